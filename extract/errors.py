@@ -1,0 +1,54 @@
+"""The exceptions of the project, and the one form of their messages.
+
+* `PipelineError`: anything that the project refuses or cannot do. The command line exits 1.
+
+  * `InvalidInput`: the user's mistake (also a `ValueError`). The command line exits 2.
+
+    * `DamagedFile`: a file that is truncated, altered, half written, foreign or of another schema.
+
+  * `Unavailable`: something outside (a hub, a compiler, a driver) that is needed and not there.
+
+Messages say what must hold, what came, and what to do:
+`{thing} must be {expected}; got {actual!r}. {remedy}.`
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class PipelineError(Exception):
+    """Anything that the project refuses or cannot do."""
+
+    exit_code = 1
+
+
+class InvalidInput(PipelineError, ValueError):
+    """The user's mistake: an unknown name, an impossible option, an unusable file."""
+
+    exit_code = 2
+
+
+class DamagedFile(InvalidInput):
+    """A file that is truncated, altered, half written, foreign or of another schema."""
+
+
+class Unavailable(PipelineError):
+    """Something outside that is needed and cannot be had here."""
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
+    """A sentence that names the known names most like `name`, best first; all of them if they are few."""
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name, names, n=count, cutoff=0.5)
+    if close:
+        return f"Nearest: {', '.join(close)}."
+    if len(names) <= 12:
+        return f"Known: {', '.join(names)}."
+    return f"{len(names)} names are known."
+
+
+def unknown(thing: str, *, name: str, known: Iterable[str], remedy: str = "") -> InvalidInput:
+    """The error for a `name` that is not among the `known` ones, with the nearest of them."""
+    return InvalidInput(
+        f"{thing} must be a known name; got {name!r}. {nearest(name, known)}{' ' + remedy if remedy else ''}"
+    )
