@@ -1,0 +1,104 @@
+"""Image sets: named splits of labelled images, held in memory or decoded as they are needed.
+
+A split's images come either as one uint8 array [N, 3, H, W] (small images, all of one size) or as a list
+of files. Whatever reads them asks `sizes are one?` once, by type: `Pixels` or `Files`.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from extract.errors import InvalidInput
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Images in memory: `array` uint8 [N, 3, H, W], RGB."""
+
+    array: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def take(self, rows: np.ndarray) -> "Pixels":
+        """The images of these rows, in their order."""
+        return Pixels(self.array[rows])
+
+
+@dataclass(frozen=True)
+class Files:
+    """Images on disk, any size and any format that Pillow reads."""
+
+    paths: tuple[Path, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, rows: np.ndarray) -> "Files":
+        """The files of these rows, in their order."""
+        return Files(tuple(self.paths[row] for row in rows))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled images: `labels` int64 [N], `ids` N distinct strings that name the images for people."""
+
+    images: Pixels | Files
+    labels: np.ndarray
+    ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: np.ndarray) -> "Split":
+        """The given rows, in their order."""
+        return Split(self.images.take(rows), self.labels[rows], tuple(self.ids[row] for row in rows))
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A data set: its class names and its splits, `train` and `test`. Labels index the class names."""
+
+    name: str
+    class_names: tuple[str, ...]
+    splits: dict[str, Split]
+
+
+def subset(images: ImageSet, *, train: int | None, test: int | None, seed: int) -> ImageSet:
+    """The data set with a stratified, seeded part of `train` training images and `test` test images.
+
+    None keeps a split whole. Rows keep their order; every class keeps its share within one image.
+    """
+    splits = dict(images.splits)
+    for name, count in (("train", train), ("test", test)):
+        if count is not None:
+            splits[name] = splits[name].take(_rows(splits[name], count, split_name=name, seed=seed))
+    return replace(images, splits=splits)
+
+
+def stratified_rows(labels: np.ndarray, count: int, *, seed: int) -> np.ndarray:
+    """Sorted rows of a stratified sample of `count` of the `labels` [N]: int64 [count].
+
+    Each class gives floor or ceil of its proportional share (largest remainders first), at random.
+    """
+    classes, sizes = np.unique(labels, return_counts=True)
+    shares = sizes * count / len(labels)
+    quotas = np.floor(shares).astype(np.int64)
+    rng = np.random.default_rng(seed)
+    remainders = shares - quotas + rng.random(len(classes)) * 1e-9  # ties fall at random, not to the first class
+    quotas[np.argsort(-remainders)[: count - quotas.sum()]] += 1
+    chosen = [
+        rng.permutation(np.flatnonzero(labels == label))[:quota]
+        for label, quota in zip(classes, quotas, strict=True)
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
+def _rows(split: Split, count: int, *, split_name: str, seed: int) -> np.ndarray:
+    option = "--subset" if split_name == "train" else "--test-subset"
+    if not 1 <= count <= len(split):
+        raise InvalidInput(
+            f"{option} must be from 1 to the {len(split)} {split_name} images that the data set has; got {count}."
+        )
+    return stratified_rows(split.labels, count, seed=seed)

@@ -1,0 +1,106 @@
+"""Device, precision, threads, randomness and time: how a computation runs, apart from what it computes.
+
+Resolving names needs no torch; what computes imports it inside.
+"""
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from extract.errors import InvalidInput, Unavailable
+from extract.machine import cuda_device_count, processor_has_bfloat16
+
+if TYPE_CHECKING:
+    import torch
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+
+def resolve_device(device: str) -> str:
+    """ "cpu" or "cuda:N" for `auto`, `cpu`, `cuda` or `cuda:N`; `auto` is the first GPU where there is one."""
+    matched = re.fullmatch(r"auto|cpu|cuda(?::(\d+))?", device)
+    if not matched:
+        raise InvalidInput(f"device must be auto, cpu, cuda or cuda:N; got {device!r}. Use --device auto.")
+    if device == "cpu":
+        return "cpu"
+    count = cuda_device_count()
+    if device == "auto":
+        return "cuda:0" if count else "cpu"
+    index = int(matched.group(1) or 0)
+    if index >= count:
+        raise InvalidInput(
+            f"device must be one of the {count} CUDA devices here; got {device!r}. Use --device cpu."
+        )
+    return f"cuda:{index}"
+
+
+def resolve_precision(precision: str, device: str) -> str:
+    """The arithmetic of the network: "float32", "bfloat16" or "float16".
+
+    `auto` is bfloat16 where the hardware multiplies it (any CUDA device, CPUs with bf16 units), else float32.
+    float16 needs a GPU.
+    """
+    if precision not in PRECISIONS:
+        raise InvalidInput(f"precision must be one of {', '.join(PRECISIONS)}; got {precision!r}.")
+    on_cpu = device == "cpu"
+    if precision == "auto":
+        return "float32" if on_cpu and not processor_has_bfloat16() else "bfloat16"
+    if precision == "float16" and on_cpu:
+        raise InvalidInput(
+            "precision must be float32 or bfloat16 on a CPU; got 'float16'. Use --precision auto."
+        )
+    return precision
+
+
+def torch_device(device: str) -> "torch.device":
+    """The torch device for a resolved name, checked to be usable."""
+    import torch
+
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise Unavailable(
+            f"device {device} must be usable by torch {torch.__version__}; the driver shows it, torch cannot use it. "
+            "Update the driver or use --device cpu."
+        )
+    return torch.device(device)
+
+
+def torch_dtype(precision: str) -> "torch.dtype":
+    """The torch dtype for a resolved precision."""
+    import torch
+
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
+
+
+@contextlib.contextmanager
+def limited_threads(count: int | None) -> Iterator[None]:
+    """Runs its body with torch on `count` CPU threads (None leaves them), and restores the old number."""
+    import torch
+
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Stopwatch:
+    """Seconds since it was made, with the device's queued work finished before every reading."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._device = device
+        self._start = self._now()
+
+    def seconds(self) -> float:
+        """Wall seconds since the stopwatch was made."""
+        return self._now() - self._start
+
+    def _now(self) -> float:
+        if self._device.startswith("cuda"):
+            import torch
+
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
