@@ -1,0 +1,28 @@
+"""Images -> features.h5: frozen timm backbones turn data sets into feature files.
+
+The public face, imported only as it is used: `load_backbone`, `locate_dataset`, `load_dataset`, `extract`,
+`FeatureFile`. `pipelines` puts them together; the rooms (`extract.images`, `extract.store`, ...) hold the rest.
+"""
+
+from typing import Any
+
+_FACE = {
+    "load_backbone": ("extract.backbones", "load"),
+    "locate_dataset": ("extract.datasets", "locate"),
+    "load_dataset": ("extract.datasets", "load"),
+    "extract": ("extract.extraction", "extract"),
+    "plan": ("extract.extraction", "plan"),
+    "FeatureFile": ("extract.store", "FeatureFile"),
+    "PipelineError": ("extract.errors", "PipelineError"),
+    "InvalidInput": ("extract.errors", "InvalidInput"),
+}
+__all__ = sorted(_FACE)
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name not in _FACE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _FACE[name]
+    return getattr(importlib.import_module(module), attribute)

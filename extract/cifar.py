@@ -116,7 +116,5 @@ def _checked_bytes(path: Path, md5: str) -> bytes:
     content = path.read_bytes()
     actual = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if actual != md5:
-        raise DamagedFile(
-            f"{str(path)!r} must have the official md5 {md5}; got {actual}. Download the data set again."
-        )
+        raise DamagedFile(f"{str(path)!r} must have the official md5 {md5}; got {actual}. Download the data set again.")
     return content

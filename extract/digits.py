@@ -17,7 +17,9 @@ def fingerprint() -> str:
     """sha256 of the data file inside scikit-learn, found without importing it."""
     found = importlib.util.find_spec("sklearn")
     if found is None or found.origin is None:
-        raise Unavailable("scikit-learn must be installed for the digits data set; it is not. pip install scikit-learn.")
+        raise Unavailable(
+            "scikit-learn must be installed for the digits data set; it is not. pip install scikit-learn."
+        )
     path = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
     return hashlib.sha256(path.read_bytes()).hexdigest()
 

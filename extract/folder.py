@@ -11,7 +11,9 @@ from extract.errors import InvalidInput
 from extract.images import Files, ImageSet, Split, stratified_rows
 from extract.machine import core_count
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
+)
 TEST_FRACTION = 0.2
 SPLIT_SEED = 0  # the split belongs to the data, so runs with different seeds share their test images
 

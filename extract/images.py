@@ -89,8 +89,7 @@ def stratified_rows(labels: np.ndarray, count: int, *, seed: int) -> np.ndarray:
     remainders = shares - quotas + rng.random(len(classes)) * 1e-9  # ties fall at random, not to the first class
     quotas[np.argsort(-remainders)[: count - quotas.sum()]] += 1
     chosen = [
-        rng.permutation(np.flatnonzero(labels == label))[:quota]
-        for label, quota in zip(classes, quotas, strict=True)
+        rng.permutation(np.flatnonzero(labels == label))[:quota] for label, quota in zip(classes, quotas, strict=True)
     ]
     return np.sort(np.concatenate(chosen))
 

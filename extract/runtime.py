@@ -30,9 +30,7 @@ def resolve_device(device: str) -> str:
         return "cuda:0" if count else "cpu"
     index = int(matched.group(1) or 0)
     if index >= count:
-        raise InvalidInput(
-            f"device must be one of the {count} CUDA devices here; got {device!r}. Use --device cpu."
-        )
+        raise InvalidInput(f"device must be one of the {count} CUDA devices here; got {device!r}. Use --device cpu.")
     return f"cuda:{index}"
 
 
@@ -48,9 +46,7 @@ def resolve_precision(precision: str, device: str) -> str:
     if precision == "auto":
         return "float32" if on_cpu and not processor_has_bfloat16() else "bfloat16"
     if precision == "float16" and on_cpu:
-        raise InvalidInput(
-            "precision must be float32 or bfloat16 on a CPU; got 'float16'. Use --precision auto."
-        )
+        raise InvalidInput("precision must be float32 or bfloat16 on a CPU; got 'float16'. Use --precision auto.")
     return precision
 
 

@@ -1,0 +1,216 @@
+"""A frozen timm network: its weights, the width of its embedding, its size and its cost."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from extract import hub
+from extract import weights as weights_room
+from extract.errors import InvalidInput, PipelineError, Unavailable, unknown
+from extract.transforms import Preprocessing, from_timm
+
+POOLS = ("network", "avg", "max", "avgmax")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network that turns normalised images [B, 3, H, W] into embeddings [B, `dimension`].
+
+    `module` is in evaluation mode and none of its parameters wants a gradient. `flops` counts one image,
+    2 per multiply-add. `weights_sha256` digests the tensors themselves (`weights.tensors_sha256`).
+    """
+
+    name: str
+    module: nn.Module
+    preprocessing: Preprocessing
+    dimension: int
+    parameter_count: int
+    flops: int
+    weights_source: str
+    weights_sha256: str
+
+
+class Pooled(nn.Module):
+    """The feature maps of chosen stages, each pooled over its positions, side by side: [B, sum of widths].
+
+    `layers` are timm's stage indices (negative from the end); `pool` is "avg", "max" or "avgmax" (both,
+    concatenated).
+    """
+
+    def __init__(self, network: nn.Module, *, layers: tuple[int, ...], pool: str) -> None:
+        super().__init__()
+        self.network = network
+        self.layers = list(layers)
+        self.pool = pool
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.network.forward_intermediates(
+            images, indices=self.layers, norm=True, output_fmt="NCHW", intermediates_only=True
+        )
+        parts = []
+        for one in maps:
+            if self.pool in ("avg", "avgmax"):
+                parts.append(one.mean((2, 3)))
+            if self.pool in ("max", "avgmax"):
+                parts.append(one.amax((2, 3)))
+        return torch.cat(parts, 1)
+
+
+def names(pattern: str = "") -> list[str]:
+    """timm's architectures, those that contain `pattern` (or match it, with * and ?)."""
+    import timm
+
+    wild = pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
+    return timm.list_models(wild)
+
+
+def load(
+    name: str,
+    *,
+    weights: str = "pretrained",
+    image_size: int | None = None,
+    pool: str = "network",
+    layers: tuple[int, ...] | None = None,
+    seed: int = 0,
+) -> Backbone:
+    """The frozen backbone `name` (any timm architecture, with or without a ".tag").
+
+    `weights` is "pretrained" (timm's, from the hub or its cache), "packaged", "untrained" (random, by
+    `seed`) or a file. `pool` "network" is the network's own pooled embedding, `head_hidden_size` wide;
+    the others pool the maps of `layers` (default: the last stage). Raises `InvalidInput` for what does
+    not exist or does not fit and `Unavailable` when the hub is needed and cannot be reached.
+    """
+    network = _created(name, weights=weights, image_size=image_size, seed=seed)
+    preprocessing = _preprocessing(network, image_size)
+    module = _with_pool(network, pool=pool, layers=layers)
+    module.eval().requires_grad_(False)
+    dimension, flops = _measured(module, preprocessing, name=name)
+    return Backbone(
+        name=name,
+        module=module,
+        preprocessing=preprocessing,
+        dimension=dimension,
+        parameter_count=sum(parameter.numel() for parameter in module.parameters()),
+        flops=flops,
+        weights_source=weights if weights in weights_room.SOURCES else "file",
+        weights_sha256=weights_room.tensors_sha256(module.state_dict()),
+    )
+
+
+def _created(name: str, *, weights: str, image_size: int | None, seed: int) -> nn.Module:
+    import timm
+
+    if not timm.is_model(name):
+        raise unknown("backbone", name=name, known=timm.list_models(), remedy="`pipeline backbones` lists them.")
+    _check_tag(name)
+    options = _size_options(name, image_size)
+    if weights == "pretrained":
+        return _pretrained(name, options)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **options)
+    if weights != "untrained":
+        _load_file(network, name=name, weights=weights)
+    return network
+
+
+def _load_file(network: nn.Module, *, name: str, weights: str) -> None:
+    import timm
+
+    path = weights_room.weights_file(weights, backbone=name)
+    assert path is not None  # only "pretrained" and "untrained" have no file
+    state = weights_room.read(path)
+    if weights == "packaged":
+        state = weights_room.ordered_onto(state, timm.create_model(name, pretrained=False).state_dict())
+    classifier = getattr(network, "default_cfg", {}).get("classifier") or ()
+    classifier = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    weights_room.load_onto(network, state, classifier=classifier, origin=weights)
+
+
+def _pretrained(name: str, options: dict[str, Any]) -> nn.Module:
+    import timm
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    others = "Use --weights packaged (tf_efficientnet_lite0 to 2), untrained or a file."
+    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    if config is None or not config.has_weights:
+        raise InvalidInput(f"weights must exist on the hub for {name}; timm knows none. {others}")
+    cached = hub.cached_file(config.hf_hub_id, config.hf_hub_filename)
+    if cached is not None:  # asking the hub again would take half a minute of retries where it cannot be reached
+        options = {**options, "pretrained_cfg_overlay": {"file": str(cached)}}
+    elif not hub.reachable():
+        raise Unavailable(
+            f"weights of {name} must come from the model hub or its local cache; the cache lacks them and the hub "
+            f"cannot be reached. {others}"
+        )
+    try:
+        return timm.create_model(name, pretrained=True, num_classes=0, **options)
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise Unavailable(
+            f"weights of {name} must be loadable from the model hub; it answered {type(error).__name__}: "
+            f"{str(error).splitlines()[0]} {others}"
+        ) from error
+
+
+def _check_tag(name: str) -> None:
+    import timm
+
+    architecture, _, tag = name.partition(".")
+    tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{architecture}.*")]
+    if tag and tag not in tags:
+        raise unknown(f"weights tag of {architecture}", name=tag, known=tags)
+
+
+def _size_options(name: str, image_size: int | None) -> dict[str, Any]:
+    """Networks built for one size (position embeddings, windows) are created for another with `img_size`."""
+    import timm
+
+    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    if image_size is not None and config is not None and config.fixed_input_size:
+        return {"img_size": image_size}
+    return {}
+
+
+def _preprocessing(network: nn.Module, image_size: int | None) -> Preprocessing:
+    from timm.data.config import resolve_model_data_config
+
+    return from_timm(resolve_model_data_config(network), image_size=image_size)
+
+
+def _with_pool(network: nn.Module, *, pool: str, layers: tuple[int, ...] | None) -> nn.Module:
+    if pool not in POOLS:
+        raise unknown("pool", name=pool, known=POOLS)
+    if pool == "network" and layers is None:
+        return network
+    if not hasattr(network, "forward_intermediates"):
+        raise InvalidInput(
+            f"backbone must give its stages for --pool and --layers; got {type(network).__name__}, which cannot. "
+            "Leave both options out."
+        )
+    return Pooled(network, layers=layers or (-1,), pool="avg" if pool == "network" else pool)
+
+
+@torch.no_grad()
+def _measured(module: nn.Module, preprocessing: Preprocessing, *, name: str) -> tuple[int, int]:
+    """(width of the embedding, FLOPs of one image), from one forward pass that also proves the size possible."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    height, width = preprocessing.image_size
+    counter = FlopCounterMode(display=False)
+    try:
+        with counter, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            output = module(torch.zeros(1, 3, height, width))
+    except (RuntimeError, ValueError, AssertionError, IndexError, TypeError) as error:
+        raise InvalidInput(
+            f"image size and layers must be ones that {name} accepts; got {height} x {width} "
+            f"({(str(error) or type(error).__name__).splitlines()[0]}). Leave out --image-size and --layers."
+        ) from error
+    if output.ndim != 2 or not output.shape[1]:
+        raise PipelineError(
+            f"backbone must give one embedding an image; {name} gave a tensor of shape {tuple(output.shape)}. Use --pool avg."
+        )
+    return output.shape[1], counter.get_total_flops()

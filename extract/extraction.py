@@ -1,0 +1,199 @@
+"""The whole extraction: images x backbone -> one feature file. The order of the other rooms stands here."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from extract import encoder
+from extract.backbones import Backbone
+from extract.embed import Block, Embedder, Notice, stored
+from extract.images import ImageSet
+from extract.layout import Layout, Rows
+from extract.machine import package_versions
+from extract.runtime import Stopwatch
+from extract.sources import Source, source
+from extract.store import FeatureWriter
+
+Progress = Callable[[int, int], None]
+BLOCK_ROWS = 512  # rows between two checksums, about: what a kill can cost
+BATCH_SIZES = {"cpu": 32, "cuda": 256}
+WRITES_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take, known after one batch: seconds left, bytes of the file, bytes of memory beside the data."""
+
+    seconds: float
+    file_bytes: int
+    memory_bytes: int
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a run took. `compile_seconds` is the first batch; `images_per_second` leaves it out."""
+
+    seconds: float
+    compile_seconds: float
+    images_computed: int
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Warm:
+    """What the first batch took in seconds (compiling, first allocations), and the rate that the second showed."""
+
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Computation:
+    """How to compute: resolved device and precision, views, storage, images a step."""
+
+    device: str
+    precision: str
+    views: str
+    storage: str
+    batch_size: int
+
+
+def resolve_batch_size(batch_size: int | str, device: str) -> int:
+    """Images a step: the given number, or for "auto" what fills the device without waste."""
+    if batch_size == "auto":
+        return BATCH_SIZES["cuda" if device.startswith("cuda") else "cpu"]
+    return int(batch_size)
+
+
+def plan(
+    images: ImageSet, backbone: Backbone, *, spec: dict[str, Any], how: Computation, skipped_ids: tuple[str, ...] = ()
+) -> tuple[Layout, str]:
+    """The layout of the file to be made, and a sentence that says why it is compiled or not."""
+    count = sum(len(split) for split in images.splits.values()) * encoder.VIEWS[how.views]
+    engine, reason = encoder.choose_engine(
+        image_count=count, image_size=backbone.preprocessing.image_size, device=how.device
+    )
+    layout = Layout(
+        spec=spec,
+        versions=package_versions("torch", "timm", "h5py", "pillow", "numpy"),
+        class_names=images.class_names,
+        skipped_ids=skipped_ids,
+        engine=engine,
+        storage=how.storage,
+        view_count=encoder.VIEWS[how.views],
+        dimension=backbone.dimension,
+        block_rows=max(BLOCK_ROWS // how.batch_size, 1) * how.batch_size,
+        splits={name: Rows(split.labels, split.ids) for name, split in images.splits.items()},
+    )
+    return layout, reason
+
+
+def extract(
+    images: ImageSet,
+    backbone: Backbone,
+    *,
+    layout: Layout,
+    how: Computation,
+    path: Path,
+    progress: Progress,
+    notice: Notice,
+    estimated: Callable[[Estimate], None],
+) -> Timing:
+    """Writes the feature file `path`, going on where a killed run stopped, and says what it took.
+
+    `progress(done, total)` counts images, `notice` takes sentences, `estimated` one `Estimate` after the
+    first batch. The caller holds `store.locked(path)`.
+    """
+    watch = Stopwatch(how.device)
+    sources = {name: source(split.images, backbone.preprocessing) for name, split in images.splits.items()}
+    total = sum(len(split) for split in images.splits.values())
+    with FeatureWriter(path, layout) as writer:
+        missing = {name: writer.missing(name) for name in images.splits}
+        left = sum(stop - start for ranges in missing.values() for start, stop in ranges)
+        if writer.resumed:
+            notice(f"{total - left} of {total} images were there already; going on with the rest")
+        embedder, warm = _warmed(sources, missing, backbone=backbone, layout=layout, how=how, notice=notice)
+        if warm is not None:
+            rate = warm.images_per_second
+            estimated(Estimate(left / rate, layout.file_bytes(), _memory_bytes(how.device), rate))
+        done = total - left
+        for name, ranges in missing.items():
+            for rows in _written(
+                writer,
+                name,
+                ids=images.splits[name].ids,
+                storage=how.storage,
+                blocks=embedder.blocks(sources[name], ranges),
+            ):
+                done += rows
+                progress(done, total)
+        writer.finish()
+    return _timing(watch.seconds(), warm=warm, computed=left)
+
+
+def _written(
+    writer: FeatureWriter, name: str, *, ids: tuple[str, ...], storage: str, blocks: Iterator[Block]
+) -> Iterator[int]:
+    """Writes blocks in a thread while the next ones are computed; gives each block's rows once it is on disk."""
+    with ThreadPoolExecutor(1) as pool:
+        pending: deque[tuple[int, Future[None]]] = deque()
+        for block in blocks:
+            features = stored(block.features, storage=storage, ids=ids[block.start : block.stop])
+            pending.append((block.stop - block.start, pool.submit(writer.write, name, block.start, features.numpy())))
+            if len(pending) > WRITES_AHEAD:
+                yield _finished(pending.popleft())
+        while pending:
+            yield _finished(pending.popleft())
+
+
+def _finished(write: tuple[int, Future[None]]) -> int:
+    rows, future = write
+    future.result()  # an error of the writing thread is raised here
+    return rows
+
+
+def _warmed(
+    sources: dict[str, Source],
+    missing: dict[str, list[tuple[int, int]]],
+    *,
+    backbone: Backbone,
+    layout: Layout,
+    how: Computation,
+    notice: Notice,
+) -> tuple[Embedder, Warm | None]:
+    """The embedder, and what its first two batches took: the first compiles, the second shows the rate."""
+    resize = next(iter(sources.values())).resize
+    one = encoder.Encoder(backbone, resize=resize, precision=how.precision, views=how.views)
+    model = encoder.build(one, engine=layout.engine, device=how.device)
+    embedder = Embedder(model, device=how.device, batch_size=how.batch_size, notice=notice)
+    name = next((name for name, ranges in missing.items() if ranges), None)
+    if name is None:
+        return embedder, None
+    start, stop = missing[name][0]
+    first = [(start, min(start + how.batch_size, stop))]
+    seconds = []
+    for _ in range(2):
+        watch = Stopwatch(how.device)
+        list(embedder.blocks(sources[name], first))
+        seconds.append(watch.seconds())
+    return embedder, Warm(seconds[0], (first[0][1] - first[0][0]) / seconds[1])
+
+
+def _timing(seconds: float, *, warm: Warm | None, computed: int) -> Timing:
+    if warm is None:
+        return Timing(seconds, 0.0, 0, 0.0)
+    return Timing(seconds, warm.seconds, computed, computed / max(seconds - warm.seconds, 1e-9))
+
+
+def _memory_bytes(device: str) -> int:
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device)
+    import psutil
+
+    return psutil.Process().memory_info().rss

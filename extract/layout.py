@@ -1,0 +1,90 @@
+"""What a feature file holds besides the features, and the digests that bind it together."""
+
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+KIND = "transfer-bench features"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one split: `labels` int64 [N], `ids` N strings."""
+
+    labels: np.ndarray
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Everything about a feature file that is known before the first feature is computed.
+
+    `spec` says what the features are; `engine` ("eager" or "compiled") and `versions` say what computed
+    them. `block_rows` is how many rows share a checksum.
+    """
+
+    spec: dict[str, Any]
+    versions: dict[str, str]
+    class_names: tuple[str, ...]
+    skipped_ids: tuple[str, ...]
+    engine: str
+    storage: str
+    view_count: int
+    dimension: int
+    block_rows: int
+    splits: dict[str, Rows]
+
+    def header(self) -> dict[str, str]:
+        """The file's text attributes; two files with equal headers and rows hold the same features."""
+        return {
+            "kind": KIND,
+            "spec": canonical_json(self.spec),
+            "digest": spec_digest(self.spec),
+            "versions": canonical_json(self.versions),
+            "class_names": canonical_json(list(self.class_names)),
+            "skipped_ids": canonical_json(list(self.skipped_ids)),
+            "engine": self.engine,
+        }
+
+    def file_bytes(self) -> int:
+        """Size of the features alone on disk."""
+        width = np.dtype(self.storage).itemsize
+        return sum(len(rows.labels) for rows in self.splits.values()) * self.view_count * self.dimension * width
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def spec_digest(spec: dict[str, Any]) -> str:
+    """sha256 of a spec's canonical JSON."""
+    return hashlib.sha256(canonical_json(spec).encode()).hexdigest()
+
+
+def block_checksum(block: np.ndarray) -> int:
+    """CRC-32 of a block of features [V, n, D], view after view."""
+    checksum = 0
+    for view in block:
+        checksum = zlib.crc32(np.ascontiguousarray(view), checksum)
+    return checksum
+
+
+def encoded_ids(ids: tuple[str, ...]) -> np.ndarray:
+    """The ids as fixed-width UTF-8 bytes [N], so that their place in the file is known beforehand."""
+    return np.array([one.encode() for one in ids], dtype=bytes)
+
+
+def content_digest(header: dict[str, str], splits: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> str:
+    """sha256 over the header and, per split in order of name, its labels, encoded ids and block checksums."""
+    total = hashlib.sha256(canonical_json(header).encode())
+    for name in sorted(splits):
+        total.update(name.encode() + b"\0")
+        for array in splits[name]:
+            total.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())
+    return total.hexdigest()

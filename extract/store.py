@@ -1,0 +1,285 @@
+"""The feature file on disk: written block by block, resumed after any kill, refused when anything is wrong.
+
+One HDF5 file: attributes (`layout.Layout.header`, `schema`, `complete`, `content`), and per split a group
+with `features` [V, N, D], `labels` int64 [N], `ids` bytes [N], `checksums` uint32 [blocks]. Everything is
+preallocated and contiguous. A block counts only when its stored checksum is that of its rows, so whatever
+a killed writer left behind is either whole or computed again.
+"""
+
+import errno
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from extract.embed import block_ranges
+from extract.errors import DamagedFile, InvalidInput, PipelineError
+from extract.layout import (
+    KIND,
+    SCHEMA,
+    Layout,
+    block_checksum,
+    content_digest,
+    encoded_ids,
+    spec_digest,
+)
+
+HEADER = ("kind", "spec", "digest", "versions", "class_names", "skipped_ids", "engine")
+LIBRARY_VERSIONS = ("v108", "v108")  # checksummed headers; no "file is open" mark that a killed writer would leave
+
+
+@dataclass(frozen=True)
+class SplitFeatures:
+    """One split as read: `features` [V, N, D] float16 or float32, `labels` int64 [N], `ids` N strings."""
+
+    features: np.ndarray
+    labels: np.ndarray
+    ids: tuple[str, ...]
+
+
+class FeatureWriter:
+    """Writes `path` through `path`.partial. Use as a context manager, one writer at a time (see `locked`)."""
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self._path = path
+        self._partial = path.with_name(path.name + ".partial")
+        self._layout = layout
+        self.resumed = self._can_resume()
+        with _disk_errors(self._partial):
+            if not self.resumed:
+                self._create()
+            self._file = h5py.File(self._partial, "r+", libver=LIBRARY_VERSIONS)
+
+    def __enter__(self) -> "FeatureWriter":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._file:
+            with _disk_errors(self._partial):
+                self._file.close()
+
+    def missing(self, split: str) -> list[tuple[int, int]]:
+        """The (start, stop) of the blocks that are not there yet, or not as their checksums say."""
+        group = self._file[split]
+        ranges = block_ranges(len(self._layout.splits[split].labels), self._layout.block_rows)
+        if not self.resumed:
+            return ranges
+        checksums = group["checksums"][:]
+        return [
+            (start, stop)
+            for (start, stop), checksum in zip(ranges, checksums, strict=True)
+            # 0 is what a block without checksum shows; the one block in 2^32 whose checksum is 0 is recomputed
+            if checksum == 0 or block_checksum(group["features"][:, start:stop]) != checksum
+        ]
+
+    def write(self, split: str, start: int, features: np.ndarray) -> None:
+        """Writes the block `features` [V, n, D] at row `start`; its checksum follows when the rows are flushed."""
+        group = self._file[split]
+        with _disk_errors(self._partial):
+            group["features"][:, start : start + features.shape[1]] = features
+            self._file.flush()
+            group["checksums"][start // self._layout.block_rows] = block_checksum(features)
+            self._file.flush()
+
+    def finish(self) -> None:
+        """Marks the file complete, makes that durable, and gives it its name."""
+        with _disk_errors(self._partial):
+            self._file.attrs["content"] = content_digest(self._layout.header(), _bound_arrays(self._file))
+            self._file.attrs["complete"] = True
+            self._file.close()
+            _sync(self._partial)
+            os.replace(self._partial, self._path)
+            _sync(self._path.parent)
+
+    def _can_resume(self) -> bool:
+        if not self._partial.exists():
+            return False
+        try:
+            with h5py.File(self._partial, "r") as file:
+                return self._matches(file)
+        except (OSError, KeyError, RuntimeError, ValueError):
+            return False  # a partial file that cannot be read is made anew
+
+    def _matches(self, file: h5py.File) -> bool:
+        if file.attrs.get("schema") != SCHEMA or _header(file) != self._layout.header():
+            return False
+        return all(
+            np.array_equal(file[name]["labels"][:], rows.labels)
+            and np.array_equal(file[name]["ids"][:], encoded_ids(rows.ids))
+            and file[name]["features"].shape == (self._layout.view_count, len(rows.labels), self._layout.dimension)
+            and file[name].attrs["block_rows"] == self._layout.block_rows
+            for name, rows in self._layout.splits.items()
+        )
+
+    def _create(self) -> None:
+        self._partial.unlink(missing_ok=True)
+        with h5py.File(self._partial, "w-", libver=LIBRARY_VERSIONS) as file:
+            for key, value in self._layout.header().items():
+                file.attrs[key] = value
+            file.attrs["schema"] = SCHEMA
+            file.attrs["complete"] = False
+            file.attrs["content"] = "0" * 64  # as long as what replaces it, so that nothing moves
+            for name in sorted(self._layout.splits):
+                self._create_split(file.create_group(name), name)
+        _reserve(self._partial)
+
+    def _create_split(self, group: h5py.Group, name: str) -> None:
+        layout, rows = self._layout, self._layout.splits[name]
+        block_count = len(block_ranges(len(rows.labels), layout.block_rows))
+        group.attrs["block_rows"] = layout.block_rows
+        group.create_dataset("labels", data=rows.labels.astype(np.int64))
+        group.create_dataset("ids", data=encoded_ids(rows.ids))
+        group.create_dataset("checksums", data=np.zeros(block_count, np.uint32))
+        early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        shape = (layout.view_count, len(rows.labels), layout.dimension)
+        group.create_dataset("features", shape, layout.storage, dcpl=early, fill_time="never")
+
+
+class FeatureFile:
+    """A complete feature file, checked on opening except for its blocks, which are checked as they are read.
+
+    Raises `InvalidInput` when there is no file and `DamagedFile`, saying what is wrong, when it is foreign,
+    truncated, incomplete, altered or of another schema.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_file():
+            raise InvalidInput(f"feature file must exist; got {str(path)!r}. `pipeline extract` makes one.")
+        with self._opened() as file:
+            self._check(file)
+            self.spec: dict[str, Any] = json.loads(file.attrs["spec"])
+            self.digest: str = file.attrs["digest"]
+            self.content: str = file.attrs["content"]
+            self.versions: dict[str, str] = json.loads(file.attrs["versions"])
+            self.class_names: tuple[str, ...] = tuple(json.loads(file.attrs["class_names"]))
+            self.skipped_ids: tuple[str, ...] = tuple(json.loads(file.attrs["skipped_ids"]))
+            self.engine: str = file.attrs["engine"]
+            self.shapes: dict[str, tuple[int, int, int]] = {name: file[name]["features"].shape for name in file}
+            self.storage: str = str(next(iter(file.values()))["features"].dtype)
+
+    @property
+    def row_count(self) -> int:
+        """Images over all splits."""
+        return sum(shape[1] for shape in self.shapes.values())
+
+    @property
+    def dimension(self) -> int:
+        """Width of one embedding."""
+        return next(iter(self.shapes.values()))[2]
+
+    def read(self, split: str) -> SplitFeatures:
+        """One split whole. Raises `DamagedFile` with the rows of the first block whose checksum is wrong."""
+        if split not in self.shapes:
+            raise InvalidInput(f"split must be one of {', '.join(self.shapes)}; got {split!r} for {str(self.path)!r}.")
+        with self._opened() as file:
+            group = file[split]
+            features = group["features"][:]
+            ranges = block_ranges(features.shape[1], int(group.attrs["block_rows"]))
+            for (start, stop), checksum in zip(ranges, group["checksums"][:], strict=True):
+                if block_checksum(features[:, start:stop]) != checksum:
+                    raise self._damaged(f"its rows {start} to {stop - 1} of {split} do not match their checksum")
+            ids = tuple(one.decode() for one in group["ids"][:].tolist())
+            return SplitFeatures(features, group["labels"][:], ids)
+
+    def verify(self) -> None:
+        """Reads everything; raises `DamagedFile` at the first thing that is wrong."""
+        for split in self.shapes:
+            self.read(split)
+
+    def _check(self, file: h5py.File) -> None:
+        if _text(file, "kind") != KIND:
+            raise self._damaged("it is an HDF5 file of something else")
+        if file.attrs.get("schema") != SCHEMA:
+            raise self._damaged(f"its schema is {file.attrs.get('schema')}, this version reads {SCHEMA}")
+        if not file.attrs.get("complete", False):
+            raise self._damaged("it was never completed")
+        header = _header(file)
+        if spec_digest(json.loads(header["spec"])) != header["digest"]:
+            raise self._damaged("its spec does not match its digest")
+        if content_digest(header, _bound_arrays(file)) != _text(file, "content"):
+            raise self._damaged("its labels, ids, names or checksums were altered")
+
+    @contextmanager
+    def _opened(self) -> Iterator[h5py.File]:
+        try:
+            with h5py.File(self.path, "r") as file:
+                yield file
+        except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, zlib.error) as error:
+            if isinstance(error, PipelineError):
+                raise
+            if isinstance(error, OSError) and not h5py.is_hdf5(self.path):
+                raise self._damaged("it is not an HDF5 file") from error
+            raise self._damaged(f"HDF5 cannot read it ({str(error).splitlines()[0]})") from error
+
+    def _damaged(self, what: str) -> DamagedFile:
+        return DamagedFile(
+            f"feature file must be whole and its own; got {str(self.path)!r}: {what}. Remove it and extract again."
+        )
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds the lock beside `path` while its body runs; another process that wants it waits until it ends."""
+    from filelock import FileLock
+
+    with _disk_errors(path), FileLock(path.with_name(path.name + ".lock")):
+        yield
+
+
+def _header(file: h5py.File) -> dict[str, str]:
+    return {key: _text(file, key) for key in HEADER}
+
+
+def _text(file: h5py.File, key: str) -> str:
+    return str(file.attrs.get(key, ""))
+
+
+def _bound_arrays(file: h5py.File) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    return {name: (file[name]["labels"][:], file[name]["ids"][:], file[name]["checksums"][:]) for name in file}
+
+
+def _reserve(partial: Path) -> None:
+    """Takes the file's whole room on the disk now: a disk too small is an error before hours of work."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with partial.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, partial.stat().st_size)
+        except OSError:
+            partial.unlink()
+            raise
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, PipelineError):
+            raise
+        number = getattr(error, "errno", None)
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space left" in str(error):
+            raise PipelineError(
+                f"disk must have room for the features; writing {str(path)!r} failed ({error}). "
+                "Free some space or use another --workspace."
+            ) from error
+        if number in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise InvalidInput(f"workspace must be writable; got {str(path.parent)!r} ({error}).") from error
+        raise

@@ -1,0 +1,154 @@
+"""The backbone's own preprocessing: as data that a spec can hold, and as arithmetic on the device.
+
+Resizing an image is linear, so a set of equal-sized images is resized by two small matrix products per
+image, columns first and then rows as Pillow does it. The matrices are Pillow's own filter, read off by
+resizing the identity, and each product is rounded to whole levels as Pillow rounds, so that the result
+is what timm's transform gives (tested: never more than one of 255 levels apart).
+"""
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from extract.errors import InvalidInput
+
+FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a backbone wants its images. `image_size` (height, width) pixels; mean and std of values in [0, 1].
+
+    `crop_mode` is timm's: "center" resizes the shorter side to image_size / crop_fraction and cuts the
+    centre, "squash" resizes both sides, "border" resizes the longer side and pads.
+    """
+
+    image_size: tuple[int, int]
+    interpolation: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    crop_fraction: float
+    crop_mode: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON primitives."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+def from_timm(config: dict[str, Any], *, image_size: int | None = None) -> Preprocessing:
+    """The preprocessing of a timm data configuration (`timm.data.resolve_model_data_config`).
+
+    `image_size` (pixels, square) replaces the configured one.
+    """
+    if config["input_size"][0] != 3:
+        raise InvalidInput(f"backbone must take RGB images; got one with {config['input_size'][0]} channels.")
+    interpolation = config["interpolation"]
+    found = Preprocessing(
+        image_size=tuple(config["input_size"][1:]),
+        interpolation=interpolation if interpolation in FILTERS else "bicubic",
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        crop_fraction=float(config["crop_pct"]),
+        crop_mode=config["crop_mode"],
+    )
+    return found if image_size is None else replace(found, image_size=(image_size, image_size))
+
+
+def pillow_transform(preprocessing: Preprocessing):
+    """timm's own evaluation transform without its normalisation: PIL image -> uint8 [3, H, W]."""
+    from timm.data.transforms_factory import create_transform
+
+    return create_transform(
+        input_size=(3, *preprocessing.image_size),
+        is_training=False,
+        interpolation=preprocessing.interpolation,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
+        crop_pct=preprocessing.crop_fraction,
+        crop_mode=preprocessing.crop_mode,
+        normalize=False,
+    )
+
+
+def resize_matrix(length: int, *, resized: int, cut: int, interpolation: str) -> np.ndarray:
+    """The linear map of one axis: float32 [cut, length], resizing to `resized` pixels and keeping the centre."""
+    identity = Image.fromarray(np.eye(length, dtype=np.float32))
+    full = np.asarray(identity.resize((length, resized), FILTERS[interpolation]))
+    first = round((resized - cut) / 2.0)
+    return np.ascontiguousarray(full[first : first + cut])
+
+
+class Resize(nn.Module):
+    """uint8 [B, 3, h, w] -> float32 [B, 3, H, W] in whole levels 0..255: timm's resize and crop."""
+
+    def __init__(self, preprocessing: Preprocessing, *, height: int, width: int) -> None:
+        super().__init__()
+        rows, columns = _resized_lengths(preprocessing, height=height, width=width)
+        self.unchanged = (height, width) == (rows, columns) == preprocessing.image_size
+        kind = preprocessing.interpolation
+        cut_height, cut_width = preprocessing.image_size
+        self.register_buffer(
+            "rows", torch.tensor(resize_matrix(height, resized=rows, cut=cut_height, interpolation=kind))
+        )
+        self.register_buffer(
+            "columns", torch.tensor(resize_matrix(width, resized=columns, cut=cut_width, interpolation=kind).T)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.unchanged:
+            return images.float().contiguous(memory_format=torch.channels_last)
+        batch, channels, height, _ = images.shape
+        narrow = _whole_levels(images.float() @ self.columns)  # [B, 3, h, W]
+        # The large product runs over [h, W * 3], so its result lies channels-last as the network wants it.
+        flat = narrow.permute(0, 2, 3, 1).reshape(batch, height, -1)
+        levels = _whole_levels(self.rows @ flat).view(batch, self.rows.shape[0], -1, channels)
+        return levels.permute(0, 3, 1, 2)
+
+
+class Normalise(nn.Module):
+    """Levels 0..255 [B, 3, H, W], any dtype -> the network's input in `dtype`, channels last."""
+
+    def __init__(self, preprocessing: Preprocessing, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+        mean, std = (torch.tensor(value).view(3, 1, 1) for value in (preprocessing.mean, preprocessing.std))
+        self.register_buffer("scale", 1 / (255 * std))
+        self.register_buffer("shift", -mean / std)
+
+    def forward(self, levels: Tensor) -> Tensor:
+        normalised = levels.float() * self.scale + self.shift
+        return normalised.to(self.dtype).contiguous(memory_format=torch.channels_last)
+
+
+def resizes_by_matrix(preprocessing: Preprocessing, *, height: int, width: int) -> bool:
+    """Whether `Resize` covers this case; padding ("border" beyond the image) and odd shapes go through Pillow."""
+    square = preprocessing.image_size[0] == preprocessing.image_size[1]
+    rows, columns = _resized_lengths(preprocessing, height=height, width=width)
+    fits = rows >= preprocessing.image_size[0] and columns >= preprocessing.image_size[1]
+    return square and fits and preprocessing.crop_mode in ("center", "squash")
+
+
+def _resized_lengths(preprocessing: Preprocessing, *, height: int, width: int) -> tuple[int, int]:
+    """(rows, columns) after resizing and before the cut, as timm and torchvision compute them."""
+    target = [math.floor(side / preprocessing.crop_fraction) for side in preprocessing.image_size]
+    if preprocessing.crop_mode == "squash":
+        return target[0], target[1]
+    if height <= width:
+        return target[0], int(target[0] * width / height)
+    return int(target[0] * height / width), target[0]
+
+
+def _whole_levels(values: Tensor) -> Tensor:
+    return (values + 0.5).floor().clamp(0, 255)
