@@ -67,6 +67,18 @@ def names(pattern: str = "") -> list[str]:
     return timm.list_models(wild)
 
 
+def check_name(name: str) -> None:
+    """Raises `InvalidInput` with the nearest names when timm has no such architecture or tag."""
+    import timm
+
+    if not timm.is_model(name):
+        raise unknown("backbone", name=name, known=timm.list_models(), remedy="`pipeline backbones` lists them.")
+    architecture, _, tag = name.partition(".")
+    tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{architecture}.*")]
+    if tag and tag not in tags:
+        raise unknown(f"weights tag of {architecture}", name=tag, known=tags)
+
+
 def load(
     name: str,
     *,
@@ -103,9 +115,7 @@ def load(
 def _created(name: str, *, weights: str, image_size: int | None, seed: int) -> nn.Module:
     import timm
 
-    if not timm.is_model(name):
-        raise unknown("backbone", name=name, known=timm.list_models(), remedy="`pipeline backbones` lists them.")
-    _check_tag(name)
+    check_name(name)
     options = _size_options(name, image_size)
     if weights == "pretrained":
         return _pretrained(name, options)
@@ -153,15 +163,6 @@ def _pretrained(name: str, options: dict[str, Any]) -> nn.Module:
             f"weights of {name} must be loadable from the model hub; it answered {type(error).__name__}: "
             f"{str(error).splitlines()[0]} {others}"
         ) from error
-
-
-def _check_tag(name: str) -> None:
-    import timm
-
-    architecture, _, tag = name.partition(".")
-    tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{architecture}.*")]
-    if tag and tag not in tags:
-        raise unknown(f"weights tag of {architecture}", name=tag, known=tags)
 
 
 def _size_options(name: str, image_size: int | None) -> dict[str, Any]:

@@ -56,13 +56,18 @@ def find(name: str, data_dir: Path) -> Path:
     Raises `InvalidInput` when neither holds the files.
     """
     layout = LAYOUTS[name]
-    for folder in (data_dir / layout.folder, data_dir):
+    for folder in _places(name, data_dir):
         if (folder / layout.meta[0]).is_file():
             return folder
     raise InvalidInput(
         f"data directory must hold {layout.folder}; got {str(data_dir)!r}, which does not. "
         "Name its parent with --data-dir, or leave the option out to download the data set."
     )
+
+
+def is_in(name: str, data_dir: Path) -> bool:
+    """Whether `find` would find the data set."""
+    return any((folder / LAYOUTS[name].meta[0]).is_file() for folder in _places(name, data_dir))
 
 
 def download(name: str, data_dir: Path) -> Path:
@@ -98,6 +103,10 @@ def load(name: str, folder: Path) -> ImageSet:
         "test": _split(folder, layout.test, layout=layout, split="test"),
     }
     return ImageSet(name, tuple(names[layout.names_key]), splits)
+
+
+def _places(name: str, data_dir: Path) -> tuple[Path, Path]:
+    return data_dir / LAYOUTS[name].folder, data_dir
 
 
 def _split(folder: Path, files: dict[str, str], *, layout: _Layout, split: str) -> Split:

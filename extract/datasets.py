@@ -36,6 +36,13 @@ def locate(dataset: str, data_dir: Path | None, *, download_dir: Path) -> Locate
     return Located(root.resolve().name, folder.fingerprint(root), root)
 
 
+def is_here(dataset: str, data_dir: Path | None, *, download_dir: Path) -> bool:
+    """Whether `locate` would answer without a download."""
+    if dataset not in cifar.LAYOUTS or data_dir is not None:
+        return True
+    return cifar.is_in(dataset, download_dir)
+
+
 def load(located: Located) -> ImageSet:
     """The images of a located data set."""
     if located.place is None:
@@ -50,7 +57,6 @@ def _cifar_folder(dataset: str, data_dir: Path | None, *, download_dir: Path) ->
         if not data_dir.is_dir():
             raise InvalidInput(f"data directory must exist; got {str(data_dir)!r}. Check --data-dir.")
         return cifar.find(dataset, data_dir)
-    try:
+    if cifar.is_in(dataset, download_dir):
         return cifar.find(dataset, download_dir)
-    except InvalidInput:
-        return cifar.download(dataset, download_dir)
+    return cifar.download(dataset, download_dir)

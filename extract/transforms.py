@@ -1,8 +1,7 @@
 """The backbone's own preprocessing: as data that a spec can hold, and as arithmetic on the device.
 
 Resizing an image is linear, so a set of equal-sized images is resized by two small matrix products per
-image, columns first and then rows as Pillow does it. The matrices are Pillow's own filter, read off by
-resizing the identity, and each product is rounded to whole levels as Pillow rounds, so that the result
+image, in the order that Pillow takes them. The matrices are Pillow's own filter, read off by resizing the identity, and each product is rounded to whole levels as Pillow rounds, so that the result
 is what timm's transform gives (tested: never more than one of 255 levels apart).
 """
 
@@ -93,22 +92,26 @@ def resize_matrix(length: int, *, resized: int, cut: int, interpolation: str) ->
 class Resize(nn.Module):
     """uint8 [B, 3, h, w] -> float32 [B, 3, H, W] in whole levels 0..255: timm's resize and crop."""
 
+    rows: Tensor  # [H, h]
+    columns: Tensor  # [w, W]
+
     def __init__(self, preprocessing: Preprocessing, *, height: int, width: int) -> None:
         super().__init__()
-        rows, columns = _resized_lengths(preprocessing, height=height, width=width)
-        self.unchanged = (height, width) == (rows, columns) == preprocessing.image_size
+        resized = _resized_lengths(preprocessing, height=height, width=width)
         kind = preprocessing.interpolation
         cut_height, cut_width = preprocessing.image_size
-        self.register_buffer(
-            "rows", torch.tensor(resize_matrix(height, resized=rows, cut=cut_height, interpolation=kind))
-        )
-        self.register_buffer(
-            "columns", torch.tensor(resize_matrix(width, resized=columns, cut=cut_width, interpolation=kind).T)
-        )
+        rows = resize_matrix(height, resized=resized[0], cut=cut_height, interpolation=kind)
+        columns = resize_matrix(width, resized=resized[1], cut=cut_width, interpolation=kind)
+        self.unchanged = (height, width) == resized == preprocessing.image_size
+        self.columns_first = _columns_first(height, width, resized=resized, interpolation=kind)
+        self.register_buffer("rows", torch.tensor(rows))
+        self.register_buffer("columns", torch.tensor(columns.T))
 
     def forward(self, images: Tensor) -> Tensor:
         if self.unchanged:
-            return images.float().contiguous(memory_format=torch.channels_last)
+            return images.float()
+        if not self.columns_first:
+            return _whole_levels(_whole_levels(self.rows @ images.float()) @ self.columns)
         batch, channels, height, _ = images.shape
         narrow = _whole_levels(images.float() @ self.columns)  # [B, 3, h, W]
         # The large product runs over [h, W * 3], so its result lies channels-last as the network wants it.
@@ -148,6 +151,23 @@ def _resized_lengths(preprocessing: Preprocessing, *, height: int, width: int) -
     if height <= width:
         return target[0], int(target[0] * width / height)
     return int(target[0] * height / width), target[0]
+
+
+def _columns_first(height: int, width: int, *, resized: tuple[int, int], interpolation: str) -> bool:
+    """Whether this Pillow resizes columns before rows here: from version 13 it takes the cheaper order.
+
+    The order shows in the rounding between the passes, so one image resized both ways tells which it was.
+    """
+    probe = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
+    expected = np.asarray(Image.fromarray(probe).resize(resized[::-1], FILTERS[interpolation])).astype(np.float32)
+    rows, columns = (
+        torch.tensor(resize_matrix(length, resized=to, cut=to, interpolation=interpolation))
+        for length, to in zip((height, width), resized, strict=True)
+    )
+    values = torch.tensor(probe).float()
+    one = _whole_levels(rows @ _whole_levels(values @ columns.T))
+    other = _whole_levels(_whole_levels(rows @ values) @ columns.T)
+    return bool((one - torch.tensor(expected)).abs().sum() <= (other - torch.tensor(expected)).abs().sum())
 
 
 def _whole_levels(values: Tensor) -> Tensor:

@@ -1,0 +1,65 @@
+"""How two feature files differ: in what they say they are, and row by row."""
+
+from typing import Any
+
+import numpy as np
+
+from extract.store import FeatureFile, SplitFeatures
+
+
+def compare(first: FeatureFile, second: FeatureFile) -> dict[str, Any]:
+    """`differences` of the specs (dotted key -> both values), and per common split the rows by id.
+
+    For each split: `common_rows`, `only_first`, `only_second`, `other_labels`, and where the widths agree
+    `identical`, the minimum and mean cosine of a row with its counterpart, and the largest difference.
+    """
+    names = [name for name in first.shapes if name in second.shapes]
+    return {
+        "differences": _differences(_flat(first.spec), _flat(second.spec)),
+        "splits": {name: _compared(first.read(name), second.read(name)) for name in names},
+    }
+
+
+def _compared(first: SplitFeatures, second: SplitFeatures) -> dict[str, Any]:
+    place = {one: row for row, one in enumerate(second.ids)}
+    pairs = np.array([(row, place[one]) for row, one in enumerate(first.ids) if one in place], np.int64).reshape(-1, 2)
+    rows = {
+        "common_rows": len(pairs),
+        "only_first": len(first.ids) - len(pairs),
+        "only_second": len(second.ids) - len(pairs),
+        "other_labels": int((first.labels[pairs[:, 0]] != second.labels[pairs[:, 1]]).sum()),
+    }
+    comparable = first.features.shape[2] == second.features.shape[2] and len(pairs) > 0
+    if not comparable:
+        return rows
+    a = first.features[0][pairs[:, 0]].astype(np.float32)
+    b = second.features[0][pairs[:, 1]].astype(np.float32)
+    cosine = _cosine(a, b)
+    return {
+        **rows,
+        "identical": bool(np.array_equal(a, b)),
+        "cosine_minimum": float(cosine.min()),
+        "cosine_mean": float(cosine.mean()),
+        "largest_difference": float(np.abs(a - b).max()),
+    }
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cosine of each row of `a` [N, D] with its row of `b`; 1 where both are zero."""
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    products = np.einsum("nd,nd->n", a, b)
+    both_zero = ~a.any(1) & ~b.any(1)
+    return np.where(both_zero, 1.0, products / np.maximum(norms, np.finfo(np.float32).tiny))
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    return {
+        key: leaf for name, part in value.items() for key, leaf in _flat(part, f"{prefix}.{name}".lstrip(".")).items()
+    }
+
+
+def _differences(first: dict[str, Any], second: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    keys = sorted(first.keys() | second.keys())
+    return {key: (first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)}

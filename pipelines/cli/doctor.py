@@ -1,0 +1,74 @@
+"""`pipeline doctor`: this machine, and what would stand in the way."""
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from pipelines.cli import options
+
+LIBRARIES = ("torch", "torchvision", "timm", "scikit-learn", "h5py", "joblib", "numpy", "pillow", "safetensors")
+
+
+@click.command("doctor")
+@options.common
+def doctor_command(run: options.Run) -> None:
+    """Say what this machine has and what is missing."""
+    facts = _facts(run)
+    lines = [f"{key:<18} {value}" for key, value in facts.items() if key not in ("versions", "problems")]
+    lines += [f"{name:<18} {version}" for name, version in facts["versions"].items()]
+    lines += (
+        ["", *(f"problem: {problem}" for problem in facts["problems"])] if facts["problems"] else ["", "no problems"]
+    )
+    run.reporter.result(facts, "\n".join(lines))
+
+
+def _facts(run: options.Run) -> dict[str, Any]:
+    from extract.encoder import has_compiler
+    from extract.hub import reachable
+    from extract.machine import machine, package_versions
+    from extract.runtime import resolve_precision
+
+    facts = {
+        **asdict(machine()),
+        "device": run.device,
+        "precision": resolve_precision("auto", run.device),
+        "compiler": has_compiler(),
+        "hub_reachable": reachable(),
+        "packaged_weights": _packaged(),
+        "workspace": str(run.workspace.resolve()),
+        "versions": package_versions(*LIBRARIES),
+    }
+    return {**facts, "problems": _problems(run, facts)}
+
+
+def _packaged() -> list[str]:
+    from extract.errors import Unavailable
+    from extract.weights import PACKAGED, packaged_file
+
+    found = []
+    for name in PACKAGED:
+        try:
+            packaged_file(name)
+        except Unavailable:
+            continue
+        found.append(name)
+    return found
+
+
+def _problems(run: options.Run, facts: dict[str, Any]) -> list[str]:
+    from extract.errors import PipelineError
+    from extract.runtime import torch_device
+    from pipelines.cache import make_workspace
+
+    problems = []
+    for check in (lambda: make_workspace(run.workspace), lambda: torch_device(run.device)):
+        try:
+            check()
+        except PipelineError as error:
+            problems.append(str(error))
+    if not facts["compiler"]:
+        problems.append("no C++ compiler: networks run uncompiled, which is slower. Install g++.")
+    if not facts["hub_reachable"] and not facts["packaged_weights"]:
+        problems.append("no weights: the hub cannot be reached and no packaged weights are installed.")
+    return problems

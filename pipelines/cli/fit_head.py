@@ -1,0 +1,5 @@
+import click
+
+
+@click.command("fit-head")
+def fit_head_command(): ...

@@ -1,0 +1,104 @@
+"""Options that several commands share, and what they turn into. Names are those of the spec's fields."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from extract.runtime import resolve_device
+from pipelines.cli.show import Reporter
+from pipelines.context import Context
+from pipelines.specs import ExtractSpec
+
+Command = Callable[..., Any]
+
+COMMON = [
+    click.option(
+        "--workspace",
+        type=click.Path(path_type=Path),
+        default="workspace",
+        envvar="PIPELINE_WORKSPACE",
+        show_default=True,
+        show_envvar=True,
+        metavar="DIR",
+        help="Where everything that is computed is kept.",
+    ),
+    click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to compute."),
+    click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of everything drawn."),
+    click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object to stdout."),
+    click.option("--debug", is_flag=True, help="Show the traceback of a failure."),
+]
+EXTRACTION = [
+    click.option("--backbone", metavar="NAME", help="Any timm architecture.  [default: resnet50]"),
+    click.option(
+        "--weights",
+        metavar="pretrained|packaged|untrained|FILE",
+        help="Where its weights come from.  [default: pretrained]",
+    ),
+    click.option(
+        "--dataset",
+        metavar="cifar10|cifar100|digits|DIR",
+        help="A known data set, or a folder of class folders.  [default: cifar10]",
+    ),
+    click.option(
+        "--data-dir",
+        envvar="PIPELINE_DATA",
+        show_envvar=True,
+        metavar="DIR",
+        help="Where the known data sets are.  [default: data/ in the workspace]",
+    ),
+    click.option("--image-size", type=int, metavar="N", help="Pixels of a side.  [default: the backbone's own]"),
+    click.option("--pool", metavar="network|avg|max|avgmax", help="How maps become one embedding.  [default: network]"),
+    click.option("--layers", metavar="I,J,...", help="Stages to take, e.g. -2,-1.  [default: the last]"),
+    click.option("--views", metavar="plain|flip", help="Also embed the mirrored image.  [default: plain]"),
+    click.option("--subset", type=int, metavar="N", help="N training images, stratified and seeded."),
+    click.option("--test-subset", type=int, metavar="M", help="M test images, stratified and seeded."),
+    click.option("--storage", metavar="float16|float32", help="Type in the file.  [default: float16]"),
+    click.option(
+        "--precision", metavar="auto|float32|bfloat16|float16", help="Arithmetic of the network.  [default: auto]"
+    ),
+    click.option("--batch-size", metavar="auto|N", help="Images a step.  [default: auto]"),
+    click.option("--on-bad-image", metavar="error|skip", help="What an unreadable image does.  [default: error]"),
+]
+
+
+def common(command: Command) -> Command:
+    """Adds the options of every command and passes them on as one `run: Run`."""
+
+    @functools.wraps(command)
+    def wrapped(workspace: Path, device: str, seed: int, as_json: bool, debug: bool, **options: Any) -> Any:
+        reporter = Reporter(as_json=as_json)
+        with reporter:
+            return command(run=Run(workspace, device, seed, reporter), **options)
+
+    return _decorated(wrapped, COMMON)
+
+
+def extraction(command: Command) -> Command:
+    """Adds the options that describe a feature file; those not given arrive as None."""
+    return _decorated(command, EXTRACTION)
+
+
+class Run:
+    """The common options of one invocation."""
+
+    def __init__(self, workspace: Path, device: str, seed: int, reporter: Reporter) -> None:
+        self.workspace, self.seed, self.reporter = workspace, seed, reporter
+        self.device = resolve_device(device)
+
+    def context(self) -> Context:
+        """The context of a stage: its progress goes to the reporter."""
+        reporter = self.reporter
+        return Context(self.workspace, self.device, reporter.progress, reporter.notice, reporter.estimated)
+
+    def extract_spec(self, given: dict[str, Any]) -> ExtractSpec:
+        """The spec of the extraction options that were given; the others keep the spec's defaults."""
+        return ExtractSpec(**{name: value for name, value in given.items() if value is not None}, seed=self.seed)
+
+
+def _decorated(command: Command, options: list[Any]) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command

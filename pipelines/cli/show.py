@@ -1,0 +1,108 @@
+"""What a command prints: one JSON object or a few lines to stdout; progress and messages to stderr."""
+
+import json
+import sys
+from typing import Any
+
+LONG_RUN_SECONDS = 10.0  # below this an estimate would only be noise
+
+
+class Reporter:
+    """Prints for one command. As a context manager it ends the progress bar whatever happens."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> "Reporter":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def result(self, values: dict[str, Any], text: str) -> None:
+        """The command's answer: `values` with --json, else `text`."""
+        self.__exit__()
+        print(json.dumps(values, ensure_ascii=False) if self._as_json else text)  # noqa: T201
+
+    def notice(self, sentence: str) -> None:
+        """One message to stderr."""
+        if self._bar is not None:
+            self._bar.console.print(sentence, markup=False, highlight=False)
+        else:
+            print(sentence, file=sys.stderr)  # noqa: T201
+
+    def estimated(self, estimate: Any) -> None:
+        """What a long run will take."""
+        if estimate.seconds >= LONG_RUN_SECONDS:
+            self.notice(
+                f"estimate: {duration(estimate.seconds)} at {estimate.images_per_second:.0f} images a second, "
+                f"{size(estimate.file_bytes)} on disk, {size(estimate.memory_bytes)} in memory"
+            )
+
+    def progress(self, done: int, total: int) -> None:
+        """Moves the bar: images done, rate, time left."""
+        if self._bar is None:
+            self._start(total)
+        self._bar.update(self._task, completed=done, total=total)
+
+    def _start(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        self._bar = Progress(
+            "{task.description}",
+            BarColumn(),
+            MofNCompleteColumn(),
+            _rate_column(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            speed_estimate_period=60,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("images", total=total)
+
+
+def _rate_column() -> Any:
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Images a second."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.0f}/s" if task.speed else "")
+
+    return Rate()
+
+
+def table(columns: list[str], rows: list[list[str]]) -> str:
+    """Rows under their columns, padded; the first column to the left, the others to the right."""
+    widths = [max(len(row[index]) for row in [columns, *rows]) for index in range(len(columns))]
+    lines = []
+    for row in [columns, *rows]:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 3.2 s, 5 min 12 s, 2 h 05 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def size(count: float) -> str:
+    """Bytes for people, in powers of 1024."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"

@@ -1,0 +1,25 @@
+"""Where and how a run happens: everything about it that changes no result."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+def _silent(*_: Any) -> None:
+    """Takes anything and says nothing."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The workspace, the resolved device, and who hears about progress.
+
+    `progress(done, total)` counts images, `notice(sentence)` takes messages, `estimated(estimate)` takes an
+    `extract.extraction.Estimate` before a long run.
+    """
+
+    workspace: Path
+    device: str = "cpu"
+    progress: Callable[[int, int], None] = _silent
+    notice: Callable[[str], None] = _silent
+    estimated: Callable[[Any], None] = _silent

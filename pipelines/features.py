@@ -1,0 +1,159 @@
+"""Spec -> feature file in the workspace: what the extraction stage computes, and how its artifact is named."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from extract.datasets import Located, load
+from extract.errors import DamagedFile, PipelineError
+from extract.folder import without_unreadable
+from extract.images import ImageSet, subset
+from extract.layout import SCHEMA, spec_digest
+from pipelines.context import Context
+from pipelines.specs import ExtractKey
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What an extraction needs beside its key, which only digests it: the weights and the data themselves."""
+
+    weights: str
+    located: Located
+    context: Context
+
+
+def compute(key: ExtractKey, inputs: Inputs) -> dict[str, Any]:
+    """Extracts (or finds) the feature file of `key` and returns its record."""
+    from extract import backbones
+
+    data, skipped = _images(key, inputs)
+    backbone = backbones.load(
+        key.backbone,
+        weights=inputs.weights,
+        image_size=key.image_size,
+        pool=key.pool,
+        layers=None if key.layers is None else tuple(int(part) for part in key.layers.split(",")),
+        seed=key.weights_seed or 0,
+    )
+    return _extracted(key, data=data, backbone=backbone, skipped=skipped, context=inputs.context)
+
+
+def _images(key: ExtractKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]:
+    data, skipped = load(inputs.located), ()
+    if key.on_bad_image == "skip":
+        data, skipped = without_unreadable(data)
+        if skipped:
+            inputs.context.notice(f"{len(skipped)} unreadable images are left out: {', '.join(skipped[:5])}")
+    return subset(data, train=key.subset, test=key.test_subset, seed=key.subset_seed or 0), skipped
+
+
+def _extracted(
+    key: ExtractKey, *, data: ImageSet, backbone: Any, skipped: tuple[str, ...], context: Context
+) -> dict[str, Any]:
+    from extract import extraction, store
+
+    spec = feature_spec(key, backbone=backbone)
+    how = extraction.Computation(context.device, key.precision, key.views, key.storage, key.batch_size)
+    path = context.workspace / "features" / file_name(key, digest=spec_digest(spec))
+    layout, reason = extraction.plan(data, backbone, spec=spec, how=how, skipped_ids=skipped)
+    with store.locked(path):
+        timing = None
+        if not is_readable(path):
+            context.notice(f"{path.name}: {layout.engine}, because {reason}")
+            timing = extraction.extract(
+                data,
+                backbone,
+                layout=layout,
+                how=how,
+                path=path,
+                progress=context.progress,
+                notice=context.notice,
+                estimated=context.estimated,
+            )
+        record = _record(path, backbone=backbone)
+    return {**record, "timing": None if timing is None else asdict(timing)}
+
+
+def feature_spec(key: ExtractKey, *, backbone: Any) -> dict[str, Any]:
+    """What the features are, resolved to the last detail: the `spec` attribute of the file."""
+    return {
+        "schema": SCHEMA,
+        "backbone": key.backbone,
+        "weights": {"source": key.weights, "sha256": backbone.weights_sha256, "seed": key.weights_seed},
+        "dataset": {
+            "name": key.dataset,
+            "digest": key.dataset_digest,
+            "subset": key.subset,
+            "test_subset": key.test_subset,
+            "seed": key.subset_seed,
+            "on_bad_image": key.on_bad_image,
+        },
+        "preprocessing": backbone.preprocessing.as_dict(),
+        "pool": key.pool,
+        "layers": key.layers,
+        "views": key.views,
+        "precision": key.precision,
+        "batch_size": key.batch_size,
+        "storage": key.storage,
+    }
+
+
+def file_name(key: ExtractKey, *, digest: str) -> str:
+    """`<dataset>-<backbone>-<first 12 of the digest>.h5`, with only letters, digits, dots and dashes."""
+    parts = [
+        "".join(one if one.isalnum() or one in "._" else "_" for one in part)[:80]
+        for part in (key.dataset, key.backbone)
+    ]
+    return f"{parts[0]}-{parts[1]}-{digest[:12]}.h5"
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a whole feature file stands at `path`; a damaged one is as good as none."""
+    from extract.store import FeatureFile
+
+    if not path.exists():
+        return False
+    try:
+        FeatureFile(path).verify()
+    except DamagedFile:
+        return False
+    return True
+
+
+def is_whole(record: dict[str, Any], workspace: Path) -> bool:
+    """Whether the file of an extraction's record is there, undamaged, and the one that was recorded."""
+    from extract.store import FeatureFile
+
+    path = workspace / "features" / record["file"]
+    if not path.exists():
+        return False
+    try:
+        file = FeatureFile(path)
+        file.verify()
+    except PipelineError:
+        return False
+    return file.content == record["content"]
+
+
+def newest(workspace: Path) -> Path | None:
+    """The newest complete feature file of a workspace, or None."""
+    files = sorted((workspace / "features").glob("*.h5"), key=lambda path: path.stat().st_mtime)
+    return files[-1] if files else None
+
+
+def _record(path: Path, *, backbone: Any) -> dict[str, Any]:
+    from extract.store import FeatureFile
+
+    file = FeatureFile(path)
+    return {
+        "file": path.name,
+        "digest": file.digest,
+        "content": file.content,
+        "rows": file.row_count,
+        "dimension": file.dimension,
+        "file_bytes": path.stat().st_size,
+        "engine": file.engine,
+        "parameters": backbone.parameter_count,
+        "flops": backbone.flops,
+        "skipped": list(file.skipped_ids),
+    }

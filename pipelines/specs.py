@@ -1,0 +1,168 @@
+"""What a run is: frozen dataclasses of primitives, checked when they are made, digested when they are resolved.
+
+A spec holds what the user asked for ("auto", a path). A key holds what that means here and now (bfloat16, the
+sha256 of the data): it alone decides whether a result can be used again. Options that change only speed are
+in neither. None of this imports torch.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from extract import datasets, weights
+from extract.errors import InvalidInput, unknown
+from extract.layout import canonical_json
+from extract.machine import package_versions
+from extract.runtime import PRECISIONS, resolve_precision
+
+EXTRACT_VERSION = 1  # raised when the same key must give other features
+VIEWS = ("plain", "flip")
+STORAGES = ("float16", "float32")
+POOLS = ("network", "avg", "max", "avgmax")
+BATCH_SIZES = {"cpu": 32, "cuda": 256}
+
+
+@dataclass(frozen=True)
+class ExtractSpec:
+    """One feature file, as the options of `pipeline extract` describe it.
+
+    `subset` and `test_subset` count images; `layers` are stage indices, as text ("-2,-1"); `batch_size` is
+    "auto" or a number. Raises `InvalidInput` for a value that can never be right.
+    """
+
+    backbone: str = "resnet50"
+    weights: str = "pretrained"
+    dataset: str = "cifar10"
+    data_dir: str | None = None
+    image_size: int | None = None
+    pool: str = "network"
+    layers: str | None = None
+    views: str = "plain"
+    subset: int | None = None
+    test_subset: int | None = None
+    storage: str = "float16"
+    precision: str = "auto"
+    batch_size: str = "auto"
+    on_bad_image: str = "error"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _one_of("views", self.views, VIEWS)
+        _one_of("storage", self.storage, STORAGES)
+        _one_of("precision", self.precision, PRECISIONS)
+        _one_of("pool", self.pool, POOLS)
+        _one_of("on-bad-image", self.on_bad_image, ("error", "skip"))
+        _at_least_one("image size", self.image_size)
+        _at_least_one("subset", self.subset)
+        _at_least_one("test subset", self.test_subset)
+        _seed(self.seed)
+        self.layer_indices()
+        self.resolved_batch_size("cpu")
+
+    def layer_indices(self) -> tuple[int, ...] | None:
+        """The stage indices that `layers` names."""
+        if self.layers is None:
+            return None
+        try:
+            return tuple(int(part) for part in self.layers.split(","))
+        except ValueError:
+            raise InvalidInput(
+                f"layers must be stage numbers with commas between, like -2,-1; got {self.layers!r}."
+            ) from None
+
+    def resolved_batch_size(self, device: str) -> int:
+        """Images a step: the given number, or for "auto" what fills the device without waste."""
+        if self.batch_size == "auto":
+            return BATCH_SIZES["cuda" if device.startswith("cuda") else "cpu"]
+        if not str(self.batch_size).isdigit() or int(self.batch_size) < 1:
+            raise InvalidInput(f"batch size must be auto or a whole number from 1; got {self.batch_size!r}.")
+        return int(self.batch_size)
+
+
+@dataclass(frozen=True)
+class ExtractKey:
+    """An `ExtractSpec` resolved on this machine: primitives and digests of its inputs only.
+
+    `seed` is None where nothing is drawn. `timm` is in it because preprocessing and hub weights are timm's.
+    """
+
+    stage_version: int
+    timm: str
+    backbone: str
+    weights: str
+    weights_file_sha256: str | None
+    weights_seed: int | None
+    dataset: str
+    dataset_digest: str
+    subset: int | None
+    test_subset: int | None
+    subset_seed: int | None
+    image_size: int | None
+    pool: str
+    layers: str | None
+    views: str
+    storage: str
+    precision: str
+    batch_size: int
+    on_bad_image: str
+
+    def text(self) -> str:
+        """The key as canonical JSON, which is what joblib hashes."""
+        return canonical_json(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> "ExtractKey":
+        """The key that `text` was made from."""
+        return cls(**json.loads(text))
+
+
+def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str) -> ExtractKey:
+    """The key of a spec, for data that was found and a resolved device. Reads the weights file, if there is one."""
+    file = weights.weights_file(spec.weights, backbone=spec.backbone)
+    sampled = spec.subset is not None or spec.test_subset is not None
+    return ExtractKey(
+        stage_version=EXTRACT_VERSION,
+        timm=package_versions("timm")["timm"],
+        backbone=spec.backbone,
+        weights=spec.weights if spec.weights in weights.SOURCES else "file",
+        weights_file_sha256=None if file is None else weights.file_sha256(file),
+        weights_seed=spec.seed if spec.weights == "untrained" else None,
+        dataset=located.name,
+        dataset_digest=located.digest,
+        subset=spec.subset,
+        test_subset=spec.test_subset,
+        subset_seed=spec.seed if sampled else None,
+        image_size=spec.image_size,
+        pool=spec.pool,
+        layers=spec.layers,
+        views=spec.views,
+        storage=spec.storage,
+        precision=resolve_precision(spec.precision, device),
+        batch_size=spec.resolved_batch_size(device),
+        on_bad_image=spec.on_bad_image,
+    )
+
+
+def locate(spec: ExtractSpec, workspace: Path) -> datasets.Located:
+    """Where the spec's data set is; CIFAR is downloaded into the workspace's `data/` when it is nowhere."""
+    data_dir = None if spec.data_dir is None else Path(spec.data_dir)
+    if not datasets.is_here(spec.dataset, data_dir, download_dir=workspace / "data"):
+        from extract import backbones
+
+        backbones.check_name(spec.backbone)  # before a download, not after it
+    return datasets.locate(spec.dataset, data_dir, download_dir=workspace / "data")
+
+
+def _one_of(thing: str, name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        raise unknown(thing, name=name, known=known)
+
+
+def _at_least_one(thing: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise InvalidInput(f"{thing} must be at least 1; got {value}.")
+
+
+def _seed(seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise InvalidInput(f"seed must be from 0 to 4294967295; got {seed}.")

@@ -1,0 +1,36 @@
+"""Spec -> result: the only cached functions of the project.
+
+The bodies of the cached functions are one line each, because joblib forgets everything they computed when a
+character of them changes; what they mean is versioned by the `stage_version` in their keys.
+"""
+
+from typing import Any
+
+from pipelines import cache, features
+from pipelines.context import Context
+from pipelines.specs import ExtractKey, ExtractSpec, locate, resolve_extract
+
+
+def _extract(key: str, context: features.Inputs) -> dict[str, Any]:
+    return features.compute(ExtractKey.from_text(key), context)
+
+
+def extract(spec: ExtractSpec, context: Context) -> dict[str, Any]:
+    """The record of the spec's feature file, computed or found; `cached` tells which, `path` where it lies."""
+    located = locate(spec, context.workspace)
+    key = resolve_extract(spec, located=located, device=context.device)
+    record, cached = cache.ask(
+        _extract,
+        key.text(),
+        context=features.Inputs(spec.weights, located, context),
+        workspace=context.workspace,
+        is_whole=lambda found: features.is_whole(found, context.workspace),
+    )
+    timing = record["timing"] or {}
+    return {
+        **record,
+        "path": str(context.workspace / "features" / record["file"]),
+        "seconds": timing.get("seconds", 0.0),
+        "images_per_second": timing.get("images_per_second", 0.0),
+        "cached": cached or record["timing"] is None,
+    }

@@ -1,0 +1,87 @@
+"""What the tests share: the real CIFAR-10 where it is, real photographs, and the command line in-process."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: exit status, stdout, stderr."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one JSON object that stdout must be."""
+        return json.loads(self.out)
+
+
+@pytest.fixture(scope="session")
+def cifar_dir() -> Path:
+    """The directory that holds the real CIFAR-10 in its standard layout."""
+    for place in (os.environ.get("CIFAR10_DIR"), BESIDE):
+        if place and (Path(place) / "cifar-10-batches-py" / "batches.meta").is_file():
+            return Path(place)
+    pytest.skip("the real CIFAR-10 is neither at CIFAR10_DIR nor in ../shared/data")
+
+
+@pytest.fixture(scope="session")
+def photographs() -> list[Image.Image]:
+    """Two real photographs (640 x 427), which scikit-learn ships."""
+    from sklearn.datasets import load_sample_images
+
+    return [Image.fromarray(array) for array in load_sample_images()["images"]]
+
+
+@pytest.fixture
+def photo_folder(tmp_path: Path, photographs: list[Image.Image]) -> Path:
+    """Class folders of photographs in several sizes, modes and formats: 2 classes, 8 images each."""
+    root = tmp_path / "photos"
+    suffixes = [".jpg", ".png", ".webp", ".bmp", ".gif", ".tif", ".JPEG", ".jpg"]
+    for name, photo in zip(("flower", "temple"), photographs, strict=True):
+        (root / name).mkdir(parents=True)
+        for index, suffix in enumerate(suffixes):
+            left = 40 * index
+            tile = photo.crop((left, 10, left + 200 + 13 * index, 210))
+            tile = tile.convert("L") if index == 1 else tile.convert("RGBA") if index == 2 else tile
+            tile.save(root / name / f"{index}{suffix}")
+    return root
+
+
+@pytest.fixture
+def pipeline(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Ended]:
+    """Runs `pipeline WORDS...` in this process, in a fresh workspace."""
+    from pipelines.cli import main
+
+    def run(*words: object) -> Ended:
+        given = [str(word) for word in words]
+        if "--workspace" not in given and given[-1] not in ("--help", "--version"):
+            given += ["--workspace", str(tmp_path / "workspace")]
+        capfd.readouterr()
+        try:
+            main(given)
+            status = 0
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        out, err = capfd.readouterr()
+        return Ended(status, out, err)
+
+    return run
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A seeded generator."""
+    return np.random.default_rng(0)

@@ -1,0 +1,152 @@
+"""Data sets, subsets, and what is refused."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from extract import cifar, datasets, digits, folder
+from extract.errors import DamagedFile, InvalidInput
+from extract.images import stratified_rows, subset
+
+
+@given(
+    labels=st.lists(st.integers(0, 5), min_size=1, max_size=200).map(np.array),
+    share=st.floats(0.01, 1.0),
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=200, deadline=None)
+def test_a_stratified_sample_keeps_every_share_within_one(labels, share, seed):
+    count = max(int(share * len(labels)), 1)
+    rows = stratified_rows(labels, count, seed=seed)
+    assert len(rows) == count
+    assert np.array_equal(rows, np.unique(rows))
+    for label in np.unique(labels):
+        expected = (labels == label).sum() * count / len(labels)
+        assert abs((labels[rows] == label).sum() - expected) < 1 + 1e-6
+    assert np.array_equal(rows, stratified_rows(labels, count, seed=seed))
+
+
+def test_digits_are_split_alike_every_time():
+    first, second = digits.load(), digits.load()
+    assert len(first.splits["train"]) == 1437
+    assert len(first.splits["test"]) == 360
+    assert first.splits["test"].ids == second.splits["test"].ids
+    assert not set(first.splits["train"].ids) & set(first.splits["test"].ids)
+    assert np.bincount(first.splits["test"].labels).min() >= 34
+
+
+def test_a_subset_is_stratified_and_another_seed_takes_others():
+    whole = digits.load()
+    one = subset(whole, train=100, test=None, seed=0)
+    assert np.bincount(one.splits["train"].labels).tolist() == pytest.approx([10] * 10, abs=1)
+    assert len(one.splits["test"]) == 360
+    assert one.splits["train"].ids != subset(whole, train=100, test=None, seed=1).splits["train"].ids
+
+
+@pytest.mark.parametrize(("train", "test", "word"), [(1438, None, "--subset"), (None, 361, "--test-subset")])
+def test_a_subset_larger_than_the_data_is_refused(train, test, word):
+    with pytest.raises(InvalidInput, match=f"{word} must be from 1 to the"):
+        subset(digits.load(), train=train, test=test, seed=0)
+
+
+def test_cifar_10_is_read_as_published(cifar_dir):
+    located = datasets.locate("cifar10", cifar_dir, download_dir=Path("nowhere"))
+    images = datasets.load(located)
+    train, test = images.splits["train"], images.splits["test"]
+    assert images.class_names[0] == "airplane"
+    assert images.class_names[9] == "truck"
+    assert train.images.array.shape == (50000, 3, 32, 32)
+    assert np.bincount(train.labels).tolist() == [5000] * 10
+    assert np.bincount(test.labels).tolist() == [1000] * 10
+    mean = train.images.array.mean((0, 2, 3)) / 255
+    assert mean == pytest.approx([0.4914, 0.4822, 0.4465], abs=1e-4)
+
+
+def test_an_altered_cifar_file_is_refused(cifar_dir, tmp_path):
+    copy = tmp_path / "cifar-10-batches-py"
+    shutil.copytree(cifar_dir / "cifar-10-batches-py", copy)
+    for path in copy.iterdir():
+        path.chmod(0o644)
+    content = bytearray((copy / "data_batch_3").read_bytes())
+    content[1_000_000] ^= 1
+    (copy / "data_batch_3").write_bytes(content)
+    with pytest.raises(DamagedFile, match=r"data_batch_3.* must have the official md5"):
+        datasets.locate("cifar10", tmp_path, download_dir=tmp_path)
+
+
+def test_cifar_100_layout_is_checked(tmp_path):
+    (tmp_path / "cifar-100-python").mkdir()
+    for name in ("meta", "train", "test"):
+        (tmp_path / "cifar-100-python" / name).write_bytes(b"not it")
+    with pytest.raises(DamagedFile, match="official md5"):
+        cifar.fingerprint("cifar100", cifar.find("cifar100", tmp_path))
+
+
+def test_a_folder_of_photographs_is_split_by_class(photo_folder):
+    images = folder.load(photo_folder)
+    assert images.class_names == ("flower", "temple")
+    assert len(images.splits["train"]) + len(images.splits["test"]) == 16
+    assert set(images.splits["test"].labels.tolist()) == {0, 1}
+
+
+def test_train_and_val_folders_are_the_splits(photo_folder, tmp_path):
+    root = tmp_path / "split"
+    shutil.copytree(photo_folder, root / "train")
+    shutil.copytree(photo_folder, root / "val")
+    images = folder.load(root)
+    assert len(images.splits["train"]) == len(images.splits["test"]) == 16
+    assert images.splits["test"].ids[0].startswith("val/flower/")
+
+
+def test_the_fingerprint_follows_content_not_time(photo_folder, tmp_path):
+    before = folder.fingerprint(photo_folder)
+    moved = tmp_path / "moved"
+    shutil.copytree(photo_folder, moved)
+    assert folder.fingerprint(moved) == before
+    Image.new("RGB", (9, 9)).save(moved / "flower" / "0.jpg")
+    assert folder.fingerprint(moved) != before
+
+
+def test_photographs_come_upright(tmp_path):
+    image = Image.new("RGB", (20, 10), "red")
+    exif = image.getexif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    image.save(tmp_path / "turned.jpg", exif=exif)
+    assert folder.decode(tmp_path / "turned.jpg").size == (10, 20)
+
+
+def test_an_unreadable_image_is_named_or_left_out(photo_folder):
+    good = (photo_folder / "flower" / "0.jpg").read_bytes()
+    (photo_folder / "flower" / "cut.jpg").write_bytes(good[: len(good) // 2])
+    (photo_folder / "temple" / "no.png").write_bytes(b"no image")
+    for name in ("flower/cut.jpg", "temple/no.png"):
+        with pytest.raises(folder.UnreadableImage, match=name):
+            folder.decode(photo_folder / name)
+    kept, skipped = folder.without_unreadable(folder.load(photo_folder))
+    assert sorted(skipped) == ["flower/cut.jpg", "temple/no.png"]
+    assert sum(len(split) for split in kept.splits.values()) == 16
+
+
+def test_what_is_no_data_set_is_refused(photo_folder, tmp_path):
+    (photo_folder / "empty").mkdir()
+    with pytest.raises(InvalidInput, match=r"class folder must hold images.*empty"):
+        folder.load(photo_folder)
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(InvalidInput, match="must hold class folders with images"):
+        folder.load(tmp_path / "bare")
+    with pytest.raises(InvalidInput, match=r"dataset must be a known name; got 'cifar11'. Nearest: cifar10"):
+        datasets.locate("cifar11", None, download_dir=tmp_path)
+
+
+def test_test_classes_must_be_training_classes(photo_folder, tmp_path):
+    root = tmp_path / "odd"
+    shutil.copytree(photo_folder, root / "train")
+    shutil.copytree(photo_folder, root / "test")
+    (root / "test" / "temple").rename(root / "test" / "castle")
+    with pytest.raises(InvalidInput, match="must be among the training classes; got 'castle'"):
+        folder.load(root)
