@@ -212,6 +212,7 @@ def _measured(module: nn.Module, preprocessing: Preprocessing, *, name: str) -> 
         ) from error
     if output.ndim != 2 or not output.shape[1]:
         raise PipelineError(
-            f"backbone must give one embedding an image; {name} gave a tensor of shape {tuple(output.shape)}. Use --pool avg."
+            f"backbone must give one embedding an image; {name} gave a tensor of shape {tuple(output.shape)}. "
+            "Use --pool avg."
         )
     return output.shape[1], counter.get_total_flops()

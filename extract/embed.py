@@ -95,7 +95,8 @@ def stored(features: Tensor, *, storage: str, ids: tuple[str, ...]) -> Tensor:
     row = int(bad.nonzero()[0])
     if features[:, row].isfinite().all():
         raise PipelineError(
-            f"features must fit {storage} (at most 65504); got {float(features[:, row].abs().max()):.4g} for {ids[row]}. "
+            f"features must fit {storage} (at most 65504); got "
+            f"{float(features[:, row].abs().max()):.4g} for {ids[row]}. "
             "Use --storage float32."
         )
     raise PipelineError(

@@ -52,9 +52,13 @@ class Layout:
         }
 
     def file_bytes(self) -> int:
-        """Size of the features alone on disk."""
-        width = np.dtype(self.storage).itemsize
-        return sum(len(rows.labels) for rows in self.splits.values()) * self.view_count * self.dimension * width
+        """Size of the file, within some kilobytes: features, labels, ids, checksums, header."""
+        width = np.dtype(self.storage).itemsize * self.view_count * self.dimension
+        total = sum(len(text.encode()) for text in self.header().values())
+        for rows in self.splits.values():
+            id_width = max((len(one.encode()) for one in rows.ids), default=1)
+            total += len(rows.labels) * (width + 8 + id_width) + 4 * (len(rows.labels) // self.block_rows + 1)
+        return total
 
 
 def canonical_json(value: Any) -> str:

@@ -120,6 +120,9 @@ class FeatureWriter:
 
     def _create(self) -> None:
         self._partial.unlink(missing_ok=True)
+        # Before HDF5 touches the disk: it cannot even close a file whose writes fail.
+        _reserve(self._partial, self._layout.file_bytes())
+        self._partial.unlink(missing_ok=True)
         with h5py.File(self._partial, "w-", libver=LIBRARY_VERSIONS) as file:
             for key, value in self._layout.header().items():
                 file.attrs[key] = value
@@ -128,7 +131,7 @@ class FeatureWriter:
             file.attrs["content"] = "0" * 64  # as long as what replaces it, so that nothing moves
             for name in sorted(self._layout.splits):
                 self._create_split(file.create_group(name), name)
-        _reserve(self._partial)
+        _reserve(self._partial, self._partial.stat().st_size)
 
     def _create_split(self, group: h5py.Group, name: str) -> None:
         layout, rows = self._layout, self._layout.splits[name]
@@ -247,15 +250,15 @@ def _bound_arrays(file: h5py.File) -> dict[str, tuple[np.ndarray, np.ndarray, np
     return {name: (file[name]["labels"][:], file[name]["ids"][:], file[name]["checksums"][:]) for name in file}
 
 
-def _reserve(partial: Path) -> None:
-    """Takes the file's whole room on the disk now: a disk too small is an error before hours of work."""
+def _reserve(path: Path, byte_count: int) -> None:
+    """Takes room on the disk now, where the system can: a disk too small is an error before hours of work."""
     if not hasattr(os, "posix_fallocate"):
         return
-    with partial.open("r+b") as file:
+    with path.open("r+b" if path.exists() else "wb") as file:
         try:
-            os.posix_fallocate(file.fileno(), 0, partial.stat().st_size)
+            os.posix_fallocate(file.fileno(), 0, byte_count)
         except OSError:
-            partial.unlink()
+            path.unlink()
             raise
 
 

@@ -116,7 +116,8 @@ def load_onto(module: Any, state: dict[str, Any], *, classifier: tuple[str, ...]
             f"missing {missing[0]}" if missing else f"unexpected {extra[0]}" if extra else f"other shape of {misfit[0]}"
         )
         raise InvalidInput(
-            f"weights must fit the backbone; got {origin!r} with {len(missing)} tensors missing, {len(extra)} unexpected "
+            f"weights must fit the backbone; got {origin!r} with {len(missing)} tensors missing, "
+            f"{len(extra)} unexpected "
             f"and {len(misfit)} of another shape ({what}). Name the backbone that they were made for."
         )
     module.load_state_dict({name: state[name] for name in wanted})

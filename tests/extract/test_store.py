@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extract.errors import DamagedFile, InvalidInput, PipelineError
+from extract.errors import DamagedFile, InvalidInput
 from extract.layout import Layout, Rows
 from extract.store import FeatureFile, FeatureWriter
 
