@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-KIND = "transfer-bench features"
 SCHEMA = 1
 
 
@@ -42,7 +41,6 @@ class Layout:
     def header(self) -> dict[str, str]:
         """The file's text attributes; two files with equal headers and rows hold the same features."""
         return {
-            "kind": KIND,
             "spec": canonical_json(self.spec),
             "digest": spec_digest(self.spec),
             "versions": canonical_json(self.versions),

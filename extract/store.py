@@ -1,15 +1,14 @@
 """The feature file on disk: written block by block, resumed after any kill, refused when anything is wrong.
 
-One HDF5 file: attributes (`layout.Layout.header`, `schema`, `complete`, `content`), and per split a group
-with `features` [V, N, D], `labels` int64 [N], `ids` bytes [N], `checksums` uint32 [blocks]. Everything is
-preallocated and contiguous. A block counts only when its stored checksum is that of its rows, so whatever
-a killed writer left behind is either whole or computed again.
+One HDF5 file: attributes (`layout.Layout.header`, `schema`, `complete`, `content`), a seal in its user block
+(`seal`), and per split a group with `features` [V, N, D], `labels` int64 [N], `ids` bytes [N], `checksums` uint32
+[blocks]. Everything is preallocated and contiguous. A block counts only when its stored checksum is that of its
+rows, so whatever a killed writer left behind is either whole or computed again.
 """
 
 import errno
 import json
 import os
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,19 +18,18 @@ from typing import Any
 import h5py
 import numpy as np
 
+from extract import seal
 from extract.embed import block_ranges
-from extract.errors import DamagedFile, InvalidInput, PipelineError
+from extract.errors import InvalidInput, PipelineError
 from extract.layout import (
-    KIND,
     SCHEMA,
     Layout,
     block_checksum,
     content_digest,
     encoded_ids,
-    spec_digest,
 )
 
-HEADER = ("kind", "spec", "digest", "versions", "class_names", "skipped_ids", "engine")
+HEADER = ("spec", "digest", "versions", "class_names", "skipped_ids", "engine")
 LIBRARY_VERSIONS = ("v108", "v108")  # checksummed headers; no "file is open" mark that a killed writer would leave
 
 
@@ -93,7 +91,9 @@ class FeatureWriter:
         with _disk_errors(self._partial):
             self._file.attrs["content"] = content_digest(self._layout.header(), _bound_arrays(self._file))
             self._file.attrs["complete"] = True
+            regions = _regions(self._file, "features")
             self._file.close()
+            seal.write(self._partial, schema=SCHEMA, complete=True, regions=regions)
             _sync(self._partial)
             os.replace(self._partial, self._path)
             _sync(self._path.parent)
@@ -101,11 +101,11 @@ class FeatureWriter:
     def _can_resume(self) -> bool:
         if not self._partial.exists():
             return False
-        try:
-            with h5py.File(self._partial, "r") as file:
-                return self._matches(file)
-        except (OSError, KeyError, RuntimeError, ValueError):
-            return False  # a partial file that cannot be read is made anew
+        found = seal.read(self._partial)
+        if found is None or found.complete or seal.broken(self._partial, found):
+            return False  # a partial file whose structure is not as it was made is made anew
+        with h5py.File(self._partial, "r") as file:
+            return self._matches(file)
 
     def _matches(self, file: h5py.File) -> bool:
         if file.attrs.get("schema") != SCHEMA or _header(file) != self._layout.header():
@@ -123,7 +123,7 @@ class FeatureWriter:
         # Before HDF5 touches the disk: it cannot even close a file whose writes fail.
         _reserve(self._partial, self._layout.file_bytes())
         self._partial.unlink(missing_ok=True)
-        with h5py.File(self._partial, "w-", libver=LIBRARY_VERSIONS) as file:
+        with h5py.File(self._partial, "w-", libver=LIBRARY_VERSIONS, userblock_size=seal.BYTES) as file:
             for key, value in self._layout.header().items():
                 file.attrs[key] = value
             file.attrs["schema"] = SCHEMA
@@ -131,7 +131,9 @@ class FeatureWriter:
             file.attrs["content"] = "0" * 64  # as long as what replaces it, so that nothing moves
             for name in sorted(self._layout.splits):
                 self._create_split(file.create_group(name), name)
+            regions = _regions(file, "features", "checksums")
         _reserve(self._partial, self._partial.stat().st_size)
+        seal.write(self._partial, schema=SCHEMA, complete=False, regions=regions)
 
     def _create_split(self, group: h5py.Group, name: str) -> None:
         layout, rows = self._layout, self._layout.splits[name]
@@ -157,8 +159,8 @@ class FeatureFile:
         self.path = path
         if not path.is_file():
             raise InvalidInput(f"feature file must exist; got {str(path)!r}. `pipeline extract` makes one.")
+        seal.check(path, schema=SCHEMA)
         with self._opened() as file:
-            self._check(file)
             self.spec: dict[str, Any] = json.loads(file.attrs["spec"])
             self.digest: str = file.attrs["digest"]
             self.content: str = file.attrs["content"]
@@ -189,7 +191,7 @@ class FeatureFile:
             ranges = block_ranges(features.shape[1], int(group.attrs["block_rows"]))
             for (start, stop), checksum in zip(ranges, group["checksums"][:], strict=True):
                 if block_checksum(features[:, start:stop]) != checksum:
-                    raise self._damaged(f"its rows {start} to {stop - 1} of {split} do not match their checksum")
+                    raise seal.damaged(self.path, f"rows {start} to {stop - 1} of {split} do not match their checksum")
             ids = tuple(one.decode() for one in group["ids"][:].tolist())
             return SplitFeatures(features, group["labels"][:], ids)
 
@@ -198,35 +200,10 @@ class FeatureFile:
         for split in self.shapes:
             self.read(split)
 
-    def _check(self, file: h5py.File) -> None:
-        if _text(file, "kind") != KIND:
-            raise self._damaged("it is an HDF5 file of something else")
-        if file.attrs.get("schema") != SCHEMA:
-            raise self._damaged(f"its schema is {file.attrs.get('schema')}, this version reads {SCHEMA}")
-        if not file.attrs.get("complete", False):
-            raise self._damaged("it was never completed")
-        header = _header(file)
-        if spec_digest(json.loads(header["spec"])) != header["digest"]:
-            raise self._damaged("its spec does not match its digest")
-        if content_digest(header, _bound_arrays(file)) != _text(file, "content"):
-            raise self._damaged("its labels, ids, names or checksums were altered")
-
     @contextmanager
     def _opened(self) -> Iterator[h5py.File]:
-        try:
-            with h5py.File(self.path, "r") as file:
-                yield file
-        except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, zlib.error) as error:
-            if isinstance(error, PipelineError):
-                raise
-            if isinstance(error, OSError) and not h5py.is_hdf5(self.path):
-                raise self._damaged("it is not an HDF5 file") from error
-            raise self._damaged(f"HDF5 cannot read it ({str(error).splitlines()[0]})") from error
-
-    def _damaged(self, what: str) -> DamagedFile:
-        return DamagedFile(
-            f"feature file must be whole and its own; got {str(self.path)!r}: {what}. Remove it and extract again."
-        )
+        with h5py.File(self.path, "r") as file:
+            yield file
 
 
 @contextmanager
@@ -244,6 +221,15 @@ def _header(file: h5py.File) -> dict[str, str]:
 
 def _text(file: h5py.File, key: str) -> str:
     return str(file.attrs.get(key, ""))
+
+
+def _regions(file: h5py.File, *names: str) -> list[tuple[int, int]]:
+    """(offset, length) in bytes of the named data sets of every split, from the start of the file on disk."""
+    return [
+        (data.id.get_offset(), data.id.get_storage_size())
+        for split in file.values()
+        for data in (split[name] for name in names)
+    ]
 
 
 def _bound_arrays(file: h5py.File) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -1,8 +1,9 @@
 """The backbone's own preprocessing: as data that a spec can hold, and as arithmetic on the device.
 
-Resizing an image is linear, so a set of equal-sized images is resized by two small matrix products per
-image, in the order that Pillow takes them. The matrices are Pillow's own filter, read off by resizing the identity, and each product is rounded to whole levels as Pillow rounds, so that the result
-is what timm's transform gives; only a value that falls on an exact half may come out one level off in each pass.
+Resizing an image is linear, so a set of equal-sized images is resized by two small matrix products per image,
+in the order that Pillow takes them. The matrices are Pillow's own filter, read off by resizing the identity, and
+each product is rounded to whole levels as Pillow rounds. So the result is what timm's transform gives; only a
+value that falls on an exact half may come out one level off in each pass.
 """
 
 import math
