@@ -1,0 +1,70 @@
+"""Heads: every way to read a frozen feature, chosen honestly and fast.
+
+`fit_head(kind, options, features=..., labels=...)` chooses on held-out rows and refits; `scores` judges
+logits; `save` and `load` keep a head. Names are imported when they are first used, so `import heads` is cheap.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from heads.base import Head
+    from heads.catalogue import available, fit_head, head_class, space
+    from heads.logistic import LogisticHead, LogisticSpace
+    from heads.metrics import Comparison, Scores, compare, fit_temperature, scores, spread
+    from heads.persist import load, save
+    from heads.protocol import Choice, choose, held_out, refit
+
+_ROOMS = {
+    "Head": "base",
+    "available": "catalogue",
+    "fit_head": "catalogue",
+    "head_class": "catalogue",
+    "space": "catalogue",
+    "LogisticHead": "logistic",
+    "LogisticSpace": "logistic",
+    "Comparison": "metrics",
+    "Scores": "metrics",
+    "compare": "metrics",
+    "fit_temperature": "metrics",
+    "scores": "metrics",
+    "spread": "metrics",
+    "load": "persist",
+    "save": "persist",
+    "Choice": "protocol",
+    "choose": "protocol",
+    "held_out": "protocol",
+    "refit": "protocol",
+}
+
+__all__ = [
+    "Choice",
+    "Comparison",
+    "Head",
+    "LogisticHead",
+    "LogisticSpace",
+    "Scores",
+    "available",
+    "choose",
+    "compare",
+    "fit_head",
+    "fit_temperature",
+    "head_class",
+    "held_out",
+    "load",
+    "refit",
+    "save",
+    "scores",
+    "space",
+    "spread",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _ROOMS:
+        return getattr(importlib.import_module(f"heads.{_ROOMS[name]}"), name)
+    raise AttributeError(f"module 'heads' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,91 @@
+"""The one abstract type: a head reads frozen features and gives logits."""
+
+from abc import abstractmethod
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
+
+from heads import checks
+from heads.checks import Features
+
+
+class Head(ClassifierMixin, BaseEstimator):
+    """A classifier of feature vectors that follows scikit-learn's estimator contract.
+
+    A kind of head implements `_fit` (learn), `_logits` (apply) and says in `weight_names` which fitted
+    arrays it needs to be applied; the rest is here. Input is a numpy array or a torch tensor [N, D] of any
+    float precision. Fitted: `classes_` [K], sorted; `n_features_in_`, D.
+    """
+
+    kind: ClassVar[str]
+    weight_names: ClassVar[tuple[str, ...]]
+
+    def fit(self, features: Features, labels: ArrayLike | torch.Tensor) -> Self:
+        """The head itself, fitted to `features` [N, D] and `labels` [N] (numbers or strings).
+
+        Raises InvalidInput for NaN or infinite features, one class only, lengths that differ, and options
+        out of their range.
+        """
+        tensor = checks.matrix(features)
+        classes, targets = checks.encode(labels, rows=len(tensor))
+        self._fit(tensor, torch.from_numpy(targets), class_count=len(classes))
+        self.classes_ = classes
+        self.n_features_in_ = tensor.shape[1]
+        return self
+
+    def logits(self, features: Features) -> np.ndarray:
+        """Unnormalised log probabilities float32 [N, K] of `features` [N, D], columns as in `classes_`."""
+        self._require_fitted()
+        tensor = checks.matrix(features, width=self.n_features_in_, head=type(self).__name__)
+        return self._logits(tensor)
+
+    def predict_proba(self, features: Features) -> np.ndarray:
+        """Probabilities float64 [N, K]: the softmax of `logits`; rows sum to one."""
+        return softmax(self.logits(features).astype(np.float64), axis=1)
+
+    def predict(self, features: Features) -> np.ndarray:
+        """The likeliest of `classes_` for every row [N]; the first of equals."""
+        return self.classes_[self.logits(features).argmax(axis=1)]
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """The fitted arrays that applying the head needs, by their attribute names."""
+        self._require_fitted()
+        return {name: np.asarray(getattr(self, name)) for name in self.weight_names}
+
+    def with_weights(self, weights: dict[str, np.ndarray], classes: np.ndarray, *, width: int) -> Self:
+        """The head itself, made usable with the arrays that `weights()` gave before; no fitting."""
+        for name in self.weight_names:
+            setattr(self, name, weights[name])
+        self.classes_ = classes
+        self.n_features_in_ = width
+        return self
+
+    @abstractmethod
+    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
+        """Learns from finite `features` [N, D] and class indices int64 [N]."""
+
+    @abstractmethod
+    def _logits(self, features: torch.Tensor) -> np.ndarray:
+        """float32 [N, K] for finite `features` [N, D] of the right width."""
+
+    def _require_fitted(self) -> None:
+        if not hasattr(self, "classes_"):
+            raise NotFittedError(f"This {type(self).__name__} instance is not fitted yet. Call fit first.")
+
+
+def affine_logits(features: torch.Tensor, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """features [N, D] @ weights [D, K] + bias [K] as float32, computed in float64 in blocks of rows.
+
+    The float64 sum is rounded once, so that the same image gives the same logits alone and in a batch.
+    """
+    matrix, offset = torch.from_numpy(weights).double(), torch.from_numpy(bias).double()
+    logits = np.empty((len(features), weights.shape[1]), dtype=np.float32)
+    for start in range(0, len(features), 8192):
+        block = features[start : start + 8192].cpu().double()
+        logits[start : start + 8192] = torch.addmm(offset, block, matrix).float().numpy()
+    return logits

@@ -1,0 +1,134 @@
+"""What every head asks of its input, in one place: one clear sentence for each thing that is wrong."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.utils.multiclass import check_classification_targets
+
+from extract.errors import InvalidInput
+
+Features = np.ndarray | torch.Tensor | ArrayLike
+
+
+def as_tensor(features: Features) -> torch.Tensor:
+    """`features` as a torch tensor that shares their memory where it can; floats keep their precision.
+
+    Integers become float64. Raises InvalidInput for complex numbers, sparse matrices, and what is no array.
+    """
+    tensor = features.detach() if isinstance(features, torch.Tensor) else torch.from_numpy(_as_array(features))
+    if tensor.is_complex():
+        raise InvalidInput("features must be real; got complex numbers. Complex data not supported.")
+    return tensor if tensor.is_floating_point() else tensor.double()
+
+
+def _as_array(features: Features) -> np.ndarray:
+    if hasattr(features, "toarray"):
+        raise InvalidInput("features must be a dense array; got a sparse matrix. Call its toarray() first.")
+    array = np.asarray(features)
+    if array.dtype.kind == "O":
+        array = array.astype(np.float64)
+    if array.dtype.kind not in "fiubc":
+        raise InvalidInput(f"features must be numbers; got an array of {array.dtype}. Convert them to floats.")
+    if array.dtype.byteorder == ">" or any(step < 0 for step in array.strides) or not array.flags.writeable:
+        array = np.array(array, dtype=array.dtype.newbyteorder("="))  # what torch.from_numpy cannot share
+    return array.astype(np.float64) if array.dtype.kind in "uf" and array.dtype.itemsize > 8 else array
+
+
+def matrix(features: Features, *, width: int | None = None, head: str = "a head") -> torch.Tensor:
+    """`features` as a finite float tensor [N, D], on the device where they already are.
+
+    `width` is the D that a fitted `head` expects. Raises InvalidInput for another number of axes, no rows
+    or no columns, NaN or infinity, and another width.
+    """
+    tensor = as_tensor(features)
+    if tensor.ndim != 2:
+        raise InvalidInput(
+            f"features must be an array [N, D]; got shape {tuple(tensor.shape)}. Reshape your data: one row an image."
+        )
+    rows, columns = tensor.shape
+    if columns == 0:
+        raise InvalidInput(
+            f"features must be at least one column wide; got 0 feature(s) (shape=({rows}, 0)) "
+            "while a minimum of 1 is required."
+        )
+    if rows == 0:
+        raise InvalidInput(f"features must be at least one row; got 0 rows of {columns}. Pass some images.")
+    if width is not None and columns != width:
+        raise InvalidInput(
+            f"features must be {width} wide, as in training; got X has {columns} features, "
+            f"but {head} is expecting {width} features as input. Use features of the same backbone and recipe."
+        )
+    require_finite(tensor)
+    return tensor
+
+
+def require_finite(features: torch.Tensor) -> None:
+    """Raises InvalidInput where a feature is NaN or infinite, naming the first such row."""
+    low, high = torch.aminmax(features)  # NaN wins both, and no boolean copy of the array is made
+    if bool(torch.isfinite(low)) and bool(torch.isfinite(high)):
+        return
+    bad = ~torch.isfinite(features.reshape(-1, features.shape[-1])).all(1)
+    first, count = int(bad.nonzero()[0]), int(bad.sum())
+    raise InvalidInput(
+        f"features must be finite; got NaN or infinity (inf) in {count} row(s), first in row {first}. "
+        "Extract them again, or in float32 if float16 overflowed."
+    )
+
+
+def encode(labels: ArrayLike | torch.Tensor, *, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """(the sorted distinct labels [K], the class index of every row int64 [N]) of `labels` [N].
+
+    Raises InvalidInput where labels are no class labels, their number is not `rows`, or one class is all.
+    """
+    array = label_array(labels, rows=rows)
+    classes, encoded = np.unique(array, return_inverse=True)
+    if len(classes) < 2:
+        raise InvalidInput(
+            f"labels must be of at least two classes; got only one class, {classes[0]!r}. Add images of another class."
+        )
+    return classes, encoded.astype(np.int64)
+
+
+def label_array(labels: ArrayLike | torch.Tensor, *, rows: int) -> np.ndarray:
+    """`labels` as an array [N] with `rows` entries; InvalidInput otherwise."""
+    if labels is None:
+        raise InvalidInput(
+            "labels must be given; got None. This head requires y to be passed, but the target y is None."
+        )
+    array = labels.cpu().numpy() if isinstance(labels, torch.Tensor) else np.asarray(labels)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise InvalidInput(f"labels must be one axis [N]; got shape {array.shape}. Pass one label an image.")
+    if len(array) != rows:
+        raise InvalidInput(
+            f"labels must be as many as the rows of features, {rows}; got {len(array)}. "
+            "Pass the labels of these very images."
+        )
+    try:
+        check_classification_targets(array)
+    except ValueError as error:
+        raise InvalidInput(f"labels must be classes; got other values. {error}") from error
+    return array
+
+
+def positive(name: str, value: float, *, remedy: str) -> float:
+    """`value` as a float above zero (infinity allowed); InvalidInput otherwise."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"{name} must be a positive number; got {value!r}. {remedy}.") from error
+    if not number > 0:
+        raise InvalidInput(f"{name} must be a positive number; got {value!r}. {remedy}.")
+    return number
+
+
+def one_of(name: str, value: str, known: Sequence[str]) -> str:
+    """`value`, which must be among `known`; InvalidInput with the nearest names otherwise."""
+    if value not in known:
+        from extract.errors import unknown
+
+        raise unknown(name, name=str(value), known=known)
+    return value

@@ -1,0 +1,82 @@
+"""Features prepared for the logistic solver: standardised, in two precisions, with the gram's eigenbasis."""
+
+from dataclasses import dataclass
+
+import torch
+
+from extract.runtime import resolve_precision, torch_dtype
+
+# Below this many numbers a pass is too short for a cheaper precision to save anything.
+SMALL_ELEMENT_COUNT = 2_000_000
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """Column means and scales, float64 [D]; a constant column keeps scale 1."""
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    def apply(self, features: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """(features - mean) / scale as a new tensor [N, D] of `dtype`, at least as exactly as the features.
+
+        The mean is subtracted in the wider of the two precisions, so that large offsets cancel well.
+        """
+        wide = torch.promote_types(features.dtype, dtype if dtype.itemsize > 2 else torch.float32)
+        centred = features.to(wide, copy=True).sub_(self.mean.to(wide)).div_(self.scale.to(wide))
+        return centred.to(dtype)
+
+    def fold(self, theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(weights [D, K], bias [K]) for raw features, from `theta` [D + 1, K] for standardised ones."""
+        weights = theta[:-1].double() / self.scale[:, None]
+        return weights, theta[-1].double() - self.mean @ weights
+
+
+def standardisation(features: torch.Tensor, *, block_rows: int = 4096) -> Standardisation:
+    """The mean and standard deviation of every column of `features` [N, D], in float64, in two passes.
+
+    A column whose deviation is rounding noise of its own values counts as constant: scale 1, as in
+    scikit-learn's StandardScaler.
+    """
+    blocks = features.split(block_rows)
+    mean = torch.stack([block.sum(0, dtype=torch.float64) for block in blocks]).sum(0) / len(features)
+    squares = torch.zeros_like(mean)
+    for block in blocks:
+        centred = block.to(torch.float64, copy=True).sub_(mean)  # never in the caller's memory
+        squares += torch.linalg.vector_norm(centred, dim=0).square_()
+    deviation = (squares / len(features)).sqrt_()
+    constant = deviation <= 10 * torch.finfo(torch.float64).eps * mean.abs() * len(features) ** 0.5
+    return Standardisation(mean=mean, scale=torch.where(constant, 1.0, deviation))
+
+
+@dataclass(frozen=True)
+class Eigenbasis:
+    """The gram X'X / N = V diag(values) V' of standardised features: V float32 or float64 [D, R], R = min(N, D).
+
+    `complete` says that V spans all of R^D; else the gram is zero on the rest.
+    """
+
+    vectors: torch.Tensor
+    values: torch.Tensor
+    complete: bool
+
+
+def eigenbasis(standardised: torch.Tensor, dtype: torch.dtype) -> Eigenbasis:
+    """The eigenbasis of `standardised` [N, D], from the smaller of the two gram matrices, in `dtype`."""
+    rows, columns = standardised.shape
+    if rows >= columns:
+        values, vectors = torch.linalg.eigh((standardised.T @ standardised).to(dtype) / rows)
+        return Eigenbasis(vectors=vectors, values=values.clamp(min=0), complete=True)
+    values, left = torch.linalg.eigh((standardised @ standardised.T).to(dtype) / rows)
+    keep = values > values[-1] * rows * torch.finfo(dtype).eps
+    values, left = values[keep], left[:, keep]
+    vectors = (standardised.T.to(dtype) @ left) / (values * rows).sqrt()
+    return Eigenbasis(vectors=vectors, values=values, complete=False)
+
+
+def cheap_dtype(features: torch.Tensor) -> torch.dtype:
+    """The dtype of approximate passes: bfloat16 where the hardware multiplies it and it pays, else float32."""
+    if features.numel() < SMALL_ELEMENT_COUNT:
+        return torch.float32
+    device = "cpu" if features.device.type == "cpu" else "cuda:0"
+    return torch_dtype(resolve_precision("auto", device))

@@ -1,0 +1,191 @@
+"""Scores of logits against labels, with their uncertainty, and the paired comparison of two classifiers."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from scipy.stats import binomtest
+
+from extract.errors import InvalidInput
+
+RESAMPLE_COUNT = 10_000
+CALIBRATION_BIN_COUNT = 15
+
+
+class _Record:
+    def as_dict(self) -> dict[str, object]:
+        """The fields as JSON primitives."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True)
+class Scores(_Record):
+    """How good N logits are. All rates are fractions.
+
+    `interval` is the 95 % interval of `accuracy` when the rows are resampled. `top5` is None for five
+    classes or fewer. `per_class[k]` is the accuracy on the rows of class k (None where it has none), and
+    `confusion[i][j]` counts the rows of class i that were called j. `log_loss` is the mean in nats.
+    `calibration_error` is the expected calibration error over 15 equal-width bins of confidence
+    (Naeini et al., AAAI 2015; Guo et al., ICML 2017).
+    """
+
+    rows: int
+    accuracy: float
+    interval: tuple[float, float]
+    top5: float | None
+    log_loss: float
+    calibration_error: float
+    per_class: tuple[float | None, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Comparison(_Record):
+    """Classifier B against A on the same rows.
+
+    `difference` is accuracy of B minus that of A, with its 95 % interval over resampled rows; `only_a` and
+    `only_b` count the rows that only one of them got right; `p_value` is McNemar's exact test that the two
+    err equally often (two-sided; McNemar, Psychometrika 1947).
+    """
+
+    rows: int
+    accuracy_a: float
+    accuracy_b: float
+    difference: float
+    interval: tuple[float, float]
+    only_a: int
+    only_b: int
+    p_value: float
+
+
+def scores(
+    logits: ArrayLike, labels: ArrayLike, *, classes: ArrayLike | None = None, temperature: float = 1.0, seed: int = 0
+) -> Scores:
+    """The `Scores` of `logits` [N, K] for `labels` [N]; the same for the same seed.
+
+    Labels are column numbers, or entries of `classes` [K], the labels that the columns stand for. Logits
+    are divided by `temperature` first. Raises InvalidInput where lengths differ, logits are not finite, or
+    a label has no column.
+    """
+    table, targets = _checked(logits, labels, classes)
+    log_probabilities = log_softmax(table / temperature, axis=1)
+    rows, class_count = table.shape
+    predicted = table.argmax(axis=1)
+    correct = predicted == targets
+    confusion = np.bincount(targets * class_count + predicted, minlength=class_count**2)
+    confusion = confusion.reshape(class_count, class_count)
+    return Scores(
+        rows=rows,
+        accuracy=float(correct.mean()),
+        interval=accuracy_interval(int(correct.sum()), rows, seed=seed),
+        top5=_top5(table, targets) if class_count > 5 else None,
+        log_loss=float(-log_probabilities[np.arange(rows), targets].mean()),
+        calibration_error=_calibration_error(np.exp(log_probabilities.max(axis=1)), correct),
+        per_class=tuple(float(row[k] / row.sum()) if row.sum() else None for k, row in enumerate(confusion)),
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+    )
+
+
+def accuracy_interval(correct: int, rows: int, *, seed: int = 0) -> tuple[float, float]:
+    """The 95 % percentile interval of accuracy when the rows are drawn again with replacement.
+
+    Resampling a vector of zeros and ones is a binomial draw, so no row is touched (Efron and Tibshirani 1993).
+    """
+    draws = np.random.default_rng(seed).binomial(rows, correct / rows, size=RESAMPLE_COUNT) / rows
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def compare(logits_a: ArrayLike, logits_b: ArrayLike, *, labels: ArrayLike, seed: int = 0) -> Comparison:
+    """The paired `Comparison` of two sets of logits [N, K] on the same rows; labels [N] are column numbers."""
+    table_a, targets = _checked(logits_a, labels, None)
+    table_b, _ = _checked(logits_b, labels, None)
+    right_a, right_b = table_a.argmax(axis=1) == targets, table_b.argmax(axis=1) == targets
+    rows = len(targets)
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    shares = np.array([only_a, only_b, rows - only_a - only_b]) / rows
+    draws = np.random.default_rng(seed).multinomial(rows, shares, size=RESAMPLE_COUNT)
+    low, high = np.quantile((draws[:, 1] - draws[:, 0]) / rows, [0.025, 0.975])
+    disagreed = only_a + only_b
+    return Comparison(
+        rows=rows,
+        accuracy_a=float(right_a.mean()),
+        accuracy_b=float(right_b.mean()),
+        difference=(only_b - only_a) / rows,
+        interval=(float(low), float(high)),
+        only_a=only_a,
+        only_b=only_b,
+        p_value=float(binomtest(only_a, disagreed).pvalue) if disagreed else 1.0,
+    )
+
+
+def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
+    """The temperature in [1/50, 50] whose division minimises the log loss of held-out `logits` [M, K].
+
+    Labels [M] are column numbers. Accuracy does not change. Never fit it on the rows that are reported
+    (Guo et al., "On calibration of modern neural networks", ICML 2017).
+    """
+    table, targets = _checked(logits, labels, None)
+    rows = np.arange(len(targets))
+
+    def loss(log_temperature: float) -> float:
+        scaled = table * np.exp(-log_temperature)
+        return float(-log_softmax(scaled, axis=1)[rows, targets].mean())
+
+    bound = np.log(50.0)
+    found = minimize_scalar(loss, bounds=(-bound, bound), method="bounded", options={"xatol": 1e-4})
+    return float(np.exp(found.x))
+
+
+def spread(values: ArrayLike) -> dict[str, float]:
+    """Mean, sample standard deviation (0 for one value), least and greatest of repeats' `values`."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or len(array) == 0:
+        raise InvalidInput(f"values must be at least one number; got shape {array.shape}. Pass one per seed.")
+    deviation = float(array.std(ddof=1)) if len(array) > 1 else 0.0
+    return {
+        "mean": float(array.mean()),
+        "deviation": deviation,
+        "least": float(array.min()),
+        "greatest": float(array.max()),
+    }
+
+
+def _checked(logits: ArrayLike, labels: ArrayLike, classes: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+    table, given = np.asarray(logits, dtype=np.float64), np.asarray(labels)
+    if table.ndim != 2 or given.ndim != 1 or len(table) != len(given) or len(table) == 0:
+        raise InvalidInput(
+            f"logits and labels must be arrays [N, K] and [N] of the same N > 0; got shapes {table.shape} "
+            f"and {given.shape}. Pass the labels of these very rows."
+        )
+    if not np.isfinite(table).all():
+        raise InvalidInput("logits must be finite; got NaN or infinity. Look at the head that gave them.")
+    columns = np.arange(table.shape[1]) if classes is None else np.asarray(classes)
+    if len(columns) != table.shape[1]:
+        raise InvalidInput(f"classes must be one per column, {table.shape[1]}; got {len(columns)}. Pass classes_.")
+    order = np.argsort(columns)
+    places = np.searchsorted(columns, given, sorter=order).clip(max=len(columns) - 1)
+    targets = order[places]
+    foreign = columns[targets] != given
+    if foreign.any():
+        raise InvalidInput(
+            f"labels must be among the {len(columns)} classes of the logits; got {given[foreign][0]!r}. "
+            "Train the head on images of that class too."
+        )
+    return table, targets
+
+
+def _top5(table: np.ndarray, targets: np.ndarray) -> float:
+    own = table[np.arange(len(table)), targets][:, None]
+    earlier = np.arange(table.shape[1]) < targets[:, None]  # of equals the first column wins, as in argmax
+    ahead = (table > own) | ((table == own) & earlier)
+    return float((ahead.sum(axis=1) < 5).mean())
+
+
+def _calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
+    bins = np.minimum((confidence * CALIBRATION_BIN_COUNT).astype(int), CALIBRATION_BIN_COUNT - 1)
+    gap = np.bincount(bins, weights=correct - confidence, minlength=CALIBRATION_BIN_COUNT)
+    return float(np.abs(gap).sum() / len(confidence))

@@ -1,0 +1,116 @@
+"""Kept heads: weights as safetensors, everything else in a JSON sidecar; nothing is unpickled.
+
+A directory holds `head.safetensors` (the arrays that applying the head needs) and `head.json` (schema, kind,
+options, classes, width, the caller's recipe word for word, and the sha256 of the weights file). Both are
+written under temporary names, synced and renamed, the sidecar last: it is what makes the head complete.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from extract.errors import DamagedFile, InvalidInput
+from heads.base import Head
+from heads.catalogue import head_class
+
+SCHEMA = 1
+WEIGHTS_NAME = "head.safetensors"
+SIDECAR_NAME = "head.json"
+
+
+def save(head: Head, directory: str | os.PathLike[str], *, recipe: dict[str, Any]) -> Path:
+    """The directory in which the fitted `head` and its `recipe` (JSON primitives) now stand.
+
+    A head that stood there is replaced. Raises InvalidInput where the recipe is not JSON, and scikit-learn's
+    NotFittedError for an unfitted head.
+    """
+    folder = Path(directory)
+    weights = save_tensors({name: np.ascontiguousarray(array) for name, array in head.weights().items()})
+    classes = head.classes_
+    sidecar = {
+        "schema": SCHEMA,
+        "kind": head.kind,
+        "options": head.get_params(),
+        "classes": classes.tolist(),
+        "classes_dtype": classes.dtype.str,
+        "width": int(head.n_features_in_),
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "recipe": recipe,
+    }
+    text = _json(sidecar)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / WEIGHTS_NAME, weights)
+    _write(folder / SIDECAR_NAME, text.encode())
+    return folder
+
+
+def load(directory: str | os.PathLike[str]) -> tuple[Head, dict[str, Any]]:
+    """(the fitted head, its recipe) from `directory`, as `save` left them.
+
+    Raises DamagedFile where a file is missing, truncated, altered or of another schema.
+    """
+    folder = Path(directory)
+    sidecar = _read_sidecar(folder / SIDECAR_NAME)
+    weights = _read(folder / WEIGHTS_NAME)
+    if hashlib.sha256(weights).hexdigest() != sidecar["weights_sha256"]:
+        raise _damaged(folder / WEIGHTS_NAME, "the file that its sidecar describes", "another sha256")
+    kind = head_class(sidecar["kind"])
+    try:
+        tensors = load_tensors(weights)
+        head = kind(**_options(sidecar["options"]))
+        classes = np.array(sidecar["classes"], dtype=np.dtype(sidecar["classes_dtype"]))
+        head.with_weights(tensors, classes, width=int(sidecar["width"]))
+    except (SafetensorError, TypeError, ValueError, KeyError) as error:
+        raise _damaged(folder / SIDECAR_NAME, f"the sidecar of a {sidecar['kind']} head", str(error)) from error
+    return head, sidecar["recipe"]
+
+
+def _read_sidecar(path: Path) -> dict[str, Any]:
+    needed = {"schema", "kind", "options", "classes", "classes_dtype", "width", "weights_sha256", "recipe"}
+    try:
+        sidecar = json.loads(_read(path))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise _damaged(path, "JSON", str(error)) from error
+    if not isinstance(sidecar, dict) or not needed <= sidecar.keys():
+        raise _damaged(path, f"an object with {', '.join(sorted(needed))}", "other keys")
+    if sidecar["schema"] != SCHEMA:
+        raise _damaged(path, f"of schema {SCHEMA}", f"schema {sidecar['schema']!r}")
+    return sidecar
+
+
+def _options(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+
+
+def _json(sidecar: dict[str, Any]) -> str:
+    try:
+        return json.dumps(sidecar, indent=1, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"recipe must be JSON (finite numbers, strings, lists, objects); {error}.") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise _damaged(path, "a file", "nothing there") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _damaged(path: Path, expected: str, actual: str) -> DamagedFile:
+    return DamagedFile(f"{path} must be {expected}; got {actual}. Fit the head again.")

@@ -1,0 +1,253 @@
+"""The protocol: hold out a part of the training split, choose on it, refit the choice on everything.
+
+Nothing here takes test data. The caller scores the test split once, with the head that comes back.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from extract.errors import InvalidInput
+from extract.runtime import Stopwatch, resolve_device, torch_device
+from heads import checks
+from heads.base import Head
+from heads.checks import Features
+from heads.metrics import Scores, fit_temperature, scores
+from heads.space import Candidate, Primitive, Progress, Space, Split
+
+CRITERIA = ("auto", "log_loss", "accuracy")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a search chose, on what evidence, at what cost.
+
+    `options` are the chosen head's; `table` has one row per candidate: its options, held-out `log_loss` and
+    `accuracy`, and facts about its fit such as convergence. `validation` scores the chosen candidate on the
+    held-out rows *before* the refit; `temperature` was fitted there. Both are None, and the table is empty,
+    where nothing was held out. `curves` are the chosen candidate's values per epoch, where it learns in epochs.
+    `fit_facts` say how the refit converged.
+    """
+
+    kind: str
+    options: dict[str, Primitive]
+    criterion: str
+    validation: Scores | None
+    temperature: float | None
+    table: tuple[dict[str, Primitive], ...]
+    curves: dict[str, list[float]]
+    training_rows: int
+    held_out_rows: int
+    seed: int
+    search_seconds: float
+    fit_seconds: float = 0.0
+    fit_facts: dict[str, Primitive] = dataclasses.field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, object]:
+        """The fields as JSON primitives."""
+        return dataclasses.asdict(self)
+
+
+def held_out(
+    labels: ArrayLike | torch.Tensor, fraction: float | int | None = 0.1, *, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """(training rows, held-out rows), both sorted int64, of `labels` [N]; stratified, the same for a seed.
+
+    `fraction` is a share in (0, 1), a whole number of rows, or None for an empty held-out part. Every class
+    keeps at least one row to train on; so a class with a single row is never held out. Raises InvalidInput
+    where that leaves fewer rows than asked for.
+    """
+    array = checks.label_array(labels, rows=len(labels))
+    everything = np.arange(len(array), dtype=np.int64)
+    if fraction is None:
+        return everything, everything[:0]
+    _, encoded, counts = np.unique(array, return_inverse=True, return_counts=True)
+    quotas = _quotas(counts, _wanted(fraction, len(array)))
+    generator = np.random.default_rng(seed)
+    taken = [generator.permutation(np.flatnonzero(encoded == k))[:quota] for k, quota in enumerate(quotas) if quota]
+    validation = np.sort(np.concatenate(taken))
+    return np.setdiff1d(everything, validation, assume_unique=True), validation
+
+
+def choose(
+    space: Space,
+    features: Features,
+    labels: ArrayLike | torch.Tensor,
+    *,
+    validation: float | int | None = 0.1,
+    criterion: str = "auto",
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Choice:
+    """The `Choice` among the candidates of `space`, made on a held-out part of the training split.
+
+    features [N, D] or [V, N, D], where the V views of an image (such as its mirror image) share its label:
+    all views of the kept images train, view 0 of the held-out images is scored, so that no image is on both
+    sides. The best has the least held-out log loss or the highest accuracy (`criterion`; auto is what the
+    kind of head declares); of equals the more regularised. Candidates that gave non-finite logits are never
+    chosen. With `validation` None the space must hold one candidate, which is taken as given.
+    """
+    checks.one_of("criterion", criterion, CRITERIA)
+    views = as_views(features)
+    classes, targets = checks.encode(labels, rows=views.shape[1])
+    criterion = space.criterion if criterion == "auto" else criterion
+    clock = Stopwatch(resolve_device(device))
+    if validation is None:
+        return _as_given(space, rows=len(targets), seed=seed)
+    keep, hold = held_out(targets, validation, seed=seed)
+    split = _split(views, targets, keep, hold, class_count=len(classes), device=device)
+    best, table = _search(space, split, targets[hold], criterion=criterion, seed=seed, progress=progress)
+    return Choice(
+        kind=space.kind,
+        options=best.options,
+        criterion=criterion,
+        validation=scores(best.logits, targets[hold], seed=seed),
+        temperature=fit_temperature(best.logits, targets[hold]),
+        table=table,
+        curves=best.curves,
+        training_rows=len(keep),
+        held_out_rows=len(hold),
+        seed=seed,
+        search_seconds=clock.seconds(),
+    )
+
+
+def refit(
+    space: Space, choice: Choice, features: Features, labels: ArrayLike | torch.Tensor, *, device: str = "cpu"
+) -> tuple[Head, Choice]:
+    """(the chosen head fitted to the whole training split, the choice with the fit's seconds and facts).
+
+    features [N, D] or [V, N, D] and labels [N], as in `choose`; every view trains.
+    """
+    views = as_views(features)
+    targets = checks.label_array(labels, rows=views.shape[1])
+    clock = Stopwatch(resolve_device(device))
+    head = space.head(choice.options, seed=choice.seed, device=device)
+    head.fit(views.flatten(0, 1), np.tile(targets, len(views)))
+    facts = {
+        name: getattr(head, attribute)
+        for name, attribute in (
+            ("gradient_norm", "gradient_norm_"),
+            ("iterations", "n_iter_"),
+            ("converged", "converged_"),
+        )
+        if hasattr(head, attribute)
+    }
+    return head, dataclasses.replace(choice, fit_seconds=clock.seconds(), fit_facts=facts)
+
+
+def as_views(features: Features) -> torch.Tensor:
+    """`features` [N, D] or [V, N, D] as a finite tensor [V, N, D]; InvalidInput otherwise."""
+    tensor = checks.as_tensor(features)
+    if tensor.ndim == 2:
+        return checks.matrix(tensor)[None]
+    if tensor.ndim != 3 or len(tensor) == 0:
+        raise InvalidInput(
+            f"features must be an array [N, D], or [V, N, D] with V views; got shape {tuple(tensor.shape)}. "
+            "Pass the features of a feature file."
+        )
+    for view in tensor:
+        checks.matrix(view)
+    return tensor
+
+
+def _wanted(fraction: float | int, rows: int) -> int:
+    is_number = isinstance(fraction, int | float | np.integer | np.floating) and not isinstance(fraction, bool)
+    if is_number and isinstance(fraction, int | np.integer) and 0 < fraction < rows:
+        return int(fraction)
+    if is_number and 0 < fraction < 1:
+        return max(1, round(float(fraction) * rows))
+    raise InvalidInput(
+        f"validation must be a share between 0 and 1, fewer rows than the {rows} there are, or none; "
+        f"got {fraction!r}. Use --validation 0.1."
+    )
+
+
+def _quotas(counts: np.ndarray, wanted: int) -> np.ndarray:
+    """How many rows of each class to hold out: `wanted` in all, in proportion, at most all but one of each."""
+    room = counts - 1
+    if room.sum() < wanted:
+        raise InvalidInput(
+            f"validation must leave every class a row to train on, so be at most {room.sum()} rows here; "
+            f"got {wanted}. Hold out fewer, or add images."
+        )
+    ideal = counts * (wanted / counts.sum())
+    quotas = np.minimum(np.floor(ideal).astype(int), room)
+    while quotas.sum() < wanted:  # largest remainder first; ties go to the first class
+        lack = np.where(quotas < room, ideal - quotas, -np.inf)
+        quotas[int(lack.argmax())] += 1
+    return quotas
+
+
+def _split(
+    views: torch.Tensor, targets: np.ndarray, keep: np.ndarray, hold: np.ndarray, *, class_count: int, device: str
+) -> Split:
+    where = torch_device(resolve_device(device))
+    kept = torch.cat([view[torch.from_numpy(keep).to(view.device)] for view in views])
+    return Split(
+        features=kept.to(where),
+        targets=torch.from_numpy(np.tile(targets[keep], len(views))).to(where),
+        held_features=views[0][torch.from_numpy(hold).to(views.device)].to(where),
+        held_targets=torch.from_numpy(targets[hold]).to(where),
+        class_count=class_count,
+    )
+
+
+def _search(
+    space: Space, split: Split, labels: np.ndarray, *, criterion: str, seed: int, progress: Progress | None
+) -> tuple[Candidate, tuple[dict[str, Primitive], ...]]:
+    best: Candidate | None = None
+    best_cost = np.inf
+    table: list[dict[str, Primitive]] = []
+    for candidate in space.candidates(split, seed=seed):
+        row = _judged(candidate, labels)
+        table.append(row)
+        cost = row["log_loss"] if criterion == "log_loss" else 1.0 - row["accuracy"]
+        if best is None or cost < best_cost:
+            best, best_cost = candidate, cost
+        if progress is not None:
+            progress(len(table), space.count(), _described(row))
+    if best is None or not np.isfinite(best_cost):
+        raise InvalidInput(
+            f"the {space.kind} search must have a candidate with finite logits; got none of {len(table)}. "
+            "Lower the learning rates."
+        )
+    return best, tuple(table)
+
+
+def _judged(candidate: Candidate, labels: np.ndarray) -> dict[str, Primitive]:
+    if not np.isfinite(candidate.logits).all():
+        return {**candidate.options, "log_loss": float("inf"), "accuracy": 0.0, **candidate.facts}
+    logits = candidate.logits.astype(np.float64)
+    own = logits[np.arange(len(labels)), labels]
+    top = logits.max(axis=1)
+    loss = np.log(np.exp(logits - top[:, None]).sum(axis=1)) + top - own
+    accuracy = (logits.argmax(axis=1) == labels).mean()
+    return {**candidate.options, "log_loss": float(loss.mean()), "accuracy": float(accuracy), **candidate.facts}
+
+
+def _described(row: dict[str, Primitive], names: Sequence[str] = ("log_loss", "accuracy")) -> str:
+    name, value = next(iter(row.items()))
+    shown = f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{name} {shown}: " + ", ".join(f"{key.replace('_', ' ')} {row[key]:.4f}" for key in names)
+
+
+def _as_given(space: Space, *, rows: int, seed: int) -> Choice:
+    return Choice(
+        kind=space.kind,
+        options=space.only(),
+        criterion="given",
+        validation=None,
+        temperature=None,
+        table=(),
+        curves={},
+        training_rows=rows,
+        held_out_rows=0,
+        seed=seed,
+        search_seconds=0.0,
+    )

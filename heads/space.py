@@ -1,0 +1,68 @@
+"""What a search over one kind of head is: the options to try, and a trial of each on held-out rows."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from heads.base import Head
+
+Primitive = str | int | float | bool | None | tuple["Primitive", ...]
+Progress = Callable[[int, int, str], None]  # (candidates done, candidates in all, what has just been done)
+
+
+@dataclass(frozen=True)
+class Split:
+    """The training split in two: rows to learn from, and held-out rows to choose by. No test data.
+
+    features [N, D] and held_features [M, D] on the computing device; targets int64 [N] and held_targets
+    int64 [M] are class indices below class_count. Every class occurs in targets.
+    """
+
+    features: torch.Tensor
+    targets: torch.Tensor
+    held_features: torch.Tensor
+    held_targets: torch.Tensor
+    class_count: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One trial: the head's options, its logits float32 [M, K] on the held-out rows, and facts about the fit.
+
+    `curves` are values per epoch, by name, of heads that learn in epochs.
+    """
+
+    options: dict[str, Primitive]
+    logits: np.ndarray
+    facts: dict[str, float | int | bool]
+    curves: dict[str, list[float]] = field(default_factory=dict)
+
+
+class Space(ABC):
+    """The options of one kind of head that a search tries. Subclasses are frozen dataclasses of primitives."""
+
+    kind: ClassVar[str]
+    criterion: ClassVar[str] = "log_loss"
+
+    @abstractmethod
+    def candidates(self, split: Split, *, seed: int) -> Iterator[Candidate]:
+        """Yields a trial of every candidate, the most regularised first (it wins ties)."""
+
+    @abstractmethod
+    def count(self) -> int:
+        """How many candidates there are."""
+
+    @abstractmethod
+    def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> Head:
+        """The unfitted head for the `options` of a candidate."""
+
+    def only(self) -> dict[str, Primitive]:
+        """The options of the one head that stands for this space where nothing is held out to choose by.
+
+        Raises InvalidInput where the space has several.
+        """
+        raise NotImplementedError
