@@ -16,7 +16,16 @@ _FACE = {
     "PipelineError": ("extract.errors", "PipelineError"),
     "InvalidInput": ("extract.errors", "InvalidInput"),
 }
-__all__ = sorted(_FACE)
+__all__ = [
+    "FeatureFile",
+    "InvalidInput",
+    "PipelineError",
+    "extract",
+    "load_backbone",
+    "load_dataset",
+    "locate_dataset",
+    "plan",
+]  # noqa: F822
 
 
 def __getattr__(name: str) -> Any:

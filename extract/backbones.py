@@ -47,7 +47,7 @@ class Pooled(nn.Module):
         self.pool = pool
 
     def forward(self, images: Tensor) -> Tensor:
-        maps = self.network.forward_intermediates(
+        maps: list[Tensor] = self.network.forward_intermediates(  # type: ignore[operator]
             images, indices=self.layers, norm=True, output_fmt="NCHW", intermediates_only=True
         )
         parts = []

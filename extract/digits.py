@@ -28,10 +28,10 @@ def load() -> ImageSet:
     """The digits as uint8 [N, 3, 8, 8] (grey repeated), 1,437 training and 360 test images, stratified."""
     from sklearn.datasets import load_digits
 
-    bunch = load_digits()
-    grey = np.round(bunch["images"] * (255 / 16)).astype(np.uint8)
+    pixels, target = load_digits(return_X_y=True)  # [N, 64], values 0 to 16
+    grey = np.round(np.asarray(pixels).reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
     array = np.repeat(grey[:, None], 3, axis=1)
-    labels = bunch["target"].astype(np.int64)
+    labels = np.asarray(target).astype(np.int64)
     test = stratified_rows(labels, TEST_COUNT, seed=SPLIT_SEED)
     train = np.setdiff1d(np.arange(len(labels)), test)
     whole = Split(Pixels(array), labels, tuple(f"digit/{row:04d}" for row in range(len(labels))))

@@ -34,7 +34,7 @@ class Encoder(nn.Module):
         dtype = torch_dtype(precision)
         self.resize = resize or nn.Identity()
         self.normalise = Normalise(backbone.preprocessing, dtype)
-        self.network = backbone.module.to(dtype=dtype, memory_format=torch.channels_last)
+        self.network = backbone.module.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.flips = VIEWS[views] == 2
 
     def forward(self, images: Tensor) -> Tensor:

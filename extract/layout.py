@@ -73,7 +73,7 @@ def block_checksum(block: np.ndarray) -> int:
     """CRC-32 of a block of features [V, n, D], view after view."""
     checksum = 0
     for view in block:
-        checksum = zlib.crc32(np.ascontiguousarray(view), checksum)
+        checksum = zlib.crc32(np.ascontiguousarray(view).data, checksum)
     return checksum
 
 

@@ -30,6 +30,7 @@ from extract.layout import (
 )
 
 HEADER = ("spec", "digest", "versions", "class_names", "skipped_ids", "engine")
+Opened = Any  # h5py.File: its own types make every item a union of all that a file may hold
 LIBRARY_VERSIONS = ("v108", "v108")  # checksummed headers; no "file is open" mark that a killed writer would leave
 
 
@@ -53,7 +54,7 @@ class FeatureWriter:
         with _disk_errors(self._partial):
             if not self.resumed:
                 self._create()
-            self._file = h5py.File(self._partial, "r+", libver=LIBRARY_VERSIONS)
+            self._file: Opened = h5py.File(self._partial, "r+", libver=LIBRARY_VERSIONS)
 
     def __enter__(self) -> "FeatureWriter":
         return self
@@ -107,7 +108,7 @@ class FeatureWriter:
         with h5py.File(self._partial, "r") as file:
             return self._matches(file)
 
-    def _matches(self, file: h5py.File) -> bool:
+    def _matches(self, file: Opened) -> bool:
         if file.attrs.get("schema") != SCHEMA or _header(file) != self._layout.header():
             return False
         return all(
@@ -135,7 +136,7 @@ class FeatureWriter:
         _reserve(self._partial, self._partial.stat().st_size)
         seal.write(self._partial, schema=SCHEMA, complete=False, regions=regions)
 
-    def _create_split(self, group: h5py.Group, name: str) -> None:
+    def _create_split(self, group: Opened, name: str) -> None:
         layout, rows = self._layout, self._layout.splits[name]
         block_count = len(block_ranges(len(rows.labels), layout.block_rows))
         group.attrs["block_rows"] = layout.block_rows
@@ -201,7 +202,7 @@ class FeatureFile:
             self.read(split)
 
     @contextmanager
-    def _opened(self) -> Iterator[h5py.File]:
+    def _opened(self) -> Iterator[Opened]:
         with h5py.File(self.path, "r") as file:
             yield file
 
@@ -215,15 +216,15 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _header(file: h5py.File) -> dict[str, str]:
+def _header(file: Opened) -> dict[str, str]:
     return {key: _text(file, key) for key in HEADER}
 
 
-def _text(file: h5py.File, key: str) -> str:
+def _text(file: Opened, key: str) -> str:
     return str(file.attrs.get(key, ""))
 
 
-def _regions(file: h5py.File, *names: str) -> list[tuple[int, int]]:
+def _regions(file: Opened, *names: str) -> list[tuple[int, int]]:
     """(offset, length) in bytes of the named data sets of every split, from the start of the file on disk."""
     return [
         (data.id.get_offset(), data.id.get_storage_size())
@@ -232,7 +233,7 @@ def _regions(file: h5py.File, *names: str) -> list[tuple[int, int]]:
     ]
 
 
-def _bound_arrays(file: h5py.File) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _bound_arrays(file: Opened) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     return {name: (file[name]["labels"][:], file[name]["ids"][:], file[name]["checksums"][:]) for name in file}
 
 

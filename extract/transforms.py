@@ -7,6 +7,7 @@ value that falls on an exact half may come out one level off in each pass.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -66,11 +67,11 @@ def from_timm(config: dict[str, Any], *, image_size: int | None = None) -> Prepr
     return found if image_size is None else replace(found, image_size=(image_size, image_size))
 
 
-def pillow_transform(preprocessing: Preprocessing):
+def pillow_transform(preprocessing: Preprocessing) -> Callable[[Image.Image], Tensor]:
     """timm's own evaluation transform without its normalisation: PIL image -> uint8 [3, H, W]."""
     from timm.data.transforms_factory import create_transform
 
-    return create_transform(
+    return create_transform(  # type: ignore[return-value]
         input_size=(3, *preprocessing.image_size),
         is_training=False,
         interpolation=preprocessing.interpolation,
@@ -124,6 +125,9 @@ class Resize(nn.Module):
 class Normalise(nn.Module):
     """Levels 0..255 [B, 3, H, W], any dtype -> the network's input in `dtype`, channels last."""
 
+    scale: Tensor  # [3, 1, 1]
+    shift: Tensor  # [3, 1, 1]
+
     def __init__(self, preprocessing: Preprocessing, dtype: torch.dtype) -> None:
         super().__init__()
         self.dtype = dtype
@@ -160,7 +164,9 @@ def _columns_first(height: int, width: int, *, resized: tuple[int, int], interpo
     The order shows in the rounding between the passes, so one image resized both ways tells which it was.
     """
     probe = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
-    expected = np.asarray(Image.fromarray(probe).resize(resized[::-1], FILTERS[interpolation])).astype(np.float32)
+    expected = np.asarray(Image.fromarray(probe).resize((resized[1], resized[0]), FILTERS[interpolation])).astype(
+        np.float32
+    )
     rows, columns = (
         torch.tensor(resize_matrix(length, resized=to, cut=to, interpolation=interpolation))
         for length, to in zip((height, width), resized, strict=True)

@@ -30,7 +30,7 @@ def ask(
     """
     make_workspace(workspace)
     memory = Memory(str((workspace / "cache").resolve()), verbose=0)
-    cached = memory.cache(stage, ignore=["context"])
+    cached: Any = memory.cache(stage, ignore=["context"])  # joblib's own types are unions of everything
     if cached.check_call_in_cache(key, context):
         record = cached(key, context)
         if is_whole(record):

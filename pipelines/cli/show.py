@@ -45,11 +45,10 @@ class Reporter:
 
     def progress(self, done: int, total: int) -> None:
         """Moves the bar: images done, rate, time left."""
-        if self._bar is None:
-            self._start(total)
-        self._bar.update(self._task, completed=done, total=total)
+        bar = self._bar or self._start(total)
+        bar.update(self._task, completed=done, total=total)
 
-    def _start(self, total: int) -> None:
+    def _start(self, total: int) -> Any:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -64,6 +63,7 @@ class Reporter:
         )
         self._bar.start()
         self._task = self._bar.add_task("images", total=total)
+        return self._bar
 
 
 def _rate_column() -> Any:
