@@ -25,7 +25,7 @@ __all__ = [
     "load_dataset",
     "locate_dataset",
     "plan",
-]  # noqa: F822
+]
 
 
 def __getattr__(name: str) -> Any:

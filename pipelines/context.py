@@ -14,12 +14,12 @@ def _silent(*_: Any) -> None:
 class Context:
     """The workspace, the resolved device, and who hears about progress.
 
-    `progress(done, total)` counts images, `notice(sentence)` takes messages, `estimated(estimate)` takes an
+    `progress(done, total, what)` counts what is named ("images", "candidates"), `notice(sentence)` takes messages, `estimated(estimate)` takes an
     `extract.extraction.Estimate` before a long run.
     """
 
     workspace: Path
     device: str = "cpu"
-    progress: Callable[[int, int], None] = _silent
+    progress: Callable[[int, int, str], None] = _silent
     notice: Callable[[str], None] = _silent
     estimated: Callable[[Any], None] = _silent

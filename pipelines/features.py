@@ -66,7 +66,7 @@ def _extracted(
                 layout=layout,
                 how=how,
                 path=path,
-                progress=context.progress,
+                progress=lambda done, total: context.progress(done, total, "images"),
                 notice=context.notice,
                 estimated=context.estimated,
             )

@@ -4,15 +4,20 @@ The bodies of the cached functions are one line each, because joblib forgets eve
 character of them changes; what they mean is versioned by the `stage_version` in their keys.
 """
 
+from pathlib import Path
 from typing import Any
 
-from pipelines import cache, features
+from pipelines import cache, features, fitting
 from pipelines.context import Context
-from pipelines.specs import ExtractKey, ExtractSpec, locate, resolve_extract
+from pipelines.specs import ExtractKey, ExtractSpec, HeadKey, HeadSpec, locate, resolve_extract, resolve_head
 
 
 def _extract(key: str, context: features.Inputs) -> dict[str, Any]:
     return features.compute(ExtractKey.from_text(key), context)
+
+
+def _fit_head(key: str, context: fitting.Inputs) -> dict[str, Any]:
+    return fitting.compute(HeadKey.from_text(key), context)
 
 
 def extract(spec: ExtractSpec, context: Context) -> dict[str, Any]:
@@ -34,3 +39,19 @@ def extract(spec: ExtractSpec, context: Context) -> dict[str, Any]:
         "images_per_second": timing.get("images_per_second", 0.0),
         "cached": cached or record["timing"] is None,
     }
+
+
+def fit_head(spec: HeadSpec, context: Context, *, features_path: Path) -> dict[str, Any]:
+    """The record of a head on a feature file, computed or found; `cached` tells which."""
+    from extract.store import FeatureFile
+
+    file = FeatureFile(features_path)
+    key = resolve_head(spec, features=file.content)
+    record, cached = cache.ask(
+        _fit_head,
+        key.text(),
+        context=fitting.Inputs(file, context),
+        workspace=context.workspace,
+        is_whole=lambda found: fitting.is_whole(found, context.workspace),
+    )
+    return {**record, "path": str(context.workspace / "runs" / record["run"]), "cached": cached}

@@ -21,8 +21,21 @@ def extract_command(run: options.Run, **given: Any) -> None:
 
     record = stages.extract(run.extract_spec(given), run.context())
     took = "from the cache" if record["cached"] else f"in {duration(record['seconds'])}"
-    keys = ("path", "digest", "content", "rows", "dimension", "file_bytes", "engine", "parameters", "flops", "skipped",
-            "seconds", "images_per_second", "cached")  # fmt: skip
+    keys = (
+        "path",
+        "digest",
+        "content",
+        "rows",
+        "dimension",
+        "file_bytes",
+        "engine",
+        "parameters",
+        "flops",
+        "skipped",
+        "seconds",
+        "images_per_second",
+        "cached",
+    )
     run.reporter.result(
         {key: record[key] for key in keys},
         f"{record['path']}\n{record['rows']} rows of {record['dimension']}, {size(record['file_bytes'])}, {took}",

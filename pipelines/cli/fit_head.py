@@ -1,5 +1,99 @@
+"""`pipeline fit-head`: a head on cached features."""
+
+from pathlib import Path
+from typing import Any
+
 import click
+
+from extract.errors import InvalidInput
+from pipelines.cli import options
+from pipelines.cli.show import duration
 
 
 @click.command("fit-head")
-def fit_head_command(): ...
+@click.option("--head", default="logistic", show_default=True, metavar="NAME", help="The kind of head.")
+@click.option(
+    "--features",
+    "features_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A feature file, instead of the options that describe one.",
+)
+@click.option(
+    "--validation",
+    default="0.1",
+    show_default=True,
+    metavar="SHARE|N|none",
+    help="What is held out of the training split to choose by.",
+)
+@click.option("--c-grid", metavar="C,C,...", help="Penalties to try.  [default: 45 from 1e-6 to 1e5]")
+@click.option("--solver", metavar="path|sklearn", help="Who solves the logistic regression.  [default: path]")
+@options.extraction
+@options.common
+def fit_head_command(
+    run: options.Run,
+    head: str,
+    features_file: Path | None,
+    validation: str,
+    c_grid: str | None,
+    solver: str | None,
+    **given: Any,
+) -> None:
+    """Fit a head on cached features, extracting them first where needed.
+
+    Chooses on a held-out part of the training split, refits the choice on all of it, scores the test split
+    once. Bare, it takes the workspace's newest feature file.
+    """
+    from pipelines import stages
+    from pipelines.specs import HeadSpec
+
+    spec = HeadSpec(head, validation, c_grid, solver, run.seed)
+    path, extraction_seconds = _features(run, features_file, given)
+    record = stages.fit_head(spec, run.context(), features_path=path)
+    answer = {key: value for key, value in record.items() if key != "files"}
+    answer |= {"features": str(path), "extraction_seconds": extraction_seconds}
+    run.reporter.result(answer, _text(answer))
+
+
+def _features(run: options.Run, file: Path | None, given: dict[str, Any]) -> tuple[Path, float]:
+    """The feature file to use, and what its extraction took in seconds (0 for one that was given)."""
+    from pipelines import stages
+    from pipelines.features import newest
+
+    described = sorted(name for name, value in given.items() if value is not None and name != "data_dir")
+    if file is not None:
+        if described:
+            raise InvalidInput(
+                f"features must come from a file or from options, not both; got --features and "
+                f"--{described[0].replace('_', '-')}. Leave one out."
+            )
+        return file, 0.0
+    found = None if described else newest(run.workspace)
+    if found is not None:
+        run.reporter.notice(f"using the workspace's newest features, {found.name}")
+        return found, 0.0
+    if not described:
+        run.reporter.notice("no features in the workspace: extracting resnet50's of cifar10")
+    record = stages.extract(run.extract_spec(given), run.context())
+    return Path(record["path"]), record["seconds"]
+
+
+def _text(answer: dict[str, Any]) -> str:
+    low, high = answer["test_interval"]
+    held_out = answer["validation_accuracy"]
+    chosen = ", ".join(
+        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in answer["chosen"].items()
+    )
+    lines = [
+        f"{answer['head']} ({chosen}) on {Path(answer['features']).name}",
+        "held-out accuracy   " + ("none held out" if held_out is None else f"{held_out:.2%}"),
+        f"test accuracy       {answer['test_accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%}, "
+        f"{answer['test_rows']} images)",
+        f"log loss            {answer['log_loss']:.4f}   calibration error {answer['calibration_error']:.4f}",
+        f"seconds             extraction {duration(answer['extraction_seconds'])}, search "
+        f"{duration(answer['search_seconds'])}, fit {duration(answer['fit_seconds'])}"
+        + (" (from the cache)" if answer["cached"] else ""),
+        f"kept in             {answer['path']}",
+    ]
+    return "\n".join(lines)

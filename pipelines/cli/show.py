@@ -13,7 +13,7 @@ class Reporter:
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
         self._bar: Any = None
-        self._task: Any = None
+        self._tasks: dict[str, Any] = {}
 
     def __enter__(self) -> "Reporter":
         return self
@@ -21,7 +21,7 @@ class Reporter:
     def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
             self._bar.stop()
-            self._bar = None
+            self._bar, self._tasks = None, {}
 
     def result(self, values: dict[str, Any], text: str) -> None:
         """The command's answer: `values` with --json, else `text`."""
@@ -43,12 +43,14 @@ class Reporter:
                 f"{size(estimate.file_bytes)} on disk, {size(estimate.memory_bytes)} in memory"
             )
 
-    def progress(self, done: int, total: int) -> None:
-        """Moves the bar: images done, rate, time left."""
-        bar = self._bar or self._start(total)
-        bar.update(self._task, completed=done, total=total)
+    def progress(self, done: int, total: int, what: str) -> None:
+        """Moves the bar of `what` is counted: how many are done, rate, time left."""
+        bar = self._bar or self._start()
+        if what not in self._tasks:
+            self._tasks[what] = bar.add_task(what, total=total)
+        bar.update(self._tasks[what], completed=done, total=total)
 
-    def _start(self, total: int) -> Any:
+    def _start(self) -> Any:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -62,7 +64,6 @@ class Reporter:
             speed_estimate_period=60,
         )
         self._bar.start()
-        self._task = self._bar.add_task("images", total=total)
         return self._bar
 
 
