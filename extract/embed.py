@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from extract.errors import PipelineError
+from extract.layout import block_ranges
 from extract.sources import Source
 
 Notice = Callable[[str], None]
@@ -19,11 +20,6 @@ class Block:
     start: int
     stop: int
     features: Tensor
-
-
-def block_ranges(row_count: int, block_rows: int) -> list[tuple[int, int]]:
-    """The (start, stop) of every block of a split."""
-    return [(start, min(start + block_rows, row_count)) for start in range(0, row_count, block_rows)]
 
 
 class Embedder:

@@ -59,6 +59,11 @@ class Layout:
         return total
 
 
+def block_ranges(row_count: int, block_rows: int) -> list[tuple[int, int]]:
+    """The (start, stop) of every block of a split."""
+    return [(start, min(start + block_rows, row_count)) for start in range(0, row_count, block_rows)]
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -19,12 +19,12 @@ import h5py
 import numpy as np
 
 from extract import seal
-from extract.embed import block_ranges
 from extract.errors import InvalidInput, PipelineError
 from extract.layout import (
     SCHEMA,
     Layout,
     block_checksum,
+    block_ranges,
     content_digest,
     encoded_ids,
 )

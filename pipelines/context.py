@@ -14,8 +14,8 @@ def _silent(*_: Any) -> None:
 class Context:
     """The workspace, the resolved device, and who hears about progress.
 
-    `progress(done, total, what)` counts what is named ("images", "candidates"), `notice(sentence)` takes messages, `estimated(estimate)` takes an
-    `extract.extraction.Estimate` before a long run.
+    `progress(done, total, what)` counts what is named ("images", "candidates"), `notice(sentence)` takes
+    messages, `estimated(estimate)` takes an `extract.extraction.Estimate` before a long run.
     """
 
     workspace: Path

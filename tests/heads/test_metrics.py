@@ -1,0 +1,133 @@
+"""Scores against scikit-learn, scipy and closed forms."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.special import softmax
+from scipy.stats import beta
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, top_k_accuracy_score
+
+from extract.errors import InvalidInput
+from heads.metrics import accuracy_interval, compare, fit_temperature, scores, spread
+
+
+@pytest.fixture
+def table(rng):
+    """(logits [500, 8], labels [500]) of a classifier that is right more often than not."""
+    labels = rng.integers(0, 8, 500)
+    logits = rng.normal(size=(500, 8)) + 2 * np.eye(8)[labels]
+    return logits, labels
+
+
+def test_scores_agree_with_scikit_learn(table):
+    logits, labels = table
+    result = scores(logits, labels)
+    chance, called = softmax(logits, axis=1), logits.argmax(axis=1)
+    assert result.accuracy == pytest.approx(accuracy_score(labels, called))
+    assert result.log_loss == pytest.approx(log_loss(labels, chance))
+    assert result.top5 == pytest.approx(top_k_accuracy_score(labels, logits, k=5))
+    matrix = confusion_matrix(labels, called)
+    np.testing.assert_array_equal(result.confusion, matrix)
+    np.testing.assert_allclose(result.per_class, matrix.diagonal() / matrix.sum(axis=1))
+
+
+def test_calibration_error_is_the_binned_gap(table):
+    logits, labels = table
+    chance = softmax(logits, axis=1)
+    confidence, correct = chance.max(axis=1), chance.argmax(axis=1) == labels
+    gap = 0.0
+    for low in np.arange(15) / 15:
+        inside = (confidence >= low) & (confidence < low + 1 / 15)
+        if inside.any():
+            gap += inside.mean() * abs(confidence[inside].mean() - correct[inside].mean())
+    assert scores(logits, labels).calibration_error == pytest.approx(gap, abs=1e-9)
+
+
+def test_scores_are_json(table):
+    assert json.loads(json.dumps(scores(*table).as_dict()))["rows"] == 500
+
+
+def test_the_same_seed_gives_the_same_interval_and_it_is_about_the_exact_one():
+    assert accuracy_interval(900, 1000, seed=3) == accuracy_interval(900, 1000, seed=3)
+    low, high = accuracy_interval(900, 1000)
+    assert low == pytest.approx(beta.ppf(0.025, 900, 101), abs=0.003)
+    assert high == pytest.approx(beta.ppf(0.975, 901, 100), abs=0.003)
+    assert accuracy_interval(10, 10) == (1.0, 1.0)
+
+
+def test_top5_is_none_for_five_classes_and_ties_go_to_the_first_column():
+    assert scores(np.zeros((4, 5)), [0, 1, 2, 3]).top5 is None
+    tied = scores(np.zeros((10, 10)), np.arange(10))
+    assert tied.top5 == 0.5
+    assert tied.accuracy == 0.1
+
+
+def test_a_class_without_rows_has_no_accuracy():
+    assert scores(np.eye(3), [0, 1, 1]).per_class == (1.0, 0.5, None)
+
+
+def test_classes_name_the_columns():
+    named = scores(np.eye(3), ["ant", "fly", "bee"], classes=["ant", "fly", "bee"])
+    assert named.accuracy == 1.0
+    with pytest.raises(InvalidInput, match="'bug'"):
+        scores(np.eye(3), ["ant", "bug", "bee"], classes=["ant", "fly", "bee"])
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels"), [(np.zeros((3, 2)), [0, 1]), (np.full((2, 2), np.nan), [0, 1]), (np.zeros((0, 2)), [])]
+)
+def test_unusable_logits_are_refused(logits, labels):
+    with pytest.raises(InvalidInput, match="logits"):
+        scores(logits, labels)
+
+
+def test_temperature_undoes_a_known_scale(rng):
+    honest = rng.normal(size=(20_000, 5)) * 2
+    labels = (softmax(honest, axis=1).cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
+    assert fit_temperature(honest, labels) == pytest.approx(1.0, rel=0.03)
+    assert fit_temperature(honest * 4, labels) == pytest.approx(4.0, rel=0.03)
+    before, after = (scores(honest * 4, labels, temperature=t) for t in (1.0, 4.0))
+    assert after.calibration_error < before.calibration_error
+    assert after.accuracy == before.accuracy
+
+
+def test_comparison_counts_pairs_and_tests_them():
+    labels = np.zeros(100, dtype=int)
+    right, wrong = [1.0, 0.0], [0.0, 1.0]
+    first = np.array([right] * 80 + [wrong] * 20)
+    second = np.array([right] * 78 + [wrong] * 2 + [right] * 12 + [wrong] * 8)
+    result = compare(first, second, labels=labels)
+    assert (result.only_a, result.only_b) == (2, 12)
+    assert result.difference == pytest.approx(0.10)
+    assert result.p_value == pytest.approx(2 * (1 + 14 + 91) / 2**14)
+    assert result.interval[0] > 0
+    assert compare(first, first, labels=labels).p_value == 1.0
+
+
+@given(hnp.arrays(np.float64, (30, 4), elements=st.floats(-50, 50)), st.integers(0, 2**31))
+def test_swapping_the_sides_of_a_comparison_mirrors_it(logits, seed):
+    generator = np.random.default_rng(seed)
+    labels, other = generator.integers(0, 4, 30), generator.normal(size=(30, 4))
+    one, two = compare(logits, other, labels=labels), compare(other, logits, labels=labels)
+    assert one.difference == -two.difference
+    assert one.p_value == two.p_value
+
+
+@given(hnp.arrays(np.float64, (20, 6), elements=st.floats(-300, 300)), st.integers(0, 2**31))
+def test_every_rate_is_a_fraction(logits, seed):
+    result = scores(logits, np.random.default_rng(seed).integers(0, 6, 20))
+    rates = [result.accuracy, *result.interval, result.top5, result.calibration_error]
+    assert all(0 <= rate <= 1 for rate in rates)
+    assert result.interval[0] <= result.accuracy <= result.interval[1]
+    assert result.log_loss >= 0
+
+
+def test_spread_of_one_and_of_several():
+    assert spread([0.5]) == {"mean": 0.5, "deviation": 0.0, "least": 0.5, "greatest": 0.5}
+    assert spread([1.0, 3.0])["deviation"] == pytest.approx(2**0.5)
+    with pytest.raises(InvalidInput, match="values"):
+        spread([])

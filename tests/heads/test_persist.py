@@ -1,0 +1,113 @@
+"""Kept heads: exact on return, refused when anything about them has changed."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from extract.errors import DamagedFile, InvalidInput
+from heads.logistic import LogisticHead
+from heads.persist import SIDECAR_NAME, WEIGHTS_NAME, load, save
+
+RECIPE = {"backbone": "resnet50", "sizes": [224, 1.5], "nested": {"none": None, "yes": True}, "name": "größe"}
+
+
+@pytest.fixture
+def kept(tmp_path, blobs):
+    """A directory with a kept head, and the head."""
+    head = LogisticHead(0.1).fit(*blobs)
+    return save(head, tmp_path / "head", recipe=RECIPE), head
+
+
+def test_a_kept_head_comes_back_exactly(kept, blobs):
+    folder, head = kept
+    returned, recipe = load(folder)
+    assert recipe == RECIPE
+    np.testing.assert_array_equal(returned.logits(blobs[0]), head.logits(blobs[0]))
+    np.testing.assert_array_equal(returned.classes_, head.classes_)
+    assert returned.get_params() == head.get_params()
+    assert sorted(path.name for path in folder.iterdir()) == [SIDECAR_NAME, WEIGHTS_NAME]
+
+
+def test_string_classes_come_back_as_strings(tmp_path, blobs):
+    names = np.array(["cat", "dog", "eel", "fox"])[blobs[1]]
+    head = LogisticHead(0.1, solver="sklearn").fit(blobs[0], names)
+    returned, _ = load(save(head, tmp_path / "head", recipe={}))
+    np.testing.assert_array_equal(returned.predict(blobs[0]), head.predict(blobs[0]))
+
+
+def test_saving_again_replaces_the_head(kept, blobs):
+    folder, _ = kept
+    other = LogisticHead(10.0).fit(*blobs)
+    save(other, folder, recipe={"second": 2})
+    returned, recipe = load(folder)
+    assert recipe == {"second": 2}
+    np.testing.assert_array_equal(returned.weights_, other.weights_)
+
+
+def alter(path, how):
+    """Damages the file at `path`."""
+    content = path.read_bytes()
+    if how == "missing":
+        path.unlink()
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    else:
+        path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "truncated", "altered"])
+def test_damaged_weights_are_refused(kept, how):
+    folder, _ = kept
+    alter(folder / WEIGHTS_NAME, how)
+    with pytest.raises(DamagedFile, match=r"head\.safetensors"):
+        load(folder)
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "truncated"])
+def test_a_damaged_sidecar_is_refused(kept, how):
+    folder, _ = kept
+    alter(folder / SIDECAR_NAME, how)
+    with pytest.raises(DamagedFile, match=r"head\.json"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": 99},
+        {"kind": "forest"},
+        {"options": {"unheard": 1}},
+        {"classes": [0, 1]},
+        {"width": 3},
+        {"classes_dtype": "nonsense"},
+        {"weights_sha256": "0"},
+    ],
+)
+def test_an_edited_sidecar_is_refused(kept, change):
+    folder, _ = kept
+    sidecar = json.loads((folder / SIDECAR_NAME).read_text())
+    (folder / SIDECAR_NAME).write_text(json.dumps({**sidecar, **change}))
+    with pytest.raises(DamagedFile):
+        load(folder)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "null", '{"schema": 1}'])
+def test_a_foreign_sidecar_is_refused(kept, text):
+    folder, _ = kept
+    (folder / SIDECAR_NAME).write_text(text)
+    with pytest.raises(DamagedFile, match="object with"):
+        load(folder)
+
+
+def test_what_cannot_be_kept_is_refused_before_anything_is_written(tmp_path, blobs):
+    head = LogisticHead(0.1).fit(*blobs)
+    for recipe in ({"array": np.zeros(2)}, {"nan": float("nan")}):
+        with pytest.raises(InvalidInput, match="recipe must be JSON"):
+            save(head, tmp_path / "head", recipe=recipe)
+    with pytest.raises(NotFittedError):
+        save(LogisticHead(0.1), tmp_path / "head", recipe={})
+    assert not (tmp_path / "head").exists()

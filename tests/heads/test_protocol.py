@@ -1,0 +1,165 @@
+"""The protocol: what is held out, what is chosen, and that test data have no way in."""
+
+import inspect
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import heads
+from extract.errors import InvalidInput
+from heads.catalogue import fit_head, space
+from heads.logistic import LogisticHead, LogisticSpace
+from heads.metrics import scores
+from heads.protocol import as_views, choose, held_out, refit
+
+GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+
+
+@given(st.lists(st.integers(0, 5), min_size=12, max_size=80), st.floats(0.05, 0.5), st.integers(0, 1000))
+def test_a_held_out_part_is_a_stratified_partition(labels, fraction, seed):
+    labels = np.array(labels)
+    counts = np.bincount(labels)
+    wanted = max(1, round(fraction * len(labels)))
+    if (counts[counts > 0] - 1).sum() < wanted:
+        with pytest.raises(InvalidInput, match="a row to train on"):
+            held_out(labels, fraction, seed=seed)
+        return
+    keep, hold = held_out(labels, fraction, seed=seed)
+    np.testing.assert_array_equal(np.sort(np.r_[keep, hold]), np.arange(len(labels)))
+    assert len(hold) == wanted
+    assert set(labels[keep]) == set(labels)
+    shares = np.bincount(labels[hold], minlength=len(counts)) - counts * wanted / len(labels)
+    if counts[counts > 0].min() > len(labels) * 0.1:  # no class so small that others must step in
+        assert np.abs(shares).max() <= 1.5
+    again = held_out(labels, fraction, seed=seed)
+    np.testing.assert_array_equal(again[1], hold)
+
+
+def test_a_count_none_and_another_seed():
+    labels = np.repeat(np.arange(10), 20)
+    assert [len(part) for part in held_out(labels, 30)] == [170, 30]
+    np.testing.assert_array_equal(np.bincount(labels[held_out(labels, 30)[1]]), np.full(10, 3))
+    assert [len(part) for part in held_out(labels, None)] == [200, 0]
+    assert not np.array_equal(held_out(labels, 30)[1], held_out(labels, 30, seed=1)[1])
+
+
+@pytest.mark.parametrize("fraction", [0, 0.0, 1.0, -0.1, 200, True, "0.1", float("nan")])
+def test_an_impossible_share_is_refused(fraction):
+    with pytest.raises(InvalidInput, match="validation must be"):
+        held_out(np.repeat([0, 1], 100), fraction)
+
+
+def test_the_choice_has_the_least_held_out_loss_of_an_honest_recount(blobs):
+    features, labels = blobs
+    choice = choose(LogisticSpace(c_grid=GRID), features, labels, validation=0.2, seed=5)
+    keep, hold = held_out(labels, 0.2, seed=5)
+    losses = []
+    for C in GRID:
+        head = LogisticHead(C).fit(features[keep], labels[keep])
+        losses.append(scores(head.logits(features[hold]), labels[hold]).log_loss)
+    assert [row["C"] for row in choice.table] == list(GRID)
+    np.testing.assert_allclose([row["log_loss"] for row in choice.table], losses, rtol=5e-3)
+    assert choice.options["C"] == GRID[int(np.argmin(losses))]
+    assert choice.validation is not None
+    assert choice.validation.rows == choice.held_out_rows == 120
+    assert choice.training_rows == 480
+    assert json.loads(json.dumps(choice.as_dict()))["kind"] == "logistic"
+
+
+def test_ties_go_to_the_stronger_regularisation(rng):
+    labels = np.tile([0, 1], 100)
+    features = (10.0 * labels + 0.1 * rng.normal(size=200))[:, None]
+    choice = choose(LogisticSpace(c_grid=(10.0, 0.1, 1.0)), features, labels, criterion="accuracy")
+    assert {row["accuracy"] for row in choice.table} == {1.0}
+    assert choice.options["C"] == 0.1
+
+
+def test_refit_is_the_head_on_every_row(blobs):
+    head, choice = fit_head("logistic", {"c_grid": list(GRID)}, features=blobs[0], labels=blobs[1])
+    alone = LogisticHead(choice.options["C"]).fit(*blobs)
+    np.testing.assert_array_equal(head.weights_, alone.weights_)
+    assert choice.fit_facts["converged"] is True
+    assert choice.fit_seconds > 0
+
+
+def test_no_selecting_code_has_a_parameter_for_test_data():
+    for function in (choose, refit, fit_head, LogisticSpace.candidates):
+        assert not [name for name in inspect.signature(function).parameters if "test" in name]
+
+
+def test_choosing_never_reads_past_the_training_rows(blobs):
+    features, labels = blobs
+    noise = np.random.default_rng(1).permutation(labels[400:])
+    runs = []
+    for tail in (labels[400:], noise):
+        everything = np.concatenate([labels[:400], tail])
+        head, choice = fit_head("logistic", {"c_grid": GRID}, features=features[:400], labels=everything[:400])
+        runs.append((head.weights_, choice.options, choice.validation, choice.table))
+    np.testing.assert_array_equal(runs[0][0], runs[1][0])
+    assert runs[0][1:] == runs[1][1:]
+
+
+def test_views_share_their_image_s_side(blobs):
+    features, labels = blobs
+    views = np.stack([features, features[:, ::-1]])
+    choice = choose(LogisticSpace(c_grid=(0.01,)), views, labels, seed=2)
+    keep, hold = held_out(labels, 0.1, seed=2)
+    both = np.concatenate([features[keep], features[keep][:, ::-1]])
+    head = LogisticHead(0.01).fit(both, np.tile(labels[keep], 2))
+    expected = scores(head.logits(features[hold]), labels[hold])
+    assert choice.validation.accuracy == expected.accuracy
+    assert choice.validation.log_loss == pytest.approx(expected.log_loss, rel=1e-3)
+    assert choice.held_out_rows == 60
+    refitted, _ = refit(LogisticSpace(c_grid=(0.01,)), choice, views, labels)
+    assert refitted.n_features_in_ == 20
+
+
+def test_validation_none_takes_the_given_options(blobs):
+    head, choice = fit_head("logistic", {"C": 0.01}, features=blobs[0], labels=blobs[1], validation=None)
+    assert choice.criterion == "given"
+    assert choice.validation is None
+    assert choice.table == ()
+    assert head.C == 0.01
+    with pytest.raises(InvalidInput, match="one C where nothing is held out"):
+        fit_head("logistic", features=blobs[0], labels=blobs[1], validation=None)
+
+
+def test_progress_counts_the_candidates(blobs):
+    seen = []
+    choose(LogisticSpace(c_grid=GRID), *blobs, progress=lambda done, total, text: seen.append((done, total, text)))
+    assert [(done, total) for done, total, _ in seen] == [(k, 6) for k in range(1, 7)]
+    assert seen[0][2].startswith("C 0.0001: log loss ")
+
+
+def test_float16_storage_changes_accuracy_by_at_most_a_tenth_of_a_point(digits):
+    features, labels = digits[0] / 16 + np.random.default_rng(0).normal(size=digits[0].shape) * 0.01, digits[1]
+    head32, _ = fit_head(
+        "logistic", {"c_grid": GRID}, features=features[:1000].astype(np.float32), labels=labels[:1000]
+    )
+    head16, _ = fit_head(
+        "logistic", {"c_grid": GRID}, features=features[:1000].astype(np.float16), labels=labels[:1000]
+    )
+    gap = head32.score(features[1000:], labels[1000:]) - head16.score(features[1000:], labels[1000:])
+    assert abs(gap) <= 0.00126  # one of 797 images, the step nearest to 0.1 point
+
+
+def test_unknown_names_come_with_the_nearest(blobs):
+    with pytest.raises(InvalidInput, match="logistic"):
+        space("logistc")
+    with pytest.raises(InvalidInput, match="c_grid"):
+        space("logistic", {"cgrid": (1.0,)})
+    assert "logistic" in heads.available()
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 5))
+def test_arrays_of_another_rank_are_refused(rank):
+    array = np.zeros((2,) * rank)
+    if rank in (2, 3):
+        assert as_views(array).ndim == 3
+    else:
+        with pytest.raises(InvalidInput, match=r"\[V, N, D\]"):
+            as_views(array)
