@@ -50,7 +50,8 @@ class Head(ClassifierMixin, BaseEstimator):
 
     def predict(self, features: Features) -> np.ndarray:
         """The likeliest of `classes_` for every row [N]; the first of equals."""
-        return self.classes_[self.logits(features).argmax(axis=1)]
+        columns = self.logits(features).argmax(axis=1)
+        return self.classes_[columns]
 
     def weights(self) -> dict[str, np.ndarray]:
         """The fitted arrays that applying the head needs, by their attribute names."""

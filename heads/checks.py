@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInput, unknown
 
 Features = np.ndarray | torch.Tensor | ArrayLike
 
@@ -99,7 +100,7 @@ def label_array(labels: ArrayLike | torch.Tensor, *, rows: int) -> np.ndarray:
         )
     array = labels.cpu().numpy() if isinstance(labels, torch.Tensor) else np.asarray(labels)
     if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
+        array = column_or_1d(array, warn=True)  # scikit-learn's warning: a column was probably not meant
     if array.ndim != 1:
         raise InvalidInput(f"labels must be one axis [N]; got shape {array.shape}. Pass one label an image.")
     if len(array) != rows:
@@ -128,7 +129,5 @@ def positive(name: str, value: float, *, remedy: str) -> float:
 def one_of(name: str, value: str, known: Sequence[str]) -> str:
     """`value`, which must be among `known`; InvalidInput with the nearest names otherwise."""
     if value not in known:
-        from extract.errors import unknown
-
         raise unknown(name, name=str(value), known=known)
     return value

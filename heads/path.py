@@ -103,9 +103,8 @@ def _follow(problem: Problem, c_values: Sequence[float]) -> Iterator[tuple[float
             start = point_at(problem, theta, penalty)
         else:
             start = _predict(problem, before, latest, C=C, penalty=penalty)
-        outcome = minimise(
-            problem, start, penalty=penalty, tolerance=PATH_TOLERANCE, forcing=PATH_FORCING, limit=PATH_LIMIT
-        )
+        tolerance = PATH_TOLERANCE * min(start.value, 1.0)
+        outcome = minimise(problem, start, penalty=penalty, tolerance=tolerance, forcing=PATH_FORCING, limit=PATH_LIMIT)
         before, latest = latest, (C, outcome.point)
         yield C, outcome
 

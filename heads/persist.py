@@ -1,8 +1,8 @@
 """Kept heads: weights as safetensors, everything else in a JSON sidecar; nothing is unpickled.
 
 A directory holds `head.safetensors` (the arrays that applying the head needs) and `head.json` (schema, kind,
-options, classes, width, the caller's recipe word for word, and the sha256 of the weights file). Both are
-written under temporary names, synced and renamed, the sidecar last: it is what makes the head complete.
+options, classes, width, the caller's recipe word for word, the sha256 of the weights file and of all that).
+Both are written under temporary names, synced and renamed, the sidecar last: it makes the head complete.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ def save(head: Head, directory: str | os.PathLike[str], *, recipe: dict[str, Any
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "recipe": recipe,
     }
-    text = _json(sidecar)
+    text = _json({**sidecar, "sidecar_sha256": _digest(sidecar)})
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / WEIGHTS_NAME, weights)
     _write(folder / SIDECAR_NAME, text.encode())
@@ -74,6 +74,7 @@ def load(directory: str | os.PathLike[str]) -> tuple[Head, dict[str, Any]]:
 
 def _read_sidecar(path: Path) -> dict[str, Any]:
     needed = {"schema", "kind", "options", "classes", "classes_dtype", "width", "weights_sha256", "recipe"}
+    needed.add("sidecar_sha256")
     try:
         sidecar = json.loads(_read(path))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -82,6 +83,9 @@ def _read_sidecar(path: Path) -> dict[str, Any]:
         raise _damaged(path, f"an object with {', '.join(sorted(needed))}", "other keys")
     if sidecar["schema"] != SCHEMA:
         raise _damaged(path, f"of schema {SCHEMA}", f"schema {sidecar['schema']!r}")
+    digest = sidecar.pop("sidecar_sha256")
+    if digest != _digest(sidecar):
+        raise _damaged(path, "as it was written", "another sha256")
     return sidecar
 
 
@@ -89,9 +93,13 @@ def _options(options: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
 
 
+def _digest(sidecar: dict[str, Any]) -> str:
+    return hashlib.sha256(_json(sidecar).encode()).hexdigest()
+
+
 def _json(sidecar: dict[str, Any]) -> str:
     try:
-        return json.dumps(sidecar, indent=1, allow_nan=False)
+        return json.dumps(sidecar, indent=1, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"recipe must be JSON (finite numbers, strings, lists, objects); {error}.") from error
 
