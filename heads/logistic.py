@@ -7,16 +7,19 @@ from typing import ClassVar
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
+from torch.nn.functional import cross_entropy
 
 from extract.errors import InvalidInput
 from extract.runtime import resolve_device, torch_device
 from heads import checks
 from heads.base import Head, affine_logits
 from heads.design import standardisation
-from heads.path import PathPoint, fit_exact, fit_path
+from heads.path import Path, PathPoint, fit_exact
 from heads.space import Candidate, Primitive, Space, Split
 
 SOLVERS = ("path", "sklearn")
+# A point with a held-out loss this many times the best is fitted roughly: no rounding makes it the best.
+HOPELESS = 1.1
 C_GRID = tuple(float(C) for C in np.logspace(-6, 5, 45))
 
 
@@ -105,12 +108,11 @@ class LogisticSpace(Space):
         return len(self.c_grid)
 
     def candidates(self, split: Split, *, seed: int) -> Iterator[Candidate]:
-        fit = fit_path if self.solver == "path" else _sklearn_fits
-        points = fit(split.features, split.targets, class_count=split.class_count, c_grid=self.c_grid)
-        for point in points:
+        points = self._path_points(split) if self.solver == "path" else self._sklearn_points(split)
+        for point, logits in points:
             yield Candidate(
                 options={"C": point.C, "solver": self.solver},
-                logits=_held_out_logits(split.held_features, point),
+                logits=logits.float().cpu().numpy(),
                 facts={
                     "gradient_norm": point.gradient_norm,
                     "iterations": point.iteration_count,
@@ -118,6 +120,24 @@ class LogisticSpace(Space):
                     "converged": point.converged,
                 },
             )
+
+    def _path_points(self, split: Split) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+        """Every point of the path and its held-out logits; those say how carefully the next C is fitted."""
+        path = Path(split.features, split.targets, class_count=split.class_count)
+        best = latest = float("inf")
+        for C in self.c_grid:
+            point = path.fit(C, careful=not latest > HOPELESS * best)
+            logits = _apply(split.held_features, point)
+            latest = float(cross_entropy(logits, split.held_targets))
+            best = min(best, latest)
+            yield point, logits
+
+    def _sklearn_points(self, split: Split) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+        for C in self.c_grid:
+            point = fit_sklearn(
+                split.features, split.targets, class_count=split.class_count, C=C, tolerance=1e-4, limit=5000
+            )
+            yield point, _apply(split.held_features, point)
 
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> LogisticHead:
         return LogisticHead(**options, device=device)
@@ -173,13 +193,6 @@ def fit_sklearn(
     )
 
 
-def _sklearn_fits(
-    features: torch.Tensor, targets: torch.Tensor, *, class_count: int, c_grid: tuple[float, ...]
-) -> Iterator[PathPoint]:
-    for C in c_grid:
-        yield fit_sklearn(features, targets, class_count=class_count, C=C, tolerance=1e-4, limit=5000)
-
-
 def _gradient_norm(matrix: torch.Tensor, targets: torch.Tensor, theta: torch.Tensor, *, C: float) -> float:
     from heads.newton import backward, forward
     from heads.path import penalty_of
@@ -191,6 +204,6 @@ def _gradient_norm(matrix: torch.Tensor, targets: torch.Tensor, theta: torch.Ten
     return float(gradient.abs().max())
 
 
-def _held_out_logits(held_features: torch.Tensor, point: PathPoint) -> np.ndarray:
-    """float32 [M, K]; multiplied in float64 because folded weights meet raw features."""
-    return torch.addmm(point.bias, held_features.double(), point.weights).float().cpu().numpy()
+def _apply(features: torch.Tensor, point: PathPoint) -> torch.Tensor:
+    """Logits float64 [M, K]: folded weights can cancel large means of raw features, so nothing less will do."""
+    return torch.addmm(point.bias, features.double(), point.weights)

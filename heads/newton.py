@@ -82,24 +82,32 @@ def point_at(problem: Problem, theta: torch.Tensor, penalty: float) -> Point:
     return Point(theta=theta, logits=logits, value=objective(problem, theta, logits, penalty))
 
 
-def minimise(
-    problem: Problem, start: Point, *, penalty: float, tolerance: float, forcing: float, limit: int
-) -> Outcome:
-    """The minimum for `penalty` from `start`, when the decrement falls below `tolerance` or after `limit` steps.
+@dataclass(frozen=True)
+class Effort:
+    """When to stop: at a `decrement`, at a largest `gradient` entry, or after `steps` Newton steps.
 
-    `forcing` is the relative residual at which a Newton equation counts as solved. Not reaching the
-    tolerance is reported, not raised.
+    `forcing` is the relative residual at which a Newton equation counts as solved.
     """
+
+    decrement: float
+    gradient: float
+    steps: int
+    forcing: float
+
+
+def minimise(problem: Problem, start: Point, *, penalty: float, effort: Effort) -> Outcome:
+    """The minimum for `penalty` from `start`, as good as `effort` asks; if not reached, that is reported."""
     point, passes = start, 0.0
-    for iteration in range(limit + 1):
+    for iteration in range(effort.steps + 1):
         probabilities = point.logits.softmax(1)
         gradient = _gradient(problem, point, probabilities, penalty)
         precondition = _Preconditioner(problem.basis, probabilities, penalty)
-        decrement = float((gradient * precondition(gradient)).sum())
+        decrement, gradient_norm = float((gradient * precondition(gradient)).sum()), float(gradient.abs().max())
+        converged = decrement <= effort.decrement or gradient_norm <= effort.gradient
         passes += 0.5
-        if decrement <= tolerance or iteration == limit:
+        if converged or iteration == effort.steps:
             break
-        step, change, products = _newton_step(problem, gradient, probabilities, precondition, penalty, forcing)
+        step, change, products = _newton_step(problem, gradient, probabilities, precondition, penalty, effort.forcing)
         moved = _search_line(problem, point, step, change, slope=float((gradient * step).sum()), penalty=penalty)
         passes += products
         if moved is None:  # the objective cannot fall further in this precision
@@ -107,11 +115,11 @@ def minimise(
         point = moved
     return Outcome(
         point=point,
-        gradient_norm=float(gradient.abs().max()),
+        gradient_norm=gradient_norm,
         decrement=decrement,
         iteration_count=iteration,
         pass_count=passes,
-        converged=decrement <= tolerance,
+        converged=converged,
     )
 
 

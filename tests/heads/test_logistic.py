@@ -9,7 +9,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from extract.errors import InvalidInput
 from heads.logistic import C_GRID, LogisticHead, LogisticSpace
-from heads.path import fit_path
+from heads.path import Path
 
 C_VALUES = (1e-4, 1e-2, 1.0, 100.0)
 
@@ -146,11 +146,10 @@ def test_tensors_half_floats_and_string_labels_are_taken(blobs):
     np.testing.assert_allclose(half.predict_proba(features), head.predict_proba(features), atol=2e-3)
 
 
-def test_the_path_is_close_to_the_exact_fits_and_comes_in_ascending_order(blobs):
+def test_the_path_is_close_to_the_exact_fits(blobs):
     features, labels = torch.from_numpy(blobs[0]), torch.from_numpy(blobs[1])
-    points = list(fit_path(features, labels, class_count=4, c_grid=(1.0, 1e-4, 1e-2)))
-    assert [point.C for point in points] == [1e-4, 1e-2, 1.0]
-    for point in points:
+    path = Path(features, labels, class_count=4)
+    for point in [path.fit(C) for C in (1e-4, 1e-2, 1.0, 0.1)]:
         exact = LogisticHead(point.C).fit(*blobs)
         np.testing.assert_allclose(
             softmax(blobs[0] @ point.weights.numpy() + point.bias.numpy(), axis=1),
@@ -164,8 +163,8 @@ def test_a_long_path_in_cheap_precision_follows_the_exact_held_out_loss():
     labels = generator.integers(0, 5, 12_000)
     features = np.maximum(generator.normal(size=(5, 256))[labels] * 0.15 + generator.normal(size=(12_000, 256)), 0)
     train, held = features[:10_000].astype(np.float16), features[10_000:].astype(np.float16)
-    points = fit_path(torch.from_numpy(train), torch.from_numpy(labels[:10_000]), class_count=5, c_grid=C_GRID[:30])
-    for index, point in enumerate(points):
+    path = Path(torch.from_numpy(train), torch.from_numpy(labels[:10_000]), class_count=5)
+    for index, point in enumerate(path.fit(C) for C in C_GRID[:30]):
         if index % 7 == 0:
             exact = LogisticHead(point.C).fit(train, labels[:10_000])
             logs = log_softmax(held.astype(np.float64) @ point.weights.numpy() + point.bias.numpy(), axis=1)
