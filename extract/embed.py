@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from extract.errors import PipelineError
 from extract.layout import block_ranges
@@ -28,7 +28,7 @@ class Embedder:
     `model` takes uint8 [B, 3, h, w] on `device` and gives float32 [V, B, D].
     """
 
-    def __init__(self, model: nn.Module, *, device: str, batch_size: int, notice: Notice) -> None:
+    def __init__(self, model: Callable[[Tensor], Tensor], *, device: str, batch_size: int, notice: Notice) -> None:
         self._model = model
         self._device = device
         self._notice = notice

@@ -21,7 +21,6 @@ from extract.store import FeatureWriter
 
 Progress = Callable[[int, int], None]
 BLOCK_ROWS = 512  # rows between two checksums, about: what a kill can cost
-BATCH_SIZES = {"cpu": 32, "cuda": 256}
 WRITES_AHEAD = 2
 
 
@@ -62,13 +61,6 @@ class Computation:
     views: str
     storage: str
     batch_size: int
-
-
-def resolve_batch_size(batch_size: int | str, device: str) -> int:
-    """Images a step: the given number, or for "auto" what fills the device without waste."""
-    if batch_size == "auto":
-        return BATCH_SIZES["cuda" if device.startswith("cuda") else "cpu"]
-    return int(batch_size)
 
 
 def plan(

@@ -4,6 +4,7 @@ Resolving names needs no torch; what computes imports it inside.
 """
 
 import contextlib
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -48,6 +49,19 @@ def resolve_precision(precision: str, device: str) -> str:
     if precision == "float16" and on_cpu:
         raise InvalidInput("precision must be float32 or bfloat16 on a CPU; got 'float16'. Use --precision auto.")
     return precision
+
+
+def automatic_batch_size(device: str, image_size: int | None) -> int:
+    """Images a step that keep the device busy: a power of two, for square images of `image_size` pixels (None: 224).
+
+    On a CPU the activations of a step should stay near its caches: at 224 pixels, 8 images are as fast as 32 for
+    resnet50 (48 images a second) and faster for vgg16_bn (13.1 and 11.6) and tf_efficientnet_lite0 (274 and 171;
+    two Zen 4 cores, bfloat16, compiled).
+    """
+    if device.startswith("cuda"):
+        return 256
+    fitting = 8 * (224 / (image_size or 224)) ** 2
+    return int(min(max(2 ** math.floor(math.log2(fitting)), 2), 256))
 
 
 def torch_device(device: str) -> "torch.device":

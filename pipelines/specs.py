@@ -15,14 +15,13 @@ from extract import datasets, weights
 from extract.errors import InvalidInput, unknown
 from extract.layout import canonical_json
 from extract.machine import package_versions
-from extract.runtime import PRECISIONS, resolve_precision
+from extract.runtime import PRECISIONS, automatic_batch_size, resolve_precision
 
 EXTRACT_VERSION = 1  # raised when the same key must give other features
 HEAD_VERSION = 1  # likewise for heads
 VIEWS = ("plain", "flip")
 STORAGES = ("float16", "float32")
 POOLS = ("network", "avg", "max", "avgmax")
-BATCH_SIZES = {"cpu": 32, "cuda": 256}
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class ExtractSpec:
     def resolved_batch_size(self, device: str) -> int:
         """Images a step: the given number, or for "auto" what fills the device without waste."""
         if self.batch_size == "auto":
-            return BATCH_SIZES["cuda" if device.startswith("cuda") else "cpu"]
+            return automatic_batch_size(device, self.image_size)
         if not str(self.batch_size).isdigit() or int(self.batch_size) < 1:
             raise InvalidInput(f"batch size must be auto or a whole number from 1; got {self.batch_size!r}.")
         return int(self.batch_size)

@@ -1,0 +1,95 @@
+"""Embedding: every row its own, whatever the batch, the cut and the memory."""
+
+import numpy as np
+import pytest
+import torch
+
+from extract import backbones, digits, encoder
+from extract.embed import Embedder, stored
+from extract.errors import PipelineError
+from extract.images import Pixels
+from extract.sources import source
+
+
+@pytest.fixture(scope="module")
+def parts():
+    backbone = backbones.load("test_resnet", weights="untrained", image_size=32)
+    images = Pixels(digits.load().splits["test"].images.array[:50])
+    one = source(images, backbone.preprocessing)
+    model = encoder.Encoder(backbone, resize=one.resize, precision="float32", views="flip").eval()
+    return one, model
+
+
+def embedded(parts, ranges, batch_size):
+    one, model = parts
+    notices = []
+    embedder = Embedder(model, device="cpu", batch_size=batch_size, notice=notices.append)
+    blocks = list(embedder.blocks(one, ranges))
+    return torch.cat([block.features for block in blocks], 1), notices
+
+
+def test_a_row_does_not_depend_on_where_the_run_was_cut(parts):
+    whole, _ = embedded(parts, [(0, 50)], 8)
+    pieces, _ = embedded(parts, [(0, 16), (16, 24), (24, 50)], 8)
+    assert whole.shape == (2, 50, 96)
+    assert torch.equal(whole, pieces)
+
+
+def test_another_batch_size_agrees_within_rounding(parts):
+    torch.testing.assert_close(embedded(parts, [(0, 50)], 7)[0], embedded(parts, [(0, 50)], 32)[0])
+
+
+def test_out_of_memory_halves_the_batch_and_says_so(parts):
+    one, model = parts
+
+    def tight(images):
+        if len(images) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return model(images)
+
+    features, notices = embedded((one, tight), [(0, 50)], 32)
+    assert notices == [f"out of memory: the batch is halved to {size} images" for size in (16, 8)]
+    assert torch.equal(features, embedded(parts, [(0, 50)], 8)[0])
+
+
+def test_another_error_is_not_taken_for_a_lack_of_memory(parts):
+    def broken(_):
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        embedded((parts[0], broken), [(0, 50)], 32)
+
+
+def test_no_nan_and_no_overflow_is_ever_stored():
+    features = torch.ones(1, 3, 4)
+    assert stored(features, storage="float16", ids=("a", "b", "c")).dtype == torch.float16
+    features[0, 1, 2] = 1e5
+    with pytest.raises(PipelineError, match=r"got 1e\+05 for b. Use --storage float32"):
+        stored(features, storage="float16", ids=("a", "b", "c"))
+    features[0, 2, 0] = float("nan")
+    features[0, 1, 2] = 1
+    with pytest.raises(PipelineError, match="NaN or infinity for c"):
+        stored(features, storage="float32", ids=("a", "b", "c"))
+
+
+def test_the_engine_follows_the_size_of_the_whole_run(monkeypatch):
+    def engine(count, size, device="cpu"):
+        return encoder.choose_engine(image_count=count, image_size=(size, size), device=device)[0]
+
+    monkeypatch.setattr(encoder, "has_compiler", lambda: True)
+    assert engine(60000, 224) == "compiled"
+    assert engine(1797, 224) == "eager"
+    assert engine(60000, 32) == "eager"
+    monkeypatch.setattr(encoder, "has_compiler", lambda: False)
+    assert engine(60000, 224) == "eager"
+
+
+@pytest.mark.skipif(not encoder.has_compiler(), reason="compiling needs a C++ compiler")
+def test_compiled_features_are_those_of_the_eager_network():
+    backbone = backbones.load("test_resnet", weights="untrained", image_size=32)
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (8, 3, 32, 32), np.uint8))
+    model = encoder.Encoder(backbone, resize=None, precision="float32", views="plain")
+    with torch.no_grad():
+        eager = model.eval()(images)
+        compiled = encoder.build(model, engine="compiled", device="cpu")(images)
+    torch.testing.assert_close(compiled, eager, rtol=1e-3, atol=1e-4)
