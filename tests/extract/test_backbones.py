@@ -116,5 +116,5 @@ def test_pretrained_weights_come_from_the_hub_directory(hub_directory):
 
 
 def test_without_the_hub_the_other_ways_are_named(hub_directory):
-    with pytest.raises(Unavailable, match="packaged .* untrained or a file"):
+    with pytest.raises(Unavailable, match=r"packaged .* untrained or a file"):
         backbones.load("resnet18", weights="pretrained")
