@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
+import torch._dynamo
 import torch._inductor.config
 from torch import nn
 
-from benchmarks.hardware import write
+from benchmarks.hardware import earlier_today, write
 from extract import backbones, cifar, encoder, extraction, images
 from extract.machine import core_count
 from extract.runtime import Stopwatch, automatic_batch_size, resolve_device, resolve_precision
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     device = resolve_device("auto")
-    results = {}
+    results = earlier_today("extraction", "results")
     for name in given.backbones.split(","):
         results[name] = measure(name, given.data_dir, device=device, seconds=given.seconds, rounds=given.rounds)
         print(name, {key: value for key, value in results[name].items() if key != "rounds"}, flush=True)
@@ -126,7 +127,7 @@ class Bare:
             self.compile_seconds = watch.seconds()
 
     def _step(self) -> None:
-        with torch._inductor.config.patch(freezing=True):
+        with torch._inductor.config.patch(freezing=True), torch._dynamo.config.patch(recompile_limit=4096):
             self._compiled(self.batch)
 
     @torch.no_grad()

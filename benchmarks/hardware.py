@@ -11,6 +11,12 @@ from extract.machine import machine, package_versions
 RESULTS = Path(__file__).parent / "results"
 
 
+def earlier_today(name: str, key: str) -> dict[str, Any]:
+    """What a result file of today already holds under `key`, so that parts can be measured one after another."""
+    path = RESULTS / f"{name}-{datetime.date.today().isoformat()}.json"
+    return json.loads(path.read_text())[key] if path.exists() else {}
+
+
 def write(name: str, results: dict[str, Any], *, libraries: tuple[str, ...]) -> Path:
     """Writes `results` with hardware, versions and date to `results/<name>-<date>.json` and returns the path."""
     date = datetime.date.today().isoformat()

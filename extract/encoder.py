@@ -69,14 +69,18 @@ def build(encoder: Encoder, *, engine: str, device: str) -> Callable[[Tensor], T
 
 
 def _compiled(encoder: Encoder) -> Callable[[Tensor], Tensor]:
-    """Compiled on the first call. Freezing acts only as a global setting (as an option of `torch.compile` it is
-    accepted and does nothing: 151 against 216 images a second), so it is set for the time of each call."""
-    from torch._inductor import config
+    """Compiled on the first call. Two things act only as global settings, so they are set for the time of each call:
+
+    freezing (as an option of `torch.compile` it is accepted and does nothing: 151 against 216 images a second), and
+    the number of graphs kept per function (beyond 8 encoders in a process, the next would silently run eagerly).
+    """
+    from torch._dynamo import config as dynamo
+    from torch._inductor import config as inductor
 
     compiled = torch.compile(encoder, dynamic=False)
 
     def run(images: Tensor) -> Tensor:
-        with config.patch(freezing=True):
+        with inductor.patch(freezing=True), dynamo.patch(recompile_limit=4096, accumulated_recompile_limit=4096):
             return compiled(images)
 
     return run

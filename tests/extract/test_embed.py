@@ -1,5 +1,8 @@
 """Embedding: every row its own, whatever the batch, the cut and the memory."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -109,3 +112,19 @@ def test_bfloat16_features_point_where_float32_features_point(photographs, engin
             features[precision] = encoder.build(model, engine=engine, device="cpu")(images)[0]
     cosine = torch.nn.functional.cosine_similarity(features["float32"], features["bfloat16"])
     assert cosine.min() > 0.999
+
+
+@pytest.mark.skipif(not encoder.has_compiler(), reason="compiling needs a C++ compiler")
+def test_the_tenth_encoder_of_a_process_is_compiled_like_the_first():
+    from torch._dynamo.utils import counters
+
+    images = torch.zeros(2, 3, 16, 16, dtype=torch.uint8)
+    graphs = []
+    for width in range(1, 11):
+        backbone = backbones.load("test_resnet", weights="untrained", image_size=16)
+        small = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, width))
+        model = encoder.Encoder(replace(backbone, module=small), resize=None, precision="float32", views="plain")
+        with torch.no_grad():
+            encoder.build(model, engine="compiled", device="cpu")(images)
+        graphs.append(counters["stats"]["unique_graphs"])
+    assert [later - earlier for earlier, later in pairwise(graphs)] == [1] * 9
