@@ -140,7 +140,7 @@ class LogisticSpace(Space):
             yield point, _apply(split.held_features, point)
 
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> LogisticHead:
-        return LogisticHead(**options, device=device)
+        return LogisticHead(**options, device=device)  # type: ignore[arg-type]
 
     def only(self) -> dict[str, Primitive]:
         if len(self.c_grid) > 1:
@@ -148,7 +148,7 @@ class LogisticSpace(Space):
                 f"c_grid must be one C where nothing is held out; got {len(self.c_grid)} of them. "
                 "Give one C, or hold out a validation part."
             )
-        return {"C": self.c_grid[0], "solver": self.solver}
+        return {"C": next(iter(self.c_grid)), "solver": self.solver}
 
 
 def checked_c(C: float) -> float:

@@ -6,6 +6,7 @@ Nothing here takes test data. The caller scores the test split once, with the he
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,7 +62,7 @@ def held_out(
     keeps at least one row to train on; so a class with a single row is never held out. Raises InvalidInput
     where that leaves fewer rows than asked for.
     """
-    array = checks.label_array(labels, rows=len(labels))
+    array = checks.label_array(labels, rows=len(labels))  # type: ignore[arg-type]
     everything = np.arange(len(array), dtype=np.int64)
     if fraction is None:
         return everything, everything[:0]
@@ -200,10 +201,10 @@ def _split(
 
 def _search(
     space: Space, split: Split, labels: np.ndarray, *, criterion: str, seed: int, progress: Progress | None
-) -> tuple[Candidate, tuple[dict[str, Primitive], ...]]:
+) -> tuple[Candidate, tuple[dict[str, Any], ...]]:
     best: Candidate | None = None
     best_cost = np.inf
-    table: list[dict[str, Primitive]] = []
+    table: list[dict[str, Any]] = []
     for candidate in space.candidates(split, seed=seed):
         row = _judged(candidate, labels)
         table.append(row)
@@ -220,7 +221,7 @@ def _search(
     return best, tuple(table)
 
 
-def _judged(candidate: Candidate, labels: np.ndarray) -> dict[str, Primitive]:
+def _judged(candidate: Candidate, labels: np.ndarray) -> dict[str, Any]:
     if not np.isfinite(candidate.logits).all():
         return {**candidate.options, "log_loss": float("inf"), "accuracy": 0.0, **candidate.facts}
     logits = candidate.logits.astype(np.float64)
@@ -231,7 +232,7 @@ def _judged(candidate: Candidate, labels: np.ndarray) -> dict[str, Primitive]:
     return {**candidate.options, "log_loss": float(loss.mean()), "accuracy": float(accuracy), **candidate.facts}
 
 
-def _described(row: dict[str, Primitive], names: Sequence[str] = ("log_loss", "accuracy")) -> str:
+def _described(row: dict[str, Any], names: Sequence[str] = ("log_loss", "accuracy")) -> str:
     name, value = next(iter(row.items()))
     shown = f"{value:.3g}" if isinstance(value, float) else str(value)
     return f"{name} {shown}: " + ", ".join(f"{key.replace('_', ' ')} {row[key]:.4f}" for key in names)
