@@ -16,6 +16,8 @@ from heads.space import Primitive, Progress, Space
 # kind -> (room, space, head); rooms are imported when they are first asked for.
 ROOMS = {
     "logistic": ("logistic", "LogisticSpace", "LogisticHead"),
+    "linear": ("neural", "LinearSpace", "NeuralHead"),
+    "mlp": ("neural", "MlpSpace", "NeuralHead"),
 }
 
 

@@ -107,7 +107,7 @@ class LogisticSpace(Space):
     def count(self) -> int:
         return len(self.c_grid)
 
-    def candidates(self, split: Split, *, seed: int) -> Iterator[Candidate]:
+    def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
         points = self._path_points(split) if self.solver == "path" else self._sklearn_points(split)
         for point, logits in points:
             yield Candidate(

@@ -205,7 +205,7 @@ def _search(
     best: Candidate | None = None
     best_cost = np.inf
     table: list[dict[str, Any]] = []
-    for candidate in space.candidates(split, seed=seed):
+    for candidate in space.candidates(split, criterion=criterion, seed=seed):
         row = _judged(candidate, labels)
         table.append(row)
         cost = row["log_loss"] if criterion == "log_loss" else 1.0 - row["accuracy"]

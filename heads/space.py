@@ -49,8 +49,11 @@ class Space(ABC):
     criterion: ClassVar[str] = "log_loss"
 
     @abstractmethod
-    def candidates(self, split: Split, *, seed: int) -> Iterator[Candidate]:
-        """Yields a trial of every candidate, the most regularised first (it wins ties)."""
+    def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
+        """Yields a trial of every candidate, the most regularised first (it wins ties).
+
+        `criterion` (log_loss or accuracy) is what epochs are judged by, in heads that learn in epochs.
+        """
 
     @abstractmethod
     def count(self) -> int:
@@ -60,9 +63,9 @@ class Space(ABC):
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> Head:
         """The unfitted head for the `options` of a candidate."""
 
+    @abstractmethod
     def only(self) -> dict[str, Primitive]:
-        """The options of the one head that stands for this space where nothing is held out to choose by.
+        """The options of the one head of this space; InvalidInput where it has several.
 
-        Raises InvalidInput where the space has several.
+        For training on everything: nothing is then held out to choose by.
         """
-        raise NotImplementedError

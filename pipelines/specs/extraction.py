@@ -1,24 +1,17 @@
-"""What a run is: frozen dataclasses of primitives, checked when they are made, digested when they are resolved.
+"""What a feature file is: the options of `pipeline extract`, and what they mean here and now."""
 
-A spec holds what the user asked for ("auto", a path). A key holds what that means here and now (bfloat16, the
-sha256 of the data): it alone decides whether a result can be used again. Options that change only speed are
-in neither. None of this imports torch.
-"""
-
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from extract import datasets, weights
-from extract.errors import InvalidInput, unknown
+from extract.errors import InvalidInput
 from extract.layout import canonical_json
 from extract.machine import package_versions
 from extract.runtime import PRECISIONS, automatic_batch_size, resolve_precision
+from pipelines.specs.values import at_least_one, checked_seed, one_of
 
 EXTRACT_VERSION = 1  # raised when the same key must give other features
-HEAD_VERSION = 1  # likewise for heads
 VIEWS = ("plain", "flip")
 STORAGES = ("float16", "float32")
 POOLS = ("network", "avg", "max", "avgmax")
@@ -49,15 +42,15 @@ class ExtractSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _one_of("views", self.views, VIEWS)
-        _one_of("storage", self.storage, STORAGES)
-        _one_of("precision", self.precision, PRECISIONS)
-        _one_of("pool", self.pool, POOLS)
-        _one_of("on-bad-image", self.on_bad_image, ("error", "skip"))
-        _at_least_one("image size", self.image_size)
-        _at_least_one("subset", self.subset)
-        _at_least_one("test subset", self.test_subset)
-        _seed(self.seed)
+        one_of("views", self.views, VIEWS)
+        one_of("storage", self.storage, STORAGES)
+        one_of("precision", self.precision, PRECISIONS)
+        one_of("pool", self.pool, POOLS)
+        one_of("on-bad-image", self.on_bad_image, ("error", "skip"))
+        at_least_one("image size", self.image_size)
+        at_least_one("subset", self.subset)
+        at_least_one("test subset", self.test_subset)
+        checked_seed(self.seed)
         self.layer_indices()
         self.resolved_batch_size("cpu")
 
@@ -118,85 +111,6 @@ class ExtractKey:
         return cls(**json.loads(text))
 
 
-@dataclass(frozen=True)
-class HeadSpec:
-    """One head on one feature file, as the options of `pipeline fit-head` describe it.
-
-    `validation` is a share ("0.1"), a number of images ("500") or "none"; `c_grid` holds C values with commas
-    between, None for the head's own. Raises `InvalidInput` for a value that can never be right.
-    """
-
-    head: str = "logistic"
-    validation: str = "0.1"
-    c_grid: str | None = None
-    solver: str | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _seed(self.seed)
-        self.validation_part()
-        self.options()
-
-    def validation_part(self) -> float | int | None:
-        """What is held out: a share, a count, or None for nothing."""
-        if self.validation == "none":
-            return None
-        for kind in (int, float):
-            try:
-                part = kind(self.validation)
-            except ValueError:
-                continue
-            if part > 0 and (kind is int or part < 1):
-                return part
-        raise InvalidInput(
-            f"validation must be a share like 0.1, a number of images, or none; got {self.validation!r}."
-        )
-
-    def options(self) -> dict[str, Any]:
-        """The head's own options that were given, under its own names."""
-        given: dict[str, Any] = {}
-        if self.c_grid is not None:
-            try:
-                given["c_grid"] = [float(part) for part in self.c_grid.split(",")]
-            except ValueError:
-                raise InvalidInput(
-                    f"c-grid must be numbers with commas between, like 1e-4,1e-3; got {self.c_grid!r}."
-                ) from None
-        if self.solver is not None:
-            given["solver"] = self.solver
-        return given
-
-
-@dataclass(frozen=True)
-class HeadKey:
-    """A `HeadSpec` with the digest of the features it reads."""
-
-    stage_version: int
-    features: str
-    head: str
-    options: dict[str, Any]
-    validation: float | int | None
-    seed: int
-
-    def text(self) -> str:
-        """The key as canonical JSON, which is what joblib hashes."""
-        return canonical_json(asdict(self))
-
-    def run(self) -> str:
-        """The name of the run: the first 12 digits of the key's sha256."""
-        return hashlib.sha256(self.text().encode()).hexdigest()[:12]
-
-    @classmethod
-    def from_text(cls, text: str) -> "HeadKey":
-        """The key that `text` was made from."""
-        return cls(**json.loads(text))
-
-
-def resolve_head(spec: HeadSpec, *, features: str) -> HeadKey:
-    """The key of a head on the features whose content digest is `features`."""
-    return HeadKey(HEAD_VERSION, features, spec.head, spec.options(), spec.validation_part(), spec.seed)
-
-
 def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str) -> ExtractKey:
     """The key of a spec, for data that was found and a resolved device. Reads the weights file, if there is one."""
     file = weights.weights_file(spec.weights, backbone=spec.backbone)
@@ -232,18 +146,3 @@ def locate(spec: ExtractSpec, workspace: Path) -> datasets.Located:
 
         backbones.check_name(spec.backbone)  # before a download, not after it
     return datasets.locate(spec.dataset, data_dir, download_dir=workspace / "data")
-
-
-def _one_of(thing: str, name: str, known: tuple[str, ...]) -> None:
-    if name not in known:
-        raise unknown(thing, name=name, known=known)
-
-
-def _at_least_one(thing: str, value: int | None) -> None:
-    if value is not None and value < 1:
-        raise InvalidInput(f"{thing} must be at least 1; got {value}.")
-
-
-def _seed(seed: int) -> None:
-    if not 0 <= seed < 2**32:
-        raise InvalidInput(f"seed must be from 0 to 4294967295; got {seed}.")

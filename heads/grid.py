@@ -1,0 +1,210 @@
+"""A grid of networks on cached features, trained in one pass over them, each stopped at its own best epoch."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from heads.design import cheap_dtype, standardisation
+from heads.keeper import Keeper
+from heads.optimise import Step, train
+from heads.optimisers import optimiser
+from heads.schedule import schedule
+from heads.stack import Stack
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the members of a grid share. `warm_up` is a share of all steps; `patience` counts epochs.
+
+    `criterion` (log_loss or accuracy) judges an epoch on the held-out rows; a member without a better epoch
+    for `patience` epochs is finished (None: never). `epochs` is the length of the schedule.
+    """
+
+    optimiser: str
+    momentum: float
+    schedule: str
+    warm_up: float
+    epochs: int
+    batch_size: int
+    dropout: float
+    label_smoothing: float
+    patience: int | None = None
+    criterion: str = "log_loss"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of a grid: hidden widths (() is linear), base learning rate, weight decay."""
+
+    hidden: tuple[int, ...]
+    learning_rate: float
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class Rows:
+    """features [N, D] and class indices int64 [N]."""
+
+    features: torch.Tensor
+    targets: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A member after training: [W1, b1, W2, b2, ...] float64 for raw features, of its best epoch.
+
+    `epochs` counts the passes up to that epoch. `held_logits` float32 [M, K] are its logits on the held-out
+    rows then, and `curves` its values per epoch: train_loss and train_accuracy (running, as trained),
+    held_out_loss and held_out_accuracy. Without held-out rows the last epoch counts as the best.
+    """
+
+    layers: list[torch.Tensor]
+    epochs: int
+    held_logits: torch.Tensor | None
+    curves: dict[str, list[float]]
+
+
+def train_grid(
+    rows: Rows,
+    held: Rows | None,
+    *,
+    members: Sequence[Member],
+    recipe: Recipe,
+    class_count: int,
+    stop_epoch: int,
+    seed: int,
+) -> list[Trained]:
+    """Trains `members` together for at most `stop_epoch` of the recipe's epochs; the results in their order.
+
+    Members of the same hidden widths are stacked; all stacks meet every batch. Initial weights, batches and
+    dropout masks depend on `seed` and the widths alone, so a member learns the same in any company, up to
+    rounding.
+    """
+    standard = standardisation(rows.features)
+    dtype = cheap_dtype(rows.features)
+    features = standard.apply(rows.features, dtype)
+    grid = _Grid(features, rows.targets, members=members, recipe=recipe, class_count=class_count, seed=seed)
+    keepers: list[Keeper] = []
+    if held is not None:
+        held_features = standard.apply(held.features, dtype)
+        keepers = [
+            Keeper(stack, held_features, held.targets, criterion=recipe.criterion, patience=recipe.patience)
+            for stack in grid.stacks
+        ]
+    curves = _run(grid, keepers, recipe, stop_epoch)
+    results: dict[int, Trained] = {}
+    for place, (stack, group) in enumerate(zip(grid.stacks, grid.groups, strict=True)):
+        for position, member in enumerate(group):
+            best = keepers[place].best(position) if keepers else None
+            parameters = keepers[place].kept if keepers else stack.snapshot()
+            results[member] = Trained(
+                layers=stack.member(position, parameters, standard),
+                epochs=best.epoch if best else stop_epoch,
+                held_logits=best.logits if best else None,
+                curves=curves[member],
+            )
+    return [results[member] for member in range(len(members))]
+
+
+def _run(grid: "_Grid", keepers: list[Keeper], recipe: Recipe, stop_epoch: int) -> list[dict[str, list[float]]]:
+    """Trains until every keeper is content or `stop_epoch`; the curves of every member, in the given order."""
+    order = [member for group in grid.groups for member in group]
+    curves: list[dict[str, list[float]]] = [{} for _ in order]
+    steps_per_epoch = grid.steps_per_epoch
+    epochs = train(
+        grid.loss,
+        grid.batches,
+        optimiser=grid.optimiser(),
+        schedule=schedule(recipe.schedule, total_steps=recipe.epochs * steps_per_epoch, warm_up=recipe.warm_up),
+        epochs=stop_epoch,
+        steps_per_epoch=steps_per_epoch,
+    )
+    for epoch in epochs:
+        judged = [keeper.judge(epoch.index + 1) for keeper in keepers]
+        facts = dict(epoch.means)
+        for name in judged[0] if judged else ():
+            facts[name] = [value for stack in judged for value in stack[name]]
+        for place, member in enumerate(order):
+            for name, values in facts.items():
+                curves[member].setdefault(name, []).append(values[place])
+        if keepers and all(keeper.all_finished for keeper in keepers):
+            break
+    return curves
+
+
+Batch = tuple[torch.Tensor, torch.Tensor, list[list[torch.Tensor]]]
+
+
+class _Grid:
+    """The stacks of a grid with their batches, loss and optimiser."""
+
+    def __init__(
+        self,
+        features: torch.Tensor,
+        targets: torch.Tensor,
+        *,
+        members: Sequence[Member],
+        recipe: Recipe,
+        class_count: int,
+        seed: int,
+    ) -> None:
+        self._features, self._targets = features, targets
+        self._members, self._recipe, self._seed = members, recipe, seed
+        by_width: dict[tuple[int, ...], list[int]] = {}
+        for index, member in enumerate(members):
+            by_width.setdefault(member.hidden, []).append(index)
+        self.groups = list(by_width.values())
+        self.stacks = [
+            Stack(
+                (features.shape[1], *hidden, class_count),
+                member_count=len(group),
+                dropout=recipe.dropout,
+                generator=torch.Generator().manual_seed(seed),
+                device=features.device,
+            )
+            for hidden, group in by_width.items()
+        ]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self._features) // self._recipe.batch_size)
+
+    def optimiser(self) -> torch.optim.Optimizer:
+        """The recipe's optimiser with every member's own rates; biases do not decay."""
+        triples = []
+        for stack, group in zip(self.stacks, self.groups, strict=True):
+            rates = [self._members[index].learning_rate for index in group]
+            decays = [self._members[index].weight_decay for index in group]
+            for weight in stack.weights:
+                triples.append((weight, stack.per_member(rates, weight), stack.per_member(decays, weight)))
+            triples += [(bias, stack.per_member(rates, bias), 0.0) for bias in stack.biases]
+        return optimiser(self._recipe.optimiser, triples, momentum=self._recipe.momentum)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """The shuffled batches of an epoch with every stack's dropout masks; the same for the same number."""
+        device = self._features.device
+        mixed = self._seed * 1_000_003 + epoch
+        shuffler = torch.Generator(device).manual_seed(mixed)
+        droppers = [torch.Generator(device).manual_seed(mixed) for _ in self.stacks]
+        order = torch.randperm(len(self._features), generator=shuffler, device=device)
+        for index in order.split(self._recipe.batch_size):
+            masks = [stack.masks(len(index), own) for stack, own in zip(self.stacks, droppers, strict=True)]
+            yield self._features[index], self._targets[index], masks
+
+    def loss(self, batch: Batch) -> Step:
+        """The sum of all members' mean smoothed cross-entropies; counts plain losses and hits by member."""
+        features, targets, masks = batch
+        total = features.new_zeros((), dtype=torch.float32)
+        losses, hits = [], []
+        for stack, own_masks in zip(self.stacks, masks, strict=True):
+            logits = stack.logits(features, own_masks)
+            norm = logits.logsumexp(2)
+            plain = norm - logits.gather(2, targets.expand(len(logits), -1)[:, :, None])[:, :, 0]
+            smoothing = self._recipe.label_smoothing
+            cost = plain if not smoothing else torch.lerp(plain, norm - logits.mean(2), smoothing)
+            total = total + cost.mean(1).sum()
+            losses.append(plain.detach().sum(1))
+            hits.append((logits.detach().argmax(2) == targets).sum(1))
+        sums = {"train_loss": torch.cat(losses), "train_accuracy": torch.cat(hits)}
+        return Step(loss=total, sums=sums, row_count=len(targets))

@@ -1,0 +1,68 @@
+"""Early stopping for every member of a grid on its own: the best epoch's weights, logits and when to finish."""
+
+from dataclasses import dataclass
+
+import torch
+
+from heads.stack import Stack
+
+# Held-out rows a forward pass takes at a time: bounds the memory of the widest stack's hidden values.
+BLOCK_ROWS = 2048
+
+
+@dataclass(frozen=True)
+class Best:
+    """A member's best epoch (from 1), its layers as in `Stack.parameters` order, and its held-out logits [M, K]."""
+
+    epoch: int
+    logits: torch.Tensor
+
+
+class Keeper:
+    """Watches one stack on held-out rows [M, D]: keeps each member's best weights, and counts its patience.
+
+    The best epoch has the least held-out log loss, or the highest accuracy where `criterion` is accuracy;
+    of equals the earliest. A member that has been without a better epoch for `patience` epochs is finished:
+    later ones no longer count, so that it ends as it would have ended alone.
+    """
+
+    def __init__(
+        self, stack: Stack, features: torch.Tensor, targets: torch.Tensor, *, criterion: str, patience: int | None
+    ) -> None:
+        self._stack, self._features, self._targets = stack, features, targets
+        self._criterion, self._patience = criterion, patience
+        count, device = stack.member_count, features.device
+        self._cost = torch.full((count,), float("inf"), device=device)
+        self._epoch = torch.zeros(count, dtype=torch.int64, device=device)
+        self._finished = torch.zeros(count, dtype=torch.bool, device=device)
+        self._logits: torch.Tensor | None = None
+        self.kept = stack.snapshot()
+
+    def judge(self, epoch: int) -> dict[str, list[float]]:
+        """Held-out loss and accuracy of every member after epoch `epoch` (from 1); keeps what is better."""
+        with torch.no_grad():
+            logits = torch.cat([self._stack.logits(block) for block in self._features.split(BLOCK_ROWS)], dim=1)
+            own = logits.gather(2, self._targets.expand(len(logits), -1)[:, :, None])[:, :, 0]
+            losses = (logits.logsumexp(2) - own).mean(1)
+            accuracies = (logits.argmax(2) == self._targets).float().mean(1)
+            self._keep_better(epoch, losses if self._criterion == "log_loss" else 1 - accuracies, logits)
+        return {"held_out_loss": losses.tolist(), "held_out_accuracy": accuracies.tolist()}
+
+    def _keep_better(self, epoch: int, cost: torch.Tensor, logits: torch.Tensor) -> None:
+        better = (cost < self._cost) & ~self._finished  # False for NaN: a member that diverged keeps what it had
+        self._cost = torch.where(better, cost, self._cost)
+        self._epoch = torch.where(better, epoch, self._epoch)
+        self._logits = logits if self._logits is None else torch.where(better[:, None, None], logits, self._logits)
+        self._stack.keep(self.kept, better)
+        if self._patience is not None:
+            self._finished |= epoch - self._epoch >= self._patience
+
+    @property
+    def all_finished(self) -> bool:
+        """Whether no member can get better any more."""
+        return bool(self._finished.all())
+
+    def best(self, member: int) -> Best:
+        """The best of member number `member`; where no epoch had a finite cost, its first epoch."""
+        assert self._logits is not None, "judge at least one epoch first"
+        return Best(epoch=max(int(self._epoch[member]), 1), logits=self._logits[member])

@@ -1,0 +1,21 @@
+"""What a run is: frozen dataclasses of primitives, checked when they are made, digested when they are resolved.
+
+A spec holds what the user asked for ("auto", a path). A key holds what that means here and now (bfloat16, the
+sha256 of the data): it alone decides whether a result can be used again. Options that change only speed are
+in neither. None of this imports torch.
+"""
+
+from pipelines.specs.extraction import EXTRACT_VERSION, ExtractKey, ExtractSpec, locate, resolve_extract
+from pipelines.specs.head import HEAD_VERSION, HeadKey, HeadSpec, resolve_head
+
+__all__ = [
+    "EXTRACT_VERSION",
+    "HEAD_VERSION",
+    "ExtractKey",
+    "ExtractSpec",
+    "HeadKey",
+    "HeadSpec",
+    "locate",
+    "resolve_extract",
+    "resolve_head",
+]
