@@ -1,0 +1,219 @@
+"""Records: what every run leaves behind, one line of JSON in a folder of its own, and how to read them again.
+
+`runs/<run>/record.json` is written last, under a temporary name, and renamed: where it stands, the run is
+whole. Nobody else's word is trusted on reading: a name is checked before it becomes a path, and a record that
+is broken, foreign or of another schema is refused (`read`) or reported (`read_all`). Imports no torch.
+"""
+
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from extract.errors import DamagedFile, InvalidInput, unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SCHEMA = 1
+RECORD_NAME = "record.json"
+LOGITS_NAME = "test.safetensors"
+KINDS = ("head", "network")
+STATUSES = ("done", "failed")
+
+_ANY = {"schema": int, "run": str, "kind": str, "status": str, "created": str, "key": dict, "name": str}
+_DONE = {
+    "mode": str,
+    "architecture": str,
+    "weights": str,
+    "dataset": dict,
+    "seed": int,
+    "class_names": list,
+    "chosen": dict,
+    "curves": dict,
+    "test": dict,
+    "seconds": dict,
+    "parameters": int,
+    "flops": int,
+    "bytes": int,
+    "files": dict,
+}
+
+
+def folder(workspace: Path, run: str) -> Path:
+    """Where the files of `run` stand; InvalidInput unless its name is 12 hexadecimal digits."""
+    if not re.fullmatch(r"[0-9a-f]{12}", run):
+        raise InvalidInput(f"run must be 12 hexadecimal digits; got {run!r}. `pipeline runs` lists them.")
+    return workspace / "runs" / run
+
+
+def write(workspace: Path, record: Mapping[str, Any]) -> Path:
+    """The file in which `record` now stands as one line of JSON; an earlier one is replaced.
+
+    `schema`, `status`, `error` and `created` are filled in where absent; numbers that are not finite become
+    null, for JSON has none. Raises InvalidInput where a key that every record has is missing or of another type.
+    """
+    whole = {"schema": SCHEMA, "status": "done", "error": None, "created": now(), **record}
+    what = _wrong(whole)
+    if what:
+        raise InvalidInput(f"record must have the schema of records; {what}. Mend the code that made it.")
+    place = folder(workspace, whole["run"])
+    place.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(finite(whole), ensure_ascii=False, allow_nan=False)
+    write_file(place / RECORD_NAME, (text + "\n").encode())
+    return place / RECORD_NAME
+
+
+def failed(
+    workspace: Path,
+    *,
+    run: str,
+    kind: str,
+    name: str,
+    key: Mapping[str, Any],
+    error: str,
+    facts: Mapping[str, Any] | None = None,
+) -> Path:
+    """The record of a run that ended in `error` (a sentence); `facts` are other keys of a record, as far as known.
+
+    A record of the same run that was done is replaced: its files no longer count as cached.
+    """
+    known = {"run": run, "kind": kind, "status": "failed", "name": name, "key": dict(key), "error": error}
+    return write(workspace, {**(facts or {}), **known})
+
+
+def read(workspace: Path, run: str) -> dict[str, Any]:
+    """The record of `run`, or of the only run whose name starts so.
+
+    Raises InvalidInput for a name that no run or several have, and DamagedFile for a broken record.
+    """
+    return _read(workspace / "runs" / resolve(workspace, run) / RECORD_NAME)
+
+
+def resolve(workspace: Path, run: str) -> str:
+    """The whole name of the only run that is named `run` or starts so; InvalidInput with the nearest otherwise."""
+    known = _names(workspace)
+    found = [name for name in known if name == run] or [name for name in known if run and name.startswith(run)]
+    if len(found) > 1:
+        raise InvalidInput(f"run must name one run; got {run!r}, which fits {', '.join(found[:5])}. Add some letters.")
+    if not found:
+        raise unknown("run", name=run, known=known, remedy=f"`pipeline runs` lists those of {str(workspace)!r}.")
+    return found[0]
+
+
+def read_all(workspace: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """(every readable record, oldest first; a sentence for every record that is broken)."""
+    records, problems = [], []
+    for name in _names(workspace):
+        try:
+            records.append(_read(workspace / "runs" / name / RECORD_NAME))
+        except DamagedFile as error:
+            problems.append(str(error))
+    return sorted(records, key=lambda record: (record["created"], record["run"])), problems
+
+
+def logits(workspace: Path, run: str) -> tuple["np.ndarray", "np.ndarray"]:
+    """(logits float32 [N, K], labels int64 [N]) of the test split, in file order; `run` as in `read`.
+
+    Raises InvalidInput where the run failed, DamagedFile where the file is gone or is not what was recorded.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    record = read(workspace, run)
+    if record["status"] != "done":
+        raise InvalidInput(f"run must be done; got {record['run']}, which failed ({record['error']}). Run it again.")
+    path = folder(workspace, record["run"]) / LOGITS_NAME
+    content = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(content).hexdigest() != record["files"].get(LOGITS_NAME):
+        raise _damaged(path, "it is gone, or not the file that its record describes")
+    try:
+        tensors = load(content)
+        return tensors["logits"], tensors["labels"]
+    except (SafetensorError, KeyError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def is_whole(workspace: Path, run: str, files: Mapping[str, str]) -> bool:
+    """Whether `run` is done and each of its `files` (name -> sha256) is there, undamaged. Raises nothing."""
+    try:
+        place = folder(workspace, run)
+        done = _read(place / RECORD_NAME)["status"] == "done"
+    except InvalidInput:
+        return False
+    return done and all((place / name).is_file() and sha256(place / name) == digest for name, digest in files.items())
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Writes `content` under a temporary name, makes it durable, and gives it its name."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def sha256(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def now() -> str:
+    """This moment as ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def finite(value: Any) -> Any:
+    """`value` with None for every NaN and infinity in it, tuples as lists."""
+    if isinstance(value, Mapping):
+        return {key: finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _names(workspace: Path) -> list[str]:
+    return sorted(
+        path.parent.name
+        for path in (workspace / "runs").glob(f"*/{RECORD_NAME}")
+        if re.fullmatch(r"[0-9a-f]{12}", path.parent.name)
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, f"it cannot be read ({str(error) or type(error).__name__})") from error
+    what = _wrong(record)
+    if not what and record["run"] != path.parent.name:
+        what = f"it is the record of {record['run']!r}"
+    if what:
+        raise _damaged(path, what)
+    return record
+
+
+def _wrong(record: Any) -> str:
+    """What is wrong with a record, or an empty text."""
+    if not isinstance(record, dict):
+        return "it is no JSON object"
+    if record.get("schema") != SCHEMA:
+        return f"its schema is {record.get('schema')!r}, this version reads {SCHEMA}"
+    needed = _ANY | (_DONE if record.get("status") == "done" else {})
+    for name, kind in needed.items():
+        if not isinstance(record.get(name), kind):
+            return f"its {name!r} is {record.get(name)!r}, not {kind.__name__}"
+    if record["kind"] not in KINDS or record["status"] not in STATUSES:
+        return f"its kind and status are {record['kind']!r} and {record['status']!r}"
+    return ""
+
+
+def _damaged(path: Path, what: str) -> DamagedFile:
+    return DamagedFile(f"record must be whole; got {str(path)!r}: {what}. Run it again, or remove its folder.")
