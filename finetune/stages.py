@@ -1,0 +1,61 @@
+"""A network as a row of stages, from input to output, without its classifier.
+
+A stage is a module that holds modules (and parameters) of the network, not copies: freezing or reading its
+parameters freezes or reads the network's. It is not called.
+"""
+
+from collections.abc import Iterable
+
+from torch import nn
+
+Stages = list[tuple[str, nn.Module]]
+
+
+def group(*members: nn.Module | nn.Parameter) -> nn.Module:
+    """One stage that consists of `members`."""
+    modules = [one for one in members if isinstance(one, nn.Module)]
+    loose = [one for one in members if isinstance(one, nn.Parameter)]
+    return nn.ModuleList([*modules, nn.ParameterList(loose)] if loose else modules)
+
+
+def from_matcher(network: nn.Module, *, classifier: nn.Module) -> Stages:
+    """The stages of a timm model by its own `group_matcher`: "stem", "stage1", ...; what follows joins the last.
+
+    A model without a matcher has its parts with parameters, in order, as stages.
+    """
+    number = _numbers(network)
+    members: dict[int, list[nn.Module | nn.Parameter]] = {}
+    for one, name in _parts(network, number=number, skip=classifier):
+        members.setdefault(number[name], []).append(one)
+    names = ["stem", *(f"stage{index}" for index in range(1, len(members)))]
+    return [(name, group(*members[key])) for name, key in zip(names, sorted(members), strict=True)]
+
+
+def _numbers(network: nn.Module) -> dict[str, int]:
+    """Stage number by parameter name, all different parts numbered in order, the unmatched with the last."""
+    from timm.models import group_parameters
+
+    if hasattr(network, "group_matcher"):
+        matcher = network.group_matcher(coarse=True)  # type: ignore[operator]
+        number: dict[str, int] = group_parameters(network, matcher, reverse=True)
+    else:
+        order: dict[str, int] = {}
+        number = {name: order.setdefault(name.split(".")[0], len(order)) for name, _ in network.named_parameters()}
+    return number
+
+
+def _parts(
+    network: nn.Module, *, number: dict[str, int], skip: nn.Module, prefix: str = ""
+) -> Iterable[tuple[nn.Module | nn.Parameter, str]]:
+    """The largest parts of `network` that lie in one stage each, with the name of one of their parameters."""
+    for name, parameter in network.named_parameters(prefix=prefix, recurse=False):
+        yield parameter, name
+    for name, child in network.named_children():
+        path = f"{prefix}.{name}" if prefix else name
+        inside = [inner for inner, _ in child.named_parameters(prefix=path)]
+        if child is skip or not inside:
+            continue
+        if len({number[inner] for inner in inside}) == 1 and skip not in list(child.modules()):
+            yield child, inside[0]
+        else:
+            yield from _parts(child, number=number, skip=skip, prefix=path)
