@@ -18,6 +18,9 @@ ROOMS = {
     "logistic": ("logistic", "LogisticSpace", "LogisticHead"),
     "linear": ("neural", "LinearSpace", "NeuralHead"),
     "mlp": ("neural", "MlpSpace", "NeuralHead"),
+    "knn": ("neighbours", "NeighbourSpace", "NeighbourHead"),
+    "ridge": ("ridge", "RidgeSpace", "RidgeHead"),
+    "centroid": ("centroid", "CentroidSpace", "CentroidHead"),
 }
 
 

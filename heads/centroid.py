@@ -1,0 +1,173 @@
+"""The nearest class mean, by angle or by distance, its means optionally shrunk."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch.nn.functional import normalize
+
+from extract.errors import InvalidInput
+from heads import checks
+from heads.base import Head
+from heads.design import standardisation
+from heads.space import Candidate, Primitive, Space, Split
+from heads.temperature import temperature_for, typical_spread
+
+METRICS = ("cosine", "euclidean")
+BLOCK_ROWS = 4096
+
+
+class CentroidHead(Head):
+    """The class whose mean is nearest.
+
+    `metric` euclidean is the distance of raw features, as in scikit-learn's NearestCentroid; cosine is the
+    angle as seen from the mean of all training rows. `shrinkage` moves the class means towards that mean by
+    soft thresholding, as `shrink_threshold` there (Tibshirani et al., "Nearest shrunken centroids", PNAS
+    2002). Logits are cosines, or negative squared distances, over `temperature`; None fits it to the
+    training rows, each judged against its class mean without itself.
+
+    Fitted: `mean_` [D], `centroids_` [K, D], both float64, and `temperature_`.
+    """
+
+    kind = "centroid"
+    weight_names = ("mean_", "centroids_", "temperature_")
+
+    def __init__(self, metric: str = "cosine", *, shrinkage: float = 0.0, temperature: float | None = None) -> None:
+        self.metric = metric
+        self.shrinkage = shrinkage
+        self.temperature = temperature
+
+    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
+        checked(self.metric, self.shrinkage)
+        if self.temperature is not None:
+            checks.positive("temperature", self.temperature, remedy="Leave it out to have it fitted")
+        means = Means.of(features, targets.to(features.device), class_count=class_count)
+        self.mean_ = means.overall.cpu().numpy()
+        self.centroids_ = means.shrunk(self.shrinkage).cpu().numpy()
+        fitted = means.temperature(self.metric) if self.temperature is None else self.temperature
+        self.temperature_ = np.float64(fitted)
+
+    def _logits(self, features: torch.Tensor) -> np.ndarray:
+        """float64 in blocks of rows, rounded once: one image gives the same logits alone and in a batch."""
+        mean, centroids = torch.from_numpy(self.mean_), torch.from_numpy(self.centroids_)
+        blocks = [
+            similarities(block.cpu(), centroids, mean=mean, metric=self.metric) / float(self.temperature_)
+            for block in features.split(BLOCK_ROWS)
+        ]
+        return torch.cat(blocks).float().numpy()
+
+
+@dataclass(frozen=True)
+class CentroidSpace(Space):
+    """Metrics x shrinkages."""
+
+    kind: ClassVar[str] = "centroid"
+
+    metrics: tuple[str, ...] = METRICS
+    shrinkages: tuple[float, ...] = (0.0, 1.0, 3.0, 10.0)
+
+    def __post_init__(self) -> None:
+        if not self.count():
+            raise InvalidInput("metrics and shrinkages must each be at least one; got none. Add one.")
+        for metric, shrinkage in itertools.product(self.metrics, self.shrinkages):
+            checked(metric, shrinkage)
+
+    def count(self) -> int:
+        return len(self.metrics) * len(self.shrinkages)
+
+    def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
+        """Each metric and shrinkage with the temperature that suits the held-out rows best."""
+        means = Means.of(split.features, split.targets, class_count=split.class_count)
+        for shrinkage, metric in itertools.product(sorted(self.shrinkages, reverse=True), self.metrics):
+            scores = similarities(split.held_features, means.shrunk(shrinkage), mean=means.overall, metric=metric)
+            temperature = temperature_for(scores, split.held_targets)
+            options: dict[str, Primitive] = {"metric": metric, "shrinkage": shrinkage, "temperature": temperature}
+            yield Candidate(options=options, logits=(scores / temperature).float().cpu().numpy(), facts={})
+
+    def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> CentroidHead:
+        return CentroidHead(**options)  # type: ignore[arg-type]
+
+    def only(self) -> dict[str, Primitive]:
+        if self.count() > 1:
+            raise InvalidInput(
+                f"metrics and shrinkages must be one each where nothing is held out; got {self.count()} "
+                "combinations. Give one each, or hold out a validation part."
+            )
+        return {"metric": self.metrics[0], "shrinkage": self.shrinkages[0], "temperature": None}
+
+
+def checked(metric: str, shrinkage: float) -> None:
+    """Raises InvalidInput for an unknown metric or a shrinkage below 0."""
+    checks.one_of("metric", metric, METRICS)
+    if not isinstance(shrinkage, int | float) or not 0 <= shrinkage < float("inf"):
+        raise InvalidInput(f"shrinkage must be 0 or more; got {shrinkage!r}. Use 0 for plain class means.")
+
+
+def similarities(features: torch.Tensor, centroids: torch.Tensor, *, mean: torch.Tensor, metric: str) -> torch.Tensor:
+    """float64 [N, K]: cosines as seen from `mean` [D], or negative squared distances but for a term of the row."""
+    wide = features.double()
+    if metric == "cosine":
+        return normalize(wide - mean, dim=1) @ normalize(centroids - mean, dim=1).T
+    return 2 * (wide - mean) @ (centroids - mean).T - (centroids - mean).square().sum(1)
+
+
+@dataclass(frozen=True)
+class Means:
+    """Class means [K, D] of `features` [N, D] with what shrinking needs: row counts [K], spread [D] within classes."""
+
+    features: torch.Tensor
+    targets: torch.Tensor
+    overall: torch.Tensor
+    classes: torch.Tensor
+    counts: torch.Tensor
+    spread: torch.Tensor
+
+    @classmethod
+    def of(cls, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> "Means":
+        """The class means of `features` [N, D] and class indices int64 [N]."""
+        counts = torch.bincount(targets, minlength=class_count).double()
+        sums = torch.zeros(class_count, features.shape[1], dtype=torch.float64, device=features.device)
+        for block, own in zip(features.split(BLOCK_ROWS), targets.split(BLOCK_ROWS), strict=True):
+            sums.index_add_(0, own, block.double())
+        means = sums / counts[:, None]
+        overall = standardisation(features).mean
+        squares = torch.zeros_like(overall)
+        for block, own in zip(features.split(BLOCK_ROWS), targets.split(BLOCK_ROWS), strict=True):
+            squares += (block.double() - means[own]).square_().sum(0)
+        spread = (squares / max(len(features) - class_count, 1)).sqrt_()
+        return cls(features, targets, overall=overall, classes=means, counts=counts, spread=spread)
+
+    def shrunk(self, shrinkage: float) -> torch.Tensor:
+        """The class means after soft thresholding at `shrinkage` standard errors."""
+        if not shrinkage:
+            return self.classes
+        errors = (1 / self.counts - 1 / len(self.features)).sqrt()[:, None] * (self.spread + self._middle())
+        deviations = self.classes - self.overall
+        return self.overall + deviations.sign() * (deviations.abs() - shrinkage * errors).clamp_(min=0)
+
+    def _middle(self) -> float:
+        return float(np.median(self.spread.cpu().numpy()))  # the mean of the middle two; torch takes the lower
+
+    def temperature(self, metric: str) -> float:
+        """The temperature for scores of the training rows, each with its class mean taken without it."""
+        scores, keep = [], []
+        for block, own in zip(self.features.split(BLOCK_ROWS), self.targets.split(BLOCK_ROWS), strict=True):
+            table = similarities(block, self.classes, mean=self.overall, metric=metric)
+            left = self.counts[own][:, None]
+            others = (left * self.classes[own] - block.double()) / (left - 1).clamp(min=1)
+            table[torch.arange(len(own)), own] = _paired(block.double(), others, mean=self.overall, metric=metric)
+            scores.append(table)
+            keep.append(left[:, 0] > 1)
+        table, usable = torch.cat(scores), torch.cat(keep)
+        return temperature_for(table[usable], self.targets[usable]) if bool(usable.any()) else typical_spread(table)
+
+
+def _paired(rows: torch.Tensor, centroids: torch.Tensor, *, mean: torch.Tensor, metric: str) -> torch.Tensor:
+    """`similarities` of row i with centroid i only, [N]."""
+    rows, centroids = rows - mean, centroids - mean
+    if metric == "cosine":
+        return (normalize(rows, dim=1) * normalize(centroids, dim=1)).sum(1)
+    return 2 * (rows * centroids).sum(1) - centroids.square().sum(1)

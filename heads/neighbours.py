@@ -1,0 +1,182 @@
+"""Nearest neighbours by cosine: they vote, the nearer the more, for every number of them from one search."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch.nn.functional import normalize
+
+from extract.errors import InvalidInput
+from extract.runtime import resolve_device, torch_device
+from heads import checks
+from heads.base import Head
+from heads.design import standardisation
+from heads.space import Candidate, Primitive, Space, Split
+
+# Similarities held at a time: 64 MiB of float32.
+BLOCK_ELEMENTS = 1 << 24
+# Neighbours looked at beyond those that vote, so that float32 rounding in the search never decides who does.
+MARGIN = 8
+
+
+class NeighbourHead(Head):
+    """The classes of the `neighbours` most similar training rows, by cosine (all rows where they are fewer).
+
+    A neighbour of similarity s votes with exp(s / `temperature`), all alike where that is None (Wu et al.,
+    "Unsupervised feature learning via non-parametric instance discrimination", CVPR 2018). Probabilities are
+    the shares of the votes after one more neighbour, which votes for all classes alike: no class is ever
+    impossible, so that the log loss is finite. `centred` subtracts the training mean before the angle is taken.
+
+    Fitted: `examples_` [N, D], the training rows, float16 as given or float32; `targets_` int64 [N]; `mean_`
+    float32 [D].
+    """
+
+    kind = "knn"
+    weight_names = ("examples_", "targets_", "mean_")
+
+    def __init__(
+        self, neighbours: int = 20, *, temperature: float | None = 0.1, centred: bool = True, device: str = "cpu"
+    ) -> None:
+        self.neighbours = neighbours
+        self.temperature = temperature
+        self.centred = centred
+        self.device = device
+
+    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
+        checked(self.neighbours, self.temperature)
+        kept = features if features.dtype == torch.float16 else features.float()
+        mean = standardisation(features).mean.float()
+        self.mean_ = (mean if self.centred else torch.zeros_like(mean)).cpu().numpy()
+        self.examples_ = kept.cpu().numpy().copy()
+        self.targets_ = targets.cpu().numpy()
+
+    def _logits(self, features: torch.Tensor) -> np.ndarray:
+        device = torch_device(resolve_device(self.device))
+        index = Index(
+            torch.from_numpy(self.examples_).to(device),
+            torch.from_numpy(self.targets_).to(device),
+            mean=torch.from_numpy(self.mean_).to(device),
+        )
+        found = index.nearest(features.to(device), self.neighbours, exactly=True)
+        votes = found.votes([found.count], temperature=self.temperature, class_count=len(self.classes_))
+        return next(votes).cpu().numpy()
+
+
+@dataclass(frozen=True)
+class NeighbourSpace(Space):
+    """Numbers of neighbours x temperatures (None: votes all alike), all from one search for neighbours."""
+
+    kind: ClassVar[str] = "knn"
+
+    neighbours: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 100, 200)
+    temperatures: tuple[float | None, ...] = (None, 0.3, 0.1, 0.05, 0.03)
+    centred: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.count():
+            raise InvalidInput("neighbours and temperatures must each be at least one; got none. Add one.")
+        for count in self.neighbours:
+            for temperature in self.temperatures:
+                checked(count, temperature)
+
+    def count(self) -> int:
+        return len(self.neighbours) * len(self.temperatures)
+
+    def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
+        """Many neighbours first; numbers above that of the rows count as all of them."""
+        mean = standardisation(split.features).mean.float()
+        index = Index(split.features, split.targets, mean=mean if self.centred else torch.zeros_like(mean))
+        found = index.nearest(split.held_features, max(self.neighbours))
+        counts = sorted({min(count, found.count) for count in self.neighbours})
+        trials = []
+        for temperature in self.temperatures:
+            votes = found.votes(counts, temperature=temperature, class_count=split.class_count)
+            for count, logits in zip(counts, votes, strict=True):
+                options = {"neighbours": count, "temperature": temperature, "centred": self.centred}
+                trials.append(Candidate(options=options, logits=logits.cpu().numpy(), facts={}))
+        yield from sorted(trials, key=lambda trial: -int(trial.options["neighbours"]))  # type: ignore[arg-type]
+
+    def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> NeighbourHead:
+        return NeighbourHead(**options, device=device)  # type: ignore[arg-type]
+
+    def only(self) -> dict[str, Primitive]:
+        if self.count() > 1:
+            raise InvalidInput(
+                f"neighbours and temperatures must be one each where nothing is held out; got {self.count()} "
+                "combinations. Give one each, or hold out a validation part."
+            )
+        return {"neighbours": self.neighbours[0], "temperature": self.temperatures[0], "centred": self.centred}
+
+
+def checked(neighbours: int, temperature: float | None) -> None:
+    """Raises InvalidInput unless `neighbours` is a whole number above 0 and `temperature` positive or None."""
+    if not isinstance(neighbours, int | np.integer) or isinstance(neighbours, bool) or neighbours < 1:
+        raise InvalidInput(f"neighbours must be a whole number above 0; got {neighbours!r}. Use 20.")
+    if temperature is not None:
+        checks.positive("temperature", temperature, remedy="Use one like 0.1, or none for votes all alike")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The nearest examples of M rows, nearest first: similarities float32 [M, k] and classes int64 [M, k]."""
+
+    similarities: torch.Tensor
+    classes: torch.Tensor
+
+    @property
+    def count(self) -> int:
+        """k."""
+        return self.classes.shape[1]
+
+    def votes(self, counts: Sequence[int], *, temperature: float | None, class_count: int) -> Iterator[torch.Tensor]:
+        """Log probabilities float32 [M, K] for each of the ascending `counts` of neighbours."""
+        nearness = self.similarities - self.similarities[:, :1]  # cannot overflow; shares stay the same
+        weights = torch.ones_like(nearness) if temperature is None else (nearness / temperature).exp()
+        tally = weights.new_zeros(len(weights), class_count)
+        done = 0
+        for count in counts:
+            tally = tally.scatter_add(1, self.classes[:, done:count], weights[:, done:count])
+            done = count
+            shares = tally / tally.sum(1, keepdim=True)
+            yield ((shares * count + 1 / class_count) / (count + 1)).log()
+
+
+class Index:
+    """Examples [N, D] with class indices int64 [N], seen from `mean` [D], that answers which are nearest."""
+
+    def __init__(self, examples: torch.Tensor, targets: torch.Tensor, *, mean: torch.Tensor) -> None:
+        self._mean, self._targets = mean, targets
+        self._units = self._directions(examples)
+
+    def nearest(self, queries: torch.Tensor, count: int, *, exactly: bool = False) -> Found:
+        """The `count` nearest examples (all, where they are fewer) of every row of `queries` [M, D].
+
+        `exactly` takes the similarities of the nearest in float64, rounded once: one image then has the same
+        neighbours alone and in a batch. Of equally near examples the first count.
+        """
+        total = len(self._targets)
+        count = min(count, total)
+        looked_at = min(count + MARGIN, total)
+        similarities, places = [], []
+        for block in queries.split(max(BLOCK_ELEMENTS // total, 1)):
+            units = self._directions(block)
+            values, indices = (units @ self._units.T).topk(looked_at)
+            if exactly:
+                values, indices = self._refined(units, indices)
+            similarities.append(values[:, :count])
+            places.append(indices[:, :count])
+        return Found(torch.cat(similarities), self._targets[torch.cat(places)])
+
+    def _refined(self, units: torch.Tensor, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        indices = indices.sort(1).values
+        parts = [
+            torch.einsum("bd,bkd->bk", rows.double(), self._units[near].double())
+            for rows, near in zip(units.split(64), indices.split(64), strict=True)
+        ]
+        values, order = torch.cat(parts).float().sort(dim=1, descending=True, stable=True)
+        return values, indices.gather(1, order)
+
+    def _directions(self, rows: torch.Tensor) -> torch.Tensor:
+        return normalize(rows.float() - self._mean, dim=1)

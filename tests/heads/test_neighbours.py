@@ -1,0 +1,81 @@
+"""Nearest neighbours against scikit-learn's, and the promises of exactness."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.neighbors import KNeighborsClassifier
+
+from extract.errors import InvalidInput
+from heads import neighbours
+from heads.catalogue import fit_head
+from heads.metrics import scores
+from heads.neighbours import Index, NeighbourHead, NeighbourSpace
+from heads.protocol import held_out
+
+
+def shares(head, features):
+    """The shares of the votes of neighbours, without the one that votes for all."""
+    count, classes = min(head.neighbours, len(head.examples_)), len(head.classes_)
+    return (head.predict_proba(features) * (count + 1) - 1 / classes) / count
+
+
+@pytest.mark.parametrize("temperature", [None, 0.05, 0.5])
+@pytest.mark.parametrize("count", [1, 7, 60])
+def test_votes_are_scikit_learn_s(count, temperature, digits):
+    features, labels = digits
+    weights = "uniform" if temperature is None else lambda distance: np.exp(-distance / temperature)
+    for centred in (False, True):
+        moved = features - features[:900].mean(axis=0) if centred else features
+        theirs = KNeighborsClassifier(count, metric="cosine", algorithm="brute", weights=weights)
+        theirs.fit(moved[:900], labels[:900])
+        ours = NeighbourHead(count, temperature=temperature, centred=centred).fit(features[:900], labels[:900])
+        np.testing.assert_allclose(shares(ours, features[900:]), theirs.predict_proba(moved[900:]), atol=1e-4)
+
+
+def test_every_row_of_the_table_is_that_head_on_the_kept_rows(digits):
+    features, labels = digits
+    options = {"neighbours": [3, 30, 1_000_000], "temperatures": [None, 0.1]}
+    _, choice = fit_head("knn", options, features=features, labels=labels, seed=2)
+    keep, hold = held_out(labels, 0.1, seed=2)
+    assert [row["neighbours"] for row in choice.table] == [1617, 1617, 30, 30, 3, 3]
+    for row in choice.table:
+        head = NeighbourHead(row["neighbours"], temperature=row["temperature"]).fit(features[keep], labels[keep])
+        judged = scores(head.logits(features[hold]), labels[hold])
+        assert (row["log_loss"], row["accuracy"]) == pytest.approx((judged.log_loss, judged.accuracy), abs=1e-4)
+
+
+def test_blocks_do_not_change_the_answer(digits, monkeypatch):
+    features, labels = digits
+    head = NeighbourHead(5).fit(features[:300], labels[:300])
+    before = head.logits(features)
+    monkeypatch.setattr(neighbours, "BLOCK_ELEMENTS", 1)
+    np.testing.assert_array_equal(head.logits(features[:200]), before[:200])
+
+
+def test_of_equally_near_examples_the_first_count():
+    examples = torch.tensor([[1.0, 0.0]] * 4 + [[0.0, 1.0]])
+    index = Index(examples, torch.arange(5), mean=torch.zeros(2))
+    assert index.nearest(examples[:1], 3, exactly=True).classes.tolist() == [[0, 1, 2]]
+
+
+def test_a_row_without_direction_is_as_near_to_all():
+    head = NeighbourHead(3, centred=False).fit(np.eye(3), [0, 1, 2])
+    np.testing.assert_allclose(head.predict_proba(np.zeros((1, 3))), 1 / 3)
+
+
+def test_examples_keep_half_floats(blobs):
+    assert NeighbourHead().fit(blobs[0].astype(np.float16), blobs[1]).examples_.dtype == np.float16
+    assert NeighbourHead().fit(blobs[0].astype(np.float64), blobs[1]).examples_.dtype == np.float32
+
+
+def test_impossible_options_are_refused(blobs):
+    for count in (0, -3, 2.5, True, "5"):
+        with pytest.raises(InvalidInput, match="neighbours must be"):
+            NeighbourHead(count).fit(*blobs)
+        with pytest.raises(InvalidInput, match="neighbours must be"):
+            NeighbourSpace(neighbours=(count,))
+    for temperature in (0, -1.0, float("nan")):
+        with pytest.raises(InvalidInput, match="temperature must be"):
+            NeighbourHead(temperature=temperature).fit(*blobs)
+    with pytest.raises(InvalidInput, match="at least one"):
+        NeighbourSpace(temperatures=())
