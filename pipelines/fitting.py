@@ -1,7 +1,5 @@
 """Feature file x head -> a run: the head kept, its test logits kept, one record. What the head stage computes."""
 
-import hashlib
-import json
 import resource
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,11 +8,12 @@ from typing import Any
 from extract.machine import machine, package_versions
 from extract.runtime import Stopwatch
 from extract.store import FeatureFile, locked
+from pipelines import records
 from pipelines.context import Context
+from pipelines.origins import Origin, origin
 from pipelines.specs import HeadKey
 
 LIBRARIES = ("torch", "timm", "scikit-learn", "numpy", "h5py")
-LOGITS_NAME = "test.safetensors"
 
 
 @dataclass(frozen=True)
@@ -25,22 +24,89 @@ class Inputs:
     context: Context
 
 
-def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
-    """Chooses, refits and scores a head, keeps it under `runs/<run>/`, and returns its record.
+@dataclass(frozen=True)
+class _Fitted:
+    """A head and how it was come by; `logits` float32 [N, K] and `labels` [N] are the test split's."""
 
-    The test split is read only after the head is chosen and refitted.
+    head: Any
+    choice: Any
+    logits: Any
+    labels: Any
+    scores: Any
+    evaluation_seconds: float
+
+
+def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
+    """Chooses, refits and scores a head, keeps it under `runs/<run>/`, and returns its record's short form.
+
+    A fit that fails leaves a record of the failure. Options that the head does not have are refused before
+    anything is written.
     """
+    import heads
+    from heads import catalogue
+
+    context, file = inputs.context, inputs.file
+    options = matched(key.head, key.options)
+    catalogue.space(key.head, options)
+    try:
+        source = origin(context.workspace, file)
+        fitted = _fit(key, options=options, inputs=inputs)
+    except Exception as error:
+        records.failed(
+            context.workspace,
+            run=key.run(),
+            kind="head",
+            name=name(key, file.spec),
+            key=asdict(key),
+            error=str(error) or type(error).__name__,
+            facts=_facts(key, file),
+        )
+        raise
+    folder = records.folder(context.workspace, key.run())
+    with locked(folder):
+        heads.save(fitted.head, folder, recipe=_recipe(key, file))
+        _keep_logits(folder / records.LOGITS_NAME, fitted)
+        files = ("head.safetensors", "head.json", records.LOGITS_NAME)
+        record = _record(key, file=file, fitted=fitted, source=source)
+        record["files"] = {one: records.sha256(folder / one) for one in files}
+        records.write(context.workspace, record)
+    return _short(record)
+
+
+def is_whole(record: dict[str, Any], workspace: Path) -> bool:
+    """Whether the run of a record is there with the files that were recorded."""
+    return records.is_whole(workspace, record["run"], record["files"])
+
+
+def matched(kind: str, options: dict[str, Any]) -> dict[str, Any]:
+    """`options` with a single value in a list of its own where the head of `kind` wants several."""
+    from heads import catalogue
+
+    default = catalogue.space(kind)
+    return {
+        option: [value] if isinstance(getattr(default, option, None), tuple) and not isinstance(value, list) else value
+        for option, value in options.items()
+    }
+
+
+def name(key: HeadKey, spec: dict[str, Any]) -> str:
+    """What tables call the run."""
+    return f"{key.head} on {spec['backbone']}"
+
+
+def _fit(key: HeadKey, *, options: dict[str, Any], inputs: Inputs) -> _Fitted:
+    """The chosen, refitted and scored head. The test split is read only after the head is chosen and refitted."""
     import heads
 
     context, file = inputs.context, inputs.file
-    folder = context.workspace / "runs" / key.run()
     train = file.read("train")
     head, choice = heads.fit_head(
         key.head,
-        key.options,
+        options,
         features=train.features,
         labels=train.labels,
         validation=key.validation,
+        criterion=key.criterion,
         seed=key.seed,
         device=context.device,
         progress=lambda done, total, _: context.progress(done, total, "candidates"),
@@ -49,23 +115,7 @@ def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
     test = file.read("test")
     logits = head.logits(test.features[0])
     scores = heads.scores(logits, test.labels, classes=head.classes_, seed=key.seed)
-    evaluation_seconds = watch.seconds()
-    with locked(folder):
-        heads.save(head, folder, recipe=_recipe(key, file))
-        _keep_logits(folder / LOGITS_NAME, logits=logits, labels=test.labels)
-        record = _record(key, file=file, head=head, choice=choice, scores=scores)
-        record["seconds"]["evaluation"] = evaluation_seconds
-        record["files"] = {path.name: _sha256(path) for path in sorted(folder.iterdir()) if path.name != "record.json"}
-        _write(folder / "record.json", json.dumps(record, indent=1).encode())
-    return _short(record)
-
-
-def is_whole(record: dict[str, Any], workspace: Path) -> bool:
-    """Whether the run of a record is there with the files that were recorded."""
-    folder = workspace / "runs" / record["run"]
-    return (folder / "record.json").is_file() and all(
-        (folder / name).is_file() and _sha256(folder / name) == sha256 for name, sha256 in record["files"].items()
-    )
+    return _Fitted(head, choice, logits, test.labels, scores, watch.seconds())
 
 
 def _recipe(key: HeadKey, file: FeatureFile) -> dict[str, Any]:
@@ -73,58 +123,98 @@ def _recipe(key: HeadKey, file: FeatureFile) -> dict[str, Any]:
     return {"features": file.spec, "content": file.content, "class_names": list(file.class_names), "key": asdict(key)}
 
 
-def _record(key: HeadKey, *, file: FeatureFile, head: Any, choice: Any, scores: Any) -> dict[str, Any]:
+def _facts(key: HeadKey, file: FeatureFile) -> dict[str, Any]:
+    """What is known of a run before it is run."""
+    spec = file.spec
     return {
-        "run": key.run(),
-        "kind": "head",
-        "key": asdict(key),
-        "features": file.spec,
+        "mode": "frozen",
+        "architecture": spec["backbone"],
+        "family": None,
+        "weights": spec["weights"]["source"],
+        "head": key.head,
+        "dataset": spec["dataset"],
+        "image_size": spec["preprocessing"]["image_size"][0],
+        "seed": key.seed,
         "class_names": list(file.class_names),
-        "choice": choice.as_dict(),
-        "test": scores.as_dict(),
-        "seconds": {"search": choice.search_seconds, "fit": choice.fit_seconds},
-        "parameters": int(sum(array.size for array in head.weights().values())),
-        "bytes": int(sum(array.nbytes for array in head.weights().values())),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "features": {"spec": spec, "digest": file.digest, "content": file.content, "engine": file.engine},
         "hardware": asdict(machine()),
         "versions": package_versions(*LIBRARIES),
     }
 
 
+def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin) -> dict[str, Any]:
+    choice = fitted.choice.as_dict()
+    weights = list(fitted.head.weights().values())
+    return {
+        "run": key.run(),
+        "kind": "head",
+        "name": name(key, file.spec),
+        "key": asdict(key),
+        **_facts(key, file),
+        "chosen": choice["options"],
+        "choice": {one: choice[one] for one in ("criterion", "table", "training_rows", "held_out_rows", "fit_facts")},
+        "curves": choice["curves"],
+        "validation": choice["validation"],
+        "test": fitted.scores.as_dict(),
+        "test_scaled": _scaled(fitted, seed=key.seed),
+        "temperature": choice["temperature"],
+        "seconds": {
+            "extraction": source.seconds,
+            "search": fitted.choice.search_seconds,
+            "fit": fitted.choice.fit_seconds,
+            "evaluation": fitted.evaluation_seconds,
+        },
+        "parameters": source.parameters + int(sum(array.size for array in weights)),
+        "flops": source.flops + int(sum(2 * array.size for array in weights if array.ndim == 2)),
+        "bytes": 4 * source.parameters + int(sum(array.nbytes for array in weights)),
+        "images_per_second": source.images_per_second,
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+def _scaled(fitted: _Fitted, *, seed: int) -> dict[str, float] | None:
+    """Log loss and calibration error of the test split at the temperature that was fitted on held-out images."""
+    import heads
+
+    temperature = fitted.choice.temperature
+    if temperature is None:
+        return None
+    scores = heads.scores(
+        fitted.logits, fitted.labels, classes=fitted.head.classes_, temperature=temperature, seed=seed
+    )
+    return {"log_loss": scores.log_loss, "calibration_error": scores.calibration_error}
+
+
 def _short(record: dict[str, Any]) -> dict[str, Any]:
     """What the cache keeps of a record: the answer of `pipeline fit-head`, and how to check the rest."""
-    validation, test = record["choice"]["validation"], record["test"]
+    validation, test, scaled = record["validation"], record["test"], record["test_scaled"] or {}
     return {
         "run": record["run"],
         "files": record["files"],
-        "head": record["key"]["head"],
-        "chosen": record["choice"]["options"],
+        "head": record["head"],
+        "chosen": record["chosen"],
         "criterion": record["choice"]["criterion"],
         "converged": record["choice"]["fit_facts"].get("converged"),
         "validation_accuracy": None if validation is None else validation["accuracy"],
         "test_accuracy": test["accuracy"],
         "test_interval": list(test["interval"]),
         "test_rows": test["rows"],
+        "top5": test["top5"],
         "log_loss": test["log_loss"],
         "calibration_error": test["calibration_error"],
+        "temperature": record["temperature"],
+        "scaled_log_loss": scaled.get("log_loss"),
+        "scaled_calibration_error": scaled.get("calibration_error"),
         "search_seconds": record["seconds"]["search"],
         "fit_seconds": record["seconds"]["fit"],
         "evaluation_seconds": record["seconds"]["evaluation"],
+        "parameters": record["parameters"],
+        "flops": record["flops"],
         "bytes": record["bytes"],
     }
 
 
-def _keep_logits(path: Path, *, logits: Any, labels: Any) -> None:
+def _keep_logits(path: Path, fitted: _Fitted) -> None:
     from safetensors.numpy import save
 
-    _write(path, save({"logits": logits, "labels": labels}))
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    records.write_file(path, save({"logits": fitted.logits, "labels": fitted.labels}))

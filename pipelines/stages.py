@@ -7,7 +7,7 @@ character of them changes; what they mean is versioned by the `stage_version` in
 from pathlib import Path
 from typing import Any
 
-from pipelines import cache, features, fitting
+from pipelines import cache, features, fitting, origins
 from pipelines.context import Context
 from pipelines.specs import ExtractKey, ExtractSpec, HeadKey, HeadSpec, locate, resolve_extract, resolve_head
 
@@ -31,6 +31,7 @@ def extract(spec: ExtractSpec, context: Context) -> dict[str, Any]:
         workspace=context.workspace,
         is_whole=lambda found: features.is_whole(found, context.workspace),
     )
+    origins.remember(context.workspace, record, weights=spec.weights)
     timing = record["timing"] or {}
     return {
         **record,
@@ -55,3 +56,24 @@ def fit_head(spec: HeadSpec, context: Context, *, features_path: Path) -> dict[s
         is_whole=lambda found: fitting.is_whole(found, context.workspace),
     )
     return {**record, "path": str(context.workspace / "runs" / record["run"]), "cached": cached}
+
+
+def kept_head(spec: HeadSpec, context: Context, *, content: str) -> dict[str, Any] | None:
+    """The record of a head on the features whose content digest is `content`, where it is kept whole; else None.
+
+    The feature file itself may be gone: what was learned from it stays known.
+    """
+    key = resolve_head(spec, features=content)
+    return cache.find(
+        _fit_head,
+        key.text(),
+        workspace=context.workspace,
+        is_whole=lambda found: fitting.is_whole(found, context.workspace),
+    )
+
+
+def kept_features(spec: ExtractSpec, context: Context) -> dict[str, Any] | None:
+    """The record of the spec's features where the cache has it; `whole` tells whether their file is still there."""
+    key = resolve_extract(spec, located=locate(spec, context.workspace), device=context.device)
+    record = cache.find(_extract, key.text(), workspace=context.workspace, is_whole=lambda _: True)
+    return None if record is None else {**record, "whole": features.is_whole(record, context.workspace)}

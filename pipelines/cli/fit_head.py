@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 from extract.errors import InvalidInput
+from pipelines.cli import head_options as heads_room
 from pipelines.cli import options
 from pipelines.cli.show import duration
 
 
 @click.command("fit-head")
-@click.option("--head", default="logistic", show_default=True, metavar="NAME", help="The kind of head.")
 @click.option(
     "--features",
     "features_file",
@@ -19,26 +19,10 @@ from pipelines.cli.show import duration
     metavar="FILE",
     help="A feature file, instead of the options that describe one.",
 )
-@click.option(
-    "--validation",
-    default="0.1",
-    show_default=True,
-    metavar="SHARE|N|none",
-    help="What is held out of the training split to choose by.",
-)
-@click.option("--c-grid", metavar="C,C,...", help="Penalties to try.  [default: 45 from 1e-6 to 1e5]")
-@click.option("--solver", metavar="path|sklearn", help="Who solves the logistic regression.  [default: path]")
+@heads_room.head
 @options.extraction
 @options.common
-def fit_head_command(
-    run: options.Run,
-    head: str,
-    features_file: Path | None,
-    validation: str,
-    c_grid: str | None,
-    solver: str | None,
-    **given: Any,
-) -> None:
+def fit_head_command(run: options.Run, features_file: Path | None, head_options: dict[str, Any], **given: Any) -> None:
     """Fit a head on cached features, extracting them first where needed.
 
     Chooses on a held-out part of the training split, refits the choice on all of it, scores the test split
@@ -47,7 +31,7 @@ def fit_head_command(
     from pipelines import stages
     from pipelines.specs import HeadSpec
 
-    spec = HeadSpec(head, validation, c_grid, solver, run.seed)
+    spec = HeadSpec(**head_options, seed=run.seed)
     path, extraction_seconds = _features(run, features_file, given)
     record = stages.fit_head(spec, run.context(), features_path=path)
     answer = {key: value for key, value in record.items() if key != "files"}
@@ -90,10 +74,20 @@ def _text(answer: dict[str, Any]) -> str:
         "held-out accuracy   " + ("none held out" if held_out is None else f"{held_out:.2%}"),
         f"test accuracy       {answer['test_accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%}, "
         f"{answer['test_rows']} images)",
-        f"log loss            {answer['log_loss']:.4f}   calibration error {answer['calibration_error']:.4f}",
+        f"log loss            {answer['log_loss']:.4f}   calibration error {answer['calibration_error']:.4f}"
+        + _scaled(answer),
         f"seconds             extraction {duration(answer['extraction_seconds'])}, search "
         f"{duration(answer['search_seconds'])}, fit {duration(answer['fit_seconds'])}"
         + (" (from the cache)" if answer["cached"] else ""),
         f"kept in             {answer['path']}",
     ]
     return "\n".join(lines)
+
+
+def _scaled(answer: dict[str, Any]) -> str:
+    if answer["temperature"] is None:
+        return ""
+    return (
+        f"\nat temperature {answer['temperature']:<5.2f}{answer['scaled_log_loss']:.4f}   calibration error "
+        f"{answer['scaled_calibration_error']:.4f}"
+    )

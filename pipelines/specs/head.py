@@ -2,42 +2,92 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from extract.errors import InvalidInput
 from extract.layout import canonical_json
-from pipelines.specs.values import checked_seed
+from pipelines.specs.values import checked_seed, numbers, one_of, primitive, several, sizes, whole_numbers
 
-HEAD_VERSION = 1  # raised when the same key must give another head
+HEAD_VERSION = 2  # raised when the same key must give another head
+CRITERIA = ("auto", "log_loss", "accuracy")
+
+# The options of heads that have a field of their own, and what turns the given text or value into the head's.
+OWN: dict[str, Callable[[str, Any], Any]] = {
+    "c_grid": numbers,
+    "solver": primitive,
+    "sizes": sizes,
+    "learning_rates": numbers,
+    "weight_decays": numbers,
+    "optimiser": primitive,
+    "schedule": primitive,
+    "warm_up": primitive,
+    "epochs": primitive,
+    "patience": primitive,
+    "dropout": primitive,
+    "label_smoothing": primitive,
+    "neighbours": whole_numbers,
+    "temperatures": several,
+    "alpha_grid": numbers,
+    "metrics": several,
+    "shrinkages": numbers,
+}
+CHOOSING = ("criterion", "patience")  # what means nothing where nothing is held out
 
 
 @dataclass(frozen=True)
 class HeadSpec:
     """One head on one feature file, as the options of `pipeline fit-head` describe it.
 
-    `validation` is a share ("0.1"), a number of images ("500") or "none"; `c_grid` holds C values with commas
-    between, None for the head's own. Raises `InvalidInput` for a value that can never be right.
+    `validation` is a share ("0.1"), a number of images ("500") or "none". Options of the head are None where
+    they are left to it; lists come as text with commas between or as lists, `sizes` with x between the layers
+    of one head ("256,512x128"). `option` holds further ones as "NAME=VALUE", named as in the head's space.
+    Raises `InvalidInput` for a value that can never be right; whether the head has an option is known later.
     """
 
     head: str = "logistic"
     validation: str = "0.1"
-    c_grid: str | None = None
+    criterion: str | None = None
+    c_grid: str | list | None = None
     solver: str | None = None
+    sizes: str | list | None = None
+    learning_rates: str | list | None = None
+    weight_decays: str | list | None = None
+    optimiser: str | None = None
+    schedule: str | None = None
+    warm_up: float | None = None
+    epochs: int | None = None
+    patience: int | str | None = None
+    dropout: float | None = None
+    label_smoothing: float | None = None
+    neighbours: str | list | None = None
+    temperatures: str | list | None = None
+    alpha_grid: str | list | None = None
+    metrics: str | list | None = None
+    shrinkages: str | list | None = None
+    option: tuple[str, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
         checked_seed(self.seed)
-        self.validation_part()
-        self.options()
+        if self.criterion is not None:
+            one_of("criterion", self.criterion, CRITERIA)
+        given = self.options()
+        if self.validation_part() is None:
+            idle = [name for name in CHOOSING if name in given or (name == "criterion" and self.criterion)]
+            if idle:
+                raise InvalidInput(
+                    f"{idle[0]} must be left out where nothing is held out; got --validation none. Leave one out."
+                )
 
     def validation_part(self) -> float | int | None:
         """What is held out: a share, a count, or None for nothing."""
-        if self.validation == "none":
+        if str(self.validation) == "none":
             return None
         for kind in (int, float):
             try:
-                part = kind(self.validation)
+                part = kind(str(self.validation))
             except ValueError:
                 continue
             if part > 0 and (kind is int or part < 1):
@@ -48,16 +98,17 @@ class HeadSpec:
 
     def options(self) -> dict[str, Any]:
         """The head's own options that were given, under its own names."""
-        given: dict[str, Any] = {}
-        if self.c_grid is not None:
-            try:
-                given["c_grid"] = [float(part) for part in self.c_grid.split(",")]
-            except ValueError:
-                raise InvalidInput(
-                    f"c-grid must be numbers with commas between, like 1e-4,1e-3; got {self.c_grid!r}."
-                ) from None
-        if self.solver is not None:
-            given["solver"] = self.solver
+        given = {
+            name: convert(name, getattr(self, name)) for name, convert in OWN.items() if getattr(self, name) is not None
+        }
+        for text in self.option:
+            name, equals, value = text.partition("=")
+            name = name.strip().replace("-", "_")
+            if not equals or not name:
+                raise InvalidInput(f"option must be NAME=VALUE; got {text!r}. Write --option epochs=20.")
+            if name in given:
+                raise InvalidInput(f"{name} must be given once; got it twice. Leave one out.")
+            given[name] = OWN.get(name, primitive)(name, value.strip())
         return given
 
 
@@ -70,6 +121,7 @@ class HeadKey:
     head: str
     options: dict[str, Any]
     validation: float | int | None
+    criterion: str
     seed: int
 
     def text(self) -> str:
@@ -88,4 +140,12 @@ class HeadKey:
 
 def resolve_head(spec: HeadSpec, *, features: str) -> HeadKey:
     """The key of a head on the features whose content digest is `features`."""
-    return HeadKey(HEAD_VERSION, features, spec.head, spec.options(), spec.validation_part(), spec.seed)
+    return HeadKey(
+        HEAD_VERSION,
+        features,
+        spec.head,
+        spec.options(),
+        spec.validation_part(),
+        spec.criterion or "auto",
+        spec.seed,
+    )
