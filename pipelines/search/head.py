@@ -1,0 +1,134 @@
+"""The search over a head on cached features: every trial learns from the same rows and is judged on the same others."""
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from extract.errors import InvalidInput
+from pipelines.context import Context
+from pipelines.search.subject import Outcome, Subject, Watch
+from pipelines.specs import HeadSpec, resolve_head
+
+if TYPE_CHECKING:
+    from extract.store import SplitFeatures
+    from heads import Choice
+
+_SCHEDULES = ["constant", "cosine", "one-cycle"]
+_NEURAL = {
+    "learning_rates": {"low": 1e-4, "high": 3e-2, "log": True},
+    "weight_decays": {"low": 1e-5, "high": 0.3, "log": True},
+    "schedule": _SCHEDULES,
+    "batch_size": [64, 128, 256, 512],
+    "label_smoothing": [0.0, 0.05, 0.1],
+}
+USUAL: dict[str, dict[str, Any]] = {
+    "logistic": {"C": {"low": 1e-6, "high": 1e5, "log": True}},
+    "linear": _NEURAL,
+    "mlp": {
+        **_NEURAL,
+        "sizes": [128, 256, 512, 1024, [512, 128]],
+        "dropout": {"low": 0.0, "high": 0.6},
+    },
+}
+
+
+class HeadSubject(Subject):
+    """The head of `spec` on the feature file at `features_path`; the options that the spec gives stay fixed."""
+
+    def __init__(self, spec: HeadSpec, *, features_path: Path) -> None:
+        from extract.store import FeatureFile
+
+        if spec.validation_part() is None:
+            raise InvalidInput("validation must hold images out to search by; got none. Use --validation 0.1.")
+        self._spec, self._path = spec, features_path
+        self._file = FeatureFile(features_path)
+
+    @property
+    def label(self) -> str:
+        features = self._file.spec
+        return f"{self._spec.head}-{features['dataset']['name']}-{features['backbone']}"
+
+    @property
+    def what(self) -> str:
+        return f"the {self._spec.head} head"
+
+    def known(self) -> list[str]:
+        from heads.catalogue import space
+
+        return [field.name for field in dataclasses.fields(space(self._spec.head))]  # type: ignore[arg-type]
+
+    def usual(self) -> dict[str, Any]:
+        if self._spec.head not in USUAL:
+            self.known()  # an unknown head is refused as such
+            raise InvalidInput(
+                f"search of {self.what} must be given a space; it has no built-in one. Name a YAML file."
+            )
+        return {name: entry for name, entry in USUAL[self._spec.head].items() if name not in self._spec.options()}
+
+    def key(self) -> dict[str, Any]:
+        return dataclasses.asdict(resolve_head(self._spec, features=self._file.content))
+
+    def check(self, options: dict[str, Any]) -> None:
+        self._space(options)
+
+    def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome:
+        choice = self._chosen(options, device=context.device)
+        assert choice.validation is not None
+        return Outcome(
+            accuracy=choice.validation.accuracy,
+            log_loss=choice.validation.log_loss,
+            steps=tuple(choice.curves.get("held_out_accuracy", ())),
+        )
+
+    def settle(self, options: dict[str, Any], context: Context) -> dict[str, Any]:
+        from pipelines import stages
+
+        return stages.fit_head(self._with(options), context, features_path=self._path)
+
+    def _chosen(self, options: dict[str, Any], *, device: str) -> "Choice":
+        """As the head stage will choose for the winner: the same rows, options and seed."""
+        import heads
+
+        train = self._train
+        return heads.choose(
+            self._space(options),
+            train.features,
+            train.labels,
+            validation=self._spec.validation_part(),
+            criterion=self._spec.criterion or "auto",
+            seed=self._spec.seed,
+            device=device,
+        )
+
+    @functools.cached_property
+    def _train(self) -> "SplitFeatures":
+        return self._file.read("train")
+
+    def _space(self, options: dict[str, Any]) -> Any:
+        from heads.catalogue import space
+        from pipelines.fitting import matched
+
+        return space(self._spec.head, matched(self._spec.head, self._with(options).options()))
+
+    def _with(self, options: dict[str, Any]) -> HeadSpec:
+        """The spec with `options`: in fields of their own where it has them, else among its further ones."""
+        fields = {field.name for field in dataclasses.fields(HeadSpec)}
+        fixed = self._spec.options()
+        for name in options:
+            if name in fixed:
+                raise InvalidInput(f"{name} must be searched or given, not both; got {fixed[name]!r}. Leave one out.")
+        further = tuple(f"{name}={_text(value)}" for name, value in options.items() if name not in fields)
+        own = {name: _alone(value) for name, value in options.items() if name in fields}
+        return dataclasses.replace(self._spec, **own, option=(*self._spec.option, *further))
+
+
+def _alone(value: Any) -> Any:
+    """A tuple is one value of an option that could take several."""
+    return [list(value)] if isinstance(value, tuple) else value
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(_text(part) for part in value)
+    return "none" if value is None else str(value)

@@ -1,0 +1,220 @@
+"""The trials of a search on disk, shared by every process that searches: who runs which, and how each ended.
+
+`journal.log` is Optuna's own journal. Two things stand beside it. A process draws, takes over and ends trials only
+while it holds `trials.lock`, so that numbers are distinct and the total is exact. And while it runs a trial it holds
+that trial's lease, a lock that the system drops when the process dies: a running trial whose lease is free was
+abandoned, and the next process that asks takes it over, under its own number and with its own parameters.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from filelock import FileLock, Timeout
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages.journal import JournalFileBackend, JournalStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from pipelines.search.space import Choices, Range, Space
+
+STARTUP_TRIALS = 8  # drawn at random before the model of good parameters begins to choose
+LEAST_TRIALS = 4  # fewer say nothing about what matters
+ATTEMPTS = 10  # a trial that outlived so many processes kills them: it counts as failed
+
+
+class Journal:
+    """The trials of the search in `folder`.
+
+    `epochs` is the length of a whole trial where trials report every epoch; hopeless ones are then pruned by
+    successive halving (Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020): at a ninth
+    and a third of the budget the best third goes on. None prunes nothing.
+    """
+
+    def __init__(self, folder: Path, *, name: str, space: Space, seed: int, epochs: int | None = None) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._folder, self._seed = folder.resolve(), seed
+        self._distributions = {option: _distribution(entry) for option, entry in space.items()}
+        self._space = space
+        self._lease: FileLock | None = None
+        (self._folder / "leases").mkdir(parents=True, exist_ok=True)
+        path = self._folder / "journal.log"
+        with self._locked():
+            storage = JournalStorage(JournalFileBackend(str(path), lock_obj=_MendingLock(path)))  # type: ignore[arg-type]
+            self.study = optuna.create_study(
+                study_name=name, storage=storage, direction="maximize", load_if_exists=True, pruner=_pruner(epochs)
+            )
+
+    def next(self, total: int) -> Trial | None:
+        """A trial for this process to run: an abandoned one, or a new one while there are fewer than `total`."""
+        with self._locked():
+            for frozen in self.trials(TrialState.RUNNING):
+                if self._take(frozen.number):
+                    trial = self._taken_over(frozen)
+                    if trial is not None:
+                        return trial
+            number = len(self.trials())
+            if number >= total:
+                return None
+            self._take(number)
+            return self._drawn(number)
+
+    def end(self, trial: Trial, state: TrialState, value: float | None, **facts: Any) -> None:
+        """Records how a trial ended, with facts about it, and frees its lease."""
+        with self._locked():
+            for name, fact in facts.items():
+                trial.set_user_attr(name, fact)
+            self.study.tell(trial, value, state)
+            self.leave(trial)
+
+    def leave(self, trial: Trial) -> None:
+        """Frees the lease of a trial that this process stops running; unended, it is taken over by the next."""
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
+        if self.trials()[trial.number].state.is_finished():
+            self._lease_path(trial.number).unlink(missing_ok=True)
+
+    def others_run(self) -> bool:
+        """Whether another process runs a trial just now."""
+        with self._locked():
+            return any(not self._is_free(frozen.number) for frozen in self.trials(TrialState.RUNNING))
+
+    def trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """The trials in these states (none: in any), by number."""
+        return self.study.get_trials(deepcopy=False, states=states or None)
+
+    def options(self, trial: Trial | FrozenTrial) -> dict[str, Any]:
+        """option -> value of a trial, as the spec takes them."""
+        return {
+            name: entry.value(trial.params[name]) if isinstance(entry, Choices) else trial.params[name]
+            for name, entry in self._space.items()
+            if name in trial.params
+        }
+
+    def twin(self, trial: Trial) -> FrozenTrial | None:
+        """An earlier trial of the very same parameters that was completed."""
+        return next((one for one in self.trials(TrialState.COMPLETE) if one.params == trial.params), None)
+
+    def _drawn(self, number: int) -> Trial:
+        """Each number has its own seed: processes never draw alike, and a killed search goes on as it would have."""
+        self._reseed(number)
+        trial = self.study.ask(self._distributions)
+        trial.set_user_attr("attempts", 1)
+        return trial
+
+    def _taken_over(self, frozen: FrozenTrial) -> Trial | None:
+        self._reseed(frozen.number)
+        trial = Trial(self.study, frozen._trial_id)
+        attempts = frozen.user_attrs.get("attempts", 0) + 1
+        if attempts > ATTEMPTS:
+            trial.set_user_attr("error", f"the process that ran it ended early {ATTEMPTS} times")
+            self.study.tell(trial, state=TrialState.FAIL)
+            self.leave(trial)
+            return None
+        trial.set_user_attr("attempts", attempts)
+        for name, distribution in self._distributions.items():
+            _suggest(trial, name, distribution)  # what was drawn before stays; what its process did not reach is drawn
+        return trial
+
+    def _reseed(self, number: int) -> None:
+        seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
+        self.study.sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed)
+
+    def _take(self, number: int) -> bool:
+        lease = FileLock(self._lease_path(number))
+        try:
+            lease.acquire(blocking=False)
+        except Timeout:
+            return False
+        self._lease = lease
+        return True
+
+    def _is_free(self, number: int) -> bool:
+        try:
+            with FileLock(self._lease_path(number), blocking=False):
+                return True
+        except Timeout:
+            return False
+
+    def _lease_path(self, number: int) -> Path:
+        return self._folder / "leases" / f"{number}.lock"
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with FileLock(self._folder / "trials.lock"):
+            yield
+
+
+def importance(study: optuna.Study) -> dict[str, float]:
+    """option -> its share in how trials differ in accuracy, greatest first, summing to 1; empty below four trials.
+
+    PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023) over the completed trials.
+    """
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(complete) < LEAST_TRIALS or len({one.value for one in complete}) < 2:
+        return {}
+    found = optuna.importance.get_param_importances(study)
+    return {name: float(share) for name, share in found.items()}
+
+
+class _MendingLock:
+    """The lock of Optuna's journal file, by the system: a killed process frees it at once.
+
+    (Optuna's own lock is a file that outlives its process and is broken after 30 seconds.) Whoever gets it first
+    cuts off half a line that a killed process may have left, which would make every later line unreadable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = FileLock(path.with_name(path.name + ".lock"))
+
+    def acquire(self) -> bool:
+        """Waits for the lock."""
+        self._lock.acquire()
+        _cut_torn_line(self._path)
+        return True
+
+    def release(self) -> None:
+        """Frees the lock."""
+        self._lock.release()
+
+
+def _cut_torn_line(path: Path) -> None:
+    with path.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size == 0:
+            return
+        file.seek(size - 1)
+        if file.read(1) != b"\n":
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def _suggest(trial: Trial, name: str, distribution: BaseDistribution) -> None:
+    if isinstance(distribution, CategoricalDistribution):
+        trial.suggest_categorical(name, distribution.choices)
+    elif isinstance(distribution, IntDistribution):
+        trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
+    elif isinstance(distribution, FloatDistribution):
+        trial.suggest_float(name, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
+
+
+def _distribution(entry: Range | Choices) -> BaseDistribution:
+    if isinstance(entry, Choices):
+        return CategoricalDistribution(entry.labels)
+    high = entry.high
+    if entry.step is not None:  # the last value that a step reaches, as Optuna demands
+        high = entry.low + entry.step * int((entry.high - entry.low) / entry.step + 1e-9)
+    if entry.whole:
+        return IntDistribution(int(entry.low), int(high), log=entry.log, step=int(entry.step or 1))
+    return FloatDistribution(float(entry.low), float(high), log=entry.log, step=entry.step)
+
+
+def _pruner(epochs: int | None) -> optuna.pruners.BasePruner:
+    if epochs is None:
+        return optuna.pruners.NopPruner()
+    return optuna.pruners.SuccessiveHalvingPruner(min_resource=max(1, epochs // 9), reduction_factor=3)

@@ -1,0 +1,114 @@
+"""How a search ended: all its trials, what mattered, and the winner, refitted and scored once.
+
+`result.json`: name, subject, trials [{number, state, params, value, seconds, step_values, error}], importance
+{option: share}, best {number, params, value}, best_run, seconds (of all trials). `value` is held-out accuracy; a
+pruned trial has the last that it reported, a failed one none.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from extract.errors import PipelineError
+from pipelines import records
+from pipelines.context import Context
+from pipelines.search import place
+from pipelines.search.journal import FrozenTrial, Journal, TrialState, importance
+from pipelines.search.subject import Subject
+
+STATES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+}
+
+
+def settled(folder: Path, journal: Journal, subject: Subject, context: Context) -> dict[str, Any]:
+    """The whole result; the winner is refitted through its stage, which the cache answers the second time.
+
+    Raises `PipelineError` where no trial was completed; the result is written all the same.
+    """
+    with FileLock(folder / "winner.lock"):
+        found = _gathered(folder, journal, subject)
+        if found["best"] is None:
+            _write(folder, found)
+            raise PipelineError(_without_winner(found))
+        best = journal.trials()[found["best"]["number"]]
+        answer = subject.settle(journal.options(best), context)
+        found["best_run"] = answer["run"]
+        _write(folder, found)
+        _charge(context.workspace, answer["run"], folder=folder, found=found)
+    return {**found, "path": str(folder), "answer": answer}
+
+
+def partial(folder: Path, journal: Journal, subject: Subject) -> dict[str, Any]:
+    """The result so far, without a refitted winner, which another process is still going to find."""
+    found = _gathered(folder, journal, subject)
+    return {**found, "path": str(folder), "answer": None}
+
+
+def best_of(trials: list[FrozenTrial]) -> FrozenTrial | None:
+    """The completed trial of the highest accuracy; of equals the least log loss, then the first."""
+    complete = [one for one in trials if one.state == TrialState.COMPLETE and one.value is not None]
+    return min(complete, key=_rank, default=None)
+
+
+def _rank(trial: FrozenTrial) -> tuple[float, float, int]:
+    loss = trial.user_attrs.get("log_loss")
+    return -float(trial.value or 0.0), float("inf") if loss is None else loss, trial.number
+
+
+def _gathered(folder: Path, journal: Journal, subject: Subject) -> dict[str, Any]:
+    trials = journal.trials()
+    best = best_of(trials)
+    return {
+        "name": folder.name,
+        "subject": subject.what.removeprefix("the "),
+        "trials": [_told(one, journal) for one in trials],
+        "importance": importance(journal.study),
+        "best": None if best is None else _named(best, journal),
+        "best_run": None,
+        "seconds": sum(one.user_attrs.get("seconds", 0.0) for one in trials),
+    }
+
+
+def _told(trial: FrozenTrial, journal: Journal) -> dict[str, Any]:
+    steps = [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)]
+    return {
+        "number": trial.number,
+        "state": STATES[trial.state],
+        "params": journal.options(trial),
+        "value": None if trial.value is None else float(trial.value),
+        "seconds": trial.user_attrs.get("seconds"),
+        "step_values": steps or trial.user_attrs.get("steps", []),
+        "error": trial.user_attrs.get("error"),
+    }
+
+
+def _named(trial: FrozenTrial, journal: Journal) -> dict[str, Any]:
+    return {"number": trial.number, "params": journal.options(trial), "value": trial.value}
+
+
+def _without_winner(found: dict[str, Any]) -> str:
+    errors = [one["error"] for one in found["trials"] if one["error"]]
+    if not errors:
+        return f"search {found['name']} must complete a trial before its time is out; got none. Give it more --timeout."
+    count = len(found["trials"])
+    return f"search {found['name']} must complete a trial; all of {count} failed, the first because: {errors[0]}"
+
+
+def _write(folder: Path, found: dict[str, Any]) -> None:
+    text = json.dumps(records.finite(found), ensure_ascii=False, allow_nan=False)
+    records.write_file(folder / place.RESULT, (text + "\n").encode())
+
+
+def _charge(workspace: Path, run: str, *, folder: Path, found: dict[str, Any]) -> None:
+    """The winner's record says what finding it cost."""
+    record = records.read(workspace, run)
+    charged = {**record, "seconds": {**record["seconds"], "search": found["seconds"]}, "search": folder.name}
+    if charged != record:
+        records.write(workspace, charged)

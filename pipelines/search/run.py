@@ -1,0 +1,148 @@
+"""A search from its first trial to its winner, in this process; others may work on the same search meanwhile."""
+
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from extract.errors import InvalidInput
+from pipelines.context import Context
+from pipelines.search import place, result, space
+from pipelines.search.journal import Journal, Trial, TrialState
+from pipelines.search.subject import Outcome, Subject, Watch
+
+WAIT_SECONDS = 0.2  # between looks at trials that other processes still run
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a search is made: `entries` is the space as a file gives it (None: the subject's usual one), `trials` the
+    total over all processes and restarts, `timeout` the seconds after which no trial is begun or goes on.
+    """
+
+    entries: Any = None
+    trials: int = 20
+    timeout: float | None = None
+    name: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.trials < 1:
+            raise InvalidInput(f"trials must be at least 1; got {self.trials}.")
+        if self.timeout is not None and not self.timeout > 0:
+            raise InvalidInput(f"timeout must be seconds above 0; got {self.timeout}. Leave it out for none.")
+
+
+def search(subject: Subject, wanted: Wanted, context: Context) -> dict[str, Any]:
+    """The result of the search (see `pipelines.search.result`), begun or continued, with the winner's scores.
+
+    The test split is scored once, for the winner, after all trials have ended. Where the time is out while another
+    process still runs a trial, the winner is left to that process and `best_run` is None.
+    """
+    begun = time.monotonic()
+    entries = subject.usual() if wanted.entries is None else wanted.entries
+    found = space.parse(entries, what=subject.what)
+    definition = place.define(what=subject.what, space=found, key=subject.key(), seed=wanted.seed)
+    folder = place.folder(context.workspace, definition, name=wanted.name, label=subject.label)
+    if not place.is_begun(folder, definition):
+        _check(subject, found)
+        place.begin(folder, definition)
+    journal = Journal(folder, name=folder.name, space=found, seed=wanted.seed, epochs=subject.epochs)
+    deadline = None if wanted.timeout is None else begun + wanted.timeout
+    in_time = _work(subject, journal, wanted.trials, context, deadline=deadline)
+    if not in_time and journal.others_run():
+        context.notice("the time is out; another process still searches, and will refit and score the winner")
+        return result.partial(folder, journal, subject)
+    return result.settled(folder, journal, subject, context)
+
+
+def _check(subject: Subject, found: space.Space) -> None:
+    """Refuses unknown options, and each one, at the ends of its entry, that can never be right, before any trial."""
+    space.check_names(found, known=subject.known(), what=subject.what)
+    for name, entry in found.items():
+        for value in entry.ends():
+            try:
+                subject.check({name: value})
+            except InvalidInput as error:
+                raise InvalidInput(
+                    f"search option {name} must allow {value!r}, which {subject.what} refuses: {error}"
+                ) from error
+
+
+def _work(subject: Subject, journal: Journal, total: int, context: Context, *, deadline: float | None) -> bool:
+    """Runs trials until `total` have ended, here or elsewhere; False where the time was out before."""
+    while not _is_late(deadline):
+        trial = journal.next(total)
+        if trial is not None:
+            _run(trial, subject, journal, context, deadline=deadline)
+        elif journal.others_run():
+            time.sleep(WAIT_SECONDS)
+        elif not journal.trials(TrialState.RUNNING):
+            return True
+        ended = [one for one in journal.trials() if one.state.is_finished()]
+        context.progress(len(ended), max(total, len(ended)), "trials")
+    return False
+
+
+def _run(trial: Trial, subject: Subject, journal: Journal, context: Context, *, deadline: float | None) -> None:
+    """One trial, ended in the journal unless the time or the process ran out."""
+    begun = time.monotonic()
+    watch, verdict = _watched(trial, journal, subject, deadline=deadline)
+    with _left(trial, journal):
+        try:
+            outcome = _outcome(trial, subject, journal, watch=watch, context=context)
+        except Exception as error:  # noqa: BLE001 (whatever a trial dies of is its result: it is recorded with its message)
+            message = str(error) or type(error).__name__
+            context.notice(f"trial {trial.number} failed: {message}")
+            journal.end(trial, TrialState.FAIL, None, error=message, seconds=time.monotonic() - begun)
+            return
+        facts: dict[str, Any] = {"seconds": time.monotonic() - begun}
+        if outcome is not None:
+            facts |= {"log_loss": outcome.log_loss, "steps": list(outcome.steps)}
+            journal.end(trial, TrialState.COMPLETE, outcome.accuracy, **facts)
+        elif verdict() == "hopeless":
+            journal.end(trial, TrialState.PRUNED, None, **facts)
+
+
+def _outcome(trial: Trial, subject: Subject, journal: Journal, *, watch: Watch, context: Context) -> Outcome | None:
+    """What the trial was worth; None where it was stopped. The same parameters again are not tried again."""
+    twin = journal.twin(trial)
+    if twin is not None and twin.value is not None:
+        return Outcome(twin.value, twin.user_attrs.get("log_loss"), tuple(twin.user_attrs.get("steps", ())))
+    outcome = subject.judge(journal.options(trial), watch, context)
+    if outcome is not None and not 0 <= outcome.accuracy <= 1:
+        raise ArithmeticError(f"held-out accuracy must be between 0 and 1; got {outcome.accuracy}")
+    return outcome
+
+
+def _watched(
+    trial: Trial, journal: Journal, subject: Subject, *, deadline: float | None
+) -> tuple[Watch, Callable[[], str]]:
+    """The trial's `Watch`, and why it said stop: "hopeless", "late" or ""."""
+    reasons = [""]
+
+    def report(epoch: int, accuracy: float) -> None:
+        trial.report(accuracy, epoch)
+        if subject.epochs is not None and epoch < subject.epochs and trial.should_prune():
+            reasons[0] = "hopeless"
+
+    def stop() -> bool:
+        if not reasons[0] and _is_late(deadline):
+            reasons[0] = "late"
+        return bool(reasons[0])
+
+    return Watch(report, stop), lambda: reasons[0]
+
+
+@contextmanager
+def _left(trial: Trial, journal: Journal):
+    """Frees the trial's lease whatever happens, so that an interrupted one can be taken over at once."""
+    try:
+        yield
+    finally:
+        journal.leave(trial)
+
+
+def _is_late(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() >= deadline

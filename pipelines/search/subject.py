@@ -1,0 +1,75 @@
+"""What a search is about: a head or a network with some options fixed, and how one trial of it is judged."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.context import Context
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial was worth on the held-out images: accuracy, and the log loss that decides between equals.
+
+    `steps` are accuracies by epoch of a trial that could not report them while it ran.
+    """
+
+    accuracy: float
+    log_loss: float | None = None
+    steps: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How a trial talks to its search while it runs.
+
+    `report(epoch, accuracy)` after each epoch, counted from 1; `stop()` asks whether to give up now, because the
+    trial is hopeless or the search is out of time.
+    """
+
+    report: Callable[[int, float], None]
+    stop: Callable[[], bool]
+
+
+class Subject(ABC):
+    """A head or a network whose options are searched. It is never given the test split before `settle`."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """A short name, which becomes a part of the search's: "mlp-digits-test_resnet"."""
+
+    @property
+    @abstractmethod
+    def what(self) -> str:
+        """What an error calls it: "the mlp head"."""
+
+    @property
+    def epochs(self) -> int | None:
+        """How many epochs a whole trial reports; None where it reports none and cannot be pruned."""
+        return None
+
+    @abstractmethod
+    def known(self) -> list[str]:
+        """The names of the options that can be searched."""
+
+    @abstractmethod
+    def usual(self) -> dict[str, Any]:
+        """The built-in search space, as it would stand in a file."""
+
+    @abstractmethod
+    def key(self) -> dict[str, Any]:
+        """All that trials depend on beside the searched options: primitives and digests of inputs."""
+
+    @abstractmethod
+    def check(self, options: dict[str, Any]) -> None:
+        """Raises `InvalidInput` for options that can never be right."""
+
+    @abstractmethod
+    def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome | None:
+        """The outcome of one trial: trained on the training part, judged on the held-out part; None if it stopped."""
+
+    @abstractmethod
+    def settle(self, options: dict[str, Any], context: Context) -> dict[str, Any]:
+        """The answer of the stage that refits `options` on the whole training split and scores the test split."""
