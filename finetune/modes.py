@@ -1,0 +1,108 @@
+"""What of a pretrained network is trained, and how gently: surgery before training, by stage.
+
+Kornblith et al., "Do better ImageNet models transfer better?" (CVPR 2019) for batch statistics; Kumar et al.,
+"Fine-tuning can distort pretrained features" (ICLR 2022) for the fitted head as a start (LP-FT).
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from extract.errors import InvalidInput
+from finetune import networks
+
+BATCH_NORMS = ("train", "eval", "adapted")
+ABSENT_MARGIN = 20.0  # in logits: how far a class that the head has never seen lies below the mean of the others
+
+
+def freeze(network: nn.Module, *, trained_stages: int) -> None:
+    """Leaves only the last `trained_stages` stages and the classifier to be trained.
+
+    Frozen parameters want no gradient; frozen modules stay in evaluation mode under `train_mode`. Raises
+    `InvalidInput` where the network has fewer stages.
+    """
+    stages = networks.stages(network)
+    if trained_stages > len(stages):
+        raise InvalidInput(
+            f"partial must be at most the {len(stages)} stages of the network "
+            f"({', '.join(name for name, _ in stages)}); got {trained_stages}. "
+            "Give a smaller number, or --mode full."
+        )
+    for _, stage in stages[: len(stages) - trained_stages]:
+        stage.requires_grad_(False)
+
+
+def train_mode(network: nn.Module, *, batch_norm: str = "train") -> None:
+    """Training mode for what is trained; evaluation mode for frozen modules, and for every BN where "eval" is asked.
+
+    A module is frozen where none of its parameters, and none of the modules around it, is trained.
+    """
+    network.train()
+    _still_where_frozen(network)
+    if batch_norm == "eval":
+        for module in batch_norms(network):
+            module.eval()
+
+
+def adapt_batch_norm(network: nn.Module, *, steps_per_epoch: int) -> None:
+    """Gives every BN the momentum max(1 - 10 / steps per epoch, 0.9) in Keras' sense, so min(10 / steps, 0.1) here.
+
+    In short trainings the running statistics then still forget those of the pretraining (Kornblith et al.).
+    """
+    for module in batch_norms(network):
+        module.momentum = min(10 / max(steps_per_epoch, 1), 0.1)
+
+
+def batch_norms(network: nn.Module) -> Iterator[_BatchNorm]:
+    """The batch-normalisation layers, in order."""
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            yield module
+
+
+def rate_factors(network: nn.Module, *, layer_decay: float) -> dict[str, float]:
+    """Parameter name -> factor on its learning rate: the classifier's is 1, a stage's `layer_decay` x the next one's.
+
+    (Howard and Ruder, "Universal language model fine-tuning", ACL 2018; by stage, not by layer.)
+    """
+    stages = networks.stages(network)
+    depth = {id(one): index for index, (_, stage) in enumerate(stages) for one in stage.parameters()}
+    return {
+        name: layer_decay ** (len(stages) - depth.get(id(parameter), len(stages)))
+        for name, parameter in network.named_parameters()
+    }
+
+
+@torch.no_grad()
+def install_head(network: nn.Module, *, weights: np.ndarray, bias: np.ndarray, classes: Sequence[int]) -> None:
+    """Copies an affine head for raw embeddings, weights [D, K] and bias [K], into the last layer.
+
+    `classes` [K] are the outputs that its columns stand for. An output without a column is never the likeliest:
+    its logit is the mean of the others less a margin. Raises `InvalidInput` where the widths differ.
+    """
+    layer = networks.classifier(network)
+    kept = layer.weight
+    if weights.shape[0] != kept.shape[1] or max(classes) >= kept.shape[0]:
+        raise InvalidInput(
+            f"head must fit the last layer, {kept.shape[1]} wide with {kept.shape[0]} outputs; got one that is "
+            f"{weights.shape[0]} wide. Extract the features of this very network."
+        )
+    rows, outputs = torch.as_tensor(list(classes)), kept.shape[0]
+    columns = torch.from_numpy(np.ascontiguousarray(weights.T)).double()
+    offsets = torch.from_numpy(np.ascontiguousarray(bias)).double()
+    matrix, offset = columns.mean(0).repeat(outputs, 1), (offsets.mean() - ABSENT_MARGIN).repeat(outputs)
+    matrix[rows], offset[rows] = columns, offsets
+    layer.weight.copy_(matrix.view(kept.shape))
+    layer.bias.copy_(offset)
+
+
+def _still_where_frozen(module: nn.Module) -> None:
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        module.eval()
+        return
+    for child in module.children():
+        if any(True for _ in child.parameters()):
+            _still_where_frozen(child)
