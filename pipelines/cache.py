@@ -5,15 +5,59 @@ record. A failed write is an error here (joblib only warns), and what a record p
 counts as cached. The cache is pickled by joblib: it is the user's own and is never read from elsewhere.
 """
 
+import contextlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from joblib import Memory
 from joblib._store_backends import CacheWarning
 
 from extract.errors import InvalidInput, PipelineError
+
+
+_LOOKING: ContextVar[bool] = ContextVar("looking", default=False)
+
+
+class Missing(PipelineError):
+    """What was only looked for is not in the cache."""
+
+
+@contextlib.contextmanager
+def looking() -> Iterator[None]:
+    """Inside it `ask` computes nothing and makes nothing: it answers from the cache or raises `Missing`."""
+    token = _LOOKING.set(True)
+    try:
+        yield
+    finally:
+        _LOOKING.reset(token)
+
+
+def find(
+    stage: Callable[[str, Any], dict[str, Any]],
+    key: str,
+    *,
+    workspace: Path,
+    is_whole: Callable[[dict[str, Any]], bool],
+) -> dict[str, Any] | None:
+    """The cached record of `stage(key, ...)`, or None where there is none or `is_whole` denies its artifact.
+
+    Makes no folder and writes nothing. A cache entry that cannot be read (half written) counts as none.
+    """
+    place = workspace / "cache"
+    if not place.is_dir():
+        return None
+    cached = _cached(stage, place)
+    if not cached.check_call_in_cache(key, None):
+        return None
+    try:
+        record = cached(key, None)
+    except Exception:  # noqa: BLE001 (joblib computes what it cannot read, and there is no context to compute with)
+        return None
+    return record if is_whole(record) else None
 
 
 def ask(
@@ -28,10 +72,16 @@ def ask(
 
     A cached record whose artifact `is_whole` denies is computed again.
     """
+    if _LOOKING.get():
+        found = find(stage, key, workspace=workspace, is_whole=is_whole)
+        if found is None:
+            raise Missing(f"{stage.__name__.strip('_')} must be in the cache; it is not.")
+        return found, True
     make_workspace(workspace)
-    memory = Memory(str((workspace / "cache").resolve()), verbose=0)
-    cached: Any = memory.cache(stage, ignore=["context"])  # joblib's own types are unions of everything
-    if cached.check_call_in_cache(key, context):
+    cached = _cached(stage, workspace / "cache")
+    with FileLock(workspace / "cache" / ".code.lock"):  # joblib wipes a cache whose code file it reads half written
+        known = cached.check_call_in_cache(key, context)
+    if known:
         record = cached(key, context)
         if is_whole(record):
             return record, True
@@ -44,6 +94,11 @@ def ask(
                 f"cache must be writable; {str(workspace / 'cache')!r} is not ({warning})."
             ) from warning
     return record, False
+
+
+def _cached(stage: Callable[..., Any], place: Path) -> Any:
+    memory = Memory(str(place.resolve()), verbose=0)
+    return memory.cache(stage, ignore=["context"])  # joblib's own types are unions of everything
 
 
 def make_workspace(workspace: Path) -> None:

@@ -8,7 +8,7 @@ import traceback
 import click
 
 from extract.errors import PipelineError, nearest
-from pipelines.cli import backbones, demo, doctor, extract, features, fit_head
+from pipelines.cli import backbones, demo, doctor, extract, features, fit_head, run, search
 
 EPILOG = "Exit status: 0 done, 1 a failure, 2 a mistake in what was asked."
 
@@ -37,6 +37,8 @@ for command in (
     backbones.backbones_command,
     doctor.doctor_command,
     demo.demo_command,
+    run.run_command,
+    search.search_command,
 ):
     pipeline.add_command(command)
 

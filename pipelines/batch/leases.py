@@ -1,0 +1,54 @@
+"""Leases: a GPU belongs to one job at a time, on the whole machine, whoever started it.
+
+A lease is a locked file in the system's temporary directory; the system frees it when its process dies.
+"""
+
+import contextlib
+import getpass
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+POLL_SECONDS = 0.2
+
+
+@contextlib.contextmanager
+def leased(devices: Sequence[str]) -> Iterator[str]:
+    """One of `devices` ("cpu", "cuda:0", ...), nobody else's while the body runs; waits until one is free.
+
+    Processors are shared by threads, not leased: "cpu" is given at once.
+    """
+    if "cpu" in devices:
+        yield "cpu"
+        return
+    device, lock = _first_free(devices)
+    try:
+        yield device
+    finally:
+        lock.release()
+
+
+def _first_free(devices: Sequence[str]) -> tuple[str, FileLock]:
+    while True:
+        for device in devices:
+            lock = FileLock(lock_file(device))
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue
+            return device, lock
+        time.sleep(POLL_SECONDS)
+
+
+def lock_file(device: str) -> Path:
+    """The lock of "cuda:N", named by the physical device where CUDA_VISIBLE_DEVICES renumbers them."""
+    index = int(device.partition(":")[2] or 0)
+    visible = [one.strip() for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one.strip()]
+    physical = visible[index] if index < len(visible) else str(index)
+    folder = Path(tempfile.gettempdir()) / f"transfer-bench-{getpass.getuser()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"cuda-{''.join(one for one in physical if one.isalnum() or one == '-')}.lock"

@@ -1,0 +1,111 @@
+"""What a worker does with one job. Runs in another process, perhaps on another machine: only specs arrive here."""
+
+import functools
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from extract.errors import PipelineError
+from extract.machine import core_count, cuda_device_count
+from extract.runtime import limited_threads
+from pipelines.batch.leases import leased
+from pipelines.context import Context
+from pipelines.jobs import Job
+
+ORPHAN_POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job runs: the workspace, the devices it may lease (none: the worker's own), what it shares.
+
+    `slots` jobs share the cores of a machine (None: the threads are left as they are). `parent` is the process
+    that a local worker must not outlive.
+    """
+
+    workspace: Path
+    devices: tuple[str, ...] = ("cpu",)
+    slots: int | None = None
+    parent: int | None = None
+
+
+@dataclass(frozen=True)
+class Hello:
+    """What a worker says of itself before it is trusted with work."""
+
+    sees_workspace: bool
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: "computed" or "cached" with the stage's `record`, or "failed" with `error`."""
+
+    status: str
+    record: dict[str, Any] | None = None
+    error: str = ""
+    seconds: float = 0.0
+
+
+def hello(probe: Path) -> Hello:
+    """Whether this worker sees the file `probe` of the shared workspace, and the devices it has."""
+    return Hello(probe.is_file(), own_devices())
+
+
+def own_devices() -> tuple[str, ...]:
+    """The devices of this machine that jobs can have: its GPUs, or its processors where it has none."""
+    return tuple(f"cuda:{index}" for index in range(cuda_device_count())) or ("cpu",)
+
+
+def work(job: Job, place: Place) -> Outcome:
+    """Does the job and returns its outcome; an error becomes one, so that the rest goes on."""
+    if place.parent is not None:
+        _follow(place.parent)
+    threads = None if place.slots is None else max(core_count() // place.slots, 1)
+    if threads is not None:
+        os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(threads))
+    with leased(place.devices or own_devices()) as device, limited_threads(threads):
+        return done(job, Context(place.workspace, device))
+
+
+def done(job: Job, context: Context) -> Outcome:
+    """The outcome of a job in a context."""
+    begun = time.perf_counter()
+    try:
+        record = _stage(job, context)
+    except Exception as error:  # noqa: BLE001 (a failed job is a record with its message, and the rest goes on)
+        return Outcome("failed", error=sentence(error), seconds=time.perf_counter() - begun)
+    return Outcome("cached" if record["cached"] else "computed", record, seconds=time.perf_counter() - begun)
+
+
+def sentence(error: BaseException) -> str:
+    """An error as one line: the project's own say what to do, others are named by their type."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, PipelineError) else f"{type(error).__name__}: {text}"
+
+
+def _stage(job: Job, context: Context) -> dict[str, Any]:
+    from pipelines import stages
+
+    if job.network is not None:
+        return stages.train(job.network, context)
+    assert job.features is not None
+    features = stages.extract(job.features, context)
+    if job.head is None:
+        return features
+    return stages.fit_head(job.head, context, features_path=Path(features["path"]))
+
+
+@functools.cache
+def _follow(parent: int) -> None:
+    """Ends this process soon after `parent` has ended: nobody is left who would use what it computes."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(ORPHAN_POLL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="follow-parent").start()

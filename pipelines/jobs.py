@@ -1,0 +1,143 @@
+"""A job: one command of a study with one value for each option. What crosses processes, and nothing else does."""
+
+import dataclasses
+import functools
+import hashlib
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from extract.datasets import NAMES
+from extract.errors import InvalidInput
+from extract.layout import canonical_json
+from extract.weights import SOURCES
+from pipelines.specs import ExtractSpec, HeadSpec
+
+try:
+    from pipelines.specs import NetworkSpec
+except ImportError:
+    NetworkSpec = HeadSpec
+
+COMMANDS = ("extract", "fit-head", "train", "finetune")
+SPECS: dict[str, tuple[type, ...]] = {
+    "extract": (ExtractSpec,),
+    "fit-head": (ExtractSpec, HeadSpec),
+    "train": (NetworkSpec,),
+    "finetune": (NetworkSpec,),
+}
+REPEATS = "seeds"  # fit-head's: as many heads, seeds counted up, on the same features
+MODES = {"train": "scratch", "finetune": "full"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command and the specs it needs; equal jobs are one job.
+
+    `features` is the extraction (of `extract`, or the one that a head reads), `head` and `network` the rest.
+    """
+
+    command: str
+    features: ExtractSpec | None = None
+    head: HeadSpec | None = None
+    network: NetworkSpec | None = None
+
+    @property
+    def dataset(self) -> tuple[str, str | None]:
+        """(data set, data directory or None) that the job reads."""
+        spec = self.features or self.network
+        assert spec is not None
+        return spec.dataset, spec.data_dir
+
+    @property
+    def name(self) -> str:
+        """A short label: what is computed, on what."""
+        if self.network is not None:
+            return f"{self.network.network} {self.network.mode} on {_short(self.network.dataset)}"
+        assert self.features is not None
+        features = f"{self.features.backbone} on {_short(self.features.dataset)}"
+        return f"features of {features}" if self.head is None else f"{self.head.head} on {features}"
+
+    @property
+    def kind(self) -> str:
+        """The kind of its record: "network", or "head" for what rests on features."""
+        return "head" if self.network is None else "network"
+
+    def key(self) -> dict[str, Any]:
+        """The job as primitives."""
+        return {
+            "command": self.command,
+            **{
+                field.name: asdict(spec)
+                for field in dataclasses.fields(self)
+                if dataclasses.is_dataclass(spec := getattr(self, field.name)) and not isinstance(spec, type)
+            },
+        }
+
+    def digest(self) -> str:
+        """12 hexadecimal digits that only equal jobs share: the run under which a failure is recorded."""
+        return hashlib.sha256(canonical_json(self.key()).encode()).hexdigest()[:12]
+
+    def extraction(self) -> "Job | None":
+        """The job whose features this one reads; None for an extraction and for a network."""
+        return Job("extract", self.features) if self.head is not None else None
+
+
+@functools.cache
+def options(command: str) -> dict[str, Any]:
+    """The options of a command, by the names of their fields, with their types."""
+    hints: dict[str, Any] = {}
+    for spec in SPECS[command]:
+        hints |= typing.get_type_hints(spec)
+    if command == "fit-head":
+        hints[REPEATS] = int | None
+    return hints
+
+
+def make(command: str, given: Mapping[str, Any]) -> list[Job]:
+    """The job of `command` with the options `given`; `seeds` makes several. `InvalidInput` for a bad value."""
+    if command in MODES:
+        return [Job(command, network=_network(command, given))]
+    features = _features(_of(ExtractSpec, given))
+    if command == "extract":
+        return [Job(command, features)]
+    repeats = given.get(REPEATS) or 1
+    if not 1 <= repeats <= 1000:
+        raise InvalidInput(f"seeds must be from 1 to 1000; got {repeats}.")
+    head = _of(HeadSpec, given)
+    return [
+        Job(command, features, dataclasses.replace(head, seed=head.seed + repeat)) for repeat in range(repeats)
+    ]
+
+
+def _of(spec: type, given: Mapping[str, Any]) -> Any:
+    names = {field.name for field in dataclasses.fields(spec)}
+    return spec(**{name: _absolute(name, value) for name, value in given.items() if name in names})
+
+
+def _network(command: str, given: Mapping[str, Any]) -> NetworkSpec:
+    mode = given.get("mode", MODES[command])
+    if (mode == "scratch") != (command == "train"):
+        raise InvalidInput(f"mode of {command} must not be {mode!r}. Use train for scratch, finetune for the others.")
+    return _of(NetworkSpec, {**given, "mode": mode})
+
+
+def _features(spec: ExtractSpec) -> ExtractSpec:
+    """The spec without a seed where nothing is drawn with it, so that it is extracted once for all seeds."""
+    drawn = spec.weights == "untrained" or spec.subset is not None or spec.test_subset is not None
+    return spec if drawn else dataclasses.replace(spec, seed=0)
+
+
+def _absolute(name: str, value: Any) -> Any:
+    """Paths as every process of a cluster must see them; anything else as it is."""
+    is_path = value is not None and (
+        name == "data_dir"
+        or (name == "dataset" and value not in NAMES and Path(value).exists())
+        or (name == "weights" and value not in SOURCES and Path(value).exists())
+    )
+    return str(Path(value).resolve()) if is_path else value
+
+
+def _short(dataset: str) -> str:
+    return Path(dataset).name or dataset

@@ -1,0 +1,144 @@
+"""What a study still needs: every job asked of the cache, and the extractions that missing heads wait for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from extract import datasets
+from extract.errors import PipelineError
+from pipelines import cache, stages
+from pipelines.context import Context
+from pipelines.jobs import Job
+from pipelines.specs import ExtractSpec, HeadSpec
+
+CACHED, MISSING, IMPOSSIBLE = "cached", "missing", "impossible"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job and its state: "cached" with its `record`, "missing", or "impossible" with the reason."""
+
+    job: Job
+    state: str
+    record: dict[str, Any] | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The study's jobs in order, and the extractions (`first`) that must come before its missing heads."""
+
+    jobs: tuple[Planned, ...]
+    first: tuple[Job, ...]
+
+    def of(self, state: str) -> list[Planned]:
+        """The jobs in a state."""
+        return [planned for planned in self.jobs if planned.state == state]
+
+    def implied(self) -> list[Job]:
+        """The extractions that the study does not list itself."""
+        listed = {planned.job for planned in self.jobs}
+        return [job for job in self.first if job not in listed]
+
+
+def plan(jobs: Sequence[Job], context: Context, *, progress: Callable[[int, int], None] | None = None) -> Plan:
+    """Asks the cache for every job; computes, downloads and writes nothing, and imports no torch for what is cached.
+
+    A data set that is nowhere makes its jobs "impossible"; one that can be downloaded leaves them "missing".
+    """
+    asker = _Asker(context)
+    planned = []
+    for count, job in enumerate(jobs, 1):
+        planned.append(asker.ask(job))
+        if progress is not None:
+            progress(count, len(jobs))
+    first = dict.fromkeys(
+        needed for one in planned if one.state == MISSING and (needed := asker.needed(one.job)) is not None
+    )
+    return Plan(tuple(planned), tuple(first))
+
+
+class _Asker:
+    """Asks the cache, each extraction and each data set once."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._features: dict[ExtractSpec, Planned] = {}
+        self._faults: dict[tuple[str, str | None], str | None] = {}
+
+    def ask(self, job: Job) -> Planned:
+        """The job with its state."""
+        fault = self._fault(job)
+        if fault is not None:
+            return Planned(job, IMPOSSIBLE, reason=fault)
+        try:
+            if job.network is not None:
+                return self._network(job)
+            features = self._extraction(job)
+            return features if job.head is None else self._head(job, job.head, features)
+        except PipelineError as error:
+            return Planned(job, IMPOSSIBLE, reason=str(error))
+
+    def needed(self, job: Job) -> Job | None:
+        """The extraction that must run before `job` can."""
+        extraction = job if job.command == "extract" else job.extraction()
+        if extraction is None or self._extraction(extraction).state == CACHED:
+            return None
+        return extraction
+
+    def _fault(self, job: Job) -> str | None:
+        """Why the data set of a job cannot be had, None where it is here or can be downloaded."""
+        dataset, data_dir = job.dataset
+        if (dataset, data_dir) not in self._faults:
+            self._faults[dataset, data_dir] = self._looked_for(job)
+        return self._faults[dataset, data_dir]
+
+    def _looked_for(self, job: Job) -> str | None:
+        try:
+            if self._is_here(job):
+                datasets.locate(*_place(job), download_dir=self._context.workspace / "data")
+        except PipelineError as error:
+            return str(error)
+        return None
+
+    def _is_here(self, job: Job) -> bool:
+        return datasets.is_here(*_place(job), download_dir=self._context.workspace / "data")
+
+    def _network(self, job: Job) -> Planned:
+        assert job.network is not None
+        if not self._is_here(job):
+            return Planned(job, MISSING)
+        try:
+            with cache.looking():
+                return Planned(job, CACHED, stages.train(job.network, self._context))
+        except cache.Missing:
+            return Planned(job, MISSING)
+
+    def _extraction(self, job: Job) -> Planned:
+        spec = job.features
+        assert spec is not None
+        if spec not in self._features:
+            extraction = Job("extract", spec)
+            self._features[spec] = self._kept_features(extraction) if self._is_here(job) else Planned(extraction, MISSING)
+        found = self._features[spec]
+        return Planned(job, found.state, found.record)
+
+    def _kept_features(self, job: Job) -> Planned:
+        assert job.features is not None
+        record = stages.kept_features(job.features, self._context)
+        if record is None:
+            return Planned(job, MISSING)
+        return Planned(job, CACHED if record["whole"] else MISSING, record)
+
+    def _head(self, job: Job, head: HeadSpec, features: Planned) -> Planned:
+        """A head is known by the digest of its features, which the cache keeps when the file is trimmed away."""
+        if features.record is None:
+            return Planned(job, MISSING)
+        record = stages.kept_head(head, self._context, content=features.record["content"])
+        return Planned(job, MISSING if record is None else CACHED, record)
+
+
+def _place(job: Job) -> tuple[str, Path | None]:
+    dataset, data_dir = job.dataset
+    return dataset, None if data_dir is None else Path(data_dir)

@@ -1,0 +1,167 @@
+"""The study file: many runs described once, as a list of commands whose options may be lists to be crossed.
+
+    name: heads on digits
+    defaults: {dataset: digits, image-size: 64}     # for every job whose command knows the option
+    jobs:
+      - command: fit-head                           # 2 backbones x 2 heads = 4 jobs on 2 shared extractions
+        backbone: [tf_efficientnet_lite0, test_resnet]
+        head: [logistic, mlp]
+      - command: train
+        network: resnet20
+        epochs: 5
+
+Option names are those of the command line, with hyphens or underscores.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from extract.errors import InvalidInput, unknown
+from pipelines import nodes
+from pipelines.jobs import COMMANDS, Job, make, options
+
+SECTIONS = ("name", "description", "defaults", "jobs", "search", "report")
+SHIPPED = Path(__file__).with_name("studies")
+NO_JOBS = "{name}: study must have jobs; it has none. List commands under `jobs:`."
+MOST_JOBS = 20_000  # above this a list is a slip of the pen, and planning would take minutes
+
+Given = dict[str, tuple[yaml.Node, list[Any]]]  # option -> where it stands, its values
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study: its distinct jobs in the order of the file, and the sections that others read, as plain values."""
+
+    name: str
+    description: str
+    jobs: tuple[Job, ...]
+    search: Any = None
+    report: Any = None
+
+    def must_have_jobs(self) -> None:
+        """Raises `InvalidInput` for a study that only describes a search."""
+        if not self.jobs:
+            raise InvalidInput(NO_JOBS.format(name=self.name))
+
+
+def find(name: str) -> Path:
+    """The study file at `name`, or the shipped one that is called so; `InvalidInput` with the nearest otherwise."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    known = shipped()
+    if path.name == name and path.stem in known:
+        return SHIPPED / f"{path.stem}.yaml"
+    raise unknown("study", name=name, known=known, remedy="A path of a YAML file works too.")
+
+
+def shipped() -> list[str]:
+    """The names of the studies that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+
+
+def read(path: Path, *, fallback: Mapping[str, Any] | None = None) -> Study:
+    """The study of a file. `fallback` (option -> value) holds for jobs whose study leaves the option out.
+
+    Raises `InvalidInput` with file, line and column for whatever is wrong, names the nearest to a misspelt key.
+    """
+    return _study(nodes.read(path), stem=path.stem, fallback=fallback or {})
+
+
+def parse(text: str, *, name: str = "study.yaml", fallback: Mapping[str, Any] | None = None) -> Study:
+    """The study of a YAML text, as `read` reads it from a file."""
+    return _study(nodes.parse(text, name=name), stem=Path(name).stem, fallback=fallback or {})
+
+
+def _study(tree: nodes.Tree, *, stem: str, fallback: Mapping[str, Any]) -> Study:
+    sections = _sections(tree)
+    if "jobs" not in sections and "search" not in sections:
+        raise InvalidInput(NO_JOBS.format(name=tree.name))
+    defaults = _given(tree, tree.items(sections["defaults"], "defaults"), COMMANDS) if "defaults" in sections else {}
+    jobs = tuple(_jobs(tree, sections["jobs"], defaults=defaults, fallback=fallback)) if "jobs" in sections else ()
+    return Study(
+        name=tree.text(sections["name"], "name") if "name" in sections else stem,
+        description=tree.text(sections["description"], "description") if "description" in sections else "",
+        jobs=jobs,
+        search=tree.plain(sections["search"]) if "search" in sections else None,
+        report=tree.plain(sections["report"]) if "report" in sections else None,
+    )
+
+
+def _sections(tree: nodes.Tree) -> dict[str, yaml.Node]:
+    if tree.root is None:
+        raise InvalidInput(f"{tree.name}: study must have jobs; the file is empty. List commands under `jobs:`.")
+    pairs = tree.items(tree.root, "study")
+    for key, _ in pairs:
+        tree.known(key, SECTIONS, what="section of a study")
+    return {key.value: value for key, value in pairs}
+
+
+def _jobs(tree: nodes.Tree, node: yaml.Node, *, defaults: Given, fallback: Mapping[str, Any]) -> list[Job]:
+    entries = tree.sequence(node, "jobs")
+    if not entries:
+        raise tree.refuse(node, "study must have jobs; the list is empty. Add an entry with a command.")
+    jobs: dict[Job, None] = {}
+    commands = set()
+    for entry in entries:
+        command, given = _entry(tree, entry)
+        commands.add(command)
+        inherited = {name: one for name, one in defaults.items() if name in options(command)}
+        lists = {**inherited, **given}
+        jobs |= dict.fromkeys(_crossed(tree, entry, command=command, given=lists, fallback=fallback))
+        if len(jobs) > MOST_JOBS:
+            raise tree.refuse(entry, f"study must have at most {MOST_JOBS} jobs; got {len(jobs)}. Shorten its lists.")
+    for name, (where, _) in defaults.items():
+        if not any(name in options(command) for command in commands):
+            raise tree.refuse(where, f"default must apply to some job; {name!r} applies to none. Remove it.")
+    return list(jobs)
+
+
+def _entry(tree: nodes.Tree, entry: yaml.Node) -> tuple[str, Given]:
+    pairs = tree.items(entry, "job")
+    command = next((value for key, value in pairs if key.value == "command"), None)
+    if command is None:
+        raise tree.refuse(entry, f"job must have a command; got none. Known: {', '.join(COMMANDS)}.")
+    name = tree.text(command, "command")
+    if name not in COMMANDS:
+        raise tree.refuse(command, str(unknown("command", name=name, known=COMMANDS)))
+    return name, _given(tree, [pair for pair in pairs if pair[0].value != "command"], (name,))
+
+
+def _given(tree: nodes.Tree, pairs: list[tuple[yaml.ScalarNode, yaml.Node]], commands: tuple[str, ...]) -> Given:
+    """The options of a mapping, read by the types that the first of `commands` that knows them wants."""
+    known = {name: hint for command in reversed(commands) for name, hint in options(command).items()}
+    given: Given = {}
+    for key, value in pairs:
+        name = key.value.replace("-", "_")
+        if name not in known:
+            spelt = [one.replace("_", "-") for one in known]
+            what = f"option of {commands[0]}" if len(commands) == 1 else "option of a study"
+            raise tree.refuse(key, str(unknown(what, name=key.value, known=spelt)))
+        if name in given:
+            raise tree.refuse(key, f"option must stand once; got {key.value!r} again, under its other spelling.")
+        read = [tree.value(one, known[name], what=key.value) for one in tree.scalars(value, key.value)]
+        given[name] = (key, read)
+    return given
+
+
+def _crossed(
+    tree: nodes.Tree, entry: yaml.Node, *, command: str, given: Given, fallback: Mapping[str, Any]
+) -> list[Job]:
+    count = math.prod(len(values) for _, values in given.values())
+    if count > MOST_JOBS:
+        raise tree.refuse(entry, f"study must have at most {MOST_JOBS} jobs; this entry alone has {count}.")
+    base = {name: value for name, value in fallback.items() if name in options(command)}
+    jobs: list[Job] = []
+    for values in itertools.product(*(values for _, values in given.values())):
+        try:
+            jobs += make(command, {**base, **dict(zip(given, values, strict=True))})
+        except InvalidInput as error:
+            raise tree.refuse(entry, str(error)) from error
+    return jobs
