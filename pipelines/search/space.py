@@ -90,19 +90,14 @@ def check_names(space: Space, *, known: Iterable[str], what: str) -> None:
 
 
 def read(path: Path) -> Any:
-    """What the YAML file at `path` holds: a space, or the `search` section of a study."""
-    import yaml
+    """What the YAML file at `path` holds as plain values; of a study, its `search` section."""
+    from pipelines import nodes
 
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(
-            f"search space must be a YAML file that can be read; got {str(path)!r} ({error})."
-        ) from error
-    except yaml.YAMLError as error:
-        where = " ".join(str(error).split())
-        raise InvalidInput(f"search space must be YAML; got {str(path)!r}, which is not: {where}.") from error
-    return content["search"] if isinstance(content, Mapping) and isinstance(content.get("search"), Mapping) else content
+    tree = nodes.read(path)
+    content = None if tree.root is None else tree.plain(tree.root)
+    if isinstance(content, Mapping) and ("search" in content or "jobs" in content):
+        return content.get("search")
+    return content
 
 
 def as_json(space: Space) -> dict[str, Any]:

@@ -1,0 +1,91 @@
+"""`pipeline search`: hyperparameters of a head or a network."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipelines.cli import head_options as heads_room
+from pipelines.cli import options
+from pipelines.cli.show import duration, table
+
+
+@click.command("search")
+@click.argument("space_file", metavar="[SPACE.yaml]", required=False, type=click.Path(path_type=Path))
+@click.option("--trials", type=int, metavar="N", help="Trials in all, over processes and restarts.  [default: 20]")
+@click.option("--timeout", type=float, metavar="SECONDS", help="After this no trial is begun or goes on.")
+@click.option("--name", metavar="NAME", help="Name of the search.  [default: from what is searched, and the space]")
+@click.option("--features", metavar="FILE", help="A feature file, instead of the options that describe one.")
+@heads_room.head
+@options.extraction
+@options.common
+def search_command(run: options.Run, space_file: Path | None, head_options: dict[str, Any], **given: Any) -> None:
+    """Search the hyperparameters of a head.
+
+    SPACE.yaml says what may vary, `option: {low, high, log}` or `option: [choices]` a line, or is a study with a
+    `search` section; without it, a usual space is searched. Options that are given stay fixed. The objective is
+    accuracy on held-out images; the test split is scored once, for the winner. Start the command several times
+    and the processes search together; killed, the same command goes on.
+    """
+    from pipelines.search import build, search, section
+    from pipelines.search.space import read
+
+    entries, written = (None, {}) if space_file is None else section(read(space_file))
+    flags = {name: value for name, value in {**given, **head_options}.items() if value is not None}
+    flags |= {"seed": run.seed} if _was_given("seed") or "seed" not in written else {}
+    subject, wanted = build({**written, **flags}, entries=entries, context=run.context())
+    found = search(subject, wanted, run.context())
+    answer = _answer(found)
+    run.reporter.result(answer, _text(answer, found))
+
+
+def _was_given(option: str) -> bool:
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not None and source.name != "DEFAULT"
+
+
+def _answer(found: dict[str, Any]) -> dict[str, Any]:
+    scored, best = found["answer"] or {}, found["best"] or {}
+    states = [trial["state"] for trial in found["trials"]]
+    return {
+        "name": found["name"],
+        "subject": found["subject"],
+        "trials": len(states),
+        "pruned": states.count("pruned"),
+        "failed": states.count("failed"),
+        "best_spec": best.get("params"),
+        "validation_accuracy": best.get("value"),
+        "test_accuracy": scored.get("test_accuracy"),
+        "test_interval": scored.get("test_interval"),
+        "importance": found["importance"],
+        "run": found["best_run"],
+        "seconds": found["seconds"],
+        "path": found["path"],
+    }
+
+
+def _text(answer: dict[str, Any], found: dict[str, Any]) -> str:
+    counts = f"{answer['trials']} trials ({answer['pruned']} pruned, {answer['failed']} failed)"
+    lines = [f"{answer['name']}: {counts} in {duration(answer['seconds'])}"]
+    if answer["best_spec"] is not None:
+        rows = [
+            [option, _shown(value), f"{answer['importance'][option]:.0%}" if option in answer["importance"] else ""]
+            for option, value in _by_importance(answer)
+        ]
+        lines += [table(["option", f"best, trial {found['best']['number']}", "importance"], rows)]
+        lines += [f"held-out accuracy   {answer['validation_accuracy']:.2%}"]
+    if answer["test_accuracy"] is not None:
+        low, high = answer["test_interval"]
+        lines += [f"test accuracy       {answer['test_accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%})"]
+        lines += [f"run                 {answer['run']}"]
+    return "\n".join([*lines, f"kept in             {answer['path']}"])
+
+
+def _by_importance(answer: dict[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(answer["best_spec"].items(), key=lambda item: -answer["importance"].get(item[0], 0.0))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " x ".join(_shown(part) for part in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

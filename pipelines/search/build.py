@@ -1,0 +1,80 @@
+"""From options by name, as a command line or the `search` section of a study gives them, to a subject and a search."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from extract.errors import InvalidInput, unknown
+from pipelines.context import Context
+from pipelines.search.head import HeadSubject
+from pipelines.search.run import Wanted
+from pipelines.search.subject import Subject
+from pipelines.specs import ExtractSpec, HeadSpec
+
+ABOUT = ("trials", "timeout", "name", "seed")
+
+
+def section(raw: Any) -> tuple[Any, dict[str, Any]]:
+    """(the space, the options beside it) of a search file or section.
+
+    With a key `space` the other keys are options of the search or of what it is about; without, all of it is the
+    space. None for the space means the built-in one.
+    """
+    if not isinstance(raw, Mapping):
+        return raw, {}
+    plain = {str(key).replace("-", "_"): value for key, value in raw.items()}
+    if "space" not in plain and not {"head", "network"} & plain.keys():
+        return raw, {}
+    return plain.pop("space", None), plain
+
+
+def build(given: Mapping[str, Any], *, entries: Any, context: Context) -> tuple[Subject, Wanted]:
+    """The subject and the search that the options `given` describe, by the names of the specs' fields.
+
+    `head` or `network` says what is searched; `features` may name a feature file. Features that a head needs are
+    extracted where they are not there. Raises `InvalidInput` with the nearest names for an unknown option.
+    """
+    options = {name: value for name, value in given.items() if value is not None}
+    if ("head" in options) == ("network" in options):
+        raise InvalidInput("search must be of a head or of a network; got both or none. Give --head mlp, for instance.")
+    about = {name: options[name] for name in ABOUT if name in options}
+    rest = {name: value for name, value in options.items() if name not in ABOUT or name == "seed"}
+    return _head(rest, context), Wanted(entries=entries, **about)
+
+
+def _head(options: dict[str, Any], context: Context) -> Subject:
+    extraction, head = _names(ExtractSpec), _names(HeadSpec)
+    _refuse_unknown(options, known=[*extraction, *head, "features"], what="a head")
+    spec = HeadSpec(**{name: value for name, value in options.items() if name in head})
+    described = {name: value for name, value in options.items() if name in extraction}
+    return HeadSubject(spec, features_path=_features(options.get("features"), described, context))
+
+
+def _features(file: Any, described: dict[str, Any], context: Context) -> Path:
+    """The feature file that was named or described; else the workspace's newest, else the default one."""
+    from pipelines import stages
+    from pipelines.features import newest
+
+    more = sorted(described.keys() - {"seed", "data_dir"})
+    if file is not None:
+        if more:
+            raise InvalidInput(
+                f"features must come from a file or from options, not both; got features and {more[0]}. Leave one out."
+            )
+        return Path(file)
+    found = None if more else newest(context.workspace)
+    if found is not None:
+        context.notice(f"using the workspace's newest features, {found.name}")
+        return found
+    return Path(stages.extract(ExtractSpec(**described), context)["path"])
+
+
+def _refuse_unknown(options: dict[str, Any], *, known: list[str], what: str) -> None:
+    for name in options:
+        if name not in known:
+            raise unknown(f"option of a search over {what}", name=name, known=[*known, *ABOUT])
+
+
+def _names(spec: type) -> list[str]:
+    return [field.name for field in dataclasses.fields(spec)]
