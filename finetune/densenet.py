@@ -1,9 +1,9 @@
 """DenseNet (Huang et al. 2017, arXiv:1608.06993), on timm's class.
 
-* `densenet121`, `169`, `201`: growth rate 32; up to 64 pixels with a CIFAR stem, the paper's: a 3x3 convolution of stride
-  1, and nothing between it and the first block.
-* `densenet-bc-40-12`, `densenet-bc-100-12` and any other `densenet-bc-L-k` with L = 6n + 4: the paper's CIFAR version, 3
-  blocks of n bottleneck layers with growth rate k, transitions that halve.
+* `densenet121`, `169`, `201`: growth rate 32; up to 64 pixels with a CIFAR stem, the paper's: a 3x3 convolution of
+  stride 1, and nothing between it and the first block.
+* `densenet-bc-40-12`, `densenet-bc-100-12` and any other `densenet-bc-L-k` with L = 6n + 4: the paper's CIFAR version,
+  3 blocks of n bottleneck layers with growth rate k, transitions that halve.
 
 Twice the growth rate is the width of the stem. Convolutions start from He's normal distribution (fan in, as in the
 authors' code). Dropout follows every layer, as in the paper.
@@ -23,11 +23,12 @@ NAMES = (*(f"densenet{depth}" for depth in BLOCKS), "densenet-bc-40-12", "densen
 PATTERN = r"densenet(?P<depth>\d+)?|densenet-bc(-(?P<cifar_depth>\d+)-(?P<growth_rate>\d+))?"
 OPTIONS = ("depth", "growth_rate", "dropout", "norm", "stem")
 NORMS = ("batch", "group")
+REPLACED = ("features.conv0", "features.norm0")
 
 
 def timm_name(options: Options) -> str | None:
-    """The timm architecture whose weights fit; None for the paper's CIFAR versions and other growth rates."""
-    usual = options.growth_rate in (None, 32) and options.depth in (121, 169, 201)
+    """The timm architecture whose weights fit; None for the paper's CIFAR versions, other growth rates and norms."""
+    usual = options.depth in BLOCKS and options.growth_rate in (None, 32) and options.norm == "batch"
     return f"densenet{options.depth}" if usual else None
 
 
@@ -70,6 +71,7 @@ def _cifar(options: Options, *, class_count: int) -> nn.Module:
             f"depth of densenet must be 6n + 4 (densenet-bc) or one of {', '.join(map(str, BLOCKS))}; got {depth!r}. "
             "The paper's are 40, 100, 190 and 250."
         )
+    options.refuse_imagenet_stem(f"densenet-bc-{depth}-{growth_rate}")
     network = DenseNet(
         growth_rate=growth_rate,
         block_config=((depth - 4) // 6,) * 3,
@@ -82,9 +84,11 @@ def _cifar(options: Options, *, class_count: int) -> nn.Module:
 
 def _with_cifar_stem(network: nn.Module) -> nn.Module:
     assert isinstance(network, DenseNet)
-    width = network.features.conv0.out_channels  # type: ignore[union-attr]
-    network.features.conv0 = nn.Conv2d(3, width, 3, padding=1, bias=False)
-    nn.init.kaiming_normal_(network.features.conv0.weight)
+    before = network.features.conv0
+    assert isinstance(before, nn.Conv2d)
+    convolution = nn.Conv2d(3, before.out_channels, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(convolution.weight)
+    network.features.conv0 = convolution
     network.features.norm0 = nn.Identity()
     network.features.pool0 = nn.Identity()
     return network

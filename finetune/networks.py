@@ -1,34 +1,28 @@
 """Networks by name: the four families and every other timm architecture, with a last layer for K classes."""
 
+import copy
 import fnmatch
-import re
 from collections.abc import Mapping
-from dataclasses import replace
-from types import ModuleType
 from typing import Any
 
 import timm
 import torch
-from timm.models.densenet import DenseNet
-from timm.models.resnet import ResNet
-from timm.models.resnetv2 import ResNetV2
-from timm.models.vgg import VGG
-from torch import nn
+from torch import Tensor, nn
 
+from extract import backbones
 from extract.errors import InvalidInput, unknown
-from finetune import densenet, preact, resnet, vgg
+from extract.weights import tensors_sha256
+from finetune import families, loading, sprint
 from finetune import options as options_room
 from finetune import stages as stages_room
-from finetune.options import Options
 
-FAMILIES: dict[str, ModuleType] = {"resnet": resnet, "preact": preact, "densenet": densenet, "vgg": vgg}
 TIMM_OPTIONS = ("dropout", "drop_path")
 
 
 def names(pattern: str = "") -> list[str]:
     """The networks of the four families, then timm's, whose name contains `pattern` (or matches it, with * and ?)."""
     wild = pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
-    own = [name for room in FAMILIES.values() for name in room.NAMES]
+    own = [name for _, room in families.ROOMS for name in room.NAMES]
     others = [name for name in timm.list_models(wild) if name not in own]
     return fnmatch.filter(own, wild) + others
 
@@ -38,16 +32,23 @@ def family(name: str) -> str | None:
 
     A name that timm has and no family lists, such as resnet26, is timm's.
     """
-    for key, room in FAMILIES.items():
-        if name in room.NAMES or (re.fullmatch(room.PATTERN, name) and not timm.is_model(name)):
-            return key
-    return None
+    return families.place(name)[0]
 
 
 def options_of(name: str) -> tuple[str, ...]:
     """The architecture options that `name` has."""
-    key = family(name)
-    return FAMILIES[key].OPTIONS if key else TIMM_OPTIONS
+    _, room = families.place(name)
+    return room.OPTIONS if room else TIMM_OPTIONS
+
+
+def timm_name(name: str, options: Mapping[str, Any] | None = None) -> str | None:
+    """The timm architecture whose weights fit the network; None where there is none."""
+    _, room = families.place(name)
+    if room is None:
+        return name
+    found = room.timm_name(families.resolved(name, room=room, given=options or {}))
+    tag = name.partition(".")[2]
+    return f"{found}.{tag}" if found and tag else found
 
 
 def build(
@@ -60,65 +61,138 @@ def build(
     """
     if class_count < 1:
         raise InvalidInput(f"class count must be a whole number from 1; got {class_count!r}. Check the data set.")
-    key = family(name)
+    _check_tag(name, options)
+    _, room = families.place(name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if key is None:
-            return _timm(name, class_count=class_count, image_size=image_size, options=options or {})
-        room, resolved = FAMILIES[key], resolve(name, options or {})
+        if room is None:
+            return _timm(name, class_count=class_count, image_size=image_size, given=options or {})
+        resolved = families.resolved(name, room=room, given=options or {})
         cifar_stem = resolved.cifar_stem(image_size)
-        smallest = room.smallest_size(resolved, cifar_stem=cifar_stem)
-        if image_size < smallest:
-            raise InvalidInput(
-                f"image size must be at least {smallest} pixels for {name}; got {image_size!r}. Use --image-size."
-            )
+        _check_size(name, image_size=image_size, smallest=room.smallest_size(resolved, cifar_stem=cifar_stem))
         return room.build(resolved, class_count=class_count, cifar_stem=cifar_stem)
 
 
-def resolve(name: str, options: Mapping[str, Any]) -> Options:
-    """The options of a family's network, with those that its name stands for."""
-    key = family(name)
-    assert key is not None  # only families have rooms
-    room = FAMILIES[key]
-    if name in ("sprint",):
-        return options_room.chosen(options, network=name, has=("width",))
-    result = options_room.chosen(options, network=name, has=room.OPTIONS, norms=room.NORMS)
-    found = re.fullmatch(room.PATTERN, name)
-    assert found is not None  # every listed name matches its pattern
-    for group, value in found.groupdict().items():
-        option = "depth" if group == "cifar_depth" else group
-        if value is not None and getattr(result, option) is None:
-            result = replace(result, **{option: int(value)})
-    return result
-
-
 def classifier(network: nn.Module) -> nn.Module:
-    """The last layer of a network, which gives the logits: a linear layer, or a 1x1 convolution (ResNetV2)."""
+    """The last layer of a network, which gives the logits: a linear layer, or a 1x1 convolution (ResNetV2).
+
+    A network with several (distilled ones) gives a `ModuleList` of them.
+    """
     last = network.get_classifier()  # type: ignore[operator]
     return nn.ModuleList(last) if isinstance(last, tuple) else last
 
 
 def stages(network: nn.Module) -> stages_room.Stages:
     """The named stages of a network from input to output, without its classifier. See `finetune.stages`."""
-    rooms = {(ResNet, resnet.CifarResNet): resnet, (ResNetV2,): preact, (DenseNet,): densenet, (VGG,): vgg}
-    for kinds, room in rooms.items():
-        if isinstance(network, kinds):
-            return room.stages(network)
+    room = families.room_of(network)
+    if room is not None:
+        return room.stages(network)
     return stages_room.from_matcher(network, classifier=classifier(network))
 
 
-def _timm(name: str, *, class_count: int, image_size: int, options: Mapping[str, Any]) -> nn.Module:
+def embedding(network: nn.Module) -> nn.Module:
+    """A copy of `network` without its classifier: images [B, 3, H, W] -> embeddings [B, D]."""
+    without = copy.deepcopy(network)
+    without.reset_classifier(0)  # type: ignore[operator]
+    return without
+
+
+def load_weights(
+    network: nn.Module,
+    name: str,
+    *,
+    weights: str,
+    options: Mapping[str, Any] | None = None,
+    image_size: int | None = None,
+    with_classifier: bool = False,
+) -> loading.Loaded:
+    """Loads `weights` onto a network that `build` made under `name` and `options`; says what stayed fresh.
+
+    `weights` is "pretrained" (timm's, from the hub or its cache), "packaged", "untrained" (nothing happens) or a
+    file. The classifier stays fresh unless `with_classifier`; so does a CIFAR stem where the weights have ImageNet's.
+    Raises `InvalidInput` for weights that do not fit and `Unavailable` for those that cannot be had.
+    """
+    if weights == "untrained":
+        return loading.Loaded("untrained", "", tuple(network.state_dict()))
+    found = loading.state(weights, network=name, architecture=timm_name(name, options), image_size=image_size)
+    last = classifier(network)
+    paths = tuple(path for path, part in network.named_modules() if part is last or part in list(last.children()))
+    room = families.room_of(network)
+    fresh = loading.fit(
+        network,
+        found,
+        new=() if with_classifier else paths,
+        may_differ=room.REPLACED if room else (),
+        origin=weights,
+    )
+    source = weights if weights in ("pretrained", "packaged") else "file"
+    return loading.Loaded(source, tensors_sha256(found), fresh)
+
+
+def whiten(network: nn.Module, images: Tensor) -> bool:
+    """Initialises what depends on the training images (normalised, [N, 3, H, W]); False where nothing does.
+
+    Only `sprint` has such a layer. Call it before training, not after weights were loaded.
+    """
+    if not isinstance(network, sprint.Sprint):
+        return False
+    sprint.whiten(network.whitening, images.to(network.whitening.weight.device))
+    return True
+
+
+def whitening_bias(network: nn.Module) -> nn.Parameter | None:
+    """The bias of the whitening layer, which `sprint` trains for its first few epochs only; None elsewhere."""
+    bias = network.whitening.bias if isinstance(network, sprint.Sprint) else None
+    return bias if isinstance(bias, nn.Parameter) else None
+
+
+def bias_parameters(network: nn.Module) -> list[nn.Parameter]:
+    """The trainable biases of the norm layers, in order: `sprint` trains them at 64 times the learning rate."""
+    kinds = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
+    found = [module.bias for module in network.modules() if isinstance(module, kinds)]
+    return [bias for bias in found if bias is not None and bias.requires_grad]
+
+
+def _check_tag(name: str, options: Mapping[str, Any] | None) -> None:
+    """A ".tag" names weights of timm's: it must be one, of an architecture that timm has."""
+    if "." in name:
+        backbones.check_name(timm_name(name, options) or name)
+
+
+def _check_size(name: str, *, image_size: int, smallest: int) -> None:
+    if image_size < smallest:
+        raise InvalidInput(
+            f"image size must be at least {smallest} pixels for {name}; got {image_size!r}. Use --image-size."
+        )
+
+
+def _timm(name: str, *, class_count: int, image_size: int, given: Mapping[str, Any]) -> nn.Module:
     if not timm.is_model(name):
-        raise unknown("network", name=name, known=names(), remedy="`pipeline networks` lists them.")
-    chosen = options_room.chosen(options, network=name, has=TIMM_OPTIONS)
-    given = {"drop_rate": chosen.dropout, "drop_path_rate": chosen.drop_path}
-    given = {key: value for key, value in given.items() if value}
+        raise unknown("network", name=name, known=names())
+    chosen = options_room.chosen(given, network=name, has=TIMM_OPTIONS)
+    wanted: dict[str, Any] = {"drop_rate": chosen.dropout, "drop_path_rate": chosen.drop_path}
+    wanted = {key: value for key, value in wanted.items() if value}
     config = timm.get_pretrained_cfg(name, allow_unregistered=True)
     if config is not None and config.fixed_input_size:
-        given["img_size"] = image_size
+        wanted["img_size"] = image_size
     try:
-        return timm.create_model(name, num_classes=class_count, **given)
+        network = timm.create_model(name, num_classes=class_count, **wanted)
     except TypeError as error:
         raise InvalidInput(
-            f"architecture options must be ones that {name} has; got {', '.join(given)} ({error}). Leave them out."
+            f"architecture options must be ones that {name} has; got {', '.join(wanted)} ({error}). Leave them out."
+        ) from error
+    _check_runs(network, name=name, image_size=image_size)
+    return network
+
+
+@torch.no_grad()
+def _check_runs(network: nn.Module, *, name: str, image_size: int) -> None:
+    """Runs a timm model on shapes alone, since only the model knows which sizes it takes."""
+    shell = copy.deepcopy(network).to("meta").eval()
+    try:
+        shell(torch.zeros(1, 3, image_size, image_size, device="meta"))
+    except (RuntimeError, ValueError, AssertionError, IndexError, TypeError, ZeroDivisionError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InvalidInput(
+            f"image size must be one that {name} takes; got {image_size!r} ({reason}). Use --image-size."
         ) from error

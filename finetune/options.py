@@ -47,6 +47,11 @@ class Options:
         """Whether images of this size get the CIFAR stem."""
         return self.stem == "cifar" or (self.stem == "auto" and image_size <= LARGEST_CIFAR_SIZE)
 
+    def refuse_imagenet_stem(self, network: str) -> None:
+        """Raises `InvalidInput` if an ImageNet stem was asked of a `network` that was made for CIFAR."""
+        if self.stem == "imagenet":
+            raise InvalidInput(f"stem of {network} must be 'auto' or 'cifar'; got 'imagenet'. Leave --stem out.")
+
     def channels(self, count: int) -> int:
         """`count` channels times the width, a multiple of 8, at least 8; exactly `count` at width 1."""
         return count if self.width == 1 else max(8, round(count * self.width / 8) * 8)

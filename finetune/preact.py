@@ -23,13 +23,15 @@ NAMES = tuple(f"preact{depth}" for depth in (18, 20, 34, 50, 56, 101, 110, 164))
 PATTERN = r"preact(?P<depth>\d+)?"
 OPTIONS = ("depth", "width", "dropout", "drop_path", "norm", "stem")
 NORMS = ("batch", "group")
+REPLACED = ("stem.conv",)
 IMAGENET_DEPTHS = (18, 34, 50, 101)
 BOTTLENECKS_FROM = 164
 
 
 def timm_name(options: Options) -> str | None:
-    """The timm architecture whose weights fit; None for the paper's CIFAR versions."""
-    return f"resnetv2_{options.depth}" if options.depth in IMAGENET_DEPTHS else None
+    """The timm architecture whose weights fit; None for the paper's CIFAR versions, other widths and norms."""
+    usual = options.depth in IMAGENET_DEPTHS and options.width == 1 and options.norm == "batch"
+    return f"resnetv2_{options.depth}" if usual else None
 
 
 def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
@@ -65,6 +67,7 @@ def _cifar(options: Options, *, class_count: int) -> nn.Module:
     depth = options.depth or 0
     bottleneck = depth >= BOTTLENECKS_FROM
     count = cifar_blocks(options.depth, family="preact", also=IMAGENET_DEPTHS, layers=3 if bottleneck else 2)
+    options.refuse_imagenet_stem(f"preact{depth}")
     base = (64, 128, 256) if bottleneck else (16, 32, 64)
     network = ResNetV2(
         [count] * 3,
@@ -83,8 +86,10 @@ def _cifar(options: Options, *, class_count: int) -> nn.Module:
 
 def _with_cifar_stem(network: nn.Module) -> nn.Module:
     assert isinstance(network, ResNetV2)
-    width = network.stem.conv.out_channels
-    network.stem.conv = nn.Conv2d(3, width, 3, padding=1, bias=False)
-    nn.init.kaiming_normal_(network.stem.conv.weight, mode="fan_out", nonlinearity="relu")
+    before = network.stem.conv
+    assert isinstance(before, nn.Conv2d)
+    convolution = nn.Conv2d(3, before.out_channels, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+    network.stem.conv = convolution
     network.stem.pool = nn.Identity()
     return network

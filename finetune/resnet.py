@@ -2,8 +2,8 @@
 
 * `resnet18`, `34`, `50`, `101`, `152`: timm's classes; up to 64 pixels with a CIFAR stem (3x3 convolution, stride 1,
   no pooling).
-* `resnet20`, `32`, `44`, `56`, `110` and any other 6n + 2: section 4.2 of the paper, 3 stages of n blocks with 16, 32 and
-  64 channels, shortcuts without parameters, for images of 32 pixels.
+* `resnet20`, `32`, `44`, `56`, `110` and any other 6n + 2: section 4.2 of the paper, 3 stages of n blocks with 16, 32
+  and 64 channels, shortcuts without parameters, for images of 32 pixels.
 
 Convolutions start from He's normal distribution (fan out), the last norm of each residual branch at zero (Goyal et al.
 2017, not yet in the paper; without it the loss of resnet110 starts at 4 instead of ln 10, hence the paper's warm-up).
@@ -26,12 +26,14 @@ NAMES = tuple(f"resnet{depth}" for depth in (18, 20, 32, 34, 44, 50, 56, 101, 11
 PATTERN = r"resnet(?P<depth>\d+)?"
 OPTIONS = ("depth", "width", "dropout", "drop_path", "norm", "stem")
 NORMS = ("batch", "group")
+REPLACED = ("conv1",)
 IMAGENET_DEPTHS = (18, 34, 50, 101, 152)
 
 
 def timm_name(options: Options) -> str | None:
-    """The timm architecture whose weights fit; None for the paper's CIFAR versions."""
-    return f"resnet{options.depth}" if options.depth in IMAGENET_DEPTHS else None
+    """The timm architecture whose weights fit; None for the paper's CIFAR versions, other widths and norms."""
+    usual = options.depth in IMAGENET_DEPTHS and options.width == 1 and options.norm == "batch"
+    return f"resnet{options.depth}" if usual else None
 
 
 def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
@@ -64,8 +66,9 @@ def _timm(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
         drop_path_rate=options.drop_path,
     )
     if cifar_stem:
-        network.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
-        nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
+        convolution = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+        nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+        network.conv1 = convolution
         network.maxpool = nn.Identity()
     return network
 
@@ -76,6 +79,7 @@ class CifarResNet(nn.Module):
     def __init__(self, options: Options, *, class_count: int) -> None:
         super().__init__()
         block_count = cifar_blocks(options.depth, family="resnet", also=IMAGENET_DEPTHS)
+        options.refuse_imagenet_stem(f"resnet{options.depth}")
         widths = [options.channels(count) for count in (16, 16, 32, 64)]
         norm = norms.plain(options.norm)
         assert norm is not None  # this family has no "none"

@@ -37,11 +37,9 @@ def _numbers(network: nn.Module) -> dict[str, int]:
 
     if hasattr(network, "group_matcher"):
         matcher = network.group_matcher(coarse=True)  # type: ignore[operator]
-        number: dict[str, int] = group_parameters(network, matcher, reverse=True)
-    else:
-        order: dict[str, int] = {}
-        number = {name: order.setdefault(name.split(".")[0], len(order)) for name, _ in network.named_parameters()}
-    return number
+        return dict(group_parameters(network, matcher, reverse=True))  # type: ignore[arg-type]
+    order: dict[str, int] = {}
+    return {name: order.setdefault(name.split(".")[0], len(order)) for name, _ in network.named_parameters()}
 
 
 def _parts(

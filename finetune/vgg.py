@@ -23,11 +23,12 @@ NAMES = tuple(f"vgg{depth}" for depth in DEPTHS)
 PATTERN = r"vgg(?P<depth>\d+)?"
 OPTIONS = ("depth", "width", "dropout", "norm", "stem")
 NORMS = ("batch", "group", "none")
+REPLACED = ("pre_logits",)
 
 
 def timm_name(options: Options) -> str | None:
     """The timm architecture whose weights fit; None for other widths and group norms."""
-    if options.width != 1 or options.norm == "group":
+    if options.depth not in DEPTHS or options.width != 1 or options.norm == "group":
         return None
     return f"vgg{options.depth}" + ("" if options.norm == "none" else "_bn")
 
@@ -41,6 +42,7 @@ def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
         network.pre_logits = nn.Identity()
         network.head = ClassifierHead(network.num_features, class_count, drop_rate=options.dropout)
         network.head_hidden_size = network.num_features
+        assert isinstance(network.head.fc, nn.Linear)
         nn.init.normal_(network.head.fc.weight, std=0.01)
         nn.init.zeros_(network.head.fc.bias)
     return network
@@ -68,6 +70,8 @@ def _timm(options: Options, *, class_count: int, mlp_ratio: float) -> VGG:
     shared: dict[str, Any] = {"num_classes": class_count, "drop_rate": options.dropout, "mlp_ratio": mlp_ratio}
     known = timm_name(options)
     if known is not None:
-        return timm.create_model(known, **shared)
+        network = timm.create_model(known, **shared)
+        assert isinstance(network, VGG)
+        return network
     plan = [one if one == "M" else options.channels(int(one)) for one in cfgs[f"vgg{options.depth}"]]
     return VGG(plan, norm_layer=norms.plain(options.norm), **shared)  # type: ignore[arg-type]
