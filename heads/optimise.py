@@ -4,17 +4,29 @@ It knows epochs, steps, the schedule, and nothing of what is trained: that is in
 reads nothing back from the device until an epoch ends.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 import torch
-from torch.optim import Optimizer
 
 from heads.schedule import Schedule
 
 Batch = TypeVar("Batch")
 Sums = Mapping[str, torch.Tensor]
+
+
+class Optimiser(Protocol):
+    """What the loop asks of an optimiser; every torch.optim.Optimizer has it."""
+
+    param_groups: list[dict]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets the gradients."""
+
+    def step(self) -> object:
+        """Moves the parameters."""
 
 
 @dataclass(frozen=True)
@@ -29,28 +41,53 @@ class Step:
     row_count: int
 
 
+@dataclass
+class Totals:
+    """Sums of an epoch up to its update number `step`, on the device until `means` asks for them."""
+
+    step: int = 0
+    row_count: int = 0
+    sums: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def add(self, step: Step) -> None:
+        """Counts one batch."""
+        for name, value in step.sums.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+        self.row_count += step.row_count
+
+    def means(self) -> dict[str, float | list[float]]:
+        """The sums over their rows, read from the device."""
+        return {name: (total / max(self.row_count, 1)).tolist() for name, total in self.sums.items()}
+
+
 @dataclass(frozen=True)
 class Epoch:
-    """One finished epoch: its number from 0, and the means over its rows of what `Step.sums` counted.
+    """One epoch: its number from 0, and the means over its rows of what `Step.sums` counted.
 
-    A mean is a float, or a list with one float per stacked network.
+    A mean is a float, or a list with one float per stacked network. `complete` is False for an epoch that
+    `stop` cut short; its `totals` are then what `train` needs to go on.
     """
 
     index: int
     means: dict[str, float | list[float]]
+    complete: bool = True
+    totals: Totals = field(default_factory=Totals)
 
 
 def train(
     loss: Callable[[Batch], Step],
     batches: Callable[[int], Iterable[Batch]],
     *,
-    optimiser: Optimizer,
+    optimiser: Optimiser,
     schedule: Schedule,
     epochs: int,
     steps_per_epoch: int,
     first_epoch: int = 0,
     clip_norm: float | None = None,
     after_step: Callable[[], None] | None = None,
+    accumulate: int = 1,
+    begun: Totals | None = None,
+    stop: Callable[[Totals], bool] | None = None,
 ) -> Iterator[Epoch]:
     """Yields an `Epoch` after each of `epochs` passes; the caller evaluates, keeps the best, saves, or stops.
 
@@ -59,46 +96,38 @@ def train(
     rate of each parameter group is its value at the call x `schedule(step)`; `clip_norm` bounds the global
     gradient norm; `after_step` runs after every update (averaged weights, for example). Numerics such as
     autocast belong in `loss`. Stop by leaving the iteration.
+
+    `accumulate` batches add up their gradients for one update; `loss` weighs them. `stop(totals)` is asked
+    after every update; when it says True the unfinished epoch is yielded and the iteration ends. With that
+    epoch's `totals` as `begun` (and the optimiser's state restored) training goes on inside the epoch.
     """
     rates = [group["lr"] for group in optimiser.param_groups]
     parameters = [weight for group in optimiser.param_groups for weight in group["params"]]
-    step = first_epoch * steps_per_epoch
     try:
         for epoch in range(first_epoch, epochs):
-            totals = _Totals()
-            for batch in batches(epoch):
-                _set_rates(optimiser, rates, schedule(step))
-                taken = loss(batch)
+            totals = begun if begun is not None and epoch == first_epoch else Totals()
+            parts = itertools.islice(iter(batches(epoch)), totals.step * accumulate, None)
+            while part := tuple(itertools.islice(parts, accumulate)):
+                _set_rates(optimiser, rates, schedule(epoch * steps_per_epoch + totals.step))
                 optimiser.zero_grad(set_to_none=True)
-                taken.loss.backward()
+                for batch in part:
+                    taken = loss(batch)
+                    taken.loss.backward()
+                    totals.add(taken)
                 if clip_norm is not None:
                     torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
                 optimiser.step()
+                totals.step += 1
                 if after_step is not None:
                     after_step()
-                totals.add(taken)
-                step += 1
-            yield Epoch(index=epoch, means=totals.means())
+                if stop is not None and stop(totals) and totals.step < steps_per_epoch:
+                    yield Epoch(index=epoch, means=totals.means(), complete=False, totals=totals)
+                    return
+            yield Epoch(index=epoch, means=totals.means(), totals=totals)
     finally:
         _set_rates(optimiser, rates, 1.0)
 
 
-def _set_rates(optimiser: Optimizer, rates: list, factor: float) -> None:
+def _set_rates(optimiser: Optimiser, rates: list, factor: float) -> None:
     for group, rate in zip(optimiser.param_groups, rates, strict=True):
         group["lr"] = rate * factor
-
-
-class _Totals:
-    """Sums of an epoch, on the device until `means` asks for them."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, torch.Tensor] = {}
-        self._row_count = 0
-
-    def add(self, step: Step) -> None:
-        for name, value in step.sums.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._row_count += step.row_count
-
-    def means(self) -> dict[str, float | list[float]]:
-        return {name: (total / max(self._row_count, 1)).tolist() for name, total in self._sums.items()}

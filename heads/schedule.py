@@ -8,7 +8,7 @@ from heads import checks
 
 Schedule = Callable[[int], float]
 
-SCHEDULES = ("constant", "step", "cosine", "one-cycle")
+SCHEDULES = ("constant", "step", "cosine", "one-cycle", "triangular")
 
 
 def schedule(name: str, *, total_steps: int, warm_up: float = 0.0) -> Schedule:
@@ -18,9 +18,10 @@ def schedule(name: str, *, total_steps: int, warm_up: float = 0.0) -> Schedule:
     * step: 1, then 0.1 from half of the way, then 0.01 from three quarters.
     * cosine: half a cosine from 1 to 0 (Loshchilov and Hutter, "SGDR", ICLR 2017).
     * one-cycle: a line up to 1, then half a cosine to 0 (Smith and Topin, "Super-convergence", 2018).
+    * triangular: a line up to 1, then a line down to 0 (Smith, "Cyclical learning rates", 2017).
 
     `warm_up` is the share of the steps on which the factor first rises linearly to 1 (Goyal et al., 2017);
-    the shape then takes the steps that are left. one-cycle needs one, and takes 0.3 where it is 0.
+    the shape then takes the steps that are left. one-cycle and triangular need one, and take 0.3 where it is 0.
     """
     checks.one_of("schedule", name, SCHEDULES)
     if total_steps < 1 or not 0 <= warm_up < 1:
@@ -28,10 +29,10 @@ def schedule(name: str, *, total_steps: int, warm_up: float = 0.0) -> Schedule:
             f"total_steps and warm_up must be at least 1 and in [0, 1); got {total_steps} and {warm_up}. "
             "Train for longer, or warm up for less."
         )
-    if name == "one-cycle" and warm_up == 0:
+    if name in ("one-cycle", "triangular") and warm_up == 0:
         warm_up = 0.3
     rising = round(warm_up * total_steps)
-    shape = {"constant": _constant, "step": _stairs}.get(name, _half_cosine)
+    shape = {"constant": _constant, "step": _stairs, "triangular": _line}.get(name, _half_cosine)
 
     def factor(step: int) -> float:
         if step < rising:
@@ -47,6 +48,10 @@ def _constant(share: float) -> float:
 
 def _stairs(share: float) -> float:
     return 1.0 if share < 0.5 else 0.1 if share < 0.75 else 0.01
+
+
+def _line(share: float) -> float:
+    return max(1 - share, 0.0)
 
 
 def _half_cosine(share: float) -> float:

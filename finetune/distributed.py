@@ -1,0 +1,65 @@
+"""One training in several processes, by torch's own DistributedDataParallel; alone, everything here is nothing.
+
+Every process holds all images and makes its own slice of every batch from the same draws. BatchNorm averages over
+all slices on GPUs (SyncBatchNorm); on a CPU, where torch has none, each process normalises by its own slice.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from heads.optimise import Totals
+
+
+def world_count() -> int:
+    """The number of processes that train together; 1 where no process group was formed."""
+    return distributed.get_world_size() if _joined() else 1
+
+
+def rank() -> int:
+    """The number of this process among them, from 0."""
+    return distributed.get_rank() if _joined() else 0
+
+
+def synchronised(network: nn.Module, device: torch.device) -> nn.Module:
+    """The network with SyncBatchNorm in place of BatchNorm where several processes train it on GPUs."""
+    if world_count() == 1 or device.type == "cpu":
+        return network
+    return nn.SyncBatchNorm.convert_sync_batchnorm(network)
+
+
+def wrap(forward: Callable[[Tensor], Tensor], network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """`forward` of `network`, whose gradients are averaged over the processes where there are several."""
+    if world_count() == 1:
+        return forward
+    module = forward if isinstance(forward, nn.Module) else network
+    device = next(network.parameters()).device
+    return DistributedDataParallel(module, device_ids=None if device.type == "cpu" else [device.index])
+
+
+def add_up(totals: Totals) -> Totals:
+    """The totals of an epoch over all processes."""
+    if world_count() == 1:
+        return totals
+    names = sorted(totals.sums)
+    device = totals.sums[names[0]].device
+    values = torch.stack(
+        [*(totals.sums[name].double() for name in names), torch.tensor(float(totals.row_count)).to(device)]
+    )
+    distributed.all_reduce(values)
+    return Totals(totals.step, int(values[-1]), dict(zip(names, values[:-1], strict=True)))
+
+
+def any_says(flag: bool, device: torch.device) -> bool:
+    """Whether `flag` is True in any of the processes."""
+    if world_count() == 1:
+        return flag
+    value = torch.tensor(float(flag), device=device)
+    distributed.all_reduce(value)
+    return bool(value > 0)
+
+
+def _joined() -> bool:
+    return distributed.is_available() and distributed.is_initialized()

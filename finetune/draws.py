@@ -1,0 +1,34 @@
+"""Random numbers by key: the same for the same key on every machine and device, whatever was drawn before."""
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+Key = tuple[int | str, ...]
+
+
+def generator(key: Key) -> torch.Generator:
+    """A CPU generator that depends on `key` alone."""
+    return torch.Generator().manual_seed(number(key))
+
+
+def number(key: Key) -> int:
+    """A seed in [0, 2^63) from `key`."""
+    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def uniform(shape: tuple[int, ...], *, key: Key) -> Tensor:
+    """float32 in [0, 1)."""
+    return torch.rand(shape, generator=generator(key))
+
+
+def whole(below: int, shape: tuple[int, ...], *, key: Key) -> Tensor:
+    """int64 in [0, below)."""
+    return torch.randint(below, shape, generator=generator(key))
+
+
+def permutation(count: int, *, key: Key) -> Tensor:
+    """The numbers below `count` in random order, int64 [count]."""
+    return torch.randperm(count, generator=generator(key))

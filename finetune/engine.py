@@ -1,0 +1,50 @@
+"""How the forward pass of a training runs: as it is, or compiled where that pays."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from extract.encoder import has_compiler
+from finetune.evaluate import evaluating
+
+# Floating-point operations of a training (forward and backward) from which compiling has paid for itself.
+PAYS_AFTER_FLOPS = {"cpu": 1e14, "cuda": 1e17}
+
+
+def choose(wanted: str, network: nn.Module, *, image_count: int, image_size: tuple[int, int], device: str) -> str:
+    """ "eager" or "compiled": `wanted` is on, off, or auto, which goes by the arithmetic of the whole training.
+
+    So a training that is resumed decides as it did before. Without a C++ compiler it is always eager.
+    """
+    if wanted == "off" or not has_compiler():
+        return "eager"
+    if wanted == "on":
+        return "compiled"
+    flops = 3 * image_count * forward_flops(network, image_size)
+    return "compiled" if flops >= PAYS_AFTER_FLOPS["cuda" if device.startswith("cuda") else "cpu"] else "eager"
+
+
+@torch.no_grad()
+def forward_flops(network: nn.Module, image_size: tuple[int, int]) -> int:
+    """Floating-point operations for one image, 2 per multiply-add."""
+    device = next(network.parameters()).device
+    with evaluating(network), FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, 3, *image_size, device=device))
+    return counter.get_total_flops()
+
+
+def build(network: nn.Module, engine: str) -> Callable[[Tensor], Tensor]:
+    """The network, or its compiled form, which shares its weights and compiles once for every input shape."""
+    if engine == "eager":
+        return network
+    from torch._dynamo import config as dynamo
+
+    compiled = torch.compile(network, dynamic=False)
+
+    def run(inputs: Tensor) -> Tensor:
+        with dynamo.patch(recompile_limit=4096, accumulated_recompile_limit=4096):
+            return compiled(inputs)
+
+    return run

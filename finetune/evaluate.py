@@ -1,0 +1,95 @@
+"""Logits of a trained network, plainly or averaged over views of every image."""
+
+import contextlib
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from extract.errors import unknown
+from extract.runtime import resolve_precision, torch_dtype
+from finetune.batches import Images, Normalisation, Normalise
+from finetune.recipes import CHOICES
+
+
+@torch.no_grad()
+def logits(
+    network: nn.Module,
+    images: Tensor,
+    *,
+    normalisation: Normalisation,
+    tta: str = "none",
+    batch_size: int = 500,
+    precision: str = "auto",
+    resize: nn.Module | None = None,
+) -> Tensor:
+    """float32 [N, K] on the CPU for uint8 `images` [N, 3, H, W], in the order given.
+
+    `tta` "flip" averages the logits of each image and its mirror image; "shift" averages that with the mean
+    over two copies moved by one pixel, up left and down right, each with its mirror image (airbench94). The
+    network is in evaluation mode meanwhile and as before afterwards.
+    """
+    if tta not in CHOICES["tta"]:
+        raise unknown("tta", name=tta, known=CHOICES["tta"])
+    device = next(network.parameters()).device
+    normalise = Normalise(normalisation).to(device)
+    pieces = []
+    with evaluating(network), autocast(device, precision):
+        for part in images.split(batch_size):
+            raw = part.to(device)
+            inputs = normalise(resize(raw) if resize is not None else raw)
+            pieces.append(_views(network, inputs, tta=tta))
+        return torch.cat(pieces).cpu() if pieces else torch.empty(0, 0)
+
+
+def held_out_scores(
+    network: nn.Module,
+    held: Images,
+    *,
+    normalisation: Normalisation,
+    precision: str = "auto",
+    resize: nn.Module | None = None,
+) -> dict[str, float]:
+    """{"held_out_loss", "held_out_accuracy"} of plain logits, in nats and as a fraction."""
+    given = logits(network, held.images, normalisation=normalisation, precision=precision, resize=resize)
+    labels = held.labels.cpu()
+    return {
+        "held_out_loss": float(functional.cross_entropy(given, labels)),
+        "held_out_accuracy": float((given.argmax(1) == labels).float().mean()),
+    }
+
+
+@contextlib.contextmanager
+def evaluating(network: nn.Module):
+    """Evaluation mode inside; every module's own mode is as before afterwards."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The arithmetic of `precision` on `device`; "auto" is bfloat16 where the hardware multiplies it."""
+    name = "cpu" if device.type == "cpu" else f"cuda:{device.index or 0}"
+    dtype = torch_dtype(resolve_precision(precision, name))
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16)
+
+
+def _views(network: nn.Module, inputs: Tensor, *, tta: str) -> Tensor:
+    if tta == "none":
+        return network(inputs).float()
+    plain = _mirrored(network, inputs)
+    if tta == "flip":
+        return plain
+    padded = functional.pad(inputs, (1, 1, 1, 1), mode="reflect")
+    height, width = inputs.shape[2:]
+    moved = [_mirrored(network, padded[:, :, first : first + height, first : first + width]) for first in (0, 2)]
+    return 0.5 * plain + 0.25 * (moved[0] + moved[1])
+
+
+def _mirrored(network: nn.Module, inputs: Tensor) -> Tensor:
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    return 0.5 * (network(inputs).float() + network(inputs.flip(3)).float())

@@ -1,0 +1,210 @@
+"""How a network is trained, as named sets of options: primitives only, every one of which can be overridden.
+
+Imports no torch, so that a command line can list and check recipes at once.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+
+from extract.errors import InvalidInput, unknown
+
+Primitive = bool | int | float | str | None
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "optimiser": ("sgd", "nesterov", "adamw", "muon"),
+    "schedule": ("constant", "step", "plateau", "cosine", "one-cycle", "triangular"),
+    "crop_padding": ("zero", "reflect"),
+    "flip": ("none", "random", "alternating"),
+    "tta": ("none", "flip", "shift"),
+    "precision": ("auto", "float32", "bfloat16"),
+    "batchnorm": ("train", "eval", "adapted"),
+    "compile": ("auto", "on", "off"),
+}
+SPEED_ONLY = ("compile",)  # changes rounding and time, not what is computed
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The options of one training.
+
+    * Length: `epochs`, each of floor(N / `batch_size`) updates; what is left over differs by epoch.
+      `accumulate` computes a batch in that many parts (less memory; BatchNorm then sees the parts).
+    * Update: `optimiser` (sgd and nesterov with `momentum`, which is beta1 for adamw; muon is Muon for matrices
+      and kernels with AdamW for the rest), `learning_rate` at its peak, `weight_decay` on matrices and kernels,
+      none on norms and biases unless `bias_decay`, which shrinks norm biases as fast as the weights;
+      `bias_multiplier` on the rate of norm biases; `layer_decay` multiplies the rate from stage to stage
+      towards the input; `clip_norm` bounds the gradient's norm.
+    * Rate: `schedule` and `warm_up`, the share of the steps on which it rises (see `heads.schedule`; plateau
+      divides by 10 after 5 epochs without a lower held-out loss).
+    * Loss: `label_smoothing`, and `mixup` and `cutmix`, the alpha of their Beta distribution (0 is without;
+      with both, each batch has one of them).
+    * Images: `crop` pixels of padding (`crop_padding`) before a random crop, `flip`, `cutout` (side of the
+      grey square), `colour` (strength of random brightness, contrast and saturation), `randaugment`
+      (magnitude 0 to 10 of two random operations). `small_share` of the epochs, the first ones, see images at
+      three quarters of their size.
+    * Averages: `ema`, the decay of averaged weights, which are then the result; `lookahead`, the number of
+      updates after which weights return to their slow average.
+    * End: `patience`, epochs without better held-out accuracy before stopping, the best weights kept
+      (None: all epochs, the last weights). `tta` averages test-time views, reported apart.
+    * Numerics: `precision`, `compile`, and `batchnorm`: train, eval (statistics stay), or adapted (momentum
+      for short fine-tuning).
+    """
+
+    epochs: int = 200
+    batch_size: int = 128
+    optimiser: str = "sgd"
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    bias_multiplier: float = 1.0
+    bias_decay: bool = False
+    schedule: str = "cosine"
+    warm_up: float = 0.0
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    crop: int = 4
+    crop_padding: str = "zero"
+    flip: str = "random"
+    cutout: int = 0
+    colour: float = 0.0
+    randaugment: int = 0
+    small_share: float = 0.0
+    clip_norm: float | None = None
+    ema: float = 0.0
+    lookahead: int = 0
+    accumulate: int = 1
+    patience: int | None = None
+    tta: str = "none"
+    precision: str = "auto"
+    layer_decay: float = 1.0
+    batchnorm: str = "train"
+    compile: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise unknown(name, name=str(getattr(self, name)), known=known)
+        for names, (fits, expected, example) in _RANGES.items():
+            for name in names:
+                value = getattr(self, name)
+                if not fits(value):
+                    raise InvalidInput(f"{name} must be {expected}; got {value!r}. Use one like {example}.")
+        if self.accumulate > self.batch_size:
+            raise InvalidInput(
+                f"accumulate must be at most the batch size, {self.batch_size}; got {self.accumulate}. "
+                "Use a smaller one."
+            )
+
+    def as_dict(self) -> dict[str, Primitive]:
+        """The options by name."""
+        return asdict(self)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _whole(low: int, high: float = math.inf) -> Callable[[Primitive], bool]:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _real(low: float, below: float) -> Callable[[Primitive], bool]:
+    return lambda value: _is_number(value) and low <= float(value or 0) < below
+
+
+_RANGES: dict[tuple[str, ...], tuple[Callable[[Primitive], bool], str, str]] = {
+    ("epochs", "batch_size", "accumulate"): (_whole(1), "a whole number from 1", "1"),
+    ("crop", "cutout", "lookahead"): (_whole(0), "a whole number from 0", "4"),
+    ("randaugment",): (_whole(0, 10), "a whole number from 0 to 10", "5"),
+    ("patience",): (lambda value: value is None or _whole(1)(value), "a whole number from 1, or None", "5"),
+    ("learning_rate", "bias_multiplier"): (
+        lambda value: _is_number(value) and float(value or 0) > 0,
+        "a number above 0",
+        "0.1",
+    ),
+    ("weight_decay", "mixup", "cutmix"): (_real(0, math.inf), "a number from 0", "0.001"),
+    ("momentum", "warm_up", "label_smoothing", "ema"): (_real(0, 1), "a number from 0 to below 1", "0.1"),
+    ("small_share", "colour"): (_real(0, 1), "a number from 0 to below 1", "0.4"),
+    ("clip_norm",): (lambda value: value is None or _real(1e-12, math.inf)(value), "a number above 0, or None", "1.0"),
+    ("layer_decay",): (lambda value: _is_number(value) and 0 < float(value or 0) <= 1, "above 0 and up to 1", "0.75"),
+    ("bias_decay",): (lambda value: isinstance(value, bool), "True or False", "False"),
+}
+
+RECIPES: dict[str, Recipe] = {
+    # The re-runs of kuangliu/pytorch-cifar: resnet18 95.4 to 95.7 %, vgg16 93.7 %, densenet121 95.4 %.
+    "standard": Recipe(),
+    # Smith and Topin's super-convergence with the literature's batch.
+    "short": Recipe(
+        epochs=30,
+        optimiser="nesterov",
+        learning_rate=0.2,
+        schedule="one-cycle",
+        warm_up=0.25,
+        label_smoothing=0.1,
+        crop_padding="reflect",
+    ),
+    # For two processor cores: few epochs, so little regularisation; the first ones on smaller images.
+    "laptop": Recipe(
+        epochs=12,
+        optimiser="nesterov",
+        learning_rate=0.3,
+        schedule="triangular",
+        warm_up=0.2,
+        crop=2,
+        crop_padding="reflect",
+        flip="alternating",
+        small_share=0.4,
+    ),
+    # For pretrained weights: SGD at a small rate (BiT, Kolesnikov et al. 2020), batch statistics as Kornblith's.
+    "gentle": Recipe(
+        epochs=5,
+        batch_size=64,
+        optimiser="nesterov",
+        learning_rate=0.005,
+        weight_decay=1e-4,
+        warm_up=0.1,
+        crop=2,
+        crop_padding="reflect",
+        batchnorm="adapted",
+    ),
+    # After airbench94 (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024), for the network `sprint`.
+    "sprint": Recipe(
+        epochs=10,
+        batch_size=1024,
+        optimiser="nesterov",
+        learning_rate=1.5,
+        momentum=0.85,
+        weight_decay=1.33e-3,
+        bias_multiplier=64.0,
+        bias_decay=True,
+        schedule="triangular",
+        warm_up=0.23,
+        label_smoothing=0.2,
+        crop=2,
+        crop_padding="reflect",
+        flip="alternating",
+        lookahead=5,
+        tta="shift",
+    ),
+}
+
+
+def recipe(name: str) -> Recipe:
+    """The named recipe; InvalidInput with the nearest names otherwise."""
+    if name not in RECIPES:
+        raise unknown("recipe", name=name, known=RECIPES)
+    return RECIPES[name]
+
+
+def overridden(base: Recipe, **options: Primitive) -> Recipe:
+    """`base` with `options` in place of its own; None counts as not given.
+
+    Raises InvalidInput for an unknown option, with the nearest names, and for a value out of its range.
+    """
+    names = [field.name for field in fields(Recipe)]
+    for name in options:
+        if name not in names:
+            raise unknown("recipe option", name=name, known=names)
+    return replace(base, **{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]

@@ -1,0 +1,182 @@
+"""Drives a training from epoch to epoch: judges, keeps, tells, and ends it when it is over, asked to, or lost."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from extract.errors import PipelineError, Unavailable
+from finetune import distributed, history
+from finetune.batches import Images
+from finetune.keeper import Keeper
+from finetune.trainer import Trainer
+from heads.optimise import Epoch, Totals
+
+LOOK_SECONDS = {"cpu": 1.0, "cuda": 10.0}  # between looks at the losses inside an epoch, for which the device waits
+
+
+class Interrupted(PipelineError):
+    """A training that was asked to stop; its checkpoint lets the same command go on."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a training stands: `step` of `steps` in `epoch` (from 1) of `epochs`; the epoch's running means.
+
+    `row` is the epoch's line of the history once it is over, None before.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    train_loss: float
+    train_accuracy: float
+    learning_rate: float
+    images_per_second: float
+    seconds_left: float
+    row: history.Row | None
+
+
+class Run:
+    """`to_the_end` trains until the recipe is over; `progress` hears of every epoch, and now and then inside one."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        held: Images | None,
+        keeper: Keeper,
+        *,
+        progress: Callable[[Moment], None] | None,
+        stop: Callable[[], bool] | None,
+        tensorboard: Path | None,
+    ) -> None:
+        self._trainer, self._held, self._keeper = trainer, held, keeper
+        self._progress, self._stop = progress, stop
+        self._board = _board(tensorboard) if tensorboard is not None and distributed.rank() == 0 else None
+        self._look_seconds = LOOK_SECONDS[trainer.how.device.type]
+        self._clock = self._looked = time.perf_counter()
+        self._here_seconds, self._here_steps = 0.0, 0  # of whole epochs in this process
+        self._first_step = trainer.begun.step if trainer.begun else 0
+
+    def to_the_end(self) -> None:
+        """Runs what is left of the epochs, keeps every one, and leaves the result in the network."""
+        trainer = self._trainer
+        if not self._is_over():
+            for epoch in trainer.epochs(stop=self._after_step):
+                self._take(epoch)
+                if self._is_over():
+                    break
+                if distributed.any_says(self._stop is not None and self._stop(), trainer.how.device):
+                    raise self._interrupted()
+        if self._board is not None:
+            self._board.close()
+        trainer.finish()
+
+    def _is_over(self) -> bool:
+        recipe = self._trainer.recipe
+        return history.is_over(self._trainer.rows, epochs=recipe.epochs, patience=recipe.patience)
+
+    def _take(self, epoch: Epoch) -> None:
+        """One epoch, whole or cut short."""
+        trainer, seconds = self._trainer, time.perf_counter() - self._clock
+        trainer.seconds += seconds
+        if not epoch.complete:
+            trainer.begun = epoch.totals
+            self._keeper.keep()
+            raise self._interrupted()
+        trainer.begun = None
+        self._here_seconds += seconds
+        self._here_steps += epoch.totals.step - self._first_step
+        self._first_step = 0
+        row = self._judged(epoch, seconds)
+        self._keeper.keep(row)
+        self._record(row)
+        self._tell(epoch.totals, row)
+        self._clock = time.perf_counter()
+
+    def _judged(self, epoch: Epoch, seconds: float) -> history.Row:
+        """The epoch's row, appended to the history; its weights are remembered where they are the best so far."""
+        trainer = self._trainer
+        means = distributed.add_up(epoch.totals).means()
+        self._check(means, epoch.index)
+        row: history.Row = {"epoch": epoch.index + 1, "learning_rate": self._rate(), "seconds": round(seconds, 3)}
+        row |= {name: float(value) for name, value in means.items()}  # type: ignore[arg-type]
+        ema = trainer.averages.get("ema")
+        with ema.shown() if ema is not None else nullcontext():
+            if self._held is not None:
+                row |= trainer.held_out(self._held)
+            trainer.rows.append(row)
+            if trainer.recipe.patience is not None and history.best_epoch(trainer.rows) == len(trainer.rows):
+                trainer.keep_best()
+        return row
+
+    def _after_step(self, totals: Totals) -> bool:
+        """Looks at the losses now and then; whether to stop here (with several processes only between epochs)."""
+        now = time.perf_counter()
+        if now - self._looked > self._look_seconds:
+            self._looked = now
+            self._check(totals.means(), len(self._trainer.rows))
+            self._tell(totals, None)
+        return self._stop is not None and distributed.world_count() == 1 and self._stop()
+
+    def _check(self, means: dict[str, Any], epoch: int) -> None:
+        loss = means["train_loss"]
+        if not math.isfinite(loss):
+            raise PipelineError(
+                f"training must keep a finite loss; got {loss} in epoch {epoch + 1}. {self._keeper.what_is_kept()}; "
+                f"lower the learning rate ({self._trainer.recipe.learning_rate}), warm up longer or set a clip norm."
+            )
+
+    def _rate(self) -> float:
+        """The learning rate of the last update, of the group that has the recipe's own."""
+        return max(float(group["lr"]) for group in self._trainer.optimiser.param_groups)
+
+    def _tell(self, totals: Totals, row: history.Row | None) -> None:
+        if self._progress is None or distributed.rank():
+            return
+        trainer, means = self._trainer, totals.means()
+        done = 0 if row is not None else totals.step - self._first_step
+        since = 0.0 if row is not None else time.perf_counter() - self._clock
+        steps, seconds = self._here_steps + done, self._here_seconds + since
+        left = trainer.recipe.epochs * trainer.steps_per_epoch
+        left -= len(trainer.rows) * trainer.steps_per_epoch + (0 if row is not None else totals.step)
+        self._progress(
+            Moment(
+                epoch=len(trainer.rows) + (row is None),
+                epochs=trainer.recipe.epochs,
+                step=totals.step,
+                steps=trainer.steps_per_epoch,
+                train_loss=float(means["train_loss"]),  # type: ignore[arg-type]
+                train_accuracy=float(means["train_accuracy"]),  # type: ignore[arg-type]
+                learning_rate=self._rate(),
+                images_per_second=steps * trainer.recipe.batch_size / max(seconds, 1e-9),
+                seconds_left=left * seconds / max(steps, 1),
+                row=row,
+            )
+        )
+
+    def _record(self, row: history.Row) -> None:
+        for name, value in row.items():
+            if self._board is not None and name != "epoch":
+                self._board.add_scalar(name, value, int(row["epoch"]))
+
+    def _interrupted(self) -> Interrupted:
+        trainer = self._trainer
+        return Interrupted(
+            f"training must run to its end to be counted; got a stop request in epoch {len(trainer.rows) + 1} of "
+            f"{trainer.recipe.epochs}. {self._keeper.what_is_kept()}; the same command goes on from there."
+        )
+
+
+def _board(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise Unavailable(
+            "tensorboard must be installed to write its files; it is not. pip install tensorboard."
+        ) from error
+    return SummaryWriter(str(folder))

@@ -1,0 +1,136 @@
+"""Fits one network by a recipe: every epoch judged, kept and told; resumed as if never stopped."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from extract.errors import InvalidInput
+from extract.runtime import resolve_device, resolve_precision, torch_device
+from finetune import distributed, engine, history
+from finetune.batches import Images, Normalisation
+from finetune.evaluate import logits
+from finetune.keeper import Keeper
+from finetune.recipes import Recipe
+from finetune.run import Interrupted, Moment, Run
+from finetune.trainer import How, Trainer
+
+__all__ = ["Fitted", "Images", "Interrupted", "Moment", "fit", "logits"]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network, in evaluation mode on its device, and how it came about.
+
+    `history` has a row for each of `epochs_run` epochs; `best_epoch` is the one whose weights the network has
+    (the best under patience, else the last). `train_seconds` are those of the updates, evaluations left out,
+    summed over interruptions; `images_per_second` goes by them. `engine` is eager or compiled.
+    """
+
+    network: nn.Module
+    history: history.History
+    epochs_run: int
+    best_epoch: int
+    train_seconds: float
+    images_per_second: float
+    precision: str
+    engine: str
+
+    @property
+    def curves(self) -> dict[str, list[float]]:
+        """The history as one list a quantity."""
+        return history.curves(self.history)
+
+
+def fit(
+    network: nn.Module,
+    train: Images,
+    held: Images | None,
+    *,
+    recipe: Recipe,
+    normalisation: Normalisation,
+    seed: int = 0,
+    device: str = "auto",
+    checkpoint_folder: Path | None = None,
+    spec_digest: str = "",
+    class_names: tuple[str, ...] = (),
+    resize: nn.Module | None = None,
+    whiten: bool = True,
+    tensorboard: Path | None = None,
+    progress: Callable[[Moment], None] | None = None,
+    notice: Callable[[str], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Fitted:
+    """`network`, trained on `train` by `recipe` and judged after every epoch on `held` (None: not judged).
+
+    The same arguments give the same weights on one machine, also where a training was killed and goes on from
+    `checkpoint_folder` (None keeps nothing). Parameters that want no gradient, and the statistics of frozen
+    modules, stay to the bit. `resize` turns augmented images into levels at the network's size; `whiten` says
+    whether a layer that starts from training images is given them (not where weights were loaded).
+
+    Raises `Interrupted` once `stop` says so, with the state kept; PipelineError for a loss that is not finite,
+    with the last good checkpoint kept; InvalidInput for a foreign checkpoint, a batch larger than `train`, or
+    patience with nothing held out.
+    """
+    place = torch_device(resolve_device(device))
+    _check(recipe, held)
+    network = distributed.synchronised(network.to(place, memory_format=torch.channels_last), place)  # type: ignore[call-overload]
+    resize = resize.to(place) if resize is not None else None
+    train, held = train.to(place), held.to(place) if held is not None else None
+    how = _how(network, train, recipe=recipe, normalisation=normalisation, seed=seed, resize=resize)
+    with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+        trainer = Trainer(network, train, recipe=recipe, how=how)
+        keeper = Keeper(trainer, checkpoint_folder, spec_digest=spec_digest, class_names=class_names)
+        if not keeper.resume(notice):
+            trainer.start(train if whiten else None)
+        run = Run(trainer, held, keeper, progress=progress, stop=stop, tensorboard=tensorboard)
+        run.to_the_end()
+    return _fitted(trainer)
+
+
+def _check(recipe: Recipe, held: Images | None) -> None:
+    if recipe.patience is not None and held is None:
+        raise InvalidInput(
+            f"patience must be left out where nothing is held out to judge an epoch by; got {recipe.patience}. "
+            "Hold out a validation part."
+        )
+
+
+def _how(
+    network: nn.Module,
+    train: Images,
+    *,
+    recipe: Recipe,
+    normalisation: Normalisation,
+    seed: int,
+    resize: nn.Module | None,
+) -> How:
+    """How to compute, resolved for the device on which `train` lies."""
+    device = train.images.device
+    height, width = (resize(train.images[:1]) if resize is not None else train.images).shape[2:]
+    chosen = engine.choose(
+        recipe.compile,
+        network,
+        image_count=len(train) * recipe.epochs,
+        image_size=(height, width),
+        device=str(device),
+    )
+    precision = resolve_precision(recipe.precision, str(device))
+    return How(normalisation, seed, device, precision, chosen, resize)
+
+
+def _fitted(trainer: Trainer) -> Fitted:
+    rows = trainer.rows
+    images = len(rows) * trainer.steps_per_epoch * trainer.recipe.batch_size
+    return Fitted(
+        network=trainer.network,
+        history=rows,
+        epochs_run=len(rows),
+        best_epoch=history.best_epoch(rows) if trainer.best else len(rows),
+        train_seconds=trainer.seconds,
+        images_per_second=images / max(trainer.seconds, 1e-9),
+        precision=trainer.how.precision,
+        engine=trainer.how.engine,
+    )

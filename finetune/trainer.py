@@ -1,0 +1,191 @@
+"""One training as an object: what a step computes, what a checkpoint holds, and how both are put back."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from finetune import averaging, distributed, engine, evaluate, history, modes, networks
+from finetune.batches import Batch, Batches, Images, Normalisation, Normalise
+from finetune.draws import number
+from finetune.optimisers import optimiser
+from finetune.recipes import Recipe
+from heads import optimise
+from heads.optimise import Epoch, Step, Totals
+from heads.schedule import Schedule, schedule
+
+WHITENING_EPOCHS = 3  # airbench: the bias of the whitening layer is trained for so long
+WHITENING_IMAGES = 5000
+
+
+@dataclass(frozen=True)
+class How:
+    """What a training is given beside its images: normalisation, seed, device, resolved engine, and a resize."""
+
+    normalisation: Normalisation
+    seed: int
+    device: torch.device
+    precision: str
+    engine: str
+    resize: nn.Module | None
+
+
+class Trainer:
+    """A network on its way through a recipe. `rows` is the history, `seconds` what the updates have taken."""
+
+    def __init__(self, network: nn.Module, train: Images, *, recipe: Recipe, how: How) -> None:
+        self.network, self.recipe, self.how = network, recipe, how
+        self.rows: history.History = []
+        self.seconds = 0.0
+        self.best: dict[str, Tensor] = {}
+        self.begun: Totals | None = None
+        self.batches = Batches(
+            train,
+            recipe,
+            normalisation=how.normalisation,
+            seed=how.seed,
+            resize=how.resize,
+            rank=distributed.rank(),
+            world_count=distributed.world_count(),
+        )
+        self.steps_per_epoch = self.batches.steps_per_epoch
+        self.optimiser = optimiser(network, recipe)
+        if recipe.batchnorm == "adapted":
+            modes.adapt_batch_norm(network, steps_per_epoch=self.steps_per_epoch)
+        self.averages: dict[str, Any] = {}
+        self._forward: Callable[[Tensor], Tensor] | None = None
+
+    def start(self, train: Images | None) -> None:
+        """Begins a training that no checkpoint goes on with; a whitening layer is computed from `train`, if given."""
+        if train is not None and networks.whitening_bias(self.network) is not None:
+            normalise = Normalise(self.how.normalisation).to(self.how.device)
+            networks.whiten(self.network, normalise(train.images[:WHITENING_IMAGES]))
+        self._start_averages()
+
+    def _start_averages(self) -> None:
+        """Begins EMA and lookahead at the present weights."""
+        if self.recipe.ema:
+            self.averages["ema"] = averaging.Ema(self.network, decay=self.recipe.ema)
+        if self.recipe.lookahead:
+            total = self.recipe.epochs * self.steps_per_epoch
+            self.averages["lookahead"] = averaging.Lookahead(
+                self.network, interval=self.recipe.lookahead, total_steps=total
+            )
+
+    def schedule(self) -> Schedule:
+        """The factor on the learning rate by step; plateau goes by the history as well."""
+        shape = "constant" if self.recipe.schedule == "plateau" else self.recipe.schedule
+        total = self.recipe.epochs * self.steps_per_epoch
+        factor = schedule(shape, total_steps=total, warm_up=self.recipe.warm_up)
+        if self.recipe.schedule != "plateau":
+            return factor
+        return lambda step: factor(step) * history.plateau_factor(self.rows)
+
+    def epochs(self, *, stop: Callable[[Totals], bool]) -> Iterator[Epoch]:
+        """The remaining epochs, one after another; an unfinished one last where `stop` said so."""
+        yield from optimise.train(
+            self.loss,
+            self._epoch_batches,
+            optimiser=self.optimiser,
+            schedule=self.schedule(),
+            epochs=self.recipe.epochs,
+            steps_per_epoch=self.steps_per_epoch,
+            first_epoch=len(self.rows),
+            clip_norm=self.recipe.clip_norm,
+            after_step=self._after_step() if self.averages else None,
+            accumulate=self.recipe.accumulate,
+            begun=self.begun,
+            stop=stop,
+        )
+
+    def loss(self, batch: Batch) -> Step:
+        """The smoothed, blended cross-entropy of one batch; counts its plain loss and hits."""
+        assert self._forward is not None
+        torch.manual_seed(number((self.how.seed, "network", *batch.key, distributed.rank())))  # dropout, drop path
+        with evaluate.autocast(self.how.device, self.how.precision):
+            logits = self._forward(batch.inputs)
+        log_probabilities = logits.float().log_softmax(1)
+        plain = self._plain(log_probabilities, batch)
+        smoothing = self.recipe.label_smoothing
+        cost = torch.lerp(plain, -log_probabilities.mean(1), smoothing) if smoothing else plain
+        likelier = batch.labels if batch.other_labels is None or batch.share >= 0.5 else batch.other_labels
+        hits = (log_probabilities.detach().argmax(1) == likelier).sum()
+        sums = {"train_loss": plain.detach().sum(), "train_accuracy": hits}
+        return Step(loss=cost.mean() * batch.weight, sums=sums, row_count=len(batch.labels))
+
+    def held_out(self, held: Images) -> dict[str, float]:
+        """Scores of the present weights on `held`."""
+        how = self.how
+        return evaluate.held_out_scores(
+            self.network, held, normalisation=how.normalisation, precision=how.precision, resize=how.resize
+        )
+
+    def keep_best(self) -> None:
+        """Remembers the present weights as the best."""
+        self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+
+    def state(self) -> dict[str, Any]:
+        """Everything that going on later needs, as tensors and primitives."""
+        begun = self.begun or Totals()
+        return {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "averages": {name: average.values for name, average in self.averages.items()},
+            "best": self.best,
+            "rows": self.rows,
+            "begun": {"step": begun.step, "row_count": begun.row_count, "sums": begun.sums},
+            "seconds": self.seconds,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Puts back what `state` gave in an earlier process."""
+        self.network.load_state_dict(state["network"])
+        groups = [(group["lr"], group["weight_decay"]) for group in self.optimiser.param_groups]
+        self.optimiser.load_state_dict(state["optimiser"])  # type: ignore[attr-defined]
+        for group, (rate, decay) in zip(self.optimiser.param_groups, groups, strict=True):
+            group["lr"], group["weight_decay"] = rate, decay  # a checkpoint inside an epoch holds scheduled ones
+        self._start_averages()
+        for name, average in self.averages.items():
+            average.restore(state["averages"][name])
+        self.best, self.rows, self.seconds = state["best"], state["rows"], state["seconds"]
+        self.begun = Totals(**state["begun"]) if state["begun"]["step"] else None
+
+    def finish(self) -> None:
+        """Leaves the result in the network: the best weights under patience, else averaged or last ones."""
+        if self.best:
+            self.network.load_state_dict(self.best)
+        elif "ema" in self.averages:
+            self.averages["ema"].give_back()
+        self.network.eval()
+
+    def _epoch_batches(self, epoch: int) -> Iterator[Batch]:
+        modes.train_mode(self.network, batch_norm=self.recipe.batchnorm)
+        bias = networks.whitening_bias(self.network)
+        if bias is not None and epoch >= WHITENING_EPOCHS:
+            bias.requires_grad_(False)
+            self._forward = self._forward if epoch > WHITENING_EPOCHS else None
+        if self._forward is None:
+            self._forward = distributed.wrap(engine.build(self.network, self.how.engine), self.network)
+        return self.batches(epoch)
+
+    def _after_step(self) -> Callable[[], None]:
+        done = itertools.count(len(self.rows) * self.steps_per_epoch + (self.begun.step if self.begun else 0) + 1)
+
+        def average() -> None:
+            update = next(done)
+            for one in self.averages.values():
+                one.after_update(update)
+
+        return average
+
+    @staticmethod
+    def _plain(log_probabilities: Tensor, batch: Batch) -> Tensor:
+        """The cross-entropy of each row, [B]."""
+        own = -log_probabilities.gather(1, batch.labels[:, None])[:, 0]
+        if batch.other_labels is None:
+            return own
+        other = -log_probabilities.gather(1, batch.other_labels[:, None])[:, 0]
+        return torch.lerp(other, own, batch.share)
