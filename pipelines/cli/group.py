@@ -8,7 +8,20 @@ import traceback
 import click
 
 from extract.errors import PipelineError, nearest
-from pipelines.cli import backbones, demo, doctor, extract, features, fit_head, run, search
+from pipelines.cli import (
+    backbones,
+    compare,
+    demo,
+    doctor,
+    export,
+    extract,
+    features,
+    fit_head,
+    predict,
+    run,
+    runs,
+    search,
+)
 
 EPILOG = "Exit status: 0 done, 1 a failure, 2 a mistake in what was asked."
 
@@ -33,6 +46,10 @@ def pipeline() -> None:
 for command in (
     extract.extract_command,
     fit_head.fit_head_command,
+    predict.predict_command,
+    export.export_command,
+    compare.compare_command,
+    runs.runs_command,
     features.features_group,
     backbones.backbones_command,
     doctor.doctor_command,

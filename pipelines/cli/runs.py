@@ -1,0 +1,80 @@
+"""`pipeline runs`: what has been run in this workspace."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import click
+
+from extract.errors import InvalidInput
+from pipelines.cli import options
+from pipelines.cli.show import duration, size, table
+
+
+@click.command("runs")
+@click.option("--dataset", metavar="NAME", help="Only runs on this data set.")
+@click.option("--mode", metavar="frozen|finetuned|scratch", help="Only runs of this mode.")
+@click.option("--head", metavar="NAME", help="Only runs of this kind of head.")
+@click.option("--architecture", metavar="NAME", help="Only runs of this backbone or network.")
+@click.option("--status", metavar="done|failed", help="Only runs that ended so.")
+@click.option("--kind", metavar="head|network", help="Only runs of this kind.")
+@click.option(
+    "--sort", default="created", show_default=True, metavar="COLUMN", help="The column to sort by, as named in --csv."
+)
+@click.option("--reverse", is_flag=True, help="The greatest first.")
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE", help="Write every column there.")
+@options.common
+def runs_command(run: options.Run, sort: str, reverse: bool, csv_file: Path | None, **where: str | None) -> None:
+    """List the runs of a workspace, the oldest first.
+
+    Broken records are named on stderr and left out.
+    """
+    from pipelines.table import rows
+
+    wanted = {name: value for name, value in where.items() if value is not None}
+    found, problems = rows(run.workspace, where=wanted, sort=sort, reverse=reverse)
+    for problem in problems:
+        run.reporter.notice(problem)
+    if csv_file is not None:
+        _write(csv_file, found)
+    answer = {"runs": found, "count": len(found), "problems": problems, "csv": csv_file and str(csv_file)}
+    run.reporter.result(answer, _text(found) if found else "no runs")
+
+
+def _text(found: list[dict[str, Any]]) -> str:
+    columns = ["run", "what", "data set", "held out", "test", "95 % interval", "size", "search and fit", "status"]
+    return table(columns, [_cells(one) for one in found])
+
+
+def _cells(one: dict[str, Any]) -> list[str]:
+    taken = [one[f"{part}_seconds"] for part in ("search", "fit")]
+    interval = (one["interval_low"], one["interval_high"])
+    return [
+        one["run"],
+        one["name"],
+        one["dataset"] or "",
+        _rate(one["validation_accuracy"]),
+        _rate(one["test_accuracy"]),
+        "" if interval[0] is None else "{:.1%} to {:.1%}".format(*interval),
+        "" if one["bytes"] is None else size(one["bytes"]),
+        "" if taken == [None, None] else duration(sum(part or 0.0 for part in taken)),
+        one["status"],
+    ]
+
+
+def _rate(share: float | None) -> str:
+    return "" if share is None else f"{share:.2%}"
+
+
+def _write(path: Path, found: list[dict[str, Any]]) -> None:
+    from pipelines.table import COLUMNS
+
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(found)
+    except OSError as error:
+        raise InvalidInput(
+            f"csv file must be one that can be written; got {str(path)!r} ({error.strerror}). Name another."
+        ) from error

@@ -1,0 +1,118 @@
+"""A run as one ONNX graph, from uint8 pixels to probabilities, checked against torch before it gets its name."""
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from extract.errors import PipelineError, Unavailable
+from pipelines.predict import Classifier, Graph, divisor
+
+TOLERANCE = 1e-4  # largest difference of a probability; both sides compute in float32
+CHECKED_IMAGES = 3
+NEEDED = ("onnx", "onnxscript", "onnxruntime")
+
+
+class Probabilities(nn.Module):
+    """uint8 [B, 3, h, w] -> probabilities float32 [B, K]: the softmax of a graph's logits over a temperature."""
+
+    def __init__(self, graph: nn.Module, temperature: float) -> None:
+        super().__init__()
+        self.graph = graph
+        self.temperature = temperature
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (self.graph(images).double() / self.temperature).softmax(1).float()
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The file that was written, its size, what goes in and out, and the largest difference from torch."""
+
+    path: Path
+    file_bytes: int
+    input_shape: tuple[str | int, ...]
+    class_names: tuple[str, ...]
+    largest_difference: float
+
+
+def export(one: Classifier, path: Path, *, run: str, calibrated: bool = False) -> Exported:
+    """Writes `path`: input `images` uint8 [N, 3, h, w], any N; output `probabilities` float32 [N, K].
+
+    h and w are those of the data set, or of the network where images come in many sizes: then they must be
+    resized already. Classes are in the file's metadata. Raises `Unavailable` where a package is missing and
+    `PipelineError` where the graph cannot be written or does not give what torch gives.
+    """
+    require(*NEEDED)
+    graph = one.graph()
+    module = Probabilities(graph.module, divisor(one, calibrated=calibrated)).eval()
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        _write(module, graph, path=temporary, facts={"run": run, "classes": json.dumps(list(one.class_names))})
+        difference = _difference(module, graph, path=temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    shape = ("N", 3, graph.height, graph.width)
+    return Exported(path, path.stat().st_size, shape, one.class_names, difference)
+
+
+def require(*packages: str) -> None:
+    """Raises `Unavailable`, naming them all, unless every one of `packages` is installed."""
+    import importlib.util
+
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise Unavailable(
+            f"package {missing[0]} must be installed to export; it is not. Run pip install {' '.join(missing)}."
+        )
+
+
+@torch.no_grad()
+def _write(module: nn.Module, graph: Graph, *, path: Path, facts: dict[str, str]) -> None:
+    import onnx
+
+    example = torch.zeros(2, 3, graph.height, graph.width, dtype=torch.uint8)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program: Any = torch.onnx.export(
+                module,
+                (example,),
+                input_names=["images"],
+                output_names=["probabilities"],
+                dynamic_shapes={"images": {0: torch.export.Dim("N")}},
+                dynamo=True,
+                verbose=False,
+            )
+    except (torch.onnx.OnnxExporterError, RuntimeError) as error:
+        raise PipelineError(
+            f"network must be one that torch can export to ONNX; {str(error).strip().splitlines()[0]} "
+            "Another backbone may do."
+        ) from error
+    model = program.model_proto
+    onnx.helper.set_model_props(model, facts)
+    onnx.save(model, path)
+
+
+@torch.no_grad()
+def _difference(module: nn.Module, graph: Graph, *, path: Path) -> float:
+    """The largest difference of a probability on random images; `PipelineError` where it is too large."""
+    import onnxruntime
+
+    images = np.random.default_rng(0).integers(0, 256, (CHECKED_IMAGES, 3, graph.height, graph.width), np.uint8)
+    expected = module(torch.from_numpy(images)).numpy()
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (found,) = session.run(["probabilities"], {"images": images})
+    difference = float(np.abs(np.asarray(found) - expected).max())
+    if not difference <= TOLERANCE:
+        raise PipelineError(
+            f"exported graph must give torch's probabilities within {TOLERANCE}; got a difference of "
+            f"{difference:.2g}. Nothing was written."
+        )
+    return difference

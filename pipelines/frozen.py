@@ -1,0 +1,131 @@
+"""The classifier of a run of a head: the frozen backbone of its features, and the head."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import heads
+from extract import backbones, encoder
+from extract.embed import Embedder, stored
+from extract.errors import DamagedFile, InvalidInput
+from extract.images import Files, Pixels
+from extract.layout import block_ranges
+from extract.sources import source
+from extract.transforms import Preprocessing, Resize, resizes_by_matrix
+from pipelines import origins, pictures, records
+from pipelines.context import Context
+from pipelines.predict import Graph
+
+
+def load(record: dict[str, Any], *, context: Context, weights: Path | None, quick: bool) -> "FrozenClassifier":
+    """The classifier of a head's `record`. Raises where its weights cannot be found, or are not those recorded."""
+    head, recipe = heads.load(records.folder(context.workspace, record["run"]))
+    if recipe["content"] != record["features"]["content"]:
+        raise DamagedFile(f"head must be that of its record; got another in run {record['run']}. Run it again.")
+    if hasattr(head, "device"):
+        head.set_params(device=context.device)
+    return FrozenClassifier(record, head, context=context, weights=weights, quick=quick)
+
+
+class FrozenClassifier:
+    """Embeds as the run's features were embedded (same batch, precision, engine, storage), then applies the head.
+
+    `quick` leaves out what costs time for few images: compiling, and filling the batch. Equal within rounding then.
+    """
+
+    def __init__(
+        self, record: dict[str, Any], head: heads.Head, *, context: Context, weights: Path | None, quick: bool
+    ) -> None:
+        self._record, self._context = record, context
+        self._spec: dict[str, Any] = record["features"]["spec"]
+        self._weights = _weights(record, context=context, given=weights)
+        self._engine = "eager" if quick else record["features"]["engine"]
+        self._quick = quick
+        self._native = pictures.native_size(self._spec["dataset"])
+        self.head = head
+        self.class_names = tuple(record["class_names"][int(label)] for label in head.classes_)
+        self.temperature: float | None = record["temperature"]
+
+    def logits(self, paths: Sequence[Path]) -> np.ndarray:
+        """float32 [N, K] for image files."""
+        result = np.empty((len(paths), len(self.class_names)), np.float32)
+        for group in pictures.groups(paths, native=self._native):
+            names = tuple(str(paths[row]) for row in group.rows)
+            features = stored(self._embedded(group.images), storage=self._spec["storage"], ids=names)
+            result[group.rows] = self.head.logits(features[0].numpy())
+        return result
+
+    def graph(self) -> Graph:
+        """From pixels (of the data set's native size, or else already of the network's) to logits, in float32."""
+        from pipelines.graphs import FrozenGraph, head_module
+
+        backbone = self._backbone()
+        height, width = self._native or backbone.preprocessing.image_size
+        resize = _resize(backbone.preprocessing, height=height, width=width) if self._native else None
+        one = encoder.Encoder(backbone, resize=resize, precision="float32", views="plain")
+        return Graph(FrozenGraph(one, head_module(self.head)).eval(), height, width)
+
+    def _embedded(self, images: Pixels | Files) -> torch.Tensor:
+        """float32 [V, n, D]. The backbone is loaded for each way, because an encoder may change it in place."""
+        backbone = self._backbone()
+        read = source(images, backbone.preprocessing)
+        views = self._spec["views"] if self._engine == "compiled" else "plain"  # compiled, each graph has its own bits
+        one = encoder.Encoder(backbone, resize=read.resize, precision=self._spec["precision"], views=views)
+        model = encoder.build(one, engine=self._engine, device=self._context.device)
+        batch_size = min(self._spec["batch_size"], len(images)) if self._quick else self._spec["batch_size"]
+        embedder = Embedder(model, device=self._context.device, batch_size=batch_size, notice=self._context.notice)
+        blocks = []
+        for block in embedder.blocks(read, block_ranges(len(images), 8 * batch_size)):
+            blocks.append(block.features)
+            self._context.progress(block.stop, len(images), "images")
+        return torch.cat(blocks, dim=1)
+
+    def _backbone(self) -> backbones.Backbone:
+        spec = self._spec
+        given: dict[str, Any] = {
+            key: tuple(one) if isinstance(one, list) else one for key, one in spec["preprocessing"].items()
+        }
+        preprocessing = Preprocessing(**given)
+        height, width = preprocessing.image_size
+        found = backbones.load(
+            spec["backbone"],
+            weights=self._weights,
+            image_size=height if height == width else None,
+            pool=spec["pool"],
+            layers=None if spec["layers"] is None else tuple(int(part) for part in spec["layers"].split(",")),
+            seed=spec["weights"]["seed"] or 0,
+        )
+        if found.weights_sha256 != spec["weights"]["sha256"]:
+            raise InvalidInput(
+                f"weights must be those that run {self._record['run']} used (sha256 {spec['weights']['sha256'][:12]}); "
+                f"got others from {self._weights!r} ({found.weights_sha256[:12]}). Name the right file with --weights."
+            )
+        return replace(found, preprocessing=preprocessing)
+
+
+def _weights(record: dict[str, Any], *, context: Context, given: Path | None) -> str:
+    """Where to load the backbone's weights from: the given file, the source by name, or where the file lay."""
+    name = record["features"]["spec"]["weights"]["source"]
+    if given is not None or name != "file":
+        return name if given is None else str(given)
+    found = origins.weights_file(context.workspace, record["features"]["content"])
+    if found is None or not found.is_file():
+        raise InvalidInput(
+            f"weights file of run {record['run']} must be where it was; got "
+            f"{'no note of its place' if found is None else repr(str(found))}. Name it with --weights."
+        )
+    return str(found)
+
+
+def _resize(preprocessing: Preprocessing, *, height: int, width: int) -> nn.Module:
+    if not resizes_by_matrix(preprocessing, height=height, width=width):
+        raise InvalidInput(
+            f"preprocessing must be one that a graph can hold; got crop mode {preprocessing.crop_mode!r} at "
+            f"{preprocessing.image_size}, which pads or is not square. Use another --image-size."
+        )
+    return Resize(preprocessing, height=height, width=width)

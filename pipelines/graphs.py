@@ -1,0 +1,130 @@
+"""Heads as torch modules, and the whole way from pixels to logits as one: what `pipeline export` writes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from extract.errors import InvalidInput
+from heads import Head
+
+
+class FrozenGraph(nn.Module):
+    """uint8 [B, 3, h, w] -> logits float64 [B, K]: encoder, then head."""
+
+    def __init__(self, encoder: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.encoder(images)[0])
+
+
+class Layers(nn.Module):
+    """Affine maps with ReLU between them, in float64 as the heads compute: one is logistic, linear or ridge."""
+
+    def __init__(self, tensors: list[Tensor]) -> None:
+        super().__init__()
+        self.depth = len(tensors) // 2
+        for index, tensor in enumerate(tensors):
+            self.register_buffer(f"tensor{index}", tensor.double())
+
+    def forward(self, features: Tensor) -> Tensor:
+        values = features.double()
+        for layer in range(self.depth):
+            values = values.relu() if layer else values
+            values = values @ self.get_buffer(f"tensor{2 * layer}") + self.get_buffer(f"tensor{2 * layer + 1}")
+        return values
+
+
+class Angles(nn.Module):
+    """Cosines with class means, as seen from the mean of all, over a temperature."""
+
+    mean: Tensor
+    centroids: Tensor
+
+    def __init__(self, mean: Tensor, centroids: Tensor, temperature: float) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("centroids", normalize(centroids - mean, dim=1).T.contiguous() / temperature)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return normalize(features.double() - self.mean, dim=1) @ self.centroids
+
+
+class Votes(nn.Module):
+    """Votes of the most similar examples, whose whole bank is part of the module."""
+
+    mean: Tensor
+    bank: Tensor
+    members: Tensor
+
+    def __init__(
+        self, mean: Tensor, examples: Tensor, targets: Tensor, *, count: int, temperature: float | None, classes: int
+    ) -> None:
+        super().__init__()
+        self.count, self.temperature, self.classes = min(count, len(targets)), temperature, classes
+        self.register_buffer("mean", mean)
+        self.register_buffer("bank", normalize(examples.float() - mean, dim=1).T.contiguous())
+        self.register_buffer("members", nn.functional.one_hot(targets, classes).float())
+
+    def forward(self, features: Tensor) -> Tensor:
+        units = normalize(features.float() - self.mean, dim=1)
+        similarities, places = (units @ self.bank).topk(self.count)
+        nearness = similarities - similarities[:, :1]
+        weights = torch.ones_like(nearness) if self.temperature is None else (nearness / self.temperature).exp()
+        tally = (weights[:, :, None] * self.members[places]).sum(1)
+        shares = tally / tally.sum(1, keepdim=True)
+        return ((shares * self.count + 1 / self.classes) / (self.count + 1)).log().double()
+
+
+def head_module(head: Head) -> nn.Module:
+    """The fitted `head` as a module: features float [B, D] -> logits float64 [B, K].
+
+    Raises `InvalidInput` for a kind of head that has no such form.
+    """
+    if head.kind not in _MODULES:
+        raise InvalidInput(f"head must be one of {', '.join(_MODULES)} to be exported; got {head.kind!r}.")
+    tensors = {name: torch.from_numpy(array.copy()) for name, array in head.weights().items()}
+    return _MODULES[head.kind](tensors, head.get_params(), len(head.classes_))
+
+
+def _affine(tensors: dict[str, Tensor], options: dict[str, Any], classes: int) -> nn.Module:
+    return Layers([tensors["weights_"], tensors["bias_"]])
+
+
+def _layered(tensors: dict[str, Tensor], options: dict[str, Any], classes: int) -> nn.Module:
+    return Layers([tensors[name] for name in sorted(tensors)])
+
+
+def _centroid(tensors: dict[str, Tensor], options: dict[str, Any], classes: int) -> nn.Module:
+    mean, centroids, temperature = (tensors[name].double() for name in ("mean_", "centroids_", "temperature_"))
+    if options["metric"] == "cosine":
+        return Angles(mean, centroids, float(temperature))
+    offsets = centroids - mean  # the negative squared distance, but for a term that all classes share, is affine
+    bias = -2 * mean @ offsets.T - offsets.square().sum(1)
+    return Layers([2 * offsets.T / temperature, bias / temperature])
+
+
+def _neighbours(tensors: dict[str, Tensor], options: dict[str, Any], classes: int) -> nn.Module:
+    return Votes(
+        tensors["mean_"],
+        tensors["examples_"],
+        tensors["targets_"],
+        count=options["neighbours"],
+        temperature=options["temperature"],
+        classes=classes,
+    )
+
+
+_MODULES: dict[str, Callable[[dict[str, Tensor], dict[str, Any], int], nn.Module]] = {
+    "logistic": _affine,
+    "ridge": _affine,
+    "linear": _layered,
+    "mlp": _layered,
+    "centroid": _centroid,
+    "knn": _neighbours,
+}

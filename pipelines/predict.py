@@ -1,0 +1,129 @@
+"""A run and raw images -> classes with probabilities: everything that is needed comes from the record.
+
+How a kind of run turns images into logits is in a room of its own, which offers
+`load(record, *, context, weights, quick) -> Classifier`.
+"""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from extract.errors import DamagedFile, InvalidInput
+from pipelines import pictures, records
+from pipelines.context import Context
+
+if TYPE_CHECKING:
+    from torch import nn
+
+ROOMS = {"head": "pipelines.frozen", "network": "pipelines.whole"}
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A module that turns raw images, uint8 [B, 3, height, width], into logits float [B, K]; on the CPU, in float32."""
+
+    module: "nn.Module"
+    height: int
+    width: int
+
+
+class Classifier(Protocol):
+    """A run made usable. Columns of its logits are the `class_names`, and `temperature` belongs to them."""
+
+    class_names: tuple[str, ...]
+    temperature: float | None
+
+    def logits(self, paths: Sequence[Path]) -> np.ndarray:
+        """float32 [N, K] for image files: bit for bit the run's own test logits where they are its test images.
+
+        Raises `UnreadableImage`, which names the file.
+        """
+        ...
+
+    def graph(self) -> Graph:
+        """The whole way from pixels to logits, for export."""
+        ...
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One image: its likeliest classes with their probabilities, the likeliest first."""
+
+    path: Path
+    top: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What became of the images: those that were classified, in order, and those that could not be read."""
+
+    images: tuple[Prediction, ...]
+    skipped: tuple[Path, ...]
+
+
+def classifier(
+    run: str, *, context: Context, weights: Path | None = None, quick: bool = False
+) -> tuple[Classifier, dict[str, Any]]:
+    """(the classifier of `run`, its record). `run` may be an unambiguous prefix.
+
+    `weights` names the file of the backbone's weights where it is no longer at its old place. `quick` spares
+    what makes the logits those of the record to the last bit: they are then equal within rounding. Raises
+    `InvalidInput` for runs that failed or do not exist and `DamagedFile` for one whose files have changed.
+    """
+    record = records.read(context.workspace, run)
+    if record["status"] != "done":
+        raise InvalidInput(f"run must be done; got {record['run']}, which failed ({record['error']}). Run it again.")
+    if not records.is_whole(context.workspace, record["run"], record["files"]):
+        raise DamagedFile(f"run must be whole; got {record['run']}, whose files are gone or altered. Run it again.")
+    room = importlib.import_module(ROOMS[record["kind"]])
+    return room.load(record, context=context, weights=weights, quick=quick), record
+
+
+def predict(
+    one: Classifier, places: Sequence[Path], *, top: int = 5, calibrated: bool = False, on_bad_image: str = "error"
+) -> Predictions:
+    """The likeliest `top` classes of every image that `places` (files and folders) name.
+
+    `calibrated` divides the logits by the temperature that was fitted on held-out images. An unreadable image
+    is an `UnreadableImage`, or is skipped where `on_bad_image` is "skip".
+    """
+    if top < 1:
+        raise InvalidInput(f"top must be at least 1; got {top}.")
+    paths, skipped = pictures.listed(places), ()
+    if on_bad_image == "skip":
+        paths, skipped = pictures.readable(paths)
+    if not paths:
+        return Predictions((), skipped)
+    found = probabilities(one, one.logits(paths), calibrated=calibrated)
+    order = np.argsort(-found, axis=1, kind="stable")[:, : min(top, len(one.class_names))]
+    images = tuple(
+        Prediction(path, tuple((one.class_names[column], float(row[column])) for column in columns))
+        for path, row, columns in zip(paths, found, order, strict=True)
+    )
+    return Predictions(images, skipped)
+
+
+def probabilities(one: Classifier, logits: np.ndarray, *, calibrated: bool) -> np.ndarray:
+    """float64 [N, K]: the softmax of `logits` [N, K], at the run's temperature where `calibrated`.
+
+    Raises `InvalidInput` where the run has no temperature, because nothing was held out.
+    """
+    from scipy.special import softmax
+
+    return softmax(logits.astype(np.float64) / divisor(one, calibrated=calibrated), axis=1)
+
+
+def divisor(one: Classifier, *, calibrated: bool) -> float:
+    """What logits are divided by: 1, or the run's temperature where `calibrated`."""
+    if not calibrated:
+        return 1.0
+    if one.temperature is None:
+        raise InvalidInput(
+            "run must have held out images to be calibrated; this one had none (--validation none). "
+            "Leave --calibrated out."
+        )
+    return one.temperature

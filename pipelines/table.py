@@ -1,0 +1,83 @@
+"""Records as rows of a table: chosen, sorted, and short enough to read."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from extract.errors import unknown
+from pipelines import records
+
+COLUMNS: tuple[str, ...] = (
+    "run",
+    "created",
+    "status",
+    "kind",
+    "mode",
+    "name",
+    "architecture",
+    "weights",
+    "head",
+    "dataset",
+    "subset",
+    "image_size",
+    "seed",
+    "validation_accuracy",
+    "test_accuracy",
+    "interval_low",
+    "interval_high",
+    "log_loss",
+    "calibration_error",
+    "parameters",
+    "flops",
+    "bytes",
+    "extraction_seconds",
+    "search_seconds",
+    "fit_seconds",
+    "evaluation_seconds",
+    "error",
+)
+FILTERS = ("dataset", "mode", "head", "architecture", "status", "kind")
+
+
+def rows(
+    workspace: Path, *, where: Mapping[str, str], sort: str = "created", reverse: bool = False
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """(one flat row of `COLUMNS` for every record that fits `where`, a sentence for every broken record).
+
+    `where` holds the wanted value of some of `FILTERS`. Rows are sorted by the column `sort`, those without a
+    value last. Raises `InvalidInput` with the nearest names for an unknown column, and for a value of `where`
+    that no record has, though there are records.
+    """
+    if sort not in COLUMNS:
+        raise unknown("column to sort by", name=sort, known=COLUMNS)
+    found, problems = records.read_all(workspace)
+    table = [row(record) for record in found]
+    for column, wanted in where.items():
+        present = {str(one[column]) for one in table if one[column] is not None}
+        if table and wanted not in present:
+            raise unknown(column, name=wanted, known=present)
+    table = [one for one in table if all(one[column] == wanted for column, wanted in where.items())]
+    return _sorted(table, sort=sort, reverse=reverse), problems
+
+
+def row(record: Mapping[str, Any]) -> dict[str, Any]:
+    """One record as a flat row of `COLUMNS`; None for what it lacks."""
+    dataset, test, seconds = (record.get(key) or {} for key in ("dataset", "test", "seconds"))
+    low, high = test.get("interval") or (None, None)
+    nested = {
+        "dataset": dataset.get("name"),
+        "subset": dataset.get("subset"),
+        "validation_accuracy": (record.get("validation") or {}).get("accuracy"),
+        "test_accuracy": test.get("accuracy"),
+        "interval_low": low,
+        "interval_high": high,
+        "log_loss": test.get("log_loss"),
+        "calibration_error": test.get("calibration_error"),
+        **{f"{part}_seconds": seconds.get(part) for part in ("extraction", "search", "fit", "evaluation")},
+    }
+    return {column: nested[column] if column in nested else record.get(column) for column in COLUMNS}
+
+
+def _sorted(table: Sequence[dict[str, Any]], *, sort: str, reverse: bool) -> list[dict[str, Any]]:
+    known = [one for one in table if one[sort] is not None]
+    return sorted(known, key=lambda one: one[sort], reverse=reverse) + [one for one in table if one[sort] is None]
