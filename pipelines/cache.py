@@ -18,7 +18,6 @@ from joblib._store_backends import CacheWarning
 
 from extract.errors import InvalidInput, PipelineError
 
-
 _LOOKING: ContextVar[bool] = ContextVar("looking", default=False)
 
 

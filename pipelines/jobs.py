@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -106,9 +106,32 @@ def make(command: str, given: Mapping[str, Any]) -> list[Job]:
     if not 1 <= repeats <= 1000:
         raise InvalidInput(f"seeds must be from 1 to 1000; got {repeats}.")
     head = _of(HeadSpec, given)
-    return [
-        Job(command, features, dataclasses.replace(head, seed=head.seed + repeat)) for repeat in range(repeats)
-    ]
+    return [Job(command, features, dataclasses.replace(head, seed=head.seed + repeat)) for repeat in range(repeats)]
+
+
+def labels(jobs: Sequence[Job]) -> list[str]:
+    """A label for each job: its name, and the options in which it differs from others of that name."""
+    named: dict[str, list[dict[str, Any]]] = {}
+    for job in jobs:
+        named.setdefault(job.name, []).append(_flat(job))
+    varying = {name: _varying(flats) for name, flats in named.items()}
+    return [_label(job, varying[job.name]) for job in jobs]
+
+
+def _flat(job: Job) -> dict[str, Any]:
+    specs = {part: spec for part, spec in job.key().items() if part != "command"}
+    return {f"{part}.{name}": value for part, spec in specs.items() for name, value in spec.items()}
+
+
+def _varying(flats: list[dict[str, Any]]) -> list[str]:
+    names = dict.fromkeys(name for flat in flats for name in flat)
+    return [name for name in names if len({repr(flat.get(name)) for flat in flats}) > 1]
+
+
+def _label(job: Job, varying: list[str]) -> str:
+    flat = _flat(job)
+    parts = {name.partition(".")[2].replace("_", " "): flat[name] for name in varying if flat.get(name) is not None}
+    return f"{job.name} ({', '.join(f'{name} {value}' for name, value in parts.items())})" if parts else job.name
 
 
 def _of(spec: type, given: Mapping[str, Any]) -> Any:
@@ -131,12 +154,10 @@ def _features(spec: ExtractSpec) -> ExtractSpec:
 
 def _absolute(name: str, value: Any) -> Any:
     """Paths as every process of a cluster must see them; anything else as it is."""
-    is_path = value is not None and (
-        name == "data_dir"
-        or (name == "dataset" and value not in NAMES and Path(value).exists())
-        or (name == "weights" and value not in SOURCES and Path(value).exists())
-    )
-    return str(Path(value).resolve()) if is_path else value
+    words = {"data_dir": (), "dataset": NAMES, "weights": SOURCES}
+    if name not in words or value is None or value in words[name]:
+        return value
+    return str(Path(value).resolve()) if name == "data_dir" or Path(value).exists() else value
 
 
 def _short(dataset: str) -> str:

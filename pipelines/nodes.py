@@ -53,7 +53,9 @@ class Tree:
                 raise self.refuse(key, f"key of {what} must be a name; got {_shown(key)}.")
             if key.value in seen:
                 first = seen[key.value].start_mark.line + 1
-                raise self.refuse(key, f"key of {what} must stand once; got {key.value!r} again (first in line {first}).")
+                raise self.refuse(
+                    key, f"key of {what} must stand once; got {key.value!r} again (first in line {first})."
+                )
             seen[key.value] = key
         return list(self._merged(node).items())
 
@@ -71,15 +73,25 @@ class Tree:
             raise self.refuse(node, f"{what} must be a list; got {_shown(node)}.")
         return node.value
 
-    def scalars(self, node: yaml.Node, what: str) -> list[yaml.ScalarNode]:
-        """The one scalar that stands there, or those of a list that is not empty."""
+    def values(self, node: yaml.Node, hint: Any, *, what: str) -> list[Any]:
+        """The value that stands there, or those of a list that is not empty, as the type `hint` wants them.
+
+        Where the type holds several values at once, a list within the list is one of them: `[[1, 2], [3]]`.
+        """
         found = node.value if isinstance(node, yaml.SequenceNode) else [node]
         if not found:
             raise self.refuse(node, f"{what} must have a value; got an empty list. Leave the key out for its default.")
-        for one in found:
-            if not isinstance(one, yaml.ScalarNode):
-                raise self.refuse(one, f"{what} must be a value or a list of values; got {_shown(one)}.")
-        return found
+        return [self._value(one, hint, what=what) for one in found]
+
+    def _value(self, node: yaml.Node, hint: Any, *, what: str) -> Any:
+        several = bool({list, tuple} & {typing.get_origin(kind) or kind for kind in _kinds(hint)})
+        if several and isinstance(node, yaml.SequenceNode | yaml.ScalarNode):
+            parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
+            texts = tuple(self.text(part, what) for part in parts)
+            return ",".join(texts) if str in _kinds(hint) else texts
+        if not isinstance(node, yaml.ScalarNode):
+            raise self.refuse(node, f"{what} must be a value or a list of values; got {_shown(node)}.")
+        return self._scalar(node, hint, what=what)
 
     def text(self, node: yaml.Node, what: str) -> str:
         """The text of a scalar."""
@@ -87,9 +99,8 @@ class Tree:
             raise self.refuse(node, f"{what} must be text; got {_shown(node)}.")
         return node.value
 
-    def value(self, node: yaml.ScalarNode, hint: Any, *, what: str) -> Any:
-        """The scalar as the type `hint` wants it (`int | None`, `str`, ...)."""
-        wanted = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    def _scalar(self, node: yaml.ScalarNode, hint: Any, *, what: str) -> Any:
+        wanted = _kinds(hint)
         if types.NoneType in wanted and node.style is None and node.value in NOTHING:
             return None
         for kind in (kind for kind in (int, float, bool, str) if kind in wanted):
@@ -156,6 +167,11 @@ def _children(node: yaml.CollectionNode) -> list[yaml.Node]:
     if isinstance(node, yaml.MappingNode):
         return [one for pair in node.value for one in pair]
     return list(node.value)
+
+
+def _kinds(hint: Any) -> tuple[Any, ...]:
+    """The types that a hint allows: `int | None` allows two."""
+    return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
 
 
 def _read(text: str, kind: type) -> Any:

@@ -24,6 +24,11 @@ class Planned:
     record: dict[str, Any] | None = None
     reason: str = ""
 
+    @property
+    def run(self) -> str | None:
+        """The run of its record; None for an extraction."""
+        return None if self.record is None else self.record.get("run")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -120,7 +125,9 @@ class _Asker:
         assert spec is not None
         if spec not in self._features:
             extraction = Job("extract", spec)
-            self._features[spec] = self._kept_features(extraction) if self._is_here(job) else Planned(extraction, MISSING)
+            self._features[spec] = (
+                self._kept_features(extraction) if self._is_here(job) else Planned(extraction, MISSING)
+            )
         found = self._features[spec]
         return Planned(job, found.state, found.record)
 

@@ -4,12 +4,27 @@ The bodies of the cached functions are one line each, because joblib forgets eve
 character of them changes; what they mean is versioned by the `stage_version` in their keys.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipelines import cache, features, fitting, origins
+from pipelines import cache, features, fitting, origins, training
 from pipelines.context import Context
-from pipelines.specs import ExtractKey, ExtractSpec, HeadKey, HeadSpec, locate, resolve_extract, resolve_head
+from pipelines.heading import Heading
+from pipelines.specs import (
+    ExtractKey,
+    ExtractSpec,
+    HeadKey,
+    HeadSpec,
+    NetworkKey,
+    NetworkSpec,
+    locate,
+    locate_images,
+    resolve_extract,
+    resolve_head,
+    resolve_network,
+    weights_source,
+)
 
 
 def _extract(key: str, context: features.Inputs) -> dict[str, Any]:
@@ -18,6 +33,10 @@ def _extract(key: str, context: features.Inputs) -> dict[str, Any]:
 
 def _fit_head(key: str, context: fitting.Inputs) -> dict[str, Any]:
     return fitting.compute(HeadKey.from_text(key), context)
+
+
+def _train(key: str, context: training.Inputs) -> dict[str, Any]:
+    return training.compute(NetworkKey.from_text(key), context)
 
 
 def extract(spec: ExtractSpec, context: Context) -> dict[str, Any]:
@@ -77,3 +96,45 @@ def kept_features(spec: ExtractSpec, context: Context) -> dict[str, Any] | None:
     key = resolve_extract(spec, located=locate(spec, context.workspace), device=context.device)
     record = cache.find(_extract, key.text(), workspace=context.workspace, is_whole=lambda _: True)
     return None if record is None else {**record, "whole": features.is_whole(record, context.workspace)}
+
+
+def train(spec: NetworkSpec, context: Context, *, tensorboard: Path | None = None) -> dict[str, Any]:
+    """The record of a trained network, computed or found; `cached` tells which, `path` where it lies."""
+    located = locate_images(spec, context.workspace)
+    key = resolve_network(spec, located=located, device=context.device, workspace=context.workspace)
+    record, cached = cache.ask(
+        _train,
+        key.text(),
+        context=training.Inputs(
+            located=located,
+            source=weights_source(spec, context.workspace),
+            context=context,
+            heading=_heading(spec, context),
+            speed=spec.speed(),
+            tensorboard=tensorboard,
+        ),
+        workspace=context.workspace,
+        is_whole=lambda found: training.is_whole(found, context.workspace),
+    )
+    return {**record, "path": str(context.workspace / "runs" / record["run"]), "cached": cached}
+
+
+def _heading(spec: NetworkSpec, context: Context) -> Heading:
+    """How a fine-tuning comes by the head of its network: through the stages, when it asks."""
+    features = ExtractSpec(
+        backbone=spec.network,
+        weights=str(spec.weights),
+        dataset=spec.dataset,
+        data_dir=spec.data_dir,
+        image_size=spec.image_size,
+        subset=spec.subset,
+        test_subset=spec.test_subset,
+        precision=spec.whole_recipe().precision,
+        on_bad_image=spec.on_bad_image,
+        seed=spec.seed,
+    )
+    return Heading(
+        context,
+        features=lambda size: Path(extract(replace(features, image_size=size), context)["path"]),
+        fitted=lambda path: Path(fit_head(HeadSpec(seed=spec.seed), context, features_path=path)["path"]),
+    )

@@ -146,8 +146,7 @@ def _given(tree: nodes.Tree, pairs: list[tuple[yaml.ScalarNode, yaml.Node]], com
             raise tree.refuse(key, str(unknown(what, name=key.value, known=spelt)))
         if name in given:
             raise tree.refuse(key, f"option must stand once; got {key.value!r} again, under its other spelling.")
-        read = [tree.value(one, known[name], what=key.value) for one in tree.scalars(value, key.value)]
-        given[name] = (key, read)
+        given[name] = (key, tree.values(value, known[name], what=key.value))
     return given
 
 

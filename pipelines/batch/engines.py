@@ -40,7 +40,9 @@ class Engine:
         if self.scheduler is not None and self.name == "loky":
             raise InvalidInput("scheduler must come with --engine dask or ray; got --engine loky, which has none.")
         if self.scheduler is not None and self.jobs is not None:
-            raise InvalidInput("jobs must be left to a cluster, which has a slot for each; got --jobs with --scheduler.")
+            raise InvalidInput(
+                "jobs must be left to the cluster, by its slots; got --jobs with --scheduler. Leave one out."
+            )
 
     @property
     def is_remote(self) -> bool:

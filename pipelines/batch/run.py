@@ -26,20 +26,26 @@ Told = Callable[[Job, Outcome], None]
 
 @dataclass
 class Batch:
-    """One run of a plan: where it computes, who is told of every outcome, and the outcomes so far."""
+    """One run of a plan: where it computes, who is told of every outcome, and the outcomes so far.
+
+    `listed` are the jobs of the study; an extraction that only they need is not among them, and its failure is
+    theirs.
+    """
 
     context: Context
     devices: tuple[str, ...]
     told: Told
+    listed: frozenset[Job]
     outcomes: dict[Job, Outcome] = dataclasses.field(default_factory=dict)
 
     def end(self, job: Job, outcome: Outcome) -> None:
         """Keeps the outcome of a job: a failure as a record, a success in place of an earlier failure."""
-        self.outcomes[job] = outcome
-        if outcome.status == "failed":
+        if outcome.status == "failed" and outcome.run is None and job in self.listed:
+            outcome = dataclasses.replace(outcome, run=job.digest())
             _record_failure(self.context.workspace, job, outcome.error)
-        else:
+        elif outcome.status != "failed":
             forget_failure(self.context.workspace, job)
+        self.outcomes[job] = outcome
         self.told(job, outcome)
 
 
@@ -50,10 +56,10 @@ def run(plan: Plan, *, engine: Engine, context: Context, devices: tuple[str, ...
     of each job, and of each extraction that came first, as it ends. Raises `Unavailable` when a cluster's
     scheduler does not answer or its workers do not see the workspace.
     """
-    batch = Batch(context, devices, told)
+    batch = Batch(context, devices, told, frozenset(planned.job for planned in plan.jobs))
     for planned in plan.jobs:
         if planned.state == CACHED:
-            batch.end(planned.job, Outcome(CACHED, planned.record))
+            batch.end(planned.job, Outcome(CACHED, planned.run))
         elif planned.state == IMPOSSIBLE:
             cache.make_workspace(context.workspace)
             batch.end(planned.job, Outcome("failed", error=planned.reason))
@@ -167,8 +173,8 @@ def _must_share(pool: Pool, workspace: Path) -> None:
         probe.unlink(missing_ok=True)
     if not answer.sees_workspace:
         raise Unavailable(
-            f"workspace must be shared with the workers of the cluster; {str(workspace.resolve())!r} is not seen there. "
-            "Name a directory on a shared disk with --workspace."
+            f"workspace must be shared with the workers of the cluster; got {str(workspace.resolve())!r}, "
+            "which they do not see. Name a directory on a shared disk with --workspace."
         )
 
 

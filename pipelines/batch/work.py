@@ -11,9 +11,11 @@ from typing import Any
 from extract.errors import PipelineError
 from extract.machine import core_count, cuda_device_count
 from extract.runtime import limited_threads
+from pipelines import records
 from pipelines.batch.leases import leased
 from pipelines.context import Context
 from pipelines.jobs import Job
+from pipelines.specs import resolve_head
 
 ORPHAN_POLL_SECONDS = 1.0
 
@@ -42,10 +44,13 @@ class Hello:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job: "computed" or "cached" with the stage's `record`, or "failed" with `error`."""
+    """What came of a job: "computed" or "cached", or "failed" with `error`.
+
+    `run` is the run whose record tells of it; None for an extraction, and for a failure that is not recorded yet.
+    """
 
     status: str
-    record: dict[str, Any] | None = None
+    run: str | None = None
     error: str = ""
     seconds: float = 0.0
 
@@ -77,8 +82,9 @@ def done(job: Job, context: Context) -> Outcome:
     try:
         record = _stage(job, context)
     except Exception as error:  # noqa: BLE001 (a failed job is a record with its message, and the rest goes on)
-        return Outcome("failed", error=sentence(error), seconds=time.perf_counter() - begun)
-    return Outcome("cached" if record["cached"] else "computed", record, seconds=time.perf_counter() - begun)
+        return Outcome("failed", _failed_run(job, context), sentence(error), time.perf_counter() - begun)
+    status = "cached" if record["cached"] else "computed"
+    return Outcome(status, record.get("run"), seconds=time.perf_counter() - begun)
 
 
 def sentence(error: BaseException) -> str:
@@ -97,6 +103,26 @@ def _stage(job: Job, context: Context) -> dict[str, Any]:
     if job.head is None:
         return features
     return stages.fit_head(job.head, context, features_path=Path(features["path"]))
+
+
+def _failed_run(job: Job, context: Context) -> str | None:
+    """The run under which the stage itself has recorded the failure of a job; None where it got not that far."""
+    try:
+        run = _run(job, context)
+        return run if run is not None and records.read(context.workspace, run)["status"] == "failed" else None
+    except PipelineError:
+        return None
+
+
+def _run(job: Job, context: Context) -> str | None:
+    from pipelines import stages
+
+    if job.network is not None:
+        return stages.network_run(job.network, context)
+    if job.head is None or job.features is None:
+        return None
+    features = stages.kept_features(job.features, context)
+    return None if features is None else resolve_head(job.head, features=features["content"]).run()
 
 
 @functools.cache

@@ -10,17 +10,20 @@ import click
 from extract.errors import PipelineError, nearest
 from pipelines.cli import (
     backbones,
+    cache,
     compare,
     demo,
     doctor,
     export,
     extract,
     features,
+    finetune,
     fit_head,
     predict,
     run,
     runs,
     search,
+    train,
 )
 
 EPILOG = "Exit status: 0 done, 1 a failure, 2 a mistake in what was asked."
@@ -55,7 +58,10 @@ for command in (
     doctor.doctor_command,
     demo.demo_command,
     run.run_command,
+    cache.cache_group,
     search.search_command,
+    train.train_command,
+    finetune.finetune_command,
 ):
     pipeline.add_command(command)
 

@@ -12,7 +12,7 @@ from pipelines.cli.show import duration, size, table
 if TYPE_CHECKING:
     from pipelines.batch import Engine, Outcome
     from pipelines.jobs import Job
-    from pipelines.plan import Plan
+    from pipelines.plan import Plan, Planned
     from pipelines.study import Study
 
 
@@ -44,7 +44,8 @@ def run_command(
     What the cache has is not computed again; a job that fails is recorded and the rest goes on. Killed and
     started again, it goes on where it stopped.
     """
-    from pipelines import plan, study as studies
+    from pipelines import plan
+    from pipelines import study as studies
     from pipelines.batch import Engine
 
     how = Engine(engine, jobs, scheduler)
@@ -61,23 +62,26 @@ def run_command(
 def _show(run: options.Run, described: "Study", planned: "Plan") -> None:
     """The plan: what is there, what would be computed, and what that would take."""
     from pipelines.estimate import Estimator
+    from pipelines.jobs import labels
+    from pipelines.plan import Planned
 
     estimator = Estimator(run.workspace, device=run.device)
-    lines = [_line(job, "missing", "extracted first", estimator) for job in planned.implied()]
-    lines += [_line(one.job, one.state, one.reason, estimator) for one in planned.jobs]
+    listed = [Planned(job, "missing", reason="extracted first") for job in planned.implied()] + list(planned.jobs)
+    names = labels([one.job for one in listed])
+    lines = [_line(one, name, estimator) for one, name in zip(listed, names, strict=True)]
     counts = {state: len(planned.of(state)) for state in ("cached", "missing", "impossible")}
     totals = {key: sum(line[key] or 0 for line in lines) for key in ("seconds", "bytes")}
     values = {"study": described.name, "jobs": len(planned.jobs), **counts, **totals, "plan": lines}
     run.reporter.result(values, _plan_text(values))
 
 
-def _line(job: "Job", state: str, note: str, estimator: Any) -> dict[str, Any]:
-    cost = estimator.of(job) if state == "missing" else None
+def _line(planned: "Planned", name: str, estimator: Any) -> dict[str, Any]:
+    cost = estimator.of(planned.job) if planned.state == "missing" else None
     return {
-        "job": job.name,
-        "command": job.command,
-        "state": state,
-        "note": note,
+        "job": name,
+        "command": planned.job.command,
+        "state": planned.state,
+        "note": planned.reason,
         "seconds": None if cost is None else cost.seconds,
         "bytes": None if cost is None else cost.byte_count,
     }
@@ -105,18 +109,21 @@ def _plan_text(values: dict[str, Any]) -> str:
 def _compute(run: options.Run, described: "Study", planned: "Plan", *, how: "Engine") -> None:
     from pipelines import batch
 
-    begun, told = time.perf_counter(), _Teller(run, len(planned.jobs) + len(planned.implied()))
-    devices = _devices(run, how)
-    outcomes = batch.run(planned, engine=how, context=run.context(), devices=devices, told=told)
-    pairs = [(one.job, outcome) for one, outcome in zip(planned.jobs, outcomes, strict=True)]
-    counts = {status: sum(outcome.status == status for _, outcome in pairs) for status in ("computed", "cached", "failed")}
-    runs = [found for job, outcome in pairs if (found := _run_of(job, outcome)) is not None]
+    begun, told = time.perf_counter(), _Teller(run, planned)
+    outcomes = batch.run(planned, engine=how, context=run.context(), devices=_devices(run, how), told=told)
     seconds = time.perf_counter() - begun
-    values = {"study": described.name, "jobs": len(pairs), **counts, "seconds": seconds, "runs": runs}
-    failures = [{"job": job.name, "run": job.digest(), "error": outcome.error} for job, outcome in pairs if outcome.error]
+    counts = {one: sum(outcome.status == one for outcome in outcomes) for one in ("computed", "cached", "failed")}
+    failures = [
+        {"job": told.names[one.job], "run": outcome.run, "error": outcome.error}
+        for one, outcome in zip(planned.jobs, outcomes, strict=True)
+        if outcome.status == "failed"
+    ]
+    values = {"study": described.name, "jobs": len(outcomes), **counts, "seconds": seconds}
     text = ", ".join(f"{count} {status}" for status, count in counts.items())
-    text = f"{described.name}: {len(pairs)} jobs in {duration(seconds)}: {text}"
-    run.reporter.result({**values, "failures": failures}, text)
+    run.reporter.result(
+        {**values, "runs": [outcome.run for outcome in outcomes if outcome.run is not None], "failures": failures},
+        f"{described.name}: {len(outcomes)} jobs in {duration(seconds)}: {text}",
+    )
     if failures:
         sys.exit(1)
 
@@ -124,22 +131,20 @@ def _compute(run: options.Run, described: "Study", planned: "Plan", *, how: "Eng
 class _Teller:
     """Tells of each outcome as it comes."""
 
-    def __init__(self, run: options.Run, total: int) -> None:
-        self._reporter, self._total, self._count = run.reporter, total, 0
+    def __init__(self, run: options.Run, planned: "Plan") -> None:
+        from pipelines.jobs import labels
+
+        jobs = [one.job for one in planned.jobs] + planned.implied()
+        self.names = dict(zip(jobs, labels(jobs), strict=True))
+        self._reporter, self._count = run.reporter, 0
 
     def __call__(self, job: "Job", outcome: "Outcome") -> None:
         self._count += 1
+        what = f"{self._count} of {len(self.names)}  {self.names[job]}"
         if outcome.status == "computed":
-            self._reporter.notice(f"{self._count} of {self._total}  {job.name}: done in {duration(outcome.seconds)}")
+            self._reporter.notice(f"{what}: done in {duration(outcome.seconds)}")
         elif outcome.status == "failed":
-            self._reporter.notice(f"{self._count} of {self._total}  {job.name}: failed: {outcome.error}")
-
-
-def _run_of(job: "Job", outcome: "Outcome") -> str | None:
-    """The run of a job: that of its record, or of its failure; an extraction that is done has none."""
-    if outcome.record is None:
-        return job.digest()
-    return outcome.record.get("run")
+            self._reporter.notice(f"{what}: failed: {outcome.error}")
 
 
 def _devices(run: options.Run, how: "Engine") -> tuple[str, ...]:

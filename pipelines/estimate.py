@@ -1,0 +1,158 @@
+"""What a missing job will take: seconds and bytes, from the work it is and the rate that this machine has shown.
+
+The work is counted (FLOPs of the network times images); the rate is the median of what the workspace's own
+runs reached, or, in an empty workspace, a cautious guess for this kind of machine. Right within a factor of
+two or three, which is what a decision to start tonight or now needs.
+"""
+
+import json
+import os
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from extract.datasets import NAMES
+from extract.errors import PipelineError
+from extract.machine import core_count, processor_has_bfloat16
+from pipelines import records
+from pipelines.jobs import Job, NetworkSpec
+from pipelines.specs import ExtractSpec
+
+CORE_RATE = 25e9  # FLOP a second of one core in float32 (measured: 24e9 with AVX2, 53e9 with AMX, eager)
+BF16_GAIN = 4.0
+GPU_RATE = 30e12
+BACKWARD = 3.0  # a training step costs about three forward passes
+HEAD_ROW_SECONDS = 5e-4  # choosing and fitting a head, a training row (measured: 50,000 x 1280 in 20 to 30 s)
+COUNTS = {"cifar10": (50_000, 10_000, 10), "cifar100": (50_000, 10_000, 100), "digits": (1_437, 360, 10)}
+STORAGE_BYTES = {"float16": 2, "float32": 4}
+USUAL_SIZES = {"cifar10": 32, "cifar100": 32, "digits": 32}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of computing and bytes on disk."""
+
+    seconds: float
+    byte_count: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Images of the splits and classes of a data set, after subsetting."""
+
+    train: int
+    test: int
+    classes: int
+
+
+class Estimator:
+    """Estimates jobs on a device, with what a workspace has learned about it."""
+
+    def __init__(self, workspace: Path, *, device: str) -> None:
+        self._records = [one for one in records.read_all(workspace)[0] if one["status"] == "done"]
+        self._guess = GPU_RATE if device.startswith("cuda") else core_count() * CORE_RATE
+        if device == "cpu" and processor_has_bfloat16():
+            self._guess *= BF16_GAIN
+        self._extraction_rate = _median(_extraction_rates(workspace), self._guess)
+        self._training_rate = _median(_training_rates(self._records), self._guess / 2)
+        self._sizes: dict[tuple[Any, ...], Any] = {}
+
+    def of(self, job: Job) -> Cost | None:
+        """The cost of a job without that of its extraction; None where the network cannot be sized."""
+        try:
+            if job.network is not None:
+                return self._network(job.network)
+            assert job.features is not None
+            return self._extraction(job.features) if job.head is None else self._head(job.head.head, job.features)
+        except PipelineError:
+            return None
+
+    def _extraction(self, spec: ExtractSpec) -> Cost:
+        rows, backbone = _rows(spec), self._backbone(spec)
+        images = (rows.train + rows.test) * (2 if spec.views == "flip" else 1)
+        stored = images * backbone.dimension * STORAGE_BYTES[spec.storage]
+        return Cost(images * backbone.flops / self._extraction_rate, stored + 64 * (rows.train + rows.test))
+
+    def _head(self, head: str, features: ExtractSpec) -> Cost:
+        rows, width = _rows(features), self._backbone(features).dimension
+        row_seconds = _median(_row_seconds(self._records, head), HEAD_ROW_SECONDS)
+        return Cost(row_seconds * rows.train, 4 * rows.classes * (width + rows.test) + 8 * rows.test)
+
+    def _network(self, spec: NetworkSpec) -> Cost:
+        from finetune.describe import describe
+
+        rows = _rows(spec)
+        image_size = spec.image_size or USUAL_SIZES.get(spec.dataset, 224)
+        key = (spec.network, image_size, rows.classes, repr(spec.architecture()))
+        if key not in self._sizes:
+            self._sizes[key] = describe(
+                spec.network, class_count=rows.classes, image_size=image_size, options=spec.architecture()
+            )
+        described = self._sizes[key]
+        flops = 2 * described.macs
+        epochs = 1 if spec.mode == "frozen" else spec.whole_recipe().epochs
+        work = flops * (BACKWARD * rows.train * epochs + rows.test)
+        return Cost(work / self._training_rate, 4 * described.parameters + 4 * rows.classes * rows.test + 8 * rows.test)
+
+    def _backbone(self, spec: ExtractSpec) -> Any:
+        from extract import backbones
+
+        key = (spec.backbone, spec.image_size, spec.pool, spec.layers)
+        if key not in self._sizes:
+            self._sizes[key] = backbones.load(
+                spec.backbone,
+                weights="untrained",
+                image_size=spec.image_size,
+                pool=spec.pool,
+                layers=spec.layer_indices(),
+                seed=0,
+            )
+        return self._sizes[key]
+
+
+def _rows(spec: ExtractSpec | NetworkSpec) -> Rows:
+    train, test, classes = COUNTS[spec.dataset] if spec.dataset in NAMES else _counted(Path(spec.dataset))
+    return Rows(min(spec.subset or train, train), min(spec.test_subset or test, test), classes)
+
+
+def _counted(root: Path) -> tuple[int, int, int]:
+    """(training images, test images, classes) of a folder of class folders, as far as its names tell."""
+    counts: dict[str, int] = {}
+    classes = set()
+    for folder, _, files in os.walk(root):
+        parts = Path(folder).relative_to(root).parts
+        split = parts[0] if parts and parts[0] in ("train", "test", "val") else ""
+        counts[split] = counts.get(split, 0) + len(files)
+        classes |= {parts[1 if split else 0]} if len(parts) == (2 if split else 1) else set()
+    test = counts.get("test", 0) or counts.get("val", 0)
+    whole = counts.get("", 0)
+    return counts.get("train", 0) or whole * 4 // 5, test or whole // 5, max(len(classes), 1)
+
+
+def _extraction_rates(workspace: Path) -> Iterable[float]:
+    """FLOP a second of the extractions that the workspace remembers."""
+    for path in (workspace / "extractions").glob("*.json"):
+        try:
+            noted = json.loads(path.read_bytes())
+            yield (noted["images_per_second"] or 0.0) * noted["flops"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # a note that cannot be read tells nothing, and an estimate must not fail for it
+
+
+def _training_rates(done: list[dict[str, Any]]) -> Iterable[float]:
+    return (BACKWARD * one["flops"] * (one.get("images_per_second") or 0.0) for one in done if one["kind"] == "network")
+
+
+def _row_seconds(done: list[dict[str, Any]], head: str) -> Iterable[float]:
+    """Seconds a training row that heads of this kind took to choose and fit."""
+    for one in done:
+        if one["kind"] == "head" and one.get("head") == head:
+            seconds = sum(one["seconds"].get(part) or 0.0 for part in ("search", "fit"))
+            yield seconds / max((one.get("choice") or {}).get("training_rows") or 0, 1)
+
+
+def _median(values: Iterable[float], otherwise: float) -> float:
+    positive = [value for value in values if value > 0]
+    return statistics.median(positive) if positive else otherwise
