@@ -15,7 +15,8 @@ class Context:
     """The workspace, the resolved device, and who hears about progress.
 
     `progress(done, total, what)` counts what is named ("images", "candidates"), `notice(sentence)` takes
-    messages, `estimated(estimate)` takes an `extract.extraction.Estimate` before a long run.
+    messages, `estimated(estimate)` takes an `extract.extraction.Estimate` before a long run, `status(sentence, over)`
+    how a long step stands; `over` says that a part of it is finished, which is worth a line in a log.
     """
 
     workspace: Path
@@ -23,3 +24,4 @@ class Context:
     progress: Callable[[int, int, str], None] = _silent
     notice: Callable[[str], None] = _silent
     estimated: Callable[[Any], None] = _silent
+    status: Callable[[str, bool], None] = _silent

@@ -91,7 +91,9 @@ class Run:
     def context(self) -> Context:
         """The context of a stage: its progress goes to the reporter."""
         reporter = self.reporter
-        return Context(self.workspace, self.device, reporter.progress, reporter.notice, reporter.estimated)
+        return Context(
+            self.workspace, self.device, reporter.progress, reporter.notice, reporter.estimated, reporter.status
+        )
 
     def extract_spec(self, given: dict[str, Any]) -> ExtractSpec:
         """The spec of the extraction options that were given; the others keep the spec's defaults."""

@@ -37,17 +37,25 @@ class Reporter:
 
     def estimated(self, estimate: Any) -> None:
         """What a long run will take."""
-        if estimate.seconds >= LONG_RUN_SECONDS:
-            self.notice(
-                f"estimate: {duration(estimate.seconds)} at {estimate.images_per_second:.0f} images a second, "
-                f"{size(estimate.file_bytes)} on disk, {size(estimate.memory_bytes)} in memory"
-            )
+        if estimate.seconds < LONG_RUN_SECONDS:
+            return
+        sizes = {"on disk": estimate.file_bytes, "in memory": estimate.memory_bytes}
+        parts = [f"{size(count)} {where}" for where, count in sizes.items() if count]
+        took = f"estimate: {duration(estimate.seconds)} at {estimate.images_per_second:.0f} images a second"
+        self.notice(", ".join([took, *parts]))
+
+    def status(self, sentence: str, over: bool) -> None:
+        """How a long step stands: beside the bar on a terminal; in a log, a line for every part that is `over`."""
+        if self._bar is not None and self._bar.console.is_terminal:
+            self._bar.update(next(reversed(self._tasks.values())), detail=sentence)
+        elif over:
+            self.notice(sentence)
 
     def progress(self, done: int, total: int, what: str) -> None:
         """Moves the bar of `what` is counted: how many are done, rate, time left."""
         bar = self._bar or self._start()
         if what not in self._tasks:
-            self._tasks[what] = bar.add_task(what, total=total)
+            self._tasks[what] = bar.add_task(what, total=total, detail="")
         bar.update(self._tasks[what], completed=done, total=total)
 
     def _start(self) -> Any:
@@ -60,6 +68,7 @@ class Reporter:
             MofNCompleteColumn(),
             _rate_column(),
             TimeRemainingColumn(),
+            "{task.fields[detail]}",
             console=Console(stderr=True),
             speed_estimate_period=60,
         )

@@ -7,15 +7,31 @@ in neither. None of this imports torch.
 
 from pipelines.specs.extraction import EXTRACT_VERSION, ExtractKey, ExtractSpec, locate, resolve_extract
 from pipelines.specs.head import HEAD_VERSION, HeadKey, HeadSpec, resolve_head
+from pipelines.specs.network import (
+    NETWORK_VERSION,
+    NetworkKey,
+    NetworkSpec,
+    Source,
+    locate_images,
+    resolve_network,
+    weights_source,
+)
 
 __all__ = [
     "EXTRACT_VERSION",
     "HEAD_VERSION",
+    "NETWORK_VERSION",
     "ExtractKey",
     "ExtractSpec",
     "HeadKey",
     "HeadSpec",
+    "NetworkKey",
+    "NetworkSpec",
+    "Source",
     "locate",
+    "locate_images",
     "resolve_extract",
     "resolve_head",
+    "resolve_network",
+    "weights_source",
 ]

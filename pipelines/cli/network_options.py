@@ -1,0 +1,137 @@
+"""The options of `pipeline train` and `finetune`: those of the spec, of every recipe, and of architectures."""
+
+import functools
+import types
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, get_args
+
+import click
+
+from finetune.options import NORMS, STEMS, Options
+from finetune.recipes import CHOICES, RECIPES, Recipe
+from pipelines.cli.options import Run
+from pipelines.specs import NetworkSpec
+
+Command = Callable[..., Any]
+VALUES = {**CHOICES, "norm": NORMS, "stem": STEMS}
+LETTERS = {int: "N", float: "X"}
+
+HELP = {
+    "epochs": "Passes over the training images.",
+    "batch_size": "Images an update.",
+    "accumulate": "Parts in which a batch is computed; less memory.",
+    "optimiser": "Who takes the steps.",
+    "learning_rate": "Rate at its peak.",
+    "momentum": "Momentum; beta1 of adamw.",
+    "weight_decay": "Decay of matrices and kernels; norms and biases have none.",
+    "bias_multiplier": "Factor on the rate of norm biases.",
+    "bias_decay": "Decay norm biases as fast as weights.",
+    "schedule": "Course of the rate; plateau needs held-out images.",
+    "warm_up": "Share of the steps on which the rate rises.",
+    "label_smoothing": "Share of every label given to all classes.",
+    "mixup": "Alpha of mixup; 0 is without.",
+    "cutmix": "Alpha of cutmix; 0 is without.",
+    "crop": "Pixels of padding before a random crop.",
+    "crop_padding": "What the padding shows.",
+    "flip": "Mirror images: at random, or every other time.",
+    "cutout": "Side of a grey square, in pixels.",
+    "colour": "Strength of random brightness, contrast and saturation.",
+    "randaugment": "Magnitude, 0 to 10, of two random operations.",
+    "small_share": "Share of the epochs, the first, on images at three quarters of their size.",
+    "clip_norm": "Bound on the norm of the gradient.",
+    "ema": "Decay of averaged weights, which are then the result; 0 is without.",
+    "lookahead": "Updates after which weights return to their slow average; 0 is without.",
+    "patience": "Epochs without a better held-out accuracy after which to stop; the best weights are kept.",
+    "tta": "Views averaged at test time, reported apart.",
+    "precision": "Arithmetic of the network.",
+    "layer_decay": "Factor on the rate from each stage to the one before it.",
+    "batchnorm": "eval keeps the statistics, adapted has a momentum for short trainings.",
+    "compile": "Compile the network; auto where it pays.",
+    "depth": "Layers, in place of the number in the name.",
+    "width": "Multiplier of the channels.",
+    "growth_rate": "Channels that each layer of a DenseNet adds.",
+    "dropout": "Rate before the classifier (DenseNet: after every layer).",
+    "drop_path": "Rate of stochastic depth at the last block.",
+    "norm": "Normalisation layers.",
+    "stem": "First layers; auto is cifar up to 64 pixels.",
+}
+
+SUBJECT = [
+    click.option("--network", metavar="NAME", help="One of the four families, or any timm name.  [default: resnet18]"),
+    click.option("--recipe", metavar="|".join(RECIPES), help="A named set of the options below."),
+    click.option(
+        "--dataset",
+        metavar="cifar10|cifar100|digits|DIR",
+        help="A known data set, or a folder of class folders.  [default: cifar10]",
+    ),
+    click.option(
+        "--data-dir",
+        envvar="PIPELINE_DATA",
+        show_envvar=True,
+        metavar="DIR",
+        help="Where the known data sets are.  [default: data/ in the workspace]",
+    ),
+    click.option("--image-size", type=int, metavar="N", help="Pixels of a side.  [default: the images' own]"),
+    click.option("--subset", type=int, metavar="N", help="N training images, stratified and seeded."),
+    click.option("--test-subset", type=int, metavar="M", help="M test images, stratified and seeded."),
+    click.option(
+        "--validation",
+        metavar="SHARE|N|none",
+        help="What is held out of the training split.  [default: none, a recipe chooses nothing]",
+    ),
+    click.option("--refit", is_flag=True, help="Then train on the whole split for as many epochs as were best."),
+    click.option("--on-bad-image", metavar="error|skip", help="What an unreadable image does.  [default: error]"),
+]
+TUNING = [
+    click.option(
+        "--weights",
+        metavar="pretrained|packaged|untrained|FILE|RUN",
+        help="Where the weights come from.  [default: pretrained]",
+    ),
+    click.option(
+        "--mode",
+        metavar="full|head-first|partial:K|frozen",
+        help="What is trained: all; all from a fitted head; the last K stages; nothing but that head.  [default: full]",
+    ),
+]
+
+
+def network(*, tuning: bool) -> Callable[[Command], Command]:
+    """Adds the options of a network, those that start from weights too if `tuning`, and passes on the given ones.
+
+    They arrive as one `given: dict`, named as the fields of `NetworkSpec`.
+    """
+    options = [*SUBJECT, *(TUNING if tuning else []), *_generated(Recipe), *_generated(Options)]
+    names = {one.name for one in fields(NetworkSpec)} - {"seed"}
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def wrapped(**values: Any) -> Any:
+            given = {name: values.pop(name) for name in list(values) if name in names}
+            return command(given={name: one for name, one in given.items() if one is not None}, **values)
+
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate
+
+
+def spec(run: Run, given: dict[str, Any], **fixed: Any) -> NetworkSpec:
+    """The spec of the options that were given; the others keep the spec's defaults."""
+    return NetworkSpec(**fixed, **given, seed=run.seed)
+
+
+def _generated(source: Any) -> list[Any]:
+    """One option for every field of a dataclass, None when it is not given."""
+    return [_option(one.name, one.type) for one in fields(source)]
+
+
+def _option(name: str, annotation: Any) -> Any:
+    kinds = [kind for kind in get_args(annotation) if kind is not types.NoneType] or [annotation]
+    flag, kind = f"--{name.replace('_', '-')}", kinds[0]
+    if kind is bool:
+        return click.option(f"{flag}/--no-{name.replace('_', '-')}", default=None, help=HELP[name])
+    metavar = "|".join(VALUES[name]) if name in VALUES else LETTERS.get(kind, "TEXT")
+    return click.option(flag, type=kind, default=None, metavar=metavar, help=HELP[name])

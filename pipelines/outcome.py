@@ -1,0 +1,197 @@
+"""What a trained network leaves: its files, and the record that tells all about it."""
+
+import json
+import resource
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save
+
+import heads
+from extract.machine import machine, package_versions
+from extract.store import locked
+from finetune import engine, networks
+from finetune.train import Fitted
+from pipelines import kept, records
+from pipelines.specs import NetworkKey
+from pipelines.starts import Form
+
+LIBRARIES = ("torch", "timm", "torchvision", "scikit-learn", "numpy")
+HISTORY_NAME = "history.jsonl"
+AVERAGED_NAME = "test_tta.safetensors"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A network and how good it is. `chosen` was trained on what was not held out, `final` is what is kept.
+
+    `held_out` are (logits, labels) of the held-out images by `chosen`, None without. `logits` float32 [N, K] and
+    `labels` int64 [N] are the test split's in file order, `averaged` its logits over several views.
+    """
+
+    how: Form
+    chosen: Fitted
+    final: Fitted
+    training_rows: int
+    held_out: tuple[np.ndarray, np.ndarray] | None
+    logits: np.ndarray
+    averaged: np.ndarray | None
+    labels: np.ndarray
+    skipped: tuple[str, ...]
+    fit_seconds: float
+    evaluation_seconds: float
+
+
+def name(key: NetworkKey) -> str:
+    """What tables call the run."""
+    if key.mode == "scratch":
+        return f"{key.network} from scratch ({key.recipe})"
+    return f"{key.network} fine-tuned {key.mode}" + (f" ({key.recipe})" if key.recipe else "")
+
+
+def keep(key: NetworkKey, result: Result, *, workspace: Path) -> dict[str, Any]:
+    """Writes the run's files, its record last, and returns the record."""
+    folder = records.folder(workspace, key.run())
+    with locked(folder):
+        sidecar = kept.Sidecar(
+            key.network, result.how.architecture, result.how.class_names, result.how.preprocessing, asdict(key)
+        )
+        kept.keep(result.final.network, folder, sidecar=sidecar)
+        _keep_logits(folder / records.LOGITS_NAME, result.logits, labels=result.labels)
+        names = [kept.WEIGHTS_NAME, kept.SIDECAR_NAME, records.LOGITS_NAME, HISTORY_NAME]
+        if result.averaged is not None:
+            _keep_logits(folder / AVERAGED_NAME, result.averaged, labels=result.labels)
+            names.append(AVERAGED_NAME)
+        lines = "".join(json.dumps(records.finite(row)) + "\n" for row in result.chosen.history)
+        records.write_file(folder / HISTORY_NAME, lines.encode())
+        record = _record(key, result)
+        record["bytes"] = (folder / kept.WEIGHTS_NAME).stat().st_size
+        record["files"] = {one: records.sha256(folder / one) for one in names}
+        records.write(workspace, record)
+    return record
+
+
+def facts(key: NetworkKey, *, class_names: tuple[str, ...]) -> dict[str, Any]:
+    """What is known of a run before it is run."""
+    return {
+        "mode": "scratch" if key.mode == "scratch" else "frozen" if key.mode == "frozen" else "finetuned",
+        "architecture": key.network,
+        "family": networks.family(key.network),
+        "weights": "file" if key.weights == "run" else key.weights,
+        "head": "logistic" if key.mode == "frozen" else None,
+        "dataset": {
+            "name": key.dataset,
+            "digest": key.dataset_digest,
+            "subset": key.subset,
+            "test_subset": key.test_subset,
+            "seed": key.seed,
+            "on_bad_image": key.on_bad_image,
+        },
+        "seed": key.seed,
+        "class_names": list(class_names),
+        "hardware": asdict(machine()),
+        "versions": package_versions(*LIBRARIES),
+    }
+
+
+def short(record: dict[str, Any]) -> dict[str, Any]:
+    """What the cache keeps of a record: the answer of `pipeline train`, and how to check the rest."""
+    validation, test, averaged = record["validation"], record["test"], record.get("test_tta")
+    return {
+        "run": record["run"],
+        "files": record["files"],
+        "name": record["name"],
+        "network": record["architecture"],
+        "mode": record["key"]["mode"],
+        "chosen": record["chosen"],
+        "parameters": record["parameters"],
+        "flops": record["flops"],
+        "bytes": record["bytes"],
+        "image_size": record["image_size"],
+        "epochs_run": record["choice"]["epochs_run"],
+        "best_epoch": record["choice"]["best_epoch"],
+        "training_rows": record["choice"]["training_rows"],
+        "held_out_rows": record["choice"]["held_out_rows"],
+        "validation_accuracy": None if validation is None else validation["accuracy"],
+        "test_accuracy": test["accuracy"],
+        "test_interval": list(test["interval"]),
+        "test_rows": test["rows"],
+        "top5": test["top5"],
+        "log_loss": test["log_loss"],
+        "calibration_error": test["calibration_error"],
+        "test_tta_accuracy": None if averaged is None else averaged["accuracy"],
+        "tta": record["key"]["recipe_options"]["tta"],
+        "train_seconds": record["seconds"]["fit"],
+        "evaluation_seconds": record["seconds"]["evaluation"],
+        "images_per_second": record["images_per_second"],
+        "peak_memory_bytes": record["peak_memory_bytes"],
+    }
+
+
+def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
+    chosen, final, size = result.chosen, result.final, result.how.preprocessing.image_size
+    record = {
+        "run": key.run(),
+        "kind": "network",
+        "name": name(key),
+        "key": asdict(key),
+        **facts(key, class_names=result.how.class_names),
+        "image_size": size[0],
+        "preprocessing": result.how.preprocessing.as_dict(),
+        "chosen": {"recipe": key.recipe, **key.recipe_options, **result.how.architecture},
+        "choice": _choice(key, result),
+        "curves": chosen.curves,
+        "validation": None,
+        "test": heads.scores(result.logits, result.labels, seed=key.seed).as_dict(),
+        "temperature": None,
+        "seconds": _seconds(result),
+        "parameters": sum(one.numel() for one in final.network.parameters()),
+        "flops": engine.forward_flops(final.network, (size[0], size[1])),
+        "images_per_second": final.images_per_second,
+        "peak_memory_bytes": _peak_memory(final.network),
+    }
+    if result.held_out is not None:
+        logits, labels = result.held_out
+        record["validation"] = heads.scores(logits, labels, seed=key.seed).as_dict()
+        record["temperature"] = heads.fit_temperature(logits, labels)
+    if result.averaged is not None:
+        record["test_tta"] = heads.scores(result.averaged, result.labels, seed=key.seed).as_dict()
+    return record
+
+
+def _choice(key: NetworkKey, result: Result) -> dict[str, Any]:
+    """What was chosen on held-out images, and on how many: nothing, where a recipe has a fixed length."""
+    return {
+        "criterion": "given" if result.held_out is None or key.recipe_options.get("patience") is None else "accuracy",
+        "epochs_run": result.chosen.epochs_run,
+        "best_epoch": result.chosen.best_epoch,
+        "refitted": key.refit,
+        "training_rows": result.training_rows,
+        "held_out_rows": 0 if result.held_out is None else len(result.held_out[1]),
+        "engine": result.final.engine,
+        "skipped": list(result.skipped),
+    }
+
+
+def _seconds(result: Result) -> dict[str, float]:
+    """`fit` is the kept network's training alone, `search` what choosing its length took before, `total` all of it."""
+    return {
+        "search": result.chosen.train_seconds if result.final is not result.chosen else 0.0,
+        "fit": result.final.train_seconds,
+        "evaluation": result.evaluation_seconds,
+        "total": result.fit_seconds,
+    }
+
+
+def _peak_memory(network: torch.nn.Module) -> int:
+    device = next(network.parameters()).device
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _keep_logits(path: Path, logits: np.ndarray, *, labels: np.ndarray) -> None:
+    records.write_file(path, save({"logits": np.ascontiguousarray(logits), "labels": labels}))

@@ -1,0 +1,160 @@
+"""One training from its data to its result: everything in memory, in the order of the protocol."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+import heads
+from extract.datasets import load as load_images
+from extract.errors import InvalidInput
+from extract.folder import without_unreadable
+from extract.images import ImageSet, subset
+from extract.runtime import Stopwatch, torch_device
+from finetune import evaluate
+from finetune.batches import Images
+from finetune.recipes import Recipe
+from finetune.train import Fitted, fit
+from pipelines import pixels, starts
+from pipelines.interrupts import deferred
+from pipelines.outcome import Result
+from pipelines.specs import NetworkKey
+from pipelines.training import Inputs
+from pipelines.watching import Watch
+
+
+def prepared(key: NetworkKey, inputs: Inputs) -> "Run":
+    """The training of `key` with its images and its network in memory; what cannot be trained is refused here."""
+    data, skipped = _data(key, inputs)
+    how = starts.form(key, data, source=inputs.source)
+    start = starts.network(key, how, source=inputs.source)  # what cannot be built is refused before anything is decoded
+    context = inputs.context
+    loaded = pixels.load(
+        data, how.preprocessing, progress=lambda done, total: context.progress(done, total, "images decoded")
+    )
+    train, _ = heads.held_out(loaded.splits["train"].labels, key.validation, seed=key.seed)
+    how = how.measured(pixels.take(loaded.splits["train"], train))
+    recipe = Recipe(**{**key.recipe_options, **inputs.speed})
+    if key.mode != "frozen" and len(train) < recipe.batch_size:
+        raise InvalidInput(
+            f"training images must be at least one batch, {recipe.batch_size}; got {len(train)}. "
+            "Give a smaller --batch-size or more images."
+        )
+    return Run(key, inputs, how=how, loaded=loaded, recipe=recipe, start=start, skipped=skipped)
+
+
+def _data(key: NetworkKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]:
+    data, skipped = load_images(inputs.located), ()
+    if key.on_bad_image == "skip":
+        data, skipped = without_unreadable(data)
+        if skipped:
+            inputs.context.notice(f"{len(skipped)} unreadable images are left out: {', '.join(skipped[:5])}")
+    return subset(data, train=key.subset, test=key.test_subset, seed=key.seed), skipped
+
+
+class Run:
+    """One key with everything in memory that its training needs."""
+
+    def __init__(
+        self,
+        key: NetworkKey,
+        inputs: Inputs,
+        *,
+        how: starts.Form,
+        loaded: pixels.Loaded,
+        recipe: Recipe,
+        start: nn.Module,
+        skipped: tuple[str, ...],
+    ) -> None:
+        self.key, self.inputs, self.how, self.loaded, self.recipe = key, inputs, how, loaded, recipe
+        self.start: nn.Module | None = start
+        self.skipped = skipped
+        self.context = inputs.context
+        self.checkpoints = inputs.checkpoints(key)
+
+    def result(self) -> Result:
+        """Trains on what is not held out, scores that, trains again where asked, and scores the test split once."""
+        watch = Stopwatch(self.context.device)
+        every = self.loaded.splits["train"]
+        rows, held_rows = heads.held_out(every.labels, self.key.validation, seed=self.key.seed)
+        held = pixels.take(every, held_rows) if len(held_rows) else None
+        chosen = self._trained(rows, held, recipe=self.recipe, phase="chosen")
+        held_out = None if held is None else self._logits(chosen.network, held)
+        final = chosen
+        if self.key.refit:
+            again = replace(self.recipe, epochs=max(chosen.best_epoch, 1), patience=None)
+            final = self._trained(np.arange(len(every)), None, recipe=again, phase="refit")
+        fit_seconds, watch = watch.seconds(), Stopwatch(self.context.device)
+        test = self.loaded.splits["test"]
+        averaged = self.recipe.tta != "none"
+        return Result(
+            how=self.how,
+            chosen=chosen,
+            final=final,
+            training_rows=len(every) if self.key.refit else len(rows),
+            held_out=None if held is None or held_out is None else (held_out, held.labels.numpy()),
+            logits=self._logits(final.network, test),
+            averaged=self._logits(final.network, test, tta=self.recipe.tta) if averaged else None,
+            labels=test.labels.numpy(),
+            skipped=self.skipped,
+            fit_seconds=fit_seconds,
+            evaluation_seconds=watch.seconds(),
+        )
+
+    def _trained(self, rows: np.ndarray, held: Images | None, *, recipe: Recipe, phase: str) -> Fitted:
+        key, context = self.key, self.context
+        start = self.start or starts.network(key, self.how, source=self.inputs.source)
+        self.start = None
+        train = pixels.take(self.loaded.splits["train"], rows)
+        if key.mode in ("head-first", "frozen"):
+            starts.install(start, self._head(start, train, rows=rows))
+        if key.mode == "frozen":
+            start = start.to(torch_device(context.device), memory_format=torch.channels_last).eval()
+            return Fitted(start, [], 0, 0, 0.0, 0.0, recipe.precision, "eager")
+        with deferred() as stop:
+            return fit(
+                start,
+                train,
+                held,
+                recipe=recipe,
+                normalisation=(self.how.preprocessing.mean, self.how.preprocessing.std),
+                seed=key.seed,
+                device=context.device,
+                checkpoint_folder=self.checkpoints / phase,
+                spec_digest=f"{key.digest()} {phase} {recipe.epochs}",
+                class_names=self.how.class_names,
+                resize=self.loaded.resize,
+                whiten=key.weights == "none",
+                tensorboard=self.inputs.tensorboard,
+                progress=Watch(context, images=len(train)).moment,
+                notice=context.notice,
+                stop=stop,
+            )
+
+    def _head(self, start: nn.Module, train: Images, *, rows: np.ndarray) -> heads.LogisticHead:
+        return self.inputs.heading.head(
+            self.key,
+            rows if self.key.validation is not None else None,
+            labels=train.labels.numpy(),
+            embeddings=lambda: starts.embeddings(
+                start,
+                train,
+                how=self.how,
+                resize=self.loaded.resize,
+                device=self.context.device,
+                precision=self.recipe.precision,
+            ),
+            extracted=self.how.image_size if starts.extracted(self.key) else None,
+        )
+
+    def _logits(self, network: nn.Module, images: Images, *, tta: str = "none") -> np.ndarray:
+        where = torch_device(self.context.device)
+        return evaluate.logits(
+            network,
+            images.images,
+            normalisation=(self.how.preprocessing.mean, self.how.preprocessing.std),
+            tta=tta,
+            precision=self.recipe.precision,
+            resize=None if self.loaded.resize is None else self.loaded.resize.to(where),
+        ).numpy()

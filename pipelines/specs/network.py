@@ -1,0 +1,258 @@
+"""What a run of a whole network is: the options of `pipeline train` and `finetune`, and what they mean here and now."""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, field, fields, make_dataclass
+from pathlib import Path
+from typing import Any
+
+from extract import datasets, weights
+from extract.errors import InvalidInput
+from extract.layout import canonical_json
+from extract.machine import package_versions
+from extract.runtime import resolve_precision
+from finetune.options import Options
+from finetune.recipes import RECIPES, SPEED_ONLY, Recipe, overridden
+from pipelines import records
+from pipelines.specs.head import HeadSpec
+from pipelines.specs.values import at_least_one, checked_seed, one_of
+
+NETWORK_VERSION = 1  # raised when the same key must give another network
+MODES = ("scratch", "full", "head-first", "partial:K", "frozen")
+SCRATCH_RECIPE, FINETUNE_RECIPE = "short", "gentle"
+RECIPE_OPTIONS = tuple(one.name for one in fields(Recipe))
+ARCHITECTURE_OPTIONS = tuple(one.name for one in fields(Options))
+
+
+def _given(source: Any) -> Any:
+    """A dataclass with the fields of `source`, each None until it is given."""
+    optional = [(one.name, one.type | None, field(default=None)) for one in fields(source)]
+    return make_dataclass(f"Given{source.__name__}", optional, frozen=True, kw_only=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec(_given(Recipe), _given(Options)):
+    """One network, trained from scratch or from weights, as the options of `pipeline train` and `finetune` say.
+
+    Every option of `finetune.recipes.Recipe` is a field, None where the recipe's own value stays, and every one
+    of `finetune.options.Options`, None where it is the usual. `mode` is scratch, full, head-first, partial:K or
+    frozen; `weights` and `recipe` None mean pretrained and gentle, from scratch none and short. `validation` is
+    a share, a number of images or "none"; `refit` trains once more on the whole training split, for as many
+    epochs as the held-out images chose. Raises `InvalidInput` for what can never be right.
+    """
+
+    network: str = "resnet18"
+    mode: str = "scratch"
+    weights: str | None = None
+    recipe: str | None = None
+    dataset: str = "cifar10"
+    data_dir: str | None = None
+    image_size: int | None = None
+    subset: int | None = None
+    test_subset: int | None = None
+    validation: str = "none"
+    refit: bool = False
+    on_bad_image: str = "error"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        scratch = self.mode == "scratch"
+        if self.weights is None:
+            object.__setattr__(self, "weights", "none" if scratch else "pretrained")
+        if self.recipe is None:
+            object.__setattr__(self, "recipe", SCRATCH_RECIPE if scratch else FINETUNE_RECIPE)
+        self.trained_stages()
+        one_of("recipe", str(self.recipe), tuple(RECIPES))
+        one_of("on-bad-image", self.on_bad_image, ("error", "skip"))
+        at_least_one("image size", self.image_size)
+        at_least_one("subset", self.subset)
+        at_least_one("test subset", self.test_subset)
+        checked_seed(self.seed)
+        self._check_start()
+        self._check_length()
+
+    def whole_recipe(self) -> Recipe:
+        """The recipe with the options that were given in place of its own."""
+        return overridden(RECIPES[str(self.recipe)], **{name: getattr(self, name) for name in RECIPE_OPTIONS})
+
+    def speed(self) -> dict[str, Any]:
+        """The options of the recipe that change no result, only seconds."""
+        return {name: getattr(self.whole_recipe(), name) for name in SPEED_ONLY}
+
+    def architecture(self) -> dict[str, Any]:
+        """The architecture options that were given."""
+        found = {name: getattr(self, name) for name in ARCHITECTURE_OPTIONS}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def held_out_part(self) -> float | int | None:
+        """What is held out of the training split: a share, a count, or None for nothing."""
+        return HeadSpec(validation=self.validation).validation_part()
+
+    def trained_stages(self) -> int | None:
+        """K of partial:K; None in the other modes."""
+        found = re.fullmatch(r"partial:(\d+)", self.mode)
+        if not found:
+            one_of("mode", self.mode, MODES)
+        if self.mode == "partial:K":
+            raise InvalidInput("mode must name a number of stages for partial; got 'partial:K'. Write partial:1.")
+        return int(found.group(1)) if found else None
+
+    def _check_start(self) -> None:
+        scratch, none = self.mode == "scratch", self.weights == "none"
+        if scratch and not none:
+            raise InvalidInput(
+                f"weights must be none from scratch; got {self.weights!r}. Use `pipeline finetune` to start from them."
+            )
+        if none and not scratch:
+            raise InvalidInput(
+                "weights must be pretrained, packaged, a file or a run to be fine-tuned; got 'none'. "
+                "Use `pipeline train` to start from scratch."
+            )
+        given = [name for name in RECIPE_OPTIONS if getattr(self, name) is not None and name not in FROZEN_HAS]
+        if self.mode == "frozen" and given:
+            raise InvalidInput(
+                f"{given[0].replace('_', '-')} must be left out in mode frozen, which fits a head and trains nothing; "
+                f"got {getattr(self, given[0])!r}. Use --mode partial:0 to train the last layer by a recipe."
+            )
+
+    def _check_length(self) -> None:
+        recipe, held_out = self.whole_recipe(), self.held_out_part() is not None
+        needing = {"patience": recipe.patience is not None, "schedule": recipe.schedule == "plateau"}
+        needing["refit"] = self.refit
+        for name, needs in needing.items():
+            if needs and not held_out:
+                raise InvalidInput(
+                    f"{name} {getattr(recipe, name, True)} must have held-out images to go by; got --validation none. "
+                    "Use --validation 0.1."
+                )
+        if self.mode != "frozen" and self.subset is not None and self.subset < recipe.batch_size:
+            raise InvalidInput(
+                f"subset must be at least one batch, {recipe.batch_size} images; got {self.subset}. "
+                "Give a smaller --batch-size or a larger --subset."
+            )
+
+
+FROZEN_HAS = ("tta", "precision", "compile")  # the options of a recipe that mean something where nothing is trained
+
+
+@dataclass(frozen=True)
+class NetworkKey:
+    """A `NetworkSpec` resolved on this machine: primitives and digests of its inputs only.
+
+    `recipe_options` are all options of the recipe but those that change only speed, the precision resolved.
+    `weights` is "run" for an own run, which `weights_run` names. `timm` is in it because architectures,
+    preprocessing and hub weights are timm's.
+    """
+
+    stage_version: int
+    timm: str
+    network: str
+    architecture: dict[str, Any]
+    mode: str
+    weights: str
+    weights_sha256: str | None
+    weights_run: str | None
+    dataset: str
+    dataset_digest: str
+    subset: int | None
+    test_subset: int | None
+    on_bad_image: str
+    image_size: int | None
+    validation: float | int | None
+    refit: bool
+    recipe: str | None
+    recipe_options: dict[str, Any]
+    seed: int
+
+    def text(self) -> str:
+        """The key as canonical JSON, which is what joblib hashes."""
+        return canonical_json(asdict(self))
+
+    def digest(self) -> str:
+        """sha256 of the key's text."""
+        return hashlib.sha256(self.text().encode()).hexdigest()
+
+    def run(self) -> str:
+        """The name of the run: the first 12 digits of the digest."""
+        return self.digest()[:12]
+
+    @classmethod
+    def from_text(cls, text: str) -> "NetworkKey":
+        """The key that `text` was made from."""
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where weights lie here: as `finetune.networks.load_weights` takes them, or in the folder of an own run."""
+
+    weights: str
+    run_folder: Path | None = None
+
+
+def weights_source(spec: NetworkSpec, workspace: Path) -> Source:
+    """Where the weights of a spec lie in this workspace."""
+    run = own_run(str(spec.weights), workspace)
+    return Source(str(spec.weights), records.folder(workspace, run["run"]) if run else None)
+
+
+def own_run(given: str, workspace: Path) -> dict[str, Any] | None:
+    """The record of the own trained network that `given` weights name; None where they are something else.
+
+    Raises `InvalidInput` for what looks like a run and is none, and for a run without a network of its own.
+    """
+    looks = re.fullmatch(r"[0-9a-f]{4,12}", given) is not None
+    if given in (*weights.SOURCES, "none") or Path(given).is_file() or not looks:
+        return None
+    record = records.read(workspace, given)
+    if record["kind"] != "network" or record["status"] != "done":
+        raise InvalidInput(
+            f"weights must be a run that trained a network to its end; got {record['run']}, a {record['status']} run "
+            f"of a {record['kind']}. `pipeline runs` lists them."
+        )
+    return record
+
+
+def resolve_network(spec: NetworkSpec, *, located: datasets.Located, device: str, workspace: Path) -> NetworkKey:
+    """The key of a spec, for data that was found and a resolved device. Reads the weights file, if there is one."""
+    given = str(spec.weights)
+    run = own_run(given, workspace)
+    file = None if run or given == "none" else weights.weights_file(given, backbone=spec.network)
+    digest = run["files"]["network.safetensors"] if run else None if file is None else weights.file_sha256(file)
+    recipe = spec.whole_recipe()
+    options = {name: value for name, value in recipe.as_dict().items() if name not in SPEED_ONLY}
+    options["precision"] = resolve_precision(recipe.precision, device)
+    if spec.mode == "frozen":
+        options = {name: value for name, value in options.items() if name in FROZEN_HAS}
+    return NetworkKey(
+        stage_version=NETWORK_VERSION,
+        timm=package_versions("timm")["timm"],
+        network=spec.network,
+        architecture=spec.architecture(),
+        mode=spec.mode,
+        weights="run" if run else given if given in (*weights.SOURCES, "none") else "file",
+        weights_sha256=digest,
+        weights_run=run["run"] if run else None,
+        dataset=located.name,
+        dataset_digest=located.digest,
+        subset=spec.subset,
+        test_subset=spec.test_subset,
+        on_bad_image=spec.on_bad_image,
+        image_size=spec.image_size,
+        validation=spec.held_out_part(),
+        refit=spec.refit,
+        recipe=None if spec.mode == "frozen" else str(spec.recipe),
+        recipe_options=options,
+        seed=spec.seed,
+    )
+
+
+def locate_images(spec: NetworkSpec, workspace: Path) -> datasets.Located:
+    """Where the spec's data set is; CIFAR is downloaded into the workspace's `data/` when it is nowhere."""
+    data_dir = None if spec.data_dir is None else Path(spec.data_dir)
+    if not datasets.is_here(spec.dataset, data_dir, download_dir=workspace / "data"):
+        from finetune import networks
+
+        networks.check_name(spec.network)  # before a download, not after it
+    return datasets.locate(spec.dataset, data_dir, download_dir=workspace / "data")

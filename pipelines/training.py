@@ -1,0 +1,68 @@
+"""Images x network -> a run: the network trained, scored once, kept. What the train stage computes."""
+
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from extract.datasets import Located
+from extract.errors import InvalidInput
+from pipelines import records
+from pipelines.context import Context
+from pipelines.heading import Heading
+from pipelines.specs import NetworkKey, Source
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What training needs beside its key, which only digests it.
+
+    `heading` gives the fitted head to the modes that start from one. `speed` are the options of the recipe that
+    are not in the key because they change no result; `tensorboard` is where TensorBoard's files are written.
+    """
+
+    located: Located
+    source: Source
+    context: Context
+    heading: Heading
+    speed: dict[str, Any] = field(default_factory=dict)
+    tensorboard: Path | None = None
+
+    def checkpoints(self, key: NetworkKey) -> Path:
+        """Where the state of an unfinished training of `key` is kept."""
+        return self.context.workspace / "checkpoints" / key.run()
+
+
+def compute(key: NetworkKey, inputs: Inputs) -> dict[str, Any]:
+    """Trains, scores and keeps the network of `key` under `runs/<run>/`, and returns its record's short form.
+
+    The test split is read only after everything is chosen. What is refused leaves no trace; a failure leaves a
+    record of itself; an interruption leaves the checkpoint with which the same key goes on.
+    """
+    from finetune.train import Interrupted
+    from pipelines import outcome, running
+
+    workspace = inputs.context.workspace
+    try:
+        result = running.prepared(key, inputs).result()
+    except (InvalidInput, Interrupted):
+        raise
+    except Exception as error:
+        records.failed(
+            workspace,
+            run=key.run(),
+            kind="network",
+            name=outcome.name(key),
+            key=asdict(key),
+            error=str(error) or type(error).__name__,
+            facts=outcome.facts(key, class_names=()),
+        )
+        raise
+    record = outcome.keep(key, result, workspace=workspace)
+    shutil.rmtree(inputs.checkpoints(key), ignore_errors=True)
+    return outcome.short(record)
+
+
+def is_whole(record: dict[str, Any], workspace: Path) -> bool:
+    """Whether the run of a record is there with the files that were recorded."""
+    return records.is_whole(workspace, record["run"], record["files"])
