@@ -10,7 +10,7 @@ from extract.encoder import has_compiler
 from finetune.evaluate import evaluating
 
 # Floating-point operations of a training (forward and backward) from which compiling has paid for itself.
-PAYS_AFTER_FLOPS = {"cpu": 1e14, "cuda": 1e17}
+PAYS_AFTER_FLOPS = {"cpu": 1e15, "cuda": 1e17}
 
 
 def choose(wanted: str, network: nn.Module, *, image_count: int, image_size: tuple[int, int], device: str) -> str:
