@@ -60,7 +60,7 @@ def fit(
         one = f"missing {missing[0]}" if missing else f"unexpected {extra[0]}" if extra else f"shape of {misfit[0]}"
         raise InvalidInput(
             f"weights must fit the network; got {origin!r} with {len(missing)} tensors missing, {len(extra)} "
-            f"unexpected, {len(misfit)} of another shape ({one}). Name the network and the options that they were made for."
+            f"unexpected, {len(misfit)} of another shape ({one}). Name the network and options they were made for."
         )
     network.load_state_dict(usable, strict=False)
     return tuple(name for name in target if name not in usable)

@@ -35,6 +35,14 @@ def family(name: str) -> str | None:
     return families.place(name)[0]
 
 
+def check_name(name: str) -> None:
+    """Raises `InvalidInput` with the nearest names for a network that neither a family nor timm has."""
+    if families.place(name)[1] is None and not timm.is_model(name):
+        raise unknown("network", name=name, known=names(), remedy="`pipeline networks` lists them.")
+    if "." in name:  # a tag names weights of timm's
+        backbones.check_name(timm_name(name) or name)
+
+
 def options_of(name: str) -> tuple[str, ...]:
     """The architecture options that `name` has."""
     _, room = families.place(name)
@@ -61,7 +69,7 @@ def build(
     """
     if class_count < 1:
         raise InvalidInput(f"class count must be a whole number from 1; got {class_count!r}. Check the data set.")
-    _check_tag(name, options)
+    check_name(name)
     _, room = families.place(name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -70,7 +78,7 @@ def build(
         resolved = families.resolved(name, room=room, given=options or {})
         cifar_stem = resolved.cifar_stem(image_size)
         _check_size(name, image_size=image_size, smallest=room.smallest_size(resolved, cifar_stem=cifar_stem))
-        return room.build(resolved, class_count=class_count, cifar_stem=cifar_stem)
+        return _tagged(room.build(resolved, class_count=class_count, cifar_stem=cifar_stem), name)
 
 
 def classifier(network: nn.Module) -> nn.Module:
@@ -153,10 +161,13 @@ def bias_parameters(network: nn.Module) -> list[nn.Parameter]:
     return [bias for bias in found if bias is not None and bias.requires_grad]
 
 
-def _check_tag(name: str, options: Mapping[str, Any] | None) -> None:
-    """A ".tag" names weights of timm's: it must be one, of an architecture that timm has."""
+def _tagged(network: nn.Module, name: str) -> nn.Module:
+    """The network of a family with the preprocessing of the weights that the ".tag" in its name stands for."""
     if "." in name:
-        backbones.check_name(timm_name(name, options) or name)
+        config = timm.get_pretrained_cfg(timm_name(name) or name)
+        assert config is not None  # `check_name` has seen it
+        network.pretrained_cfg = network.default_cfg = config.to_dict()  # type: ignore[assignment]
+    return network
 
 
 def _check_size(name: str, *, image_size: int, smallest: int) -> None:
@@ -167,8 +178,6 @@ def _check_size(name: str, *, image_size: int, smallest: int) -> None:
 
 
 def _timm(name: str, *, class_count: int, image_size: int, given: Mapping[str, Any]) -> nn.Module:
-    if not timm.is_model(name):
-        raise unknown("network", name=name, known=names())
     chosen = options_room.chosen(given, network=name, has=TIMM_OPTIONS)
     wanted: dict[str, Any] = {"drop_rate": chosen.dropout, "drop_path_rate": chosen.drop_path}
     wanted = {key: value for key, value in wanted.items() if value}

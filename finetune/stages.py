@@ -19,7 +19,7 @@ def group(*members: nn.Module | nn.Parameter) -> nn.Module:
 
 
 def from_matcher(network: nn.Module, *, classifier: nn.Module) -> Stages:
-    """The stages of a timm model by its own `group_matcher`: "stem", "stage1", ...; what follows joins the last.
+    """The stages of a timm model by its own `group_matcher`: "stem", "stage1", ...; norms at the end join the last.
 
     A model without a matcher has its parts with parameters, in order, as stages.
     """
@@ -27,8 +27,16 @@ def from_matcher(network: nn.Module, *, classifier: nn.Module) -> Stages:
     members: dict[int, list[nn.Module | nn.Parameter]] = {}
     for one, name in _parts(network, number=number, skip=classifier):
         members.setdefault(number[name], []).append(one)
+    keys = sorted(members)
+    if len(keys) > 1 and not _has_matrix(members[keys[-1]]):
+        last = members.pop(keys.pop())
+        members[keys[-1]] += last
     names = ["stem", *(f"stage{index}" for index in range(1, len(members)))]
-    return [(name, group(*members[key])) for name, key in zip(names, sorted(members), strict=True)]
+    return [(name, group(*members[key])) for name, key in zip(names, keys, strict=True)]
+
+
+def _has_matrix(members: list[nn.Module | nn.Parameter]) -> bool:
+    return any(parameter.ndim > 1 for parameter in group(*members).parameters())
 
 
 def _numbers(network: nn.Module) -> dict[str, int]:
