@@ -58,9 +58,10 @@ def sidecar(folder: Path) -> Sidecar:
     """The sidecar of the network in `folder`; `DamagedFile` where it is missing, altered or of another schema."""
     values = _values(folder / SIDECAR_NAME)
     try:
-        preprocessing = Preprocessing(
-            **{name: tuple(one) if isinstance(one, list) else one for name, one in values["preprocessing"].items()}
-        )
+        given: dict[str, Any] = {
+            name: tuple(one) if isinstance(one, list) else one for name, one in values["preprocessing"].items()
+        }
+        preprocessing = Preprocessing(**given)
     except (TypeError, AttributeError) as error:
         raise _damaged(folder / SIDECAR_NAME, str(error)) from error
     return Sidecar(

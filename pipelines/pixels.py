@@ -39,7 +39,7 @@ def native_size(images: ImageSet) -> int | None:
 
 def plain(image_size: int) -> Preprocessing:
     """The preprocessing of a network that has none of its own: bicubic, the whole centre; mean and std still open."""
-    return Preprocessing((image_size, image_size), "bicubic", (0.0,) * 3, (1.0,) * 3, 1.0, "center")
+    return Preprocessing((image_size, image_size), "bicubic", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0, "center")
 
 
 def load(images: ImageSet, preprocessing: Preprocessing, *, progress: Callable[[int, int], None]) -> Loaded:

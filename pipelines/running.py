@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import torch
 from torch import nn
 
 import heads
@@ -11,12 +10,11 @@ from extract.datasets import load as load_images
 from extract.errors import InvalidInput
 from extract.folder import without_unreadable
 from extract.images import ImageSet, subset
-from extract.runtime import Stopwatch, torch_device
-from finetune import evaluate
+from extract.runtime import Stopwatch
 from finetune.batches import Images
 from finetune.recipes import Recipe
 from finetune.train import Fitted, fit
-from pipelines import pixels, starts
+from pipelines import answering, pixels, starts
 from pipelines.interrupts import deferred
 from pipelines.outcome import Result
 from pipelines.specs import NetworkKey
@@ -110,7 +108,6 @@ class Run:
         if key.mode in ("head-first", "frozen"):
             starts.install(start, self._head(start, train, rows=rows))
         if key.mode == "frozen":
-            start = start.to(torch_device(context.device), memory_format=torch.channels_last).eval()
             return Fitted(start, [], 0, 0, 0.0, 0.0, recipe.precision, "eager")
         with deferred() as stop:
             return fit(
@@ -149,12 +146,13 @@ class Run:
         )
 
     def _logits(self, network: nn.Module, images: Images, *, tta: str = "none") -> np.ndarray:
-        where = torch_device(self.context.device)
-        return evaluate.logits(
+        wanted, device = self.how.preprocessing, self.context.device
+        return answering.logits(
             network,
-            images.images,
-            normalisation=(self.how.preprocessing.mean, self.how.preprocessing.std),
-            tta=tta,
+            images.images.split(answering.batch_size(wanted, device)),
+            preprocessing=wanted,
             precision=self.recipe.precision,
-            resize=None if self.loaded.resize is None else self.loaded.resize.to(where),
-        ).numpy()
+            device=device,
+            resize=self.loaded.resize,
+            tta=tta,
+        )

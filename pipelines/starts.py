@@ -8,13 +8,12 @@ from torch import nn
 
 from extract.errors import InvalidInput
 from extract.images import ImageSet
-from extract.runtime import torch_device
 from extract.transforms import Preprocessing
-from finetune import evaluate, inputs, modes, networks
+from finetune import inputs, modes, networks
 from finetune.batches import Images, pixel_statistics
 from finetune.options import LARGEST_CIFAR_SIZE
 from heads import LogisticHead
-from pipelines import kept, pixels
+from pipelines import answering, kept, pixels
 from pipelines.specs import NetworkKey, Source
 
 USUAL_SIZE = 224  # of photographs, where neither the user nor the network names a size
@@ -87,14 +86,14 @@ def embeddings(
     start: nn.Module, images: Images, *, how: Form, resize: nn.Module | None, device: str, precision: str
 ) -> np.ndarray:
     """float32 [N, D]: what the last layer of `start` sees of `images`."""
-    where = torch_device(device)
-    return evaluate.logits(
-        networks.embedding(start).to(where),
-        images.images,
-        normalisation=(how.preprocessing.mean, how.preprocessing.std),
+    return answering.logits(
+        networks.embedding(start),
+        images.images.split(answering.batch_size(how.preprocessing, device)),
+        preprocessing=how.preprocessing,
         precision=precision,
-        resize=None if resize is None else resize.to(where),
-    ).numpy()
+        device=device,
+        resize=resize,
+    )
 
 
 def install(start: nn.Module, head: LogisticHead) -> None:

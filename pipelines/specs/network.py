@@ -27,7 +27,7 @@ ARCHITECTURE_OPTIONS = tuple(one.name for one in fields(Options))
 
 def _given(source: Any) -> Any:
     """A dataclass with the fields of `source`, each None until it is given."""
-    optional = [(one.name, one.type | None, field(default=None)) for one in fields(source)]
+    optional: Any = [(one.name, one.type | None, field(default=None)) for one in fields(source)]  # type: ignore[operator]
     return make_dataclass(f"Given{source.__name__}", optional, frozen=True, kw_only=True)
 
 

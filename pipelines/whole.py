@@ -1,0 +1,80 @@
+"""The classifier of a run of a whole network."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from extract.errors import InvalidInput
+from extract.layout import block_ranges
+from extract.sources import source
+from extract.transforms import Resize, resizes_by_matrix
+from finetune.batches import Normalise
+from pipelines import answering, kept, pictures, records
+from pipelines.context import Context
+from pipelines.predict import Graph
+
+
+def load(record: dict[str, Any], *, context: Context, weights: Path | None, quick: bool) -> "WholeClassifier":
+    """The classifier of a network's `record`; `DamagedFile` where its files are not whole."""
+    if weights is not None:
+        raise InvalidInput(f"weights must be left out for a trained network, which has its own; got {str(weights)!r}.")
+    return WholeClassifier(record, records.folder(context.workspace, record["run"]), context=context, quick=quick)
+
+
+class WholeClassifier:
+    """Reads images as the run's data were read, and asks the kept network. `quick` does not fill batches."""
+
+    def __init__(self, record: dict[str, Any], folder: Path, *, context: Context, quick: bool) -> None:
+        self._sidecar, self._network = kept.sidecar(folder), kept.network(folder)
+        self._native = pictures.native_size(record["dataset"])
+        self._precision = record["key"]["recipe_options"]["precision"]
+        self._context, self._quick = context, quick
+        self.class_names = self._sidecar.class_names
+        self.temperature: float | None = record["temperature"]
+
+    def logits(self, paths: Sequence[Path]) -> np.ndarray:
+        """float32 [N, K] for image files."""
+        wanted, device = self._sidecar.preprocessing, self._context.device
+        result = np.empty((len(paths), len(self.class_names)), np.float32)
+        for group in pictures.groups(paths, native=self._native):
+            read = source(group.images, wanted)
+            ranges = block_ranges(len(group.rows), answering.batch_size(wanted, device))
+            result[group.rows] = answering.logits(
+                self._network,
+                read.batches(ranges),
+                preprocessing=wanted,
+                precision=self._precision,
+                device=device,
+                resize=read.resize,
+                fill=not self._quick,
+            )
+        return result
+
+    def graph(self) -> Graph:
+        """From pixels (of the data set's native size, or else already of the network's) to logits, in float32."""
+        wanted = self._sidecar.preprocessing
+        height, width = self._native or wanted.image_size
+        resize: nn.Module = nn.Identity()
+        if (height, width) != wanted.image_size:
+            if not resizes_by_matrix(wanted, height=height, width=width):
+                raise InvalidInput(
+                    f"preprocessing must be one that a graph can hold; got crop mode {wanted.crop_mode!r} at "
+                    f"{wanted.image_size}, which pads or is not square. Train at another --image-size."
+                )
+            resize = Resize(wanted, height=height, width=width)
+        way = _Way(resize, Normalise((wanted.mean, wanted.std)), self._network.float().cpu())
+        return Graph(way.eval(), height, width)
+
+
+class _Way(nn.Module):
+    """uint8 images -> logits."""
+
+    def __init__(self, resize: nn.Module, normalise: nn.Module, network: nn.Module) -> None:
+        super().__init__()
+        self.resize, self.normalise, self.network = resize, normalise, network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(self.normalise(self.resize(images)))
