@@ -158,6 +158,18 @@ RECIPES: dict[str, Recipe] = {
         small_share=0.4,
         tta="flip",
     ),
+    # For pretrained weights: SGD at a small rate (BiT, Kolesnikov et al. 2020), batch statistics as Kornblith's.
+    "gentle": Recipe(
+        epochs=5,
+        batch_size=64,
+        optimiser="nesterov",
+        learning_rate=0.005,
+        weight_decay=1e-4,
+        warm_up=0.1,
+        crop=2,
+        crop_padding="reflect",
+        batchnorm="adapted",
+    ),
     # After airbench94 (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024), for the network `sprint`.
     "sprint": Recipe(
         epochs=10,
