@@ -17,8 +17,8 @@ from extract.datasets import NAMES
 from extract.errors import PipelineError
 from extract.machine import core_count, processor_has_bfloat16
 from pipelines import records
-from pipelines.jobs import Job, NetworkSpec
-from pipelines.specs import ExtractSpec
+from pipelines.jobs import Job
+from pipelines.specs import ExtractSpec, NetworkSpec
 
 CORE_RATE = 25e9  # FLOP a second of one core in float32 (measured: 24e9 with AVX2, 53e9 with AMX, eager)
 BF16_GAIN = 4.0
@@ -27,7 +27,6 @@ BACKWARD = 3.0  # a training step costs about three forward passes
 HEAD_ROW_SECONDS = 5e-4  # choosing and fitting a head, a training row (measured: 50,000 x 1280 in 20 to 30 s)
 COUNTS = {"cifar10": (50_000, 10_000, 10), "cifar100": (50_000, 10_000, 100), "digits": (1_437, 360, 10)}
 STORAGE_BYTES = {"float16": 2, "float32": 4}
-USUAL_SIZES = {"cifar10": 32, "cifar100": 32, "digits": 32}
 
 
 @dataclass(frozen=True)
@@ -81,20 +80,22 @@ class Estimator:
         return Cost(row_seconds * rows.train, 4 * rows.classes * (width + rows.test) + 8 * rows.test)
 
     def _network(self, spec: NetworkSpec) -> Cost:
+        rows = _rows(spec)
+        described = self._described(spec, rows.classes)
+        epochs = 1 if spec.mode == "frozen" else spec.whole_recipe().epochs
+        work = 2 * described.macs * (BACKWARD * rows.train * epochs + rows.test)
+        stored = 4 * described.parameters + 4 * rows.classes * rows.test + 8 * rows.test
+        return Cost(work / self._training_rate, stored)
+
+    def _described(self, spec: NetworkSpec, classes: int) -> Any:
         from finetune.describe import describe
 
-        rows = _rows(spec)
-        image_size = spec.image_size or USUAL_SIZES.get(spec.dataset, 224)
-        key = (spec.network, image_size, rows.classes, repr(spec.architecture()))
+        key = (spec.network, spec.image_size, classes, repr(spec.architecture()))
         if key not in self._sizes:
             self._sizes[key] = describe(
-                spec.network, class_count=rows.classes, image_size=image_size, options=spec.architecture()
+                spec.network, class_count=classes, image_size=spec.image_size, options=spec.architecture()
             )
-        described = self._sizes[key]
-        flops = 2 * described.macs
-        epochs = 1 if spec.mode == "frozen" else spec.whole_recipe().epochs
-        work = flops * (BACKWARD * rows.train * epochs + rows.test)
-        return Cost(work / self._training_rate, 4 * described.parameters + 4 * rows.classes * rows.test + 8 * rows.test)
+        return self._sizes[key]
 
     def _backbone(self, spec: ExtractSpec) -> Any:
         from extract import backbones

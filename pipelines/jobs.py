@@ -13,12 +13,7 @@ from extract.datasets import NAMES
 from extract.errors import InvalidInput
 from extract.layout import canonical_json
 from extract.weights import SOURCES
-from pipelines.specs import ExtractSpec, HeadSpec
-
-try:
-    from pipelines.specs import NetworkSpec
-except ImportError:
-    NetworkSpec = HeadSpec
+from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
 
 COMMANDS = ("extract", "fit-head", "train", "finetune")
 SPECS: dict[str, tuple[type, ...]] = {

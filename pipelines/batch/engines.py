@@ -61,11 +61,10 @@ class Pool:
 
     def map(self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
         """(index, `function(*tasks[index])`) as they end; an engine that cannot tell gives all at the end."""
-        jobs = min(self.jobs, len(tasks)) if self.backend == "loky" else self.jobs
-        inner = {"inner_max_num_threads": max(core_count() // jobs, 1)} if self.backend == "loky" else {}
+        inner = {"inner_max_num_threads": max(core_count() // self.jobs, 1)} if self.backend == "loky" else {}
         how = "list" if self.backend == "ray" else "generator_unordered"
         numbered = (delayed(_numbered)(index, function, task) for index, task in enumerate(tasks))
-        with parallel_config(self.backend, n_jobs=jobs, **inner):
+        with parallel_config(self.backend, n_jobs=self.jobs, **inner):
             yield from Parallel(return_as=how, batch_size=1, pre_dispatch="all")(numbered)  # type: ignore[misc]
 
 

@@ -15,7 +15,7 @@ from pipelines import records
 from pipelines.batch.leases import leased
 from pipelines.context import Context
 from pipelines.jobs import Job
-from pipelines.specs import resolve_head
+from pipelines.specs import locate_images, resolve_head, resolve_network
 
 ORPHAN_POLL_SECONDS = 1.0
 
@@ -67,7 +67,7 @@ def own_devices() -> tuple[str, ...]:
 
 def work(job: Job, place: Place) -> Outcome:
     """Does the job and returns its outcome; an error becomes one, so that the rest goes on."""
-    if place.parent is not None:
+    if place.parent not in (None, os.getpid()):
         _follow(place.parent)
     threads = None if place.slots is None else max(core_count() // place.slots, 1)
     if threads is not None:
@@ -81,7 +81,9 @@ def done(job: Job, context: Context) -> Outcome:
     begun = time.perf_counter()
     try:
         record = _stage(job, context)
-    except Exception as error:  # noqa: BLE001 (a failed job is a record with its message, and the rest goes on)
+    except Exception as error:
+        if _is_interruption(error):
+            raise KeyboardInterrupt from error
         return Outcome("failed", _failed_run(job, context), sentence(error), time.perf_counter() - begun)
     status = "cached" if record["cached"] else "computed"
     return Outcome(status, record.get("run"), seconds=time.perf_counter() - begun)
@@ -115,14 +117,24 @@ def _failed_run(job: Job, context: Context) -> str | None:
 
 
 def _run(job: Job, context: Context) -> str | None:
+    """The run that a job's record has; None for an extraction, and for a head whose features are not there."""
     from pipelines import stages
 
+    workspace = context.workspace
     if job.network is not None:
-        return stages.network_run(job.network, context)
+        located = locate_images(job.network, workspace)
+        return resolve_network(job.network, located=located, device=context.device, workspace=workspace).run()
     if job.head is None or job.features is None:
         return None
     features = stages.kept_features(job.features, context)
     return None if features is None else resolve_head(job.head, features=features["content"]).run()
+
+
+def _is_interruption(error: Exception) -> bool:
+    """Whether a training stopped because the process was asked to end: then the batch ends, too."""
+    from finetune.run import Interrupted
+
+    return isinstance(error, Interrupted)
 
 
 @functools.cache
