@@ -1,0 +1,157 @@
+"""Raw images through a kept run: the very logits of its test scores, and one sentence for whatever is wrong."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines import predict, records
+from pipelines.context import Context
+
+DIGITS = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
+DIGITS = (*DIGITS, "--subset", "300")
+ONE_C = ("--c-grid", "0.01")
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Path:
+    """The workspace that `pipeline` uses."""
+    return tmp_path / "workspace"
+
+
+@pytest.fixture
+def digit_files(tmp_path) -> list[Path]:
+    """The digits' test images as PNG files of 8 x 8 pixels, in the order of the test split."""
+    from extract import digits
+
+    split = digits.load().splits["test"]
+    (tmp_path / "digits").mkdir()
+    paths = []
+    for one, array in zip(split.ids, split.images.array, strict=True):
+        paths.append(tmp_path / "digits" / f"{one.replace('/', '-')}.png")
+        Image.fromarray(array.transpose(1, 2, 0)).save(paths[-1])
+    return paths
+
+
+def test_photographs_get_the_very_logits_of_the_test_scores(pipeline, photo_folder, workspace):
+    from extract import folder
+
+    words = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", photo_folder, "--image-size", 64)
+    answer = pipeline("fit-head", *words, *ONE_C, "--views", "flip", "--validation", "none", "--json").json
+    one, record = predict.classifier(answer["run"][:6], context=Context(workspace))
+    kept, _ = records.logits(workspace, record["run"])
+    paths = folder.load(photo_folder).splits["test"].images.paths
+    assert np.array_equal(one.logits(paths), kept)
+    assert np.array_equal(one.logits(paths[::-1]), kept[::-1])
+    alone = [one.logits([path])[0] for path in paths]
+    assert np.array_equal(alone, kept)
+    shown = pipeline("predict", "--run", answer["run"], *paths, "--json").json
+    assert [image["class"] for image in shown["images"]] == [record["class_names"][row] for row in kept.argmax(1)]
+
+
+@pytest.mark.parametrize("more", [(), ("--storage", "float32", "--precision", "bfloat16", "--batch-size", 64)])
+def test_small_images_saved_as_files_get_the_very_logits_of_the_test_scores(pipeline, digit_files, workspace, more):
+    answer = pipeline("fit-head", *DIGITS, *more, *ONE_C, "--json").json
+    one, record = predict.classifier(answer["run"], context=Context(workspace))
+    kept, _ = records.logits(workspace, record["run"])
+    assert np.array_equal(one.logits(digit_files), kept)
+    for row in (0, 7, 359):
+        assert np.array_equal(one.logits([digit_files[row]])[0], kept[row])
+    quick, _ = predict.classifier(answer["run"], context=Context(workspace), quick=True)
+    assert np.allclose(quick.logits(digit_files[:3]), kept[:3], atol=0.05)
+
+
+def test_images_of_other_sizes_go_the_way_of_photographs_beside_native_ones(pipeline, digit_files, workspace, tmp_path):
+    answer = pipeline("fit-head", *DIGITS, *ONE_C, "--json").json
+    larger = tmp_path / "larger.png"
+    Image.open(digit_files[1]).resize((90, 40)).save(larger)
+    one, _ = predict.classifier(answer["run"], context=Context(workspace))
+    mixed = one.logits([digit_files[0], larger, digit_files[2]])
+    assert np.array_equal(mixed[[0, 2]], one.logits([digit_files[0], digit_files[2]]))
+    assert np.array_equal(mixed[1], one.logits([larger])[0])
+
+
+def test_probabilities_are_the_softmax_of_the_logits(pipeline, digit_files, workspace, tmp_path):
+    answer = pipeline("fit-head", *DIGITS, *ONE_C, "--json").json
+    table = tmp_path / "out.csv"
+    words = ("predict", "--run", answer["run"], digit_files[0].parent, "--top", 3, "--csv", table, "--json")
+    shown = pipeline(*words).json
+    logits, _ = records.logits(workspace, answer["run"])
+    order = np.argsort([str(path) for path in digit_files])
+    assert [image["path"] for image in shown["images"]] == [str(digit_files[row]) for row in order]
+    exponents = np.exp(logits.astype(np.float64)[order])
+    expected = exponents / exponents.sum(1, keepdims=True)
+    assert np.allclose([image["probability"] for image in shown["images"]], expected.max(1), rtol=1e-12)
+    assert all(len(image["top"]) == 3 for image in shown["images"])
+    rows = list(csv.DictReader(table.open()))
+    assert [row["class_1"] for row in rows] == [image["class"] for image in shown["images"]]
+    assert float(rows[0]["probability_3"]) == shown["images"][0]["top"][2]["probability"]
+    calibrated = pipeline(*words, "--calibrated").json
+    exponents = np.exp(logits.astype(np.float64)[order] / answer["temperature"])
+    expected = exponents / exponents.sum(1, keepdims=True)
+    assert np.allclose([image["probability"] for image in calibrated["images"]], expected.max(1), rtol=1e-12)
+    assert "%" in pipeline("predict", "--run", answer["run"], digit_files[0]).out
+
+
+def test_an_unreadable_image_is_named_and_skipped_only_when_asked(pipeline, digit_files, tmp_path):
+    answer = pipeline("fit-head", *DIGITS, *ONE_C, "--json").json
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no image")
+    words = ("predict", "--run", answer["run"], digit_files[0], bad, "--json")
+    refused = pipeline(*words)
+    assert refused.status == 2
+    assert str(bad) in refused.json["error"]
+    shown = pipeline(*words, "--on-bad-image", "skip").json
+    assert [image["path"] for image in shown["images"]] == [str(digit_files[0])]
+    assert shown["skipped"] == [str(bad)]
+
+
+def test_a_weights_file_is_found_again_or_named_and_must_be_the_same(pipeline, digit_files, tmp_path):
+    import timm
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    mine, other, moved = (tmp_path / f"{name}.safetensors" for name in ("mine", "other", "moved"))
+    for path in (mine, other):
+        save_file(timm.create_model("test_resnet", num_classes=0).state_dict(), path)
+    words = ("--backbone", "test_resnet", "--weights", mine, "--dataset", "digits", "--image-size", 32)
+    answer = pipeline("fit-head", *words, *ONE_C, "--json").json
+    ask = ("predict", "--run", answer["run"], digit_files[0], "--json")
+    first = pipeline(*ask)
+    assert first.status == 0, first.err
+    mine.rename(moved)
+    lost = pipeline(*ask)
+    assert lost.status == 2
+    assert "--weights" in lost.json["error"]
+    assert pipeline(*ask, "--weights", moved).json["images"] == first.json["images"]
+    wrong = pipeline(*ask, "--weights", other)
+    assert wrong.status == 2
+    assert "weights must be those" in wrong.json["error"]
+
+
+def test_mistakes_end_in_one_sentence(pipeline, digit_files, workspace, tmp_path):
+    answer = pipeline("fit-head", *DIGITS, *ONE_C, "--validation", "none", "--json").json
+    run, image = answer["run"], digit_files[0]
+    (tmp_path / "empty").mkdir()
+    mistakes = [
+        (("--run", "ffff", image), "run must be a known name"),
+        (("--run", "../..", image), "run must be a known name"),
+        (("--run", run, tmp_path / "nowhere.png"), "image must exist"),
+        (("--run", run, tmp_path / "empty"), "folder must hold images"),
+        (("--run", run, image, "--top", 0), "top must be at least 1"),
+        (("--run", run, image, "--calibrated"), "--validation none"),
+        (("--run", run, image, "--on-bad-image", "skp"), "Nearest: skip"),
+        (("--run", run, image, "--csv", tmp_path / "no" / "where.csv"), "csv file must be"),
+    ]
+    for words, sentence in mistakes:
+        ended = pipeline("predict", *words)
+        assert ended.status == 2, ended.err
+        assert sentence in ended.err
+    head = Path(answer["path"]) / "head.safetensors"
+    head.write_bytes(head.read_bytes()[:-1] + b"x")
+    assert "whose files are gone or altered" in pipeline("predict", "--run", run, image).err
+    records.failed(workspace, run=run, kind="head", name="x", key={}, error="no memory")
+    assert "no memory" in pipeline("predict", "--run", run, image).err
