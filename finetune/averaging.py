@@ -12,6 +12,12 @@ def _values(network: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
 
 
+@torch.no_grad()
+def _copy(target: Mapping[str, Tensor], source: Mapping[str, Tensor]) -> None:
+    for name, value in target.items():
+        value.copy_(source[name])
+
+
 class Average:
     """A moving average of the weights and statistics of `network`, on its device.
 
@@ -25,29 +31,27 @@ class Average:
     @torch.no_grad()
     def move(self, share: float) -> None:
         """Averages the present values in."""
-        torch._foreach_lerp_(list(self.values.values()), list(self._present.values()), share)
+        lerp = torch._foreach_lerp_  # pyright: ignore[reportPrivateImportUsage]
+        lerp(list(self.values.values()), list(self._present.values()), share)
 
     @torch.no_grad()
     def give_back(self) -> None:
         """Overwrites the network's values with the average."""
-        torch._foreach_copy_(list(self._present.values()), list(self.values.values()))
+        _copy(self._present, self.values)
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
         """The network has the averaged values inside, and its own again afterwards."""
-        own = [value.clone() for value in self._present.values()]
+        own = {name: value.clone() for name, value in self._present.items()}
         self.give_back()
         try:
             yield
         finally:
-            with torch.no_grad():
-                torch._foreach_copy_(list(self._present.values()), own)
+            _copy(self._present, own)
 
-    @torch.no_grad()
     def restore(self, values: Mapping[str, Tensor]) -> None:
         """Sets the average to what `values` was in an earlier process."""
-        for name, value in self.values.items():
-            value.copy_(values[name])
+        _copy(self.values, values)
 
 
 class Ema(Average):

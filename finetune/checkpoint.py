@@ -28,7 +28,7 @@ def save(folder: Path, state: State) -> Path:
     torch.save(state, buffer)
     content = buffer.getbuffer()
     path = folder / NAME
-    temporary = folder / f"{NAME}.{os.getpid()}.partial"
+    temporary = folder / f"{NAME}.partial"
     with temporary.open("wb") as file:
         file.write(FORMAT + hashlib.sha256(content).hexdigest().encode() + b"\n")
         file.write(content)

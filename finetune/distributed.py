@@ -4,10 +4,8 @@ Every process holds all images and makes its own slice of every batch from the s
 all slices on GPUs (SyncBatchNorm); on a CPU, where torch has none, each process normalises by its own slice.
 """
 
-from collections.abc import Callable
-
 import torch
-from torch import Tensor, distributed, nn
+from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from heads.optimise import Totals
@@ -30,13 +28,12 @@ def synchronised(network: nn.Module, device: torch.device) -> nn.Module:
     return nn.SyncBatchNorm.convert_sync_batchnorm(network)
 
 
-def wrap(forward: Callable[[Tensor], Tensor], network: nn.Module) -> Callable[[Tensor], Tensor]:
-    """`forward` of `network`, whose gradients are averaged over the processes where there are several."""
+def wrap(network: nn.Module) -> nn.Module:
+    """`network`, its gradients averaged over the processes where there are several."""
     if world_count() == 1:
-        return forward
-    module = forward if isinstance(forward, nn.Module) else network
+        return network
     device = next(network.parameters()).device
-    return DistributedDataParallel(module, device_ids=None if device.type == "cpu" else [device.index])
+    return DistributedDataParallel(network, device_ids=None if device.type == "cpu" else [device.index])
 
 
 def add_up(totals: Totals) -> Totals:

@@ -1,6 +1,6 @@
 """Optimisers of whole networks: torch's own, over parameter groups that share a rate and a decay."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -100,9 +100,9 @@ class Muon:
         """The states of both parts."""
         return {"parts": [part.state_dict() for part in self._parts]}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores what `state_dict` gave."""
-        for part, kept in zip(self._parts, state["parts"], strict=True):
+        for part, kept in zip(self._parts, state_dict["parts"], strict=True):
             part.load_state_dict(kept)
 
 

@@ -85,6 +85,7 @@ class Run:
         trainer, seconds = self._trainer, time.perf_counter() - self._clock
         trainer.seconds += seconds
         if not epoch.complete:
+            self._check(epoch.means, weights=True)
             trainer.begun = epoch.totals
             self._keeper.keep()
             raise self._interrupted()
@@ -102,8 +103,9 @@ class Run:
         """The epoch's row, appended to the history; its weights are remembered where they are the best so far."""
         trainer = self._trainer
         means = distributed.add_up(epoch.totals).means()
-        self._check(means, epoch.index)
-        row: history.Row = {"epoch": epoch.index + 1, "learning_rate": self._rate(), "seconds": round(seconds, 3)}
+        self._check(means, weights=True)
+        rate = trainer.rate((epoch.index + 1) * trainer.steps_per_epoch - 1)
+        row: history.Row = {"epoch": epoch.index + 1, "learning_rate": rate, "seconds": round(seconds, 3)}
         row |= {name: float(value) for name, value in means.items()}  # type: ignore[arg-type]
         ema = trainer.averages.get("ema")
         with ema.shown() if ema is not None else nullcontext():
@@ -119,21 +121,19 @@ class Run:
         now = time.perf_counter()
         if now - self._looked > self._look_seconds:
             self._looked = now
-            self._check(totals.means(), len(self._trainer.rows))
+            self._check(totals.means(), weights=False)
             self._tell(totals, None)
         return self._stop is not None and distributed.world_count() == 1 and self._stop()
 
-    def _check(self, means: dict[str, Any], epoch: int) -> None:
-        loss = means["train_loss"]
-        if not math.isfinite(loss):
+    def _check(self, means: dict[str, Any], *, weights: bool) -> None:
+        """Raises where the mean loss, or with `weights` any weight, is no finite number."""
+        loss, trainer = means["train_loss"], self._trainer
+        if not math.isfinite(loss) or (weights and not trainer.is_finite()):
             raise PipelineError(
-                f"training must keep a finite loss; got {loss} in epoch {epoch + 1}. {self._keeper.what_is_kept()}; "
-                f"lower the learning rate ({self._trainer.recipe.learning_rate}), warm up longer or set a clip norm."
+                f"training must keep a finite loss and weights; got a loss of {loss} in epoch "
+                f"{len(trainer.rows) + 1}. {self._keeper.what_is_kept()}; "
+                f"lower the learning rate ({trainer.recipe.learning_rate}), warm up longer or set a clip norm."
             )
-
-    def _rate(self) -> float:
-        """The learning rate of the last update, of the group that has the recipe's own."""
-        return max(float(group["lr"]) for group in self._trainer.optimiser.param_groups)
 
     def _tell(self, totals: Totals, row: history.Row | None) -> None:
         if self._progress is None or distributed.rank():
@@ -142,8 +142,8 @@ class Run:
         done = 0 if row is not None else totals.step - self._first_step
         since = 0.0 if row is not None else time.perf_counter() - self._clock
         steps, seconds = self._here_steps + done, self._here_seconds + since
-        left = trainer.recipe.epochs * trainer.steps_per_epoch
-        left -= len(trainer.rows) * trainer.steps_per_epoch + (0 if row is not None else totals.step)
+        done_steps = len(trainer.rows) * trainer.steps_per_epoch + (0 if row is not None else totals.step)
+        left = trainer.recipe.epochs * trainer.steps_per_epoch - done_steps
         self._progress(
             Moment(
                 epoch=len(trainer.rows) + (row is None),
@@ -152,7 +152,7 @@ class Run:
                 steps=trainer.steps_per_epoch,
                 train_loss=float(means["train_loss"]),  # type: ignore[arg-type]
                 train_accuracy=float(means["train_accuracy"]),  # type: ignore[arg-type]
-                learning_rate=self._rate(),
+                learning_rate=trainer.rate(max(done_steps - 1, 0)),
                 images_per_second=steps * trainer.recipe.batch_size / max(seconds, 1e-9),
                 seconds_left=left * seconds / max(steps, 1),
                 row=row,

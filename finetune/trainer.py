@@ -84,6 +84,10 @@ class Trainer:
             return factor
         return lambda step: factor(step) * history.plateau_factor(self.rows)
 
+    def rate(self, step: int) -> float:
+        """The learning rate of update number `step` (from 0) of the whole training, without multipliers."""
+        return self.recipe.learning_rate * self.schedule()(step)
+
     def epochs(self, *, stop: Callable[[Totals], bool]) -> Iterator[Epoch]:
         """The remaining epochs, one after another; an unfinished one last where `stop` said so."""
         yield from optimise.train(
@@ -123,6 +127,11 @@ class Trainer:
             self.network, held, normalisation=how.normalisation, precision=how.precision, resize=how.resize
         )
 
+    def is_finite(self) -> bool:
+        """Whether all weights and statistics are finite numbers."""
+        values = [value for value in self.network.state_dict().values() if value.is_floating_point()]
+        return bool(torch.stack([value.isfinite().all() for value in values]).all())
+
     def keep_best(self) -> None:
         """Remembers the present weights as the best."""
         self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
@@ -144,7 +153,7 @@ class Trainer:
         """Puts back what `state` gave in an earlier process."""
         self.network.load_state_dict(state["network"])
         groups = [(group["lr"], group["weight_decay"]) for group in self.optimiser.param_groups]
-        self.optimiser.load_state_dict(state["optimiser"])  # type: ignore[attr-defined]
+        self.optimiser.load_state_dict(state["optimiser"])
         for group, (rate, decay) in zip(self.optimiser.param_groups, groups, strict=True):
             group["lr"], group["weight_decay"] = rate, decay  # a checkpoint inside an epoch holds scheduled ones
         self._start_averages()
@@ -168,7 +177,7 @@ class Trainer:
             bias.requires_grad_(False)
             self._forward = self._forward if epoch > WHITENING_EPOCHS else None
         if self._forward is None:
-            self._forward = distributed.wrap(engine.build(self.network, self.how.engine), self.network)
+            self._forward = engine.build(distributed.wrap(self.network), self.how.engine)
         return self.batches(epoch)
 
     def _after_step(self) -> Callable[[], None]:

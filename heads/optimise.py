@@ -7,7 +7,7 @@ reads nothing back from the device until an epoch ends.
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 
@@ -20,13 +20,26 @@ Sums = Mapping[str, torch.Tensor]
 class Optimiser(Protocol):
     """What the loop asks of an optimiser; every torch.optim.Optimizer has it."""
 
-    param_groups: list[dict]
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The parameters and their rates, by group."""
+        ...
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets the gradients."""
+        ...
 
     def step(self) -> object:
         """Moves the parameters."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` needs to go on."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on where `state_dict` was taken."""
+        ...
 
 
 @dataclass(frozen=True)
