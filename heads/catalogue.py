@@ -16,8 +16,8 @@ from heads.space import Primitive, Progress, Space
 # kind -> (room, space, head); rooms are imported when they are first asked for.
 ROOMS = {
     "logistic": ("logistic", "LogisticSpace", "LogisticHead"),
-    "linear": ("neural", "LinearSpace", "NeuralHead"),
-    "mlp": ("neural", "MlpSpace", "NeuralHead"),
+    "linear": ("neural_space", "LinearSpace", "NeuralHead"),
+    "mlp": ("neural_space", "MlpSpace", "NeuralHead"),
     "knn": ("neighbours", "NeighbourSpace", "NeighbourHead"),
     "ridge": ("ridge", "RidgeSpace", "RidgeHead"),
     "centroid": ("centroid", "CentroidSpace", "CentroidHead"),

@@ -126,6 +126,13 @@ def positive(name: str, value: float, *, remedy: str) -> float:
     return number
 
 
+def whole_number(name: str, value: int, *, remedy: str) -> int:
+    """`value`, which must be an integer above zero; InvalidInput otherwise."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise InvalidInput(f"{name} must be a whole number above 0; got {value!r}. {remedy}.")
+    return value
+
+
 def one_of(name: str, value: str, known: Sequence[str]) -> str:
     """`value`, which must be among `known`; InvalidInput with the nearest names otherwise."""
     if value not in known:

@@ -10,13 +10,14 @@ from heads.keeper import Keeper
 from heads.optimise import Step, train
 from heads.optimisers import optimiser
 from heads.schedule import schedule
-from heads.stack import Stack
+from heads.stack import Stack, dropout_mask
 
 
 @dataclass(frozen=True)
 class Recipe:
     """What the members of a grid share. `warm_up` is a share of all steps; `patience` counts epochs.
 
+    `dropout` acts on hidden values, `input_dropout` on the standardised features (zero is their mean).
     `criterion` (log_loss or accuracy) judges an epoch on the held-out rows; a member without a better epoch
     for `patience` epochs is finished (None: never). `epochs` is the length of the schedule.
     """
@@ -31,15 +32,20 @@ class Recipe:
     label_smoothing: float
     patience: int | None = None
     criterion: str = "log_loss"
+    input_dropout: float = 0.0
 
 
 @dataclass(frozen=True)
 class Member:
-    """One network of a grid: hidden widths (() is linear), base learning rate, weight decay."""
+    """One network of a grid: hidden widths (() is linear), base learning rate, weight decay.
+
+    Copies of other numbers start from other weights and drop other hidden values.
+    """
 
     hidden: tuple[int, ...]
     learning_rate: float
     weight_decay: float
+    copy: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,9 +83,9 @@ def train_grid(
 ) -> list[Trained]:
     """Trains `members` together for at most `stop_epoch` of the recipe's epochs; the results in their order.
 
-    Members of the same hidden widths are stacked; all stacks meet every batch. Initial weights, batches and
-    dropout masks depend on `seed` and the widths alone, so a member learns the same in any company, up to
-    rounding.
+    Members of the same hidden widths and copy are stacked; all stacks meet every batch. Initial weights,
+    batches and dropout masks depend on `seed`, the widths and the copy alone, so a member learns the same in any
+    company, up to rounding.
     """
     standard = standardisation(rows.features)
     dtype = cheap_dtype(rows.features)
@@ -133,6 +139,10 @@ def _run(grid: "_Grid", keepers: list[Keeper], recipe: Recipe, stop_epoch: int) 
     return curves
 
 
+def _mixed(seed: int, number: int) -> int:
+    return (seed * 1_000_003 + number) % 2**63
+
+
 Batch = tuple[torch.Tensor, torch.Tensor, list[list[torch.Tensor]]]
 
 
@@ -151,19 +161,20 @@ class _Grid:
     ) -> None:
         self._features, self._targets = features, targets
         self._members, self._recipe, self._seed = members, recipe, seed
-        by_width: dict[tuple[int, ...], list[int]] = {}
+        alike: dict[tuple[tuple[int, ...], int], list[int]] = {}
         for index, member in enumerate(members):
-            by_width.setdefault(member.hidden, []).append(index)
-        self.groups = list(by_width.values())
+            alike.setdefault((member.hidden, member.copy), []).append(index)
+        self.groups = list(alike.values())
+        self._copies = [copy for _, copy in alike]
         self.stacks = [
             Stack(
                 (features.shape[1], *hidden, class_count),
                 member_count=len(group),
                 dropout=recipe.dropout,
-                generator=torch.Generator().manual_seed(seed),
+                generator=torch.Generator().manual_seed(_mixed(seed, copy)),
                 device=features.device,
             )
-            for hidden, group in by_width.items()
+            for (hidden, copy), group in alike.items()
         ]
 
     @property
@@ -184,13 +195,19 @@ class _Grid:
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The shuffled batches of an epoch with every stack's dropout masks; the same for the same number."""
         device = self._features.device
-        mixed = self._seed * 1_000_003 + epoch
+        mixed = _mixed(self._seed, epoch + 1)
         shuffler = torch.Generator(device).manual_seed(mixed)
-        droppers = [torch.Generator(device).manual_seed(mixed) for _ in self.stacks]
+        droppers = [torch.Generator(device).manual_seed(_mixed(mixed, copy)) for copy in self._copies]
         order = torch.randperm(len(self._features), generator=shuffler, device=device)
         for index in order.split(self._recipe.batch_size):
             masks = [stack.masks(len(index), own) for stack, own in zip(self.stacks, droppers, strict=True)]
-            yield self._features[index], self._targets[index], masks
+            yield self._thinned(self._features[index], shuffler), self._targets[index], masks
+
+    def _thinned(self, features: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        share = self._recipe.input_dropout
+        if not share:
+            return features
+        return features.mul_(dropout_mask(*features.shape, share=share, generator=generator))
 
     def loss(self, batch: Batch) -> Step:
         """The sum of all members' mean smoothed cross-entropies; counts plain losses and hits by member."""

@@ -112,8 +112,7 @@ class NeighbourSpace(Space):
 
 def checked(neighbours: int, temperature: float | None) -> None:
     """Raises InvalidInput unless `neighbours` is a whole number above 0 and `temperature` positive or None."""
-    if not isinstance(neighbours, int | np.integer) or isinstance(neighbours, bool) or neighbours < 1:
-        raise InvalidInput(f"neighbours must be a whole number above 0; got {neighbours!r}. Use 20.")
+    checks.whole_number("neighbours", neighbours, remedy="Use 20")
     if temperature is not None:
         checks.positive("temperature", temperature, remedy="Use one like 0.1, or none for votes all alike")
 

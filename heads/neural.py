@@ -1,9 +1,8 @@
-"""Linear and multilayer heads in torch: one class, `hidden=()` is linear; and the grids that choose them."""
+"""Linear and multilayer heads in torch: one class, `hidden=()` is linear."""
 
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar, Self
+import math
+from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import torch
@@ -12,10 +11,10 @@ from extract.errors import InvalidInput
 from extract.runtime import resolve_device, torch_device
 from heads import checks
 from heads.base import Head
-from heads.grid import Member, Recipe, Rows, Trained, train_grid
+from heads.ensemble import merged, network_logits
+from heads.grid import Member, Recipe, Rows, train_grid
 from heads.optimisers import OPTIMISERS
 from heads.schedule import SCHEDULES
-from heads.space import Candidate, Primitive, Space, Split
 
 
 class NeuralHead(Head):
@@ -23,11 +22,14 @@ class NeuralHead(Head):
 
     `hidden` are the widths of its hidden layers; () is a linear head. `epochs` is the length of the
     schedule, and `stop_epoch` the number of epochs really trained (None: all). `warm_up` is a share of all
-    steps, `dropout` acts on hidden values, `momentum` is SGD's or Adam's beta1. Weight decay spares biases.
+    steps, `dropout` acts on hidden values, `input_dropout` on the standardised features, `momentum` is SGD's or
+    Adam's beta1. `batch_size` None is `automatic_batch_size`. Weight decay spares biases. `copies` networks that
+    start from other weights train beside each other, and the head is their mean logits (a deep ensemble:
+    Lakshminarayanan et al., NeurIPS 2017), kept as one network.
 
     Fitted: `layers_`, [W1, b1, W2, b2, ...] float64, the standardisation folded into the first; `curves_`,
-    running train_loss and train_accuracy per epoch; `n_iter_`, epochs. The same seed gives the same head on
-    one machine.
+    running train_loss and train_accuracy per epoch, means over the copies; `n_iter_`, epochs. The same seed
+    gives the same head on one machine.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class NeuralHead(Head):
         warm_up: float = 0.0,
         epochs: int = 20,
         stop_epoch: int | None = None,
-        batch_size: int = 512,
+        batch_size: int | None = None,
         dropout: float = 0.0,
+        input_dropout: float = 0.0,
         label_smoothing: float = 0.0,
+        copies: int = 1,
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
@@ -59,7 +63,9 @@ class NeuralHead(Head):
         self.stop_epoch = stop_epoch
         self.batch_size = batch_size
         self.dropout = dropout
+        self.input_dropout = input_dropout
         self.label_smoothing = label_smoothing
+        self.copies = copies
         self.seed = seed
         self.device = device
 
@@ -81,160 +87,64 @@ class NeuralHead(Head):
         return self
 
     def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
-        recipe = checked_recipe(
-            Recipe(
-                optimiser=self.optimiser,
-                momentum=self.momentum,
-                schedule=self.schedule,
-                warm_up=self.warm_up,
-                epochs=self.epochs,
-                batch_size=self.batch_size,
-                dropout=self.dropout,
-                label_smoothing=self.label_smoothing,
-            ),
-            linear=not self.hidden,
-        )
-        member = checked_member(Member(tuple(self.hidden), self.learning_rate, self.weight_decay))
         device = torch_device(resolve_device(self.device))
+        recipe = self._recipe(rows=len(features))
         trained = train_grid(
             Rows(features.to(device), targets.to(device)),
             None,
-            members=[member],
+            members=self._members(),
             recipe=recipe,
             class_count=class_count,
-            stop_epoch=self.epochs if self.stop_epoch is None else self.stop_epoch,
+            stop_epoch=self._stop_epoch(),
             seed=self.seed,
-        )[0]
-        self.layers_ = [layer.cpu().numpy() for layer in trained.layers]
-        self.curves_ = trained.curves
-        self.n_iter_ = trained.epochs
-
-    def _logits(self, features: torch.Tensor) -> np.ndarray:
-        """float64 in blocks of rows, rounded once: one image gives the same logits alone and in a batch."""
-        layers = [torch.from_numpy(array).double() for array in self.layers_]
-        logits = np.empty((len(features), len(layers[-1])), dtype=np.float32)
-        for start in range(0, len(features), 2048):
-            values = features[start : start + 2048].cpu().double()
-            for depth in range(0, len(layers), 2):
-                values = torch.addmm(layers[depth + 1], values.relu() if depth else values, layers[depth])
-            logits[start : start + 2048] = values.float().numpy()
-        return logits
-
-
-@dataclass(frozen=True)
-class _NeuralSpace(Space):
-    """Learning rates x weight decays (x sizes), with a shared recipe; all trained in one pass, stacked."""
-
-    learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
-    weight_decays: tuple[float, ...] = (1e-4, 1e-2, 1e-1)
-    optimiser: str = "adamw"
-    momentum: float = 0.9
-    schedule: str = "cosine"
-    warm_up: float = 0.0
-    epochs: int = 30
-    patience: int | None = 8
-    batch_size: int = 512
-    label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        checked_recipe(self._recipe("log_loss"), linear=self._sizes() == ((),))
-        for member in self._members():
-            checked_member(member)
-        if not self._members():
-            raise InvalidInput("learning_rates and weight_decays must each be at least one number; got none. Add one.")
-
-    def count(self) -> int:
-        return len(self._members())
-
-    def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
-        trained = train_grid(
-            Rows(split.features, split.targets),
-            Rows(split.held_features, split.held_targets),
-            members=self._members(),
-            recipe=self._recipe(criterion),
-            class_count=split.class_count,
-            stop_epoch=self.epochs,
-            seed=seed,
         )
-        for member, result in zip(self._members(), trained, strict=True):
-            yield self._candidate(member, result)
+        self.layers_ = [layer.cpu().numpy() for layer in merged([copy.layers for copy in trained])]
+        self.curves_ = mean_curves([copy.curves for copy in trained])
+        self.n_iter_ = trained[0].epochs
 
-    def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> NeuralHead:
-        shared = {name: getattr(self, name) for name in SHARED}
-        return NeuralHead(**shared, dropout=self._dropout(), **options, seed=seed, device=device)
-
-    def only(self) -> dict[str, Primitive]:
-        members = self._members()
-        if len(members) > 1:
-            raise InvalidInput(
-                f"learning_rates, weight_decays and sizes must be one each where nothing is held out; got "
-                f"{len(members)} combinations. Give one each, or hold out a validation part."
-            )
-        return self._options(members[0], None)
-
-    def _candidate(self, member: Member, result: Trained) -> Candidate:
-        assert result.held_logits is not None
-        return Candidate(
-            options=self._options(member, result.epochs),
-            logits=result.held_logits.cpu().numpy(),
-            facts={"epochs_run": len(result.curves["train_loss"])},
-            curves=result.curves,
+    def _recipe(self, *, rows: int) -> Recipe:
+        recipe = Recipe(
+            optimiser=self.optimiser,
+            momentum=self.momentum,
+            schedule=self.schedule,
+            warm_up=self.warm_up,
+            epochs=self.epochs,
+            batch_size=automatic_batch_size(rows) if self.batch_size is None else self.batch_size,
+            dropout=self.dropout,
+            label_smoothing=self.label_smoothing,
+            input_dropout=self.input_dropout,
         )
-
-    @staticmethod
-    def _options(member: Member, stop_epoch: int | None) -> dict[str, Primitive]:
-        return {
-            "learning_rate": member.learning_rate,
-            "weight_decay": member.weight_decay,
-            "hidden": member.hidden,
-            "stop_epoch": stop_epoch,
-        }
-
-    def _sizes(self) -> tuple[tuple[int, ...], ...]:
-        return ((),)
-
-    def _dropout(self) -> float:
-        return 0.0
+        return checked_recipe(recipe, linear=not self.hidden)
 
     def _members(self) -> list[Member]:
-        """Narrow, slow and strongly decayed first: the order that breaks ties."""
+        checks.whole_number("copies", self.copies, remedy="Use 1 for a single network")
         return [
-            Member(size, rate, decay)
-            for size, rate, decay in itertools.product(
-                self._sizes(), sorted(self.learning_rates), sorted(self.weight_decays, reverse=True)
-            )
+            checked_member(Member(tuple(self.hidden), self.learning_rate, self.weight_decay, copy))
+            for copy in range(self.copies)
         ]
 
-    def _recipe(self, criterion: str) -> Recipe:
-        shared = {name: getattr(self, name) for name in SHARED}
-        return Recipe(**shared, dropout=self._dropout(), patience=self.patience, criterion=criterion)
+    def _stop_epoch(self) -> int:
+        if self.stop_epoch is None:
+            return self.epochs
+        if not 1 <= self.stop_epoch <= self.epochs:
+            raise InvalidInput(
+                f"stop_epoch must be at least 1 and at most epochs, {self.epochs}; got {self.stop_epoch!r}. "
+                "Leave it out to train to the end."
+            )
+        return self.stop_epoch
+
+    def _logits(self, features: torch.Tensor) -> np.ndarray:
+        return network_logits([torch.from_numpy(array) for array in self.layers_], features).numpy()
 
 
-SHARED = ("optimiser", "momentum", "schedule", "warm_up", "epochs", "batch_size", "label_smoothing")
+def automatic_batch_size(rows: int) -> int:
+    """The power of two that makes between 32 and 64 steps an epoch of `rows`, but at least 4 and at most 512."""
+    return min(max(2 ** int(math.log2(max(rows, 32) / 32)), 4), 512)
 
 
-@dataclass(frozen=True)
-class LinearSpace(_NeuralSpace):
-    """A grid of linear heads."""
-
-    kind: ClassVar[str] = "linear"
-
-
-@dataclass(frozen=True)
-class MlpSpace(_NeuralSpace):
-    """A grid of multilayer heads: `sizes` are widths of one hidden layer, or tuples of widths of several."""
-
-    kind: ClassVar[str] = "mlp"
-
-    weight_decays: tuple[float, ...] = (1e-2, 1e-1)
-    sizes: tuple[int | tuple[int, ...], ...] = (512,)
-    dropout: float = 0.3
-
-    def _sizes(self) -> tuple[tuple[int, ...], ...]:
-        return tuple((size,) if isinstance(size, int) else tuple(size) for size in self.sizes)
-
-    def _dropout(self) -> float:
-        return self.dropout
+def mean_curves(curves: Sequence[dict[str, list[float]]]) -> dict[str, list[float]]:
+    """The means, epoch by epoch, of several networks' curves of one length."""
+    return {name: np.mean([each[name] for each in curves], axis=0).tolist() for name in curves[0]}
 
 
 def checked_member(member: Member) -> Member:
@@ -242,7 +152,7 @@ def checked_member(member: Member) -> Member:
     checks.positive("learning_rate", member.learning_rate, remedy="Use one like 1e-3")
     if not 0 <= member.weight_decay < float("inf"):
         raise InvalidInput(f"weight_decay must be 0 or more; got {member.weight_decay!r}. Use one like 1e-2.")
-    if any(not isinstance(width, int) or width < 1 for width in member.hidden):
+    if any(not isinstance(width, int | np.integer) or width < 1 for width in member.hidden):
         raise InvalidInput(f"hidden widths must be positive whole numbers; got {member.hidden!r}. Use 512.")
     return member
 
@@ -251,14 +161,11 @@ def checked_recipe(recipe: Recipe, *, linear: bool) -> Recipe:
     """`recipe`, every value of which is in its range; InvalidInput otherwise."""
     checks.one_of("optimiser", recipe.optimiser, OPTIMISERS)
     checks.one_of("schedule", recipe.schedule, SCHEDULES)
-    for name, value in (
-        ("epochs", recipe.epochs),
-        ("batch_size", recipe.batch_size),
-        ("patience", recipe.patience or 1),
-    ):
-        if not isinstance(value, int | np.integer) or value < 1:
-            raise InvalidInput(f"{name} must be a whole number above 0; got {value!r}. Use 20.")
-    for name in ("momentum", "warm_up", "dropout", "label_smoothing"):
+    for name in ("epochs", "batch_size"):
+        checks.whole_number(name, getattr(recipe, name), remedy="Use 20")
+    if recipe.patience is not None:
+        checks.whole_number("patience", recipe.patience, remedy="Leave it out to train to the end")
+    for name in ("momentum", "warm_up", "dropout", "input_dropout", "label_smoothing"):
         value = getattr(recipe, name)
         if not 0 <= value < 1:
             raise InvalidInput(f"{name} must be at least 0 and below 1; got {value!r}. Use 0 to leave it out.")

@@ -32,7 +32,7 @@ def save(head: Head, directory: str | os.PathLike[str], *, recipe: dict[str, Any
     NotFittedError for an unfitted head.
     """
     folder = Path(directory)
-    weights = save_tensors({name: np.ascontiguousarray(array) for name, array in head.weights().items()})
+    weights = save_tensors({name: np.asarray(array, order="C") for name, array in head.weights().items()})
     classes = head.classes_
     sidecar = {
         "schema": SCHEMA,

