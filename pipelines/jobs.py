@@ -97,7 +97,7 @@ def make(command: str, given: Mapping[str, Any]) -> list[Job]:
     features = _features(_of(ExtractSpec, given))
     if command == "extract":
         return [Job(command, features)]
-    repeats = given.get(REPEATS) or 1
+    repeats = 1 if given.get(REPEATS) is None else given[REPEATS]
     if not 1 <= repeats <= 1000:
         raise InvalidInput(f"seeds must be from 1 to 1000; got {repeats}.")
     head = _of(HeadSpec, given)

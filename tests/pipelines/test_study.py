@@ -1,0 +1,286 @@
+"""The study file: what it means, and how every slip in it is refused with its place."""
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extract.errors import InvalidInput
+from pipelines import jobs, study
+from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
+
+HEADER = "jobs:\n  - command: "
+
+
+def jobs_of(text: str, **fallback: object) -> tuple[jobs.Job, ...]:
+    return study.parse(text, fallback=fallback).jobs
+
+
+def test_lists_are_crossed_in_the_order_of_the_file():
+    found = jobs_of(HEADER + "fit-head\n    backbone: [resnet18, resnet50]\n    head: [logistic, mlp]\n")
+    pairs = [(job.features.backbone, job.head.head) for job in found]
+    assert pairs == list(itertools.product(["resnet18", "resnet50"], ["logistic", "mlp"]))
+
+
+def test_an_option_left_out_has_the_default_of_the_command_line():
+    (extraction,) = jobs_of(HEADER + "extract")
+    (head,) = jobs_of(HEADER + "fit-head")
+    (network,) = jobs_of(HEADER + "train")
+    assert extraction.features == ExtractSpec()
+    assert (head.features, head.head) == (ExtractSpec(), HeadSpec())
+    assert network.network == NetworkSpec()
+
+
+def test_finetune_starts_from_pretrained_weights_and_train_from_scratch():
+    (tuned,) = jobs_of(HEADER + "finetune")
+    assert (tuned.network.mode, tuned.network.weights) == ("full", "pretrained")
+    modes = jobs_of(HEADER + 'finetune\n    mode: [full, head-first, "partial:2"]')
+    assert [job.network.mode for job in modes] == ["full", "head-first", "partial:2"]
+
+
+@pytest.mark.parametrize(("command", "mode"), [("train", "full"), ("finetune", "scratch")])
+def test_a_mode_that_contradicts_its_command_is_refused(command, mode):
+    with pytest.raises(InvalidInput, match=rf"study.yaml:2:5: mode of {command} must not be '{mode}'"):
+        jobs_of(f"{HEADER}{command}\n    mode: {mode}")
+
+
+def test_hyphens_and_underscores_mean_the_same():
+    one = jobs_of(HEADER + "extract\n    image-size: 64\n    test-subset: 10")
+    other = jobs_of(HEADER + "extract\n    image_size: 64\n    test_subset: 10")
+    assert one == other
+
+
+def test_defaults_reach_the_jobs_that_know_them_and_give_way_to_their_own():
+    text = (
+        "defaults: {image-size: 64, head: mlp, subset: 100}\n"
+        "jobs:\n  - {command: extract, subset: 50}\n  - {command: fit-head}\n"
+    )
+    extraction, head = jobs_of(text)
+    assert (extraction.features.image_size, extraction.features.subset) == (64, 50)
+    assert (head.features.image_size, head.features.subset, head.head.head) == (64, 100, "mlp")
+
+
+def test_what_the_command_line_says_holds_where_the_study_says_nothing():
+    text = "jobs:\n  - {command: extract, subset: 9}\n  - {command: extract, subset: 9, seed: 3}\n"
+    assert [job.features.seed for job in jobs_of(text, seed=7)] == [7, 3]
+
+
+def test_identical_jobs_are_one():
+    text = "jobs:\n  - {command: extract, image-size: [64, 64]}\n  - {command: extract, image_size: 64}\n"
+    assert len(jobs_of(text)) == 1
+
+
+def test_heads_of_several_seeds_share_features_that_draw_nothing():
+    (one, two) = jobs_of(HEADER + "fit-head\n    seed: [1, 2]")
+    assert one.features == two.features
+    assert [one.head.seed, two.head.seed] == [1, 2]
+    drawn = jobs_of(HEADER + "fit-head\n    seed: [1, 2]\n    subset: 100")
+    assert [job.features.seed for job in drawn] == [1, 2]
+
+
+def test_seeds_repeats_a_head_on_the_same_features():
+    found = jobs_of(HEADER + "fit-head\n    seed: 4\n    seeds: 3\n    subset: 100")
+    assert [job.head.seed for job in found] == [4, 5, 6]
+    assert {job.features.seed for job in found} == {4}
+
+
+def test_values_are_read_by_the_type_of_their_field_not_by_yaml():
+    (job,) = jobs_of(HEADER + "fit-head\n    validation: 0.10\n    c-grid: 1e-4\n    backbone: no\n    dropout: 1e-1")
+    assert (job.head.validation, job.head.c_grid, job.features.backbone) == ("0.10", "1e-4", "no")
+    assert job.head.dropout == 0.1
+
+
+def test_null_is_the_default_of_an_option_that_may_be_left_out():
+    plain, small = jobs_of(HEADER + "extract\n    image-size: [null, 64]")
+    assert (plain.features.image_size, small.features.image_size) == (None, 64)
+
+
+def test_a_list_in_a_list_is_one_value_of_an_option_that_holds_several():
+    one, other = jobs_of(HEADER + "fit-head\n    c-grid: [[1e-3, 1e-2], 1e-1]")
+    assert (one.head.c_grid, other.head.c_grid) == ("1e-3,1e-2", "1e-1")
+
+
+def test_paths_are_absolute_so_that_other_processes_find_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (job,) = jobs_of(HEADER + "extract\n    dataset: photos\n    data-dir: here")
+    assert job.features.dataset == str(tmp_path / "photos")
+    assert job.features.data_dir == str(tmp_path / "here")
+
+
+def test_search_and_report_are_passed_on_as_they_stand():
+    found = study.parse("search: {space: {lr: [0.1, 1]}}\nreport: {title: T}\njobs:\n  - command: extract\n")
+    assert found.search == {"space": {"lr": [0.1, 1]}}
+    assert found.report == {"title": "T"}
+
+
+def test_merge_keys_and_anchors_work():
+    text = (
+        "defaults: &all {image-size: 64}\njobs:\n"
+        "  - {<<: *all, command: extract, image-size: 32}\n  - {<<: *all, command: extract}\n"
+    )
+    assert [job.features.image_size for job in jobs_of(text)] == [32, 64]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "study.yaml: study must have jobs; the file is empty"),
+        ("# only a comment\n", "study.yaml: study must have jobs; the file is empty"),
+        ("name: x\n", "study.yaml: study must have jobs; it has none"),
+        ("jobs: []\n", "study.yaml:1:7: study must have jobs; the list is empty"),
+        ("jobs:\n", "study.yaml:1:6: jobs must be a list; got nothing"),
+        ("[1, 2]\n", "study.yaml:1:1: study must be a mapping of names to values; got a list"),
+        ("jbos: []\n", "study.yaml:1:1: section of a study must be a known name; got 'jbos'. Nearest: jobs."),
+        (HEADER + "fithead\n", "study.yaml:2:14: command must be a known name; got 'fithead'. Nearest: fit-head."),
+        ("jobs:\n  - {head: mlp}\n", "study.yaml:2:5: job must have a command; got none. Known: extract, fit-head"),
+        (
+            HEADER + "fit-head\n    bakcbone: x\n",
+            "study.yaml:3:5: option of fit-head must be a known name; got 'bakcbone'. Nearest: backbone",
+        ),
+        (
+            HEADER + "train\n    epocs: 3\n",
+            "study.yaml:3:5: option of train must be a known name; got 'epocs'. Nearest: epochs",
+        ),
+        (HEADER + "extract\n    head: mlp\n", "study.yaml:3:5: option of extract must be a known name; got 'head'"),
+        (
+            "defaults: {heda: mlp}\n" + HEADER + "fit-head",
+            "1:12: option of a study must be a known name; got 'heda'. Nearest: head",
+        ),
+        (
+            "defaults: {head: mlp}\n" + HEADER + "extract",
+            "1:12: default must apply to some job; 'head' applies to none",
+        ),
+        (HEADER + "extract\n    subset: [10, many]\n", "study.yaml:3:18: subset must be a whole number; got 'many'"),
+        (HEADER + "extract\n    subset: 1.5\n", "study.yaml:3:13: subset must be a whole number; got '1.5'"),
+        (HEADER + "train\n    refit: maybe\n", "study.yaml:3:12: refit must be true or false; got 'maybe'"),
+        (HEADER + "extract\n    subset: []\n", "study.yaml:3:13: subset must have a value; got an empty list"),
+        (
+            HEADER + "extract\n    subset: {a: 1}\n",
+            "study.yaml:3:13: subset must be a value or a list of values; got a mapping",
+        ),
+        (HEADER + "extract\n    subset: 0\n", "study.yaml:2:5: subset must be at least 1; got 0"),
+        (HEADER + "fit-head\n    seeds: 0\n", "study.yaml:2:5: seeds must be from 1 to 1000; got 0"),
+        ("jobs: 1\njobs: 2\n", "study.yaml:2:1: key of study must stand once; got 'jobs' again (first in line 1)"),
+        (HEADER + "extract\n    subset: 1\n    subset: 2\n", "study.yaml:4:5: key of job must stand once"),
+        (
+            HEADER + "extract\n    image-size: 1\n    image_size: 2\n",
+            "study.yaml:4:5: option must stand once; got 'image_size'",
+        ),
+        ("jobs: &a [*a]\n", "study.yaml:1:7: value must not contain itself"),
+        ("defaults: &a {<<: *a}\njobs: []\n", "study.yaml:1:11: value must not contain itself"),
+        ("jobs: [\n", "study must be valid YAML"),
+        ("a\tb: 'x\n", "study must be valid YAML"),
+        ("jobs: *nobody\n", "study.yaml:1:7: study must be valid YAML; found undefined alias"),
+        ("\x00", "study must be valid YAML"),
+        ("[" * 400, "study must be valid YAML"),
+        ("- 1\n---\n- 2\n", "study must be valid YAML; but found another document"),
+    ],
+)
+def test_a_slip_is_refused_in_one_sentence_with_its_place(text, expected):
+    with pytest.raises(InvalidInput) as refused:
+        study.parse(text)
+    sentence = str(refused.value)
+    assert expected in sentence
+    assert "\n" not in sentence
+
+
+def test_entries_that_are_too_many_together_are_refused(monkeypatch):
+    monkeypatch.setattr(study, "MOST_JOBS", 5)
+    with pytest.raises(InvalidInput, match=r"study.yaml:3:5: study must have at most 5 jobs; got 6"):
+        jobs_of("jobs:\n  - {command: extract, subset: [1, 2, 3]}\n  - {command: extract, subset: [4, 5, 6]}")
+
+
+def test_nothing_in_a_study_is_executed(tmp_path):
+    mark = tmp_path / "executed"
+    text = f"search: !!python/object/apply:pathlib.Path.touch [{mark}]\njobs:\n  - command: extract\n"
+    with pytest.raises(InvalidInput, match=r"study.yaml:1:9: section must be plain YAML"):
+        study.parse(text)
+    assert not mark.exists()
+
+
+def test_a_crossing_too_large_to_list_is_refused_before_it_is_made():
+    lists = "".join(
+        f"    {name}: [{', '.join(map(str, range(1, 200)))}]\n" for name in ("subset", "test-subset", "image-size")
+    )
+    with pytest.raises(InvalidInput, match="this entry alone has 7880599"):
+        jobs_of(HEADER + "extract\n" + lists)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["image-size", "subset", "test-subset", "seed"]),
+        st.lists(st.integers(1, 500), min_size=1, max_size=3, unique=True),
+    )
+)
+def test_the_jobs_are_the_product_of_the_lists(lists):
+    text = yaml.safe_dump({"jobs": [{"command": "extract", **lists}]})
+    found = jobs_of(text)
+    wanted = set()
+    for values in itertools.product(*lists.values()):
+        options = {name.replace("-", "_"): value for name, value in zip(lists, values, strict=True)}
+        if "subset" not in options and "test_subset" not in options:
+            options["seed"] = 0
+        wanted.add(ExtractSpec(**options))
+    assert [job.features for job in found] == list(dict.fromkeys(job.features for job in found))
+    assert {job.features for job in found} == wanted
+
+
+@given(st.text())
+def test_any_text_is_a_study_or_one_sentence(text):
+    sentence = ""
+    try:
+        study.parse(text)
+    except InvalidInput as error:
+        sentence = str(error)
+    assert "\n" not in sentence
+
+
+def test_every_option_of_the_specs_is_an_option_of_a_study():
+    for command, specs in jobs.SPECS.items():
+        for spec in specs:
+            assert {field.name for field in dataclasses.fields(spec)} <= set(jobs.options(command))
+
+
+def test_equal_jobs_have_one_digest_and_others_another():
+    one, two = jobs_of(HEADER + "fit-head\n    head: [logistic, mlp]")
+    again, _ = jobs_of(HEADER + "fit-head\n    head: [logistic, mlp]")
+    assert one.digest() == again.digest() != two.digest()
+    assert len(one.digest()) == 12
+
+
+def test_labels_tell_jobs_of_one_name_apart():
+    found = jobs_of(HEADER + "fit-head\n    validation: [0.1, 0.2]\n    head: [logistic, mlp]")
+    labels = jobs.labels(found)
+    assert labels[0] == "logistic on resnet50 on cifar10 (validation 0.1)"
+    assert len(set(labels)) == len(labels)
+
+
+def test_a_study_is_found_by_path_or_by_the_name_of_a_shipped_one(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("jobs: [{command: extract}]")
+    assert study.find(str(path)) == path
+    assert study.find("digits-tour").name == "digits-tour.yaml"
+    with pytest.raises(InvalidInput, match="Nearest: digits-tour"):
+        study.find("digits-tuor")
+
+
+@pytest.mark.parametrize("name", study.shipped())
+def test_shipped_studies_are_valid(name):
+    found = study.read(study.find(name))
+    assert found.jobs
+    assert found.name == name
+    assert found.description
+
+
+def test_a_study_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InvalidInput, match="study must be a readable YAML file"):
+        study.read(path)
+    with pytest.raises(InvalidInput, match="study must be a readable YAML file"):
+        study.read(Path(tmp_path))
