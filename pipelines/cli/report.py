@@ -1,0 +1,68 @@
+"""`pipeline report`: one HTML page, and its figures as SVG and PNG."""
+
+from pathlib import Path
+
+import click
+
+from pipelines.cli import options
+from pipelines.cli.show import size
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command("report")
+@click.option("--output", type=PATH, metavar="FILE.html", help="The page.  [default: report.html in the workspace]")
+@click.option("--figures", type=PATH, metavar="DIR", help="Also write every figure there, as SVG and PNG.")
+@click.option(
+    "--runs",
+    metavar="ID,...|FIELD=PATTERN,...",
+    help="Only these runs, e.g. mode=frozen,architecture=resnet*.  [default: all]",
+)
+@click.option("--title", metavar="TEXT", help="The page's title.")
+@click.option("--loss-surface", "surface", metavar="RUN", help="Also compute the loss around this network.")
+@click.option(
+    "--data-dir",
+    type=PATH,
+    envvar=["PIPELINE_DATA", "CIFAR10_DIR"],
+    show_envvar=True,
+    metavar="DIR",
+    help="Where the known data sets are, to show their images.  [default: data/ in the workspace]",
+)
+@click.option(
+    "--images",
+    type=PATH,
+    multiple=True,
+    metavar="DIR",
+    help="A folder of class folders that runs were made on, to show its images. Can be repeated.",
+)
+@options.common
+def report_command(
+    run: options.Run,
+    output: Path | None,
+    figures: Path | None,
+    runs: str | None,
+    title: str | None,
+    surface: str | None,
+    data_dir: Path | None,
+    images: tuple[Path, ...],
+) -> None:
+    """Write the workspace's runs as one HTML page.
+
+    The page works offline and can be sent as a file: comparison, compromises, learning curves, confusion,
+    calibration, mistakes, embeddings, searches, and how each number was obtained.
+    """
+    from pipelines.report.build import Wanted, build
+
+    wanted = Wanted(output or run.workspace / "report.html", runs, title, figures, data_dir, images, surface)
+    built = build(run.workspace, wanted, progress=run.reporter.progress)
+    for problem in built.problems:
+        run.reporter.notice(problem)
+    values = {
+        "path": str(built.path),
+        "runs": built.run_count,
+        "figures": [str(path) for path in built.figures],
+        "problems": built.problems,
+    }
+    drawn = f"\n{len(built.figures)} figure files in {figures}" if figures else ""
+    text = f"{built.path}\n{built.run_count} runs, {size(built.path.stat().st_size)}{drawn}"
+    run.reporter.result(values, text)

@@ -1,0 +1,102 @@
+"""A workspace -> its report: which sections there are, in which order, and where everything is written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from altair.utils.schemapi import debug_mode
+
+from extract.errors import InvalidInput
+from pipelines import records
+from pipelines.report import (
+    calibration,
+    comparison,
+    compromise,
+    confusion,
+    costs,
+    differences,
+    embeddings,
+    learning,
+    mistakes,
+    page,
+    provenance,
+    searches,
+    summary,
+)
+from pipelines.report.blocks import Section
+from pipelines.report.images import Images
+from pipelines.report.study import Study, gather
+
+
+def _silent(*_: Any) -> None:
+    """Takes anything and says nothing."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a report is asked for. `runs` selects (see `selection.selected`); `figures` is a directory for files."""
+
+    output: Path
+    runs: str | None = None
+    title: str | None = None
+    figures: Path | None = None
+    data_dir: Path | None = None
+    images: tuple[Path, ...] = ()
+    surface: str | None = None
+
+
+@dataclass(frozen=True)
+class Built:
+    """A report that was written. `run_count` counts the finished runs in it, `problems` what was left out."""
+
+    path: Path
+    run_count: int
+    figures: list[Path]
+    problems: list[str]
+
+
+def build(workspace: Path, wanted: Wanted, *, progress: Callable[[int, int, str], None] = _silent) -> Built:
+    """Writes the report of a workspace. Raises InvalidInput where there is nothing to report."""
+    study = gather(workspace, wanted.runs)
+    images = Images(workspace, wanted.data_dir, wanted.images)
+    with debug_mode(False):  # the tests validate every chart; here it would cost most of the time
+        sections = _sections(study, images)
+        head = page.Head(wanted.title or "Transfer-learning report", summary.lead(study), f"Made {records.now()[:10]}")
+        text = page.render(head, sections, images.thumbnails)
+        figures = _figures(sections, wanted.figures, progress)
+    _write(wanted.output, text)
+    return Built(wanted.output, len(study.results), figures, study.problems)
+
+
+def _sections(study: Study, images: Images) -> list[Section]:
+    found: list[Section | None] = []
+    if study.rows:
+        found += [summary.section(study), comparison.section(study)]
+        found += [make(study) for make in (compromise.section, differences.section, costs.section)]
+        found += [make(study) for make in (learning.section, searches.section, confusion.section, calibration.section)]
+        found += [mistakes.section(study, images), embeddings.section(study, images)]
+    found.append(provenance.section(study))
+    study.problems += images.problems
+    found.append(provenance.problems(study))
+    return [section for section in found if section is not None]
+
+
+def _figures(sections: list[Section], folder: Path | None, progress: Callable[[int, int, str], None]) -> list[Path]:
+    if folder is None:
+        return []
+    from pipelines.report import static
+
+    figures = [figure for section in sections for figure in section.figures()]
+    return static.write(figures, folder, progress=lambda done, total: progress(done, total, "figures"))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        records.write_file(path, text.encode())
+    except OSError as error:
+        raise InvalidInput(
+            f"report must go to a file that can be written; got {str(path)!r} ({error.strerror}). "
+            "Name another with --output."
+        ) from error

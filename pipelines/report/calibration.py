@@ -1,0 +1,133 @@
+"""Whether confidence means what it says: reliability diagrams from the kept logits."""
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+from scipy.special import softmax
+
+from pipelines.report import theme
+from pipelines.report.blocks import Block, Figure, Figures, Section
+from pipelines.report.results import Result
+from pipelines.report.rows import Row
+from pipelines.report.study import Study, TestSet
+from pipelines.report.text import MODE_NAMES, clipped, percent, plural
+
+BIN_COUNT = 15
+
+
+def section(study: Study) -> Section | None:
+    """A diagram of the best run of every mode on every test set; None where no logits were kept."""
+    blocks: list[Block] = []
+    for number, test_set in enumerate(study.test_sets(), start=1):
+        figures = _figures(study, test_set, number)
+        if figures:
+            blocks.append(Figures(figures))
+    if not blocks:
+        return None
+    return Section(
+        "calibration",
+        "Calibration",
+        "Test images in 15 bins of confidence. On the diagonal, confidence is the share that is right; below it, the "
+        "run is too sure of itself. The larger a point, the more images.",
+        blocks,
+    )
+
+
+def bins(logits: np.ndarray, labels: np.ndarray) -> list[dict[str, float]]:
+    """For each of 15 equal bins of confidence that is not empty: `confidence`, `accuracy` (means), `count`.
+
+    logits [N, K], labels int64 [N]. The expected calibration error is the mean of |accuracy - confidence|, weighted
+    by count.
+    """
+    probabilities = softmax(logits, axis=1)
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    places = np.minimum((confidence * BIN_COUNT).astype(int), BIN_COUNT - 1)
+    return [
+        {
+            "confidence": float(confidence[places == place].mean()),
+            "accuracy": float(right[places == place].mean()),
+            "count": int((places == place).sum()),
+        }
+        for place in np.unique(places)
+    ]
+
+
+def _figures(study: Study, test_set: TestSet, number: int) -> list[Figure]:
+    values = []
+    for row in test_set.best_of_modes():
+        values += _values(study, row)
+    if not values:
+        return []
+    title = f"Reliability on {clipped(test_set.title, 40)}"
+    caption = "; ".join(
+        f"{MODE_NAMES[row.best.mode]}: {clipped(row.best.name, 40)}" + _error(row.best)
+        for row in test_set.best_of_modes()
+    )
+    return [
+        Figure(f"reliability-{number}", title, f"{caption}.", _reliability(values), shape="half"),
+        Figure(
+            f"confidence-{number}",
+            f"Confidence on {clipped(test_set.title, 40)}",
+            "How many of the test images get which confidence.",
+            _histogram(values),
+            shape="half",
+        ),
+    ]
+
+
+def _error(result: Result) -> str:
+    error = result.test.calibration_error
+    return "" if error is None else f" ({percent(error)} off)"
+
+
+def _values(study: Study, row: Row) -> list[dict[str, Any]]:
+    kept = study.logits(row.best)
+    if kept is None:
+        return []
+    logits, labels = kept
+    return [
+        {
+            "mode": MODE_NAMES[row.best.mode],
+            "name": clipped(row.best.name, 160),
+            "confidence": 100 * one["confidence"],
+            "accuracy": 100 * one["accuracy"],
+            "count": one["count"],
+            "share": 100 * one["count"] / len(labels),
+            "shown": f"confident {one['confidence']:.1%}, right {one['accuracy']:.1%}",
+            "images": plural(int(one["count"]), "image"),
+        }
+        for one in bins(logits, labels)
+    ]
+
+
+def _reliability(values: list[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
+    span = [0, 100]
+    across = theme.x("confidence", "confidence, %", domain=span, ticks=5)
+    up = theme.y("accuracy", "right, %", domain=span, ticks=5)
+    modes = [value["mode"] for value in values]
+    ideal = alt.Chart(theme.data([{"confidence": end, "accuracy": end} for end in span]))
+    diagonal = ideal.mark_line(color=theme.MUTED, strokeDash=[4, 3], strokeWidth=1.2).encode(x=across, y=up)
+    base = alt.Chart(theme.data(values)).encode(x=across, y=up, color=theme.mode_colour(modes))
+    lines = base.mark_line(strokeWidth=1.5, opacity=0.6)
+    points = base.mark_point(filled=True, opacity=0.95).encode(
+        size=alt.Size(field="count", type="quantitative", legend=None, scale=alt.Scale(range=[20, 260])),
+        shape=theme.mode_shape(modes),
+        tooltip=theme.tip(("name", "Run"), ("shown", "Bin"), ("images", "Holds")),
+    )
+    return alt.layer(diagonal, lines, points)
+
+
+def _histogram(values: list[dict[str, Any]]) -> alt.Chart:
+    modes = [value["mode"] for value in values]
+    return (
+        alt.Chart(theme.data(values))
+        .mark_line(point=alt.OverlayMarkDef(filled=True, size=30), strokeWidth=1.5)
+        .encode(
+            x=theme.x("confidence", "confidence, %", domain=[0, 100], ticks=5),
+            y=theme.y("share", "of the test images, %", zero=True),
+            color=theme.mode_colour(modes),
+            tooltip=theme.tip(("name", "Run"), ("shown", "Bin"), ("images", "Holds")),
+        )
+    )

@@ -1,0 +1,135 @@
+"""Which classes are taken for which: confusion matrices of the best runs, and the pairs that are confused most."""
+
+from typing import Any
+
+import altair as alt
+
+from pipelines.report import theme
+from pipelines.report.blocks import Block, Cell, Column, Figure, Figures, Section, Table
+from pipelines.report.results import Result
+from pipelines.report.study import Study
+from pipelines.report.text import MODE_NAMES, clipped, percent
+
+WRITTEN = 12  # classes up to which counts are written into the cells
+NAMED = 40  # classes up to which the axes name them
+DRAWN = 120  # classes up to which the matrix is drawn at all
+PAIRS = 10
+
+
+def section(study: Study) -> Section | None:
+    """The best run of every mode on every test set; None where no matrix was kept."""
+    blocks: list[Block] = []
+    for test_set in study.test_sets():
+        best = [row.best for row in test_set.best_of_modes() if row.best.test.confusion is not None]
+        drawn = [figure(result) for result in best if len(result.test.confusion or ()) <= DRAWN]
+        if drawn:
+            blocks.append(Figures(drawn))
+        if best:
+            blocks.append(_pairs(best[0] if len(best) == 1 else max(best, key=lambda one: one.test.accuracy)))
+    if not blocks:
+        return None
+    return Section(
+        "confusion",
+        "Confusion",
+        "Rows are true classes, columns what the run said. Blue: right; orange: wrong, by the share of the row, on a "
+        "scale of its own so that rare mistakes show.",
+        blocks,
+    )
+
+
+def names(result: Result, count: int) -> list[str]:
+    """`count` names of classes, distinct and short enough to be shown; numbers where none were kept."""
+    given = [clipped(name, 40) for name in result.class_names[:count]]
+    given += [f"class {index}" for index in range(len(given), count)]
+    repeated = {name for name in given if given.count(name) > 1}
+    return [f"{name} ({index})" if name in repeated else name for index, name in enumerate(given)]
+
+
+def figure(result: Result) -> Figure:
+    """The confusion matrix of a run that kept one."""
+    matrix = result.test.confusion or ()
+    labels = names(result, len(matrix))
+    values = [
+        _value(count, sum(row), labels[i], labels[j], i == j)
+        for i, row in enumerate(matrix)
+        for j, count in enumerate(row)
+        if count or len(matrix) <= WRITTEN
+    ]
+    return Figure(
+        f"confusion-{result.run}",
+        clipped(result.name, 56),
+        f"{MODE_NAMES[result.mode].capitalize()}, {percent(result.test.accuracy, 2)} of {result.test.rows} right.",
+        _chart(values, labels),
+        shape="square",
+    )
+
+
+def _value(count: int, total: int, true: str, said: str, right: bool) -> dict[str, Any]:
+    share = count / total if total else 0.0
+    return {
+        "true": true,
+        "said": said,
+        "count": count,
+        "written": str(count) if count else "",
+        "share": share,
+        "right": right,
+        "shown": f"{count} of {total} ({percent(share)})",
+    }
+
+
+def _chart(values: list[dict[str, Any]], labels: list[str]) -> alt.LayerChart | alt.FacetChart:
+    look = {"labels": len(labels) <= NAMED, "ticks": False, "domain": False, "labelLimit": 110, "grid": False}
+    short = max(map(len, labels)) <= 2
+    named, tilted = alt.Axis(**look), alt.Axis(**look, labelAngle=0 if short else -45)
+    across = alt.X(field="said", type="nominal", title="said", sort=labels, axis=tilted, scale=alt.Scale(domain=labels))
+    down = alt.Y(field="true", type="nominal", title="true", sort=labels, axis=named, scale=alt.Scale(domain=labels))
+    layers: list[Any] = []
+    for right, wash, colour in ((True, theme.WASH_BLUE, theme.BLUE), (False, theme.WASH_RED, theme.VERMILLION)):
+        part = [value for value in values if value["right"] == right]
+        most = max((value["share"] for value in part), default=0.0) or 1.0
+        scale = alt.Scale(domain=[0, most], range=[wash, colour])
+        layers.append(
+            alt.Chart(theme.data(part))
+            .mark_rect()
+            .encode(
+                x=across,
+                y=down,
+                color=alt.Color(field="share", type="quantitative", scale=scale, legend=None),
+                tooltip=theme.tip(("true", "True"), ("said", "Said"), ("shown", "Images")),
+            )
+        )
+        layers += _written(part, most, across, down) if len(labels) <= WRITTEN else []
+    return alt.layer(*layers).resolve_scale(color="independent")
+
+
+def _written(part: list[dict[str, Any]], most: float, across: alt.X, down: alt.Y) -> list[alt.Chart]:
+    """Counts in the cells, light on dark cells and dark on light ones."""
+    found = []
+    for strong, ink in ((False, theme.INK), (True, theme.PAPER)):
+        chosen = [value for value in part if (value["share"] > 0.55 * most) == strong]
+        chart = alt.Chart(theme.data(chosen)).mark_text(fontSize=11, color=ink, tooltip=False)
+        found.append(chart.encode(x=across, y=down, text=alt.Text(field="written", type="nominal")))
+    return found
+
+
+def _pairs(result: Result) -> Table:
+    matrix = result.test.confusion or ()
+    labels = names(result, len(matrix))
+    wrong = [
+        (count, count / sum(row), labels[i], labels[j])
+        for i, row in enumerate(matrix)
+        for j, count in enumerate(row)
+        if i != j and count
+    ]
+    wrong.sort(key=lambda pair: (-pair[0], pair[2], pair[3]))
+    rows = [
+        [Cell(true, true, true), Cell(said, said, said), Cell(str(count), count), Cell(f"{100 * share:.1f}", share)]
+        for count, share, true, said in wrong[:PAIRS]
+    ]
+    columns = [
+        Column("True class", numeric=False),
+        Column("Taken for", numeric=False),
+        Column("Images"),
+        Column("Of the class, %"),
+    ]
+    return Table(f"What {clipped(result.name)} confuses most.", columns, rows, sorted_by=2)

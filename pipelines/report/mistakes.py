@@ -1,0 +1,63 @@
+"""The test images that the best runs are most confidently wrong about."""
+
+import numpy as np
+from scipy.special import softmax
+
+from pipelines.report.blocks import Block, Gallery, Picture, Section
+from pipelines.report.confusion import names
+from pipelines.report.images import Images
+from pipelines.report.results import Result
+from pipelines.report.study import Study
+from pipelines.report.text import MODE_NAMES, clipped, percent
+
+SHOWN = 12
+
+
+def section(study: Study, images: Images) -> Section | None:
+    """A gallery for the best run of every mode on every test set; None where none is wrong, or no logits were kept."""
+    blocks: list[Block] = []
+    for test_set in study.test_sets():
+        for row in test_set.best_of_modes():
+            gallery = _gallery(study, row.best, images)
+            if gallery is not None:
+                blocks.append(gallery)
+    if not blocks:
+        return None
+    return Section(
+        "mistakes",
+        "Most confidently wrong",
+        "Test images by the probability that the run gave to a wrong class, greatest first. Some labels may be wrong.",
+        blocks,
+    )
+
+
+def most_confident(logits: np.ndarray, labels: np.ndarray, count: int) -> list[tuple[int, int, float]]:
+    """(row, class said, its probability) of the `count` rows with the greatest probability of a wrong class."""
+    probabilities = softmax(logits, axis=1)
+    said = probabilities.argmax(axis=1)
+    confidence = np.where(said == labels, -1.0, probabilities.max(axis=1))
+    order = np.argsort(-confidence, kind="stable")[:count]
+    return [(int(row), int(said[row]), float(confidence[row])) for row in order if confidence[row] > 0]
+
+
+def _gallery(study: Study, result: Result, images: Images) -> Gallery | None:
+    kept = study.logits(result)
+    if kept is None:
+        return None
+    logits, labels = kept
+    class_names = names(result, logits.shape[1])
+    split = images.test_split(result)
+    shown = split is not None and np.array_equal(split.labels, labels)
+    pictures = [
+        Picture(
+            images.key(result, row) if shown else "",
+            [("true", class_names[labels[row]]), ("said", class_names[said]), ("sure", percent(probability))],
+        )
+        for row, said, probability in most_confident(logits, labels, SHOWN)
+    ]
+    if not pictures:
+        return None
+    caption = f"{MODE_NAMES[result.mode].capitalize()}, {percent(result.test.accuracy, 2)} right."
+    if not shown:
+        caption += " The images are not at hand: name their place with --data-dir or --images."
+    return Gallery(clipped(result.name, 70), caption, pictures)

@@ -1,0 +1,90 @@
+"""Sections -> one HTML page that needs nothing else: scripts, styles, charts and images are inside it.
+
+A Content-Security-Policy in the page allows its own two scripts by their digest, images in data: URIs, and nothing
+from anywhere, so that a name from the data could start nothing even if it were not escaped.
+"""
+
+import base64
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import vl_convert
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipelines.report import theme
+from pipelines.report.blocks import Section
+from pipelines.report.specs import for_page
+
+VEGA_LITE = "6.4"
+SNIPPET = "window.vegaEmbed = vegaEmbed;"
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands at the top of the page and in its foot."""
+
+    title: str
+    lead: str
+    made: str
+
+
+def render(head: Head, sections: Sequence[Section], thumbnails: Mapping[str, str]) -> str:
+    """The page as HTML."""
+    environment = _environment()
+    script = environment.loader.get_source(environment, "page.js")[0]  # type: ignore[union-attr]
+    style = environment.loader.get_source(environment, "style.css")[0]  # type: ignore[union-attr]
+    charts = {figure.name: for_page(figure) for section in sections for figure in section.figures()}
+    return environment.get_template("page.html.j2").render(
+        head=head,
+        sections=sections,
+        charts=charts,
+        thumbnails=thumbnails,
+        look={"config": theme.config(), "dark": theme.DARK},
+        policy=_policy(bundle(), script),
+        bundle=Markup(bundle()),
+        script=Markup(script),
+        style=Markup(style),
+    )
+
+
+@functools.cache
+def bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script that sets `vegaEmbed`."""
+    return vl_convert.javascript_bundle(SNIPPET, VEGA_LITE).replace("</script", "<\\/script")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pipelines.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    environment.filters["image_uri"] = image_uri
+    return environment
+
+
+def image_uri(svg: str) -> str:
+    """An SVG text as a data: URI for an image element, where its scripts and links are dead."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def _policy(*scripts: str) -> str:
+    digests = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'" for one in scripts
+    )
+    rules: dict[str, Any] = {
+        "default-src": "'none'",
+        "img-src": "data: blob:",
+        "style-src": "'unsafe-inline'",
+        "script-src": digests,
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in rules.items())

@@ -1,0 +1,221 @@
+"""A record as the report uses it: every part checked, whatever the file holds.
+
+What a number cannot be shown without is needed: a record that lacks it is refused in one sentence. Everything else is
+optional: a part of the wrong shape is left out, and that is said.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from extract.errors import InvalidInput
+
+MODES = ("frozen", "finetuned", "scratch")
+CURVES = ("train_loss", "train_accuracy", "held_out_loss", "held_out_accuracy", "learning_rate")
+PHASES = ("extraction", "search", "fit", "evaluation")
+
+
+@dataclass(frozen=True)
+class Score:
+    """Scores on one split. Rates are fractions; `confusion` is None where it was not kept or is not square."""
+
+    rows: int
+    accuracy: float
+    interval: tuple[float, float]
+    log_loss: float | None
+    calibration_error: float | None
+    confusion: tuple[tuple[int, ...], ...] | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished run. Counts are None where the record does not say; `curves` may hold None for "not finite"."""
+
+    run: str
+    kind: str
+    mode: str
+    name: str
+    architecture: str
+    family: str | None
+    head: str | None
+    weights: str
+    dataset: Mapping[str, Any]
+    image_size: int | None
+    class_names: tuple[str, ...]
+    seed: int
+    created: str
+    test: Score
+    validation: Score | None
+    test_tta: Score | None
+    temperature: float | None
+    curves: Mapping[str, tuple[float | None, ...]]
+    seconds: Mapping[str, float]
+    parameters: int | None
+    flops: int | None
+    bytes: int | None
+    record: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def cost_seconds(self) -> float | None:
+        """Extraction, search and fit together: what it took to have this classifier.
+
+        None where nothing was recorded, or not what the features of a head took (they came from elsewhere).
+        """
+        if not self.seconds or (self.kind == "head" and "extraction" not in self.seconds):
+            return None
+        return sum(self.seconds.get(phase, 0.0) for phase in PHASES[:3])
+
+    @property
+    def test_set(self) -> tuple[Any, ...]:
+        """What was scored: results are compared only within one of these."""
+        return self.dataset["name"], self.dataset.get("digest"), self.dataset.get("test_subset")
+
+    @property
+    def test_images(self) -> tuple[Any, ...]:
+        """The very images: as `test_set`, and the seed that drew them where they are a sample."""
+        return (*self.test_set, self.dataset.get("seed") if self.dataset.get("test_subset") else None)
+
+
+def parse(record: Mapping[str, Any]) -> tuple[Result, list[str]]:
+    """(the record's result, what in it could not be used). Raises InvalidInput where it is no result at all."""
+    fields = _Fields(record)
+    names = fields.optional("class_names", _texts) or ()
+    result = Result(
+        run=fields.needed("run", _text),
+        kind=fields.needed("kind", _one_of("head", "network")),
+        mode=fields.needed("mode", _one_of(*MODES)),
+        name=fields.needed("name", _text),
+        architecture=fields.needed("architecture", _text),
+        family=fields.optional("family", _text),
+        head=fields.optional("head", _text),
+        weights=fields.optional("weights", _text) or "unknown",
+        dataset=fields.needed("dataset", _dataset),
+        image_size=fields.optional("image_size", _count),
+        class_names=names,
+        seed=fields.needed("seed", _count),
+        created=fields.optional("created", _text) or "",
+        test=fields.needed("test", _score),
+        validation=fields.optional("validation", _score),
+        test_tta=fields.optional("test_tta", _score),
+        temperature=fields.optional("temperature", _positive),
+        curves=fields.optional("curves", _curves) or {},
+        seconds=fields.optional("seconds", _seconds) or {},
+        parameters=fields.optional("parameters", _count),
+        flops=fields.optional("flops", _count),
+        bytes=fields.optional("bytes", _count),
+        record=record,
+    )
+    return result, fields.problems
+
+
+class _Fields:
+    """Reads the parts of one record and remembers what could not be used."""
+
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        self._record = record
+        self.problems: list[str] = []
+
+    def needed(self, name: str, read: Any) -> Any:
+        value = read(self._record.get(name))
+        if value is None:
+            raise InvalidInput(self._sentence(name, "The run is left out"))
+        return value
+
+    def optional(self, name: str, read: Any) -> Any:
+        given = self._record.get(name)
+        if given is None:
+            return None
+        value = read(given)
+        if value is None:
+            self.problems.append(self._sentence(name, "That part is left out"))
+        return value
+
+    def _sentence(self, name: str, remedy: str) -> str:
+        shown = repr(self._record.get(name))
+        shown = shown if len(shown) <= 60 else shown[:57] + "..."
+        return f"run {self._record.get('run')}: {name} must be as a record holds it; got {shown}. {remedy}."
+
+
+def number(value: Any) -> float | None:
+    """A finite number as float, else None. True and False are no numbers."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < 1e300 and math.isfinite(value) else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    whole = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return tuple(value) if whole else None
+
+
+def _one_of(*known: str) -> Any:
+    return lambda value: value if isinstance(value, str) and value in known else None
+
+
+def _count(value: Any) -> int | None:
+    found = number(value)
+    return int(found) if found is not None and found >= 0 else None
+
+
+def _positive(value: Any) -> float | None:
+    found = number(value)
+    return found if found is not None and found > 0 else None
+
+
+def _dataset(value: Any) -> Mapping[str, Any] | None:
+    if not isinstance(value, Mapping) or not _text(value.get("name")):
+        return None
+    plain = all(value.get(key) is None or isinstance(value[key], str | int | float) for key in value)
+    return value if plain else None
+
+
+def _share(value: Any) -> float | None:
+    found = number(value)
+    return found if found is not None and 0.0 <= found <= 1.0 else None
+
+
+def _score(value: Any) -> Score | None:
+    if not isinstance(value, Mapping):
+        return None
+    accuracy, rows = _share(value.get("accuracy")), _count(value.get("rows"))
+    ends = value.get("interval")
+    interval = [_share(end) for end in ends] if isinstance(ends, list | tuple) else []
+    if accuracy is None or not rows or len(interval) != 2 or None in interval:
+        return None
+    low, high = sorted(end for end in interval if end is not None)
+    return Score(
+        rows=rows,
+        accuracy=accuracy,
+        interval=(low, high),
+        log_loss=number(value.get("log_loss")),
+        calibration_error=number(value.get("calibration_error")),
+        confusion=_confusion(value.get("confusion")),
+    )
+
+
+def _confusion(value: Any) -> tuple[tuple[int, ...], ...] | None:
+    if not isinstance(value, list | tuple) or not value:
+        return None
+    rows = [tuple(_count(one) for one in row) if isinstance(row, list | tuple) else () for row in value]
+    if any(len(row) != len(rows) or None in row for row in rows):
+        return None
+    return tuple(tuple(count or 0 for count in row) for row in rows)
+
+
+def _curves(value: Any) -> Mapping[str, tuple[float | None, ...]] | None:
+    if not isinstance(value, Mapping):
+        return None
+    kept = {name: value[name] for name in CURVES if isinstance(value.get(name), list)}
+    return {name: tuple(number(one) for one in points) for name, points in kept.items() if points}
+
+
+def _seconds(value: Any) -> Mapping[str, float] | None:
+    if not isinstance(value, Mapping):
+        return None
+    found = {phase: number(value.get(phase)) for phase in PHASES}
+    return {phase: seconds for phase, seconds in found.items() if seconds is not None and seconds >= 0}

@@ -1,0 +1,118 @@
+"""Results that differ only by their seed, as one row: the mean over the seeds and their spread."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from extract.layout import canonical_json
+from pipelines.report.results import Result, Score
+
+SEEDS = ("seed", "subset_seed", "weights_seed")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the comparison: results of one spec under different seeds, best first.
+
+    `accuracy` is the mean over the seeds; `interval` the mean of the runs' own intervals, which is at least as wide
+    as an interval of the mean; `deviation` the sample standard deviation over seeds (None for one).
+    """
+
+    number: int
+    results: tuple[Result, ...]
+
+    @property
+    def best(self) -> Result:
+        """The result with the highest test accuracy, which stands for the row where one run must."""
+        return self.results[0]
+
+    @property
+    def accuracy(self) -> float:
+        """Mean test accuracy."""
+        return _mean(one.test.accuracy for one in self.results)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Mean lower and upper end of the 95 % intervals, around `accuracy`."""
+        return _mean(one.test.interval[0] for one in self.results), _mean(one.test.interval[1] for one in self.results)
+
+    @property
+    def deviation(self) -> float | None:
+        """Sample standard deviation of the accuracy over seeds."""
+        if len(self.results) < 2:
+            return None
+        squares = sum((one.test.accuracy - self.accuracy) ** 2 for one in self.results)
+        return (squares / (len(self.results) - 1)) ** 0.5
+
+    def mean(self, values: Iterable[float | None]) -> float | None:
+        """Mean of what is known, None where nothing is."""
+        known = [value for value in values if value is not None]
+        return _mean(known) if known else None
+
+    def score(self, name: str) -> float | None:
+        """Mean of a field of the test scores."""
+        return self.mean(_field(one.test, name) for one in self.results)
+
+    def seconds(self, phase: str) -> float | None:
+        """Mean seconds of a phase, or of extraction, search and fit together for "total"."""
+        if phase == "total":
+            return self.mean(one.cost_seconds for one in self.results)
+        return self.mean(one.seconds.get(phase) for one in self.results)
+
+
+def rows(results: Iterable[Result]) -> list[Row]:
+    """The rows of the results, most accurate first, numbered from 1 in that order.
+
+    Results that share everything but the seed make one row. Where two of them have even the seed in common, they
+    differ in something that is not recorded, and each stands alone.
+    """
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(_identity(result), []).append(result)
+    parts: list[list[Result]] = []
+    for group in groups.values():
+        distinct = len({one.seed for one in group}) == len(group)
+        parts += [group] if distinct else [[one] for one in group]
+    ordered = [tuple(sorted(part, key=lambda one: (-one.test.accuracy, one.run))) for part in parts]
+    ordered.sort(key=lambda part: (-_mean(one.test.accuracy for one in part), part[0].name, part[0].run))
+    return [Row(index, part) for index, part in enumerate(ordered, start=1)]
+
+
+def _identity(result: Result) -> str:
+    key = result.record.get("key")
+    parts = {name: value for name, value in key.items() if name != "features"} if isinstance(key, Mapping) else key
+    return canonical_json(
+        [
+            [result.kind, result.mode, result.name, result.architecture, result.head, result.weights],
+            result.image_size,
+            _seedless(result.dataset),
+            _seedless(parts),
+            _features(result.record.get("features")),
+        ]
+    )
+
+
+def _seedless(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _seedless(one) for name, one in value.items() if name not in SEEDS}
+    return [_seedless(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _features(features: Any) -> Any:
+    """A feature file's spec without seeds, nor the digest of weights that a seed drew."""
+    spec = features.get("spec") if isinstance(features, Mapping) else None
+    if not isinstance(spec, Mapping):
+        return None
+    weights = spec.get("weights")
+    if isinstance(weights, Mapping) and weights.get("seed") is not None:
+        return _seedless({**spec, "weights": {**weights, "sha256": None}})
+    return _seedless(spec)
+
+
+def _field(score: Score, name: str) -> float | None:
+    return getattr(score, name)
+
+
+def _mean(values: Iterable[float]) -> float:
+    listed = list(values)
+    return sum(listed) / len(listed)

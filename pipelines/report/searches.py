@@ -1,0 +1,182 @@
+"""Searches of the workspace: best so far, importance of each hyperparameter, parallel coordinates."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+
+from pipelines.report import coordinates, theme
+from pipelines.report.blocks import Block, Cell, Column, Figure, Figures, Section, Table
+from pipelines.report.results import number
+from pipelines.report.study import Study
+from pipelines.report.text import MISSING, clipped, duration, percent, plural
+
+SHOWN = 6
+BEST = 5
+STATES = {"complete": theme.BLUE, "pruned": theme.GOLD, "failed": theme.VERMILLION, "running": theme.MUTED}
+
+
+def section(study: Study) -> Section | None:
+    """Every search that left a result in the workspace; None without one."""
+    blocks: list[Block] = []
+    for place, found in enumerate(_results(study)[:SHOWN], start=1):
+        blocks += _blocks(found, place)
+    if not blocks:
+        return None
+    return Section(
+        "search",
+        "Search",
+        "Each trial is judged on held-out images; the test split is scored once, for the winner. Pruned trials were "
+        "stopped early as hopeless.",
+        blocks,
+    )
+
+
+def _results(study: Study) -> list[dict[str, Any]]:
+    """The readable results; one that a filter of runs left without its winner is left out too."""
+    runs = {result.run for result in study.results}
+    found = []
+    for path in sorted((study.workspace / "searches").glob("*/result.json")):
+        search = _read(path)
+        if search is None:
+            study.problems.append(f"search must be whole; got {path.parent.name!r}, which is not. It is left out.")
+        elif search["best_run"] is None or search["best_run"] in runs:
+            found.append(search)
+    return found
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        search = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(search, dict) or not isinstance(search.get("trials"), list):
+        return None
+    trials = [trial for one in search["trials"] if (trial := _trial(one)) is not None]
+    importance = search.get("importance")
+    shares = importance if isinstance(importance, dict) else {}
+    run = search.get("best_run")
+    return {
+        "name": str(search.get("name") or path.parent.name),
+        "subject": str(search.get("subject") or ""),
+        "trials": sorted(trials, key=lambda trial: trial["number"]),
+        "importance": {name: share for name, given in shares.items() if (share := number(given)) is not None},
+        "best_run": run if isinstance(run, str) else None,
+    }
+
+
+def _trial(given: Any) -> dict[str, Any] | None:
+    if not isinstance(given, Mapping) or number(given.get("number")) is None:
+        return None
+    params = given.get("params")
+    return {
+        "number": int(given["number"]),
+        "state": str(given.get("state")),
+        "params": dict(params) if isinstance(params, Mapping) else {},
+        "value": number(given.get("value")),
+        "seconds": number(given.get("seconds")),
+    }
+
+
+def _blocks(search: dict[str, Any], place: int) -> list[Block]:
+    title = clipped(search["name"], 60)
+    figures = [_progress(search, place, title)] if _valued(search["trials"]) else []
+    if search["importance"]:
+        figures.append(_importance(search["importance"], place, title))
+    parallel = coordinates.figure(_valued(search["trials"]), f"search-parallel-{place}", title)
+    blocks: list[Block] = [Figures(figures)] if figures else []
+    blocks += [parallel] if parallel else []
+    table = _table(search)
+    return [*blocks, table] if table else blocks
+
+
+def _valued(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [trial for trial in trials if trial["value"] is not None]
+
+
+def _progress(search: Mapping[str, Any], place: int, title: str) -> Figure:
+    points, line, best = [], [], None
+    for trial in _valued(search["trials"]):
+        value = 100 * trial["value"]
+        points.append(
+            {
+                "trial": trial["number"],
+                "value": value,
+                "state": trial["state"] if trial["state"] in STATES else "running",
+                "shown": f"{value:.2f} %",
+                "params": clipped(described(trial["params"]), 200),
+            }
+        )
+        if trial["state"] == "complete" and (best is None or value > best):
+            best = value
+        if best is not None:
+            line.append({"trial": trial["number"], "value": best})
+    states = [state for state in STATES if any(point["state"] == state for point in points)]
+    across = theme.x("trial", "trial", axis_format="d", grid=False)
+    up = theme.y("value", "held-out accuracy, %")
+    so_far = alt.Chart(theme.data(line)).mark_line(interpolate="step-after", color=theme.GREEN, strokeWidth=2)
+    dots = (
+        alt.Chart(theme.data(points))
+        .mark_point(filled=True, size=50)
+        .encode(
+            x=across,
+            y=up,
+            color=alt.Color(
+                field="state",
+                type="nominal",
+                scale=alt.Scale(domain=states, range=[STATES[state] for state in states]),
+                legend=alt.Legend(title=None),
+            ),
+            tooltip=[
+                alt.Tooltip(field="trial", type="quantitative", title="Trial"),
+                *theme.tip(("state", "State"), ("shown", "Held out"), ("params", "With")),
+            ],
+        )
+    )
+    caption = f"{plural(len(search['trials']), 'trial')}. The line is the best completed so far."
+    chart = alt.layer(so_far.encode(x=across, y=up), dots)
+    return Figure(f"search-progress-{place}", f"{title}: best so far", caption, chart, shape="half")
+
+
+def _importance(importance: Mapping[str, float], place: int, title: str) -> Figure:
+    ordered = sorted(importance.items(), key=lambda pair: -pair[1])[:15]
+    values = [{"option": clipped(name, 40), "share": 100 * share, "shown": percent(share)} for name, share in ordered]
+    chart = (
+        alt.Chart(theme.data(values))
+        .mark_bar(color=theme.BLUE, height={"band": 0.68})
+        .encode(
+            y=alt.Y(field="option", type="nominal", title=None, sort=None, axis=alt.Axis(labelLimit=180, grid=False)),
+            x=theme.x("share", "importance, %", zero=True),
+            tooltip=theme.tip(("option", "Hyperparameter"), ("shown", "Importance")),
+        )
+    )
+    caption = "Share of the variance of held-out accuracy over the trials that each hyperparameter explains (fANOVA)."
+    return Figure(f"search-importance-{place}", f"{title}: what mattered", caption, chart, shape="half")
+
+
+def _table(search: Mapping[str, Any]) -> Table | None:
+    complete = [trial for trial in _valued(search["trials"]) if trial["state"] == "complete"]
+    complete.sort(key=lambda trial: (-trial["value"], trial["number"]))
+    if not complete:
+        return None
+    rows = [
+        [
+            Cell(str(trial["number"]), trial["number"]),
+            Cell(f"{100 * trial['value']:.2f}", trial["value"]),
+            Cell(MISSING if trial["seconds"] is None else duration(trial["seconds"]), trial["seconds"]),
+            Cell(described(trial["params"]), described(trial["params"])),
+        ]
+        for trial in complete[:BEST]
+    ]
+    columns = [Column("Trial"), Column("Held out, %"), Column("Time"), Column("Hyperparameters", numeric=False)]
+    ran = "" if search["best_run"] is None else f" The winner, refitted and scored, is run {search['best_run']}."
+    return Table(f"The best trials of {clipped(search['name'], 60)}.{ran}", columns, rows, sorted_by=1)
+
+
+def described(params: Mapping[str, Any]) -> str:
+    """Hyperparameters in a line."""
+    return ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in params.items()
+    )

@@ -1,0 +1,77 @@
+"""Which runs a report shows: all, those that are named, or those that fit filters."""
+
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from extract.errors import InvalidInput, unknown
+
+Record = Mapping[str, Any]
+
+FIELDS: dict[str, Callable[[Record], Any]] = {
+    "architecture": lambda record: record.get("architecture"),
+    "dataset": lambda record: _part(record, "dataset", "name"),
+    "family": lambda record: record.get("family"),
+    "head": lambda record: record.get("head"),
+    "image-size": lambda record: record.get("image_size"),
+    "kind": lambda record: record.get("kind"),
+    "mode": lambda record: record.get("mode"),
+    "name": lambda record: record.get("name"),
+    "seed": lambda record: record.get("seed"),
+    "subset": lambda record: _part(record, "dataset", "subset"),
+    "weights": lambda record: record.get("weights"),
+}
+
+
+def selected(records: Sequence[Record], wanted: str | None) -> list[Record]:
+    """The records that `wanted` names: run names or their beginnings, and filters, with commas between.
+
+    A filter is FIELD=PATTERN with * and ? (mode=frozen, architecture=resnet*). Several filters of one field are
+    alternatives; those of different fields must all fit. Raises InvalidInput for an unknown field or run, with
+    the nearest names.
+    """
+    if wanted is None:
+        return list(records)
+    terms = [term.strip() for term in wanted.split(",") if term.strip()]
+    filters = _filters([term for term in terms if "=" in term])
+    names = _names([term for term in terms if "=" not in term], records)
+    return [
+        record
+        for record in records
+        if (not names or record["run"] in names)
+        and all(any(_fits(record, field, pattern) for pattern in patterns) for field, patterns in filters.items())
+    ]
+
+
+def _filters(terms: Sequence[str]) -> dict[str, list[str]]:
+    filters: dict[str, list[str]] = {}
+    for term in terms:
+        field, pattern = term.split("=", 1)
+        field = field.strip().replace("_", "-")
+        if field not in FIELDS:
+            raise unknown("field of --runs", name=field, known=FIELDS)
+        filters.setdefault(field, []).append(pattern.strip())
+    return filters
+
+
+def _names(terms: Sequence[str], records: Sequence[Record]) -> set[str]:
+    known = [record["run"] for record in records]
+    names = set()
+    for term in terms:
+        found = [name for name in known if name.startswith(term)]
+        if len(found) > 1 and term not in found:
+            raise InvalidInput(f"run must name one run; got {term!r}, which fits {', '.join(found[:5])}. Add letters.")
+        if not found:
+            raise unknown("run", name=term, known=known, remedy="`pipeline runs` lists them.")
+        names.add(term if term in found else found[0])
+    return names
+
+
+def _fits(record: Record, field: str, pattern: str) -> bool:
+    value = FIELDS[field](record)
+    return fnmatch.fnmatchcase("none" if value is None else str(value), pattern)
+
+
+def _part(record: Record, name: str, key: str) -> Any:
+    value = record.get(name)
+    return value.get(key) if isinstance(value, Mapping) else None

@@ -1,0 +1,124 @@
+"""All that a report is made from, gathered once: results, rows, kept logits, failures, what could not be read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from extract.errors import InvalidInput
+from pipelines import records
+from pipelines.report.results import MODES, Result, parse
+from pipelines.report.rows import Row, rows
+from pipelines.report.selection import selected
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Rows that were scored on the same test images, and so may be compared. `title` names the data."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+    @property
+    def results(self) -> list[Result]:
+        """Every result of the rows."""
+        return [result for row in self.rows for result in row.results]
+
+    def best_of_modes(self) -> list[Row]:
+        """The most accurate row of every mode that occurs, in the modes' fixed order."""
+        best = {}
+        for row in self.rows:
+            best.setdefault(row.best.mode, row)
+        return [best[mode] for mode in MODES if mode in best]
+
+
+@dataclass
+class Study:
+    """The runs of a report. `problems` grows as parts turn out to be unreadable; `failed` are records of failures."""
+
+    workspace: Path
+    rows: list[Row]
+    failed: list[Mapping[str, Any]]
+    problems: list[str] = field(default_factory=list)
+    _logits: dict[str, tuple[np.ndarray, np.ndarray] | None] = field(default_factory=dict)
+
+    @property
+    def results(self) -> list[Result]:
+        """Every result, most accurate row first."""
+        return [result for row in self.rows for result in row.results]
+
+    def test_sets(self) -> list[TestSet]:
+        """The rows by what they were scored on, the test set with most rows first."""
+        groups: dict[tuple[Any, ...], list[Row]] = {}
+        for row in self.rows:
+            groups.setdefault(row.best.test_set, []).append(row)
+        ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].number))
+        titles = _titles([group[0].best for group in ordered])
+        return [TestSet(title, tuple(group)) for title, group in zip(titles, ordered, strict=True)]
+
+    def logits(self, result: Result) -> tuple[np.ndarray, np.ndarray] | None:
+        """(logits float64 [N, K], labels int64 [N]) of a run's test split, or None where they are not whole."""
+        if result.run not in self._logits:
+            self._logits[result.run] = self._read_logits(result.run)
+        return self._logits[result.run]
+
+    def _read_logits(self, run: str) -> tuple[np.ndarray, np.ndarray] | None:
+        try:
+            logits, labels = records.logits(self.workspace, run)
+        except InvalidInput as error:
+            self.problems.append(str(error))
+            return None
+        logits, labels = np.asarray(logits, dtype=np.float64), np.asarray(labels, dtype=np.int64)
+        fits = logits.ndim == 2 and labels.shape == logits.shape[:1] and len(labels) > 0 and np.isfinite(logits).all()
+        if not fits or labels.min() < 0 or labels.max() >= logits.shape[1]:
+            self.problems.append(f"run {run}: kept logits must be finite, one row for a label; they are left out.")
+            return None
+        return logits, labels
+
+
+def gather(workspace: Path, wanted: str | None) -> Study:
+    """The study of the runs that `wanted` selects in a workspace (see `selection.selected`).
+
+    Broken records become problems. Raises InvalidInput where there is nothing to show.
+    """
+    found, problems = records.read_all(workspace)
+    if not found and not problems:
+        raise InvalidInput(
+            f"workspace must hold runs to report; got none in {str(workspace)!r}. `pipeline fit-head` makes one."
+        )
+    chosen = selected(found, wanted)
+    if wanted is not None and not chosen:
+        raise InvalidInput(f"--runs must fit a run; got {wanted!r}, which fits none of {len(found)}. Widen it.")
+    results, failed = _parsed(chosen, problems)
+    return Study(workspace, rows(results), failed, problems)
+
+
+def _parsed(chosen: Sequence[Mapping[str, Any]], problems: list[str]) -> tuple[list[Result], list[Mapping[str, Any]]]:
+    results, failed = [], []
+    for record in chosen:
+        if record.get("status") == "failed":
+            failed.append(record)
+            continue
+        try:
+            result, found = parse(record)
+        except InvalidInput as error:
+            problems.append(str(error))
+            continue
+        results.append(result)
+        problems += found
+    return results, failed
+
+
+def _titles(results: Sequence[Result]) -> list[str]:
+    """The data sets' names; where two are called the same, with what tells them apart."""
+    names = [str(one.dataset["name"]) for one in results]
+    titles = []
+    for result, name in zip(results, names, strict=True):
+        if names.count(name) == 1:
+            titles.append(name)
+            continue
+        digest = str(result.dataset.get("digest") or "?")[:6]
+        titles.append(f"{name} ({result.test.rows} test images, {digest})")
+    return titles

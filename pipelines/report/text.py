@@ -1,0 +1,77 @@
+"""Numbers as people read them: per cent, counts with one unit a column, seconds. Only the report shows per cent."""
+
+from collections.abc import Iterable, Sequence
+
+MODE_NAMES = {"frozen": "frozen", "finetuned": "fine-tuned", "scratch": "from scratch"}
+THIN = "\u202f"
+MISSING = "–"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A fraction as per cent."""
+    return f"{100 * share:.{digits}f}{THIN}%"
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A number with its sign, a true minus."""
+    return f"{value:+.{digits}f}".replace("-", "\u2212")
+
+
+def interval(ends: tuple[float, float], digits: int = 1) -> str:
+    """Both ends of an interval of fractions, as per cent without the sign."""
+    return f"{100 * ends[0]:.{digits}f} to {100 * ends[1]:.{digits}f}"
+
+
+def grouped(value: float, digits: int) -> str:
+    """A number with thin spaces between thousands."""
+    return f"{value:,.{digits}f}".replace(",", THIN)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that people would use."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f}{THIN}ms"
+    if seconds < 120:
+        return f"{seconds:.1f}{THIN}s"
+    if seconds < 7200:
+        return f"{seconds / 60:.1f}{THIN}min"
+    return f"{seconds / 3600:.1f}{THIN}h"
+
+
+def short_count(value: float) -> str:
+    """A count with a unit letter: 270 k, 25.6 M, 4.1 G."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g}{THIN}{unit}"
+    return f"{value:.0f}"
+
+
+def column_unit(values: Iterable[float | None], units: Sequence[tuple[str, float]]) -> tuple[str, float, int]:
+    """(unit, its size, digits) in which every value of a column is written, so that its numbers line up.
+
+    `units` are (letter, size), smallest first. The unit is the largest that the greatest value reaches; as many
+    digits as show two places of the smallest value, at most 2.
+    """
+    known = [value for value in values if value]
+    greatest, least = max(known, default=0.0), min(known, default=0.0)
+    unit, size = next(((unit, size) for unit, size in reversed(units) if greatest >= size), units[0])
+    digits = next((digits for digits in range(2) if least / size * 10**digits >= 10), 2)
+    return unit, size, 0 if size == 1 and all(value == int(value) for value in known) else digits
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence part: a, b and c."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun: 1 run, 2 runs."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def clipped(text: str, length: int = 60) -> str:
+    """The text, cut in its middle where it is longer than `length`."""
+    if len(text) <= length:
+        return text
+    half = (length - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"

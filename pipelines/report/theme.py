@@ -1,0 +1,141 @@
+"""How every chart looks: palettes that colour-blind readers can tell apart, type, and the few building blocks.
+
+Modes use three colours of Okabe and Ito (2008) and three shapes; many classes use Petroff's ten colours (2021).
+`DARK` says what each light colour becomes on a dark page, where the page's script exchanges them.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import floor, log10
+from typing import Any
+
+import altair as alt
+
+from pipelines.report.text import MODE_NAMES
+
+INK, MUTED, FAINT, PAPER = "#1d1d1f", "#5f6368", "#d9dadd", "#ffffff"
+BLUE, VERMILLION, GREEN, GOLD = "#0072b2", "#d55e00", "#00875a", "#b58900"
+WASH_BLUE, WASH_RED = "#eef4f9", "#fbf1ea"
+DARK = {
+    INK: "#ececee",
+    MUTED: "#a5a9b0",
+    FAINT: "#3a3d44",
+    PAPER: "#191b20",
+    BLUE: "#56b4e9",
+    VERMILLION: "#f0883e",
+    GREEN: "#2fc08d",
+    GOLD: "#e6c14a",
+    WASH_BLUE: "#20262d",
+    WASH_RED: "#2c2521",
+}
+MODE_COLOURS = {"frozen": BLUE, "fine-tuned": VERMILLION, "from scratch": GREEN}
+MODE_SHAPES = {"frozen": "circle", "fine-tuned": "square", "from scratch": "triangle-up"}
+CLASS_COLOURS = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
+)  # fmt: skip
+FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', 'Noto Sans', sans-serif"
+WIDTHS = {"wide": 760, "half": 420, "square": 460}
+HEIGHTS = {"wide": 340, "half": 260, "square": 440}
+
+
+def config() -> dict[str, Any]:
+    """The Vega-Lite configuration of every chart, in the light colours."""
+    axis = {
+        "labelColor": MUTED, "titleColor": MUTED, "gridColor": FAINT, "gridOpacity": 0.6, "domainColor": FAINT,
+        "tickColor": FAINT, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500, "titlePadding": 8,
+        "labelPadding": 5, "tickSize": 4, "labelLimit": 220, "titleLimit": 360, "labelOverlap": "greedy",
+    }  # fmt: skip
+    legend = {
+        "orient": "top", "direction": "horizontal", "labelColor": INK, "titleColor": MUTED, "labelFontSize": 12,
+        "titleFontSize": 12, "titleFontWeight": 500, "labelLimit": 180, "symbolSize": 90, "symbolOpacity": 1,
+        "columnPadding": 14, "offset": 8, "titleLimit": 240,
+    }  # fmt: skip
+    return {
+        "background": None, "font": FONT, "view": {"stroke": None}, "axis": axis, "legend": legend,
+        "title": {"color": INK, "fontSize": 15, "fontWeight": 600, "anchor": "start", "offset": 12},
+        "mark": {"color": BLUE}, "text": {"color": INK, "fontSize": 11}, "rule": {"color": MUTED},
+    }  # fmt: skip
+
+
+def list_height(count: int) -> int:
+    """Pixels for `count` lines with a name each."""
+    return 22 * max(count, 2)
+
+
+def data(records: Sequence[Mapping[str, Any]]) -> alt.Data:
+    """Plain values as a chart's data: no data frame, no type guessed."""
+    return alt.Data(values=[dict(record) for record in records])
+
+
+def x(name: str, title: str | None, **options: Any) -> alt.X:
+    """A horizontal numeric axis that fits the data; `options` are those of `axis_of`."""
+    return alt.X(field=name, **axis_of(title, **options))
+
+
+def y(name: str, title: str | None, **options: Any) -> alt.Y:
+    """A vertical numeric axis that fits the data; `options` are those of `axis_of`."""
+    return alt.Y(field=name, **axis_of(title, **options))
+
+
+def axis_of(
+    title: str | None,
+    *,
+    log: Sequence[float] = (),
+    domain: Sequence[float] | None = None,
+    zero: bool = False,
+    axis_format: str | None = None,
+    grid: bool = True,
+    ticks: int = 6,
+) -> dict[str, Any]:
+    """Type, title, scale and axis of a numeric channel. `log` holds the values that a logarithmic axis must show."""
+    scale: dict[str, Any] = {"nice": domain is None and not log}
+    axis: dict[str, Any] = {"grid": grid, "tickCount": ticks}
+    if log:
+        room = (max(log) / min(log)) ** 0.06 * 1.08
+        domain = [min(log) / room, max(log) * room]
+        scale["type"] = "log"
+        axis["values"] = log_ticks(*domain)
+    else:
+        scale["zero"] = zero
+    if domain is not None:
+        scale["domain"] = list(domain)
+    if axis_format:
+        axis["format"] = axis_format
+    return {"type": "quantitative", "title": title, "scale": alt.Scale(**scale), "axis": alt.Axis(**axis)}
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """At most six round numbers between two positive ones: powers of ten, with steps between where there is room."""
+    first, last = floor(log10(low)), floor(log10(high))
+    ticks: list[float] = []
+    for steps in ((1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,)):
+        ticks = [step * 10.0**power for power in range(first, last + 1) for step in steps]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) <= 6:
+            break
+    return ticks
+
+
+def mode_colour(modes: Sequence[str], *, legend: bool = True) -> alt.Color:
+    """Colour by the field `mode`, with a legend of the modes that occur."""
+    present = present_modes(modes)
+    shown = alt.Legend(title=None) if legend and len(present) > 1 else None
+    scale = alt.Scale(domain=present, range=[MODE_COLOURS[mode] for mode in present])
+    return alt.Color(field="mode", type="nominal", scale=scale, legend=shown)
+
+
+def mode_shape(modes: Sequence[str]) -> alt.Shape:
+    """Shape by the field `mode`; its legend joins that of the colour."""
+    present = present_modes(modes)
+    shown = alt.Legend(title=None) if len(present) > 1 else None
+    scale = alt.Scale(domain=present, range=[MODE_SHAPES[mode] for mode in present])
+    return alt.Shape(field="mode", type="nominal", scale=scale, legend=shown)
+
+
+def present_modes(modes: Sequence[str]) -> list[str]:
+    """The names of the modes that occur, in their fixed order."""
+    return [name for name in MODE_NAMES.values() if name in modes]
+
+
+def tip(*fields: tuple[str, str]) -> list[alt.Tooltip]:
+    """A tooltip of (field, title) pairs; the fields hold text that is ready to be shown."""
+    return [alt.Tooltip(field=name, type="nominal", title=title) for name, title in fields]

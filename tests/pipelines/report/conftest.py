@@ -1,0 +1,195 @@
+"""Workspaces of records that were made by hand: no run behind them, the schema of real ones."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from extract import digits
+from heads.metrics import scores
+from pipelines import records
+
+LABELS = digits.load().splits["test"].labels  # 360 labels of ten classes, the images of which are always at hand
+CLASSES = [str(digit) for digit in range(10)]
+Made = dict[str, Any]
+
+
+def run_name(text: str) -> str:
+    """A name as runs have it."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def logits(accuracy: float, *, seed: int, sharpness: float = 4.0) -> np.ndarray:
+    """Logits float32 [360, 10] that are right about `accuracy` of the time, the more confident the sharper."""
+    rng = np.random.default_rng(seed)
+    said = np.where(rng.random(len(LABELS)) < accuracy, LABELS, (LABELS + rng.integers(1, 10, len(LABELS))) % 10)
+    table = rng.normal(size=(len(LABELS), 10))
+    table[np.arange(len(LABELS)), said] += sharpness * (0.4 + rng.random(len(LABELS)))
+    return table.astype(np.float32)
+
+
+def curves(epochs: int, *, gap: float, rise: float = 0.0) -> dict[str, list[float]]:
+    """Curves that learn; held out trails by `gap`, and its loss turns up by `rise` after half of the epochs."""
+    steps = np.arange(1, epochs + 1) / epochs
+    learned = 1 - np.exp(-4 * steps)
+    turned = rise * np.clip(steps - 0.5, 0, None)
+    return {
+        "train_accuracy": (0.1 + 0.88 * learned).tolist(),
+        "held_out_accuracy": (0.1 + (0.88 - gap) * learned).tolist(),
+        "train_loss": (2.3 - 2.2 * learned).tolist(),
+        "held_out_loss": (2.3 - (2.2 - 3 * gap) * learned + turned).tolist(),
+        "learning_rate": (0.1 * (1 - steps)).tolist(),
+    }
+
+
+def network(name: str, mode: str, *, accuracy: float, **changes: Any) -> tuple[Made, np.ndarray]:
+    """(record, logits) of a network; `changes` replace parts of the record."""
+    seed = changes.get("seed", 0)
+    table = logits(accuracy, seed=seed + len(name))
+    record = {
+        **_common(name, table, seed=seed),
+        "kind": "network",
+        "mode": mode,
+        "architecture": name.split()[0],
+        "family": "resnet",
+        "weights": "none" if mode == "scratch" else "pretrained",
+        "head": None,
+        "key": {"network": name, "mode": mode, "seed": seed, "recipe": "short"},
+        "curves": curves(20, gap=0.08, rise=1.5 if mode == "scratch" else 0.0),
+        "seconds": {"extraction": 0.0, "search": 0.0, "fit": 812.4, "evaluation": 2.1},
+        "parameters": 272_474,
+        "flops": 81_620_000,
+        "bytes": 1_089_896,
+    }
+    return {**record, **changes}, table
+
+
+def head(name: str, backbone: str, *, accuracy: float, **changes: Any) -> tuple[Made, np.ndarray]:
+    """(record, logits) of a head on frozen features; `changes` replace parts of the record."""
+    seed = changes.get("seed", 0)
+    table = logits(accuracy, seed=seed + len(name + backbone))
+    record = {
+        **_common(f"{name} on {backbone}", table, seed=seed),
+        "kind": "head",
+        "mode": "frozen",
+        "architecture": backbone,
+        "family": None,
+        "weights": "packaged",
+        "head": name,
+        "key": {"head": name, "features": run_name(backbone) * 5, "seed": seed},
+        "curves": {},
+        "seconds": {"extraction": 41.0, "search": 3.2, "fit": 0.9, "evaluation": 0.1},
+        "parameters": 3_386_760,
+        "flops": 810_000_000,
+        "bytes": 13_600_000,
+    }
+    return {**record, **changes}, table
+
+
+def put(workspace: Path, made: tuple[Made, np.ndarray]) -> str:
+    """Writes a record and its logits into the workspace, through the schema of records; returns the run's name."""
+    record, table = made
+    folder = records.folder(workspace, record["run"])
+    folder.mkdir(parents=True, exist_ok=True)
+    content = save({"logits": table, "labels": LABELS.astype(np.int64)})
+    records.write_file(folder / records.LOGITS_NAME, content)
+    records.write(workspace, {**record, "files": {records.LOGITS_NAME: hashlib.sha256(content).hexdigest()}})
+    return record["run"]
+
+
+def _common(name: str, table: np.ndarray, *, seed: int) -> Made:
+    test = scores(table, LABELS).as_dict()
+    return {
+        "run": run_name(f"{name} {seed}"),
+        "name": name,
+        "created": f"2026-11-24T06:00:{seed % 60:02d}.000+00:00",
+        "dataset": {
+            "name": "digits", "digest": digits.fingerprint(), "subset": None, "test_subset": None, "seed": None,
+        },
+        "image_size": 32,
+        "seed": seed,
+        "class_names": CLASSES,
+        "chosen": {"learning_rate": 0.1},
+        "choice": None,
+        "validation": test,
+        "test": test,
+        "temperature": 1.1,
+        "images_per_second": 900.0,
+        "peak_memory_bytes": 900_000_000,
+        "hardware": {"processor": "a processor", "core_count": 2},
+        "versions": {"torch": "2.9.0", "numpy": "2.0.0"},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """An empty workspace, where the `pipeline` fixture looks too."""
+    return tmp_path / "workspace"
+
+
+@pytest.fixture
+def tour(workspace: Path) -> Path:
+    """A workspace with all three modes, three seeds of one of them, a failed run and a search."""
+    for seed in range(3):
+        put(workspace, network("resnet20 from scratch (short)", "scratch", accuracy=0.9, seed=seed))
+    put(
+        workspace,
+        network("resnet18 fine-tuned", "finetuned", accuracy=0.96, parameters=11_181_642, flops=(1.1e9).__int__()),
+    )
+    put(workspace, head("logistic", "tf_efficientnet_lite0", accuracy=0.93))
+    put(workspace, head("mlp", "tf_efficientnet_lite0", accuracy=0.94, parameters=3_900_000))
+    put(
+        workspace,
+        head("logistic", "resnet50", accuracy=0.95, parameters=23_528_522, flops=8_200_000_000, bytes=94_000_000),
+    )
+    records.failed(
+        workspace, run=run_name("broken"), kind="network", name="vgg19 from scratch", key={}, error="out of memory"
+    )
+    search(workspace, "heads")
+    return workspace
+
+
+def search(workspace: Path, name: str) -> None:
+    """Writes the result of a search with twelve trials."""
+    rng = np.random.default_rng(0)
+    trials = [
+        {
+            "number": number,
+            "state": "pruned" if number % 4 == 3 else "failed" if number == 6 else "complete",
+            "params": {
+                "learning-rate": float(10 ** rng.uniform(-4, -1)),
+                "optimizer": ["sgd", "adamw", "lion"][number % 3],
+                "batch-size": int(2 ** rng.integers(4, 9)),
+                "weight-decay": float(10 ** rng.uniform(-6, -2)),
+            },
+            "value": None if number == 6 else float(0.7 + 0.25 * rng.random()),
+            "seconds": 12.5,
+            "step_values": [],
+            "error": None,
+        }
+        for number in range(12)
+    ]
+    found = {
+        "name": name,
+        "subject": "heads",
+        "trials": trials,
+        "importance": {"learning-rate": 0.7, "optimizer": 0.2, "batch-size": 0.06, "weight-decay": 0.04},
+        "best": {"number": 1, "params": trials[1]["params"], "value": trials[1]["value"]},
+        "best_run": None,
+        "seconds": 150.0,
+    }
+    import json
+
+    folder = workspace / "searches" / name
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text(json.dumps(found))
+
+
+@pytest.fixture
+def make() -> Callable[..., str]:
+    """`put`, for tests that cannot import this file."""
+    return put
