@@ -6,8 +6,20 @@ from typing import Any
 import click
 
 from pipelines.cli import head_options as heads_room
-from pipelines.cli import options
+from pipelines.cli import network_options, options
 from pipelines.cli.show import duration, table
+
+
+def of_networks(command: options.Command) -> options.Command:
+    """Adds the options of networks that the command has not got already; those not given arrive as None."""
+
+    @network_options.network(tuning=True)
+    def collected(given: dict[str, Any]) -> None: ...
+
+    known = {option.name for option in command.__click_params__}  # type: ignore[attr-defined]
+    further = [option for option in collected.__click_params__ if option.name not in known | {"refit"}]  # type: ignore[attr-defined]
+    command.__click_params__ += further  # type: ignore[attr-defined]
+    return command
 
 
 @click.command("search")
@@ -16,16 +28,17 @@ from pipelines.cli.show import duration, table
 @click.option("--timeout", type=float, metavar="SECONDS", help="After this no trial is begun or goes on.")
 @click.option("--name", metavar="NAME", help="Name of the search.  [default: from what is searched, and the space]")
 @click.option("--features", metavar="FILE", help="A feature file, instead of the options that describe one.")
+@of_networks
 @heads_room.head
 @options.extraction
 @options.common
 def search_command(run: options.Run, space_file: Path | None, head_options: dict[str, Any], **given: Any) -> None:
-    """Search the hyperparameters of a head.
+    """Search the hyperparameters of a head (--head) or of a network (--network).
 
     SPACE.yaml says what may vary, `option: {low, high, log}` or `option: [choices]` a line, or is a study with a
     `search` section; without it, a usual space is searched. Options that are given stay fixed. The objective is
-    accuracy on held-out images; the test split is scored once, for the winner. Start the command several times
-    and the processes search together; killed, the same command goes on.
+    accuracy on held-out images; networks without hope are cut short on the way. The test split is scored once, for
+    the winner. Start the command several times and the processes search together; killed, the same command goes on.
     """
     from pipelines.search import build, search, section
     from pipelines.search.space import read

@@ -7,11 +7,13 @@ from typing import Any
 
 from extract.errors import InvalidInput, unknown
 from pipelines.context import Context
-from pipelines.search.head import HeadSubject
+from pipelines.search.head import USUAL, HeadSubject
 from pipelines.search.run import Wanted
 from pipelines.search.subject import Subject
-from pipelines.specs import ExtractSpec, HeadSpec
+from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
+from pipelines.specs.values import primitive
 
+NUMBERS = ("batch_size", "patience")  # which a head's command line takes as text
 ABOUT = ("trials", "timeout", "name", "seed")
 
 
@@ -32,23 +34,39 @@ def section(raw: Any) -> tuple[Any, dict[str, Any]]:
 def build(given: Mapping[str, Any], *, entries: Any, context: Context) -> tuple[Subject, Wanted]:
     """The subject and the search that the options `given` describe, by the names of the specs' fields.
 
-    `head` or `network` says what is searched; `features` may name a feature file. Features that a head needs are
+    `head` or `network` says what is searched (neither: the logistic head); `features` may name a feature file. Features that a head needs are
     extracted where they are not there. Raises `InvalidInput` with the nearest names for an unknown option.
     """
     options = {name: value for name, value in given.items() if value is not None}
-    if ("head" in options) == ("network" in options):
-        raise InvalidInput("search must be of a head or of a network; got both or none. Give --head mlp, for instance.")
+    if "head" in options and "network" in options:
+        raise InvalidInput(
+            f"search must be of a head or of a network; got {options['head']!r} and {options['network']!r}. Leave one out."
+        )
     about = {name: options[name] for name in ABOUT if name in options}
     rest = {name: value for name, value in options.items() if name not in ABOUT or name == "seed"}
-    return _head(rest, context), Wanted(entries=entries, **about)
+    make = _network if "network" in options else _head
+    return make(rest, context), Wanted(entries=entries, **about)
 
 
 def _head(options: dict[str, Any], context: Context) -> Subject:
     extraction, head = _names(ExtractSpec), _names(HeadSpec)
     _refuse_unknown(options, known=[*extraction, *head, "features"], what="a head")
     spec = HeadSpec(**{name: value for name, value in options.items() if name in head})
+    if spec.head not in USUAL:  # an unknown head is refused before anything is extracted for it
+        from heads.catalogue import space
+
+        space(spec.head)
     described = {name: value for name, value in options.items() if name in extraction}
     return HeadSubject(spec, features_path=_features(options.get("features"), described, context))
+
+
+def _network(options: dict[str, Any], context: Context) -> Subject:
+    from pipelines.search.network import NetworkSubject
+
+    _refuse_unknown(options, known=_names(NetworkSpec), what="a network")
+    options = {name: primitive(name, value) if name in NUMBERS else value for name, value in options.items()}
+    mode = "scratch" if options.get("weights", "none") == "none" else "full"
+    return NetworkSubject(NetworkSpec(**{"validation": "0.1", "mode": mode, **options}), context=context)
 
 
 def _features(file: Any, described: dict[str, Any], context: Context) -> Path:

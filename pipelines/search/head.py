@@ -60,7 +60,6 @@ class HeadSubject(Subject):
 
     def usual(self) -> dict[str, Any]:
         if self._spec.head not in USUAL:
-            self.known()  # an unknown head is refused as such
             raise InvalidInput(
                 f"search of {self.what} must be given a space; it has no built-in one. Name a YAML file."
             )
@@ -81,7 +80,7 @@ class HeadSubject(Subject):
             steps=tuple(choice.curves.get("held_out_accuracy", ())),
         )
 
-    def settle(self, options: dict[str, Any], context: Context) -> dict[str, Any]:
+    def settle(self, options: dict[str, Any], context: Context, folder: Path) -> dict[str, Any]:
         from pipelines import stages
 
         return stages.fit_head(self._with(options), context, features_path=self._path)

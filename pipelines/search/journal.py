@@ -7,6 +7,7 @@ abandoned, and the next process that asks takes it over, under its own number an
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ class Journal:
 
     `epochs` is the length of a whole trial where trials report every epoch; hopeless ones are then pruned by
     successive halving (Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020): at a ninth
-    and a third of the budget the best third goes on. None prunes nothing.
+    and a third of the budget the best third goes on, but not after one epoch, which says little. None prunes nothing.
     """
 
     def __init__(self, folder: Path, *, name: str, space: Space, seed: int, epochs: int | None = None) -> None:
@@ -86,6 +87,16 @@ class Journal:
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
         """The trials in these states (none: in any), by number."""
         return self.study.get_trials(deepcopy=False, states=states or None)
+
+    def trial_folder(self, trial: Trial | FrozenTrial) -> Path:
+        """Where a trial keeps what it needs to go on."""
+        return self._folder / "trials" / str(trial.number)
+
+    def sweep(self, *, but: int | None) -> None:
+        """Removes what trials that have ended have kept, except the one with the number `but`."""
+        for one in self.trials():
+            if one.state.is_finished() and one.number != but and self.trial_folder(one).exists():
+                shutil.rmtree(self.trial_folder(one))
 
     def options(self, trial: Trial | FrozenTrial) -> dict[str, Any]:
         """option -> value of a trial, as the spec takes them."""
@@ -217,4 +228,4 @@ def _distribution(entry: Range | Choices) -> BaseDistribution:
 def _pruner(epochs: int | None) -> optuna.pruners.BasePruner:
     if epochs is None:
         return optuna.pruners.NopPruner()
-    return optuna.pruners.SuccessiveHalvingPruner(min_resource=max(1, epochs // 9), reduction_factor=3)
+    return optuna.pruners.SuccessiveHalvingPruner(min_resource=max(2, epochs // 9), reduction_factor=3)

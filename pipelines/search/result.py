@@ -38,10 +38,11 @@ def settled(folder: Path, journal: Journal, subject: Subject, context: Context) 
             _write(folder, found)
             raise PipelineError(_without_winner(found))
         best = journal.trials()[found["best"]["number"]]
-        answer = subject.settle(journal.options(best), context)
+        answer = subject.settle(journal.options(best), context, journal.trial_folder(best))
         found["best_run"] = answer["run"]
         _write(folder, found)
         _charge(context.workspace, answer["run"], folder=folder, found=found)
+        journal.sweep(but=None)
     return {**found, "path": str(folder), "answer": answer}
 
 
@@ -65,15 +66,26 @@ def _rank(trial: FrozenTrial) -> tuple[float, float, int]:
 def _gathered(folder: Path, journal: Journal, subject: Subject) -> dict[str, Any]:
     trials = journal.trials()
     best = best_of(trials)
+    told = [_told(one, journal) for one in trials]
+    before = _before(folder)
+    same = json.loads(json.dumps(told)) == before.get("trials")
     return {
         "name": folder.name,
         "subject": subject.what.removeprefix("the "),
-        "trials": [_told(one, journal) for one in trials],
-        "importance": importance(journal.study),
+        "trials": told,
+        "importance": before["importance"] if same else importance(journal.study),  # which takes a slow import
         "best": None if best is None else _named(best, journal),
         "best_run": None,
         "seconds": sum(one.user_attrs.get("seconds", 0.0) for one in trials),
     }
+
+
+def _before(folder: Path) -> dict[str, Any]:
+    """The result as it was last written; empty where there is none that can be read."""
+    try:
+        return json.loads((folder / place.RESULT).read_bytes())
+    except (OSError, ValueError):
+        return {}
 
 
 def _told(trial: FrozenTrial, journal: Journal) -> dict[str, Any]:

@@ -76,6 +76,8 @@ def _work(subject: Subject, journal: Journal, total: int, context: Context, *, d
         trial = journal.next(total)
         if trial is not None:
             _run(trial, subject, journal, context, deadline=deadline)
+            best = result.best_of(journal.trials())
+            journal.sweep(but=best.number if best else None)
         elif journal.others_run():
             time.sleep(WAIT_SECONDS)
         elif not journal.trials(TrialState.RUNNING):
@@ -132,7 +134,7 @@ def _watched(
             reasons[0] = "late"
         return bool(reasons[0])
 
-    return Watch(report, stop), lambda: reasons[0]
+    return Watch(journal.trial_folder(trial), report, stop), lambda: reasons[0]
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipelines.context import Context
@@ -25,9 +26,11 @@ class Watch:
     """How a trial talks to its search while it runs.
 
     `report(epoch, accuracy)` after each epoch, counted from 1; `stop()` asks whether to give up now, because the
-    trial is hopeless or the search is out of time.
+    trial is hopeless or the search is out of time. What an interrupted trial needs to go on stands in `folder`,
+    which is its own; only the best trial's outlives its trial.
     """
 
+    folder: Path
     report: Callable[[int, float], None]
     stop: Callable[[], bool]
 
@@ -71,5 +74,8 @@ class Subject(ABC):
         """The outcome of one trial: trained on the training part, judged on the held-out part; None if it stopped."""
 
     @abstractmethod
-    def settle(self, options: dict[str, Any], context: Context) -> dict[str, Any]:
-        """The answer of the stage that refits `options` on the whole training split and scores the test split."""
+    def settle(self, options: dict[str, Any], context: Context, folder: Path) -> dict[str, Any]:
+        """The answer of the stage that refits `options` on the whole training split and scores the test split.
+
+        `folder` is the winning trial's; it may be gone.
+        """

@@ -1,0 +1,117 @@
+"""The search over a whole network: trials of one budget, reported epoch by epoch, the hopeless ones cut short."""
+
+import functools
+import shutil
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from extract.errors import InvalidInput
+from finetune.options import chosen as checked_architecture
+from pipelines.context import Context
+from pipelines.search.subject import Outcome, Subject, Watch
+from pipelines.specs import NetworkSpec, locate_images, resolve_network
+from pipelines.specs.network import RECIPE_OPTIONS, SPEED_ONLY
+
+if TYPE_CHECKING:
+    from pipelines.search.trial import Training
+
+NO_PART = (*SPEED_ONLY, "tta", "precision")  # options of a recipe that say nothing of how well it trains
+
+
+class NetworkSubject(Subject):
+    """The network of `spec`; the options that the spec gives stay fixed.
+
+    Every trial trains for the recipe's epochs on the part that is not held out. The winner is then trained once
+    more on the whole training split: `refit` of `pipeline train`.
+    """
+
+    def __init__(self, spec: NetworkSpec, *, context: Context) -> None:
+        if spec.held_out_part() is None:
+            raise InvalidInput("validation must hold images out to search by; got none. Use --validation 0.1.")
+        if spec.mode == "frozen":
+            raise InvalidInput("mode must train something to be searched; got 'frozen'. Search a head on features.")
+        self._spec, self._context = replace(spec, refit=True), context
+        self._located = locate_images(spec, context.workspace)
+        self._key = asdict(
+            resolve_network(self._spec, located=self._located, device=context.device, workspace=context.workspace)
+        )
+
+    @property
+    def label(self) -> str:
+        return f"{self._spec.network}-{self._spec.mode}-{self._located.name}"
+
+    @property
+    def what(self) -> str:
+        return f"the network {self._spec.network}"
+
+    @property
+    def epochs(self) -> int:
+        return self._spec.whole_recipe().epochs
+
+    def known(self) -> list[str]:
+        from finetune import networks
+
+        recipe = [name for name in RECIPE_OPTIONS if name not in NO_PART]
+        return [*recipe, *networks.options_of(self._spec.network), "image_size"]
+
+    def usual(self) -> dict[str, Any]:
+        """Around the recipe's own rate and batch; the rest as the literature varies it on small images."""
+        recipe, rows = self._spec.whole_recipe(), self._training.row_count
+        batches = [size for size in (recipe.batch_size // 2, recipe.batch_size, 2 * recipe.batch_size) if size]
+        space: dict[str, Any] = {
+            "learning_rate": {"low": recipe.learning_rate / 30, "high": recipe.learning_rate * 5, "log": True},
+            "weight_decay": {"low": 1e-5, "high": 1e-2, "log": True},
+            "batch_size": [size for size in batches if size <= rows // 4] or [recipe.batch_size],
+            "schedule": ["cosine", "one-cycle", "triangular"],
+            "label_smoothing": [0.0, 0.1],
+            "cutout": [0, 8],
+            "mixup": [0.0, 0.2],
+        }
+        return {name: entry for name, entry in space.items() if getattr(self._spec, name) is None}
+
+    def key(self) -> dict[str, Any]:
+        return self._key
+
+    def check(self, options: dict[str, Any]) -> None:
+        from finetune import networks
+
+        if "epochs" in options:
+            raise InvalidInput("epochs must be given, not searched: they are what every trial may spend. Use --epochs.")
+        spec = self._with(options)
+        checked_architecture(spec.architecture(), network=spec.network, has=networks.options_of(spec.network))
+
+    def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome | None:
+        return self._training.outcome(self._with(options), watch, context)
+
+    def settle(self, options: dict[str, Any], context: Context, folder: Path) -> dict[str, Any]:
+        from pipelines import stages
+
+        spec = self._with(options)
+        self._hand_over(spec, context, folder)
+        return stages.train(spec, context)
+
+    def _hand_over(self, spec: NetworkSpec, context: Context, folder: Path) -> None:
+        """The winner's trial is the first half of what the stage does: it goes on from the trial's checkpoint."""
+        key = resolve_network(spec, located=self._located, device=context.device, workspace=context.workspace)
+        place = context.workspace / "checkpoints" / key.run() / "chosen"
+        if folder.is_dir() and not place.exists() and not (context.workspace / "runs" / key.run()).exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(folder, place)
+
+    @functools.cached_property
+    def _training(self) -> "Training":
+        from pipelines.search.trial import Training
+
+        return Training(self._located, self._spec)
+
+    def _with(self, options: dict[str, Any]) -> NetworkSpec:
+        names = {field.name for field in fields(NetworkSpec)}
+        for name, value in options.items():
+            if name not in names or isinstance(value, tuple):
+                raise InvalidInput(f"{name} must be an option with one value; got {value!r}. Leave it out.")
+            if getattr(self._spec, name) is not None:
+                raise InvalidInput(
+                    f"{name} must be searched or given, not both; got {getattr(self._spec, name)!r}. Leave one out."
+                )
+        return replace(self._spec, **options)

@@ -1,0 +1,161 @@
+"""One trial of a network: trained as the train stage does on what is not held out, judged there. No test images."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import nn
+
+import heads
+from extract import datasets
+from extract.folder import without_unreadable
+from extract.images import ImageSet, subset
+from finetune.batches import Images
+from finetune.recipes import Recipe
+from finetune.train import Interrupted, Moment, fit
+from pipelines import answering, pixels, stages, starts, watching
+from pipelines.context import Context
+from pipelines.interrupts import deferred
+from pipelines.search.subject import Outcome, Watch
+from pipelines.specs import NetworkKey, NetworkSpec, Source, resolve_network, weights_source
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A key with all that its training needs in memory: images that learn, images that judge, the network's form."""
+
+    spec: NetworkSpec
+    key: NetworkKey
+    source: Source
+    how: starts.Form
+    train: Images
+    train_rows: np.ndarray
+    held: Images
+    resize: nn.Module | None
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe(**{**self.key.recipe_options, **self.spec.speed()})
+
+
+class Training:
+    """Trainings on the training split of one data set, which is read once. `spec` says which part of it."""
+
+    def __init__(self, located: datasets.Located, spec: NetworkSpec) -> None:
+        images = datasets.load(located)
+        images = replace(images, splits={"train": images.splits["train"]})
+        if spec.on_bad_image == "skip":
+            images, _ = without_unreadable(images)
+        self._located = located
+        self._images: ImageSet = subset(images, train=spec.subset, test=None, seed=spec.seed)
+        self._loaded: dict[object, pixels.Loaded] = {}
+
+    @property
+    def row_count(self) -> int:
+        """Images of the training split."""
+        return len(self._images.splits["train"])
+
+    def outcome(self, spec: NetworkSpec, watch: Watch, context: Context) -> Outcome | None:
+        """What the network of `spec` is worth on the held-out images; None where the watch stopped it.
+
+        Its checkpoint is kept in the watch's folder, from which an interrupted trial goes on.
+        """
+        ready = self._prepared(spec, context)
+        try:
+            network = _trained(ready, watch, context)
+        except Interrupted:
+            if watch.stop():
+                return None
+            raise
+        wanted = ready.how.preprocessing
+        logits = answering.logits(
+            network,
+            ready.held.images.split(answering.batch_size(wanted, context.device)),
+            preprocessing=wanted,
+            precision=ready.recipe.precision,
+            device=context.device,
+            resize=ready.resize,
+        )
+        scores = heads.scores(logits, ready.held.labels.numpy(), seed=spec.seed)
+        return Outcome(scores.accuracy, scores.log_loss)
+
+    def _prepared(self, spec: NetworkSpec, context: Context) -> _Prepared:
+        key = resolve_network(spec, located=self._located, device=context.device, workspace=context.workspace)
+        source = weights_source(spec, context.workspace)
+        how = starts.form(key, self._images, source=source)
+        loaded = self._pixels(how, context)
+        every = loaded.splits["train"]
+        rows, held_rows = heads.held_out(every.labels, key.validation, seed=key.seed)
+        train = pixels.take(every, rows)
+        return _Prepared(
+            spec=spec,
+            key=key,
+            source=source,
+            how=how.measured(train),
+            train=train,
+            train_rows=rows,
+            held=pixels.take(every, held_rows),
+            resize=loaded.resize,
+        )
+
+    def _pixels(self, how: starts.Form, context: Context) -> pixels.Loaded:
+        """The images at the network's size, decoded once for all trials of that size."""
+        wanted = how.preprocessing
+        size = (wanted.image_size, wanted.interpolation, wanted.crop_fraction, wanted.crop_mode)
+        if size not in self._loaded:
+            self._loaded = {
+                size: pixels.load(
+                    self._images,
+                    wanted,
+                    progress=lambda done, total: context.progress(done, total, "images decoded"),
+                )
+            }
+        return self._loaded[size]
+
+
+def _trained(ready: _Prepared, watch: Watch, context: Context) -> nn.Module:
+    start = starts.network(ready.key, ready.how, source=ready.source)
+    if ready.key.mode == "head-first":
+        _install_head(start, ready, context)
+    seen = watching.Watch(context, images=len(ready.train))
+
+    def moment(now: Moment) -> None:
+        seen.moment(now)
+        if now.row is not None:
+            watch.report(int(now.row["epoch"]), now.row["held_out_accuracy"])
+
+    with deferred() as asked:
+        return fit(
+            start,
+            ready.train,
+            ready.held,
+            recipe=ready.recipe,
+            normalisation=(ready.how.preprocessing.mean, ready.how.preprocessing.std),
+            seed=ready.key.seed,
+            device=context.device,
+            checkpoint_folder=watch.folder,
+            spec_digest=f"{ready.key.digest()} chosen {ready.recipe.epochs}",  # the stage's, which goes on from here
+            class_names=ready.how.class_names,
+            resize=ready.resize,
+            whiten=ready.key.weights == "none",
+            progress=moment,
+            stop=lambda: asked() or watch.stop(),
+        ).network
+
+
+def _install_head(start: nn.Module, ready: _Prepared, context: Context) -> None:
+    """The logistic head with which the train stage would begin, fitted on the images that learn."""
+    head = stages._heading(ready.spec, context).head(
+        ready.key,
+        ready.train_rows,
+        labels=ready.train.labels.numpy(),
+        embeddings=lambda: starts.embeddings(
+            start,
+            ready.train,
+            how=ready.how,
+            resize=ready.resize,
+            device=context.device,
+            precision=ready.recipe.precision,
+        ),
+        extracted=ready.how.image_size if starts.extracted(ready.key) else None,
+    )
+    starts.install(start, head)

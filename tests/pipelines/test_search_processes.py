@@ -1,0 +1,32 @@
+"""Several processes search together, and a killed search goes on: `searching.py` does it with real processes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, which this system cannot")
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory) -> list[str]:
+    script = Path(__file__).with_name("searching.py")
+    ended = subprocess.run(
+        [sys.executable, str(script), str(tmp_path_factory.mktemp("searching"))],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    return [*ended.stdout.splitlines(), *ended.stderr[-3000:].splitlines()]
+
+
+def test_three_processes_share_one_search_and_no_trial_is_lost_or_run_twice(said):
+    assert said[:1] == ["each once"], said
+
+
+def test_killed_at_random_and_started_again_a_search_ends_as_if_it_never_was(said):
+    assert said[1:2] == ["equal to the uninterrupted one"], said
