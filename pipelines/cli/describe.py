@@ -1,0 +1,119 @@
+"""`pipeline describe` and `pipeline networks`: architectures, before anything is trained."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from finetune.options import NORMS, STEMS
+from pipelines.cli import network_options, options
+from pipelines.cli.show import table
+
+COLUMNS = ["stage", "output", "layers", "parameters", "multiply-adds", "activations", "sees"]
+KINDS = {
+    "depth": (int, "N"),
+    "width": (float, "X"),
+    "growth_rate": (int, "N"),
+    "dropout": (float, "X"),
+    "drop_path": (float, "X"),
+    "norm": (str, "|".join(NORMS)),
+    "stem": (str, "|".join(STEMS)),
+}
+
+
+def architecture(command: options.Command) -> options.Command:
+    """Adds the options of an architecture; those not given arrive as None."""
+    for name, (kind, metavar) in reversed(KINDS.items()):
+        flag, words = f"--{name.replace('_', '-')}", network_options.HELP[name]
+        command = click.option(flag, type=kind, metavar=metavar, help=words)(command)
+    return command
+
+
+@click.command("describe")
+@click.option("--network", required=True, metavar="NAME", help="One of the four families, or any timm name.")
+@click.option(
+    "--image-size", type=int, metavar="N", help="Pixels of a side.  [default: 32, of timm's models their own]"
+)
+@click.option("--classes", type=int, default=10, show_default=True, metavar="K", help="Classes to tell apart.")
+@click.option(
+    "--drawing", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also draw it, as SVG."
+)
+@architecture
+@options.common
+def describe_command(
+    run: options.Run, network: str, image_size: int | None, classes: int, drawing: Path | None, **given: Any
+) -> None:
+    """Explain an architecture, stage by stage.
+
+    Output shape, layers, parameters, multiply-adds, memory of one image's activations in float32, and how many
+    pixels of a side each output sees. Nothing is trained or downloaded.
+    """
+    from finetune.describe import describe
+
+    described = describe(network, class_count=classes, image_size=image_size, options=given)
+    if drawing is not None:
+        _draw(described, drawing)
+    path = None if drawing is None else str(drawing)
+    run.reporter.result({**described.as_dict(), "drawing": path}, _text(described))
+
+
+@click.command("networks")
+@click.argument("pattern", default="")
+@options.common
+def networks_command(run: options.Run, pattern: str) -> None:
+    """List networks that can be trained.
+
+    The four families, then every other timm architecture, whose name contains PATTERN, or matches it with * and ?."""
+    from finetune.networks import names
+
+    found = names(pattern)
+    run.reporter.result({"networks": found, "count": len(found)}, "\n".join(found) or "no network has such a name")
+
+
+def _draw(described: Any, path: Path) -> None:
+    from extract.errors import InvalidInput
+    from finetune.drawing import drawing
+
+    if path.suffix.lower() != ".svg":
+        raise InvalidInput(f"drawing must be a file that ends in .svg; got {path.name!r}. Name it so.")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"drawing must lie in a directory that exists; got {str(path)!r}. Make the directory first.")
+    path.write_text(drawing(described), encoding="utf-8")
+
+
+def _text(described: Any) -> str:
+    from finetune.drawing import amount, bytes_text, shape_text
+
+    rows = [
+        [
+            stage.name,
+            shape_text(stage.output_shape),
+            str(stage.layers),
+            f"{stage.parameters:,}",
+            amount(stage.macs),
+            bytes_text(stage.activation_bytes),
+            "whole image" if stage.receptive_field is None else f"{stage.receptive_field} × {stage.receptive_field}",
+        ]
+        for stage in described.stages
+    ]
+    total = [
+        "total",
+        "",
+        str(described.layers),
+        f"{described.parameters:,}",
+        amount(described.macs),
+        bytes_text(described.activation_bytes),
+        "",
+    ]
+    blocks = [
+        f"{stage.name}: {', '.join(_block(block) for block in stage.blocks)}"
+        for stage in described.stages
+        if stage.blocks
+    ]
+    heading = f"{described.network}, {described.image_size} x {described.image_size}, {described.class_count} classes"
+    return "\n".join([heading, "", table(COLUMNS, [*rows, total]), "", *blocks])
+
+
+def _block(block: Any) -> str:
+    times = f"{block.count} x " if block.count > 1 else ""
+    return f"{times}{'' if block.kind == 'layers' else block.kind + ' '}({' | '.join(block.layers)})"
