@@ -92,7 +92,7 @@ class Trainer:
         """The remaining epochs, one after another; an unfinished one last where `stop` said so."""
         yield from optimise.train(
             self.loss,
-            self._epoch_batches,
+            self.epoch_batches,
             optimiser=self.optimiser,
             schedule=self.schedule(),
             epochs=self.recipe.epochs,
@@ -170,7 +170,8 @@ class Trainer:
             self.averages["ema"].give_back()
         self.network.eval()
 
-    def _epoch_batches(self, epoch: int) -> Iterator[Batch]:
+    def epoch_batches(self, epoch: int) -> Iterator[Batch]:
+        """The batches of `epoch`, the network in the mode in which it meets them."""
         modes.train_mode(self.network, batch_norm=self.recipe.batchnorm)
         bias = networks.whitening_bias(self.network)
         if bias is not None and epoch >= WHITENING_EPOCHS:

@@ -1,0 +1,55 @@
+"""Named recipes, their ranges, and overriding."""
+
+import dataclasses
+
+import pytest
+
+from extract.errors import InvalidInput
+from finetune.recipes import CHOICES, RECIPES, Recipe, overridden, recipe
+
+
+def test_the_named_recipes_are_whole_and_primitive():
+    assert set(RECIPES) >= {"standard", "short", "laptop", "sprint"}
+    for one in RECIPES.values():
+        assert all(value is None or isinstance(value, bool | int | float | str) for value in one.as_dict().values())
+    standard = recipe("standard")
+    literature = {"epochs": 200, "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "batch_size": 128}
+    literature |= {"schedule": "cosine", "crop": 4, "crop_padding": "zero", "flip": "random", "optimiser": "sgd"}
+    assert standard.as_dict().items() >= literature.items()
+
+
+def test_unknown_names_are_refused_with_the_nearest():
+    with pytest.raises(InvalidInput, match=r"recipe must be a known name; got 'sprnt'\. Nearest: sprint"):
+        recipe("sprnt")
+    with pytest.raises(
+        InvalidInput, match=r"recipe option must be a known name; got 'learning_rat'\. Nearest: learning_rate"
+    ):
+        overridden(recipe("short"), learning_rat=0.1)
+    with pytest.raises(InvalidInput, match=r"schedule must be a known name; got 'cosin'\. Nearest: cosine"):
+        overridden(recipe("short"), schedule="cosin")
+
+
+def test_overriding_changes_what_is_given_and_nothing_else():
+    changed = overridden(recipe("short"), epochs=3, ema=0.99, mixup=None)
+    assert changed == dataclasses.replace(recipe("short"), epochs=3, ema=0.99)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("epochs", 0), ("epochs", 1.5), ("epochs", True), ("batch_size", -1), ("learning_rate", 0), ("momentum", 1),
+        ("learning_rate", float("nan")), ("weight_decay", -1e-4), ("warm_up", 1.0), ("label_smoothing", -0.1),
+        ("clip_norm", 0.0), ("layer_decay", 0.0), ("layer_decay", 1.1), ("randaugment", 11), ("crop", -1),
+        ("patience", 0), ("colour", 1), ("ema", 1), ("accumulate", 0), ("accumulate", 129), ("bias_decay", 1),
+        ("epochs", "3"), ("mixup", "0.2"),
+    ],
+)  # fmt: skip
+def test_values_out_of_range_are_refused_by_name(option, value):
+    with pytest.raises(InvalidInput, match=f"{option} must be"):
+        overridden(Recipe(), **{option: value})
+
+
+@pytest.mark.parametrize("option", CHOICES)
+def test_every_choice_is_accepted(option):
+    for value in CHOICES[option]:
+        assert getattr(overridden(Recipe(), **{option: value}), option) == value
