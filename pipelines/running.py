@@ -11,6 +11,7 @@ from extract.errors import InvalidInput
 from extract.folder import without_unreadable
 from extract.images import ImageSet, subset
 from extract.runtime import Stopwatch
+from finetune import ranges
 from finetune.batches import Images
 from finetune.recipes import Recipe
 from finetune.train import Fitted, fit
@@ -102,11 +103,7 @@ class Run:
 
     def _trained(self, rows: np.ndarray, held: Images | None, *, recipe: Recipe, phase: str) -> Fitted:
         key, context = self.key, self.context
-        start = self.start or starts.network(key, self.how, source=self.inputs.source)
-        self.start = None
-        train = pixels.take(self.loaded.splits["train"], rows)
-        if key.mode in ("head-first", "frozen"):
-            starts.install(start, self._head(start, train, rows=rows))
+        start, train = self._begin(rows)
         if key.mode == "frozen":
             return Fitted(start, [], 0, 0, 0.0, 0.0, recipe.precision, "eager")
         with deferred() as stop:
@@ -128,6 +125,30 @@ class Run:
                 notice=context.notice,
                 stop=stop,
             )
+
+    def range_test(self) -> ranges.RangeTest:
+        """The losses of this training at rising learning rates, on everything that is not held out."""
+        rows, _ = heads.held_out(self.loaded.splits["train"].labels, self.key.validation, seed=self.key.seed)
+        start, train = self._begin(rows)
+        return ranges.find_learning_rate(
+            start,
+            train,
+            recipe=self.recipe,
+            normalisation=(self.how.preprocessing.mean, self.how.preprocessing.std),
+            seed=self.key.seed,
+            device=self.context.device,
+            resize=self.loaded.resize,
+            progress=lambda done, total: self.context.progress(done, total, "rates"),
+        )
+
+    def _begin(self, rows: np.ndarray) -> tuple[nn.Module, Images]:
+        """The network before training, and the training images `rows`."""
+        start = self.start or starts.network(self.key, self.how, source=self.inputs.source)
+        self.start = None  # it is trained in place: whoever begins again has it built again
+        train = pixels.take(self.loaded.splits["train"], rows)
+        if self.key.mode in ("head-first", "frozen"):
+            starts.install(start, self._head(start, train, rows=rows))
+        return start, train
 
     def _head(self, start: nn.Module, train: Images, *, rows: np.ndarray) -> heads.LogisticHead:
         return self.inputs.heading.head(

@@ -4,11 +4,12 @@ The bodies of the cached functions are one line each, because joblib forgets eve
 character of them changes; what they mean is versioned by the `stage_version` in their keys.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipelines import cache, features, fitting, origins, training
+from pipelines import cache, features, fitting, origins, processes, training
 from pipelines.context import Context
 from pipelines.heading import Heading
 from pipelines.specs import (
@@ -99,24 +100,36 @@ def kept_features(spec: ExtractSpec, context: Context) -> dict[str, Any] | None:
 
 
 def train(spec: NetworkSpec, context: Context, *, tensorboard: Path | None = None) -> dict[str, Any]:
-    """The record of a trained network, computed or found; `cached` tells which, `path` where it lies."""
-    located = locate_images(spec, context.workspace)
+    """The record of a trained network, computed or found; `cached` tells which, `path` where it lies.
+
+    Processes that torchrun started work on it together; the first one asks the cache and writes.
+    """
+    with processes.joined(context) as here:
+        key, inputs = network_inputs(spec, here, tensorboard=tensorboard)
+        place, text = context.workspace, key.text()
+        record, cached = processes.together(
+            lambda: cache.ask(
+                _train, text, context=inputs, workspace=place, is_whole=lambda one: training.is_whole(one, place)
+            ),
+            known=lambda: (
+                cache.find(_train, text, workspace=place, is_whole=lambda one: training.is_whole(one, place))
+                is not None
+            ),
+            work=lambda: training.compute(key, inputs),
+        )
+    return {**record, "path": str(place / "runs" / record["run"]), "cached": cached}
+
+
+def network_inputs(
+    spec: NetworkSpec, context: Context, *, tensorboard: Path | None = None
+) -> tuple[NetworkKey, training.Inputs]:
+    """The key of a spec here and now, and what training it needs beside that."""
+    with processes.in_turn():
+        located = locate_images(spec, context.workspace)
     key = resolve_network(spec, located=located, device=context.device, workspace=context.workspace)
-    record, cached = cache.ask(
-        _train,
-        key.text(),
-        context=training.Inputs(
-            located=located,
-            source=weights_source(spec, context.workspace),
-            context=context,
-            heading=_heading(spec, context),
-            speed=spec.speed(),
-            tensorboard=tensorboard,
-        ),
-        workspace=context.workspace,
-        is_whole=lambda found: training.is_whole(found, context.workspace),
-    )
-    return {**record, "path": str(context.workspace / "runs" / record["run"]), "cached": cached}
+    source = weights_source(spec, context.workspace)
+    heading = _heading(spec, context)
+    return key, training.Inputs(located, source, context, heading, spec.speed(), tensorboard)
 
 
 def _heading(spec: NetworkSpec, context: Context) -> Heading:
@@ -133,8 +146,13 @@ def _heading(spec: NetworkSpec, context: Context) -> Heading:
         on_bad_image=spec.on_bad_image,
         seed=spec.seed,
     )
+
+    def in_turn(make: Callable[[], dict[str, Any]]) -> Path:
+        with processes.in_turn():
+            return Path(make()["path"])
+
     return Heading(
         context,
-        features=lambda size: Path(extract(replace(features, image_size=size), context)["path"]),
-        fitted=lambda path: Path(fit_head(HeadSpec(seed=spec.seed), context, features_path=path)["path"]),
+        features=lambda size: in_turn(lambda: extract(replace(features, image_size=size), context)),
+        fitted=lambda path: in_turn(lambda: fit_head(HeadSpec(seed=spec.seed), context, features_path=path)),
     )

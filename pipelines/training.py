@@ -7,7 +7,7 @@ from typing import Any
 
 from extract.datasets import Located
 from extract.errors import InvalidInput
-from pipelines import records
+from pipelines import processes, records
 from pipelines.context import Context
 from pipelines.heading import Heading
 from pipelines.specs import NetworkKey, Source
@@ -37,7 +37,8 @@ def compute(key: NetworkKey, inputs: Inputs) -> dict[str, Any]:
     """Trains, scores and keeps the network of `key` under `runs/<run>/`, and returns its record's short form.
 
     The test split is read only after everything is chosen. What is refused leaves no trace; a failure leaves a
-    record of itself; an interruption leaves the checkpoint with which the same key goes on.
+    record of itself; an interruption leaves the checkpoint with which the same key goes on. Of several processes
+    only the first scores for good, writes and has something to return.
     """
     from finetune.train import Interrupted
     from pipelines import outcome, running
@@ -48,19 +49,28 @@ def compute(key: NetworkKey, inputs: Inputs) -> dict[str, Any]:
     except (InvalidInput, Interrupted):
         raise
     except Exception as error:
-        records.failed(
-            workspace,
-            run=key.run(),
-            kind="network",
-            name=outcome.name(key),
-            key=asdict(key),
-            error=str(error) or type(error).__name__,
-            facts=outcome.facts(key, class_names=()),
-        )
+        if processes.rank() == 0:
+            _keep_failure(key, error, workspace=workspace)
         raise
+    if processes.rank():
+        return {}
     record = outcome.keep(key, result, workspace=workspace)
     shutil.rmtree(inputs.checkpoints(key), ignore_errors=True)
     return outcome.short(record)
+
+
+def _keep_failure(key: NetworkKey, error: Exception, *, workspace: Path) -> None:
+    from pipelines import outcome
+
+    records.failed(
+        workspace,
+        run=key.run(),
+        kind="network",
+        name=outcome.name(key),
+        key=asdict(key),
+        error=str(error) or type(error).__name__,
+        facts=outcome.facts(key, class_names=()),
+    )
 
 
 def is_whole(record: dict[str, Any], workspace: Path) -> bool:

@@ -4,6 +4,7 @@ import functools
 import types
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, get_args
 
 import click
@@ -12,6 +13,7 @@ from finetune.options import NORMS, STEMS, Options
 from finetune.recipes import CHOICES, RECIPES, Recipe
 from pipelines.cli.options import Run
 from pipelines.specs import NetworkSpec
+from pipelines.specs.network import own_run
 
 Command = Callable[..., Any]
 VALUES = {**CHOICES, "norm": NORMS, "stem": STEMS}
@@ -118,9 +120,29 @@ def network(*, tuning: bool) -> Callable[[Command], Command]:
     return decorate
 
 
-def spec(run: Run, given: dict[str, Any], **fixed: Any) -> NetworkSpec:
+def watching(command: Command) -> Command:
+    """Adds the options that look at a training, or at its learning rates instead."""
+    options = [
+        click.option("--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Also write its files."),
+        click.option("--find-learning-rate", is_flag=True, help="Only test rising learning rates; keep nothing."),
+        click.option(
+            "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Figure of that test: .svg, .png or .html."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def spec(run: Run, given: dict[str, Any]) -> NetworkSpec:
     """The spec of the options that were given; the others keep the spec's defaults."""
-    return NetworkSpec(**fixed, **given, seed=run.seed)
+    return NetworkSpec(**given, seed=run.seed)
+
+
+def tuned(run: Run, given: dict[str, Any]) -> NetworkSpec:
+    """The same for a fine-tuning: weights of an own run are of the network that the run trained."""
+    own = own_run(given.get("weights", ""), run.workspace)
+    return spec(run, {"network": own["architecture"], **given} if own else given)
 
 
 def _generated(source: Any) -> list[Any]:

@@ -1,32 +1,60 @@
 """`pipeline train`: a whole network, from scratch."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
+from extract.errors import InvalidInput
 from pipelines.cli import network_options, options
 from pipelines.cli.show import duration
+from pipelines.specs import NetworkSpec
 
 
 @click.command("train")
 @network_options.network(tuning=False)
+@network_options.watching
 @options.common
-def train_command(run: options.Run, given: dict[str, Any]) -> None:
+def train_command(
+    run: options.Run, given: dict[str, Any], tensorboard: Path | None, find_learning_rate: bool, plot: Path | None
+) -> None:
     """Train a network from scratch by a recipe, and score it once on the test split.
 
     A recipe is a named set of the options below it; each can be given one by one. Interrupted (Ctrl-C, SIGTERM)
     or killed, the same command goes on where it stopped, and the result is the same to the bit.
     """
+    answer(run, network_options.spec(run, given), tensorboard, find_learning_rate=find_learning_rate, plot=plot)
+
+
+def answer(
+    run: options.Run, spec: NetworkSpec, tensorboard: Path | None, *, find_learning_rate: bool, plot: Path | None
+) -> None:
+    """Trains and prints, or tests learning rates and prints."""
+    if plot is not None and not find_learning_rate:
+        raise InvalidInput("plot must come with --find-learning-rate, whose figure it is. Add that, or leave it out.")
+    if find_learning_rate:
+        if tensorboard is not None:
+            raise InvalidInput("tensorboard must be left out with --find-learning-rate, which keeps nothing.")
+        from pipelines import rate_finding
+
+        found = rate_finding.find(spec, run.context(), plot=plot)
+        run.reporter.result(found, _found(found))
+        return
     from pipelines import stages
 
-    record = stages.train(network_options.spec(run, given), run.context())
-    show(run, record)
+    record = stages.train(spec, run.context(), tensorboard=tensorboard)
+    if record["cached"] and tensorboard is not None:
+        run.reporter.notice("the network was there already: nothing new for TensorBoard")
+    values = {key: value for key, value in record.items() if key != "files"}
+    run.reporter.result(values, _text(values))
 
 
-def show(run: options.Run, record: dict[str, Any]) -> None:
-    """Prints the answer of a training."""
-    answer = {key: value for key, value in record.items() if key != "files"}
-    run.reporter.result(answer, _text(answer))
+def _found(answer: dict[str, Any]) -> str:
+    lines = [
+        f"suggested rate      {answer['suggested_learning_rate']:.2g}  (where the loss falls fastest)",
+        f"recipe's rate       {answer['recipe_learning_rate']:.2g}",
+    ]
+    return "\n".join(lines if answer["plot"] is None else [*lines, f"figure              {answer['plot']}"])
 
 
 def _text(answer: dict[str, Any]) -> str:

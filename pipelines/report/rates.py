@@ -10,23 +10,18 @@ from extract.errors import InvalidInput
 KINDS = (".svg", ".png", ".html", ".json")
 
 
-def draw(
-    path: Path, *, rates: Sequence[float], losses: Sequence[float], smoothed: Sequence[float], suggested: float
-) -> None:
+def draw(path: Path, *, rates: Sequence[float], losses: Sequence[float], suggested: float) -> None:
     """Writes `path` (.svg, .png, .html, or .json for its Vega-Lite): loss over rate, with the suggested rate marked."""
     check(path)
-    values = [
-        {"rate": rate, "loss": loss, "smoothed": smooth}
-        for rate, loss, smooth in zip(rates, losses, smoothed, strict=True)
-    ]
-    base = altair.Chart(altair.InlineData(values=values)).encode(
-        x=altair.X("rate:Q", scale=altair.Scale(type="log"), title="learning rate")
+    values = [{"rate": rate, "loss": loss} for rate, loss in zip(rates, losses, strict=True)]
+    log = altair.Scale(type="log")
+    line = altair.Chart(altair.InlineData(values=values)).mark_line()
+    line = line.encode(
+        x=altair.X("rate:Q", scale=log, title="learning rate"), y=altair.Y("loss:Q", title="smoothed training loss")
     )
-    raw = base.mark_circle(size=12, opacity=0.4).encode(y=altair.Y("loss:Q", title="training loss"))
-    line = base.mark_line().encode(y="smoothed:Q")
     mark = altair.Chart(altair.InlineData(values=[{"rate": suggested}])).mark_rule(strokeDash=[4, 4]).encode(x="rate:Q")
-    title = f"suggested: {suggested:.2g}"
-    altair.layer(raw, line, mark, title=title).properties(width=480, height=300).save(str(path))
+    chart = altair.layer(line, mark, title=f"suggested: {suggested:.2g}")
+    chart.properties(width=480, height=300).save(str(path))
 
 
 def check(path: Path) -> None:

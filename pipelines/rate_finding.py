@@ -1,0 +1,33 @@
+"""`pipeline train --find-learning-rate`: a range test of a spec's training. Nothing of it is kept."""
+
+from pathlib import Path
+from typing import Any
+
+from extract.errors import InvalidInput
+from pipelines import stages
+from pipelines.context import Context
+from pipelines.specs import NetworkSpec
+
+
+def find(spec: NetworkSpec, context: Context, *, plot: Path | None = None) -> dict[str, Any]:
+    """The test's rates and losses with the suggested rate, as primitives; drawn into `plot` where it is given."""
+    from pipelines import running
+
+    if spec.mode == "frozen":
+        raise InvalidInput("mode must be one that trains; got 'frozen', which has no rate. Use another --mode.")
+    if plot is not None:
+        from pipelines.report import rates
+
+        rates.check(plot)
+    found = running.prepared(*stages.network_inputs(spec, context)).range_test()
+    if plot is not None:
+        rates.draw(plot, rates=found.rates, losses=found.losses, suggested=found.suggestion)
+    return {
+        "network": spec.network,
+        "recipe": spec.recipe,
+        "suggested_learning_rate": found.suggestion,
+        "recipe_learning_rate": spec.whole_recipe().learning_rate,
+        "rates": found.rates,
+        "losses": found.losses,
+        "plot": None if plot is None else str(plot),
+    }
