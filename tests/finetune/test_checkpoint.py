@@ -1,0 +1,141 @@
+"""Checkpoints: whole or absent, of one spec, and a training that goes on equals one that never stopped."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from extract.errors import DamagedFile, InvalidInput
+from finetune import checkpoint, history, networks
+from finetune.batches import Images
+from finetune.recipes import Recipe
+from finetune.train import Interrupted, fit
+
+CPU = torch.device("cpu")
+NAMES = ("cat", "dog")
+
+
+def images():
+    chance = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (60, 3, 16, 16), generator=chance).to(torch.uint8)
+    return Images(pixels, torch.randint(0, 10, (60,), generator=chance))
+
+
+def trained(folder, *, spec_digest="one", class_names=NAMES, stop=None, epochs=4, **options):
+    network = networks.build(
+        "resnet20", class_count=10, image_size=16, options={"depth": 8, "width": 0.5, "dropout": 0.3}
+    )
+    return fit(
+        network,
+        images(),
+        images(),
+        recipe=Recipe(**{"epochs": epochs, "batch_size": 20, "crop": 2, "compile": "off", **options}),
+        normalisation=((0.5,) * 3, (0.3,) * 3),
+        device="cpu",
+        checkpoint_folder=folder,
+        spec_digest=spec_digest,
+        class_names=class_names,
+        stop=stop,
+    )
+
+
+def facts(fitted):
+    rows = [{name: value for name, value in row.items() if name != "seconds"} for row in fitted.history]
+    return rows, [value.numpy().tobytes() for value in fitted.network.state_dict().values()]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, which this system cannot")
+def test_killed_ten_times_the_weights_are_those_of_an_uninterrupted_training(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("killed.py")), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert ended.stdout.startswith("10 kills")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimiser": "adamw", "learning_rate": 1e-3, "ema": 0.9},
+        {"optimiser": "nesterov", "lookahead": 2, "patience": 3, "schedule": "plateau"},
+        {"optimiser": "muon", "learning_rate": 1e-3, "accumulate": 2, "cutmix": 1.0},
+    ],
+)
+def test_stopped_after_any_update_it_goes_on_to_the_same_bits(tmp_path, options):
+    if options["optimiser"] == "muon" and not hasattr(torch.optim, "Muon"):
+        pytest.skip("this torch has no Muon")
+    expected = facts(trained(tmp_path / "reference", **options))
+    looks, interruptions = 0, 0
+
+    def stop():
+        nonlocal looks
+        looks += 1
+        return looks % 5 == 0  # in the middle of an epoch of three updates, and between two
+
+    while True:
+        try:
+            fitted = trained(tmp_path / "stopped", stop=stop, **options)
+            break
+        except Interrupted:
+            interruptions += 1
+    assert interruptions >= 2
+    assert facts(fitted) == expected
+    lines = (tmp_path / "stopped" / history.NAME).read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3, 4]
+
+
+def test_a_finished_training_is_not_trained_again(tmp_path):
+    first = facts(trained(tmp_path))
+    assert facts(trained(tmp_path, stop=lambda: True)) == first
+
+
+def test_a_checkpoint_that_is_cut_short_altered_or_foreign_is_refused(tmp_path):
+    trained(tmp_path, epochs=1)
+    path = tmp_path / checkpoint.NAME
+    content = path.read_bytes()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 1
+    for damaged in (content[:-1], content[: len(content) // 2], content[:3], b"", bytes(flipped), b"hello\nyou"):
+        path.write_bytes(damaged)
+        with pytest.raises(
+            DamagedFile, match="must be a whole checkpoint; got one that is cut short, altered or foreign"
+        ):
+            trained(tmp_path, epochs=1)
+
+
+def test_a_checkpoint_of_another_spec_or_other_classes_is_refused_in_one_sentence(tmp_path):
+    trained(tmp_path, epochs=1)
+    with pytest.raises(InvalidInput, match="must be of the spec other; got one of one") as raised:
+        trained(tmp_path, epochs=1, spec_digest="other")
+    assert "\n" not in str(raised.value)
+    with pytest.raises(InvalidInput, match="must be of the classes cat, cow; got cat, dog"):
+        trained(tmp_path, epochs=1, class_names=("cat", "cow"))
+
+
+def test_nothing_in_a_checkpoint_is_executed(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (print, ("executed",))
+
+    checkpoint.save(tmp_path, {"spec_digest": "one", "class_names": [], "network": Evil()})
+    with pytest.raises(DamagedFile, match="must hold tensors and numbers only"):
+        checkpoint.load(tmp_path, spec_digest="one", class_names=(), device=CPU)
+
+
+def test_a_checkpoint_leaves_no_other_file(tmp_path):
+    assert checkpoint.load(tmp_path, spec_digest="", class_names=(), device=CPU) is None
+    for step in range(2):
+        checkpoint.save(tmp_path, {"spec_digest": "", "class_names": [], "step": step})
+    assert [path.name for path in tmp_path.iterdir()] == [checkpoint.NAME]
+    state = checkpoint.load(tmp_path, spec_digest="", class_names=(), device=CPU)
+    assert state is not None
+    assert state["step"] == 1

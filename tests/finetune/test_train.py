@@ -1,0 +1,231 @@
+"""Training a network: what it reaches, what it must not touch, how it ends."""
+
+import copy
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from extract.errors import InvalidInput, PipelineError
+from finetune import checkpoint, history, modes, networks
+from finetune.batches import Images, pixel_statistics
+from finetune.recipes import Recipe
+from finetune.train import Interrupted, fit, logits
+
+PLAIN = {"crop": 0, "flip": "none", "schedule": "constant", "batch_size": 20, "weight_decay": 0.0, "compile": "off"}
+
+
+@pytest.fixture(scope="module")
+def images():
+    """100 random images of 16 pixels in 10 random classes: nothing to learn but by heart."""
+    chance = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (100, 3, 16, 16), generator=chance).to(torch.uint8)
+    return Images(pixels, torch.randint(0, 10, (100,), generator=chance))
+
+
+def small(norm="batch", **options):
+    return networks.build(
+        "resnet20", class_count=10, image_size=16, options={"depth": 8, "width": 0.5, "norm": norm, **options}
+    )
+
+
+def trained(network, images, held=None, **options):
+    places = {
+        name: options.pop(name)
+        for name in ("checkpoint_folder", "progress", "stop", "seed", "tensorboard")
+        if name in options
+    }
+    return fit(
+        network,
+        images,
+        held,
+        recipe=Recipe(**{**PLAIN, **options}),
+        normalisation=pixel_statistics(images.images),
+        device="cpu",
+        **places,
+    )
+
+
+def accuracy(network, images):
+    given = logits(network, images.images, normalisation=pixel_statistics(images.images))
+    return float((given.argmax(1) == images.labels).float().mean())
+
+
+def test_a_network_memorises_a_hundred_images(images):
+    network = networks.build("resnet20", class_count=10, image_size=16, options={"depth": 8})
+    fitted = trained(network, images, epochs=40, learning_rate=0.1, schedule="one-cycle")
+    assert accuracy(fitted.network, images) == 1.0
+    assert fitted.epochs_run == fitted.best_epoch == 40
+    assert fitted.images_per_second > 0
+    assert fitted.curves["train_loss"][-1] < 0.1
+    assert not fitted.network.training
+
+
+@pytest.mark.parametrize("name", ["resnet20", "preact20", "vgg11", "densenet-bc-40-12"])
+def test_the_loss_starts_near_ln_k_and_every_trainable_parameter_gets_a_gradient(images, name):
+    network = networks.build(name, class_count=10, image_size=32)
+    inputs = torch.nn.functional.interpolate(images.images[:32].float(), 32) / 64 - 2
+    optimiser = torch.optim.SGD(network.train().parameters(), lr=1e-3)
+    for step in range(2):  # before the first update, branches that start at zero pass no gradient on
+        loss = nn.functional.cross_entropy(network(inputs), images.labels[:32])
+        assert step or abs(loss.item() - math.log(10)) < 0.4
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert [key for key, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()] == []
+
+
+def test_frozen_weights_and_statistics_stay_to_the_bit(images):
+    network = small()
+    modes.freeze(network, trained_stages=0)
+    before = copy.deepcopy(network.state_dict())
+    trained(network, images, epochs=2, learning_rate=0.1, weight_decay=0.1)
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    last = networks.classifier(network)
+    own = {
+        name for name, value in network.state_dict().items() if any(value is one for one in last.state_dict().values())
+    }
+    assert changed == {name for name in before if name.startswith(("fc.", "head.", "linear.", "classifier."))} | own
+    assert changed
+
+
+def test_batch_statistics_stay_in_evaluation_mode(images):
+    for kind, moves in (("eval", False), ("train", True), ("adapted", True)):
+        network = small()
+        before = copy.deepcopy(network.state_dict())
+        trained(network, images, epochs=1, batchnorm=kind)
+        moved = [
+            not torch.equal(value, before[name]) for name, value in network.state_dict().items() if "running" in name
+        ]
+        assert any(moved) == moves
+        assert any(
+            not torch.equal(value, before[name]) for name, value in network.state_dict().items() if "weight" in name
+        )
+
+
+def same(one, other, tolerance=0.0):
+    pairs = [(one.state_dict()[name], other.state_dict()[name]) for name in one.state_dict()]
+    return all(torch.allclose(a.double(), b.double(), atol=tolerance, rtol=0) for a, b in pairs)
+
+
+def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_generator(images):
+    state = torch.get_rng_state()
+    options = {"epochs": 2, "dropout": 0.5} | {"crop": 2, "flip": "random", "randaugment": 3}
+    dropout = options.pop("dropout")
+    runs = [trained(small(dropout=dropout), images, **options, seed=seed).network for seed in (0, 0, 1)]
+    assert same(runs[0], runs[1])
+    assert not same(runs[0], runs[2])
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_batch_in_parts_is_the_whole_batch(images):
+    whole, parts = (
+        trained(small("group"), images, epochs=1, accumulate=count, clip_norm=0.5, label_smoothing=0.1)
+        for count in (1, 4)
+    )
+    assert same(whole.network, parts.network, 1e-5)
+    assert whole.curves["train_loss"] == pytest.approx(parts.curves["train_loss"], abs=1e-4)
+
+
+def test_clipping_bounds_what_an_update_can_do(images):
+    network = small("group")
+    before = copy.deepcopy(network)
+    trained(network, images, epochs=1, batch_size=100, clip_norm=1e-3, momentum=0.0, learning_rate=1.0)
+    moved = sum(
+        ((one - other) ** 2).sum() for one, other in zip(network.parameters(), before.parameters(), strict=True)
+    )
+    assert float(moved) ** 0.5 == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_early_stopping_keeps_the_best_weights(images):
+    held = Images(images.images[:40], images.labels.roll(3)[:40])  # labels that no training helps with
+    fitted = trained(small(), images, held, epochs=30, patience=3, learning_rate=0.1)
+    assert fitted.epochs_run < 30
+    assert fitted.best_epoch == fitted.epochs_run - 3 == history.best_epoch(fitted.history)
+    best = fitted.history[fitted.best_epoch - 1]
+    assert accuracy(fitted.network, held) == pytest.approx(best["held_out_accuracy"], abs=1e-6)
+    with pytest.raises(InvalidInput, match="patience must be left out where nothing is held out"):
+        trained(small(), images, patience=3)
+
+
+def test_averaged_weights_are_the_result_and_what_is_judged(images):
+    fitted = trained(small(), images, images, epochs=3, ema=0.9, learning_rate=0.1)
+    plain = trained(small(), images, images, epochs=3, learning_rate=0.1)
+    assert not same(fitted.network, plain.network)
+    assert plain.curves["train_loss"] == fitted.curves["train_loss"]  # averaging only watches
+    assert accuracy(fitted.network, images) == pytest.approx(fitted.history[-1]["held_out_accuracy"], abs=1e-6)
+    ahead = trained(small(), images, epochs=3, lookahead=2, learning_rate=0.1)
+    assert ahead.curves["train_loss"] != plain.curves["train_loss"]
+
+
+def test_a_diverging_run_ends_with_one_sentence_and_the_last_good_checkpoint(images, tmp_path):
+    torch.manual_seed(0)
+    bare = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(1152, 10)
+    )
+    with pytest.raises(
+        PipelineError, match=r"finite loss and weights; got .* in epoch \d.*; lower the learning rate"
+    ) as raised:
+        trained(bare, images, epochs=30, learning_rate=1e4, warm_up=0.9, checkpoint_folder=tmp_path)
+    assert "\n" not in str(raised.value)
+    rows = [json.loads(line) for line in (tmp_path / history.NAME).read_text().splitlines()]
+    assert all(math.isfinite(row["train_loss"]) for row in rows)
+    kept = checkpoint.load(tmp_path, spec_digest="", class_names=(), device=torch.device("cpu"))
+    if kept is not None:
+        assert len(kept["rows"]) == len(rows)
+        assert all(value.isfinite().all() for value in kept["network"].values())
+
+
+def test_history_has_a_line_an_epoch_and_progress_hears_of_it(images, tmp_path):
+    heard = []
+    fitted = trained(small(), images, images, epochs=3, checkpoint_folder=tmp_path, progress=heard.append, warm_up=0.5)
+    rows = [json.loads(line) for line in (tmp_path / history.NAME).read_text().splitlines()]
+    assert rows == fitted.history
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert set(fitted.curves) == set(history.CURVES)
+    whole = [moment for moment in heard if moment.row is not None]
+    assert [moment.row for moment in whole] == rows
+    assert (whole[-1].epoch, whole[-1].step, whole[-1].seconds_left) == (3, 5, 0)
+    assert rows[0]["learning_rate"] < rows[-1]["learning_rate"] == 0.1
+
+
+def test_tensorboard_files_are_written_on_request(images, tmp_path):
+    pytest.importorskip("tensorboard")
+    trained(small(), images, epochs=1, tensorboard=tmp_path)
+    assert list(Path(tmp_path).glob("events.*"))
+
+
+def test_a_stop_request_is_an_error_that_says_what_is_kept(images, tmp_path):
+    with pytest.raises(Interrupted, match=r"got a stop request in epoch 1 of 3\. The checkpoint after epoch 0 is kept"):
+        trained(small(), images, epochs=3, checkpoint_folder=tmp_path, stop=lambda: True)
+    with pytest.raises(Interrupted, match=r"No checkpoint was written"):
+        trained(small(), images, epochs=3, stop=lambda: True)
+
+
+def row(epoch, accuracy, loss=1.0):
+    return {"epoch": epoch, "train_loss": loss, "held_out_loss": loss, "held_out_accuracy": accuracy}
+
+
+def test_the_best_epoch_has_the_highest_accuracy_then_the_lowest_loss_then_comes_first():
+    assert history.best_epoch([]) == 0
+    assert history.best_epoch([row(1, 0.5), row(2, 0.7), row(3, 0.6)]) == 2
+    assert history.best_epoch([row(1, 0.5, 2.0), row(2, 0.5, 1.0), row(3, 0.5, 1.0)]) == 2
+
+
+def test_plateau_divides_the_rate_after_five_epochs_without_a_lower_loss():
+    losses = [3.0, 2.0, *[2.0] * 4]
+    rows = [row(number, 0.5, loss) for number, loss in enumerate(losses, 1)]
+    assert history.plateau_factor(rows) == 1.0
+    assert history.plateau_factor([*rows, row(7, 0.5, 2.5)]) == pytest.approx(0.1)
+    assert history.plateau_factor([*rows, row(7, 0.5, 1.5)]) == 1.0
+    assert history.plateau_factor([row(number, 0.5, 2.0) for number in range(1, 12)]) == pytest.approx(0.01)
+
+
+def test_plateau_acts_in_training(images):
+    fitted = trained(small(), images, images, epochs=8, schedule="plateau", learning_rate=1e-9)
+    rates = fitted.curves["learning_rate"]
+    expected = [1e-9 * history.plateau_factor(fitted.history[:epoch]) for epoch in range(8)]
+    assert rates == pytest.approx(expected, rel=1e-9)
