@@ -1,0 +1,167 @@
+"""One run as a picture: learning curves, the search over one number, accuracy against labels per class."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+
+from extract.errors import InvalidInput
+from pipelines.report import theme
+
+PARTS = {"train": "training", "held_out": "held out"}
+QUANTITIES = (("loss", "loss, nats", 1.0), ("accuracy", "accuracy, %", 100.0))
+# What a search is drawn against: the number on the axis, and what tells the lines apart.
+SEARCHED = {
+    "C": "",
+    "alpha": "",
+    "neighbours": "temperature",
+    "shrinkage": "metric",
+    "learning_rate": "weight_decay",
+}
+Chart = alt.LayerChart | alt.FacetChart  # altair says that layering may give either
+SUFFIXES = (".svg", ".png")
+SIZE = {"width": theme.WIDTHS["half"], "height": theme.HEIGHTS["half"]}
+
+
+def write(path: Path, record: Mapping[str, Any], *, few_labels: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Writes the picture of a run to `path`, SVG or PNG by its suffix.
+
+    `few_labels` has one row per number of labels a class. Raises `InvalidInput` for another suffix, for a run of
+    which there is nothing to draw, and where nothing can be written.
+    """
+    check(path)
+    rows = [row for row in (_learning(record), _search(record), _few(few_labels, record)) if row is not None]
+    if not rows:
+        raise InvalidInput(
+            f"run must have curves, a search or few labels to be drawn; got {record['name']} with nothing held out. "
+            "Hold out a validation part, or add --shots."
+        )
+    style = {**theme.config(), "background": theme.PAPER}
+    chart = alt.vconcat(*rows, title=record["name"], config=style, padding=16).resolve_scale(color="independent")
+    kind: Any = path.suffix[1:].lower()
+    try:
+        chart.save(path, format=kind, scale_factor=2 if kind == "png" else 1)
+    except OSError as error:
+        raise InvalidInput(
+            f"plot must be a file that can be written; got {str(path)!r} ({error.strerror}). Name another."
+        ) from error
+
+
+def check(path: Path) -> None:
+    """Raises `InvalidInput` unless `path` has a suffix that can be drawn."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InvalidInput(f"plot must be a file named .svg or .png; got {str(path)!r}. Name one of those.")
+
+
+def _learning(record: Mapping[str, Any]) -> alt.HConcatChart | None:
+    """Training and held-out loss and accuracy an epoch, with a rule at the epoch that was kept."""
+    curves, kept = record["curves"], record["chosen"].get("stop_epoch")
+    panels = []
+    for quantity, title, factor in QUANTITIES:
+        points = [
+            {"epoch": epoch, "value": factor * value, "part": shown}
+            for part, shown in PARTS.items()
+            for epoch, value in enumerate(curves.get(f"{part}_{quantity}", ()), start=1)
+            if value is not None
+        ]
+        if points:
+            panels.append(_learning_panel(points, title, kept=kept))
+    return alt.hconcat(*panels) if panels else None
+
+
+def _learning_panel(points: list[dict[str, Any]], title: str, *, kept: int | None) -> Chart:
+    last = max(point["epoch"] for point in points)
+    shown = "epoch" if kept is None else f"epoch (kept: {kept})"
+    colours = alt.Scale(domain=list(PARTS.values()), range=[theme.MUTED, theme.BLUE])
+    lines = (
+        alt.Chart(theme.data(points))
+        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=16, filled=True))
+        .encode(
+            x=theme.x("epoch", shown, axis_format="d", grid=False, ticks=min(max(last - 1, 1), 6)),
+            y=theme.y("value", title),
+            color=alt.Color(field="part", type="nominal", scale=colours, legend=alt.Legend(title=None)),
+        )
+    )
+    return alt.layer(*_rule("epoch", kept), lines).properties(**SIZE)
+
+
+def _search(record: Mapping[str, Any]) -> alt.HConcatChart | None:
+    """Held-out log loss and accuracy of every candidate against the number that was searched."""
+    table = (record["choice"] or {}).get("table") or []
+    name = next((one for one in SEARCHED if table and len({row.get(one) for row in table}) > 1), None)
+    if name is None:
+        return None
+    panels = []
+    for quantity, title, factor in (
+        ("log_loss", "held-out loss, nats", 1.0),
+        ("accuracy", "held-out accuracy, %", 100.0),
+    ):
+        points = [
+            {"at": row[name], "value": factor * row[quantity], "line": _line(row, name)}
+            for row in table
+            if row[quantity] is not None
+        ]
+        if points:
+            panels.append(_search_panel(points, (name, title), chosen=record["chosen"].get(name)))
+    return alt.hconcat(*panels) if panels else None
+
+
+def _line(row: Mapping[str, Any], name: str) -> str:
+    """What tells the line of a candidate from others: its other options that were searched."""
+    shown = [
+        f"{other} {row[other]}" for other in (SEARCHED[name], "hidden") if other and row.get(other, "") not in ("", [])
+    ]
+    return ", ".join(shown).replace("_", " ")
+
+
+def _search_panel(points: list[dict[str, Any]], titles: tuple[str, str], *, chosen: float | None) -> Chart:
+    lines = list(dict.fromkeys(point["line"] for point in points))
+    values = [point["at"] for point in points]
+    colour = alt.Color(
+        field="line",
+        type="nominal",
+        scale=alt.Scale(domain=lines, range=[theme.CLASS_COLOURS[i % 10] for i in range(len(lines))]),
+        legend=alt.Legend(title=None, columns=3) if len(lines) > 1 else None,
+    )
+    axis = theme.x(
+        "at", titles[0].replace("_", " "), log=values if min(values) > 0 else (), axis_format="~g", grid=False
+    )
+    drawn = (
+        alt.Chart(theme.data(points))
+        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=20, filled=True))
+        .encode(x=axis, y=theme.y("value", titles[1]), color=colour)
+    )
+    return alt.layer(*_rule("at", chosen), drawn).properties(**SIZE)
+
+
+def _few(table: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> Chart | None:
+    """Accuracy against labels per class: the mean of the draws, their range, and the run with all labels."""
+    if not table:
+        return None
+    points = [
+        {
+            "shots": row["labels_per_class"],
+            "mean": 100 * row["mean"],
+            "low": 100 * row["least"],
+            "high": 100 * row["greatest"],
+        }
+        for row in table
+    ]
+    across = theme.x("shots", "labels per class", log=[point["shots"] for point in points], axis_format="~g")
+    base = alt.Chart(theme.data(points))
+    up = theme.y("low", "test accuracy, %")
+    band = base.mark_area(opacity=0.2, color=theme.BLUE).encode(x=across, y=up, y2=alt.Y2(field="high"))
+    line = base.mark_line(strokeWidth=2, color=theme.BLUE, point=True).encode(x=across, y=theme.y("mean", None))
+    whole = alt.Chart(theme.data([{"all": 100 * record["test"]["accuracy"]}]))
+    rule = whole.mark_rule(strokeDash=[4, 3], color=theme.MUTED).encode(y=alt.Y(field="all", type="quantitative"))
+    title = "Few labels: mean and range of the draws; dashed: all labels"
+    return alt.layer(band, line, rule).properties(**SIZE, title=title)
+
+
+def _rule(field: str, value: float | None) -> list[alt.Chart]:
+    """A dashed line at the value that was chosen; nothing where there is none."""
+    if value is None:
+        return []
+    mark = alt.Chart(theme.data([{field: value}])).mark_rule(strokeDash=[4, 3], color=theme.GREEN, strokeWidth=1.5)
+    return [mark.encode(x=alt.X(field=field, type="quantitative"))]

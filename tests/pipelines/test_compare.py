@@ -1,0 +1,95 @@
+"""Runs side by side: in pairs on the same test images, and in a table."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from pipelines import records
+
+DIGITS = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
+DIGITS = (*DIGITS, "--subset", "300")
+
+
+def fit(pipeline, *words) -> dict:
+    """The answer of `fit-head` on few digits."""
+    ended = pipeline("fit-head", *DIGITS, *words, "--json")
+    assert ended.status == 0, ended.err
+    return ended.json
+
+
+def test_two_runs_are_compared_image_by_image(pipeline, tmp_path):
+    weak, strong = fit(pipeline, "--head", "knn", "--k", 200), fit(pipeline, "--c-grid", "0.01")
+    found = pipeline("compare", weak["run"], strong["run"][:5], "--json").json
+    (logits_a, labels), (logits_b, _) = (records.logits(tmp_path / "workspace", one["run"]) for one in (weak, strong))
+    right_a, right_b = logits_a.argmax(1) == labels, logits_b.argmax(1) == labels
+    assert found["difference"] == pytest.approx(strong["test_accuracy"] - weak["test_accuracy"])
+    assert (found["only_a"], found["only_b"]) == ((right_a & ~right_b).sum(), (right_b & ~right_a).sum())
+    assert found["interval"][0] <= found["difference"] <= found["interval"][1]
+    assert found["p_value"] < 0.05
+    turned = pipeline("compare", strong["run"], weak["run"], "--json").json
+    assert turned["difference"] == -found["difference"]
+    assert turned["p_value"] == found["p_value"]
+    same = pipeline("compare", weak["run"], weak["run"], "--json").json
+    assert (same["difference"], same["p_value"]) == (0, 1)
+    assert "McNemar" in pipeline("compare", weak["run"], strong["run"]).out
+
+
+def test_runs_on_other_test_images_are_refused(pipeline, photo_folder):
+    whole = fit(pipeline, "--c-grid", "0.01")
+    part = fit(pipeline, "--c-grid", "0.01", "--test-subset", 100)
+    drawn = fit(pipeline, "--c-grid", "0.01", "--test-subset", 100, "--seed", 1)
+    other = fit(pipeline, "--dataset", photo_folder, "--subset", 10, "--validation", "none", "--c-grid", "0.01")
+    for first, second, why in [
+        (whole, part, "test subset is None and 100"),
+        (part, drawn, "seed is 0 and 1"),
+        (whole, other, "name is 'digits' and 'photos'"),
+    ]:
+        ended = pipeline("compare", first["run"], second["run"])
+        assert ended.status == 2
+        assert why in ended.err
+    assert pipeline("compare", whole["run"], "nothing").status == 2
+
+
+def test_labels_that_differ_are_refused_though_the_data_set_bears_the_same_digest(pipeline, tmp_path):
+    from safetensors.numpy import save
+
+    runs = [fit(pipeline, "--c-grid", C)["run"] for C in ("0.01", "0.02")]
+    workspace = tmp_path / "workspace"
+    logits, labels = records.logits(workspace, runs[1])
+    path = records.folder(workspace, runs[1]) / records.LOGITS_NAME
+    path.write_bytes(save({"logits": logits, "labels": np.roll(labels, 1)}))
+    record = records.read(workspace, runs[1])
+    records.write(workspace, {**record, "files": {**record["files"], path.name: records.sha256(path)}})
+    assert "the labels differ" in pipeline("compare", *runs).err
+
+
+def test_runs_are_listed_chosen_and_sorted(pipeline, tmp_path):
+    assert pipeline("runs", "--json").json == {"runs": [], "count": 0, "problems": [], "csv": None}
+    knn, logistic = fit(pipeline, "--head", "knn", "--k", 200), fit(pipeline, "--c-grid", "0.01")
+    workspace, table = tmp_path / "workspace", tmp_path / "runs.csv"
+    records.failed(workspace, run="f" * 12, kind="network", name="resnet20", key={}, error="no memory")
+    (workspace / "runs" / ("0" * 12)).mkdir()
+    (workspace / "runs" / ("0" * 12) / "record.json").write_text("{")
+    listed = pipeline("runs", "--sort", "test_accuracy", "--reverse", "--csv", table, "--json")
+    assert [one["run"] for one in listed.json["runs"]] == [logistic["run"], knn["run"], "f" * 12]
+    assert len(listed.json["problems"]) == 1
+    assert "000000000000" in listed.err
+    rows = list(csv.DictReader(table.open()))
+    assert [row["run"] for row in rows] == [logistic["run"], knn["run"], "f" * 12]
+    assert float(rows[0]["test_accuracy"]) == logistic["test_accuracy"]
+    assert rows[2]["error"] == "no memory"
+    for words, expected in [
+        (("--head", "knn"), [knn["run"]]),
+        (("--status", "failed"), ["f" * 12]),
+        (("--kind", "head"), [knn["run"], logistic["run"]]),
+        (("--dataset", "digits", "--mode", "frozen", "--architecture", "test_resnet"), [knn["run"], logistic["run"]]),
+    ]:
+        assert [one["run"] for one in pipeline("runs", *words, "--json").json["runs"]] == expected
+    shown = pipeline("runs").out
+    assert "knn on test_resnet" in shown
+    assert "failed" in shown
+    for words, sentence in [(("--head", "kn"), "Nearest: knn"), (("--sort", "accuracy"), "Nearest: test_accuracy")]:
+        ended = pipeline("runs", *words)
+        assert ended.status == 2
+        assert sentence in ended.err

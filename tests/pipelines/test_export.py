@@ -1,0 +1,86 @@
+"""Exported graphs: what they take, what they give, and that nothing else is left when they are refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from extract.errors import InvalidInput
+from heads.catalogue import available, head_class
+from pipelines import records
+from pipelines.graphs import head_module
+
+DIGITS = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
+DIGITS = (*DIGITS, "--subset", "300")
+FITTED = {
+    "logistic": [{"C": 0.1}],
+    "linear": [{"hidden": (), "epochs": 2}],
+    "mlp": [{"hidden": (8,), "epochs": 2}, {"hidden": (8, 6), "epochs": 2}],
+    "knn": [{"neighbours": 5, "temperature": 0.1}, {"neighbours": 500, "temperature": None, "centred": False}],
+    "ridge": [{"alpha": 10.0}],
+    "centroid": [{"metric": "cosine"}, {"metric": "euclidean", "shrinkage": 1.0}],
+}
+
+
+def test_every_kind_of_head_is_here():
+    assert set(FITTED) == set(available())
+
+
+@pytest.mark.parametrize(("kind", "options"), [(kind, one) for kind, all_of in FITTED.items() for one in all_of])
+def test_a_head_as_a_module_gives_the_head_s_probabilities(kind, options, rng):
+    labels = rng.integers(0, 4, 200)
+    features = (rng.normal(size=(4, 12))[labels] + rng.normal(size=(200, 12)) + 30).astype(np.float32)
+    head = head_class(kind)(**options).fit(features, labels)
+    logits = head_module(head)(torch.from_numpy(features)).numpy()
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    assert np.abs(shares / shares.sum(1, keepdims=True) - head.predict_proba(features)).max() < 1e-5
+
+
+def test_a_head_without_such_a_form_is_refused():
+    class Odd:
+        kind = "odd"
+
+    with pytest.raises(InvalidInput, match="logistic"):
+        head_module(Odd())  # type: ignore[arg-type]
+
+
+def test_one_graph_from_pixels_gives_the_probabilities_of_the_test_scores(pipeline, tmp_path):
+    import onnx
+    import onnxruntime
+
+    from extract import digits
+
+    answer = pipeline("fit-head", *DIGITS, "--storage", "float32", "--c-grid", "0.01", "--json").json
+    path = tmp_path / "digits.onnx"
+    words = ("export", "--run", answer["run"], "--format", "onnx", "--output", path, "--calibrated", "--json")
+    written = pipeline(*words)
+    assert written.status == 0, written.err
+    assert written.json["input"] == ["N", 3, 8, 8]
+    assert written.json["largest_difference"] < 1e-4
+    assert written.json["file_bytes"] == path.stat().st_size
+    kept, _ = records.logits(tmp_path / "workspace", answer["run"])
+    session = onnxruntime.InferenceSession(path)
+    (found,) = session.run(["probabilities"], {"images": digits.load().splits["test"].images.array})
+    shares = np.exp(kept.astype(np.float64) / answer["temperature"])
+    assert np.abs(found - shares / shares.sum(1, keepdims=True)).max() < 1e-4
+    facts = {one.key: one.value for one in onnx.load(path).metadata_props}
+    assert facts["run"] == answer["run"]
+    assert json.loads(facts["classes"]) == [str(digit) for digit in range(10)]
+
+
+def test_what_cannot_be_exported_is_refused_in_one_sentence(pipeline, tmp_path, monkeypatch):
+    import importlib.util
+
+    answer = pipeline("fit-head", *DIGITS, "--c-grid", "0.01", "--validation", "none", "--json").json
+    run = ("export", "--run", answer["run"])
+    assert "Known: onnx" in pipeline(*run, "--format", "tflite").err
+    assert "folder that exists" in pipeline(*run, "--output", tmp_path / "no" / "where.onnx").err
+    assert "--validation none" in pipeline(*run, "--calibrated").err
+    whole = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "onnx" else whole(name, *more))
+    ended = pipeline(*run)
+    assert ended.status == 1
+    assert "pip install onnx" in ended.err
+    assert not list(Path(answer["path"]).glob("*.onnx*"))
