@@ -10,32 +10,41 @@ from extract.folder import without_unreadable
 from extract.images import ImageSet, subset
 from extract.layout import SCHEMA, spec_digest
 from pipelines.context import Context
-from pipelines.specs import ExtractKey
+from pipelines.specs import ExtractKey, Source
 
 
 @dataclass(frozen=True)
 class Inputs:
     """What an extraction needs beside its key, which only digests it: the weights and the data themselves."""
 
-    weights: str
+    source: Source
     located: Located
     context: Context
 
 
 def compute(key: ExtractKey, inputs: Inputs) -> dict[str, Any]:
     """Extracts (or finds) the feature file of `key` and returns its record."""
+    data, skipped = _images(key, inputs)
+    backbone = _backbone(key, inputs.source)
+    return _extracted(key, data=data, backbone=backbone, skipped=skipped, context=inputs.context)
+
+
+def _backbone(key: ExtractKey, source: Source) -> Any:
+    layers = None if key.layers is None else tuple(int(part) for part in key.layers.split(","))
+    if source.run_folder is not None:
+        from pipelines import own
+
+        return own.backbone(source.run_folder, key.backbone, image_size=key.image_size, pool=key.pool, layers=layers)
     from extract import backbones
 
-    data, skipped = _images(key, inputs)
-    backbone = backbones.load(
+    return backbones.load(
         key.backbone,
-        weights=inputs.weights,
+        weights=source.weights,
         image_size=key.image_size,
         pool=key.pool,
-        layers=None if key.layers is None else tuple(int(part) for part in key.layers.split(",")),
+        layers=layers,
         seed=key.weights_seed or 0,
     )
-    return _extracted(key, data=data, backbone=backbone, skipped=skipped, context=inputs.context)
 
 
 def _images(key: ExtractKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from extract.store import FeatureFile
 
 
+RUN = "run:"  # how a feature file names a run whose network made it
+
+
 @dataclass(frozen=True)
 class Origin:
     """`parameters` and `flops` (of one image, 2 per multiply-add) of the backbone; None for what is not known.
@@ -41,7 +44,7 @@ def remember(workspace: Path, record: dict[str, Any], *, weights: str) -> None:
         flops=record["flops"],
         seconds=timing.get("seconds") or (before.seconds if before else None),
         images_per_second=timing.get("images_per_second") or (before.images_per_second if before else None),
-        weights_file=None if weights in SOURCES else str(Path(weights).resolve()),
+        weights_file=str(Path(weights).resolve()) if weights not in SOURCES and Path(weights).is_file() else None,
     )
     if known == before:
         return
@@ -52,7 +55,7 @@ def remember(workspace: Path, record: dict[str, Any], *, weights: str) -> None:
 
 def origin(workspace: Path, file: "FeatureFile") -> Origin:
     """The origin of a feature file, as the workspace noted it, or else what can be counted from its spec."""
-    return _noted(workspace, file.content) or _counted(file.spec)
+    return _noted(workspace, file.content) or _counted(workspace, file.spec)
 
 
 def weights_file(workspace: Path, content: str) -> Path | None:
@@ -61,15 +64,31 @@ def weights_file(workspace: Path, content: str) -> Path | None:
     return Path(noted.weights_file) if noted and noted.weights_file else None
 
 
-def _counted(spec: dict[str, Any]) -> Origin:
+def backbone(spec: dict[str, Any], *, weights: str, workspace: Path) -> Any:
+    """The backbone (`extract.backbones.Backbone`) that a feature file's `spec` describes, with these `weights`.
+
+    Of a run of this workspace ("run:ID") it is the trained network.
+    """
+    layers = None if spec["layers"] is None else tuple(int(part) for part in spec["layers"].split(","))
+    height, width = spec["preprocessing"]["image_size"]
+    size = height if height == width else None
+    if weights.startswith(RUN):
+        from pipelines import own
+
+        folder = records.folder(workspace, weights.removeprefix(RUN))
+        return own.backbone(folder, spec["backbone"], image_size=size, pool=spec["pool"], layers=layers)
     from extract import backbones
 
-    layers = None if spec["layers"] is None else tuple(int(part) for part in spec["layers"].split(","))
-    size = spec["preprocessing"]["image_size"][0]
-    backbone = backbones.load(
-        spec["backbone"], weights="untrained", image_size=size, pool=spec["pool"], layers=layers, seed=0
+    seed = spec["weights"]["seed"] or 0
+    return backbones.load(
+        spec["backbone"], weights=weights, image_size=size, pool=spec["pool"], layers=layers, seed=seed
     )
-    return Origin(parameters=backbone.parameter_count, flops=backbone.flops)
+
+
+def _counted(workspace: Path, spec: dict[str, Any]) -> Origin:
+    source = spec["weights"]["source"]
+    found = backbone(spec, weights=source if source.startswith(RUN) else "untrained", workspace=workspace)
+    return Origin(parameters=found.parameter_count, flops=found.flops)
 
 
 def _noted(workspace: Path, content: str) -> Origin | None:

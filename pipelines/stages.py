@@ -43,11 +43,11 @@ def _train(key: str, context: training.Inputs) -> dict[str, Any]:
 def extract(spec: ExtractSpec, context: Context) -> dict[str, Any]:
     """The record of the spec's feature file, computed or found; `cached` tells which, `path` where it lies."""
     located = locate(spec, context.workspace)
-    key = resolve_extract(spec, located=located, device=context.device)
+    key = resolve_extract(spec, located=located, device=context.device, workspace=context.workspace)
     record, cached = cache.ask(
         _extract,
         key.text(),
-        context=features.Inputs(spec.weights, located, context),
+        context=features.Inputs(weights_source(spec.weights, context.workspace), located, context),
         workspace=context.workspace,
         is_whole=lambda found: features.is_whole(found, context.workspace),
     )
@@ -94,7 +94,8 @@ def kept_head(spec: HeadSpec, context: Context, *, content: str) -> dict[str, An
 
 def kept_features(spec: ExtractSpec, context: Context) -> dict[str, Any] | None:
     """The record of the spec's features where the cache has it; `whole` tells whether their file is still there."""
-    key = resolve_extract(spec, located=locate(spec, context.workspace), device=context.device)
+    located = locate(spec, context.workspace)
+    key = resolve_extract(spec, located=located, device=context.device, workspace=context.workspace)
     record = cache.find(_extract, key.text(), workspace=context.workspace, is_whole=lambda _: True)
     return None if record is None else {**record, "whole": features.is_whole(record, context.workspace)}
 
@@ -127,7 +128,7 @@ def network_inputs(
     with processes.in_turn():
         located = locate_images(spec, context.workspace)
     key = resolve_network(spec, located=located, device=context.device, workspace=context.workspace)
-    source = weights_source(spec, context.workspace)
+    source = weights_source(str(spec.weights), context.workspace)
     heading = _heading(spec, context)
     return key, training.Inputs(located, source, context, heading, spec.speed(), tensorboard)
 

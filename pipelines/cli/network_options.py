@@ -12,8 +12,7 @@ import click
 from finetune.options import NORMS, STEMS, Options
 from finetune.recipes import CHOICES, RECIPES, Recipe
 from pipelines.cli.options import Run
-from pipelines.specs import NetworkSpec
-from pipelines.specs.network import own_run
+from pipelines.specs import NetworkSpec, own_run
 
 Command = Callable[..., Any]
 VALUES = {**CHOICES, "norm": NORMS, "stem": STEMS}

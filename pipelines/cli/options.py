@@ -10,7 +10,7 @@ import click
 from extract.runtime import resolve_device
 from pipelines.cli.show import Reporter
 from pipelines.context import Context
-from pipelines.specs import ExtractSpec
+from pipelines.specs import ExtractSpec, own_run
 
 Command = Callable[..., Any]
 
@@ -34,7 +34,7 @@ EXTRACTION = [
     click.option("--backbone", metavar="NAME", help="Any timm architecture.  [default: resnet50]"),
     click.option(
         "--weights",
-        metavar="pretrained|packaged|untrained|FILE",
+        metavar="pretrained|packaged|untrained|FILE|RUN",
         help="Where its weights come from.  [default: pretrained]",
     ),
     click.option(
@@ -96,8 +96,15 @@ class Run:
         )
 
     def extract_spec(self, given: dict[str, Any]) -> ExtractSpec:
-        """The spec of the extraction options that were given; the others keep the spec's defaults."""
-        return ExtractSpec(**{name: value for name, value in given.items() if value is not None}, seed=self.seed)
+        """The spec of the extraction options that were given; the others keep the spec's defaults.
+
+        With weights of an own run the backbone is the network that the run trained.
+        """
+        asked = {name: value for name, value in given.items() if value is not None}
+        own = own_run(asked.get("weights", ""), self.workspace)
+        if own is not None:
+            asked = {"backbone": own["architecture"], **asked}
+        return ExtractSpec(**asked, seed=self.seed)
 
 
 def _decorated(command: Command, options: list[Any]) -> Command:

@@ -11,11 +11,10 @@ from pipelines.specs.network import (
     NETWORK_VERSION,
     NetworkKey,
     NetworkSpec,
-    Source,
     locate_images,
     resolve_network,
-    weights_source,
 )
+from pipelines.specs.own import Source, own_run, weights_source
 
 __all__ = [
     "EXTRACT_VERSION",
@@ -30,6 +29,7 @@ __all__ = [
     "Source",
     "locate",
     "locate_images",
+    "own_run",
     "resolve_extract",
     "resolve_head",
     "resolve_network",

@@ -9,6 +9,7 @@ from extract.errors import InvalidInput
 from extract.layout import canonical_json
 from extract.machine import package_versions
 from extract.runtime import PRECISIONS, automatic_batch_size, resolve_precision
+from pipelines.specs.own import own_run
 from pipelines.specs.values import at_least_one, checked_seed, one_of
 
 EXTRACT_VERSION = 1  # raised when the same key must give other features
@@ -111,16 +112,19 @@ class ExtractKey:
         return cls(**json.loads(text))
 
 
-def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str) -> ExtractKey:
+def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str, workspace: Path) -> ExtractKey:
     """The key of a spec, for data that was found and a resolved device. Reads the weights file, if there is one."""
-    file = weights.weights_file(spec.weights, backbone=spec.backbone)
+    run = own_run(spec.weights, workspace)
+    file = None if run else weights.weights_file(spec.weights, backbone=spec.backbone)
+    known = spec.weights if spec.weights in weights.SOURCES else "file"
+    sha256 = run["files"]["network.safetensors"] if run else None if file is None else weights.file_sha256(file)
     sampled = spec.subset is not None or spec.test_subset is not None
     return ExtractKey(
         stage_version=EXTRACT_VERSION,
         timm=package_versions("timm")["timm"],
         backbone=spec.backbone,
-        weights=spec.weights if spec.weights in weights.SOURCES else "file",
-        weights_file_sha256=None if file is None else weights.file_sha256(file),
+        weights=f"run:{run['run']}" if run else known,
+        weights_file_sha256=sha256,
         weights_seed=spec.seed if spec.weights == "untrained" else None,
         dataset=located.name,
         dataset_digest=located.digest,
@@ -141,7 +145,8 @@ def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str
 def locate(spec: ExtractSpec, workspace: Path) -> datasets.Located:
     """Where the spec's data set is; CIFAR is downloaded into the workspace's `data/` when it is nowhere."""
     data_dir = None if spec.data_dir is None else Path(spec.data_dir)
-    if not datasets.is_here(spec.dataset, data_dir, download_dir=workspace / "data"):
+    absent = not datasets.is_here(spec.dataset, data_dir, download_dir=workspace / "data")
+    if absent and own_run(spec.weights, workspace) is None:
         from extract import backbones
 
         backbones.check_name(spec.backbone)  # before a download, not after it

@@ -14,8 +14,8 @@ from extract.machine import package_versions
 from extract.runtime import resolve_precision
 from finetune.options import Options
 from finetune.recipes import RECIPES, SPEED_ONLY, Recipe, overridden
-from pipelines import records
 from pipelines.specs.head import HeadSpec
+from pipelines.specs.own import own_run
 from pipelines.specs.values import at_least_one, checked_seed, one_of
 
 NETWORK_VERSION = 1  # raised when the same key must give another network
@@ -181,37 +181,6 @@ class NetworkKey:
     def from_text(cls, text: str) -> "NetworkKey":
         """The key that `text` was made from."""
         return cls(**json.loads(text))
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where weights lie here: as `finetune.networks.load_weights` takes them, or in the folder of an own run."""
-
-    weights: str
-    run_folder: Path | None = None
-
-
-def weights_source(spec: NetworkSpec, workspace: Path) -> Source:
-    """Where the weights of a spec lie in this workspace."""
-    run = own_run(str(spec.weights), workspace)
-    return Source(str(spec.weights), records.folder(workspace, run["run"]) if run else None)
-
-
-def own_run(given: str, workspace: Path) -> dict[str, Any] | None:
-    """The record of the own trained network that `given` weights name; None where they are something else.
-
-    Raises `InvalidInput` for what looks like a run and is none, and for a run without a network of its own.
-    """
-    looks = re.fullmatch(r"[0-9a-f]{4,12}", given) is not None
-    if given in (*weights.SOURCES, "none") or Path(given).is_file() or not looks:
-        return None
-    record = records.read(workspace, given)
-    if record["kind"] != "network" or record["status"] != "done":
-        raise InvalidInput(
-            f"weights must be a run that trained a network to its end; got {record['run']}, a {record['status']} run "
-            f"of a {record['kind']}. `pipeline runs` lists them."
-        )
-    return record
 
 
 def resolve_network(spec: NetworkSpec, *, located: datasets.Located, device: str, workspace: Path) -> NetworkKey:

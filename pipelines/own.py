@@ -1,0 +1,57 @@
+"""A trained network of the workspace as a frozen backbone: the pooled embedding that its last layer sees."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from extract.backbones import Backbone, Pooled
+from extract.errors import InvalidInput
+from extract.weights import tensors_sha256
+from finetune import engine, networks
+from pipelines import kept
+
+
+def backbone(
+    folder: Path, name: str, *, image_size: int | None, pool: str = "network", layers: tuple[int, ...] | None = None
+) -> Backbone:
+    """The network kept in `folder`, which trained `name`, as extraction wants it; fed as it was trained.
+
+    `image_size`, `pool` and `layers` as in `extract.backbones.load`. Raises `InvalidInput` where the name or an
+    option does not fit and `DamagedFile` where the files are not those that were kept.
+    """
+    known = kept.sidecar(folder)
+    if known.network != name:
+        raise InvalidInput(
+            f"backbone must be the network that the run trained, {known.network}; got {name!r}. "
+            f"Use --backbone {known.network}, or leave it out."
+        )
+    wanted = known.preprocessing
+    if image_size is not None:
+        wanted = replace(wanted, image_size=(image_size, image_size))
+    module = _pooled(networks.embedding(kept.network(folder)), pool=pool, layers=layers)
+    module.eval().requires_grad_(False)
+    with torch.no_grad():
+        dimension = int(module(torch.zeros(1, 3, *wanted.image_size)).shape[1])
+    return Backbone(
+        name=name,
+        module=module,
+        preprocessing=wanted,
+        dimension=dimension,
+        parameter_count=sum(one.numel() for one in module.parameters()),
+        flops=engine.forward_flops(module, wanted.image_size),
+        weights_source=f"run:{folder.name}",
+        weights_sha256=tensors_sha256(module.state_dict()),
+    )
+
+
+def _pooled(embedding: nn.Module, *, pool: str, layers: tuple[int, ...] | None) -> nn.Module:
+    if pool == "network" and layers is None:
+        return embedding
+    if not hasattr(embedding, "forward_intermediates"):
+        raise InvalidInput(
+            f"backbone must give its stages for --pool and --layers; got {type(embedding).__name__}, which cannot. "
+            "Leave both options out."
+        )
+    return Pooled(embedding, layers=layers or (-1,), pool="avg" if pool == "network" else pool)
