@@ -121,8 +121,8 @@ def _runner(engine: Engine, batch: Batch) -> Iterator[Runner]:
         return
     with opened(engine) as pool:
         if engine.is_remote:
-            _must_share(pool, batch.context.workspace)
-        yield lambda jobs: _through(pool, batch, jobs)
+            must_share(pool, batch.context.workspace)
+        yield lambda jobs: through(pool, batch, jobs)
 
 
 def _here(batch: Batch, jobs: Sequence[Job]) -> None:
@@ -134,7 +134,7 @@ def _here(batch: Batch, jobs: Sequence[Job]) -> None:
         batch.end(job, outcome)
 
 
-def _through(pool: Pool, batch: Batch, jobs: Sequence[Job]) -> None:
+def through(pool: Pool, batch: Batch, jobs: Sequence[Job]) -> None:
     """Runs jobs through a pool. When a worker dies, the jobs that were under way are tried alone, one by one.
 
     What kills its worker alone too has failed; the others go on together.
@@ -163,7 +163,7 @@ def _alone(pool: Pool, job: Job, place: Place) -> Outcome:
     return outcome
 
 
-def _must_share(pool: Pool, workspace: Path) -> None:
+def must_share(pool: Pool, workspace: Path) -> None:
     """Raises `Unavailable` unless a worker of the cluster sees what this process writes into the workspace."""
     probe = workspace.resolve() / "cache" / f".probe-{os.getpid()}"
     probe.touch()
