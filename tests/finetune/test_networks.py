@@ -1,0 +1,338 @@
+"""Networks by name: sizes as published, right at the start, stages that leave nothing out, one-sentence refusals."""
+
+import math
+
+import pytest
+import timm
+import torch
+import torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from extract.errors import InvalidInput
+from finetune import networks
+
+SMALL = [
+    ("resnet20", {}),
+    ("resnet18", {"width": 0.25}),
+    ("resnet50", {"width": 0.125}),
+    ("preact20", {}),
+    ("preact18", {"width": 0.25}),
+    ("preact164", {"width": 0.5}),
+    ("densenet-bc-40-12", {}),
+    ("densenet121", {"growth_rate": 8}),
+    ("vgg11", {"width": 0.25}),
+    ("vgg19", {"width": 0.25}),
+    ("vgg11", {"width": 0.25, "norm": "none"}),
+    ("sprint", {"width": 0.5}),
+]
+SHALLOW = [one for one in SMALL if one[0] not in ("preact164", "densenet121", "resnet50")] + [("preact56", {})]
+OTHERS = ["test_resnet", "test_efficientnet", "test_vit", "test_convnext", "test_byobnet", "test_mambaout"]
+
+
+def on_meta(name: str, *, size: int = 32, class_count: int = 10, **options: object) -> nn.Module:
+    with torch.device("meta"):
+        return networks.build(name, class_count=class_count, image_size=size, options=options)
+
+
+def count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def macs(network: nn.Module, size: int) -> int:
+    """Multiply-adds by torch's own counter."""
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        network.eval()(torch.zeros(1, 3, size, size, device=next(network.parameters()).device))
+    return counter.get_total_flops() // 2
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "parameters", "million_macs"),
+    [
+        ("resnet18", {}, 11_173_962, 555),
+        ("resnet34", {}, 21_282_122, 1159),
+        ("resnet50", {}, 23_520_842, 1298),
+        ("preact18", {}, 11_172_170, 555),
+        ("densenet121", {}, 6_956_298, 888),
+        ("densenet121", {"growth_rate": 12}, 1_000_618, 125),
+        ("vgg11", {}, 9_231_114, 153),
+        ("vgg16", {}, 14_728_266, 313),
+        ("vgg19", {}, 20_040_522, 398),
+    ],
+)
+def test_cifar_stems_have_the_published_size_and_cost(name, options, parameters, million_macs):
+    network = on_meta(name, **options)
+    assert count(network) == parameters
+    assert round(macs(network, 32) / 1e6) == million_macs
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [
+        ("resnet20", 0.27),
+        ("resnet32", 0.46),
+        ("resnet44", 0.66),
+        ("resnet56", 0.85),
+        ("resnet110", 1.7),
+        ("preact164", 1.7),
+        ("densenet-bc-100-12", 0.77),
+    ],
+)
+def test_the_papers_cifar_versions_have_the_size_that_the_papers_state(name, millions):
+    digits = len(str(millions).partition(".")[2])
+    assert round(count(on_meta(name)) / 1e6, digits) == millions
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("resnet18", "resnet18"),
+        ("resnet34", "resnet34"),
+        ("resnet50", "resnet50"),
+        ("densenet121", "densenet121"),
+        *((f"vgg{depth}", f"vgg{depth}_bn") for depth in (11, 13, 16, 19)),
+    ],
+)
+def test_above_64_pixels_a_network_is_torchvisions(name, reference):
+    network = on_meta(name, size=224, class_count=1000)
+    with torch.device("meta"):
+        other = torchvision.models.get_model(reference, weights=None)
+    assert count(network) == count(other)
+    if count(network) < 12e6 or name.startswith("vgg"):  # the deeper ones would only take longer
+        assert macs(network, 224) == macs(other, 224)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "preact50", "preact101", "densenet121", "vgg16"])
+def test_above_64_pixels_a_network_takes_the_weights_of_its_timm_architecture(name):
+    network = on_meta(name, size=65, class_count=1000)
+    architecture = networks.timm_name(name)
+    assert architecture is not None
+    with torch.device("meta"):
+        other = timm.create_model(architecture)
+    shapes = [{key: value.shape for key, value in one.state_dict().items()} for one in (network, other)]
+    assert shapes[0] == shapes[1]
+
+
+def test_the_cifar_stem_ends_at_64_pixels():
+    assert count(on_meta("resnet18", size=64)) < count(on_meta("resnet18", size=65))
+    assert count(on_meta("resnet18", size=32, stem="imagenet")) == count(on_meta("resnet18", size=224))
+    assert count(on_meta("resnet18", size=224, stem="cifar")) == count(on_meta("resnet18", size=32))
+
+
+@pytest.mark.parametrize(("name", "options"), [*SMALL, ("resnet110", {})])
+def test_the_loss_starts_near_the_logarithm_of_the_class_count(name, options):
+    network = networks.build(name, class_count=10, image_size=32, options=options)
+    images = torch.randn(20, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    networks.whiten(network, images)
+    with torch.no_grad():
+        loss = nn.functional.cross_entropy(network(images), torch.arange(20) % 10)
+    assert abs(float(loss) - math.log(10)) < 0.2
+
+
+@pytest.mark.parametrize(("name", "options"), [*SHALLOW, *((name, {}) for name in OTHERS[:3])])
+def test_every_trainable_parameter_has_a_gradient_once_training_began(name, options):
+    size = 160 if name == "test_vit" else 32
+    network = networks.build(name, class_count=5, image_size=size, options=options)
+    images = torch.randn(10, 3, size, size, generator=torch.Generator().manual_seed(0))
+    networks.whiten(network, images)
+    trainable = {key: one for key, one in network.named_parameters() if one.requires_grad}
+    optimiser = torch.optim.SGD(trainable.values(), lr=0.05)
+    for _ in range(2):  # the first step leaves the zeros that residual branches start with
+        network.train()
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(network(images), torch.arange(10) % 5).backward()
+        optimiser.step()
+    network.eval()  # in training, batch norms cancel the biases before them
+    optimiser.zero_grad()
+    nn.functional.cross_entropy(network(images), torch.arange(10) % 5).backward()
+    still = [key for key, one in trainable.items() if one.grad is None or not one.grad.abs().max() > 0]
+    assert still == []
+
+
+@pytest.mark.parametrize(("name", "options"), [*SMALL, *((name, {}) for name in OTHERS)])
+def test_stages_and_classifier_hold_every_parameter_exactly_once(name, options):
+    network = networks.build(name, class_count=5, image_size=160 if name == "test_vit" else 64, options=options)
+    stages = networks.stages(network)
+    held = [id(one) for _, stage in stages for one in stage.parameters()]
+    held += [id(one) for one in networks.classifier(network).parameters()]
+    assert sorted(held) == sorted(id(one) for one in network.parameters())
+    assert len({stage_name for stage_name, _ in stages}) == len(stages) > 1
+
+
+@pytest.mark.parametrize(("name", "options"), [*SMALL, ("test_vit", {}), ("test_efficientnet", {})])
+def test_the_classifier_on_the_embedding_gives_the_logits_and_the_network_keeps_it(name, options):
+    size = 160 if name == "test_vit" else 32
+    network = networks.build(name, class_count=5, image_size=size, options=options).eval()
+    images = torch.randn(4, 3, size, size)
+    with torch.no_grad():
+        embeddings, logits = networks.embedding(network)(images), network(images)
+    last = networks.classifier(network)
+    assert embeddings.shape == (4, last.weight.shape[1])
+    by_hand = embeddings @ last.weight.flatten(1).T
+    by_hand = by_hand / 9 if name == "sprint" else by_hand + last.bias
+    torch.testing.assert_close(by_hand, logits, rtol=1e-4, atol=1e-5)
+
+
+def test_a_seed_decides_the_start_and_no_global_generator_is_touched():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first, same, other = (
+        networks.build("resnet20", class_count=10, image_size=32, seed=seed).state_dict()["fc.weight"]
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("resnet20", "depth", 14),
+        ("resnet20", "width", 2.0),
+        ("resnet20", "dropout", 0.5),
+        ("resnet20", "drop_path", 0.5),
+        ("resnet20", "norm", "group"),
+        ("resnet18", "dropout", 0.5),
+        ("resnet18", "drop_path", 0.5),
+        ("resnet18", "norm", "group"),
+        ("resnet18", "stem", "imagenet"),
+        ("preact20", "depth", 14),
+        ("preact20", "width", 2.0),
+        ("preact20", "dropout", 0.5),
+        ("preact20", "drop_path", 0.5),
+        ("preact20", "norm", "group"),
+        ("preact18", "stem", "imagenet"),
+        ("densenet-bc-40-12", "depth", 22),
+        ("densenet-bc-40-12", "growth_rate", 8),
+        ("densenet-bc-40-12", "dropout", 0.5),
+        ("densenet-bc-40-12", "norm", "group"),
+        ("vgg11", "depth", 13),
+        ("vgg11", "width", 0.5),
+        ("vgg11", "dropout", 0.5),
+        ("vgg11", "norm", "group"),
+        ("vgg11", "norm", "none"),
+        ("sprint", "width", 0.5),
+        ("test_resnet", "dropout", 0.5),
+        ("test_resnet", "drop_path", 0.5),
+    ],
+)
+def test_no_option_does_nothing(name, option, value):
+    assert option in networks.options_of(name)
+
+    def training_logits(**options: object) -> torch.Tensor:
+        thin = {"width": 0.25} if "18" in name else {}
+        network = networks.build(name, class_count=5, image_size=32, options=thin | options).train()
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
+                module.weight.data.fill_(1)  # residual branches that start at zero would hide a change
+        torch.manual_seed(0)
+        with torch.no_grad():
+            return network(torch.randn(4, 3, 32, 32))
+
+    usual = training_logits()
+    assert torch.equal(usual, training_logits(**{option: None}))
+    assert not torch.equal(usual, training_logits(**{option: value}))
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    data=st.data(),
+    name=st.sampled_from(["resnet14", "preact14", "densenet-bc-16-8", "vgg11", "sprint", "resnet18", "preact18"]),
+    size=st.integers(32, 80),
+)
+def test_any_allowed_options_build_a_network_with_k_logits(data, name, size):
+    allowed = {
+        "width": st.floats(0.05, 2),
+        "growth_rate": st.integers(1, 20),
+        "dropout": st.floats(0, 0.9),
+        "drop_path": st.floats(0, 0.9),
+        "norm": st.sampled_from(["batch", "group"]),
+    }
+    has = [option for option in networks.options_of(name) if option in allowed]
+    options = {option: data.draw(allowed[option], label=option) for option in has}
+    network = on_meta(name, size=size, class_count=7, **options)
+    assert network.eval()(torch.zeros(2, 3, size, size, device="meta")).shape == (2, 7)
+    widths = [module.out_channels for module in network.modules() if isinstance(module, nn.Conv2d)]
+    assert "growth_rate" in options or all(width % 8 == 0 or width == 7 for width in widths)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "options", "words"),
+    [
+        ("resnte18", 32, {}, ["resnte18", "Nearest: resnet18"]),
+        ("resnet19", 32, {}, ["6n + 2", "19", "14 or 20"]),
+        ("resnet", 32, {}, ["depth", "None"]),
+        ("preact165", 32, {}, ["165"]),
+        ("densenet-bc-41-12", 32, {}, ["6n + 4", "41"]),
+        ("vgg12", 32, {}, ["11, 13, 16, 19", "12"]),
+        ("resnet18.a9_in1k", 32, {}, ["a9_in1k", "Nearest: a3_in1k"]),
+        ("resnet20", 32, {"grwth_rate": 3}, ["grwth_rate", "Nearest: growth_rate"]),
+        ("resnet20", 32, {"growth_rate": 3}, ["resnet20 has", "growth_rate"]),
+        ("densenet121", 32, {"drop_path": 0.1}, ["densenet121 has", "drop_path"]),
+        ("resnet20", 32, {"stem": "imagenet"}, ["stem of resnet20"]),
+        ("resnet18", 32, {"norm": "none"}, ["norm", "batch, group"]),
+        ("resnet18", 32, {"width": 0}, ["width", "0"]),
+        ("resnet18", 32, {"width": True}, ["width", "True"]),
+        ("resnet18", 32, {"dropout": 1}, ["dropout", "below 1"]),
+        ("resnet18", 32, {"depth": 18.0}, ["depth", "18.0"]),
+        ("vgg16", 31, {}, ["at least 32 pixels", "31"]),
+        ("resnet18", 7, {}, ["at least 8 pixels", "7"]),
+        ("resnet18", 31, {"stem": "imagenet"}, ["at least 32 pixels", "31"]),
+        ("sprint", 8, {}, ["at least 9 pixels", "8"]),
+        ("inception_v3", 32, {}, ["inception_v3", "32"]),
+        ("vgg11_bn", 32, {"drop_path": 0.1}, ["vgg11_bn", "drop_path"]),
+    ],
+)
+def test_a_mistake_is_refused_in_one_sentence(name, size, options, words):
+    with pytest.raises(InvalidInput) as refused:
+        on_meta(name, size=size, **options)
+    sentence = str(refused.value)
+    assert "\n" not in sentence
+    for word in words:
+        assert word in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "options"),
+    [
+        ("resnet20", 4, {}),
+        ("resnet18", 8, {}),
+        ("resnet18", 32, {"stem": "imagenet"}),
+        ("preact18", 8, {}),
+        ("densenet121", 8, {"growth_rate": 8}),
+        ("densenet-bc-40-12", 4, {}),
+        ("vgg11", 32, {}),
+        ("vgg11", 32, {"stem": "imagenet"}),
+        ("sprint", 9, {}),
+    ],
+)
+def test_the_smallest_images_work(name, size, options):
+    network = on_meta(name, size=size, **options)
+    assert network(torch.zeros(2, 3, size, size, device="meta")).shape == (2, 10)
+
+
+def test_names_and_families():
+    assert [networks.family(name) for name in ("resnet20", "preact18", "densenet-bc-22-6", "vgg16", "sprint")] == [
+        "resnet",
+        "preact",
+        "densenet",
+        "vgg",
+        "vgg",
+    ]
+    assert networks.family("resnet26") is None  # timm's, not 6n + 2 layers of ours
+    assert networks.names("preact*")[:2] == ["preact18", "preact20"]
+    assert len(set(networks.names())) == len(networks.names()) > 1000
+    assert networks.timm_name("resnet18.tv_in1k") == "resnet18.tv_in1k"
+    assert networks.timm_name("vgg16", {"norm": "none"}) == "vgg16"
+    assert networks.timm_name("resnet18", {"width": 2}) is networks.timm_name("resnet20") is None
+
+
+def test_a_tag_brings_the_preprocessing_of_its_weights():
+    tags = ("resnet18.tv_in1k", "resnet18.a1_in1k")
+    kinds = [on_meta(tag, size=224).pretrained_cfg["interpolation"] for tag in tags]
+    assert kinds == ["bilinear", "bicubic"]
