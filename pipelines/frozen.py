@@ -17,7 +17,7 @@ from extract.images import Files, Pixels
 from extract.layout import block_ranges
 from extract.sources import source
 from extract.transforms import Preprocessing, Resize, resizes_by_matrix
-from pipelines import origins, own, pictures, records
+from pipelines import origins, pictures, records
 from pipelines.context import Context
 from pipelines.predict import Graph
 
@@ -91,21 +91,7 @@ class FrozenClassifier:
             key: tuple(one) if isinstance(one, list) else one for key, one in spec["preprocessing"].items()
         }
         preprocessing = Preprocessing(**given)
-        height, width = preprocessing.image_size
-        size = height if height == width else None
-        layers = None if spec["layers"] is None else tuple(int(part) for part in spec["layers"].split(","))
-        if self._weights.startswith("run:"):
-            folder = records.folder(self._context.workspace, self._weights.removeprefix("run:"))
-            found = own.backbone(folder, spec["backbone"], image_size=size, pool=spec["pool"], layers=layers)
-        else:
-            found = backbones.load(
-                spec["backbone"],
-                weights=self._weights,
-                image_size=size,
-                pool=spec["pool"],
-                layers=layers,
-                seed=spec["weights"]["seed"] or 0,
-            )
+        found = origins.backbone(spec, weights=self._weights, workspace=self._context.workspace)
         if found.weights_sha256 != spec["weights"]["sha256"]:
             raise InvalidInput(
                 f"weights must be those that run {self._record['run']} used (sha256 {spec['weights']['sha256'][:12]}); "

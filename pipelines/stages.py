@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipelines import cache, features, fitting, origins, processes, training
+from pipelines import cache, features, fitting, origins, processes, shots, training
 from pipelines.context import Context
 from pipelines.heading import Heading
 from pipelines.specs import (
@@ -26,6 +26,7 @@ from pipelines.specs import (
     resolve_network,
     weights_source,
 )
+from pipelines.specs.shots import ShotsKey, resolve_shots
 
 
 def _extract(key: str, context: features.Inputs) -> dict[str, Any]:
@@ -34,6 +35,10 @@ def _extract(key: str, context: features.Inputs) -> dict[str, Any]:
 
 def _fit_head(key: str, context: fitting.Inputs) -> dict[str, Any]:
     return fitting.compute(HeadKey.from_text(key), context)
+
+
+def _few_labels(key: str, context: fitting.Inputs) -> dict[str, Any]:
+    return shots.compute(ShotsKey.from_text(key), context)
 
 
 def _train(key: str, context: training.Inputs) -> dict[str, Any]:
@@ -76,6 +81,23 @@ def fit_head(spec: HeadSpec, context: Context, *, features_path: Path) -> dict[s
         is_whole=lambda found: fitting.is_whole(found, context.workspace),
     )
     return {**record, "path": str(context.workspace / "runs" / record["run"]), "cached": cached}
+
+
+def few_labels(
+    spec: HeadSpec, context: Context, *, features_path: Path, counts: str, draws: int
+) -> list[dict[str, Any]]:
+    """Accuracy against labels a class, one row for each of `counts` ("1,2,5"), over `draws`; computed or found."""
+    from extract.store import FeatureFile
+
+    file = FeatureFile(features_path)
+    table, _ = cache.ask(
+        _few_labels,
+        resolve_shots(spec, features=file.content, shots=counts, draws=draws).text(),
+        context=fitting.Inputs(file, context),
+        workspace=context.workspace,
+        is_whole=lambda _: True,  # the table is all that there is
+    )
+    return table["rows"]
 
 
 def kept_head(spec: HeadSpec, context: Context, *, content: str) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import click
 from extract.errors import InvalidInput
 from pipelines.cli import head_options as heads_room
 from pipelines.cli import options
-from pipelines.cli.show import duration
+from pipelines.cli.show import duration, table
 
 
 @click.command("fit-head")
@@ -20,23 +20,65 @@ from pipelines.cli.show import duration
     help="A feature file, instead of the options that describe one.",
 )
 @heads_room.head
+@click.option("--seeds", type=int, metavar="N", help="Fit with N seeds, each a run, and show the spread.")
+@click.option("--shots", metavar="N,N,...", help="Also learn from N labels a class only, for each of these.")
+@click.option("--draws", type=int, metavar="N", help="Draws of those labels.  [default: 5]")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw curves, search and few labels: SVG or PNG."
+)
 @options.extraction
 @options.common
-def fit_head_command(run: options.Run, features_file: Path | None, head_options: dict[str, Any], **given: Any) -> None:
+def fit_head_command(
+    run: options.Run,
+    features_file: Path | None,
+    head_options: dict[str, Any],
+    seeds: int | None,
+    shots: str | None,
+    draws: int | None,
+    plot: Path | None,
+    **given: Any,
+) -> None:
     """Fit a head on cached features, extracting them first where needed.
 
     Chooses on a held-out part of the training split, refits the choice on all of it, scores the test split
     once. Bare, it takes the workspace's newest feature file.
     """
-    from pipelines import stages
+    from pipelines import repeats, stages
     from pipelines.specs import HeadSpec
 
     spec = HeadSpec(**head_options, seed=run.seed)
+    _check(shots, draws=draws, plot=plot)
     path, extraction_seconds = _features(run, features_file, given)
-    record = stages.fit_head(spec, run.context(), features_path=path)
-    answer = {key: value for key, value in record.items() if key != "files"}
+    records = repeats.fit(spec, run.context(), features_path=path, count=1 if seeds is None else seeds)
+    answer = {key: value for key, value in records[0].items() if key != "files"}
     answer |= {"features": str(path), "extraction_seconds": extraction_seconds}
+    if seeds is not None:
+        answer["repeats"] = repeats.summary(records, first_seed=run.seed)
+    if shots is not None:
+        answer["few_labels"] = stages.few_labels(
+            spec, run.context(), features_path=path, counts=shots, draws=5 if draws is None else draws
+        )
+    if plot is not None:
+        answer["plot"] = _plotted(run, answer, plot)
     run.reporter.result(answer, _text(answer))
+
+
+def _check(shots: str | None, *, draws: int | None, plot: Path | None) -> None:
+    """Refuses what can never be right before anything is computed."""
+    if shots is None and draws is not None:
+        raise InvalidInput(f"draws must come with --shots; got --draws {draws} alone. Add --shots 1,2,5,10.")
+    if plot is not None:
+        from pipelines.report import curves
+
+        curves.check(plot)
+
+
+def _plotted(run: options.Run, answer: dict[str, Any], path: Path) -> str:
+    from pipelines import records
+    from pipelines.report import curves
+
+    curves.write(path, records.read(run.workspace, answer["run"]), few_labels=answer.get("few_labels", ()))
+    return str(path)
 
 
 def _features(run: options.Run, file: Path | None, given: dict[str, Any]) -> tuple[Path, float]:
@@ -80,6 +122,9 @@ def _text(answer: dict[str, Any]) -> str:
         f"{duration(answer['search_seconds'])}, fit {duration(answer['fit_seconds'])}"
         + (" (from the cache)" if answer["cached"] else ""),
         f"kept in             {answer['path']}",
+        *_repeats(answer.get("repeats")),
+        *_few(answer.get("few_labels")),
+        *([f"drawn in            {answer['plot']}"] if "plot" in answer else []),
     ]
     return "\n".join(lines)
 
@@ -91,3 +136,28 @@ def _scaled(answer: dict[str, Any]) -> str:
         f"\nat temperature {answer['temperature']:<5.2f}{answer['scaled_log_loss']:.4f}   calibration error "
         f"{answer['scaled_calibration_error']:.4f}"
     )
+
+
+def _repeats(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    reach = f"{found['least']:.2%} to {found['greatest']:.2%}"
+    return [
+        f"over {len(found['seeds'])} seeds        {found['mean']:.2%}  "
+        f"(deviation {100 * found['deviation']:.2f} points, {reach})"
+    ]
+
+
+def _few(found: list[dict[str, Any]] | None) -> list[str]:
+    if found is None:
+        return []
+    rows = [
+        [
+            str(row["labels_per_class"]),
+            f"{row['mean']:.2%}",
+            f"{100 * row['deviation']:.2f}",
+            f"{row['least']:.2%} to {row['greatest']:.2%}",
+        ]
+        for row in found
+    ]
+    return ["", table(["labels per class", "test accuracy", "deviation, points", "range"], rows)]

@@ -1,0 +1,43 @@
+"""Feature file x head x few labels -> accuracy against labels a class: what the few-label stage computes."""
+
+from typing import Any
+
+from pipelines.fitting import Inputs, matched
+from pipelines.specs.shots import ShotsKey
+
+
+def compute(key: ShotsKey, inputs: Inputs) -> dict[str, Any]:
+    """One row for every number of labels a class: the accuracies of its draws on the test split, and their spread.
+
+    Every head is chosen and fitted on its drawn training rows alone; the test split only scores it.
+    """
+    import heads
+    from heads import catalogue, shots
+
+    context, file = inputs.context, inputs.file
+    space = catalogue.space(key.head, matched(key.head, key.options))
+    train = file.read("train")
+    learned = shots.few_labels(
+        space,
+        train.features,
+        train.labels,
+        shots=key.shots,
+        draws=key.draws,
+        criterion=key.criterion,
+        seed=key.seed,
+        device=context.device,
+        progress=lambda done, total, _: context.progress(done, total, "draws"),
+    )
+    test = None
+    accuracies: dict[int, list[float]] = {count: [] for count in key.shots}
+    for one in learned:
+        test = file.read("test") if test is None else test
+        scores = heads.scores(one.head.logits(test.features[0]), test.labels, classes=one.head.classes_)
+        accuracies[one.shots].append(scores.accuracy)
+    return {"rows": [_row(count, found) for count, found in accuracies.items()]}
+
+
+def _row(count: int, accuracies: list[float]) -> dict[str, Any]:
+    import heads
+
+    return {"labels_per_class": count, "accuracies": accuracies, **heads.spread(accuracies)}
