@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from heads.metrics import Comparison, Scores, compare, fit_temperature, scores, spread
     from heads.persist import load, save
     from heads.protocol import Choice, choose, held_out, refit
+    from heads.shots import Draw, few_labels
 
 _ROOMS = {
     "Head": "base",
@@ -35,11 +36,14 @@ _ROOMS = {
     "choose": "protocol",
     "held_out": "protocol",
     "refit": "protocol",
+    "Draw": "shots",
+    "few_labels": "shots",
 }
 
 __all__ = [
     "Choice",
     "Comparison",
+    "Draw",
     "Head",
     "LogisticHead",
     "LogisticSpace",
@@ -47,6 +51,7 @@ __all__ = [
     "available",
     "choose",
     "compare",
+    "few_labels",
     "fit_head",
     "fit_temperature",
     "head_class",

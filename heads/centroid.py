@@ -90,6 +90,9 @@ class CentroidSpace(Space):
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> CentroidHead:
         return CentroidHead(**options)  # type: ignore[arg-type]
 
+    def usual(self) -> dict[str, Primitive]:
+        return {"metric": self.metrics[0], "shrinkage": min(self.shrinkages), "temperature": None}
+
     def only(self) -> dict[str, Primitive]:
         if self.count() > 1:
             raise InvalidInput(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -128,7 +129,7 @@ def _run(grid: "_Grid", keepers: list[Keeper], recipe: Recipe, stop_epoch: int) 
     )
     for epoch in epochs:
         judged = [keeper.judge(epoch.index + 1) for keeper in keepers]
-        facts = dict(epoch.means)
+        facts: dict[str, Any] = dict(epoch.means)
         for name in judged[0] if judged else ():
             facts[name] = [value for stack in judged for value in stack[name]]
         for place, member in enumerate(order):

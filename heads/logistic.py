@@ -15,7 +15,7 @@ from heads import checks
 from heads.base import Head, affine_logits
 from heads.design import standardisation
 from heads.path import Path, PathPoint, fit_exact
-from heads.space import Candidate, Primitive, Space, Split
+from heads.space import Candidate, Primitive, Space, Split, nearest_in
 
 SOLVERS = ("path", "sklearn")
 # A point with a held-out loss this many times the best is fitted roughly: no rounding makes it the best.
@@ -32,6 +32,7 @@ class LogisticHead(Head):
     `solver`: "path" is ours (Newton-CG, float64 at the end), "sklearn" scikit-learn's L-BFGS in float64.
     `tolerance` bounds the path solver's decrement (about twice the objective still to be gained), and is
     scikit-learn's largest gradient entry; `max_iter` bounds its steps. `device` is auto, cpu or cuda[:N].
+    Either way what is kept are two plain arrays (safetensors): no scikit-learn object, so nothing to unpickle.
 
     Fitted: `weights_` float64 [D, K] and `bias_` float64 [K] for raw features, standardisation folded in;
     `gradient_norm_` (largest absolute entry, of the mean objective), `n_iter_`, `converged_`.
@@ -141,6 +142,9 @@ class LogisticSpace(Space):
 
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> LogisticHead:
         return LogisticHead(**options, device=device)  # type: ignore[arg-type]
+
+    def usual(self) -> dict[str, Primitive]:
+        return {"C": nearest_in(self.c_grid, 1e-3), "solver": self.solver}
 
     def only(self) -> dict[str, Primitive]:
         if len(self.c_grid) > 1:

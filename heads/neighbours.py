@@ -13,7 +13,7 @@ from extract.runtime import resolve_device, torch_device
 from heads import checks
 from heads.base import Head
 from heads.design import standardisation
-from heads.space import Candidate, Primitive, Space, Split
+from heads.space import Candidate, Primitive, Space, Split, nearest_in
 
 # Similarities held at a time: 64 MiB of float32.
 BLOCK_ELEMENTS = 1 << 24
@@ -100,6 +100,11 @@ class NeighbourSpace(Space):
 
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> NeighbourHead:
         return NeighbourHead(**options, device=device)  # type: ignore[arg-type]
+
+    def usual(self) -> dict[str, Primitive]:
+        some = [temperature for temperature in self.temperatures if temperature is not None]
+        temperature = nearest_in(some, 0.1) if some else None
+        return {"neighbours": int(nearest_in(self.neighbours, 20)), "temperature": temperature, "centred": self.centred}
 
     def only(self) -> dict[str, Primitive]:
         if self.count() > 1:

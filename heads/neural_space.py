@@ -12,7 +12,7 @@ from heads import checks
 from heads.ensemble import network_logits
 from heads.grid import Member, Recipe, Rows, Trained, train_grid
 from heads.neural import NeuralHead, automatic_batch_size, checked_member, checked_recipe
-from heads.space import Candidate, Primitive, Space, Split
+from heads.space import Candidate, Primitive, Space, Split, nearest_in
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,10 @@ class _NeuralSpace(Space):
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> NeuralHead:
         shared = {name: getattr(self, name) for name in SHARED}
         return NeuralHead(**{**shared, "dropout": self._dropout(), **options}, seed=seed, device=device)
+
+    def usual(self) -> dict[str, Primitive]:
+        member = Member(self._sizes()[0], nearest_in(self.learning_rates, 1e-3), max(self.weight_decays))
+        return options_of(member, stop_epoch=None, batch_size=self.batch_size)
 
     def only(self) -> dict[str, Primitive]:
         members = self._members()

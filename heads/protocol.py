@@ -99,7 +99,7 @@ def choose(
     criterion = space.criterion if criterion == "auto" else criterion
     clock = Stopwatch(resolve_device(device))
     if validation is None:
-        return _as_given(space, rows=len(targets), seed=seed)
+        return given(space, space.only(), rows=len(targets), seed=seed)
     keep, hold = held_out(targets, validation, seed=seed)
     split = _split(views, targets, keep, hold, class_count=len(classes), device=device)
     best, table = _search(space, split, targets[hold], criterion=criterion, seed=seed, progress=progress)
@@ -238,10 +238,11 @@ def _described(row: dict[str, Any], names: Sequence[str] = ("log_loss", "accurac
     return f"{name} {shown}: " + ", ".join(f"{key.replace('_', ' ')} {row[key]:.4f}" for key in names)
 
 
-def _as_given(space: Space, *, rows: int, seed: int) -> Choice:
+def given(space: Space, options: dict[str, Primitive], *, rows: int, seed: int) -> Choice:
+    """The `Choice` of these very options, for training on all of `rows` with nothing to choose by."""
     return Choice(
         kind=space.kind,
-        options=space.only(),
+        options=options,
         criterion="given",
         validation=None,
         temperature=None,

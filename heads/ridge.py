@@ -12,7 +12,7 @@ from extract.runtime import resolve_device, torch_device
 from heads import checks
 from heads.base import Head, affine_logits
 from heads.design import Eigenbasis, Standardisation, eigenbasis, standardisation
-from heads.space import Candidate, Primitive, Space, Split
+from heads.space import Candidate, Primitive, Space, Split, nearest_in
 from heads.temperature import temperature_for
 
 ALPHA_GRID = tuple(float(alpha) for alpha in np.logspace(-1, 7, 17))
@@ -87,6 +87,9 @@ class RidgeSpace(Space):
 
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> RidgeHead:
         return RidgeHead(**options, device=device)  # type: ignore[arg-type]
+
+    def usual(self) -> dict[str, Primitive]:
+        return {"alpha": nearest_in(self.alpha_grid, 1e3), "temperature": None}
 
     def only(self) -> dict[str, Primitive]:
         if len(self.alpha_grid) > 1:

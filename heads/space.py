@@ -1,7 +1,8 @@
 """What a search over one kind of head is: the options to try, and a trial of each on held-out rows."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -64,8 +65,17 @@ class Space(ABC):
         """The unfitted head for the `options` of a candidate."""
 
     @abstractmethod
+    def usual(self) -> dict[str, Primitive]:
+        """The options for when rows are too few to choose by: of the grid, those nearest to the head's defaults."""
+
+    @abstractmethod
     def only(self) -> dict[str, Primitive]:
         """The options of the one head of this space; InvalidInput where it has several.
 
         For training on everything: nothing is then held out to choose by.
         """
+
+
+def nearest_in(grid: Iterable[float], usual: float) -> float:
+    """The entry of `grid` nearest to `usual` by ratio; of equally near ones the first."""
+    return min(grid, key=lambda value: abs(math.log(value / usual)))

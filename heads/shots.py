@@ -1,0 +1,95 @@
+"""Few labels: heads chosen and fitted on a handful of labelled rows a class, over several draws of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from extract.errors import InvalidInput
+from heads import checks
+from heads.base import Head
+from heads.checks import Features
+from heads.protocol import Choice, as_views, choose, given, refit
+from heads.space import Progress, Space
+
+# Of the drawn rows of a class, this share (at least one) is held out to choose by.
+HELD_OUT_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One head learned from `shots` rows of every class: draw number `draw`, its `rows`, and how it was chosen."""
+
+    shots: int
+    draw: int
+    rows: np.ndarray
+    head: Head
+    choice: Choice
+
+
+def few_labels(
+    space: Space,
+    features: Features,
+    labels: ArrayLike | torch.Tensor,
+    *,
+    shots: Sequence[int],
+    draws: int = 5,
+    criterion: str = "auto",
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Iterator[Draw]:
+    """Yields a `Draw` for every number of `shots` and every draw, few shots first.
+
+    features [N, D] or [V, N, D] and labels [N] are the training split, of which a head sees its drawn rows
+    only, for choosing as for fitting. With two rows a class or more, a fifth of them (at least one a class) is
+    held out to choose by, and the choice is refitted on all drawn rows. With one there is nothing to choose by:
+    the head takes `space.usual()`. The rows of a draw with fewer shots are among those with more. The same
+    seed gives the same draws. Raises InvalidInput for shots that a class has not got.
+    """
+    views = as_views(features)
+    _, targets = checks.encode(labels, rows=views.shape[1])
+    array = checks.label_array(labels, rows=views.shape[1])
+    wanted = _checked(shots, draws, np.bincount(targets))
+    for done, (count, draw) in enumerate((count, draw) for count in wanted for draw in range(draws)):
+        rows = drawn(targets, count, draw=draw, seed=seed)
+        part, own = views[:, torch.from_numpy(rows).to(views.device)], array[rows]
+        chosen = _chosen(space, part, own, shots=count, criterion=criterion, seed=seed + draw, device=device)
+        head, choice = refit(space, chosen, part, own, device=device)
+        if progress is not None:
+            progress(done + 1, len(wanted) * draws, f"{count} labels a class, draw {draw + 1}")
+        yield Draw(shots=count, draw=draw, rows=rows, head=head, choice=choice)
+
+
+def drawn(targets: np.ndarray, shots: int, *, draw: int, seed: int) -> np.ndarray:
+    """Sorted numbers of `shots` rows of every class of `targets` [N]; more shots only add rows."""
+    taken = []
+    for k in range(int(targets.max()) + 1):
+        generator = np.random.default_rng([seed, draw, k])
+        taken.append(generator.permutation(np.flatnonzero(targets == k))[:shots])
+    return np.sort(np.concatenate(taken))
+
+
+def _chosen(
+    space: Space, part: torch.Tensor, own: np.ndarray, *, shots: int, criterion: str, seed: int, device: str
+) -> Choice:
+    if shots == 1 or space.count() == 1:
+        options = space.only() if space.count() == 1 else space.usual()
+        return given(space, options, rows=len(own), seed=seed)
+    held = max(1, round(HELD_OUT_SHARE * shots)) * (len(own) // shots)
+    return choose(space, part, own, validation=held, criterion=criterion, seed=seed, device=device)
+
+
+def _checked(shots: Sequence[int], draws: int, counts: np.ndarray) -> list[int]:
+    checks.whole_number("draws", draws, remedy="Use 5")
+    if not shots:
+        raise InvalidInput("shots must be at least one number of labels a class; got none. Use 1,2,5,10.")
+    for count in shots:
+        checks.whole_number("shots", count, remedy="Use 1,2,5,10")
+        if count > counts.min():
+            raise InvalidInput(
+                f"shots must be at most {counts.min()}, the rows of the smallest class; got {count}. Ask for fewer."
+            )
+    return sorted(set(shots))
