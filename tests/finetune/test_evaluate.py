@@ -1,0 +1,66 @@
+"""Logits over test-time views, by hand; evaluation leaves a network as it was."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import pad
+
+from extract.errors import InvalidInput
+from finetune.batches import Images, Normalise
+from finetune.evaluate import evaluating, held_out_scores, logits
+
+NORMALISATION = ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
+
+
+def one_sided(seed=0):
+    """A network that sees left from right and up from down."""
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Flatten(), nn.Linear(4 * 36, 5))
+
+
+@pytest.fixture
+def images():
+    return torch.randint(0, 256, (7, 3, 8, 8), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+
+
+@torch.no_grad()
+def test_flip_and_shift_average_the_logits_of_their_views(images):
+    network = one_sided().eval()
+    inputs = Normalise(NORMALISATION)(images)
+    both = (network(inputs) + network(inputs.flip(3))) / 2
+    padded = pad(inputs, (1,) * 4, mode="reflect")
+    moved = [padded[:, :, at : at + 8, at : at + 8] for at in (0, 2)]
+    four = sum(network(view) + network(view.flip(3)) for view in moved) / 4
+    for tta, expected in (("none", network(inputs)), ("flip", both), ("shift", (both + four) / 2)):
+        got = logits(network, images, normalisation=NORMALISATION, tta=tta, batch_size=3)
+        assert torch.allclose(got, expected, atol=1e-5)
+        assert got.dtype == torch.float32
+    with pytest.raises(InvalidInput, match=r"tta must be a known name; got 'flop'\. Nearest: flip"):
+        logits(network, images, normalisation=NORMALISATION, tta="flop")
+
+
+def test_evaluation_leaves_modes_and_statistics(images):
+    network = one_sided().train()
+    network[1].eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with evaluating(network):
+        assert not any(module.training for module in network.modules())
+    logits(network, images, normalisation=NORMALISATION)
+    assert [module.training for module in network] == [True, False, True, True, True]
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_held_out_scores_are_mean_loss_and_accuracy(images):
+    network = one_sided()
+    labels = torch.arange(7) % 5
+    given = logits(network, images, normalisation=NORMALISATION)
+    scores = held_out_scores(network, Images(images, labels), normalisation=NORMALISATION)
+    assert scores["held_out_loss"] == pytest.approx(nn.functional.cross_entropy(given, labels).item())
+    assert scores["held_out_accuracy"] == pytest.approx((given.argmax(1) == labels).double().mean().item())
+
+
+def test_resizing_comes_before_normalising(images):
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 5))
+    bigger = nn.Upsample(scale_factor=2)
+    got = logits(network, images, normalisation=NORMALISATION, resize=lambda levels: bigger(levels.float()))
+    assert torch.allclose(got, network(Normalise(NORMALISATION)(images)), atol=1e-5)
