@@ -34,13 +34,15 @@ def section(raw: Any) -> tuple[Any, dict[str, Any]]:
 def build(given: Mapping[str, Any], *, entries: Any, context: Context) -> tuple[Subject, Wanted]:
     """The subject and the search that the options `given` describe, by the names of the specs' fields.
 
-    `head` or `network` says what is searched (neither: the logistic head); `features` may name a feature file. Features that a head needs are
-    extracted where they are not there. Raises `InvalidInput` with the nearest names for an unknown option.
+    `head` or `network` says what is searched (neither: the logistic head); `features` may name a feature file.
+    Features that a head needs are extracted where they are not there. Raises `InvalidInput` with the nearest names
+    for an unknown option.
     """
     options = {name: value for name, value in given.items() if value is not None}
     if "head" in options and "network" in options:
         raise InvalidInput(
-            f"search must be of a head or of a network; got {options['head']!r} and {options['network']!r}. Leave one out."
+            f"search must be of a head or of a network; got {options['head']!r} and {options['network']!r}. "
+            "Leave one out."
         )
     about = {name: options[name] for name in ABOUT if name in options}
     rest = {name: value for name, value in options.items() if name not in ABOUT or name == "seed"}

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from extract.errors import InvalidInput
 from finetune.options import chosen as checked_architecture
+from pipelines import records, stages
 from pipelines.context import Context
 from pipelines.search.subject import Outcome, Subject, Watch
-from pipelines.specs import NetworkSpec, locate_images, resolve_network
+from pipelines.specs import NetworkSpec
 from pipelines.specs.network import RECIPE_OPTIONS, SPEED_ONLY
 
 if TYPE_CHECKING:
@@ -31,11 +32,9 @@ class NetworkSubject(Subject):
             raise InvalidInput("validation must hold images out to search by; got none. Use --validation 0.1.")
         if spec.mode == "frozen":
             raise InvalidInput("mode must train something to be searched; got 'frozen'. Search a head on features.")
-        self._spec, self._context = replace(spec, refit=True), context
-        self._located = locate_images(spec, context.workspace)
-        self._key = asdict(
-            resolve_network(self._spec, located=self._located, device=context.device, workspace=context.workspace)
-        )
+        self._spec = replace(spec, refit=True)
+        self._key, inputs = stages.network_inputs(self._spec, context)
+        self._located = inputs.located
 
     @property
     def label(self) -> str:
@@ -71,7 +70,7 @@ class NetworkSubject(Subject):
         return {name: entry for name, entry in space.items() if getattr(self._spec, name) is None}
 
     def key(self) -> dict[str, Any]:
-        return self._key
+        return asdict(self._key)
 
     def check(self, options: dict[str, Any]) -> None:
         from finetune import networks
@@ -85,17 +84,15 @@ class NetworkSubject(Subject):
         return self._training.outcome(self._with(options), watch, context)
 
     def settle(self, options: dict[str, Any], context: Context, folder: Path) -> dict[str, Any]:
-        from pipelines import stages
-
         spec = self._with(options)
         self._hand_over(spec, context, folder)
         return stages.train(spec, context)
 
     def _hand_over(self, spec: NetworkSpec, context: Context, folder: Path) -> None:
         """The winner's trial is the first half of what the stage does: it goes on from the trial's checkpoint."""
-        key = resolve_network(spec, located=self._located, device=context.device, workspace=context.workspace)
-        place = context.workspace / "checkpoints" / key.run() / "chosen"
-        if folder.is_dir() and not place.exists() and not (context.workspace / "runs" / key.run()).exists():
+        key, inputs = stages.network_inputs(spec, context)
+        place = inputs.checkpoints(key) / "chosen"
+        if folder.is_dir() and not place.exists() and not records.folder(context.workspace, key.run()).exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(folder, place)
 

@@ -122,10 +122,12 @@ def _watched(
     trial: Trial, journal: Journal, subject: Subject, *, deadline: float | None
 ) -> tuple[Watch, Callable[[], str]]:
     """The trial's `Watch`, and why it said stop: "hopeless", "late" or ""."""
-    reasons = [""]
+    reasons, reported = [""], set(journal.trials()[trial.number].intermediate_values)
 
     def report(epoch: int, accuracy: float) -> None:
-        trial.report(accuracy, epoch)
+        if epoch not in reported:
+            trial.report(accuracy, epoch)
+            reported.add(epoch)
         if subject.epochs is not None and epoch < subject.epochs and trial.should_prune():
             reasons[0] = "hopeless"
 

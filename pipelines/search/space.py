@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from extract.errors import InvalidInput, nearest, unknown
+from pipelines import nodes
 
 ENTRY_KEYS = ("low", "high", "log", "step", "int")
 FORMS = "a list of choices or {low, high} with log, step or int"
@@ -90,14 +93,24 @@ def check_names(space: Space, *, known: Iterable[str], what: str) -> None:
 
 
 def read(path: Path) -> Any:
-    """What the YAML file at `path` holds as plain values; of a study, its `search` section."""
-    from pipelines import nodes
+    """What the YAML file at `path` holds as plain values; of a study, its `search` section.
 
+    Raises `InvalidInput` with file, line and column for what is no YAML and for a key that stands twice.
+    """
     tree = nodes.read(path)
-    content = None if tree.root is None else tree.plain(tree.root)
+    if tree.root is None:
+        return None
+    _refuse_doubles(tree, tree.root)
+    content = tree.plain(tree.root)
     if isinstance(content, Mapping) and ("search" in content or "jobs" in content):
         return content.get("search")
     return content
+
+
+def _refuse_doubles(tree: nodes.Tree, node: yaml.Node) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for _, value in tree.items(node, "a search space"):
+            _refuse_doubles(tree, value)
 
 
 def as_json(space: Space) -> dict[str, Any]:

@@ -25,9 +25,9 @@ class Outcome:
 class Watch:
     """How a trial talks to its search while it runs.
 
-    `report(epoch, accuracy)` after each epoch, counted from 1; `stop()` asks whether to give up now, because the
-    trial is hopeless or the search is out of time. What an interrupted trial needs to go on stands in `folder`,
-    which is its own; only the best trial's outlives its trial.
+    `report(epoch, accuracy)` after each epoch, counted from 1 (again is no harm); `stop()` asks whether to give up
+    now, because the trial is hopeless or the search is out of time. What an interrupted trial needs to go on stands
+    in `folder`, which is its own; only the best trial's outlives its trial.
     """
 
     folder: Path

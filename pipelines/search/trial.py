@@ -1,6 +1,8 @@
 """One trial of a network: trained as the train stage does on what is not held out, judged there. No test images."""
 
+import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from torch import nn
@@ -9,6 +11,7 @@ import heads
 from extract import datasets
 from extract.folder import without_unreadable
 from extract.images import ImageSet, subset
+from finetune import history
 from finetune.batches import Images
 from finetune.recipes import Recipe
 from finetune.train import Interrupted, Moment, fit
@@ -16,16 +19,16 @@ from pipelines import answering, pixels, stages, starts, watching
 from pipelines.context import Context
 from pipelines.interrupts import deferred
 from pipelines.search.subject import Outcome, Watch
-from pipelines.specs import NetworkKey, NetworkSpec, Source, resolve_network, weights_source
+from pipelines.specs import NetworkKey, NetworkSpec
+from pipelines.training import Inputs
 
 
 @dataclass(frozen=True)
 class _Prepared:
     """A key with all that its training needs in memory: images that learn, images that judge, the network's form."""
 
-    spec: NetworkSpec
     key: NetworkKey
-    source: Source
+    inputs: Inputs
     how: starts.Form
     train: Images
     train_rows: np.ndarray
@@ -34,7 +37,7 @@ class _Prepared:
 
     @property
     def recipe(self) -> Recipe:
-        return Recipe(**{**self.key.recipe_options, **self.spec.speed()})
+        return Recipe(**{**self.key.recipe_options, **self.inputs.speed})
 
 
 class Training:
@@ -45,7 +48,6 @@ class Training:
         images = replace(images, splits={"train": images.splits["train"]})
         if spec.on_bad_image == "skip":
             images, _ = without_unreadable(images)
-        self._located = located
         self._images: ImageSet = subset(images, train=spec.subset, test=None, seed=spec.seed)
         self._loaded: dict[object, pixels.Loaded] = {}
 
@@ -79,17 +81,15 @@ class Training:
         return Outcome(scores.accuracy, scores.log_loss)
 
     def _prepared(self, spec: NetworkSpec, context: Context) -> _Prepared:
-        key = resolve_network(spec, located=self._located, device=context.device, workspace=context.workspace)
-        source = weights_source(spec, context.workspace)
-        how = starts.form(key, self._images, source=source)
+        key, inputs = stages.network_inputs(spec, context)
+        how = starts.form(key, self._images, source=inputs.source)
         loaded = self._pixels(how, context)
         every = loaded.splits["train"]
         rows, held_rows = heads.held_out(every.labels, key.validation, seed=key.seed)
         train = pixels.take(every, rows)
         return _Prepared(
-            spec=spec,
             key=key,
-            source=source,
+            inputs=inputs,
             how=how.measured(train),
             train=train,
             train_rows=rows,
@@ -113,7 +113,7 @@ class Training:
 
 
 def _trained(ready: _Prepared, watch: Watch, context: Context) -> nn.Module:
-    start = starts.network(ready.key, ready.how, source=ready.source)
+    start = starts.network(ready.key, ready.how, source=ready.inputs.source)
     if ready.key.mode == "head-first":
         _install_head(start, ready, context)
     seen = watching.Watch(context, images=len(ready.train))
@@ -121,10 +121,13 @@ def _trained(ready: _Prepared, watch: Watch, context: Context) -> nn.Module:
     def moment(now: Moment) -> None:
         seen.moment(now)
         if now.row is not None:
-            watch.report(int(now.row["epoch"]), now.row["held_out_accuracy"])
+            _report([now.row], watch)
 
+    _report(
+        _kept_rows(watch.folder), watch
+    )  # an epoch may have been kept and its process killed before it was reported
     with deferred() as asked:
-        return fit(
+        fitted = fit(
             start,
             ready.train,
             ready.held,
@@ -138,13 +141,26 @@ def _trained(ready: _Prepared, watch: Watch, context: Context) -> nn.Module:
             resize=ready.resize,
             whiten=ready.key.weights == "none",
             progress=moment,
+            notice=context.notice,
             stop=lambda: asked() or watch.stop(),
-        ).network
+        )
+    _report(fitted.history, watch)
+    return fitted.network
+
+
+def _report(rows: history.History, watch: Watch) -> None:
+    for row in rows:
+        watch.report(int(row["epoch"]), row["held_out_accuracy"])
+
+
+def _kept_rows(folder: Path) -> history.History:
+    path = folder / history.NAME
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def _install_head(start: nn.Module, ready: _Prepared, context: Context) -> None:
     """The logistic head with which the train stage would begin, fitted on the images that learn."""
-    head = stages._heading(ready.spec, context).head(
+    head = ready.inputs.heading.head(
         ready.key,
         ready.train_rows,
         labels=ready.train.labels.numpy(),

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from extract.errors import InvalidInput
@@ -78,9 +78,9 @@ def test_a_file_is_a_space_or_a_study_with_a_search_section(tmp_path):
     study.write_text("name: s\njobs: []\nsearch:\n  head: mlp\n  space: {dropout: [0.1, 0.2]}\n")
     assert parse(read(plain), what="x")["learning_rate"] == Range(1e-4, 1, log=True)
     assert read(study) == {"head": "mlp", "space": {"dropout": [0.1, 0.2]}}
-    for bad in ("a: [1", "a: 1\na: 2\n"):
+    for bad in ("a: [1", "a: [1]\na: [2]\n", "a: {low: 1, low: 2, high: 3}"):
         plain.write_text(bad)
-        with pytest.raises(InvalidInput, match=r"space.yaml"):
+        with pytest.raises(InvalidInput, match=r"space.yaml:\d+:\d+: "):
             parse(read(plain), what="x")
 
 
@@ -107,6 +107,7 @@ choices = st.lists(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text("abcdefgh", min_size=1, max_size=3), st.one_of(ranges, choices), min_size=1, max_size=3))
 def test_the_full_form_of_a_space_is_the_same_space(raw):
     space = parse(raw, what="x")
