@@ -47,12 +47,12 @@ def find(
     Makes no folder and writes nothing. A cache entry that cannot be read (half written) counts as none.
     """
     place = workspace / "cache"
-    if not place.is_dir():
-        return None
-    cached = _cached(stage, place)
-    if not cached.check_call_in_cache(key, None):
+    if not (place / "joblib" / Path(*stage.__module__.split("."), stage.__name__)).is_dir():
         return None
     try:
+        cached = _cached(stage, place)
+        if not cached.check_call_in_cache(key, None):
+            return None
         record = cached(key, None)
     except Exception:  # noqa: BLE001 (joblib computes what it cannot read, and there is no context to compute with)
         return None

@@ -66,13 +66,19 @@ def removable(workspace: Path, kept: Sequence[Kept], *, to_bytes: int) -> list[K
 
 
 def remove(kept: Sequence[Kept]) -> list[Kept]:
-    """Deletes the files that nobody works on, and returns them."""
+    """Deletes the files that nobody works on, and returns them; `InvalidInput` where the disk forbids it."""
     gone = []
     for one in kept:
-        with _held(one) as is_free:
-            if is_free:
-                one.path.unlink(missing_ok=True)
-                gone.append(one)
+        try:
+            with _held(one) as is_free:
+                if is_free:
+                    one.path.unlink(missing_ok=True)
+                    gone.append(one)
+        except OSError as error:
+            raise InvalidInput(
+                f"workspace must be a directory that can be written; got {str(one.path)!r} ({error.strerror}). "
+                "Free it where it can be."
+            ) from error
     return gone
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pipelines.plan import Plan, Planned
     from pipelines.study import Study
 
+FIRST = "extracted first"
+
 
 @click.command("run")
 @click.argument("study")
@@ -66,7 +68,7 @@ def _show(run: options.Run, described: "Study", planned: "Plan") -> None:
     from pipelines.plan import Planned
 
     estimator = Estimator(run.workspace, device=run.device)
-    listed = [Planned(job, "missing", reason="extracted first") for job in planned.implied()] + list(planned.jobs)
+    listed = [Planned(job, "missing", reason=FIRST) for job in planned.implied()] + list(planned.jobs)
     names = labels([one.job for one in listed])
     lines = [_line(one, name, estimator) for one, name in zip(listed, names, strict=True)]
     counts = {state: len(planned.of(state)) for state in ("cached", "missing", "impossible")}
@@ -91,19 +93,19 @@ def _plan_text(values: dict[str, Any]) -> str:
     rows = [
         [
             line["job"],
-            line["state"],
+            line["state"] if line["note"] != FIRST else "missing, needed first",
             "" if line["seconds"] is None else duration(line["seconds"]),
             "" if line["bytes"] is None else size(line["bytes"]),
-            line["note"],
         ]
         for line in values["plan"]
     ]
-    return (
-        table(["job", "state", "time", "disk", ""], rows)
-        + f"\n{values['jobs']} jobs: {values['cached']} cached, {values['missing']} missing, "
-        + f"{values['impossible']} impossible; about {duration(values['seconds'])} one after another, "
-        + f"{size(values['bytes'])} on disk"
+    reasons = [f"{line['job']}: {line['note']}" for line in values["plan"] if line["note"] not in ("", FIRST)]
+    total = (
+        f"{values['jobs']} jobs: {values['cached']} cached, {values['missing']} missing, "
+        f"{values['impossible']} impossible; about {duration(values['seconds'])} one after another, "
+        f"{size(values['bytes'])} on disk"
     )
+    return "\n".join([table(["job", "state", "time", "disk"], rows), *reasons, total])
 
 
 def _compute(run: options.Run, described: "Study", planned: "Plan", *, how: "Engine") -> None:
