@@ -1,0 +1,172 @@
+"""Images a second of training on CIFAR-10, the plain loop and ours in turn in one run.
+
+plain: what students write today: torchvision's CIFAR-10 with RandomCrop, RandomHorizontalFlip, ToTensor and
+    Normalize, a DataLoader with as many workers as cores, float32, torch.optim.SGD, the loss read every step;
+ours: the same network, batch, optimiser and augmentation through `finetune.trainer`, as `fit` runs it: images on
+    the device, the precision that the hardware multiplies, channels last, compiled or not.
+
+    python -m benchmarks.training --data-dir DIR [--networks resnet18,...] [--batch-size 128] [--seconds 60]
+
+Also the share of data and augmentation in one of our steps, timed apart on the same batches. Warm-up and compiling
+are left out of the rates and reported. Ratios are medians over rounds of ratios within a round.
+"""
+
+import argparse
+import itertools
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from torch import nn
+from torchvision import transforms
+
+from benchmarks.hardware import earlier_today, write
+from extract import cifar
+from extract.machine import core_count
+from extract.runtime import Stopwatch, resolve_device, resolve_precision, torch_device
+from finetune import engine, networks
+from finetune.batches import Images
+from finetune.recipes import overridden, recipe
+from finetune.trainer import How, Trainer
+from heads.optimise import Totals
+
+NETWORKS = ("resnet18",)
+LIBRARIES = ("torch", "torchvision", "timm", "numpy")
+NORMALISATION = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+WARM_UP_STEPS = 3
+
+
+def main() -> None:
+    """Parses the command line, measures every network, writes the result file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--networks", default=",".join(NETWORKS))
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--seconds", type=float, default=60.0, help="about how long a side is measured in a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto")
+    given = parser.parse_args()
+    device = resolve_device("auto")
+    results = earlier_today("training", "results")
+    for name in given.networks.split(","):
+        key = f"{name}, batch {given.batch_size}, compile {given.compile}"
+        results[key] = measure(
+            name,
+            given.data_dir,
+            device=device,
+            batch_size=given.batch_size,
+            compiled=given.compile,
+            seconds=given.seconds,
+            rounds=given.rounds,
+        )
+        print(key, {name: value for name, value in results[key].items() if name != "rounds"}, flush=True)
+        print(write("training", {"device": device, "results": results}, libraries=LIBRARIES), flush=True)
+
+
+def measure(
+    name: str, data_dir: Path, *, device: str, batch_size: int, compiled: str, seconds: float, rounds: int
+) -> dict[str, Any]:
+    """Rates of both sides for one network, and our share of data and augmentation."""
+    ours = Ours(name, data_dir, device=device, batch_size=batch_size, compiled=compiled)
+    sides: dict[str, Callable[[], float]] = {
+        "plain": lambda: plain_rate(name, data_dir, device=device, batch_size=batch_size, seconds=seconds),
+        "ours": lambda: ours.rate(seconds),
+    }
+    measured = [{side: rate() for side, rate in sides.items()} for _ in range(rounds)]
+    medians = {side: statistics.median(one[side] for one in measured) for side in sides}
+    step_seconds = batch_size / medians["ours"]
+    data_seconds = ours.data_seconds()
+    flops = 3 * engine.forward_flops(ours.trainer.network, (32, 32))
+    return {
+        "images_per_second": medians,
+        "ours/plain": statistics.median(one["ours"] / one["plain"] for one in measured),
+        "data_and_augmentation_share": data_seconds / step_seconds,
+        "step_seconds": step_seconds,
+        "data_seconds": data_seconds,
+        "training_flops_per_image": flops,
+        "flops_per_second": flops * medians["ours"],
+        "warm_up_and_compile_seconds": ours.start_seconds,
+        "precision": ours.trainer.how.precision,
+        "engine": ours.trainer.how.engine,
+        "rounds": measured,
+    }
+
+
+def plain_rate(name: str, data_dir: Path, *, device: str, batch_size: int, seconds: float) -> float:
+    """Images a second of the ordinary script, its first steps and the start of its workers left out."""
+    transform = transforms.Compose(
+        [
+            transforms.RandomCrop(32, padding=4),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize(*NORMALISATION),
+        ]
+    )
+    dataset = torchvision.datasets.CIFAR10(str(data_dir), train=True, transform=transform)
+    loader = torch.utils.data.DataLoader(
+        dataset, batch_size=batch_size, shuffle=True, num_workers=core_count(), pin_memory=device != "cpu"
+    )
+    network = networks.build(name, class_count=10, image_size=32).to(device).train()
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+    done, watch, running = 0, Stopwatch(device), 0.0
+    for step, (images, labels) in enumerate(itertools.chain.from_iterable(itertools.repeat(loader))):
+        if step == WARM_UP_STEPS:
+            done, watch = 0, Stopwatch(device)
+        images, labels = images.to(device), labels.to(device)
+        optimiser.zero_grad()
+        loss = nn.functional.cross_entropy(network(images), labels)
+        loss.backward()
+        optimiser.step()
+        running += loss.item()
+        done += len(labels)
+        if step >= WARM_UP_STEPS and watch.seconds() > seconds:
+            break
+    return done / watch.seconds()
+
+
+class Ours:
+    """The trainer that `fit` uses, run for a while at a time."""
+
+    def __init__(self, name: str, data_dir: Path, *, device: str, batch_size: int, compiled: str) -> None:
+        place = torch_device(device)
+        split = cifar.load("cifar10", cifar.find("cifar10", data_dir)).splits["train"]
+        train = Images(torch.from_numpy(split.images.array), torch.from_numpy(split.labels)).to(place)
+        network = networks.build(name, class_count=10, image_size=32).to(place, memory_format=torch.channels_last)
+        chosen = overridden(recipe("standard"), batch_size=batch_size)
+        how = engine.choose(
+            compiled, network, image_count=len(train) * chosen.epochs, image_size=(32, 32), device=device
+        )
+        precision = resolve_precision("auto", device)
+        self.trainer = Trainer(network, train, recipe=chosen, how=How(NORMALISATION, 0, place, precision, how, None))
+        self.trainer.start(None)
+        watch = Stopwatch(device)
+        self._run(lambda totals: totals.step >= WARM_UP_STEPS)
+        self.start_seconds = watch.seconds()
+
+    def rate(self, seconds: float) -> float:
+        """Images a second over about `seconds`."""
+        watch = Stopwatch(str(self.trainer.how.device))
+        rows = self._run(lambda totals: watch.seconds() > seconds)
+        return rows / watch.seconds()
+
+    def data_seconds(self, steps: int = 20) -> float:
+        """Seconds for one batch alone: drawn, gathered, augmented, normalised; the draws of an epoch shared out."""
+        watch = Stopwatch(str(self.trainer.how.device))
+        for _ in itertools.islice(self.trainer.batches(0), steps):
+            pass
+        first = watch.seconds()
+        watch = Stopwatch(str(self.trainer.how.device))
+        next(iter(self.trainer.batches(0)))
+        start = watch.seconds()  # the draws of the whole epoch, and one batch
+        each = (first - start) / (steps - 1)
+        return each + max(start - each, 0.0) / self.trainer.steps_per_epoch
+
+    def _run(self, stop: Callable[[Totals], bool]) -> int:
+        return sum(epoch.totals.row_count for epoch in itertools.islice(self.trainer.epochs(stop=stop), 1))
+
+
+if __name__ == "__main__":
+    main()
