@@ -53,15 +53,15 @@ def drawing(description: Description) -> str:
 
 def amount(number: float) -> str:
     """A count for people: 950, 11.2 k, 3.4 M, 1.2 G."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= size:
-            return f"{number / size:.3g} {unit}" if number < 1000 * size else f"{number / size:.0f} {unit}"
-    return f"{number:.0f}"
+    for unit, size in (("", 1.0), (" k", 1e3), (" M", 1e6)):
+        if number / size < 999.5:
+            return f"{number / size:.3g}{unit}"
+    return f"{number / 1e9:.3g} G" if number < 999.5e9 else f"{number / 1e9:.0f} G"
 
 
 def bytes_text(count: float) -> str:
     """Bytes in powers of 1000: 296 B, 1.6 kB."""
-    return f"{amount(count)}B" if count >= 1000 else f"{count:.0f} B"
+    return f"{amount(count)}B" if count >= 999.5 else f"{count:.0f} B"
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
