@@ -150,13 +150,14 @@ def _few(table: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> Chart
     ]
     across = theme.x("shots", "labels per class", log=[point["shots"] for point in points], axis_format="~g")
     base = alt.Chart(theme.data(points))
-    up = theme.y("low", "test accuracy, %")
+    title = "test accuracy, %"
+    up = theme.y("low", title)
     band = base.mark_area(opacity=0.2, color=theme.BLUE).encode(x=across, y=up, y2=alt.Y2(field="high"))
-    line = base.mark_line(strokeWidth=2, color=theme.BLUE, point=True).encode(x=across, y=theme.y("mean", None))
+    line = base.mark_line(strokeWidth=2, color=theme.BLUE, point=True).encode(x=across, y=theme.y("mean", title))
     whole = alt.Chart(theme.data([{"all": 100 * record["test"]["accuracy"]}]))
     rule = whole.mark_rule(strokeDash=[4, 3], color=theme.MUTED).encode(y=alt.Y(field="all", type="quantitative"))
-    title = "Few labels: mean and range of the draws; dashed: all labels"
-    return alt.layer(band, line, rule).properties(**SIZE, title=title)
+    caption = "Few labels: mean and range of the draws; dashed: all labels"
+    return alt.layer(band, line, rule).properties(**SIZE, title=caption)
 
 
 def _rule(field: str, value: float | None) -> list[alt.Chart]:
