@@ -1,0 +1,278 @@
+"""`pipeline train` as a user meets it: what it answers, keeps, remembers, goes on with, and refuses."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+import heads
+from pipelines import predict, records, stages, watching
+from pipelines.context import Context
+from pipelines.specs import NetworkSpec
+
+TINY = {
+    "network": "resnet8",
+    "width": 0.5,
+    "dataset": "digits",
+    "subset": 200,
+    "test_subset": 100,
+    "recipe": "laptop",
+    "epochs": 2,
+    "batch_size": 50,
+    "crop": 0,
+    "flip": "none",
+    "small_share": 0.0,
+    "tta": "none",
+}
+WORDS = tuple(word for name, value in TINY.items() for word in (f"--{name.replace('_', '-')}", value))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> tuple[Path, dict]:
+    """A workspace with one trained network, and the answer that the stage gave."""
+    workspace = tmp_path_factory.mktemp("trained") / "workspace"
+    return workspace, stages.train(NetworkSpec(**TINY), Context(workspace))
+
+
+def test_the_answer_has_what_the_design_promises_and_the_record_the_rest(trained):
+    workspace, answer = trained
+    promised = "network parameters flops epochs_run validation_accuracy test_accuracy test_interval train_seconds"
+    assert set(promised.split()) | {"images_per_second", "path", "cached"} <= set(answer)
+    assert answer["epochs_run"] == 2
+    assert answer["validation_accuracy"] is None
+    record = records.read(workspace, answer["run"])
+    assert record["name"] == "resnet8 from scratch (laptop)"
+    assert (record["mode"], record["family"], record["weights"]) == ("scratch", "resnet", "none")
+    assert record["choice"]["held_out_rows"] == 0
+    assert record["choice"]["training_rows"] == 200
+    assert len(record["curves"]["train_loss"]) == 2
+    lines = (Path(answer["path"]) / "history.jsonl").read_text().splitlines()
+    assert [json.loads(line)["train_loss"] for line in lines] == record["curves"]["train_loss"]
+    assert record["bytes"] == (Path(answer["path"]) / "network.safetensors").stat().st_size
+    assert not (workspace / "checkpoints" / answer["run"]).exists()
+
+
+def test_the_kept_logits_are_the_score_and_come_from_the_test_split_in_file_order(trained):
+    from extract import digits
+    from extract.images import subset
+
+    workspace, answer = trained
+    logits, labels = records.logits(workspace, answer["run"])
+    test = subset(digits.load(), train=None, test=100, seed=0).splits["test"]
+    assert np.array_equal(labels, test.labels)
+    assert heads.scores(logits, labels).accuracy == answer["test_accuracy"]
+
+
+def test_parameters_and_flops_are_those_of_a_hand_count(trained):
+    _, answer = trained
+    widths = [(3, 8, 8), (8, 8, 8), (8, 8, 8), (8, 16, 4), (16, 16, 4), (16, 32, 2), (32, 32, 2)]  # in, out, side
+    kernels = sum(9 * before * after for before, after, _ in widths)
+    norms = sum(2 * after for _, after, _ in widths)
+    assert answer["parameters"] == kernels + norms + 32 * 10 + 10
+    assert answer["flops"] == 2 * (sum(9 * before * after * side**2 for before, after, side in widths) + 32 * 10)
+
+
+def test_a_kept_network_gives_the_kept_logits_to_the_bit_from_image_files(trained, tmp_path):
+    from extract import digits
+    from extract.images import subset
+
+    workspace, answer = trained
+    test = subset(digits.load(), train=None, test=100, seed=0).splits["test"]
+    paths = []
+    for row, array in enumerate(test.images.array[:30]):
+        paths.append(tmp_path / f"{row:03d}.png")
+        Image.fromarray(array.transpose(1, 2, 0)).save(paths[-1])
+    one, _ = predict.classifier(answer["run"], context=Context(workspace))
+    kept, _ = records.logits(workspace, answer["run"])
+    assert np.array_equal(one.logits(paths), kept[:30])
+    assert np.array_equal(one.logits(paths[7:8]), kept[7:8])
+    quick, _ = predict.classifier(answer["run"], context=Context(workspace), quick=True)
+    assert np.allclose(quick.logits(paths[7:8]), kept[7:8], atol=1e-4)
+
+
+def test_the_second_time_it_comes_from_the_cache_without_torch(trained):
+    workspace, answer = trained
+    words = ["train", *map(str, WORDS), "--json", "--workspace", str(workspace)]
+    code = f"import sys; from pipelines.cli import main; main({words!r})"
+    code += "\nprint(sorted(set(sys.modules) & {'torch', 'timm', 'sklearn', 'altair'}), file=sys.stderr)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = json.loads(ended.stdout)
+    assert found["cached"] is True
+    assert found["test_accuracy"] == answer["test_accuracy"]
+    assert ended.stderr.strip() == "[]"
+
+
+def test_a_damaged_network_is_trained_again_to_the_same_bits(pipeline):
+    first = pipeline("train", *WORDS, "--json").json
+    weights = Path(first["path"]) / "network.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-8])
+    again = pipeline("train", *WORDS, "--json").json
+    assert again["cached"] is False
+    assert weights.read_bytes() == whole
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_and_asked_again_it_ends_with_the_bits_of_an_uninterrupted_run(
+    trained, pipeline, monkeypatch, tmp_path, number, status
+):
+    _, uninterrupted = trained
+    told = watching.Watch.moment
+
+    def moment(self, now):
+        told(self, now)
+        if now.row is not None and now.epoch == 1:
+            signal.raise_signal(number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watching.Watch, "moment", moment)
+        ended = pipeline("train", *WORDS)
+    assert ended.status == status
+    kept = list((tmp_path / "workspace" / "checkpoints").rglob("checkpoint.pt"))
+    assert len(kept) == 1
+    assert records.read_all(tmp_path / "workspace") == ([], [])  # no result, and no failure either
+    again = pipeline("train", *WORDS, "--json")
+    assert "goes on after epoch 1 of 2" in again.err
+    assert again.json["cached"] is False
+    for name in ("network.safetensors", "test.safetensors"):
+        assert (Path(again.json["path"]) / name).read_bytes() == (Path(uninterrupted["path"]) / name).read_bytes()
+
+
+def test_a_run_that_diverges_leaves_a_failed_record_and_is_never_cached(pipeline, tmp_path):
+    for _ in range(2):
+        ended = pipeline("train", *WORDS, "--learning-rate", "1e30", "--json")
+        assert ended.status == 1
+        assert "lower the learning rate" in ended.json["error"]
+        (record,), problems = records.read_all(tmp_path / "workspace")
+        assert (record["status"], problems) == ("failed", [])
+        assert record["error"] == ended.json["error"]
+
+
+def test_with_a_held_out_part_both_scores_are_told_and_patience_keeps_the_best_epoch(pipeline, tmp_path):
+    words = (*WORDS, "--validation", "0.2", "--epochs", 4, "--patience", 1, "--learning-rate", 0.2, "--json")
+    answer = pipeline("train", *words).json
+    record = records.read(tmp_path / "workspace", answer["run"])
+    judged = record["curves"]["held_out_accuracy"]
+    assert answer["held_out_rows"] == 40
+    assert answer["training_rows"] == 160
+    assert answer["validation_accuracy"] == pytest.approx(max(judged))
+    assert judged[answer["best_epoch"] - 1] == max(judged)
+    assert answer["epochs_run"] == len(judged) <= 4
+    assert record["temperature"] > 0
+
+
+def test_refit_trains_on_everything_for_the_best_number_of_epochs(pipeline, tmp_path):
+    words = (*WORDS, "--validation", "0.2", "--epochs", 3, "--patience", 2)
+    plain = pipeline("train", *words, "--json").json
+    refitted = pipeline("train", *words, "--refit", "--json").json
+    assert refitted["training_rows"] == 200
+    assert refitted["validation_accuracy"] == plain["validation_accuracy"]  # of the network that chose
+    assert refitted["best_epoch"] == plain["best_epoch"]
+    ours, theirs = (load_file(Path(one["path"]) / "network.safetensors") for one in (refitted, plain))
+    assert int(ours["bn1.num_batches_tracked"]) == plain["best_epoch"] * (200 // 50)
+    assert int(theirs["bn1.num_batches_tracked"]) == plain["best_epoch"] * (160 // 50)
+
+
+def test_averaged_views_are_reported_apart(pipeline, trained):
+    _, plain = trained
+    answer = pipeline("train", *WORDS, "--tta", "flip", "--json").json
+    assert answer["test_accuracy"] == plain["test_accuracy"]
+    logits = load_file(Path(answer["path"]) / "test_tta.safetensors")
+    assert (logits["logits"].argmax(1) == logits["labels"]).mean() == answer["test_tta_accuracy"]
+
+
+def test_photographs_are_decoded_once_and_trained_on(pipeline, photo_folder, tmp_path):
+    words = ("train", "--network", "resnet8", "--width", 0.5, "--dataset", photo_folder, "--image-size", 32)
+    answer = pipeline(*words, "--recipe", "laptop", "--epochs", 1, "--batch-size", 4, "--json")
+    assert answer.status == 0, answer.err
+    record = records.read(tmp_path / "workspace", answer.json["run"])
+    assert record["class_names"] == ["flower", "temple"]
+    assert record["image_size"] == 32
+    test = sorted((photo_folder / "flower").iterdir()) + sorted((photo_folder / "temple").iterdir())
+    one, _ = predict.classifier(answer.json["run"], context=Context(tmp_path / "workspace"))
+    kept, labels = records.logits(tmp_path / "workspace", answer.json["run"])
+    found = one.logits(test)
+    assert all(any(np.array_equal(row, logits) for logits in found) for row in kept)
+    assert len(labels) == 3
+
+
+def test_an_unreadable_photograph_is_named_and_skipped_only_when_asked(pipeline, photo_folder):
+    (photo_folder / "flower" / "bad.jpg").write_bytes(b"no image")
+    words = ("train", "--network", "resnet8", "--dataset", photo_folder, "--image-size", 16, "--epochs", 1)
+    refused = pipeline(*words, "--batch-size", 4, "--json")
+    assert refused.status == 2
+    assert "flower/bad.jpg" in refused.json["error"]
+    assert pipeline(*words, "--batch-size", 4, "--on-bad-image", "skip", "--json").status == 0
+
+
+def test_tensorboard_files_hold_the_history(pipeline, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    answer = pipeline("train", *WORDS, "--tensorboard", tmp_path / "board", "--json").json
+    events = EventAccumulator(str(tmp_path / "board"))
+    events.Reload()
+    lines = (Path(answer["path"]) / "history.jsonl").read_text().splitlines()
+    expected = [json.loads(line)["train_loss"] for line in lines]
+    assert [event.value for event in events.Scalars("train_loss")] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_range_test_suggests_a_rate_and_draws_it(pipeline, tmp_path):
+    answer = pipeline("train", *WORDS, "--find-learning-rate", "--plot", tmp_path / "rates.svg", "--json").json
+    assert answer["rates"] == sorted(answer["rates"])
+    assert len(answer["losses"]) == len(answer["rates"]) > 10
+    assert answer["rates"][0] < answer["suggested_learning_rate"] < answer["rates"][-1]
+    assert (tmp_path / "rates.svg").read_text().startswith("<svg")
+    assert list((tmp_path / "workspace").rglob("record.json")) == []
+
+
+MISTAKES = [
+    (("--recipe", "laptp"), "recipe must be a known name; got 'laptp'. Nearest: laptop"),
+    (("--network", "resnt18"), "Nearest: resnet18"),
+    (("--network", "vgg11", "--growth-rate", 12), "architecture option must be one that vgg11 has"),
+    (("--optimiser", "sgdd"), "Nearest: sgd"),
+    (("--learning-rate", -1), "learning_rate must be a number above 0"),
+    (("--epochs", "many"), "many"),
+    (("--patience", 3), "patience 3 must have held-out images to go by; got --validation none"),
+    (("--schedule", "plateau"), "schedule plateau must have held-out images"),
+    (("--refit",), "refit True must have held-out images"),
+    (("--subset", 20), "subset must be at least one batch, 50 images; got 20"),
+    (("--subset", 60, "--validation", 30), "training images must be at least one batch, 50; got 30"),
+    (("--validation", "2.5"), "validation must be a share"),
+    (("--network", "vgg11", "--image-size", 8), "image size must be at least"),
+    (("--plot", "x.svg"), "plot must come with --find-learning-rate"),
+    (("--find-learning-rate", "--plot", "x.doc"), "plot must be a file that ends in"),
+    (("--learning-rte", 1), "--learning-rate"),
+    (("--weights", "packaged"), "--weights"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), MISTAKES, ids=[" ".join(map(str, words)) for words, _ in MISTAKES])
+def test_a_mistake_ends_with_status_2_and_one_sentence(pipeline, tmp_path, words, sentence):
+    ended = pipeline("train", *WORDS, *words)
+    assert ended.status == 2, ended.err
+    assert sentence in ended.err
+    assert len([line for line in ended.err.splitlines() if line.startswith("error: ")]) == 1
+    assert records.read_all(tmp_path / "workspace") == ([], [])
+
+
+def test_a_checkpoint_of_another_spec_or_with_other_classes_is_refused(pipeline, tmp_path, monkeypatch):
+    def moment(self, now):
+        if now.row is not None:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watching.Watch, "moment", moment)
+        pipeline("train", *WORDS)
+        pipeline("train", *WORDS, "--seed", 1)
+    one, other = sorted((tmp_path / "workspace" / "checkpoints").rglob("checkpoint.pt"))
+    other.write_bytes(one.read_bytes())
+    ended = [pipeline("train", *WORDS, "--seed", seed) for seed in (0, 1)]
+    assert sorted(one.status for one in ended) == [0, 2]
+    refused = next(one for one in ended if one.status == 2)
+    assert "must be of the spec" in refused.err
