@@ -165,6 +165,7 @@ def _heading(spec: NetworkSpec, context: Context) -> Heading:
         image_size=spec.image_size,
         subset=spec.subset,
         test_subset=spec.test_subset,
+        storage="float32",  # what the last layer will see, not what is near it
         precision=spec.whole_recipe().precision,
         on_bad_image=spec.on_bad_image,
         seed=spec.seed,

@@ -1,0 +1,67 @@
+"""Every option of a recipe and of an architecture is on the command line, explained, and means something."""
+
+from dataclasses import fields
+
+import pytest
+
+from extract.datasets import Located
+from finetune.options import Options
+from finetune.recipes import CHOICES, RECIPES, SPEED_ONLY, Recipe
+from pipelines.cli import network_options
+from pipelines.cli.finetune import finetune_command
+from pipelines.cli.train import train_command
+from pipelines.specs import NetworkKey, NetworkSpec, resolve_network
+
+OTHER = {
+    **{name: [one for one in known if one != getattr(Recipe(), name)][-1] for name, known in CHOICES.items()},
+    "schedule": "one-cycle",
+    "bias_decay": True,
+    "patience": 3,
+    "clip_norm": 1.0,
+    "layer_decay": 0.5,
+    "depth": 14,
+    "growth_rate": 12,
+    "norm": "group",
+    "stem": "cifar",
+}
+NAMES = [one.name for source in (Recipe, Options) for one in fields(source)]
+
+
+def key(tmp_path, **given) -> NetworkKey:
+    spec = NetworkSpec(recipe="standard", validation="0.1", **given)
+    return resolve_network(spec, located=Located("digits", "0" * 64, None), device="cpu", workspace=tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_is_on_both_commands_with_its_own_name_and_an_explanation(name):
+    assert network_options.HELP[name].endswith(".")
+    for command in (train_command, finetune_command):
+        flags = {parameter.name: parameter.opts for parameter in command.params}
+        assert f"--{name.replace('_', '-')}" in flags[name]
+
+
+def test_no_explanation_is_left_over():
+    assert set(network_options.HELP) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_changes_the_run_unless_it_only_changes_speed(tmp_path, name):
+    present = getattr(Recipe(), name, None)
+    value = OTHER[name] if name in OTHER else 0.3 if isinstance(present, float) or present is None else present + 1
+    plain, other = key(tmp_path), key(tmp_path, **{name: value})
+    if name in SPEED_ONLY:
+        assert plain.run() == other.run()
+        assert NetworkSpec(**{name: value}).speed() != NetworkSpec().speed()
+    else:
+        assert plain.run() != other.run()
+
+
+def test_a_key_comes_back_from_its_text(tmp_path):
+    one = key(tmp_path, mixup=0.2, width=0.5)
+    assert NetworkKey.from_text(one.text()) == one
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_is_its_own_unless_overridden(name):
+    assert NetworkSpec(recipe=name).whole_recipe() == RECIPES[name]
+    assert NetworkSpec(recipe=name, epochs=7).whole_recipe().epochs == 7

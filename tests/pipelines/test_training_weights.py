@@ -1,0 +1,146 @@
+"""`pipeline finetune` as a user meets it: modes, weights from everywhere, own runs as weights and as backbones."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file, save_file
+
+from pipelines import records, stages
+from pipelines.context import Context
+from pipelines.specs import NetworkSpec
+
+DATA = ("--dataset", "digits", "--subset", 200, "--test-subset", 100)
+SIZE = ("--image-size", 32)
+RECIPE = ("--epochs", 1, "--batch-size", 50, "--flip", "none", "--crop", 0)
+
+
+@pytest.fixture(scope="module")
+def weights_file(tmp_path_factory) -> Path:
+    """Weights of timm's test_resnet, with a classifier for 1000 classes, as a file from elsewhere."""
+    path = tmp_path_factory.mktemp("weights") / "elsewhere.safetensors"
+    torch.manual_seed(0)
+    save_file(timm.create_model("test_resnet", pretrained=False).state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def tuning(weights_file) -> tuple:
+    return ("finetune", "--network", "test_resnet", "--weights", weights_file, *DATA, *SIZE)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory) -> tuple[Path, dict]:
+    """A workspace with a network that was trained there."""
+    workspace = tmp_path_factory.mktemp("own") / "workspace"
+    spec = NetworkSpec(
+        network="resnet8", width=0.5, dataset="digits", subset=200, test_subset=100, recipe="laptop", epochs=1,
+        batch_size=50,
+    )  # fmt: skip
+    return workspace, stages.train(spec, Context(workspace))
+
+
+def tensors(answer: dict) -> dict[str, torch.Tensor]:
+    return load_file(Path(answer["path"]) / "network.safetensors")
+
+
+def test_frozen_reproduces_the_head_on_extracted_features(pipeline, tuning, weights_file, tmp_path):
+    frozen = pipeline(*tuning, "--mode", "frozen", "--json").json
+    words = ("fit-head", "--backbone", "test_resnet", "--weights", weights_file, *DATA, *SIZE)
+    words = (*words, "--storage", "float32", "--json")
+    head = pipeline(*words).json
+    assert head["cached"] is True  # it is the very head that frozen made its last layer
+    assert frozen["test_accuracy"] == head["test_accuracy"]
+    assert frozen["epochs_run"] == 0
+    ours, labels = records.logits(tmp_path / "workspace", frozen["run"])
+    theirs, same = records.logits(tmp_path / "workspace", head["run"])
+    assert np.array_equal(labels, same)
+    assert np.allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
+    backbone, kept = load_file(weights_file), tensors(frozen)
+    assert all(torch.equal(kept[name], backbone[name]) for name in kept if not name.startswith("fc."))
+
+
+def test_head_first_starts_at_the_frozen_head(pipeline, tuning, tmp_path):
+    frozen = pipeline(*tuning, "--mode", "frozen", "--json").json
+    still = pipeline(*tuning, *RECIPE, "--mode", "head-first", "--learning-rate", "1e-12", "--json").json
+    moved = pipeline(*tuning, *RECIPE, "--mode", "head-first", "--learning-rate", "1e-3", "--json").json
+    assert still["test_accuracy"] == frozen["test_accuracy"]
+    assert moved["log_loss"] != frozen["log_loss"]
+    assert not torch.equal(tensors(moved)["conv1.0.weight"], tensors(frozen)["conv1.0.weight"])
+
+
+def test_with_a_held_out_part_the_starting_head_never_sees_it(pipeline, tuning):
+    frozen = pipeline(*tuning, "--mode", "frozen", "--validation", "0.25", "--json").json
+    everything = pipeline(*tuning, "--mode", "frozen", "--json").json
+    assert (frozen["training_rows"], frozen["held_out_rows"]) == (150, 50)
+    assert frozen["validation_accuracy"] is not None
+    assert not torch.equal(tensors(frozen)["fc.weight"], tensors(everything)["fc.weight"])
+
+
+def test_partial_leaves_the_other_stages_and_their_statistics_to_the_bit(pipeline, tuning, weights_file):
+    answer = pipeline(*tuning, *RECIPE, "--mode", "partial:1", "--batchnorm", "train", "--json").json
+    before, after = load_file(weights_file), tensors(answer)
+    changed = {name.split(".")[0] for name in after if name not in before or not torch.equal(after[name], before[name])}
+    assert changed == {"layer4", "fc"}
+
+
+def test_full_starts_from_the_weights_with_a_new_last_layer(pipeline, tuning, weights_file):
+    answer = pipeline(*tuning, *RECIPE, "--learning-rate", "1e-12", "--json").json
+    before, after = load_file(weights_file), tensors(answer)
+    assert torch.allclose(after["conv1.0.weight"], before["conv1.0.weight"], atol=1e-6)
+    assert after["fc.weight"].shape == (10, before["fc.weight"].shape[1])
+
+
+def test_an_own_run_gives_its_weights(pipeline, own):
+    workspace, answer = own
+    words = ("finetune", "--weights", answer["run"][:8], *DATA, *RECIPE, "--workspace", workspace, "--json")
+    tuned = pipeline(*words, "--mode", "partial:0").json
+    before, after = tensors(answer), tensors(tuned)
+    assert tuned["network"] == "resnet8"
+    assert all(torch.equal(after[name], before[name]) for name in after if not name.startswith("fc."))
+    assert records.read(workspace, tuned["run"])["key"]["weights_run"] == answer["run"]
+
+
+def test_an_own_run_is_a_backbone_whose_embeddings_give_its_logits(pipeline, own):
+    from extract.store import FeatureFile
+
+    workspace, answer = own
+    words = ("extract", "--weights", answer["run"], *DATA, "--storage", "float32", "--workspace", workspace, "--json")
+    made = pipeline(*words).json
+    features = FeatureFile(Path(made["path"])).read("test").features[0]
+    kept = tensors(answer)
+    logits, _ = records.logits(workspace, answer["run"])
+    assert np.allclose(features @ kept["fc.weight"].numpy().T + kept["fc.bias"].numpy(), logits, atol=1e-4)
+    assert pipeline(*words).json["cached"] is True
+    head = pipeline("fit-head", "--weights", answer["run"], *DATA, "--c-grid", "0.1,1", "--workspace", workspace)
+    assert head.status == 0, head.err
+
+
+def test_a_run_of_a_head_or_of_nothing_is_no_source_of_weights(pipeline, own):
+    workspace, answer = own
+    for words in (("extract",), ("finetune", *RECIPE)):
+        ended = pipeline(*words, "--weights", "0123456789ab", *DATA, "--workspace", workspace)
+        assert ended.status == 2
+        assert "run must be a known name" in ended.err
+    other = ("finetune", "--network", "resnet20", "--weights", answer["run"], *DATA, *RECIPE)
+    assert "network must be the one that the run trained, resnet8" in pipeline(*other, "--workspace", workspace).err
+
+
+MISTAKES = [
+    (("--mode", "partial:6"), "partial must be at most the 5 stages"),
+    (("--mode", "partial:K"), "mode must name a number of stages"),
+    (("--mode", "frozn"), "Nearest: frozen"),
+    (("--mode", "frozen", "--epochs", 3), "epochs must be left out in mode frozen"),
+    (("--weights", "none"), "weights must be pretrained, packaged, a file or a run"),
+    (("--weights", "nowhere.safetensors"), "or a file"),
+    (("--mode", "frozen", "--find-learning-rate"), "mode must be one that trains"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), MISTAKES, ids=[" ".join(map(str, words)) for words, _ in MISTAKES])
+def test_a_mistake_ends_with_status_2_and_one_sentence(pipeline, tuning, words, sentence):
+    ended = pipeline(*tuning, *words)
+    assert ended.status == 2, ended.err
+    assert sentence in ended.err
