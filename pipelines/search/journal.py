@@ -20,6 +20,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from extract.errors import DamagedFile
 from pipelines.search.space import Choices, Range, Space
 
 STARTUP_TRIALS = 8  # drawn at random before the model of good parameters begins to choose
@@ -44,9 +45,12 @@ class Journal:
         (self._folder / "leases").mkdir(parents=True, exist_ok=True)
         path = self._folder / "journal.log"
         with self._locked():
-            storage = JournalStorage(JournalFileBackend(str(path), lock_obj=_MendingLock(path)))  # type: ignore[arg-type]
             self.study = optuna.create_study(
-                study_name=name, storage=storage, direction="maximize", load_if_exists=True, pruner=_pruner(epochs)
+                study_name=name,
+                storage=_storage(path),
+                direction="maximize",
+                load_if_exists=True,
+                pruner=_pruner(epochs),
             )
 
     def next(self, total: int) -> Trial | None:
@@ -170,6 +174,15 @@ def importance(study: optuna.Study) -> dict[str, float]:
         return {}
     found = optuna.importance.get_param_importances(study)
     return {name: float(share) for name, share in found.items()}
+
+
+def _storage(path: Path) -> JournalStorage:
+    try:
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=_MendingLock(path)))  # type: ignore[arg-type]
+    except (ValueError, KeyError, AssertionError) as error:
+        raise DamagedFile(
+            f"journal of the search must be whole; got {str(path)!r} ({error}). Remove its folder to search anew."
+        ) from error
 
 
 class _MendingLock:

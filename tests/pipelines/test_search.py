@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from extract.errors import InvalidInput, PipelineError
+from extract.errors import DamagedFile, InvalidInput, PipelineError
 from extract.store import FeatureFile
 from pipelines import records, stages
 from pipelines.context import Context
@@ -279,6 +279,37 @@ def test_half_a_line_of_a_killed_process_harms_no_later_one(workspace, scripted)
     again = search(subject, Wanted(trials=6, name="torn"), Context(workspace))
     assert again["trials"][:2] == found["trials"]
     assert len(again["trials"]) == 6
+
+
+def test_a_damaged_journal_is_refused_and_named(workspace, scripted):
+    found = search(scripted({1: Outcome(0.5)}), Wanted(trials=1, name="bad"), Context(workspace))
+    journal = Path(found["path"]) / "journal.log"
+    journal.write_bytes(b"{]\n" + journal.read_bytes())
+    with pytest.raises(DamagedFile, match="journal of the search must be whole"):
+        search(scripted({1: Outcome(0.5)}), Wanted(trials=1, name="bad"), Context(workspace))
+
+
+def test_a_trial_that_ends_every_process_is_given_up(workspace, scripted):
+    subject = scripted({1: KeyboardInterrupt()})
+    for _ in range(10):
+        with pytest.raises(KeyboardInterrupt):
+            search(subject, Wanted(trials=1), Context(workspace))
+    with pytest.raises(PipelineError, match="the process that ran it ended early 10 times"):
+        search(subject, Wanted(trials=1), Context(workspace))
+    assert len(subject.judged) == 10
+
+
+def test_out_of_time_while_another_runs_a_trial_the_winner_is_left_to_that_one(workspace, scripted):
+    def meanwhile(watch):
+        inner.append(search(scripted(script), wanted(timeout=0.5), Context(workspace)))
+        return Outcome(0.6)
+
+    script, inner = {1: meanwhile}, []
+    wanted = lambda timeout=None: Wanted({"x": [1]}, trials=1, timeout=timeout, name="both")  # noqa: E731
+    outer = search(scripted(script), wanted(), Context(workspace))
+    assert (inner[0]["best_run"], [one["state"] for one in inner[0]["trials"]]) == (None, ["running"])
+    assert outer["best"]["value"] == 0.6
+    assert outer["best_run"]
 
 
 def test_when_the_time_is_out_no_trial_is_begun_and_the_best_so_far_wins(workspace, scripted):
