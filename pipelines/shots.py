@@ -1,7 +1,9 @@
 """Feature file x head x few labels -> accuracy against labels a class: what the few-label stage computes."""
 
+from pathlib import Path
 from typing import Any
 
+from pipelines import records
 from pipelines.fitting import Inputs, matched
 from pipelines.specs.shots import ShotsKey
 
@@ -35,6 +37,13 @@ def compute(key: ShotsKey, inputs: Inputs) -> dict[str, Any]:
         scores = heads.scores(one.head.logits(test.features[0]), test.labels, classes=one.head.classes_)
         accuracies[one.shots].append(scores.accuracy)
     return {"rows": [_row(count, found) for count, found in accuracies.items()]}
+
+
+def keep(workspace: Path, run: str, rows: list[dict[str, Any]]) -> None:
+    """Adds the `rows` to the record of `run`, under `shots`, where the report finds them."""
+    record = records.read(workspace, run)
+    if record.get("shots") != rows:
+        records.write(workspace, {**record, "shots": rows})
 
 
 def _row(count: int, accuracies: list[float]) -> dict[str, Any]:

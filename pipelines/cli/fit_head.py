@@ -44,6 +44,7 @@ def fit_head_command(
     once. Bare, it takes the workspace's newest feature file.
     """
     from pipelines import repeats, stages
+    from pipelines import shots as few_shots
     from pipelines.specs import HeadSpec
 
     spec = HeadSpec(**head_options, seed=run.seed)
@@ -58,6 +59,7 @@ def fit_head_command(
         answer["few_labels"] = stages.few_labels(
             spec, run.context(), features_path=path, counts=shots, draws=5 if draws is None else draws
         )
+        few_shots.keep(run.workspace, answer["run"], answer["few_labels"])
     if plot is not None:
         answer["plot"] = _plotted(run, answer, plot)
     run.reporter.result(answer, _text(answer))

@@ -19,7 +19,10 @@ def fit(pipeline, *words) -> dict:
 
 
 def test_two_runs_are_compared_image_by_image(pipeline, tmp_path):
-    weak, strong = fit(pipeline, "--head", "knn", "--k", 200), fit(pipeline, "--c-grid", "0.01")
+    weak, strong = (
+        fit(pipeline, "--head", "knn", "--k", 200, "--temperatures", "none"),
+        fit(pipeline, "--c-grid", "0.01"),
+    )
     found = pipeline("compare", weak["run"], strong["run"][:5], "--json").json
     (logits_a, labels), (logits_b, _) = (records.logits(tmp_path / "workspace", one["run"]) for one in (weak, strong))
     right_a, right_b = logits_a.argmax(1) == labels, logits_b.argmax(1) == labels
@@ -66,7 +69,10 @@ def test_labels_that_differ_are_refused_though_the_data_set_bears_the_same_diges
 
 def test_runs_are_listed_chosen_and_sorted(pipeline, tmp_path):
     assert pipeline("runs", "--json").json == {"runs": [], "count": 0, "problems": [], "csv": None}
-    knn, logistic = fit(pipeline, "--head", "knn", "--k", 200), fit(pipeline, "--c-grid", "0.01")
+    knn, logistic = (
+        fit(pipeline, "--head", "knn", "--k", 200, "--temperatures", "none"),
+        fit(pipeline, "--c-grid", "0.01"),
+    )
     workspace, table = tmp_path / "workspace", tmp_path / "runs.csv"
     records.failed(workspace, run="f" * 12, kind="network", name="resnet20", key={}, error="no memory")
     (workspace / "runs" / ("0" * 12)).mkdir()

@@ -182,6 +182,7 @@ def test_seeds_are_runs_of_their_own_and_few_labels_a_table(features, pipeline, 
     for row in answer["few_labels"]:
         assert len(row["accuracies"]) == 2
         assert row["deviation"] == pytest.approx(np.std(row["accuracies"], ddof=1))
+    assert records.read(tmp_path / "workspace", answer["run"])["shots"] == answer["few_labels"]
     picture = plot.read_text()
     for text in ("training", "held out", "loss, nats", "labels per class", "mlp on test_resnet"):
         assert text in picture
