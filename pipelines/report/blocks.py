@@ -113,7 +113,6 @@ class Drawing:
     title: str
     caption: str
     svg: str
-    name: str
     kind: str = field(default="drawing", init=False)
 
 

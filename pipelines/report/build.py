@@ -10,6 +10,7 @@ from altair.utils.schemapi import debug_mode
 from extract.errors import InvalidInput
 from pipelines import records
 from pipelines.report import (
+    architectures,
     calibration,
     comparison,
     compromise,
@@ -17,11 +18,13 @@ from pipelines.report import (
     costs,
     differences,
     embeddings,
+    landscape,
     learning,
     mistakes,
     page,
     provenance,
     searches,
+    shots,
     summary,
 )
 from pipelines.report.blocks import Section
@@ -35,7 +38,8 @@ def _silent(*_: Any) -> None:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a report is asked for. `runs` selects (see `selection.selected`); `figures` is a directory for files."""
+    """What a report is asked for. `runs` selects (see `selection.selected`); `figures` is a directory for files,
+    `surface` a run whose loss surface is computed."""
 
     output: Path
     runs: str | None = None
@@ -61,7 +65,7 @@ def build(workspace: Path, wanted: Wanted, *, progress: Callable[[int, int, str]
     study = gather(workspace, wanted.runs)
     images = Images(workspace, wanted.data_dir, wanted.images)
     with debug_mode(False):  # the tests validate every chart; here it would cost most of the time
-        sections = _sections(study, images)
+        sections = _sections(study, images, surface=wanted.surface, progress=progress)
         head = page.Head(wanted.title or "Transfer-learning report", summary.lead(study), f"Made {records.now()[:10]}")
         text = page.render(head, sections, images.thumbnails)
         figures = _figures(sections, wanted.figures, progress)
@@ -69,13 +73,18 @@ def build(workspace: Path, wanted: Wanted, *, progress: Callable[[int, int, str]
     return Built(wanted.output, len(study.results), figures, study.problems)
 
 
-def _sections(study: Study, images: Images) -> list[Section]:
+def _sections(
+    study: Study, images: Images, *, surface: str | None, progress: Callable[[int, int, str], None]
+) -> list[Section]:
     found: list[Section | None] = []
     if study.rows:
         found += [summary.section(study), comparison.section(study)]
         found += [make(study) for make in (compromise.section, differences.section, costs.section)]
-        found += [make(study) for make in (learning.section, searches.section, confusion.section, calibration.section)]
-        found += [mistakes.section(study, images), embeddings.section(study, images)]
+        found += [make(study) for make in (learning.section, shots.section, searches.section, confusion.section)]
+        found += [calibration.section(study), mistakes.section(study, images), embeddings.section(study, images)]
+        found += [architectures.section(study)]
+    if surface is not None:
+        found.append(landscape.section(study, images, run=surface, progress=progress))
     found.append(provenance.section(study))
     study.problems += images.problems
     found.append(provenance.problems(study))

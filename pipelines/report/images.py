@@ -37,12 +37,13 @@ class Images:
         """The test images that a result was scored on, in order, or None where they are not at hand."""
         key = result.test_images
         if key not in self._splits:
-            try:
-                self._splits[key] = self._found(result)
-            except PipelineError as error:
-                self.problems.append(f"images of {result.dataset['name']} cannot be shown: {error}")
-                self._splits[key] = None
+            sampled = result.dataset.get("test_subset")
+            self._splits[key] = self._found(result, "test", test=sampled)
         return self._splits[key]
+
+    def train_split(self, result: Result) -> Split | None:
+        """The training images of a result, held-out ones included, or None where they are not at hand."""
+        return self._found(result, "train", train=result.dataset.get("subset"))
 
     def key(self, result: Result, row: int) -> str:
         """The key of the thumbnail of a test image by its row; "" where it is not at hand."""
@@ -58,14 +59,16 @@ class Images:
             self.thumbnails[key] = data_uri(image)
         return key
 
-    def _found(self, result: Result) -> Split | None:
-        located = self._located(str(result.dataset["name"]), str(result.dataset.get("digest")))
-        if located is None:
+    def _found(self, result: Result, name: str, *, train: int | None = None, test: int | None = None) -> Split | None:
+        try:
+            located = self._located(str(result.dataset["name"]), str(result.dataset.get("digest")))
+            if located is None:
+                return None
+            part = subset(datasets.load(located), train=train, test=test, seed=int(result.dataset.get("seed") or 0))
+        except PipelineError as error:
+            self.problems.append(f"images of {result.dataset['name']} cannot be shown: {error}")
             return None
-        whole = datasets.load(located)
-        sampled = result.dataset.get("test_subset")
-        part = subset(whole, train=None, test=sampled, seed=int(result.dataset.get("seed") or 0))
-        return part.splits["test"]
+        return part.splits[name]
 
     def _located(self, name: str, digest: str) -> datasets.Located | None:
         for dataset, place in self._candidates(name):

@@ -68,7 +68,7 @@ def rows(results: Iterable[Result]) -> list[Row]:
     """
     groups: dict[str, list[Result]] = {}
     for result in results:
-        groups.setdefault(_identity(result), []).append(result)
+        groups.setdefault(identity(result), []).append(result)
     parts: list[list[Result]] = []
     for group in groups.values():
         distinct = len({one.seed for one in group}) == len(group)
@@ -78,35 +78,37 @@ def rows(results: Iterable[Result]) -> list[Row]:
     return [Row(index, part) for index, part in enumerate(ordered, start=1)]
 
 
-def _identity(result: Result) -> str:
+def identity(result: Result, *, but: tuple[str, ...] = ()) -> str:
+    """What a result is, as text, whatever its seed; `but` names further parts of its spec that do not count."""
+    left_out = (*SEEDS, *but)
     key = result.record.get("key")
     parts = {name: value for name, value in key.items() if name != "features"} if isinstance(key, Mapping) else key
     return canonical_json(
         [
             [result.kind, result.mode, result.name, result.architecture, result.head, result.weights],
             result.image_size,
-            _seedless(result.dataset),
-            _seedless(parts),
-            _features(result.record.get("features")),
+            _without(result.dataset, left_out),
+            _without(parts, left_out),
+            _features(result.record.get("features"), left_out),
         ]
     )
 
 
-def _seedless(value: Any) -> Any:
+def _without(value: Any, left_out: tuple[str, ...]) -> Any:
     if isinstance(value, Mapping):
-        return {name: _seedless(one) for name, one in value.items() if name not in SEEDS}
-    return [_seedless(one) for one in value] if isinstance(value, list | tuple) else value
+        return {name: _without(one, left_out) for name, one in value.items() if name not in left_out}
+    return [_without(one, left_out) for one in value] if isinstance(value, list | tuple) else value
 
 
-def _features(features: Any) -> Any:
+def _features(features: Any, left_out: tuple[str, ...]) -> Any:
     """A feature file's spec without seeds, nor the digest of weights that a seed drew."""
     spec = features.get("spec") if isinstance(features, Mapping) else None
     if not isinstance(spec, Mapping):
         return None
     weights = spec.get("weights")
     if isinstance(weights, Mapping) and weights.get("seed") is not None:
-        return _seedless({**spec, "weights": {**weights, "sha256": None}})
-    return _seedless(spec)
+        return _without({**spec, "weights": {**weights, "sha256": None}}, left_out)
+    return _without(spec, left_out)
 
 
 def _field(score: Score, name: str) -> float | None:

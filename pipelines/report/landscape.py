@@ -1,0 +1,144 @@
+"""The loss around one trained network, computed on request and kept beside the workspace's other results."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+
+from extract.errors import InvalidInput
+from extract.images import ImageSet, stratified_rows
+from pipelines import records
+from pipelines.report import theme
+from pipelines.report.blocks import Figure, Section
+from pipelines.report.images import Images
+from pipelines.report.results import Result, number
+from pipelines.report.study import Study
+from pipelines.report.text import clipped
+
+SIDE, REACH, IMAGES = 13, 1.0, 256
+CEILING = (
+    6.0  # times the loss at the network: what lies above is drawn as that, or the valley would have no colour left
+)
+
+
+def section(study: Study, images: Images, *, run: str, progress: Callable[[int, int, str], None]) -> Section:
+    """The surface around the network of `run`, which may be the beginning of a run's name.
+
+    Raises InvalidInput where the run is no trained network of this report, or its images are not at hand.
+    """
+    result = _result(study, run)
+    path = study.workspace / "surfaces" / f"{result.run}-{SIDE}-{IMAGES}.json"
+    found = _kept(path) or _computed(study, images, result, path, progress)
+    return Section(
+        "surface",
+        "Loss surface",
+        f"The training loss of {IMAGES} images on a plane through the weights: two random directions, each filter as "
+        "long as the network's own (Li et al., 2018). The cross is the network. Wide and round valleys are easy to "
+        "train in; walls close by are not.",
+        [_figure(result, found)],
+    )
+
+
+def _result(study: Study, run: str) -> Result:
+    name = records.resolve(study.workspace, run)
+    found = next((one for one in study.results if one.run == name), None)
+    if found is None or found.kind != "network":
+        what = "failed, broken or left out" if found is None else "a head on frozen features"
+        raise InvalidInput(
+            f"--loss-surface must name a trained network; got {name}, which is {what}. Name another run."
+        )
+    return found
+
+
+def _kept(path: Path) -> dict[str, Any] | None:
+    """A surface that was computed before, unless its file is not as it was written."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(found, dict) or not _is_line(found.get("steps")) or not _is_line(found.get("loss")):
+        return None
+    whole = all(number(step) is not None for step in found["steps"]) and all(_is_line(row) for row in found["loss"])
+    return found if whole else None
+
+
+def _is_line(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == SIDE
+
+
+def _computed(
+    study: Study, images: Images, result: Result, path: Path, progress: Callable[[int, int, str], None]
+) -> dict[str, Any]:
+    from finetune.surface import surface
+    from pipelines import kept, pixels
+
+    split = images.train_split(result)
+    if split is None:
+        raise InvalidInput(
+            f"images of {result.dataset['name']} must be at hand for --loss-surface; got none of the recorded digest. "
+            "Name their place with --data-dir or --images."
+        )
+    folder = records.folder(study.workspace, result.run)
+    preprocessing = kept.sidecar(folder).preprocessing
+    sample = split.take(stratified_rows(split.labels, min(IMAGES, len(split)), seed=0))
+    loaded = pixels.load(
+        ImageSet(str(result.dataset["name"]), result.class_names, {"train": sample}),
+        preprocessing,
+        progress=lambda done, total: progress(done, total, "images"),
+    )
+    found = surface(
+        kept.network(folder),
+        loaded.splits["train"],
+        normalisation=(preprocessing.mean, preprocessing.std),
+        resize=loaded.resize,
+        side=SIDE,
+        reach=REACH,
+        progress=lambda done, total: progress(done, total, "points of the loss surface"),
+    )
+    values = {"steps": list(found.steps), "loss": [list(row) for row in found.loss]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    records.write_file(path, json.dumps(values).encode())
+    return values
+
+
+def _figure(result: Result, found: dict[str, Any]) -> Figure:
+    steps, half = found["steps"], (found["steps"][1] - found["steps"][0]) / 2
+    middle = number(found["loss"][SIDE // 2][SIDE // 2]) or 0.0
+    top = CEILING * max(middle, 0.3)
+    values = [
+        {
+            "left": across - half,
+            "right": across + half,
+            "bottom": along - half,
+            "top": along + half,
+            "loss": top if (loss := number(found["loss"][i][j])) is None else min(loss, top),
+            "shown": "not finite" if loss is None else f"{loss:.4g}",
+        }
+        for i, across in enumerate(steps)
+        for j, along in enumerate(steps)
+    ]
+    edge = [steps[0] - half, steps[-1] + half]
+    base = alt.Chart(theme.data(values)).mark_rect(stroke=None)
+    cells = base.encode(
+        x=theme.x("left", "first direction, filter norms", domain=edge, grid=False),
+        x2=alt.X2(field="right"),
+        y=theme.y("bottom", "second direction, filter norms", domain=edge, grid=False),
+        y2=alt.Y2(field="top"),
+        color=alt.Color(
+            field="loss",
+            type="quantitative",
+            scale=alt.Scale(scheme="cividis", reverse=True),
+            legend=alt.Legend(title="loss, nats", gradientLength=180),
+        ),
+        tooltip=theme.tip(("shown", "Loss, nats")),
+    )
+    cross = alt.Chart(theme.data([{"left": 0, "bottom": 0}])).mark_point(
+        shape="cross", size=90, filled=True, color=theme.VERMILLION
+    )
+    chart = alt.layer(
+        cells, cross.encode(x=alt.X(field="left", type="quantitative"), y=alt.Y(field="bottom", type="quantitative"))
+    )
+    caption = f"Loss {middle:.3g} at the network; above {top:.3g} the colour stays the same."
+    return Figure(f"surface-{result.run}", f"Around {clipped(result.name, 50)}", caption, chart, shape="square")

@@ -1,0 +1,133 @@
+"""Few-label curves: accuracy against how many labelled images a head or a network had.
+
+Two sources: runs that differ only by `--subset` (one line for all of them), and the draws of few labels a class that
+a run kept under `shots`, one row {labels_per_class, mean, least, greatest} a count.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from pipelines.report import theme
+from pipelines.report.blocks import Block, Figure, Section
+from pipelines.report.results import Result, number
+from pipelines.report.rows import Row, identity
+from pipelines.report.study import Study, TestSet
+from pipelines.report.text import clipped, grouped, interval, percent
+
+LINES = 10
+TRAINING_ROWS = {"cifar10": 50_000, "cifar100": 50_000, "digits": 1_437}  # of data sets that never change
+
+
+def section(study: Study) -> Section | None:
+    """One figure of each kind for every test set; None where neither has two points to join."""
+    blocks: list[Block] = []
+    for place, test_set in enumerate(study.test_sets(), start=1):
+        blocks += [figure for figure in (_subsets(test_set, place), _draws(test_set, place)) if figure is not None]
+    if not blocks:
+        return None
+    return Section(
+        "labels",
+        "Few labels",
+        "How accuracy grows with the number of labelled training images: where a line is flat, more labels would not "
+        "help it.",
+        blocks,
+    )
+
+
+def training_rows(result: Result) -> int | None:
+    """How many labelled images a run was given, held-out ones included; None where that is not known."""
+    subset = number(result.dataset.get("subset"))
+    if subset:
+        return int(subset)
+    choice = result.record.get("choice")
+    parts = choice if isinstance(choice, Mapping) else {}
+    counts = [number(parts.get(name)) for name in ("training_rows", "held_out_rows")]
+    if counts[0]:
+        return int(sum(count or 0 for count in counts))
+    return TRAINING_ROWS.get(str(result.dataset["name"]))
+
+
+def _subsets(test_set: TestSet, place: int) -> Figure | None:
+    lines: dict[str, list[tuple[int, Row]]] = {}
+    for row in test_set.rows:
+        count = training_rows(row.best)
+        if count:
+            lines.setdefault(identity(row.best, but=("subset",)), []).append((count, row))
+    long = [line for line in lines.values() if len({count for count, _ in line}) > 1][:LINES]
+    points = [
+        {
+            "line": f"{line[0][1].number}  {clipped(line[0][1].best.name, 40)}",
+            "count": count,
+            "mean": 100 * row.accuracy,
+            "low": 100 * row.interval[0],
+            "high": 100 * row.interval[1],
+            "shown": f"{percent(row.accuracy, 2)} ({interval(row.interval)})",
+            "images": f"{grouped(count, 0)} training images",
+        }
+        for line in long
+        for count, row in sorted(line, key=lambda pair: pair[0])
+    ]
+    caption = "Runs that differ only by their training subset, with 95 % intervals."
+    title = f"Accuracy by training images on {clipped(test_set.title, 40)}"
+    return _figure(f"labels-{place}", title, caption, "training images", points)
+
+
+def _draws(test_set: TestSet, place: int) -> Figure | None:
+    points = []
+    for row in [row for row in test_set.rows if len(_table(row.best)) > 1][:LINES]:
+        points += [
+            {
+                "line": f"{row.number}  {clipped(row.best.name, 40)}",
+                "count": one["labels_per_class"],
+                "mean": 100 * one["mean"],
+                "low": 100 * one["least"],
+                "high": 100 * one["greatest"],
+                "shown": f"{percent(one['mean'], 2)} ({interval((one['least'], one['greatest']))})",
+                "images": f"{one['labels_per_class']:.0f} labels a class",
+            }
+            for one in _table(row.best)
+        ]
+    caption = "Mean over draws of the labelled images; bars from the worst draw to the best."
+    title = f"Accuracy by labels a class on {clipped(test_set.title, 40)}"
+    return _figure(f"shots-{place}", title, caption, "labels a class", points)
+
+
+def _table(result: Result) -> list[dict[str, float]]:
+    """The rows under `shots` that can be drawn."""
+    given = result.record.get("shots")
+    table = given.get("table", []) if isinstance(given, Mapping) else given
+    found = []
+    for row in table if isinstance(table, list) else []:
+        values = {name: number(row.get(name)) for name in NEEDED} if isinstance(row, Mapping) else {}
+        known = {name: value for name, value in values.items() if value is not None}
+        if len(known) == len(NEEDED) and known["labels_per_class"] > 0:
+            found.append(known)
+    return found
+
+
+NEEDED = ("labels_per_class", "mean", "least", "greatest")
+
+
+def _figure(name: str, title: str, caption: str, axis: str, points: Sequence[dict[str, Any]]) -> Figure | None:
+    if not points:
+        return None
+    lines = list(dict.fromkeys(point["line"] for point in points))
+    colours = [theme.CLASS_COLOURS[index % len(theme.CLASS_COLOURS)] for index in range(len(lines))]
+    base = alt.Chart(theme.data(points)).encode(
+        x=theme.x("count", axis, log=[point["count"] for point in points], axis_format="~s", grid=False),
+        color=alt.Color(
+            field="line",
+            type="nominal",
+            scale=alt.Scale(domain=lines, range=colours),
+            legend=alt.Legend(title=None, columns=2, labelLimit=280),
+        ),
+        tooltip=theme.tip(("line", "Run"), ("images", "Given"), ("shown", "Accuracy")),
+    )
+    up = theme.y("mean", "test accuracy, %")
+    bars = base.mark_rule(strokeWidth=1.5, opacity=0.5).encode(y=theme.y("low", None), y2=alt.Y2(field="high"))
+    chart = alt.layer(
+        bars, base.mark_line(strokeWidth=2).encode(y=up), base.mark_point(filled=True, size=46).encode(y=up)
+    )
+    return Figure(name, title, caption, chart)
