@@ -25,6 +25,7 @@ from torchvision import transforms
 
 from benchmarks.hardware import earlier_today, write
 from extract import cifar
+from extract.images import Pixels
 from extract.machine import core_count
 from extract.runtime import Stopwatch, resolve_device, resolve_precision, torch_device
 from finetune import engine, networks
@@ -133,8 +134,10 @@ class Ours:
     def __init__(self, name: str, data_dir: Path, *, device: str, batch_size: int, compiled: str) -> None:
         place = torch_device(device)
         split = cifar.load("cifar10", cifar.find("cifar10", data_dir)).splits["train"]
-        train = Images(torch.from_numpy(split.images.array), torch.from_numpy(split.labels)).to(place)
-        network = networks.build(name, class_count=10, image_size=32).to(place, memory_format=torch.channels_last)
+        pixels = split.images
+        assert isinstance(pixels, Pixels)
+        train = Images(torch.from_numpy(pixels.array), torch.from_numpy(split.labels)).to(place)
+        network = networks.build(name, class_count=10, image_size=32).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
         chosen = overridden(recipe("standard"), batch_size=batch_size)
         how = engine.choose(
             compiled, network, image_count=len(train) * chosen.epochs, image_size=(32, 32), device=device
