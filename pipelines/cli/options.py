@@ -10,6 +10,7 @@ import click
 from extract.runtime import resolve_device
 from pipelines.cli.show import Reporter
 from pipelines.context import Context
+from pipelines.processes import rank
 from pipelines.specs import ExtractSpec, own_run
 
 Command = Callable[..., Any]
@@ -69,7 +70,7 @@ def common(command: Command) -> Command:
 
     @functools.wraps(command)
     def wrapped(workspace: Path, device: str, seed: int, as_json: bool, debug: bool, **options: Any) -> Any:
-        reporter = Reporter(as_json=as_json)
+        reporter = Reporter(as_json=as_json, quiet=rank() > 0)
         with reporter:
             return command(run=Run(workspace, device, seed, reporter), **options)
 

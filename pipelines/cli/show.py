@@ -8,10 +8,13 @@ LONG_RUN_SECONDS = 10.0  # below this an estimate would only be noise
 
 
 class Reporter:
-    """Prints for one command. As a context manager it ends the progress bar whatever happens."""
+    """Prints for one command. As a context manager it ends the progress bar whatever happens.
 
-    def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
+    `quiet` prints nothing at all: of several processes that work together, only the first speaks.
+    """
+
+    def __init__(self, *, as_json: bool, quiet: bool = False) -> None:
+        self._as_json, self._quiet = as_json, quiet
         self._bar: Any = None
         self._tasks: dict[str, Any] = {}
 
@@ -26,10 +29,14 @@ class Reporter:
     def result(self, values: dict[str, Any], text: str) -> None:
         """The command's answer: `values` with --json, else `text`."""
         self.__exit__()
+        if self._quiet:
+            return
         print(json.dumps(values, ensure_ascii=False) if self._as_json else text)  # noqa: T201
 
     def notice(self, sentence: str) -> None:
         """One message to stderr."""
+        if self._quiet:
+            return
         if self._bar is not None:
             self._bar.console.print(sentence, markup=False, highlight=False)
         else:
@@ -53,6 +60,8 @@ class Reporter:
 
     def progress(self, done: int, total: int, what: str) -> None:
         """Moves the bar of `what` is counted: how many are done, rate, time left."""
+        if self._quiet:
+            return
         bar = self._bar or self._start()
         if what not in self._tasks:
             self._tasks[what] = bar.add_task(what, total=total, detail="")

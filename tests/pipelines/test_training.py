@@ -1,6 +1,7 @@
 """`pipeline train` as a user meets it: what it answers, keeps, remembers, goes on with, and refuses."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -229,6 +230,25 @@ def test_the_range_test_suggests_a_rate_and_draws_it(pipeline, tmp_path):
     assert answer["rates"][0] < answer["suggested_learning_rate"] < answer["rates"][-1]
     assert (tmp_path / "rates.svg").read_text().startswith("<svg")
     assert list((tmp_path / "workspace").rglob("record.json")) == []
+
+
+def test_two_processes_under_torchrun_give_one_answer_and_the_logits_of_one(pipeline, tmp_path):
+    words = ["train", *map(str, WORDS), "--norm", "group", "--json"]
+    alone = pipeline(*words).json
+    starter = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    place = ["--workspace", str(tmp_path / "together")]
+    ended = subprocess.run(
+        [*starter, sys.executable, "-c", "from pipelines.cli import main; main()", *words, *place],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    together = json.loads(ended.stdout)  # one object, though there were two processes
+    assert together["run"] == alone["run"]
+    ours, theirs = (records.logits(tmp_path / one, alone["run"])[0] for one in ("together", "workspace"))
+    assert np.allclose(ours, theirs, atol=1e-4)
 
 
 MISTAKES = [
