@@ -5,6 +5,7 @@ Kornblith et al., "Do better ImageNet models transfer better?" (CVPR 2019) for b
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -83,7 +84,7 @@ def install_head(network: nn.Module, *, weights: np.ndarray, bias: np.ndarray, c
     `classes` [K] are the outputs that its columns stand for. An output without a column is never the likeliest:
     its logit is the mean of the others less a margin. Raises `InvalidInput` where the widths differ.
     """
-    layer = networks.classifier(network)
+    layer: Any = networks.classifier(network)  # a linear layer or a 1x1 convolution
     kept = layer.weight
     if weights.shape[0] != kept.shape[1] or max(classes) >= kept.shape[0]:
         raise InvalidInput(
