@@ -1,5 +1,8 @@
 """Data sets by name: where they are, what they contain (a digest, without torch), and the images."""
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +22,35 @@ class Located:
     place: Path | None
 
 
+_Asked = tuple[str, Path | None, Path]
+_FOUND: ContextVar[dict[_Asked, Located] | None] = ContextVar("found", default=None)
+
+
+@contextlib.contextmanager
+def looking_once() -> Iterator[None]:
+    """Inside it `locate` reads and digests each data set once, however often it is asked: one moment, many jobs."""
+    token = _FOUND.set({})
+    try:
+        yield
+    finally:
+        _FOUND.reset(token)
+
+
 def locate(dataset: str, data_dir: Path | None, *, download_dir: Path) -> Located:
     """Finds `dataset` (a known name, or a directory) and digests its content.
 
     `data_dir` is where the user says the standard data sets are: it must be right. Without it they are
     looked for in `download_dir`, and CIFAR is downloaded there when absent.
     """
+    found, asked = _FOUND.get(), (dataset, data_dir, download_dir)
+    if found is None:
+        return _located(*asked)
+    if asked not in found:
+        found[asked] = _located(*asked)
+    return found[asked]
+
+
+def _located(dataset: str, data_dir: Path | None, download_dir: Path) -> Located:
     if dataset == "digits":
         return Located("digits", digits.fingerprint(), None)
     if dataset in cifar.LAYOUTS:

@@ -55,7 +55,7 @@ class Estimator:
         if device == "cpu" and processor_has_bfloat16():
             self._guess *= BF16_GAIN
         self._extraction_rate = _median(_extraction_rates(workspace), self._guess)
-        self._training_rate = _median(_training_rates(self._records), self._guess / 2)
+        self._training_rate = _median(_training_rates(self._records), self._guess)
         self._sizes: dict[tuple[Any, ...], Any] = {}
 
     def of(self, job: Job) -> Cost | None:

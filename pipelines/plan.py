@@ -1,6 +1,6 @@
 """What a study still needs: every job asked of the cache, and the extractions that missing heads wait for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,20 +47,16 @@ class Plan:
         return [job for job in self.first if job not in listed]
 
 
-def plan(jobs: Sequence[Job], context: Context, *, progress: Callable[[int, int], None] | None = None) -> Plan:
+def plan(jobs: Sequence[Job], context: Context) -> Plan:
     """Asks the cache for every job; computes, downloads and writes nothing, and imports no torch for what is cached.
 
     A data set that is nowhere makes its jobs "impossible"; one that can be downloaded leaves them "missing".
     """
     asker = _Asker(context)
-    planned = []
-    for count, job in enumerate(jobs, 1):
-        planned.append(asker.ask(job))
-        if progress is not None:
-            progress(count, len(jobs))
-    first = dict.fromkeys(
-        needed for one in planned if one.state == MISSING and (needed := asker.needed(one.job)) is not None
-    )
+    with datasets.looking_once():
+        planned = [asker.ask(job) for job in jobs]
+        missing = [one.job for one in planned if one.state == MISSING]
+        first = dict.fromkeys(needed for job in missing if (needed := asker.needed(job)) is not None)
     return Plan(tuple(planned), tuple(first))
 
 
