@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock
 from joblib import Memory
 from joblib._store_backends import CacheWarning
+from joblib.memory import _FUNCTION_HASHES
 
 from extract.errors import InvalidInput, PipelineError
 
@@ -97,6 +98,9 @@ def ask(
 
 def _cached(stage: Callable[..., Any], place: Path) -> Any:
     memory = Memory(str(place.resolve()), verbose=0)
+    # joblib remembers, per process and not per folder, that it has written a function's code: a second workspace
+    # of this process would go without, and the next process would compute everything in it again.
+    _FUNCTION_HASHES.pop(stage, None)
     return memory.cache(stage, ignore=["context"])  # joblib's own types are unions of everything
 
 

@@ -196,3 +196,9 @@ def test_seeds_are_runs_of_their_own_and_few_labels_a_table(features, pipeline, 
 def test_a_run_without_anything_to_draw_says_so(features, pipeline, tmp_path):
     words = ("fit-head", "--features", features, "--c-grid", "0.1", "--validation", "none")
     assert "nothing held out" in pipeline(*words, "--plot", tmp_path / "empty.svg").err
+
+
+def test_a_process_with_two_workspaces_leaves_both_as_other_processes_want_them(features, tmp_path):
+    for place in ("first", "second"):
+        assert stages.fit_head(QUICK["ridge"], Context(tmp_path / place), features_path=features)["cached"] is False
+        assert list((tmp_path / place / "cache").rglob("_fit_head/func_code.py"))  # joblib takes no answer without it
