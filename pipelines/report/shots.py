@@ -96,8 +96,7 @@ def _draws(test_set: TestSet, place: int) -> Figure | None:
 
 def _table(result: Result) -> list[dict[str, float]]:
     """The rows under `shots` that can be drawn."""
-    given = result.record.get("shots")
-    table = given.get("table", []) if isinstance(given, Mapping) else given
+    table = result.record.get("shots")
     found = []
     for row in table if isinstance(table, list) else []:
         values = {name: number(row.get(name)) for name in NEEDED} if isinstance(row, Mapping) else {}

@@ -1,8 +1,9 @@
 """Workspaces of records that were made by hand: no run behind them, the schema of real ones."""
 
 import hashlib
-from collections.abc import Callable
+import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -182,14 +183,12 @@ def search(workspace: Path, name: str) -> None:
         "best_run": None,
         "seconds": 150.0,
     }
-    import json
-
     folder = workspace / "searches" / name
     folder.mkdir(parents=True)
     (folder / "result.json").write_text(json.dumps(found))
 
 
 @pytest.fixture
-def make() -> Callable[..., str]:
-    """`put`, for tests that cannot import this file."""
-    return put
+def make() -> SimpleNamespace:
+    """The functions above, for tests, which cannot import this file."""
+    return SimpleNamespace(put=put, head=head, network=network, search=search, run_name=run_name, curves=curves)

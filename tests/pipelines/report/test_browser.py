@@ -1,0 +1,165 @@
+"""The page in a real browser: headless Chromium, driven through selenium."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from pipelines.report.build import Wanted, build
+
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+HOSTILE = "<script>window.hacked=1</script>\"><img src=x onerror='window.hacked=1'> 日本語 " + "n" * 260
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    """One Chromium for all tests of this file."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("chromium and chromedriver are not installed (Debian: chromium, chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, "--disable-dev-shm-usage", "--window-size=1280,900"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    opened = webdriver.Chrome(options=options, service=Service(driver))
+    yield opened
+    opened.quit()
+
+
+def show(browser: webdriver.Chrome, page: Path, *, width: int = 1280) -> None:
+    """Opens a page at a width and scrolls through it until every chart is drawn."""
+    for log in ("browser", "performance"):
+        browser.get_log(log)
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.get(page.as_uri())
+    waiting = "return [...document.querySelectorAll('.chart')].filter((one) => !one.dataset.ready)"
+    deadline = time.monotonic() + 60
+    while (left := browser.execute_script(waiting)) and time.monotonic() < deadline:
+        browser.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", left[0])
+        time.sleep(0.05)
+    assert not left
+
+
+def complaints(browser: webdriver.Chrome) -> list[str]:
+    """What the console said."""
+    return [entry["message"] for entry in browser.get_log("browser")]
+
+
+def requested(browser: webdriver.Chrome) -> list[str]:
+    """Every address that was asked for."""
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    sent = [one for one in messages if one["method"] == "Network.requestWillBeSent"]
+    return [one["params"]["request"]["url"] for one in sent]
+
+
+def column(browser: webdriver.Chrome, title: str) -> tuple[Any, list[str]]:
+    """(the heading's button, the texts of the column) of the first table."""
+    table = browser.find_element(By.CSS_SELECTOR, "table.sortable")
+    headings = table.find_elements(By.TAG_NAME, "th")
+    index = next(place for place, one in enumerate(headings) if one.text.replace("\n", " ").startswith(title))
+    cells = "return [...arguments[0].tBodies[0].rows].map((row) => row.cells[arguments[1]].textContent)"
+    return headings[index].find_element(By.TAG_NAME, "button"), browser.execute_script(cells, table, index)
+
+
+@pytest.fixture
+def page(tour: Path, tmp_path: Path) -> Path:
+    """The report of the tour."""
+    return build(tour, Wanted(tmp_path / "report.html")).path
+
+
+def test_no_complaint_no_request_and_the_table_sorts(browser, page):
+    show(browser, page)
+    assert complaints(browser) == []
+    assert all(url == page.as_uri() or url.startswith("data:") for url in requested(browser))
+    drawn = browser.find_elements(By.CSS_SELECTOR, ".chart svg.marks, .chart canvas.marks")
+    assert len(drawn) == len(browser.find_elements(By.CSS_SELECTOR, ".chart")) > 10
+    button, before = column(browser, "Accuracy")
+    assert before == sorted(before, key=float, reverse=True)
+    button.click()
+    assert column(browser, "Accuracy")[1] == before[::-1]
+    button, _ = column(browser, "Parameters")
+    button.send_keys(Keys.ENTER)  # by keyboard
+    counts = [float(one) for one in column(browser, "Parameters")[1]]
+    assert counts == sorted(counts)
+    assert button.find_element(By.XPATH, "..").get_attribute("aria-sort") == "ascending"
+    button.send_keys(Keys.SPACE)
+    assert [float(one) for one in column(browser, "Parameters")[1]] == counts[::-1]
+
+
+def test_a_tooltip_shows_what_a_point_is(browser, page):
+    show(browser, page)
+    chart = browser.find_element(By.ID, "chart-accuracy-against-parameters-1")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", chart)
+    points = chart.find_elements(By.CSS_SELECTOR, ".mark-symbol.role-mark path")
+    webdriver.ActionChains(browser).move_to_element(points[0]).perform()
+    tooltip = browser.find_element(By.ID, "vg-tooltip-element")
+    assert "visible" in tooltip.get_attribute("class")
+    assert "Accuracy" in tooltip.text
+    assert "%" in tooltip.text
+
+
+def test_a_phone_sees_it_without_scrolling_sideways(browser, page):
+    show(browser, page, width=390)
+    wide = browser.execute_script("return [document.documentElement.scrollWidth, document.body.scrollWidth]")
+    assert max(wide) <= 390
+    out = """return [...document.querySelectorAll('.figure, .card, .scroll, h1, h2, h3, p, summary')]
+        .filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5)
+        .map((one) => one.outerHTML.slice(0, 90))"""
+    assert browser.execute_script(out) == []
+    small = """return Math.min(...[...document.querySelectorAll('p, td, dd, figcaption')]
+        .map((one) => parseFloat(getComputedStyle(one).fontSize)))"""
+    assert browser.execute_script(small) >= 12
+
+
+def test_dark_and_light_are_a_button_away(browser, page):
+    show(browser, page)
+    colour = "return getComputedStyle(document.body).backgroundColor"
+    before = browser.execute_script(colour)
+    browser.find_element(By.ID, "theme").click()
+    after = browser.execute_script(colour)
+    assert before != after
+    show(browser, page)
+    assert complaints(browser) == []
+
+
+def test_hostile_names_run_nothing_and_are_read_as_they_are(browser, workspace, make, tmp_path):
+    classes = [f"{index} {HOSTILE}" for index in range(10)]
+    make.put(workspace, make.network("resnet20", "scratch", accuracy=0.8, name=HOSTILE, class_names=classes))
+    make.put(workspace, make.head("logistic", "resnet50", accuracy=0.9, name=f"head {HOSTILE}", class_names=classes))
+    path = build(workspace, Wanted(tmp_path / "report.html", title=HOSTILE)).path
+    show(browser, path, width=390)
+    assert complaints(browser) == []
+    assert browser.execute_script("return window.hacked") is None
+    assert browser.find_element(By.TAG_NAME, "h1").text == HOSTILE
+    assert HOSTILE in column(browser, "Name")[1]
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    chart = browser.find_element(By.CSS_SELECTOR, "[id^='chart-confusion-']")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", chart)
+    cell = chart.find_element(By.CSS_SELECTOR, ".mark-rect path")
+    webdriver.ActionChains(browser).move_to_element(cell).perform()
+    assert "<script>" in browser.find_element(By.ID, "vg-tooltip-element").text
+    assert browser.execute_script("return window.hacked") is None
+
+
+def test_the_map_shows_the_image_of_a_point(browser, pipeline, tmp_path):
+    words = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
+    assert pipeline("fit-head", *words, "--c-grid", "1", "--subset", 60, "--test-subset", 50).status == 0
+    show(browser, Path(pipeline("report", "--json").json["path"]))
+    chart = browser.find_element(By.CSS_SELECTOR, "[id^='chart-map-tsne-']")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", chart)
+    point = chart.find_elements(By.CSS_SELECTOR, ".mark-symbol.role-mark path")[-1]
+    webdriver.ActionChains(browser).move_to_element(point).perform()
+    image = browser.find_element(By.CSS_SELECTOR, "#vg-tooltip-element img")
+    assert image.get_attribute("src").startswith("data:image/png;base64,")
+    assert browser.execute_script("return arguments[0].naturalWidth", image) == 8
+    assert complaints(browser) == []

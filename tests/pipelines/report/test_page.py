@@ -1,0 +1,189 @@
+"""`pipeline report` as a user meets it, and the page as a parser sees it."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import altair
+import pytest
+import vl_convert
+
+from extract.digits import fingerprint
+from pipelines.report.build import Wanted, build
+
+HOSTILE = [
+    "<script>window.hacked = 1</script>",
+    "\"><img src=x onerror='window.hacked=1'>",
+    "</script><script>window.hacked=1</script>",
+    "{{ 7 * 7 }} {% raw %}",
+    "日本語 العربية \u202emirrored 🦕",
+    "n" * 300,
+]
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, the visible text, and the scripts of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text, self.scripts = [], []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_data(self, data):
+        if self.scripts and self.elements[-1][0] == "script" and self.lasttag == "script":
+            self.scripts[-1] += data
+        self.text.append(data)
+
+    def data(self, name: str):
+        """The JSON of the script with this id."""
+        ids = [attributes.get("id") for tag, attributes in self.elements if tag == "script"]
+        return json.loads(self.scripts[ids.index(name)])
+
+    def ids(self, tag: str) -> list[str]:
+        """The ids of all elements of a kind."""
+        return [attributes["id"] for found, attributes in self.elements if found == tag and attributes.get("id")]
+
+
+def test_the_page_holds_every_mode_and_section_and_loads_nothing(pipeline, tour):
+    ended = pipeline("report", "--json")
+    assert ended.status == 0, ended.err
+    assert ended.json["runs"] == 7
+    page = Page(Path(ended.json["path"]))
+    sections = ["summary", "comparison", "compromise", "differences", "costs", "learning", "search", "confusion"]
+    sections += ["calibration", "mistakes", "architectures", "provenance", "problems"]
+    assert page.ids("section") == sections
+    text = "".join(page.text)
+    assert all(mode in text for mode in ("frozen", "fine-tuned", "from scratch", "out of memory"))
+    loading = [a for _, a in page.elements for name in ("src", "href") if re.match(r"[a-z]+:|//", a.get(name) or "")]
+    assert all(re.match(r"data:", a.get("src") or a.get("href") or "") for a in loading)
+    assert sum("vegaEmbed = " in script for script in page.scripts) == 1
+
+
+def test_an_empty_workspace_is_one_sentence(pipeline):
+    ended = pipeline("report")
+    assert ended.status == 2
+    assert "workspace must hold runs to report" in ended.err
+    assert ended.err.count("error: ") == 1
+
+
+def test_what_there_is_nothing_of_has_no_section(pipeline, workspace, make):
+    make.put(workspace, make.head("logistic", "resnet50", accuracy=0.9))
+    page = Page(Path(pipeline("report", "--json").json["path"]))
+    assert page.ids("section") == [
+        "summary",
+        "comparison",
+        "costs",
+        "confusion",
+        "calibration",
+        "mistakes",
+        "provenance",
+    ]
+
+
+def test_broken_records_are_problems_and_break_nothing(pipeline, tour, make):
+    run = make.put(tour, make.head("mlp", "resnet50", accuracy=0.9))
+    for name, content in (("aaaaaaaaaaaa", b"{"), ("bbbbbbbbbbbb", b"\xff\xfe"), ("cccccccccccc", b'{"schema": 99}')):
+        (tour / "runs" / name).mkdir()
+        (tour / "runs" / name / "record.json").write_bytes(content)
+    (tour / "runs" / run / "test.safetensors").write_bytes(b"short")
+    (tour / "searches" / "torn").mkdir()
+    (tour / "searches" / "torn" / "result.json").write_bytes(b'{"trials": 3}')
+    ended = pipeline("report", "--json")
+    assert ended.status == 0, ended.err
+    assert ended.json["runs"] == 8
+    problems = " ".join(ended.json["problems"])
+    assert all(name in problems for name in ("aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc", run, "torn"))
+    assert "aaaaaaaaaaaa" in "".join(Page(Path(ended.json["path"])).text)
+
+
+def test_only_broken_records_still_make_a_page(pipeline, workspace):
+    (workspace / "runs" / "aaaaaaaaaaaa").mkdir(parents=True)
+    (workspace / "runs" / "aaaaaaaaaaaa" / "record.json").write_text("{")
+    ended = pipeline("report", "--json")
+    assert ended.status == 0
+    assert ended.json["runs"] == 0
+    assert Page(Path(ended.json["path"])).ids("section") == ["problems"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_text(workspace, make, name, tmp_path):
+    classes = [f"{index}{name}" for index in range(10)]
+    make.put(workspace, make.network("resnet20", "scratch", accuracy=0.8, name=name, class_names=classes))
+    make.put(workspace, make.head("logistic", "resnet50", accuracy=0.9, name=f"head {name}"))
+    make.search(workspace, "s")
+    result = json.loads((workspace / "searches" / "s" / "result.json").read_text())
+    result["name"], result["importance"][name] = name, 0.5
+    (workspace / "searches" / "s" / "result.json").write_text(json.dumps(result))
+    build(workspace, Wanted(tmp_path / "page.html", title=name))
+    page = Page(tmp_path / "page.html")
+    assert name in "".join(page.text)
+    assert [tag for tag, _ in page.elements].count("script") == 5
+    assert not any(attribute.startswith("on") for _, attributes in page.elements for attribute in attributes)
+    assert page.data("charts")
+
+
+def test_every_chart_follows_the_schema_of_vega_lite(tour, tmp_path):
+    build(tour, Wanted(tmp_path / "page.html"))
+    charts = Page(tmp_path / "page.html").data("charts")
+    assert len(charts) >= 15
+    for name, spec in charts.items():
+        altair.Chart.from_dict(spec, validate=True)
+        assert vl_convert.vegalite_to_vega({**spec, "width": 300}, vl_version="6.4"), name
+
+
+def test_figures_are_written_as_svg_and_png(pipeline, workspace, make, tmp_path):
+    make.put(workspace, make.network("resnet20", "scratch", accuracy=0.8))
+    make.put(workspace, make.head("logistic", "resnet50", accuracy=0.9))
+    ended = pipeline("report", "--figures", tmp_path / "figures", "--json")
+    files = [Path(path) for path in ended.json["figures"]]
+    assert {path.suffix for path in files} == {".svg", ".png"}
+    assert len(files) == 2 * len(Page(Path(ended.json["path"])).data("charts"))
+    svg = (tmp_path / "figures" / "accuracy-1.svg").read_text()
+    assert "Accuracy on digits" in svg
+    assert "logistic on resnet50" in svg
+    assert all(path.read_bytes().startswith(b"\x89PNG" if path.suffix == ".png" else b"<svg") for path in files)
+
+
+def test_two_hundred_records_take_under_thirty_seconds(workspace, make, tmp_path):
+    for index in range(100):
+        make.put(
+            workspace, make.network(f"resnet{index}", "scratch", accuracy=0.6 + index / 400, parameters=1000 + index)
+        )
+        make.put(workspace, make.head("logistic", f"backbone{index}", accuracy=0.7 + index / 400, flops=1000 + index))
+    start = time.perf_counter()
+    built = build(workspace, Wanted(tmp_path / "page.html"))
+    assert time.perf_counter() - start < 30
+    assert built.run_count == 200
+    assert (tmp_path / "page.html").stat().st_size < 10e6
+
+
+def test_a_report_of_heads_imports_no_torch(workspace, make):
+    make.put(workspace, make.head("logistic", "resnet50", accuracy=0.9))
+    words = ["report", "--workspace", str(workspace), "--json"]
+    code = f"import sys; from pipelines.cli import main; main({words!r})"
+    code += "\nprint(sorted(set(sys.modules) & {'torch', 'timm'}), file=sys.stderr)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stderr.strip().endswith("[]")
+    assert json.loads(ended.stdout)["runs"] == 1
+
+
+def test_images_of_another_digest_are_not_shown(workspace, make, tmp_path):
+    record, table = make.head("logistic", "resnet50", accuracy=0.8)
+    make.put(workspace, (record, table))
+    build(workspace, Wanted(tmp_path / "page.html"))
+    assert len(Page(tmp_path / "page.html").data("thumbnails")) == 12
+    make.put(workspace, ({**record, "dataset": {**record["dataset"], "digest": fingerprint()[::-1]}}, table))
+    build(workspace, Wanted(tmp_path / "page.html"))
+    page = Page(tmp_path / "page.html")
+    assert page.data("thumbnails") == {}
+    assert "not at hand" in "".join(page.text)

@@ -1,0 +1,76 @@
+"""What shares a row, which runs are chosen, and who is on the front."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extract.errors import InvalidInput
+from pipelines.report.compromise import front
+from pipelines.report.learning import judge
+from pipelines.report.study import gather
+
+POINTS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=12)
+
+
+def test_seeds_share_a_row_with_mean_and_spread(workspace, make):
+    for seed in range(3):
+        make.put(workspace, make.network("resnet20 from scratch", "scratch", accuracy=0.8, seed=seed))
+    make.put(workspace, make.network("resnet32 from scratch", "scratch", accuracy=0.8))
+    study = gather(workspace, None)
+    several = next(row for row in study.rows if row.best.architecture == "resnet20")
+    accuracies = [one.test.accuracy for one in several.results]
+    assert len(study.rows) == 2
+    assert several.accuracy == pytest.approx(np.mean(accuracies))
+    assert several.deviation == pytest.approx(np.std(accuracies, ddof=1))
+    assert several.interval[0] < several.accuracy < several.interval[1]
+
+
+def test_another_option_or_subset_is_another_row(workspace, make):
+    record, table = make.network("resnet20 from scratch", "scratch", accuracy=0.8)
+    make.put(workspace, (record, table))
+    for index, change in enumerate(
+        ({"key": {**record["key"], "recipe": "long"}}, {"dataset": {**record["dataset"], "subset": 100}})
+    ):
+        make.put(workspace, ({**record, **change, "seed": 7, "run": make.run_name(str(index))}, table))
+    assert len(gather(workspace, None).rows) == 3
+
+
+def test_runs_with_one_seed_and_an_unrecorded_difference_stand_alone(workspace, make):
+    record, table = make.network("resnet20 from scratch", "scratch", accuracy=0.8)
+    make.put(workspace, (record, table))
+    make.put(workspace, ({**record, "run": make.run_name("again")}, table))
+    assert [len(row.results) for row in gather(workspace, None).rows] == [1, 1]
+
+
+def test_filters_and_names_choose_runs(tour, make):
+    assert {one.mode for one in gather(tour, "mode=frozen").results} == {"frozen"}
+    assert len(gather(tour, "mode=frozen,mode=finetuned").results) == 4
+    assert [one.head for one in gather(tour, "architecture=tf_*,head=mlp").results] == ["mlp"]
+    run = make.run_name("resnet18 fine-tuned 0")
+    assert [one.run for one in gather(tour, run[:6]).results] == [run]
+    for wrong, sentence in (("mod=frozen", "Nearest: mode"), ("zzz", "run must be"), ("mode=other", "fits none of 8")):
+        with pytest.raises(InvalidInput, match=sentence):
+            gather(tour, wrong)
+
+
+@given(POINTS)
+def test_the_front_holds_exactly_what_no_other_beats(points):
+    kept = {points[index] for index in front(points)}
+    for point in points:
+        beaten = any(o[0] <= point[0] and o[1] >= point[1] and o != point for o in points)
+        assert (point in kept) != beaten
+
+
+def test_the_rule_of_over_and_under_fitting(make):
+    turning = judge(make.curves(20, gap=0.08, rise=1.5))
+    assert turning.overfits_from == 10
+    assert not turning.underfits
+    steady = judge(make.curves(20, gap=0.08))
+    assert steady.overfits_from is None
+    assert steady.best_epoch == 20
+    assert steady.gap == pytest.approx(0.08 * (1 - np.exp(-4)))
+    assert judge(make.curves(20, gap=0.0)).underfits
+    diverged = judge({"train_loss": (1.0, 0.9, None), "held_out_loss": (1.0, 0.9, None)})
+    assert diverged.best_epoch == 2
+    assert diverged.overfits_from == 2
