@@ -50,12 +50,8 @@ def find(
     place = workspace / "cache"
     if not (place / "joblib" / Path(*stage.__module__.split("."), stage.__name__)).is_dir():
         return None
-    try:
-        cached = _cached(stage, place)
-        if not cached.check_call_in_cache(key, None):
-            return None
-        record = cached(key, None)
-    except Exception:  # noqa: BLE001 (joblib computes what it cannot read, and there is no context to compute with)
+    record = _loaded(stage, key, place)
+    if record is None:
         return None
     return record if is_whole(record) else None
 
@@ -78,22 +74,47 @@ def ask(
             raise Missing(f"{stage.__name__.strip('_')} must be in the cache; it is not.")
         return found, True
     make_workspace(workspace)
-    cached = _cached(stage, workspace / "cache")
-    with FileLock(workspace / "cache" / ".code.lock"):  # joblib wipes a cache whose code file it reads half written
-        known = cached.check_call_in_cache(key, context)
-    if known:
-        record = cached(key, context)
-        if is_whole(record):
-            return record, True
+    record = _loaded(stage, key, workspace / "cache")
+    if record is not None and is_whole(record):
+        return record, True
     with warnings.catch_warnings():
         warnings.simplefilter("error", CacheWarning)
         try:
-            record, _ = cached.call(key, context)
+            record, _ = _cached(stage, workspace / "cache").call(key, context)
         except CacheWarning as warning:
             raise PipelineError(
                 f"cache must be writable; {str(workspace / 'cache')!r} is not ({warning})."
             ) from warning
     return record, False
+
+
+def _loaded(stage: Callable[..., Any], key: str, place: Path) -> dict[str, Any] | None:
+    """What the cache holds, or None for nothing and for what is cut short. Called, joblib would compute instead."""
+    try:
+        with _code_locked(place):
+            cached = _cached(stage, place)
+            known = cached.check_call_in_cache(key, None)
+        return cached._load_item((cached.func_id, cached._get_args_id(key, None))) if known else None
+    except Exception:  # noqa: BLE001 (a pickle that is cut short raises anything)
+        return None
+
+
+@contextlib.contextmanager
+def _code_locked(place: Path) -> Iterator[None]:
+    """One process at a time: joblib wipes a cache whose file of the function's code it reads half written.
+
+    Where nothing can be written nobody writes, and there is no lock.
+    """
+    lock = FileLock(place / ".code.lock")
+    try:
+        lock.acquire()
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _cached(stage: Callable[..., Any], place: Path) -> Any:
