@@ -125,10 +125,11 @@ class LogisticSpace(Space):
     def _path_points(self, split: Split) -> Iterator[tuple[PathPoint, torch.Tensor]]:
         """Every point of the path and its held-out logits; those say how carefully the next C is fitted."""
         path = Path(split.features, split.targets, class_count=split.class_count)
+        held = split.held_features.double()  # folded weights can cancel large means of raw features
         best = latest = float("inf")
         for C in self.c_grid:
             point = path.fit(C, careful=not latest > HOPELESS * best)
-            logits = _apply(split.held_features, point)
+            logits = torch.addmm(point.bias, held, point.weights)
             latest = float(cross_entropy(logits, split.held_targets))
             best = min(best, latest)
             yield point, logits
@@ -138,7 +139,7 @@ class LogisticSpace(Space):
             point = fit_sklearn(
                 split.features, split.targets, class_count=split.class_count, C=C, tolerance=1e-4, limit=5000
             )
-            yield point, _apply(split.held_features, point)
+            yield point, torch.addmm(point.bias, split.held_features.double(), point.weights)
 
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> LogisticHead:
         return LogisticHead(**options, device=device)  # type: ignore[arg-type]
@@ -206,8 +207,3 @@ def _gradient_norm(matrix: torch.Tensor, targets: torch.Tensor, theta: torch.Ten
     gradient = backward(matrix, residual)
     gradient[:-1] += penalty_of(C, len(matrix), theta.shape[1]) * theta[:-1]
     return float(gradient.abs().max())
-
-
-def _apply(features: torch.Tensor, point: PathPoint) -> torch.Tensor:
-    """Logits float64 [M, K]: folded weights can cancel large means of raw features, so nothing less will do."""
-    return torch.addmm(point.bias, features.double(), point.weights)
