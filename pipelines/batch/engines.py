@@ -6,6 +6,8 @@ import logging
 import os
 import re
 import socket
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,12 @@ from extract.machine import core_count
 ENGINES = ("loky", "dask", "ray")
 CONNECT_SECONDS = 3.0
 WORKERS_SECONDS = 10.0
+LOCAL_STARTS = 3
+GREETING_SECONDS = 20.0  # with the import of the library
+GREETINGS = {
+    "dask": "import sys, distributed; distributed.Client(sys.argv[1], timeout=5).close()",
+    "ray": "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False); ray.shutdown()",
+}
 
 
 @dataclass(frozen=True)
@@ -130,14 +138,7 @@ def _ray(engine: Engine) -> Iterator[Pool]:
     ray = _library("ray", engine)
     if engine.scheduler is not None:
         _must_answer(engine)
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
-    local = {"num_cpus": engine.jobs or 1, "include_dashboard": False}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            ray.init(**(local if engine.scheduler is None else {"address": engine.scheduler}), **options)
-        except Exception as error:  # ray raises its own and others' errors here
-            raise _silent(engine, str(error).splitlines()[0]) from error
+    _start_ray(ray, engine)
     try:
         importlib.import_module("ray.util.joblib").register_ray()
         slots = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
@@ -146,6 +147,24 @@ def _ray(engine: Engine) -> Iterator[Pool]:
         yield Pool("ray", sum(slots), max(slots), is_local=False)
     finally:
         ray.shutdown()
+
+
+def _start_ray(ray: Any, engine: Engine) -> None:
+    """Connects to ray, or starts one here: ray gives its own start 30 seconds, too few for a busy machine."""
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
+    local = {"num_cpus": engine.jobs or 1, "include_dashboard": False}
+    where = local if engine.scheduler is None else {"address": engine.scheduler}
+    attempts = LOCAL_STARTS if engine.scheduler is None else 1
+    for attempt in range(1, attempts + 1):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ray.init(**where, **options)
+            return
+        except Exception as error:  # ray raises its own and others' errors here
+            ray.shutdown()
+            if attempt == attempts:
+                raise _silent(engine, str(error).splitlines()[0]) from error
 
 
 def _library(name: str, engine: Engine) -> Any:
@@ -158,15 +177,27 @@ def _library(name: str, engine: Engine) -> Any:
 
 
 def _must_answer(engine: Engine) -> None:
-    """Raises `Unavailable` unless something listens at a scheduler's host and port, within `CONNECT_SECONDS`."""
+    """Raises `Unavailable` unless a scheduler listens at its host and port and answers."""
     matched = re.fullmatch(r"(?:\w+://)?\[?(?P<host>[^\[\]/]+?)\]?:(?P<port>\d{1,5})", engine.scheduler or "")
     if matched is None:
         raise InvalidInput(f"scheduler must be HOST:PORT or PROTOCOL://HOST:PORT; got {engine.scheduler!r}.")
     try:
         with socket.create_connection((matched["host"], int(matched["port"])), timeout=CONNECT_SECONDS):
-            return
+            pass
     except (OSError, OverflowError) as error:
         raise _silent(engine, str(error)) from error
+    _must_be_a_scheduler(engine)
+
+
+def _must_be_a_scheduler(engine: Engine) -> None:
+    """Raises `Unavailable` unless a process of its own can connect: what listens but is mute would hang this one."""
+    words = [sys.executable, "-c", GREETINGS[engine.name], str(engine.scheduler)]
+    try:
+        ended = subprocess.run(words, capture_output=True, text=True, timeout=GREETING_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise _silent(engine, f"it is mute for {GREETING_SECONDS:.0f} s") from error
+    if ended.returncode != 0:
+        raise _silent(engine, (ended.stderr.strip().splitlines() or ["it hung up"])[-1])
 
 
 def _silent(engine: Engine, reason: str) -> Unavailable:
