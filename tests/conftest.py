@@ -2,6 +2,10 @@
 
 import json
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as cores: a thread for each, or they wait for one another
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
