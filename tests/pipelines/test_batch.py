@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from extract import datasets
 from extract.errors import InvalidInput, Unavailable
 from pipelines import jobs, plan, records, study
 from pipelines.batch import Engine, conduct, engines, leases
@@ -366,3 +367,13 @@ def test_jobs_are_small_and_hold_primitives_only():
     (job,) = study.parse("jobs: [{command: fit-head}]").jobs
     assert isinstance(job, jobs.Job)
     assert json.loads(json.dumps(job.key()))["command"] == "fit-head"
+
+
+def test_a_plan_digests_each_data_set_once_and_the_next_plan_again(tmp_path, photo_folder, monkeypatch):
+    digested = []
+    real = datasets.folder.fingerprint
+    monkeypatch.setattr(datasets.folder, "fingerprint", lambda root: digested.append(root) or real(root))
+    found = study.parse(f"jobs:\n  - {{command: fit-head, dataset: {photo_folder}, image-size: [16, 32, 64]}}\n").jobs
+    for count in (1, 2):
+        plan.plan(found, Context(tmp_path))
+        assert len(digested) == count
