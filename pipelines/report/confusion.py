@@ -14,6 +14,7 @@ WRITTEN = 12  # classes up to which counts are written into the cells
 NAMED = 40  # classes up to which the axes name them
 DRAWN = 120  # classes up to which the matrix is drawn at all
 PAIRS = 10
+TIPS = theme.tip(("true", "True"), ("said", "Said"), ("shown", "Images"))
 
 
 def section(study: Study) -> Section | None:
@@ -95,7 +96,7 @@ def _chart(values: list[dict[str, Any]], labels: list[str]) -> alt.LayerChart | 
                 x=across,
                 y=down,
                 color=alt.Color(field="share", type="quantitative", scale=scale, legend=None),
-                tooltip=theme.tip(("true", "True"), ("said", "Said"), ("shown", "Images")),
+                tooltip=TIPS,
             )
         )
         layers += _written(part, most, across, down) if len(labels) <= WRITTEN else []
@@ -107,8 +108,8 @@ def _written(part: list[dict[str, Any]], most: float, across: alt.X, down: alt.Y
     found = []
     for strong, ink in ((False, theme.INK), (True, theme.PAPER)):
         chosen = [value for value in part if (value["share"] > 0.55 * most) == strong]
-        chart = alt.Chart(theme.data(chosen)).mark_text(fontSize=11, color=ink, tooltip=False)
-        found.append(chart.encode(x=across, y=down, text=alt.Text(field="written", type="nominal")))
+        chart = alt.Chart(theme.data(chosen)).mark_text(fontSize=11, color=ink)
+        found.append(chart.encode(x=across, y=down, text=alt.Text(field="written", type="nominal"), tooltip=TIPS))
     return found
 
 

@@ -26,13 +26,12 @@ def section(study: Study, images: Images) -> Section | None:
     files = _files(study)
     blocks: list[Block] = []
     for test_set in study.test_sets():
-        best: dict[str, Result] = {}
+        best: dict[tuple[Any, ...], Result] = {}
         for result in test_set.results:
-            content = _content(result)
-            if content in files:
-                best.setdefault(content, result)
-        for content, result in list(best.items())[:MAPS]:
-            blocks.append(Figures(_maps(files[content], result, images)))
+            if _content(result) in files:  # files that differ by their training rows only have the same map
+                best.setdefault((result.architecture, result.weights, result.image_size), result)
+        for result in list(best.values())[:MAPS]:
+            blocks.append(Figures(_maps(files[_content(result)], result, images)))
     if not blocks:
         return None
     return Section(

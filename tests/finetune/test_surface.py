@@ -40,7 +40,7 @@ def test_the_middle_is_the_network_and_every_point_is_its_moved_copy(network, im
             state = {name: one + across * first[name] + along * second[name] for name, one in moved.named_parameters()}
             moved.load_state_dict(state, strict=False)
             expected = functional.cross_entropy(moved(inputs), images.labels)
-            assert found.loss[row][column] == pytest.approx(float(expected), abs=1e-4)
+            assert found.loss[row][column] == pytest.approx(expected.item(), abs=1e-4)
 
 
 def test_the_network_is_left_as_it_was(network, images):

@@ -47,19 +47,19 @@ def curves(epochs: int, *, gap: float, rise: float = 0.0) -> dict[str, list[floa
     }
 
 
-def network(name: str, mode: str, *, accuracy: float, **changes: Any) -> tuple[Made, np.ndarray]:
+def network(label: str, mode: str, *, accuracy: float, **changes: Any) -> tuple[Made, np.ndarray]:
     """(record, logits) of a network; `changes` replace parts of the record."""
     seed = changes.get("seed", 0)
-    table = logits(accuracy, seed=seed + len(name))
+    table = logits(accuracy, seed=seed + len(label))
     record = {
-        **_common(name, table, seed=seed),
+        **_common(label, table, seed=seed),
         "kind": "network",
         "mode": mode,
-        "architecture": name.split()[0],
+        "architecture": label.split()[0],
         "family": "resnet",
         "weights": "none" if mode == "scratch" else "pretrained",
         "head": None,
-        "key": {"network": name, "mode": mode, "seed": seed, "recipe": "short"},
+        "key": {"network": label, "mode": mode, "seed": seed, "recipe": "short"},
         "curves": curves(20, gap=0.08, rise=1.5 if mode == "scratch" else 0.0),
         "seconds": {"extraction": 0.0, "search": 0.0, "fit": 812.4, "evaluation": 2.1},
         "parameters": 272_474,
@@ -69,19 +69,19 @@ def network(name: str, mode: str, *, accuracy: float, **changes: Any) -> tuple[M
     return {**record, **changes}, table
 
 
-def head(name: str, backbone: str, *, accuracy: float, **changes: Any) -> tuple[Made, np.ndarray]:
+def head(kind: str, backbone: str, *, accuracy: float, **changes: Any) -> tuple[Made, np.ndarray]:
     """(record, logits) of a head on frozen features; `changes` replace parts of the record."""
     seed = changes.get("seed", 0)
-    table = logits(accuracy, seed=seed + len(name + backbone))
+    table = logits(accuracy, seed=seed + len(kind + backbone))
     record = {
-        **_common(f"{name} on {backbone}", table, seed=seed),
+        **_common(f"{kind} on {backbone}", table, seed=seed),
         "kind": "head",
         "mode": "frozen",
         "architecture": backbone,
         "family": None,
         "weights": "packaged",
-        "head": name,
-        "key": {"head": name, "features": run_name(backbone) * 5, "seed": seed},
+        "head": kind,
+        "key": {"head": kind, "features": run_name(backbone) * 5, "seed": seed},
         "curves": {},
         "seconds": {"extraction": 41.0, "search": 3.2, "fit": 0.9, "evaluation": 0.1},
         "parameters": 3_386_760,
@@ -132,9 +132,8 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path / "workspace"
 
 
-@pytest.fixture
-def tour(workspace: Path) -> Path:
-    """A workspace with all three modes, three seeds of one of them, a failed run and a search."""
+def fill(workspace: Path) -> Path:
+    """The workspace, now with all three modes, three seeds of one of them, a failed run and a search."""
     for seed in range(3):
         put(workspace, network("resnet20 from scratch (short)", "scratch", accuracy=0.9, seed=seed))
     put(
@@ -152,6 +151,12 @@ def tour(workspace: Path) -> Path:
     )
     search(workspace, "heads")
     return workspace
+
+
+@pytest.fixture
+def tour(workspace: Path) -> Path:
+    """A workspace that `fill` filled."""
+    return fill(workspace)
 
 
 def search(workspace: Path, name: str) -> None:
@@ -188,7 +193,9 @@ def search(workspace: Path, name: str) -> None:
     (folder / "result.json").write_text(json.dumps(found))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make() -> SimpleNamespace:
     """The functions above, for tests, which cannot import this file."""
-    return SimpleNamespace(put=put, head=head, network=network, search=search, run_name=run_name, curves=curves)
+    return SimpleNamespace(
+        put=put, head=head, network=network, search=search, run_name=run_name, curves=curves, fill=fill
+    )

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,14 @@ from selenium.webdriver.common.keys import Keys
 
 from pipelines.report.build import Wanted, build
 
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--force-prefers-reduced-motion",
+)
 HOSTILE = "<script>window.hacked=1</script>\"><img src=x onerror='window.hacked=1'> 日本語 " + "n" * 260
 
 
@@ -71,10 +79,11 @@ def column(browser: webdriver.Chrome, title: str) -> tuple[Any, list[str]]:
     return headings[index].find_element(By.TAG_NAME, "button"), browser.execute_script(cells, table, index)
 
 
-@pytest.fixture
-def page(tour: Path, tmp_path: Path) -> Path:
-    """The report of the tour."""
-    return build(tour, Wanted(tmp_path / "report.html")).path
+@pytest.fixture(scope="module")
+def page(make: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a workspace with everything in it."""
+    folder = tmp_path_factory.mktemp("page")
+    return build(make.fill(folder / "workspace"), Wanted(folder / "report.html")).path
 
 
 def test_no_complaint_no_request_and_the_table_sorts(browser, page):
