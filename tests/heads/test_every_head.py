@@ -15,8 +15,8 @@ from heads.persist import SIDECAR_NAME, load, save
 # A small search of each kind, so that the tests are quick.
 SMALL = {
     "logistic": {"c_grid": [1e-3, 1e-2, 1e-1]},
-    "linear": {"learning_rates": [1e-2, 3e-2], "weight_decays": [0.01], "epochs": 5},
-    "mlp": {"learning_rates": [1e-2], "sizes": [32], "epochs": 5, "input_dropout": 0.1, "copies": 2},
+    "linear": {"learning_rates": [3e-2, 1e-1], "weight_decays": [0.01], "epochs": 5, "batch_size": 64},
+    "mlp": {"learning_rates": [3e-2], "sizes": [32], "epochs": 5, "input_dropout": 0.1, "copies": 2, "batch_size": 64},
 }
 ONE = {
     "logistic": {"C": 0.01},
