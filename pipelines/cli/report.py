@@ -38,6 +38,7 @@ PATH = click.Path(path_type=Path)
 @options.common
 def report_command(
     run: options.Run,
+    *,
     output: Path | None,
     figures: Path | None,
     runs: str | None,

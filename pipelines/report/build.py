@@ -67,7 +67,7 @@ def build(workspace: Path, wanted: Wanted, *, progress: Callable[[int, int, str]
     with debug_mode(False):  # the tests validate every chart; here it would cost most of the time
         sections = _sections(study, images, surface=wanted.surface, progress=progress)
         head = page.Head(wanted.title or "Transfer-learning report", summary.lead(study), f"Made {records.now()[:10]}")
-        text = page.render(head, sections, images.thumbnails)
+        text = page.render(head, sections, thumbnails=images.thumbnails)
         figures = _figures(sections, wanted.figures, progress)
     _write(wanted.output, text)
     return Built(wanted.output, len(study.results), figures, study.problems)

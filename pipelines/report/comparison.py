@@ -8,12 +8,14 @@ import altair as alt
 from pipelines.report import theme
 from pipelines.report.blocks import Block, Cell, Column, Figure, Section, Table
 from pipelines.report.rows import Row
+from pipelines.report.shots import training_rows
 from pipelines.report.study import Study, TestSet
 from pipelines.report.text import MISSING, MODE_NAMES, clipped, column_unit, grouped, interval, plural
 
 COUNTS = (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12))
 BYTES = (("B", 1.0), ("kB", 1e3), ("MB", 1e6), ("GB", 1e9))
 SECONDS = (("s", 1.0),)
+PLAIN = (("", 1.0),)
 PICTURED = 40
 
 
@@ -27,6 +29,7 @@ class Measure:
     units: tuple[tuple[str, float], ...]
 
 
+TRAINED = Measure("Trained on", "labelled training images", lambda row: training_rows(row.best), PLAIN)
 MEASURES = (
     Measure("Parameters", "of the whole network, head included", lambda row: row.best.parameters, COUNTS),
     Measure("FLOPs", "an image, two for every multiply-add", lambda row: row.best.flops, COUNTS),
@@ -62,7 +65,8 @@ def table(study: Study) -> Table:
         columns.insert(3, Column("Data", "what it was trained and scored on", numeric=False))
         for row, line in zip(study.rows, cells, strict=True):
             line.insert(3, Cell(clipped(titles[row.number], 30), titles[row.number], titles[row.number]))
-    for measure in MEASURES:
+    counts = {training_rows(row.best) for row in study.rows}
+    for measure in (TRAINED, *MEASURES) if len(counts) > 1 else MEASURES:
         _add(measure, study.rows, columns, cells)
     caption = (
         "Accuracy on the test split with its 95 % interval (test images resampled). For several seeds: the mean, the "
@@ -81,7 +85,7 @@ def _scores(rows: list[Row]) -> tuple[list[Column], list[list[Cell]]]:
         Column("95 % interval", "where the accuracy would fall on other test images"),
         Column("Seeds ±", "standard deviation over seeds, in points, and their number"),
         Column("Log loss", "mean negative log likelihood, in nats; lower is better"),
-        Column("Calibration error, %", "expected calibration error over 15 bins; lower is better"),
+        Column("ECE, %", "expected calibration error over 15 bins; lower is better"),
     ]
     cells = [_score_cells(row) for row in rows]
     if all(len(row.results) == 1 for row in rows):

@@ -15,7 +15,7 @@ MOST = 9  # axes side by side
 RESULT = "held out, %"
 
 
-def figure(trials: Sequence[Mapping[str, Any]], name: str, title: str) -> Figure | None:
+def figure(trials: Sequence[Mapping[str, Any]], *, name: str, title: str) -> Figure | None:
     """The figure of the trials (`number`, `params`, `value`), or None where fewer than two options vary."""
     options = _varying(trials)
     if len(options) < 2 or len(trials) < 2:
@@ -72,23 +72,7 @@ def _written(value: Any) -> str:
 
 def _chart(axes: Sequence[_Axis], trials: Sequence[Mapping[str, Any]]) -> alt.LayerChart | alt.FacetChart:
     titles = _distinct([axis.title for axis in axes])
-    points = [
-        {
-            "trial": trial["number"],
-            "axis": title,
-            "place": axis.places[index],
-            "shown": f"{title} {axis.shown[index]}",
-            "value": 100 * trial["value"],
-        }
-        for axis, title in zip(axes, titles, strict=True)
-        for index, trial in enumerate(trials)
-        if axis.places[index] is not None
-    ]
-    ticks = [
-        {"axis": title, "place": place, "text": text}
-        for axis, title in zip(axes, titles, strict=True)
-        for place, text in axis.ticks.items()
-    ]
+    points, ticks = _points(axes, titles, trials=trials), _ticks(axes, titles)
     across = alt.X(
         field="axis",
         type="nominal",
@@ -117,6 +101,31 @@ def _chart(axes: Sequence[_Axis], trials: Sequence[Mapping[str, Any]]) -> alt.La
     )
     marks = alt.Chart(theme.data(ticks)).mark_text(align="left", dx=5, fontSize=10, color=theme.INK)
     return alt.layer(lines, marks.encode(x=across, y=up, text=alt.Text(field="text", type="nominal")))
+
+
+def _points(
+    axes: Sequence[_Axis], titles: Sequence[str], *, trials: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "trial": trial["number"],
+            "axis": title,
+            "place": axis.places[index],
+            "shown": f"{title} {axis.shown[index]}",
+            "value": 100 * trial["value"],
+        }
+        for axis, title in zip(axes, titles, strict=True)
+        for index, trial in enumerate(trials)
+        if axis.places[index] is not None
+    ]
+
+
+def _ticks(axes: Sequence[_Axis], titles: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {"axis": title, "place": place, "text": text}
+        for axis, title in zip(axes, titles, strict=True)
+        for place, text in axis.ticks.items()
+    ]
 
 
 def _distinct(titles: Sequence[str]) -> list[str]:

@@ -1,5 +1,7 @@
 """What each result took, joined up: extraction, search and fit, against training."""
 
+from typing import Any
+
 import altair as alt
 
 from pipelines.report import theme
@@ -49,8 +51,18 @@ def _figure(test_set: TestSet, number: int) -> Figure | None:
     ]
     if not values:
         return None
+    more = f" The {SHOWN} most accurate." if len(test_set.rows) > SHOWN else ""
+    return Figure(
+        f"costs-{number}",
+        f"Time on {clipped(test_set.title)}",
+        f"In the order of accuracy, best first.{more}",
+        _chart(values, len(rows)),
+    )
+
+
+def _chart(values: list[dict[str, Any]], lines: int) -> alt.Chart:
     phases = [phase for phase in PHASES if any(value["phase"] == phase for value in values)]
-    chart = (
+    return (
         alt.Chart(theme.data(values))
         .mark_bar(height={"band": 0.68})
         .encode(
@@ -67,9 +79,5 @@ def _figure(test_set: TestSet, number: int) -> Figure | None:
                 ("name", "Run"), ("mode", "Mode"), ("phase", "Phase"), ("shown", "Seconds"), ("all", "In all")
             ),
         )
-        .properties(height=theme.list_height(len(rows)))
-    )
-    more = f" The {SHOWN} most accurate." if len(test_set.rows) > SHOWN else ""
-    return Figure(
-        f"costs-{number}", f"Time on {clipped(test_set.title)}", f"In the order of accuracy, best first.{more}", chart
+        .properties(height=theme.list_height(lines))
     )

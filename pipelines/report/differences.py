@@ -25,7 +25,7 @@ class Difference:
     comparison: Comparison
 
 
-def paired(study: Study, first: Result, second: Result) -> Comparison | None:
+def paired(study: Study, first: Result, *, second: Result) -> Comparison | None:
     """The second result against the first, or None unless both kept logits for the same test images."""
     if first.test_images != second.test_images:
         return None
@@ -61,7 +61,7 @@ def _against_best(study: Study, test_set: TestSet) -> list[Difference]:
     best = test_set.rows[0]
     found = []
     for row in test_set.rows[1 : SHOWN + 1]:
-        comparison = paired(study, best.best, row.best)
+        comparison = paired(study, best.best, second=row.best)
         if comparison is not None:
             found.append(Difference(row, comparison))
     return found

@@ -31,7 +31,7 @@ def section(study: Study, images: Images) -> Section | None:
     )
 
 
-def most_confident(logits: np.ndarray, labels: np.ndarray, count: int) -> list[tuple[int, int, float]]:
+def most_confident(logits: np.ndarray, labels: np.ndarray, *, count: int) -> list[tuple[int, int, float]]:
     """(row, class said, its probability) of the `count` rows with the greatest probability of a wrong class."""
     probabilities = softmax(logits, axis=1)
     said = probabilities.argmax(axis=1)
@@ -53,7 +53,7 @@ def _gallery(study: Study, result: Result, images: Images) -> Gallery | None:
             images.key(result, row) if shown else "",
             [("true", class_names[labels[row]]), ("said", class_names[said]), ("sure", percent(probability))],
         )
-        for row, said, probability in most_confident(logits, labels, SHOWN)
+        for row, said, probability in most_confident(logits, labels, count=SHOWN)
     ]
     if not pictures:
         return None

@@ -32,7 +32,7 @@ class Head:
     made: str
 
 
-def render(head: Head, sections: Sequence[Section], thumbnails: Mapping[str, str]) -> str:
+def render(head: Head, sections: Sequence[Section], *, thumbnails: Mapping[str, str]) -> str:
     """The page as HTML."""
     environment = _environment()
     script = environment.loader.get_source(environment, "page.js")[0]  # type: ignore[union-attr]

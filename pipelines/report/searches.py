@@ -85,7 +85,7 @@ def _blocks(search: dict[str, Any], place: int) -> list[Block]:
     figures = [_progress(search, place, title)] if _valued(search["trials"]) else []
     if search["importance"]:
         figures.append(_importance(search["importance"], place, title))
-    parallel = coordinates.figure(_valued(search["trials"]), f"search-parallel-{place}", title)
+    parallel = coordinates.figure(_valued(search["trials"]), name=f"search-parallel-{place}", title=title)
     blocks: list[Block] = [Figures(figures)] if figures else []
     blocks += [parallel] if parallel else []
     table = _table(search)
@@ -113,6 +113,13 @@ def _progress(search: Mapping[str, Any], place: int, title: str) -> Figure:
             best = value
         if best is not None:
             line.append({"trial": trial["number"], "value": best})
+    caption = f"{plural(len(search['trials']), 'trial')}. The line is the best completed so far."
+    return Figure(
+        f"search-progress-{place}", f"{title}: best so far", caption, _progress_chart(points, line), shape="half"
+    )
+
+
+def _progress_chart(points: list[dict[str, Any]], line: list[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
     states = [state for state in STATES if any(point["state"] == state for point in points)]
     across = theme.x("trial", "trial", axis_format="d", grid=False)
     up = theme.y("value", "held-out accuracy, %")
@@ -135,9 +142,7 @@ def _progress(search: Mapping[str, Any], place: int, title: str) -> Figure:
             ],
         )
     )
-    caption = f"{plural(len(search['trials']), 'trial')}. The line is the best completed so far."
-    chart = alt.layer(so_far.encode(x=across, y=up), dots)
-    return Figure(f"search-progress-{place}", f"{title}: best so far", caption, chart, shape="half")
+    return alt.layer(so_far.encode(x=across, y=up), dots)
 
 
 def _importance(importance: Mapping[str, float], place: int, title: str) -> Figure:

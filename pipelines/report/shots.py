@@ -125,7 +125,9 @@ def _figure(name: str, title: str, caption: str, axis: str, points: Sequence[dic
         tooltip=theme.tip(("line", "Run"), ("images", "Given"), ("shown", "Accuracy")),
     )
     up = theme.y("mean", "test accuracy, %")
-    bars = base.mark_rule(strokeWidth=1.5, opacity=0.5).encode(y=theme.y("low", None), y2=alt.Y2(field="high"))
+    bars = base.mark_rule(strokeWidth=1.5, opacity=0.5).encode(
+        y=theme.y("low", "test accuracy, %"), y2=alt.Y2(field="high")
+    )
     chart = alt.layer(
         bars, base.mark_line(strokeWidth=2).encode(y=up), base.mark_point(filled=True, size=46).encode(y=up)
     )

@@ -55,10 +55,10 @@ def _sentences(study: Study, test_set: TestSet) -> list[str]:
 def _against(study: Study, frozen: Row, other: Row, test_set: TestSet) -> str:
     """What the best run of another mode gains over the best frozen one, for what time."""
     points = 100 * (other.accuracy - frozen.accuracy)
-    change = "gains" if points >= 0 else "loses"
+    change = "gains {:.1f} points over" if points >= 0 else "loses {:.1f} points against"
     subject = {"finetuned": "Fine-tuning", "scratch": "Training from scratch"}[other.best.mode]
-    sentence = f"{subject} {change} {abs(points):.1f} points over the best frozen backbone on {clipped(test_set.title)}"
-    comparison = paired(study, frozen.best, other.best)
+    sentence = f"{subject} {change.format(abs(points))} the best frozen backbone on {clipped(test_set.title)}"
+    comparison = paired(study, frozen.best, second=other.best)
     if comparison is not None:
         low, high = (100 * end for end in comparison.interval)
         sentence += (

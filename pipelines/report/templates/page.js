@@ -56,6 +56,7 @@
         tooltip: { theme: dark ? "dark" : "light" },
       });
       views.set(place, result);
+      place.style.minHeight = "0";
       place.dataset.ready = "yes";
     } catch (error) {
       place.textContent = "This chart could not be drawn.";
