@@ -16,19 +16,20 @@ def deferred() -> Iterator[Callable[[], bool]]:
 
     The first signal is only noted, so that the body can end in good order; then the handler that was there
     before gets it. A second one goes to that handler at once. Outside the main thread, where Python takes no
-    signals, nothing is deferred.
+    signals, nothing is deferred. A signal that is ignored (as a shell's background jobs ignore Ctrl-C) stays so.
     """
     noted: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
 
     def note(number: int, frame: FrameType | None) -> None:
         noted.append(number)
         _restore(before)
 
-    for number in SIGNALS:
+    for number in before:
         signal.signal(number, note)
     try:
         yield lambda: bool(noted)

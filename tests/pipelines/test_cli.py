@@ -273,6 +273,8 @@ def test_the_demo_studies_searches_reports_and_prints_one_table(pipeline, monkey
     (tmp_path / "tiny.yaml").write_text(TINY_TOUR)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("pipelines.cli.demo.WITHOUT", "tiny.yaml")
+    for name in ("PIPELINE_DATA", "CIFAR10_DIR"):
+        monkeypatch.delenv(name, raising=False)
     ended = pipeline("demo", "--json")
     assert ended.status == 0, ended.err
     shown = ended.json

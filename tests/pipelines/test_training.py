@@ -124,6 +124,7 @@ def test_interrupted_and_asked_again_it_ends_with_the_bits_of_an_uninterrupted_r
     trained, pipeline, monkeypatch, tmp_path, number, status
 ):
     _, uninterrupted = trained
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in a shell's background inherits "ignored"
     told = watching.Watch.moment
 
     def moment(self, now):
