@@ -97,7 +97,7 @@ def load(
     """
     network = _created(name, weights=weights, image_size=image_size, seed=seed)
     preprocessing = _preprocessing(network, image_size)
-    module = _with_pool(network, pool=pool, layers=layers)
+    module = pooled(network, pool=pool, layers=layers)
     module.eval().requires_grad_(False)
     dimension, flops = _measured(module, preprocessing, name=name)
     return Backbone(
@@ -181,7 +181,8 @@ def _preprocessing(network: nn.Module, image_size: int | None) -> Preprocessing:
     return from_timm(resolve_model_data_config(network), image_size=image_size)
 
 
-def _with_pool(network: nn.Module, *, pool: str, layers: tuple[int, ...] | None) -> nn.Module:
+def pooled(network: nn.Module, *, pool: str, layers: tuple[int, ...] | None) -> nn.Module:
+    """`network` itself, or with its stages pooled as `load` says. Raises `InvalidInput` where it gives no stages."""
     if pool not in POOLS:
         raise unknown("pool", name=pool, known=POOLS)
     if pool == "network" and layers is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from heads.base import Head
-    from heads.catalogue import available, fit_head, head_class, space
+    from heads.catalogue import available, fit_head, head_class
     from heads.logistic import LogisticHead, LogisticSpace
     from heads.metrics import Comparison, Scores, compare, fit_temperature, scores, spread
     from heads.persist import load, save
@@ -21,7 +21,6 @@ _ROOMS = {
     "available": "catalogue",
     "fit_head": "catalogue",
     "head_class": "catalogue",
-    "space": "catalogue",
     "LogisticHead": "logistic",
     "LogisticSpace": "logistic",
     "Comparison": "metrics",
@@ -60,7 +59,6 @@ __all__ = [
     "refit",
     "save",
     "scores",
-    "space",
     "spread",
 ]
 

@@ -115,22 +115,13 @@ def train(
     epoch's `totals` as `begun` (and the optimiser's state restored) training goes on inside the epoch.
     """
     rates = [group["lr"] for group in optimiser.param_groups]
-    parameters = [weight for group in optimiser.param_groups for weight in group["params"]]
     try:
         for epoch in range(first_epoch, epochs):
             totals = begun if begun is not None and epoch == first_epoch else Totals()
             parts = itertools.islice(iter(batches(epoch)), totals.step * accumulate, None)
             while part := tuple(itertools.islice(parts, accumulate)):
                 _set_rates(optimiser, rates, schedule(epoch * steps_per_epoch + totals.step))
-                optimiser.zero_grad(set_to_none=True)
-                for batch in part:
-                    taken = loss(batch)
-                    taken.loss.backward()
-                    totals.add(taken)
-                if clip_norm is not None:
-                    torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
-                optimiser.step()
-                totals.step += 1
+                _update(optimiser, loss, part, totals=totals, clip_norm=clip_norm)
                 if after_step is not None:
                     after_step()
                 if stop is not None and stop(totals) and totals.step < steps_per_epoch:
@@ -139,6 +130,28 @@ def train(
             yield Epoch(index=epoch, means=totals.means(), totals=totals)
     finally:
         _set_rates(optimiser, rates, 1.0)
+
+
+def _update(
+    optimiser: Optimiser,
+    loss: Callable[[Batch], Step],
+    part: tuple[Batch, ...],
+    *,
+    totals: Totals,
+    clip_norm: float | None,
+) -> None:
+    """One step along the summed gradients of the batches in `part`."""
+    optimiser.zero_grad(set_to_none=True)
+    for batch in part:
+        taken = loss(batch)
+        taken.loss.backward()
+        totals.add(taken)
+    if clip_norm is not None:
+        torch.nn.utils.clip_grad_norm_(
+            [weight for group in optimiser.param_groups for weight in group["params"]], clip_norm
+        )
+    optimiser.step()
+    totals.step += 1
 
 
 def _set_rates(optimiser: Optimiser, rates: list, factor: float) -> None:

@@ -65,7 +65,7 @@ def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
     folder = records.folder(context.workspace, key.run())
     with locked(folder):
         heads.save(fitted.head, folder, recipe=_recipe(key, file))
-        _keep_logits(folder / records.LOGITS_NAME, fitted)
+        records.keep_logits(folder / records.LOGITS_NAME, fitted.logits, labels=fitted.labels)
         files = ("head.safetensors", "head.json", records.LOGITS_NAME)
         record = _record(key, file=file, fitted=fitted, source=source)
         record["files"] = {one: records.sha256(folder / one) for one in files}
@@ -187,7 +187,7 @@ def _scaled(fitted: _Fitted, *, seed: int) -> dict[str, float] | None:
 
 def _short(record: dict[str, Any]) -> dict[str, Any]:
     """What the cache keeps of a record: the answer of `pipeline fit-head`, and how to check the rest."""
-    validation, test, scaled = record["validation"], record["test"], record["test_scaled"] or {}
+    scaled = record["test_scaled"] or {}
     return {
         "run": record["run"],
         "files": record["files"],
@@ -195,13 +195,7 @@ def _short(record: dict[str, Any]) -> dict[str, Any]:
         "chosen": record["chosen"],
         "criterion": record["choice"]["criterion"],
         "converged": record["choice"]["fit_facts"].get("converged"),
-        "validation_accuracy": None if validation is None else validation["accuracy"],
-        "test_accuracy": test["accuracy"],
-        "test_interval": list(test["interval"]),
-        "test_rows": test["rows"],
-        "top5": test["top5"],
-        "log_loss": test["log_loss"],
-        "calibration_error": test["calibration_error"],
+        **records.headline(record),
         "temperature": record["temperature"],
         "scaled_log_loss": scaled.get("log_loss"),
         "scaled_calibration_error": scaled.get("calibration_error"),
@@ -212,9 +206,3 @@ def _short(record: dict[str, Any]) -> dict[str, Any]:
         "flops": record["flops"],
         "bytes": record["bytes"],
     }
-
-
-def _keep_logits(path: Path, fitted: _Fitted) -> None:
-    from safetensors.numpy import save
-
-    records.write_file(path, save({"logits": fitted.logits, "labels": fitted.labels}))

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import save
 
 import heads
 from extract.machine import machine, package_versions
@@ -60,10 +59,10 @@ def keep(key: NetworkKey, result: Result, *, workspace: Path) -> dict[str, Any]:
             key.network, result.how.architecture, result.how.class_names, result.how.preprocessing, asdict(key)
         )
         kept.keep(result.final.network, folder, sidecar=sidecar)
-        _keep_logits(folder / records.LOGITS_NAME, result.logits, labels=result.labels)
+        records.keep_logits(folder / records.LOGITS_NAME, result.logits, labels=result.labels)
         names = [kept.WEIGHTS_NAME, kept.SIDECAR_NAME, records.LOGITS_NAME, HISTORY_NAME]
         if result.averaged is not None:
-            _keep_logits(folder / AVERAGED_NAME, result.averaged, labels=result.labels)
+            records.keep_logits(folder / AVERAGED_NAME, result.averaged, labels=result.labels)
             names.append(AVERAGED_NAME)
         lines = "".join(json.dumps(records.finite(row)) + "\n" for row in result.chosen.history)
         records.write_file(folder / HISTORY_NAME, lines.encode())
@@ -99,7 +98,7 @@ def facts(key: NetworkKey, *, class_names: tuple[str, ...]) -> dict[str, Any]:
 
 def short(record: dict[str, Any]) -> dict[str, Any]:
     """What the cache keeps of a record: the answer of `pipeline train`, and how to check the rest."""
-    validation, test, averaged = record["validation"], record["test"], record.get("test_tta")
+    averaged = record.get("test_tta")
     return {
         "run": record["run"],
         "files": record["files"],
@@ -115,13 +114,7 @@ def short(record: dict[str, Any]) -> dict[str, Any]:
         "best_epoch": record["choice"]["best_epoch"],
         "training_rows": record["choice"]["training_rows"],
         "held_out_rows": record["choice"]["held_out_rows"],
-        "validation_accuracy": None if validation is None else validation["accuracy"],
-        "test_accuracy": test["accuracy"],
-        "test_interval": list(test["interval"]),
-        "test_rows": test["rows"],
-        "top5": test["top5"],
-        "log_loss": test["log_loss"],
-        "calibration_error": test["calibration_error"],
+        **records.headline(record),
         "test_tta_accuracy": None if averaged is None else averaged["accuracy"],
         "tta": record["key"]["recipe_options"]["tta"],
         "train_seconds": record["seconds"]["fit"],
@@ -191,7 +184,3 @@ def _peak_memory(network: torch.nn.Module) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _keep_logits(path: Path, logits: np.ndarray, *, labels: np.ndarray) -> None:
-    records.write_file(path, save({"logits": np.ascontiguousarray(logits), "labels": labels}))

@@ -4,9 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from extract.backbones import Backbone, Pooled
+from extract.backbones import Backbone, pooled
 from extract.errors import InvalidInput
 from extract.weights import tensors_sha256
 from finetune import engine, networks
@@ -30,7 +29,7 @@ def backbone(
     wanted = known.preprocessing
     if image_size is not None:
         wanted = replace(wanted, image_size=(image_size, image_size))
-    module = _pooled(networks.embedding(kept.network(folder)), pool=pool, layers=layers)
+    module = pooled(networks.embedding(kept.network(folder)), pool=pool, layers=layers)
     module.eval().requires_grad_(False)
     with torch.no_grad():
         dimension = int(module(torch.zeros(1, 3, *wanted.image_size)).shape[1])
@@ -44,14 +43,3 @@ def backbone(
         weights_source=f"run:{folder.name}",
         weights_sha256=tensors_sha256(module.state_dict()),
     )
-
-
-def _pooled(embedding: nn.Module, *, pool: str, layers: tuple[int, ...] | None) -> nn.Module:
-    if pool == "network" and layers is None:
-        return embedding
-    if not hasattr(embedding, "forward_intermediates"):
-        raise InvalidInput(
-            f"backbone must give its stages for --pool and --layers; got {type(embedding).__name__}, which cannot. "
-            "Leave both options out."
-        )
-    return Pooled(embedding, layers=layers or (-1,), pool="avg" if pool == "network" else pool)

@@ -117,6 +117,14 @@ def read_all(workspace: Path) -> tuple[list[dict[str, Any]], list[str]]:
     return sorted(records, key=lambda record: (record["created"], record["run"])), problems
 
 
+def keep_logits(path: Path, logits: "np.ndarray", *, labels: "np.ndarray") -> None:
+    """Writes the logits float32 [N, K] and labels int64 [N] of a test split to the file `path`."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    write_file(path, save({"logits": np.ascontiguousarray(logits), "labels": labels}))
+
+
 def logits(workspace: Path, run: str) -> tuple["np.ndarray", "np.ndarray"]:
     """(logits float32 [N, K], labels int64 [N]) of the test split, in file order; `run` as in `read`.
 
@@ -217,3 +225,17 @@ def _wrong(record: Any) -> str:
 
 def _damaged(path: Path, what: str) -> DamagedFile:
     return DamagedFile(f"record must be whole; got {str(path)!r}: {what}. Run it again, or remove its folder.")
+
+
+def headline(record: dict[str, Any]) -> dict[str, Any]:
+    """The scores of a finished run that commands answer with, under their names there."""
+    validation, test = record["validation"], record["test"]
+    return {
+        "validation_accuracy": None if validation is None else validation["accuracy"],
+        "test_accuracy": test["accuracy"],
+        "test_interval": list(test["interval"]),
+        "test_rows": test["rows"],
+        "top5": test["top5"],
+        "log_loss": test["log_loss"],
+        "calibration_error": test["calibration_error"],
+    }

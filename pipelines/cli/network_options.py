@@ -11,7 +11,7 @@ import click
 
 from finetune.options import NORMS, STEMS, Options
 from finetune.recipes import CHOICES, RECIPES, Recipe
-from pipelines.cli.options import Run
+from pipelines.cli.options import DATA, Run
 from pipelines.specs import NetworkSpec, own_run
 
 Command = Callable[..., Any]
@@ -61,18 +61,7 @@ HELP = {
 SUBJECT = [
     click.option("--network", metavar="NAME", help="One of the four families, or any timm name.  [default: resnet18]"),
     click.option("--recipe", metavar="|".join(RECIPES), help="A named set of the options below."),
-    click.option(
-        "--dataset",
-        metavar="cifar10|cifar100|digits|DIR",
-        help="A known data set, or a folder of class folders.  [default: cifar10]",
-    ),
-    click.option(
-        "--data-dir",
-        envvar="PIPELINE_DATA",
-        show_envvar=True,
-        metavar="DIR",
-        help="Where the known data sets are.  [default: data/ in the workspace]",
-    ),
+    *DATA,
     click.option("--image-size", type=int, metavar="N", help="Pixels of a side.  [default: the images' own]"),
     click.option("--subset", type=int, metavar="N", help="N training images, stratified and seeded."),
     click.option("--test-subset", type=int, metavar="M", help="M test images, stratified and seeded."),

@@ -31,13 +31,7 @@ COMMON = [
     click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object to stdout."),
     click.option("--debug", is_flag=True, help="Show the traceback of a failure."),
 ]
-EXTRACTION = [
-    click.option("--backbone", metavar="NAME", help="Any timm architecture.  [default: resnet50]"),
-    click.option(
-        "--weights",
-        metavar="pretrained|packaged|untrained|FILE|RUN",
-        help="Where its weights come from.  [default: pretrained]",
-    ),
+DATA = [
     click.option(
         "--dataset",
         metavar="cifar10|cifar100|digits|DIR",
@@ -50,6 +44,15 @@ EXTRACTION = [
         metavar="DIR",
         help="Where the known data sets are.  [default: data/ in the workspace]",
     ),
+]
+EXTRACTION = [
+    click.option("--backbone", metavar="NAME", help="Any timm architecture.  [default: resnet50]"),
+    click.option(
+        "--weights",
+        metavar="pretrained|packaged|untrained|FILE|RUN",
+        help="Where its weights come from.  [default: pretrained]",
+    ),
+    *DATA,
     click.option("--image-size", type=int, metavar="N", help="Pixels of a side.  [default: the backbone's own]"),
     click.option("--pool", metavar="network|avg|max|avgmax", help="How maps become one embedding.  [default: network]"),
     click.option("--layers", metavar="I,J,...", help="Stages to take, e.g. -2,-1.  [default: the last]"),
