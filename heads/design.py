@@ -1,4 +1,4 @@
-"""Features prepared for the logistic solver: standardised, in two precisions, with the gram's eigenbasis."""
+"""Features prepared for the solvers: standardised, in two precisions, with the gram's eigenbasis."""
 
 from dataclasses import dataclass
 
@@ -47,6 +47,14 @@ def standardisation(features: torch.Tensor, *, block_rows: int = 4096) -> Standa
     deviation = (squares / len(features)).sqrt_()
     constant = deviation <= 10 * torch.finfo(torch.float64).eps * mean.abs() * len(features) ** 0.5
     return Standardisation(mean=mean, scale=torch.where(constant, 1.0, deviation))
+
+
+def signed_power(features: torch.Tensor, power: float) -> torch.Tensor:
+    """sign(x) |x|^`power` of every entry, in the precision of `features`; the features themselves for power 1.
+
+    Powers below 1 draw in the long tails that pooled activations have after a ReLU (Perronnin et al., ECCV 2010).
+    """
+    return features if power == 1.0 else features.abs().pow(power).mul_(features.sign())
 
 
 @dataclass(frozen=True)

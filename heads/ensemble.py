@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
+from heads.design import signed_power
+
 
 def merged(networks: Sequence[list[torch.Tensor]]) -> list[torch.Tensor]:
     """[W1, b1, W2, b2, ...] of one network whose logits are the mean of those of `networks` of that form.
@@ -28,15 +30,16 @@ def merged(networks: Sequence[list[torch.Tensor]]) -> list[torch.Tensor]:
     return layers
 
 
-def network_logits(layers: Sequence[torch.Tensor], features: torch.Tensor) -> torch.Tensor:
-    """float32 [N, K] of the network [W1, b1, W2, b2, ...] float64 with ReLU between, for `features` [N, D].
+def network_logits(layers: Sequence[torch.Tensor], features: torch.Tensor, *, power: float = 1.0) -> torch.Tensor:
+    """float32 [N, K] of the network [W1, b1, W2, b2, ...] float64 with ReLU between, for `features` [N, D],
+    which are first raised to `power` (`heads.design.signed_power`).
 
     Computed in float64 in blocks of rows on the device of the layers, and rounded once: one image gives the
     same logits alone and in a batch.
     """
     blocks = []
     for block in features.split(2048):
-        values = block.to(layers[0].device).double()
+        values = signed_power(block.to(layers[0].device).double(), power)
         for depth in range(0, len(layers), 2):
             values = torch.addmm(layers[depth + 1], values.relu() if depth else values, layers[depth])
         blocks.append(values.float())

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
-from heads.design import cheap_dtype, standardisation
+from heads.design import cheap_dtype, signed_power, standardisation
 from heads.keeper import Keeper
 from heads.optimise import Step, train
 from heads.optimisers import optimiser
@@ -18,7 +19,9 @@ from heads.stack import Stack, dropout_mask
 class Recipe:
     """What the members of a grid share. `warm_up` is a share of all steps; `patience` counts epochs.
 
-    `dropout` acts on hidden values, `input_dropout` on the standardised features (zero is their mean).
+    Features are raised to `power` (`heads.design.signed_power`) before they are standardised. `dropout` acts on
+    hidden values, `input_dropout` on the standardised features (zero is their mean). `mixup` is the alpha of the
+    Beta distribution by which every batch is blended with itself, features and targets (Zhang et al., ICLR 2018).
     `criterion` (log_loss or accuracy) judges an epoch on the held-out rows; a member without a better epoch
     for `patience` epochs is finished (None: never). `epochs` is the length of the schedule.
     """
@@ -34,6 +37,8 @@ class Recipe:
     patience: int | None = None
     criterion: str = "log_loss"
     input_dropout: float = 0.0
+    power: float = 1.0
+    mixup: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,11 @@ class Rows:
 
 @dataclass(frozen=True)
 class Trained:
-    """A member after training: [W1, b1, W2, b2, ...] float64 for raw features, of its best epoch.
+    """A member after training: [W1, b1, W2, b2, ...] float64 for features raised to the power, of its best epoch.
 
     `epochs` counts the passes up to that epoch. `held_logits` float32 [M, K] are its logits on the held-out
-    rows then, and `curves` its values per epoch: train_loss and train_accuracy (running, as trained),
-    held_out_loss and held_out_accuracy. Without held-out rows the last epoch counts as the best.
+    rows then, and `curves` its values per epoch: train_loss and train_accuracy (running, as trained: with
+    dropout and mixup), held_out_loss and held_out_accuracy. Without held-out rows the last epoch counts as the best.
     """
 
     layers: list[torch.Tensor]
@@ -88,13 +93,15 @@ def train_grid(
     batches and dropout masks depend on `seed`, the widths and the copy alone, so a member learns the same in any
     company, up to rounding.
     """
-    standard = standardisation(rows.features)
-    dtype = cheap_dtype(rows.features)
-    features = standard.apply(rows.features, dtype)
-    grid = _Grid(features, rows.targets, members=members, recipe=recipe, class_count=class_count, seed=seed)
+    bent = signed_power(rows.features, recipe.power)
+    standard = standardisation(bent)
+    dtype = cheap_dtype(bent)
+    features = standard.apply(bent, dtype)
+    del bent
+    grid = Grid(features, rows.targets, members=members, recipe=recipe, class_count=class_count, seed=seed)
     keepers: list[Keeper] = []
     if held is not None:
-        held_features = standard.apply(held.features, dtype)
+        held_features = standard.apply(signed_power(held.features, recipe.power), dtype)
         keepers = [
             Keeper(stack, held_features, held.targets, criterion=recipe.criterion, patience=recipe.patience)
             for stack in grid.stacks
@@ -114,7 +121,7 @@ def train_grid(
     return [results[member] for member in range(len(members))]
 
 
-def _run(grid: "_Grid", keepers: list[Keeper], recipe: Recipe, stop_epoch: int) -> list[dict[str, list[float]]]:
+def _run(grid: "Grid", keepers: list[Keeper], recipe: Recipe, stop_epoch: int) -> list[dict[str, list[float]]]:
     """Trains until every keeper is content or `stop_epoch`; the curves of every member, in the given order."""
     order = [member for group in grid.groups for member in group]
     curves: list[dict[str, list[float]]] = [{} for _ in order]
@@ -144,10 +151,22 @@ def _mixed(seed: int, number: int) -> int:
     return (seed * 1_000_003 + number) % 2**63
 
 
-Batch = tuple[torch.Tensor, torch.Tensor, list[list[torch.Tensor]]]
+@dataclass(frozen=True)
+class Batch:
+    """features [B, D], targets [B], and a dropout mask for every hidden layer of every stack.
+
+    With `partners` int64 [B] the features are blended already, and `share` of the loss is for `targets`, the
+    rest for `partners`.
+    """
+
+    features: torch.Tensor
+    targets: torch.Tensor
+    masks: list[list[torch.Tensor]]
+    partners: torch.Tensor | None = None
+    share: float = 1.0
 
 
-class _Grid:
+class Grid:
     """The stacks of a grid with their batches, loss and optimiser."""
 
     def __init__(
@@ -199,10 +218,27 @@ class _Grid:
         mixed = _mixed(self._seed, epoch + 1)
         shuffler = torch.Generator(device).manual_seed(mixed)
         droppers = [torch.Generator(device).manual_seed(_mixed(mixed, copy)) for copy in self._copies]
+        shares = np.random.default_rng(mixed)
         order = torch.randperm(len(self._features), generator=shuffler, device=device)
         for index in order.split(self._recipe.batch_size):
             masks = [stack.masks(len(index), own) for stack, own in zip(self.stacks, droppers, strict=True)]
-            yield self._thinned(self._features[index], shuffler), self._targets[index], masks
+            yield self._blended(index, masks, shares, shuffler)
+
+    def _blended(
+        self,
+        index: torch.Tensor,
+        masks: list[list[torch.Tensor]],
+        shares: np.random.Generator,
+        shuffler: torch.Generator,
+    ) -> Batch:
+        features, targets = self._features[index], self._targets[index]
+        if not self._recipe.mixup:
+            return Batch(self._thinned(features, shuffler), targets, masks)
+        share = float(shares.beta(self._recipe.mixup, self._recipe.mixup))
+        share = max(share, 1 - share)  # a row and its partner are alike, so that `targets` may be the greater part
+        partner = torch.randperm(len(index), generator=shuffler, device=index.device)
+        blended = torch.lerp(features[partner], features, share)
+        return Batch(self._thinned(blended, shuffler), targets, masks, targets[partner], share)
 
     def _thinned(self, features: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         share = self._recipe.input_dropout
@@ -211,18 +247,27 @@ class _Grid:
         return features.mul_(dropout_mask(*features.shape, share=share, generator=generator))
 
     def loss(self, batch: Batch) -> Step:
-        """The sum of all members' mean smoothed cross-entropies; counts plain losses and hits by member."""
-        features, targets, masks = batch
-        total = features.new_zeros((), dtype=torch.float32)
+        """The sum of all members' mean smoothed cross-entropies; counts unsmoothed losses and hits by member."""
+        total = batch.features.new_zeros((), dtype=torch.float32)
         losses, hits = [], []
-        for stack, own_masks in zip(self.stacks, masks, strict=True):
-            logits = stack.logits(features, own_masks)
+        for stack, own_masks in zip(self.stacks, batch.masks, strict=True):
+            logits = stack.logits(batch.features, own_masks)
             norm = logits.logsumexp(2)
-            plain = norm - logits.gather(2, targets.expand(len(logits), -1)[:, :, None])[:, :, 0]
+            plain = norm - _true_logits(logits, batch)
             smoothing = self._recipe.label_smoothing
             cost = plain if not smoothing else torch.lerp(plain, norm - logits.mean(2), smoothing)
             total = total + cost.mean(1).sum()
             losses.append(plain.detach().sum(1))
-            hits.append((logits.detach().argmax(2) == targets).sum(1))
+            hits.append((logits.detach().argmax(2) == batch.targets).sum(1))
         sums = {"train_loss": torch.cat(losses), "train_accuracy": torch.cat(hits)}
-        return Step(loss=total, sums=sums, row_count=len(targets))
+        return Step(loss=total, sums=sums, row_count=len(batch.targets))
+
+
+def _true_logits(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """[G, B] of `logits` [G, B, K]: that of a row's target, or the blend of its two targets'."""
+    picked = [
+        logits.gather(2, targets.expand(len(logits), -1)[:, :, None])[:, :, 0]
+        for targets in (batch.targets, batch.partners)
+        if targets is not None
+    ]
+    return picked[0] if len(picked) == 1 else torch.lerp(picked[1], picked[0], batch.share)

@@ -23,11 +23,13 @@ class NeuralHead(Head):
     `hidden` are the widths of its hidden layers; () is a linear head. `epochs` is the length of the
     schedule, and `stop_epoch` the number of epochs really trained (None: all). `warm_up` is a share of all
     steps, `dropout` acts on hidden values, `input_dropout` on the standardised features, `momentum` is SGD's or
-    Adam's beta1. `batch_size` None is `automatic_batch_size`. Weight decay spares biases. `copies` networks that
+    Adam's beta1. `power` bends the features before they are standardised (sign(x) |x|^power), and `mixup` blends
+    batches with themselves (the alpha of its Beta distribution; 0 is without). `batch_size` None is `automatic_batch_size`. Weight decay spares biases. `copies` networks that
     start from other weights train beside each other, and the head is their mean logits (a deep ensemble:
     Lakshminarayanan et al., NeurIPS 2017), kept as one network.
 
-    Fitted: `layers_`, [W1, b1, W2, b2, ...] float64, the standardisation folded into the first; `curves_`,
+    Fitted: `layers_`, [W1, b1, W2, b2, ...] float64 for features raised to `power`, the standardisation folded into
+    the first; `curves_`,
     running train_loss and train_accuracy per epoch, means over the copies; `n_iter_`, epochs. The same seed
     gives the same head on one machine.
     """
@@ -48,6 +50,8 @@ class NeuralHead(Head):
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         label_smoothing: float = 0.0,
+        power: float = 1.0,
+        mixup: float = 0.0,
         copies: int = 1,
         seed: int = 0,
         device: str = "cpu",
@@ -65,6 +69,8 @@ class NeuralHead(Head):
         self.dropout = dropout
         self.input_dropout = input_dropout
         self.label_smoothing = label_smoothing
+        self.power = power
+        self.mixup = mixup
         self.copies = copies
         self.seed = seed
         self.device = device
@@ -113,6 +119,8 @@ class NeuralHead(Head):
             dropout=self.dropout,
             label_smoothing=self.label_smoothing,
             input_dropout=self.input_dropout,
+            power=self.power,
+            mixup=self.mixup,
         )
         return checked_recipe(recipe, linear=not self.hidden)
 
@@ -134,7 +142,8 @@ class NeuralHead(Head):
         return self.stop_epoch
 
     def _logits(self, features: torch.Tensor) -> np.ndarray:
-        return network_logits([torch.from_numpy(array) for array in self.layers_], features).numpy()
+        layers = [torch.from_numpy(array) for array in self.layers_]
+        return network_logits(layers, features, power=self.power).numpy()
 
 
 def automatic_batch_size(rows: int) -> int:
@@ -169,6 +178,9 @@ def checked_recipe(recipe: Recipe, *, linear: bool) -> Recipe:
         value = getattr(recipe, name)
         if not 0 <= value < 1:
             raise InvalidInput(f"{name} must be at least 0 and below 1; got {value!r}. Use 0 to leave it out.")
+    checks.positive("power", recipe.power, remedy="Use 1 to leave the features as they are")
+    if not 0 <= recipe.mixup < float("inf"):
+        raise InvalidInput(f"mixup must be 0 or more; got {recipe.mixup!r}. Use 0 to leave it out.")
     if linear and recipe.dropout:
         raise InvalidInput(
             f"dropout must be 0 for a linear head, which has no hidden values; got {recipe.dropout}. Use the mlp head."

@@ -33,6 +33,8 @@ class _NeuralSpace(Space):
     batch_size: int | None = None
     label_smoothing: float = 0.0
     input_dropout: float = 0.0
+    power: float = 1.0
+    mixup: float = 0.0
 
     def __post_init__(self) -> None:
         members = self._members()
@@ -106,6 +108,8 @@ SHARED = (
     "batch_size",
     "label_smoothing",
     "input_dropout",
+    "power",
+    "mixup",
 )
 
 
@@ -195,7 +199,7 @@ class MlpSpace(_NeuralSpace):
             stop_epoch=int(best.options["stop_epoch"]),  # type: ignore[arg-type]
             seed=seed,
         )
-        others = [network_logits(copy.layers, split.held_features) for copy in trained]
+        others = [network_logits(copy.layers, split.held_features, power=self.power) for copy in trained]
         logits = torch.stack([torch.from_numpy(best.logits), *[one.cpu() for one in others]]).mean(0)
         return replace(best, options={**best.options, "copies": self.copies}, logits=logits.numpy())
 

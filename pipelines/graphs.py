@@ -24,16 +24,22 @@ class FrozenGraph(nn.Module):
 
 
 class Layers(nn.Module):
-    """Affine maps with ReLU between them, in float64 as the heads compute: one is logistic, linear or ridge."""
+    """Affine maps with ReLU between them, in float64 as the heads compute: one is logistic, linear or ridge.
 
-    def __init__(self, tensors: list[Tensor]) -> None:
+    The features are first raised to `power`, their signs kept.
+    """
+
+    def __init__(self, tensors: list[Tensor], *, power: float = 1.0) -> None:
         super().__init__()
+        self.power = power
         self.depth = len(tensors) // 2
         for index, tensor in enumerate(tensors):
             self.register_buffer(f"tensor{index}", tensor.double())
 
     def forward(self, features: Tensor) -> Tensor:
         values = features.double()
+        if self.power != 1.0:
+            values = values.abs().pow(self.power) * values.sign()
         for layer in range(self.depth):
             values = values.relu() if layer else values
             values = values @ self.get_buffer(f"tensor{2 * layer}") + self.get_buffer(f"tensor{2 * layer + 1}")
@@ -97,7 +103,7 @@ def _affine(tensors: dict[str, Tensor], options: dict[str, Any], classes: int) -
 
 
 def _layered(tensors: dict[str, Tensor], options: dict[str, Any], classes: int) -> nn.Module:
-    return Layers([tensors[name] for name in sorted(tensors)])
+    return Layers([tensors[name] for name in sorted(tensors)], power=options["power"])
 
 
 def _centroid(tensors: dict[str, Tensor], options: dict[str, Any], classes: int) -> nn.Module:

@@ -16,7 +16,16 @@ from heads.persist import SIDECAR_NAME, load, save
 SMALL = {
     "logistic": {"c_grid": [1e-3, 1e-2, 1e-1]},
     "linear": {"learning_rates": [3e-2, 1e-1], "weight_decays": [0.01], "epochs": 5, "batch_size": 64},
-    "mlp": {"learning_rates": [3e-2], "sizes": [32], "epochs": 5, "input_dropout": 0.1, "copies": 2, "batch_size": 64},
+    "mlp": {
+        "learning_rates": [3e-2],
+        "sizes": [32],
+        "epochs": 5,
+        "input_dropout": 0.1,
+        "power": 0.5,
+        "mixup": 0.5,
+        "copies": 2,
+        "batch_size": 64,
+    },
 }
 ONE = {
     "logistic": {"C": 0.01},

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from extract.errors import InvalidInput
 from heads.catalogue import fit_head, space
 from heads.ensemble import network_logits
-from heads.grid import Member, Recipe, Rows, train_grid
+from heads.grid import Grid, Member, Recipe, Rows, train_grid
 from heads.metrics import scores
 from heads.neural import NeuralHead, automatic_batch_size
 from heads.protocol import held_out
@@ -224,6 +224,39 @@ def test_dropout_trains_on_masked_values_and_predicts_on_whole_ones(parts):
 
 
 @pytest.mark.parametrize("hidden", [(), (16,)])
+def test_a_power_is_that_of_the_features_by_hand(hidden, blobs):
+    features, labels = blobs
+    bent = np.sign(features) * np.abs(features.astype(np.float64)) ** 0.4
+    inside = NeuralHead(hidden, epochs=3, learning_rate=3e-2, power=0.4, batch_size=64).fit(features, labels)
+    by_hand = NeuralHead(hidden, epochs=3, learning_rate=3e-2, batch_size=64).fit(bent, labels)
+    np.testing.assert_allclose(inside.logits(features), by_hand.logits(bent), rtol=1e-3, atol=1e-3)
+    straight = NeuralHead(hidden, epochs=3, learning_rate=3e-2, batch_size=64).fit(features, labels)
+    assert np.abs(inside.logits(features) - straight.logits(features)).max() > 0.1
+
+
+def test_mixup_trains_on_blends(blobs):
+    features, labels = (torch.from_numpy(np.asarray(part)) for part in blobs)
+    recipe = Recipe(**BASE, mixup=0.7)
+    grid = Grid(features, labels, members=[Member((8,), 1e-3, 0.0)], recipe=recipe, class_count=4, seed=3)
+    seen = list(grid.batches(0))
+    shares = np.array([batch.share for batch in seen])
+    assert (shares >= 0.5).all()
+    assert len(set(shares)) == len(shares)
+    for batch, again in zip(seen, grid.batches(0), strict=True):
+        assert torch.equal(batch.features, again.features)
+        assert batch.partners is not None
+        for row, target, partner in zip(batch.features, batch.targets, batch.partners, strict=True):
+            ours, theirs = (features[labels == label] for label in (target, partner))
+            blends = batch.share * ours[:, None] + (1 - batch.share) * theirs
+            assert (blends - row).abs().amax(2).min() < 1e-5
+    first = seen[0]
+    loss = grid.loss(first).loss.item()
+    logits = grid.stacks[0].logits(first.features, first.masks[0])[0]
+    by_target = [cross_entropy(logits, targets).item() for targets in (first.targets, first.partners)]
+    assert loss == pytest.approx(first.share * by_target[0] + (1 - first.share) * by_target[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("hidden", [(), (16,)])
 def test_stop_epoch_is_a_prefix_of_the_schedule(hidden, blobs):
     whole = NeuralHead(hidden, epochs=6, batch_size=128).fit(*blobs)
     part = NeuralHead(hidden, epochs=6, batch_size=128, stop_epoch=3).fit(*blobs)
@@ -287,6 +320,8 @@ def test_a_learning_rate_that_diverges_is_never_chosen(blobs):
         ("mlp", {"copies": 0}, "copies must be"),
         ("mlp", {"input_dropout": 1.0}, "input_dropout must be"),
         ("mlp", {"dropout": 1.0}, "dropout must be"),
+        ("mlp", {"mixup": -0.1}, "mixup must be"),
+        ("linear", {"power": 0.0}, "power must be"),
         ("mlp", {"label_smoothing": -0.1}, "label_smoothing must be"),
         ("mlp", {"sizes": [0]}, "hidden widths"),
         ("mlp", {"sizes": [[]]}, "dropout must be 0 for a linear head"),

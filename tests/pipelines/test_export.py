@@ -17,7 +17,7 @@ DIGITS = (*DIGITS, "--subset", "300")
 FITTED = {
     "logistic": [{"C": 0.1}],
     "linear": [{"hidden": (), "epochs": 2}],
-    "mlp": [{"hidden": (8,), "epochs": 2}, {"hidden": (8, 6), "epochs": 2}],
+    "mlp": [{"hidden": (8,), "epochs": 2}, {"hidden": (8, 6), "epochs": 2, "power": 0.5}],
     "knn": [{"neighbours": 5, "temperature": 0.1}, {"neighbours": 500, "temperature": None, "centred": False}],
     "ridge": [{"alpha": 10.0}],
     "centroid": [{"metric": "cosine"}, {"metric": "euclidean", "shrinkage": 1.0}],
