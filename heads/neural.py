@@ -20,18 +20,17 @@ from heads.schedule import SCHEDULES
 class NeuralHead(Head):
     """A multilayer perceptron with ReLU on standardised features, trained by cross-entropy with softmax.
 
-    `hidden` are the widths of its hidden layers; () is a linear head. `epochs` is the length of the
-    schedule, and `stop_epoch` the number of epochs really trained (None: all). `warm_up` is a share of all
-    steps, `dropout` acts on hidden values, `input_dropout` on the standardised features, `momentum` is SGD's or
-    Adam's beta1. `power` bends the features before they are standardised (sign(x) |x|^power), and `mixup` blends
-    batches with themselves (the alpha of its Beta distribution; 0 is without). `batch_size` None is `automatic_batch_size`. Weight decay spares biases. `copies` networks that
-    start from other weights train beside each other, and the head is their mean logits (a deep ensemble:
-    Lakshminarayanan et al., NeurIPS 2017), kept as one network.
+    `hidden` are the widths of its hidden layers; () is a linear head. `epochs` is the length of the schedule, and
+    `stop_epoch` the number of epochs really trained (None: all). `warm_up` is a share of all steps, `dropout` acts
+    on hidden values, `input_dropout` on the standardised features, `momentum` is SGD's or Adam's beta1. `power`
+    bends the features before they are standardised (sign(x) |x|^power), and `mixup` blends batches with themselves
+    (the alpha of its Beta distribution; 0 is without). `batch_size` None is `automatic_batch_size`. Weight decay
+    spares biases. `copies` networks that start from other weights train beside each other, and the head is their
+    mean logits (a deep ensemble: Lakshminarayanan et al., NeurIPS 2017), kept as one network.
 
     Fitted: `layers_`, [W1, b1, W2, b2, ...] float64 for features raised to `power`, the standardisation folded into
-    the first; `curves_`,
-    running train_loss and train_accuracy per epoch, means over the copies; `n_iter_`, epochs. The same seed
-    gives the same head on one machine.
+    the first; `curves_`, running train_loss and train_accuracy per epoch, means over the copies; `n_iter_`,
+    epochs. The same seed gives the same head on one machine.
     """
 
     def __init__(

@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipelines import cache, features, fitting, origins, processes, shots, training
+from pipelines import cache
 from pipelines.context import Context
-from pipelines.heading import Heading
+from pipelines.frozen import features, fitting, origins, shots
+from pipelines.networks import processes, training
+from pipelines.networks.heading import Heading
 from pipelines.specs import (
     ExtractKey,
     ExtractSpec,

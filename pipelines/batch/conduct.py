@@ -18,8 +18,8 @@ from pipelines import cache, records
 from pipelines.batch.engines import Engine, Pool, opened
 from pipelines.batch.work import Outcome, Place, done, hello, sentence, work
 from pipelines.context import Context
-from pipelines.jobs import Job
-from pipelines.plan import CACHED, IMPOSSIBLE, MISSING, Plan
+from pipelines.studies.jobs import Job
+from pipelines.studies.plan import CACHED, IMPOSSIBLE, MISSING, Plan
 
 Told = Callable[[Job, Outcome], None]
 

@@ -14,8 +14,8 @@ from extract.runtime import limited_threads
 from pipelines import records
 from pipelines.batch.leases import leased
 from pipelines.context import Context
-from pipelines.jobs import Job
 from pipelines.specs import locate_images, resolve_head, resolve_network
+from pipelines.studies.jobs import Job
 
 ORPHAN_POLL_SECONDS = 1.0
 

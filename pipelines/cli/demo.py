@@ -47,11 +47,11 @@ def demo_command(run: options.Run, data_dir: str | None) -> None:
 
 def _studied(run: options.Run, study: str, fallback: dict[str, Any]) -> list[dict[str, Any]]:
     """The records of the study's jobs, the best first."""
-    from pipelines import batch, plan, records
-    from pipelines import study as studies
+    from pipelines import batch, records
     from pipelines.batch import Engine
+    from pipelines.studies import plan, reading
 
-    described = studies.read(studies.find(study), fallback={"seed": run.seed, **fallback})
+    described = reading.read(reading.find(study), fallback={"seed": run.seed, **fallback})
     planned = plan.plan(described.jobs, run.context())
     outcomes = batch.run(
         planned,
@@ -70,10 +70,10 @@ def _studied(run: options.Run, study: str, fallback: dict[str, Any]) -> list[dic
 
 
 def _searched(run: options.Run, study: str, fallback: dict[str, Any]) -> dict[str, Any]:
-    from pipelines import study as studies
     from pipelines.search import build, search, section
+    from pipelines.studies import reading
 
-    entries, written = section(studies.read(studies.find(study)).search)
+    entries, written = section(reading.read(reading.find(study)).search)
     subject, wanted = build({**written, **fallback, "seed": run.seed}, entries=entries, context=run.context())
     return search(subject, wanted, run.context())
 

@@ -32,9 +32,10 @@ def export_command(
     one_of("format", kind, FORMATS)
     if output is not None and not output.parent.is_dir():
         raise InvalidInput(f"output must be in a folder that exists; got {str(output)!r}. Make the folder first.")
-    from pipelines import export, predict, records
+    from pipelines import records
+    from pipelines.predict import classify, export
 
-    one, record = predict.classifier(run_name, context=run.context(), weights=weights)
+    one, record = classify.classifier(run_name, context=run.context(), weights=weights)
     path = output or records.folder(run.workspace, record["run"]) / "model.onnx"
     written = export.export(one, path, run=record["run"], calibrated=calibrated)
     answer = {

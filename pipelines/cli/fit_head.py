@@ -43,8 +43,9 @@ def fit_head_command(
     Chooses on a held-out part of the training split, refits the choice on all of it, scores the test split
     once. Bare, it takes the workspace's newest feature file.
     """
-    from pipelines import repeats, stages
-    from pipelines import shots as few_shots
+    from pipelines import stages
+    from pipelines.frozen import repeats
+    from pipelines.frozen import shots as few_shots
     from pipelines.specs import HeadSpec
 
     spec = HeadSpec(**head_options, seed=run.seed)
@@ -86,7 +87,7 @@ def _plotted(run: options.Run, answer: dict[str, Any], path: Path) -> str:
 def _features(run: options.Run, file: Path | None, given: dict[str, Any]) -> tuple[Path, float]:
     """The feature file to use, and what its extraction took in seconds (0 for one that was given)."""
     from pipelines import stages
-    from pipelines.features import newest
+    from pipelines.frozen.features import newest
 
     described = sorted(name for name, value in given.items() if value is not None and name != "data_dir")
     if file is not None:

@@ -10,7 +10,7 @@ import click
 from extract.runtime import resolve_device
 from pipelines.cli.show import Reporter
 from pipelines.context import Context
-from pipelines.processes import rank
+from pipelines.networks.processes import rank
 from pipelines.specs import ExtractSpec, own_run
 
 Command = Callable[..., Any]

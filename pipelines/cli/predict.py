@@ -12,7 +12,7 @@ from pipelines.cli import options
 from pipelines.specs.values import one_of
 
 if TYPE_CHECKING:
-    from pipelines.predict import Prediction, Predictions
+    from pipelines.predict.classify import Prediction, Predictions
 
 FILE = click.Path(path_type=Path)
 
@@ -46,11 +46,11 @@ def predict_command(
     images get exactly the logits that the run was scored by.
     """
     one_of("on-bad-image", on_bad_image, ("error", "skip"))
-    from pipelines import predict
+    from pipelines.predict import classify
 
     watch = Stopwatch()
-    one, record = predict.classifier(run_name, context=run.context(), weights=weights, quick=quick)
-    found = predict.predict(one, images, top=top, calibrated=calibrated, on_bad_image=on_bad_image)
+    one, record = classify.classifier(run_name, context=run.context(), weights=weights, quick=quick)
+    found = classify.predict(one, images, top=top, calibrated=calibrated, on_bad_image=on_bad_image)
     if csv_file is not None:
         _write_csv(csv_file, found)
     answer = {

@@ -11,9 +11,9 @@ from pipelines.cli.show import duration, size, table
 
 if TYPE_CHECKING:
     from pipelines.batch import Engine, Outcome
-    from pipelines.jobs import Job
-    from pipelines.plan import Plan, Planned
-    from pipelines.study import Study
+    from pipelines.studies.jobs import Job
+    from pipelines.studies.plan import Plan, Planned
+    from pipelines.studies.reading import Study
 
 FIRST = "extracted first"
 
@@ -46,13 +46,12 @@ def run_command(
     What the cache has is not computed again; a job that fails is recorded and the rest goes on. Killed and
     started again, it goes on where it stopped.
     """
-    from pipelines import plan
-    from pipelines import study as studies
     from pipelines.batch import Engine
+    from pipelines.studies import plan, reading
 
     how = Engine(engine, jobs, scheduler)
     fallback: dict[str, Any] = {"seed": run.seed} | ({} if data_dir is None else {"data_dir": data_dir})
-    described = studies.read(studies.find(study), fallback=fallback)
+    described = reading.read(reading.find(study), fallback=fallback)
     described.must_have_jobs()
     planned = plan.plan(described.jobs, run.context())
     if dry_run:
@@ -63,9 +62,9 @@ def run_command(
 
 def _show(run: options.Run, described: "Study", planned: "Plan") -> None:
     """The plan: what is there, what would be computed, and what that would take."""
-    from pipelines.estimate import Estimator
-    from pipelines.jobs import labels
-    from pipelines.plan import Planned
+    from pipelines.studies.estimate import Estimator
+    from pipelines.studies.jobs import labels
+    from pipelines.studies.plan import Planned
 
     estimator = Estimator(run.workspace, device=run.device)
     listed = [Planned(job, "missing", reason=FIRST) for job in planned.implied()] + list(planned.jobs)
@@ -134,7 +133,7 @@ class _Teller:
     """Tells of each outcome as it comes."""
 
     def __init__(self, run: options.Run, planned: "Plan") -> None:
-        from pipelines.jobs import labels
+        from pipelines.studies.jobs import labels
 
         jobs = [one.job for one in planned.jobs] + planned.implied()
         self.names = dict(zip(jobs, labels(jobs), strict=True))

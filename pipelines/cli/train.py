@@ -35,7 +35,7 @@ def answer(
     if find_learning_rate:
         if tensorboard is not None:
             raise InvalidInput("tensorboard must be left out with --find-learning-rate, which keeps nothing.")
-        from pipelines import rate_finding
+        from pipelines.networks import rate_finding
 
         found = rate_finding.find(spec, run.context(), plot=plot)
         run.reporter.result(found, _found(found))

@@ -72,7 +72,7 @@ def _computed(
     study: Study, images: Images, result: Result, path: Path, progress: Callable[[int, int, str], None]
 ) -> dict[str, Any]:
     from finetune.surface import surface
-    from pipelines import kept, pixels
+    from pipelines.networks import kept, pixels
 
     split = images.train_split(result)
     if split is None:

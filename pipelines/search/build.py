@@ -74,7 +74,7 @@ def _network(options: dict[str, Any], context: Context) -> Subject:
 def _features(file: Any, described: dict[str, Any], context: Context) -> Path:
     """The feature file that was named or described; else the workspace's newest, else the default one."""
     from pipelines import stages
-    from pipelines.features import newest
+    from pipelines.frozen.features import newest
 
     more = sorted(described.keys() - {"seed", "data_dir"})
     if file is not None:

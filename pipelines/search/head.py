@@ -106,7 +106,7 @@ class HeadSubject(Subject):
 
     def _space(self, options: dict[str, Any]) -> Any:
         from heads.catalogue import space
-        from pipelines.fitting import matched
+        from pipelines.frozen.fitting import matched
 
         return space(self._spec.head, matched(self._spec.head, self._with(options).options()))
 

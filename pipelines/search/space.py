@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from extract.errors import InvalidInput, nearest, unknown
-from pipelines import nodes
+from pipelines.studies import nodes
 
 ENTRY_KEYS = ("low", "high", "log", "step", "int")
 FORMS = "a list of choices or {low, high} with log, step or int"

@@ -15,12 +15,13 @@ from finetune import history
 from finetune.batches import Images
 from finetune.recipes import Recipe
 from finetune.train import Interrupted, Moment, fit
-from pipelines import answering, pixels, stages, starts, watching
+from pipelines import stages
 from pipelines.context import Context
-from pipelines.interrupts import deferred
+from pipelines.networks import answering, pixels, starts, watching
+from pipelines.networks.interrupts import deferred
+from pipelines.networks.training import Inputs
 from pipelines.search.subject import Outcome, Watch
 from pipelines.specs import NetworkKey, NetworkSpec
-from pipelines.training import Inputs
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from extract import datasets
-from pipelines import jobs, plan, records, study
+from pipelines import records
 from pipelines.context import Context
+from pipelines.studies import jobs, plan, reading
 
 TINY = "defaults: {dataset: digits, weights: untrained, image-size: 16, subset: 100, test-subset: 50}\n"
 HEAD = "jobs:\n  - {command: fit-head, backbone: test_resnet, c-grid: 1e-2, seed: [0, 1]}\n"
@@ -182,7 +183,7 @@ def test_a_study_without_jobs_and_a_study_of_a_search_alone_are_refused(pipeline
 
 
 def test_an_extraction_comes_once_and_before_its_heads(tmp_path):
-    found = study.parse(TINY + HEAD + "  - {command: extract, backbone: test_resnet}\n").jobs
+    found = reading.parse(TINY + HEAD + "  - {command: extract, backbone: test_resnet}\n").jobs
     planned = plan.plan(found, Context(tmp_path))
     assert [job.command for job in planned.first] == ["extract", "extract"]  # one for each seed of the subset
     assert planned.first[0] in found
@@ -190,13 +191,13 @@ def test_an_extraction_comes_once_and_before_its_heads(tmp_path):
 
 
 def test_an_unknown_dataset_makes_its_jobs_impossible_and_no_others(tmp_path):
-    found = study.parse("jobs:\n  - {command: extract, dataset: [digits, digist]}\n").jobs
+    found = reading.parse("jobs:\n  - {command: extract, dataset: [digits, digist]}\n").jobs
     states = [one.state for one in plan.plan(found, Context(tmp_path)).jobs]
     assert states == ["missing", "impossible"]
 
 
 def test_jobs_are_small_and_hold_primitives_only():
-    (job,) = study.parse("jobs: [{command: fit-head}]").jobs
+    (job,) = reading.parse("jobs: [{command: fit-head}]").jobs
     assert isinstance(job, jobs.Job)
     assert json.loads(json.dumps(job.key()))["command"] == "fit-head"
 
@@ -205,7 +206,7 @@ def test_a_plan_digests_each_data_set_once_and_the_next_plan_again(tmp_path, pho
     digested = []
     real = datasets.folder.fingerprint
     monkeypatch.setattr(datasets.folder, "fingerprint", lambda root: digested.append(root) or real(root))
-    found = study.parse(f"jobs:\n  - {{command: fit-head, dataset: {photo_folder}, image-size: [16, 32, 64]}}\n").jobs
+    found = reading.parse(f"jobs:\n  - {{command: fit-head, dataset: {photo_folder}, image-size: [16, 32, 64]}}\n").jobs
     for count in (1, 2):
         plan.plan(found, Context(tmp_path))
         assert len(digested) == count

@@ -295,9 +295,9 @@ def test_the_demo_refuses_a_directory_without_cifar(pipeline, tmp_path):
 
 @pytest.mark.parametrize("name", ["digits-tour", "cifar10-tour"])
 def test_the_tours_of_the_demo_are_whole_studies(name):
-    from pipelines import study
     from pipelines.search import section
+    from pipelines.studies import reading
 
-    read = study.read(study.find(name))
+    read = reading.read(reading.find(name))
     assert {job.command for job in read.jobs} == {"fit-head", "finetune", "train"}
     assert section(read.search)[0]

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from extract.errors import InvalidInput, Unavailable
-from pipelines import records, study
+from pipelines import records
 from pipelines.batch import Engine, conduct, engines, leases
 from pipelines.batch import work as batch_work
 from pipelines.batch.engines import Pool
 from pipelines.context import Context
+from pipelines.studies import reading
 
 TINY = "defaults: {dataset: digits, weights: untrained, image-size: 16, subset: 100, test-subset: 50}\n"
 HEAD = "jobs:\n  - {command: fit-head, backbone: test_resnet, c-grid: 1e-2, seed: [0, 1]}\n"
@@ -75,7 +76,7 @@ def test_job_threads_never_outnumber_the_cores(monkeypatch):
 
     seen = []
     monkeypatch.setattr(batch_work, "done", lambda job, context: seen.append(torch.get_num_threads()))
-    (job,) = study.parse("jobs: [{command: extract}]").jobs
+    (job,) = reading.parse("jobs: [{command: extract}]").jobs
     for cores, slots in ((8, 3), (2, 2), (2, 5), (4, 1)):
         monkeypatch.setattr(batch_work, "core_count", lambda cores=cores: cores)
         batch_work.work(job, batch_work.Place(Path("nowhere"), ("cpu",), slots))
@@ -157,7 +158,7 @@ class MortalPool:
 def test_a_job_that_kills_its_worker_fails_and_the_rest_goes_on(tmp_path):
     names = [f"test_{index}" for index in range(6)]
     text = f"jobs:\n  - {{command: extract, dataset: digits, backbone: [{', '.join(names)}]}}\n"
-    found = study.parse(text).jobs
+    found = reading.parse(text).jobs
     told: dict[str, batch_work.Outcome] = {}
     context = Context(tmp_path)
     batch = conduct.Batch(

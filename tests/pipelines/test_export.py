@@ -10,7 +10,7 @@ import torch
 from extract.errors import InvalidInput
 from heads.catalogue import available, head_class
 from pipelines import records
-from pipelines.graphs import head_module
+from pipelines.predict.graphs import head_module
 
 DIGITS = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
 DIGITS = (*DIGITS, "--subset", "300")

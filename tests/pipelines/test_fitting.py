@@ -14,7 +14,7 @@ from heads import catalogue
 from pipelines import records, stages
 from pipelines.cli import head_options
 from pipelines.context import Context
-from pipelines.fitting import matched
+from pipelines.frozen.fitting import matched
 from pipelines.specs import ExtractSpec, HeadSpec
 from pipelines.specs.head import OWN
 

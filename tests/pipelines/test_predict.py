@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines import predict, records
+from pipelines import records
 from pipelines.context import Context
+from pipelines.predict import classify
 
 DIGITS = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
 DIGITS = (*DIGITS, "--subset", "300")
@@ -40,7 +41,7 @@ def test_photographs_get_the_very_logits_of_the_test_scores(pipeline, photo_fold
 
     words = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", photo_folder, "--image-size", 64)
     answer = pipeline("fit-head", *words, *ONE_C, "--views", "flip", "--validation", "none", "--json").json
-    one, record = predict.classifier(answer["run"][:6], context=Context(workspace))
+    one, record = classify.classifier(answer["run"][:6], context=Context(workspace))
     kept, _ = records.logits(workspace, record["run"])
     paths = folder.load(photo_folder).splits["test"].images.paths
     assert np.array_equal(one.logits(paths), kept)
@@ -54,12 +55,12 @@ def test_photographs_get_the_very_logits_of_the_test_scores(pipeline, photo_fold
 @pytest.mark.parametrize("more", [(), ("--storage", "float32", "--precision", "bfloat16", "--batch-size", 64)])
 def test_small_images_saved_as_files_get_the_very_logits_of_the_test_scores(pipeline, digit_files, workspace, more):
     answer = pipeline("fit-head", *DIGITS, *more, *ONE_C, "--json").json
-    one, record = predict.classifier(answer["run"], context=Context(workspace))
+    one, record = classify.classifier(answer["run"], context=Context(workspace))
     kept, _ = records.logits(workspace, record["run"])
     assert np.array_equal(one.logits(digit_files), kept)
     for row in (0, 7, 359):
         assert np.array_equal(one.logits([digit_files[row]])[0], kept[row])
-    quick, _ = predict.classifier(answer["run"], context=Context(workspace), quick=True)
+    quick, _ = classify.classifier(answer["run"], context=Context(workspace), quick=True)
     assert np.allclose(quick.logits(digit_files[:3]), kept[:3], atol=0.05)
 
 
@@ -67,7 +68,7 @@ def test_images_of_other_sizes_go_the_way_of_photographs_beside_native_ones(pipe
     answer = pipeline("fit-head", *DIGITS, *ONE_C, "--json").json
     larger = tmp_path / "larger.png"
     Image.open(digit_files[1]).resize((90, 40)).save(larger)
-    one, _ = predict.classifier(answer["run"], context=Context(workspace))
+    one, _ = classify.classifier(answer["run"], context=Context(workspace))
     mixed = one.logits([digit_files[0], larger, digit_files[2]])
     assert np.array_equal(mixed[[0, 2]], one.logits([digit_files[0], digit_files[2]]))
     assert np.array_equal(mixed[1], one.logits([larger])[0])

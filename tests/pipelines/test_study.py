@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extract.errors import InvalidInput
-from pipelines import jobs, study
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
+from pipelines.studies import jobs, reading
 
 HEADER = "jobs:\n  - command: "
 
 
 def jobs_of(text: str, **fallback: object) -> tuple[jobs.Job, ...]:
-    return study.parse(text, fallback=fallback).jobs
+    return reading.parse(text, fallback=fallback).jobs
 
 
 def test_lists_are_crossed_in_the_order_of_the_file():
@@ -113,7 +113,7 @@ def test_paths_are_absolute_so_that_other_processes_find_them(tmp_path, monkeypa
 
 
 def test_search_and_report_are_passed_on_as_they_stand():
-    found = study.parse("search: {space: {lr: [0.1, 1]}}\nreport: {title: T}\njobs:\n  - command: extract\n")
+    found = reading.parse("search: {space: {lr: [0.1, 1]}}\nreport: {title: T}\njobs:\n  - command: extract\n")
     assert found.search == {"space": {"lr": [0.1, 1]}}
     assert found.report == {"title": "T"}
 
@@ -183,14 +183,14 @@ def test_merge_keys_and_anchors_work():
 )
 def test_a_slip_is_refused_in_one_sentence_with_its_place(text, expected):
     with pytest.raises(InvalidInput) as refused:
-        study.parse(text)
+        reading.parse(text)
     sentence = str(refused.value)
     assert expected in sentence
     assert "\n" not in sentence
 
 
 def test_entries_that_are_too_many_together_are_refused(monkeypatch):
-    monkeypatch.setattr(study, "MOST_JOBS", 5)
+    monkeypatch.setattr(reading, "MOST_JOBS", 5)
     with pytest.raises(InvalidInput, match=r"study.yaml:3:5: study must have at most 5 jobs; got 6"):
         jobs_of("jobs:\n  - {command: extract, subset: [1, 2, 3]}\n  - {command: extract, subset: [4, 5, 6]}")
 
@@ -199,7 +199,7 @@ def test_nothing_in_a_study_is_executed(tmp_path):
     mark = tmp_path / "executed"
     text = f"search: !!python/object/apply:pathlib.Path.touch [{mark}]\njobs:\n  - command: extract\n"
     with pytest.raises(InvalidInput, match=r"study.yaml:1:9: section must be plain YAML"):
-        study.parse(text)
+        reading.parse(text)
     assert not mark.exists()
 
 
@@ -234,7 +234,7 @@ def test_the_jobs_are_the_product_of_the_lists(lists):
 def test_any_text_is_a_study_or_one_sentence(text):
     sentence = ""
     try:
-        study.parse(text)
+        reading.parse(text)
     except InvalidInput as error:
         sentence = str(error)
     assert "\n" not in sentence
@@ -263,15 +263,15 @@ def test_labels_tell_jobs_of_one_name_apart():
 def test_a_study_is_found_by_path_or_by_the_name_of_a_shipped_one(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("jobs: [{command: extract}]")
-    assert study.find(str(path)) == path
-    assert study.find("digits-tour").name == "digits-tour.yaml"
+    assert reading.find(str(path)) == path
+    assert reading.find("digits-tour").name == "digits-tour.yaml"
     with pytest.raises(InvalidInput, match="Nearest: digits-tour"):
-        study.find("digits-tuor")
+        reading.find("digits-tuor")
 
 
-@pytest.mark.parametrize("name", study.shipped())
+@pytest.mark.parametrize("name", reading.shipped())
 def test_shipped_studies_are_valid(name):
-    found = study.read(study.find(name))
+    found = reading.read(reading.find(name))
     assert found.jobs
     assert found.name == name
     assert found.description
@@ -281,6 +281,6 @@ def test_a_study_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "binary.yaml"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InvalidInput, match="study must be a readable YAML file"):
-        study.read(path)
+        reading.read(path)
     with pytest.raises(InvalidInput, match="study must be a readable YAML file"):
-        study.read(Path(tmp_path))
+        reading.read(Path(tmp_path))

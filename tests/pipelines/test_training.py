@@ -13,8 +13,10 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 import heads
-from pipelines import predict, records, stages, watching
+from pipelines import records, stages
 from pipelines.context import Context
+from pipelines.networks import watching
+from pipelines.predict import classify
 from pipelines.specs import NetworkSpec
 
 TINY = {
@@ -89,11 +91,11 @@ def test_a_kept_network_gives_the_kept_logits_to_the_bit_from_image_files(traine
     for row, array in enumerate(test.images.array[:30]):
         paths.append(tmp_path / f"{row:03d}.png")
         Image.fromarray(array.transpose(1, 2, 0)).save(paths[-1])
-    one, _ = predict.classifier(answer["run"], context=Context(workspace))
+    one, _ = classify.classifier(answer["run"], context=Context(workspace))
     kept, _ = records.logits(workspace, answer["run"])
     assert np.array_equal(one.logits(paths), kept[:30])
     assert np.array_equal(one.logits(paths[7:8]), kept[7:8])
-    quick, _ = predict.classifier(answer["run"], context=Context(workspace), quick=True)
+    quick, _ = classify.classifier(answer["run"], context=Context(workspace), quick=True)
     assert np.allclose(quick.logits(paths[7:8]), kept[7:8], atol=1e-4)
 
 
@@ -197,7 +199,7 @@ def test_photographs_are_decoded_once_and_trained_on(pipeline, photo_folder, tmp
     assert record["class_names"] == ["flower", "temple"]
     assert record["image_size"] == 32
     test = sorted((photo_folder / "flower").iterdir()) + sorted((photo_folder / "temple").iterdir())
-    one, _ = predict.classifier(answer.json["run"], context=Context(tmp_path / "workspace"))
+    one, _ = classify.classifier(answer.json["run"], context=Context(tmp_path / "workspace"))
     kept, labels = records.logits(tmp_path / "workspace", answer.json["run"])
     found = one.logits(test)
     assert all(any(np.array_equal(row, logits) for logits in found) for row in kept)

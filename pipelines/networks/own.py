@@ -9,7 +9,7 @@ from extract.backbones import Backbone, pooled
 from extract.errors import InvalidInput
 from extract.weights import tensors_sha256
 from finetune import engine, networks
-from pipelines import kept
+from pipelines.networks import kept
 
 
 def backbone(

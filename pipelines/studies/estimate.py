@@ -17,8 +17,8 @@ from extract.datasets import NAMES
 from extract.errors import PipelineError
 from extract.machine import core_count, processor_has_bfloat16
 from pipelines import records
-from pipelines.jobs import Job
 from pipelines.specs import ExtractSpec, NetworkSpec
+from pipelines.studies.jobs import Job
 
 CORE_RATE = 25e9  # FLOP a second of one core in float32 (measured: 24e9 with AVX2, 53e9 with AMX, eager)
 BF16_GAIN = 4.0

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from extract.errors import PipelineError, Unavailable
-from pipelines.predict import Classifier, Graph, divisor
+from pipelines.predict.classify import Classifier, Graph, divisor
 
 TOLERANCE = 1e-4  # largest difference of a probability; both sides compute in float32
 NEEDED = ("onnx", "onnxscript", "onnxruntime")

@@ -12,9 +12,11 @@ from extract.layout import block_ranges
 from extract.sources import source
 from extract.transforms import Resize, resizes_by_matrix
 from finetune.batches import Normalise
-from pipelines import answering, kept, pictures, records
+from pipelines import records
 from pipelines.context import Context
-from pipelines.predict import Graph
+from pipelines.networks import answering, kept
+from pipelines.predict import pictures
+from pipelines.predict.classify import Graph
 
 
 def load(record: dict[str, Any], *, context: Context, weights: Path | None, quick: bool) -> "WholeClassifier":

@@ -23,11 +23,11 @@ from typing import Any
 import yaml
 
 from extract.errors import InvalidInput, unknown
-from pipelines import nodes
-from pipelines.jobs import COMMANDS, Job, make, options
+from pipelines.studies import nodes
+from pipelines.studies.jobs import COMMANDS, Job, make, options
 
 SECTIONS = ("name", "description", "defaults", "jobs", "search", "report")
-SHIPPED = Path(__file__).with_name("studies")
+SHIPPED = Path(__file__).parent
 NO_JOBS = "{name}: study must have jobs; it has none. List commands under `jobs:`."
 MOST_JOBS = 20_000  # above this a list is a slip of the pen, and planning would take minutes
 

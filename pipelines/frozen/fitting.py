@@ -10,7 +10,7 @@ from extract.runtime import Stopwatch
 from extract.store import FeatureFile, locked
 from pipelines import records
 from pipelines.context import Context
-from pipelines.origins import Origin, origin
+from pipelines.frozen.origins import Origin, origin
 from pipelines.specs import HeadKey
 
 LIBRARIES = ("torch", "timm", "scikit-learn", "numpy", "h5py")

@@ -32,7 +32,7 @@ def compute(key: ExtractKey, inputs: Inputs) -> dict[str, Any]:
 def _backbone(key: ExtractKey, source: Source) -> Any:
     layers = None if key.layers is None else tuple(int(part) for part in key.layers.split(","))
     if source.run_folder is not None:
-        from pipelines import own
+        from pipelines.networks import own
 
         return own.backbone(source.run_folder, key.backbone, image_size=key.image_size, pool=key.pool, layers=layers)
     from extract import backbones

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import records
-from pipelines.fitting import Inputs, matched
+from pipelines.frozen.fitting import Inputs, matched
 from pipelines.specs.shots import ShotsKey
 
 

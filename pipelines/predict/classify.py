@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from extract.errors import DamagedFile, InvalidInput
-from pipelines import pictures, records
+from pipelines import records
 from pipelines.context import Context
+from pipelines.predict import pictures
 
 if TYPE_CHECKING:
     from torch import nn
 
-ROOMS = {"head": "pipelines.frozen", "network": "pipelines.whole"}
+ROOMS = {"head": "pipelines.predict.of_head", "network": "pipelines.predict.of_network"}
 
 
 @dataclass(frozen=True)

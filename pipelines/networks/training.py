@@ -7,9 +7,10 @@ from typing import Any
 
 from extract.datasets import Located
 from extract.errors import InvalidInput
-from pipelines import processes, records
+from pipelines import records
 from pipelines.context import Context
-from pipelines.heading import Heading
+from pipelines.networks import processes
+from pipelines.networks.heading import Heading
 from pipelines.specs import NetworkKey, Source
 
 
@@ -41,7 +42,7 @@ def compute(key: NetworkKey, inputs: Inputs) -> dict[str, Any]:
     only the first scores for good, writes and has something to return.
     """
     from finetune.train import Interrupted
-    from pipelines import outcome, running
+    from pipelines.networks import outcome, running
 
     workspace = inputs.context.workspace
     try:
@@ -60,7 +61,7 @@ def compute(key: NetworkKey, inputs: Inputs) -> dict[str, Any]:
 
 
 def _keep_failure(key: NetworkKey, error: Exception, *, workspace: Path) -> None:
-    from pipelines import outcome
+    from pipelines.networks import outcome
 
     records.failed(
         workspace,

@@ -15,12 +15,12 @@ from finetune import ranges
 from finetune.batches import Images
 from finetune.recipes import Recipe
 from finetune.train import Fitted, fit
-from pipelines import answering, pixels, starts
-from pipelines.interrupts import deferred
-from pipelines.outcome import Result
+from pipelines.networks import answering, pixels, starts
+from pipelines.networks.interrupts import deferred
+from pipelines.networks.outcome import Result
+from pipelines.networks.training import Inputs
+from pipelines.networks.watching import Watch
 from pipelines.specs import NetworkKey
-from pipelines.training import Inputs
-from pipelines.watching import Watch
 
 
 def prepared(key: NetworkKey, inputs: Inputs) -> "Run":

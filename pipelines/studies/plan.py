@@ -9,8 +9,8 @@ from extract import datasets
 from extract.errors import PipelineError
 from pipelines import cache, stages
 from pipelines.context import Context
-from pipelines.jobs import Job
 from pipelines.specs import ExtractSpec, HeadSpec
+from pipelines.studies.jobs import Job
 
 CACHED, MISSING, IMPOSSIBLE = "cached", "missing", "impossible"
 

@@ -11,7 +11,7 @@ from pipelines.specs import NetworkSpec
 
 def find(spec: NetworkSpec, context: Context, *, plot: Path | None = None) -> dict[str, Any]:
     """The test's rates and losses with the suggested rate, as primitives; drawn into `plot` where it is given."""
-    from pipelines import running
+    from pipelines.networks import running
 
     if spec.mode == "frozen":
         raise InvalidInput("mode must be one that trains; got 'frozen', which has no rate. Use another --mode.")

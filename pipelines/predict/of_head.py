@@ -17,9 +17,11 @@ from extract.images import Files, Pixels
 from extract.layout import block_ranges
 from extract.sources import source
 from extract.transforms import Preprocessing, Resize, resizes_by_matrix
-from pipelines import origins, pictures, records
+from pipelines import records
 from pipelines.context import Context
-from pipelines.predict import Graph
+from pipelines.frozen import origins
+from pipelines.predict import pictures
+from pipelines.predict.classify import Graph
 
 
 def load(record: dict[str, Any], *, context: Context, weights: Path | None, quick: bool) -> "FrozenClassifier":
@@ -62,7 +64,7 @@ class FrozenClassifier:
 
     def graph(self) -> Graph:
         """From pixels (of the data set's native size, or else already of the network's) to logits, in float32."""
-        from pipelines.graphs import FrozenGraph, head_module
+        from pipelines.predict.graphs import FrozenGraph, head_module
 
         backbone = self._backbone()
         height, width = self._native or backbone.preprocessing.image_size

@@ -73,7 +73,7 @@ def backbone(spec: dict[str, Any], *, weights: str, workspace: Path) -> Any:
     height, width = spec["preprocessing"]["image_size"]
     size = height if height == width else None
     if weights.startswith(RUN):
-        from pipelines import own
+        from pipelines.networks import own
 
         folder = records.folder(workspace, weights.removeprefix(RUN))
         return own.backbone(folder, spec["backbone"], image_size=size, pool=spec["pool"], layers=layers)

@@ -14,9 +14,10 @@ from extract.machine import machine, package_versions
 from extract.store import locked
 from finetune import engine, networks
 from finetune.train import Fitted
-from pipelines import kept, records
+from pipelines import records
+from pipelines.networks import kept
+from pipelines.networks.starts import Form
 from pipelines.specs import NetworkKey
-from pipelines.starts import Form
 
 LIBRARIES = ("torch", "timm", "torchvision", "scikit-learn", "numpy")
 HISTORY_NAME = "history.jsonl"

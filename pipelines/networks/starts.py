@@ -13,7 +13,7 @@ from finetune import inputs, modes, networks
 from finetune.batches import Images, pixel_statistics
 from finetune.options import LARGEST_CIFAR_SIZE
 from heads import LogisticHead
-from pipelines import answering, kept, pixels
+from pipelines.networks import answering, kept, pixels
 from pipelines.specs import NetworkKey, Source
 
 USUAL_SIZE = 224  # of photographs, where neither the user nor the network names a size
