@@ -29,6 +29,9 @@ USUAL: dict[str, dict[str, Any]] = {
         **_NEURAL,
         "sizes": [128, 256, 512, 1024, [512, 128]],
         "dropout": {"low": 0.0, "high": 0.6},
+        "input_dropout": {"low": 0.0, "high": 0.5},
+        "mixup": [0.0, 0.3, 1.0],
+        "power": [0.5, 1.0],
     },
 }
 
