@@ -1,0 +1,32 @@
+"""What the tests of searches share: a workspace with small features."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipelines import stages
+from pipelines.context import Context
+from pipelines.specs import ExtractSpec
+
+TINY = {"backbone": "test_resnet", "weights": "untrained", "dataset": "digits", "image_size": 32}
+SMALL = {**TINY, "subset": 300, "test_subset": 100}
+
+
+@pytest.fixture(scope="module")
+def extracted(tmp_path_factory) -> Path:
+    """A workspace that holds features only."""
+    workspace = tmp_path_factory.mktemp("extracted") / "workspace"
+    stages.extract(ExtractSpec(**SMALL), Context(workspace))
+    return workspace
+
+
+@pytest.fixture
+def workspace(extracted, tmp_path) -> Path:
+    """A fresh copy of it, where the `pipeline` fixture looks."""
+    return Path(shutil.copytree(extracted, tmp_path / "workspace"))
+
+
+@pytest.fixture
+def features(workspace) -> Path:
+    return next((workspace / "features").glob("*.h5"))
