@@ -115,7 +115,7 @@ class Bare:
     def __init__(self, name: str, data: images.ImageSet, *, device: str, precision: str, batch_size: int) -> None:
         one = backbones.load(name, weights="untrained", image_size=224)
         raw = data.splits["train"].images.take(np.arange(batch_size)).array
-        whole = encoder.Encoder(one, resize=None, precision=precision, views="plain")
+        whole = encoder.Encoder(one, resize=None, precision=precision)
         resize = Resize(one.preprocessing, height=32, width=32)
         normalise = Normalise(one.preprocessing, next(whole.network.parameters()).dtype)
         with torch.no_grad():

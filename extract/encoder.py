@@ -6,7 +6,7 @@ where a run was cut, and the graph is compiled once.
 
 import functools
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from extract.reduced import in_reduced_precision
 from extract.runtime import torch_device, torch_dtype
 from extract.transforms import Normalise
 
-VIEWS = {"plain": 1, "flip": 2}
+VIEWS = {"plain": ("plain",), "flip": ("plain", "mirrored")}
 ENGINES = ("eager", "compiled")
 
 # Images of 224 x 224 after which compiling has paid for itself. On a CPU it costs 10 to 40 s and saves 7 to 20 ms an
@@ -25,12 +25,12 @@ PAYS_AFTER_IMAGES = {"cpu": 3072, "cuda": 300_000}
 
 
 class Encoder(nn.Module):
-    """uint8 [B, 3, h, w] -> float32 [V, B, D]: the plain view, then (for "flip") the mirrored one.
+    """uint8 [B, 3, h, w] -> float32 [1, B, D].
 
     `resize` turns the raw images into levels 0..255 at the network's size; None when they come so already.
     """
 
-    def __init__(self, backbone: Backbone, *, resize: nn.Module | None, precision: str, views: str) -> None:
+    def __init__(self, backbone: Backbone, *, resize: nn.Module | None, precision: str) -> None:
         super().__init__()
         dtype = torch_dtype(precision)
         self.resize = resize or nn.Identity()
@@ -39,14 +39,21 @@ class Encoder(nn.Module):
             network = in_reduced_precision(network, dtype, image_size=backbone.preprocessing.image_size)
         self.normalise = Normalise(backbone.preprocessing, next(network.parameters()).dtype)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.flips = VIEWS[views] == 2
 
     def forward(self, images: Tensor) -> Tensor:
-        inputs = self.normalise(self.resize(images))
-        plain = self.network(inputs).float()
-        if not self.flips:
-            return plain[None]
-        return torch.stack([plain, self.network(inputs.flip(3)).float()])
+        return self.network(self.normalise(self.resize(images))).float()[None]
+
+
+class Mirror(nn.Module):
+    """What `encoder` sees in the mirror: uint8 [B, 3, h, w] -> float32 [1, B, D], by the same network."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        inputs = self.encoder.normalise(self.encoder.resize(images))
+        return self.encoder.network(inputs.flip(3)).float()[None]
 
 
 def choose_engine(*, image_count: int, image_size: tuple[int, int], device: str) -> tuple[str, str]:
@@ -66,13 +73,21 @@ def has_compiler() -> bool:
     return any(shutil.which(name) for name in ("g++", "clang++", "c++", "cl"))
 
 
-def build(encoder: Encoder, *, engine: str, device: str) -> Callable[[Tensor], Tensor]:
-    """The encoder on its device: as it is, or compiled with frozen weights (BatchNorm folded, weights prepacked)."""
+def build(
+    encoder: Encoder, *, engine: str, device: str, views: Sequence[str] = ("plain",)
+) -> Callable[[Tensor], Tensor]:
+    """uint8 [B, 3, h, w] -> float32 [V, B, D], the named `views` in their order, on the device.
+
+    Each view is a graph of its own, as it is or compiled with frozen weights (BatchNorm folded, weights prepacked),
+    so that a view has the same bits in whatever company it is computed.
+    """
     placed = encoder.eval().to(torch_device(device))
-    return placed if engine == "eager" else _compiled(placed)
+    parts = [placed if view == "plain" else Mirror(placed).eval() for view in views]
+    models = parts if engine == "eager" else [_compiled(part) for part in parts]
+    return models[0] if len(models) == 1 else lambda images: torch.cat([model(images) for model in models])
 
 
-def _compiled(encoder: Encoder) -> Callable[[Tensor], Tensor]:
+def _compiled(encoder: nn.Module) -> Callable[[Tensor], Tensor]:
     """Compiled on the first call. Two things act only as global settings, so they are set for the time of each call:
 
     freezing (as an option of `torch.compile` it is accepted and does nothing: 151 against 216 images a second), and

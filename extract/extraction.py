@@ -1,7 +1,7 @@
 """The whole extraction: images x backbone -> one feature file. The order of the other rooms stands here."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from extract.layout import Layout, Rows
 from extract.machine import package_versions
 from extract.runtime import Stopwatch
 from extract.sources import Source, source
-from extract.store import FeatureWriter
+from extract.store import FeatureFile, FeatureWriter
 
 Progress = Callable[[int, int], None]
 BLOCK_ROWS = 512  # rows between two checksums, about: what a kill can cost
@@ -67,7 +67,7 @@ def plan(
     images: ImageSet, backbone: Backbone, *, spec: dict[str, Any], how: Computation, skipped_ids: tuple[str, ...] = ()
 ) -> tuple[Layout, str]:
     """The layout of the file to be made, and a sentence that says why it is compiled or not."""
-    count = sum(len(split) for split in images.splits.values()) * encoder.VIEWS[how.views]
+    count = sum(len(split) for split in images.splits.values()) * len(encoder.VIEWS[how.views])
     engine, reason = encoder.choose_engine(
         image_count=count, image_size=backbone.preprocessing.image_size, device=how.device
     )
@@ -78,7 +78,7 @@ def plan(
         skipped_ids=skipped_ids,
         engine=engine,
         storage=how.storage,
-        view_count=encoder.VIEWS[how.views],
+        view_count=len(encoder.VIEWS[how.views]),
         dimension=backbone.dimension,
         block_rows=max(BLOCK_ROWS // how.batch_size, 1) * how.batch_size,
         splits={name: Rows(split.labels, split.ids) for name, split in images.splits.items()},
@@ -96,8 +96,12 @@ def extract(
     progress: Progress,
     notice: Notice,
     estimated: Callable[[Estimate], None],
+    plain: FeatureFile | None = None,
 ) -> Timing:
     """Writes the feature file `path`, going on where a killed run stopped, and says what it took.
+
+    With `plain`, the feature file of the plain view made by the same engine (see `can_lend`), only the other views
+    are computed; the bits are the same.
 
     `progress(done, total)` counts images, `notice` takes sentences, `estimated` one `Estimate` after the
     first batch. The caller holds `store.locked(path)`.
@@ -110,7 +114,10 @@ def extract(
         left = sum(stop - start for ranges in missing.values() for start, stop in ranges)
         if writer.resumed:
             notice(f"{total - left} of {total} images were there already; going on with the rest")
-        embedder, warm = _warmed(sources, missing, backbone=backbone, layout=layout, how=how, notice=notice)
+        views = encoder.VIEWS[how.views][0 if plain is None else 1 :]
+        embedder, warm = _warmed(
+            sources, missing, backbone=backbone, layout=layout, how=how, views=views, notice=notice
+        )
         if warm is not None:
             rate = warm.images_per_second
             estimated(Estimate(left / rate, layout.file_bytes(), _memory_bytes(how.device), rate))
@@ -121,12 +128,32 @@ def extract(
                 name,
                 ids=images.splits[name].ids,
                 storage=how.storage,
-                blocks=embedder.blocks(sources[name], ranges),
+                blocks=_completed(embedder.blocks(sources[name], ranges), split=name, plain=plain),
             ):
                 done += rows
                 progress(done, total)
         writer.finish()
     return _timing(watch.seconds(), warm=warm, computed=left)
+
+
+def can_lend(plain: FeatureFile, layout: Layout) -> bool:
+    """Whether the plain view of the file to be made as `layout` has the bits that stand in `plain`.
+
+    The caller knows that their specs differ in the views only.
+    """
+    rows = {name: (1, len(split.labels), layout.dimension) for name, split in layout.splits.items()}
+    made = (plain.engine, plain.versions, plain.storage, plain.skipped_ids, plain.shapes)
+    return made == (layout.engine, layout.versions, layout.storage, layout.skipped_ids, rows)
+
+
+def _completed(blocks: Iterator[Block], *, split: str, plain: FeatureFile | None) -> Iterator[Block]:
+    """`blocks` with the rows of `plain` as their first view."""
+    if plain is None:
+        yield from blocks
+        return
+    for block in blocks:
+        first = torch.from_numpy(plain.block(split, block.start, block.stop)).float()
+        yield Block(block.start, block.stop, torch.cat([first, block.features]))
 
 
 def _written(
@@ -157,12 +184,13 @@ def _warmed(
     backbone: Backbone,
     layout: Layout,
     how: Computation,
+    views: Sequence[str],
     notice: Notice,
 ) -> tuple[Embedder, Warm | None]:
     """The embedder, and what its first two batches took: the first compiles, the second shows the rate."""
     resize = next(iter(sources.values())).resize
-    one = encoder.Encoder(backbone, resize=resize, precision=how.precision, views=how.views)
-    model = encoder.build(one, engine=layout.engine, device=how.device)
+    one = encoder.Encoder(backbone, resize=resize, precision=how.precision)
+    model = encoder.build(one, engine=layout.engine, device=how.device, views=views)
     embedder = Embedder(model, device=how.device, batch_size=how.batch_size, notice=notice)
     name = next((name for name, ranges in missing.items() if ranges), None)
     if name is None:

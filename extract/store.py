@@ -196,6 +196,15 @@ class FeatureFile:
             ids = tuple(one.decode() for one in group["ids"][:].tolist())
             return SplitFeatures(features, group["labels"][:], ids)
 
+    def block(self, split: str, start: int, stop: int) -> np.ndarray:
+        """[V, stop - start, D]: one block of rows as it was written. Raises `DamagedFile` if its checksum is wrong."""
+        with self._opened() as file:
+            group = file[split]
+            rows = group["features"][:, start:stop]
+            if block_checksum(rows) != group["checksums"][start // int(group.attrs["block_rows"])]:
+                raise seal.damaged(self.path, f"rows {start} to {stop - 1} of {split} do not match their checksum")
+            return rows
+
     def verify(self) -> None:
         """Reads everything; raises `DamagedFile` at the first thing that is wrong."""
         for split in self.shapes:

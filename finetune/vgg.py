@@ -45,12 +45,15 @@ def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
         assert isinstance(network.head.fc, nn.Linear)
         nn.init.normal_(network.head.fc.weight, std=0.01)
         nn.init.zeros_(network.head.fc.bias)
+        for layer in network.features:
+            if isinstance(layer, nn.MaxPool2d):
+                layer.ceil_mode = True  # the same for multiples of 32; epochs on smaller images pool 3 pixels to 2
     return network
 
 
 def smallest_size(options: Options, *, cifar_stem: bool) -> int:
-    """The smallest image that five poolings can halve."""
-    return 32
+    """The smallest image that leaves every one of the five poolings more than a pixel."""
+    return 17 if cifar_stem else 32
 
 
 def stages(network: nn.Module) -> Stages:

@@ -69,6 +69,9 @@ def _extracted(
         timing = None
         if not is_readable(path):
             context.notice(f"{path.name}: {layout.engine}, because {reason}")
+            plain = _lender(key, spec, layout=layout, folder=path.parent) if key.views == "flip" else None
+            if plain is not None:
+                context.notice(f"the plain view is there already, in {plain.path.name}")
             timing = extraction.extract(
                 data,
                 backbone,
@@ -78,9 +81,22 @@ def _extracted(
                 progress=lambda done, total: context.progress(done, total, "images"),
                 notice=context.notice,
                 estimated=context.estimated,
+                plain=plain,
             )
         record = _record(path, backbone=backbone)
     return {**record, "timing": None if timing is None else asdict(timing)}
+
+
+def _lender(key: ExtractKey, spec: dict[str, Any], *, layout: Any, folder: Path) -> Any:
+    """The whole feature file of the same plain view, made by the same engine; None where there is none."""
+    from extract.extraction import can_lend
+    from extract.store import FeatureFile
+
+    path = folder / file_name(key, digest=spec_digest({**spec, "views": "plain"}))
+    if not is_readable(path):
+        return None
+    file = FeatureFile(path)
+    return file if can_lend(file, layout) else None
 
 
 def feature_spec(key: ExtractKey, *, backbone: Any) -> dict[str, Any]:

@@ -69,15 +69,14 @@ class FrozenClassifier:
         backbone = self._backbone()
         height, width = self._native or backbone.preprocessing.image_size
         resize = _resize(backbone.preprocessing, height=height, width=width) if self._native else None
-        one = encoder.Encoder(backbone, resize=resize, precision="float32", views="plain")
+        one = encoder.Encoder(backbone, resize=resize, precision="float32")
         return Graph(FrozenGraph(one, head_module(self.head)).eval(), height, width)
 
     def _embedded(self, images: Pixels | Files) -> torch.Tensor:
-        """float32 [V, n, D]. The backbone is loaded for each way, because an encoder may change it in place."""
+        """float32 [1, n, D], the plain view. The backbone is loaded for each way: an encoder may change it in place."""
         backbone = self._backbone()
         read = source(images, backbone.preprocessing)
-        views = self._spec["views"] if self._engine == "compiled" else "plain"  # compiled, each graph has its own bits
-        one = encoder.Encoder(backbone, resize=read.resize, precision=self._spec["precision"], views=views)
+        one = encoder.Encoder(backbone, resize=read.resize, precision=self._spec["precision"])
         model = encoder.build(one, engine=self._engine, device=self._context.device)
         batch_size = min(self._spec["batch_size"], len(images)) if self._quick else self._spec["batch_size"]
         embedder = Embedder(model, device=self._context.device, batch_size=batch_size, notice=self._context.notice)

@@ -75,7 +75,7 @@ def test_packaged_weights_are_imagenet_weights(size, photographs):
 
 def test_extraction_changes_neither_weights_nor_statistics():
     loaded = backbones.load("test_resnet", weights="untrained")
-    encoder = Encoder(loaded, resize=None, precision="float32", views="flip").eval()
+    encoder = Encoder(loaded, resize=None, precision="float32").eval()
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     with torch.no_grad():
         encoder(torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8))

@@ -19,8 +19,8 @@ def parts():
     backbone = backbones.load("test_resnet", weights="untrained", image_size=32)
     images = Pixels(digits.load().splits["test"].images.array[:50])
     one = source(images, backbone.preprocessing)
-    model = encoder.Encoder(backbone, resize=one.resize, precision="float32", views="flip").eval()
-    return one, model
+    whole = encoder.Encoder(backbone, resize=one.resize, precision="float32")
+    return one, encoder.build(whole, engine="eager", device="cpu", views=encoder.VIEWS["flip"])
 
 
 def embedded(parts, ranges, batch_size):
@@ -36,6 +36,12 @@ def test_a_row_does_not_depend_on_where_the_run_was_cut(parts):
     pieces, _ = embedded(parts, [(0, 16), (16, 24), (24, 50)], 8)
     assert whole.shape == (2, 50, 96)
     assert torch.equal(whole, pieces)
+
+
+def test_the_mirrored_view_is_the_plain_view_of_the_mirrored_image(parts):
+    one, model = parts
+    images = next(one.batches([(0, 8)]))
+    torch.testing.assert_close(model(images)[1], model(images.flip(3))[0])
 
 
 def test_another_batch_size_agrees_within_rounding(parts):
@@ -91,7 +97,7 @@ def test_the_engine_follows_the_size_of_the_whole_run(monkeypatch):
 def test_compiled_features_are_those_of_the_eager_network():
     backbone = backbones.load("test_resnet", weights="untrained", image_size=32)
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (8, 3, 32, 32), np.uint8))
-    model = encoder.Encoder(backbone, resize=None, precision="float32", views="plain")
+    model = encoder.Encoder(backbone, resize=None, precision="float32")
     with torch.no_grad():
         eager = model.eval()(images)
         compiled = encoder.build(model, engine="compiled", device="cpu")(images)
@@ -107,7 +113,7 @@ def test_the_tenth_encoder_of_a_process_is_compiled_like_the_first():
     for width in range(1, 11):
         backbone = backbones.load("test_resnet", weights="untrained", image_size=16)
         small = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, width))
-        model = encoder.Encoder(replace(backbone, module=small), resize=None, precision="float32", views="plain")
+        model = encoder.Encoder(replace(backbone, module=small), resize=None, precision="float32")
         with torch.no_grad():
             encoder.build(model, engine="compiled", device="cpu")(images)
         graphs.append(counters["stats"]["unique_graphs"])

@@ -93,7 +93,7 @@ def as_hardware_rounds(network: nn.Module) -> nn.Module:
 def features(images: np.ndarray, *, precision: str, image_size: int, simulated: bool = False) -> torch.Tensor:
     backbone = backbones.load("tf_efficientnet_lite0", weights="packaged", image_size=image_size)
     one = source(Pixels(images), backbone.preprocessing)
-    model = encoder.Encoder(backbone, resize=one.resize, precision=precision, views="plain")
+    model = encoder.Encoder(backbone, resize=one.resize, precision=precision)
     if simulated:
         as_hardware_rounds(model.network)
     with torch.no_grad():

@@ -95,3 +95,13 @@ def test_sprints_statistics_keep_six_tenths_of_their_past():
     maps = torch.randn(8, norm.num_features, 4, 4) + 3
     norm(maps)
     torch.testing.assert_close(norm.running_mean, 0.4 * maps.mean((0, 2, 3)))
+
+
+def test_rounding_up_in_the_poolings_changes_nothing_at_multiples_of_32():
+    network = networks.build("vgg11", class_count=10, image_size=32, seed=0).eval()
+    images = torch.rand(2, 3, 32, 32)
+    expected = network(images)
+    for layer in network.modules():
+        if isinstance(layer, nn.MaxPool2d):
+            layer.ceil_mode = False
+    assert torch.equal(network(images), expected)

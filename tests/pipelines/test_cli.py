@@ -97,6 +97,38 @@ def test_flip_views_are_the_features_of_mirrored_images(pipeline):
     assert not np.array_equal(features[0], features[1])
 
 
+@pytest.mark.parametrize("engine", ["eager", "compiled"])
+def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_the_same_bits(
+    pipeline, monkeypatch, engine
+):
+    from extract import encoder
+
+    monkeypatch.setattr(encoder, "choose_engine", lambda **_: (engine, "the test says so"))
+    counted = []
+    build = encoder.build
+    monkeypatch.setattr(encoder, "build", lambda one, **how: counted.append(how["views"]) or build(one, **how))
+    words = ("extract", *TINY, "--subset", 40, "--test-subset", 20, "--json")
+    alone = Path(pipeline(*words, "--views", "flip").json["path"])
+    whole = alone.read_bytes()
+    alone.unlink()
+    pipeline(*words)
+    ended = pipeline(*words, "--views", "flip")
+    assert "the plain view is there already" in ended.err
+    assert counted == [("plain", "mirrored"), ("plain",), ("mirrored",)]
+    assert Path(ended.json["path"]).read_bytes() == whole
+
+
+def test_a_damaged_plain_file_lends_nothing(pipeline):
+    words = ("extract", *TINY, "--subset", 40, "--test-subset", 20, "--json")
+    plain = Path(pipeline(*words).json["path"])
+    content = bytearray(plain.read_bytes())
+    content[-500] ^= 1
+    plain.write_bytes(content)
+    ended = pipeline(*words, "--views", "flip")
+    assert ended.status == 0
+    assert "the plain view is there already" not in ended.err
+
+
 def test_photographs_of_any_size_and_format(pipeline, photo_folder):
     made = pipeline("extract", *TINY[:4], "--dataset", photo_folder, "--image-size", 64, "--json")
     assert made.status == 0, made.err
