@@ -1,0 +1,24 @@
+"""Specs and the keys of the cache: what must be raised when the same key would give something else."""
+
+import hashlib
+import json
+from dataclasses import asdict
+
+from heads.catalogue import available, space
+from pipelines.specs import HEAD_VERSION
+
+
+def test_other_defaults_of_a_head_are_another_version():
+    """A head's key holds the options that were given, not the defaults: those are pinned with its version."""
+    defaults = {kind: _rounded(asdict(space(kind))) for kind in available()}
+    digest = hashlib.sha256(json.dumps(defaults, sort_keys=True).encode()).hexdigest()[:12]
+    assert (HEAD_VERSION, digest) == (3, "8ffb1ee09e77"), "raise HEAD_VERSION and SHOTS_VERSION, and write both here"
+
+
+def _rounded(values: dict) -> dict[str, str]:
+    """The values as text, floats to 6 digits: powers of ten differ in the last one from machine to machine."""
+    parts = {name: value if isinstance(value, list | tuple) else [value] for name, value in values.items()}
+    return {
+        name: ",".join(f"{one:.6g}" if isinstance(one, float) else str(one) for one in part)
+        for name, part in parts.items()
+    }
