@@ -175,8 +175,13 @@ class Batches:
             yield Batch(inputs, labels, other, share, 1 / count, (epoch, step, part))
 
     def _input_size(self, epoch: int) -> tuple[int, int]:
-        """Three quarters of the whole size, in multiples of 4 pixels, in the epochs that see small images."""
+        """The whole size, or `small_size` in the epochs that see small images."""
         height, width = self._size
         if epoch >= self._recipe.small_share * self._recipe.epochs:
             return height, width
-        return max(round(0.75 * height / 4) * 4, 4), max(round(0.75 * width / 4) * 4, 4)
+        return small_size(height), small_size(width)
+
+
+def small_size(pixels: int) -> int:
+    """Three quarters of a height or width, in multiples of 4 pixels: the size of small images."""
+    return max(round(0.75 * pixels / 4) * 4, 4)

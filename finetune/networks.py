@@ -170,6 +170,17 @@ def _tagged(network: nn.Module, name: str) -> nn.Module:
     return network
 
 
+def accepts(network: nn.Module, image_size: int) -> bool:
+    """Whether `network` can see square images of `image_size` pixels."""
+    probe = copy.deepcopy(network).to("meta").eval()
+    try:
+        with torch.no_grad():
+            probe(torch.zeros(2, 3, image_size, image_size, device="meta"))
+    except (RuntimeError, AssertionError):  # torch refuses an empty map, timm a size that is not the built one
+        return False
+    return True
+
+
 def _check_size(name: str, *, image_size: int, smallest: int) -> None:
     if image_size < smallest:
         raise InvalidInput(

@@ -10,7 +10,7 @@ from extract.errors import InvalidInput
 from extract.images import ImageSet
 from extract.transforms import Preprocessing
 from finetune import inputs, modes, networks
-from finetune.batches import Images, pixel_statistics
+from finetune.batches import Images, pixel_statistics, small_size
 from finetune.options import LARGEST_CIFAR_SIZE
 from heads import LogisticHead
 from pipelines.networks import answering, kept, pixels
@@ -77,9 +77,21 @@ def network(key: NetworkKey, how: Form, *, source: Source) -> nn.Module:
         weights = str(source.run_folder / kept.WEIGHTS_NAME)
     if key.weights != "none":
         networks.load_weights(built, key.network, weights=weights, options=how.architecture, image_size=how.image_size)
+    _check_small_images(built, key, image_size=how.image_size)
     if key.mode.startswith("partial:"):
         modes.freeze(built, trained_stages=int(key.mode.removeprefix("partial:")))
     return built
+
+
+def _check_small_images(built: nn.Module, key: NetworkKey, *, image_size: int) -> None:
+    """Raises `InvalidInput` where the first epochs are to see smaller images than the network takes."""
+    small = small_size(image_size)
+    if key.recipe_options.get("small_share") and not networks.accepts(built, small):
+        raise InvalidInput(
+            f"small share must be 0 for a network that cannot see images of {small} pixels; got "
+            f"{key.recipe_options['small_share']} for {key.network} at {image_size} pixels. "
+            "Use --small-share 0, or a larger --image-size."
+        )
 
 
 def embeddings(

@@ -268,6 +268,7 @@ MISTAKES = [
     (("--subset", 60, "--validation", 30), "training images must be at least one batch, 50; got 30"),
     (("--validation", "2.5"), "validation must be a share"),
     (("--network", "vgg11", "--image-size", 8), "image size must be at least"),
+    (("--network", "vgg11", "--stem", "imagenet", "--image-size", 32, "--small-share", 0.5), "small share must be 0"),
     (("--plot", "x.svg"), "plot must come with --find-learning-rate"),
     (("--find-learning-rate", "--plot", "x.doc"), "plot must be a file that ends in"),
     (("--learning-rte", 1), "--learning-rate"),
