@@ -26,7 +26,7 @@ from extract.errors import InvalidInput, unknown
 from pipelines.studies import nodes
 from pipelines.studies.jobs import COMMANDS, Job, make, options
 
-SECTIONS = ("name", "description", "defaults", "jobs", "search", "report")
+SECTIONS = ("name", "description", "defaults", "jobs", "search")
 SHIPPED = Path(__file__).parent
 NO_JOBS = "{name}: study must have jobs; it has none. List commands under `jobs:`."
 MOST_JOBS = 20_000  # above this a list is a slip of the pen, and planning would take minutes
@@ -36,13 +36,12 @@ Given = dict[str, tuple[yaml.Node, list[Any]]]  # option -> where it stands, its
 
 @dataclass(frozen=True)
 class Study:
-    """A study: its distinct jobs in the order of the file, and the sections that others read, as plain values."""
+    """A study: its distinct jobs in the order of the file, and the search as plain values, which others read."""
 
     name: str
     description: str
     jobs: tuple[Job, ...]
     search: Any = None
-    report: Any = None
 
     def must_have_jobs(self) -> None:
         """Raises `InvalidInput` for a study that only describes a search."""
@@ -90,7 +89,6 @@ def _study(tree: nodes.Tree, *, stem: str, fallback: Mapping[str, Any]) -> Study
         description=tree.text(sections["description"], "description") if "description" in sections else "",
         jobs=jobs,
         search=tree.plain(sections["search"]) if "search" in sections else None,
-        report=tree.plain(sections["report"]) if "report" in sections else None,
     )
 
 

@@ -112,10 +112,11 @@ def test_paths_are_absolute_so_that_other_processes_find_them(tmp_path, monkeypa
     assert job.features.data_dir == str(tmp_path / "here")
 
 
-def test_search_and_report_are_passed_on_as_they_stand():
-    found = reading.parse("search: {space: {lr: [0.1, 1]}}\nreport: {title: T}\njobs:\n  - command: extract\n")
+def test_the_search_is_passed_on_as_it_stands():
+    found = reading.parse("search: {space: {lr: [0.1, 1]}}\njobs:\n  - command: extract\n")
     assert found.search == {"space": {"lr": [0.1, 1]}}
-    assert found.report == {"title": "T"}
+    with pytest.raises(InvalidInput, match="section of a study"):
+        reading.parse("report: {title: T}\njobs:\n  - command: extract\n")
 
 
 def test_merge_keys_and_anchors_work():
