@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from heads.catalogue import available, space
 from pipelines.specs import HEAD_VERSION
+from pipelines.studies.estimate import HEAD_ROW_SECONDS
 
 
 def test_other_defaults_of_a_head_are_another_version():
@@ -13,6 +14,10 @@ def test_other_defaults_of_a_head_are_another_version():
     defaults = {kind: _rounded(asdict(space(kind))) for kind in available()}
     digest = hashlib.sha256(json.dumps(defaults, sort_keys=True).encode()).hexdigest()[:12]
     assert (HEAD_VERSION, digest) == (3, "8ffb1ee09e77"), "raise HEAD_VERSION and SHOTS_VERSION, and write both here"
+
+
+def test_every_kind_of_head_has_an_estimate():
+    assert set(HEAD_ROW_SECONDS) == set(available())
 
 
 def _rounded(values: dict) -> dict[str, str]:
