@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 RECORD_NAME = "record.json"
 LOGITS_NAME = "test.safetensors"
+AVERAGED_NAME = "test_tta.safetensors"  # logits averaged over test-time views
 KINDS = ("head", "network")
 STATUSES = ("done", "failed")
 
@@ -229,7 +230,7 @@ def _damaged(path: Path, what: str) -> DamagedFile:
 
 def headline(record: dict[str, Any]) -> dict[str, Any]:
     """The scores of a finished run that commands answer with, under their names there."""
-    validation, test = record["validation"], record["test"]
+    validation, test, averaged = record["validation"], record["test"], record.get("test_tta")
     return {
         "validation_accuracy": None if validation is None else validation["accuracy"],
         "test_accuracy": test["accuracy"],
@@ -238,4 +239,5 @@ def headline(record: dict[str, Any]) -> dict[str, Any]:
         "top5": test["top5"],
         "log_loss": test["log_loss"],
         "calibration_error": test["calibration_error"],
+        "test_tta_accuracy": None if averaged is None else averaged["accuracy"],
     }

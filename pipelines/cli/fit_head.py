@@ -109,7 +109,7 @@ def _features(run: options.Run, file: Path | None, given: dict[str, Any]) -> tup
 
 def _text(answer: dict[str, Any]) -> str:
     low, high = answer["test_interval"]
-    held_out = answer["validation_accuracy"]
+    held_out, averaged = answer["validation_accuracy"], answer["test_tta_accuracy"]
     chosen = ", ".join(
         f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
         for key, value in answer["chosen"].items()
@@ -119,6 +119,7 @@ def _text(answer: dict[str, Any]) -> str:
         "held-out accuracy   " + ("none held out" if held_out is None else f"{held_out:.2%}"),
         f"test accuracy       {answer['test_accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%}, "
         f"{answer['test_rows']} images)",
+        *([] if averaged is None else [f"averaged views      {averaged:.2%}  (plain and mirrored)"]),
         f"log loss            {answer['log_loss']:.4f}   calibration error {answer['calibration_error']:.4f}"
         + _scaled(answer),
         f"seconds             extraction {duration(answer['extraction_seconds'])}, search "

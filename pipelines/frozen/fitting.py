@@ -26,13 +26,17 @@ class Inputs:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A head and how it was come by; `logits` float32 [N, K] and `labels` [N] are the test split's."""
+    """A head and how it was come by; `logits` float32 [N, K] and `labels` [N] are the test split's.
+
+    `averaged` float32 [N, K] are the means over the views, where the features have several.
+    """
 
     head: Any
     choice: Any
     logits: Any
     labels: Any
     scores: Any
+    averaged: Any
     evaluation_seconds: float
 
 
@@ -66,7 +70,10 @@ def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
     with locked(folder):
         heads.save(fitted.head, folder, recipe=_recipe(key, file))
         records.keep_logits(folder / records.LOGITS_NAME, fitted.logits, labels=fitted.labels)
-        files = ("head.safetensors", "head.json", records.LOGITS_NAME)
+        files = ["head.safetensors", "head.json", records.LOGITS_NAME]
+        if fitted.averaged is not None:
+            records.keep_logits(folder / records.AVERAGED_NAME, fitted.averaged, labels=fitted.labels)
+            files.append(records.AVERAGED_NAME)
         record = _record(key, file=file, fitted=fitted, source=source)
         record["files"] = {one: records.sha256(folder / one) for one in files}
         records.write(context.workspace, record)
@@ -91,7 +98,7 @@ def matched(kind: str, options: dict[str, Any]) -> dict[str, Any]:
 
 def name(key: HeadKey, spec: dict[str, Any]) -> str:
     """What tables call the run."""
-    return f"{key.head} on {spec['backbone']}"
+    return f"{key.head} on {spec['backbone']}" + (", flip views" if spec["views"] == "flip" else "")
 
 
 def _fit(key: HeadKey, *, options: dict[str, Any], inputs: Inputs) -> _Fitted:
@@ -115,7 +122,10 @@ def _fit(key: HeadKey, *, options: dict[str, Any], inputs: Inputs) -> _Fitted:
     test = file.read("test")
     logits = head.logits(test.features[0])
     scores = heads.scores(logits, test.labels, classes=head.classes_, seed=key.seed)
-    return _Fitted(head, choice, logits, test.labels, scores, watch.seconds())
+    seconds = watch.seconds()
+    others = [head.logits(view) for view in test.features[1:]]
+    averaged = sum(others, logits) / len(test.features) if others else None
+    return _Fitted(head, choice, logits, test.labels, scores, averaged, seconds)
 
 
 def _recipe(key: HeadKey, file: FeatureFile) -> dict[str, Any]:
@@ -143,9 +153,11 @@ def _facts(key: HeadKey, file: FeatureFile) -> dict[str, Any]:
 
 
 def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin) -> dict[str, Any]:
+    import heads
+
     choice = fitted.choice.as_dict()
     weights = list(fitted.head.weights().values())
-    return {
+    record = {
         "run": key.run(),
         "kind": "head",
         "name": name(key, file.spec),
@@ -170,6 +182,10 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
         "images_per_second": source.images_per_second,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
+    if fitted.averaged is not None:
+        classes = fitted.head.classes_
+        record["test_tta"] = heads.scores(fitted.averaged, fitted.labels, classes=classes, seed=key.seed).as_dict()
+    return record
 
 
 def _scaled(fitted: _Fitted, *, seed: int) -> dict[str, float] | None:

@@ -21,7 +21,6 @@ from pipelines.specs import NetworkKey
 
 LIBRARIES = ("torch", "timm", "torchvision", "scikit-learn", "numpy")
 HISTORY_NAME = "history.jsonl"
-AVERAGED_NAME = "test_tta.safetensors"
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,8 @@ def keep(key: NetworkKey, result: Result, *, workspace: Path) -> dict[str, Any]:
         records.keep_logits(folder / records.LOGITS_NAME, result.logits, labels=result.labels)
         names = [kept.WEIGHTS_NAME, kept.SIDECAR_NAME, records.LOGITS_NAME, HISTORY_NAME]
         if result.averaged is not None:
-            records.keep_logits(folder / AVERAGED_NAME, result.averaged, labels=result.labels)
-            names.append(AVERAGED_NAME)
+            records.keep_logits(folder / records.AVERAGED_NAME, result.averaged, labels=result.labels)
+            names.append(records.AVERAGED_NAME)
         lines = "".join(json.dumps(records.finite(row)) + "\n" for row in result.chosen.history)
         records.write_file(folder / HISTORY_NAME, lines.encode())
         record = _record(key, result)
@@ -99,7 +98,6 @@ def facts(key: NetworkKey, *, class_names: tuple[str, ...]) -> dict[str, Any]:
 
 def short(record: dict[str, Any]) -> dict[str, Any]:
     """What the cache keeps of a record: the answer of `pipeline train`, and how to check the rest."""
-    averaged = record.get("test_tta")
     return {
         "run": record["run"],
         "files": record["files"],
@@ -116,7 +114,6 @@ def short(record: dict[str, Any]) -> dict[str, Any]:
         "training_rows": record["choice"]["training_rows"],
         "held_out_rows": record["choice"]["held_out_rows"],
         **records.headline(record),
-        "test_tta_accuracy": None if averaged is None else averaged["accuracy"],
         "tta": record["key"]["recipe_options"]["tta"],
         "train_seconds": record["seconds"]["fit"],
         "evaluation_seconds": record["seconds"]["evaluation"],

@@ -11,6 +11,7 @@ import pytest
 from extract.errors import InvalidInput
 from extract.store import FeatureFile
 from heads import catalogue
+from heads.persist import load
 from pipelines import records, stages
 from pipelines.cli import head_options
 from pipelines.context import Context
@@ -65,6 +66,23 @@ def test_noise_for_test_labels_changes_no_choice_no_weight_and_no_held_out_score
         assert contents[0] == contents[1]
     logits = [records.logits(tmp_path / place, true["run"])[0] for place in ("true", "noise")]
     assert np.array_equal(*logits)
+
+
+def test_the_average_over_flip_views_is_reported_apart(features, tmp_path):
+    context = Context(tmp_path)
+    flipped = Path(stages.extract(replace(SPEC, views="flip"), context)["path"])
+    plain = stages.fit_head(QUICK["linear"], context, features_path=features)
+    both = stages.fit_head(QUICK["linear"], context, features_path=flipped)
+    assert plain["test_tta_accuracy"] is None
+    test, record = FeatureFile(flipped).read("test"), records.read(tmp_path, both["run"])
+    head, _ = load(tmp_path / "runs" / both["run"])
+    views = np.stack([head.logits(view) for view in test.features])
+    assert both["test_accuracy"] == np.mean(views[0].argmax(1) == test.labels)
+    assert (
+        both["test_tta_accuracy"] == record["test_tta"]["accuracy"] == np.mean(views.mean(0).argmax(1) == test.labels)
+    )
+    assert set(record["files"]) == {"head.safetensors", "head.json", records.LOGITS_NAME, records.AVERAGED_NAME}
+    assert record["name"] == "linear on test_resnet, flip views"
 
 
 def test_every_option_of_the_spec_is_one_of_some_head_and_lists_are_lists():
