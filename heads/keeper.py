@@ -21,9 +21,10 @@ class Best:
 class Keeper:
     """Watches one stack on held-out rows [M, D]: keeps each member's best weights, and counts its patience.
 
-    The best epoch has the least held-out log loss, or the highest accuracy where `criterion` is accuracy;
-    of equals the earliest. A member that has been without a better epoch for `patience` epochs is finished:
-    later ones no longer count, so that it ends as it would have ended alone.
+    The best epoch has the least held-out log loss, or the highest accuracy where `criterion` is accuracy, of equal
+    ones the least loss (few held-out rows give many, and the first is the least trained); then the earliest. A
+    member that has been without a better epoch for `patience` epochs is finished: later ones no longer count, so
+    that it ends as it would have ended alone.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Keeper:
         self._stack, self._features, self._targets = stack, features, targets
         self._criterion, self._patience = criterion, patience
         count, device = stack.member_count, features.device
-        self._cost = torch.full((count,), float("inf"), device=device)
+        self._cost = torch.full((count,), float("inf"), dtype=torch.float64, device=device)
         self._epoch = torch.zeros(count, dtype=torch.int64, device=device)
         self._finished = torch.zeros(count, dtype=torch.bool, device=device)
         self._logits: torch.Tensor | None = None
@@ -44,13 +45,17 @@ class Keeper:
             logits = torch.cat([self._stack.logits(block) for block in self._features.split(BLOCK_ROWS)], dim=1)
             own = logits.gather(2, self._targets.expand(len(logits), -1)[:, :, None])[:, :, 0]
             losses = (logits.logsumexp(2) - own).mean(1)
-            accuracies = (logits.argmax(2) == self._targets).float().mean(1)
-            self._keep_better(epoch, losses if self._criterion == "log_loss" else 1 - accuracies, logits)
+            errors = (logits.argmax(2) != self._targets).sum(1)
+            self._keep_better(epoch, self._costs(errors, losses.double()), logits)
+        accuracies = 1 - errors.double() / len(self._targets)
         return {"held_out_loss": losses.tolist(), "held_out_accuracy": accuracies.tolist()}
 
-    def _keep_better(self, epoch: int, cost: torch.Tensor, logits: torch.Tensor) -> None:
-        better = (cost < self._cost) & ~self._finished  # False for NaN: a member that diverged keeps what it had
-        self._cost = torch.where(better, cost, self._cost)
+    def _costs(self, errors: torch.Tensor, losses: torch.Tensor) -> torch.Tensor:
+        return losses if self._criterion == "log_loss" else errors + losses / (1 + losses)
+
+    def _keep_better(self, epoch: int, costs: torch.Tensor, logits: torch.Tensor) -> None:
+        better = (costs < self._cost) & ~self._finished  # False for NaN: a member that diverged keeps what it had
+        self._cost = torch.where(better, costs, self._cost)
         self._epoch = torch.where(better, epoch, self._epoch)
         self._logits = logits if self._logits is None else torch.where(better[:, None, None], logits, self._logits)
         self._stack.keep(self.kept, better)

@@ -208,7 +208,8 @@ def _search(
     for candidate in space.candidates(split, criterion=criterion, seed=seed):
         row = _judged(candidate, labels)
         table.append(row)
-        cost = row["log_loss"] if criterion == "log_loss" else 1.0 - row["accuracy"]
+        finite = np.isfinite(row["log_loss"])
+        cost = row["log_loss"] if criterion == "log_loss" or not finite else 1.0 - row["accuracy"]
         if best is None or cost < best_cost:
             best, best_cost = candidate, cost
         if progress is not None:
