@@ -13,6 +13,7 @@ import heads
 from extract.machine import machine, package_versions
 from extract.store import locked
 from finetune import engine, networks
+from finetune.recipes import RECIPES
 from finetune.train import Fitted
 from pipelines import records
 from pipelines.networks import kept
@@ -45,10 +46,17 @@ class Result:
 
 
 def name(key: NetworkKey) -> str:
-    """What tables call the run."""
-    if key.mode == "scratch":
-        return f"{key.network} from scratch ({key.recipe})"
-    return f"{key.network} fine-tuned {key.mode}" + (f" ({key.recipe})" if key.recipe else "")
+    """What tables call the run: the network with the options that were given, how it began, the recipe."""
+    shown = [
+        key.network,
+        *(f"{option.replace('_', ' ')} {value}" for option, value in sorted(key.architecture.items())),
+    ]
+    shown.append("from scratch" if key.mode == "scratch" else f"fine-tuned {key.mode}")
+    if key.recipe is None:
+        return " ".join(shown)
+    epochs = key.recipe_options["epochs"]
+    other = "" if epochs == RECIPES[key.recipe].epochs else f", {epochs} epochs"
+    return f"{' '.join(shown)} ({key.recipe}{other})"
 
 
 def keep(key: NetworkKey, result: Result, *, workspace: Path) -> dict[str, Any]:
