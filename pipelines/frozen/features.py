@@ -66,7 +66,7 @@ def _extracted(
     path = context.workspace / "features" / file_name(key, digest=spec_digest(spec))
     layout, reason = extraction.plan(data, backbone, spec=spec, how=how, skipped_ids=skipped)
     with store.locked(path):
-        timing = None
+        timing, plain = None, None
         if not is_readable(path):
             context.notice(f"{path.name}: {layout.engine}, because {reason}")
             plain = _lender(key, spec, layout=layout, folder=path.parent) if key.views == "flip" else None
@@ -84,7 +84,11 @@ def _extracted(
                 plain=plain,
             )
         record = _record(path, backbone=backbone)
-    return {**record, "timing": None if timing is None else asdict(timing)}
+    return {
+        **record,
+        "timing": None if timing is None else asdict(timing),
+        "plain_view_of": None if plain is None else plain.content,
+    }
 
 
 def _lender(key: ExtractKey, spec: dict[str, Any], *, layout: Any, folder: Path) -> Any:

@@ -36,13 +36,16 @@ class Origin:
 
 
 def remember(workspace: Path, record: dict[str, Any], *, weights: str) -> None:
-    """Notes the origin of the feature file that the extraction's `record` tells of; `weights` as the user gave them."""
+    """Notes the origin of the feature file that the extraction's `record` tells of; `weights` as the user gave them.
+
+    A file that took its plain view from another one cost what both took.
+    """
     timing = record.get("timing") or {}
     before = _noted(workspace, record["content"])
     known = Origin(
         parameters=record["parameters"],
         flops=record["flops"],
-        seconds=timing.get("seconds") or (before.seconds if before else None),
+        seconds=_seconds(workspace, record) or (before.seconds if before else None),
         images_per_second=timing.get("images_per_second") or (before.images_per_second if before else None),
         weights_file=str(Path(weights).resolve()) if weights not in SOURCES and Path(weights).is_file() else None,
     )
@@ -51,6 +54,15 @@ def remember(workspace: Path, record: dict[str, Any], *, weights: str) -> None:
     path = _path(workspace, record["content"])
     path.parent.mkdir(parents=True, exist_ok=True)
     records.write_file(path, json.dumps(asdict(known)).encode())
+
+
+def _seconds(workspace: Path, record: dict[str, Any]) -> float | None:
+    """What an extraction took with the one whose plain view it used; None for what is not known."""
+    own = (record.get("timing") or {}).get("seconds")
+    if own is None or record.get("plain_view_of") is None:
+        return own
+    lender = _noted(workspace, record["plain_view_of"])
+    return own + lender.seconds if lender is not None and lender.seconds is not None else None
 
 
 def origin(workspace: Path, file: "FeatureFile") -> Origin:

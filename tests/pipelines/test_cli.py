@@ -102,6 +102,8 @@ def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_
     pipeline, monkeypatch, engine
 ):
     from extract import encoder
+    from extract.store import FeatureFile
+    from pipelines.frozen.origins import origin
 
     monkeypatch.setattr(encoder, "choose_engine", lambda **_: (engine, "the test says so"))
     counted = []
@@ -111,11 +113,16 @@ def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_
     alone = Path(pipeline(*words, "--views", "flip").json["path"])
     whole = alone.read_bytes()
     alone.unlink()
-    pipeline(*words)
+    plain = pipeline(*words).json
     ended = pipeline(*words, "--views", "flip")
     assert "the plain view is there already" in ended.err
     assert counted == [("plain", "mirrored"), ("plain",), ("mirrored",)]
     assert Path(ended.json["path"]).read_bytes() == whole
+    took = {
+        views: origin(alone.parent.parent, FeatureFile(path)).seconds
+        for views, path in (("plain", Path(plain["path"])), ("flip", alone))
+    }
+    assert took["flip"] == pytest.approx(took["plain"] + ended.json["seconds"], abs=1e-6)
 
 
 def test_a_damaged_plain_file_lends_nothing(pipeline):
