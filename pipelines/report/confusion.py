@@ -79,7 +79,14 @@ def _value(count: int, total: int, true: str, said: str, right: bool) -> dict[st
 
 
 def _chart(values: list[dict[str, Any]], labels: list[str]) -> alt.LayerChart | alt.FacetChart:
-    look = {"labels": len(labels) <= NAMED, "ticks": False, "domain": False, "labelLimit": 110, "grid": False}
+    look = {
+        "labels": len(labels) <= NAMED,
+        "ticks": False,
+        "domain": False,
+        "labelLimit": 110,
+        "labelOverlap": False,
+        "grid": False,
+    }
     short = max(map(len, labels)) <= 2
     named, tilted = alt.Axis(**look), alt.Axis(**look, labelAngle=0 if short else -45)
     across = alt.X(field="said", type="nominal", title="said", sort=labels, axis=tilted, scale=alt.Scale(domain=labels))
