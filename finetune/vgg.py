@@ -52,8 +52,8 @@ def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
 
 
 def smallest_size(options: Options, *, cifar_stem: bool) -> int:
-    """The smallest image that leaves every one of the five poolings more than a pixel."""
-    return 17 if cifar_stem else 32
+    """The smallest image that five poolings can halve."""
+    return 32
 
 
 def stages(network: nn.Module) -> Stages:

@@ -186,7 +186,7 @@ def test_amounts_for_people():
 
 
 def test_what_cannot_be_built_cannot_be_described():
-    with pytest.raises(InvalidInput, match="at least 17 pixels"):
+    with pytest.raises(InvalidInput, match="at least 32 pixels"):
         describe("vgg16", image_size=16)
 
 
@@ -210,7 +210,7 @@ def test_on_the_command_line(pipeline, tmp_path):
     [
         (["--network", "resnet21"], "6n + 2"),
         (["--network", "desnet121"], "densenet121"),
-        (["--network", "vgg11", "--image-size", "16"], "at least 17"),
+        (["--network", "vgg11", "--image-size", "16"], "at least 32"),
         (["--network", "vgg11", "--drop-path", "0.1"], "vgg11 has"),
         (["--network", "vgg11", "--drawing", "a.png"], ".svg"),
         (["--network", "vgg11", "--drawing", "nowhere/a.svg"], "directory"),

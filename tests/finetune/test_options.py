@@ -106,7 +106,7 @@ def test_any_allowed_options_build_a_network_with_k_logits(data, name, size):
         ("resnet18", 32, {"width": True}, ["width", "True"]),
         ("resnet18", 32, {"dropout": 1}, ["dropout", "below 1"]),
         ("resnet18", 32, {"depth": 18.0}, ["depth", "18.0"]),
-        ("vgg16", 16, {}, ["at least 17 pixels", "16"]),
+        ("vgg16", 31, {}, ["at least 32 pixels", "31"]),
         ("resnet18", 7, {}, ["at least 8 pixels", "7"]),
         ("resnet18", 31, {"stem": "imagenet"}, ["at least 32 pixels", "31"]),
         ("sprint", 8, {}, ["at least 9 pixels", "8"]),
