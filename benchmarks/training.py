@@ -139,10 +139,15 @@ class Ours:
         train = Images(torch.from_numpy(pixels.array), torch.from_numpy(split.labels)).to(place)
         network = networks.build(name, class_count=10, image_size=32).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
         chosen = overridden(recipe("standard"), batch_size=batch_size)
-        how = engine.choose(
-            compiled, network, image_count=len(train) * chosen.epochs, image_size=(32, 32), device=device
-        )
         precision = resolve_precision("auto", device)
+        how = engine.choose(
+            compiled,
+            network,
+            image_count=len(train) * chosen.epochs,
+            image_size=(32, 32),
+            device=device,
+            precision=precision,
+        )
         self.trainer = Trainer(network, train, recipe=chosen, how=How(NORMALISATION, 0, place, precision, how, None))
         self.trainer.start(None)
         watch = Stopwatch(device)

@@ -1,5 +1,6 @@
 """How the forward pass of a training runs: as it is, or compiled where that pays."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -9,21 +10,31 @@ from torch.utils.flop_counter import FlopCounterMode
 from extract.encoder import has_compiler
 from finetune.evaluate import evaluating
 
-# Floating-point operations of a training (forward and backward) from which compiling has paid for itself.
-PAYS_AFTER_FLOPS = {"cpu": 1e15, "cuda": 1e17}
+# Floating-point operations of a training (forward and backward) from which compiling has paid for itself, by device
+# and precision. It never does in float32 on a processor: 0.84 and 0.85 of the eager speed for resnet20 and resnet18,
+# 1.08 for sprint (benchmarks/training.py, two AVX2 cores).
+PAYS_AFTER_FLOPS = {
+    ("cpu", "float32"): math.inf,
+    ("cpu", "bfloat16"): 1e15,
+    ("cuda", "float32"): 1e17,
+    ("cuda", "bfloat16"): 1e17,
+}
 
 
-def choose(wanted: str, network: nn.Module, *, image_count: int, image_size: tuple[int, int], device: str) -> str:
+def choose(
+    wanted: str, network: nn.Module, *, image_count: int, image_size: tuple[int, int], device: str, precision: str
+) -> str:
     """ "eager" or "compiled": `wanted` is on, off, or auto, which goes by the arithmetic of the whole training.
 
-    So a training that is resumed decides as it did before. Without a C++ compiler it is always eager.
+    So a training that is resumed decides as it did before. `precision` is float32 or bfloat16. Without a C++
+    compiler it is always eager.
     """
     if wanted == "off" or not has_compiler():
         return "eager"
     if wanted == "on":
         return "compiled"
     flops = 3 * image_count * forward_flops(network, image_size)
-    return "compiled" if flops >= PAYS_AFTER_FLOPS["cuda" if device.startswith("cuda") else "cpu"] else "eager"
+    return "compiled" if flops >= PAYS_AFTER_FLOPS[torch.device(device).type, precision] else "eager"
 
 
 @torch.no_grad()

@@ -110,14 +110,15 @@ def _how(
     """How to compute, resolved for the device on which `train` lies."""
     device = train.images.device
     height, width = (resize(train.images[:1]) if resize is not None else train.images).shape[2:]
+    precision = resolve_precision(recipe.precision, str(device))
     chosen = engine.choose(
         recipe.compile,
         network,
         image_count=len(train) * recipe.epochs,
         image_size=(height, width),
         device=str(device),
+        precision=precision,
     )
-    precision = resolve_precision(recipe.precision, str(device))
     return How(normalisation, seed, device, precision, chosen, resize)
 
 
