@@ -36,7 +36,12 @@ class Encoder(nn.Module):
         self.resize = resize or nn.Identity()
         network = backbone.module
         if dtype != torch.float32:
-            network = in_reduced_precision(network, dtype, image_size=backbone.preprocessing.image_size)
+            network = in_reduced_precision(
+                network,
+                dtype,
+                image_size=backbone.preprocessing.image_size,
+                normalise=Normalise(backbone.preprocessing, torch.float32),
+            )
         self.normalise = Normalise(backbone.preprocessing, next(network.parameters()).dtype)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

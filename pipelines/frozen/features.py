@@ -12,6 +12,8 @@ from extract.layout import SCHEMA, spec_digest
 from pipelines.context import Context
 from pipelines.specs import ExtractKey, Source
 
+ROUNDING = 2  # raised when bfloat16 or float16 arithmetic must give other features (`extract.reduced`)
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -122,6 +124,7 @@ def feature_spec(key: ExtractKey, *, backbone: Any) -> dict[str, Any]:
         "layers": key.layers,
         "views": key.views,
         "precision": key.precision,
+        **({} if key.precision == "float32" else {"rounding": ROUNDING}),
         "batch_size": key.batch_size,
         "storage": key.storage,
     }
