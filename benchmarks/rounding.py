@@ -42,26 +42,26 @@ def main() -> None:
     parser.add_argument("--weights", default="packaged")
     parser.add_argument("--train", type=int, default=10_000, help="the first so many training images")
     parser.add_argument("--test", type=int, default=10_000)
-    parser.add_argument("--keep", type=Path, help="where to keep the embeddings, and to find them again")
+    parser.add_argument("--keep", type=Path, help="keeps the embeddings; those found there are not computed")
     given = parser.parse_args()
     device = resolve_device("auto")
     simulated = device == "cpu" and not processor_has_bfloat16()
     splits = cifar.load("cifar10", cifar.find("cifar10", given.data_dir)).splits
     counts = {"train": given.train, "test": given.test}
-    if given.keep is not None and given.keep.exists():
-        sides = dict(np.load(given.keep))
-    else:
-        sides = {}
-        for name, count in counts.items():
-            pixels = splits[name].images
-            assert isinstance(pixels, Pixels)
-            images = pixels.array[:count]
-            for precision in ("float32", "bfloat16"):
-                sides[f"{name}-{precision}"] = embedded(
-                    images, given, precision=precision, simulated=simulated and precision == "bfloat16", device=device
+    sides = dict(np.load(given.keep)) if given.keep is not None and given.keep.exists() else {}
+    for name, count in counts.items():
+        pixels = splits[name].images
+        assert isinstance(pixels, Pixels)
+        for precision in ("float32", "bfloat16"):
+            key, reduced = f"{name}-{precision}", precision == "bfloat16"
+            if len(sides.get(key, ())) < count:
+                images = pixels.array[:count]
+                sides[key] = embedded(
+                    images, given, precision=precision, simulated=simulated and reduced, device=device
                 )
-        if given.keep is not None:
-            np.savez(given.keep, **sides)  # type: ignore[arg-type]
+            sides[key] = sides[key][:count]
+    if given.keep is not None:
+        np.savez(given.keep, **sides)  # type: ignore[arg-type]
     labels = {name: splits[name].labels[:count] for name, count in counts.items()}
     found = measured(sides, labels, device=device)
     key = f"{given.backbone}, {given.train} training images"

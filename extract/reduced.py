@@ -8,8 +8,9 @@ and its float32 embeddings falls to 0.987. Four things bring it above 0.999 (`be
 * Weights are rounded so that the mean of every output is kept (`extract.rounding`); it costs nothing later.
 * What rounding takes from the bias of a depthwise convolution, whose few weights cannot make up for it, is added
   behind it, where the sum is small and its rounding fine.
-* In networks of EfficientNet's shape the stem and the first stage stay in float32: the differences that their
-  depthwise kernels take are smaller than a rounding step of what the stem gives.
+* In networks of EfficientNet's shape the stem and the first two stages stay in float32: the differences that their
+  depthwise kernels take are smaller than a rounding step of what the stem gives. With one stage, 10 of 3,000 test
+  images stay below 0.999; on the 16 worst of them two stages give 0.9991 and more, three 0.9996.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from torch import Tensor, nn
 
 from extract.folding import fold_batch_norms, is_plain_convolution
 from extract.rounding import photographs, round_convolutions
+
+FLOAT32_STAGES = 2
 
 
 class Cast(nn.Module):
@@ -56,11 +59,11 @@ def in_reduced_precision(
 ) -> nn.Module:
     """The float32 `network` (in evaluation mode) with its weights in `dtype`, changed in place.
 
-    It takes images [B, 3, H, W] in the dtype of its first parameter: float32 where the first stage stays so.
+    It takes images [B, 3, H, W] in the dtype of its first parameter: float32 where the first stages stay so.
     `image_size` (height, width) is a size that it accepts, and `normalise` makes levels 0..255 its float32 input.
     """
     fold_batch_norms(network, image_size=image_size)
-    first = _first_stage(network)
+    first = _first_stages(network)
     exact = {id(part) for stage in first for part in stage.modules()}
     convolutions = [one for one in network.modules() if is_plain_convolution(one) and id(one) not in exact]
     biases = {one: None if one.bias is None else one.bias.clone() for one in convolutions}
@@ -83,15 +86,16 @@ def _is_depthwise(module: nn.Module) -> bool:
     return isinstance(module, nn.Conv2d) and module.groups > 1 and module.weight.shape[1] == 1
 
 
-def _first_stage(network: nn.Module) -> list[nn.Module]:
-    """Stem and first stage of a network of EfficientNet's shape, in order; nothing of another."""
+def _first_stages(network: nn.Module) -> list[nn.Module]:
+    """Stem and first stages of a network of EfficientNet's shape, in order; nothing of another."""
     for one in _itself_and_wrapped(network):
         blocks = getattr(one, "blocks", None)
         if not isinstance(blocks, nn.Sequential) or not len(blocks) or not hasattr(one, "conv_stem"):
             continue
-        stage = blocks[0]
-        if isinstance(stage, nn.Sequential) and any(_is_depthwise(part) for part in stage.modules()):
-            return [*(part for name, part in one.named_children() if name in ("conv_stem", "bn1", "act1")), stage]
+        stages = blocks[:FLOAT32_STAGES]
+        if isinstance(stages[-1], nn.Sequential) and any(_is_depthwise(part) for part in stages[0].modules()):
+            stem = [part for name, part in one.named_children() if name in ("conv_stem", "bn1", "act1")]
+            return [*stem, *stages]
     return []
 
 

@@ -29,19 +29,20 @@ def test_bfloat16_features_point_where_float32_features_point(cifar_dir, simulat
         pytest.skip("this processor has no bfloat16 units; torch's substitute rounds every partial sum")
     from extract import cifar
 
-    images = cifar.load("cifar10", cifar.find("cifar10", cifar_dir)).splits["test"].images.array[:24]
+    images = cifar.load("cifar10", cifar.find("cifar10", cifar_dir)).splits["test"].images.array
+    images = images[[*range(8), 367, 1503, 1556, 2624]]  # the last four are the hardest of the first 3,000
     exact = features(images, precision="float32", image_size=224)
     reduced = features(images, precision="bfloat16", image_size=224, simulated=simulated)
     assert torch.nn.functional.cosine_similarity(exact, reduced).min() > 0.999
 
 
-def test_the_first_stage_of_an_efficientnet_stays_in_float32_and_the_rest_does_not(with_statistics):
+def test_the_first_stages_of_an_efficientnet_stay_in_float32_and_the_rest_does_not(with_statistics):
     import timm
 
     network = with_statistics(timm.create_model("tf_efficientnet_lite0", num_classes=0))
     reduced = in_reduced_precision(network, torch.bfloat16, image_size=(32, 32))
-    exact = [*reduced.conv_stem.parameters(), *reduced.blocks[0].parameters()]
-    rounded = [*reduced.blocks[1:].parameters(), *reduced.conv_head.parameters()]
+    exact = [*reduced.conv_stem.parameters(), *reduced.blocks[:2].parameters()]
+    rounded = [*reduced.blocks[2:].parameters(), *reduced.conv_head.parameters()]
     assert {one.dtype for one in exact} == {torch.float32}
     assert {one.dtype for one in rounded} == {torch.bfloat16}
     with torch.no_grad():
