@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 MOVES = 64  # at most so many weights of an output are moved; most need one or two
+CANDIDATES = 2048  # among about so many of them, evenly spread: vgg16_bn has outputs of 25,088 weights
+CHUNK = 2**22  # weights at a time, so that memory stays small beside the network
 
 
 @torch.no_grad()
@@ -24,13 +26,20 @@ def round_convolutions(convolutions: Sequence[nn.Conv2d], dtype: torch.dtype, *,
     for one in convolutions:
         weight, bias = one.weight, one.bias
         mean = means[one].repeat_interleave(weight[0, 0].numel())  # [inputs x positions]
-        per_output = mean.view(one.groups, -1).repeat_interleave(len(weight) // one.groups, 0)  # [O, n]
-        error = torch.zeros(len(weight))
+        per_group = mean.view(one.groups, 1, -1).expand(-1, len(weight) // one.groups, -1)
+        per_output = per_group[0] if one.groups == 1 else per_group.flatten(0, 1)  # [O, n], a view where it is large
+        error = torch.zeros(len(weight), dtype=torch.float64)
         if bias is not None:
             error = bias.to(dtype).double() - bias.double()
             one.bias = nn.Parameter(bias.to(dtype), requires_grad=False)
-        kept = rounded_keeping_means(weight.flatten(1), dtype, means=per_output, error=error)
-        one.weight = nn.Parameter(kept.view_as(weight), requires_grad=False)
+        rows = max(CHUNK // mean.numel(), 1)
+        kept = [
+            rounded_keeping_means(weights, dtype, means=means, error=errors)
+            for weights, means, errors in zip(
+                weight.flatten(1).split(rows), per_output.split(rows), error.split(rows), strict=True
+            )
+        ]
+        one.weight = nn.Parameter(torch.cat(kept).view_as(weight), requires_grad=False)
 
 
 def rounded_keeping_means(weights: Tensor, dtype: torch.dtype, *, means: Tensor, error: Tensor) -> Tensor:
@@ -41,11 +50,14 @@ def rounded_keeping_means(weights: Tensor, dtype: torch.dtype, *, means: Tensor,
     never larger than with each weight rounded to the nearest.
     """
     rounded = weights.to(dtype)
-    up = torch.full_like(rounded, float("inf"))
-    other = torch.where(weights >= rounded, torch.nextafter(rounded, up), torch.nextafter(rounded, -up))
-    moves = torch.where(weights == rounded, 0.0, other.double() - rounded.double())  # what needs no rounding stays
-    values, steps = rounded.double(), moves * means
-    wanted = ((weights.double() - values) * means).sum(1) - error
+    wanted = ((weights.double() - rounded.double()) * means).sum(1) - error
+    some = slice(None, None, -(-weights.shape[1] // CANDIDATES))
+    exact, values = weights[:, some], rounded[:, some]
+    up = torch.full_like(values, float("inf"))
+    other = torch.where(exact >= values, torch.nextafter(values, up), torch.nextafter(values, -up))
+    moves = torch.where(exact == values, 0.0, other.double() - values.double())  # what needs no rounding stays
+    steps = moves * means[:, some]
+    moved = torch.zeros_like(moves, dtype=torch.bool)
     rows = torch.arange(len(weights))  # those that a move may still help
     for _ in range(MOVES):
         left = (wanted[rows, None] - steps[rows]).abs()
@@ -54,10 +66,11 @@ def rounded_keeping_means(weights: Tensor, dtype: torch.dtype, *, means: Tensor,
         rows, best = rows[helps], best[helps]
         if not len(rows):
             break
-        values[rows, best] += moves[rows, best]
+        moved[rows, best] = True
         wanted[rows] -= steps[rows, best]
-        moves[rows, best] = steps[rows, best] = 0.0  # a weight moves once
-    return values.to(dtype)
+        steps[rows, best] = 0.0  # a weight moves once
+    rounded[:, some] = torch.where(moved, other, values)
+    return rounded
 
 
 def photographs(image_size: tuple[int, int]) -> Tensor:
