@@ -102,7 +102,7 @@ def as_hardware_rounds(network: nn.Module) -> nn.Module:
 
 
 def measured(sides: dict[str, np.ndarray], labels: dict[str, np.ndarray], *, device: str) -> dict[str, Any]:
-    """Cosines row by row, and accuracies with their differences in pairs (points, 95 % interval, McNemar's p)."""
+    """Cosines row by row, and accuracies with their differences in pairs (fractions, 95 % interval, McNemar's p)."""
     cosine = cosines(sides["test-float32"], sides["test-bfloat16"])
     stored = {
         "exact": (sides["train-float32"], sides["test-float32"]),

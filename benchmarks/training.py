@@ -2,13 +2,13 @@
 
 plain: what students write today: torchvision's CIFAR-10 with RandomCrop, RandomHorizontalFlip, ToTensor and
     Normalize, a DataLoader with as many workers as cores, float32, torch.optim.SGD, the loss read every step;
-ours: the same network, batch, optimiser and augmentation through `finetune.trainer`, as `fit` runs it: images on
-    the device, the precision that the hardware multiplies, channels last, compiled or not.
+eager, compiled: ours: the same network, batch, optimiser and augmentation through `finetune.trainer`, as `fit` runs
+    it: images on the device, the precision that the hardware multiplies, channels last.
 
     python -m benchmarks.training --data-dir DIR [--networks resnet18,...] [--batch-size 128] [--seconds 60]
 
-Also the share of data and augmentation in one of our steps, timed apart on the same batches. Warm-up and compiling
-are left out of the rates and reported. Ratios are medians over rounds of ratios within a round.
+Also the share of data and augmentation in one of our eager steps, timed apart on the same batches. Warm-up and
+compiling are left out of the rates and reported. Ratios are medians over rounds of ratios within a round.
 """
 
 import argparse
@@ -28,8 +28,9 @@ from extract import cifar
 from extract.images import Pixels
 from extract.machine import core_count
 from extract.runtime import Stopwatch, resolve_device, resolve_precision, torch_device
-from finetune import engine, networks
+from finetune import networks
 from finetune.batches import Images
+from finetune.engine import forward_flops
 from finetune.recipes import overridden, recipe
 from finetune.trainer import How, Trainer
 from heads.optimise import Totals
@@ -48,18 +49,16 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=60.0, help="about how long a side is measured in a round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto")
     given = parser.parse_args()
     device = resolve_device("auto")
     results = earlier_today("training", "results")
     for name in given.networks.split(","):
-        key = f"{name}, batch {given.batch_size}, compile {given.compile}"
+        key = f"{name}, batch {given.batch_size}"
         results[key] = measure(
             name,
             given.data_dir,
             device=device,
             batch_size=given.batch_size,
-            compiled=given.compile,
             seconds=given.seconds,
             rounds=given.rounds,
         )
@@ -67,31 +66,39 @@ def main() -> None:
         print(write("training", {"device": device, "results": results}, libraries=LIBRARIES), flush=True)
 
 
-def measure(
-    name: str, data_dir: Path, *, device: str, batch_size: int, compiled: str, seconds: float, rounds: int
-) -> dict[str, Any]:
-    """Rates of both sides for one network, and our share of data and augmentation."""
-    ours = Ours(name, data_dir, device=device, batch_size=batch_size, compiled=compiled)
+def measure(name: str, data_dir: Path, *, device: str, batch_size: int, seconds: float, rounds: int) -> dict[str, Any]:
+    """Rates of all sides for one network, and our share of data and augmentation."""
+    ours = {
+        engine: Ours(name, data_dir, device=device, batch_size=batch_size, engine=engine)
+        for engine in ("eager", "compiled")
+    }
     sides: dict[str, Callable[[], float]] = {
         "plain": lambda: plain_rate(name, data_dir, device=device, batch_size=batch_size, seconds=seconds),
-        "ours": lambda: ours.rate(seconds),
+        "eager": lambda: ours["eager"].rate(seconds),
+        "compiled": lambda: ours["compiled"].rate(seconds),
     }
     measured = [{side: rate() for side, rate in sides.items()} for _ in range(rounds)]
     medians = {side: statistics.median(one[side] for one in measured) for side in sides}
-    step_seconds = batch_size / medians["ours"]
-    data_seconds = ours.data_seconds()
-    flops = 3 * engine.forward_flops(ours.trainer.network, (32, 32))
+    eager = ours["eager"]
+    step_seconds = batch_size / medians["eager"]
+    data_seconds = eager.data_seconds()
+    flops = 3 * forward_flops(eager.trainer.network, (32, 32))
+
+    def ratio(left: str, right: str) -> float:
+        return statistics.median(one[left] / one[right] for one in measured)
+
     return {
         "images_per_second": medians,
-        "ours/plain": statistics.median(one["ours"] / one["plain"] for one in measured),
+        "eager/plain": ratio("eager", "plain"),
+        "compiled/plain": ratio("compiled", "plain"),
+        "compiled/eager": ratio("compiled", "eager"),
         "data_and_augmentation_share": data_seconds / step_seconds,
         "step_seconds": step_seconds,
         "data_seconds": data_seconds,
         "training_flops_per_image": flops,
-        "flops_per_second": flops * medians["ours"],
-        "warm_up_and_compile_seconds": ours.start_seconds,
-        "precision": ours.trainer.how.precision,
-        "engine": ours.trainer.how.engine,
+        "flops_per_second": flops * medians["eager"],
+        "start_seconds": {name: one.start_seconds for name, one in ours.items()},
+        "precision": eager.trainer.how.precision,
         "rounds": measured,
     }
 
@@ -131,7 +138,7 @@ def plain_rate(name: str, data_dir: Path, *, device: str, batch_size: int, secon
 class Ours:
     """The trainer that `fit` uses, run for a while at a time."""
 
-    def __init__(self, name: str, data_dir: Path, *, device: str, batch_size: int, compiled: str) -> None:
+    def __init__(self, name: str, data_dir: Path, *, device: str, batch_size: int, engine: str) -> None:
         place = torch_device(device)
         split = cifar.load("cifar10", cifar.find("cifar10", data_dir)).splits["train"]
         pixels = split.images
@@ -140,15 +147,7 @@ class Ours:
         network = networks.build(name, class_count=10, image_size=32).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
         chosen = overridden(recipe("standard"), batch_size=batch_size)
         precision = resolve_precision("auto", device)
-        how = engine.choose(
-            compiled,
-            network,
-            image_count=len(train) * chosen.epochs,
-            image_size=(32, 32),
-            device=device,
-            precision=precision,
-        )
-        self.trainer = Trainer(network, train, recipe=chosen, how=How(NORMALISATION, 0, place, precision, how, None))
+        self.trainer = Trainer(network, train, recipe=chosen, how=How(NORMALISATION, 0, place, precision, engine, None))
         self.trainer.start(None)
         watch = Stopwatch(device)
         self._run(lambda totals: totals.step >= WARM_UP_STEPS)

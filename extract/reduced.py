@@ -55,7 +55,7 @@ def in_reduced_precision(
     dtype: torch.dtype,
     *,
     image_size: tuple[int, int],
-    normalise: Callable[[Tensor], Tensor] = lambda levels: levels / 255,
+    normalise: Callable[[Tensor], Tensor],
 ) -> nn.Module:
     """The float32 `network` (in evaluation mode) with its weights in `dtype`, changed in place.
 

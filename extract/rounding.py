@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-MOVES = 64  # at most so many weights of an output are moved; most need one or two
+MOVES = 64  # at most so many weights of an output are moved, which bounds the work
 CANDIDATES = 2048  # among about so many of them, evenly spread: vgg16_bn has outputs of 25,088 weights
 CHUNK = 2**22  # weights at a time, so that memory stays small beside the network
 

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from extract.errors import Unavailable
 from finetune import modes, networks
 from finetune.recipes import Recipe
 from heads.optimise import Optimiser
@@ -55,10 +54,6 @@ class Muon:
     """
 
     def __init__(self, groups: Sequence[Group], *, network: nn.Module, recipe: Recipe) -> None:
-        if not hasattr(torch.optim, "Muon"):
-            raise Unavailable(
-                f"optimiser muon must be one that torch {torch.__version__} has; it does not. Use --optimiser adamw."
-            )
         ends = _ends(network)
         self._pairs: list[tuple[Tensor, nn.Parameter]] = []
         flat, plain = [], []

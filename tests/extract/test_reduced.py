@@ -12,6 +12,12 @@ from extract.reduced import Shifted, in_reduced_precision
 from extract.sources import source
 
 
+def in_bfloat16(network: torch.nn.Module) -> torch.nn.Module:
+    return in_reduced_precision(
+        network, torch.bfloat16, image_size=(32, 32), normalise=lambda levels: levels / 127.5 - 1
+    )
+
+
 def features(images: np.ndarray, *, precision: str, image_size: int, simulated: bool = False) -> torch.Tensor:
     backbone = backbones.load("tf_efficientnet_lite0", weights="packaged", image_size=image_size)
     one = source(Pixels(images), backbone.preprocessing)
@@ -40,7 +46,7 @@ def test_the_first_stages_of_an_efficientnet_stay_in_float32_and_the_rest_does_n
     import timm
 
     network = with_statistics(timm.create_model("tf_efficientnet_lite0", num_classes=0))
-    reduced = in_reduced_precision(network, torch.bfloat16, image_size=(32, 32))
+    reduced = in_bfloat16(network)
     exact = [*reduced.conv_stem.parameters(), *reduced.blocks[:2].parameters()]
     rounded = [*reduced.blocks[2:].parameters(), *reduced.conv_head.parameters()]
     assert {one.dtype for one in exact} == {torch.float32}
@@ -53,7 +59,7 @@ def test_the_rest_of_a_depthwise_bias_is_added_behind_it(with_statistics):
     import timm
 
     network = with_statistics(timm.create_model("test_efficientnet", num_classes=0))
-    reduced = in_reduced_precision(network, torch.bfloat16, image_size=(32, 32))
+    reduced = in_bfloat16(network)
     found = [one for one in reduced.modules() if isinstance(one, Shifted)]
     assert found
     for one in found:

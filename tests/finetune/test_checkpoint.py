@@ -71,8 +71,6 @@ def test_killed_ten_times_the_weights_are_those_of_an_uninterrupted_training(tmp
     ],
 )
 def test_stopped_after_any_update_it_goes_on_to_the_same_bits(tmp_path, options):
-    if options["optimiser"] == "muon" and not hasattr(torch.optim, "Muon"):
-        pytest.skip("this torch has no Muon")
     expected = facts(trained(tmp_path / "reference", **options))
     looks, interruptions = 0, 0
 

@@ -54,7 +54,6 @@ def test_frozen_parameters_are_in_no_group_and_layer_decay_slows_early_stages():
     assert not {id(weight) for weight in first.parameters()} & set(by_parameter(network))
 
 
-@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon")
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_muon_steps_are_torchs_on_flattened_kernels(layout):
     network = small().to(memory_format=layout)
