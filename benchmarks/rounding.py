@@ -103,7 +103,6 @@ def as_hardware_rounds(network: nn.Module) -> nn.Module:
 
 def measured(sides: dict[str, np.ndarray], labels: dict[str, np.ndarray], *, device: str) -> dict[str, Any]:
     """Cosines row by row, and accuracies with their differences in pairs (fractions, 95 % interval, McNemar's p)."""
-    cosine = cosines(sides["test-float32"], sides["test-bfloat16"])
     stored = {
         "exact": (sides["train-float32"], sides["test-float32"]),
         "float16": tuple(sides[f"{name}-float32"].astype(np.float16) for name in ("train", "test")),
@@ -114,9 +113,7 @@ def measured(sides: dict[str, np.ndarray], labels: dict[str, np.ndarray], *, dev
         head, _ = heads.fit_head("logistic", features=train[None], labels=labels["train"], device=device)
         logits[name] = head.logits(test)
     found: dict[str, Any] = {
-        "cosine_lowest": float(cosine.min()),
-        "cosine_median": float(np.median(cosine)),
-        "cosine_below_0.999": int((cosine < 0.999).sum()),
+        "cosine": {name: cosines(sides[f"{name}-float32"], sides[f"{name}-bfloat16"]) for name in ("train", "test")},
         "test_accuracy": {name: heads.scores(value, labels["test"]).accuracy for name, value in logits.items()},
     }
     for name in ("float16", "bfloat16"):
@@ -125,9 +122,15 @@ def measured(sides: dict[str, np.ndarray], labels: dict[str, np.ndarray], *, dev
     return found
 
 
-def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Cosine of every row [N] between two matrices [N, D]."""
-    return np.einsum("nd,nd->n", left, right) / np.linalg.norm(left, axis=1) / np.linalg.norm(right, axis=1)
+def cosines(left: np.ndarray, right: np.ndarray) -> dict[str, float]:
+    """Lowest and median cosine of the rows of two matrices [N, D], and how many are not above 0.999."""
+    rows = np.einsum("nd,nd->n", left, right) / np.linalg.norm(left, axis=1) / np.linalg.norm(right, axis=1)
+    return {
+        "rows": len(rows),
+        "lowest": float(rows.min()),
+        "median": float(np.median(rows)),
+        "not_above_0.999": int((rows <= 0.999).sum()),
+    }
 
 
 if __name__ == "__main__":
