@@ -32,6 +32,11 @@ class Ended:
         return json.loads(self.out)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests come first, so that no worker is left with one at the end while the other has nothing to do."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def cifar_dir() -> Path:
     """The directory that holds the real CIFAR-10 in its standard layout."""

@@ -48,6 +48,7 @@ def facts(fitted):
     return rows, [value.numpy().tobytes() for value in fitted.network.state_dict().values()]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, which this system cannot")
 def test_killed_ten_times_the_weights_are_those_of_an_uninterrupted_training(tmp_path):
     ended = subprocess.run(

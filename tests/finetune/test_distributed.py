@@ -27,6 +27,7 @@ def run(out, *launcher):
     assert ended.returncode == 0, ended.stderr[-3000:]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
 def test_two_processes_give_the_weights_of_one_within_rounding(tmp_path):
     run(tmp_path / "two", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")

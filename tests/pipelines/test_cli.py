@@ -97,6 +97,7 @@ def test_flip_views_are_the_features_of_mirrored_images(pipeline):
     assert not np.array_equal(features[0], features[1])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["eager", "compiled"])
 def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_the_same_bits(
     pipeline, monkeypatch, engine

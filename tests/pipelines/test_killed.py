@@ -24,9 +24,11 @@ def run(mode: str, root: Path) -> str:
     return ended.stdout
 
 
+@pytest.mark.long
 def test_killed_thirty_times_the_file_is_that_of_an_uninterrupted_run(tmp_path):
     assert run("kill", tmp_path).startswith("30 kills")
 
 
+@pytest.mark.long
 def test_two_processes_asked_for_the_same_file_leave_one_whole(tmp_path):
     assert run("two", tmp_path) == "one result\n"

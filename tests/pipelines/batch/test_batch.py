@@ -40,6 +40,7 @@ def studied(mode: str, root: Path) -> dict[str, Any]:
     return json.loads(ended.stdout)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, which this system cannot")
 def test_a_study_of_24_jobs_killed_five_times_ends_with_24_whole_records(tmp_path):
     left = studied("killed", tmp_path)
@@ -70,6 +71,7 @@ def test_a_study_of_24_jobs_killed_five_times_ends_with_24_whole_records(tmp_pat
     assert seconds.split(maxsplit=1)[1] == "[]"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, which this system cannot")
 def test_loky_dask_and_ray_give_the_same_scores(tmp_path):
     found = studied("engines", tmp_path)

@@ -235,6 +235,7 @@ def test_the_range_test_suggests_a_rate_and_draws_it(pipeline, tmp_path):
     assert list((tmp_path / "workspace").rglob("record.json")) == []
 
 
+@pytest.mark.long
 def test_two_processes_under_torchrun_give_one_answer_and_the_logits_of_one(pipeline, tmp_path):
     words = ["train", *map(str, WORDS), "--norm", "group", "--json"]
     alone = pipeline(*words).json

@@ -24,6 +24,7 @@ def said(tmp_path_factory) -> list[str]:
     return [*ended.stdout.splitlines(), *ended.stderr[-3000:].splitlines()]
 
 
+@pytest.mark.long
 def test_three_processes_share_one_search_and_no_trial_is_lost_or_run_twice(said):
     assert said[:1] == ["each once"], said
 
