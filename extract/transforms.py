@@ -28,6 +28,10 @@ FILTERS = {
 }
 
 
+UNITS = 2**22  # Pillow's fixed point (PRECISION_BITS in its Resample.c)
+HIGH_STEP = 2**11
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """How a backbone wants its images. `image_size` (height, width) pixels; mean and std of values in [0, 1].
@@ -84,42 +88,76 @@ def pillow_transform(preprocessing: Preprocessing) -> Callable[[Image.Image], Te
 
 
 def resize_matrix(length: int, *, resized: int, cut: int, interpolation: str) -> np.ndarray:
-    """The linear map of one axis: float32 [cut, length], resizing to `resized` pixels and keeping the centre."""
-    identity = Image.fromarray(np.eye(length, dtype=np.float32))
+    """The linear map of one axis, resizing to `resized` pixels and keeping the centre: int32 [cut, length].
+
+    In units of 1 / `UNITS`, as Pillow holds its weights: it rounds each to 22 bits and then computes with integers.
+    """
+    identity = Image.fromarray(np.eye(length, dtype=np.int32) * UNITS)
     full = np.asarray(identity.resize((length, resized), FILTERS[interpolation]))
     first = round((resized - cut) / 2.0)
     return np.ascontiguousarray(full[first : first + cut])
 
 
+class Axis(nn.Module):
+    """Whole levels 0..255 resized along one axis, to the very levels that Pillow gives: float32 -> float32.
+
+    `matrix` is a `resize_matrix`. Its weights have 22 bits, too many for sums in float32; so where they do not fit they
+    are split in two, whose sums are exact (for up to 64 weights of a pixel), and rounded together.
+    """
+
+    high: Tensor
+    low: Tensor | None
+
+    def __init__(self, matrix: np.ndarray, *, transposed: bool) -> None:
+        super().__init__()
+        self.transposed = transposed
+        whole = torch.tensor(matrix.T if transposed else matrix, dtype=torch.float64)
+        step = int(np.gcd.reduce(matrix, axis=None))
+        fits = 255 * int(np.abs(matrix.astype(np.int64)).sum(1).max()) < step * 2**23
+        high = whole if fits else (whole / HIGH_STEP).round() * HIGH_STEP
+        self.register_buffer("high", (high / UNITS).float().contiguous())
+        self.register_buffer("low", None if fits else ((whole - high) / UNITS).float().contiguous())
+
+    def forward(self, levels: Tensor) -> Tensor:
+        """[.., length, C] -> [.., cut, C], or with `transposed` [.., length] -> [.., cut]."""
+        above = self._product(self.high, levels) + 0.5
+        whole = above.floor()
+        if self.low is not None:
+            whole = whole + (above - whole + self._product(self.low, levels)).floor()
+        return whole.clamp(0, 255)
+
+    def _product(self, matrix: Tensor, levels: Tensor) -> Tensor:
+        return levels @ matrix if self.transposed else matrix @ levels
+
+
 class Resize(nn.Module):
     """uint8 [B, 3, h, w] -> float32 [B, 3, H, W] in whole levels 0..255: timm's resize and crop."""
-
-    rows: Tensor  # [H, h]
-    columns: Tensor  # [w, W]
 
     def __init__(self, preprocessing: Preprocessing, *, height: int, width: int) -> None:
         super().__init__()
         resized = _resized_lengths(preprocessing, height=height, width=width)
         kind = preprocessing.interpolation
         cut_height, cut_width = preprocessing.image_size
-        rows = resize_matrix(height, resized=resized[0], cut=cut_height, interpolation=kind)
-        columns = resize_matrix(width, resized=resized[1], cut=cut_width, interpolation=kind)
+        self.rows = Axis(
+            resize_matrix(height, resized=resized[0], cut=cut_height, interpolation=kind), transposed=False
+        )
+        self.columns = Axis(
+            resize_matrix(width, resized=resized[1], cut=cut_width, interpolation=kind), transposed=True
+        )
+        self.cut_height = cut_height
         self.unchanged = (height, width) == resized == preprocessing.image_size
         self.columns_first = _columns_first(height, width, resized=resized, interpolation=kind)
-        self.register_buffer("rows", torch.tensor(rows))
-        self.register_buffer("columns", torch.tensor(columns.T))
 
     def forward(self, images: Tensor) -> Tensor:
         if self.unchanged:
             return images.float()
         if not self.columns_first:
-            return _whole_levels(_whole_levels(self.rows @ images.float()) @ self.columns)
+            return self.columns(self.rows(images.float()))
         batch, channels, height, _ = images.shape
-        narrow = _whole_levels(images.float() @ self.columns)  # [B, 3, h, W]
+        narrow = self.columns(images.float())  # [B, 3, h, W]
         # The large product runs over [h, W * 3], so its result lies channels-last as the network wants it.
         flat = narrow.permute(0, 2, 3, 1).reshape(batch, height, -1)
-        levels = _whole_levels(self.rows @ flat).view(batch, self.rows.shape[0], -1, channels)
-        return levels.permute(0, 3, 1, 2)
+        return self.rows(flat).view(batch, self.cut_height, -1, channels).permute(0, 3, 1, 2)
 
 
 class Normalise(nn.Module):
@@ -168,14 +206,9 @@ def _columns_first(height: int, width: int, *, resized: tuple[int, int], interpo
         np.float32
     )
     rows, columns = (
-        torch.tensor(resize_matrix(length, resized=to, cut=to, interpolation=interpolation))
-        for length, to in zip((height, width), resized, strict=True)
+        Axis(resize_matrix(length, resized=to, cut=to, interpolation=interpolation), transposed=transposed)
+        for length, to, transposed in ((height, resized[0], False), (width, resized[1], True))
     )
     values = torch.tensor(probe).float()
-    one = _whole_levels(rows @ _whole_levels(values @ columns.T))
-    other = _whole_levels(_whole_levels(rows @ values) @ columns.T)
+    one, other = rows(columns(values)), columns(rows(values))
     return bool((one - torch.tensor(expected)).abs().sum() <= (other - torch.tensor(expected)).abs().sum())
-
-
-def _whole_levels(values: Tensor) -> Tensor:
-    return (values + 0.5).floor().clamp(0, 255)

@@ -11,8 +11,8 @@ from extract.encoder import has_compiler
 from finetune.evaluate import evaluating
 
 # Floating-point operations of a training (forward and backward) from which compiling has paid for itself, by device
-# and precision. It never does in float32 on a processor: 0.84 and 0.85 of the eager speed for resnet20 and resnet18,
-# 1.08 for sprint (benchmarks/training.py, two AVX2 cores).
+# and precision. It never does in float32 on a processor: 0.96 and 0.95 of the eager speed for resnet20 and resnet18
+# (benchmarks/training.py, two AVX2 cores).
 PAYS_AFTER_FLOPS = {
     ("cpu", "float32"): math.inf,
     ("cpu", "bfloat16"): 1e15,
