@@ -27,6 +27,19 @@ TINY = {
     "compile": "off",
 }
 SPACE = {"learning_rate": {"low": 1e-3, "high": 0.3, "log": True}, "optimiser": ["nesterov", "adamw"]}
+# A network that has learnt most digits by the rung, and rates with which none learns anything.
+LEARNING = {
+    **TINY,
+    "network": "resnet8",
+    "image_size": 8,
+    "subset": 400,
+    "batch_size": 8,
+    "schedule": "constant",
+    "crop": 0,
+    "flip": "none",
+    "validation": "100",
+}
+RATES = {"learning_rate": [0.003, 0.01, 1e-7, 1e-8], "optimiser": ["adamw", "nesterov"]}
 
 
 def subject(context: Context, **options) -> NetworkSubject:
@@ -37,7 +50,7 @@ def subject(context: Context, **options) -> NetworkSubject:
 def searched(tmp_path_factory):
     """(the workspace, the result of a search in it)."""
     context = Context(tmp_path_factory.mktemp("searched") / "workspace")
-    return context, search(subject(context), Wanted(SPACE, trials=4, name="nets"), context)
+    return context, search(subject(context, **LEARNING), Wanted(RATES, trials=4, name="nets"), context)
 
 
 def test_hopeless_trials_are_pruned_at_their_rung_and_the_others_report_every_epoch(searched):
@@ -45,6 +58,7 @@ def test_hopeless_trials_are_pruned_at_their_rung_and_the_others_report_every_ep
     states = [one["state"] for one in found["trials"]]
     assert states[0] == "complete"
     assert "pruned" in states
+    assert found["best"]["value"] > 0.8
     for one in found["trials"]:
         assert len(one["step_values"]) == {"complete": 4, "pruned": 2}[one["state"]]
         assert one["value"] == pytest.approx(one["step_values"][-1])
@@ -53,7 +67,7 @@ def test_hopeless_trials_are_pruned_at_their_rung_and_the_others_report_every_ep
 
 def test_the_winner_is_what_train_makes_of_its_options_anywhere(searched, tmp_path):
     context, found = searched
-    options = {**TINY, **found["best"]["params"], "refit": True}
+    options = {**LEARNING, **found["best"]["params"], "refit": True}
     alone = stages.train(NetworkSpec(**options), Context(tmp_path))
     assert alone["run"] == found["best_run"]
     assert alone["validation_accuracy"] == found["best"]["value"]
@@ -61,7 +75,7 @@ def test_the_winner_is_what_train_makes_of_its_options_anywhere(searched, tmp_pa
     assert here["test"] == there["test"]
     assert here["validation"] == there["validation"]
     assert here["seconds"]["search"] == pytest.approx(sum(one["seconds"] for one in found["trials"]))
-    assert here["choice"]["training_rows"] == TINY["subset"]
+    assert here["choice"]["training_rows"] == LEARNING["subset"]
 
 
 def test_no_checkpoint_is_left_when_the_search_is_over(searched):
@@ -99,9 +113,9 @@ def test_a_trial_that_was_cut_short_goes_on_from_its_last_epoch(searched, tmp_pa
 
     cut = Context(tmp_path, status=interrupting)
     with pytest.raises(KeyboardInterrupt):
-        search(subject(cut), Wanted(SPACE, trials=2, name="nets"), cut)
+        search(subject(cut, **LEARNING), Wanted(RATES, trials=2, name="nets"), cut)
     goes_on = Context(tmp_path, notice=said.append)
-    again = search(subject(goes_on), Wanted(SPACE, trials=2, name="nets"), goes_on)
+    again = search(subject(goes_on, **LEARNING), Wanted(RATES, trials=2, name="nets"), goes_on)
     assert "training goes on after epoch 2 of 4" in said
     for one, other in zip(again["trials"], found["trials"], strict=False):
         assert {**one, "seconds": 0} == {**other, "seconds": 0}
