@@ -16,9 +16,9 @@ from finetune.batches import Images
 from finetune.recipes import Recipe
 from finetune.train import Fitted, fit
 from pipelines.networks import answering, pixels, starts
+from pipelines.networks.inputs import Inputs
 from pipelines.networks.interrupts import deferred
 from pipelines.networks.outcome import Result
-from pipelines.networks.training import Inputs
 from pipelines.networks.watching import Watch
 from pipelines.specs import NetworkKey
 

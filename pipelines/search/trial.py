@@ -18,8 +18,8 @@ from finetune.train import Interrupted, Moment, fit
 from pipelines import stages
 from pipelines.context import Context
 from pipelines.networks import answering, pixels, starts, watching
+from pipelines.networks.inputs import Inputs
 from pipelines.networks.interrupts import deferred
-from pipelines.networks.training import Inputs
 from pipelines.search.subject import Outcome, Watch
 from pipelines.specs import NetworkKey, NetworkSpec
 

@@ -1,0 +1,30 @@
+"""What a training needs beside the key that names it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from extract.datasets import Located
+from pipelines.context import Context
+from pipelines.networks.heading import Heading
+from pipelines.specs import NetworkKey, Source
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What training needs beside its key, which only digests it.
+
+    `heading` gives the fitted head to the modes that start from one. `speed` are the options of the recipe that
+    are not in the key because they change no result; `tensorboard` is where TensorBoard's files are written.
+    """
+
+    located: Located
+    source: Source
+    context: Context
+    heading: Heading
+    speed: dict[str, Any] = field(default_factory=dict)
+    tensorboard: Path | None = None
+
+    def checkpoints(self, key: NetworkKey) -> Path:
+        """Where the state of an unfinished training of `key` is kept."""
+        return self.context.workspace / "checkpoints" / key.run()
