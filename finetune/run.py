@@ -61,6 +61,7 @@ class Run:
         self._clock = self._looked = time.perf_counter()
         self._here_seconds, self._here_steps = 0.0, 0  # of whole epochs in this process
         self._first_step = trainer.begun.step if trainer.begun else 0
+        self._warm: tuple[float, int] | None = None  # when the first step here was over, and its number
 
     def to_the_end(self) -> None:
         """Runs what is left of the epochs, keeps every one, and leaves the result in the network."""
@@ -119,6 +120,8 @@ class Run:
     def _after_step(self, totals: Totals) -> bool:
         """Looks at the losses now and then; whether to stop here (with several processes only between epochs)."""
         now = time.perf_counter()
+        if self._warm is None:
+            self._warm, self._looked = (now, totals.step), now
         if now - self._looked > self._look_seconds:
             self._looked = now
             self._check(totals.means(), weights=False)
@@ -139,9 +142,7 @@ class Run:
         if self._progress is None or distributed.rank():
             return
         trainer, means = self._trainer, totals.means()
-        done = 0 if row is not None else totals.step - self._first_step
-        since = 0.0 if row is not None else time.perf_counter() - self._clock
-        steps, seconds = self._here_steps + done, self._here_seconds + since
+        steps, seconds = self._pace(totals, within_epoch=row is None)
         done_steps = len(trainer.rows) * trainer.steps_per_epoch + (0 if row is not None else totals.step)
         left = trainer.recipe.epochs * trainer.steps_per_epoch - done_steps
         self._progress(
@@ -158,6 +159,17 @@ class Run:
                 row=row,
             )
         )
+
+    def _pace(self, totals: Totals, *, within_epoch: bool) -> tuple[int, float]:
+        """Steps taken here and their seconds; before the first whole epoch without the first step, which is slow."""
+        if not within_epoch:
+            return self._here_steps, self._here_seconds
+        now = time.perf_counter()
+        if self._here_steps or self._warm is None:
+            done = totals.step - self._first_step
+            return self._here_steps + done, self._here_seconds + now - self._clock
+        started, step = self._warm
+        return totals.step - step, now - started
 
     def _record(self, row: history.Row) -> None:
         for name, value in row.items():

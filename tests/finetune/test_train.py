@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from extract.errors import InvalidInput, PipelineError
-from finetune import checkpoint, history, modes, networks
+from finetune import checkpoint, history, modes, networks, run
 from finetune.batches import Images, pixel_statistics
 from finetune.recipes import Recipe
 from finetune.train import Interrupted, fit, logits
@@ -52,6 +53,23 @@ def trained(network, images, held=None, **options):
 def accuracy(network, images):
     given = logits(network, images.images, normalisation=pixel_statistics(images.images))
     return float((given.argmax(1) == images.labels).float().mean())
+
+
+def test_the_rate_that_is_told_leaves_out_a_slow_first_step(images, monkeypatch):
+    monkeypatch.setitem(run.LOOK_SECONDS, "cpu", 0.0)
+    network, moments = small(), []
+    forward, waits = network.forward, iter([2.0])
+
+    def slow_at_first(*arguments):
+        time.sleep(next(waits, 0.0))
+        return forward(*arguments)
+
+    network.forward = slow_at_first
+    trained(network, images, epochs=1, progress=moments.append)
+    first = moments[0]
+    assert (first.step, first.row) == (2, None)
+    assert first.images_per_second > 20 / 2.0
+    assert first.seconds_left < 3 * 2.0
 
 
 def test_a_network_memorises_a_hundred_images(images):
