@@ -36,7 +36,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Timing:
-    """What a run took. `compile_seconds` is the first batch; `images_per_second` leaves it out."""
+    """What a run took. `compile_seconds` is getting ready (weights to the precision, compiling, first batch).
+
+    `images_per_second` leaves that out.
+    """
 
     seconds: float
     compile_seconds: float
@@ -46,7 +49,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Warm:
-    """What the first batch took in seconds (compiling, first allocations), and the rate that the second showed."""
+    """What it took in seconds to get ready, up to the first batch, and the rate that the second batch showed."""
 
     seconds: float
     images_per_second: float
@@ -187,7 +190,8 @@ def _warmed(
     views: Sequence[str],
     notice: Notice,
 ) -> tuple[Embedder, Warm | None]:
-    """The embedder, and what its first two batches took: the first compiles, the second shows the rate."""
+    """The embedder, and what it took to get ready: the first batch compiles, the second shows the rate."""
+    watch = Stopwatch(how.device)
     resize = next(iter(sources.values())).resize
     one = encoder.Encoder(backbone, resize=resize, precision=how.precision)
     model = encoder.build(one, engine=layout.engine, device=how.device, views=views)
@@ -197,12 +201,10 @@ def _warmed(
         return embedder, None
     start, stop = missing[name][0]
     first = [(start, min(start + how.batch_size, stop))]
-    seconds = []
-    for _ in range(2):
-        watch = Stopwatch(how.device)
-        list(embedder.blocks(sources[name], first))
-        seconds.append(watch.seconds())
-    return embedder, Warm(seconds[0], (first[0][1] - first[0][0]) / seconds[1])
+    list(embedder.blocks(sources[name], first))
+    ready_seconds, watch = watch.seconds(), Stopwatch(how.device)
+    list(embedder.blocks(sources[name], first))
+    return embedder, Warm(ready_seconds, (first[0][1] - first[0][0]) / watch.seconds())
 
 
 def _timing(seconds: float, *, warm: Warm | None, computed: int) -> Timing:
