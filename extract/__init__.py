@@ -4,7 +4,16 @@ The public face, imported only as it is used: `load_backbone`, `locate_dataset`,
 `FeatureFile`. `pipelines` puts them together; the rooms (`extract.images`, `extract.store`, ...) hold the rest.
 """
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from extract.backbones import load as load_backbone
+    from extract.datasets import load as load_dataset
+    from extract.datasets import locate as locate_dataset
+    from extract.errors import InvalidInput, PipelineError
+    from extract.extraction import extract, plan
+    from extract.store import FeatureFile
 
 _FACE = {
     "load_backbone": ("extract.backbones", "load"),
@@ -28,10 +37,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    import importlib
-
+def __getattr__(name: str) -> object:
     if name not in _FACE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _FACE[name]
     return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return __all__
