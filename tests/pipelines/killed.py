@@ -1,7 +1,7 @@
 """Run by test_killed.py in a process of its own: extractions that are killed, and two at once.
 
-Children are forked from here, with torch imported but never used, so that thirty kills cost seconds and not
-thirty imports.
+Children are forked from here, with torch and scikit-learn imported but never used, so that thirty kills meet thirty
+extractions and not thirty imports.
 """
 
 import hashlib
@@ -13,10 +13,13 @@ import sys
 import time
 from pathlib import Path
 
-import timm  # noqa: F401 (imported once, for all children)
+import sklearn.datasets  # noqa: F401 (imported once, for all children)
+import timm  # noqa: F401
 import torch
 
+from extract import extraction  # noqa: F401
 from pipelines.cli import main
+from pipelines.frozen import features  # noqa: F401
 
 WORDS = ["extract", "--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "64"]
 KILLS = 30
