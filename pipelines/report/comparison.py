@@ -125,7 +125,7 @@ def _picture(test_set: TestSet, number: int) -> Figure:
     rows = test_set.rows[:PICTURED]
     values = [
         {
-            "label": f"{row.number}  {clipped(row.best.name, 44)}",
+            "label": row.label,
             "name": clipped(row.best.name, 160),
             "mode": MODE_NAMES[row.best.mode],
             "accuracy": 100 * row.accuracy,
@@ -138,7 +138,7 @@ def _picture(test_set: TestSet, number: int) -> Figure:
     ]
     modes = [value["mode"] for value in values]
     base = alt.Chart(theme.data(values)).encode(
-        y=alt.Y(field="label", type="nominal", title=None, sort=None, axis=alt.Axis(labelLimit=250, grid=False)),
+        y=theme.lines("label"),
         color=theme.mode_colour(modes),
         tooltip=theme.tip(("name", "Run"), ("mode", "Mode"), ("shown", "Accuracy"), ("seeds", "Mean of")),
     )

@@ -36,7 +36,7 @@ def _figure(test_set: TestSet, number: int) -> Figure | None:
     rows = [row for row in test_set.rows if row.seconds("total")][:SHOWN]
     values = [
         {
-            "label": f"{row.number}  {clipped(row.best.name, 44)}",
+            "label": row.label,
             "name": clipped(row.best.name, 160),
             "mode": MODE_NAMES[row.best.mode],
             "phase": phase,
@@ -66,7 +66,7 @@ def _chart(values: list[dict[str, Any]], lines: int) -> alt.Chart:
         alt.Chart(theme.data(values))
         .mark_bar(height={"band": 0.68})
         .encode(
-            y=alt.Y(field="label", type="nominal", title=None, sort=None, axis=alt.Axis(labelLimit=250, grid=False)),
+            y=theme.lines("label"),
             x=theme.x("seconds", "seconds", zero=True, axis_format="~s"),
             color=alt.Color(
                 field="phase",

@@ -71,7 +71,7 @@ def _figure(test_set: TestSet, found: list[Difference], number: int) -> Figure:
     best = test_set.rows[0]
     values = [
         {
-            "label": f"{one.row.number}  {clipped(one.row.best.name, 44)}",
+            "label": one.row.label,
             "name": clipped(one.row.best.name, 160),
             "mode": MODE_NAMES[one.row.best.mode],
             "difference": 100 * one.comparison.difference,
@@ -86,7 +86,7 @@ def _figure(test_set: TestSet, found: list[Difference], number: int) -> Figure:
     modes = [value["mode"] for value in values]
     title = "difference of accuracy, points"
     base = alt.Chart(theme.data(values)).encode(
-        y=alt.Y(field="label", type="nominal", title=None, sort=None, axis=alt.Axis(labelLimit=250, grid=False)),
+        y=theme.lines("label"),
         color=theme.mode_colour(modes),
         tooltip=theme.tip(
             ("name", "Run"), ("shown", "Points"), ("p", "McNemar's p"), ("alone", "Images only it / only the best got")

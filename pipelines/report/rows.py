@@ -6,6 +6,7 @@ from typing import Any
 
 from extract.layout import canonical_json
 from pipelines.report.results import Result, Score
+from pipelines.report.text import clipped
 
 SEEDS = ("seed", "subset_seed", "weights_seed")
 
@@ -25,6 +26,11 @@ class Row:
     def best(self) -> Result:
         """The result with the highest test accuracy, which stands for the row where one run must."""
         return self.results[0]
+
+    @property
+    def label(self) -> str:
+        """What a chart calls the row: its number, and its name in a length that fits beside the chart."""
+        return f"{self.number}  {clipped(self.best.name, 48)}"
 
     @property
     def accuracy(self) -> float:

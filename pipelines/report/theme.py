@@ -56,6 +56,11 @@ def config() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def lines(field: str) -> alt.Y:
+    """A line for each name in `field`, in the order of the data; the page narrows the names on a narrow screen."""
+    return alt.Y(field=field, type="nominal", title=None, sort=None, axis=alt.Axis(labelLimit=330, grid=False))
+
+
 def list_height(count: int) -> int:
     """Pixels for `count` lines with a name each."""
     return 22 * max(count, 2)
