@@ -7,19 +7,12 @@ from typing import Any
 import altair as alt
 
 from extract.errors import InvalidInput
-from pipelines.report import theme
+from pipelines.report import epochs, theme
+from pipelines.report.epochs import Chart
+from pipelines.report.verdict import judge
 
-PARTS = {"train": "training", "held_out": "held out"}
-QUANTITIES = (("loss", "loss, nats", 1.0), ("accuracy", "accuracy, %", 100.0))
-# What a search is drawn against: the number on the axis, and what tells the lines apart.
-SEARCHED = {
-    "C": "",
-    "alpha": "",
-    "neighbours": "temperature",
-    "shrinkage": "metric",
-    "learning_rate": "weight_decay",
-}
-Chart = alt.LayerChart | alt.FacetChart  # altair says that layering may give either
+SEARCHED = ("C", "alpha", "neighbours", "shrinkage", "learning_rate")  # what a search may be drawn against
+OUTCOMES = ("log_loss", "accuracy", "epochs_run", "stop_epoch")  # of a candidate: no options that tell it apart
 SUFFIXES = (".svg", ".png")
 SIZE = {"width": theme.WIDTHS["half"], "height": theme.HEIGHTS["half"]}
 
@@ -55,35 +48,16 @@ def check(path: Path) -> None:
 
 
 def _learning(record: Mapping[str, Any]) -> alt.HConcatChart | None:
-    """Training and held-out loss and accuracy an epoch, with a rule at the epoch that was kept."""
+    """Training and held-out loss and accuracy an epoch, a rule at the epoch that was kept, over-fitting shaded."""
     curves, kept = record["curves"], record["chosen"].get("stop_epoch")
-    panels = []
-    for quantity, title, factor in QUANTITIES:
-        points = [
-            {"epoch": epoch, "value": factor * value, "part": shown}
-            for part, shown in PARTS.items()
-            for epoch, value in enumerate(curves.get(f"{part}_{quantity}", ()), start=1)
-            if value is not None
-        ]
-        if points:
-            panels.append(_learning_panel(points, title, kept=kept))
+    title = "epoch" if kept is None else f"epoch (kept: {kept})"
+    over = judge(curves).overfits_from
+    panels = [
+        epochs.chart(points, quantity, best_epoch=kept, overfits_from=over, title=title).properties(**SIZE)
+        for quantity in epochs.QUANTITIES
+        if (points := epochs.points(curves, quantity))
+    ]
     return alt.hconcat(*panels) if panels else None
-
-
-def _learning_panel(points: list[dict[str, Any]], title: str, *, kept: int | None) -> Chart:
-    last = max(point["epoch"] for point in points)
-    shown = "epoch" if kept is None else f"epoch (kept: {kept})"
-    colours = alt.Scale(domain=list(PARTS.values()), range=[theme.MUTED, theme.BLUE])
-    lines = (
-        alt.Chart(theme.data(points))
-        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=16, filled=True))
-        .encode(
-            x=theme.x("epoch", shown, axis_format="d", grid=False, ticks=min(max(last - 1, 1), 6)),
-            y=theme.y("value", title),
-            color=alt.Color(field="part", type="nominal", scale=colours, legend=alt.Legend(title=None)),
-        )
-    )
-    return alt.layer(*_rule("epoch", kept), lines).properties(**SIZE)
 
 
 def _search(record: Mapping[str, Any]) -> alt.HConcatChart | None:
@@ -92,13 +66,14 @@ def _search(record: Mapping[str, Any]) -> alt.HConcatChart | None:
     name = next((one for one in SEARCHED if table and len({row.get(one) for row in table}) > 1), None)
     if name is None:
         return None
+    apart = _apart(table, name)
     panels = []
     for quantity, title, factor in (
         ("log_loss", "held-out loss, nats", 1.0),
         ("accuracy", "held-out accuracy, %", 100.0),
     ):
         points = [
-            {"at": row[name], "value": factor * row[quantity], "line": _line(row, name)}
+            {"at": row[name], "value": factor * row[quantity], "line": _line(row, apart)}
             for row in table
             if row[quantity] is not None
         ]
@@ -107,12 +82,17 @@ def _search(record: Mapping[str, Any]) -> alt.HConcatChart | None:
     return alt.hconcat(*panels) if panels else None
 
 
-def _line(row: Mapping[str, Any], name: str) -> str:
-    """What tells the line of a candidate from others: its other options that were searched."""
-    shown = [
-        f"{other} {row[other]}" for other in (SEARCHED[name], "hidden") if other and row.get(other, "") not in ("", [])
-    ]
-    return ", ".join(shown).replace("_", " ")
+def _apart(table: Sequence[Mapping[str, Any]], name: str) -> list[str]:
+    """The options beside `name` that differ between candidates: each of their combinations has its own line."""
+    options = dict.fromkeys(option for row in table for option in row if option not in (name, *OUTCOMES))
+    return [option for option in options if len({str(row.get(option)) for row in table}) > 1]
+
+
+def _line(row: Mapping[str, Any], apart: Sequence[str]) -> str:
+    """What the line of a candidate is called. Only the trial of several copies has `copies`: others are one."""
+    shown = {option: row.get(option, 1 if option == "copies" else None) for option in apart}
+    words = [f"{option.replace('_', ' ')} {value}" for option, value in shown.items() if value not in (None, [])]
+    return ", ".join(words)
 
 
 def _search_panel(points: list[dict[str, Any]], titles: tuple[str, str], *, chosen: float | None) -> Chart:
@@ -132,7 +112,7 @@ def _search_panel(points: list[dict[str, Any]], titles: tuple[str, str], *, chos
         .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=20, filled=True))
         .encode(x=axis, y=theme.y("value", titles[1]), color=colour)
     )
-    return alt.layer(*_rule("at", chosen), drawn).properties(**SIZE)
+    return alt.layer(*theme.rule("at", chosen), drawn).properties(**SIZE)
 
 
 def _few(table: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> Chart | None:
@@ -158,11 +138,3 @@ def _few(table: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> Chart
     rule = whole.mark_rule(strokeDash=[4, 3], color=theme.MUTED).encode(y=alt.Y(field="all", type="quantitative"))
     caption = "Few labels: mean and range of the draws; dashed: all labels"
     return alt.layer(band, line, rule).properties(**SIZE, title=caption)
-
-
-def _rule(field: str, value: float | None) -> list[alt.Chart]:
-    """A dashed line at the value that was chosen; nothing where there is none."""
-    if value is None:
-        return []
-    mark = alt.Chart(theme.data([{field: value}])).mark_rule(strokeDash=[4, 3], color=theme.GREEN, strokeWidth=1.5)
-    return [mark.encode(x=alt.X(field=field, type="quantitative"))]

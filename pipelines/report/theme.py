@@ -61,6 +61,14 @@ def lines(field: str) -> alt.Y:
     return alt.Y(field=field, type="nominal", title=None, sort=None, axis=alt.Axis(labelLimit=330, grid=False))
 
 
+def rule(field: str, value: float | None) -> list[alt.Chart]:
+    """A dashed line at the value of a horizontal axis that was chosen; nothing where there is none."""
+    if value is None:
+        return []
+    mark = alt.Chart(data([{field: value}])).mark_rule(strokeDash=[4, 3], color=GREEN, strokeWidth=1.5)
+    return [mark.encode(x=alt.X(field=field, type="quantitative"))]
+
+
 def list_height(count: int) -> int:
     """Pixels for `count` lines with a name each."""
     return 22 * max(count, 2)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from extract.errors import InvalidInput
 from pipelines.report.compromise import front
-from pipelines.report.learning import judge
 from pipelines.report.study import gather
+from pipelines.report.verdict import judge
 
 POINTS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=12)
 
