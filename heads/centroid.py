@@ -47,7 +47,8 @@ class CentroidHead(Head):
         means = Means.of(features, targets.to(features.device), class_count=class_count)
         self.mean_ = means.overall.cpu().numpy()
         self.centroids_ = means.shrunk(self.shrinkage).cpu().numpy()
-        fitted = means.temperature(self.metric) if self.temperature is None else self.temperature
+        given = self.temperature
+        fitted = means.temperature(self.metric, shrinkage=self.shrinkage) if given is None else given
         self.temperature_ = np.float64(fitted)
 
     def _logits(self, features: torch.Tensor) -> np.ndarray:
@@ -65,6 +66,7 @@ class CentroidSpace(Space):
     """Metrics x shrinkages."""
 
     kind: ClassVar[str] = "centroid"
+    fits_temperature: ClassVar[bool] = True
 
     metrics: tuple[str, ...] = METRICS
     shrinkages: tuple[float, ...] = (0.0, 1.0, 3.0, 10.0)
@@ -145,22 +147,28 @@ class Means:
 
     def shrunk(self, shrinkage: float) -> torch.Tensor:
         """The class means after soft thresholding at `shrinkage` standard errors."""
+        return self._thresholded(self.classes, shrinkage, counts=self.counts)
+
+    def _thresholded(self, means: torch.Tensor, shrinkage: float, *, counts: torch.Tensor) -> torch.Tensor:
+        """`means` [M, D], each of as many rows as `counts` [M] says, moved towards the mean of all rows."""
         if not shrinkage:
-            return self.classes
-        errors = (1 / self.counts - 1 / len(self.features)).sqrt()[:, None] * (self.spread + self._middle())
-        deviations = self.classes - self.overall
+            return means
+        errors = (1 / counts - 1 / len(self.features)).sqrt()[:, None] * (self.spread + self._middle())
+        deviations = means - self.overall
         return self.overall + deviations.sign() * (deviations.abs() - shrinkage * errors).clamp_(min=0)
 
     def _middle(self) -> float:
         return float(np.median(self.spread.cpu().numpy()))  # the mean of the middle two; torch takes the lower
 
-    def temperature(self, metric: str) -> float:
-        """The temperature for scores of the training rows, each with its class mean taken without it."""
-        scores, keep = [], []
+    def temperature(self, metric: str, *, shrinkage: float = 0.0) -> float:
+        """The temperature for scores of the training rows, each with its class mean taken, and shrunk, without it."""
+        centroids, scores, keep = self.shrunk(shrinkage), [], []
         for block, own in zip(self.features.split(BLOCK_ROWS), self.targets.split(BLOCK_ROWS), strict=True):
-            table = similarities(block, self.classes, mean=self.overall, metric=metric)
+            table = similarities(block, centroids, mean=self.overall, metric=metric)
             left = self.counts[own][:, None]
-            others = (left * self.classes[own] - block.double()) / (left - 1).clamp(min=1)
+            fewer = (left - 1).clamp(min=1)
+            others = (left * self.classes[own] - block.double()) / fewer
+            others = self._thresholded(others, shrinkage, counts=fewer[:, 0])
             table[torch.arange(len(own)), own] = _paired(block.double(), others, mean=self.overall, metric=metric)
             scores.append(table)
             keep.append(left[:, 0] > 1)

@@ -116,13 +116,26 @@ def label_array(labels: ArrayLike | torch.Tensor, *, rows: int) -> np.ndarray:
 
 
 def positive(name: str, value: float, *, remedy: str) -> float:
-    """`value` as a float above zero (infinity allowed); InvalidInput otherwise."""
+    """`value` as a finite float above zero; InvalidInput otherwise."""
     try:
         number = float(value)
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"{name} must be a positive number; got {value!r}. {remedy}.") from error
     if not number > 0:
         raise InvalidInput(f"{name} must be a positive number; got {value!r}. {remedy}.")
+    if number == float("inf"):
+        raise InvalidInput(f"{name} must be finite; got {value!r}. {remedy}.")
+    return number
+
+
+def not_negative(name: str, value: float, *, remedy: str) -> float:
+    """`value` as a finite float of at least zero; InvalidInput otherwise."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"{name} must be 0 or more; got {value!r}. {remedy}.") from error
+    if not 0 <= number < float("inf"):
+        raise InvalidInput(f"{name} must be 0 or more; got {value!r}. {remedy}.")
     return number
 
 

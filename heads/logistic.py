@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import sklearn
 import torch
 from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import cross_entropy
@@ -59,6 +60,10 @@ class LogisticHead(Head):
     def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
         C = checked_c(self.C)
         checks.one_of("solver", self.solver, SOLVERS)
+        if self.tolerance is not None:
+            checks.not_negative("tolerance", self.tolerance, remedy="Leave it out for full precision")
+        if self.max_iter is not None:
+            checks.whole_number("max_iter", self.max_iter, remedy="Leave it out for as many as are needed")
         device = torch_device(resolve_device(self.device))
         features, targets = features.to(device), targets.to(device)
         if self.solver == "path":
@@ -68,7 +73,7 @@ class LogisticHead(Head):
                 class_count=class_count,
                 C=C,
                 tolerance=1e-14 if self.tolerance is None else self.tolerance,
-                limit=self.max_iter or 100,
+                limit=100 if self.max_iter is None else self.max_iter,
             )
         else:
             point = fit_sklearn(
@@ -77,7 +82,7 @@ class LogisticHead(Head):
                 class_count=class_count,
                 C=C,
                 tolerance=1e-4 if self.tolerance is None else self.tolerance,
-                limit=self.max_iter or 5000,
+                limit=5000 if self.max_iter is None else self.max_iter,
             )
         self.weights_, self.bias_ = point.weights.cpu().numpy(), point.bias.cpu().numpy()
         self.gradient_norm_, self.n_iter_ = point.gradient_norm, point.iteration_count
@@ -109,7 +114,8 @@ class LogisticSpace(Space):
         return len(self.c_grid)
 
     def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
-        points = self._path_points(split) if self.solver == "path" else self._sklearn_points(split)
+        careful = criterion != "log_loss"  # a point hopeless by its loss may still be the most accurate
+        points = self._path_points(split, careful) if self.solver == "path" else self._sklearn_points(split)
         for point, logits in points:
             yield Candidate(
                 options={"C": point.C, "solver": self.solver},
@@ -122,13 +128,13 @@ class LogisticSpace(Space):
                 },
             )
 
-    def _path_points(self, split: Split) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+    def _path_points(self, split: Split, careful: bool) -> Iterator[tuple[PathPoint, torch.Tensor]]:
         """Every point of the path and its held-out logits; those say how carefully the next C is fitted."""
         path = Path(split.features, split.targets, class_count=split.class_count)
         held = split.held_features.double()  # folded weights can cancel large means of raw features
         best = latest = float("inf")
         for C in self.c_grid:
-            point = path.fit(C, careful=not latest > HOPELESS * best)
+            point = path.fit(C, careful=careful or not latest > HOPELESS * best)
             logits = torch.addmm(point.bias, held, point.weights)
             latest = float(cross_entropy(logits, split.held_targets))
             best = min(best, latest)
@@ -158,27 +164,26 @@ class LogisticSpace(Space):
 
 def checked_c(C: float) -> float:
     """C as a float; InvalidInput unless it is positive and finite."""
-    number = checks.positive("C", C, remedy="Use one like 1e-3; smaller is more regularised")
-    if number == float("inf"):
-        raise InvalidInput("C must be finite; got inf. Use a large one such as 1e5.")
-    return number
+    return checks.positive("C", C, remedy="Use one like 1e-3; smaller is more regularised")
 
 
 def fit_sklearn(
     features: torch.Tensor, targets: torch.Tensor, *, class_count: int, C: float, tolerance: float, limit: int
 ) -> PathPoint:
-    """The same objective by scikit-learn's L-BFGS, float64; on a GPU through its array API dispatch.
+    """The same objective by scikit-learn's L-BFGS, float64.
 
-    `tolerance` is scikit-learn's own: the largest gradient entry of its objective.
+    On a GPU it computes there where scikit-learn's array API dispatch works (from 1.9, with SCIPY_ARRAY_API=1 set
+    before scipy is imported, as `pipeline` does), else on the CPU. `tolerance` is scikit-learn's own: the largest
+    gradient entry of its objective.
     """
-    import sklearn
-
     standard = standardisation(features)
     matrix = standard.apply(features, torch.float64)
     model = LogisticRegression(C=C, tol=tolerance, max_iter=limit)
-    on_gpu = matrix.device.type != "cpu"
-    with sklearn.config_context(array_api_dispatch=on_gpu):
-        model.fit(*((matrix, targets) if on_gpu else (matrix.numpy(), targets.numpy())))
+    if matrix.device.type != "cpu" and dispatches():
+        with sklearn.config_context(array_api_dispatch=True):
+            model.fit(matrix, targets)
+    else:
+        model.fit(matrix.cpu().numpy(), targets.cpu().numpy())
     coefficients = torch.as_tensor(model.coef_, device=matrix.device).double().T
     intercept = torch.as_tensor(model.intercept_, device=matrix.device).double()
     if class_count == 2:
@@ -196,6 +201,17 @@ def fit_sklearn(
         pass_count=float(iterations),
         converged=iterations < limit,
     )
+
+
+def dispatches() -> bool:
+    """Whether the installed scikit-learn fits a logistic regression where its tensors are."""
+    if tuple(int(part) for part in sklearn.__version__.split(".")[:2]) < (1, 9):
+        return False
+    try:
+        with sklearn.config_context(array_api_dispatch=True):
+            return True
+    except (RuntimeError, ImportError):  # scipy was imported without its own support
+        return False
 
 
 def _gradient_norm(matrix: torch.Tensor, targets: torch.Tensor, theta: torch.Tensor, *, C: float) -> float:

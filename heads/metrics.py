@@ -10,6 +10,7 @@ from scipy.special import log_softmax
 from scipy.stats import binomtest
 
 from extract.errors import InvalidInput
+from heads import checks
 
 RESAMPLE_COUNT = 10_000
 CALIBRATION_BIN_COUNT = 15
@@ -67,11 +68,12 @@ def scores(
     """The `Scores` of `logits` [N, K] for `labels` [N]; the same for the same seed.
 
     Labels are column numbers, or entries of `classes` [K], the labels that the columns stand for. Logits
-    are divided by `temperature` first. Raises InvalidInput where lengths differ, logits are not finite, or
-    a label has no column.
+    are divided by `temperature` first. Raises InvalidInput where lengths differ, logits are not finite, a
+    label has no column, or the temperature is not positive.
     """
     table, targets = _checked(logits, labels, classes)
-    log_probabilities = log_softmax(table / temperature, axis=1)
+    divisor = checks.positive("temperature", temperature, remedy="Use 1 for the logits as they are")
+    log_probabilities = log_softmax(table / divisor, axis=1)
     rows, class_count = table.shape
     predicted = table.argmax(axis=1)
     correct = predicted == targets
@@ -82,7 +84,7 @@ def scores(
         accuracy=float(correct.mean()),
         interval=accuracy_interval(int(correct.sum()), rows, seed=seed),
         top5=_top5(table, targets) if class_count > 5 else None,
-        log_loss=float(-log_probabilities[np.arange(rows), targets].mean()),
+        log_loss=float(0.0 - log_probabilities[np.arange(rows), targets].mean()),  # 0 less it: never -0.0
         calibration_error=_calibration_error(np.exp(log_probabilities.max(axis=1)), correct),
         per_class=tuple(float(row[k] / row.sum()) if row.sum() else None for k, row in enumerate(confusion)),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),

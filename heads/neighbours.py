@@ -19,6 +19,8 @@ from heads.space import Candidate, Primitive, Space, Split, nearest_in
 BLOCK_ELEMENTS = 1 << 24
 # Neighbours looked at beyond those that vote, so that float32 rounding in the search never decides who does.
 MARGIN = 8
+# Similarities this near to the last that votes may be ties that float32 has split.
+ROUNDING = 2e-6
 
 
 class NeighbourHead(Head):
@@ -29,8 +31,8 @@ class NeighbourHead(Head):
     the shares of the votes after one more neighbour, which votes for all classes alike: no class is ever
     impossible, so that the log loss is finite. `centred` subtracts the training mean before the angle is taken.
 
-    Fitted: `examples_` [N, D], the training rows, float16 as given or float32; `targets_` int64 [N]; `mean_`
-    float32 [D].
+    Fitted: `examples_` [N, D], the training rows in the precision in which they came; `targets_` int64 [N]; `mean_`
+    float64 [D].
     """
 
     kind = "knn"
@@ -46,8 +48,8 @@ class NeighbourHead(Head):
 
     def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
         checked(self.neighbours, self.temperature)
-        kept = features if features.dtype == torch.float16 else features.float()
-        mean = standardisation(features).mean.float()
+        kept = features.float() if features.dtype == torch.bfloat16 else features  # numpy has no bfloat16
+        mean = standardisation(features).mean
         self.mean_ = (mean if self.centred else torch.zeros_like(mean)).cpu().numpy()
         self.examples_ = kept.cpu().numpy().copy()
         self.targets_ = targets.cpu().numpy()
@@ -86,7 +88,7 @@ class NeighbourSpace(Space):
 
     def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
         """Many neighbours first; numbers above that of the rows count as all of them."""
-        mean = standardisation(split.features).mean.float()
+        mean = standardisation(split.features).mean
         index = Index(split.features, split.targets, mean=mean if self.centred else torch.zeros_like(mean))
         found = index.nearest(split.held_features, max(self.neighbours))
         counts = sorted({min(count, found.count) for count in self.neighbours})
@@ -141,7 +143,7 @@ class Found:
         tally = weights.new_zeros(len(weights), class_count)
         done = 0
         for count in counts:
-            tally = tally.scatter_add(1, self.classes[:, done:count], weights[:, done:count])
+            tally = tally + _tally(self.classes[:, done:count], weights[:, done:count], class_count=class_count)
             done = count
             shares = tally / tally.sum(1, keepdim=True)
             yield ((shares * count + 1 / class_count) / (count + 1)).log()
@@ -166,14 +168,21 @@ class Index:
         similarities, places = [], []
         for block in queries.split(max(BLOCK_ELEMENTS // total, 1)):
             units = self._directions(block)
-            values, indices = (units @ self._units.T).topk(looked_at)
+            table = units @ self._units.T
+            values, indices = table.topk(looked_at)
+            last = values[:, count - 1] - ROUNDING
+            tied = (values[:, -1] >= last).nonzero()[:, 0] if looked_at < total else last.new_empty(0).long()
             if exactly:
                 values, indices = self._refined(units, indices)
-            similarities.append(values[:, :count])
-            places.append(indices[:, :count])
+            values, indices = values[:, :count], indices[:, :count]
+            for row in tied.tolist():  # more are as near as the last than were looked at
+                values[row], indices[row] = self._nearest_of(units[row], table[row] >= last[row], count)
+            similarities.append(values)
+            places.append(indices)
         return Found(torch.cat(similarities), self._targets[torch.cat(places)])
 
     def _refined(self, units: torch.Tensor, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(similarities, indices) [M, k] of the examples at `indices`: nearest first, of equals the first first."""
         indices = indices.sort(1).values
         parts = [
             torch.einsum("bd,bkd->bk", rows.double(), self._units[near].double())
@@ -182,5 +191,31 @@ class Index:
         values, order = torch.cat(parts).float().sort(dim=1, descending=True, stable=True)
         return values, indices.gather(1, order)
 
+    def _nearest_of(self, unit: torch.Tensor, among: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The `count` nearest of `unit` [D] (similarities, indices) where `among` [N] is true, in the same order."""
+        indices = among.nonzero()[:, 0]
+        values = torch.cat([self._units[part].double() @ unit.double() for part in indices.split(8192)]).float()
+        values, order = values.sort(descending=True, stable=True)
+        return values[:count], indices[order[:count]]
+
     def _directions(self, rows: torch.Tensor) -> torch.Tensor:
-        return normalize(rows.float() - self._mean, dim=1)
+        wide = torch.promote_types(rows.dtype, torch.float32)  # a large offset goes before anything is rounded
+        return normalize(rows.to(wide) - self._mean.to(wide), dim=1).float()
+
+
+def _tally(classes: torch.Tensor, weights: torch.Tensor, *, class_count: int) -> torch.Tensor:
+    """The sum of `weights` float32 [M, k] for every class of `classes` int64 [M, k]: float32 [M, K].
+
+    A GPU would scatter in no fixed order, and so round differently from one time to the next; there it is a sum.
+    """
+    tally = weights.new_zeros(len(weights), class_count)
+    if not weights.is_cuda:
+        return tally.scatter_add(1, classes, weights)
+    return _summed(classes, weights, tally)
+
+
+def _summed(classes: torch.Tensor, weights: torch.Tensor, tally: torch.Tensor) -> torch.Tensor:
+    """`tally` [M, K] with the votes added, class by class, in float64."""
+    for k in range(tally.shape[1]):
+        tally[:, k] = weights.double().mul(classes == k).sum(1)
+    return tally

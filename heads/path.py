@@ -7,7 +7,7 @@ secant predictor over log C).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -47,8 +47,12 @@ class Path:
         self._solver = _Follower(_cheap_problem(self._standard.apply(features, torch.float32), targets, class_count))
 
     def fit(self, C: float, *, careful: bool = True) -> PathPoint:
-        """The regression at `C`; without `careful` only as converged as scikit-learn's defaults make it."""
-        return _path_point(C, self._solver.fit(C, CAREFUL if careful else ROUGH), self._standard)
+        """The regression at `C`; without `careful` only as converged as scikit-learn's defaults make it.
+
+        A fit that stopped early would be a more regularised one than `C` says, so none stops on its steps: they are
+        enough between neighbours of a dense grid, and after a far jump it goes on as long as the objective falls.
+        """
+        return _path_point(C, self._solver.fit(C, CAREFUL if careful else ROUGH, to_the_end=True), self._standard)
 
 
 def fit_exact(
@@ -102,15 +106,31 @@ class _Follower:
         self._before: tuple[float, Point] | None = None
         self._latest: tuple[float, Point] | None = None
 
-    def fit(self, C: float, effort: Effort) -> Outcome:
-        """The outcome at `C`, its decrement relative to the objective where that is below 1."""
+    def fit(self, C: float, effort: Effort, *, to_the_end: bool = False) -> Outcome:
+        """The outcome at `C`, its decrement relative to the objective where that is below 1.
+
+        `to_the_end`: the steps of `effort` are repeated until it has converged by the objective where it ends, or
+        another round gains nothing.
+        """
         problem = self._problem
         penalty = penalty_of(C, len(problem.exact), problem.class_count)
         start = self._start(C, penalty)
-        relative = Effort(effort.decrement * min(start.value, 1.0), effort.gradient, effort.steps, effort.forcing)
-        outcome = minimise(problem, start, penalty=penalty, effort=relative)
+        outcome = self._round(start, penalty, effort)
+        fallen = start.value - outcome.point.value
+        while to_the_end and fallen > 0 and not (outcome.converged and fallen < outcome.point.value):
+            further = self._round(outcome.point, penalty, effort)
+            fallen = outcome.point.value - further.point.value
+            outcome = replace(
+                further,
+                iteration_count=outcome.iteration_count + further.iteration_count,
+                pass_count=outcome.pass_count + further.pass_count,
+            )
         self._before, self._latest = self._latest, (C, outcome.point)
         return outcome
+
+    def _round(self, start: Point, penalty: float, effort: Effort) -> Outcome:
+        relative = replace(effort, decrement=effort.decrement * min(start.value, 1.0))
+        return minimise(self._problem, start, penalty=penalty, effort=relative)
 
     def _start(self, C: float, penalty: float) -> Point:
         """Zero, the latest point, or the line through the last two over log C where that is better."""

@@ -2,12 +2,15 @@
 
 A directory holds `head.safetensors` (the arrays that applying the head needs) and `head.json` (schema, kind,
 options, classes, width, the caller's recipe word for word, the sha256 of the weights file and of all that).
-Both are written under temporary names, synced and renamed, the sidecar last: it makes the head complete.
+Both are written and synced under temporary names, then renamed one right after the other, the sidecar last: it makes
+the head complete. A reader that comes between the two looks again.
 """
 
 import hashlib
 import json
 import os
+import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +40,7 @@ def save(head: Head, directory: str | os.PathLike[str], *, recipe: dict[str, Any
     sidecar = {
         "schema": SCHEMA,
         "kind": head.kind,
-        "options": head.get_params(),
+        "options": {name: _primitive(value) for name, value in head.get_params().items()},
         "classes": classes.tolist(),
         "classes_dtype": classes.dtype.str,
         "width": int(head.n_features_in_),
@@ -46,8 +49,7 @@ def save(head: Head, directory: str | os.PathLike[str], *, recipe: dict[str, Any
     }
     text = _json({**sidecar, "sidecar_sha256": _digest(sidecar)})
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / WEIGHTS_NAME, weights)
-    _write(folder / SIDECAR_NAME, text.encode())
+    _replace_all(folder, {WEIGHTS_NAME: weights, SIDECAR_NAME: text.encode()})
     return folder
 
 
@@ -57,10 +59,7 @@ def load(directory: str | os.PathLike[str]) -> tuple[Head, dict[str, Any]]:
     Raises DamagedFile where a file is missing, truncated, altered or of another schema.
     """
     folder = Path(directory)
-    sidecar = _read_sidecar(folder / SIDECAR_NAME)
-    weights = _read(folder / WEIGHTS_NAME)
-    if hashlib.sha256(weights).hexdigest() != sidecar["weights_sha256"]:
-        raise _damaged(folder / WEIGHTS_NAME, "the file that its sidecar describes", "another sha256")
+    sidecar, weights = _read_both(folder)
     kind = head_class(sidecar["kind"])
     try:
         tensors = load_tensors(weights)
@@ -70,6 +69,23 @@ def load(directory: str | os.PathLike[str]) -> tuple[Head, dict[str, Any]]:
     except (SafetensorError, TypeError, ValueError, KeyError) as error:
         raise _damaged(folder / SIDECAR_NAME, f"the sidecar of a {sidecar['kind']} head", str(error)) from error
     return head, sidecar["recipe"]
+
+
+def _read_both(folder: Path) -> tuple[dict[str, Any], bytes]:
+    """The sidecar and the weights that it describes, both of one `save`.
+
+    Where they do not fit, another process may be between its two renames: only a pair that stays as it is is damaged.
+    """
+    seen: tuple[int, int] | None = None
+    while True:
+        sidecar, weights = _read_sidecar(folder / SIDECAR_NAME), _read(folder / WEIGHTS_NAME)
+        if hashlib.sha256(weights).hexdigest() == sidecar["weights_sha256"]:
+            return sidecar, weights
+        status = (folder / SIDECAR_NAME).stat()
+        if seen == (status.st_ino, status.st_mtime_ns):
+            raise _damaged(folder / WEIGHTS_NAME, "the file that its sidecar describes", "another sha256")
+        seen = status.st_ino, status.st_mtime_ns
+        time.sleep(0.05)
 
 
 def _read_sidecar(path: Path) -> dict[str, Any]:
@@ -93,6 +109,13 @@ def _options(options: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
 
 
+def _primitive(value: Any) -> Any:
+    """numpy's numbers, which a grid of options often holds, as Python's."""
+    if isinstance(value, list | tuple):
+        return [_primitive(entry) for entry in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _digest(sidecar: dict[str, Any]) -> str:
     return hashlib.sha256(_json(sidecar).encode()).hexdigest()
 
@@ -111,13 +134,20 @@ def _read(path: Path) -> bytes:
         raise _damaged(path, "a file", "nothing there") from error
 
 
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+def _replace_all(folder: Path, contents: dict[str, bytes]) -> None:
+    """Writes every file of `contents` under its name in `folder`, or, where one cannot be written, none."""
+    temporaries = {folder / f"{name}.{uuid.uuid4().hex}.partial": folder / name for name in contents}
+    try:
+        for temporary, content in zip(temporaries, contents.values(), strict=True):
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for temporary, path in temporaries.items():
+            temporary.replace(path)
+    finally:
+        for temporary in temporaries:
+            temporary.unlink(missing_ok=True)
 
 
 def _damaged(path: Path, expected: str, actual: str) -> DamagedFile:

@@ -49,8 +49,8 @@ class Choice:
     fit_facts: dict[str, Primitive] = dataclasses.field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
-        """The fields as JSON primitives."""
-        return dataclasses.asdict(self)
+        """The fields as JSON primitives; None for a number that is not finite (a candidate that diverged)."""
+        return {name: _finite(value) for name, value in dataclasses.asdict(self).items()}
 
 
 def held_out(
@@ -123,12 +123,14 @@ def refit(
 ) -> tuple[Head, Choice]:
     """(the chosen head fitted to the whole training split, the choice with the fit's seconds and facts).
 
-    features [N, D] or [V, N, D] and labels [N], as in `choose`; every view trains.
+    features [N, D] or [V, N, D] and labels [N], as in `choose`; every view trains. A temperature that a head would
+    fit to its training rows, each left out in turn, is fitted on view 0 alone: a row's other views would know it.
     """
     views = as_views(features)
     targets = checks.label_array(labels, rows=views.shape[1])
     clock = Stopwatch(resolve_device(device))
-    head = space.head(choice.options, seed=choice.seed, device=device)
+    options = _with_temperature(space, choice, views, targets, device=device)
+    head = space.head(options, seed=choice.seed, device=device)
     head.fit(views.flatten(0, 1), np.tile(targets, len(views)))
     facts = {
         name: getattr(head, attribute)
@@ -140,6 +142,24 @@ def refit(
         if hasattr(head, attribute)
     }
     return head, dataclasses.replace(choice, fit_seconds=clock.seconds(), fit_facts=facts)
+
+
+def _with_temperature(
+    space: Space, choice: Choice, views: torch.Tensor, targets: np.ndarray, *, device: str
+) -> dict[str, Primitive]:
+    """The chosen options, with the temperature of a head of view 0 where one is to be fitted beside other views."""
+    if len(views) == 1 or not space.fits_temperature or choice.options.get("temperature") is not None:
+        return choice.options
+    alone = space.head(choice.options, seed=choice.seed, device=device).fit(views[0], targets)
+    return {**choice.options, "temperature": float(alone.temperature_)}  # type: ignore[attr-defined]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_finite(entry) for entry in value)
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def as_views(features: Features) -> torch.Tensor:

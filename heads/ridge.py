@@ -61,6 +61,7 @@ class RidgeSpace(Space):
     """Penalties, by default 17 from 0.1 to 1e7, log-spaced; `alpha` alone stands for a grid of one."""
 
     kind: ClassVar[str] = "ridge"
+    fits_temperature: ClassVar[bool] = True
 
     alpha_grid: tuple[float, ...] = ALPHA_GRID
     alpha: float | None = None
@@ -102,10 +103,7 @@ class RidgeSpace(Space):
 
 def checked_alpha(alpha: float) -> float:
     """alpha as a float; InvalidInput unless it is positive and finite."""
-    number = checks.positive("alpha", alpha, remedy="Use one like 1e3; larger is more regularised")
-    if number == float("inf"):
-        raise InvalidInput("alpha must be finite; got inf. Use a large one such as 1e7.")
-    return number
+    return checks.positive("alpha", alpha, remedy="Use one like 1e3; larger is more regularised")
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ class Space(ABC):
 
     kind: ClassVar[str]
     criterion: ClassVar[str] = "log_loss"
+    # Whether `temperature` None has the head fit one to its training rows, each judged by all the others.
+    fits_temperature: ClassVar[bool] = False
 
     @abstractmethod
     def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -160,12 +161,15 @@ def is_whole(workspace: Path, run: str, files: Mapping[str, str]) -> bool:
 
 def write_file(path: Path, content: bytes) -> None:
     """Writes `content` under a temporary name, makes it durable, and gives it its name."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

@@ -1,5 +1,17 @@
 """The command line: parse -> spec -> stage -> print. Importing it imports no torch, timm, h5py or joblib."""
 
-from pipelines.cli.group import main
+import os
+import sys
 
 __all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line and exits: 0 done, 2 the user's mistake, 1 a failure, 130 interrupted."""
+    os.environ.setdefault("SCIPY_ARRAY_API", "1")  # scipy reads it when it is imported; for `--solver sklearn` on a GPU
+    try:
+        from pipelines.cli import group
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+    group.main(arguments)

@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; the same command goes on where it stopped", 130, words)
+        _fail("interrupted; what was finished is kept, and the same command goes on from there", 130, words)
     except click.ClickException as error:
         _fail(_sentence(error), 2, words)
     except PipelineError as error:

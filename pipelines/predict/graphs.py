@@ -73,12 +73,12 @@ class Votes(nn.Module):
     ) -> None:
         super().__init__()
         self.count, self.temperature, self.classes = min(count, len(targets)), temperature, classes
-        self.register_buffer("mean", mean)
-        self.register_buffer("bank", normalize(examples.float() - mean, dim=1).T.contiguous())
+        self.register_buffer("mean", mean.double())
+        self.register_buffer("bank", normalize(examples.double() - self.mean, dim=1).float().T.contiguous())
         self.register_buffer("members", nn.functional.one_hot(targets, classes).float())
 
     def forward(self, features: Tensor) -> Tensor:
-        units = normalize(features.float() - self.mean, dim=1)
+        units = normalize(features.double() - self.mean, dim=1).float()
         similarities, places = (units @ self.bank).topk(self.count)
         nearness = similarities - similarities[:, :1]
         weights = torch.ones_like(nearness) if self.temperature is None else (nearness / self.temperature).exp()

@@ -10,7 +10,7 @@ from extract.errors import InvalidInput
 from extract.layout import canonical_json
 from pipelines.specs.values import checked_seed, numbers, one_of, primitive, several, sizes, whole_numbers
 
-HEAD_VERSION = 5  # raised when the same key must give another head
+HEAD_VERSION = 6  # raised when the same key must give another head
 CRITERIA = ("auto", "log_loss", "accuracy")
 
 # The options of heads that have a field of their own, and what turns the given text or value into the head's.

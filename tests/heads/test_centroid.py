@@ -50,6 +50,14 @@ def test_the_temperature_is_fitted_with_every_row_left_out_of_its_class_mean(met
     assert CentroidHead(metric).fit(features, labels).temperature_ == pytest.approx(best, rel=0.04)
 
 
+def test_the_temperature_of_shrunk_means_is_fitted_to_shrunk_means(digits):
+    features, labels = digits
+    head = CentroidHead("euclidean", shrinkage=8.0).fit(features[:900], labels[:900])
+    raw = head.logits(features[900:]) * head.temperature_
+    best = min(np.geomspace(0.1, 1e4, 400) * head.temperature_, key=lambda t: scores(raw / t, labels[900:]).log_loss)
+    assert head.temperature_ == pytest.approx(best, rel=0.3)
+
+
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_one_row_a_class_is_enough(metric):
     head = CentroidHead(metric, shrinkage=1.0).fit(np.eye(5), list("abcde"))

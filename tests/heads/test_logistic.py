@@ -1,5 +1,9 @@
 """The logistic head against an independent scikit-learn fit, and what its docstrings promise."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +12,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from extract.errors import InvalidInput
+from heads.catalogue import fit_head
 from heads.logistic import C_GRID, LogisticHead, LogisticSpace
+from heads.metrics import scores
 from heads.path import Path
+from heads.protocol import held_out
 
 C_VALUES = (1e-4, 1e-2, 1.0, 100.0)
 
@@ -158,6 +165,22 @@ def test_the_path_is_close_to_the_exact_fits(blobs):
         )
 
 
+@pytest.mark.parametrize("grid", [(1e-3, 1e2), (1e4,), (1e-3, 1.0, 1e3)])
+def test_far_jumps_of_c_are_fitted_to_the_end(grid):
+    """A fit that stops early is a more regularised one: it would be chosen for what the kept head is not."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 8, 2500)
+    features = rng.normal(size=(2500, 120)) + 0.3 * rng.normal(size=(8, 120))[labels]
+    _, choice = fit_head("logistic", {"c_grid": grid}, features=features, labels=labels, validation=1000)
+    keep, hold = held_out(labels, 1000)
+    exact = [
+        scores(LogisticHead(C).fit(features[keep], labels[keep]).logits(features[hold]), labels[hold]) for C in grid
+    ]
+    assert all(row["converged"] for row in choice.table)
+    np.testing.assert_allclose([row["log_loss"] for row in choice.table], [one.log_loss for one in exact], rtol=0.02)
+    assert choice.options["C"] == grid[int(np.argmin([one.log_loss for one in exact]))]
+
+
 def test_a_long_path_in_cheap_precision_follows_the_exact_held_out_loss():
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 5, 12_000)
@@ -180,6 +203,41 @@ def test_c_must_be_positive_and_finite(C, blobs):
         LogisticHead(C).fit(*blobs)
     with pytest.raises(InvalidInput, match="C must be"):
         LogisticSpace(c_grid=(1.0, C))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"max_iter": 0}, "max_iter must be"),
+        ({"max_iter": -1}, "max_iter must be"),
+        ({"max_iter": 2.5}, "max_iter must be"),
+        ({"tolerance": -1.0}, "tolerance must be"),
+        ({"tolerance": float("nan")}, "tolerance must be"),
+        ({"tolerance": "x"}, "tolerance must be"),
+    ],
+)
+@pytest.mark.parametrize("solver", ["path", "sklearn"])
+def test_impossible_limits_are_refused(options, words, solver, blobs):
+    with pytest.raises(InvalidInput, match=words):
+        LogisticHead(solver=solver, **options).fit(*blobs)
+
+
+def test_scikit_learn_fits_tensors_where_they_are_when_scipy_was_told_to():
+    """What a GPU would take, on the CPU, in a process of its own: scipy reads the variable when it is imported."""
+    code = """
+import numpy as np, sklearn, torch
+from sklearn.linear_model import LogisticRegression
+from heads.logistic import dispatches
+assert dispatches()
+rng = np.random.default_rng(0)
+features, labels = rng.normal(size=(90, 4)), rng.integers(0, 3, 90)
+with sklearn.config_context(array_api_dispatch=True):
+    model = LogisticRegression().fit(torch.from_numpy(features), torch.from_numpy(labels))
+assert isinstance(model.coef_, torch.Tensor)
+np.testing.assert_allclose(model.coef_, LogisticRegression().fit(features, labels).coef_, atol=1e-9)
+"""
+    environment = {**os.environ, "SCIPY_ARRAY_API": "1"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
 def test_an_unknown_solver_is_refused_with_the_nearest_name(blobs):

@@ -131,3 +131,13 @@ def test_spread_of_one_and_of_several():
     assert spread([1.0, 3.0])["deviation"] == pytest.approx(2**0.5)
     with pytest.raises(InvalidInput, match="values"):
         spread([])
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_temperature_that_is_not_positive_is_refused(temperature):
+    with pytest.raises(InvalidInput, match="temperature must be"):
+        scores([[1.0, 0.0]], [0], temperature=temperature)
+
+
+def test_a_perfect_table_has_a_log_loss_of_plain_zero():
+    assert str(scores([[1e9, 0.0]], [0]).log_loss) == "0.0"

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
 from extract.errors import InvalidInput
@@ -58,14 +60,43 @@ def test_of_equally_near_examples_the_first_count():
     assert index.nearest(examples[:1], 3, exactly=True).classes.tolist() == [[0, 1, 2]]
 
 
+@pytest.mark.parametrize("exactly", [True, False])
+def test_of_more_equally_near_examples_than_are_looked_at_the_first_count(exactly):
+    rng = np.random.default_rng(0)
+    alike = torch.tensor(rng.normal(size=24), dtype=torch.float32).expand(200, 24)
+    others = torch.tensor(rng.normal(size=(300, 24)), dtype=torch.float32)
+    index = Index(torch.cat([others, alike]), torch.arange(500), mean=torch.zeros(24))
+    found = index.nearest(torch.cat([alike[:1], others[:1]]), 3, exactly=exactly)
+    assert found.classes[0].tolist() == [300, 301, 302]
+    assert found.classes[1, 0] == 0
+
+
+@given(st.floats(1.0, 1e9), st.integers(0, 9))
+def test_an_offset_that_is_common_to_all_rows_changes_no_answer(offset, seed):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(60) % 3
+    features = rng.normal(size=(60, 8)) + labels[:, None]
+    plain = NeighbourHead(5).fit(features[:40], labels[:40]).predict_proba(features[40:])
+    moved = NeighbourHead(5).fit(features[:40] + offset, labels[:40]).predict_proba(features[40:] + offset)
+    np.testing.assert_allclose(moved, plain, atol=1e-4 + 1e-12 * offset)
+
+
+def test_votes_are_summed_alike_where_scattering_has_no_order():
+    """The sum that a GPU takes, against the one here."""
+    rng = np.random.default_rng(0)
+    classes, weights = torch.tensor(rng.integers(0, 7, (50, 30))), torch.tensor(rng.random((50, 30)), dtype=torch.float)
+    summed = neighbours._summed(classes, weights, torch.zeros(50, 7))
+    torch.testing.assert_close(summed, torch.zeros(50, 7).scatter_add(1, classes, weights))
+
+
 def test_a_row_without_direction_is_as_near_to_all():
     head = NeighbourHead(3, centred=False).fit(np.eye(3), [0, 1, 2])
     np.testing.assert_allclose(head.predict_proba(np.zeros((1, 3))), 1 / 3)
 
 
-def test_examples_keep_half_floats(blobs):
+def test_examples_keep_their_precision(blobs):
     assert NeighbourHead().fit(blobs[0].astype(np.float16), blobs[1]).examples_.dtype == np.float16
-    assert NeighbourHead().fit(blobs[0].astype(np.float64), blobs[1]).examples_.dtype == np.float32
+    assert NeighbourHead().fit(blobs[0].astype(np.float32), blobs[1]).examples_.dtype == np.float32
 
 
 def test_impossible_options_are_refused(blobs):

@@ -1,6 +1,7 @@
 """Kept heads: exact on return, refused when anything about them has changed."""
 
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 
 from extract.errors import DamagedFile, InvalidInput
 from heads.logistic import LogisticHead
+from heads.neighbours import NeighbourHead
 from heads.persist import SIDECAR_NAME, WEIGHTS_NAME, load, save
 
 RECIPE = {"backbone": "resnet50", "sizes": [224, 1.5], "nested": {"none": None, "yes": True}, "name": "größe"}
@@ -111,3 +113,45 @@ def test_what_cannot_be_kept_is_refused_before_anything_is_written(tmp_path, blo
     with pytest.raises(NotFittedError):
         save(LogisticHead(0.1), tmp_path / "head", recipe={})
     assert not (tmp_path / "head").exists()
+
+
+def test_options_from_a_numpy_grid_are_kept_as_numbers(tmp_path, blobs):
+    head = NeighbourHead(np.int64(5), temperature=np.float32(0.5)).fit(*blobs)
+    returned, _ = load(save(head, tmp_path / "head", recipe={}))
+    assert returned.get_params() == {"neighbours": 5, "temperature": 0.5, "centred": True, "device": "cpu"}
+
+
+def test_a_reader_beside_a_writer_sees_one_whole_head(kept, blobs):
+    """Two heads take turns in one place while another thread reads: every read is one of the two, whole."""
+    folder, first = kept
+    second = LogisticHead(10.0).fit(*blobs)
+    known = {head.C: head.weights_ for head in (first, second)}
+    ended = threading.Event()
+
+    def write():
+        while not ended.is_set():
+            save(second, folder, recipe={})
+            save(first, folder, recipe={})
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(200):
+            head, _ = load(folder)
+            np.testing.assert_array_equal(head.weights_, known[head.C])
+    finally:
+        ended.set()
+        writer.join()
+
+
+def test_a_write_that_fails_leaves_the_old_head_and_nothing_else(kept, blobs, monkeypatch):
+    folder, _ = kept
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("heads.persist.os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        save(LogisticHead(10.0).fit(*blobs), folder, recipe={})
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

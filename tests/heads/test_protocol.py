@@ -163,3 +163,26 @@ def test_arrays_of_another_rank_are_refused(rank):
     else:
         with pytest.raises(InvalidInput, match=r"\[V, N, D\]"):
             as_views(array)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("ridge", {"alpha": 10.0}), ("centroid", {"metrics": ["euclidean"], "shrinkages": [0.0]})],
+)
+def test_a_temperature_fitted_in_the_refit_does_not_see_a_row_through_its_other_view(kind, options):
+    """With the mirror image of a left-out row still in the fit, its score would look better than a new image's."""
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(200, 60)), np.arange(200) % 3
+    views = np.stack([features, features + 0.01 * rng.normal(size=features.shape)])
+    fit = {"labels": labels, "validation": None}
+    one, _ = fit_head(kind, options, features=features, **fit)
+    two, choice = fit_head(kind, options, features=views, **fit)
+    assert two.temperature_ == pytest.approx(one.temperature_)
+    assert choice.options["temperature"] is None
+
+
+def test_a_choice_is_json_even_where_a_candidate_diverged(blobs):
+    options = {"learning_rates": [1e-2, 1e30], "epochs": 2}
+    _, choice = fit_head("linear", options, features=blobs[0], labels=blobs[1])
+    table = json.loads(json.dumps(choice.as_dict(), allow_nan=False))["table"]
+    assert [row["log_loss"] is None for row in table] == [row["learning_rate"] == 1e30 for row in table]
