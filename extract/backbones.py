@@ -120,7 +120,7 @@ def _created(name: str, *, weights: str, image_size: int | None, seed: int) -> n
     if weights == "pretrained":
         return _pretrained(name, options)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU as well
         network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **options)
     if weights != "untrained":
         _load_file(network, name=name, weights=weights)
@@ -134,7 +134,9 @@ def _load_file(network: nn.Module, *, name: str, weights: str) -> None:
     assert path is not None  # only "pretrained" and "untrained" have no file
     state = weights_room.read(path)
     if weights == "packaged":
-        state = weights_room.ordered_onto(state, timm.create_model(name, pretrained=False).state_dict())
+        with torch.device("meta"):  # only its names and shapes are wanted; nothing is drawn
+            whole = timm.create_model(name, pretrained=False)
+        state = weights_room.ordered_onto(state, whole.state_dict())
     classifier = getattr(network, "default_cfg", {}).get("classifier") or ()
     classifier = (classifier,) if isinstance(classifier, str) else tuple(classifier)
     weights_room.load_onto(network, state, classifier=classifier, origin=weights)

@@ -5,6 +5,8 @@ The md5 check comes before anything is unpickled: what is read is bit for bit th
 
 import hashlib
 import pickle
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,17 +68,30 @@ def find(name: str, data_dir: Path) -> Path:
 
 
 def is_in(name: str, data_dir: Path) -> bool:
-    """Whether `find` would find the data set."""
-    return any((folder / LAYOUTS[name].meta[0]).is_file() for folder in _places(name, data_dir))
+    """Whether all of the data set's files are there; what a killed download left is not."""
+    layout = LAYOUTS[name]
+    files = (*layout.train, *layout.test, layout.meta[0])
+    return any(all((folder / file).is_file() for file in files) for folder in _places(name, data_dir))
 
 
 def download(name: str, data_dir: Path) -> Path:
-    """Downloads the data set into `data_dir` through torchvision and returns its folder."""
+    """Downloads the data set into `data_dir` through torchvision and returns its folder.
+
+    It is unpacked beside its place and moved there whole; of two processes that want it, one downloads it.
+    """
     import torchvision
+    from filelock import FileLock
 
     kind = {"cifar10": torchvision.datasets.CIFAR10, "cifar100": torchvision.datasets.CIFAR100}[name]
     try:
-        kind(str(data_dir), download=True)
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with FileLock(data_dir / f".{name}.lock"):
+            if not is_in(name, data_dir):
+                with tempfile.TemporaryDirectory(dir=data_dir, prefix=f".{name}.") as place:
+                    kind(place, download=True)
+                    target = data_dir / LAYOUTS[name].folder
+                    shutil.rmtree(target, ignore_errors=True)
+                    (Path(place) / LAYOUTS[name].folder).rename(target)
     except (OSError, RuntimeError) as error:
         raise Unavailable(
             f"{name} must be in the data directory {str(data_dir)!r} or downloadable; it is not there and the download "

@@ -11,7 +11,8 @@ def compare(first: FeatureFile, second: FeatureFile) -> dict[str, Any]:
     """`differences` of the specs (dotted key -> both values), and per common split the rows by id.
 
     For each split: `common_rows`, `only_first`, `only_second`, `other_labels`, and where the widths agree
-    `identical`, the minimum and mean cosine of a row with its counterpart, and the largest difference.
+    `views` (how many both have), `identical`, the minimum and mean cosine of a row with its counterpart over those
+    views, and the largest difference. Identical are only splits with the same number of views.
     """
     names = [name for name in first.shapes if name in second.shapes]
     return {
@@ -32,15 +33,20 @@ def _compared(first: SplitFeatures, second: SplitFeatures) -> dict[str, Any]:
     comparable = first.features.shape[2] == second.features.shape[2] and len(pairs) > 0
     if not comparable:
         return rows
-    a = first.features[0][pairs[:, 0]].astype(np.float32)
-    b = second.features[0][pairs[:, 1]].astype(np.float32)
-    cosine = _cosine(a, b)
+    views = min(len(first.features), len(second.features))
+    cosines, largest, same = [], 0.0, len(first.features) == len(second.features)
+    for view in range(views):
+        a = first.features[view][pairs[:, 0]].astype(np.float32)
+        b = second.features[view][pairs[:, 1]].astype(np.float32)
+        cosines.append(_cosine(a, b))
+        largest, same = max(largest, float(np.abs(a - b).max())), same and np.array_equal(a, b)
     return {
         **rows,
-        "identical": bool(np.array_equal(a, b)),
-        "cosine_minimum": float(cosine.min()),
-        "cosine_mean": float(cosine.mean()),
-        "largest_difference": float(np.abs(a - b).max()),
+        "views": views,
+        "identical": bool(same),
+        "cosine_minimum": float(np.min(cosines)),
+        "cosine_mean": float(np.mean(cosines)),
+        "largest_difference": largest,
     }
 
 

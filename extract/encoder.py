@@ -4,6 +4,7 @@ The batch always has the same shape (the last one is padded), so that a row's em
 where a run was cut, and the graph is compiled once.
 """
 
+import copy
 import functools
 import shutil
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ PAYS_AFTER_IMAGES = {"cpu": 3072, "cuda": 300_000}
 
 
 class Encoder(nn.Module):
-    """uint8 [B, 3, h, w] -> float32 [1, B, D].
+    """uint8 [B, 3, h, w] -> float32 [1, B, D], by a copy of the backbone's network, which stays as it is.
 
     `resize` turns the raw images into levels 0..255 at the network's size; None when they come so already.
     """
@@ -34,7 +35,7 @@ class Encoder(nn.Module):
         super().__init__()
         dtype = torch_dtype(precision)
         self.resize = resize or nn.Identity()
-        network = backbone.module
+        network = copy.deepcopy(backbone.module)
         if dtype != torch.float32:
             network = in_reduced_precision(
                 network,

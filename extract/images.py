@@ -28,7 +28,7 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Files:
-    """Images on disk, any size and any format that Pillow reads."""
+    """Images on disk, of any size and common format."""
 
     paths: tuple[Path, ...]
 
@@ -58,11 +58,15 @@ class Split:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A data set: its class names and its splits, `train` and `test`. Labels index the class names."""
+    """A data set: its class names and its splits, `train` and `test`. Labels index the class names.
+
+    `notices` are sentences on how it was read that people should know.
+    """
 
     name: str
     class_names: tuple[str, ...]
     splits: dict[str, Split]
+    notices: tuple[str, ...] = ()
 
 
 def subset(images: ImageSet, *, train: int | None, test: int | None, seed: int) -> ImageSet:

@@ -3,8 +3,10 @@
 import ctypes
 import functools
 import importlib.metadata
+import importlib.util
 import os
 import platform
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,16 +65,20 @@ def cuda_device_count() -> int:
     """CUDA devices that the driver shows and the installed torch build can use; 0 without either.
 
     Asks the driver itself (cuInit, cuDeviceGetCount), which honours CUDA_VISIBLE_DEVICES; importing
-    torch for this would cost seconds. A torch build that names "+cpu" can use none.
+    torch for this would cost seconds. A build without CUDA can use none, nor can one that was built for a
+    later major version of CUDA than the driver's.
     """
-    if importlib.metadata.version("torch").endswith("+cpu"):
+    built = _cuda_of_torch()
+    if built is None:
         return 0
     try:
         driver = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
     except OSError:
         return 0  # no driver is the ordinary case of a machine without a GPU
     count = ctypes.c_int()
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+    version = ctypes.c_int()  # 1000 x major + 10 x minor
+    asked = (driver.cuInit(0), driver.cuDriverGetVersion(ctypes.byref(version)))
+    if any(asked) or version.value // 1000 < built or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
         return 0
     return count.value
 
@@ -80,6 +86,15 @@ def cuda_device_count() -> int:
 def package_versions(*names: str) -> dict[str, str]:
     """Installed versions of the named distributions, read from metadata without importing them."""
     return {name: importlib.metadata.version(name) for name in names}
+
+
+def _cuda_of_torch() -> int | None:
+    """The major version of CUDA that the installed torch was built for, read without importing it; None for none."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return None
+    found = re.search(r"^cuda\b.*?= *'(\d+)", Path(spec.origin).with_name("version.py").read_text(), re.MULTILINE)
+    return int(found.group(1)) if found else None
 
 
 @functools.cache

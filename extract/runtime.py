@@ -98,9 +98,14 @@ def limited_threads(count: int | None) -> Iterator[None]:
 
 
 class Stopwatch:
-    """Seconds since it was made, with the device's queued work finished before every reading."""
+    """Seconds since it was made, with the device's queued work finished before every reading.
+
+    Raises `Unavailable` for a device that torch cannot use.
+    """
 
     def __init__(self, device: str = "cpu") -> None:
+        if device.startswith("cuda"):
+            torch_device(device)
         self._device = device
         self._start = self._now()
 

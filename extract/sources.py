@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from extract.folder import decode
+from extract.decoding import decode
 from extract.images import Files, Pixels
 from extract.machine import core_count
 from extract.transforms import Preprocessing, Resize, pillow_transform, resizes_by_matrix

@@ -6,7 +6,6 @@ One HDF5 file: attributes (`layout.Layout.header`, `schema`, `complete`, `conten
 rows, so whatever a killed writer left behind is either whole or computed again.
 """
 
-import errno
 import json
 import os
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ import h5py
 import numpy as np
 
 from extract import seal
-from extract.errors import InvalidInput, PipelineError
+from extract.disk import disk_errors, reserve, sync
+from extract.errors import InvalidInput
 from extract.layout import (
     SCHEMA,
     Layout,
@@ -50,18 +50,20 @@ class FeatureWriter:
         self._path = path
         self._partial = path.with_name(path.name + ".partial")
         self._layout = layout
+        self._lacks_only_its_name = False
         self.resumed = self._can_resume()
-        with _disk_errors(self._partial):
+        with disk_errors(self._partial):
             if not self.resumed:
                 self._create()
-            self._file: Opened = h5py.File(self._partial, "r+", libver=LIBRARY_VERSIONS)
+            mode = "r" if self._lacks_only_its_name else "r+"
+            self._file: Opened = h5py.File(self._partial, mode, libver=LIBRARY_VERSIONS)
 
     def __enter__(self) -> "FeatureWriter":
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._file:
-            with _disk_errors(self._partial):
+            with disk_errors(self._partial):
                 self._file.close()
 
     def missing(self, split: str) -> list[tuple[int, int]]:
@@ -81,7 +83,7 @@ class FeatureWriter:
     def write(self, split: str, start: int, features: np.ndarray) -> None:
         """Writes the block `features` [V, n, D] at row `start`; its checksum follows when the rows are flushed."""
         group = self._file[split]
-        with _disk_errors(self._partial):
+        with disk_errors(self._partial):
             group["features"][:, start : start + features.shape[1]] = features
             self._file.flush()
             group["checksums"][start // self._layout.block_rows] = block_checksum(features)
@@ -89,24 +91,43 @@ class FeatureWriter:
 
     def finish(self) -> None:
         """Marks the file complete, makes that durable, and gives it its name."""
-        with _disk_errors(self._partial):
-            self._file.attrs["content"] = content_digest(self._layout.header(), _bound_arrays(self._file))
-            self._file.attrs["complete"] = True
-            regions = _regions(self._file, "features")
+        with disk_errors(self._partial):
+            if not self._lacks_only_its_name:
+                self._complete()
             self._file.close()
-            seal.write(self._partial, schema=SCHEMA, complete=True, regions=regions)
-            _sync(self._partial)
+            sync(self._partial)
             os.replace(self._partial, self._path)
-            _sync(self._path.parent)
+            sync(self._path.parent)
+
+    def _complete(self) -> None:
+        self._file.flush()
+        sync(self._partial)  # the long part of it while the seal is still that of an unfinished file
+        self._file.attrs["content"] = content_digest(self._layout.header(), _bound_arrays(self._file))
+        self._file.attrs["complete"] = True
+        regions = _regions(self._file, "features")
+        self._file.close()
+        seal.write(self._partial, schema=SCHEMA, complete=True, regions=regions)
 
     def _can_resume(self) -> bool:
         if not self._partial.exists():
             return False
         found = seal.read(self._partial)
-        if found is None or found.complete or seal.broken(self._partial, found):
+        if found is None or seal.broken(self._partial, found):
             return False  # a partial file whose structure is not as it was made is made anew
         with h5py.File(self._partial, "r") as file:
-            return self._matches(file)
+            fits = self._matches(file)
+            # Killed while the system still wrote it: as it is, or anew. Changing what is complete would move its bytes.
+            self._lacks_only_its_name = fits and found.complete and self._has_every_block(file)
+        return fits and (self._lacks_only_its_name or not found.complete)
+
+    def _has_every_block(self, file: Opened) -> bool:
+        return all(
+            block_checksum(file[name]["features"][:, start:stop]) == checksum
+            for name, rows in self._layout.splits.items()
+            for (start, stop), checksum in zip(
+                block_ranges(len(rows.labels), self._layout.block_rows), file[name]["checksums"][:], strict=True
+            )
+        )
 
     def _matches(self, file: Opened) -> bool:
         if file.attrs.get("schema") != SCHEMA or _header(file) != self._layout.header():
@@ -122,7 +143,7 @@ class FeatureWriter:
     def _create(self) -> None:
         self._partial.unlink(missing_ok=True)
         # Before HDF5 touches the disk: it cannot even close a file whose writes fail.
-        _reserve(self._partial, self._layout.file_bytes())
+        reserve(self._partial, self._layout.file_bytes())
         self._partial.unlink(missing_ok=True)
         with h5py.File(self._partial, "w-", libver=LIBRARY_VERSIONS, userblock_size=seal.BYTES) as file:
             for key, value in self._layout.header().items():
@@ -133,7 +154,7 @@ class FeatureWriter:
             for name in sorted(self._layout.splits):
                 self._create_split(file.create_group(name), name)
             regions = _regions(file, "features", "checksums")
-        _reserve(self._partial, self._partial.stat().st_size)
+        reserve(self._partial, self._partial.stat().st_size)
         seal.write(self._partial, schema=SCHEMA, complete=False, regions=regions)
 
     def _create_split(self, group: Opened, name: str) -> None:
@@ -221,7 +242,7 @@ def locked(path: Path) -> Iterator[None]:
     """Holds the lock beside `path` while its body runs; another process that wants it waits until it ends."""
     from filelock import FileLock
 
-    with _disk_errors(path), FileLock(path.with_name(path.name + ".lock")):
+    with disk_errors(path), FileLock(path.with_name(path.name + ".lock")):
         yield
 
 
@@ -244,41 +265,3 @@ def _regions(file: Opened, *names: str) -> list[tuple[int, int]]:
 
 def _bound_arrays(file: Opened) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     return {name: (file[name]["labels"][:], file[name]["ids"][:], file[name]["checksums"][:]) for name in file}
-
-
-def _reserve(path: Path, byte_count: int) -> None:
-    """Takes room on the disk now, where the system can: a disk too small is an error before hours of work."""
-    if not hasattr(os, "posix_fallocate"):
-        return
-    with path.open("r+b" if path.exists() else "wb") as file:
-        try:
-            os.posix_fallocate(file.fileno(), 0, byte_count)
-        except OSError:
-            path.unlink()
-            raise
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        if isinstance(error, PipelineError):
-            raise
-        number = getattr(error, "errno", None)
-        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space left" in str(error):
-            raise PipelineError(
-                f"disk must have room for the features; writing {str(path)!r} failed ({error}). "
-                "Free some space or use another --workspace."
-            ) from error
-        if number in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise InvalidInput(f"workspace must be writable; got {str(path.parent)!r} ({error}).") from error
-        raise

@@ -51,6 +51,8 @@ def _backbone(key: ExtractKey, source: Source) -> Any:
 
 def _images(key: ExtractKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]:
     data, skipped = load(inputs.located), ()
+    for notice in data.notices:
+        inputs.context.notice(notice)
     if key.on_bad_image == "skip":
         data, skipped = without_unreadable(data)
         if skipped:

@@ -45,6 +45,8 @@ def prepared(key: NetworkKey, inputs: Inputs) -> "Run":
 
 def _data(key: NetworkKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]:
     data, skipped = load_images(inputs.located), ()
+    for notice in data.notices:
+        inputs.context.notice(notice)
     if key.on_bad_image == "skip":
         data, skipped = without_unreadable(data)
         if skipped:

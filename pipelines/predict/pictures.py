@@ -15,9 +15,10 @@ import numpy as np
 from PIL import Image
 
 from extract import cifar, digits
+from extract.decoding import UnreadableImage, decode
 from extract.errors import InvalidInput
-from extract.folder import SUFFIXES, UnreadableImage, decode
 from extract.images import Files, Pixels
+from extract.listing import SUFFIXES, is_hidden
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def groups(paths: Sequence[Path], *, native: tuple[int, int] | None) -> Iterator
 
 
 def _is_image(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+    hidden = any(is_hidden(part) for part in path.relative_to(root).parts)
     return path.suffix.lower() in SUFFIXES and path.is_file() and not hidden
 
 

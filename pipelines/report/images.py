@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from extract import cifar, datasets
+from extract.decoding import decode
 from extract.errors import PipelineError
-from extract.folder import decode
 from extract.images import Pixels, Split, subset
 from pipelines.report.results import Result
 

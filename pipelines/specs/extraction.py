@@ -12,7 +12,7 @@ from extract.runtime import PRECISIONS, automatic_batch_size, resolve_precision
 from pipelines.specs.own import own_run
 from pipelines.specs.values import at_least_one, checked_seed, one_of
 
-EXTRACT_VERSION = 2  # raised when the same key must give other features
+EXTRACT_VERSION = 3  # raised when the same key must give other features
 VIEWS = ("plain", "flip")
 STORAGES = ("float16", "float32")
 POOLS = ("network", "avg", "max", "avgmax")

@@ -48,6 +48,22 @@ def test_the_mirrored_view_is_the_plain_view_of_the_mirrored_image():
     assert not torch.allclose(model(images)[1], model(images)[0])
 
 
+@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet"])
+def test_a_backbone_can_be_used_again_in_another_precision(name):
+    """An encoder folds, rounds and moves a copy: the next one starts from the same weights."""
+    backbone = backbones.load(name, weights="untrained", image_size=32)
+    before = {key: value.clone() for key, value in backbone.module.state_dict().items()}
+    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    embeddings = [
+        encoder.build(encoder.Encoder(backbone, resize=None, precision=precision), engine="eager", device="cpu")(images)
+        for precision in ("float32", "bfloat16", "float32", "bfloat16")
+    ]
+    assert torch.equal(embeddings[0], embeddings[2])
+    assert torch.equal(embeddings[1], embeddings[3])
+    assert not torch.equal(embeddings[0], embeddings[1])
+    assert all(torch.equal(value, before[key]) for key, value in backbone.module.state_dict().items())
+
+
 def test_another_batch_size_agrees_within_rounding(parts):
     torch.testing.assert_close(embedded(parts, [(0, 50)], 7)[0], embedded(parts, [(0, 50)], 32)[0])
 

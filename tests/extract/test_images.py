@@ -1,15 +1,20 @@
 """Data sets, subsets, and what is refused."""
 
+import contextlib
+import functools
+import io
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from extract import cifar, datasets, digits, folder
+from extract import cifar, datasets, decoding, digits, folder
 from extract.errors import DamagedFile, InvalidInput
 from extract.images import stratified_rows, subset
 
@@ -117,7 +122,7 @@ def test_photographs_come_upright(tmp_path):
     exif = image.getexif()
     exif[0x0112] = 6  # to be turned by 90 degrees
     image.save(tmp_path / "turned.jpg", exif=exif)
-    assert folder.decode(tmp_path / "turned.jpg").size == (10, 20)
+    assert decoding.decode(tmp_path / "turned.jpg").size == (10, 20)
 
 
 def test_an_unreadable_image_is_named_or_left_out(photo_folder):
@@ -125,8 +130,8 @@ def test_an_unreadable_image_is_named_or_left_out(photo_folder):
     (photo_folder / "flower" / "cut.jpg").write_bytes(good[: len(good) // 2])
     (photo_folder / "temple" / "no.png").write_bytes(b"no image")
     for name in ("flower/cut.jpg", "temple/no.png"):
-        with pytest.raises(folder.UnreadableImage, match=name):
-            folder.decode(photo_folder / name)
+        with pytest.raises(decoding.UnreadableImage, match=name):
+            decoding.decode(photo_folder / name)
     kept, skipped = folder.without_unreadable(folder.load(photo_folder))
     assert sorted(skipped) == ["flower/cut.jpg", "temple/no.png"]
     assert sum(len(split) for split in kept.splits.values()) == 16
@@ -150,3 +155,128 @@ def test_test_classes_must_be_training_classes(photo_folder, tmp_path):
     (root / "test" / "temple").rename(root / "test" / "castle")
     with pytest.raises(InvalidInput, match="must be among the training classes; got 'castle'"):
         folder.load(root)
+
+
+@pytest.mark.parametrize("names", [("Train", "Test"), ("training", "testing"), ("train", "valid"), ("TRAIN", "Val")])
+def test_split_folders_are_known_by_their_usual_names_in_any_case(names, photo_folder, tmp_path):
+    root = tmp_path / "split"
+    for name in names:
+        shutil.copytree(photo_folder, root / name)
+    images = folder.load(root)
+    assert images.class_names == ("flower", "temple")
+    assert len(images.splits["train"]) == len(images.splits["test"]) == 16
+    assert images.notices == ()
+
+
+def test_what_is_left_out_is_said(photo_folder, tmp_path):
+    root = tmp_path / "split"
+    for name in ("train", "extra"):
+        shutil.copytree(photo_folder, root / name)
+    (root / "train" / "flower" / "notes.txt").write_text("no image")
+    said = " ".join(folder.load(root).notices)
+    assert "has extra beside its splits" in said
+    assert "a fifth of train is the test split" in said
+    assert "1 files in class folders are no images by their names (.txt)" in said
+
+
+def test_hidden_folders_are_passed_over_at_any_depth(photo_folder):
+    before, digest = folder.load(photo_folder), folder.fingerprint(photo_folder)
+    for place in ("flower/.ipynb_checkpoints", "flower/more/__MACOSX", "__MACOSX"):
+        (photo_folder / place).mkdir(parents=True)
+        shutil.copy(photo_folder / "flower" / "0.jpg", photo_folder / place / "0.jpg")
+    assert folder.load(photo_folder).splits["train"].ids == before.splits["train"].ids
+    assert folder.fingerprint(photo_folder) == digest
+
+
+def test_a_class_without_a_readable_image_is_named(photo_folder):
+    for path in (photo_folder / "temple").iterdir():
+        path.write_bytes(b"no image")
+    with pytest.raises(InvalidInput, match="must keep a readable image in the train split; got none of 'temple'"):
+        folder.without_unreadable(folder.load(photo_folder))
+
+
+def test_a_class_with_one_image_is_named(photo_folder):
+    (photo_folder / "single").mkdir()
+    shutil.copy(photo_folder / "flower" / "0.jpg", photo_folder / "single" / "0.jpg")
+    with pytest.raises(InvalidInput, match="got 1 of 'single'"):
+        folder.load(photo_folder)
+
+
+def test_a_name_that_is_not_utf_8_is_refused(photo_folder):
+    shutil.copy(photo_folder / "flower" / "0.jpg", os.fsencode(photo_folder / "flower") + b"/x\xff.jpg")
+    with pytest.raises(InvalidInput, match=r"valid UTF-8; got '.*x\\udcff.jpg'"):
+        folder.fingerprint(photo_folder)
+
+
+@pytest.mark.parametrize("name", ["deep.png", "deep.tif", "deep.pgm"])
+def test_16_bit_levels_are_scaled_and_not_cut_off(name, tmp_path):
+    levels = np.arange(256, dtype=np.uint16).reshape(16, 16) * 257
+    if name.endswith("pgm"):
+        (tmp_path / name).write_bytes(b"P5 16 16 65535\n" + levels.astype(">u2").tobytes())
+    else:
+        Image.fromarray(levels).save(tmp_path / name)
+    np.testing.assert_array_equal(np.asarray(decoding.decode(tmp_path / name))[..., 1], levels // 257)
+
+
+def test_levels_of_no_known_range_are_refused(tmp_path):
+    Image.fromarray(np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)).save(tmp_path / "float.tif")
+    with pytest.raises(decoding.UnreadableImage, match="mode F, have no known range"):
+        decoding.decode(tmp_path / "float.tif")
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kind=st.sampled_from(["AVIF", "TIFF", "WEBP", "GIF", "JPEG2000"]), place=st.floats(0, 1), bit=st.integers(0, 7))
+def test_a_damaged_file_is_read_or_named_whatever_its_format(kind, place, bit, tmp_path):
+    path = tmp_path / "image.bin"
+    content = bytearray(encoded(kind))
+    content[int(place * (len(content) - 1))] ^= 1 << bit
+    path.write_bytes(content)
+    with contextlib.suppress(decoding.UnreadableImage):
+        assert decoding.decode(path).mode == "RGB"
+
+
+@functools.cache
+def encoded(kind):
+    """A small image in a format."""
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(stream, kind)
+    return stream.getvalue()
+
+
+class Downloaded:
+    """In the place of torchvision's data set: unpacks the files one by one, counts how often, can be interrupted."""
+
+    count = 0
+    interrupted = False
+
+    def __init__(self, root, download):
+        type(self).count += 1
+        place = Path(root) / "cifar-100-python"
+        place.mkdir()
+        (place / "meta").write_bytes(b"")
+        if self.interrupted:
+            raise KeyboardInterrupt
+        for name in ("train", "test"):
+            (place / name).write_bytes(b"")
+
+
+def test_an_interrupted_download_leaves_nothing_and_the_next_one_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("torchvision.datasets.CIFAR100", Downloaded)
+    monkeypatch.setattr(Downloaded, "interrupted", True)
+    with pytest.raises(KeyboardInterrupt):
+        cifar.download("cifar100", tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == []
+    monkeypatch.setattr(Downloaded, "interrupted", False)
+    (tmp_path / "cifar-100-python").mkdir()
+    (tmp_path / "cifar-100-python" / "meta").write_bytes(b"")  # an older version was killed here
+    assert not cifar.is_in("cifar100", tmp_path)
+    assert cifar.download("cifar100", tmp_path) == tmp_path / "cifar-100-python"
+    assert cifar.is_in("cifar100", tmp_path)
+
+
+def test_of_two_that_want_a_data_set_one_downloads_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("torchvision.datasets.CIFAR100", Downloaded)
+    monkeypatch.setattr(Downloaded, "count", 0)
+    with ThreadPoolExecutor(4) as pool:
+        places = set(pool.map(lambda _: cifar.download("cifar100", tmp_path), range(4)))
+    assert (places, Downloaded.count) == ({tmp_path / "cifar-100-python"}, 1)

@@ -72,6 +72,32 @@ def test_two_writings_are_the_same_bytes_resumed_or_not(tmp_path):
     assert (tmp_path / "once.h5").read_bytes() == (tmp_path / "twice.h5").read_bytes()
 
 
+def test_a_kill_just_before_the_file_gets_its_name_costs_no_block(tmp_path, monkeypatch):
+    write_all(tmp_path / "once.h5", make_layout())
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("extract.store.os.replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_all(tmp_path / "f.h5", make_layout())
+    monkeypatch.undo()
+    with FeatureWriter(tmp_path / "f.h5", make_layout()) as writer:
+        assert writer.resumed
+        assert [writer.missing(name) for name in ROWS] == [[], []]
+        writer.finish()
+    assert (tmp_path / "f.h5").read_bytes() == (tmp_path / "once.h5").read_bytes()
+
+
+def test_a_complete_file_without_its_name_but_with_damaged_rows_is_made_anew(tmp_path):
+    write_all(tmp_path / "once.h5", make_layout())
+    content = bytearray((tmp_path / "once.h5").read_bytes())
+    content[content.index(features_of("test", 0, 16)[1, 3].tobytes())] ^= 1
+    (tmp_path / "f.h5.partial").write_bytes(content)
+    assert not write_all(tmp_path / "f.h5", make_layout())
+    assert (tmp_path / "f.h5").read_bytes() == (tmp_path / "once.h5").read_bytes()
+
+
 def test_a_block_whose_rows_are_not_those_of_its_checksum_is_computed_again(tmp_path):
     path = tmp_path / "f.h5"
     write_all(path, make_layout(), only=3)

@@ -1,0 +1,54 @@
+"""`extract.machine`: what the driver and torch's build say of GPUs, with a driver of the test's own."""
+
+import ctypes
+
+import pytest
+import torch
+
+from extract import machine
+from extract.errors import Unavailable
+from extract.runtime import Stopwatch
+
+
+class Driver:
+    """Answers as libcuda does, with a version (1000 x major + 10 x minor) and a number of devices."""
+
+    def __init__(self, version: int, count: int) -> None:
+        self.version, self.count = version, count
+
+    def cuInit(self, flags: int) -> int:
+        """0: no error."""
+        return 0
+
+    def cuDriverGetVersion(self, place) -> int:
+        """Writes the version."""
+        ctypes.cast(place, ctypes.POINTER(ctypes.c_int))[0] = self.version
+        return 0
+
+    def cuDeviceGetCount(self, place) -> int:
+        """Writes the count."""
+        ctypes.cast(place, ctypes.POINTER(ctypes.c_int))[0] = self.count
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("version", "built", "expected"), [(13010, 13, 2), (12080, 13, 0), (13010, 12, 2), (12080, 12, 2), (13010, None, 0)]
+)
+def test_a_driver_older_than_torch_was_built_for_shows_no_device(monkeypatch, version, built, expected):
+    monkeypatch.setattr(machine.ctypes, "CDLL", lambda name: Driver(version, 2))
+    monkeypatch.setattr(machine, "_cuda_of_torch", lambda: built)
+    machine.cuda_device_count.cache_clear()
+    try:
+        assert machine.cuda_device_count() == expected
+    finally:
+        machine.cuda_device_count.cache_clear()
+
+
+def test_torch_s_own_cuda_version_is_read_without_importing_it():
+    assert machine._cuda_of_torch() == (int(torch.version.cuda.split(".")[0]) if torch.version.cuda else None)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch can use the GPU here")
+def test_a_stopwatch_on_a_device_that_torch_cannot_use_says_so():
+    with pytest.raises(Unavailable, match="torch cannot use it"):
+        Stopwatch("cuda:0")
