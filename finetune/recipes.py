@@ -162,8 +162,10 @@ RECIPES: dict[str, Recipe] = {
         tta="flip",
     ),
     # For pretrained weights: SGD at a small rate (BiT, Kolesnikov et al. 2020), statistics as they are, so that a
-    # fitted head starts where it was fitted.
+    # fitted head starts where it was fitted. Gradients are bounded: where few columns of the features vary, that
+    # head's weights are so large that the first steps would otherwise leave for good.
     "gentle": Recipe(
+        clip_norm=1.0,
         epochs=5,
         batch_size=64,
         optimiser="nesterov",
