@@ -136,10 +136,8 @@ def _text(answer: dict[str, Any]) -> str:
 def _scaled(answer: dict[str, Any]) -> str:
     if answer["temperature"] is None:
         return ""
-    return (
-        f"\nat temperature {answer['temperature']:<5.2f}{answer['scaled_log_loss']:.4f}   calibration error "
-        f"{answer['scaled_calibration_error']:.4f}"
-    )
+    label = f"at temperature {answer['temperature']:.4g}"
+    return f"\n{label:<20}{answer['scaled_log_loss']:.4f}   calibration error {answer['scaled_calibration_error']:.4f}"
 
 
 def _repeats(found: dict[str, Any] | None) -> list[str]:
