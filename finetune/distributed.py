@@ -5,6 +5,7 @@ all slices on GPUs (SyncBatchNorm); on a CPU, where torch has none, each process
 """
 
 import torch
+from timm.layers.norm_act import convert_sync_batchnorm
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -25,7 +26,7 @@ def synchronised(network: nn.Module, device: torch.device) -> nn.Module:
     """The network with SyncBatchNorm in place of BatchNorm where several processes train it on GPUs."""
     if world_count() == 1 or device.type == "cpu":
         return network
-    return nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    return convert_sync_batchnorm(network)  # torch's own would lose the activation inside timm's BatchNormAct2d
 
 
 def wrap(network: nn.Module) -> nn.Module:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from finetune import checkpoint
+from finetune import checkpoint, distributed, networks
 
 SCRIPT = Path(__file__).with_name("together.py")
 
@@ -41,3 +41,18 @@ def test_two_processes_give_the_weights_of_one_within_rounding(tmp_path):
         for name in ("train_loss", "train_accuracy", "held_out_loss", "learning_rate"):
             assert first[name] == pytest.approx(alone[name], abs=2e-3)
     assert (tmp_path / "two" / "kept" / checkpoint.NAME).exists()
+
+
+@pytest.mark.parametrize("name", ["resnet20", "preact20", "vgg11", "densenet-bc-40-12", "sprint"])
+def test_synchronised_a_network_computes_what_it_did_and_its_norms_are_known(monkeypatch, name):
+    network = networks.build(name, class_count=10, image_size=32).eval()
+    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected, biases = network(images), networks.bias_parameters(network)
+        monkeypatch.setattr(distributed, "world_count", lambda: 2)
+        converted = distributed.synchronised(network, torch.device("cuda"))
+        kinds = {type(module).__name__ for module in converted.modules() if "BatchNorm" in type(module).__name__}
+        assert kinds <= {"SyncBatchNorm", "SyncBatchNormAct"}
+        assert bool(kinds) == bool(biases)
+        assert torch.equal(converted(images), expected)
+    assert list(map(id, networks.bias_parameters(converted))) == list(map(id, biases))
