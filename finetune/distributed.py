@@ -4,6 +4,8 @@ Every process holds all images and makes its own slice of every batch from the s
 all slices on GPUs (SyncBatchNorm); on a CPU, where torch has none, each process normalises by its own slice.
 """
 
+from typing import Any
+
 import torch
 from timm.layers.norm_act import convert_sync_batchnorm
 from torch import distributed, nn
@@ -57,6 +59,15 @@ def any_says(flag: bool, device: torch.device) -> bool:
     value = torch.tensor(float(flag), device=device)
     distributed.all_reduce(value)
     return bool(value > 0)
+
+
+def from_first(value: Any) -> Any:
+    """The first process' `value`, in all of them."""
+    if world_count() == 1:
+        return value
+    box = [value]
+    distributed.broadcast_object_list(box, src=0)
+    return box[0]
 
 
 def _joined() -> bool:

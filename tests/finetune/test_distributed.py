@@ -12,12 +12,16 @@ import torch
 from finetune import checkpoint, distributed, networks
 
 SCRIPT = Path(__file__).with_name("together.py")
+AGREED = Path(__file__).with_name("agreed.py")
+TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+
+pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
 
 
-def run(out, *launcher):
+def run(out, script):
     out.mkdir()
     ended = subprocess.run(
-        [sys.executable, *launcher, str(SCRIPT), str(out)],
+        [sys.executable, *TWO, str(script), str(out)],
         capture_output=True,
         text=True,
         check=False,
@@ -28,9 +32,8 @@ def run(out, *launcher):
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
 def test_two_processes_give_the_weights_of_one_within_rounding(tmp_path):
-    run(tmp_path / "two", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    run(tmp_path / "two", SCRIPT)
     runpy.run_path(str(SCRIPT))["main"](tmp_path / "one")
     one = torch.load(tmp_path / "one" / "rank0.pt")
     ranks = [torch.load(tmp_path / "two" / f"rank{rank}.pt") for rank in range(2)]
@@ -41,6 +44,16 @@ def test_two_processes_give_the_weights_of_one_within_rounding(tmp_path):
         for name in ("train_loss", "train_accuracy", "held_out_loss", "learning_rate"):
             assert first[name] == pytest.approx(alone[name], abs=2e-3)
     assert (tmp_path / "two" / "kept" / checkpoint.NAME).exists()
+
+
+def test_two_processes_judge_alike_and_end_together(tmp_path):
+    run(tmp_path / "two", AGREED)
+    first, second = (torch.load(tmp_path / "two" / f"rank{rank}.pt") for rank in range(2))
+    assert first["history"] == second["history"]
+    assert {"train_loss", "held_out_loss", "held_out_accuracy"} <= set(first["history"][0])
+    assert len({row["learning_rate"] for row in first["history"]}) > 1
+    assert first["ending"] == second["ending"]
+    assert first["ending"].startswith("training must keep a finite loss and weights; got")
 
 
 @pytest.mark.parametrize("name", ["resnet20", "preact20", "vgg11", "densenet-bc-40-12", "sprint"])
