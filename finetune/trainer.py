@@ -53,6 +53,8 @@ class Trainer:
         )
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.optimiser = optimiser(network, recipe)
+        # An optimiser may hold views of the weights instead (Muon), whose gradients come only with its step.
+        self.trainable = [weight for weight in network.parameters() if weight.requires_grad]
         if recipe.batchnorm == "adapted":
             modes.adapt_batch_norm(network, steps_per_epoch=self.steps_per_epoch)
         self.averages: dict[str, Any] = {}
@@ -99,6 +101,7 @@ class Trainer:
             steps_per_epoch=self.steps_per_epoch,
             first_epoch=len(self.rows),
             clip_norm=self.recipe.clip_norm,
+            clipped=self.trainable,
             after_step=self._after_step() if self.averages else None,
             accumulate=self.recipe.accumulate,
             begun=self.begun,

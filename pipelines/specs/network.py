@@ -18,7 +18,7 @@ from pipelines.specs.head import HeadSpec
 from pipelines.specs.own import own_run
 from pipelines.specs.values import at_least_one, checked_seed, one_of
 
-NETWORK_VERSION = 1  # raised when the same key must give another network
+NETWORK_VERSION = 2  # raised when the same key must give another network
 MODES = ("scratch", "full", "head-first", "partial:K", "frozen")
 SCRATCH_RECIPE, FINETUNE_RECIPE = "short", "gentle"
 RECIPE_OPTIONS = tuple(one.name for one in fields(Recipe))

@@ -157,6 +157,14 @@ def test_clipping_bounds_what_an_update_can_do(images):
     assert moved.item() ** 0.5 == pytest.approx(1e-3, rel=1e-2)
 
 
+@pytest.mark.parametrize("optimiser", ["sgd", "muon"])
+def test_clipping_sees_the_gradients_of_all_weights_whatever_moves_them(images, optimiser):
+    network = small("group")  # in its first update the inner kernels have no gradient yet
+    trained(network, images, epochs=5, batch_size=100, clip_norm=1e-3, optimiser=optimiser, learning_rate=0.01)
+    norms = torch.stack([weight.grad.norm() for weight in network.parameters()])  # those of the last update
+    assert norms.norm().item() == pytest.approx(1e-3, rel=1e-2)
+
+
 def test_early_stopping_keeps_the_best_weights(images):
     held = Images(images.images[:40], images.labels.roll(3)[:40])  # labels that no training helps with
     fitted = trained(small(), images, held, epochs=30, patience=3, learning_rate=0.1)
