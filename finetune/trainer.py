@@ -23,7 +23,10 @@ WHITENING_IMAGES = 5000
 
 @dataclass(frozen=True)
 class How:
-    """What a training is given beside its images: normalisation, seed, device, resolved engine, and a resize."""
+    """What a training is given beside its images: normalisation, seed, device, resolved engine, and a resize.
+
+    `followed` is the history of an earlier training, by whose plateaus the rate falls in place of its own.
+    """
 
     normalisation: Normalisation
     seed: int
@@ -31,6 +34,7 @@ class How:
     precision: str
     engine: str
     resize: nn.Module | None
+    followed: history.History | None = None
 
 
 class Trainer:
@@ -84,7 +88,11 @@ class Trainer:
         factor = schedule(shape, total_steps=total, warm_up=self.recipe.warm_up)
         if self.recipe.schedule != "plateau":
             return factor
-        return lambda step: factor(step) * history.plateau_factor(self.rows)
+        return lambda step: factor(step) * history.plateau_factor(self._judged_rows())
+
+    def _judged_rows(self) -> history.History:
+        """The epochs done by which a plateau is judged: this training's own, or as many of the followed one's."""
+        return self.rows if self.how.followed is None else self.how.followed[: len(self.rows)]
 
     def rate(self, step: int) -> float:
         """The learning rate of update number `step` (from 0) of the whole training, without multipliers."""

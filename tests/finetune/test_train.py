@@ -252,3 +252,18 @@ def test_plateau_acts_in_training(images):
     rates = fitted.curves["learning_rate"]
     expected = [1e-9 * history.plateau_factor(fitted.history[:epoch]) for epoch in range(8)]
     assert rates == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_training_that_follows_another_takes_its_plateaus(images):
+    rows = [row(number, 0.5, loss) for number, loss in enumerate([2.0, 1.0, *[1.5] * 6], 1)]
+    options = {"epochs": 8, "schedule": "plateau", "learning_rate": 1e-9}
+    fitted = fit(
+        small(),
+        images,
+        None,
+        recipe=Recipe(**{**PLAIN, **options}),
+        normalisation=pixel_statistics(images.images),
+        device="cpu",
+        followed=rows,
+    )
+    assert fitted.curves["learning_rate"] == pytest.approx([1e-9] * 7 + [1e-10])
