@@ -161,7 +161,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Puts back what `state` gave in an earlier process."""
+        """Puts back what `state` gave in an earlier process; its tensors may be in memory or on the device."""
         self.network.load_state_dict(state["network"])
         groups = [(group["lr"], group["weight_decay"]) for group in self.optimiser.param_groups]
         self.optimiser.load_state_dict(state["optimiser"])
@@ -171,7 +171,9 @@ class Trainer:
         for name, average in self.averages.items():
             average.restore(state["averages"][name])
         self.best, self.rows, self.seconds = state["best"], state["rows"], state["seconds"]
-        self.begun = Totals(**state["begun"]) if state["begun"]["step"] else None
+        begun = Totals(**state["begun"])
+        begun.sums = {name: value.to(self.how.device) for name, value in begun.sums.items()}
+        self.begun = begun if begun.step else None
 
     def finish(self) -> None:
         """Leaves the result in the network: the best weights under patience, else averaged or last ones."""
