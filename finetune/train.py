@@ -67,11 +67,12 @@ def fit(
     """`network`, trained on `train` by `recipe` and judged after every epoch on `held` (None: not judged).
 
     The same arguments give the same weights on one machine, also where a training was killed and goes on from
-    `checkpoint_folder` (None keeps nothing). Parameters that want no gradient, and the statistics of frozen
-    modules, stay to the bit. `resize` turns augmented images into levels at the network's size; `whiten` says
-    whether a layer that starts from training images is given them (not where weights were loaded). Under the
-    schedule plateau the rate falls after the epochs after which it fell in `followed`, the history of an earlier
-    training, where that is given.
+    `checkpoint_folder` (None keeps nothing): on a processor to the bit, on a GPU within rounding, where the fastest
+    kernels add up in any order and slower ones are not asked for. Parameters that want no gradient, and the
+    statistics of frozen modules, stay to the bit. `resize` turns augmented images into levels at the network's
+    size; `whiten` says whether a layer that starts from training images is given them (not where weights were
+    loaded). Under the schedule plateau the rate falls after the epochs after which it fell in `followed`, the
+    history of an earlier training, where that is given.
 
     Raises `Interrupted` once `stop` says so, with the state kept; PipelineError for a loss that is not finite,
     with the last good checkpoint kept; InvalidInput for a foreign checkpoint, a batch larger than `train`, or
