@@ -72,7 +72,7 @@ def build(
     check_name(name)
     _, room = families.place(name)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # it is built in memory; the generators of GPUs are left alone
         if room is None:
             return _timm(name, class_count=class_count, image_size=image_size, given=options or {})
         resolved = families.resolved(name, room=room, given=options or {})

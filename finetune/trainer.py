@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from finetune import averaging, distributed, engine, evaluate, history, modes, networks
 from finetune.batches import Batch, Batches, Images, Normalisation, Normalise
-from finetune.draws import number
+from finetune.draws import number, reseed
 from finetune.optimisers import optimiser
 from finetune.recipes import Recipe
 from heads import optimise
@@ -119,7 +119,8 @@ class Trainer:
     def loss(self, batch: Batch) -> Step:
         """The smoothed, blended cross-entropy of one batch; counts its plain loss and hits."""
         assert self._forward is not None
-        torch.manual_seed(number((self.how.seed, "network", *batch.key, distributed.rank())))  # dropout, drop path
+        key = (self.how.seed, "network", *batch.key, distributed.rank())
+        reseed(self.how.device, number(key))  # for dropout and drop path
         with evaluate.autocast(self.how.device, self.how.precision):
             logits = self._forward(batch.inputs)
         log_probabilities = logits.float().log_softmax(1)

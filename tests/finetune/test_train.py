@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from extract.errors import InvalidInput, PipelineError
-from finetune import checkpoint, history, modes, networks, run
+from finetune import checkpoint, history, modes, networks, ranges, run
 from finetune.batches import Images, pixel_statistics
 from finetune.recipes import Recipe
 from finetune.train import Interrupted, fit, logits
@@ -136,6 +136,17 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_generator(im
     assert same(runs[0], runs[1])
     assert not same(runs[0], runs[2])
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_on_a_processor_no_generator_of_a_gpu_is_seeded(images, monkeypatch):
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    network = small(dropout=0.5)
+    trained(network, images, epochs=1)
+    normalisation = pixel_statistics(images.images)
+    recipe = Recipe(**PLAIN)
+    ranges.find_learning_rate(network, images, recipe=recipe, normalisation=normalisation, device="cpu", steps=10)
+    assert seeded == []
 
 
 def test_a_batch_in_parts_is_the_whole_batch(images):
