@@ -13,11 +13,9 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 import heads
-from finetune import history
-from finetune.trainer import Trainer
 from pipelines import records, stages
 from pipelines.context import Context
-from pipelines.networks import running, watching
+from pipelines.networks import watching
 from pipelines.predict import classify
 from pipelines.specs import NetworkSpec
 
@@ -171,35 +169,6 @@ def test_with_a_held_out_part_both_scores_are_told_and_patience_keeps_the_best_e
     assert judged[answer["best_epoch"] - 1] == max(judged)
     assert answer["epochs_run"] == len(judged) <= 4
     assert record["temperature"] > 0
-
-
-def test_refit_trains_on_everything_for_the_best_number_of_epochs(pipeline, tmp_path):
-    words = (*WORDS, "--validation", "0.2", "--epochs", 3, "--patience", 2)
-    plain = pipeline("train", *words, "--json").json
-    refitted = pipeline("train", *words, "--refit", "--json").json
-    assert refitted["training_rows"] == 200
-    assert refitted["validation_accuracy"] == plain["validation_accuracy"]  # of the network that chose
-    assert refitted["best_epoch"] == plain["best_epoch"]
-    ours, theirs = (load_file(Path(one["path"]) / "network.safetensors") for one in (refitted, plain))
-    assert int(ours["bn1.num_batches_tracked"]) == plain["best_epoch"] * (200 // 50)
-    assert int(theirs["bn1.num_batches_tracked"]) == plain["best_epoch"] * (160 // 50)
-
-
-def test_a_refit_takes_the_rates_that_held_out_images_chose(pipeline, monkeypatch):
-    fitted, fit = [], running.fit
-
-    def remembered(*arguments, **options):
-        fitted.append(fit(*arguments, **options))
-        return fitted[-1]
-
-    monkeypatch.setattr(running, "fit", remembered)
-    monkeypatch.setattr(Trainer, "held_out", lambda *_: {"held_out_loss": 1.0, "held_out_accuracy": 0.5})
-    monkeypatch.setattr(history, "PLATEAU_EPOCHS", 2)
-    words = (*WORDS, "--epochs", 6, "--validation", "0.2", "--schedule", "plateau", "--warm-up", 0)
-    assert pipeline("train", *words, "--learning-rate", 0.01, "--refit").status == 0
-    chosen, refit = (one.curves["learning_rate"] for one in fitted)
-    assert chosen == pytest.approx([0.01] * 3 + [0.001] * 2 + [0.0001])
-    assert refit == chosen
 
 
 def test_averaged_views_are_reported_apart(pipeline, trained):
