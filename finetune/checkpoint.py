@@ -38,8 +38,11 @@ def save(folder: Path, state: State) -> Path:
     return path
 
 
-def load(folder: Path, *, spec_digest: str, class_names: tuple[str, ...], device: torch.device) -> State | None:
-    """The state in `folder`, on `device`; None where there is no checkpoint.
+def load(folder: Path, *, spec_digest: str, class_names: tuple[str, ...]) -> State | None:
+    """The state in `folder`, in memory; None where there is no checkpoint.
+
+    Whoever puts it back moves what belongs on a device: optimisers count their steps in memory, and on a GPU
+    would wait for it at every step to read that count.
 
     Raises DamagedFile where it is cut short or altered, and InvalidInput where it is of another spec or of
     other classes.
@@ -54,7 +57,7 @@ def load(folder: Path, *, spec_digest: str, class_names: tuple[str, ...], device
             "Delete it to train from the start."
         )
     try:
-        state: State = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+        state: State = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError) as error:
         raise DamagedFile(
             f"{path} must hold tensors and numbers only; got something else ({error}). Delete it."

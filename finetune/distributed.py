@@ -4,7 +4,10 @@ Every process holds all images and makes its own slice of every batch from the s
 all slices on GPUs (SyncBatchNorm); on a CPU, where torch has none, each process normalises by its own slice.
 """
 
+from typing import Any
+
 import torch
+from timm.layers.norm_act import convert_sync_batchnorm
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -25,7 +28,7 @@ def synchronised(network: nn.Module, device: torch.device) -> nn.Module:
     """The network with SyncBatchNorm in place of BatchNorm where several processes train it on GPUs."""
     if world_count() == 1 or device.type == "cpu":
         return network
-    return nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    return convert_sync_batchnorm(network)  # torch's own would lose the activation inside timm's BatchNormAct2d
 
 
 def wrap(network: nn.Module) -> nn.Module:
@@ -56,6 +59,15 @@ def any_says(flag: bool, device: torch.device) -> bool:
     value = torch.tensor(float(flag), device=device)
     distributed.all_reduce(value)
     return bool(value > 0)
+
+
+def from_first(value: Any) -> Any:
+    """The first process' `value`, in all of them."""
+    if world_count() == 1:
+        return value
+    box = [value]
+    distributed.broadcast_object_list(box, src=0)
+    return box[0]
 
 
 def _joined() -> bool:

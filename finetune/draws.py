@@ -32,3 +32,14 @@ def whole(below: int, shape: tuple[int, ...], *, key: Key) -> Tensor:
 def permutation(count: int, *, key: Key) -> Tensor:
     """The numbers below `count` in random order, int64 [count]."""
     return torch.randperm(count, generator=generator(key))
+
+
+def reseed(device: torch.device, seed: int) -> None:
+    """Seeds the global generators that layers on `device` draw from, and no other: the processor's, and that GPU's.
+
+    `torch.manual_seed` seeds those of all GPUs, which would stay so for whoever else draws from them.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        place = torch.cuda.current_device() if device.index is None else device.index
+        torch.cuda.default_generators[place].manual_seed(seed)

@@ -21,9 +21,7 @@ class Keeper:
         if self._folder is None:
             return False
         trainer = self._trainer
-        state = checkpoint.load(
-            self._folder, spec_digest=self._spec_digest, class_names=self._class_names, device=trainer.how.device
-        )
+        state = checkpoint.load(self._folder, spec_digest=self._spec_digest, class_names=self._class_names)
         if state is not None:
             trainer.restore(state)
         if distributed.rank() == 0:

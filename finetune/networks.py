@@ -72,7 +72,7 @@ def build(
     check_name(name)
     _, room = families.place(name)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # it is built in memory; the generators of GPUs are left alone
         if room is None:
             return _timm(name, class_count=class_count, image_size=image_size, given=options or {})
         resolved = families.resolved(name, room=room, given=options or {})
@@ -156,7 +156,7 @@ def whitening_bias(network: nn.Module) -> nn.Parameter | None:
 
 def bias_parameters(network: nn.Module) -> list[nn.Parameter]:
     """The trainable biases of the norm layers, in order: `sprint` trains them at 64 times the learning rate."""
-    kinds = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
+    kinds = (nn.BatchNorm2d, nn.SyncBatchNorm, nn.GroupNorm, nn.LayerNorm)
     found = [module.bias for module in network.modules() if isinstance(module, kinds)]
     return [bias for bias in found if bias is not None and bias.requires_grad]
 

@@ -109,6 +109,7 @@ class _Rising:
             epochs=-(-self._steps // trainer.steps_per_epoch),
             steps_per_epoch=trainer.steps_per_epoch,
             clip_norm=trainer.recipe.clip_norm,
+            clipped=trainer.trainable,
             stop=lambda _: self._is_over(),
         )
         for _ in epochs:

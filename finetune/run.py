@@ -101,7 +101,11 @@ class Run:
         self._clock = time.perf_counter()
 
     def _judged(self, epoch: Epoch, seconds: float) -> history.Row:
-        """The epoch's row, appended to the history; its weights are remembered where they are the best so far."""
+        """The epoch's row, appended to the history; its weights are remembered where they are the best so far.
+
+        The first process judges for all: on a CPU each has BatchNorm statistics of its own, and what they decide by
+        the row (the rate, the end) they must decide alike, or they wait for one another for ever.
+        """
         trainer = self._trainer
         means = distributed.add_up(epoch.totals).means()
         self._check(means, weights=True)
@@ -110,28 +114,31 @@ class Run:
         row |= {name: float(value) for name, value in means.items()}  # type: ignore[arg-type]
         ema = trainer.averages.get("ema")
         with ema.shown() if ema is not None else nullcontext():
-            if self._held is not None:
+            if self._held is not None and distributed.rank() == 0:
                 row |= trainer.held_out(self._held)
+            row = distributed.from_first(row)
             trainer.rows.append(row)
             if trainer.recipe.patience is not None and history.best_epoch(trainer.rows) == len(trainer.rows):
                 trainer.keep_best()
         return row
 
     def _after_step(self, totals: Totals) -> bool:
-        """Looks at the losses now and then; whether to stop here (with several processes only between epochs)."""
+        """Looks at the losses now and then; whether to stop here. Several processes end only between epochs."""
         now = time.perf_counter()
         if self._warm is None:
             self._warm, self._looked = (now, totals.step), now
         if now - self._looked > self._look_seconds:
             self._looked = now
-            self._check(totals.means(), weights=False)
+            if distributed.world_count() == 1:  # each looks at another moment, and must not leave the others alone
+                self._check(totals.means(), weights=False)
             self._tell(totals, None)
         return self._stop is not None and distributed.world_count() == 1 and self._stop()
 
     def _check(self, means: dict[str, Any], *, weights: bool) -> None:
-        """Raises where the mean loss, or with `weights` any weight, is no finite number."""
+        """Raises where the mean loss, or with `weights` any weight, is no finite number in any of the processes."""
         loss, trainer = means["train_loss"], self._trainer
-        if not math.isfinite(loss) or (weights and not trainer.is_finite()):
+        lost = not math.isfinite(loss) or (weights and not trainer.is_finite())
+        if distributed.any_says(lost, trainer.how.device):
             raise PipelineError(
                 f"training must keep a finite loss and weights; got a loss of {loss} in epoch "
                 f"{len(trainer.rows) + 1}. {self._keeper.what_is_kept()}; "

@@ -1,7 +1,7 @@
 """Fits one network by a recipe: every epoch judged, kept and told; resumed as if never stopped."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -58,6 +58,7 @@ def fit(
     class_names: tuple[str, ...] = (),
     resize: nn.Module | None = None,
     whiten: bool = True,
+    followed: history.History | None = None,
     tensorboard: Path | None = None,
     progress: Callable[[Moment], None] | None = None,
     notice: Callable[[str], None] | None = None,
@@ -66,9 +67,12 @@ def fit(
     """`network`, trained on `train` by `recipe` and judged after every epoch on `held` (None: not judged).
 
     The same arguments give the same weights on one machine, also where a training was killed and goes on from
-    `checkpoint_folder` (None keeps nothing). Parameters that want no gradient, and the statistics of frozen
-    modules, stay to the bit. `resize` turns augmented images into levels at the network's size; `whiten` says
-    whether a layer that starts from training images is given them (not where weights were loaded).
+    `checkpoint_folder` (None keeps nothing): on a processor to the bit, on a GPU within rounding, where the fastest
+    kernels add up in any order and slower ones are not asked for. Parameters that want no gradient, and the
+    statistics of frozen modules, stay to the bit. `resize` turns augmented images into levels at the network's
+    size; `whiten` says whether a layer that starts from training images is given them (not where weights were
+    loaded). Under the schedule plateau the rate falls after the epochs after which it fell in `followed`, the
+    history of an earlier training, where that is given.
 
     Raises `Interrupted` once `stop` says so, with the state kept; PipelineError for a loss that is not finite,
     with the last good checkpoint kept; InvalidInput for a foreign checkpoint, a batch larger than `train`, or
@@ -79,7 +83,9 @@ def fit(
     network = distributed.synchronised(network.to(place, memory_format=torch.channels_last), place)  # type: ignore[call-overload]
     resize = resize.to(place) if resize is not None else None
     train, held = train.to(place), held.to(place) if held is not None else None
-    how = _how(network, train, recipe=recipe, normalisation=normalisation, seed=seed, resize=resize)
+    how = replace(
+        _how(network, train, recipe=recipe, normalisation=normalisation, seed=seed, resize=resize), followed=followed
+    )
     with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         trainer = Trainer(network, train, recipe=recipe, how=how)
         keeper = Keeper(trainer, checkpoint_folder, spec_digest=spec_digest, class_names=class_names)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from finetune import averaging, distributed, engine, evaluate, history, modes, networks
 from finetune.batches import Batch, Batches, Images, Normalisation, Normalise
-from finetune.draws import number
+from finetune.draws import number, reseed
 from finetune.optimisers import optimiser
 from finetune.recipes import Recipe
 from heads import optimise
@@ -23,7 +23,10 @@ WHITENING_IMAGES = 5000
 
 @dataclass(frozen=True)
 class How:
-    """What a training is given beside its images: normalisation, seed, device, resolved engine, and a resize."""
+    """What a training is given beside its images: normalisation, seed, device, resolved engine, and a resize.
+
+    `followed` is the history of an earlier training, by whose plateaus the rate falls in place of its own.
+    """
 
     normalisation: Normalisation
     seed: int
@@ -31,6 +34,7 @@ class How:
     precision: str
     engine: str
     resize: nn.Module | None
+    followed: history.History | None = None
 
 
 class Trainer:
@@ -53,6 +57,8 @@ class Trainer:
         )
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.optimiser = optimiser(network, recipe)
+        # An optimiser may hold views of the weights instead (Muon), whose gradients come only with its step.
+        self.trainable = [weight for weight in network.parameters() if weight.requires_grad]
         if recipe.batchnorm == "adapted":
             modes.adapt_batch_norm(network, steps_per_epoch=self.steps_per_epoch)
         self.averages: dict[str, Any] = {}
@@ -82,7 +88,11 @@ class Trainer:
         factor = schedule(shape, total_steps=total, warm_up=self.recipe.warm_up)
         if self.recipe.schedule != "plateau":
             return factor
-        return lambda step: factor(step) * history.plateau_factor(self.rows)
+        return lambda step: factor(step) * history.plateau_factor(self._judged_rows())
+
+    def _judged_rows(self) -> history.History:
+        """The epochs done by which a plateau is judged: this training's own, or as many of the followed one's."""
+        return self.rows if self.how.followed is None else self.how.followed[: len(self.rows)]
 
     def rate(self, step: int) -> float:
         """The learning rate of update number `step` (from 0) of the whole training, without multipliers."""
@@ -99,6 +109,7 @@ class Trainer:
             steps_per_epoch=self.steps_per_epoch,
             first_epoch=len(self.rows),
             clip_norm=self.recipe.clip_norm,
+            clipped=self.trainable,
             after_step=self._after_step() if self.averages else None,
             accumulate=self.recipe.accumulate,
             begun=self.begun,
@@ -108,7 +119,8 @@ class Trainer:
     def loss(self, batch: Batch) -> Step:
         """The smoothed, blended cross-entropy of one batch; counts its plain loss and hits."""
         assert self._forward is not None
-        torch.manual_seed(number((self.how.seed, "network", *batch.key, distributed.rank())))  # dropout, drop path
+        key = (self.how.seed, "network", *batch.key, distributed.rank())
+        reseed(self.how.device, number(key))  # for dropout and drop path
         with evaluate.autocast(self.how.device, self.how.precision):
             logits = self._forward(batch.inputs)
         log_probabilities = logits.float().log_softmax(1)
@@ -150,7 +162,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Puts back what `state` gave in an earlier process."""
+        """Puts back what `state` gave in an earlier process; its tensors may be in memory or on the device."""
         self.network.load_state_dict(state["network"])
         groups = [(group["lr"], group["weight_decay"]) for group in self.optimiser.param_groups]
         self.optimiser.load_state_dict(state["optimiser"])
@@ -160,7 +172,9 @@ class Trainer:
         for name, average in self.averages.items():
             average.restore(state["averages"][name])
         self.best, self.rows, self.seconds = state["best"], state["rows"], state["seconds"]
-        self.begun = Totals(**state["begun"]) if state["begun"]["step"] else None
+        begun = Totals(**state["begun"])
+        begun.sums = {name: value.to(self.how.device) for name, value in begun.sums.items()}
+        self.begun = begun if begun.step else None
 
     def finish(self) -> None:
         """Leaves the result in the network: the best weights under patience, else averaged or last ones."""

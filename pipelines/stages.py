@@ -151,7 +151,13 @@ def network_inputs(
     """The key of a spec here and now, and what training it needs beside that."""
     with processes.in_turn():
         located = locate_images(spec, context.workspace)
-    key = resolve_network(spec, located=located, device=context.device, workspace=context.workspace)
+    key = resolve_network(
+        spec,
+        located=located,
+        device=context.device,
+        workspace=context.workspace,
+        processes=processes.count(),
+    )
     source = weights_source(str(spec.weights), context.workspace)
     heading = _heading(spec, context)
     return key, training.Inputs(located, source, context, heading, spec.speed(), tensorboard)

@@ -21,7 +21,8 @@ def train_command(
     """Train a network from scratch by a recipe, and score it once on the test split.
 
     A recipe is a named set of the options below it; each can be given one by one. Interrupted (Ctrl-C, SIGTERM)
-    or killed, the same command goes on where it stopped, and the result is the same to the bit.
+    or killed, the same command goes on where it stopped, and the result is that of an uninterrupted training: on a
+    processor to the bit, on a GPU within rounding.
     """
     answer(run, network_options.spec(run, given), tensorboard, find_learning_rate=find_learning_rate, plot=plot)
 

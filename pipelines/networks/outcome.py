@@ -16,7 +16,7 @@ from finetune import engine, networks
 from finetune.recipes import RECIPES
 from finetune.train import Fitted
 from pipelines import records
-from pipelines.networks import kept
+from pipelines.networks import kept, processes
 from pipelines.networks.starts import Form
 from pipelines.specs import NetworkKey
 
@@ -64,7 +64,7 @@ def keep(key: NetworkKey, result: Result, *, workspace: Path) -> dict[str, Any]:
     folder = records.folder(workspace, key.run())
     with locked(folder):
         sidecar = kept.Sidecar(
-            key.network, result.how.architecture, result.how.class_names, result.how.preprocessing, asdict(key)
+            key.network, result.how.architecture, result.how.class_names, result.how.preprocessing, key.as_dict()
         )
         kept.keep(result.final.network, folder, sidecar=sidecar)
         records.keep_logits(folder / records.LOGITS_NAME, result.logits, labels=result.labels)
@@ -136,7 +136,7 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
         "run": key.run(),
         "kind": "network",
         "name": name(key),
-        "key": asdict(key),
+        "key": key.as_dict(),
         **facts(key, class_names=result.how.class_names),
         "image_size": size[0],
         "preprocessing": result.how.preprocessing.as_dict(),
@@ -150,6 +150,7 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
         "parameters": sum(one.numel() for one in final.network.parameters()),
         "flops": engine.forward_flops(final.network, (size[0], size[1])),
         "images_per_second": final.images_per_second,
+        "processes": processes.count(),
         "peak_memory_bytes": _peak_memory(final.network),
     }
     if result.held_out is not None:

@@ -8,12 +8,14 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInput, PipelineError
 from pipelines.context import Context
 
 Answer = TypeVar("Answer")
+PATIENCE = timedelta(hours=24)  # how long the others wait: the first may be downloading, extracting, decoding
 
 
 def count() -> int:
@@ -32,24 +34,42 @@ def joined(context: Context) -> Iterator[Context]:
     if count() == 1:
         yield context
         return
+    import torch
     from torch import distributed
 
-    on_gpu = context.device.startswith("cuda")
-    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    on_gpu, place = context.device.startswith("cuda"), _number("LOCAL_RANK", 0)
+    if on_gpu:
+        torch.cuda.set_device(place)  # else every process would open a context on the first GPU, and NCCL would use it
+    # Messages between processes are objects in memory: gloo carries them, and waits without a GPU being busy.
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=PATIENCE)
     try:
-        yield replace(context, device=f"cuda:{_number('LOCAL_RANK', 0)}") if on_gpu else context
+        yield replace(context, device=f"cuda:{place}") if on_gpu else context
     finally:
         distributed.destroy_process_group()
 
 
 @contextlib.contextmanager
 def in_turn() -> Iterator[None]:
-    """The first process runs the body before the others, which then find what it made."""
-    if count() > 1 and rank() > 0:
-        _wait()
-    yield
-    if count() > 1 and rank() == 0:
-        _wait()
+    """The first process runs the body before the others, which then find what it made.
+
+    Where the body fails in the first, the others are told and raise `PipelineError` in place of running it: one
+    mistake would be made as often as there are processes, and what is half made is not to be relied on.
+    """
+    if count() == 1:
+        yield
+    elif rank():
+        _check_first(_told(None))
+        yield
+    else:
+        failure: str | None = "it was interrupted"
+        try:
+            yield
+            failure = None
+        except Exception as error:
+            failure = str(error) or type(error).__name__
+            raise
+        finally:
+            _told(failure)
 
 
 def together(ask: Callable[[], Answer], *, known: Callable[[], bool], work: Callable[[], Any]) -> Answer:
@@ -73,10 +93,12 @@ def _told(value: Any) -> Any:
     return box[0]
 
 
-def _wait() -> None:
-    from torch import distributed
-
-    distributed.barrier()
+def _check_first(failure: str | None) -> None:
+    if failure is not None:
+        raise PipelineError(
+            f"the first process must have made what the others need; got a failure there: {failure} "
+            "Mend that, and start all of them again."
+        )
 
 
 def _number(name: str, otherwise: int) -> int:

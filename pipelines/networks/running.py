@@ -13,6 +13,7 @@ from extract.images import ImageSet, subset
 from extract.runtime import Stopwatch
 from finetune import ranges
 from finetune.batches import Images
+from finetune.history import History
 from finetune.recipes import Recipe
 from finetune.train import Fitted, fit
 from pipelines.networks import answering, pixels, starts
@@ -85,7 +86,7 @@ class Run:
         final = chosen
         if self.key.refit:
             again = replace(self.recipe, epochs=max(chosen.best_epoch, 1), patience=None)
-            final = self._trained(np.arange(len(every)), None, recipe=again, phase="refit")
+            final = self._trained(np.arange(len(every)), None, recipe=again, phase="refit", followed=chosen.history)
         fit_seconds, watch = watch.seconds(), Stopwatch(self.context.device)
         test = self.loaded.splits["test"]
         averaged = self.recipe.tta != "none"
@@ -103,7 +104,15 @@ class Run:
             evaluation_seconds=watch.seconds(),
         )
 
-    def _trained(self, rows: np.ndarray, held: Images | None, *, recipe: Recipe, phase: str) -> Fitted:
+    def _trained(
+        self,
+        rows: np.ndarray,
+        held: Images | None,
+        *,
+        recipe: Recipe,
+        phase: str,
+        followed: History | None = None,
+    ) -> Fitted:
         key, context = self.key, self.context
         start, train = self._begin(rows)
         if key.mode == "frozen":
@@ -122,6 +131,7 @@ class Run:
                 class_names=self.how.class_names,
                 resize=self.loaded.resize,
                 whiten=key.weights == "none",
+                followed=followed,
                 tensorboard=self.inputs.tensorboard,
                 progress=Watch(context, images=len(train)).moment,
                 notice=context.notice,

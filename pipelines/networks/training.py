@@ -1,7 +1,6 @@
 """Images x network -> a run: the network trained, scored once, kept. What the train stage computes."""
 
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ def _keep_failure(key: NetworkKey, error: Exception, *, workspace: Path) -> None
         run=key.run(),
         kind="network",
         name=outcome.name(key),
-        key=asdict(key),
+        key=key.as_dict(),
         error=str(error) or type(error).__name__,
         facts=outcome.facts(key, class_names=()),
     )

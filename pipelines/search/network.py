@@ -2,7 +2,7 @@
 
 import functools
 import shutil
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +70,7 @@ class NetworkSubject(Subject):
         return {name: entry for name, entry in space.items() if getattr(self._spec, name) is None}
 
     def key(self) -> dict[str, Any]:
-        return asdict(self._key)
+        return self._key.as_dict()
 
     def check(self, options: dict[str, Any]) -> None:
         from finetune import networks

@@ -18,7 +18,7 @@ from pipelines.specs.head import HeadSpec
 from pipelines.specs.own import own_run
 from pipelines.specs.values import at_least_one, checked_seed, one_of
 
-NETWORK_VERSION = 1  # raised when the same key must give another network
+NETWORK_VERSION = 2  # raised when the same key must give another network
 MODES = ("scratch", "full", "head-first", "partial:K", "frozen")
 SCRATCH_RECIPE, FINETUNE_RECIPE = "short", "gentle"
 RECIPE_OPTIONS = tuple(one.name for one in fields(Recipe))
@@ -142,7 +142,8 @@ class NetworkKey:
 
     `recipe_options` are all options of the recipe but those that change only speed, the precision resolved.
     `weights` is "run" for an own run, which `weights_run` names. `timm` is in it because architectures,
-    preprocessing and hub weights are timm's.
+    preprocessing and hub weights are timm's, `processes` because each draws its own dropout, and normalises by its
+    own slice of a batch on a CPU and its own parts of one on a GPU; one process alone is not mentioned.
     """
 
     stage_version: int
@@ -164,10 +165,18 @@ class NetworkKey:
     recipe: str | None
     recipe_options: dict[str, Any]
     seed: int
+    processes: int = 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """The key by field."""
+        values = asdict(self)
+        if self.processes == 1:
+            del values["processes"]
+        return values
 
     def text(self) -> str:
         """The key as canonical JSON, which is what joblib hashes."""
-        return canonical_json(asdict(self))
+        return canonical_json(self.as_dict())
 
     def digest(self) -> str:
         """sha256 of the key's text."""
@@ -183,8 +192,13 @@ class NetworkKey:
         return cls(**json.loads(text))
 
 
-def resolve_network(spec: NetworkSpec, *, located: datasets.Located, device: str, workspace: Path) -> NetworkKey:
-    """The key of a spec, for data that was found and a resolved device. Reads the weights file, if there is one."""
+def resolve_network(
+    spec: NetworkSpec, *, located: datasets.Located, device: str, workspace: Path, processes: int = 1
+) -> NetworkKey:
+    """The key of a spec, for data that was found, a resolved device and so many processes that train together.
+
+    Reads the weights file, if there is one.
+    """
     given = str(spec.weights)
     run = own_run(given, workspace)
     file = None if run or given == "none" else weights.weights_file(given, backbone=spec.network)
@@ -214,6 +228,7 @@ def resolve_network(spec: NetworkSpec, *, located: datasets.Located, device: str
         recipe=None if spec.mode == "frozen" else str(spec.recipe),
         recipe_options=options,
         seed=spec.seed,
+        processes=1 if spec.mode == "frozen" else processes,
     )
 
 

@@ -12,10 +12,11 @@ import torch
 from extract.errors import DamagedFile, InvalidInput
 from finetune import checkpoint, history, networks
 from finetune.batches import Images
+from finetune.keeper import Keeper
 from finetune.recipes import Recipe
 from finetune.train import Interrupted, fit
+from finetune.trainer import How, Trainer
 
-CPU = torch.device("cpu")
 NAMES = ("cat", "dog")
 
 
@@ -92,6 +93,27 @@ def test_stopped_after_any_update_it_goes_on_to_the_same_bits(tmp_path, options)
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3, 4]
 
 
+@pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_what_an_optimiser_counts_in_memory_is_put_back_there_and_the_rest_on_the_device(tmp_path, optimiser):
+    looks = iter([False, True])
+    with pytest.raises(Interrupted):
+        trained(tmp_path, optimiser=optimiser, stop=lambda: next(looks))
+    device = torch.device("meta")  # stands for a GPU
+    network = networks.build("resnet20", class_count=10, image_size=16, options={"depth": 8, "width": 0.5})
+    how = How(((0.5,) * 3, (0.3,) * 3), 0, device, "float32", "eager", None)
+    recipe = Recipe(batch_size=20, optimiser=optimiser, compile="off")
+    trainer = Trainer(network.to(device), images(), recipe=recipe, how=how)
+    assert Keeper(trainer, tmp_path, spec_digest="one", class_names=NAMES).resume(None)
+    state = trainer.optimiser.state_dict()
+    parts = [one["state"] for one in state.get("parts", [state])]
+    held = [item for part in parts for one in part.values() for item in one.items()]
+    assert {value.device.type for name, value in held if name == "step"} == {"cpu"}
+    assert {value.device.type for name, value in held if name != "step"} == {"meta"}
+    assert trainer.begun is not None
+    assert {value.device.type for value in trainer.begun.sums.values()} == {"meta"}
+
+
 def test_a_finished_training_is_not_trained_again(tmp_path):
     first = facts(trained(tmp_path))
     assert facts(trained(tmp_path, stop=lambda: True)) == first
@@ -127,14 +149,14 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path):
 
     checkpoint.save(tmp_path, {"spec_digest": "one", "class_names": [], "network": Evil()})
     with pytest.raises(DamagedFile, match="must hold tensors and numbers only"):
-        checkpoint.load(tmp_path, spec_digest="one", class_names=(), device=CPU)
+        checkpoint.load(tmp_path, spec_digest="one", class_names=())
 
 
 def test_a_checkpoint_leaves_no_other_file(tmp_path):
-    assert checkpoint.load(tmp_path, spec_digest="", class_names=(), device=CPU) is None
+    assert checkpoint.load(tmp_path, spec_digest="", class_names=()) is None
     for step in range(2):
         checkpoint.save(tmp_path, {"spec_digest": "", "class_names": [], "step": step})
     assert [path.name for path in tmp_path.iterdir()] == [checkpoint.NAME]
-    state = checkpoint.load(tmp_path, spec_digest="", class_names=(), device=CPU)
+    state = checkpoint.load(tmp_path, spec_digest="", class_names=())
     assert state is not None
     assert state["step"] == 1

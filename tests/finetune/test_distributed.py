@@ -9,15 +9,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from finetune import checkpoint
+from finetune import checkpoint, distributed, networks
 
 SCRIPT = Path(__file__).with_name("together.py")
+AGREED = Path(__file__).with_name("agreed.py")
+TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+
+pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
 
 
-def run(out, *launcher):
+def run(out, script):
     out.mkdir()
     ended = subprocess.run(
-        [sys.executable, *launcher, str(SCRIPT), str(out)],
+        [sys.executable, *TWO, str(script), str(out)],
         capture_output=True,
         text=True,
         check=False,
@@ -28,9 +32,8 @@ def run(out, *launcher):
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
 def test_two_processes_give_the_weights_of_one_within_rounding(tmp_path):
-    run(tmp_path / "two", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    run(tmp_path / "two", SCRIPT)
     runpy.run_path(str(SCRIPT))["main"](tmp_path / "one")
     one = torch.load(tmp_path / "one" / "rank0.pt")
     ranks = [torch.load(tmp_path / "two" / f"rank{rank}.pt") for rank in range(2)]
@@ -41,3 +44,28 @@ def test_two_processes_give_the_weights_of_one_within_rounding(tmp_path):
         for name in ("train_loss", "train_accuracy", "held_out_loss", "learning_rate"):
             assert first[name] == pytest.approx(alone[name], abs=2e-3)
     assert (tmp_path / "two" / "kept" / checkpoint.NAME).exists()
+
+
+def test_two_processes_judge_alike_and_end_together(tmp_path):
+    run(tmp_path / "two", AGREED)
+    first, second = (torch.load(tmp_path / "two" / f"rank{rank}.pt") for rank in range(2))
+    assert first["history"] == second["history"]
+    assert {"train_loss", "held_out_loss", "held_out_accuracy"} <= set(first["history"][0])
+    assert len({row["learning_rate"] for row in first["history"]}) > 1
+    assert first["ending"] == second["ending"]
+    assert first["ending"].startswith("training must keep a finite loss and weights; got")
+
+
+@pytest.mark.parametrize("name", ["resnet20", "preact20", "vgg11", "densenet-bc-40-12", "sprint"])
+def test_synchronised_a_network_computes_what_it_did_and_its_norms_are_known(monkeypatch, name):
+    network = networks.build(name, class_count=10, image_size=32).eval()
+    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected, biases = network(images), networks.bias_parameters(network)
+        monkeypatch.setattr(distributed, "world_count", lambda: 2)
+        converted = distributed.synchronised(network, torch.device("cuda"))
+        kinds = {type(module).__name__ for module in converted.modules() if "BatchNorm" in type(module).__name__}
+        assert kinds <= {"SyncBatchNorm", "SyncBatchNormAct"}
+        assert bool(kinds) == bool(biases)
+        assert torch.equal(converted(images), expected)
+    assert list(map(id, networks.bias_parameters(converted))) == list(map(id, biases))

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from extract.errors import InvalidInput, PipelineError
-from finetune import checkpoint, history, modes, networks, run
+from finetune import checkpoint, history, modes, networks, ranges, run
 from finetune.batches import Images, pixel_statistics
 from finetune.recipes import Recipe
 from finetune.train import Interrupted, fit, logits
@@ -138,6 +138,17 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_generator(im
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_on_a_processor_no_generator_of_a_gpu_is_seeded(images, monkeypatch):
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    network = small(dropout=0.5)
+    trained(network, images, epochs=1)
+    normalisation = pixel_statistics(images.images)
+    recipe = Recipe(**PLAIN)
+    ranges.find_learning_rate(network, images, recipe=recipe, normalisation=normalisation, device="cpu", steps=10)
+    assert seeded == []
+
+
 def test_a_batch_in_parts_is_the_whole_batch(images):
     whole, parts = (
         trained(small("group"), images, epochs=1, accumulate=count, clip_norm=0.5, label_smoothing=0.1)
@@ -155,6 +166,14 @@ def test_clipping_bounds_what_an_update_can_do(images):
         ((one - other) ** 2).sum() for one, other in zip(network.parameters(), before.parameters(), strict=True)
     )
     assert moved.item() ** 0.5 == pytest.approx(1e-3, rel=1e-2)
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "muon"])
+def test_clipping_sees_the_gradients_of_all_weights_whatever_moves_them(images, optimiser):
+    network = small("group")  # in its first update the inner kernels have no gradient yet
+    trained(network, images, epochs=5, batch_size=100, clip_norm=1e-3, optimiser=optimiser, learning_rate=0.01)
+    norms = torch.stack([weight.grad.norm() for weight in network.parameters()])  # those of the last update
+    assert norms.norm().item() == pytest.approx(1e-3, rel=1e-2)
 
 
 def test_early_stopping_keeps_the_best_weights(images):
@@ -188,7 +207,7 @@ def test_a_diverging_run_ends_with_one_sentence_and_the_last_good_checkpoint(ima
     assert "\n" not in str(raised.value)
     rows = [json.loads(line) for line in (tmp_path / history.NAME).read_text().splitlines()]
     assert all(math.isfinite(row["train_loss"]) for row in rows)
-    kept = checkpoint.load(tmp_path, spec_digest="", class_names=(), device=torch.device("cpu"))
+    kept = checkpoint.load(tmp_path, spec_digest="", class_names=())
     if kept is not None:
         assert len(kept["rows"]) == len(rows)
         assert all(value.isfinite().all() for value in kept["network"].values())
@@ -244,3 +263,18 @@ def test_plateau_acts_in_training(images):
     rates = fitted.curves["learning_rate"]
     expected = [1e-9 * history.plateau_factor(fitted.history[:epoch]) for epoch in range(8)]
     assert rates == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_training_that_follows_another_takes_its_plateaus(images):
+    rows = [row(number, 0.5, loss) for number, loss in enumerate([2.0, 1.0, *[1.5] * 6], 1)]
+    options = {"epochs": 8, "schedule": "plateau", "learning_rate": 1e-9}
+    fitted = fit(
+        small(),
+        images,
+        None,
+        recipe=Recipe(**{**PLAIN, **options}),
+        normalisation=pixel_statistics(images.images),
+        device="cpu",
+        followed=rows,
+    )
+    assert fitted.curves["learning_rate"] == pytest.approx([1e-9] * 7 + [1e-10])

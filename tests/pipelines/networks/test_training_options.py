@@ -61,6 +61,20 @@ def test_a_key_comes_back_from_its_text(tmp_path):
     assert NetworkKey.from_text(one.text()) == one
 
 
+def test_several_processes_are_another_run_unless_nothing_is_trained(tmp_path):
+    def together(count, **given):
+        spec = NetworkSpec(validation="0.1", **given)
+        located = Located("digits", "0" * 64, None)
+        return resolve_network(spec, located=located, device="cpu", workspace=tmp_path, processes=count)
+
+    alone, two, frozen = together(1), together(2), {"mode": "frozen", "weights": "untrained"}
+    assert "processes" not in alone.as_dict()
+    assert two.as_dict() == {**alone.as_dict(), "processes": 2}
+    assert NetworkKey.from_text(two.text()) == two
+    assert len({alone.run(), two.run(), together(3).run()}) == 3
+    assert together(1, **frozen).run() == together(2, **frozen).run()
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_is_its_own_unless_overridden(name):
     assert NetworkSpec(recipe=name).whole_recipe() == RECIPES[name]

@@ -1,0 +1,56 @@
+"""Processes that train together: each has its own GPU, and a failure of the first ends the others too."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipelines.context import Context
+from pipelines.networks import processes
+
+SCRIPT = Path(__file__).with_name("turns.py")
+
+
+def started(folder: Path, rank: int, port: int) -> subprocess.Popen:
+    world = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **world, "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+def test_the_first_works_before_the_others_and_where_it_fails_they_fail_with_its_sentence(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    both = [started(tmp_path, rank, port) for rank in range(2)]
+    outs = [one.communicate(timeout=120) for one in both]
+    assert [one.returncode for one in both] == [0, 0], outs
+    first, second = (out.splitlines() for out, _ in outs)
+    assert first == ["by the first", "InvalidInput: data must be a folder; got none. Name one."]
+    assert second[0] == "by the first"
+    assert second[1].startswith("PipelineError: the first process must have made what the others need; got a failure")
+    assert "data must be a folder; got none. Name one. Mend that" in second[1]
+
+
+@pytest.mark.parametrize(("device", "backend"), [("cuda", "cpu:gloo,cuda:nccl"), ("cpu", "gloo")])
+def test_every_process_takes_its_own_gpu_before_it_joins_and_messages_need_none(monkeypatch, tmp_path, device, backend):
+    did = []
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    monkeypatch.setattr(torch.cuda, "set_device", lambda place: did.append(("device", place)))
+    monkeypatch.setattr(
+        torch.distributed, "init_process_group", lambda name, timeout: did.append((name, timeout.total_seconds()))
+    )
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: did.append("left"))
+    with processes.joined(Context(tmp_path, device)) as here:
+        assert here.device == ("cuda:3" if device == "cuda" else "cpu")
+    assert did == [*([("device", 3)] if device == "cuda" else []), (backend, 24 * 3600.0), "left"]
