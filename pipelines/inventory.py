@@ -148,4 +148,10 @@ def _lock_of(kept: Kept) -> Path:
         return kept.path
     if kept.kind == FEATURES or _is_half_made(kept.path):
         return kept.path.with_name(kept.path.name.removesuffix(".partial") + ".lock")
-    return kept.path.parent.with_name(kept.path.parent.name + ".lock")
+    folder, above = kept.path.parent, kept.path.parent.parent
+    places = (
+        folder.with_name(f"{folder.name}.lock"),
+        above.with_name(f"{above.name}.lock"),  # checkpoints/<run>/<phase>/: the training's, `networks.alone`
+        above.with_name("leases") / f"{folder.name}.lock",  # searches/<name>/trials/<number>/: the trial's lease
+    )
+    return next((place for place in places if place.exists()), places[0])
