@@ -94,11 +94,14 @@ def parse_size(text: str) -> int:
 
 
 def _kind(path: Path, workspace: Path) -> str:
-    if path.suffix in (".partial", ".lock") or path.name.startswith((".probe-", ".writable")):
+    parts = path.relative_to(workspace).parts
+    if path.suffix == ".lock" or path.name.startswith((".probe-", ".writable")):
+        return LEFT
+    if any(part.endswith(".partial") for part in parts):  # also what stands in a folder that is not whole
         return LEFT
     if path.name == CHECKPOINT_NAME:
         return CHECKPOINTS
-    return FOLDERS.get(path.relative_to(workspace).parts[0], OTHERS)
+    return FOLDERS.get(parts[0], OTHERS)
 
 
 def _turn(workspace: Path, kept: Kept) -> int | None:
