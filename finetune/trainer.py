@@ -19,6 +19,7 @@ from heads.schedule import Schedule, schedule
 
 WHITENING_EPOCHS = 3  # airbench: the bias of the whitening layer is trained for so long
 WHITENING_IMAGES = 5000
+WHITENING_PIXELS = WHITENING_IMAGES * 32 * 32  # of enlarged images: as many patches as of CIFAR's, for as much memory
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,16 @@ class Trainer:
         """Begins a training that no checkpoint goes on with; a whitening layer is computed from `train`, if given."""
         if train is not None and networks.whitening_bias(self.network) is not None:
             normalise = Normalise(self.how.normalisation).to(self.how.device)
-            networks.whiten(self.network, normalise(train.images[:WHITENING_IMAGES]))
+            networks.whiten(self.network, normalise(self._seen(train)))
         self._start_averages()
+
+    def _seen(self, train: Images) -> Tensor:
+        """The first training images as levels [N, 3, H, W] at the size at which the network sees them."""
+        images, resize = train.images[:WHITENING_IMAGES], self.how.resize
+        if resize is None:
+            return images
+        height, width = resize(images[:1]).shape[2:]
+        return resize(images[: max(WHITENING_PIXELS // (height * width), 1)])
 
     def _start_averages(self) -> None:
         """Begins EMA and lookahead at the present weights."""
