@@ -138,6 +138,7 @@ class Run:
             seed=self.key.seed,
             device=self.context.device,
             resize=self.loaded.resize,
+            whiten=self.key.weights == "none",
             progress=lambda done, total: self.context.progress(done, total, "rates"),
         )
 
