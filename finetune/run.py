@@ -85,6 +85,7 @@ class Run:
         """One epoch, whole or cut short."""
         trainer, seconds = self._trainer, time.perf_counter() - self._clock
         trainer.seconds += seconds
+        trainer.epoch_seconds += seconds
         if not epoch.complete:
             self._check(epoch.means, weights=True)
             trainer.begun = epoch.totals
@@ -94,7 +95,8 @@ class Run:
         self._here_seconds += seconds
         self._here_steps += epoch.totals.step - self._first_step
         self._first_step = 0
-        row = self._judged(epoch, seconds)
+        row = self._judged(epoch, trainer.epoch_seconds)
+        trainer.epoch_seconds = 0.0
         self._keeper.keep(row)
         self._record(row)
         self._tell(epoch.totals, row)

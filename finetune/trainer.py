@@ -35,12 +35,16 @@ class How:
 
 
 class Trainer:
-    """A network on its way through a recipe. `rows` is the history, `seconds` what the updates have taken."""
+    """A network on its way through a recipe. `rows` is the history.
+
+    `seconds` is what the updates have taken, `epoch_seconds` those of the epoch that is not over, earlier processes'
+    included.
+    """
 
     def __init__(self, network: nn.Module, train: Images, *, recipe: Recipe, how: How) -> None:
         self.network, self.recipe, self.how = network, recipe, how
         self.rows: history.History = []
-        self.seconds = 0.0
+        self.seconds = self.epoch_seconds = 0.0
         self.best: dict[str, Tensor] = {}
         self.begun: Totals | None = None
         self.batches = Batches(
@@ -156,6 +160,7 @@ class Trainer:
             "rows": self.rows,
             "begun": {"step": begun.step, "row_count": begun.row_count, "sums": begun.sums},
             "seconds": self.seconds,
+            "epoch_seconds": self.epoch_seconds,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -169,6 +174,7 @@ class Trainer:
         for name, average in self.averages.items():
             average.restore(state["averages"][name])
         self.best, self.rows, self.seconds = state["best"], state["rows"], state["seconds"]
+        self.epoch_seconds = state.get("epoch_seconds", 0.0)  # a checkpoint of an earlier version has none
         self.begun = Totals(**state["begun"]) if state["begun"]["step"] else None
 
     def finish(self) -> None:

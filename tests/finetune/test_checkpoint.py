@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,23 @@ def test_stopped_after_any_update_it_goes_on_to_the_same_bits(tmp_path, options)
     assert facts(fitted) == expected
     lines = (tmp_path / "stopped" / history.NAME).read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3, 4]
+
+
+def test_the_seconds_of_an_epoch_are_those_of_all_processes_that_took_part(tmp_path):
+    looks = 0
+
+    def stop():
+        nonlocal looks
+        looks += 1
+        time.sleep(0.2)
+        return looks == 2  # of the three updates of the first epoch
+
+    with pytest.raises(Interrupted):
+        trained(tmp_path, stop=stop, epochs=2)
+    fitted = trained(tmp_path, epochs=2)
+    first, second = (row["seconds"] for row in fitted.history)
+    assert first > 0.4
+    assert first + second == pytest.approx(fitted.train_seconds, abs=0.01)
 
 
 def test_a_finished_training_is_not_trained_again(tmp_path):
