@@ -65,17 +65,22 @@ class Run:
 
     def to_the_end(self) -> None:
         """Runs what is left of the epochs, keeps every one, and leaves the result in the network."""
+        try:
+            if not self._is_over():
+                self._train()
+        finally:
+            if self._board is not None:
+                self._board.close()
+        self._trainer.finish()
+
+    def _train(self) -> None:
         trainer = self._trainer
-        if not self._is_over():
-            for epoch in trainer.epochs(stop=self._after_step):
-                self._take(epoch)
-                if self._is_over():
-                    break
-                if distributed.any_says(self._stop is not None and self._stop(), trainer.how.device):
-                    raise self._interrupted()
-        if self._board is not None:
-            self._board.close()
-        trainer.finish()
+        for epoch in trainer.epochs(stop=self._after_step):
+            self._take(epoch)
+            if self._is_over():
+                break
+            if distributed.any_says(self._stop is not None and self._stop(), trainer.how.device):
+                raise self._interrupted()
 
     def _is_over(self) -> bool:
         recipe = self._trainer.recipe

@@ -111,7 +111,12 @@ def network(*, tuning: bool) -> Callable[[Command], Command]:
 def watching(command: Command) -> Command:
     """Adds the options that look at a training, or at its learning rates instead."""
     options = [
-        click.option("--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Also write its files."),
+        click.option(
+            "--tensorboard",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help="Also write its files; with --refit in subfolders chosen and refit.",
+        ),
         click.option("--find-learning-rate", is_flag=True, help="Only test rising learning rates; keep nothing."),
         click.option(
             "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Figure of that test: .svg, .png or .html."

@@ -1,6 +1,7 @@
 """Training a network: what it reaches, what it must not touch, how it ends."""
 
 import copy
+import itertools
 import json
 import math
 import time
@@ -244,3 +245,25 @@ def test_plateau_acts_in_training(images):
     rates = fitted.curves["learning_rate"]
     expected = [1e-9 * history.plateau_factor(fitted.history[:epoch]) for epoch in range(8)]
     assert rates == pytest.approx(expected, rel=1e-9)
+
+
+def test_tensorboards_writer_is_closed_however_a_training_ends(images, tmp_path, monkeypatch):
+    class Board:
+        def __init__(self):
+            self.steps, self.is_closed = set(), False
+
+        def add_scalar(self, name, value, step):
+            assert not self.is_closed
+            self.steps.add(step)
+
+        def close(self):
+            self.is_closed = True
+
+    boards, looks = [], itertools.count()
+    monkeypatch.setattr(run, "_board", lambda folder: boards.append(Board()) or boards[-1])
+    trained(small(), images, epochs=1, tensorboard=tmp_path)
+    with pytest.raises(Interrupted):
+        trained(small(), images, epochs=3, tensorboard=tmp_path, stop=lambda: next(looks) == 6)  # in the second epoch
+    with pytest.raises(PipelineError, match="finite"):
+        trained(small(), images, epochs=3, tensorboard=tmp_path, learning_rate=1e30)
+    assert [(board.steps, board.is_closed) for board in boards] == [({1}, True), ({1}, True), (set(), True)]
