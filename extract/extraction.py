@@ -15,6 +15,7 @@ from extract.embed import Block, Embedder, Notice, stored
 from extract.images import ImageSet
 from extract.layout import Layout, Rows
 from extract.machine import package_versions
+from extract.memory import Peak
 from extract.runtime import Stopwatch
 from extract.sources import Source, source
 from extract.store import FeatureFile, FeatureWriter
@@ -109,7 +110,7 @@ def extract(
     `progress(done, total)` counts images, `notice` takes sentences, `estimated` one `Estimate` after the
     first batch. The caller holds `store.locked(path)`.
     """
-    watch = Stopwatch(how.device)
+    watch, peak = Stopwatch(how.device), Peak(how.device)
     sources = {name: source(split.images, backbone.preprocessing) for name, split in images.splits.items()}
     total = sum(len(split) for split in images.splits.values())
     with FeatureWriter(path, layout) as writer:
@@ -123,7 +124,7 @@ def extract(
         )
         if warm is not None:
             rate = warm.images_per_second
-            estimated(Estimate(left / rate, layout.file_bytes(), _memory_bytes(how.device), rate))
+            estimated(Estimate(left / rate, layout.file_bytes(), _memory_bytes(peak), rate))
         done = total - left
         for name, ranges in missing.items():
             for rows in _written(
@@ -213,9 +214,8 @@ def _timing(seconds: float, *, warm: Warm | None, computed: int) -> Timing:
     return Timing(seconds, warm.seconds, computed, computed / max(seconds - warm.seconds, 1e-9))
 
 
-def _memory_bytes(device: str) -> int:
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated(device)
+def _memory_bytes(peak: Peak) -> int:
+    """The peak, or what is taken now where the system does not tell it."""
     import psutil
 
-    return psutil.Process().memory_info().rss
+    return peak.bytes() or psutil.Process().memory_info().rss

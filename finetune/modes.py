@@ -77,13 +77,25 @@ def rate_factors(network: nn.Module, *, layer_decay: float) -> dict[str, float]:
     }
 
 
+def takes_head(network: nn.Module) -> bool:
+    """Whether the last layer is one layer with weights and a bias, which can be an affine head.
+
+    `sprint` has no bias; distilled networks have two last layers.
+    """
+    layer = networks.classifier(network)
+    return all(isinstance(getattr(layer, name, None), nn.Parameter) for name in ("weight", "bias"))
+
+
 @torch.no_grad()
 def install_head(network: nn.Module, *, weights: np.ndarray, bias: np.ndarray, classes: Sequence[int]) -> None:
     """Copies an affine head for raw embeddings, weights [D, K] and bias [K], into the last layer.
 
     `classes` [K] are the outputs that its columns stand for. An output without a column is never the likeliest:
-    its logit is the mean of the others less a margin. Raises `InvalidInput` where the widths differ.
+    its logit is the mean of the others less a margin. Raises `InvalidInput` where the widths differ, and for a
+    network that `takes_head` denies.
     """
+    if not takes_head(network):
+        raise InvalidInput("last layer must be one with weights and a bias to be a head; got another. Train it whole.")
     layer: Any = networks.classifier(network)  # a linear layer or a 1x1 convolution
     kept = layer.weight
     if weights.shape[0] != kept.shape[1] or max(classes) >= kept.shape[0]:

@@ -41,6 +41,7 @@ def find_learning_rate(
     seed: int = 0,
     device: str = "auto",
     resize: nn.Module | None = None,
+    whiten: bool = True,
     lowest: float = 1e-4,
     highest: float = 10.0,
     steps: int = 100,
@@ -48,7 +49,8 @@ def find_learning_rate(
 ) -> RangeTest:
     """The losses of a copy of `network`, trained by `recipe` while its rate rises from `lowest` to `highest`.
 
-    `network` itself is left alone. Raises InvalidInput where the range or the number of `steps` is too small.
+    `network` itself is left alone; `resize` and `whiten` are as in `finetune.train.fit`. Raises InvalidInput
+    where the range or the number of `steps` is too small.
     """
     if not 0 < lowest < highest or steps < 10:
         raise InvalidInput(
@@ -60,8 +62,9 @@ def find_learning_rate(
     how = How(normalisation, seed, place, resolve_precision(recipe.precision, str(place)), "eager", resize)
     with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         copied = copy.deepcopy(network).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        trainer = Trainer(copied, train.to(place), recipe=plain, how=how)
-        trainer.start(train.to(place))
+        train = train.to(place)
+        trainer = Trainer(copied, train, recipe=plain, how=how)
+        trainer.start(train if whiten else None)
         rising = _Rising(lowest, highest=highest, steps=steps, progress=progress)
         losses = rising.losses(trainer)
     rates = [rising.rate(step) for step in range(len(losses))]

@@ -45,8 +45,9 @@ class Recipe:
       three quarters of their size.
     * Averages: `ema`, the decay of averaged weights, which are then the result; `lookahead`, the number of
       updates after which weights return to their slow average.
-    * End: `patience`, epochs without better held-out accuracy before stopping, the best weights kept
-      (None: all epochs, the last weights). `tta` averages test-time views, reported apart.
+    * End: `patience`, epochs without a better one before stopping, the best weights kept (None: all epochs, the
+      last weights); better is a higher accuracy on held-out images, or as high a one at a lower loss. `tta`
+      averages test-time views, reported apart.
     * Numerics: `precision`, `compile`, and `batchnorm`: train, eval (statistics stay), or adapted (momentum
       for short fine-tuning).
     """

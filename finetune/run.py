@@ -65,17 +65,22 @@ class Run:
 
     def to_the_end(self) -> None:
         """Runs what is left of the epochs, keeps every one, and leaves the result in the network."""
+        try:
+            if not self._is_over():
+                self._train()
+        finally:
+            if self._board is not None:
+                self._board.close()
+        self._trainer.finish()
+
+    def _train(self) -> None:
         trainer = self._trainer
-        if not self._is_over():
-            for epoch in trainer.epochs(stop=self._after_step):
-                self._take(epoch)
-                if self._is_over():
-                    break
-                if distributed.any_says(self._stop is not None and self._stop(), trainer.how.device):
-                    raise self._interrupted()
-        if self._board is not None:
-            self._board.close()
-        trainer.finish()
+        for epoch in trainer.epochs(stop=self._after_step):
+            self._take(epoch)
+            if self._is_over():
+                break
+            if distributed.any_says(self._stop is not None and self._stop(), trainer.how.device):
+                raise self._interrupted()
 
     def _is_over(self) -> bool:
         recipe = self._trainer.recipe
@@ -85,6 +90,7 @@ class Run:
         """One epoch, whole or cut short."""
         trainer, seconds = self._trainer, time.perf_counter() - self._clock
         trainer.seconds += seconds
+        trainer.epoch_seconds += seconds
         if not epoch.complete:
             self._check(epoch.means, weights=True)
             trainer.begun = epoch.totals
@@ -94,7 +100,8 @@ class Run:
         self._here_seconds += seconds
         self._here_steps += epoch.totals.step - self._first_step
         self._first_step = 0
-        row = self._judged(epoch, seconds)
+        row = self._judged(epoch, trainer.epoch_seconds)
+        trainer.epoch_seconds = 0.0
         self._keeper.keep(row)
         self._record(row)
         self._tell(epoch.totals, row)

@@ -19,6 +19,7 @@ from heads.schedule import Schedule, schedule
 
 WHITENING_EPOCHS = 3  # airbench: the bias of the whitening layer is trained for so long
 WHITENING_IMAGES = 5000
+WHITENING_PIXELS = WHITENING_IMAGES * 32 * 32  # of enlarged images: as many patches as of CIFAR's, for as much memory
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,16 @@ class How:
 
 
 class Trainer:
-    """A network on its way through a recipe. `rows` is the history, `seconds` what the updates have taken."""
+    """A network on its way through a recipe. `rows` is the history.
+
+    `seconds` is what the updates have taken, `epoch_seconds` those of the epoch that is not over, earlier processes'
+    included.
+    """
 
     def __init__(self, network: nn.Module, train: Images, *, recipe: Recipe, how: How) -> None:
         self.network, self.recipe, self.how = network, recipe, how
         self.rows: history.History = []
-        self.seconds = 0.0
+        self.seconds = self.epoch_seconds = 0.0
         self.best: dict[str, Tensor] = {}
         self.begun: Totals | None = None
         self.batches = Batches(
@@ -68,8 +73,16 @@ class Trainer:
         """Begins a training that no checkpoint goes on with; a whitening layer is computed from `train`, if given."""
         if train is not None and networks.whitening_bias(self.network) is not None:
             normalise = Normalise(self.how.normalisation).to(self.how.device)
-            networks.whiten(self.network, normalise(train.images[:WHITENING_IMAGES]))
+            networks.whiten(self.network, normalise(self._seen(train)))
         self._start_averages()
+
+    def _seen(self, train: Images) -> Tensor:
+        """The first training images as levels [N, 3, H, W] at the size at which the network sees them."""
+        images, resize = train.images[:WHITENING_IMAGES], self.how.resize
+        if resize is None:
+            return images
+        height, width = resize(images[:1]).shape[2:]
+        return resize(images[: max(WHITENING_PIXELS // (height * width), 1)])
 
     def _start_averages(self) -> None:
         """Begins EMA and lookahead at the present weights."""
@@ -159,6 +172,7 @@ class Trainer:
             "rows": self.rows,
             "begun": {"step": begun.step, "row_count": begun.row_count, "sums": begun.sums},
             "seconds": self.seconds,
+            "epoch_seconds": self.epoch_seconds,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -172,6 +186,7 @@ class Trainer:
         for name, average in self.averages.items():
             average.restore(state["averages"][name])
         self.best, self.rows, self.seconds = state["best"], state["rows"], state["seconds"]
+        self.epoch_seconds = state.get("epoch_seconds", 0.0)  # a checkpoint of an earlier version has none
         begun = Totals(**state["begun"])
         begun.sums = {name: value.to(self.how.device) for name, value in begun.sums.items()}
         self.begun = begun if begun.step else None

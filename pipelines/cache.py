@@ -36,6 +36,11 @@ def looking() -> Iterator[None]:
         _LOOKING.reset(token)
 
 
+def is_looking() -> bool:
+    """Whether this is inside `looking`."""
+    return _LOOKING.get()
+
+
 def find(
     stage: Callable[[str, Any], dict[str, Any]],
     key: str,
@@ -68,7 +73,7 @@ def ask(
 
     A cached record whose artifact `is_whole` denies is computed again.
     """
-    if _LOOKING.get():
+    if is_looking():
         found = find(stage, key, workspace=workspace, is_whole=is_whole)
         if found is None:
             raise Missing(f"{stage.__name__.strip('_')} must be in the cache; it is not.")

@@ -94,11 +94,14 @@ def parse_size(text: str) -> int:
 
 
 def _kind(path: Path, workspace: Path) -> str:
-    if path.suffix in (".partial", ".lock") or path.name.startswith((".probe-", ".writable")):
+    parts = path.relative_to(workspace).parts
+    if path.suffix == ".lock" or path.name.startswith((".probe-", ".writable")):
+        return LEFT
+    if any(part.endswith(".partial") for part in parts):  # also what stands in a folder that is not whole
         return LEFT
     if path.name == CHECKPOINT_NAME:
         return CHECKPOINTS
-    return FOLDERS.get(path.relative_to(workspace).parts[0], OTHERS)
+    return FOLDERS.get(parts[0], OTHERS)
 
 
 def _turn(workspace: Path, kept: Kept) -> int | None:
@@ -148,4 +151,10 @@ def _lock_of(kept: Kept) -> Path:
         return kept.path
     if kept.kind == FEATURES or _is_half_made(kept.path):
         return kept.path.with_name(kept.path.name.removesuffix(".partial") + ".lock")
-    return kept.path.parent.with_name(kept.path.parent.name + ".lock")
+    folder, above = kept.path.parent, kept.path.parent.parent
+    places = (
+        folder.with_name(f"{folder.name}.lock"),
+        above.with_name(f"{above.name}.lock"),  # checkpoints/<run>/<phase>/: the training's, `networks.alone`
+        above.with_name("leases") / f"{folder.name}.lock",  # searches/<name>/trials/<number>/: the trial's lease
+    )
+    return next((place for place in places if place.exists()), places[0])

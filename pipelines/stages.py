@@ -4,7 +4,8 @@ The bodies of the cached functions are one line each, because joblib forgets eve
 character of them changes; what they mean is versioned by the `stage_version` in their keys.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pipelines import cache
 from pipelines.context import Context
 from pipelines.frozen import features, fitting, origins, shots
 from pipelines.networks import processes, training
+from pipelines.networks.alone import alone
 from pipelines.networks.heading import Heading
 from pipelines.specs import (
     ExtractKey,
@@ -127,22 +129,35 @@ def kept_features(spec: ExtractSpec, context: Context) -> dict[str, Any] | None:
 def train(spec: NetworkSpec, context: Context, *, tensorboard: Path | None = None) -> dict[str, Any]:
     """The record of a trained network, computed or found; `cached` tells which, `path` where it lies.
 
-    Processes that torchrun started work on it together; the first one asks the cache and writes.
+    Processes that torchrun started work on it together; the first one asks the cache and writes. Where another
+    training of the same network runs, it is waited for, and its record is the answer.
     """
     with processes.joined(context) as here:
         key, inputs = network_inputs(spec, here, tensorboard=tensorboard)
         place, text = context.workspace, key.text()
-        record, cached = processes.together(
-            lambda: cache.ask(
-                _train, text, context=inputs, workspace=place, is_whole=lambda one: training.is_whole(one, place)
-            ),
-            known=lambda: (
-                cache.find(_train, text, workspace=place, is_whole=lambda one: training.is_whole(one, place))
-                is not None
-            ),
-            work=lambda: training.compute(key, inputs),
-        )
+        with _alone(key, inputs):
+            record, cached = processes.together(
+                lambda: cache.ask(
+                    _train, text, context=inputs, workspace=place, is_whole=lambda one: training.is_whole(one, place)
+                ),
+                known=lambda: (
+                    cache.find(_train, text, workspace=place, is_whole=lambda one: training.is_whole(one, place))
+                    is not None
+                ),
+                work=lambda: training.compute(key, inputs),
+            )
     return {**record, "path": str(place / "runs" / record["run"]), "cached": cached}
+
+
+@contextlib.contextmanager
+def _alone(key: NetworkKey, inputs: training.Inputs) -> Iterator[None]:
+    """Holds the lock of the training of `key`, except where it is only looked for."""
+    if cache.is_looking():
+        yield
+        return
+    cache.make_workspace(inputs.context.workspace)
+    with alone(inputs.checkpoints(key), notice=inputs.context.notice):
+        yield
 
 
 def network_inputs(

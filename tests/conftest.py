@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
+
+from extract.memory import CLEAR_REFS
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -94,3 +97,13 @@ def pipeline(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[...,
 def rng() -> np.random.Generator:
     """A seeded generator."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def freed_bytes() -> int:
+    """Bytes that this process has just taken and given back: much more than a small run takes beside what is there."""
+    if not CLEAR_REFS.exists():
+        pytest.skip("only Linux can set the peak of a process back")
+    count = psutil.Process().memory_info().rss + 500_000_000
+    np.ones(count, dtype=np.uint8)
+    return count

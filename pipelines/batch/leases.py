@@ -1,5 +1,6 @@
-"""Leases: a GPU belongs to one job at a time, on the whole machine, whoever started it.
+"""Leases: among the jobs of batches, a GPU belongs to one at a time, on the whole machine, whoever started them.
 
+Single commands (`pipeline train` beside a batch) take no lease: they use the device that they are given.
 A lease is a locked file in the system's temporary directory; the system frees it when its process dies.
 """
 

@@ -43,7 +43,7 @@ HELP = {
     "clip_norm": "Bound on the norm of the gradient.",
     "ema": "Decay of averaged weights, which are then the result; 0 is without.",
     "lookahead": "Updates after which weights return to their slow average; 0 is without.",
-    "patience": "Epochs without a better held-out accuracy after which to stop; the best weights are kept.",
+    "patience": "Epochs after which to stop without a higher held-out accuracy, or as high a one at a lower loss.",
     "tta": "Views averaged at test time, reported apart.",
     "precision": "Arithmetic of the network.",
     "layer_decay": "Factor on the rate from each stage to the one before it.",
@@ -111,7 +111,12 @@ def network(*, tuning: bool) -> Callable[[Command], Command]:
 def watching(command: Command) -> Command:
     """Adds the options that look at a training, or at its learning rates instead."""
     options = [
-        click.option("--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Also write its files."),
+        click.option(
+            "--tensorboard",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help="Also write its files; with --refit in subfolders chosen and refit.",
+        ),
         click.option("--find-learning-rate", is_flag=True, help="Only test rising learning rates; keep nothing."),
         click.option(
             "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Figure of that test: .svg, .png or .html."

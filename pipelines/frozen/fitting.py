@@ -1,11 +1,11 @@
 """Feature file x head -> a run: the head kept, its test logits kept, one record. What the head stage computes."""
 
-import resource
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from extract.machine import machine, package_versions
+from extract.memory import Peak
 from extract.runtime import Stopwatch
 from extract.store import FeatureFile, locked
 from pipelines import records
@@ -49,7 +49,7 @@ def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
     import heads
     from heads import catalogue
 
-    context, file = inputs.context, inputs.file
+    context, file, peak = inputs.context, inputs.file, Peak(inputs.context.device)
     options = matched(key.head, key.options)
     catalogue.space(key.head, options)
     try:
@@ -75,6 +75,7 @@ def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
             records.keep_logits(folder / records.AVERAGED_NAME, fitted.averaged, labels=fitted.labels)
             files.append(records.AVERAGED_NAME)
         record = _record(key, file=file, fitted=fitted, source=source)
+        record["peak_memory_bytes"] = peak.bytes()
         record["files"] = {one: records.sha256(folder / one) for one in files}
         records.write(context.workspace, record)
     return _short(record)
@@ -180,7 +181,6 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
         "flops": source.flops + int(sum(2 * array.size for array in weights if array.ndim == 2)),
         "bytes": 4 * source.parameters + int(sum(array.nbytes for array in weights)),
         "images_per_second": source.images_per_second,
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     if fitted.averaged is not None:
         classes = fitted.head.classes_

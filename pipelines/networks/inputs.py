@@ -15,7 +15,8 @@ class Inputs:
     """What training needs beside its key, which only digests it.
 
     `heading` gives the fitted head to the modes that start from one. `speed` are the options of the recipe that
-    are not in the key because they change no result; `tensorboard` is where TensorBoard's files are written.
+    are not in the key because they change no result; `tensorboard` is where TensorBoard's files are written, with
+    refit in the subfolders `chosen` and `refit`.
     """
 
     located: Located

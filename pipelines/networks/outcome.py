@@ -1,13 +1,11 @@
 """What a trained network leaves: its files, and the record that tells all about it."""
 
 import json
-import resource
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 import heads
 from extract.machine import machine, package_versions
@@ -59,7 +57,7 @@ def name(key: NetworkKey) -> str:
     return f"{' '.join(shown)} ({key.recipe}{other})"
 
 
-def keep(key: NetworkKey, result: Result, *, workspace: Path) -> dict[str, Any]:
+def keep(key: NetworkKey, result: Result, *, peak_memory_bytes: int | None, workspace: Path) -> dict[str, Any]:
     """Writes the run's files, its record last, and returns the record."""
     folder = records.folder(workspace, key.run())
     with locked(folder):
@@ -74,7 +72,7 @@ def keep(key: NetworkKey, result: Result, *, workspace: Path) -> dict[str, Any]:
             names.append(records.AVERAGED_NAME)
         lines = "".join(json.dumps(records.finite(row)) + "\n" for row in result.chosen.history)
         records.write_file(folder / HISTORY_NAME, lines.encode())
-        record = _record(key, result)
+        record = _record(key, result) | {"peak_memory_bytes": peak_memory_bytes}
         record["bytes"] = (folder / kept.WEIGHTS_NAME).stat().st_size
         record["files"] = {one: records.sha256(folder / one) for one in names}
         records.write(workspace, record)
@@ -151,7 +149,6 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
         "flops": engine.forward_flops(final.network, (size[0], size[1])),
         "images_per_second": final.images_per_second,
         "processes": processes.count(),
-        "peak_memory_bytes": _peak_memory(final.network),
     }
     if result.held_out is not None:
         logits, labels = result.held_out
@@ -184,10 +181,3 @@ def _seconds(result: Result) -> dict[str, float]:
         "evaluation": result.evaluation_seconds,
         "total": result.fit_seconds,
     }
-
-
-def _peak_memory(network: torch.nn.Module) -> int:
-    device = next(network.parameters()).device
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

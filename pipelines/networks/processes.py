@@ -84,6 +84,11 @@ def together(ask: Callable[[], Answer], *, known: Callable[[], bool], work: Call
     return _told(ask() if rank() == 0 else None)  # type: ignore[return-value]
 
 
+def first_says(whether: Callable[[], bool]) -> bool:
+    """What `whether()` gives in the first process, in all of them; the others do not ask it."""
+    return whether() if count() == 1 else _told(whether() if rank() == 0 else False)
+
+
 def _told(value: Any) -> Any:
     """The first process' `value`."""
     from torch import distributed

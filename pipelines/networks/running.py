@@ -1,6 +1,7 @@
 """One training from its data to its result: everything in memory, in the order of the protocol."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from torch import nn
@@ -132,11 +133,16 @@ class Run:
                 resize=self.loaded.resize,
                 whiten=key.weights == "none",
                 followed=followed,
-                tensorboard=self.inputs.tensorboard,
+                tensorboard=self._board(phase),
                 progress=Watch(context, images=len(train)).moment,
                 notice=context.notice,
                 stop=stop,
             )
+
+    def _board(self, phase: str) -> Path | None:
+        """Where TensorBoard's files of a phase go: two trainings in one folder would be one curve that goes back."""
+        place = self.inputs.tensorboard
+        return place / phase if place is not None and self.key.refit else place
 
     def range_test(self) -> ranges.RangeTest:
         """The losses of this training at rising learning rates, on everything that is not held out."""
@@ -150,6 +156,7 @@ class Run:
             seed=self.key.seed,
             device=self.context.device,
             resize=self.loaded.resize,
+            whiten=self.key.weights == "none",
             progress=lambda done, total: self.context.progress(done, total, "rates"),
         )
 

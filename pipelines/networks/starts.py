@@ -78,6 +78,7 @@ def network(key: NetworkKey, how: Form, *, source: Source) -> nn.Module:
     if key.weights != "none":
         networks.load_weights(built, key.network, weights=weights, options=how.architecture, image_size=how.image_size)
     _check_small_images(built, key, image_size=how.image_size)
+    _check_head(built, key)
     if key.mode.startswith("partial:"):
         modes.freeze(built, trained_stages=int(key.mode.removeprefix("partial:")))
     return built
@@ -91,6 +92,15 @@ def _check_small_images(built: nn.Module, key: NetworkKey, *, image_size: int) -
             f"small share must be 0 for a network that cannot see images of {small} pixels; got "
             f"{key.recipe_options['small_share']} for {key.network} at {image_size} pixels. "
             "Use --small-share 0, or a larger --image-size."
+        )
+
+
+def _check_head(built: nn.Module, key: NetworkKey) -> None:
+    """Raises `InvalidInput` where a fitted head is to be the last layer of a network that has no place for it."""
+    if key.mode in ("head-first", "frozen") and not modes.takes_head(built):
+        raise InvalidInput(
+            f"mode of {key.network} must be full or partial:K, because its last layer is not one with weights and a "
+            f"bias, which a fitted head is; got {key.mode!r}. Use --mode full."
         )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from extract.errors import InvalidInput
+from extract.memory import Peak
 from pipelines import records
 from pipelines.networks import processes
 from pipelines.networks.inputs import Inputs
@@ -21,7 +22,7 @@ def compute(key: NetworkKey, inputs: Inputs) -> dict[str, Any]:
     from finetune.train import Interrupted
     from pipelines.networks import outcome, running
 
-    workspace = inputs.context.workspace
+    workspace, peak = inputs.context.workspace, Peak(inputs.context.device)
     try:
         result = running.prepared(key, inputs).result()
     except (InvalidInput, Interrupted):
@@ -32,7 +33,7 @@ def compute(key: NetworkKey, inputs: Inputs) -> dict[str, Any]:
         raise
     if processes.rank():
         return {}
-    record = outcome.keep(key, result, workspace=workspace)
+    record = outcome.keep(key, result, peak_memory_bytes=peak.bytes(), workspace=workspace)
     shutil.rmtree(inputs.checkpoints(key), ignore_errors=True)
     return outcome.short(record)
 

@@ -10,6 +10,7 @@ from extract.errors import InvalidInput
 from finetune.options import chosen as checked_architecture
 from pipelines import records, stages
 from pipelines.context import Context
+from pipelines.networks.alone import alone
 from pipelines.search.subject import Outcome, Subject, Watch
 from pipelines.specs import NetworkSpec
 from pipelines.specs.network import RECIPE_OPTIONS, SPEED_ONLY
@@ -89,12 +90,18 @@ class NetworkSubject(Subject):
         return stages.train(spec, context)
 
     def _hand_over(self, spec: NetworkSpec, context: Context, folder: Path) -> None:
-        """The winner's trial is the first half of what the stage does: it goes on from the trial's checkpoint."""
+        """The winner's trial is the first half of what the stage does: it goes on from the trial's checkpoint.
+
+        Killed at any moment, it is done again: the stage never meets half a copy.
+        """
         key, inputs = stages.network_inputs(spec, context)
         place = inputs.checkpoints(key) / "chosen"
-        if folder.is_dir() and not place.exists() and not records.folder(context.workspace, key.run()).exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(folder, place)
+        with alone(inputs.checkpoints(key), notice=context.notice):
+            if folder.is_dir() and not place.exists() and not records.folder(context.workspace, key.run()).exists():
+                partial = place.with_name(f"{place.name}.partial")
+                shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+                shutil.copytree(folder, partial)
+                partial.rename(place)
 
     @functools.cached_property
     def _training(self) -> "Training":

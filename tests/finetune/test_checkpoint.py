@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,23 @@ def test_what_an_optimiser_counts_in_memory_is_put_back_there_and_the_rest_on_th
     assert {value.device.type for name, value in held if name != "step"} == {"meta"}
     assert trainer.begun is not None
     assert {value.device.type for value in trainer.begun.sums.values()} == {"meta"}
+
+
+def test_the_seconds_of_an_epoch_are_those_of_all_processes_that_took_part(tmp_path):
+    looks = 0
+
+    def stop():
+        nonlocal looks
+        looks += 1
+        time.sleep(0.2)
+        return looks == 2  # of the three updates of the first epoch
+
+    with pytest.raises(Interrupted):
+        trained(tmp_path, stop=stop, epochs=2)
+    fitted = trained(tmp_path, epochs=2)
+    first, second = (row["seconds"] for row in fitted.history)
+    assert first > 0.4
+    assert first + second == pytest.approx(fitted.train_seconds, abs=0.01)
 
 
 def test_a_finished_training_is_not_trained_again(tmp_path):

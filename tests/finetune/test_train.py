@@ -1,6 +1,7 @@
 """Training a network: what it reaches, what it must not touch, how it ends."""
 
 import copy
+import itertools
 import json
 import math
 import time
@@ -278,3 +279,39 @@ def test_a_training_that_follows_another_takes_its_plateaus(images):
         followed=rows,
     )
     assert fitted.curves["learning_rate"] == pytest.approx([1e-9] * 7 + [1e-10])
+
+
+def test_tensorboards_writer_is_closed_however_a_training_ends(images, tmp_path, monkeypatch):
+    class Board:
+        def __init__(self):
+            self.steps, self.is_closed = set(), False
+
+        def add_scalar(self, name, value, step):
+            assert not self.is_closed
+            self.steps.add(step)
+
+        def close(self):
+            self.is_closed = True
+
+    boards, looks = [], itertools.count()
+    monkeypatch.setattr(run, "_board", lambda folder: boards.append(Board()) or boards[-1])
+    trained(small(), images, epochs=1, tensorboard=tmp_path)
+    with pytest.raises(Interrupted):
+        trained(small(), images, epochs=3, tensorboard=tmp_path, stop=lambda: next(looks) == 6)  # in the second epoch
+    with pytest.raises(PipelineError, match="finite"):
+        trained(small(), images, epochs=3, tensorboard=tmp_path, learning_rate=1e30)
+    assert [(board.steps, board.is_closed) for board in boards] == [({1}, True), ({1}, True), (set(), True)]
+
+
+def test_as_high_an_accuracy_at_a_lower_loss_is_better_and_patience_begins_anew():
+    rows = [
+        {"epoch": epoch, "held_out_accuracy": accuracy, "held_out_loss": loss}
+        for epoch, accuracy, loss in ((1, 0.9, 0.5), (2, 0.9, 0.4), (3, 0.9, 0.4), (4, 0.8, 0.1))
+    ]
+    assert [history.best_epoch(rows[:count]) for count in (1, 2, 3, 4)] == [1, 2, 2, 2]
+    assert [history.is_over(rows[:count], epochs=9, patience=2) for count in (1, 2, 3, 4)] == [False] * 3 + [True]
+
+
+def test_the_help_of_patience_says_what_is_better(pipeline):
+    words = " ".join(pipeline("train", "--help").out.split())
+    assert "without a higher held-out accuracy, or as high a one at a lower loss" in words

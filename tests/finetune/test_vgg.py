@@ -6,6 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from finetune import networks
+from finetune.batches import Images, Normalise, pixel_statistics
+from finetune.recipes import Recipe
+from finetune.trainer import How, Trainer
 
 PLANS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
@@ -58,6 +61,30 @@ def test_whitened_patches_are_uncorrelated_with_variance_near_one(patches_of):
     spread = covariance.diag()
     assert (spread[:6] > 0.9).all()
     assert (spread <= 1.001).all()  # epsilon damps directions that hold next to nothing
+    assert (covariance - spread.diag()).abs().max() < 1e-3
+
+
+class Twice(nn.Module):
+    """Levels at twice the size."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return F.interpolate(images.float(), scale_factor=2, mode="bicubic")
+
+
+def test_a_training_whitens_images_as_the_network_sees_them(patches_of):
+    levels = (patches_of * 60 + 128).clamp(0, 255).to(torch.uint8)
+    images = Images(levels, torch.zeros(len(levels), dtype=torch.int64))
+    network = networks.build("sprint", class_count=10, image_size=64, options={"width": 0.25})
+    normalisation = pixel_statistics(levels)
+    how = How(normalisation, 0, torch.device("cpu"), "float32", "eager", Twice())
+    Trainer(network, images, recipe=Recipe(batch_size=50, compile="off"), how=how).start(images)
+    layer = network.get_submodule("whitening")
+    with torch.no_grad():
+        outputs = F.conv2d(Normalise(normalisation)(Twice()(levels)), layer.weight).movedim(1, 0).flatten(1)
+    covariance = torch.cov(outputs[: len(outputs) // 2].double())
+    spread = covariance.diag()
+    assert (spread[:4] > 0.9).all()
+    assert (spread <= 1.001).all()
     assert (covariance - spread.diag()).abs().max() < 1e-3
 
 

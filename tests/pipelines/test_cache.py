@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from extract.errors import InvalidInput
 from pipelines import cache, inventory, records
 from pipelines.cli import main
+from pipelines.networks.alone import alone
 
 STUDY = """
 defaults: {dataset: digits, weights: untrained, image-size: 16, subset: 100, test-subset: 50}
@@ -174,6 +175,19 @@ def test_what_a_process_works_on_stays(pipeline, studied):
     assert held.exists()
     assert not free.exists()
     assert sorted(answer["in_use"]) == [f"features/{held.name}", f"features/{held.name}.lock"]
+
+
+def test_the_checkpoint_of_a_running_training_or_trial_stays_however_old_it_is(workspace):
+    training = workspace / "checkpoints" / "0123456789ab"
+    search = workspace / "searches" / "nets"
+    kept = [aged(training / "chosen" / name, hours=9) for name in ("checkpoint.pt", "checkpoint.pt.partial")]
+    kept.append(aged(search / "trials" / "3" / "checkpoint.pt", hours=9))
+    (search / "leases").mkdir()
+    with alone(training, notice=pytest.fail), FileLock(search / "leases" / "3.lock"):
+        assert inventory.remove(inventory.inventory(workspace)) == []
+        assert all(path.exists() for path in kept)
+    inventory.remove(inventory.inventory(workspace))
+    assert not any(path.exists() for path in kept)
 
 
 def test_left_overs_of_killed_processes_go_and_fresh_ones_stay(pipeline, workspace):

@@ -220,3 +220,8 @@ def test_a_process_with_two_workspaces_leaves_both_as_other_processes_want_them(
     for place in ("first", "second"):
         assert stages.fit_head(QUICK["ridge"], Context(tmp_path / place), features_path=features)["cached"] is False
         assert list((tmp_path / place / "cache").rglob("_fit_head/func_code.py"))  # joblib takes no answer without it
+
+
+def test_the_peak_of_memory_is_the_run_s_own_and_not_its_process_s(features, tmp_path, freed_bytes):
+    answer = stages.fit_head(QUICK["ridge"], Context(tmp_path), features_path=features)
+    assert 0 < records.read(tmp_path, answer["run"])["peak_memory_bytes"] < freed_bytes

@@ -206,12 +206,20 @@ def test_an_unreadable_photograph_is_named_and_skipped_only_when_asked(pipeline,
 def test_tensorboard_files_hold_the_history(pipeline, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+    def losses(folder: Path) -> dict[int, float]:
+        events = EventAccumulator(str(folder))
+        events.Reload()
+        return {event.step: event.value for event in events.Scalars("train_loss")}
+
+    words = (*WORDS, "--validation", "0.2", "--refit", "--tensorboard")
     answer = pipeline("train", *WORDS, "--tensorboard", tmp_path / "board", "--json").json
-    events = EventAccumulator(str(tmp_path / "board"))
-    events.Reload()
-    lines = (Path(answer["path"]) / "history.jsonl").read_text().splitlines()
-    expected = [json.loads(line)["train_loss"] for line in lines]
-    assert [event.value for event in events.Scalars("train_loss")] == pytest.approx(expected, rel=1e-6)
+    refitted = pipeline("train", *words, tmp_path / "boards", "--json").json
+    for one, folder in ((answer, tmp_path / "board"), (refitted, tmp_path / "boards" / "chosen")):
+        lines = [json.loads(line) for line in (Path(one["path"]) / "history.jsonl").read_text().splitlines()]
+        expected = {line["epoch"]: line["train_loss"] for line in lines}
+        assert losses(folder) == pytest.approx(expected, rel=1e-6)
+    assert losses(tmp_path / "boards" / "refit").keys() == {1, 2}
+    assert not list((tmp_path / "boards").glob("events*"))
 
 
 def test_the_range_test_suggests_a_rate_and_draws_it(pipeline, tmp_path):
@@ -221,6 +229,12 @@ def test_the_range_test_suggests_a_rate_and_draws_it(pipeline, tmp_path):
     assert answer["rates"][0] < answer["suggested_learning_rate"] < answer["rates"][-1]
     assert (tmp_path / "rates.svg").read_text().startswith("<svg")
     assert list((tmp_path / "workspace").rglob("record.json")) == []
+
+
+def test_the_peak_of_memory_is_the_run_s_own_and_not_its_process_s(tmp_path, freed_bytes):
+    answer = stages.train(NetworkSpec(**{**TINY, "epochs": 1}), Context(tmp_path))
+    assert 0 < answer["peak_memory_bytes"] < freed_bytes
+    assert records.read(tmp_path, answer["run"])["peak_memory_bytes"] == answer["peak_memory_bytes"]
 
 
 @pytest.mark.long

@@ -8,8 +8,10 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
+from finetune import networks
 from pipelines import records, stages
 from pipelines.context import Context
+from pipelines.networks import rate_finding, starts
 from pipelines.specs import NetworkSpec
 
 DATA = ("--dataset", "digits", "--subset", 200, "--test-subset", 100)
@@ -23,6 +25,15 @@ def weights_file(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "elsewhere.safetensors"
     torch.manual_seed(0)
     save_file(timm.create_model("test_resnet", pretrained=False).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def sprint_weights(tmp_path_factory) -> Path:
+    """Weights of a narrow sprint network as a file."""
+    path = tmp_path_factory.mktemp("weights") / "sprint.safetensors"
+    built = networks.build("sprint", class_count=10, image_size=32, options={"width": 0.25})
+    save_file({name: tensor.contiguous() for name, tensor in built.state_dict().items()}, path)
     return path
 
 
@@ -144,3 +155,24 @@ def test_a_mistake_ends_with_status_2_and_one_sentence(pipeline, tuning, words, 
     ended = pipeline(*tuning, *words)
     assert ended.status == 2, ended.err
     assert sentence in ended.err
+
+
+@pytest.mark.parametrize("mode", ["head-first", "frozen"])
+def test_a_network_that_takes_no_head_is_refused_before_any_features(pipeline, sprint_weights, monkeypatch, mode):
+    monkeypatch.setattr(starts, "embeddings", lambda *_, **__: pytest.fail("features were computed"))
+    words = ("finetune", "--network", "sprint", "--width", 0.25, "--weights", sprint_weights, *DATA, *SIZE)
+    ended = pipeline(*words, "--mode", mode)
+    assert ended.status == 2, ended.err
+    assert "mode of sprint must be full or partial:K, because its last layer is not one with weights" in ended.err
+    assert f"got '{mode}'" in ended.err
+
+
+def test_the_range_test_does_not_whiten_over_loaded_weights(sprint_weights, tmp_path, monkeypatch):
+    given = {"network": "sprint", "width": 0.25, "dataset": "digits", "subset": 100, "test_subset": 50}
+    given |= {"image_size": 32, "batch_size": 25, "compile": "off"}
+    whitened = []
+    monkeypatch.setattr(networks, "whiten", lambda *_: whitened.append(True))
+    rate_finding.find(NetworkSpec(**given, mode="full", weights=str(sprint_weights)), Context(tmp_path))
+    assert whitened == []
+    rate_finding.find(NetworkSpec(**given), Context(tmp_path))
+    assert whitened == [True]

@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from extract import datasets
 from extract.errors import InvalidInput
-from pipelines import records, stages
+from pipelines import inventory, records, stages
 from pipelines.context import Context
 from pipelines.search import Wanted, build, search
 from pipelines.search.network import NetworkSubject
@@ -119,6 +120,25 @@ def test_a_trial_that_was_cut_short_goes_on_from_its_last_epoch(searched, tmp_pa
     assert "training goes on after epoch 2 of 4" in said
     for one, other in zip(again["trials"], found["trials"], strict=False):
         assert {**one, "seconds": 0} == {**other, "seconds": 0}
+
+
+def test_killed_while_the_winner_is_handed_over_the_search_still_ends(tmp_path, monkeypatch):
+    context, copied = Context(tmp_path), shutil.copytree
+
+    def cut_short(source, target):
+        copied(source, target)
+        (Path(target) / "checkpoint.pt").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copytree", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            search(subject(context, epochs=1), Wanted(SPACE, trials=1, name="cut"), context)
+    left = [one.path.name for one in inventory.inventory(tmp_path) if one.kind == inventory.LEFT]
+    assert "checkpoint.pt" in left
+    found = search(subject(context, epochs=1), Wanted(SPACE, trials=1, name="cut"), context)
+    assert records.read(tmp_path, found["best_run"])["status"] == "done"
+    assert not list((tmp_path / "checkpoints").rglob("checkpoint*"))
 
 
 def test_out_of_time_within_a_trial_it_is_left_for_later(tmp_path):

@@ -1,0 +1,64 @@
+"""How much memory a computation takes at its most: of the GPU where it runs on one, else of this process."""
+
+import contextlib
+import re
+import weakref
+from pathlib import Path
+
+CLEAR_REFS, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+RESET_PEAK = "5"  # man 5 proc: sets the peak resident set size to the present one
+
+_MEASURING: "weakref.WeakSet[Peak]" = weakref.WeakSet()
+
+
+class Peak:
+    """The most memory that was taken since it was made; on a CPU by the whole process, other threads included.
+
+    The system counts one peak a process. Whoever begins to measure sets it back, and so lets those who measure
+    already note it before: a training that extracts features on its way counts them in. `bytes` is None where the
+    peak cannot be set back, as outside Linux.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._device = device
+        for one in list(_MEASURING):
+            one._note()
+        self._highest = 0
+        self._counts = _reset(device)
+        _MEASURING.add(self)
+
+    def bytes(self) -> int | None:
+        """The peak so far, in bytes; None where it is not known."""
+        self._note()
+        return self._highest if self._counts else None
+
+    def _note(self) -> None:
+        if self._counts:
+            self._highest = max(self._highest, _now(self._device))
+
+
+def _reset(device: str) -> bool:
+    """Sets the peak back to what is taken now; whether that can be done."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.init()  # before it there is nothing to set back, and torch refuses
+        torch.cuda.reset_peak_memory_stats(device)
+        return True
+    with contextlib.suppress(OSError):
+        CLEAR_REFS.write_text(RESET_PEAK)
+        return _resident_peak() is not None
+    return False
+
+
+def _now(device: str) -> int:
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.max_memory_allocated(device)
+    return _resident_peak() or 0
+
+
+def _resident_peak() -> int | None:
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", STATUS.read_text(), re.MULTILINE)
+    return None if found is None else int(found[1]) * 1024
