@@ -136,6 +136,17 @@ def test_trimming_takes_the_feature_file_unused_for_longest_and_no_more_than_nee
     assert answer["bytes"] == pipeline("cache", "--json").json["bytes"] <= total - 1
 
 
+def test_options_before_trim_apply_to_it_and_those_after_it_win(pipeline, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wanted, other = (aged(tmp_path / name / "features" / "a.h5.lock", hours=3) for name in ("X", "workspace"))
+    answer = pipeline("cache", "--workspace", "X", "--json", "trim", "--to", "1GiB").json
+    assert [one["path"] for one in answer["removed"]] == ["features/a.h5.lock"]
+    assert not wanted.exists()
+    assert other.exists()
+    pipeline("cache", "--workspace", "X", "trim", "--to", "1GiB", "--workspace", "workspace")
+    assert not other.exists()
+
+
 def test_a_dry_run_removes_nothing(pipeline, studied):
     before = sorted(path for path in studied.rglob("*") if path.is_file())
     answer = pipeline("cache", "trim", "--to", "0", "--dry-run", "--json").json
