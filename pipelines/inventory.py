@@ -1,7 +1,8 @@
 """What a workspace keeps: its files by kind, their size, when they were last used, and what can go.
 
 Feature files and checkpoints can be computed again, so they may go; records, heads, networks and searches never do.
-A file that a running process has locked stays too.
+A file that a running process has locked stays too, and so does whatever the pipeline did not write: a workspace may
+be a folder with other things in it.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from extract.errors import InvalidInput
 from pipelines import records
+from pipelines.frozen.features import FILE_NAME
 
 FEATURES, RUNS, CHECKPOINTS, SEARCHES, CACHE = "features", "runs", "checkpoints", "searches", "cache"
 LEFT, DATA, OTHERS = "left over", "data sets", "others"
@@ -22,7 +24,22 @@ KINDS = (FEATURES, RUNS, CHECKPOINTS, SEARCHES, CACHE, LEFT, DATA, OTHERS)
 FOLDERS = {"features": FEATURES, "runs": RUNS, "searches": SEARCHES, "cache": CACHE, "data": DATA}
 UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 QUIET_SECONDS = 3600.0  # what was written later than this ago may belong to a running process
-CHECKPOINT_NAME = "checkpoint.pt"
+_RUN = "[0-9a-f]{12}"
+_LEFT = (
+    rf"features/({FILE_NAME}\.(partial|lock)|\.writable)",
+    rf"(runs|checkpoints)/{_RUN}(/.+)?\.(partial|lock)",
+    r"searches/[^/]+/((begin|winner|trials|journal\.log|leases/\d+)\.lock|(search|result)\.json\..+\.partial)",
+    r"searches/[^/]+/trials/\d+/.+\.partial",
+    r"cache/(\.code\.lock|\.probe-\d+)",
+    r"extractions/[0-9a-f]{16}\.json\..+\.partial",
+)
+# Paths in the workspace under which the pipeline writes what may go. The whole path decides: under `--workspace .`
+# a poetry.lock, a download or another program's checkpoint.pt lies beside them.
+REMOVABLE = {
+    FEATURES: re.compile(f"features/{FILE_NAME}"),
+    CHECKPOINTS: re.compile(rf"(checkpoints/{_RUN}|searches/[^/]+/trials/\d+)/(.+/)?checkpoint\.pt"),
+    LEFT: re.compile("|".join(_LEFT)),
+}
 
 
 @dataclass(frozen=True)
@@ -94,11 +111,12 @@ def parse_size(text: str) -> int:
 
 
 def _kind(path: Path, workspace: Path) -> str:
-    if path.suffix in (".partial", ".lock") or path.name.startswith((".probe-", ".writable")):
-        return LEFT
-    if path.name == CHECKPOINT_NAME:
-        return CHECKPOINTS
-    return FOLDERS.get(path.relative_to(workspace).parts[0], OTHERS)
+    inside = path.relative_to(workspace)
+    for kind, written in REMOVABLE.items():
+        if written.fullmatch(inside.as_posix()):
+            return kind
+    found = FOLDERS.get(inside.parts[0], OTHERS)
+    return OTHERS if found == FEATURES else found
 
 
 def _turn(workspace: Path, kept: Kept) -> int | None:

@@ -12,6 +12,7 @@ from extract.layout import SCHEMA, spec_digest
 from pipelines.context import Context
 from pipelines.specs import ExtractKey, Source
 
+FILE_NAME = r"[\w.]{0,80}-[\w.]{0,80}-[0-9a-f]{12}\.h5"  # of `file_name`, as a regular expression
 ROUNDING = 2  # raised when bfloat16 or float16 arithmetic must give other features (`extract.reduced`)
 
 
