@@ -1,4 +1,7 @@
-"""What `pipeline fit-head` is asked for, and its answer: a mistake in it is told before anything is extracted."""
+"""What `pipeline fit-head` is asked for, and its answer.
+
+What is kept needs no features, which may have been trimmed away; a mistake is told before anything is extracted.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +14,7 @@ from pipelines import stages
 from pipelines.context import Context
 from pipelines.frozen import features, fitting
 from pipelines.specs import ExtractSpec, HeadSpec
+from pipelines.specs.extraction import is_here
 from pipelines.specs.shots import resolve_shots
 
 
@@ -57,10 +61,36 @@ class Answer:
 
 
 def answer(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer:
-    """What is asked for, on the features that `extraction` describes: extracted, or found."""
+    """What is asked for, on the features that `extraction` describes: kept whole, or on them extracted or found."""
+    known = kept(asked, extraction, context)
+    if known is not None:
+        return known
     check(asked, extraction, context)
     record = stages.extract(extraction, context)
     return on_file(asked, context, features_path=Path(record["path"]), extraction_seconds=record["seconds"])
+
+
+def kept(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer | None:
+    """What is asked for where all of it is kept: every seed, and the table if one is wanted; else None.
+
+    The feature file itself may be gone. Downloads nothing: of data that are not here nothing can be looked up.
+    """
+    if not is_here(extraction, context.workspace):
+        return None
+    source = stages.kept_features(extraction, context)
+    if source is None:
+        return None
+    content = source["content"]
+    records = [stages.kept_head(one, context, content=content) for one in asked.heads()]
+    table = None
+    if asked.shots is not None:
+        table = stages.kept_few_labels(asked.head, context, content=content, counts=asked.shots, draws=asked.draws)
+    if any(one is None for one in records) or (table is None and asked.shots is not None):
+        return None
+    if not source["whole"]:
+        context.notice(f"{source['file']} is gone; what was learned from it is kept")
+    path, took = context.workspace / "features" / source["file"], (source["timing"] or {}).get("seconds", 0.0)
+    return Answer([_shown(one, context) for one in records if one is not None], table, path, took)
 
 
 def on_file(asked: Asked, context: Context, *, features_path: Path, extraction_seconds: float = 0.0) -> Answer:
@@ -93,3 +123,7 @@ def check(asked: Asked, extraction: ExtractSpec, context: Context) -> None:
         raise InvalidInput(
             f"shots must be at most {least}, the rows of the smallest class; got {asked.shots}. Ask for fewer."
         )
+
+
+def _shown(record: dict[str, Any], context: Context) -> dict[str, Any]:
+    return {**record, "path": str(context.workspace / "runs" / record["run"]), "cached": True}

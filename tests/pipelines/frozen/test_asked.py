@@ -1,5 +1,7 @@
 """What `pipeline fit-head` refuses, and answers, without an extraction."""
 
+from pathlib import Path
+
 import pytest
 
 from pipelines import records
@@ -46,3 +48,27 @@ def test_several_candidates_with_nothing_held_out_are_no_failed_run(pipeline, tm
     path = pipeline("extract", *TINY, "--json").json["path"]
     assert pipeline("fit-head", "--features", path, "--validation", "none").status == 2
     assert records.read_all(tmp_path / "workspace") == ([], [])
+
+
+def test_what_was_learned_is_told_without_an_extraction_when_the_features_are_gone(pipeline, extractions):
+    words = ("fit-head", *TINY, "--c-grid", "0.1", "--seeds", 2, "--shots", "1,3", "--draws", 2, "--json")
+    first = pipeline(*words).json
+    assert pipeline("cache", "trim", "--to", "0").status == 0
+    assert not Path(first["features"]).exists()
+    assert len(extractions) == 1
+    again = pipeline(*words)
+    assert again.status == 0, again.err
+    assert "is gone; what was learned from it is kept" in again.err
+    assert again.json == {**first, "cached": True}
+    assert len(extractions) == 1
+    assert "from the cache" in pipeline(*words[:-1]).out
+
+
+@pytest.mark.parametrize("more", [("--seeds", 2), ("--shots", "1"), ("--c-grid", "0.2")])
+def test_what_was_not_learned_yet_needs_the_features_again(pipeline, extractions, more):
+    words = ("fit-head", *TINY, "--c-grid", "0.1")
+    assert pipeline(*words).status == 0
+    pipeline("cache", "trim", "--to", "0")
+    ended = pipeline(*words, *more, "--json")
+    assert ended.status == 0, ended.err
+    assert len(extractions) == 2
