@@ -6,6 +6,7 @@ be a folder with other things in it.
 """
 
 import contextlib
+import math
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -102,7 +103,7 @@ def remove(kept: Sequence[Kept]) -> list[Kept]:
 def parse_size(text: str) -> int:
     """Bytes of "2GiB", "500 MB", "1e9"; `InvalidInput` for anything else."""
     matched = re.fullmatch(r"\s*(\d+(?:\.\d*)?(?:e\d+)?)\s*([kmgt]?)(i?)(b?)\s*", text, re.IGNORECASE)
-    if matched is None or (matched[3] and not matched[2]):
+    if matched is None or (matched[3] and not matched[2]) or not math.isfinite(float(matched[1])):
         raise InvalidInput(f"size must be a number of bytes like 2GiB, 500MB or 0; got {text!r}.")
     scale = UNITS[matched[2].lower()]
     if matched[3]:

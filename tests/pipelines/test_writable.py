@@ -1,6 +1,7 @@
 """Where a file can be written, asked beforehand."""
 
 import os
+import tempfile
 
 import pytest
 
@@ -30,3 +31,13 @@ def test_a_place_that_cannot_be_written_is_refused_in_one_sentence(place, why, t
 def test_a_pipe_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     writable.check("csv file", tmp_path / "pipe")  # opened, it would wait for a reader
+
+
+def test_a_file_that_is_replaced_needs_a_folder_that_can_be_written(tmp_path, monkeypatch):
+    path = tmp_path / "old.onnx"
+    path.touch()
+    writable.check("output", path, replaced=True)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: (_ for _ in ()).throw(OSError(30, "Read-only")))
+    writable.check("output", path)
+    with pytest.raises(InvalidInput, match="Read-only"):
+        writable.check("output", path, replaced=True)
