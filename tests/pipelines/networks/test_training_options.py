@@ -65,3 +65,13 @@ def test_a_key_comes_back_from_its_text(tmp_path):
 def test_every_recipe_is_its_own_unless_overridden(name):
     assert NetworkSpec(recipe=name).whole_recipe() == RECIPES[name]
     assert NetworkSpec(recipe=name, epochs=7).whole_recipe().epochs == 7
+
+
+def test_a_figure_that_cannot_be_written_is_refused_before_the_test_of_rates(pipeline, monkeypatch, tmp_path):
+    from pipelines.networks import running
+
+    monkeypatch.setattr(running, "prepared", lambda *_: pytest.fail("the test was begun"))
+    words = ("train", "--network", "resnet20", "--dataset", "digits", "--find-learning-rate")
+    ended = pipeline(*words, "--plot", tmp_path / "nodir" / "lr.png")
+    assert ended.status == 2
+    assert "plot must be a file that can be written" in ended.err
