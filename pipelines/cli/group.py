@@ -27,6 +27,7 @@ from pipelines.cli import (
     search,
     train,
 )
+from pipelines.cli.show import escaped
 
 EPILOG = "Exit status: 0 done, 1 a failure, 2 a mistake in what was asked."
 
@@ -123,5 +124,5 @@ def _fail(sentence: str, status: int, words: list[str]) -> None:
         traceback.print_exc()
     print(f"error: {sentence}", file=sys.stderr)  # noqa: T201
     if "--json" in words:
-        print(json.dumps({"error": sentence, "exit_status": status}))  # noqa: T201
+        print(json.dumps({"error": escaped(sentence), "exit_status": status}))  # noqa: T201
     sys.exit(status)

@@ -84,7 +84,7 @@ def _write_csv(path: Path, found: "Predictions") -> None:
     count = max((len(one.top) for one in found.images), default=1)
     header = ["path"] + [f"{part}_{rank}" for rank in range(1, count + 1) for part in ("class", "probability")]
     try:
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             table = csv.writer(file)
             table.writerow(header)
             table.writerows([str(one.path), *(part for pair in one.top for part in pair)] for one in found.images)

@@ -70,7 +70,7 @@ def _write(path: Path, found: list[dict[str, Any]]) -> None:
     from pipelines.table import COLUMNS
 
     try:
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(found)
