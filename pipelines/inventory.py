@@ -1,10 +1,12 @@
 """What a workspace keeps: its files by kind, their size, when they were last used, and what can go.
 
 Feature files and checkpoints can be computed again, so they may go; records, heads, networks and searches never do.
-A file that a running process has locked stays too.
+A file that a running process has locked stays too, and so does whatever the pipeline did not write: a workspace may
+be a folder with other things in it.
 """
 
 import contextlib
+import math
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from extract.errors import InvalidInput
 from pipelines import records
+from pipelines.frozen.features import FILE_NAME
 
 FEATURES, RUNS, CHECKPOINTS, SEARCHES, CACHE = "features", "runs", "checkpoints", "searches", "cache"
 LEFT, DATA, OTHERS = "left over", "data sets", "others"
@@ -22,7 +25,23 @@ KINDS = (FEATURES, RUNS, CHECKPOINTS, SEARCHES, CACHE, LEFT, DATA, OTHERS)
 FOLDERS = {"features": FEATURES, "runs": RUNS, "searches": SEARCHES, "cache": CACHE, "data": DATA}
 UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 QUIET_SECONDS = 3600.0  # what was written later than this ago may belong to a running process
-CHECKPOINT_NAME = "checkpoint.pt"
+_RUN = "[0-9a-f]{12}"
+_LEFT = (
+    rf"features/({FILE_NAME}\.(partial|lock)|\.writable)",
+    rf"(runs|checkpoints)/{_RUN}(/.+)?\.(partial|lock)",
+    rf"checkpoints/{_RUN}/[^/]+\.partial/.+",  # a copy that was killed
+    r"searches/[^/]+/((begin|winner|trials|journal\.log|leases/\d+)\.lock|(search|result)\.json\..+\.partial)",
+    r"searches/[^/]+/trials/\d+/.+\.partial",
+    r"cache/(\.code\.lock|\.probe-\d+)",
+    r"extractions/[0-9a-f]{16}\.json\..+\.partial",
+)
+# Paths in the workspace under which the pipeline writes what may go. The whole path decides: under `--workspace .`
+# a poetry.lock, a download or another program's checkpoint.pt lies beside them.
+REMOVABLE = {
+    LEFT: re.compile("|".join(_LEFT)),
+    FEATURES: re.compile(f"features/{FILE_NAME}"),
+    CHECKPOINTS: re.compile(rf"(checkpoints/{_RUN}|searches/[^/]+/trials/\d+)/(.+/)?checkpoint\.pt"),
+}
 
 
 @dataclass(frozen=True)
@@ -85,7 +104,7 @@ def remove(kept: Sequence[Kept]) -> list[Kept]:
 def parse_size(text: str) -> int:
     """Bytes of "2GiB", "500 MB", "1e9"; `InvalidInput` for anything else."""
     matched = re.fullmatch(r"\s*(\d+(?:\.\d*)?(?:e\d+)?)\s*([kmgt]?)(i?)(b?)\s*", text, re.IGNORECASE)
-    if matched is None or (matched[3] and not matched[2]):
+    if matched is None or (matched[3] and not matched[2]) or not math.isfinite(float(matched[1])):
         raise InvalidInput(f"size must be a number of bytes like 2GiB, 500MB or 0; got {text!r}.")
     scale = UNITS[matched[2].lower()]
     if matched[3]:
@@ -94,14 +113,12 @@ def parse_size(text: str) -> int:
 
 
 def _kind(path: Path, workspace: Path) -> str:
-    parts = path.relative_to(workspace).parts
-    if path.suffix == ".lock" or path.name.startswith((".probe-", ".writable")):
-        return LEFT
-    if any(part.endswith(".partial") for part in parts):  # also what stands in a folder that is not whole
-        return LEFT
-    if path.name == CHECKPOINT_NAME:
-        return CHECKPOINTS
-    return FOLDERS.get(parts[0], OTHERS)
+    inside = path.relative_to(workspace)
+    for kind, written in REMOVABLE.items():
+        if written.fullmatch(inside.as_posix()):
+            return kind
+    found = FOLDERS.get(inside.parts[0], OTHERS)
+    return OTHERS if found == FEATURES else found
 
 
 def _turn(workspace: Path, kept: Kept) -> int | None:

@@ -118,6 +118,15 @@ def kept_head(spec: HeadSpec, context: Context, *, content: str) -> dict[str, An
     )
 
 
+def kept_few_labels(
+    spec: HeadSpec, context: Context, *, content: str, counts: str, draws: int
+) -> list[dict[str, Any]] | None:
+    """The table of `few_labels` on the features whose content digest is `content`, where it is kept; else None."""
+    key = resolve_shots(spec, features=content, shots=counts, draws=draws)
+    found = cache.find(_few_labels, key.text(), workspace=context.workspace, is_whole=lambda _: True)
+    return None if found is None else found["rows"]
+
+
 def kept_features(spec: ExtractSpec, context: Context) -> dict[str, Any] | None:
     """The record of the spec's features where the cache has it; `whole` tells whether their file is still there."""
     located = locate(spec, context.workspace)

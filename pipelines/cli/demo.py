@@ -11,6 +11,7 @@ from pipelines.cli import options
 from pipelines.cli.show import duration, table
 
 WITH_CIFAR, WITHOUT = "cifar10-tour", "digits-tour"
+PHASES = ("extraction", "search", "fit", "evaluation")  # of a run; a network's `total` holds them once more
 BESIDE = Path(os.pardir) / "shared" / "data"  # where a checkout of this project may find CIFAR-10
 
 
@@ -106,7 +107,7 @@ def _short(record: dict[str, Any]) -> dict[str, Any]:
         "test_interval": record["test"]["interval"],
         "parameters": record["parameters"],
         "flops": record["flops"],
-        "seconds": sum(value for value in record["seconds"].values() if value),
+        "seconds": sum(record["seconds"].get(phase) or 0.0 for phase in PHASES),
     }
 
 

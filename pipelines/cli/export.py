@@ -30,11 +30,13 @@ def export_command(
     size; where that varies, resized and cut to the network's. Classes are in the file's metadata.
     """
     one_of("format", kind, FORMATS)
-    if output is not None and not output.parent.is_dir():
-        raise InvalidInput(f"output must be in a folder that exists; got {str(output)!r}. Make the folder first.")
-    from pipelines import records
+    from pipelines import records, writable
     from pipelines.predict import classify, export
 
+    if output is not None and not output.parent.is_dir():
+        raise InvalidInput(f"output must be in a folder that exists; got {str(output)!r}. Make the folder first.")
+    if output is not None:
+        writable.check("output", output, replaced=True)
     one, record = classify.classifier(run_name, context=run.context(), weights=weights)
     path = output or records.folder(run.workspace, record["run"]) / "model.onnx"
     written = export.export(one, path, run=record["run"], calibrated=calibrated)

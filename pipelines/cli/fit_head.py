@@ -1,7 +1,7 @@
 """`pipeline fit-head`: a head on cached features."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,10 @@ from extract.errors import InvalidInput
 from pipelines.cli import head_options as heads_room
 from pipelines.cli import options
 from pipelines.cli.show import duration, table
+from pipelines.specs import HeadSpec
+
+if TYPE_CHECKING:
+    from pipelines.frozen.asked import Answer, Asked
 
 
 @click.command("fit-head")
@@ -43,37 +47,34 @@ def fit_head_command(
     Chooses on a held-out part of the training split, refits the choice on all of it, scores the test split
     once. Bare, it takes the workspace's newest feature file.
     """
-    from pipelines import stages
     from pipelines.frozen import repeats
     from pipelines.frozen import shots as few_shots
-    from pipelines.specs import HeadSpec
 
-    spec = HeadSpec(**head_options, seed=run.seed)
-    _check(shots, draws=draws, plot=plot)
-    path, extraction_seconds = _features(run, features_file, given)
-    records = repeats.fit(spec, run.context(), features_path=path, count=1 if seeds is None else seeds)
-    answer = {key: value for key, value in records[0].items() if key != "files"}
-    answer |= {"features": str(path), "extraction_seconds": extraction_seconds}
+    asked = _asked(HeadSpec(**head_options, seed=run.seed), seeds=seeds, shots=shots, draws=draws, plot=plot)
+    found = _found(run, asked, features_file, given)
+    answer = {key: value for key, value in found.records[0].items() if key != "files"}
+    answer |= {"features": str(found.features), "extraction_seconds": found.extraction_seconds}
     if seeds is not None:
-        answer["repeats"] = repeats.summary(records, first_seed=run.seed)
-    if shots is not None:
-        answer["few_labels"] = stages.few_labels(
-            spec, run.context(), features_path=path, counts=shots, draws=5 if draws is None else draws
-        )
-        few_shots.keep(run.workspace, answer["run"], answer["few_labels"])
+        answer["repeats"] = repeats.summary(found.records, first_seed=run.seed)
+    if found.few_labels is not None:
+        answer["few_labels"] = found.few_labels
+        few_shots.keep(run.workspace, answer["run"], found.few_labels)
     if plot is not None:
         answer["plot"] = _plotted(run, answer, plot)
     run.reporter.result(answer, _text(answer))
 
 
-def _check(shots: str | None, *, draws: int | None, plot: Path | None) -> None:
-    """Refuses what can never be right before anything is computed."""
+def _asked(spec: HeadSpec, *, seeds: int | None, shots: str | None, draws: int | None, plot: Path | None) -> "Asked":
+    """What is asked for; what can never be right is refused before anything is computed."""
+    from pipelines.frozen.asked import Asked
+
     if shots is None and draws is not None:
         raise InvalidInput(f"draws must come with --shots; got --draws {draws} alone. Add --shots 1,2,5,10.")
     if plot is not None:
         from pipelines.report import curves
 
         curves.check(plot)
+    return Asked(spec, 1 if seeds is None else seeds, shots, 5 if draws is None else draws)
 
 
 def _plotted(run: options.Run, answer: dict[str, Any], path: Path) -> str:
@@ -84,9 +85,18 @@ def _plotted(run: options.Run, answer: dict[str, Any], path: Path) -> str:
     return str(path)
 
 
-def _features(run: options.Run, file: Path | None, given: dict[str, Any]) -> tuple[Path, float]:
-    """The feature file to use, and what its extraction took in seconds (0 for one that was given)."""
-    from pipelines import stages
+def _found(run: options.Run, asked: "Asked", file: Path | None, given: dict[str, Any]) -> "Answer":
+    """The answer, on a feature file that there is or on the features that the options describe."""
+    from pipelines.frozen import asked as room
+
+    path = _file(run, file, given)
+    if path is not None:
+        return room.on_file(asked, run.context(), features_path=path)
+    return room.answer(asked, run.extract_spec(given), run.context())
+
+
+def _file(run: options.Run, file: Path | None, given: dict[str, Any]) -> Path | None:
+    """The feature file that was given, or the newest one where none is described; else None."""
     from pipelines.frozen.features import newest
 
     described = sorted(name for name, value in given.items() if value is not None and name != "data_dir")
@@ -96,15 +106,13 @@ def _features(run: options.Run, file: Path | None, given: dict[str, Any]) -> tup
                 f"features must come from a file or from options, not both; got --features and "
                 f"--{described[0].replace('_', '-')}. Leave one out."
             )
-        return file, 0.0
+        return file
     found = None if described else newest(run.workspace)
     if found is not None:
         run.reporter.notice(f"using the workspace's newest features, {found.name}")
-        return found, 0.0
-    if not described:
+    elif not described:
         run.reporter.notice("no features in the workspace: extracting resnet50's of cifar10")
-    record = stages.extract(run.extract_spec(given), run.context())
-    return Path(record["path"]), record["seconds"]
+    return found
 
 
 def _text(answer: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ from pipelines.cli import (
     search,
     train,
 )
+from pipelines.cli.show import escaped
 
 EPILOG = "Exit status: 0 done, 1 a failure, 2 a mistake in what was asked."
 
@@ -71,10 +72,17 @@ for command in (
     pipeline.add_command(command)
 
 
+class Terminated(SystemExit):
+    """SIGTERM came: everything is left in good order, as for any exit, and then the end is told."""
+
+
+INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on from there"
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line and exits: 0 done, 2 the user's mistake, 1 a failure, 130 interrupted."""
+    """Runs the command line and exits: 0 done, 2 the user's mistake, 1 a failure, 130 interrupted, 143 terminated."""
     words = sys.argv[1:] if arguments is None else arguments
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         pipeline.main(words, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as shown:
@@ -83,13 +91,19 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; what was finished is kept, and the same command goes on from there", 130, words)
+        _fail(INTERRUPTED, 130, words)
+    except Terminated:
+        _fail(INTERRUPTED, 143, words)
     except click.ClickException as error:
         _fail(_sentence(error), 2, words)
     except PipelineError as error:
         _fail(str(error), error.exit_code, words)
     except Exception as error:  # noqa: BLE001 (the last resort: every failure ends in a sentence, --debug shows the rest)
         _fail(f"{type(error).__name__}: {error} (--debug shows where)", 1, words)
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated(143)
 
 
 def _sentence(error: click.ClickException) -> str:
@@ -110,5 +124,5 @@ def _fail(sentence: str, status: int, words: list[str]) -> None:
         traceback.print_exc()
     print(f"error: {sentence}", file=sys.stderr)  # noqa: T201
     if "--json" in words:
-        print(json.dumps({"error": sentence, "exit_status": status}))  # noqa: T201
+        print(json.dumps({"error": escaped(sentence), "exit_status": status}))  # noqa: T201
     sys.exit(status)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from extract.runtime import resolve_device
 from pipelines.cli.show import Reporter
@@ -72,10 +73,12 @@ def common(command: Command) -> Command:
     """Adds the options of every command and passes them on as one `run: Run`."""
 
     @functools.wraps(command)
-    def wrapped(workspace: Path, device: str, seed: int, as_json: bool, debug: bool, **options: Any) -> Any:
-        reporter = Reporter(as_json=as_json, quiet=rank() > 0)
+    def wrapped(**options: Any) -> Any:
+        own = {name: options.pop(name) for name in ("workspace", "device", "seed", "as_json", "debug")}
+        given = own | _given_to_group(own)
+        reporter = Reporter(as_json=given["as_json"], quiet=rank() > 0)
         with reporter:
-            return command(run=Run(workspace, device, seed, reporter), **options)
+            return command(run=Run(given["workspace"], given["device"], given["seed"], reporter), **options)
 
     return _decorated(wrapped, COMMON)
 
@@ -109,6 +112,25 @@ class Run:
         if own is not None:
             asked = {"backbone": own["architecture"], **asked}
         return ExtractSpec(**asked, seed=self.seed)
+
+
+def _given_to_group(own: dict[str, Any]) -> dict[str, Any]:
+    """Those of the options `own` that were written before the sub-command, for its group, and not after it again.
+
+    The sub-command has them too, each with its default, which must not win over what was written.
+    """
+    context = click.get_current_context()
+    if context.parent is None:
+        return {}
+    return {
+        name: context.parent.params[name]
+        for name in own
+        if _is_written(context.parent, name) and not _is_written(context, name)
+    }
+
+
+def _is_written(context: click.Context, option: str) -> bool:
+    return context.get_parameter_source(option) is ParameterSource.COMMANDLINE
 
 
 def _decorated(command: Command, options: list[Any]) -> Command:

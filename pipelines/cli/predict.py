@@ -46,8 +46,11 @@ def predict_command(
     images get exactly the logits that the run was scored by.
     """
     one_of("on-bad-image", on_bad_image, ("error", "skip"))
+    from pipelines import writable
     from pipelines.predict import classify
 
+    if csv_file is not None:
+        writable.check("csv file", csv_file)
     watch = Stopwatch()
     one, record = classify.classifier(run_name, context=run.context(), weights=weights, quick=quick)
     found = classify.predict(one, images, top=top, calibrated=calibrated, on_bad_image=on_bad_image)
@@ -81,11 +84,11 @@ def _write_csv(path: Path, found: "Predictions") -> None:
     count = max((len(one.top) for one in found.images), default=1)
     header = ["path"] + [f"{part}_{rank}" for rank in range(1, count + 1) for part in ("class", "probability")]
     try:
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             table = csv.writer(file)
             table.writerow(header)
             table.writerows([str(one.path), *(part for pair in one.top for part in pair)] for one in found.images)
     except OSError as error:
         raise InvalidInput(
-            f"csv file must be one that can be written; got {str(path)!r} ({error.strerror}). Name another."
+            f"csv file must be a file that can be written; got {str(path)!r} ({error.strerror}). Name another."
         ) from error

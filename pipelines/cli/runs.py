@@ -51,8 +51,8 @@ def _cells(one: dict[str, Any]) -> list[str]:
     interval = (one["interval_low"], one["interval_high"])
     return [
         one["run"],
-        one["name"],
-        one["dataset"] or "",
+        one["name"] + (f", seed {one['seed']}" if one["seed"] else ""),
+        (one["dataset"] or "") + (f", {one['subset']} images" if one["subset"] else ""),
         _rate(one["validation_accuracy"]),
         _rate(one["test_accuracy"]),
         "" if interval[0] is None else "{:.1%} to {:.1%}".format(*interval),
@@ -70,7 +70,7 @@ def _write(path: Path, found: list[dict[str, Any]]) -> None:
     from pipelines.table import COLUMNS
 
     try:
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(found)

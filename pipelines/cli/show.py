@@ -1,6 +1,7 @@
 """What a command prints: one JSON object or a few lines to stdout; progress and messages to stderr."""
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -31,7 +32,7 @@ class Reporter:
         self.__exit__()
         if self._quiet:
             return
-        print(json.dumps(values, ensure_ascii=False) if self._as_json else text)  # noqa: T201
+        print(escaped(json.dumps(values, ensure_ascii=False), depth=2) if self._as_json else escaped(text))  # noqa: T201
 
     def notice(self, sentence: str) -> None:
         """One message to stderr."""
@@ -96,6 +97,14 @@ def _rate_column() -> Any:
             return Text(f"{task.speed:.0f}/s" if task.speed else "")
 
     return Rate()
+
+
+def escaped(text: str, *, depth: int = 1) -> str:
+    r"""`text` that UTF-8 can hold: bytes of a file name that were none are written as \udcff, as text.
+
+    `depth` counts the backslashes before it: in JSON, where a lone surrogate is no text to most readers, two are one.
+    """
+    return re.sub("[\ud800-\udfff]", lambda found: "\\" * depth + f"u{ord(found[0]):04x}", text)
 
 
 def table(columns: list[str], rows: list[list[str]]) -> str:

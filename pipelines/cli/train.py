@@ -41,6 +41,8 @@ def answer(
         found = rate_finding.find(spec, run.context(), plot=plot)
         run.reporter.result(found, _found(found))
         return
+    if tensorboard is not None and spec.mode == "frozen":
+        raise InvalidInput("tensorboard must be left out in mode frozen, which fits a head and has no epochs to show.")
     from pipelines import stages
 
     record = stages.train(spec, run.context(), tensorboard=tensorboard)

@@ -4,14 +4,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from extract.datasets import Located, load
 from extract.errors import DamagedFile, PipelineError
 from extract.folder import without_unreadable
 from extract.images import ImageSet, subset
 from extract.layout import SCHEMA, spec_digest
 from pipelines.context import Context
-from pipelines.specs import ExtractKey, Source
+from pipelines.specs import ExtractKey, ExtractSpec, Source, locate
 
+FILE_NAME = r"[\w.]{0,80}-[\w.]{0,80}-[0-9a-f]{12}\.h5"  # of `file_name`, as a regular expression
 ROUNDING = 2  # raised when bfloat16 or float16 arithmetic must give other features (`extract.reduced`)
 
 
@@ -58,6 +61,12 @@ def _images(key: ExtractKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]
         if skipped:
             inputs.context.notice(f"{len(skipped)} unreadable images are left out: {', '.join(skipped[:5])}")
     return subset(data, train=key.subset, test=key.test_subset, seed=key.subset_seed or 0), skipped
+
+
+def training_labels(spec: ExtractSpec, workspace: Path) -> np.ndarray:
+    """int64 [N]: labels of the training images that an extraction would read. Decodes none; bad ones count too."""
+    data = load(locate(spec, workspace))
+    return subset(data, train=spec.subset, test=spec.test_subset, seed=spec.seed).splits["train"].labels
 
 
 def _extracted(

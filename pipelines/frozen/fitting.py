@@ -11,7 +11,7 @@ from extract.store import FeatureFile, locked
 from pipelines import records
 from pipelines.context import Context
 from pipelines.frozen.origins import Origin, origin
-from pipelines.specs import HeadKey
+from pipelines.specs import HeadKey, HeadSpec
 
 LIBRARIES = ("torch", "timm", "scikit-learn", "numpy", "h5py")
 
@@ -43,15 +43,12 @@ class _Fitted:
 def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
     """Chooses, refits and scores a head, keeps it under `runs/<run>/`, and returns its record's short form.
 
-    A fit that fails leaves a record of the failure. Options that the head does not have are refused before
-    anything is written.
+    A fit that fails leaves a record of the failure. What `check` refuses is refused before anything is written.
     """
     import heads
-    from heads import catalogue
 
     context, file, peak = inputs.context, inputs.file, Peak(inputs.context.device)
-    options = matched(key.head, key.options)
-    catalogue.space(key.head, options)
+    options = _checked(key.head, key.options, validation=key.validation)
     try:
         source = origin(context.workspace, file)
         fitted = _fit(key, options=options, inputs=inputs)
@@ -79,6 +76,25 @@ def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
         record["files"] = {one: records.sha256(folder / one) for one in files}
         records.write(context.workspace, record)
     return _short(record)
+
+
+def check(spec: HeadSpec) -> None:
+    """Raises `InvalidInput` for a head that no features would fit: of an unknown kind, or with options that it has not.
+
+    Several candidates where nothing is held out to choose by are refused too.
+    """
+    _checked(spec.head, spec.options(), validation=spec.validation_part())
+
+
+def _checked(kind: str, options: dict[str, Any], *, validation: float | int | None) -> dict[str, Any]:
+    """The options as the head's space takes them."""
+    from heads import catalogue
+
+    whole = matched(kind, options)
+    space = catalogue.space(kind, whole)
+    if validation is None:
+        space.only()
+    return whole
 
 
 def is_whole(record: dict[str, Any], workspace: Path) -> bool:

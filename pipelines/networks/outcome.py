@@ -44,17 +44,27 @@ class Result:
 
 
 def name(key: NetworkKey) -> str:
-    """What tables call the run: the network with the options that were given, how it began, the recipe."""
-    shown = [
-        key.network,
-        *(f"{option.replace('_', ' ')} {value}" for option, value in sorted(key.architecture.items())),
-    ]
+    """What tables call the run: the network with the options that were given, how it began, the recipe and what of it
+    is not its own. Not the seed nor the size of the data: reports put runs together that differ in those alone.
+    """
+    shown = [key.network, *(_worded(option, value) for option, value in sorted(key.architecture.items()))]
     shown.append("from scratch" if key.mode == "scratch" else f"fine-tuned {key.mode}")
     if key.recipe is None:
         return " ".join(shown)
-    epochs = key.recipe_options["epochs"]
-    other = "" if epochs == RECIPES[key.recipe].epochs else f", {epochs} epochs"
-    return f"{' '.join(shown)} ({key.recipe}{other})"
+    own = RECIPES[key.recipe].as_dict()
+    # "auto" has become this machine's precision in the key, where it cannot be told from one that was given
+    given = [option for option in own if option in key.recipe_options and option != "precision"]
+    other = {option: value for option in given if (value := key.recipe_options[option]) != own[option]}
+    return f"{' '.join(shown)} ({', '.join([key.recipe, *map(_worded, other, other.values())])})"
+
+
+def _worded(option: str, value: Any) -> str:
+    words = option.replace("_", " ")
+    if option == "epochs":
+        return f"{value} epoch" if value == 1 else f"{value} epochs"
+    if isinstance(value, bool):
+        return words if value else f"no {words}"
+    return f"{words} {value:g}" if isinstance(value, float) else f"{words} {value}"
 
 
 def keep(key: NetworkKey, result: Result, *, peak_memory_bytes: int | None, workspace: Path) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from extract.errors import PipelineError, Unavailable
+from extract.errors import InvalidInput, PipelineError, Unavailable
+from pipelines import writable
 from pipelines.predict.classify import Classifier, Graph, divisor
 
 TOLERANCE = 1e-4  # largest difference of a probability; both sides compute in float32
@@ -44,10 +45,12 @@ def export(one: Classifier, path: Path, *, run: str, calibrated: bool = False) -
     """Writes `path`: input `images` uint8 [N, 3, h, w], any N; output `probabilities` float32 [N, K].
 
     h and w are those of the data set, or of the network where images come in many sizes: then they must be
-    resized already. Classes are in the file's metadata. Raises `Unavailable` where a package is missing and
-    `PipelineError` where the graph cannot be written or does not give what torch gives.
+    resized already. Classes are in the file's metadata. Raises `Unavailable` where a package is missing,
+    `InvalidInput` where no file can be written at `path`, and `PipelineError` where the graph cannot be exported or
+    does not give what torch gives.
     """
     require(*NEEDED)
+    writable.check("output", path, replaced=True)
     graph = one.graph()
     module = Probabilities(graph.module, divisor(one, calibrated=calibrated)).eval()
     temporary = path.with_name(path.name + ".partial")
@@ -95,7 +98,12 @@ def _write(module: nn.Module, graph: Graph, *, path: Path, facts: dict[str, str]
         ) from error
     model = program.model_proto
     onnx.helper.set_model_props(model, facts)
-    onnx.save(model, path)
+    try:
+        onnx.save(model, path)
+    except OSError as error:  # the disk is full
+        raise InvalidInput(
+            f"output must be a file that can be written; got {str(path)!r} ({error.strerror}). Name another."
+        ) from error
 
 
 def _reason(error: Exception) -> str:

@@ -102,7 +102,9 @@ def _size(path: Path) -> tuple[int, int] | None:
     try:
         with Image.open(path) as image:
             return image.height, image.width
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 (Pillow's plugins raise whatever they like: a damaged AVIF RuntimeError)
         return None  # decoding it will say what is wrong
 
 

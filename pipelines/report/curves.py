@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 
 from extract.errors import InvalidInput
+from pipelines import writable
 from pipelines.report import epochs, theme
 from pipelines.report.epochs import Chart
 from pipelines.report.verdict import judge
@@ -42,9 +43,10 @@ def write(path: Path, record: Mapping[str, Any], *, few_labels: Sequence[Mapping
 
 
 def check(path: Path) -> None:
-    """Raises `InvalidInput` unless `path` has a suffix that can be drawn."""
+    """Raises `InvalidInput` unless `path` has a suffix that can be drawn, and can be written."""
     if path.suffix.lower() not in SUFFIXES:
         raise InvalidInput(f"plot must be a file named .svg or .png; got {str(path)!r}. Name one of those.")
+    writable.check("plot", path)
 
 
 def _learning(record: Mapping[str, Any]) -> alt.HConcatChart | None:

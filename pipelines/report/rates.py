@@ -6,12 +6,16 @@ from pathlib import Path
 import altair
 
 from extract.errors import InvalidInput
+from pipelines import writable
 
 KINDS = (".svg", ".png", ".html", ".json")
 
 
 def draw(path: Path, *, rates: Sequence[float], losses: Sequence[float], suggested: float) -> None:
-    """Writes `path` (.svg, .png, .html, or .json for its Vega-Lite): loss over rate, with the suggested rate marked."""
+    """Writes `path` (.svg, .png, .html, or .json for its Vega-Lite): loss over rate, with the suggested rate marked.
+
+    Raises `InvalidInput` for another kind of file, and where nothing can be written.
+    """
     check(path)
     values = [{"rate": rate, "loss": loss} for rate, loss in zip(rates, losses, strict=True)]
     log = altair.Scale(type="log")
@@ -21,10 +25,16 @@ def draw(path: Path, *, rates: Sequence[float], losses: Sequence[float], suggest
     )
     mark = altair.Chart(altair.InlineData(values=[{"rate": suggested}])).mark_rule(strokeDash=[4, 4]).encode(x="rate:Q")
     chart = altair.layer(line, mark, title=f"suggested: {suggested:.2g}")
-    chart.properties(width=480, height=300).save(str(path))
+    try:
+        chart.properties(width=480, height=300).save(str(path))
+    except OSError as error:
+        raise InvalidInput(
+            f"plot must be a file that can be written; got {str(path)!r} ({error.strerror}). Name another."
+        ) from error
 
 
 def check(path: Path) -> None:
-    """Raises `InvalidInput` for a kind of file that cannot be drawn."""
+    """Raises `InvalidInput` for a kind of file that cannot be drawn, and for a place that cannot be written."""
     if path.suffix not in KINDS:
         raise InvalidInput(f"plot must be a file that ends in {', '.join(KINDS)}; got {str(path)!r}. Rename it.")
+    writable.check("plot", path)

@@ -28,11 +28,15 @@ def selected(records: Sequence[Record], wanted: str | None) -> list[Record]:
 
     A filter is FIELD=PATTERN with * and ? (mode=frozen, architecture=resnet*). Several filters of one field are
     alternatives; those of different fields must all fit. Raises InvalidInput for an unknown field or run, with
-    the nearest names.
+    the nearest names, and where nothing is named.
     """
     if wanted is None:
         return list(records)
     terms = [term.strip() for term in wanted.split(",") if term.strip()]
+    if not terms:
+        raise InvalidInput(
+            f"--runs must name runs or FIELD=PATTERN with commas between; got {wanted!r}. Leave it out for all runs."
+        )
     filters = _filters([term for term in terms if "=" in term])
     names = _names([term for term in terms if "=" not in term], records)
     return [

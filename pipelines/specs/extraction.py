@@ -145,9 +145,14 @@ def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str
 def locate(spec: ExtractSpec, workspace: Path) -> datasets.Located:
     """Where the spec's data set is; CIFAR is downloaded into the workspace's `data/` when it is nowhere."""
     data_dir = None if spec.data_dir is None else Path(spec.data_dir)
-    absent = not datasets.is_here(spec.dataset, data_dir, download_dir=workspace / "data")
-    if absent and own_run(spec.weights, workspace) is None:
+    if not is_here(spec, workspace) and own_run(spec.weights, workspace) is None:
         from extract import backbones
 
         backbones.check_name(spec.backbone)  # before a download, not after it
     return datasets.locate(spec.dataset, data_dir, download_dir=workspace / "data")
+
+
+def is_here(spec: ExtractSpec, workspace: Path) -> bool:
+    """Whether the spec's data set can be located without a download."""
+    data_dir = None if spec.data_dir is None else Path(spec.data_dir)
+    return datasets.is_here(spec.dataset, data_dir, download_dir=workspace / "data")

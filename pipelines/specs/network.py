@@ -37,9 +37,9 @@ class NetworkSpec(_given(Recipe), _given(Options)):
 
     Every option of `finetune.recipes.Recipe` is a field, None where the recipe's own value stays, and every one
     of `finetune.options.Options`, None where it is the usual. `mode` is scratch, full, head-first, partial:K or
-    frozen; `weights` and `recipe` None mean pretrained and gentle, from scratch none and short. `validation` is
-    a share, a number of images or "none"; `refit` trains once more on the whole training split, for as many
-    epochs as the held-out images chose. Raises `InvalidInput` for what can never be right.
+    frozen; `weights` and `recipe` None mean pretrained and gentle, from scratch none and short; frozen has no
+    recipe. `validation` is a share, a number of images or "none"; `refit` trains once more on the whole training
+    split, for as many epochs as the held-out images chose. Raises `InvalidInput` for what can never be right.
     """
 
     network: str = "resnet18"
@@ -57,13 +57,14 @@ class NetworkSpec(_given(Recipe), _given(Options)):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        scratch = self.mode == "scratch"
+        scratch, frozen = self.mode == "scratch", self.mode == "frozen"
         if self.weights is None:
             object.__setattr__(self, "weights", "none" if scratch else "pretrained")
-        if self.recipe is None:
+        if self.recipe is None and not frozen:
             object.__setattr__(self, "recipe", SCRATCH_RECIPE if scratch else FINETUNE_RECIPE)
         self.trained_stages()
-        one_of("recipe", str(self.recipe), tuple(RECIPES))
+        if self.recipe is not None:
+            one_of("recipe", self.recipe, tuple(RECIPES))
         one_of("on-bad-image", self.on_bad_image, ("error", "skip"))
         at_least_one("image size", self.image_size)
         at_least_one("subset", self.subset)
@@ -74,7 +75,9 @@ class NetworkSpec(_given(Recipe), _given(Options)):
 
     def whole_recipe(self) -> Recipe:
         """The recipe with the options that were given in place of its own."""
-        return overridden(RECIPES[str(self.recipe)], **{name: getattr(self, name) for name in RECIPE_OPTIONS})
+        return overridden(
+            RECIPES[self.recipe or FINETUNE_RECIPE], **{name: getattr(self, name) for name in RECIPE_OPTIONS}
+        )
 
     def speed(self) -> dict[str, Any]:
         """The options of the recipe that change no result, only seconds."""
@@ -109,7 +112,8 @@ class NetworkSpec(_given(Recipe), _given(Options)):
                 "weights must be pretrained, packaged, a file or a run to be fine-tuned; got 'none'. "
                 "Use `pipeline train` to start from scratch."
             )
-        given = [name for name in RECIPE_OPTIONS if getattr(self, name) is not None and name not in FROZEN_HAS]
+        options = ("recipe", *RECIPE_OPTIONS)
+        given = [name for name in options if getattr(self, name) is not None and name not in FROZEN_HAS]
         if self.mode == "frozen" and given:
             raise InvalidInput(
                 f"{given[0].replace('_', '-')} must be left out in mode frozen, which fits a head and trains nothing; "
@@ -225,7 +229,7 @@ def resolve_network(
         image_size=spec.image_size,
         validation=spec.held_out_part(),
         refit=spec.refit,
-        recipe=None if spec.mode == "frozen" else str(spec.recipe),
+        recipe=spec.recipe,
         recipe_options=options,
         seed=spec.seed,
         processes=1 if spec.mode == "frozen" else processes,

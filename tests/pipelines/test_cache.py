@@ -23,6 +23,7 @@ jobs:
   - {command: fit-head, backbone: test_resnet, views: [plain, flip], c-grid: 1e-2}
 """
 CALLS: list[str] = []
+FEATURES = "digits-net-0123456789ab.h5"  # what a feature file is called
 
 
 def _stage(key: str, context: object) -> dict[str, str]:
@@ -137,6 +138,17 @@ def test_trimming_takes_the_feature_file_unused_for_longest_and_no_more_than_nee
     assert answer["bytes"] == pipeline("cache", "--json").json["bytes"] <= total - 1
 
 
+def test_options_before_trim_apply_to_it_and_those_after_it_win(pipeline, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wanted, other = (aged(tmp_path / name / "features" / f"{FEATURES}.lock", hours=3) for name in ("X", "workspace"))
+    answer = pipeline("cache", "--workspace", "X", "--json", "trim", "--to", "1GiB").json
+    assert [one["path"] for one in answer["removed"]] == [f"features/{FEATURES}.lock"]
+    assert not wanted.exists()
+    assert other.exists()
+    pipeline("cache", "--workspace", "X", "trim", "--to", "1GiB", "--workspace", "workspace")
+    assert not other.exists()
+
+
 def test_a_dry_run_removes_nothing(pipeline, studied):
     before = sorted(path for path in studied.rglob("*") if path.is_file())
     answer = pipeline("cache", "trim", "--to", "0", "--dry-run", "--json").json
@@ -205,16 +217,16 @@ def test_things_go_in_turn(workspace):
     (workspace / "features").mkdir(parents=True)
     done = record_of(workspace, "aaaaaaaaaaaa")
     files = {
-        "old features": aged(workspace / "features" / "old.h5", hours=30),
-        "new features": aged(workspace / "features" / "new.h5", hours=20),
-        "half-made": aged(workspace / "features" / "half.h5.partial", hours=10),
+        "old features": aged(workspace / "features" / "digits-old-0123456789ab.h5", hours=30),
+        "new features": aged(workspace / "features" / "digits-new-0123456789ab.h5", hours=20),
+        "half-made": aged(workspace / "features" / "digits-half-0123456789ab.h5.partial", hours=10),
         "finished": aged(workspace / "checkpoints" / done / "checkpoint.pt", hours=10),
         "unfinished": aged(workspace / "checkpoints" / "bbbbbbbbbbbb" / "checkpoint.pt", hours=50),
-        "lock": aged(workspace / "features" / "old.h5.lock", hours=10),
+        "lock": aged(workspace / "features" / "digits-old-0123456789ab.h5.lock", hours=10),
     }
     for path in files.values():
         path.write_bytes(b"x" * 100)
-        aged(path, hours=10 + 10 * (path.name == "new.h5") + 20 * (path.name == "old.h5"))
+        aged(path, hours=10 + 10 * (path == files["new features"]) + 20 * (path == files["old features"]))
     going = inventory.removable(workspace, inventory.inventory(workspace), to_bytes=0)
     names = {path: name for name, path in files.items()}
     order = ["lock", "finished", "half-made", "old features", "new features", "unfinished"]
@@ -259,7 +271,7 @@ def test_sizes_are_read(text, expected):
     assert inventory.parse_size(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "much", "-1", "2 GiBs", "1ib", "GiB", "0x10", "nan"])
+@pytest.mark.parametrize("text", ["", "much", "-1", "2 GiBs", "1ib", "GiB", "0x10", "nan", "1e400", "9" * 400])
 def test_what_is_no_size_is_refused(pipeline, text):
     with pytest.raises(InvalidInput, match="size must be a number of bytes like 2GiB"):
         inventory.parse_size(text)

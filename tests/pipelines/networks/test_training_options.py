@@ -79,3 +79,34 @@ def test_several_processes_are_another_run_unless_nothing_is_trained(tmp_path):
 def test_every_recipe_is_its_own_unless_overridden(name):
     assert NetworkSpec(recipe=name).whole_recipe() == RECIPES[name]
     assert NetworkSpec(recipe=name, epochs=7).whole_recipe().epochs == 7
+
+
+def test_a_figure_that_cannot_be_written_is_refused_before_the_test_of_rates(pipeline, monkeypatch, tmp_path):
+    from pipelines.networks import running
+
+    monkeypatch.setattr(running, "prepared", lambda *_: pytest.fail("the test was begun"))
+    words = ("train", "--network", "resnet20", "--dataset", "digits", "--find-learning-rate")
+    ended = pipeline(*words, "--plot", tmp_path / "nodir" / "lr.png")
+    assert ended.status == 2
+    assert "plot must be a file that can be written" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "resnet20 from scratch (short)"),
+        ({"epochs": 1, "learning_rate": 0.05}, "resnet20 from scratch (short, 1 epoch, learning rate 0.05)"),
+        ({"learning_rate": RECIPES["short"].learning_rate}, "resnet20 from scratch (short)"),
+        ({"epochs": 3, "optimiser": "adamw", "mixup": 0.2, "width": 0.5}, "resnet20 width 0.5 from scratch (short, 3 "
+         "epochs, optimiser adamw, mixup 0.2)"),
+        ({"bias_decay": True, "crop": 0}, "resnet20 from scratch (short, bias decay, crop 0)"),
+        ({"precision": "float32", "seed": 3, "subset": 1000}, "resnet20 from scratch (short)"),
+        ({"mode": "frozen", "weights": "untrained"}, "resnet20 fine-tuned frozen"),
+    ],
+)  # fmt: skip
+def test_a_name_tells_what_of_the_recipe_was_changed(tmp_path, given, expected):
+    from pipelines.networks.outcome import name
+
+    spec = NetworkSpec(network="resnet20", **given)
+    one = resolve_network(spec, located=Located("digits", "0" * 64, None), device="cpu", workspace=tmp_path)
+    assert name(one) == expected

@@ -156,3 +156,9 @@ def test_mistakes_end_in_one_sentence(pipeline, digit_files, workspace, tmp_path
     assert "whose files are gone or altered" in pipeline("predict", "--run", run, image).err
     records.failed(workspace, run=run, kind="head", name="x", key={}, error="no memory")
     assert "no memory" in pipeline("predict", "--run", run, image).err
+
+
+def test_a_table_that_cannot_be_written_is_refused_before_the_run_is_even_looked_for(pipeline, tmp_path):
+    ended = pipeline("predict", "--run", "ffff", tmp_path / "any.png", "--csv", tmp_path / "no" / "where.csv")
+    assert ended.status == 2
+    assert "csv file must be a file that can be written" in ended.err

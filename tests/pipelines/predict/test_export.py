@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from extract.errors import InvalidInput
 from heads.catalogue import available, head_class
 from pipelines import records
+from pipelines.predict import export
 from pipelines.predict.graphs import head_module
 
 DIGITS = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
@@ -84,3 +86,18 @@ def test_what_cannot_be_exported_is_refused_in_one_sentence(pipeline, tmp_path, 
     assert ended.status == 1
     assert "pip install onnx" in ended.err
     assert not list(Path(answer["path"]).glob("*.onnx*"))
+
+
+@pytest.mark.parametrize("name", ["folder", "/proc/model.onnx"])
+def test_a_place_that_cannot_be_written_is_refused_before_the_run_is_even_looked_for(name, pipeline, tmp_path):
+    (tmp_path / "folder").mkdir()
+    ended = pipeline("export", "--run", "ffff", "--output", tmp_path / name)
+    assert ended.status == 2
+    assert "output must be a file that can be written" in ended.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder"]
+
+
+def test_python_too_is_told_before_the_export(tmp_path):
+    unused: Any = None
+    with pytest.raises(InvalidInput, match="output must be a file that can be written"):
+        export.export(unused, tmp_path, run="x")

@@ -1,0 +1,129 @@
+"""What `pipeline fit-head` is asked for, and its answer.
+
+What is kept needs no features, which may have been trimmed away; a mistake is told before anything is extracted.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from extract.errors import InvalidInput
+from pipelines import stages
+from pipelines.context import Context
+from pipelines.frozen import features, fitting
+from pipelines.specs import ExtractSpec, HeadSpec
+from pipelines.specs.extraction import is_here
+from pipelines.specs.shots import resolve_shots
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A head, fitted with `count` seeds from its own on, and with few labels where `shots` ("1,2,5") are given.
+
+    Raises `InvalidInput` for what can never be right.
+    """
+
+    head: HeadSpec
+    count: int = 1
+    shots: str | None = None
+    draws: int = 5
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise InvalidInput(f"seeds must be at least 1; got {self.count}.")
+        replace(self.head, seed=self.head.seed + self.count - 1)
+        self.shot_counts()
+
+    def heads(self) -> list[HeadSpec]:
+        """The head once for every seed."""
+        return [replace(self.head, seed=self.head.seed + repeat) for repeat in range(self.count)]
+
+    def shot_counts(self) -> list[int]:
+        """The numbers of labels a class, ascending; none where no table is wanted."""
+        if self.shots is None:
+            return []
+        return resolve_shots(self.head, features="", shots=self.shots, draws=self.draws).shots
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`records` of the heads, one a seed; rows of the table of few labels, None where none is wanted.
+
+    `features` is the file that they were learned from, `extraction_seconds` what its extraction took.
+    """
+
+    records: list[dict[str, Any]]
+    few_labels: list[dict[str, Any]] | None
+    features: Path
+    extraction_seconds: float
+
+
+def answer(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer:
+    """What is asked for, on the features that `extraction` describes: kept whole, or on them extracted or found."""
+    known = kept(asked, extraction, context)
+    if known is not None:
+        return known
+    check(asked, extraction, context)
+    record = stages.extract(extraction, context)
+    return on_file(asked, context, features_path=Path(record["path"]), extraction_seconds=record["seconds"])
+
+
+def kept(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer | None:
+    """What is asked for where all of it is kept: every seed, and the table if one is wanted; else None.
+
+    The feature file itself may be gone. Downloads nothing: of data that are not here nothing can be looked up.
+    """
+    if not is_here(extraction, context.workspace):
+        return None
+    source = stages.kept_features(extraction, context)
+    if source is None:
+        return None
+    content = source["content"]
+    records = [stages.kept_head(one, context, content=content) for one in asked.heads()]
+    table = None
+    if asked.shots is not None:
+        table = stages.kept_few_labels(asked.head, context, content=content, counts=asked.shots, draws=asked.draws)
+    if any(one is None for one in records) or (table is None and asked.shots is not None):
+        return None
+    if not source["whole"]:
+        context.notice(f"{source['file']} is gone; what was learned from it is kept")
+    path, took = context.workspace / "features" / source["file"], (source["timing"] or {}).get("seconds", 0.0)
+    return Answer([_shown(one, context) for one in records if one is not None], table, path, took)
+
+
+def on_file(asked: Asked, context: Context, *, features_path: Path, extraction_seconds: float = 0.0) -> Answer:
+    """What is asked for, on a feature file; each run is cached by itself."""
+    records = [stages.fit_head(one, context, features_path=features_path) for one in asked.heads()]
+    table = None
+    if asked.shots is not None:
+        table = stages.few_labels(
+            asked.head, context, features_path=features_path, counts=asked.shots, draws=asked.draws
+        )
+    return Answer(records, table, features_path, extraction_seconds)
+
+
+def check(asked: Asked, extraction: ExtractSpec, context: Context) -> None:
+    """Raises `InvalidInput` for a head that could not be fitted on the features of `extraction`.
+
+    Labels are read only where numbers of images are asked for: a share fits all data sets but the tiniest.
+    """
+    fitting.check(asked.head)
+    part = asked.head.validation_part()
+    if not asked.shots and not isinstance(part, int):
+        return
+    import heads
+
+    labels = features.training_labels(extraction, context.workspace)
+    if isinstance(part, int):
+        heads.held_out(labels, part)
+    least = int(np.unique(labels, return_counts=True)[1].min())
+    if max(asked.shot_counts(), default=0) > least:
+        raise InvalidInput(
+            f"shots must be at most {least}, the rows of the smallest class; got {asked.shots}. Ask for fewer."
+        )
+
+
+def _shown(record: dict[str, Any], context: Context) -> dict[str, Any]:
+    return {**record, "path": str(context.workspace / "runs" / record["run"]), "cached": True}

@@ -1,0 +1,15 @@
+"""How the command line ends."""
+
+import signal
+
+import pytest
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_with_one_sentence_and_one_json_object(pipeline, monkeypatch, number, status):
+    monkeypatch.setattr("pipelines.inventory.inventory", lambda _: signal.raise_signal(number))
+    ended = pipeline("cache", "--json")
+    assert ended.status == status
+    assert ended.json["exit_status"] == status
+    assert ended.err.strip() == f"error: {ended.json['error']}"
+    assert "interrupted" in ended.err

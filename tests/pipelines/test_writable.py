@@ -1,0 +1,43 @@
+"""Where a file can be written, asked beforehand."""
+
+import os
+import tempfile
+
+import pytest
+
+from extract.errors import InvalidInput
+from pipelines import writable
+
+
+def test_a_file_that_can_be_written_passes_and_nothing_is_left(tmp_path):
+    writable.check("plot", tmp_path / "new.svg")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "old.svg").write_text("kept")
+    writable.check("plot", tmp_path / "old.svg")
+    assert (tmp_path / "old.svg").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [("nope/x.svg", "No such file"), ("", "Is a directory"), ("file/x.svg", "Not a directory"), ("/proc/x.svg", "")],
+)
+def test_a_place_that_cannot_be_written_is_refused_in_one_sentence(place, why, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInput, match=f"^plot must be a file that can be written; got .*{why}.*Name another"):
+        writable.check("plot", tmp_path / place)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with a name")
+def test_a_pipe_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writable.check("csv file", tmp_path / "pipe")  # opened, it would wait for a reader
+
+
+def test_a_file_that_is_replaced_needs_a_folder_that_can_be_written(tmp_path, monkeypatch):
+    path = tmp_path / "old.onnx"
+    path.touch()
+    writable.check("output", path, replaced=True)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: (_ for _ in ()).throw(OSError(30, "Read-only")))
+    writable.check("output", path)
+    with pytest.raises(InvalidInput, match="Read-only"):
+        writable.check("output", path, replaced=True)
