@@ -24,6 +24,7 @@ SPECS: dict[str, tuple[type, ...]] = {
 }
 REPEATS = "seeds"  # fit-head's: as many heads, seeds counted up, on the same features
 MODES = {"train": "scratch", "finetune": "full"}
+STARTS = ("weights", "mode")  # options of finetune alone: train starts from nothing
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def options(command: str) -> dict[str, Any]:
         hints |= typing.get_type_hints(spec)
     if command == "fit-head":
         hints[REPEATS] = int | None
-    return hints
+    return {name: hint for name, hint in hints.items() if command != "train" or name not in STARTS}
 
 
 def make(command: str, given: Mapping[str, Any]) -> list[Job]:

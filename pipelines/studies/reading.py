@@ -24,14 +24,13 @@ import yaml
 
 from extract.errors import InvalidInput, unknown
 from pipelines.studies import nodes
+from pipelines.studies.defaults import Defaults, Given, given
 from pipelines.studies.jobs import COMMANDS, Job, make, options
 
 SECTIONS = ("name", "description", "defaults", "jobs", "search")
 SHIPPED = Path(__file__).parent
 NO_JOBS = "{name}: study must have jobs; it has none. List commands under `jobs:`."
 MOST_JOBS = 20_000  # above this a list is a slip of the pen, and planning would take minutes
-
-Given = dict[str, tuple[yaml.Node, list[Any]]]  # option -> where it stands, its values
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def _study(tree: nodes.Tree, *, stem: str, fallback: Mapping[str, Any]) -> Study
     sections = _sections(tree)
     if "jobs" not in sections and "search" not in sections:
         raise InvalidInput(NO_JOBS.format(name=tree.name))
-    defaults = _given(tree, tree.items(sections["defaults"], "defaults"), COMMANDS) if "defaults" in sections else {}
+    defaults = Defaults(tree, sections.get("defaults"))
     jobs = tuple(_jobs(tree, sections["jobs"], defaults=defaults, fallback=fallback)) if "jobs" in sections else ()
     return Study(
         name=tree.text(sections["name"], "name") if "name" in sections else stem,
@@ -101,23 +100,20 @@ def _sections(tree: nodes.Tree) -> dict[str, yaml.Node]:
     return {key.value: value for key, value in pairs}
 
 
-def _jobs(tree: nodes.Tree, node: yaml.Node, *, defaults: Given, fallback: Mapping[str, Any]) -> list[Job]:
+def _jobs(tree: nodes.Tree, node: yaml.Node, *, defaults: Defaults, fallback: Mapping[str, Any]) -> list[Job]:
     entries = tree.sequence(node, "jobs")
     if not entries:
         raise tree.refuse(node, "study must have jobs; the list is empty. Add an entry with a command.")
     jobs: dict[Job, None] = {}
     commands = set()
     for entry in entries:
-        command, given = _entry(tree, entry)
+        command, own = _entry(tree, entry)
         commands.add(command)
-        inherited = {name: one for name, one in defaults.items() if name in options(command)}
-        lists = {**inherited, **given}
-        jobs |= dict.fromkeys(_crossed(tree, entry, command=command, given=lists, fallback=fallback))
+        lists = {**defaults.of(command), **own}
+        jobs |= dict.fromkeys(_crossed(tree, entry, command=command, lists=lists, fallback=fallback))
         if len(jobs) > MOST_JOBS:
             raise tree.refuse(entry, f"study must have at most {MOST_JOBS} jobs; got {len(jobs)}. Shorten its lists.")
-    for name, (where, _) in defaults.items():
-        if not any(name in options(command) for command in commands):
-            raise tree.refuse(where, f"default must apply to some job; {name!r} applies to none. Remove it.")
+    defaults.must_apply(commands)
     return list(jobs)
 
 
@@ -129,36 +125,20 @@ def _entry(tree: nodes.Tree, entry: yaml.Node) -> tuple[str, Given]:
     name = tree.text(command, "command")
     if name not in COMMANDS:
         raise tree.refuse(command, str(unknown("command", name=name, known=COMMANDS)))
-    return name, _given(tree, [pair for pair in pairs if pair[0].value != "command"], (name,))
-
-
-def _given(tree: nodes.Tree, pairs: list[tuple[yaml.ScalarNode, yaml.Node]], commands: tuple[str, ...]) -> Given:
-    """The options of a mapping, read by the types that the first of `commands` that knows them wants."""
-    known = {name: hint for command in reversed(commands) for name, hint in options(command).items()}
-    given: Given = {}
-    for key, value in pairs:
-        name = key.value.replace("-", "_")
-        if name not in known:
-            spelt = [one.replace("_", "-") for one in known]
-            what = f"option of {commands[0]}" if len(commands) == 1 else "option of a study"
-            raise tree.refuse(key, str(unknown(what, name=key.value, known=spelt)))
-        if name in given:
-            raise tree.refuse(key, f"option must stand once; got {key.value!r} again, under its other spelling.")
-        given[name] = (key, tree.values(value, known[name], what=key.value))
-    return given
+    return name, given(tree, [pair for pair in pairs if pair[0].value != "command"], name)
 
 
 def _crossed(
-    tree: nodes.Tree, entry: yaml.Node, *, command: str, given: Given, fallback: Mapping[str, Any]
+    tree: nodes.Tree, entry: yaml.Node, *, command: str, lists: Given, fallback: Mapping[str, Any]
 ) -> list[Job]:
-    count = math.prod(len(values) for _, values in given.values())
+    count = math.prod(len(values) for _, values in lists.values())
     if count > MOST_JOBS:
         raise tree.refuse(entry, f"study must have at most {MOST_JOBS} jobs; this entry alone has {count}.")
     base = {name: value for name, value in fallback.items() if name in options(command)}
     jobs: list[Job] = []
-    for values in itertools.product(*(values for _, values in given.values())):
+    for values in itertools.product(*(values for _, values in lists.values())):
         try:
-            jobs += make(command, {**base, **dict(zip(given, values, strict=True))})
+            jobs += make(command, {**base, **dict(zip(lists, values, strict=True))})
         except InvalidInput as error:
             raise tree.refuse(entry, str(error)) from error
     return jobs
