@@ -1,4 +1,4 @@
-"""From options by name, as a command line or the `search` section of a study gives them, to a subject and a search."""
+"""From options by name, as a command line or a study gives them, to a subject and a search."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -15,20 +15,6 @@ from pipelines.specs.values import primitive
 
 NUMBERS = ("batch_size", "patience")  # which a head's command line takes as text
 ABOUT = ("trials", "timeout", "name", "seed")
-
-
-def section(raw: Any) -> tuple[Any, dict[str, Any]]:
-    """(the space, the options beside it) of a search file or section.
-
-    With a key `space` the other keys are options of the search or of what it is about; without, all of it is the
-    space. None for the space means the built-in one.
-    """
-    if not isinstance(raw, Mapping):
-        return raw, {}
-    plain = {str(key).replace("-", "_"): value for key, value in raw.items()}
-    if "space" not in plain and not {"head", "network"} & plain.keys():
-        return raw, {}
-    return plain.pop("space", None), plain
 
 
 def build(given: Mapping[str, Any], *, entries: Any, context: Context) -> tuple[Subject, Wanted]:

@@ -1,12 +1,12 @@
 """Options as a study gives them, by the types that a command wants; those under `defaults` anew for each command."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
 
 from extract.errors import unknown
-from pipelines.studies.jobs import COMMANDS, options
+from pipelines.studies.jobs import COMMANDS, STARTS, options
 from pipelines.studies.nodes import Tree
 
 Pairs = list[tuple[yaml.ScalarNode, yaml.Node]]
@@ -36,6 +36,13 @@ def check_names(tree: Tree, pairs: Pairs, *, known: Iterable[str], what: str) ->
         if name in seen:
             raise tree.refuse(key, f"option must stand once; got {key.value!r} again, under its other spelling.")
         seen.add(name)
+
+
+def searched(given: Mapping[str, Any]) -> str:
+    """The command whose options a search with the options `given` has: of a head, or of a network and its start."""
+    if given.get("network") is None:
+        return "fit-head"
+    return "finetune" if any(given.get(name) not in (None, "none", "scratch") for name in STARTS) else "train"
 
 
 class Defaults:

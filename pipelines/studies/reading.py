@@ -24,7 +24,7 @@ import yaml
 
 from extract.errors import InvalidInput, unknown
 from pipelines.studies import nodes
-from pipelines.studies.defaults import Defaults, Given, given
+from pipelines.studies.defaults import Defaults, Given, given, option, searched
 from pipelines.studies.jobs import COMMANDS, Job, make, options
 
 SECTIONS = ("name", "description", "defaults", "jobs", "search")
@@ -82,7 +82,10 @@ def _study(tree: nodes.Tree, *, stem: str, fallback: Mapping[str, Any]) -> Study
     if "jobs" not in sections and "search" not in sections:
         raise InvalidInput(NO_JOBS.format(name=tree.name))
     defaults = Defaults(tree, sections.get("defaults"))
-    jobs = tuple(_jobs(tree, sections["jobs"], defaults=defaults, fallback=fallback)) if "jobs" in sections else ()
+    jobs: tuple[Job, ...] = ()
+    if "jobs" in sections:
+        also = _searched(sections.get("search"))
+        jobs = tuple(_jobs(tree, sections["jobs"], defaults=defaults, also=also, fallback=fallback))
     return Study(
         name=tree.text(sections["name"], "name") if "name" in sections else stem,
         description=tree.text(sections["description"], "description") if "description" in sections else "",
@@ -100,12 +103,21 @@ def _sections(tree: nodes.Tree) -> dict[str, yaml.Node]:
     return {key.value: value for key, value in pairs}
 
 
-def _jobs(tree: nodes.Tree, node: yaml.Node, *, defaults: Defaults, fallback: Mapping[str, Any]) -> list[Job]:
+def _searched(node: yaml.Node | None) -> set[str]:
+    """The command whose options a study's search has, to which defaults may apply as well."""
+    if not isinstance(node, yaml.MappingNode):
+        return set()
+    return {searched({option(key): value.value for key, value in node.value if isinstance(key, yaml.ScalarNode)})}
+
+
+def _jobs(
+    tree: nodes.Tree, node: yaml.Node, *, defaults: Defaults, also: set[str], fallback: Mapping[str, Any]
+) -> list[Job]:
     entries = tree.sequence(node, "jobs")
     if not entries:
         raise tree.refuse(node, "study must have jobs; the list is empty. Add an entry with a command.")
     jobs: dict[Job, None] = {}
-    commands = set()
+    commands = set(also)
     for entry in entries:
         command, own = _entry(tree, entry)
         commands.add(command)
