@@ -7,7 +7,7 @@ from typing import Any
 
 from extract.errors import InvalidInput, unknown
 from pipelines.context import Context
-from pipelines.search.head import USUAL, HeadSubject
+from pipelines.search.head import HeadSubject
 from pipelines.search.run import Wanted
 from pipelines.search.subject import Subject
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
@@ -40,10 +40,6 @@ def _head(options: dict[str, Any], context: Context) -> Subject:
     extraction, head = _names(ExtractSpec), _names(HeadSpec)
     _refuse_unknown(options, known=[*extraction, *head, "features"], what="a head")
     spec = HeadSpec(**{name: value for name, value in options.items() if name in head})
-    if spec.head not in USUAL:  # an unknown head is refused before anything is extracted for it
-        from heads.catalogue import space
-
-        space(spec.head)
     described = {name: value for name, value in options.items() if name in extraction}
     return HeadSubject(spec, features_path=_features(options.get("features"), described, context))
 

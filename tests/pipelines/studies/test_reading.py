@@ -164,6 +164,14 @@ def test_merge_keys_and_anchors_work():
             HEADER + "train\n    epocs: 3\n",
             "study.yaml:3:5: option of train must be a known name; got 'epocs'. Nearest: epochs",
         ),
+        (
+            HEADER + "fit-head\n    head: logitsic\n",
+            "study.yaml:2:5: head must be a known name; got 'logitsic'. Nearest: logistic",
+        ),
+        (
+            HEADER + "train\n    accumulate: 3\n",
+            "study.yaml:2:5: accumulate must be a number of equal parts of the batch, 128 images",
+        ),
         (HEADER + "extract\n    head: mlp\n", "study.yaml:3:5: option of extract must be a known name; got 'head'"),
         (
             "defaults: {heda: mlp}\n" + HEADER + "fit-head",
