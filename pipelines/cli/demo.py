@@ -52,7 +52,7 @@ def _studied(run: options.Run, study: str, fallback: dict[str, Any]) -> list[dic
     from pipelines.studies import plan, reading
 
     described = reading.read(reading.find(study), fallback={"seed": run.seed, **fallback})
-    planned = plan.plan(described.jobs, run.context())
+    planned = plan.plan(described.jobs, run.context(), places=described.places)
     outcomes = batch.run(
         planned,
         engine=Engine("loky", None, None),

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from extract.errors import InvalidInput
 from extract.machine import machine, package_versions
 from extract.runtime import Stopwatch
 from extract.store import FeatureFile, locked
@@ -43,8 +44,7 @@ class _Fitted:
 def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
     """Chooses, refits and scores a head, keeps it under `runs/<run>/`, and returns its record's short form.
 
-    A fit that fails leaves a record of the failure. Options that the head does not have are refused before
-    anything is written.
+    A fit that fails leaves a record of the failure; what is refused leaves none.
     """
     import heads
     from heads import catalogue
@@ -55,6 +55,8 @@ def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
     try:
         source = origin(context.workspace, file)
         fitted = _fit(key, options=options, inputs=inputs)
+    except InvalidInput:
+        raise
     except Exception as error:
         records.failed(
             context.workspace,

@@ -16,7 +16,7 @@ Option names are those of the command line, with hyphens or underscores.
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,16 @@ MOST_JOBS = 20_000  # above this a list is a slip of the pen, and planning would
 
 @dataclass(frozen=True)
 class Study:
-    """A study: its distinct jobs in the order of the file, and the search as plain values, which others read."""
+    """A study: its distinct jobs in the order of the file, and the search as plain values, which others read.
+
+    `places` says where the first entry that means a job stands: `file:line:column`.
+    """
 
     name: str
     description: str
     jobs: tuple[Job, ...]
     search: Any = None
+    places: Mapping[Job, str] = field(default_factory=dict, repr=False, compare=False)
 
     def must_have_jobs(self) -> None:
         """Raises `InvalidInput` for a study that only describes a search."""
@@ -82,14 +86,15 @@ def _study(tree: nodes.Tree, *, stem: str, fallback: Mapping[str, Any]) -> Study
     if "jobs" not in sections and "search" not in sections:
         raise InvalidInput(NO_JOBS.format(name=tree.name))
     defaults = Defaults(tree, sections.get("defaults"))
-    jobs: tuple[Job, ...] = ()
+    places: dict[Job, str] = {}
     if "jobs" in sections:
         also = _searched(sections.get("search"))
-        jobs = tuple(_jobs(tree, sections["jobs"], defaults=defaults, also=also, fallback=fallback))
+        places = _jobs(tree, sections["jobs"], defaults=defaults, also=also, fallback=fallback)
     return Study(
         name=tree.text(sections["name"], "name") if "name" in sections else stem,
         description=tree.text(sections["description"], "description") if "description" in sections else "",
-        jobs=jobs,
+        jobs=tuple(places),
+        places=places,
         search=tree.plain(sections["search"]) if "search" in sections else None,
     )
 
@@ -112,21 +117,23 @@ def _searched(node: yaml.Node | None) -> set[str]:
 
 def _jobs(
     tree: nodes.Tree, node: yaml.Node, *, defaults: Defaults, also: set[str], fallback: Mapping[str, Any]
-) -> list[Job]:
+) -> dict[Job, str]:
+    """The distinct jobs in order, each with the place of the first entry that means it."""
     entries = tree.sequence(node, "jobs")
     if not entries:
         raise tree.refuse(node, "study must have jobs; the list is empty. Add an entry with a command.")
-    jobs: dict[Job, None] = {}
+    jobs: dict[Job, str] = {}
     commands = set(also)
     for entry in entries:
         command, own = _entry(tree, entry)
         commands.add(command)
         lists = {**defaults.of(command), **own}
-        jobs |= dict.fromkeys(_crossed(tree, entry, command=command, lists=lists, fallback=fallback))
+        for job in _crossed(tree, entry, command=command, lists=lists, fallback=fallback):
+            jobs.setdefault(job, tree.place(entry))
         if len(jobs) > MOST_JOBS:
             raise tree.refuse(entry, f"study must have at most {MOST_JOBS} jobs; got {len(jobs)}. Shorten its lists.")
     defaults.must_apply(commands)
-    return list(jobs)
+    return jobs
 
 
 def _entry(tree: nodes.Tree, entry: yaml.Node) -> tuple[str, Given]:
