@@ -107,7 +107,7 @@ def _short(record: dict[str, Any]) -> dict[str, Any]:
         "test_interval": record["test"]["interval"],
         "parameters": record["parameters"],
         "flops": record["flops"],
-        "seconds": sum(value for value in record["seconds"].values() if value),
+        "seconds": sum(value or 0.0 for phase, value in record["seconds"].items() if phase != "total"),
     }
 
 
