@@ -51,7 +51,7 @@ def _studied(run: options.Run, study: str, fallback: dict[str, Any]) -> list[dic
     from pipelines.batch import Engine
     from pipelines.studies import plan, reading
 
-    described = reading.read(reading.find(study), fallback={"seed": run.seed, **fallback})
+    described = reading.read(reading.find(study), fallback={"seed": run.seed, **fallback}, workspace=run.workspace)
     planned = plan.plan(described.jobs, run.context(), places=described.places)
     outcomes = batch.run(
         planned,

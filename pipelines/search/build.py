@@ -10,7 +10,7 @@ from pipelines.context import Context
 from pipelines.search.head import HeadSubject
 from pipelines.search.run import Wanted
 from pipelines.search.subject import Subject
-from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
+from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
 from pipelines.specs.values import primitive
 
 NUMBERS = ("batch_size", "patience")  # which a head's command line takes as text
@@ -69,7 +69,8 @@ def _features(file: Any, described: dict[str, Any], context: Context) -> Path:
     if found is not None:
         context.notice(f"using the workspace's newest features, {found.name}")
         return found
-    return Path(stages.extract(ExtractSpec(**described), context)["path"])
+    spec = ExtractSpec(**with_own_network("backbone", described, context.workspace))
+    return Path(stages.extract(spec, context)["path"])
 
 
 def _refuse_unknown(options: dict[str, Any], *, known: list[str], what: str) -> None:

@@ -6,6 +6,7 @@ Imports torch when it is called; a job that the cache has was right once and nee
 import functools
 from pathlib import Path
 
+from extract.errors import InvalidInput
 from pipelines.specs import ExtractSpec, HeadSpec, own_run
 from pipelines.studies.jobs import Job
 
@@ -18,12 +19,19 @@ def check(job: Job, *, workspace: Path) -> None:
     if job.network is not None:
         from pipelines.networks import possible
 
-        own = own_run(str(job.network.weights), workspace)
-        possible.check(job.network, own_weights=own is not None)
-    if job.features is not None and own_run(job.features.weights, workspace) is None:
+        possible.check(job.network, own_weights=_are_own(str(job.network.weights), workspace))
+    if job.features is not None and not _are_own(job.features.weights, workspace):
         _check_backbone(job.features)
     if job.head is not None:
         _check_head(job.head)
+
+
+def _are_own(weights: str, workspace: Path) -> bool:
+    """Whether the weights are a run's, if only of one that another job has yet to make."""
+    try:
+        return own_run(weights, workspace) is not None
+    except InvalidInput:
+        return True
 
 
 def _check_backbone(spec: ExtractSpec) -> None:

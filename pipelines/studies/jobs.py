@@ -13,7 +13,7 @@ from extract.datasets import NAMES
 from extract.errors import InvalidInput
 from extract.layout import canonical_json
 from extract.weights import SOURCES
-from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
+from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
 
 COMMANDS = ("extract", "fit-head", "train", "finetune")
 SPECS: dict[str, tuple[type, ...]] = {
@@ -91,8 +91,13 @@ def options(command: str) -> dict[str, Any]:
     return {name: hint for name, hint in hints.items() if command != "train" or name not in STARTS}
 
 
-def make(command: str, given: Mapping[str, Any]) -> list[Job]:
-    """The job of `command` with the options `given`; `seeds` makes several. `InvalidInput` for a bad value."""
+def make(command: str, given: Mapping[str, Any], *, workspace: Path) -> list[Job]:
+    """The job of `command` with the options `given`; `seeds` makes several. `InvalidInput` for a bad value.
+
+    Where weights are of a run of the `workspace`, its network is the one that is meant if none is named.
+    """
+    if command != "train":
+        given = with_own_network("network" if command == "finetune" else "backbone", given, workspace)
     if command in MODES:
         return [Job(command, network=_network(command, given))]
     features = _features(_of(ExtractSpec, given))

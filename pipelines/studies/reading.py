@@ -29,8 +29,17 @@ from pipelines.studies.jobs import COMMANDS, Job, make, options
 
 SECTIONS = ("name", "description", "defaults", "jobs", "search")
 SHIPPED = Path(__file__).parent
+WORKSPACE = Path("workspace")  # the command line's
 NO_JOBS = "{name}: study must have jobs; it has none. List commands under `jobs:`."
 MOST_JOBS = 20_000  # above this a list is a slip of the pen, and planning would take minutes
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What jobs take from outside of the file: options that it leaves out, and the runs that it may name."""
+
+    fallback: Mapping[str, Any]
+    workspace: Path
 
 
 @dataclass(frozen=True)
@@ -68,20 +77,28 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 
 
-def read(path: Path, *, fallback: Mapping[str, Any] | None = None) -> Study:
+def read(path: Path, *, fallback: Mapping[str, Any] | None = None, workspace: Path = WORKSPACE) -> Study:
     """The study of a file. `fallback` (option -> value) holds for jobs whose study leaves the option out.
+
+    Weights may be a run of the `workspace`.
 
     Raises `InvalidInput` with file, line and column for whatever is wrong, names the nearest to a misspelt key.
     """
-    return _study(nodes.read(path), stem=path.stem, fallback=fallback or {})
+    return _study(nodes.read(path), stem=path.stem, outside=Outside(fallback or {}, workspace))
 
 
-def parse(text: str, *, name: str = "study.yaml", fallback: Mapping[str, Any] | None = None) -> Study:
+def parse(
+    text: str,
+    *,
+    name: str = "study.yaml",
+    fallback: Mapping[str, Any] | None = None,
+    workspace: Path = WORKSPACE,
+) -> Study:
     """The study of a YAML text, as `read` reads it from a file."""
-    return _study(nodes.parse(text, name=name), stem=Path(name).stem, fallback=fallback or {})
+    return _study(nodes.parse(text, name=name), stem=Path(name).stem, outside=Outside(fallback or {}, workspace))
 
 
-def _study(tree: nodes.Tree, *, stem: str, fallback: Mapping[str, Any]) -> Study:
+def _study(tree: nodes.Tree, *, stem: str, outside: Outside) -> Study:
     sections = _sections(tree)
     if "jobs" not in sections and "search" not in sections:
         raise InvalidInput(NO_JOBS.format(name=tree.name))
@@ -89,7 +106,7 @@ def _study(tree: nodes.Tree, *, stem: str, fallback: Mapping[str, Any]) -> Study
     places: dict[Job, str] = {}
     if "jobs" in sections:
         also = _searched(sections.get("search"))
-        places = _jobs(tree, sections["jobs"], defaults=defaults, also=also, fallback=fallback)
+        places = _jobs(tree, sections["jobs"], defaults=defaults, also=also, outside=outside)
     return Study(
         name=tree.text(sections["name"], "name") if "name" in sections else stem,
         description=tree.text(sections["description"], "description") if "description" in sections else "",
@@ -115,9 +132,7 @@ def _searched(node: yaml.Node | None) -> set[str]:
     return {searched({option(key): value.value for key, value in node.value if isinstance(key, yaml.ScalarNode)})}
 
 
-def _jobs(
-    tree: nodes.Tree, node: yaml.Node, *, defaults: Defaults, also: set[str], fallback: Mapping[str, Any]
-) -> dict[Job, str]:
+def _jobs(tree: nodes.Tree, node: yaml.Node, *, defaults: Defaults, also: set[str], outside: Outside) -> dict[Job, str]:
     """The distinct jobs in order, each with the place of the first entry that means it."""
     entries = tree.sequence(node, "jobs")
     if not entries:
@@ -128,7 +143,7 @@ def _jobs(
         command, own = _entry(tree, entry)
         commands.add(command)
         lists = {**defaults.of(command), **own}
-        for job in _crossed(tree, entry, command=command, lists=lists, fallback=fallback):
+        for job in _crossed(tree, entry, command=command, lists=lists, outside=outside):
             jobs.setdefault(job, tree.place(entry))
         if len(jobs) > MOST_JOBS:
             raise tree.refuse(entry, f"study must have at most {MOST_JOBS} jobs; got {len(jobs)}. Shorten its lists.")
@@ -147,17 +162,15 @@ def _entry(tree: nodes.Tree, entry: yaml.Node) -> tuple[str, Given]:
     return name, given(tree, [pair for pair in pairs if pair[0].value != "command"], name)
 
 
-def _crossed(
-    tree: nodes.Tree, entry: yaml.Node, *, command: str, lists: Given, fallback: Mapping[str, Any]
-) -> list[Job]:
+def _crossed(tree: nodes.Tree, entry: yaml.Node, *, command: str, lists: Given, outside: Outside) -> list[Job]:
     count = math.prod(len(values) for _, values in lists.values())
     if count > MOST_JOBS:
         raise tree.refuse(entry, f"study must have at most {MOST_JOBS} jobs; this entry alone has {count}.")
-    base = {name: value for name, value in fallback.items() if name in options(command)}
+    base = {name: value for name, value in outside.fallback.items() if name in options(command)}
     jobs: list[Job] = []
     for values in itertools.product(*(values for _, values in lists.values())):
         try:
-            jobs += make(command, {**base, **dict(zip(lists, values, strict=True))})
+            jobs += make(command, {**base, **dict(zip(lists, values, strict=True))}, workspace=outside.workspace)
         except InvalidInput as error:
             raise tree.refuse(entry, str(error)) from error
     return jobs

@@ -2,8 +2,10 @@
 
 import pytest
 
-from extract.errors import InvalidInput
-from pipelines.search import read
+from extract.errors import InvalidInput, PipelineError
+from pipelines import records, stages
+from pipelines.context import Context
+from pipelines.search import build, read
 from pipelines.search.space import Range, parse
 
 README = """
@@ -113,3 +115,13 @@ def test_values_are_read_by_the_type_that_what_is_searched_wants(written):
         "validation": "0.10",
     }
     assert written("search: {batch-size: 50, space: {}}").options({"network": "resnet20"})["batch_size"] == 50
+
+
+def test_a_head_on_an_own_run_is_on_the_network_that_it_trained(tmp_path, monkeypatch):
+    known = {"kind": "network", "status": "done", "architecture": "resnet8"}
+    monkeypatch.setattr(records, "read", lambda *_: known)
+    asked = []
+    monkeypatch.setattr(stages, "extract", lambda spec, _: asked.append(spec) or {"path": "features.h5"})
+    with pytest.raises(PipelineError, match=r"features.h5"):
+        build({"head": "logistic", "weights": "0123456789ab"}, entries=None, context=Context(tmp_path))
+    assert asked[0].backbone == "resnet8"

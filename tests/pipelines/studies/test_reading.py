@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extract.errors import InvalidInput
+from pipelines import records
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
 from pipelines.studies import jobs, reading
 
@@ -127,6 +128,21 @@ def test_paths_are_absolute_so_that_other_processes_find_them(tmp_path, monkeypa
     (job,) = jobs_of(HEADER + "extract\n    dataset: photos\n    data-dir: here")
     assert job.features.dataset == str(tmp_path / "photos")
     assert job.features.data_dir == str(tmp_path / "here")
+
+
+def test_weights_of_an_own_run_mean_the_network_that_it_trained(tmp_path, monkeypatch):
+    """In a study as on the command line; one that is named is taken at its word."""
+    known = {"0123456789ab": {"kind": "network", "status": "done", "architecture": "resnet8"}}
+    real = records.read
+    monkeypatch.setattr(records, "read", lambda workspace, run: known.get(run) or real(workspace, run))
+    text = "defaults: {weights: 0123456789ab}\njobs: [{command: finetune}, {command: extract}, {command: train}]"
+    tuned, extraction, scratch = reading.parse(text, workspace=tmp_path).jobs
+    assert (tuned.network.network, extraction.features.backbone) == ("resnet8", "resnet8")
+    assert (scratch.network.network, scratch.network.weights) == ("resnet18", "none")
+    named = reading.parse("jobs: [{command: finetune, weights: 0123456789ab, network: x}]", workspace=tmp_path)
+    assert named.jobs[0].network.network == "x"
+    with pytest.raises(InvalidInput, match=r"study.yaml:1:8: .*ba9876543210"):
+        reading.parse("jobs: [{command: finetune, weights: ba9876543210}]", workspace=tmp_path)
 
 
 def test_the_search_is_passed_on_as_it_stands():
