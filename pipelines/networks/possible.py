@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from finetune import inputs, modes, networks
+from finetune.options import chosen
 from pipelines.networks import starts
 from pipelines.specs import NetworkSpec
 
@@ -16,10 +17,11 @@ CLASS_COUNT = 10  # of the network that is built to see whether it can be: any w
 def check(spec: NetworkSpec, *, own_weights: bool = False) -> None:
     """Raises `InvalidInput` for a name, an option, an image size, weights or stages that can never be right.
 
-    With the weights of an own run the architecture stands in the run, and only the name is looked at.
+    With the weights of an own run the architecture stands in the run: only names and values are looked at.
     """
     networks.check_name(spec.network)
     if own_weights:
+        chosen(spec.architecture(), network=spec.network, has=networks.options_of(spec.network))
         return
     options = starts.architecture(spec.network, mode=spec.mode, weights=str(spec.weights), given=spec.architecture())
     if spec.weights in ("pretrained", "packaged"):

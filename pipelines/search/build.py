@@ -12,6 +12,7 @@ from pipelines.search.run import Wanted
 from pipelines.search.subject import Subject
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
 from pipelines.specs.values import primitive
+from pipelines.studies.checks import check_head
 
 NUMBERS = ("batch_size", "patience")  # which a head's command line takes as text
 ABOUT = ("trials", "timeout", "name", "seed")
@@ -40,6 +41,7 @@ def _head(options: dict[str, Any], context: Context) -> Subject:
     extraction, head = _names(ExtractSpec), _names(HeadSpec)
     _refuse_unknown(options, known=[*extraction, *head, "features"], what="a head")
     spec = HeadSpec(**{name: value for name, value in options.items() if name in head})
+    check_head(spec)  # before anything is extracted for it
     described = {name: value for name, value in options.items() if name in extraction}
     return HeadSubject(spec, features_path=_features(options.get("features"), described, context))
 

@@ -23,7 +23,7 @@ def check(job: Job, *, workspace: Path) -> None:
     if job.features is not None and not _are_own(job.features.weights, workspace):
         _check_backbone(job.features)
     if job.head is not None:
-        _check_head(job.head)
+        check_head(job.head)
 
 
 def _are_own(weights: str, workspace: Path) -> bool:
@@ -46,7 +46,8 @@ def _check_built(name: str, image_size: int | None, pool: str, layers: str | Non
     backbones.check(name, image_size=image_size, pool=pool, layers=indices)
 
 
-def _check_head(spec: HeadSpec) -> None:
+def check_head(spec: HeadSpec) -> None:
+    """Raises `InvalidInput` for an option that the head lacks, and for a value that it refuses."""
     from heads import catalogue
     from pipelines.frozen.fitting import matched
 
