@@ -9,6 +9,10 @@ from pipelines.cli import head_options as heads_room
 from pipelines.cli import network_options, options
 from pipelines.cli.show import duration, table
 
+HELP = {
+    "batch_size": "Images a step: the extraction's with --head (its own: --option batch_size=N), else the training's."
+}
+
 
 def of_networks(command: options.Command) -> options.Command:
     """Adds the options of networks that the command has not got already; those not given arrive as None."""
@@ -19,6 +23,8 @@ def of_networks(command: options.Command) -> options.Command:
     known = {option.name for option in command.__click_params__}  # type: ignore[attr-defined]
     further = [option for option in collected.__click_params__ if option.name not in known | {"refit"}]  # type: ignore[attr-defined]
     command.__click_params__ += further  # type: ignore[attr-defined]
+    for option in command.__click_params__:  # type: ignore[attr-defined]
+        option.help = HELP.get(option.name, option.help)
     return command
 
 

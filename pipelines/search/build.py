@@ -33,11 +33,25 @@ def build(given: Mapping[str, Any], *, entries: Any, context: Context) -> tuple[
         )
     about = {name: options[name] for name in ABOUT if name in options}
     rest = {name: value for name, value in options.items() if name not in ABOUT or name == "seed"}
-    make = _network if "network" in options else _head
-    return make(rest, context), Wanted(entries=entries, **about)
+    wanted = Wanted(entries=entries, **about)
+    if "network" in options:
+        return _network(rest, context), wanted
+    subject = _head(rest, context)
+    if "batch_size" in rest and "batch_size" in _varied(subject, entries):
+        context.notice(
+            f"batch size {rest['batch_size']} is the extraction's; the head's is searched "
+            "(--option batch_size=N fixes it)"
+        )
+    return subject, wanted
 
 
-def _head(options: dict[str, Any], context: Context) -> Subject:
+def _varied(subject: HeadSubject, entries: Any) -> set[str]:
+    """The options that the search varies."""
+    space = subject.usual() if entries is None else entries
+    return {str(name).replace("-", "_") for name in space} if isinstance(space, Mapping) else set()
+
+
+def _head(options: dict[str, Any], context: Context) -> HeadSubject:
     extraction, head = _names(ExtractSpec), _names(HeadSpec)
     _refuse_unknown(options, known=[*extraction, *head, "features"], what="a head")
     spec = HeadSpec(**{name: value for name, value in options.items() if name in head})

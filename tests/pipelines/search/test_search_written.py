@@ -1,5 +1,7 @@
 """A search in a file: a space alone, or a study's section over its defaults, each value read by its type."""
 
+from importlib import import_module
+
 import pytest
 
 from extract.errors import InvalidInput, PipelineError
@@ -125,3 +127,21 @@ def test_a_head_on_an_own_run_is_on_the_network_that_it_trained(tmp_path, monkey
     with pytest.raises(PipelineError, match=r"features.h5"):
         build({"head": "logistic", "weights": "0123456789ab"}, entries=None, context=Context(tmp_path))
     assert asked[0].backbone == "resnet8"
+
+
+def test_a_batch_size_beside_a_search_of_the_heads_is_said_to_be_the_extractions(tmp_path, monkeypatch):
+    told = []
+    context = Context(tmp_path, notice=told.append)
+    monkeypatch.setattr(import_module("pipelines.search.build"), "_head", lambda *_: Usual())
+    for entries in (None, {"batch-size": [64, 128]}, {"dropout": [0.1]}):
+        build({"head": "mlp", "batch_size": "64"}, entries=entries, context=context)
+        build({"head": "mlp"}, entries=entries, context=context)
+    expected = "batch size 64 is the extraction's; the head's is searched (--option batch_size=N fixes it)"
+    assert told == [expected, expected]
+
+
+class Usual:
+    """A subject of which only the built-in space is asked."""
+
+    def usual(self) -> dict:
+        return {"batch_size": [64], "dropout": [0.1]}
