@@ -131,8 +131,23 @@ def _varying(flats: list[dict[str, Any]]) -> list[str]:
 
 def _label(job: Job, varying: list[str]) -> str:
     flat = _flat(job)
-    parts = {name.partition(".")[2].replace("_", " "): flat[name] for name in varying if flat.get(name) is not None}
-    return f"{job.name} ({', '.join(f'{name} {value}' for name, value in parts.items())})" if parts else job.name
+    parts = [_option(name.partition(".")[2], flat.get(name)) for name in varying]
+    shown = ", ".join(part for part in parts if part)
+    return f"{job.name} ({shown})" if shown else job.name
+
+
+def _option(name: str, value: Any) -> str:
+    """An option as one would say it; nothing for one that was left out."""
+    words = name.replace("_", " ")
+    if value is None or value == ():
+        return ""
+    if name == "validation" and value == "none":
+        return "nothing held out"
+    if isinstance(value, bool):
+        return words if value else f"no {words}"
+    if isinstance(value, tuple):  # further options of a head, each NAME=VALUE
+        return ", ".join(map(str, value))
+    return f"{words} {value}"
 
 
 def _of(spec: type, given: Mapping[str, Any]) -> Any:

@@ -303,6 +303,24 @@ def test_labels_tell_jobs_of_one_name_apart():
     assert len(set(labels)) == len(labels)
 
 
+def test_labels_say_options_as_a_user_would():
+    found = jobs_of(
+        "jobs:\n  - {command: fit-head, head: mlp, option: [[], copies=1, [copies=1, power=1]], validation: none}\n"
+        "  - {command: train, network: resnet8, validation: [0.1, none], bias-decay: [true, false]}\n"
+        "  - {command: train, network: resnet8, validation: 0.1, refit: true, bias-decay: true}\n"
+    )
+    assert [label.partition(" (")[2].rstrip(")") for label in jobs.labels(found)] == [
+        "",
+        "copies=1",
+        "copies=1, power=1",
+        "bias decay, validation 0.1, no refit",
+        "no bias decay, validation 0.1, no refit",
+        "bias decay, nothing held out, no refit",
+        "no bias decay, nothing held out, no refit",
+        "bias decay, validation 0.1, refit",
+    ]
+
+
 def test_a_study_is_found_by_path_or_by_the_name_of_a_shipped_one(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("jobs: [{command: extract}]")
