@@ -79,6 +79,19 @@ def check_name(name: str) -> None:
         raise unknown(f"weights tag of {architecture}", name=tag, known=tags)
 
 
+def check(name: str, *, image_size: int | None, pool: str, layers: tuple[int, ...] | None) -> None:
+    """Raises `InvalidInput` for a name, a size, a pooling or layers that `load` would refuse whatever the weights.
+
+    The network is built and run on shapes alone.
+    """
+    import timm
+
+    check_name(name)
+    with torch.device("meta"):
+        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **_size_options(name, image_size))
+        _measured(pooled(network, pool=pool, layers=layers).eval(), _preprocessing(network, image_size), name=name)
+
+
 def load(
     name: str,
     *,

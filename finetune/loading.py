@@ -29,12 +29,18 @@ def state(source: str, *, network: str, architecture: str | None, image_size: in
         path = weights_room.weights_file(source, backbone=network)
         assert path is not None  # only "pretrained" and "untrained" have no file
         return weights_room.read(path)
+    known = timm_architecture(source, network=network, architecture=architecture)
+    return backbones.load(known, weights=source, image_size=image_size).module.state_dict()
+
+
+def timm_architecture(source: str, *, network: str, architecture: str | None) -> str:
+    """The timm `architecture` whose weights fit `network`; `InvalidInput` where there is none."""
     if architecture is None:
         raise InvalidInput(
             f"weights of {network} must be a file or those of an own run; got {source!r}, and timm has none for it. "
             "Train it from scratch, or use resnet18, preact18, densenet121 or vgg16 as they are."
         )
-    return backbones.load(architecture, weights=source, image_size=image_size).module.state_dict()
+    return architecture
 
 
 def fit(

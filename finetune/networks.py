@@ -105,6 +105,11 @@ def embedding(network: nn.Module) -> nn.Module:
     return without
 
 
+def check_weights(name: str, *, weights: str, options: Mapping[str, Any] | None = None) -> None:
+    """Raises `InvalidInput` where timm has no "pretrained" or "packaged" weights for the network."""
+    loading.timm_architecture(weights, network=name, architecture=timm_name(name, options))
+
+
 def load_weights(
     network: nn.Module,
     name: str,

@@ -92,10 +92,10 @@ class Recipe:
                 value = getattr(self, name)
                 if not fits(value):
                     raise InvalidInput(f"{name} must be {expected}; got {value!r}. Use one like {example}.")
-        if self.accumulate > self.batch_size:
+        if self.batch_size % self.accumulate:
             raise InvalidInput(
-                f"accumulate must be at most the batch size, {self.batch_size}; got {self.accumulate}. "
-                "Use a smaller one."
+                f"accumulate must be a number of equal parts of the batch, {self.batch_size} images; got "
+                f"{self.accumulate}. Use one that divides it."
             )
 
     def as_dict(self) -> dict[str, Primitive]:

@@ -10,7 +10,6 @@ from scipy.special import log_softmax
 from scipy.stats import binomtest
 
 from extract.errors import InvalidInput
-from heads import checks
 
 RESAMPLE_COUNT = 10_000
 CALIBRATION_BIN_COUNT = 15
@@ -72,8 +71,11 @@ def scores(
     label has no column, or the temperature is not positive.
     """
     table, targets = _checked(logits, labels, classes)
-    divisor = checks.positive("temperature", temperature, remedy="Use 1 for the logits as they are")
-    log_probabilities = log_softmax(table / divisor, axis=1)
+    if not 0 < temperature < np.inf:
+        raise InvalidInput(
+            f"temperature must be a positive number; got {temperature!r}. Use 1 for the logits as they are."
+        )
+    log_probabilities = log_softmax(table / temperature, axis=1)
     rows, class_count = table.shape
     predicted = table.argmax(axis=1)
     correct = predicted == targets

@@ -26,6 +26,7 @@ RECORD_NAME = "record.json"
 LOGITS_NAME = "test.safetensors"
 AVERAGED_NAME = "test_tta.safetensors"  # logits averaged over test-time views
 KINDS = ("head", "network")
+TOTAL = "total"  # of the seconds of a network's record
 STATUSES = ("done", "failed")
 
 _ANY = {"schema": int, "run": str, "kind": str, "status": str, "created": str, "key": dict, "name": str}
@@ -69,6 +70,12 @@ def write(workspace: Path, record: Mapping[str, Any]) -> Path:
     text = json.dumps(finite(whole), ensure_ascii=False, allow_nan=False)
     write_file(place / RECORD_NAME, (text + "\n").encode())
     return place / RECORD_NAME
+
+
+def with_total(seconds: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Seconds by phase with their sum as `total`; a phase whose seconds are not known (None) adds nothing."""
+    phases = {phase: value for phase, value in seconds.items() if phase != TOTAL}
+    return {**phases, TOTAL: sum(value or 0.0 for value in phases.values())}
 
 
 def failed(

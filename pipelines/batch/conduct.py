@@ -39,8 +39,11 @@ class Batch:
     outcomes: dict[Job, Outcome] = dataclasses.field(default_factory=dict)
 
     def end(self, job: Job, outcome: Outcome) -> None:
-        """Keeps the outcome of a job: a failure as a record, a success in place of an earlier failure."""
-        if outcome.status == "failed" and outcome.run is None and job in self.listed:
+        """Keeps the outcome of a job: a failure as a record, a success in place of an earlier failure.
+
+        What was refused leaves none, as in the stages: corrected, it is another job, and nothing would remove it.
+        """
+        if outcome.status == "failed" and not outcome.refused and outcome.run is None and job in self.listed:
             outcome = dataclasses.replace(outcome, run=job.digest())
             _record_failure(self.context.workspace, job, outcome.error)
         elif outcome.status != "failed":
@@ -62,7 +65,7 @@ def run(plan: Plan, *, engine: Engine, context: Context, devices: tuple[str, ...
             batch.end(planned.job, Outcome(CACHED, planned.run))
         elif planned.state == IMPOSSIBLE:
             cache.make_workspace(context.workspace)
-            batch.end(planned.job, Outcome("failed", error=planned.reason))
+            batch.end(planned.job, Outcome("failed", error=planned.reason, refused=planned.refused))
     missing = [planned.job for planned in plan.of(MISSING)]
     if missing:
         cache.make_workspace(context.workspace)
@@ -82,7 +85,8 @@ def _in_order(batch: Batch, runner: Runner, *, first: Sequence[Job], then: Seque
         extraction = job.extraction()
         outcome = None if extraction is None else batch.outcomes.get(extraction)
         if outcome is not None and outcome.status == "failed":
-            batch.end(job, Outcome("failed", error=f"its features failed: {outcome.error}"))
+            reason = f"its features failed: {outcome.error}"
+            batch.end(job, Outcome("failed", error=reason, refused=outcome.refused))
         else:
             ready.append(job)
     runner(ready)

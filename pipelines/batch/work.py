@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from extract.errors import PipelineError
+from extract.errors import InvalidInput, PipelineError
 from extract.machine import core_count, cuda_device_count
 from extract.runtime import limited_threads
 from pipelines import records
@@ -47,12 +47,14 @@ class Outcome:
     """What came of a job: "computed" or "cached", or "failed" with `error`.
 
     `run` is the run whose record tells of it; None for an extraction, and for a failure that is not recorded yet.
+    `refused` says that the failure is the user's mistake, which leaves no record.
     """
 
     status: str
     run: str | None = None
     error: str = ""
     seconds: float = 0.0
+    refused: bool = False
 
 
 def hello(probe: Path) -> Hello:
@@ -84,7 +86,8 @@ def done(job: Job, context: Context) -> Outcome:
     except Exception as error:
         if _is_interruption(error):
             raise KeyboardInterrupt from error
-        return Outcome("failed", _failed_run(job, context), sentence(error), time.perf_counter() - begun)
+        seconds, refused = time.perf_counter() - begun, isinstance(error, InvalidInput)
+        return Outcome("failed", None if refused else _failed_run(job, context), sentence(error), seconds, refused)
     status = "cached" if record["cached"] else "computed"
     return Outcome(status, record.get("run"), seconds=time.perf_counter() - begun)
 

@@ -52,8 +52,8 @@ def _studied(run: options.Run, study: str, fallback: dict[str, Any]) -> list[dic
     from pipelines.batch import Engine
     from pipelines.studies import plan, reading
 
-    described = reading.read(reading.find(study), fallback={"seed": run.seed, **fallback})
-    planned = plan.plan(described.jobs, run.context())
+    described = reading.read(reading.find(study), fallback={"seed": run.seed, **fallback}, workspace=run.workspace)
+    planned = plan.plan(described.jobs, run.context(), places=described.places)
     outcomes = batch.run(
         planned,
         engine=Engine("loky", None, None),
@@ -71,11 +71,12 @@ def _studied(run: options.Run, study: str, fallback: dict[str, Any]) -> list[dic
 
 
 def _searched(run: options.Run, study: str, fallback: dict[str, Any]) -> dict[str, Any]:
-    from pipelines.search import build, search, section
+    from pipelines.search import build, read, search
     from pipelines.studies import reading
 
-    entries, written = section(reading.read(reading.find(study)).search)
-    subject, wanted = build({**written, **fallback, "seed": run.seed}, entries=entries, context=run.context())
+    written = read(reading.find(study))
+    given = written.options({**fallback, "seed": run.seed})
+    subject, wanted = build(given, entries=written.entries, context=run.context())
     return search(subject, wanted, run.context())
 
 

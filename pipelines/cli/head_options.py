@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
+from pipelines.specs.head import KINDS
+
 Command = Callable[..., Any]
-KINDS = ("logistic", "linear", "mlp", "knn", "ridge", "centroid")
 
 HEAD = [
     click.option("--head", metavar="|".join(KINDS), help="The kind of head.  [default: logistic]"),

@@ -12,7 +12,7 @@ import click
 from finetune.options import NORMS, STEMS, Options
 from finetune.recipes import CHOICES, RECIPES, Recipe
 from pipelines.cli.options import DATA, Run
-from pipelines.specs import NetworkSpec, own_run
+from pipelines.specs import NetworkSpec, with_own_network
 
 Command = Callable[..., Any]
 VALUES = {**CHOICES, "norm": NORMS, "stem": STEMS}
@@ -134,8 +134,7 @@ def spec(run: Run, given: dict[str, Any]) -> NetworkSpec:
 
 def tuned(run: Run, given: dict[str, Any]) -> NetworkSpec:
     """The same for a fine-tuning: weights of an own run are of the network that the run trained."""
-    own = own_run(given.get("weights", ""), run.workspace)
-    return spec(run, {"network": own["architecture"], **given} if own else given)
+    return spec(run, with_own_network("network", given, run.workspace))
 
 
 def _generated(source: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from extract.runtime import resolve_device
 from pipelines.cli.show import Reporter
 from pipelines.context import Context
 from pipelines.networks.processes import rank
-from pipelines.specs import ExtractSpec, own_run
+from pipelines.specs import ExtractSpec, with_own_network
 
 Command = Callable[..., Any]
 
@@ -108,10 +108,7 @@ class Run:
         With weights of an own run the backbone is the network that the run trained.
         """
         asked = {name: value for name, value in given.items() if value is not None}
-        own = own_run(asked.get("weights", ""), self.workspace)
-        if own is not None:
-            asked = {"backbone": own["architecture"], **asked}
-        return ExtractSpec(**asked, seed=self.seed)
+        return ExtractSpec(**with_own_network("backbone", asked, self.workspace), seed=self.seed)
 
 
 def _given_to_group(own: dict[str, Any]) -> dict[str, Any]:

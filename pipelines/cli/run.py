@@ -51,9 +51,9 @@ def run_command(
 
     how = Engine(engine, jobs, scheduler)
     fallback: dict[str, Any] = {"seed": run.seed} | ({} if data_dir is None else {"data_dir": data_dir})
-    described = reading.read(reading.find(study), fallback=fallback)
+    described = reading.read(reading.find(study), fallback=fallback, workspace=run.workspace)
     described.must_have_jobs()
-    planned = plan.plan(described.jobs, run.context())
+    planned = plan.plan(described.jobs, run.context(), places=described.places)
     if dry_run:
         _show(run, described, planned)
     else:

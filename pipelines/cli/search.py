@@ -9,6 +9,10 @@ from pipelines.cli import head_options as heads_room
 from pipelines.cli import network_options, options
 from pipelines.cli.show import duration, table
 
+HELP = {
+    "batch_size": "Images a step: the extraction's with --head (its own: --option batch_size=N), else the training's."
+}
+
 
 def of_networks(command: options.Command) -> options.Command:
     """Adds the options of networks that the command has not got already; those not given arrive as None."""
@@ -19,6 +23,8 @@ def of_networks(command: options.Command) -> options.Command:
     known = {option.name for option in command.__click_params__}  # type: ignore[attr-defined]
     further = [option for option in collected.__click_params__ if option.name not in known | {"refit"}]  # type: ignore[attr-defined]
     command.__click_params__ += further  # type: ignore[attr-defined]
+    for option in command.__click_params__:  # type: ignore[attr-defined]
+        option.help = HELP.get(option.name, option.help)
     return command
 
 
@@ -36,17 +42,18 @@ def search_command(run: options.Run, space_file: Path | None, head_options: dict
     """Search the hyperparameters of a head (--head) or of a network (--network).
 
     SPACE.yaml says what may vary, `option: {low, high, log}` or `option: [choices]` a line, or is a study with a
-    `search` section; without it, a usual space is searched. Options that are given stay fixed. The objective is
-    accuracy on held-out images; networks without hope are cut short on the way. The test split is scored once, for
-    the winner. Start the command several times and the processes search together; killed, the same command goes on.
+    `search` section, for which its `defaults` count too; without it, a usual space is searched. Options that are
+    given stay fixed. The objective is accuracy on held-out images; networks without hope are cut short on the way.
+    The test split is scored once, for the winner. Start the command several times and the processes search together;
+    killed, the same command goes on.
     """
-    from pipelines.search import build, search, section
-    from pipelines.search.space import read
+    from pipelines.search import build, read, search
 
-    entries, written = (None, {}) if space_file is None else section(read(space_file))
     flags = {name: value for name, value in {**given, **head_options}.items() if value is not None}
-    flags |= {"seed": run.seed} if _was_given("seed") or "seed" not in written else {}
-    subject, wanted = build({**written, **flags}, entries=entries, context=run.context())
+    flags |= {"seed": run.seed} if _was_given("seed") else {}
+    written = None if space_file is None else read(space_file)
+    asked = {"seed": run.seed, **(flags if written is None else written.options(flags))}
+    subject, wanted = build(asked, entries=written and written.entries, context=run.context())
     found = search(subject, wanted, run.context())
     answer = _answer(found)
     run.reporter.result(answer, _text(answer, found))

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from extract.errors import InvalidInput
 from extract.machine import machine, package_versions
 from extract.memory import Peak
 from extract.runtime import Stopwatch
@@ -52,6 +53,8 @@ def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
     try:
         source = origin(context.workspace, file)
         fitted = _fit(key, options=options, inputs=inputs)
+    except InvalidInput:
+        raise
     except Exception as error:
         records.failed(
             context.workspace,

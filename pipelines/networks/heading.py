@@ -8,13 +8,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import heads
+from extract.runtime import Stopwatch
+from extract.store import FeatureFile
+from pipelines import records
 from pipelines.context import Context
+from pipelines.frozen.origins import origin
 from pipelines.specs import NetworkKey
 
 if TYPE_CHECKING:
     from heads import LogisticHead
 
 HELD_OUT = 0.1  # of the images that the network is trained on: where the head's C is chosen
+
+
+@dataclass(frozen=True)
+class Headed:
+    """A head and the seconds that it took: `extraction` of its features, `search` for its C, `fit` of the head.
+
+    `file` is the feature file that the features are from, whose extraction counts once for all heads; its seconds
+    are those that it took when it was made, None where nobody noted them.
+    """
+
+    head: "LogisticHead"
+    extraction: float | None
+    search: float
+    fit: float
+    file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -37,30 +56,42 @@ class Heading:
         labels: np.ndarray,
         embeddings: Callable[[], np.ndarray],
         extracted: int | None,
-    ) -> "LogisticHead":
+    ) -> Headed:
         """The head chosen and fitted on `rows` of the training split (None: on all of them), whose `labels` these are.
 
         Where extraction gives this network's features, at `extracted` pixels, they come from its file, so that they
         are computed once for all runs; else `embeddings()` computes them here. Rows that are held out are not seen.
         """
-        if extracted is not None and rows is None:
-            kept, _ = heads.load(self.fitted(self.features(extracted)))
-            assert isinstance(kept, heads.LogisticHead)  # it is what was asked for
-            return kept
-        features = embeddings() if extracted is None else self._rows(rows, size=extracted)
-        found, _ = heads.fit_head(
+        if extracted is None:
+            watch = Stopwatch(self.context.device)
+            features = embeddings()
+            return self._fitted(features, labels, seed=key.seed, extraction=watch.seconds(), file=None)
+        path = self.features(extracted)
+        if rows is None:
+            return self._kept(path)
+        file = FeatureFile(path)
+        features, took = file.read("train").features[:, rows], origin(self.context.workspace, file).seconds
+        return self._fitted(features, labels, seed=key.seed, extraction=took, file=path)
+
+    def _kept(self, path: Path) -> Headed:
+        """The head of the head stage, with the seconds of its record."""
+        folder = self.fitted(path)
+        head, _ = heads.load(folder)
+        assert isinstance(head, heads.LogisticHead)  # it is what was asked for
+        took = records.read(self.context.workspace, folder.name)["seconds"]
+        return Headed(head, took["extraction"], took["search"], took["fit"], path)
+
+    def _fitted(
+        self, features: np.ndarray, labels: np.ndarray, *, seed: int, extraction: float | None, file: Path | None
+    ) -> Headed:
+        head, choice = heads.fit_head(
             "logistic",
             features=features,
             labels=labels,
             validation=HELD_OUT,
-            seed=key.seed,
+            seed=seed,
             device=self.context.device,
             progress=lambda done, total, _: self.context.progress(done, total, "candidates"),
         )
-        assert isinstance(found, heads.LogisticHead)  # it is what was asked for
-        return found
-
-    def _rows(self, rows: np.ndarray | None, *, size: int) -> np.ndarray:
-        from extract.store import FeatureFile
-
-        return FeatureFile(self.features(size)).read("train").features[:, rows]
+        assert isinstance(head, heads.LogisticHead)  # it is what was asked for
+        return Headed(head, extraction, choice.search_seconds, choice.fit_seconds, file)

@@ -15,6 +15,7 @@ from finetune.recipes import RECIPES
 from finetune.train import Fitted
 from pipelines import records
 from pipelines.networks import kept, processes
+from pipelines.networks.heading import Headed
 from pipelines.networks.starts import Form
 from pipelines.specs import NetworkKey
 
@@ -27,7 +28,8 @@ class Result:
     """A network and how good it is. `chosen` was trained on what was not held out, `final` is what is kept.
 
     `held_out` are (logits, labels) of the held-out images by `chosen`, None without. `logits` float32 [N, K] and
-    `labels` int64 [N] are the test split's in file order, `averaged` its logits over several views.
+    `labels` int64 [N] are the test split's in file order, `averaged` its logits over several views. `headed` are the
+    heads that the trainings began with, in order; none where they began without.
     """
 
     how: Form
@@ -39,7 +41,7 @@ class Result:
     averaged: np.ndarray | None
     labels: np.ndarray
     skipped: tuple[str, ...]
-    fit_seconds: float
+    headed: tuple[Headed, ...]
     evaluation_seconds: float
 
 
@@ -183,11 +185,28 @@ def _choice(key: NetworkKey, result: Result) -> dict[str, Any]:
     }
 
 
-def _seconds(result: Result) -> dict[str, float]:
-    """`fit` is the kept network's training alone, `search` what choosing its length took before, `total` all of it."""
-    return {
-        "search": result.chosen.train_seconds if result.final is not result.chosen else 0.0,
-        "fit": result.final.train_seconds,
-        "evaluation": result.evaluation_seconds,
-        "total": result.fit_seconds,
-    }
+def _seconds(result: Result) -> dict[str, float | None]:
+    """`fit` is the kept network's training with the fit of the head it began with, `search` what was chosen before.
+
+    `extraction`, where there is a head, is of the features it was fitted on; `total` is the sum of the phases, which
+    hold what every process spent that worked on this run.
+    """
+    seconds: dict[str, float | None] = {"search": 0.0, "fit": result.final.train_seconds}
+    if result.final is not result.chosen:
+        before = sum(one.search + one.fit for one in result.headed[:-1])
+        seconds["search"] = result.chosen.train_seconds + before
+    if result.headed:
+        last = result.headed[-1]
+        seconds = {
+            "extraction": _extraction_seconds(result.headed),
+            "search": (seconds["search"] or 0.0) + last.search,
+            "fit": result.final.train_seconds + last.fit,
+        }
+    return records.with_total({**seconds, "evaluation": result.evaluation_seconds})
+
+
+def _extraction_seconds(headed: tuple[Headed, ...]) -> float | None:
+    """Of all features that the heads were fitted on, each file once; None where it is not known of one."""
+    each = {one.file or index: one.extraction for index, one in enumerate(headed)}
+    known = [seconds for seconds in each.values() if seconds is not None]
+    return sum(known) if len(known) == len(each) else None

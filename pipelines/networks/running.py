@@ -18,6 +18,7 @@ from finetune.history import History
 from finetune.recipes import Recipe
 from finetune.train import Fitted, fit
 from pipelines.networks import answering, pixels, starts
+from pipelines.networks.heading import Headed
 from pipelines.networks.inputs import Inputs
 from pipelines.networks.interrupts import deferred
 from pipelines.networks.outcome import Result
@@ -73,12 +74,12 @@ class Run:
         self.key, self.inputs, self.how, self.loaded, self.recipe = key, inputs, how, loaded, recipe
         self.start: nn.Module | None = start
         self.skipped = skipped
+        self.headed: list[Headed] = []  # the heads that its trainings began with
         self.context = inputs.context
         self.checkpoints = inputs.checkpoints(key)
 
     def result(self) -> Result:
         """Trains on what is not held out, scores that, trains again where asked, and scores the test split once."""
-        watch = Stopwatch(self.context.device)
         every = self.loaded.splits["train"]
         rows, held_rows = heads.held_out(every.labels, self.key.validation, seed=self.key.seed)
         held = pixels.take(every, held_rows) if len(held_rows) else None
@@ -88,7 +89,7 @@ class Run:
         if self.key.refit:
             again = replace(self.recipe, epochs=max(chosen.best_epoch, 1), patience=None)
             final = self._trained(np.arange(len(every)), None, recipe=again, phase="refit", followed=chosen.history)
-        fit_seconds, watch = watch.seconds(), Stopwatch(self.context.device)
+        watch = Stopwatch(self.context.device)
         test = self.loaded.splits["test"]
         averaged = self.recipe.tta != "none"
         return Result(
@@ -101,7 +102,7 @@ class Run:
             averaged=self._logits(final.network, test, tta=self.recipe.tta) if averaged else None,
             labels=test.labels.numpy(),
             skipped=self.skipped,
-            fit_seconds=fit_seconds,
+            headed=tuple(self.headed),
             evaluation_seconds=watch.seconds(),
         )
 
@@ -166,10 +167,11 @@ class Run:
         self.start = None  # it is trained in place: whoever begins again has it built again
         train = pixels.take(self.loaded.splits["train"], rows)
         if self.key.mode in ("head-first", "frozen"):
-            starts.install(start, self._head(start, train, rows=rows))
+            self.headed.append(self._head(start, train, rows=rows))
+            starts.install(start, self.headed[-1].head)
         return start, train
 
-    def _head(self, start: nn.Module, train: Images, *, rows: np.ndarray) -> heads.LogisticHead:
+    def _head(self, start: nn.Module, train: Images, *, rows: np.ndarray) -> Headed:
         return self.inputs.heading.head(
             self.key,
             rows if self.key.validation is not None else None,

@@ -1,5 +1,6 @@
 """Where a training starts: how the network is built and fed, its weights in place, and what of it is trained."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,7 +60,8 @@ def form(key: NetworkKey, data: ImageSet, *, source: Source) -> Form:
         return Form(_own_architecture(key, own), wanted, data.class_names, False)
     size = size or inputs.own_size(key.network) or USUAL_SIZE
     timms = None if key.weights == "none" else inputs.preprocessing(key.network, image_size=size)
-    return Form(_architecture(key), timms or pixels.plain(size), data.class_names, timms is None)
+    built = architecture(key.network, mode=key.mode, weights=key.weights, given=key.architecture)
+    return Form(built, timms or pixels.plain(size), data.class_names, timms is None)
 
 
 def network(key: NetworkKey, how: Form, *, source: Source) -> nn.Module:
@@ -77,21 +79,21 @@ def network(key: NetworkKey, how: Form, *, source: Source) -> nn.Module:
         weights = str(source.run_folder / kept.WEIGHTS_NAME)
     if key.weights != "none":
         networks.load_weights(built, key.network, weights=weights, options=how.architecture, image_size=how.image_size)
-    _check_small_images(built, key, image_size=how.image_size)
+    share = key.recipe_options.get("small_share") or 0.0
+    check_small_images(built, key.network, image_size=how.image_size, small_share=share)
     _check_head(built, key)
     if key.mode.startswith("partial:"):
         modes.freeze(built, trained_stages=int(key.mode.removeprefix("partial:")))
     return built
 
 
-def _check_small_images(built: nn.Module, key: NetworkKey, *, image_size: int) -> None:
+def check_small_images(built: nn.Module, name: str, *, image_size: int, small_share: float) -> None:
     """Raises `InvalidInput` where the first epochs are to see smaller images than the network takes."""
     small = small_size(image_size)
-    if key.recipe_options.get("small_share") and not networks.accepts(built, small):
+    if small_share and not networks.accepts(built, small):
         raise InvalidInput(
             f"small share must be 0 for a network that cannot see images of {small} pixels; got "
-            f"{key.recipe_options['small_share']} for {key.network} at {image_size} pixels. "
-            "Use --small-share 0, or a larger --image-size."
+            f"{small_share} for {name} at {image_size} pixels. Use --small-share 0, or a larger --image-size."
         )
 
 
@@ -142,12 +144,12 @@ def _own_architecture(key: NetworkKey, own: kept.Sidecar) -> dict[str, Any]:
     return {**known, **key.architecture}
 
 
-def _architecture(key: NetworkKey) -> dict[str, Any]:
+def architecture(name: str, *, mode: str, weights: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were given; a network whose features are used as they are keeps the stem of its weights."""
-    whole = key.mode in ("head-first", "frozen") and key.weights in ("pretrained", "packaged")
-    if whole and "stem" in networks.options_of(key.network):
-        return {"stem": "imagenet", **key.architecture}
-    return dict(key.architecture)
+    whole = mode in ("head-first", "frozen") and weights in ("pretrained", "packaged")
+    if whole and "stem" in networks.options_of(name):
+        return {"stem": "imagenet", **given}
+    return dict(given)
 
 
 def _rounded(values: tuple[float, ...]) -> tuple[float, float, float]:

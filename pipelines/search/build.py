@@ -1,4 +1,4 @@
-"""From options by name, as a command line or the `search` section of a study gives them, to a subject and a search."""
+"""From options by name, as a command line or a study gives them, to a subject and a search."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,28 +7,15 @@ from typing import Any
 
 from extract.errors import InvalidInput, unknown
 from pipelines.context import Context
-from pipelines.search.head import USUAL, HeadSubject
+from pipelines.search.head import HeadSubject
 from pipelines.search.run import Wanted
 from pipelines.search.subject import Subject
-from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
+from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
 from pipelines.specs.values import primitive
+from pipelines.studies.checks import check_head
 
 NUMBERS = ("batch_size", "patience")  # which a head's command line takes as text
 ABOUT = ("trials", "timeout", "name", "seed")
-
-
-def section(raw: Any) -> tuple[Any, dict[str, Any]]:
-    """(the space, the options beside it) of a search file or section.
-
-    With a key `space` the other keys are options of the search or of what it is about; without, all of it is the
-    space. None for the space means the built-in one.
-    """
-    if not isinstance(raw, Mapping):
-        return raw, {}
-    plain = {str(key).replace("-", "_"): value for key, value in raw.items()}
-    if "space" not in plain and not {"head", "network"} & plain.keys():
-        return raw, {}
-    return plain.pop("space", None), plain
 
 
 def build(given: Mapping[str, Any], *, entries: Any, context: Context) -> tuple[Subject, Wanted]:
@@ -46,18 +33,29 @@ def build(given: Mapping[str, Any], *, entries: Any, context: Context) -> tuple[
         )
     about = {name: options[name] for name in ABOUT if name in options}
     rest = {name: value for name, value in options.items() if name not in ABOUT or name == "seed"}
-    make = _network if "network" in options else _head
-    return make(rest, context), Wanted(entries=entries, **about)
+    wanted = Wanted(entries=entries, **about)
+    if "network" in options:
+        return _network(rest, context), wanted
+    subject = _head(rest, context)
+    if "batch_size" in rest and "batch_size" in _varied(subject, entries):
+        context.notice(
+            f"batch size {rest['batch_size']} is the extraction's; the head's is searched "
+            "(--option batch_size=N fixes it)"
+        )
+    return subject, wanted
 
 
-def _head(options: dict[str, Any], context: Context) -> Subject:
+def _varied(subject: HeadSubject, entries: Any) -> set[str]:
+    """The options that the search varies."""
+    space = subject.usual() if entries is None else entries
+    return {str(name).replace("-", "_") for name in space} if isinstance(space, Mapping) else set()
+
+
+def _head(options: dict[str, Any], context: Context) -> HeadSubject:
     extraction, head = _names(ExtractSpec), _names(HeadSpec)
     _refuse_unknown(options, known=[*extraction, *head, "features"], what="a head")
     spec = HeadSpec(**{name: value for name, value in options.items() if name in head})
-    if spec.head not in USUAL:  # an unknown head is refused before anything is extracted for it
-        from heads.catalogue import space
-
-        space(spec.head)
+    check_head(spec)  # before anything is extracted for it
     described = {name: value for name, value in options.items() if name in extraction}
     return HeadSubject(spec, features_path=_features(options.get("features"), described, context))
 
@@ -87,7 +85,8 @@ def _features(file: Any, described: dict[str, Any], context: Context) -> Path:
     if found is not None:
         context.notice(f"using the workspace's newest features, {found.name}")
         return found
-    return Path(stages.extract(ExtractSpec(**described), context)["path"])
+    spec = ExtractSpec(**with_own_network("backbone", described, context.workspace))
+    return Path(stages.extract(spec, context)["path"])
 
 
 def _refuse_unknown(options: dict[str, Any], *, known: list[str], what: str) -> None:

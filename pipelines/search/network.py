@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from extract.errors import InvalidInput
-from finetune.options import chosen as checked_architecture
 from pipelines import records, stages
 from pipelines.context import Context
 from pipelines.networks.alone import alone
@@ -74,12 +73,11 @@ class NetworkSubject(Subject):
         return self._key.as_dict()
 
     def check(self, options: dict[str, Any]) -> None:
-        from finetune import networks
+        from pipelines.networks import possible
 
         if "epochs" in options:
             raise InvalidInput("epochs must be given, not searched: they are what every trial may spend. Use --epochs.")
-        spec = self._with(options)
-        checked_architecture(spec.architecture(), network=spec.network, has=networks.options_of(spec.network))
+        possible.check(self._with(options), own_weights=self._key.weights_run is not None)
 
     def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome | None:
         return self._training.outcome(self._with(options), watch, context)

@@ -121,6 +121,8 @@ def _write(folder: Path, found: dict[str, Any]) -> None:
 def _charge(workspace: Path, run: str, *, folder: Path, found: dict[str, Any]) -> None:
     """The winner's record says what finding it cost."""
     record = records.read(workspace, run)
-    charged = {**record, "seconds": {**record["seconds"], "search": found["seconds"]}, "search": folder.name}
+    seconds = {**record["seconds"], "search": found["seconds"]}
+    seconds = records.with_total(seconds) if records.TOTAL in seconds else seconds
+    charged = {**record, "seconds": seconds, "search": folder.name}
     if charged != record:
         records.write(workspace, charged)

@@ -41,6 +41,7 @@ def search(subject: Subject, wanted: Wanted, context: Context) -> dict[str, Any]
     process still runs a trial, the winner is left to that process and `best_run` is None.
     """
     begun = time.monotonic()
+    subject.check({})  # before the data are read, and before a searched option is blamed for one that was given
     entries = subject.usual() if wanted.entries is None else wanted.entries
     found = space.parse(entries, what=subject.what)
     definition = place.define(what=subject.what, space=found, key=subject.key(), seed=wanted.seed)

@@ -1,4 +1,4 @@
-"""What a search may vary: option -> the values it may take. Read from a mapping or a YAML file, checked, no optuna.
+"""What a search may vary: option -> the values it may take. Read from a mapping, checked, no optuna.
 
 learning_rate: {low: 1e-3, high: 0.5, log: true}    # any number between, evenly on a log scale
 depth: {int: true, low: 2, high: 8, step: 2}        # 2, 4, 6 or 8
@@ -10,13 +10,9 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from extract.errors import InvalidInput, nearest, unknown
-from pipelines.studies import nodes
 
 ENTRY_KEYS = ("low", "high", "log", "step", "int")
 FORMS = "a list of choices or {low, high} with log, step or int"
@@ -90,27 +86,6 @@ def check_names(space: Space, *, known: Iterable[str], what: str) -> None:
     for name in space:
         if name not in names:
             raise unknown(f"option to search of {what}", name=name, known=names)
-
-
-def read(path: Path) -> Any:
-    """What the YAML file at `path` holds as plain values; of a study, its `search` section.
-
-    Raises `InvalidInput` with file, line and column for what is no YAML and for a key that stands twice.
-    """
-    tree = nodes.read(path)
-    if tree.root is None:
-        return None
-    _refuse_doubles(tree, tree.root)
-    content = tree.plain(tree.root)
-    if isinstance(content, Mapping) and ("search" in content or "jobs" in content):
-        return content.get("search")
-    return content
-
-
-def _refuse_doubles(tree: nodes.Tree, node: yaml.Node) -> None:
-    if isinstance(node, yaml.MappingNode):
-        for _, value in tree.items(node, "a search space"):
-            _refuse_doubles(tree, value)
 
 
 def as_json(space: Space) -> dict[str, Any]:

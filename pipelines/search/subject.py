@@ -67,7 +67,7 @@ class Subject(ABC):
 
     @abstractmethod
     def check(self, options: dict[str, Any]) -> None:
-        """Raises `InvalidInput` for options that can never be right."""
+        """Raises `InvalidInput` where `options`, with those that are fixed, can never be right."""
 
     @abstractmethod
     def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome | None:

@@ -161,7 +161,7 @@ def _kept_rows(folder: Path) -> history.History:
 
 def _install_head(start: nn.Module, ready: _Prepared, context: Context) -> None:
     """The logistic head with which the train stage would begin, fitted on the images that learn."""
-    head = ready.inputs.heading.head(
+    headed = ready.inputs.heading.head(
         ready.key,
         ready.train_rows,
         labels=ready.train.labels.numpy(),
@@ -175,4 +175,4 @@ def _install_head(start: nn.Module, ready: _Prepared, context: Context) -> None:
         ),
         extracted=ready.how.image_size if starts.extracted(ready.key) else None,
     )
-    starts.install(start, head)
+    starts.install(start, headed.head)

@@ -14,7 +14,7 @@ from pipelines.specs.network import (
     locate_images,
     resolve_network,
 )
-from pipelines.specs.own import Source, own_run, weights_source
+from pipelines.specs.own import Source, own_run, weights_source, with_own_network
 
 __all__ = [
     "EXTRACT_VERSION",
@@ -34,4 +34,5 @@ __all__ = [
     "resolve_head",
     "resolve_network",
     "weights_source",
+    "with_own_network",
 ]

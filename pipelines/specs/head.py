@@ -11,6 +11,7 @@ from extract.layout import canonical_json
 from pipelines.specs.values import checked_seed, numbers, one_of, primitive, several, sizes, whole_numbers
 
 HEAD_VERSION = 6  # raised when the same key must give another head
+KINDS = ("logistic", "linear", "mlp", "knn", "ridge", "centroid")  # `heads.catalogue` has them, and needs torch
 CRITERIA = ("auto", "log_loss", "accuracy")
 
 # The options of heads that have a field of their own, and what turns the given text or value into the head's.
@@ -71,6 +72,7 @@ class HeadSpec:
 
     def __post_init__(self) -> None:
         checked_seed(self.seed)
+        one_of("head", self.head, KINDS)
         if self.criterion is not None:
             one_of("criterion", self.criterion, CRITERIA)
         given = self.options()

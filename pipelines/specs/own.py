@@ -1,6 +1,7 @@
 """Own runs as weights: a trained network of the workspace, named where other weights would be. Imports no torch."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,3 +40,14 @@ def own_run(given: str, workspace: Path) -> dict[str, Any] | None:
             f"of a {record['kind']}. `pipeline runs` lists them."
         )
     return record
+
+
+def with_own_network(option: str, given: Mapping[str, Any], workspace: Path) -> dict[str, Any]:
+    """The options `given`, with the network that the run trained as `option` where `weights` are an own run's.
+
+    `option` is "network" or "backbone"; one that was given stays. Raises `InvalidInput` as `own_run` does.
+    """
+    if given.get(option) is not None:
+        return dict(given)
+    run = own_run(str(given.get("weights") or ""), workspace)
+    return dict(given) if run is None else {**given, option: run["architecture"]}

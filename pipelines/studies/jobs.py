@@ -13,7 +13,7 @@ from extract.datasets import NAMES
 from extract.errors import InvalidInput
 from extract.layout import canonical_json
 from extract.weights import SOURCES
-from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
+from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
 
 COMMANDS = ("extract", "fit-head", "train", "finetune")
 SPECS: dict[str, tuple[type, ...]] = {
@@ -24,6 +24,7 @@ SPECS: dict[str, tuple[type, ...]] = {
 }
 REPEATS = "seeds"  # fit-head's: as many heads, seeds counted up, on the same features
 MODES = {"train": "scratch", "finetune": "full"}
+STARTS = ("weights", "mode")  # options of finetune alone: train starts from nothing
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,16 @@ def options(command: str) -> dict[str, Any]:
         hints |= typing.get_type_hints(spec)
     if command == "fit-head":
         hints[REPEATS] = int | None
-    return hints
+    return {name: hint for name, hint in hints.items() if command != "train" or name not in STARTS}
 
 
-def make(command: str, given: Mapping[str, Any]) -> list[Job]:
-    """The job of `command` with the options `given`; `seeds` makes several. `InvalidInput` for a bad value."""
+def make(command: str, given: Mapping[str, Any], *, workspace: Path) -> list[Job]:
+    """The job of `command` with the options `given`; `seeds` makes several. `InvalidInput` for a bad value.
+
+    Where weights are of a run of the `workspace`, its network is the one that is meant if none is named.
+    """
+    if command != "train":
+        given = with_own_network("network" if command == "finetune" else "backbone", given, workspace)
     if command in MODES:
         return [Job(command, network=_network(command, given))]
     features = _features(_of(ExtractSpec, given))
@@ -125,8 +131,23 @@ def _varying(flats: list[dict[str, Any]]) -> list[str]:
 
 def _label(job: Job, varying: list[str]) -> str:
     flat = _flat(job)
-    parts = {name.partition(".")[2].replace("_", " "): flat[name] for name in varying if flat.get(name) is not None}
-    return f"{job.name} ({', '.join(f'{name} {value}' for name, value in parts.items())})" if parts else job.name
+    parts = [_option(name.partition(".")[2], flat.get(name)) for name in varying]
+    shown = ", ".join(part for part in parts if part)
+    return f"{job.name} ({shown})" if shown else job.name
+
+
+def _option(name: str, value: Any) -> str:
+    """An option as one would say it; nothing for one that was left out."""
+    words = name.replace("_", " ")
+    if value is None or value == ():
+        return ""
+    if name == "validation" and value == "none":
+        return "nothing held out"
+    if isinstance(value, bool):
+        return words if value else f"no {words}"
+    if isinstance(value, tuple):  # further options of a head, each NAME=VALUE
+        return ", ".join(map(str, value))
+    return f"{words} {value}"
 
 
 def _of(spec: type, given: Mapping[str, Any]) -> Any:

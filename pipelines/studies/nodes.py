@@ -20,6 +20,12 @@ TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
+def kinds(hint: Any) -> dict[Any, None]:
+    """The types that a hint allows, in order: `int | None` allows two, a tuple of texts is a tuple."""
+    found = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return dict.fromkeys(typing.get_origin(kind) or kind for kind in found)
+
+
 @dataclass(frozen=True)
 class Tree:
     """One YAML document: the file's name, its root node, and the loader that builds plain values."""
@@ -81,14 +87,15 @@ class Tree:
         found = node.value if isinstance(node, yaml.SequenceNode) else [node]
         if not found:
             raise self.refuse(node, f"{what} must have a value; got an empty list. Leave the key out for its default.")
-        return [self._value(one, hint, what=what) for one in found]
+        return [self.value(one, hint, what=what) for one in found]
 
-    def _value(self, node: yaml.Node, hint: Any, *, what: str) -> Any:
-        several = bool({list, tuple} & {typing.get_origin(kind) or kind for kind in _kinds(hint)})
+    def value(self, node: yaml.Node, hint: Any, *, what: str) -> Any:
+        """The one value that stands there, as the type `hint` wants it."""
+        several = bool(kinds(hint).keys() & {list, tuple})
         if several and isinstance(node, yaml.SequenceNode | yaml.ScalarNode):
             parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
             texts = tuple(self.text(part, what) for part in parts)
-            return ",".join(texts) if str in _kinds(hint) else texts
+            return ",".join(texts) if str in kinds(hint) else texts
         if not isinstance(node, yaml.ScalarNode):
             raise self.refuse(node, f"{what} must be a value or a list of values; got {_shown(node)}.")
         return self._scalar(node, hint, what=what)
@@ -100,7 +107,7 @@ class Tree:
         return node.value
 
     def _scalar(self, node: yaml.ScalarNode, hint: Any, *, what: str) -> Any:
-        wanted = _kinds(hint)
+        wanted = kinds(hint)
         if types.NoneType in wanted and node.style is None and node.value in NOTHING:
             return None
         for kind in (kind for kind in (int, float, bool, str) if kind in wanted):
@@ -167,11 +174,6 @@ def _children(node: yaml.CollectionNode) -> list[yaml.Node]:
     if isinstance(node, yaml.MappingNode):
         return [one for pair in node.value for one in pair]
     return list(node.value)
-
-
-def _kinds(hint: Any) -> tuple[Any, ...]:
-    """The types that a hint allows: `int | None` allows two."""
-    return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
 
 
 def _read(text: str, kind: type) -> Any:

@@ -1,15 +1,16 @@
 """What a study still needs: every job asked of the cache, and the extractions that missing heads wait for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from extract import datasets
-from extract.errors import PipelineError
+from extract.errors import InvalidInput, PipelineError
 from pipelines import cache, stages
 from pipelines.context import Context
 from pipelines.specs import ExtractSpec, HeadSpec
+from pipelines.studies.checks import check
 from pipelines.studies.jobs import Job
 
 CACHED, MISSING, IMPOSSIBLE = "cached", "missing", "impossible"
@@ -17,12 +18,16 @@ CACHED, MISSING, IMPOSSIBLE = "cached", "missing", "impossible"
 
 @dataclass(frozen=True)
 class Planned:
-    """A job and its state: "cached" with its `record`, "missing", or "impossible" with the reason."""
+    """A job and its state: "cached" with its `record`, "missing", or "impossible" with the reason.
+
+    `refused` says that the reason is the user's mistake, not something that is out of reach just now.
+    """
 
     job: Job
     state: str
     record: dict[str, Any] | None = None
     reason: str = ""
+    refused: bool = False
 
     @property
     def run(self) -> str | None:
@@ -47,17 +52,28 @@ class Plan:
         return [job for job in self.first if job not in listed]
 
 
-def plan(jobs: Sequence[Job], context: Context) -> Plan:
+def plan(jobs: Sequence[Job], context: Context, *, places: Mapping[Job, str] | None = None) -> Plan:
     """Asks the cache for every job; computes, downloads and writes nothing, and imports no torch for what is cached.
 
-    A data set that is nowhere makes its jobs "impossible"; one that can be downloaded leaves them "missing".
+    A data set that is nowhere makes its jobs "impossible"; one that can be downloaded leaves them "missing". Raises
+    `InvalidInput` for a job that can never be right whatever the data, with its place in the file, from `places`.
     """
     asker = _Asker(context)
     with datasets.looking_once():
         planned = [asker.ask(job) for job in jobs]
+        _refuse([one.job for one in planned if one.state != CACHED], context, places or {})
         missing = [one.job for one in planned if one.state == MISSING]
         first = dict.fromkeys(needed for job in missing if (needed := asker.needed(job)) is not None)
     return Plan(tuple(planned), tuple(first))
+
+
+def _refuse(jobs: Sequence[Job], context: Context, places: Mapping[Job, str]) -> None:
+    """Before an extraction is paid for whose head is refused afterwards."""
+    for job in jobs:
+        try:
+            check(job, workspace=context.workspace)
+        except InvalidInput as error:
+            raise InvalidInput(f"{places[job]}: {error}" if job in places else str(error)) from error
 
 
 class _Asker:
@@ -66,20 +82,20 @@ class _Asker:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._features: dict[ExtractSpec, Planned] = {}
-        self._faults: dict[tuple[str, str | None], str | None] = {}
+        self._faults: dict[tuple[str, str | None], PipelineError | None] = {}
 
     def ask(self, job: Job) -> Planned:
         """The job with its state."""
         fault = self._fault(job)
         if fault is not None:
-            return Planned(job, IMPOSSIBLE, reason=fault)
+            return _impossible(job, fault)
         try:
             if job.network is not None:
                 return self._network(job)
             features = self._extraction(job)
             return features if job.head is None else self._head(job, job.head, features)
         except PipelineError as error:
-            return Planned(job, IMPOSSIBLE, reason=str(error))
+            return _impossible(job, error)
 
     def needed(self, job: Job) -> Job | None:
         """The extraction that must run before `job` can."""
@@ -88,19 +104,19 @@ class _Asker:
             return None
         return extraction
 
-    def _fault(self, job: Job) -> str | None:
+    def _fault(self, job: Job) -> PipelineError | None:
         """Why the data set of a job cannot be had, None where it is here or can be downloaded."""
         dataset, data_dir = job.dataset
         if (dataset, data_dir) not in self._faults:
             self._faults[dataset, data_dir] = self._looked_for(job)
         return self._faults[dataset, data_dir]
 
-    def _looked_for(self, job: Job) -> str | None:
+    def _looked_for(self, job: Job) -> PipelineError | None:
         try:
             if self._is_here(job):
                 datasets.locate(*_place(job), download_dir=self._context.workspace / "data")
         except PipelineError as error:
-            return str(error)
+            return error
         return None
 
     def _is_here(self, job: Job) -> bool:
@@ -140,6 +156,10 @@ class _Asker:
             return Planned(job, MISSING)
         record = stages.kept_head(head, self._context, content=features.record["content"])
         return Planned(job, MISSING if record is None else CACHED, record)
+
+
+def _impossible(job: Job, error: PipelineError) -> Planned:
+    return Planned(job, IMPOSSIBLE, reason=str(error), refused=isinstance(error, InvalidInput))
 
 
 def _place(job: Job) -> tuple[str, Path | None]:

@@ -16,7 +16,7 @@ Option names are those of the command line, with hyphens or underscores.
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +24,36 @@ import yaml
 
 from extract.errors import InvalidInput, unknown
 from pipelines.studies import nodes
+from pipelines.studies.defaults import Defaults, Given, given, option, searched
 from pipelines.studies.jobs import COMMANDS, Job, make, options
 
 SECTIONS = ("name", "description", "defaults", "jobs", "search")
 SHIPPED = Path(__file__).parent
+WORKSPACE = Path("workspace")  # the command line's
 NO_JOBS = "{name}: study must have jobs; it has none. List commands under `jobs:`."
 MOST_JOBS = 20_000  # above this a list is a slip of the pen, and planning would take minutes
 
-Given = dict[str, tuple[yaml.Node, list[Any]]]  # option -> where it stands, its values
+
+@dataclass(frozen=True)
+class Outside:
+    """What jobs take from outside of the file: options that it leaves out, and the runs that it may name."""
+
+    fallback: Mapping[str, Any]
+    workspace: Path
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study: its distinct jobs in the order of the file, and the search as plain values, which others read."""
+    """A study: its distinct jobs in the order of the file, and the search as plain values, which others read.
+
+    `places` says where the first entry that means a job stands: `file:line:column`.
+    """
 
     name: str
     description: str
     jobs: tuple[Job, ...]
     search: Any = None
+    places: Mapping[Job, str] = field(default_factory=dict, repr=False, compare=False)
 
     def must_have_jobs(self) -> None:
         """Raises `InvalidInput` for a study that only describes a search."""
@@ -65,29 +77,41 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 
 
-def read(path: Path, *, fallback: Mapping[str, Any] | None = None) -> Study:
+def read(path: Path, *, fallback: Mapping[str, Any] | None = None, workspace: Path = WORKSPACE) -> Study:
     """The study of a file. `fallback` (option -> value) holds for jobs whose study leaves the option out.
+
+    Weights may be a run of the `workspace`.
 
     Raises `InvalidInput` with file, line and column for whatever is wrong, names the nearest to a misspelt key.
     """
-    return _study(nodes.read(path), stem=path.stem, fallback=fallback or {})
+    return _study(nodes.read(path), stem=path.stem, outside=Outside(fallback or {}, workspace))
 
 
-def parse(text: str, *, name: str = "study.yaml", fallback: Mapping[str, Any] | None = None) -> Study:
+def parse(
+    text: str,
+    *,
+    name: str = "study.yaml",
+    fallback: Mapping[str, Any] | None = None,
+    workspace: Path = WORKSPACE,
+) -> Study:
     """The study of a YAML text, as `read` reads it from a file."""
-    return _study(nodes.parse(text, name=name), stem=Path(name).stem, fallback=fallback or {})
+    return _study(nodes.parse(text, name=name), stem=Path(name).stem, outside=Outside(fallback or {}, workspace))
 
 
-def _study(tree: nodes.Tree, *, stem: str, fallback: Mapping[str, Any]) -> Study:
+def _study(tree: nodes.Tree, *, stem: str, outside: Outside) -> Study:
     sections = _sections(tree)
     if "jobs" not in sections and "search" not in sections:
         raise InvalidInput(NO_JOBS.format(name=tree.name))
-    defaults = _given(tree, tree.items(sections["defaults"], "defaults"), COMMANDS) if "defaults" in sections else {}
-    jobs = tuple(_jobs(tree, sections["jobs"], defaults=defaults, fallback=fallback)) if "jobs" in sections else ()
+    defaults = Defaults(tree, sections.get("defaults"))
+    places: dict[Job, str] = {}
+    if "jobs" in sections:
+        also = _searched(sections.get("search"))
+        places = _jobs(tree, sections["jobs"], defaults=defaults, also=also, outside=outside)
     return Study(
         name=tree.text(sections["name"], "name") if "name" in sections else stem,
         description=tree.text(sections["description"], "description") if "description" in sections else "",
-        jobs=jobs,
+        jobs=tuple(places),
+        places=places,
         search=tree.plain(sections["search"]) if "search" in sections else None,
     )
 
@@ -101,24 +125,30 @@ def _sections(tree: nodes.Tree) -> dict[str, yaml.Node]:
     return {key.value: value for key, value in pairs}
 
 
-def _jobs(tree: nodes.Tree, node: yaml.Node, *, defaults: Given, fallback: Mapping[str, Any]) -> list[Job]:
+def _searched(node: yaml.Node | None) -> set[str]:
+    """The command whose options a study's search has, to which defaults may apply as well."""
+    if not isinstance(node, yaml.MappingNode):
+        return set()
+    return {searched({option(key): value.value for key, value in node.value if isinstance(key, yaml.ScalarNode)})}
+
+
+def _jobs(tree: nodes.Tree, node: yaml.Node, *, defaults: Defaults, also: set[str], outside: Outside) -> dict[Job, str]:
+    """The distinct jobs in order, each with the place of the first entry that means it."""
     entries = tree.sequence(node, "jobs")
     if not entries:
         raise tree.refuse(node, "study must have jobs; the list is empty. Add an entry with a command.")
-    jobs: dict[Job, None] = {}
-    commands = set()
+    jobs: dict[Job, str] = {}
+    commands = set(also)
     for entry in entries:
-        command, given = _entry(tree, entry)
+        command, own = _entry(tree, entry)
         commands.add(command)
-        inherited = {name: one for name, one in defaults.items() if name in options(command)}
-        lists = {**inherited, **given}
-        jobs |= dict.fromkeys(_crossed(tree, entry, command=command, given=lists, fallback=fallback))
+        lists = {**defaults.of(command), **own}
+        for job in _crossed(tree, entry, command=command, lists=lists, outside=outside):
+            jobs.setdefault(job, tree.place(entry))
         if len(jobs) > MOST_JOBS:
             raise tree.refuse(entry, f"study must have at most {MOST_JOBS} jobs; got {len(jobs)}. Shorten its lists.")
-    for name, (where, _) in defaults.items():
-        if not any(name in options(command) for command in commands):
-            raise tree.refuse(where, f"default must apply to some job; {name!r} applies to none. Remove it.")
-    return list(jobs)
+    defaults.must_apply(commands)
+    return jobs
 
 
 def _entry(tree: nodes.Tree, entry: yaml.Node) -> tuple[str, Given]:
@@ -129,36 +159,18 @@ def _entry(tree: nodes.Tree, entry: yaml.Node) -> tuple[str, Given]:
     name = tree.text(command, "command")
     if name not in COMMANDS:
         raise tree.refuse(command, str(unknown("command", name=name, known=COMMANDS)))
-    return name, _given(tree, [pair for pair in pairs if pair[0].value != "command"], (name,))
+    return name, given(tree, [pair for pair in pairs if pair[0].value != "command"], name)
 
 
-def _given(tree: nodes.Tree, pairs: list[tuple[yaml.ScalarNode, yaml.Node]], commands: tuple[str, ...]) -> Given:
-    """The options of a mapping, read by the types that the first of `commands` that knows them wants."""
-    known = {name: hint for command in reversed(commands) for name, hint in options(command).items()}
-    given: Given = {}
-    for key, value in pairs:
-        name = key.value.replace("-", "_")
-        if name not in known:
-            spelt = [one.replace("_", "-") for one in known]
-            what = f"option of {commands[0]}" if len(commands) == 1 else "option of a study"
-            raise tree.refuse(key, str(unknown(what, name=key.value, known=spelt)))
-        if name in given:
-            raise tree.refuse(key, f"option must stand once; got {key.value!r} again, under its other spelling.")
-        given[name] = (key, tree.values(value, known[name], what=key.value))
-    return given
-
-
-def _crossed(
-    tree: nodes.Tree, entry: yaml.Node, *, command: str, given: Given, fallback: Mapping[str, Any]
-) -> list[Job]:
-    count = math.prod(len(values) for _, values in given.values())
+def _crossed(tree: nodes.Tree, entry: yaml.Node, *, command: str, lists: Given, outside: Outside) -> list[Job]:
+    count = math.prod(len(values) for _, values in lists.values())
     if count > MOST_JOBS:
         raise tree.refuse(entry, f"study must have at most {MOST_JOBS} jobs; this entry alone has {count}.")
-    base = {name: value for name, value in fallback.items() if name in options(command)}
+    base = {name: value for name, value in outside.fallback.items() if name in options(command)}
     jobs: list[Job] = []
-    for values in itertools.product(*(values for _, values in given.values())):
+    for values in itertools.product(*(values for _, values in lists.values())):
         try:
-            jobs += make(command, {**base, **dict(zip(given, values, strict=True))})
+            jobs += make(command, {**base, **dict(zip(lists, values, strict=True))}, workspace=outside.workspace)
         except InvalidInput as error:
             raise tree.refuse(entry, str(error)) from error
     return jobs

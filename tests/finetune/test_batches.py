@@ -78,7 +78,7 @@ def test_the_first_epochs_may_see_smaller_images_and_resizing_comes_after_augmen
     ("options", "sentence"),
     [
         ({"batch_size": 51}, "batch size must be at most the number of training images, 50; got 51"),
-        ({"accumulate": 3}, "batch size must be a multiple of 1 processes x 3 parts; got 8"),
+        ({"accumulate": 3}, "accumulate must be a number of equal parts of the batch, 8 images; got 3"),
         ({"world_count": 3}, "batch size must be a multiple of 3 processes x 1 parts; got 8"),
     ],
 )

@@ -41,7 +41,7 @@ def test_overriding_changes_what_is_given_and_nothing_else():
         ("learning_rate", float("nan")), ("weight_decay", -1e-4), ("warm_up", 1.0), ("label_smoothing", -0.1),
         ("clip_norm", 0.0), ("layer_decay", 0.0), ("layer_decay", 1.1), ("randaugment", 11), ("crop", -1),
         ("patience", 0), ("colour", 1), ("ema", 1), ("accumulate", 0), ("accumulate", 129), ("bias_decay", 1),
-        ("epochs", "3"), ("mixup", "0.2"),
+        ("accumulate", 3), ("epochs", "3"), ("mixup", "0.2"),
     ],
 )  # fmt: skip
 def test_values_out_of_range_are_refused_by_name(option, value):

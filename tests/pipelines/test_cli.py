@@ -335,9 +335,9 @@ def test_the_demo_refuses_a_directory_without_cifar(pipeline, tmp_path):
 
 @pytest.mark.parametrize("name", ["digits-tour", "cifar10-tour"])
 def test_the_tours_of_the_demo_are_whole_studies(name):
-    from pipelines.search import section
+    from pipelines import search
     from pipelines.studies import reading
 
-    read = reading.read(reading.find(name))
-    assert {job.command for job in read.jobs} == {"fit-head", "finetune", "train"}
-    assert section(read.search)[0]
+    path = reading.find(name)
+    assert {job.command for job in reading.read(path).jobs} == {"fit-head", "finetune", "train"}
+    assert search.read(path).entries

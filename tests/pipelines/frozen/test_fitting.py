@@ -172,17 +172,23 @@ def test_a_record_counts_the_whole_network_and_scores_at_the_fitted_temperature(
     assert [len(curve) for curve in record["curves"].values()] == [8] * 4
 
 
-def test_a_fit_that_fails_leaves_a_record_and_a_mistaken_option_none(features, tmp_path):
+def test_a_fit_that_fails_leaves_a_record_and_what_is_refused_none(features, tmp_path, monkeypatch):
     context = Context(tmp_path)
-    with pytest.raises(InvalidInput, match="validation must leave"):
-        stages.fit_head(HeadSpec(validation="199"), context, features_path=features)
+    for spec in (HeadSpec(validation="199"), HeadSpec("mlp", c_grid="1")):
+        with pytest.raises(InvalidInput):
+            stages.fit_head(spec, context, features_path=features)
+    assert records.read_all(tmp_path) == ([], [])
+
+    def broken(*_, **__):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("heads.fit_head", broken)
+    with pytest.raises(RuntimeError):
+        stages.fit_head(HeadSpec(), context, features_path=features)
     (failed,), problems = records.read_all(tmp_path)
     assert problems == []
     assert (failed["status"], failed["head"], failed["mode"]) == ("failed", "logistic", "frozen")
-    assert "validation must leave" in failed["error"]
-    with pytest.raises(InvalidInput):
-        stages.fit_head(HeadSpec("mlp", c_grid="1"), context, features_path=features)
-    assert len(records.read_all(tmp_path)[0]) == 1
+    assert failed["error"] == "out of memory"
 
 
 def test_seeds_are_runs_of_their_own_and_few_labels_a_table(features, pipeline, tmp_path):

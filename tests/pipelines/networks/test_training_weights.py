@@ -1,5 +1,6 @@
 """`pipeline finetune` as a user meets it: modes, weights from everywhere, own runs as weights and as backbones."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from finetune import networks
 from pipelines import records, stages
 from pipelines.context import Context
 from pipelines.networks import rate_finding, starts
+from pipelines.report import results
 from pipelines.specs import NetworkSpec
 
 DATA = ("--dataset", "digits", "--subset", 200, "--test-subset", 100)
@@ -71,6 +73,34 @@ def test_frozen_reproduces_the_head_on_extracted_features(pipeline, tuning, weig
     assert np.allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
     backbone, kept = load_file(weights_file), tensors(frozen)
     assert all(torch.equal(kept[name], backbone[name]) for name in kept if not name.startswith("fc."))
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_frozen_network_costs_the_extraction_and_the_fit_of_its_head(pipeline, tuning, tmp_path, again):
+    """Features and a head from the cache cost what they cost when they were computed."""
+    workspace = tmp_path / "workspace"
+    if again:
+        pipeline(*tuning, *RECIPE, "--mode", "head-first")
+    frozen = pipeline(*tuning, "--mode", "frozen", "--json").json
+    record = records.read(workspace, frozen["run"])
+    (head,) = [one for one in records.read_all(workspace)[0] if one["kind"] == "head"]
+    for phase in ("extraction", "search", "fit"):
+        assert record["seconds"][phase] == head["seconds"][phase] > 0
+    result, problems = results.parse(record)
+    assert problems == []
+    assert result.cost_seconds == pytest.approx(
+        sum(head["seconds"][phase] for phase in ("extraction", "search", "fit"))
+    )
+    assert record["seconds"]["total"] == pytest.approx(result.cost_seconds + record["seconds"]["evaluation"])
+
+
+def test_a_head_that_is_fitted_twice_costs_its_features_once(pipeline, tuning, tmp_path):
+    words = (*tuning, *RECIPE, "--mode", "head-first", "--validation", "0.25", "--refit", "--json")
+    workspace = tmp_path / "workspace"
+    seconds = records.read(workspace, pipeline(*words).json["run"])["seconds"]
+    (file,) = (workspace / "extractions").glob("*.json")
+    assert seconds["extraction"] == json.loads(file.read_text())["seconds"]
+    assert seconds["total"] == pytest.approx(sum(value for phase, value in seconds.items() if phase != "total"))
 
 
 def test_head_first_starts_at_the_frozen_head(pipeline, tuning, tmp_path):

@@ -129,6 +129,8 @@ def test_what_can_never_be_right_is_refused_before_any_trial(pipeline, workspace
             "search must be of a head or of a network; got 'mlp' and 'resnet20'",
         ),
         (("--head", "mpl"), "'mpl'. Nearest: mlp"),
+        (("--head", "mlp", "--optimiser", "muon"), "error: optimiser must be a known name; got 'muon'"),
+        (("--head", "mlp", "--dropout", 3), "error: dropout must be"),
         (("--width", 2), "option of a search over a head must be a known name; got 'width'"),
     ],
 )
@@ -136,6 +138,12 @@ def test_a_search_that_cannot_be_is_refused_in_one_sentence(pipeline, workspace,
     ended = pipeline("search", space_file, *WORDS, *words)
     assert ended.status == 2
     assert sentence in ended.err
+
+
+def test_a_given_option_that_is_refused_costs_no_extraction(pipeline, workspace):
+    kept = list((workspace / "features").iterdir())
+    pipeline("search", "--head", "mlp", "--dropout", 3, *WORDS, "--image-size", 64)
+    assert list((workspace / "features").iterdir()) == kept
 
 
 def test_a_head_without_a_built_in_space_asks_for_one(pipeline, workspace):

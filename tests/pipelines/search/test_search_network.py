@@ -168,6 +168,20 @@ def test_what_can_never_be_right_is_refused_before_any_training(tmp_path, space,
     assert not (tmp_path / "searches").exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"network": "resnet20", "depth": 15}, "^depth of resnet must be"),
+        ({"mode": "partial:99", "weights": "untrained"}, "^partial must be at most"),
+    ],
+)
+def test_an_option_that_was_given_is_blamed_itself_before_any_training(tmp_path, given, sentence):
+    context = Context(tmp_path)
+    with pytest.raises(InvalidInput, match=sentence):
+        search(subject(context, **given), Wanted(SPACE, trials=1), context)
+    assert not (tmp_path / "searches").exists()
+
+
 def test_what_cannot_be_searched_is_refused(tmp_path):
     context = Context(tmp_path)
     with pytest.raises(InvalidInput, match="validation must hold images out"):

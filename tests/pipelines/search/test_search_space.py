@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from extract.errors import InvalidInput
 from pipelines.search.journal import Journal, TrialState
-from pipelines.search.space import Choices, Range, as_json, check_names, parse, read
+from pipelines.search.space import Choices, Range, as_json, check_names, parse
 
 REFUSED = [
     ({"low": 2, "high": 1}, "low at most high"),
@@ -70,18 +70,6 @@ def test_a_misspelt_option_is_refused_with_the_nearest():
     space = parse({"dropuot": [0.1]}, what="the mlp head")
     with pytest.raises(InvalidInput, match=r"option to search of the mlp head .*'dropuot'. Nearest: dropout"):
         check_names(space, known=["dropout", "epochs", "sizes"], what="the mlp head")
-
-
-def test_a_file_is_a_space_or_a_study_with_a_search_section(tmp_path):
-    plain, study = tmp_path / "space.yaml", tmp_path / "study.yaml"
-    plain.write_text("learning_rate: {low: 1e-4, high: 1, log: true}\n")
-    study.write_text("name: s\njobs: []\nsearch:\n  head: mlp\n  space: {dropout: [0.1, 0.2]}\n")
-    assert parse(read(plain), what="x")["learning_rate"] == Range(1e-4, 1, log=True)
-    assert read(study) == {"head": "mlp", "space": {"dropout": [0.1, 0.2]}}
-    for bad in ("a: [1", "a: [1]\na: [2]\n", "a: {low: 1, low: 2, high: 3}"):
-        plain.write_text(bad)
-        with pytest.raises(InvalidInput, match=r"space.yaml:\d+:\d+: "):
-            parse(read(plain), what="x")
 
 
 numbers = st.floats(1e-6, 1e6).map(lambda value: round(value, 9))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extract.errors import InvalidInput
+from pipelines import records
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
 from pipelines.studies import jobs, reading
 
@@ -42,10 +43,11 @@ def test_finetune_starts_from_pretrained_weights_and_train_from_scratch():
     assert [job.network.mode for job in modes] == ["full", "head-first", "partial:2"]
 
 
-@pytest.mark.parametrize(("command", "mode"), [("train", "full"), ("finetune", "scratch")])
-def test_a_mode_that_contradicts_its_command_is_refused(command, mode):
-    with pytest.raises(InvalidInput, match=rf"study.yaml:2:5: mode of {command} must not be '{mode}'"):
-        jobs_of(f"{HEADER}{command}\n    mode: {mode}")
+def test_a_mode_that_contradicts_its_command_is_refused():
+    with pytest.raises(InvalidInput, match=r"study.yaml:2:5: mode of finetune must not be 'scratch'"):
+        jobs_of(f"{HEADER}finetune\n    mode: scratch")
+    with pytest.raises(InvalidInput, match=r"study.yaml:3:5: option of train must be a known name; got 'mode'"):
+        jobs_of(f"{HEADER}train\n    mode: full")
 
 
 def test_hyphens_and_underscores_mean_the_same():
@@ -62,6 +64,22 @@ def test_defaults_reach_the_jobs_that_know_them_and_give_way_to_their_own():
     extraction, head = jobs_of(text)
     assert (extraction.features.image_size, extraction.features.subset) == (64, 50)
     assert (head.features.image_size, head.features.subset, head.head.head) == (64, 100, "mlp")
+
+
+def test_a_default_is_read_anew_for_each_command_by_its_own_types():
+    extraction, network = jobs_of(
+        "defaults: {batch-size: 50, patience: 3, validation: 0.2}\njobs: [{command: fit-head}, {command: train}]"
+    )
+    assert (extraction.features.batch_size, network.network.batch_size) == ("50", 50)
+    with pytest.raises(InvalidInput, match=r"study.yaml:1:24: batch-size must be a whole number; got 'auto'"):
+        jobs_of("defaults: {batch-size: auto}\njobs: [{command: extract}, {command: train}]")
+
+
+def test_default_weights_reach_what_starts_from_weights_and_no_training_from_scratch():
+    head, scratch, tuned = jobs_of(
+        "defaults: {weights: packaged}\njobs: [{command: fit-head}, {command: train}, {command: finetune}]"
+    )
+    assert (head.features.weights, scratch.network.weights, tuned.network.weights) == ("packaged", "none", "packaged")
 
 
 def test_what_the_command_line_says_holds_where_the_study_says_nothing():
@@ -112,6 +130,21 @@ def test_paths_are_absolute_so_that_other_processes_find_them(tmp_path, monkeypa
     assert job.features.data_dir == str(tmp_path / "here")
 
 
+def test_weights_of_an_own_run_mean_the_network_that_it_trained(tmp_path, monkeypatch):
+    """In a study as on the command line; one that is named is taken at its word."""
+    known = {"0123456789ab": {"kind": "network", "status": "done", "architecture": "resnet8"}}
+    real = records.read
+    monkeypatch.setattr(records, "read", lambda workspace, run: known.get(run) or real(workspace, run))
+    text = "defaults: {weights: 0123456789ab}\njobs: [{command: finetune}, {command: extract}, {command: train}]"
+    tuned, extraction, scratch = reading.parse(text, workspace=tmp_path).jobs
+    assert (tuned.network.network, extraction.features.backbone) == ("resnet8", "resnet8")
+    assert (scratch.network.network, scratch.network.weights) == ("resnet18", "none")
+    named = reading.parse("jobs: [{command: finetune, weights: 0123456789ab, network: x}]", workspace=tmp_path)
+    assert named.jobs[0].network.network == "x"
+    with pytest.raises(InvalidInput, match=r"study.yaml:1:8: .*ba9876543210"):
+        reading.parse("jobs: [{command: finetune, weights: ba9876543210}]", workspace=tmp_path)
+
+
 def test_the_search_is_passed_on_as_it_stands():
     found = reading.parse("search: {space: {lr: [0.1, 1]}}\njobs:\n  - command: extract\n")
     assert found.search == {"space": {"lr": [0.1, 1]}}
@@ -146,6 +179,14 @@ def test_merge_keys_and_anchors_work():
         (
             HEADER + "train\n    epocs: 3\n",
             "study.yaml:3:5: option of train must be a known name; got 'epocs'. Nearest: epochs",
+        ),
+        (
+            HEADER + "fit-head\n    head: logitsic\n",
+            "study.yaml:2:5: head must be a known name; got 'logitsic'. Nearest: logistic",
+        ),
+        (
+            HEADER + "train\n    accumulate: 3\n",
+            "study.yaml:2:5: accumulate must be a number of equal parts of the batch, 128 images",
         ),
         (HEADER + "extract\n    head: mlp\n", "study.yaml:3:5: option of extract must be a known name; got 'head'"),
         (
@@ -244,7 +285,8 @@ def test_any_text_is_a_study_or_one_sentence(text):
 def test_every_option_of_the_specs_is_an_option_of_a_study():
     for command, specs in jobs.SPECS.items():
         for spec in specs:
-            assert {field.name for field in dataclasses.fields(spec)} <= set(jobs.options(command))
+            lacking = set(jobs.STARTS) if command == "train" else set()
+            assert {field.name for field in dataclasses.fields(spec)} - lacking <= set(jobs.options(command))
 
 
 def test_equal_jobs_have_one_digest_and_others_another():
@@ -259,6 +301,24 @@ def test_labels_tell_jobs_of_one_name_apart():
     labels = jobs.labels(found)
     assert labels[0] == "logistic on resnet50 on cifar10 (validation 0.1)"
     assert len(set(labels)) == len(labels)
+
+
+def test_labels_say_options_as_a_user_would():
+    found = jobs_of(
+        "jobs:\n  - {command: fit-head, head: mlp, option: [[], copies=1, [copies=1, power=1]], validation: none}\n"
+        "  - {command: train, network: resnet8, validation: [0.1, none], bias-decay: [true, false]}\n"
+        "  - {command: train, network: resnet8, validation: 0.1, refit: true, bias-decay: true}\n"
+    )
+    assert [label.partition(" (")[2].rstrip(")") for label in jobs.labels(found)] == [
+        "",
+        "copies=1",
+        "copies=1, power=1",
+        "bias decay, validation 0.1, no refit",
+        "no bias decay, validation 0.1, no refit",
+        "bias decay, nothing held out, no refit",
+        "no bias decay, nothing held out, no refit",
+        "bias decay, validation 0.1, refit",
+    ]
 
 
 def test_a_study_is_found_by_path_or_by_the_name_of_a_shipped_one(tmp_path):
