@@ -15,6 +15,7 @@ from extract.runtime import resolve_device, torch_device
 from heads import checks
 from heads.base import Head, affine_logits
 from heads.design import standardisation
+from heads.metrics import ROW_LOSS_LIMIT
 from heads.path import Path, PathPoint, fit_exact
 from heads.space import Candidate, Primitive, Space, Split, nearest_in
 
@@ -136,7 +137,8 @@ class LogisticSpace(Space):
         for C in self.c_grid:
             point = path.fit(C, careful=careful or not latest > HOPELESS * best)
             logits = torch.addmm(point.bias, held, point.weights)
-            latest = float(cross_entropy(logits, split.held_targets))
+            losses = cross_entropy(logits, split.held_targets, reduction="none")
+            latest = float(losses.clamp(max=ROW_LOSS_LIMIT).mean())
             best = min(best, latest)
             yield point, logits
 

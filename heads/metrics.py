@@ -11,6 +11,9 @@ from scipy.stats import binomtest
 
 from extract.errors import InvalidInput
 
+# The most, in nats, that a held-out row adds to a log loss that something is chosen by: a probability counts as at
+# least the epsilon of float32, as in scikit-learn's log_loss of float32 probabilities.
+ROW_LOSS_LIMIT = float(-np.log(np.finfo(np.float32).eps))
 RESAMPLE_COUNT = 10_000
 CALIBRATION_BIN_COUNT = 15
 
@@ -129,7 +132,8 @@ def compare(logits_a: ArrayLike, logits_b: ArrayLike, *, labels: ArrayLike, seed
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     """The temperature in [1/50, 50] whose division minimises the log loss of held-out `logits` [M, K].
 
-    Labels [M] are column numbers. Accuracy does not change. Never fit it on the rows that are reported
+    Labels [M] are column numbers; a row adds at most `ROW_LOSS_LIMIT`. Accuracy does not change. Never fit it on the rows that are
+    reported
     (Guo et al., "On calibration of modern neural networks", ICML 2017).
     """
     table, targets = _checked(logits, labels, None)
@@ -137,7 +141,7 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
 
     def loss(log_temperature: float) -> float:
         scaled = table * np.exp(-log_temperature)
-        return float(-log_softmax(scaled, axis=1)[rows, targets].mean())
+        return float(np.minimum(-log_softmax(scaled, axis=1)[rows, targets], ROW_LOSS_LIMIT).mean())
 
     bound = np.log(50.0)
     found = minimize_scalar(loss, bounds=(-bound, bound), method="bounded", options={"xatol": 1e-4})

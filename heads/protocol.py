@@ -17,7 +17,7 @@ from extract.runtime import Stopwatch, resolve_device, torch_device
 from heads import checks
 from heads.base import Head
 from heads.checks import Features
-from heads.metrics import Scores, fit_temperature, scores
+from heads.metrics import ROW_LOSS_LIMIT, Scores, fit_temperature, scores
 from heads.space import Candidate, Primitive, Progress, Space, Split
 
 CRITERIA = ("auto", "log_loss", "accuracy")
@@ -90,10 +90,10 @@ def choose(
     features [N, D] or [V, N, D], where the V views of an image (such as its mirror image) share its label:
     all views of the kept images train, view 0 of the held-out images is scored, so that no image is on both
     sides. The best has the least held-out log loss or the highest accuracy (`criterion`; auto is what the
-    kind of head declares); of equals the more regularised. By log loss only those compete whose accuracy is
-    within one standard error of the highest: one image far from all that was learned can outweigh the others
-    in a mean of losses, and a head that learned nothing would win. Candidates that gave non-finite logits are never
-    chosen. With `validation` None the space must hold one candidate, which is taken as given.
+    kind of head declares); of equals the more regularised. A row adds at most `ROW_LOSS_LIMIT` to a log loss: one
+    image far from all that was learned would else outweigh the others, and a head that learned nothing would win.
+    Candidates that gave non-finite logits are never chosen. With `validation` None the space must hold one
+    candidate, which is taken as given.
     """
     checks.one_of("criterion", criterion, CRITERIA)
     views = as_views(features)
@@ -224,37 +224,24 @@ def _split(
 def _search(
     space: Space, split: Split, labels: np.ndarray, *, criterion: str, seed: int, progress: Progress | None
 ) -> tuple[Candidate, tuple[dict[str, Any], ...]]:
-    front: list[tuple[Candidate, dict[str, Any]]] = []  # those that no other beats
+    best: Candidate | None = None
+    best_cost = np.inf
     table: list[dict[str, Any]] = []
     for candidate in space.candidates(split, criterion=criterion, seed=seed):
         row = _judged(candidate, labels)
         table.append(row)
-        if np.isfinite(row["log_loss"]) and not any(_beats(other, row, criterion) for _, other in front):
-            front = [entry for entry in front if not _beats(row, entry[1], criterion)] + [(candidate, row)]
+        finite = np.isfinite(row["log_loss"])
+        cost = row["log_loss"] if criterion == "log_loss" or not finite else 1.0 - row["accuracy"]
+        if best is None or cost < best_cost:
+            best, best_cost = candidate, cost
         if progress is not None:
             progress(len(table), space.count(), _described(row))
-    if not front:
+    if best is None or not np.isfinite(best_cost):
         raise InvalidInput(
             f"the {space.kind} search must have a candidate with finite logits; got none of {len(table)}. "
             "Lower the learning rates."
         )
-    return _best(front, held_out_rows=len(labels)), tuple(table)
-
-
-def _beats(row: dict[str, Any], other: dict[str, Any], criterion: str) -> bool:
-    """Whether `row` is at least as good as `other`: in accuracy, and by log loss in that as well."""
-    return row["accuracy"] >= other["accuracy"] and (criterion == "accuracy" or row["log_loss"] <= other["log_loss"])
-
-
-def _best(front: list[tuple[Candidate, dict[str, Any]]], *, held_out_rows: int) -> Candidate:
-    """The least log loss among those whose accuracy is within a standard error of the highest.
-
-    The one standard error rule of Breiman et al., "Classification and Regression Trees" (1984), for accuracy.
-    """
-    highest = max(row["accuracy"] for _, row in front)
-    share = (highest * held_out_rows + 1) / (held_out_rows + 2)  # Laplace's: never certain, however few the rows
-    least = highest - np.sqrt(share * (1 - share) / held_out_rows)
-    return min((entry for entry in front if entry[1]["accuracy"] >= least), key=lambda entry: entry[1]["log_loss"])[0]
+    return best, tuple(table)
 
 
 def _judged(candidate: Candidate, labels: np.ndarray) -> dict[str, Any]:
@@ -263,7 +250,7 @@ def _judged(candidate: Candidate, labels: np.ndarray) -> dict[str, Any]:
     logits = candidate.logits.astype(np.float64)
     own = logits[np.arange(len(labels)), labels]
     top = logits.max(axis=1)
-    loss = np.log(np.exp(logits - top[:, None]).sum(axis=1)) + top - own
+    loss = np.minimum(np.log(np.exp(logits - top[:, None]).sum(axis=1)) + top - own, ROW_LOSS_LIMIT)
     accuracy = (logits.argmax(axis=1) == labels).mean()
     return {**candidate.options, "log_loss": float(loss.mean()), "accuracy": float(accuracy), **candidate.facts}
 
