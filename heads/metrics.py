@@ -132,9 +132,8 @@ def compare(logits_a: ArrayLike, logits_b: ArrayLike, *, labels: ArrayLike, seed
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     """The temperature in [1/50, 50] whose division minimises the log loss of held-out `logits` [M, K].
 
-    Labels [M] are column numbers; a row adds at most `ROW_LOSS_LIMIT`. Accuracy does not change. Never fit it on the rows that are
-    reported
-    (Guo et al., "On calibration of modern neural networks", ICML 2017).
+    Labels [M] are column numbers; a row adds at most `ROW_LOSS_LIMIT`. Accuracy does not change. Never fit it on the
+    rows that are reported (Guo et al., "On calibration of modern neural networks", ICML 2017).
     """
     table, targets = _checked(logits, labels, None)
     rows = np.arange(len(targets))
