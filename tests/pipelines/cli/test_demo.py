@@ -1,5 +1,7 @@
 """The table of the tour."""
 
+from pathlib import Path
+
 import pytest
 
 from pipelines.cli.demo import _short
@@ -16,3 +18,48 @@ from pipelines.cli.demo import _short
 def test_the_time_of_a_run_is_that_of_its_phases_each_counted_once(seconds, expected):
     record = {"run": "0" * 12, "name": "n", "mode": "scratch", "test": {"accuracy": 0.5, "interval": [0.4, 0.6]}}
     assert _short({**record, "parameters": 1, "flops": 1, "seconds": seconds})["seconds"] == expected
+
+
+TINY_TOUR = """
+defaults: {dataset: digits, subset: 200, test-subset: 50}
+jobs:
+  - {command: fit-head, backbone: test_resnet, weights: untrained, image-size: 32, head: [knn, centroid]}
+  - {command: train, network: resnet20, width: 0.25, epochs: 1, batch-size: 50}
+search:
+  {backbone: test_resnet, weights: untrained, dataset: digits, subset: 200, test_subset: 50, image-size: 32,
+   head: logistic, trials: 2, space: {C: [0.001, 0.1]}}
+"""
+
+
+def test_the_demo_studies_searches_reports_and_prints_one_table(pipeline, monkeypatch, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY_TOUR)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pipelines.cli.demo.WITHOUT", "tiny.yaml")
+    for name in ("PIPELINE_DATA", "CIFAR10_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    ended = pipeline("demo", "--json")
+    assert ended.status == 0, ended.err
+    shown = ended.json
+    assert {one["mode"] for one in shown["results"]} == {"frozen", "scratch"}
+    assert len(shown["results"]) == 3
+    assert [one["test_accuracy"] for one in shown["results"]] == sorted(
+        (one["test_accuracy"] for one in shown["results"]), reverse=True
+    )
+    assert shown["search"]["best"]["params"]["C"] in (0.001, 0.1)
+    assert Path(shown["report"]).is_file()
+
+
+def test_the_demo_refuses_a_directory_without_cifar(pipeline, tmp_path):
+    ended = pipeline("demo", "--data-dir", tmp_path)
+    assert ended.status == 2
+    assert "must hold CIFAR-10" in ended.err
+
+
+@pytest.mark.parametrize("name", ["digits-tour", "cifar10-tour"])
+def test_the_tours_of_the_demo_are_whole_studies(name):
+    from pipelines import search
+    from pipelines.studies import reading
+
+    path = reading.find(name)
+    assert {job.command for job in reading.read(path).jobs} == {"fit-head", "finetune", "train"}
+    assert search.read(path).entries

@@ -1,6 +1,5 @@
 """The study file: what it means, and how every slip in it is refused with its place."""
 
-import dataclasses
 import itertools
 from pathlib import Path
 
@@ -280,45 +279,6 @@ def test_any_text_is_a_study_or_one_sentence(text):
     except InvalidInput as error:
         sentence = str(error)
     assert "\n" not in sentence
-
-
-def test_every_option_of_the_specs_is_an_option_of_a_study():
-    for command, specs in jobs.SPECS.items():
-        for spec in specs:
-            lacking = set(jobs.STARTS) if command == "train" else set()
-            assert {field.name for field in dataclasses.fields(spec)} - lacking <= set(jobs.options(command))
-
-
-def test_equal_jobs_have_one_digest_and_others_another():
-    one, two = jobs_of(HEADER + "fit-head\n    head: [logistic, mlp]")
-    again, _ = jobs_of(HEADER + "fit-head\n    head: [logistic, mlp]")
-    assert one.digest() == again.digest() != two.digest()
-    assert len(one.digest()) == 12
-
-
-def test_labels_tell_jobs_of_one_name_apart():
-    found = jobs_of(HEADER + "fit-head\n    validation: [0.1, 0.2]\n    head: [logistic, mlp]")
-    labels = jobs.labels(found)
-    assert labels[0] == "logistic on resnet50 on cifar10 (validation 0.1)"
-    assert len(set(labels)) == len(labels)
-
-
-def test_labels_say_options_as_a_user_would():
-    found = jobs_of(
-        "jobs:\n  - {command: fit-head, head: mlp, option: [[], copies=1, [copies=1, power=1]], validation: none}\n"
-        "  - {command: train, network: resnet8, validation: [0.1, none], bias-decay: [true, false]}\n"
-        "  - {command: train, network: resnet8, validation: 0.1, refit: true, bias-decay: true}\n"
-    )
-    assert [label.partition(" (")[2].rstrip(")") for label in jobs.labels(found)] == [
-        "",
-        "copies=1",
-        "copies=1, power=1",
-        "bias decay, validation 0.1, no refit",
-        "no bias decay, validation 0.1, no refit",
-        "bias decay, nothing held out, no refit",
-        "no bias decay, nothing held out, no refit",
-        "bias decay, validation 0.1, refit",
-    ]
 
 
 def test_a_study_is_found_by_path_or_by_the_name_of_a_shipped_one(tmp_path):

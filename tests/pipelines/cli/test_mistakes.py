@@ -1,0 +1,84 @@
+"""Mistakes of extract and fit-head: exit status 2, one sentence, nothing executed."""
+
+from pathlib import Path
+
+import pytest
+
+TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
+
+MISTAKES = [
+    (("extrct",), "command must be a known one; got 'extrct'. Nearest: extract"),
+    (("extract", "--backbon", "x"), "--backbone"),
+    (("extract", "--dataset", "digits", "--backbone", "resnt50"), "got 'resnt50'. Nearest: resnet50"),
+    (("extract", "--dataset", "digits", "--backbone", "resnet50.a1_in2k"), "Nearest: a1_in1k"),
+    (("extract", "--dataset", "digts"), "got 'digts'. Nearest: digits"),
+    (("extract", *TINY, "--precision", "bf16"), "Nearest: bfloat16"),
+    (("extract", *TINY, "--views", "flipped"), "Nearest: flip"),
+    (("extract", *TINY, "--image-size", "0"), "image size must be at least 1"),
+    (("extract", *TINY, "--image-size", "many"), "many"),
+    (("extract", *TINY, "--batch-size", "lots"), "batch size must be auto or a whole number"),
+    (("extract", *TINY, "--layers", "last"), "layers must be stage numbers"),
+    (("extract", *TINY, "--layers", "9"), "image size and layers must be"),
+    (("extract", *TINY, "--subset", "5000"), "--subset must be from 1 to the 1437 train images"),
+    (("extract", *TINY, "--device", "gpu"), "device must be auto, cpu, cuda or cuda:N"),
+    (("extract", *TINY, "--seed", "-1"), "seed must be from 0"),
+    (("extract", "--data-dir", "/nowhere/at/all"), "data directory must exist"),
+    (
+        ("extract", "--dataset", "digits", "--backbone", "test_vit", "--weights", "untrained", "--image-size", "33"),
+        "image size",
+    ),
+    (("extract", "--dataset", "digits", "--backbone", "test_resnet", "--weights", "packaged"), "packaged weights"),
+    (("extract", "--dataset", "digits", "--backbone", "test_resnet", "--weights", "nowhere.pth"), "weights must be"),
+    (("fit-head", *TINY, "--head", "logistc"), "Nearest: logistic"),
+    (("fit-head", *TINY, "--c-grid", "0"), "C must be"),
+    (("fit-head", *TINY, "--c-grid", "a"), "c-grid must be numbers"),
+    (("fit-head", *TINY, "--validation", "1.5"), "validation must be"),
+    (("fit-head", "--features", "nowhere.h5"), "feature file must exist"),
+    (("fit-head", "--features", "nowhere.h5", "--backbone", "x"), "not both"),
+    (("extract", *TINY, "--workspace", "/proc/nothing"), "workspace must be a directory that can be written"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), MISTAKES, ids=[" ".join(words)[-60:] for words, _ in MISTAKES])
+def test_a_mistake_ends_with_status_2_and_one_sentence(pipeline, words, sentence):
+    ended = pipeline(*words)
+    assert ended.status == 2, ended.err
+    assert sentence in ended.err
+    lines = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in ended.err
+    assert ended.out == ""
+
+
+def test_weights_of_another_network_are_refused(pipeline, tmp_path):
+    import timm
+    from safetensors.torch import save_file
+
+    network = timm.create_model("test_efficientnet", pretrained=False)
+    save_file(network.state_dict(), tmp_path / "other.safetensors")
+    words = ("extract", "--dataset", "digits", "--backbone", "test_resnet", "--weights", tmp_path / "other.safetensors")
+    ended = pipeline(*words)
+    assert ended.status == 2
+    assert "weights must fit the backbone" in ended.err
+
+
+def test_a_pickle_is_never_executed(pipeline, tmp_path):
+    import pickle
+
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "touched",))
+
+    (tmp_path / "evil.pth").write_bytes(pickle.dumps(Evil()))
+    ended = pipeline("extract", *TINY[:2], "--weights", tmp_path / "evil.pth", "--dataset", "digits")
+    assert ended.status == 2
+    assert not (tmp_path / "touched").exists()
+
+
+def test_without_the_hub_pretrained_fails_in_one_sentence_that_names_the_other_ways(pipeline, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    ended = pipeline("extract", "--dataset", "digits", "--backbone", "resnet18", "--json")
+    assert ended.status == 1
+    assert all(way in ended.json["error"] for way in ("packaged", "untrained", "file"))
