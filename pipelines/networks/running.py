@@ -1,5 +1,6 @@
 """One training from its data to its result: everything in memory, in the order of the protocol."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,7 +121,7 @@ class Run:
         if key.mode == "frozen":
             return Fitted(start, [], 0, 0, 0.0, 0.0, recipe.precision, "eager")
         with deferred() as stop:
-            return fit(
+            fitted = fit(
                 start,
                 train,
                 held,
@@ -139,6 +140,12 @@ class Run:
                 notice=context.notice,
                 stop=stop,
             )
+        if key.mode == "head-first" and _has_lost_its_head(fitted.history, len(self.how.class_names)):
+            context.notice(
+                "the first epoch lost what the fitted head knew: its mean loss is above that of guessing. "
+                "Lower --learning-rate, or bound the gradients with --clip-norm 1"
+            )
+        return fitted
 
     def _board(self, phase: str) -> Path | None:
         """Where TensorBoard's files of a phase go: two trainings in one folder would be one curve that goes back."""
@@ -198,3 +205,8 @@ class Run:
             resize=self.loaded.resize,
             tta=tta,
         )
+
+
+def _has_lost_its_head(rows: History, class_count: int) -> bool:
+    """Whether a training that began with a fitted head was worse than guessing in its first epoch."""
+    return bool(rows) and rows[0]["train_loss"] > math.log(class_count)

@@ -112,6 +112,14 @@ def test_head_first_starts_at_the_frozen_head(pipeline, tuning, tmp_path):
     assert not torch.equal(tensors(moved)["conv1.0.weight"], tensors(frozen)["conv1.0.weight"])
 
 
+def test_a_training_that_loses_its_fitted_head_says_so(pipeline, tuning):
+    words = (*tuning, *RECIPE, "--mode", "head-first", "--clip-norm", 1, "--learning-rate")
+    lost, kept = pipeline(*words, 0.1), pipeline(*words, 1e-6)
+    assert lost.status == kept.status == 0
+    assert "the first epoch lost what the fitted head knew" in lost.err
+    assert "the first epoch lost" not in kept.err
+
+
 def test_with_a_held_out_part_the_starting_head_never_sees_it(pipeline, tuning):
     frozen = pipeline(*tuning, "--mode", "frozen", "--validation", "0.25", "--json").json
     everything = pipeline(*tuning, "--mode", "frozen", "--json").json
