@@ -1,6 +1,6 @@
-"""Run by test_distributed.py under torchrun: trainings in which every process, left to itself, would decide otherwise.
+"""Run by test_distributed.py in two processes: trainings in which each, left to itself, would decide otherwise.
 
-torchrun ... agreed.py OUT
+python pair.py agreed.py OUT
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Two processes under torchrun train what one does."""
+"""Two processes, started as torchrun starts them, train what one does."""
 
 import os
 import runpy
@@ -13,15 +13,18 @@ from finetune import checkpoint, distributed, networks
 
 SCRIPT = Path(__file__).with_name("together.py")
 AGREED = Path(__file__).with_name("agreed.py")
-TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+PAIR = Path(__file__).with_name("pair.py")
 
-pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+pytestmark = [
+    pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed"),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked, which this system cannot"),
+]
 
 
 def run(out, script):
     out.mkdir()
     ended = subprocess.run(
-        [sys.executable, *TWO, str(script), str(out)],
+        [sys.executable, str(PAIR), str(script), str(out)],
         capture_output=True,
         text=True,
         check=False,

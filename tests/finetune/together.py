@@ -1,7 +1,7 @@
-"""Run by test_distributed.py: one training in as many processes as torchrun starts, or alone.
+"""Run by test_distributed.py: one training in as many processes as torchrun or pair.py starts, or alone.
 
 python together.py OUT            alone
-torchrun ... together.py OUT      together, over gloo
+python pair.py together.py OUT    together, over gloo
 """
 
 import os

@@ -21,7 +21,7 @@ from extract import extraction  # noqa: F401
 from pipelines.cli import main
 from pipelines.frozen import features  # noqa: F401
 
-WORDS = ["extract", "--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "64"]
+WORDS = ["extract", "--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32"]
 KILLS = 30
 
 

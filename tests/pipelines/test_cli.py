@@ -110,7 +110,8 @@ def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_
     counted = []
     build = encoder.build
     monkeypatch.setattr(encoder, "build", lambda one, **how: counted.append(how["views"]) or build(one, **how))
-    words = ("extract", *TINY, "--subset", 40, "--test-subset", 20, "--json")
+    quick = ("--backbone", "test_byobnet")  # to compile, four times
+    words = ("extract", *TINY, *quick, "--subset", 40, "--test-subset", 20, "--json")
     alone = Path(pipeline(*words, "--views", "flip").json["path"])
     whole = alone.read_bytes()
     alone.unlink()
