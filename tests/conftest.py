@@ -5,6 +5,7 @@ import os
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as cores: a thread for each, or they wait for one another
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # else each worker starts a pool that imports torch
 
 from collections.abc import Callable
 from dataclasses import dataclass
