@@ -164,7 +164,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     # For pretrained weights: SGD at a small rate (BiT, Kolesnikov et al. 2020), statistics as they are, so that a
     # fitted head starts where it was fitted. Its gradients are not bounded: `clip_norm=1` cost 6 points on CIFAR-10, 5
-    # cost 2; it helps where few columns of the features vary, as on digits, and that head's weights are very large.
+    # cost 2. It is needed where few columns of the features vary, as on digits: that head's weights are very large.
     "gentle": Recipe(
         epochs=5,
         batch_size=64,
