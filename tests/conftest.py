@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import psutil
 import pytest
 from PIL import Image
 
 from extract.memory import CLEAR_REFS
+
+hypothesis.settings.register_profile("shared machine", deadline=None)  # whose moments of silence are nobody's fault
+hypothesis.settings.load_profile("shared machine")
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 

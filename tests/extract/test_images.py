@@ -24,7 +24,7 @@ from extract.images import stratified_rows, subset
     share=st.floats(0.01, 1.0),
     seed=st.integers(0, 9),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_stratified_sample_keeps_every_share_within_one(labels, share, seed):
     count = max(int(share * len(labels)), 1)
     rows = stratified_rows(labels, count, seed=seed)

@@ -9,7 +9,7 @@ from torch import nn
 from extract.rounding import photographs, round_convolutions, rounded_keeping_means
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([9, 144, 2500]), st.floats(1e-3, 30), st.booleans())
 def test_rounding_keeps_weighted_sums_and_moves_no_weight_past_its_neighbours(seed, count, scale, signed):
     draw = torch.Generator().manual_seed(seed)

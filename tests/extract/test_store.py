@@ -131,7 +131,7 @@ def whole(tmp_path_factory):
 
 
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(whole, tmp_path_factory, place, bit):
     content = bytearray(whole)
     content[int(place * len(content))] ^= 1 << bit

@@ -28,7 +28,7 @@ def through_timm(array: np.ndarray, preprocessing: Preprocessing) -> torch.Tenso
     mode=st.sampled_from(["center", "squash"]),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_size_and_filter_give_the_very_levels_of_pillow(size, target, fraction, kind, mode, seed):
     image = np.random.default_rng(seed).integers(0, 256, (2, 3, size, size), np.uint8)
     preprocessing = Preprocessing((target, target), kind, MEAN, STD, fraction, mode)
@@ -37,7 +37,7 @@ def test_any_size_and_filter_give_the_very_levels_of_pillow(size, target, fracti
 
 
 @given(height=st.integers(8, 60), width=st.integers(8, 60), mode=st.sampled_from(["center", "squash"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_oblong_images_give_the_very_levels_of_pillow(height, width, mode):
     image = np.random.default_rng(height).integers(0, 256, (1, 3, height, width), np.uint8)
     preprocessing = Preprocessing((48, 48), "bicubic", MEAN, STD, 0.875, mode)

@@ -65,7 +65,7 @@ def test_no_option_does_nothing(name, option, value):
     assert not torch.equal(usual, training_logits(**{option: value}))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     data=st.data(),
     name=st.sampled_from(["resnet14", "preact14", "densenet-bc-16-8", "vgg11", "sprint", "resnet18", "preact18"]),

@@ -122,7 +122,7 @@ def test_a_broken_record_is_named_and_hides_no_other(tmp_path, content):
     assert not records.is_whole(tmp_path, RUN, {})
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(0, 10_000), flip=st.integers(0, 255))
 def test_an_altered_record_never_ends_in_another_error(tmp_path, cut, flip):
     path = records.write(tmp_path, record())

@@ -49,7 +49,7 @@ def places(value: object, path: tuple = ()) -> list[tuple]:
     return [path, *(found for key, one in inner for found in places(one, (*path, key)))]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(place=st.sampled_from(places(RECORD)[1:]), value=JSON)
 def test_any_value_anywhere_gives_finite_numbers_or_one_sentence(place, value):
     record = copy.deepcopy(RECORD)

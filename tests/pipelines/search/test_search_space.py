@@ -95,7 +95,7 @@ choices = st.lists(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text("abcdefgh", min_size=1, max_size=3), st.one_of(ranges, choices), min_size=1, max_size=3))
 def test_the_full_form_of_a_space_is_the_same_space(raw):
     space = parse(raw, what="x")
