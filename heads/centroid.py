@@ -107,8 +107,7 @@ class CentroidSpace(Space):
 def checked(metric: str, shrinkage: float) -> None:
     """Raises InvalidInput for an unknown metric or a shrinkage below 0."""
     checks.one_of("metric", metric, METRICS)
-    if not isinstance(shrinkage, int | float) or not 0 <= shrinkage < float("inf"):
-        raise InvalidInput(f"shrinkage must be 0 or more; got {shrinkage!r}. Use 0 for plain class means.")
+    checks.not_negative("shrinkage", shrinkage, remedy="Use 0 for plain class means")
 
 
 def similarities(features: torch.Tensor, centroids: torch.Tensor, *, mean: torch.Tensor, metric: str) -> torch.Tensor:

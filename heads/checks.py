@@ -1,5 +1,6 @@
 """What every head asks of its input, in one place: one clear sentence for each thing that is wrong."""
 
+import numbers
 from collections.abc import Sequence
 
 import numpy as np
@@ -117,26 +118,25 @@ def label_array(labels: ArrayLike | torch.Tensor, *, rows: int) -> np.ndarray:
 
 def positive(name: str, value: float, *, remedy: str) -> float:
     """`value` as a finite float above zero; InvalidInput otherwise."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"{name} must be a positive number; got {value!r}. {remedy}.") from error
-    if not number > 0:
-        raise InvalidInput(f"{name} must be a positive number; got {value!r}. {remedy}.")
+    number = _number(value)
     if number == float("inf"):
         raise InvalidInput(f"{name} must be finite; got {value!r}. {remedy}.")
+    if number is None or not number > 0:
+        raise InvalidInput(f"{name} must be a positive number; got {value!r}. {remedy}.")
     return number
 
 
 def not_negative(name: str, value: float, *, remedy: str) -> float:
     """`value` as a finite float of at least zero; InvalidInput otherwise."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"{name} must be 0 or more; got {value!r}. {remedy}.") from error
-    if not 0 <= number < float("inf"):
+    number = _number(value)
+    if number is None or not 0 <= number < float("inf"):
         raise InvalidInput(f"{name} must be 0 or more; got {value!r}. {remedy}.")
     return number
+
+
+def _number(value: object) -> float | None:
+    """`value` as a float; None where it is no number, a text that looks like one included."""
+    return float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else None
 
 
 def whole_number(name: str, value: int, *, remedy: str) -> int:

@@ -158,8 +158,7 @@ def mean_curves(curves: Sequence[dict[str, list[float]]]) -> dict[str, list[floa
 def checked_member(member: Member) -> Member:
     """`member`, whose rate is positive, decay not negative, and widths positive; InvalidInput otherwise."""
     checks.positive("learning_rate", member.learning_rate, remedy="Use one like 1e-3")
-    if not 0 <= member.weight_decay < float("inf"):
-        raise InvalidInput(f"weight_decay must be 0 or more; got {member.weight_decay!r}. Use one like 1e-2.")
+    checks.not_negative("weight_decay", member.weight_decay, remedy="Use one like 1e-2")
     if any(not isinstance(width, int | np.integer) or width < 1 for width in member.hidden):
         raise InvalidInput(f"hidden widths must be positive whole numbers; got {member.hidden!r}. Use 512.")
     return member
@@ -178,8 +177,7 @@ def checked_recipe(recipe: Recipe, *, linear: bool) -> Recipe:
         if not 0 <= value < 1:
             raise InvalidInput(f"{name} must be at least 0 and below 1; got {value!r}. Use 0 to leave it out.")
     checks.positive("power", recipe.power, remedy="Use 1 to leave the features as they are")
-    if not 0 <= recipe.mixup < float("inf"):
-        raise InvalidInput(f"mixup must be 0 or more; got {recipe.mixup!r}. Use 0 to leave it out.")
+    checks.not_negative("mixup", recipe.mixup, remedy="Use 0 to leave it out")
     if linear and recipe.dropout:
         raise InvalidInput(
             f"dropout must be 0 for a linear head, which has no hidden values; got {recipe.dropout}. Use the mlp head."

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as cores: a thread for each, or they wait for one another
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -94,6 +96,25 @@ def pipeline(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[...,
             status = int(ended.code or 0)
         out, err = capfd.readouterr()
         return Ended(status, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def in_process() -> Callable[..., str]:
+    """Runs a script with words in a process of its own, on one thread, and gives its stdout; it must end well."""
+
+    def run(script: Path, *words: object) -> str:
+        ended = subprocess.run(
+            [sys.executable, str(script), *map(str, words)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=280,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        assert ended.returncode == 0, ended.stdout[-1000:] + ended.stderr[-3000:]
+        return ended.stdout
 
     return run
 

@@ -11,7 +11,6 @@ from pipelines.cli import options
 from pipelines.cli.show import duration, table
 
 WITH_CIFAR, WITHOUT = "cifar10-tour", "digits-tour"
-PHASES = ("extraction", "search", "fit", "evaluation")  # of a run; a network's `total` holds them once more
 BESIDE = Path(os.pardir) / "shared" / "data"  # where a checkout of this project may find CIFAR-10
 
 
@@ -100,6 +99,8 @@ def _cifar(workspace: Path, data_dir: str | None) -> Path | None:
 
 
 def _short(record: dict[str, Any]) -> dict[str, Any]:
+    from pipelines import records
+
     return {
         "run": record["run"],
         "name": record["name"],
@@ -108,7 +109,7 @@ def _short(record: dict[str, Any]) -> dict[str, Any]:
         "test_interval": record["test"]["interval"],
         "parameters": record["parameters"],
         "flops": record["flops"],
-        "seconds": sum(record["seconds"].get(phase) or 0.0 for phase in PHASES),
+        "seconds": records.with_total(record["seconds"])[records.TOTAL],
     }
 
 

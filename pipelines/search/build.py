@@ -7,12 +7,12 @@ from typing import Any
 
 from extract.errors import InvalidInput, unknown
 from pipelines.context import Context
+from pipelines.frozen import fitting
 from pipelines.search.head import HeadSubject
 from pipelines.search.run import Wanted
 from pipelines.search.subject import Subject
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
 from pipelines.specs.values import primitive
-from pipelines.studies.checks import check_head
 
 NUMBERS = ("batch_size", "patience")  # which a head's command line takes as text
 ABOUT = ("trials", "timeout", "name", "seed")
@@ -55,7 +55,9 @@ def _head(options: dict[str, Any], context: Context) -> HeadSubject:
     extraction, head = _names(ExtractSpec), _names(HeadSpec)
     _refuse_unknown(options, known=[*extraction, *head, "features"], what="a head")
     spec = HeadSpec(**{name: value for name, value in options.items() if name in head})
-    check_head(spec)  # before anything is extracted for it
+    from heads import catalogue
+
+    catalogue.space(spec.head, fitting.matched(spec.head, spec.options()))  # before anything is extracted for it
     described = {name: value for name, value in options.items() if name in extraction}
     return HeadSubject(spec, features_path=_features(options.get("features"), described, context))
 

@@ -7,7 +7,7 @@ import functools
 from pathlib import Path
 
 from extract.errors import InvalidInput
-from pipelines.specs import ExtractSpec, HeadSpec, own_run
+from pipelines.specs import ExtractSpec, own_run
 from pipelines.studies.jobs import Job
 
 
@@ -23,7 +23,9 @@ def check(job: Job, *, workspace: Path) -> None:
     if job.features is not None and not _are_own(job.features.weights, workspace):
         _check_backbone(job.features)
     if job.head is not None:
-        check_head(job.head)
+        from pipelines.frozen import fitting
+
+        fitting.check(job.head)
 
 
 def _are_own(weights: str, workspace: Path) -> bool:
@@ -44,11 +46,3 @@ def _check_built(name: str, image_size: int | None, pool: str, layers: str | Non
 
     indices = ExtractSpec(layers=layers).layer_indices()
     backbones.check(name, image_size=image_size, pool=pool, layers=indices)
-
-
-def check_head(spec: HeadSpec) -> None:
-    """Raises `InvalidInput` for an option that the head lacks, and for a value that it refuses."""
-    from heads import catalogue
-    from pipelines.frozen.fitting import matched
-
-    catalogue.space(spec.head, matched(spec.head, spec.options()))

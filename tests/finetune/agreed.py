@@ -37,6 +37,7 @@ def trained(**options: Any) -> Fitted:
 
 def main(out: Path) -> None:
     """Writes the history of a training that ends by patience, and how one ends that the second process gives up."""
+    out.mkdir(exist_ok=True)
     distributed.init_process_group("gloo", timeout=timedelta(seconds=30))
     history.PLATEAU_EPOCHS = 2
     fitted = trained(epochs=12, patience=5, schedule="plateau")

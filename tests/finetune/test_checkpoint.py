@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -52,17 +50,8 @@ def facts(fitted):
 
 @pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, which this system cannot")
-def test_killed_ten_times_the_weights_are_those_of_an_uninterrupted_training(tmp_path):
-    ended = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("killed.py")), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    assert ended.stdout.startswith("10 kills")
+def test_killed_ten_times_the_weights_are_those_of_an_uninterrupted_training(tmp_path, in_process):
+    assert in_process(Path(__file__).with_name("killed.py"), tmp_path).startswith("10 kills")
 
 
 @pytest.mark.parametrize(

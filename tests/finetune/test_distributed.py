@@ -2,8 +2,6 @@
 
 import os
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,22 +19,9 @@ pytestmark = [
 ]
 
 
-def run(out, script):
-    out.mkdir()
-    ended = subprocess.run(
-        [sys.executable, str(PAIR), str(script), str(out)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
-
-
 @pytest.mark.long
-def test_two_processes_give_the_weights_of_one_within_rounding(tmp_path):
-    run(tmp_path / "two", SCRIPT)
+def test_two_processes_give_the_weights_of_one_within_rounding(tmp_path, in_process):
+    in_process(PAIR, SCRIPT, tmp_path / "two")
     runpy.run_path(str(SCRIPT))["main"](tmp_path / "one")
     one = torch.load(tmp_path / "one" / "rank0.pt")
     ranks = [torch.load(tmp_path / "two" / f"rank{rank}.pt") for rank in range(2)]
@@ -49,8 +34,8 @@ def test_two_processes_give_the_weights_of_one_within_rounding(tmp_path):
     assert (tmp_path / "two" / "kept" / checkpoint.NAME).exists()
 
 
-def test_two_processes_judge_alike_and_end_together(tmp_path):
-    run(tmp_path / "two", AGREED)
+def test_two_processes_judge_alike_and_end_together(tmp_path, in_process):
+    in_process(PAIR, AGREED, tmp_path / "two")
     first, second = (torch.load(tmp_path / "two" / f"rank{rank}.pt") for rank in range(2))
     assert first["history"] == second["history"]
     assert {"train_loss", "held_out_loss", "held_out_accuracy"} <= set(first["history"][0])

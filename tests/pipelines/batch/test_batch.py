@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pipelines.studies import jobs, plan, reading
 TINY = "defaults: {dataset: digits, weights: untrained, image-size: 16, subset: 100, test-subset: 50}\n"
 HEAD = "jobs:\n  - {command: fit-head, backbone: test_resnet, c-grid: 1e-2, seed: [0, 1]}\n"
 ANOTHER = "  - {command: fit-head, backbone: test_resnet, c-grid: 1e-1}\n"
-SHARED = [sys.executable, str(Path(__file__).with_name("studied.py"))]
+SCRIPT = Path(__file__).with_name("studied.py")
 
 
 @pytest.fixture
@@ -32,18 +33,14 @@ def written(tmp_path):
     return write
 
 
-def studied(mode: str, root: Path) -> dict[str, Any]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    ended = subprocess.run(
-        [*SHARED, mode, str(root)], capture_output=True, text=True, check=False, timeout=280, env=environment
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    return json.loads(ended.stdout)
+@pytest.fixture
+def studied(in_process) -> Callable[[str, Path], dict[str, Any]]:
+    return lambda mode, root: json.loads(in_process(SCRIPT, mode, root))
 
 
 @pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, which this system cannot")
-def test_a_study_of_24_jobs_killed_five_times_ends_with_24_whole_records(tmp_path):
+def test_a_study_of_24_jobs_killed_five_times_ends_with_24_whole_records(tmp_path, studied):
     left = studied("killed", tmp_path)
     assert left["answer"]["failed"] == 0
     assert left["answer"]["computed"] + left["answer"]["cached"] == left["answer"]["jobs"] == 24
@@ -74,7 +71,7 @@ def test_a_study_of_24_jobs_killed_five_times_ends_with_24_whole_records(tmp_pat
 
 @pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, which this system cannot")
-def test_loky_dask_and_ray_give_the_same_scores(tmp_path):
+def test_loky_dask_and_ray_give_the_same_scores(tmp_path, studied):
     found = studied("engines", tmp_path)
     assert {one["answer"]["computed"] for one in found.values()} == {4}
     assert len(found["loky"]["scores"]) == 4

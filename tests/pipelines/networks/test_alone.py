@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,16 +12,8 @@ from pipelines.specs import NetworkSpec
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, which this system cannot")
-def test_of_two_processes_at_once_one_trains_and_both_answer_the_same(tmp_path):
-    ended = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("twins.py")), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
+def test_of_two_processes_at_once_one_trains_and_both_answer_the_same(tmp_path, in_process):
+    in_process(Path(__file__).with_name("twins.py"), tmp_path)
     answers = [json.loads((tmp_path / name).read_text()) for name in ("one.json", "other.json")]
     first, second = sorted(answers, key=lambda answer: answer["cached"])
     assert (first.pop("cached"), second.pop("cached")) == (False, True)

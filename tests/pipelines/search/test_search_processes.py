@@ -1,8 +1,6 @@
 """Several processes search together, and a killed search goes on: `searching.py` does it with real processes."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,17 +9,8 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are fo
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory) -> list[str]:
-    script = Path(__file__).with_name("searching.py")
-    ended = subprocess.run(
-        [sys.executable, str(script), str(tmp_path_factory.mktemp("searching"))],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    return [*ended.stdout.splitlines(), *ended.stderr[-3000:].splitlines()]
+def said(tmp_path_factory, in_process) -> list[str]:
+    return in_process(Path(__file__).with_name("searching.py"), tmp_path_factory.mktemp("searching")).splitlines()
 
 
 @pytest.mark.long
