@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from heads.design import signed_power
+from heads.design import Standardisation, signed_power
 
 
 def merged(networks: Sequence[list[torch.Tensor]]) -> list[torch.Tensor]:
@@ -30,17 +30,20 @@ def merged(networks: Sequence[list[torch.Tensor]]) -> list[torch.Tensor]:
     return layers
 
 
-def network_logits(layers: Sequence[torch.Tensor], features: torch.Tensor, *, power: float = 1.0) -> torch.Tensor:
-    """float32 [N, K] of the network [W1, b1, W2, b2, ...] float64 with ReLU between, for `features` [N, D],
-    which are first raised to `power` (`heads.design.signed_power`).
+def network_logits(
+    layers: Sequence[torch.Tensor], features: torch.Tensor, *, standard: Standardisation, power: float = 1.0
+) -> torch.Tensor:
+    """float32 [N, K] of the network [W1, b1, W2, b2, ...] with ReLU between, for `features` [N, D], which are first
+    raised to `power` (`heads.design.signed_power`) and standardised.
 
     Computed in float64 in blocks of rows on the device of the layers, and rounded once: one image gives the
     same logits alone and in a batch.
     """
+    wide = [layer.double() for layer in layers]
     blocks = []
     for block in features.split(2048):
-        values = signed_power(block.to(layers[0].device).double(), power)
-        for depth in range(0, len(layers), 2):
-            values = torch.addmm(layers[depth + 1], values.relu() if depth else values, layers[depth])
+        values = standard.apply(signed_power(block.to(wide[0].device).double(), power), torch.float64)
+        for depth in range(0, len(wide), 2):
+            values = torch.addmm(wide[depth + 1], values.relu() if depth else values, wide[depth])
         blocks.append(values.float())
     return torch.cat(blocks)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from heads.design import cheap_dtype, signed_power, standardisation
+from heads.design import Standardisation, cheap_dtype, signed_power, standardisation
 from heads.keeper import Keeper
 from heads.optimise import Step, train
 from heads.optimisers import optimiser
@@ -64,7 +64,8 @@ class Rows:
 
 @dataclass(frozen=True)
 class Trained:
-    """A member after training: [W1, b1, W2, b2, ...] float64 for features raised to the power, of its best epoch.
+    """A member after training: [W1, b1, W2, b2, ...] float32 of its best epoch, and the standardisation of the features
+    raised to the power that they are for.
 
     `epochs` counts the passes up to that epoch. `held_logits` float32 [M, K] are its logits on the held-out
     rows then, and `curves` its values per epoch: train_loss and train_accuracy (running, as trained: with
@@ -72,6 +73,7 @@ class Trained:
     """
 
     layers: list[torch.Tensor]
+    standard: Standardisation
     epochs: int
     held_logits: torch.Tensor | None
     curves: dict[str, list[float]]
@@ -113,7 +115,8 @@ def train_grid(
             best = keepers[place].best(position) if keepers else None
             parameters = keepers[place].kept if keepers else stack.snapshot()
             results[member] = Trained(
-                layers=stack.member(position, parameters, standard),
+                layers=stack.member(position, parameters),
+                standard=standard,
                 epochs=best.epoch if best else stop_epoch,
                 held_logits=best.logits if best else None,
                 curves=curves[member],

@@ -11,6 +11,7 @@ from extract.errors import InvalidInput
 from extract.runtime import resolve_device, torch_device
 from heads import checks
 from heads.base import Head
+from heads.design import Standardisation
 from heads.ensemble import merged, network_logits
 from heads.grid import Member, Recipe, Rows, train_grid
 from heads.optimisers import OPTIMISERS
@@ -28,8 +29,8 @@ class NeuralHead(Head):
     spares biases. `copies` networks that start from other weights train beside each other, and the head is their
     mean logits (a deep ensemble: Lakshminarayanan et al., NeurIPS 2017), kept as one network.
 
-    Fitted: `layers_`, [W1, b1, W2, b2, ...] float64 for features raised to `power`, the standardisation folded into
-    the first; `curves_`, running train_loss and train_accuracy per epoch, means over the copies; `n_iter_`,
+    Fitted: `layers_`, [W1, b1, W2, b2, ...] float32, for features raised to `power` and then standardised by `mean_`
+    and `scale_`, float64 [D]; `curves_`, running train_loss and train_accuracy per epoch, means over the copies; `n_iter_`,
     epochs. The same seed gives the same head on one machine.
     """
 
@@ -80,13 +81,15 @@ class NeuralHead(Head):
         return "mlp" if self.hidden else "linear"
 
     def weights(self) -> dict[str, np.ndarray]:
-        """The fitted layers, by number."""
+        """The fitted layers, by number, and the standardisation before the first."""
         self._require_fitted()
-        return {f"layer{index:02d}": array for index, array in enumerate(self.layers_)}
+        layers = {f"layer{index:02d}": array for index, array in enumerate(self.layers_)}
+        return {**layers, "mean_": self.mean_, "scale_": self.scale_}
 
     def with_weights(self, weights: dict[str, np.ndarray], classes: np.ndarray, *, width: int) -> Self:
-        """The head itself with the layers that `weights()` gave; no fitting."""
-        self.layers_ = [weights[name] for name in sorted(weights)]
+        """The head itself with what `weights()` gave; no fitting."""
+        self.layers_ = [weights[name] for name in sorted(weights) if name.startswith("layer")]
+        self.mean_, self.scale_ = weights["mean_"], weights["scale_"]
         self.classes_ = classes
         self.n_features_in_ = width
         return self
@@ -104,6 +107,7 @@ class NeuralHead(Head):
             seed=self.seed,
         )
         self.layers_ = [layer.cpu().numpy() for layer in merged([copy.layers for copy in trained])]
+        self.mean_, self.scale_ = trained[0].standard.mean.cpu().numpy(), trained[0].standard.scale.cpu().numpy()
         self.curves_ = mean_curves([copy.curves for copy in trained])
         self.n_iter_ = trained[0].epochs
 
@@ -142,7 +146,8 @@ class NeuralHead(Head):
 
     def _logits(self, features: torch.Tensor) -> np.ndarray:
         layers = [torch.from_numpy(array) for array in self.layers_]
-        return network_logits(layers, features, power=self.power).numpy()
+        standard = Standardisation(torch.from_numpy(self.mean_), torch.from_numpy(self.scale_))
+        return network_logits(layers, features, standard=standard, power=self.power).numpy()
 
 
 def automatic_batch_size(rows: int) -> int:

@@ -204,7 +204,10 @@ class MlpSpace(_NeuralSpace):
             stop_epoch=int(best.options["stop_epoch"]),  # type: ignore[arg-type]
             seed=seed,
         )
-        others = [network_logits(copy.layers, split.held_features, power=self.power) for copy in trained]
+        others = [
+            network_logits(copy.layers, split.held_features, standard=copy.standard, power=self.power)
+            for copy in trained
+        ]
         logits = torch.stack([torch.from_numpy(best.logits), *[one.cpu() for one in others]]).mean(0)
         return replace(best, options={**best.options, "copies": self.copies}, logits=logits.numpy())
 

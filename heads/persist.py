@@ -23,7 +23,7 @@ from extract.errors import DamagedFile, InvalidInput
 from heads.base import Head
 from heads.catalogue import head_class
 
-SCHEMA = 1
+SCHEMA = 2
 WEIGHTS_NAME = "head.safetensors"
 SIDECAR_NAME = "head.json"
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import torch
 from torch.nn.functional import relu
 
-from heads.design import Standardisation
 
 
 def dropout_mask(rows: int, columns: int, *, share: float, generator: torch.Generator) -> torch.Tensor:
@@ -92,17 +91,12 @@ class Stack:
             mask = self.per_member(chosen.float().tolist(), parameter).bool()
             copy.copy_(torch.where(mask, parameter.detach(), copy))
 
-    def member(self, index: int, parameters: list[torch.Tensor], standard: Standardisation) -> list[torch.Tensor]:
-        """[W1, b1, W2, b2, ...] float64 of one member for raw features: the standardisation is folded in."""
+    def member(self, index: int, parameters: list[torch.Tensor]) -> list[torch.Tensor]:
+        """[W1, b1, W2, b2, ...] float32 of one member of a snapshot, for standardised features."""
         half = len(self.weights)
-        arrays: list[torch.Tensor] = []
-        for depth in range(half):
-            weight, bias = parameters[depth].double(), parameters[half + depth].double()
-            if depth == 0:
-                width = bias.shape[0] // self.member_count
-                part = slice(index * width, (index + 1) * width)
-                theta = torch.cat([weight[:, part], bias[None, part]])
-                arrays += standard.fold(theta)
-            else:
-                arrays += [weight[index], bias[index, 0]]
+        width = parameters[half].shape[0] // self.member_count
+        part = slice(index * width, (index + 1) * width)
+        arrays = [parameters[0][:, part].contiguous(), parameters[half][part]]
+        for depth in range(1, half):
+            arrays += [parameters[depth][index], parameters[half + depth][index, 0]]
         return arrays

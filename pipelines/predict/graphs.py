@@ -26,13 +26,22 @@ class FrozenGraph(nn.Module):
 class Layers(nn.Module):
     """Affine maps with ReLU between them, in float64 as the heads compute: one is logistic, linear or ridge.
 
-    The features are first raised to `power`, their signs kept.
+    The features are first raised to `power`, their signs kept, and standardised by `mean` and `scale` [D].
     """
 
-    def __init__(self, tensors: list[Tensor], *, power: float = 1.0) -> None:
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(
+        self, tensors: list[Tensor], *, power: float = 1.0, mean: Tensor | None = None, scale: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.power = power
         self.depth = len(tensors) // 2
+        self.standardises = mean is not None and scale is not None
+        if mean is not None and scale is not None:
+            self.register_buffer("mean", mean.double())
+            self.register_buffer("scale", scale.double())
         for index, tensor in enumerate(tensors):
             self.register_buffer(f"tensor{index}", tensor.double())
 
@@ -40,6 +49,8 @@ class Layers(nn.Module):
         values = features.double()
         if self.power != 1.0:
             values = values.abs().pow(self.power) * values.sign()
+        if self.standardises:
+            values = (values - self.mean) / self.scale
         for layer in range(self.depth):
             values = values.relu() if layer else values
             values = values @ self.get_buffer(f"tensor{2 * layer}") + self.get_buffer(f"tensor{2 * layer + 1}")
@@ -103,7 +114,8 @@ def _affine(tensors: dict[str, Tensor], options: dict[str, Any], classes: int) -
 
 
 def _layered(tensors: dict[str, Tensor], options: dict[str, Any], classes: int) -> nn.Module:
-    return Layers([tensors[name] for name in sorted(tensors)], power=options["power"])
+    layers = [tensors[name] for name in sorted(tensors) if name.startswith("layer")]
+    return Layers(layers, power=options["power"], mean=tensors["mean_"], scale=tensors["scale_"])
 
 
 def _centroid(tensors: dict[str, Tensor], options: dict[str, Any], classes: int) -> nn.Module:

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from heads.ensemble import network_logits
 from heads.grid import Grid, Member, Recipe, Rows, train_grid
 from heads.metrics import scores
-from heads.neural import NeuralHead
 from heads.stack import Stack, dropout_mask
 
 BASE = {
@@ -104,10 +104,9 @@ def network_of(hidden, seed=0):
 def test_every_member_learns_what_torch_s_own_optimiser_learns(changes, members, parts):
     recipe = {**BASE, "epochs": 25, "batch_size": 450, **changes}
     for member, trained in zip(members, grid(parts, members, held=False, **recipe), strict=True):
-        head = NeuralHead(member.hidden)
-        head.with_weights({f"{i}": layer.numpy() for i, layer in enumerate(trained.layers)}, np.arange(4), width=20)
         expected = torch_reference(parts[0], member, recipe, network_of(member.hidden))
-        np.testing.assert_allclose(head.logits(parts[0].features), expected, atol=2e-4)
+        logits = network_logits(trained.layers, parts[0].features, standard=trained.standard)
+        np.testing.assert_allclose(logits, expected, atol=2e-4)
 
 
 @pytest.mark.parametrize("changes", [{}, {"optimiser": "sgd", "label_smoothing": 0.1}, {"dropout": 0.4}], ids=str)
@@ -133,9 +132,8 @@ def test_the_best_epoch_s_weights_come_back(criterion, parts):
             wrong = 1 - np.array(trained.curves["held_out_accuracy"])
             costs = np.where(np.isclose(wrong, wrong.min()), costs, np.inf)  # equal accuracies: the least loss
         assert trained.epochs == 1 + int(costs.argmin())
-        head = NeuralHead(member.hidden)
-        head.with_weights({f"{i}": layer.numpy() for i, layer in enumerate(trained.layers)}, np.arange(4), width=20)
-        np.testing.assert_allclose(head.logits(parts[1].features), trained.held_logits, atol=1e-4)
+        logits = network_logits(trained.layers, parts[1].features, standard=trained.standard)
+        np.testing.assert_allclose(logits, trained.held_logits, atol=1e-4)
         judged = scores(trained.held_logits, parts[1].targets)
         at_best = [trained.curves[f"held_out_{name}"][trained.epochs - 1] for name in ("loss", "accuracy")]
         assert at_best == pytest.approx([judged.log_loss, judged.accuracy], abs=1e-5)

@@ -29,7 +29,8 @@ def test_copies_are_the_mean_of_their_logits_as_one_network(hidden, blobs):
         stop_epoch=2,
         seed=0,
     )
-    alone = [network_logits(one.layers, torch.from_numpy(blobs[0])).numpy() for one in trained]
+    features = torch.from_numpy(blobs[0])
+    alone = [network_logits(one.layers, features, standard=one.standard).numpy() for one in trained]
     assert hidden == () or not np.allclose(alone[0], alone[1], atol=0.01)
     np.testing.assert_allclose(together.logits(blobs[0]), np.mean(alone, axis=0), atol=1e-5)
     assert together.curves_["train_loss"][-1] == pytest.approx(
@@ -74,3 +75,15 @@ def test_dropout_and_a_stop_epoch_out_of_range_are_refused(blobs):
     for epoch in (0, 7):
         with pytest.raises(InvalidInput, match="stop_epoch must be"):
             NeuralHead(epochs=6, stop_epoch=epoch).fit(*blobs)
+
+
+def test_four_bytes_a_weight_are_kept_and_a_far_offset_costs_nothing(blobs):
+    features, labels = blobs
+    near = NeuralHead((16,), epochs=3, batch_size=64).fit(features, labels)
+    weights = near.weights()
+    assert {name: array.dtype for name, array in weights.items() if name.startswith("layer")} == {
+        f"layer{index:02d}": np.dtype(np.float32) for index in range(4)
+    }
+    far = features.astype(np.float64) + 1e6
+    moved = NeuralHead((16,), epochs=3, batch_size=64).fit(far, labels)
+    np.testing.assert_allclose(moved.logits(far), near.logits(features), atol=1e-3)
