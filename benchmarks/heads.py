@@ -33,7 +33,7 @@ from heads.logistic import C_GRID, LogisticHead
 LIBRARIES = ("torch", "scikit-learn", "numpy", "scipy")
 MEASURED_C = (0, 9, 13, 18, 27, 36, 44)  # places in C_GRID
 STACK = [Member((), rate, decay) for rate in np.geomspace(1e-4, 1e-2, 8) for decay in np.geomspace(1e-4, 1.0, 8)]
-KINDS = ("logistic", "linear", "mlp", "knn", "ridge", "centroid")
+KINDS = ("logistic", "linear", "mlp", "knn", "ridge", "kernel", "centroid")
 
 
 def main() -> None:

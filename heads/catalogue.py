@@ -20,6 +20,7 @@ ROOMS = {
     "mlp": ("neural_space", "MlpSpace", "NeuralHead"),
     "knn": ("neighbours", "NeighbourSpace", "NeighbourHead"),
     "ridge": ("ridge", "RidgeSpace", "RidgeHead"),
+    "kernel": ("kernel", "KernelSpace", "KernelHead"),
     "centroid": ("centroid", "CentroidSpace", "CentroidHead"),
 }
 

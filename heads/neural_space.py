@@ -12,7 +12,7 @@ from heads import checks
 from heads.ensemble import network_logits
 from heads.grid import Member, Recipe, Rows, Trained, train_grid
 from heads.neural import NeuralHead, automatic_batch_size, checked_member, checked_recipe
-from heads.space import Candidate, Primitive, Space, Split, nearest_in
+from heads.space import Candidate, Primitive, Space, Split, cost_of, nearest_in
 
 
 @dataclass(frozen=True)
@@ -133,14 +133,6 @@ def options_of(member: Member, *, stop_epoch: int | None, batch_size: int | None
         "stop_epoch": stop_epoch,
         "batch_size": batch_size,
     }
-
-
-def cost_of(trial: Candidate, split: Split, *, criterion: str) -> float:
-    """What `criterion` says of a trial on the held-out rows; NaN where its logits are not finite."""
-    logits, targets = torch.from_numpy(trial.logits), split.held_targets.cpu()
-    if criterion == "log_loss":
-        return float(torch.nn.functional.cross_entropy(logits, targets))
-    return float((logits.argmax(1) != targets).float().mean()) if bool(logits.isfinite().all()) else float("nan")
 
 
 @dataclass(frozen=True)

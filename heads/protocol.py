@@ -132,6 +132,8 @@ def refit(
     targets = checks.label_array(labels, rows=views.shape[1])
     clock = Stopwatch(resolve_device(device))
     options = _with_temperature(space, choice, views, targets, device=device)
+    if space.averages_views:
+        options = {**options, "views": len(views)}
     head = space.head(options, seed=choice.seed, device=device)
     head.fit(views.flatten(0, 1), np.tile(targets, len(views)))
     facts = {
@@ -218,6 +220,7 @@ def _split(
         held_features=views[0][torch.from_numpy(hold).to(views.device)].to(where),
         held_targets=torch.from_numpy(targets[hold]).to(where),
         class_count=class_count,
+        views=len(views),
     )
 
 

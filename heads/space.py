@@ -20,7 +20,8 @@ class Split:
     """The training split in two: rows to learn from, and held-out rows to choose by. No test data.
 
     features [N, D] and held_features [M, D] on the computing device; targets int64 [N] and held_targets
-    int64 [M] are class indices below class_count. Every class occurs in targets.
+    int64 [M] are class indices below class_count. Every class occurs in targets. The N rows are `views` blocks, each of
+    the same images in the same order.
     """
 
     features: torch.Tensor
@@ -28,6 +29,7 @@ class Split:
     held_features: torch.Tensor
     held_targets: torch.Tensor
     class_count: int
+    views: int = 1
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Space(ABC):
     criterion: ClassVar[str] = "log_loss"
     # Whether `temperature` None has the head fit one to its training rows, each judged by all the others.
     fits_temperature: ClassVar[bool] = False
+    # Whether the head takes the number of views, of which its rows are so many blocks, as `views`.
+    averages_views: ClassVar[bool] = False
 
     @abstractmethod
     def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
@@ -76,6 +80,14 @@ class Space(ABC):
 
         For training on everything: nothing is then held out to choose by.
         """
+
+
+def cost_of(trial: Candidate, split: Split, *, criterion: str) -> float:
+    """What `criterion` says of a trial on the held-out rows; NaN where its logits are not finite."""
+    logits, targets = torch.from_numpy(trial.logits), split.held_targets.cpu()
+    if criterion == "log_loss":
+        return float(torch.nn.functional.cross_entropy(logits, targets))
+    return float((logits.argmax(1) != targets).float().mean()) if bool(logits.isfinite().all()) else float("nan")
 
 
 def nearest_in(grid: Iterable[float], usual: float) -> float:

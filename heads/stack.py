@@ -13,7 +13,6 @@ import torch
 from torch.nn.functional import relu
 
 
-
 def dropout_mask(rows: int, columns: int, *, share: float, generator: torch.Generator) -> torch.Tensor:
     """float32 [rows, columns] on the generator's device: 0 for about `share` of the entries, the others such that
     the mean stays 1. One random byte an entry (shares are rounded to 1/256): 20 times faster than bernoulli_ on CPUs.

@@ -9,6 +9,7 @@ from torch.nn.functional import normalize
 
 from extract.errors import InvalidInput
 from heads import Head
+from heads.gram import as_points
 
 
 class FrozenGraph(nn.Module):
@@ -98,6 +99,34 @@ class Votes(nn.Module):
         return ((shares * self.count + 1 / self.classes) / (self.count + 1)).log().double()
 
 
+class Gaussians(nn.Module):
+    """Sums of Gaussian bumps about the examples, whose whole bank is part of the module."""
+
+    mean: Tensor
+    bank: Tensor
+    squares: Tensor
+    coefficients: Tensor
+    offset: Tensor
+
+    def __init__(self, tensors: dict[str, Tensor], *, power: float, views: int, temperature: float) -> None:
+        super().__init__()
+        self.power, self.width = power, float(tensors["width_"])
+        self.register_buffer("mean", tensors["mean_"])
+        points = as_points(tensors["examples_"], power=power, mean=tensors["mean_"], width=self.width)
+        self.register_buffer("bank", points.float().T.contiguous())
+        self.register_buffer("squares", points.float().square().sum(1))
+        self.register_buffer("coefficients", (tensors["coefficients_"] / (views * temperature)).repeat(views, 1))
+        self.register_buffer("offset", tensors["offset_"] / temperature)
+
+    def forward(self, features: Tensor) -> Tensor:
+        raised = features.float()
+        if self.power != 1.0:
+            raised = raised.abs().pow(self.power) * raised.sign()
+        points = ((raised.double() - self.mean) / self.width).float()
+        distances = (points.square().sum(1, keepdim=True) + self.squares - 2 * (points @ self.bank)).clamp(min=0)
+        return (-distances).exp().double() @ self.coefficients + self.offset
+
+
 def head_module(head: Head) -> nn.Module:
     """The fitted `head` as a module: features float [B, D] -> logits float64 [B, K].
 
@@ -127,6 +156,10 @@ def _centroid(tensors: dict[str, Tensor], options: dict[str, Any], classes: int)
     return Layers([2 * offsets.T / temperature, bias / temperature])
 
 
+def _kernel(tensors: dict[str, Tensor], options: dict[str, Any], classes: int) -> nn.Module:
+    return Gaussians(tensors, power=options["power"], views=options["views"], temperature=options["temperature"])
+
+
 def _neighbours(tensors: dict[str, Tensor], options: dict[str, Any], classes: int) -> nn.Module:
     return Votes(
         tensors["mean_"],
@@ -144,5 +177,6 @@ _MODULES: dict[str, Callable[[dict[str, Tensor], dict[str, Any], int], nn.Module
     "linear": _layered,
     "mlp": _layered,
     "centroid": _centroid,
+    "kernel": _kernel,
     "knn": _neighbours,
 }

@@ -11,7 +11,8 @@ from extract.layout import canonical_json
 from pipelines.specs.values import checked_seed, numbers, one_of, primitive, several, sizes, whole_numbers
 
 HEAD_VERSION = 7  # raised when the same key must give another head
-KINDS = ("logistic", "linear", "mlp", "knn", "ridge", "centroid")  # `heads.catalogue` has them, and needs torch
+# As in `heads.catalogue`, which needs torch.
+KINDS = ("logistic", "linear", "mlp", "knn", "ridge", "kernel", "centroid")
 CRITERIA = ("auto", "log_loss", "accuracy")
 
 # The options of heads that have a field of their own, and what turns the given text or value into the head's.
@@ -31,6 +32,7 @@ OWN: dict[str, Callable[[str, Any], Any]] = {
     "neighbours": whole_numbers,
     "temperatures": several,
     "alpha_grid": numbers,
+    "bandwidths": numbers,
     "metrics": several,
     "shrinkages": numbers,
 }
@@ -65,6 +67,7 @@ class HeadSpec:
     neighbours: str | list | None = None
     temperatures: str | list | None = None
     alpha_grid: str | list | None = None
+    bandwidths: str | list | None = None
     metrics: str | list | None = None
     shrinkages: str | list | None = None
     option: tuple[str, ...] = ()

@@ -33,6 +33,7 @@ ONE = {
     "mlp": {"learning_rates": [3e-2], "sizes": [32], "epochs": 4, "input_dropout": 0.0, "copies": 1, "batch_size": 64},
     "knn": {"neighbours": [5], "temperatures": [0.1]},
     "ridge": {"alpha": 100.0},
+    "kernel": {"bandwidths": [1.0], "alpha_grid": [0.1]},
     "centroid": {"metrics": ["cosine"], "shrinkages": [0.0]},
 }
 every_head = pytest.mark.parametrize("kind", available())

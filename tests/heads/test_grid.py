@@ -126,7 +126,7 @@ def test_a_member_learns_the_same_in_company_as_alone(changes, parts):
 @pytest.mark.parametrize("criterion", ["log_loss", "accuracy"])
 def test_the_best_epoch_s_weights_come_back(criterion, parts):
     members = [Member((64,), 3e-2, 0.0), Member((64,), 1e-4, 0.0), Member((), 1e-2, 0.0)]
-    for member, trained in zip(members, grid(parts, members, epochs=25, criterion=criterion), strict=True):
+    for trained in grid(parts, members, epochs=25, criterion=criterion):
         costs = np.array(trained.curves["held_out_loss"])
         if criterion == "accuracy":
             wrong = 1 - np.array(trained.curves["held_out_accuracy"])

@@ -28,6 +28,7 @@ QUICK = {
     "mlp": HeadSpec("mlp", epochs=8, sizes="8,16x16", learning_rates="1e-2", weight_decays="0.1"),
     "knn": HeadSpec("knn", neighbours="1,5", temperatures="none,0.1"),
     "ridge": HeadSpec("ridge", alpha_grid="1,100"),
+    "kernel": HeadSpec("kernel", alpha_grid="0.1", bandwidths="0.7,1"),
     "centroid": HeadSpec("centroid", shrinkages="0,1"),
 }
 

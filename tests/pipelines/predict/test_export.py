@@ -22,6 +22,7 @@ FITTED = {
     "mlp": [{"hidden": (8,), "epochs": 2}, {"hidden": (8, 6), "epochs": 2, "power": 0.5}],
     "knn": [{"neighbours": 5, "temperature": 0.1}, {"neighbours": 500, "temperature": None, "centred": False}],
     "ridge": [{"alpha": 10.0}],
+    "kernel": [{"alpha": 0.1}, {"views": 2, "power": 1.0, "temperature": 0.2}],
     "centroid": [{"metric": "cosine"}, {"metric": "euclidean", "shrinkage": 1.0}],
 }
 
@@ -32,7 +33,7 @@ def test_every_kind_of_head_is_here():
 
 @pytest.mark.parametrize(("kind", "options"), [(kind, one) for kind, all_of in FITTED.items() for one in all_of])
 def test_a_head_as_a_module_gives_the_head_s_probabilities(kind, options, rng):
-    labels = rng.integers(0, 4, 200)
+    labels = np.tile(rng.integers(0, 4, 100), 2)
     features = (rng.normal(size=(4, 12))[labels] + rng.normal(size=(200, 12)) + 30).astype(np.float32)
     head = head_class(kind)(**options).fit(features, labels)
     logits = head_module(head)(torch.from_numpy(features)).numpy()

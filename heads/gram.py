@@ -1,0 +1,199 @@
+"""Kernel ridge regression on many rows: one matrix in memory, factored where it stands.
+
+The kernel matrix [N, N] is float32. Its Cholesky factor takes the place of its lower half, block by block; the upper
+half keeps the kernel, so that the solution is refined to float64's residual and other penalties start again from it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import psutil
+import torch
+
+from extract.errors import InvalidInput
+from heads.design import signed_power
+
+BLOCK = 2048  # rows of the matrix that are worked on at a time
+RESIDUAL = 1e-6  # a solution is good when no equation is missed by more, where targets are of the order of one
+REFINEMENTS = 20
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Examples as points x [V, N, D] float32 with their squared norms [V, N]: k(x, z) = exp(-||x - z||^2).
+
+    The V views of an example are one to the kernel: it is the mean over their pairs.
+    """
+
+    points: torch.Tensor
+    squares: torch.Tensor
+
+    @classmethod
+    def of(cls, points: torch.Tensor) -> "Bank":
+        """The bank of `points` [V, N, D]."""
+        return cls(points, points.square().sum(2))
+
+    def __len__(self) -> int:
+        return self.points.shape[1]
+
+    def rows(self, part: torch.Tensor) -> "Bank":
+        """The bank of the examples at `part` int64 [n]."""
+        return Bank(self.points[:, part], self.squares[:, part])
+
+    def similarities(self, queries: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+        """The kernel [M, stop - start] between `queries` [M, D] and examples, in the precision of the queries."""
+        own = queries.square().sum(1)[:, None]
+        total = None
+        for view, squares in zip(self.points, self.squares, strict=True):
+            near, squares = view[start:stop].to(queries.dtype), squares[start:stop].to(queries.dtype)
+            if queries.dtype == torch.float64:
+                squares = near.square().sum(1)
+            part = torch.addmm(squares[None], queries, near.T, alpha=-2).add_(own).clamp_(min=0).neg_().exp_()
+            total = part if total is None else total.add_(part)
+        assert total is not None
+        return total.div_(len(self.points))
+
+    def scores(self, queries: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
+        """[M, K]: the kernel between `queries` [M, D] and all examples, times `coefficients` [N, K]."""
+        blocks = []
+        for block in queries.split(BLOCK):
+            total = coefficients.new_zeros(len(block), coefficients.shape[1], dtype=queries.dtype)
+            for start in range(0, len(self), BLOCK):
+                stop = min(start + BLOCK, len(self))
+                total += self.similarities(block, start, stop) @ coefficients[start:stop].to(queries.dtype)
+            blocks.append(total)
+        return torch.cat(blocks)
+
+
+def as_points(features: torch.Tensor, *, power: float, mean: torch.Tensor, width: float) -> torch.Tensor:
+    """float64 [..., D]: `features` raised to `power`, seen from `mean` float64 [D], in units of `width`."""
+    wide = torch.promote_types(features.dtype, torch.float32)
+    return (signed_power(features.to(wide), power).double() - mean) / width
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Coefficients float64 [N, K], how often they were refined, and by how much the worst equation is missed."""
+
+    coefficients: torch.Tensor
+    refinements: int
+    residual: float
+
+    @property
+    def converged(self) -> bool:
+        """Whether the residual is as small as is asked for."""
+        return self.residual <= RESIDUAL
+
+
+class System:
+    """(K + penalty I) a = y for the kernel matrix K of a bank; the answer is the same for the same number of threads.
+
+    Raises InvalidInput where the matrix has no room in memory.
+    """
+
+    def __init__(self, bank: Bank) -> None:
+        count, device = len(bank), bank.points.device
+        must_fit(count, device)
+        self._matrix = torch.empty(count, count, device=device)
+        for start, stop in _ranges(count):
+            for left, right in _ranges(stop):
+                tile = torch.zeros(stop - start, right - left, device=device)
+                for view in bank.points:
+                    tile += bank.similarities(view[start:stop], left, right)
+                tile /= len(bank.points)
+                self._matrix[start:stop, left:right] = tile
+                self._matrix[left:right, start:stop] = tile.T
+        self._diagonal = self._matrix.diagonal().clone()
+
+    def solutions(self, penalties: Sequence[float], targets: torch.Tensor) -> Iterator[Solution]:
+        """For each of `penalties` the `Solution` for `targets` float64 [N, K]; InvalidInput where one is too small."""
+        for number, penalty in enumerate(penalties):
+            if number:
+                self._restore()
+            self._factor(penalty)
+            yield self._refined(penalty, targets)
+
+    def _restore(self) -> None:
+        """The kernel again in the lower half."""
+        for start, stop in _ranges(len(self._matrix)):
+            self._matrix[stop:, start:stop] = self._matrix[start:stop, stop:].T
+            tile = self._matrix[start:stop, start:stop]
+            upper = tile.triu(1)
+            tile.copy_(upper + upper.T)
+        self._matrix.diagonal().copy_(self._diagonal)
+
+    def _factor(self, penalty: float) -> None:
+        matrix = self._matrix
+        matrix.diagonal().add_(penalty)
+        for start, stop in _ranges(len(matrix)):
+            tile = matrix[start:stop, start:stop]
+            factor, failed = torch.linalg.cholesky_ex(tile.tril() + tile.tril(-1).T)
+            if bool(failed):
+                raise InvalidInput(
+                    f"alpha must be large enough for a factorisation in float32; got {penalty!r}. Use 1e-2."
+                )
+            tile.copy_(tile.triu(1) + factor)
+            below = torch.linalg.solve_triangular(factor, matrix[stop:, start:stop].T, upper=False).T.contiguous()
+            matrix[stop:, start:stop] = below
+            for first, last in _ranges(len(below)):
+                rows = slice(stop + first, stop + last)
+                kept = matrix[rows, rows].triu(1)
+                matrix[rows, stop : stop + last].addmm_(below[first:last], below[:last].T, alpha=-1)
+                corner = matrix[rows, rows]
+                corner.copy_(corner.tril() + kept)
+
+    def _refined(self, penalty: float, targets: torch.Tensor) -> Solution:
+        """Solves, and then again for what is missed, as long as that helps."""
+        best = Solution(self._solved(targets.float()).double(), 0, float("inf"))
+        best = Solution(best.coefficients, 0, self._missed(penalty, best.coefficients, targets)[1])
+        for count in range(1, REFINEMENTS + 1):
+            if best.converged:
+                break
+            missed, _ = self._missed(penalty, best.coefficients, targets)
+            better = best.coefficients + self._solved(missed.float()).double()
+            residual = self._missed(penalty, better, targets)[1]
+            if not residual < best.residual:
+                break
+            best = Solution(better, count, residual)
+        return best
+
+    def _missed(self, penalty: float, given: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, float]:
+        """(targets - (K + penalty I) given [N, K], its greatest entry), in float64 from the upper half."""
+        left = targets - (self._diagonal.double()[:, None] + penalty) * given
+        for start, stop in _ranges(len(given), 512):
+            strip = self._matrix[start:stop, start:].double()
+            strip[:, : stop - start].triu_(1)
+            left[start:stop] -= strip @ given[start:]
+            left[start:] -= strip.T @ given[start:stop]
+        return left, float(left.abs().max())
+
+    def _solved(self, targets: torch.Tensor) -> torch.Tensor:
+        """float32 [N, K] by forward and back substitution."""
+        result, matrix = targets.clone(), self._matrix
+        ranges = list(_ranges(len(matrix)))
+        for start, stop in ranges:
+            result[start:stop] -= matrix[start:stop, :start] @ result[:start]
+            factor = matrix[start:stop, start:stop].tril()
+            result[start:stop] = torch.linalg.solve_triangular(factor, result[start:stop], upper=False)
+        for start, stop in reversed(ranges):
+            result[start:stop] -= matrix[stop:, start:stop].T @ result[stop:]
+            factor = matrix[start:stop, start:stop].tril().T
+            result[start:stop] = torch.linalg.solve_triangular(factor, result[start:stop], upper=True)
+        return result
+
+
+def must_fit(count: int, device: torch.device) -> None:
+    """Raises InvalidInput where float32 [`count`, `count`] and what is worked on beside it have no room on `device`."""
+    needed = 4 * count * (count + 2 * BLOCK)
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    if needed > free:
+        raise InvalidInput(
+            f"features must be few enough for a kernel between all of their rows, {needed / 2**30:.1f} GiB for "
+            f"{count}; got {free / 2**30:.1f} GiB free. Use fewer images (--subset), or the mlp head."
+        )
+
+
+def _ranges(count: int, size: int | None = None) -> Iterator[tuple[int, int]]:
+    size = size or BLOCK
+    for start in range(0, count, size):
+        yield start, min(start + size, count)
