@@ -25,7 +25,7 @@ class KernelHead(Head):
     are first raised to `power` (`heads.design.signed_power`); w is `bandwidth` times the root mean square distance of a
     training row from the mean of all. With `views` above 1 the rows are that many blocks, each of the same images in
     the same order (mirrored, say), and the kernel is the mean over all pairs of two images' views. Scores become
-    logits by division with `temperature`. Takes 4 N^2 bytes of memory and N^3 / 3 multiplications for N images.
+    logits by division with `temperature`. Takes 4 N^2 bytes of memory and about N^3 / 3 operations for N images.
 
     Fitted: `examples_` [views * N, D], the rows in the precision in which they came; `coefficients_` float64 [N, K];
     `mean_` float64 [D] of the raised features; `width_`, w sqrt(2); `offset_` [K], the classes' shares; `n_iter_`
