@@ -1,9 +1,9 @@
-"""The figures of the README, drawn by the report's own charts from the rows of a runs file.
+"""The figures of the README, drawn by the report's own charts from the rows of runs files.
 
 A runs file holds what `pipeline runs --json` says of each run (and its options), so the figures can be drawn again
 without the workspace that the runs were made in. Only runs on the whole of CIFAR-10 are shown.
 
-    python -m benchmarks.figures benchmarks/results/runs-DATE-HARDWARE.json
+    python -m benchmarks.figures benchmarks/results/runs-*.json
 """
 
 import argparse
@@ -26,10 +26,10 @@ TEST_IMAGES = 10_000
 def main() -> None:
     """Parses the command line and writes the figures as SVG."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--output", type=Path, default=RESULTS / "figures")
     given = parser.parse_args()
-    for path in draw(json.loads(given.runs.read_text())["runs"], given.output):
+    for path in draw([row for file in given.runs for row in json.loads(file.read_text())["runs"]], given.output):
         print(path)
 
 

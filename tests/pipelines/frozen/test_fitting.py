@@ -160,7 +160,7 @@ def test_a_record_counts_the_whole_network_and_scores_at_the_fitted_temperature(
     record = records.read(tmp_path, answer["run"])
     network = timm.create_model("test_resnet", num_classes=0)
     sizes = [96, *record["chosen"]["hidden"], 10]
-    head = sum((wide + 1) * out for wide, out in itertools.pairwise(sizes))
+    head = 2 * 96 + sum((wide + 1) * out for wide, out in itertools.pairwise(sizes))  # with the standardisation
     assert record["parameters"] == sum(one.numel() for one in network.parameters()) + head
     elsewhere = stages.extract(SPEC, Context(tmp_path))  # counted from the spec above, known from the extraction here
     assert record["flops"] - elsewhere["flops"] == sum(2 * a * b for a, b in itertools.pairwise(sizes))
