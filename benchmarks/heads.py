@@ -33,7 +33,6 @@ from heads.logistic import C_GRID, LogisticHead
 LIBRARIES = ("torch", "scikit-learn", "numpy", "scipy")
 MEASURED_C = (0, 9, 13, 18, 27, 36, 44)  # places in C_GRID
 STACK = [Member((), rate, decay) for rate in np.geomspace(1e-4, 1e-2, 8) for decay in np.geomspace(1e-4, 1.0, 8)]
-KINDS = ("logistic", "linear", "mlp", "knn", "ridge", "kernel", "centroid")
 
 
 def main() -> None:
@@ -163,7 +162,7 @@ def every_head(file: FeatureFile, *, device: str) -> dict[str, Any]:
     """(d)."""
     train = file.read("train")
     fitted = {}
-    for kind in KINDS:
+    for kind in heads.available():
         fitted[kind] = heads.fit_head(kind, features=train.features, labels=train.labels, device=device)
         print(kind, fitted[kind][1].options, fitted[kind][1].validation.accuracy, flush=True)
     test = file.read("test")  # only now: nothing is chosen after this line

@@ -20,37 +20,24 @@ REFINEMENTS = 20
 
 @dataclass(frozen=True)
 class Bank:
-    """Examples as points x [V, N, D] float32 with their squared norms [V, N]: k(x, z) = exp(-||x - z||^2).
+    """Examples as points x [V, N, D] float32: k(x, z) = exp(-||x - z||^2).
 
     The V views of an example are one to the kernel: it is the mean over their pairs.
     """
 
     points: torch.Tensor
-    squares: torch.Tensor
-
-    @classmethod
-    def of(cls, points: torch.Tensor) -> "Bank":
-        """The bank of `points` [V, N, D]."""
-        return cls(points, points.square().sum(2))
 
     def __len__(self) -> int:
         return self.points.shape[1]
 
-    def rows(self, part: torch.Tensor) -> "Bank":
-        """The bank of the examples at `part` int64 [n]."""
-        return Bank(self.points[:, part], self.squares[:, part])
-
     def similarities(self, queries: torch.Tensor, start: int, stop: int) -> torch.Tensor:
         """The kernel [M, stop - start] between `queries` [M, D] and examples, in the precision of the queries."""
         own = queries.square().sum(1)[:, None]
-        total = None
-        for view, squares in zip(self.points, self.squares, strict=True):
-            near, squares = view[start:stop].to(queries.dtype), squares[start:stop].to(queries.dtype)
-            if queries.dtype == torch.float64:
-                squares = near.square().sum(1)
-            part = torch.addmm(squares[None], queries, near.T, alpha=-2).add_(own).clamp_(min=0).neg_().exp_()
-            total = part if total is None else total.add_(part)
-        assert total is not None
+        total = queries.new_zeros(len(queries), stop - start)
+        for view in self.points:
+            near = view[start:stop].to(queries.dtype)
+            squares = near.square().sum(1)[None]
+            total += torch.addmm(squares, queries, near.T, alpha=-2).add_(own).clamp_(min=0).neg_().exp_()
         return total.div_(len(self.points))
 
     def scores(self, queries: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
@@ -144,28 +131,27 @@ class System:
 
     def _refined(self, penalty: float, targets: torch.Tensor) -> Solution:
         """Solves, and then again for what is missed, as long as that helps."""
-        best = Solution(self._solved(targets.float()).double(), 0, float("inf"))
-        best = Solution(best.coefficients, 0, self._missed(penalty, best.coefficients, targets)[1])
-        for count in range(1, REFINEMENTS + 1):
-            if best.converged:
-                break
-            missed, _ = self._missed(penalty, best.coefficients, targets)
+        best, missed = Solution(torch.zeros_like(targets), 0, float("inf")), targets
+        for count in range(REFINEMENTS + 1):
             better = best.coefficients + self._solved(missed.float()).double()
-            residual = self._missed(penalty, better, targets)[1]
-            if not residual < best.residual:
+            missed = self._missed(penalty, better, targets)
+            residual = float(missed.abs().max())
+            if count and not residual < best.residual:
                 break
             best = Solution(better, count, residual)
+            if best.converged:
+                break
         return best
 
-    def _missed(self, penalty: float, given: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, float]:
-        """(targets - (K + penalty I) given [N, K], its greatest entry), in float64 from the upper half."""
+    def _missed(self, penalty: float, given: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """targets - (K + penalty I) given [N, K], in float64 from the upper half."""
         left = targets - (self._diagonal.double()[:, None] + penalty) * given
         for start, stop in _ranges(len(given), 512):
             strip = self._matrix[start:stop, start:].double()
             strip[:, : stop - start].triu_(1)
             left[start:stop] -= strip @ given[start:]
             left[start:] -= strip.T @ given[start:stop]
-        return left, float(left.abs().max())
+        return left
 
     def _solved(self, targets: torch.Tensor) -> torch.Tensor:
         """float32 [N, K] by forward and back substitution."""

@@ -13,7 +13,7 @@ from heads import checks
 from heads.base import Head
 from heads.design import signed_power
 from heads.gram import Bank, System, as_points
-from heads.space import Candidate, Primitive, Space, Split, cost_of, nearest_in
+from heads.space import Candidate, Judgement, Primitive, Space, Split, nearest_in
 from heads.temperature import temperature_for
 
 
@@ -81,7 +81,7 @@ class KernelHead(Head):
         device = torch_device(resolve_device(self.device))
         mean = torch.from_numpy(self.mean_).to(device)
         examples = torch.from_numpy(self.examples_).to(device)
-        bank = Bank.of(_points(examples, self.views, power=self.power, mean=mean, width=float(self.width_)))
+        bank = Bank(_points(examples, self.views, power=self.power, mean=mean, width=float(self.width_)))
         coefficients = torch.from_numpy(self.coefficients_).to(device)
         offset = torch.from_numpy(self.offset_).to(device)
         blocks = []
@@ -112,26 +112,32 @@ class KernelSpace(Space):
         checks.whole_number("search_rows", self.search_rows, remedy="Use 8000")
 
     def count(self) -> int:
-        grid = len(self.bandwidths) * len(self.alpha_grid)
-        return grid + (grid > 1)
+        return len(self.bandwidths) * len(self.alpha_grid)
+
+    def trials(self, split: Split) -> int:
+        return self.count() + self._chooses_on_some(split)
+
+    def _chooses_on_some(self, split: Split) -> bool:
+        return self.count() > 1 and len(split.targets) > self.search_rows * split.views
 
     def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
         """Wide bandwidths and great penalties first; facts say on how many images each was fitted."""
         problem = Problem.of(
             split.features, split.targets, views=split.views, power=self.power, class_count=split.class_count
         )
-        count = len(problem.wanted)
-        some = count > self.search_rows and self.count() > 1
-        part = torch.from_numpy(np.random.default_rng(seed).permutation(count)[: self.search_rows]).sort().values
+        part = None
+        if self._chooses_on_some(split):
+            order = np.random.default_rng(seed).permutation(len(problem.wanted))
+            part = torch.from_numpy(np.sort(order[: self.search_rows])).to(split.targets.device)
         best, least = None, float("inf")
         for bandwidth in sorted(self.bandwidths, reverse=True):
             alphas = sorted(self.alpha_grid, reverse=True)
-            for trial in self._trials(problem, split, part if some else None, bandwidth, alphas):
+            for trial in self._trials(problem, split, part, bandwidth, alphas):
                 yield trial
-                cost = cost_of(trial, split, criterion=criterion)
+                cost = Judgement.of(trial, split.held_targets.cpu().numpy()).cost(criterion)
                 if cost < least:
                     best, least = trial, cost
-        if some and best is not None:
+        if part is not None and best is not None:
             chosen: dict[str, float] = best.options  # type: ignore[assignment]
             yield from self._trials(problem, split, None, chosen["bandwidth"], [chosen["alpha"]])
 
@@ -145,7 +151,7 @@ class KernelSpace(Space):
     ) -> Iterator[Candidate]:
         bank, wanted = problem.bank(bandwidth), problem.wanted
         if part is not None:
-            bank, wanted = bank.rows(part.to(wanted.device)), wanted[part.to(wanted.device)]
+            bank, wanted = Bank(bank.points[:, part]), wanted[part]
         held = as_points(split.held_features, power=self.power, mean=problem.mean, width=problem.width(bandwidth))
         for alpha, solution in zip(alphas, System(bank).solutions(alphas, wanted), strict=True):
             scores = bank.scores(held.float(), solution.coefficients.float()) + problem.offset
@@ -174,7 +180,7 @@ class KernelSpace(Space):
     def only(self) -> dict[str, Primitive]:
         if self.count() > 1:
             raise InvalidInput(
-                f"bandwidths and alpha_grid must be one each where nothing is held out; got {self.count() - 1} "
+                f"bandwidths and alpha_grid must be one each where nothing is held out; got {self.count()} "
                 "combinations. Give one each, or hold out a validation part."
             )
         return {"bandwidth": self.bandwidths[0], "alpha": self.alpha_grid[0], "power": self.power}
@@ -220,7 +226,7 @@ class Problem:
 
     def bank(self, bandwidth: float) -> Bank:
         """The examples at `bandwidth`."""
-        return Bank.of(self.points / self.width(bandwidth))
+        return Bank(self.points / self.width(bandwidth))
 
 
 def _points(features: torch.Tensor, views: int, *, power: float, mean: torch.Tensor, width: float) -> torch.Tensor:

@@ -12,7 +12,7 @@ from heads import checks
 from heads.ensemble import network_logits
 from heads.grid import Member, Recipe, Rows, Trained, train_grid
 from heads.neural import NeuralHead, automatic_batch_size, checked_member, checked_recipe
-from heads.space import Candidate, Primitive, Space, Split, cost_of, nearest_in
+from heads.space import Candidate, Judgement, Primitive, Space, Split, nearest_in
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class MlpSpace(_NeuralSpace):
         trials = super().candidates(split, criterion=criterion, seed=seed)
         for member, trial in zip(self._members(), trials, strict=True):
             yield trial
-            cost = cost_of(trial, split, criterion=criterion)
+            cost = Judgement.of(trial, split.held_targets.cpu().numpy()).cost(criterion)
             if cost < least:
                 best, least = (member, trial), cost
         if self.copies > 1 and best is not None:

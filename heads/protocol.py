@@ -17,8 +17,8 @@ from extract.runtime import Stopwatch, resolve_device, torch_device
 from heads import checks
 from heads.base import Head
 from heads.checks import Features
-from heads.metrics import ROW_LOSS_LIMIT, Scores, fit_temperature, scores
-from heads.space import Candidate, Primitive, Progress, Space, Split
+from heads.metrics import Scores, fit_temperature, scores
+from heads.space import Candidate, Judgement, Primitive, Progress, Space, Split
 
 CRITERIA = ("auto", "log_loss", "accuracy")
 
@@ -231,31 +231,20 @@ def _search(
     best_cost = np.inf
     table: list[dict[str, Any]] = []
     for candidate in space.candidates(split, criterion=criterion, seed=seed):
-        row = _judged(candidate, labels)
+        judgement = Judgement.of(candidate, labels)
+        row = {**candidate.options, **dataclasses.asdict(judgement), **candidate.facts}
         table.append(row)
-        finite = np.isfinite(row["log_loss"])
-        cost = row["log_loss"] if criterion == "log_loss" or not finite else 1.0 - row["accuracy"]
+        cost = judgement.cost(criterion)
         if best is None or cost < best_cost:
             best, best_cost = candidate, cost
         if progress is not None:
-            progress(len(table), space.count(), _described(row))
+            progress(len(table), space.trials(split), _described(row))
     if best is None or not np.isfinite(best_cost):
         raise InvalidInput(
             f"the {space.kind} search must have a candidate with finite logits; got none of {len(table)}. "
             "Lower the learning rates."
         )
     return best, tuple(table)
-
-
-def _judged(candidate: Candidate, labels: np.ndarray) -> dict[str, Any]:
-    if not np.isfinite(candidate.logits).all():
-        return {**candidate.options, "log_loss": float("inf"), "accuracy": 0.0, **candidate.facts}
-    logits = candidate.logits.astype(np.float64)
-    own = logits[np.arange(len(labels)), labels]
-    top = logits.max(axis=1)
-    loss = np.minimum(np.log(np.exp(logits - top[:, None]).sum(axis=1)) + top - own, ROW_LOSS_LIMIT)
-    accuracy = (logits.argmax(axis=1) == labels).mean()
-    return {**candidate.options, "log_loss": float(loss.mean()), "accuracy": float(accuracy), **candidate.facts}
 
 
 def _described(row: dict[str, Any], names: Sequence[str] = ("log_loss", "accuracy")) -> str:

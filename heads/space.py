@@ -8,8 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from scipy.special import log_softmax
 
 from heads.base import Head
+from heads.metrics import ROW_LOSS_LIMIT
 
 Primitive = str | int | float | bool | None | tuple["Primitive", ...]
 Progress = Callable[[int, int, str], None]  # (candidates done, candidates in all, what has just been done)
@@ -66,6 +68,10 @@ class Space(ABC):
     def count(self) -> int:
         """How many candidates there are."""
 
+    def trials(self, split: Split) -> int:
+        """How many candidates there will be on `split`."""
+        return self.count()
+
     @abstractmethod
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> Head:
         """The unfitted head for the `options` of a candidate."""
@@ -82,12 +88,29 @@ class Space(ABC):
         """
 
 
-def cost_of(trial: Candidate, split: Split, *, criterion: str) -> float:
-    """What `criterion` says of a trial on the held-out rows; NaN where its logits are not finite."""
-    logits, targets = torch.from_numpy(trial.logits), split.held_targets.cpu()
-    if criterion == "log_loss":
-        return float(torch.nn.functional.cross_entropy(logits, targets))
-    return float((logits.argmax(1) != targets).float().mean()) if bool(logits.isfinite().all()) else float("nan")
+@dataclass(frozen=True)
+class Judgement:
+    """What held-out rows say of a trial: log loss, to which a row adds at most `ROW_LOSS_LIMIT`, and accuracy.
+
+    Where a logit is not finite the loss is infinite and the accuracy 0.
+    """
+
+    log_loss: float
+    accuracy: float
+
+    @classmethod
+    def of(cls, trial: Candidate, targets: np.ndarray) -> "Judgement":
+        """The judgement of `trial` for class indices [M]."""
+        logits = trial.logits.astype(np.float64)
+        if not np.isfinite(logits).all():
+            return cls(float("inf"), 0.0)
+        own = -log_softmax(logits, axis=1)[np.arange(len(targets)), targets]
+        accuracy = (logits.argmax(axis=1) == targets).mean()
+        return cls(float(np.minimum(own, ROW_LOSS_LIMIT).mean()), float(accuracy))
+
+    def cost(self, criterion: str) -> float:
+        """What is least for the best trial; infinite for one that is never chosen."""
+        return self.log_loss if criterion == "log_loss" or np.isinf(self.log_loss) else 1.0 - self.accuracy
 
 
 def nearest_in(grid: Iterable[float], usual: float) -> float:

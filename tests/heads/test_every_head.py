@@ -80,6 +80,19 @@ def test_test_labels_replaced_by_noise_change_no_choice_no_weight_and_no_held_ou
 
 
 @every_head
+def test_the_search_says_how_far_it_is_and_ends_with_all(kind, blobs):
+    told = []
+    fit_head(
+        kind,
+        SMALL.get(kind),
+        features=blobs[0],
+        labels=blobs[1],
+        progress=lambda done, total, _: told.append((done, total)),
+    )
+    assert [done for done, _ in told] == list(range(1, told[-1][1] + 1))
+
+
+@every_head
 def test_a_fit_is_repeatable_bit_for_bit(kind, blobs):
     (first, one), (second, two) = (fitted(kind, blobs) for _ in range(2))
     for name, array in first.weights().items():

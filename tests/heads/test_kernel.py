@@ -78,8 +78,16 @@ def test_a_search_averages_the_views_that_it_was_given(blobs):
 
 def test_it_chooses_on_some_images_and_judges_the_choice_on_all(blobs):
     options = {"bandwidths": [0.7, 1.4], "alpha_grid": [0.1, 1.0], "search_rows": 150}
-    _, choice = fit_head("kernel", options, features=blobs[0], labels=blobs[1])
+    told = []
+    _, choice = fit_head(
+        "kernel",
+        options,
+        features=blobs[0],
+        labels=blobs[1],
+        progress=lambda done, total, _: told.append((done, total)),
+    )
     assert [row["images"] for row in choice.table] == [150] * 4 + [540]
+    assert told == [(done, 5) for done in range(1, 6)]
     best = min(choice.table[:4], key=lambda row: row["log_loss"])
     last = choice.table[-1]
     assert (last["bandwidth"], last["alpha"]) == (best["bandwidth"], best["alpha"])
@@ -94,7 +102,7 @@ def test_every_penalty_solves_its_own_equations(count, width, seed, block):
     kernel = torch.exp(-(torch.cdist(points[0].double(), points[0].double()) ** 2))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(gram, "BLOCK", block)
-        found = list(System(Bank.of(points)).solutions([1.0, 0.03], targets))
+        found = list(System(Bank(points)).solutions([1.0, 0.03], targets))
     for penalty, solution in zip([1.0, 0.03], found, strict=True):
         assert solution.converged
         missed = kernel @ solution.coefficients + penalty * solution.coefficients - targets

@@ -4,9 +4,12 @@ import hashlib
 import json
 from dataclasses import asdict
 
+import pytest
+
 from heads.catalogue import available, space
-from pipelines.specs import HEAD_VERSION
-from pipelines.studies.estimate import HEAD_ROW_SECONDS
+from pipelines.specs import HEAD_VERSION, ExtractSpec, HeadSpec
+from pipelines.studies.estimate import HEAD_ROW_SECONDS, Estimator
+from pipelines.studies.jobs import Job
 
 
 def test_other_defaults_of_a_head_are_another_version():
@@ -18,6 +21,16 @@ def test_other_defaults_of_a_head_are_another_version():
 
 def test_every_kind_of_head_has_an_estimate():
     assert set(HEAD_ROW_SECONDS) == set(available())
+
+
+def test_a_kernel_over_twice_the_images_is_estimated_at_four_times_the_seconds_and_keeps_its_rows(tmp_path):
+    def cost(subset, head="kernel"):
+        features = ExtractSpec(backbone="test_resnet", weights="untrained", subset=subset)
+        return Estimator(tmp_path, device="cpu").of(Job("fit-head", features, head=HeadSpec(head)))
+
+    assert cost(2000).seconds == pytest.approx(4 * cost(1000).seconds)
+    assert cost(2000, "ridge").seconds == pytest.approx(2 * cost(1000, "ridge").seconds)
+    assert cost(2000).byte_count - cost(2000, "ridge").byte_count == 2000 * 96 * 2
 
 
 def _rounded(values: dict) -> dict[str, str]:
