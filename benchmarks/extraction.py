@@ -30,6 +30,7 @@ from torch import nn
 
 from benchmarks.hardware import earlier_today, write
 from extract import backbones, cifar, encoder, extraction, images
+from extract.allocator import memory_kept
 from extract.machine import core_count
 from extract.runtime import Stopwatch, automatic_batch_size, resolve_device, resolve_precision
 from extract.transforms import Normalise, Resize
@@ -130,6 +131,7 @@ class Bare:
         with torch._inductor.config.patch(freezing=True), torch._dynamo.config.patch(recompile_limit=4096):
             self._compiled(self.batch)
 
+    @memory_kept()
     @torch.no_grad()
     def rate(self, seconds: float) -> float:
         """Images a second over about `seconds`."""

@@ -25,6 +25,7 @@ from torchvision import transforms
 
 from benchmarks.hardware import earlier_today, write
 from extract import cifar
+from extract.allocator import memory_kept
 from extract.images import Pixels
 from extract.machine import core_count
 from extract.runtime import Stopwatch, resolve_device, resolve_precision, torch_device
@@ -171,6 +172,7 @@ class Ours:
         each = (first - start) / (steps - 1)
         return each + max(start - each, 0.0) / self.trainer.steps_per_epoch
 
+    @memory_kept()
     def _run(self, stop: Callable[[Totals], bool]) -> int:
         return sum(epoch.totals.row_count for epoch in itertools.islice(self.trainer.epochs(stop=stop), 1))
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from extract import encoder
+from extract.allocator import memory_kept
 from extract.backbones import Backbone
 from extract.embed import Block, Embedder, Notice, stored
 from extract.images import ImageSet
@@ -113,7 +114,7 @@ def extract(
     watch, peak = Stopwatch(how.device), Peak(how.device)
     sources = {name: source(split.images, backbone.preprocessing) for name, split in images.splits.items()}
     total = sum(len(split) for split in images.splits.values())
-    with FeatureWriter(path, layout) as writer:
+    with memory_kept(), FeatureWriter(path, layout) as writer:
         missing = {name: writer.missing(name) for name in images.splits}
         left = sum(stop - start for ranges in missing.values() for start, stop in ranges)
         if writer.resumed:

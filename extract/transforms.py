@@ -1,9 +1,8 @@
 """The backbone's own preprocessing: as data that a spec can hold, and as arithmetic on the device.
 
-Resizing an image is linear, so a set of equal-sized images is resized by two small matrix products per image,
-in the order that Pillow takes them. The matrices are Pillow's own filter, read off by resizing the identity, and
-each product is rounded to whole levels as Pillow rounds. So the result is what timm's transform gives; only a
-value that falls on an exact half may come out one level off in each pass.
+Resizing an image is linear, so a set of equal-sized images is resized along one axis and then the other
+(`extract.resampling`), in the order that Pillow takes them, each result rounded to whole levels as Pillow rounds.
+So the result is what timm's transform gives, level by level.
 """
 
 import math
@@ -17,19 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from extract.errors import InvalidInput
-
-FILTERS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "box": Image.Resampling.BOX,
-    "hamming": Image.Resampling.HAMMING,
-    "lanczos": Image.Resampling.LANCZOS,
-}
-
-
-UNITS = 2**22  # Pillow's fixed point (PRECISION_BITS in its Resample.c)
-HIGH_STEP = 2**11
+from extract.resampling import FILTERS, Axis, resize_matrix
 
 
 @dataclass(frozen=True)
@@ -85,49 +72,6 @@ def pillow_transform(preprocessing: Preprocessing) -> Callable[[Image.Image], Te
         crop_mode=preprocessing.crop_mode,
         normalize=False,
     )
-
-
-def resize_matrix(length: int, *, resized: int, cut: int, interpolation: str) -> np.ndarray:
-    """The linear map of one axis, resizing to `resized` pixels and keeping the centre: int32 [cut, length].
-
-    In units of 1 / `UNITS`, as Pillow holds its weights: it rounds each to 22 bits and then computes with integers.
-    """
-    identity = Image.fromarray(np.eye(length, dtype=np.int32) * UNITS)
-    full = np.asarray(identity.resize((length, resized), FILTERS[interpolation]))
-    first = round((resized - cut) / 2.0)
-    return np.ascontiguousarray(full[first : first + cut])
-
-
-class Axis(nn.Module):
-    """Whole levels 0..255 resized along one axis, to the very levels that Pillow gives: float32 -> float32.
-
-    `matrix` is a `resize_matrix`. Its weights have 22 bits, too many for sums in float32; so where they do not fit they
-    are split in two, whose sums are exact (for up to 64 weights of a pixel), and rounded together.
-    """
-
-    high: Tensor
-    low: Tensor | None
-
-    def __init__(self, matrix: np.ndarray, *, transposed: bool) -> None:
-        super().__init__()
-        self.transposed = transposed
-        whole = torch.tensor(matrix.T if transposed else matrix, dtype=torch.float64)
-        step = int(np.gcd.reduce(matrix, axis=None))
-        fits = 255 * int(np.abs(matrix.astype(np.int64)).sum(1).max()) < step * 2**23
-        high = whole if fits else (whole / HIGH_STEP).round() * HIGH_STEP
-        self.register_buffer("high", (high / UNITS).float().contiguous())
-        self.register_buffer("low", None if fits else ((whole - high) / UNITS).float().contiguous())
-
-    def forward(self, levels: Tensor) -> Tensor:
-        """[.., length, C] -> [.., cut, C], or with `transposed` [.., length] -> [.., cut]."""
-        above = self._product(self.high, levels) + 0.5
-        whole = above.floor()
-        if self.low is not None:
-            whole = whole + (above - whole + self._product(self.low, levels)).floor()
-        return whole.clamp(0, 255)
-
-    def _product(self, matrix: Tensor, levels: Tensor) -> Tensor:
-        return levels @ matrix if self.transposed else matrix @ levels
 
 
 class Resize(nn.Module):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from extract.allocator import memory_kept
 from extract.errors import unknown
 from extract.runtime import resolve_precision, torch_dtype
 from finetune.batches import Images, Normalisation, Normalise
@@ -34,7 +35,7 @@ def logits(
     device = next(network.parameters()).device
     normalise = Normalise(normalisation).to(device)
     pieces = []
-    with evaluating(network), autocast(device, precision):
+    with memory_kept(), evaluating(network), autocast(device, precision):
         for part in images.split(batch_size):
             raw = part.to(device)
             inputs = normalise(resize(raw) if resize is not None else raw)

@@ -177,8 +177,9 @@ RECIPES: dict[str, Recipe] = {
         batchnorm="eval",
     ),
     # After airbench94 (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024), for the network `sprint`.
+    # It has two epochs more: with ten, one seed in bfloat16 had 93.83 % with views averaged, one in float32 94.12 %.
     "sprint": Recipe(
-        epochs=10,
+        epochs=12,
         batch_size=1024,
         optimiser="nesterov",
         learning_rate=1.5,

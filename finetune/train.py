@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from extract.allocator import memory_kept
 from extract.errors import InvalidInput
 from extract.runtime import resolve_device, resolve_precision, torch_device
 from finetune import distributed, engine, history
@@ -86,7 +87,7 @@ def fit(
     how = replace(
         _how(network, train, recipe=recipe, normalisation=normalisation, seed=seed, resize=resize), followed=followed
     )
-    with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+    with memory_kept(), torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         trainer = Trainer(network, train, recipe=recipe, how=how)
         keeper = Keeper(trainer, checkpoint_folder, spec_digest=spec_digest, class_names=class_names)
         if not keeper.resume(notice):

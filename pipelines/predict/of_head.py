@@ -11,6 +11,7 @@ from torch import nn
 
 import heads
 from extract import backbones, encoder
+from extract.allocator import memory_kept
 from extract.embed import Embedder, stored
 from extract.errors import DamagedFile, InvalidInput
 from extract.images import Files, Pixels
@@ -72,6 +73,7 @@ class FrozenClassifier:
         one = encoder.Encoder(backbone, resize=resize, precision="float32")
         return Graph(FrozenGraph(one, head_module(self.head)).eval(), height, width)
 
+    @memory_kept()
     def _embedded(self, images: Pixels | Files) -> torch.Tensor:
         """float32 [1, n, D], the plain view. The backbone is loaded for each way: an encoder may change it in place."""
         backbone = self._backbone()

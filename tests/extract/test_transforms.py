@@ -10,7 +10,8 @@ from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
 
 from extract import cifar
-from extract.transforms import FILTERS, Normalise, Preprocessing, Resize, from_timm, pillow_transform, resizes_by_matrix
+from extract.resampling import FILTERS
+from extract.transforms import Normalise, Preprocessing, Resize, from_timm, pillow_transform, resizes_by_matrix
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -34,6 +35,20 @@ def test_any_size_and_filter_give_the_very_levels_of_pillow(size, target, fracti
     preprocessing = Preprocessing((target, target), kind, MEAN, STD, fraction, mode)
     got = Resize(preprocessing, height=size, width=size)(torch.from_numpy(image))
     assert torch.equal(got, through_timm(image, preprocessing))
+
+
+@given(
+    size=st.integers(3, 40),
+    target=st.integers(4, 90),
+    kind=st.sampled_from(sorted(FILTERS)),
+    fraction=st.sampled_from([0.875, 1.0]),
+)
+@settings(max_examples=15)
+def test_compiled_the_levels_are_the_same(size, target, kind, fraction):
+    image = torch.from_numpy(np.random.default_rng(size).integers(0, 256, (2, 3, size, size), np.uint8))
+    resize = Resize(Preprocessing((target, target), kind, MEAN, STD, fraction, "center"), height=size, width=size)
+    torch.compiler.reset()
+    assert torch.equal(torch.compile(resize, backend="eager")(image), resize(image))
 
 
 @given(height=st.integers(8, 60), width=st.integers(8, 60), mode=st.sampled_from(["center", "squash"]))
