@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from extract.backbones import Backbone
 from extract.reduced import in_reduced_precision
+from extract.resampling import split_graph
 from extract.runtime import torch_device, torch_dtype
 from extract.transforms import Normalise
 
@@ -47,7 +48,13 @@ class Encoder(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.network(self.normalise(self.resize(images))).float()[None]
+        return self.network(self.inputs(images)).float()[None]
+
+    def inputs(self, images: Tensor) -> Tensor:
+        """What the network is given for uint8 images [B, 3, h, w]; compiled, a graph of its own."""
+        inputs = self.normalise(self.resize(images))
+        split_graph()
+        return inputs
 
 
 class Mirror(nn.Module):
@@ -58,8 +65,7 @@ class Mirror(nn.Module):
         self.encoder = encoder
 
     def forward(self, images: Tensor) -> Tensor:
-        inputs = self.encoder.normalise(self.encoder.resize(images))
-        return self.encoder.network(inputs.flip(3)).float()[None]
+        return self.encoder.network(self.encoder.inputs(images).flip(3)).float()[None]
 
 
 def choose_engine(*, image_count: int, image_size: tuple[int, int], device: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from extract.errors import InvalidInput
-from extract.resampling import FILTERS, Axis, resize_matrix
+from extract.resampling import FILTERS, Axis, resize_matrix, split_graph
 
 
 @dataclass(frozen=True)
@@ -101,25 +101,28 @@ class Resize(nn.Module):
         narrow = self.columns(images.float())  # [B, 3, h, W]
         # The large product runs over [h, W * 3], so its result lies channels-last as the network wants it.
         flat = narrow.permute(0, 2, 3, 1).reshape(batch, height, -1)
+        split_graph()
         return self.rows(flat).view(batch, self.cut_height, -1, channels).permute(0, 3, 1, 2)
 
 
 class Normalise(nn.Module):
     """Levels 0..255 [B, 3, H, W], any dtype -> the network's input in `dtype`, channels last."""
 
-    scale: Tensor  # [3, 1, 1]
-    shift: Tensor  # [3, 1, 1]
+    scale: Tensor  # [3]
+    shift: Tensor  # [3]
 
     def __init__(self, preprocessing: Preprocessing, dtype: torch.dtype) -> None:
         super().__init__()
         self.dtype = dtype
-        mean, std = (torch.tensor(value).view(3, 1, 1) for value in (preprocessing.mean, preprocessing.std))
+        mean, std = (torch.tensor(value) for value in (preprocessing.mean, preprocessing.std))
         self.register_buffer("scale", 1 / (255 * std))
         self.register_buffer("shift", -mean / std)
 
     def forward(self, levels: Tensor) -> Tensor:
-        normalised = levels.float() * self.scale + self.shift
-        return normalised.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        batch, channels, height, width = levels.shape
+        rows = levels.float().permute(0, 2, 3, 1).reshape(batch, height, -1)  # one loop, no channel of its own
+        normalised = rows * self.scale.repeat(width) + self.shift.repeat(width)
+        return normalised.to(self.dtype).view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
 def resizes_by_matrix(preprocessing: Preprocessing, *, height: int, width: int) -> bool:

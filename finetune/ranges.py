@@ -11,6 +11,7 @@ from torch import nn
 from extract.errors import InvalidInput
 from extract.runtime import resolve_device, resolve_precision, torch_device
 from finetune.batches import Batch, Images, Normalisation
+from finetune.gradients import sound_gradients
 from finetune.recipes import Recipe
 from finetune.trainer import How, Trainer
 from heads import optimise
@@ -66,7 +67,8 @@ def find_learning_rate(
         trainer = Trainer(copied, train, recipe=plain, how=how)
         trainer.start(train if whiten else None)
         rising = _Rising(lowest, highest=highest, steps=steps, progress=progress)
-        losses = rising.losses(trainer)
+        with sound_gradients(copied, device=place, precision=how.precision):
+            losses = rising.losses(trainer)
     rates = [rising.rate(step) for step in range(len(losses))]
     return RangeTest(rates, losses, suggestion(rates, losses))
 

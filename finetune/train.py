@@ -13,6 +13,7 @@ from extract.runtime import resolve_device, resolve_precision, torch_device
 from finetune import distributed, engine, history
 from finetune.batches import Images, Normalisation
 from finetune.evaluate import logits
+from finetune.gradients import sound_gradients
 from finetune.keeper import Keeper
 from finetune.recipes import Recipe
 from finetune.run import Interrupted, Moment, Run
@@ -87,7 +88,8 @@ def fit(
     how = replace(
         _how(network, train, recipe=recipe, normalisation=normalisation, seed=seed, resize=resize), followed=followed
     )
-    with memory_kept(), torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+    seeds = torch.random.fork_rng(devices=[place] if place.type == "cuda" else [])
+    with memory_kept(), seeds, sound_gradients(network, device=place, precision=how.precision):
         trainer = Trainer(network, train, recipe=recipe, how=how)
         keeper = Keeper(trainer, checkpoint_folder, spec_digest=spec_digest, class_names=class_names)
         if not keeper.resume(notice):

@@ -32,7 +32,7 @@ def test_flip_and_shift_average_the_logits_of_their_views(images):
     moved = [padded[:, :, at : at + 8, at : at + 8] for at in (0, 2)]
     four = sum(network(view) + network(view.flip(3)) for view in moved) / 4
     for tta, expected in (("none", network(inputs)), ("flip", both), ("shift", (both + four) / 2)):
-        got = logits(network, images, normalisation=NORMALISATION, tta=tta, batch_size=3)
+        got = logits(network, images, normalisation=NORMALISATION, tta=tta, batch_size=3, precision="float32")
         assert torch.allclose(got, expected, atol=1e-5)
         assert got.dtype == torch.float32
     with pytest.raises(InvalidInput, match=r"tta must be a known name; got 'flop'\. Nearest: flip"):
@@ -62,5 +62,11 @@ def test_held_out_scores_are_mean_loss_and_accuracy(images):
 def test_resizing_comes_before_normalising(images):
     network = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 5))
     bigger = nn.Upsample(scale_factor=2)
-    got = logits(network, images, normalisation=NORMALISATION, resize=lambda levels: bigger(levels.float()))
+    got = logits(
+        network,
+        images,
+        normalisation=NORMALISATION,
+        precision="float32",
+        resize=lambda levels: bigger(levels.float()),
+    )
     assert torch.allclose(got, network(Normalise(NORMALISATION)(images)), atol=1e-5)

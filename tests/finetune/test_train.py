@@ -152,7 +152,15 @@ def test_on_a_processor_no_generator_of_a_gpu_is_seeded(images, monkeypatch):
 
 def test_a_batch_in_parts_is_the_whole_batch(images):
     whole, parts = (
-        trained(small("group"), images, epochs=1, accumulate=count, clip_norm=0.5, label_smoothing=0.1)
+        trained(
+            small("group"),
+            images,
+            epochs=1,
+            accumulate=count,
+            clip_norm=0.5,
+            label_smoothing=0.1,
+            precision="float32",
+        )
         for count in (1, 4)
     )
     assert same(whole.network, parts.network, 1e-5)

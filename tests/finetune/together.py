@@ -29,7 +29,16 @@ def main(out: Path) -> None:
         "resnet20", class_count=10, image_size=16, options={"depth": 8, "width": 0.5, "norm": "group"}
     )
     recipe = Recipe(
-        epochs=3, batch_size=24, optimiser="nesterov", crop=2, cutout=4, mixup=0.3, ema=0.9, accumulate=2, compile="off"
+        epochs=3,
+        batch_size=24,
+        optimiser="nesterov",
+        crop=2,
+        cutout=4,
+        mixup=0.3,
+        ema=0.9,
+        accumulate=2,
+        compile="off",
+        precision="float32",
     )
     fitted = fit(
         network,

@@ -241,7 +241,7 @@ def test_the_peak_of_memory_is_the_run_s_own_and_not_its_process_s(tmp_path, fre
 
 @pytest.mark.long
 def test_two_processes_under_torchrun_give_one_answer_and_the_logits_of_one(pipeline, tmp_path):
-    words = ["train", *map(str, WORDS), "--norm", "group", "--json"]
+    words = ["train", *map(str, WORDS), "--norm", "group", "--precision", "float32", "--json"]
     alone = pipeline(*words).json
     starter = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
     place = ["--workspace", str(tmp_path / "together")]

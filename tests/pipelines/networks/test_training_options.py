@@ -22,13 +22,14 @@ OTHER = {
     "depth": 14,
     "growth_rate": 12,
     "norm": "group",
+    "precision": "bfloat16",
     "stem": "cifar",
 }
 NAMES = [one.name for source in (Recipe, Options) for one in fields(source)]
 
 
 def key(tmp_path, **given) -> NetworkKey:
-    spec = NetworkSpec(recipe="standard", validation="0.1", **given)
+    spec = NetworkSpec(**{"recipe": "standard", "validation": "0.1", "precision": "float32", **given})
     return resolve_network(spec, located=Located("digits", "0" * 64, None), device="cpu", workspace=tmp_path)
 
 

@@ -50,7 +50,7 @@ def own(tmp_path_factory) -> tuple[Path, dict]:
     workspace = tmp_path_factory.mktemp("own") / "workspace"
     spec = NetworkSpec(
         network="resnet8", width=0.5, dataset="digits", subset=200, test_subset=100, recipe="laptop", epochs=1,
-        batch_size=50,
+        batch_size=50, precision="float32",
     )  # fmt: skip
     return workspace, stages.train(spec, Context(workspace))
 
@@ -60,9 +60,10 @@ def tensors(answer: dict) -> dict[str, torch.Tensor]:
 
 
 def test_frozen_reproduces_the_head_on_extracted_features(pipeline, tuning, weights_file, tmp_path):
-    frozen = pipeline(*tuning, "--mode", "frozen", "--json").json
+    precision = ("--precision", "float32")  # in bfloat16 a network under autocast and a cast one round differently
+    frozen = pipeline(*tuning, "--mode", "frozen", *precision, "--json").json
     words = ("fit-head", "--backbone", "test_resnet", "--weights", weights_file, *DATA, *SIZE)
-    words = (*words, "--storage", "float32", "--json")
+    words = (*words, "--storage", "float32", *precision, "--json")
     head = pipeline(*words).json
     assert head["cached"] is True  # it is the very head that frozen made its last layer
     assert frozen["test_accuracy"] == head["test_accuracy"]
@@ -156,7 +157,8 @@ def test_an_own_run_is_a_backbone_whose_embeddings_give_its_logits(pipeline, own
     from extract.store import FeatureFile
 
     workspace, answer = own
-    words = ("extract", "--weights", answer["run"], *DATA, "--storage", "float32", "--workspace", workspace, "--json")
+    words = ("extract", "--weights", answer["run"], *DATA, "--storage", "float32", "--precision", "float32")
+    words = (*words, "--workspace", workspace, "--json")
     made = pipeline(*words).json
     features = FeatureFile(Path(made["path"])).read("test").features[0]
     kept = tensors(answer)

@@ -55,7 +55,8 @@ def test_one_graph_from_pixels_gives_the_probabilities_of_the_test_scores(pipeli
 
     from extract import digits
 
-    answer = pipeline("fit-head", *DIGITS, "--storage", "float32", "--c-grid", "0.01", "--json").json
+    precise = ("--storage", "float32", "--precision", "float32")
+    answer = pipeline("fit-head", *DIGITS, *precise, "--c-grid", "0.01", "--json").json
     path = tmp_path / "digits.onnx"
     words = ("export", "--run", answer["run"], "--format", "onnx", "--output", path, "--calibrated", "--json")
     written = pipeline(*words)
