@@ -1,7 +1,7 @@
-"""From raw images to embeddings in one graph: resize, normalise, network, views; eager or compiled.
+"""From raw images to embeddings in one module: resize, normalise, network, views; eager or compiled.
 
 The batch always has the same shape (the last one is padded), so that a row's embedding does not depend on
-where a run was cut, and the graph is compiled once.
+where a run was cut, and it is compiled once.
 """
 
 import copy

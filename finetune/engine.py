@@ -10,31 +10,25 @@ from torch.utils.flop_counter import FlopCounterMode
 from extract.encoder import has_compiler
 from finetune.evaluate import evaluating
 
-# Floating-point operations of a training (forward and backward) from which compiling has paid for itself, by device
-# and precision. It never does in float32 on a processor: 0.96 and 0.95 of the eager speed for resnet20 and resnet18
-# (benchmarks/training.py, two AVX2 cores).
-PAYS_AFTER_FLOPS = {
-    ("cpu", "float32"): math.inf,
-    ("cpu", "bfloat16"): 1e15,
-    ("cuda", "float32"): 1e17,
-    ("cuda", "bfloat16"): 1e17,
-}
+# Floating-point operations of a training (forward and backward) from which compiling has paid for itself, by device.
+# It never does on a processor: 0.95 of the eager speed for resnet18 in float32 on two AVX2 cores, 0.97 in bfloat16 on
+# two with AVX-512 (benchmarks/training.py).
+PAYS_AFTER_FLOPS = {"cpu": math.inf, "cuda": 1e17}
 
 
 def choose(
-    wanted: str, network: nn.Module, *, image_count: int, image_size: tuple[int, int], device: str, precision: str
+    wanted: str, network: nn.Module, *, image_count: int, image_size: tuple[int, int], device: str
 ) -> str:
     """ "eager" or "compiled": `wanted` is on, off, or auto, which goes by the arithmetic of the whole training.
 
-    So a training that is resumed decides as it did before. `precision` is float32 or bfloat16. Without a C++
-    compiler it is always eager.
+    So a training that is resumed decides as it did before. Without a C++ compiler it is always eager.
     """
     if wanted == "off" or not has_compiler():
         return "eager"
     if wanted == "on":
         return "compiled"
     flops = 3 * image_count * forward_flops(network, image_size)
-    return "compiled" if flops >= PAYS_AFTER_FLOPS[torch.device(device).type, precision] else "eager"
+    return "compiled" if flops >= PAYS_AFTER_FLOPS[torch.device(device).type] else "eager"
 
 
 @torch.no_grad()

@@ -126,7 +126,6 @@ def _how(
         image_count=len(train) * recipe.epochs,
         image_size=(height, width),
         device=str(device),
-        precision=precision,
     )
     return How(normalisation, seed, device, precision, chosen, resize)
 

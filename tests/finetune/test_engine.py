@@ -9,23 +9,21 @@ from finetune import engine
 HUGE = 10**15  # images: more arithmetic than any threshold
 
 
-def choose(wanted, *, image_count=HUGE, device="cpu", precision="bfloat16"):
+def choose(wanted, *, image_count=HUGE, device="cpu"):
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 2))
-    return engine.choose(
-        wanted, network, image_count=image_count, image_size=(8, 8), device=device, precision=precision
-    )
+    return engine.choose(wanted, network, image_count=image_count, image_size=(8, 8), device=device)
 
 
 @pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
-def test_only_long_trainings_compile_by_themselves_and_none_in_float32_on_a_processor():
-    assert choose("auto") == "compiled"
-    assert choose("auto", image_count=1000) == "eager"
-    assert choose("auto", precision="float32") == "eager"
+def test_only_long_trainings_compile_by_themselves_and_none_on_a_processor():
+    assert choose("auto", device="cuda") == "compiled"
+    assert choose("auto", device="cuda", image_count=1000) == "eager"
+    assert choose("auto") == "eager"
 
 
 @pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
 def test_what_is_asked_for_is_done():
-    assert choose("on", image_count=1, precision="float32") == "compiled"
+    assert choose("on", image_count=1) == "compiled"
     assert choose("off") == "eager"
 
 
