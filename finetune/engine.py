@@ -16,9 +16,7 @@ from finetune.evaluate import evaluating
 PAYS_AFTER_FLOPS = {"cpu": math.inf, "cuda": 1e17}
 
 
-def choose(
-    wanted: str, network: nn.Module, *, image_count: int, image_size: tuple[int, int], device: str
-) -> str:
+def choose(wanted: str, network: nn.Module, *, image_count: int, image_size: tuple[int, int], device: str) -> str:
     """ "eager" or "compiled": `wanted` is on, off, or auto, which goes by the arithmetic of the whole training.
 
     So a training that is resumed decides as it did before. Without a C++ compiler it is always eager.

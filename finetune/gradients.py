@@ -21,7 +21,7 @@ def sound_gradients(network: nn.Module, *, device: torch.device, precision: str)
     """
     layers = _candidates(network) if (device.type, precision) == ("cpu", "bfloat16") else []
     for layer in layers:
-        layer.forward = functools.partial(_forward, layer)
+        layer.forward = functools.partial(_forward, layer)  # type: ignore[method-assign]
     try:
         yield
     finally:
