@@ -6,7 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from extract.machine import machine, package_versions
+from extract.runtime import Stopwatch, torch_dtype
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -28,6 +31,18 @@ def write(name: str, results: dict[str, Any], *, libraries: tuple[str, ...]) -> 
     }
     path.write_text(json.dumps(content, indent=1) + "\n")
     return path
+
+
+def matrix_product_rate(device: str, precision: str, *, seconds: float = 3.0) -> float:
+    """Floating-point operations a second of a large square matrix product: what the device can do at most, about."""
+    side = 4096
+    left, right = (torch.randn(side, side, device=device, dtype=torch_dtype(precision)) for _ in range(2))
+    left @ right
+    watch, done = Stopwatch(device), 0
+    while watch.seconds() < seconds:
+        left @ right
+        done += 2 * side**3
+    return done / watch.seconds()
 
 
 def _path(name: str) -> Path:

@@ -23,7 +23,7 @@ import torchvision
 from torch import nn
 from torchvision import transforms
 
-from benchmarks.hardware import earlier_today, write
+from benchmarks.hardware import earlier_today, matrix_product_rate, write
 from extract import cifar
 from extract.allocator import memory_kept
 from extract.images import Pixels
@@ -98,6 +98,7 @@ def measure(name: str, data_dir: Path, *, device: str, batch_size: int, seconds:
         "data_seconds": data_seconds,
         "training_flops_per_image": flops,
         "flops_per_second": flops * medians["eager"],
+        "matrix_product_flops_per_second": matrix_product_rate(device, eager.trainer.how.precision),
         "start_seconds": {name: one.start_seconds for name, one in ours.items()},
         "precision": eager.trainer.how.precision,
         "rounds": measured,

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from extract.backbones import Backbone
 from extract.reduced import in_reduced_precision
-from extract.resampling import split_graph
-from extract.runtime import torch_device, torch_dtype
+from extract.runtime import split_graph, torch_device, torch_dtype
 from extract.transforms import Normalise
 
 VIEWS = {"plain": ("plain",), "flip": ("plain", "mirrored")}

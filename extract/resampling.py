@@ -77,16 +77,6 @@ class Axis(nn.Module):
         return total
 
 
-def split_graph() -> None:
-    """Compiled, what follows is a graph of its own; so what came before is computed once and lies in memory.
-
-    Inductor puts it into the loops that read it, which then compute it again at every reading and step oddly: 8 images
-    for resnet50 took 6.4 ms to resize and normalise, in place of 0.7. An exported graph stays whole.
-    """
-    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
-        torch._dynamo.graph_break()
-
-
 def _taps(matrix: np.ndarray) -> tuple[np.ndarray, int]:
     """Where the weights of each row of `matrix` start, int64, and a number of columns that holds those of any row."""
     used = matrix != 0

@@ -83,6 +83,18 @@ def torch_dtype(precision: str) -> "torch.dtype":
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
 
 
+def split_graph() -> None:
+    """Compiled, what follows is a graph of its own; so what came before is computed once and lies in memory.
+
+    Inductor puts it into the loops that read it, which then compute it again at every reading and step oddly
+    (`benchmarks.preparation`). An exported graph stays whole.
+    """
+    import torch
+
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        torch._dynamo.graph_break()
+
+
 @contextlib.contextmanager
 def limited_threads(count: int | None) -> Iterator[None]:
     """Runs its body with torch on `count` CPU threads (None leaves them), and restores the old number."""

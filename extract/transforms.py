@@ -16,7 +16,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from extract.errors import InvalidInput
-from extract.resampling import FILTERS, Axis, resize_matrix, split_graph
+from extract.resampling import FILTERS, Axis, resize_matrix
+from extract.runtime import split_graph
 
 
 @dataclass(frozen=True)

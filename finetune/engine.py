@@ -11,7 +11,7 @@ from extract.encoder import has_compiler
 from finetune.evaluate import evaluating
 
 # Floating-point operations of a training (forward and backward) from which compiling has paid for itself, by device.
-# It never does on a processor: 0.95 of the eager speed for resnet18 in float32 on two AVX2 cores, 0.97 in bfloat16 on
+# It never does on a processor: 0.95 of the eager speed for resnet18 in float32 on two AVX2 cores, 0.98 in bfloat16 on
 # two with AVX-512 (benchmarks/training.py).
 PAYS_AFTER_FLOPS = {"cpu": math.inf, "cuda": 1e17}
 

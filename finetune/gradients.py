@@ -31,7 +31,8 @@ def sound_gradients(network: nn.Module, *, device: torch.device, precision: str)
 
 def _candidates(network: nn.Module) -> list[nn.Conv2d]:
     layers = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
-    return [layer for layer in layers if max(layer.stride) > 1 and any(layer.padding)]
+    padded = [layer for layer in layers if not isinstance(layer.padding, str) and any(layer.padding)]
+    return [layer for layer in padded if max(layer.stride) > 1]  # padding by name never comes with both
 
 
 def _forward(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
@@ -43,8 +44,8 @@ def _forward(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
 
 def _leaves_one_pixel(layer: nn.Conv2d, inputs: Tensor) -> bool:
     """Whether the output has one row or one column (the formula of `torch.nn.Conv2d`)."""
+    assert not isinstance(layer.padding, str)  # see `_candidates`
     sides = zip(inputs.shape[2:], layer.padding, layer.dilation, layer.kernel_size, layer.stride, strict=True)
     return any(
-        size + 2 * int(padding) - dilation * (kernel - 1) - 1 < stride
-        for size, padding, dilation, kernel, stride in sides
+        size + 2 * padding - dilation * (kernel - 1) - 1 < stride for size, padding, dilation, kernel, stride in sides
     )

@@ -11,9 +11,8 @@ from torch import nn
 from extract.errors import InvalidInput
 from extract.runtime import resolve_device, resolve_precision, torch_device
 from finetune.batches import Batch, Images, Normalisation
-from finetune.gradients import sound_gradients
 from finetune.recipes import Recipe
-from finetune.trainer import How, Trainer
+from finetune.trainer import How, Trainer, surroundings
 from heads import optimise
 from heads.optimise import Step
 
@@ -61,14 +60,13 @@ def find_learning_rate(
     place = torch_device(resolve_device(device))
     plain = replace(recipe, learning_rate=1.0, accumulate=1, ema=0.0, lookahead=0, patience=None, small_share=0.0)
     how = How(normalisation, seed, place, resolve_precision(recipe.precision, str(place)), "eager", resize)
-    with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
-        copied = copy.deepcopy(network).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        train = train.to(place)
+    copied = copy.deepcopy(network).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    train = train.to(place)
+    with surroundings(copied, how):
         trainer = Trainer(copied, train, recipe=plain, how=how)
         trainer.start(train if whiten else None)
         rising = _Rising(lowest, highest=highest, steps=steps, progress=progress)
-        with sound_gradients(copied, device=place, precision=how.precision):
-            losses = rising.losses(trainer)
+        losses = rising.losses(trainer)
     rates = [rising.rate(step) for step in range(len(losses))]
     return RangeTest(rates, losses, suggestion(rates, losses))
 

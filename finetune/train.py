@@ -1,23 +1,21 @@
 """Fits one network by a recipe: every epoch judged, kept and told; resumed as if never stopped."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from extract.allocator import memory_kept
 from extract.errors import InvalidInput
 from extract.runtime import resolve_device, resolve_precision, torch_device
 from finetune import distributed, engine, history
 from finetune.batches import Images, Normalisation
 from finetune.evaluate import logits
-from finetune.gradients import sound_gradients
 from finetune.keeper import Keeper
 from finetune.recipes import Recipe
 from finetune.run import Interrupted, Moment, Run
-from finetune.trainer import How, Trainer
+from finetune.trainer import How, Trainer, surroundings
 
 __all__ = ["Fitted", "Images", "Interrupted", "Moment", "fit", "logits"]
 
@@ -85,11 +83,8 @@ def fit(
     network = distributed.synchronised(network.to(place, memory_format=torch.channels_last), place)  # type: ignore[call-overload]
     resize = resize.to(place) if resize is not None else None
     train, held = train.to(place), held.to(place) if held is not None else None
-    how = replace(
-        _how(network, train, recipe=recipe, normalisation=normalisation, seed=seed, resize=resize), followed=followed
-    )
-    seeds = torch.random.fork_rng(devices=[place] if place.type == "cuda" else [])
-    with memory_kept(), seeds, sound_gradients(network, device=place, precision=how.precision):
+    how = _how(network, train, recipe=recipe, normalisation=normalisation, seed=seed, resize=resize, followed=followed)
+    with surroundings(network, how):
         trainer = Trainer(network, train, recipe=recipe, how=how)
         keeper = Keeper(trainer, checkpoint_folder, spec_digest=spec_digest, class_names=class_names)
         if not keeper.resume(notice):
@@ -115,6 +110,7 @@ def _how(
     normalisation: Normalisation,
     seed: int,
     resize: nn.Module | None,
+    followed: history.History | None,
 ) -> How:
     """How to compute, resolved for the device on which `train` lies."""
     device = train.images.device
@@ -127,7 +123,7 @@ def _how(
         image_size=(height, width),
         device=str(device),
     )
-    return How(normalisation, seed, device, precision, chosen, resize)
+    return How(normalisation, seed, device, precision, chosen, resize, followed)
 
 
 def _fitted(trainer: Trainer) -> Fitted:

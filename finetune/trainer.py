@@ -1,5 +1,6 @@
 """One training as an object: what a step computes, what a checkpoint holds, and how both are put back."""
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from extract.allocator import memory_kept
 from finetune import averaging, distributed, engine, evaluate, history, modes, networks
 from finetune.batches import Batch, Batches, Images, Normalisation, Normalise
 from finetune.draws import number, reseed
+from finetune.gradients import sound_gradients
 from finetune.optimisers import optimiser
 from finetune.recipes import Recipe
 from heads import optimise
@@ -36,6 +39,15 @@ class How:
     engine: str
     resize: nn.Module | None
     followed: history.History | None = None
+
+
+@contextlib.contextmanager
+def surroundings(network: nn.Module, how: How) -> Iterator[None]:
+    """What a training of `network` runs in: memory kept, sound gradients, the caller's random state put back."""
+    devices = [how.device] if how.device.type == "cuda" else []
+    sound = sound_gradients(network, device=how.device, precision=how.precision)
+    with memory_kept(), torch.random.fork_rng(devices=devices), sound:
+        yield
 
 
 class Trainer:

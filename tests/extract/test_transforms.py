@@ -51,6 +51,21 @@ def test_compiled_the_levels_are_the_same(size, target, kind, fraction):
     assert torch.equal(torch.compile(resize, backend="eager")(image), resize(image))
 
 
+def test_compiled_the_first_axis_lies_in_memory_before_the_second_reads_it_and_exported_the_graph_is_whole():
+    resize = Resize(Preprocessing((32, 32), "bicubic", MEAN, STD, 1.0, "center"), height=8, width=8)
+    image, graphs = torch.zeros(2, 3, 8, 8, dtype=torch.uint8), []
+
+    def counted(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    torch.compiler.reset()
+    torch.compile(resize, backend=counted)(image)
+    assert len(graphs) == 2
+    exported = torch.export.export(resize, (image,)).module()
+    assert torch.equal(exported(image), resize(image))
+
+
 @given(height=st.integers(8, 60), width=st.integers(8, 60), mode=st.sampled_from(["center", "squash"]))
 @settings(max_examples=40)
 def test_oblong_images_give_the_very_levels_of_pillow(height, width, mode):

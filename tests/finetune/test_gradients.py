@@ -8,7 +8,11 @@ from torch import nn
 from torch.nn import functional
 
 from extract.encoder import has_compiler
+from finetune.batches import Images
 from finetune.gradients import sound_gradients
+from finetune.ranges import find_learning_rate
+from finetune.recipes import Recipe
+from finetune.train import fit
 
 CPU = torch.device("cpu")
 
@@ -47,6 +51,30 @@ def test_a_layer_that_sees_little_but_padding_has_the_gradient_of_float32(kernel
         for _ in range(5):
             got = gradient(run, layer, inputs)
             assert functional.mse_loss(got, expected) < 1e-4 * expected.square().mean()
+
+
+@pytest.mark.parametrize("find", [False, True])
+def test_every_training_has_them(find):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 2, 1), nn.Flatten(), nn.Linear(8, 2))
+    dtypes = []
+    for layer in network[:2]:
+        layer.register_forward_hook(lambda layer, _, output: dtypes.append(output.dtype) if layer.training else None)
+    images = Images(torch.randint(0, 256, (20, 3, 4, 4), dtype=torch.uint8), torch.arange(20) % 2)
+    recipe = Recipe(epochs=1, batch_size=10, crop=0, flip="none", precision="bfloat16", compile="off")
+    given = {"recipe": recipe, "normalisation": ((0.5,) * 3, (0.3,) * 3), "device": "cpu"}
+    if find:
+        find_learning_rate(network, images, steps=10, **given)
+    else:
+        fit(network, images, None, **given)
+    assert dtypes[:2] == [torch.bfloat16, torch.float32]  # two pixels are left, then one
+    assert set(zip(dtypes[::2], dtypes[1::2], strict=True)) == {(torch.bfloat16, torch.float32)}
+
+
+def test_padding_by_name_is_taken():
+    layer = nn.Conv2d(3, 4, 3, 2, padding="valid")
+    with sound_gradients(layer, device=CPU, precision="bfloat16"), torch.autocast("cpu", torch.bfloat16):
+        assert layer(torch.randn(2, 3, 3, 3)).dtype == torch.bfloat16
 
 
 def test_afterwards_on_gpus_and_in_evaluation_a_network_is_as_it_was():

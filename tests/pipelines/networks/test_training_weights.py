@@ -60,7 +60,7 @@ def tensors(answer: dict) -> dict[str, torch.Tensor]:
 
 
 def test_frozen_reproduces_the_head_on_extracted_features(pipeline, tuning, weights_file, tmp_path):
-    precision = ("--precision", "float32")  # in bfloat16 a network under autocast and a cast one round differently
+    precision = ("--precision", "float32")
     frozen = pipeline(*tuning, "--mode", "frozen", *precision, "--json").json
     words = ("fit-head", "--backbone", "test_resnet", "--weights", weights_file, *DATA, *SIZE)
     words = (*words, "--storage", "float32", *precision, "--json")
@@ -104,7 +104,14 @@ def test_a_head_that_is_fitted_twice_costs_its_features_once(pipeline, tuning, t
     assert seconds["total"] == pytest.approx(sum(value for phase, value in seconds.items() if phase != "total"))
 
 
+def test_what_nothing_trains_is_scored_in_float32_unless_it_is_told_otherwise(pipeline, tuning, tmp_path):
+    for given, expected in (((), "float32"), (("--precision", "bfloat16"), "bfloat16")):
+        run = pipeline(*tuning, "--mode", "frozen", *given, "--json").json["run"]
+        assert records.read(tmp_path / "workspace", run)["key"]["recipe_options"]["precision"] == expected
+
+
 def test_head_first_starts_at_the_frozen_head(pipeline, tuning, tmp_path):
+    tuning = (*tuning, "--precision", "float32")
     frozen = pipeline(*tuning, "--mode", "frozen", "--json").json
     still = pipeline(*tuning, *RECIPE, "--mode", "head-first", "--learning-rate", "1e-12", "--json").json
     moved = pipeline(*tuning, *RECIPE, "--mode", "head-first", "--learning-rate", "1e-3", "--json").json
