@@ -73,13 +73,28 @@ def eigenbasis(standardised: torch.Tensor, dtype: torch.dtype) -> Eigenbasis:
     """The eigenbasis of `standardised` [N, D], from the smaller of the two gram matrices, in `dtype`."""
     rows, columns = standardised.shape
     if rows >= columns:
-        values, vectors = torch.linalg.eigh((standardised.T @ standardised).to(dtype) / rows)
+        values, vectors = _eigh((standardised.T @ standardised).to(dtype) / rows)
         return Eigenbasis(vectors=vectors, values=values.clamp(min=0), complete=True)
-    values, left = torch.linalg.eigh((standardised @ standardised.T).to(dtype) / rows)
+    values, left = _eigh((standardised @ standardised.T).to(dtype) / rows)
     keep = values > values[-1] * rows * torch.finfo(dtype).eps
     values, left = values[keep], left[:, keep]
     vectors = (standardised.T.to(dtype) @ left) / (values * rows).sqrt()
     return Eigenbasis(vectors=vectors, values=values, complete=False)
+
+
+def _eigh(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ascending eigenvalues and eigenvectors of `gram`, in its dtype.
+
+    LAPACK may not converge in float32 where the eigenvalue 0 is there hundreds of times, as with as many constant
+    columns; in float64 it does.
+    """
+    try:
+        values, vectors = torch.linalg.eigh(gram)
+    except torch.linalg.LinAlgError:
+        if gram.dtype == torch.float64:
+            raise
+        values, vectors = (part.to(gram.dtype) for part in torch.linalg.eigh(gram.double()))
+    return values, vectors
 
 
 def cheap_dtype(features: torch.Tensor) -> torch.dtype:
