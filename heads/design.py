@@ -90,7 +90,7 @@ def _eigh(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """
     try:
         values, vectors = torch.linalg.eigh(gram)
-    except torch.linalg.LinAlgError:
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
         if gram.dtype == torch.float64:
             raise
         values, vectors = (part.to(gram.dtype) for part in torch.linalg.eigh(gram.double()))

@@ -145,7 +145,7 @@ def _scaled(answer: dict[str, Any]) -> str:
     if answer["temperature"] is None:
         return ""
     label = f"at temperature {answer['temperature']:.3g}"
-    return f"\n{label:<20}{answer['scaled_log_loss']:.4f}   calibration error {answer['scaled_calibration_error']:.4f}"
+    return f"\n{label:<19} {answer['scaled_log_loss']:.4f}   calibration error {answer['scaled_calibration_error']:.4f}"
 
 
 def _repeats(found: dict[str, Any] | None) -> list[str]:
