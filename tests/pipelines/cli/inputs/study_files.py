@@ -2,7 +2,6 @@
 
 from tests.pipelines.cli.inputs.case import Case
 
-
 CASES = [
     Case(
         "an empty study",
