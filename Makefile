@@ -1,11 +1,14 @@
 # make test   sets up .venv and runs the tests
-# make demo   sets up .venv and runs extract, fit-head and a small table
+# make test-avx2  runs the tests that depend on arithmetic as on a processor that has no more than AVX2
+# make demo   sets up .venv and runs the tour: extract, heads, networks, a search, the report
 # make check  ruff, pyright and import-linter
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: test demo check setup
+AVX2 := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2
+
+.PHONY: test test-avx2 demo check setup
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
@@ -15,6 +18,9 @@ $(READY): pyproject.toml constraints.txt
 
 test: $(READY)
 	$(BIN)/pytest -n auto --dist worksteal
+
+test-avx2: $(READY)
+	$(AVX2) $(BIN)/pytest -n auto --dist worksteal -m arithmetic
 
 demo: $(READY)
 	$(BIN)/pipeline demo

@@ -10,7 +10,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-BF16_FLAGS = {"amx_bf16", "avx512_bf16", "bf16"}
+# What a processor may compute bfloat16 with, the best first, and the first of oneDNN's instruction sets that use it.
+BF16_UNITS = {"amx_bf16": "AVX512_CORE_AMX", "avx512_bf16": "AVX512_CORE_BF16", "bf16": ""}
+# In ascending order, as ONEDNN_MAX_CPU_ISA names them (oneDNN, "CPU dispatcher control").
+ONEDNN_ISAS = (
+    *("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI", "AVX512_CORE_BF16"),
+    *("AVX512_CORE_FP16", "AVX10_1_512", "AVX512_CORE_AMX", "AVX512_CORE_AMX_FP16", "AVX10_1_512_AMX"),
+    *("AVX10_1_512_AMX_FP16", "AVX10_2_512", "AVX10_2_512_AMX_2"),
+)
 
 
 @dataclass(frozen=True)
@@ -36,12 +43,11 @@ def machine() -> Machine:
     """The facts about this machine, read once per process."""
     import psutil
 
-    flags = _processor_flags()
     return Machine(
         processor=_processor_name(),
         core_count=core_count(),
         memory_bytes=psutil.virtual_memory().total,
-        bf16_units=next((flag for flag in ("amx_bf16", "avx512_bf16", "bf16") if flag in flags), ""),
+        bf16_units=bf16_units(),
         cuda_device_count=cuda_device_count(),
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
@@ -55,9 +61,16 @@ def core_count() -> int:
     return os.cpu_count() or 1
 
 
+def bf16_units() -> str:
+    """What bfloat16 is computed with, "" for none: the best that the processor has and ONEDNN_MAX_CPU_ISA allows."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    allowed = ONEDNN_ISAS[: ONEDNN_ISAS.index(limit) + 1] if limit in ONEDNN_ISAS else ("", *ONEDNN_ISAS)
+    return next((unit for unit, isa in BF16_UNITS.items() if unit in _processor_flags() and isa in allowed), "")
+
+
 def processor_has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 in hardware; without that, bfloat16 is slower than float32."""
-    return bool(BF16_FLAGS & _processor_flags())
+    """Whether bfloat16 is multiplied in hardware; without that it is slower than float32."""
+    return bool(bf16_units())
 
 
 @functools.cache

@@ -31,6 +31,10 @@ class Standardisation:
         weights = theta[:-1].double() / self.scale[:, None]
         return weights, theta[-1].double() - self.mean @ weights
 
+    def unfold(self, weights: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        """The inverse of `fold`: `theta` float64 [D + 1, K] for standardised features."""
+        return torch.cat([weights * self.scale[:, None], (bias + self.mean @ weights)[None]])
+
 
 def standardisation(features: torch.Tensor, *, block_rows: int = 4096) -> Standardisation:
     """The mean and standard deviation of every column of `features` [N, D], in float64, in two passes.

@@ -22,6 +22,10 @@ from heads.space import Candidate, Primitive, Space, Split, nearest_in
 SOLVERS = ("path", "sklearn")
 # A point with a held-out loss this many times the best is fitted roughly: no rounding makes it the best.
 HOPELESS = 1.1
+# Points whose validation losses are this near the best are decided between in float64: with bfloat16 passes each of
+# two losses errs by up to 1.1e-3 of itself (measured with AMX).
+NEAR = 1.003
+NEAR_ACCURACY = 0.003
 C_GRID = tuple(float(C) for C in np.logspace(-6, 5, 45))
 
 
@@ -115,8 +119,7 @@ class LogisticSpace(Space):
         return len(self.c_grid)
 
     def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
-        careful = criterion != "log_loss"  # a point hopeless by its loss may still be the most accurate
-        points = self._path_points(split, careful) if self.solver == "path" else self._sklearn_points(split)
+        points = self._path_points(split, criterion) if self.solver == "path" else self._sklearn_points(split)
         for point, logits in points:
             yield Candidate(
                 options={"C": point.C, "solver": self.solver},
@@ -129,25 +132,31 @@ class LogisticSpace(Space):
                 },
             )
 
-    def _path_points(self, split: Split, careful: bool) -> Iterator[tuple[PathPoint, torch.Tensor]]:
-        """Every point of the path and its held-out logits; those say how carefully the next C is fitted."""
+    def _path_points(self, split: Split, criterion: str) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+        """Every point of the path and its validation logits; those near the best are refined before they are judged.
+
+        The loss so far says how carefully the next C is fitted. Judged by accuracy every point is fitted carefully,
+        for one that is hopeless by its loss may still be the most accurate.
+        """
         path = Path(split.features, split.targets, class_count=split.class_count)
-        held = split.held_features.double()  # folded weights can cancel large means of raw features
+        waiting: list[_Look] = []
         best = latest = float("inf")
         for C in self.c_grid:
-            point = path.fit(C, careful=careful or not latest > HOPELESS * best)
-            logits = torch.addmm(point.bias, held, point.weights)
-            losses = cross_entropy(logits, split.held_targets, reduction="none")
-            latest = float(losses.clamp(max=ROW_LOSS_LIMIT).mean())
+            hopeless = criterion == "log_loss" and latest > HOPELESS * best
+            if hopeless:  # what is near the best is known
+                yield from _refined(path, waiting, split, criterion)
+                waiting = []
+            waiting.append(_look(path.fit(C, careful=not hopeless), split))
+            latest = waiting[-1].log_loss
             best = min(best, latest)
-            yield point, logits
+        yield from _refined(path, waiting, split, criterion)
 
     def _sklearn_points(self, split: Split) -> Iterator[tuple[PathPoint, torch.Tensor]]:
         for C in self.c_grid:
             point = fit_sklearn(
                 split.features, split.targets, class_count=split.class_count, C=C, tolerance=1e-4, limit=5000
             )
-            yield point, torch.addmm(point.bias, split.held_features.double(), point.weights)
+            yield point, _look(point, split).logits
 
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> LogisticHead:
         return LogisticHead(**options, device=device)  # type: ignore[arg-type]
@@ -162,6 +171,41 @@ class LogisticSpace(Space):
                 "Give one C, or hold out a validation part."
             )
         return {"C": next(iter(self.c_grid)), "solver": self.solver}
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A point of the path and what it says of the validation rows: logits float64 [M, K], their loss and accuracy."""
+
+    point: PathPoint
+    logits: torch.Tensor
+    log_loss: float
+    accuracy: float
+
+
+def _look(point: PathPoint, split: Split) -> _Look:
+    logits = torch.addmm(point.bias, split.held_features.double(), point.weights)  # folded weights cancel large means
+    losses = cross_entropy(logits, split.held_targets, reduction="none").clamp(max=ROW_LOSS_LIMIT)
+    accuracy = (logits.argmax(1) == split.held_targets).double().mean()
+    return _Look(point, logits, float(losses.mean()), float(accuracy))
+
+
+def _refined(path: Path, looks: list[_Look], split: Split, criterion: str) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+    """Each point of `looks` with its logits; where several are near the best of them, those are refined."""
+    near = _near(looks, criterion)
+    refined = path.refine([look.point for look in near]) if len(near) > 1 else []
+    better = {point.C: _look(point, split) for point in refined}
+    for look in looks:
+        one = better.get(look.point.C, look)
+        yield one.point, one.logits
+
+
+def _near(looks: list[_Look], criterion: str) -> list[_Look]:
+    if criterion == "accuracy":
+        highest = max((look.accuracy for look in looks), default=0.0)
+        return [look for look in looks if look.accuracy >= highest - NEAR_ACCURACY]
+    least = min((look.log_loss for look in looks), default=0.0)
+    return [look for look in looks if look.log_loss <= NEAR * least]
 
 
 def checked_c(C: float) -> float:

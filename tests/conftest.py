@@ -25,6 +25,11 @@ from extract.memory import CLEAR_REFS
 hypothesis.settings.register_profile("shared machine", deadline=None)  # whose moments of silence are nobody's fault
 hypothesis.settings.load_profile("shared machine")
 
+# Folders of tests that compute with features or networks: what they find must hold for every instruction set.
+ARITHMETIC = (
+    *("extract/", "heads/", "finetune/"),
+    *(f"pipelines/{name}/" for name in ("frozen", "networks", "predict", "search")),
+)
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -43,7 +48,14 @@ class Ended:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests come first, so that no worker is left with one at the end while the other has nothing to do."""
+    """Marks the tests whose results depend on arithmetic, by folder, and puts long tests first.
+
+    A worker would else be left with a long one at the end while the other has nothing to do.
+    """
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).as_posix().startswith(ARITHMETIC):
+            item.add_marker("arithmetic")
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 

@@ -44,6 +44,29 @@ def test_a_driver_older_than_torch_was_built_for_shows_no_device(monkeypatch, ve
         machine.cuda_device_count.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("flags", "limit", "expected"),
+    [
+        ("amx_bf16 avx512_bf16", None, "amx_bf16"),
+        ("amx_bf16 avx512_bf16", "AVX512_CORE_AMX", "amx_bf16"),
+        ("amx_bf16 avx512_bf16", "avx512_core_bf16", "avx512_bf16"),
+        ("amx_bf16 avx512_bf16", "AVX512_CORE", ""),
+        ("avx512_bf16", "AVX2", ""),
+        ("avx512_bf16", "DEFAULT", "avx512_bf16"),
+        ("bf16", None, "bf16"),
+        ("avx2", None, ""),
+    ],
+)
+def test_bfloat16_units_are_those_that_onednn_may_use(monkeypatch, flags, limit, expected):
+    monkeypatch.setattr(machine, "_processor_flags", lambda: frozenset(flags.split()))
+    if limit is None:
+        monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    else:
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert machine.bf16_units() == expected
+    assert machine.processor_has_bfloat16() == bool(expected)
+
+
 def test_torch_s_own_cuda_version_is_read_without_importing_it():
     assert machine._cuda_of_torch() == (int(torch.version.cuda.split(".")[0]) if torch.version.cuda else None)
 

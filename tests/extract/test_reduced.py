@@ -39,7 +39,9 @@ def test_bfloat16_features_point_where_float32_features_point(cifar_dir, simulat
     images = images[[*range(8), 367, 1503, 1556, 2624]]  # the last four are the hardest of the first 3,000
     exact = features(images, precision="float32", image_size=224)
     reduced = features(images, precision="bfloat16", image_size=224, simulated=simulated)
-    assert torch.nn.functional.cosine_similarity(exact, reduced).min() > 0.999
+    # 0.9990 with AMX, 0.99903 with AVX-512, 0.9991 simulated: these four images are the worst of 3,000, and processors
+    # sum in different orders, which moves them by some 1e-4. Rounded plainly, they have 0.987.
+    assert torch.nn.functional.cosine_similarity(exact, reduced).min() > 0.9985
 
 
 def test_the_first_stages_of_an_efficientnet_stay_in_float32_and_the_rest_does_not(with_statistics):
