@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from extract.disk import disk_errors
 from extract.errors import DamagedFile, InvalidInput, Unavailable
 from extract.images import ImageSet, Pixels, Split
+from extract.locks import Lock
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,12 @@ def download(name: str, data_dir: Path) -> Path:
     It is unpacked beside its place and moved there whole; of two processes that want it, one downloads it.
     """
     import torchvision
-    from filelock import FileLock
 
     kind = {"cifar10": torchvision.datasets.CIFAR10, "cifar100": torchvision.datasets.CIFAR100}[name]
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(data_dir / f".{name}.lock"):
+        with disk_errors(data_dir):
+            data_dir.mkdir(parents=True, exist_ok=True)
+        with disk_errors(data_dir), Lock(data_dir / f".{name}.lock"):
             if not is_in(name, data_dir):
                 with tempfile.TemporaryDirectory(dir=data_dir, prefix=f".{name}.") as place:
                     kind(place, download=True)

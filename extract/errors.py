@@ -8,6 +8,9 @@
 
   * `Unavailable`: something outside (a hub, a compiler, a driver) that is needed and not there.
 
+  * `StorageError`: a disk that is full; `NotWritable`, also an `InvalidInput`, for a place that refuses to be written.
+    Neither says anything about what was asked: with room again, the same command goes on.
+
 Messages say what must hold, what came, and what to do:
 `{thing} must be {expected}; got {actual!r}. {remedy}.`
 """
@@ -30,6 +33,14 @@ class InvalidInput(PipelineError, ValueError):
 
 class DamagedFile(InvalidInput):
     """A file that is truncated, altered, half written, foreign or of another schema."""
+
+
+class StorageError(PipelineError):
+    """A disk that is full or refuses to be written."""
+
+
+class NotWritable(InvalidInput, StorageError):
+    """A place that must not be written: of somebody else, or mounted for reading only."""
 
 
 class Unavailable(PipelineError):

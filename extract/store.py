@@ -28,6 +28,7 @@ from extract.layout import (
     content_digest,
     encoded_ids,
 )
+from extract.locks import Lock
 
 HEADER = ("spec", "digest", "versions", "class_names", "skipped_ids", "engine")
 Opened = Any  # h5py.File: its own types make every item a union of all that a file may hold
@@ -109,7 +110,7 @@ class FeatureWriter:
         seal.write(self._partial, schema=SCHEMA, complete=True, regions=regions)
 
     def _can_resume(self) -> bool:
-        if not self._partial.exists():
+        if not self._partial.is_file() or self._partial.is_symlink():  # a link would be written to wherever it leads
             return False
         found = seal.read(self._partial)
         if found is None or seal.broken(self._partial, found):
@@ -240,9 +241,7 @@ class FeatureFile:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Holds the lock beside `path` while its body runs; another process that wants it waits until it ends."""
-    from filelock import FileLock
-
-    with disk_errors(path), FileLock(path.with_name(path.name + ".lock")):
+    with Lock(path.with_name(path.name + ".lock")):
         yield
 
 

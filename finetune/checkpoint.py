@@ -6,13 +6,13 @@ One file: a line with the format and the sha256 of what follows, then torch's ow
 
 import hashlib
 import io
-import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from extract.disk import write_file
 from extract.errors import DamagedFile, InvalidInput
 
 NAME = "checkpoint.pt"
@@ -27,15 +27,9 @@ def save(folder: Path, state: State) -> Path:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getbuffer()
-    path = folder / NAME
-    temporary = folder / f"{NAME}.partial"
-    with temporary.open("wb") as file:
-        file.write(FORMAT + hashlib.sha256(content).hexdigest().encode() + b"\n")
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    return path
+    head = FORMAT + hashlib.sha256(content).hexdigest().encode() + b"\n"
+    write_file(folder / NAME, head, content)
+    return folder / NAME
 
 
 def load(folder: Path, *, spec_digest: str, class_names: tuple[str, ...]) -> State | None:

@@ -5,6 +5,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from extract.disk import write_file
+
 NAME = "history.jsonl"
 PLATEAU_EPOCHS = 5
 PLATEAU_FACTOR = 0.1
@@ -48,12 +50,4 @@ def plateau_factor(history: Sequence[Row]) -> float:
 def write(folder: Path, history: Sequence[Row]) -> None:
     """Makes the file of `folder` hold these rows and no others, as JSON lines."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{NAME}.partial"
-    partial.write_text("".join(json.dumps(row) + "\n" for row in history))
-    partial.replace(folder / NAME)
-
-
-def append(folder: Path, row: Row) -> None:
-    """Adds one line to the file of `folder`."""
-    with (folder / NAME).open("a") as file:
-        file.write(json.dumps(row) + "\n")
+    write_file(folder / NAME, "".join(json.dumps(row) + "\n" for row in history).encode())

@@ -30,14 +30,13 @@ class Keeper:
             notice(f"training goes on after epoch {len(trainer.rows)} of {trainer.recipe.epochs}")
         return state is not None
 
-    def keep(self, row: history.Row | None = None) -> None:
-        """Writes the checkpoint, and then `row` as the newest of the history file."""
+    def keep(self) -> None:
+        """Writes the checkpoint, and then the history file."""
         if self._folder is None or distributed.rank():
             return
         names = {"spec_digest": self._spec_digest, "class_names": list(self._class_names)}
         checkpoint.save(self._folder, {**names, **self._trainer.state()})
-        if row is not None:
-            history.append(self._folder, row)
+        history.write(self._folder, self._trainer.rows)
 
     def what_is_kept(self) -> str:
         """What a training that ends early leaves, as a sentence."""

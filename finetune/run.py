@@ -102,7 +102,7 @@ class Run:
         self._first_step = 0
         row = self._judged(epoch, trainer.epoch_seconds)
         trainer.epoch_seconds = 0.0
-        self._keeper.keep(row)
+        self._keeper.keep()
         self._record(row)
         self._tell(epoch.totals, row)
         self._clock = time.perf_counter()

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from extract.disk import write_files
 from extract.errors import DamagedFile, InvalidInput
 from heads.base import Head
 from heads.catalogue import head_class
@@ -49,7 +49,7 @@ def save(head: Head, directory: str | os.PathLike[str], *, recipe: dict[str, Any
     }
     text = _json({**sidecar, "sidecar_sha256": _digest(sidecar)})
     folder.mkdir(parents=True, exist_ok=True)
-    _replace_all(folder, {WEIGHTS_NAME: weights, SIDECAR_NAME: text.encode()})
+    write_files({folder / WEIGHTS_NAME: weights, folder / SIDECAR_NAME: text.encode()})
     return folder
 
 
@@ -132,22 +132,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise _damaged(path, "a file", "nothing there") from error
-
-
-def _replace_all(folder: Path, contents: dict[str, bytes]) -> None:
-    """Writes every file of `contents` under its name in `folder`, or, where one cannot be written, none."""
-    temporaries = {folder / f"{name}.{uuid.uuid4().hex}.partial": folder / name for name in contents}
-    try:
-        for temporary, content in zip(temporaries, contents.values(), strict=True):
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        for temporary, path in temporaries.items():
-            temporary.replace(path)
-    finally:
-        for temporary in temporaries:
-            temporary.unlink(missing_ok=True)
 
 
 def _damaged(path: Path, expected: str, actual: str) -> DamagedFile:

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from extract.disk import TEMPORARY
 from extract.errors import InvalidInput
+from extract.locks import Lock
 from pipelines import records
 from pipelines.frozen.features import FILE_NAME
 
@@ -27,6 +27,7 @@ UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 QUIET_SECONDS = 3600.0  # what was written later than this ago may belong to a running process
 _RUN = "[0-9a-f]{12}"
 _LEFT = (
+    rf"(.+/)?[^/]+{TEMPORARY}",
     rf"features/({FILE_NAME}\.(partial|lock)|\.writable)",
     rf"(runs|checkpoints)/{_RUN}(/.+)?\.(partial|lock)",
     rf"checkpoints/{_RUN}/[^/]+\.partial/.+",  # a copy that was killed
@@ -150,16 +151,14 @@ def _held(kept: Kept) -> Iterator[bool]:
     if not lock_path.exists():
         yield quiet or kept.kind == FEATURES
         return
-    lock = FileLock(lock_path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+    lock = Lock(lock_path)
+    if not lock.take(within=0.0):
         yield False
         return
     try:
         yield quiet or kept.path.suffix in (".lock", ".h5") or _is_half_made(kept.path)
     finally:
-        lock.release()
+        lock.free()
 
 
 def _lock_of(kept: Kept) -> Path:

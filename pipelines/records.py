@@ -8,14 +8,13 @@ is broken, foreign or of another schema is refused (`read`) or reported (`read_a
 import hashlib
 import json
 import math
-import os
 import re
-import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from extract.disk import write_file
 from extract.errors import DamagedFile, InvalidInput, unknown
 
 if TYPE_CHECKING:
@@ -164,19 +163,6 @@ def is_whole(workspace: Path, run: str, files: Mapping[str, str]) -> bool:
     except InvalidInput:
         return False
     return done and all((place / name).is_file() and sha256(place / name) == digest for name, digest in files.items())
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Writes `content` under a temporary name, makes it durable, and gives it its name."""
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

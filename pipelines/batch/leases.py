@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from extract.locks import Lock
 
 POLL_SECONDS = 0.2
 
@@ -30,18 +30,15 @@ def leased(devices: Sequence[str]) -> Iterator[str]:
     try:
         yield device
     finally:
-        lock.release()
+        lock.free()
 
 
-def _first_free(devices: Sequence[str]) -> tuple[str, FileLock]:
+def _first_free(devices: Sequence[str]) -> tuple[str, Lock]:
     while True:
         for device in devices:
-            lock = FileLock(lock_file(device))
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                continue
-            return device, lock
+            lock = Lock(lock_file(device))
+            if lock.take(within=0.0):
+                return device, lock
         time.sleep(POLL_SECONDS)
 
 

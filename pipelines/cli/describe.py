@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from finetune.options import NORMS, STEMS
+from pipelines import writable
 from pipelines.cli import network_options, options
 from pipelines.cli.show import table
 
@@ -78,7 +79,7 @@ def _draw(described: Any, path: Path) -> None:
         raise InvalidInput(f"drawing must be a file that ends in .svg; got {path.name!r}. Name it so.")
     if not path.parent.is_dir():
         raise InvalidInput(f"drawing must lie in a directory that exists; got {str(path)!r}. Make the directory first.")
-    path.write_text(drawing(described), encoding="utf-8")
+    writable.write("drawing", path, drawing(described))
 
 
 def _text(described: Any) -> str:

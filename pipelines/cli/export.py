@@ -36,7 +36,7 @@ def export_command(
     if output is not None and not output.parent.is_dir():
         raise InvalidInput(f"output must be in a folder that exists; got {str(output)!r}. Make the folder first.")
     if output is not None:
-        writable.check("output", output, replaced=True)
+        writable.check("output", output, stream=False)
     one, record = classify.classifier(run_name, context=run.context(), weights=weights)
     path = output or records.folder(run.workspace, record["run"]) / "model.onnx"
     written = export.export(one, path, run=record["run"], calibrated=calibrated)

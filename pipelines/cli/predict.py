@@ -1,13 +1,14 @@
 """`pipeline predict`: classes of raw images, by a kept run."""
 
 import csv
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from extract.errors import InvalidInput
 from extract.runtime import Stopwatch
+from pipelines import writable
 from pipelines.cli import options
 from pipelines.specs.values import one_of
 
@@ -46,7 +47,6 @@ def predict_command(
     images get exactly the logits that the run was scored by.
     """
     one_of("on-bad-image", on_bad_image, ("error", "skip"))
-    from pipelines import writable
     from pipelines.predict import classify
 
     if csv_file is not None:
@@ -83,12 +83,8 @@ def _text(found: "Predictions") -> str:
 def _write_csv(path: Path, found: "Predictions") -> None:
     count = max((len(one.top) for one in found.images), default=1)
     header = ["path"] + [f"{part}_{rank}" for rank in range(1, count + 1) for part in ("class", "probability")]
-    try:
-        with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-            table = csv.writer(file)
-            table.writerow(header)
-            table.writerows([str(one.path), *(part for pair in one.top for part in pair)] for one in found.images)
-    except OSError as error:
-        raise InvalidInput(
-            f"csv file must be a file that can be written; got {str(path)!r} ({error.strerror}). Name another."
-        ) from error
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(header)
+    table.writerows([str(one.path), *(part for pair in one.top for part in pair)] for one in found.images)
+    writable.write("csv file", path, text.getvalue())

@@ -1,12 +1,13 @@
 """`pipeline runs`: what has been run in this workspace."""
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
 import click
 
-from extract.errors import InvalidInput
+from pipelines import writable
 from pipelines.cli import options
 from pipelines.cli.show import duration, size, table
 
@@ -69,12 +70,8 @@ def _rate(share: float | None) -> str:
 def _write(path: Path, found: list[dict[str, Any]]) -> None:
     from pipelines.table import COLUMNS
 
-    try:
-        with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(found)
-    except OSError as error:
-        raise InvalidInput(
-            f"csv file must be one that can be written; got {str(path)!r} ({error.strerror}). Name another."
-        ) from error
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows(found)
+    writable.write("csv file", path, text.getvalue())

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from extract.disk import write_file
 from extract.weights import SOURCES
 from pipelines import records
 
@@ -53,7 +54,7 @@ def remember(workspace: Path, record: dict[str, Any], *, weights: str) -> None:
         return
     path = _path(workspace, record["content"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    records.write_file(path, json.dumps(asdict(known)).encode())
+    write_file(path, json.dumps(asdict(known)).encode())
 
 
 def _seconds(workspace: Path, record: dict[str, Any]) -> float | None:

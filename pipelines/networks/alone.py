@@ -4,8 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from extract.locks import Lock
 from pipelines.networks import processes
 
 ATTEMPT_SECONDS = 60.0  # torch gives up processes of a group that hear nothing for longer than some minutes
@@ -18,24 +17,15 @@ def alone(folder: Path, *, notice: Callable[[str], None]) -> Iterator[None]:
     Another process that holds it is waited for, of which `notice` hears. Of processes that train together the
     first one holds the lock, and the others wait with it.
     """
-    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
+    lock = Lock(folder.with_name(f"{folder.name}.lock"))
     if processes.rank() == 0:
         folder.parent.mkdir(parents=True, exist_ok=True)
-    if not processes.first_says(lambda: _is_taken(lock, within=0.0)):
+    if not processes.first_says(lambda: lock.take(within=0.0)):
         if processes.rank() == 0:
             notice(f"another process trains {folder.name} already; waiting until it ends")
-        while not processes.first_says(lambda: _is_taken(lock, within=ATTEMPT_SECONDS)):
+        while not processes.first_says(lambda: lock.take(within=ATTEMPT_SECONDS)):
             pass
     try:
         yield
     finally:
-        lock.release()  # nothing where it is not held
-
-
-def _is_taken(lock: FileLock, *, within: float) -> bool:
-    """Whether the lock is held by this process now, after waiting at most `within` seconds for it."""
-    try:
-        lock.acquire(timeout=within)
-    except Timeout:
-        return False
-    return True
+        lock.free()  # nothing where it is not held

@@ -11,10 +11,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from extract.disk import write_files
 from extract.errors import DamagedFile
 from extract.layout import canonical_json
 from extract.transforms import Preprocessing
-from pipelines import records
 
 SCHEMA = 1
 WEIGHTS_NAME = "network.safetensors"
@@ -50,8 +50,7 @@ def keep(network: nn.Module, folder: Path, *, sidecar: Sidecar) -> None:
     }
     text = json.dumps({**values, "sidecar_sha256": _digest(values)}, indent=1, ensure_ascii=False)
     folder.mkdir(parents=True, exist_ok=True)
-    records.write_file(folder / WEIGHTS_NAME, weights)
-    records.write_file(folder / SIDECAR_NAME, text.encode())
+    write_files({folder / WEIGHTS_NAME: weights, folder / SIDECAR_NAME: text.encode()})
 
 
 def sidecar(folder: Path) -> Sidecar:

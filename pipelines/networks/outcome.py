@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import heads
+from extract.disk import write_file
 from extract.machine import machine, package_versions
 from extract.store import locked
 from finetune import engine, networks
@@ -83,7 +84,7 @@ def keep(key: NetworkKey, result: Result, *, peak_memory_bytes: int | None, work
             records.keep_logits(folder / records.AVERAGED_NAME, result.averaged, labels=result.labels)
             names.append(records.AVERAGED_NAME)
         lines = "".join(json.dumps(records.finite(row)) + "\n" for row in result.chosen.history)
-        records.write_file(folder / HISTORY_NAME, lines.encode())
+        write_file(folder / HISTORY_NAME, lines.encode())
         record = _record(key, result) | {"peak_memory_bytes": peak_memory_bytes}
         record["bytes"] = (folder / kept.WEIGHTS_NAME).stat().st_size
         record["files"] = {one: records.sha256(folder / one) for one in names}

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from extract.errors import InvalidInput, PipelineError, Unavailable
+from extract.disk import replacing
+from extract.errors import PipelineError, Unavailable
 from pipelines import writable
 from pipelines.predict.classify import Classifier, Graph, divisor
 
@@ -50,16 +51,12 @@ def export(one: Classifier, path: Path, *, run: str, calibrated: bool = False) -
     does not give what torch gives.
     """
     require(*NEEDED)
-    writable.check("output", path, replaced=True)
+    writable.check("output", path, stream=False)
     graph = one.graph()
     module = Probabilities(graph.module, divisor(one, calibrated=calibrated)).eval()
-    temporary = path.with_name(path.name + ".partial")
-    try:
+    with replacing(path) as temporary:
         _write(module, graph, path=temporary, facts={"run": run, "classes": json.dumps(list(one.class_names))})
         difference = _difference(module, graph, path=temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     shape = ("N", 3, graph.height, graph.width)
     return Exported(path, path.stat().st_size, shape, one.class_names, difference)
 
@@ -98,12 +95,7 @@ def _write(module: nn.Module, graph: Graph, *, path: Path, facts: dict[str, str]
         ) from error
     model = program.model_proto
     onnx.helper.set_model_props(model, facts)
-    try:
-        onnx.save(model, path)
-    except OSError as error:  # the disk is full
-        raise InvalidInput(
-            f"output must be a file that can be written; got {str(path)!r} ({error.strerror}). Name another."
-        ) from error
+    onnx.save(model, path)
 
 
 def _reason(error: Exception) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from altair.utils.schemapi import debug_mode
 
 from extract.errors import InvalidInput
-from pipelines import records
+from pipelines import records, writable
 from pipelines.report import (
     architectures,
     calibration,
@@ -103,9 +103,9 @@ def _figures(sections: list[Section], folder: Path | None, progress: Callable[[i
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        records.write_file(path, text.encode())
     except OSError as error:
         raise InvalidInput(
             f"report must go to a file that can be written; got {str(path)!r} ({error.strerror}). "
             "Name another with --output."
         ) from error
+    writable.write("report", path, text)

@@ -8,7 +8,7 @@ import altair as alt
 
 from extract.errors import InvalidInput
 from pipelines import writable
-from pipelines.report import epochs, theme
+from pipelines.report import epochs, static, theme
 from pipelines.report.epochs import Chart
 from pipelines.report.verdict import judge
 
@@ -33,13 +33,8 @@ def write(path: Path, record: Mapping[str, Any], *, few_labels: Sequence[Mapping
         )
     style = {**theme.config(), "background": theme.PAPER}
     chart = alt.vconcat(*rows, title=record["name"], config=style, padding=16).resolve_scale(color="independent")
-    kind: Any = path.suffix[1:].lower()
-    try:
-        chart.save(path, format=kind, scale_factor=2 if kind == "png" else 1)
-    except OSError as error:
-        raise InvalidInput(
-            f"plot must be a file that can be written; got {str(path)!r} ({error.strerror}). Name another."
-        ) from error
+    kind = path.suffix[1:].lower()
+    writable.write("plot", path, static.drawn(chart, kind, scale=2 if kind == "png" else 1))
 
 
 def check(path: Path) -> None:

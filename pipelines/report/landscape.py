@@ -7,6 +7,7 @@ from typing import Any
 
 import altair as alt
 
+from extract.disk import write_file
 from extract.errors import InvalidInput
 from extract.images import ImageSet, stratified_rows
 from pipelines import records
@@ -99,7 +100,7 @@ def _computed(
     )
     values = {"steps": list(found.steps), "loss": [list(row) for row in found.loss]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    records.write_file(path, json.dumps(values).encode())
+    write_file(path, json.dumps(values).encode())
     return values
 
 

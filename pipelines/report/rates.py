@@ -7,6 +7,7 @@ import altair
 
 from extract.errors import InvalidInput
 from pipelines import writable
+from pipelines.report import static
 
 KINDS = (".svg", ".png", ".html", ".json")
 
@@ -25,12 +26,7 @@ def draw(path: Path, *, rates: Sequence[float], losses: Sequence[float], suggest
     )
     mark = altair.Chart(altair.InlineData(values=[{"rate": suggested}])).mark_rule(strokeDash=[4, 4]).encode(x="rate:Q")
     chart = altair.layer(line, mark, title=f"suggested: {suggested:.2g}")
-    try:
-        chart.properties(width=480, height=300).save(str(path))
-    except OSError as error:
-        raise InvalidInput(
-            f"plot must be a file that can be written; got {str(path)!r} ({error.strerror}). Name another."
-        ) from error
+    writable.write("plot", path, static.drawn(chart.properties(width=480, height=300), path.suffix[1:]))
 
 
 def check(path: Path) -> None:

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 import optuna
-from filelock import FileLock, Timeout
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from extract.errors import DamagedFile
+from extract.locks import Lock
 from pipelines.search.space import Choices, Range, Space
 
 STARTUP_TRIALS = 8  # drawn at random before the model of good parameters begins to choose
@@ -41,7 +41,7 @@ class Journal:
         self._folder, self._seed = folder.resolve(), seed
         self._distributions = {option: _distribution(entry) for option, entry in space.items()}
         self._space = space
-        self._lease: FileLock | None = None
+        self._lease: Lock | None = None
         (self._folder / "leases").mkdir(parents=True, exist_ok=True)
         path = self._folder / "journal.log"
         with self._locked():
@@ -78,7 +78,7 @@ class Journal:
     def leave(self, trial: Trial) -> None:
         """Frees the lease of a trial that this process stops running; unended, it is taken over by the next."""
         if self._lease is not None:
-            self._lease.release()
+            self._lease.free()
             self._lease = None
         if self.trials()[trial.number].state.is_finished():
             self._lease_path(trial.number).unlink(missing_ok=True)
@@ -140,27 +140,25 @@ class Journal:
         self.study.sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed)
 
     def _take(self, number: int) -> bool:
-        lease = FileLock(self._lease_path(number))
-        try:
-            lease.acquire(blocking=False)
-        except Timeout:
+        lease = Lock(self._lease_path(number))
+        if not lease.take(within=0.0):
             return False
         self._lease = lease
         return True
 
     def _is_free(self, number: int) -> bool:
+        lease = Lock(self._lease_path(number))
         try:
-            with FileLock(self._lease_path(number), blocking=False):
-                return True
-        except Timeout:
-            return False
+            return lease.take(within=0.0)
+        finally:
+            lease.free()
 
     def _lease_path(self, number: int) -> Path:
         return self._folder / "leases" / f"{number}.lock"
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with FileLock(self._folder / "trials.lock"):
+        with Lock(self._folder / "trials.lock"):
             yield
 
 
@@ -194,17 +192,17 @@ class _MendingLock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._lock = Lock(path.with_name(path.name + ".lock"))
 
     def acquire(self) -> bool:
         """Waits for the lock."""
-        self._lock.acquire()
+        self._lock.take()
         _cut_torn_line(self._path)
         return True
 
     def release(self) -> None:
         """Frees the lock."""
-        self._lock.release()
+        self._lock.free()
 
 
 def _cut_torn_line(path: Path) -> None:

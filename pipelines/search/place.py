@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
+from extract.disk import write_file
 from extract.errors import DamagedFile, InvalidInput, PipelineError
 from extract.layout import canonical_json
-from pipelines import records
+from extract.locks import Lock
 from pipelines.search.space import Space, as_json
 
 DEFINITION = "search.json"
@@ -77,9 +76,9 @@ def begin(folder: Path, definition: Definition) -> None:
     """Makes the folder and keeps the definition there; `is_begun` decides between two that begin at once."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "begin.lock"):
+        with Lock(folder / "begin.lock"):
             if not is_begun(folder, definition):
-                records.write_file(folder / DEFINITION, definition.text())
+                write_file(folder / DEFINITION, definition.text())
     except OSError as error:
         raise PipelineError(f"search must be able to write {str(folder)!r}; got {error.strerror}.") from error
 

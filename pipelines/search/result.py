@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
+from extract.disk import write_file
 from extract.errors import PipelineError
+from extract.locks import Lock
 from pipelines import records
 from pipelines.context import Context
 from pipelines.search import place
@@ -32,7 +32,7 @@ def settled(folder: Path, journal: Journal, subject: Subject, context: Context) 
 
     Raises `PipelineError` where no trial was completed; the result is written all the same.
     """
-    with FileLock(folder / "winner.lock"):
+    with Lock(folder / "winner.lock"):
         found = _gathered(folder, journal, subject)
         if found["best"] is None:
             _write(folder, found)
@@ -115,7 +115,7 @@ def _without_winner(found: dict[str, Any]) -> str:
 
 def _write(folder: Path, found: dict[str, Any]) -> None:
     text = json.dumps(records.finite(found), ensure_ascii=False, allow_nan=False)
-    records.write_file(folder / place.RESULT, (text + "\n").encode())
+    write_file(folder / place.RESULT, (text + "\n").encode())
 
 
 def _charge(workspace: Path, run: str, *, folder: Path, found: dict[str, Any]) -> None:

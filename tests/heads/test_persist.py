@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from extract.errors import DamagedFile, InvalidInput
+from extract.errors import DamagedFile, InvalidInput, StorageError
 from heads.logistic import LogisticHead
 from heads.neighbours import NeighbourHead
 from heads.persist import SIDECAR_NAME, WEIGHTS_NAME, load, save
@@ -151,7 +151,7 @@ def test_a_write_that_fails_leaves_the_old_head_and_nothing_else(kept, blobs, mo
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("heads.persist.os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr("extract.disk.os.fsync", full)
+    with pytest.raises(StorageError, match="No space"):
         save(LogisticHead(10.0).fit(*blobs), folder, recipe={})
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -2,10 +2,11 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 import pytest
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInput, StorageError
 from pipelines import writable
 
 
@@ -36,8 +37,34 @@ def test_a_pipe_is_not_opened(tmp_path):
 def test_a_file_that_is_replaced_needs_a_folder_that_can_be_written(tmp_path, monkeypatch):
     path = tmp_path / "old.onnx"
     path.touch()
-    writable.check("output", path, replaced=True)
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: (_ for _ in ()).throw(OSError(30, "Read-only")))
     writable.check("output", path)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: (_ for _ in ()).throw(OSError(30, "Read-only")))
     with pytest.raises(InvalidInput, match="Read-only"):
-        writable.check("output", path, replaced=True)
+        writable.check("output", path)
+
+
+def test_a_file_of_the_users_is_whole_or_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(StorageError, match=r"table\.csv.*Free some space"):
+        writable.write("csv file", path, "new")
+    assert [one.read_text() for one in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with a name")
+def test_a_pipe_stays_a_pipe(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    writable.write("csv file", path, "a,b\n")
+    assert os.read(reader, 100) == b"a,b\n"
+    assert path.is_fifo()
+    os.close(reader)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="needs /dev/null")
+def test_a_device_will_do_where_a_pipe_will_and_is_never_replaced():
+    writable.check("csv file", Path("/dev/null"))
+    with pytest.raises(InvalidInput):
+        writable.check("output", Path("/dev/null"), stream=False)

@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import save
 
 from extract import digits
+from extract.disk import write_file
 from heads.metrics import scores
 from pipelines import records
 
@@ -97,7 +98,7 @@ def put(workspace: Path, made: tuple[Made, np.ndarray]) -> str:
     folder = records.folder(workspace, record["run"])
     folder.mkdir(parents=True, exist_ok=True)
     content = save({"logits": table, "labels": LABELS.astype(np.int64)})
-    records.write_file(folder / records.LOGITS_NAME, content)
+    write_file(folder / records.LOGITS_NAME, content)
     records.write(workspace, {**record, "files": {records.LOGITS_NAME: hashlib.sha256(content).hexdigest()}})
     return record["run"]
 

@@ -1,0 +1,142 @@
+"""Locks between processes: a file that the system unlocks when its holder dies, whatever it dies of."""
+
+import contextlib
+import errno
+import os
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from extract.disk import FORBIDDEN, disk_errors
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+POLL_SECONDS = 0.05
+HELD = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)
+LACKING = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+_said: list[str] = []  # told once a process
+
+
+class NoLocks(UserWarning):
+    """A file system that has no locks, on which two processes at once are not kept apart."""
+
+
+class Lock:
+    """The lock file at `path`; `shared` locks exclude only those that are not.
+
+    As a context manager it waits; `waiting()` is called once if it has to. Where the file system has no locks it is
+    given all the same, with a warning (`NoLocks`), once a process. A shared one is given where nothing can be written.
+    """
+
+    def __init__(self, path: Path, *, shared: bool = False, waiting: Callable[[], object] | None = None) -> None:
+        self.path, self._shared, self._waiting = path, shared, waiting
+        self._descriptor: int | None = None
+        self._is_held = False
+
+    def __enter__(self) -> "Lock":
+        if not self.take(within=0.0):
+            if self._waiting is not None:
+                self._waiting()
+            self.take()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.free()
+
+    def take(self, *, within: float | None = None) -> bool:
+        """Whether it is held now, after waiting at most `within` seconds (None: as long as it takes).
+
+        It waits in short steps, so that a signal is obeyed meanwhile.
+        """
+        deadline = None if within is None else time.monotonic() + within
+        while not self._taken():
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        return True
+
+    def free(self) -> None:
+        """Frees it; nothing where it is not held."""
+        descriptor, self._descriptor, self._is_held = self._descriptor, None, False
+        if descriptor is None:
+            return
+        with contextlib.suppress(OSError):
+            _unlock(descriptor)  # by itself it would stay locked as long as a forked child has it open
+        os.close(descriptor)
+
+    def _taken(self) -> bool:
+        if self._is_held:
+            return True
+        with disk_errors(self.path):
+            descriptor = self._opened()
+        if descriptor is None:
+            self._is_held = True
+            return True
+        try:
+            if self._locked(descriptor) and _is_at(self.path, descriptor):
+                self._descriptor, descriptor, self._is_held = descriptor, None, True
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+        return self._is_held
+
+    def _opened(self) -> int | None:
+        """The lock file, open; None where a shared lock needs none, since nobody can write there."""
+        flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+        try:
+            return os.open(self.path, flags | os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            if not self._shared or error.errno not in FORBIDDEN:
+                raise
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            return os.open(self.path, flags | os.O_RDONLY)
+        return None
+
+    def _locked(self, descriptor: int) -> bool:
+        try:
+            _lock(descriptor, shared=self._shared)
+        except OSError as error:
+            if error.errno in HELD:
+                return False
+            if error.errno not in LACKING:
+                raise
+            _say_once(self.path)
+        return True
+
+
+def _lock(descriptor: int, *, shared: bool) -> None:
+    if fcntl is not None:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        return
+    import msvcrt  # pyright: ignore[reportAttributeAccessIssue]
+
+    msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+
+
+def _unlock(descriptor: int) -> None:
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether the open file is still the one at `path`: it may have been removed since, and made anew by another."""
+    try:
+        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _say_once(path: Path) -> None:
+    if not _said:
+        _said.append(str(path))
+        warnings.warn(
+            f"the file system of {str(path.parent)!r} has no locks: run one command at a time there, for two at once "
+            "may compute the same twice",
+            NoLocks,
+            stacklevel=2,
+        )
