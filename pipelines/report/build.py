@@ -68,9 +68,9 @@ def build(workspace: Path, wanted: Wanted, *, progress: Callable[[int, int, str]
         sections = _sections(study, images, surface=wanted.surface, progress=progress)
         head = page.Head(wanted.title or "Transfer-learning report", summary.lead(study), f"Made {records.now()[:10]}")
         text = page.render(head, sections, thumbnails=images.thumbnails)
-        figures = _figures(sections, wanted.figures, progress)
-    _write(wanted.output, text)
-    return Built(wanted.output, len(study.results), figures, study.problems)
+        _write(wanted.output, text)
+        figures, undrawn = _figures(sections, wanted.figures, progress)
+    return Built(wanted.output, len(study.results), figures, study.problems + undrawn)
 
 
 def _sections(
@@ -91,9 +91,11 @@ def _sections(
     return [section for section in found if section is not None]
 
 
-def _figures(sections: list[Section], folder: Path | None, progress: Callable[[int, int, str], None]) -> list[Path]:
+def _figures(
+    sections: list[Section], folder: Path | None, progress: Callable[[int, int, str], None]
+) -> tuple[list[Path], list[str]]:
     if folder is None:
-        return []
+        return [], []
     from pipelines.report import static
 
     figures = [figure for section in sections for figure in section.figures()]

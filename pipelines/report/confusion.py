@@ -8,7 +8,7 @@ from pipelines.report import theme
 from pipelines.report.blocks import Block, Cell, Column, Figure, Figures, Section, Table
 from pipelines.report.results import Result
 from pipelines.report.study import Study
-from pipelines.report.text import MODE_NAMES, clipped, percent
+from pipelines.report.text import MODE_NAMES, clipped, percent, printable
 
 WRITTEN = 12  # classes up to which counts are written into the cells
 NAMED = 40  # classes up to which the axes name them
@@ -40,7 +40,7 @@ def section(study: Study) -> Section | None:
 
 def names(result: Result, count: int) -> list[str]:
     """`count` names of classes, distinct and short enough to be shown; numbers where none were kept."""
-    given = [clipped(name, 40) for name in result.class_names[:count]]
+    given = [clipped(printable(name), 40) for name in result.class_names[:count]]
     given += [f"class {index}" for index in range(len(given), count)]
     repeated = {name for name in given if given.count(name) > 1}
     return [f"{name} ({index})" if name in repeated else name for index, name in enumerate(given)]
@@ -89,8 +89,9 @@ def _chart(values: list[dict[str, Any]], labels: list[str]) -> alt.LayerChart | 
     }
     short = max(map(len, labels)) <= 2
     named, tilted = alt.Axis(**look), alt.Axis(**look, labelAngle=0 if short else -45)
-    across = alt.X(field="said", type="nominal", title="said", sort=labels, axis=tilted, scale=alt.Scale(domain=labels))
-    down = alt.Y(field="true", type="nominal", title="true", sort=labels, axis=named, scale=alt.Scale(domain=labels))
+    # The domain alone orders the classes: Vega fails on a `sort` that lists "constructor" or "toString".
+    across = alt.X(field="said", type="nominal", title="said", axis=tilted, scale=alt.Scale(domain=labels))
+    down = alt.Y(field="true", type="nominal", title="true", axis=named, scale=alt.Scale(domain=labels))
     layers: list[Any] = []
     for right, wash, colour in ((True, theme.WASH_BLUE, theme.BLUE), (False, theme.WASH_RED, theme.VERMILLION)):
         part = [value for value in values if value["right"] == right]

@@ -76,7 +76,6 @@ def _chart(axes: Sequence[_Axis], trials: Sequence[Mapping[str, Any]]) -> alt.La
     across = alt.X(
         field="axis",
         type="nominal",
-        sort=titles,
         title=None,
         scale=alt.Scale(domain=titles, padding=0.35),
         axis=alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False, grid=True, labelLimit=110),

@@ -122,11 +122,11 @@ def _figure(values: list[dict[str, Any]], class_names: list[str], title: str, re
             x=alt.X(field="x", type="quantitative", title=None, axis=bare, scale=alt.Scale(domain=[-1.05, 1.05])),
             y=alt.Y(field="y", type="quantitative", title=None, axis=bare, scale=alt.Scale(domain=[-1.05, 1.05])),
             color=colour,
-            opacity=alt.when(near).then(alt.value(0.8)).otherwise(alt.value(0.06)),
+            opacity=alt.when(near).then(alt.value(0.8)).otherwise(alt.value(0.06)) if few else alt.value(0.8),
             tooltip=shown,
         )
     )
-    chart = chart.add_params(near) if few else chart
+    chart = chart.add_params(near) if few else chart  # the legend chooses a class, and many classes have none
     return Figure(
         f"map-{'pca' if title == 'PCA' else 'tsne'}-{result.run}",
         f"{clipped(result.architecture, 40)}, {title}",

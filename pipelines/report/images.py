@@ -18,6 +18,7 @@ from extract.decoding import decode
 from extract.errors import PipelineError
 from extract.images import Pixels, Split, subset
 from pipelines.report.results import Result
+from pipelines.report.text import printable
 
 SIDE = 64  # pixels at most; smaller images keep their size
 
@@ -51,7 +52,7 @@ class Images:
         if split is None or not 0 <= row < len(split):
             return ""
         digest = str(result.dataset.get("digest"))[:8]
-        key = f"{digest}/{split.ids[row]}"
+        key = printable(f"{digest}/{split.ids[row]}")
         if key not in self.thumbnails:
             image = _image(split, row)
             if image is None:

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from pipelines.report import theme
 from pipelines.report.blocks import Section
 from pipelines.report.specs import for_page
+from pipelines.report.text import printable
 
 VEGA_LITE = "6.4"
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
@@ -64,10 +65,16 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_printable,
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     environment.filters["image_uri"] = image_uri
     return environment
+
+
+def _printable(value: Any) -> Any:
+    """What a template writes: text printable line by line; what is Markup was made here and stays."""
+    return "\n".join(map(printable, value.split("\n"))) if type(value) is str else value
 
 
 def image_uri(svg: str) -> str:

@@ -4,8 +4,10 @@ from typing import Any
 
 from pipelines.report import theme
 from pipelines.report.blocks import Figure
+from pipelines.report.text import printable
 
 PADDING = 14
+WORD_JOINER = "\u2060"
 
 
 def for_page(figure: Figure) -> dict[str, Any]:
@@ -19,7 +21,7 @@ def for_file(figure: Figure) -> dict[str, Any]:
     """The chart as it is drawn into a file: with its title, on white."""
     spec = _base(figure)
     config = {**theme.config(), "background": theme.PAPER}
-    spec.update(width=theme.WIDTHS[figure.shape], padding=PADDING, config=config, title=figure.title)
+    spec.update(width=theme.WIDTHS[figure.shape], padding=PADDING, config=config, title=printable(figure.title))
     return spec
 
 
@@ -28,4 +30,17 @@ def _base(figure: Figure) -> dict[str, Any]:
     spec.pop("config", None)
     spec.setdefault("height", theme.HEIGHTS[figure.shape])
     spec["description"] = f"{figure.title}. {figure.caption}"
-    return spec
+    return _printable(spec)
+
+
+def _printable(value: Any) -> Any:
+    """A part of a chart with its texts printable: a control character in a name would end the process that draws.
+
+    Vega keeps axis labels by their text in a plain object, which takes no key `__proto__`: that gets an invisible
+    character before it.
+    """
+    if isinstance(value, str):
+        return WORD_JOINER + value if value == "__proto__" else printable(value)
+    if isinstance(value, dict):
+        return {key: _printable(one) for key, one in value.items()}
+    return [_printable(one) for one in value] if isinstance(value, list) else value

@@ -23,21 +23,34 @@ def drawn(chart: Any, kind: str, *, scale: float = 1) -> str | bytes:
     return buffer.getvalue()
 
 
-def write(figures: Sequence[Figure], folder: Path, *, progress: Callable[[int, int], None]) -> list[Path]:
-    """Writes `NAME.svg` and `NAME.png` of every figure into `folder`, and returns their paths."""
-    paths = []
+def write(
+    figures: Sequence[Figure], folder: Path, *, progress: Callable[[int, int], None]
+) -> tuple[list[Path], list[str]]:
+    """Write `NAME.svg` and `NAME.png` of every figure into `folder`.
+
+    Returns their paths, and a sentence for every figure that Vega cannot draw: the others are written.
+    """
+    paths, problems = [], []
     for done, figure in enumerate(figures, start=1):
-        spec = for_file(figure)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            paths += _written(figure, folder)
+        except ValueError as error:
+            reason = " ".join(str(error).splitlines()[:2])
+            problems.append(f"figure {figure.name} is left out, for it cannot be drawn: {reason}")
         except OSError as error:
             raise InvalidInput(
                 f"figures must go to a directory that can be written; got {str(folder)!r} ({error.strerror}). "
                 "Name another with --figures."
             ) from error
-        svg, png = folder / f"{figure.name}.svg", folder / f"{figure.name}.png"
-        writable.write("figure", svg, vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE))
-        writable.write("figure", png, vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=SCALE))
-        paths += [svg, png]
         progress(done, len(figures))
+    return paths, problems
+
+
+def _written(figure: Figure, folder: Path) -> list[Path]:
+    svg = vl_convert.vegalite_to_svg(for_file(figure), vl_version=VEGA_LITE)
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {".svg": svg, ".png": vl_convert.svg_to_png(svg, scale=SCALE)}
+    paths = [folder / f"{figure.name}{suffix}" for suffix in contents]
+    for path, content in zip(paths, contents.values(), strict=True):
+        writable.write("figure", path, content)
     return paths

@@ -1,10 +1,18 @@
-"""Numbers as people read them: per cent, counts with one unit a column, seconds. Only the report shows per cent."""
+"""Numbers and names as people read them. Only the report shows per cent."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 MODE_NAMES = {"frozen": "frozen", "finetuned": "fine-tuned", "scratch": "from scratch"}
 THIN = "\u202f"
 MISSING = "–"
+# What SVG and HTML cannot hold: controls, lone surrogates (bytes of a file name), code points that are no characters.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+
+
+def printable(text: str) -> str:
+    r"""The text with every control character and whatever else no page can hold as an escape (\x1b), as text."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def percent(share: float, digits: int = 1) -> str:

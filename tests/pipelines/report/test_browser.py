@@ -24,6 +24,10 @@ FLAGS = (
     "--no-first-run",
     "--force-prefers-reduced-motion",
 )
+STRANGE = [
+    *("constructor", "__proto__", "toString", "hasOwnProperty", "n" * 300),
+    *("עברית \u202eתומך", "\x1b[31mred\x1b[0m", "a\x00b\nc", "\uffff", "valueOf"),
+]  # keys of every object in JavaScript, right to left, and what no SVG can hold
 HOSTILE = "<script>window.hacked=1</script>\"><img src=x onerror='window.hacked=1'> 日本語 " + "n" * 260
 
 
@@ -158,6 +162,32 @@ def test_hostile_names_run_nothing_and_are_read_as_they_are(browser, workspace, 
     webdriver.ActionChains(browser).move_to_element(cell).perform()
     assert "<script>" in browser.find_element(By.ID, "vg-tooltip-element").text
     assert browser.execute_script("return window.hacked") is None
+
+
+def test_strange_class_names_leave_every_chart_and_figure_whole(browser, workspace, make, tmp_path):
+    make.put(workspace, make.network("resnet20", "scratch", accuracy=0.8, class_names=STRANGE))
+    built = build(workspace, Wanted(tmp_path / "report.html", figures=tmp_path / "figures"))
+    assert built.problems == []
+    show(browser, built.path)
+    assert complaints(browser) == []
+    drawn = browser.find_elements(By.CSS_SELECTOR, ".chart svg.marks, .chart canvas.marks")
+    assert 2 * len(drawn) == len(built.figures) > 10
+    confusion = next(path for path in built.figures if path.match("confusion-*.svg")).read_text(encoding="utf-8")
+    assert all(name in confusion for name in (*STRANGE[:4], "\\x1b[31mred", "a\\x00b\\nc"))
+
+
+def test_a_hundred_classes_have_a_page_and_all_figures(browser, pipeline, cifar100_dir):
+    words = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "cifar100", "--data-dir", cifar100_dir)
+    ended = pipeline("fit-head", *words, "--head", "centroid", "--image-size", "32", "--json")
+    assert ended.status == 0, ended.err
+    made = pipeline("report", "--figures", cifar100_dir / "figures", "--data-dir", cifar100_dir, "--json").json
+    assert made["problems"] == []
+    assert {"map-pca", "map-tsne", "confusion"} <= {Path(one).stem.rpartition("-")[0] for one in made["figures"]}
+    show(browser, Path(made["path"]))
+    assert complaints(browser) == []
+    assert 2 * len(browser.find_elements(By.CSS_SELECTOR, ".chart svg.marks, .chart canvas.marks")) == len(
+        made["figures"]
+    )
 
 
 def test_the_map_shows_the_image_of_a_point(browser, pipeline, tmp_path):

@@ -155,6 +155,25 @@ def test_figures_are_written_as_svg_and_png(pipeline, workspace, make, tmp_path)
     assert all(path.read_bytes().startswith(b"\x89PNG" if path.suffix == ".png" else b"<svg") for path in files)
 
 
+def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_are_drawn(pipeline, tour, tmp_path, monkeypatch):
+    def refusing(spec, **options):
+        if "Confidence" in spec["title"]:
+            raise ValueError("Vega-Lite to SVG conversion failed:\nError: no such operator\n    at l (line 7)")
+        return "<svg/>"
+
+    monkeypatch.setattr(vl_convert, "vegalite_to_svg", refusing)
+    monkeypatch.setattr(vl_convert, "svg_to_png", lambda svg, **options: b"png")
+    ended = pipeline("report", "--figures", tmp_path / "figures", "--json")
+    assert ended.status == 0, ended.err
+    left_out = [one for one in ended.json["problems"] if one.startswith("figure ")]
+    assert left_out == [
+        "figure confidence-1 is left out, for it cannot be drawn: "
+        "Vega-Lite to SVG conversion failed: Error: no such operator"
+    ]
+    charts = Page(Path(ended.json["path"])).data("charts")
+    assert len(ended.json["figures"]) == 2 * (len(charts) - 1)
+
+
 def test_two_hundred_records_take_under_thirty_seconds(workspace, make, tmp_path):
     for index in range(100):
         make.put(
