@@ -31,7 +31,7 @@ from extract.machine import core_count
 from extract.runtime import Stopwatch, resolve_device, resolve_precision, torch_device
 from finetune import networks
 from finetune.batches import Images
-from finetune.engine import forward_flops
+from extract.cost import cost
 from finetune.recipes import overridden, recipe
 from finetune.trainer import How, Trainer
 from heads.optimise import Totals
@@ -83,7 +83,7 @@ def measure(name: str, data_dir: Path, *, device: str, batch_size: int, seconds:
     eager = ours["eager"]
     step_seconds = batch_size / medians["eager"]
     data_seconds = eager.data_seconds()
-    flops = 3 * forward_flops(eager.trainer.network, (32, 32))
+    flops = 3 * cost(eager.trainer.network, image_size=(32, 32)).flops
 
     def ratio(left: str, right: str) -> float:
         return statistics.median(one[left] / one[right] for one in measured)

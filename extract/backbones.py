@@ -1,6 +1,5 @@
 """A frozen timm network: its weights, the width of its embedding, its size and its cost."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,8 @@ from torch import Tensor, nn
 
 from extract import hub
 from extract import weights as weights_room
-from extract.errors import InvalidInput, PipelineError, Unavailable, unknown
+from extract.cost import REFUSALS, cost, reason
+from extract.errors import InvalidInput, Unavailable, unknown
 from extract.transforms import Preprocessing, from_timm
 
 POOLS = ("network", "avg", "max", "avgmax")
@@ -89,7 +89,7 @@ def check(name: str, *, image_size: int | None, pool: str, layers: tuple[int, ..
     check_name(name)
     with torch.device("meta"):
         network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **_size_options(name, image_size))
-        _measured(pooled(network, pool=pool, layers=layers).eval(), _preprocessing(network, image_size), name=name)
+        measured(pooled(network, pool=pool, layers=layers), _preprocessing(network, image_size), name=name)
 
 
 def load(
@@ -112,7 +112,7 @@ def load(
     preprocessing = _preprocessing(network, image_size)
     module = pooled(network, pool=pool, layers=layers)
     module.eval().requires_grad_(False)
-    dimension, flops = _measured(module, preprocessing, name=name)
+    dimension, flops = measured(module, preprocessing, name=name)
     return Backbone(
         name=name,
         module=module,
@@ -210,25 +210,22 @@ def pooled(network: nn.Module, *, pool: str, layers: tuple[int, ...] | None) -> 
     return Pooled(network, layers=layers or (-1,), pool="avg" if pool == "network" else pool)
 
 
-@torch.no_grad()
-def _measured(module: nn.Module, preprocessing: Preprocessing, *, name: str) -> tuple[int, int]:
-    """(width of the embedding, FLOPs of one image), from one forward pass that also proves the size possible."""
-    from torch.utils.flop_counter import FlopCounterMode
+def measured(module: nn.Module, preprocessing: Preprocessing, *, name: str) -> tuple[int, int]:
+    """(width of the embedding, FLOPs of one image) of `module`, the backbone `name`, on shapes alone.
 
+    Raises `InvalidInput` for a size or layers that it does not take, and where it gives no embedding.
+    """
     height, width = preprocessing.image_size
-    counter = FlopCounterMode(display=False)
     try:
-        with counter, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            output = module(torch.zeros(1, 3, height, width))
-    except (RuntimeError, ValueError, AssertionError, IndexError, TypeError) as error:
+        found = cost(module, image_size=(height, width))
+    except REFUSALS as error:
         raise InvalidInput(
-            f"image size and layers must be ones that {name} accepts; got {height} x {width} "
-            f"({(str(error) or type(error).__name__).splitlines()[0]}). Leave out --image-size and --layers."
+            f"image size and layers must be ones that {name} accepts; got {height} x {width} ({reason(error)}). "
+            "Leave out --image-size and --layers."
         ) from error
-    if output.ndim != 2 or not output.shape[1]:
-        raise PipelineError(
-            f"backbone must give one embedding an image; {name} gave a tensor of shape {tuple(output.shape)}. "
+    if len(found.output_shape) != 2 or not found.output_shape[1]:
+        raise InvalidInput(
+            f"backbone must give one embedding an image; {name} gave a tensor of shape {found.output_shape}. "
             "Use --pool avg."
         )
-    return output.shape[1], counter.get_total_flops()
+    return found.output_shape[1], found.flops

@@ -3,7 +3,6 @@
 Nothing is computed and no weights are drawn: the network is built and run on shapes alone.
 """
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from extract.cost import shell
 from finetune import networks
 from finetune.blocks import PROJECTION, Block, blocks
 from finetune.trace import Step, trace
@@ -106,20 +106,9 @@ def usual_size(name: str) -> int:
     return 32 if config is None else int(config.input_size[1])
 
 
-def cost(network: nn.Module, *, image_size: int) -> tuple[int, int]:
-    """(parameters, FLOPs of one image at 2 per multiply-add) of a network with its classifier."""
-    record = trace(_shell(network), image_size=image_size)
-    return sum(one.numel() for one in network.parameters()), 2 * sum(step.macs for step in record.steps)
-
-
-def _shell(network: nn.Module) -> nn.Module:
-    """The network without numbers. On a real device attention is one operator whose cost torch does not know."""
-    return copy.deepcopy(network).to("meta")
-
-
 def described(network: nn.Module, *, image_size: int) -> tuple[Stage, ...]:
     """The stages of a network that is at hand, and its head."""
-    network = _shell(network)
+    network = shell(network)
     record = trace(network, image_size=image_size)
     parts = [*networks.stages(network), (HEAD, nn.ModuleList([networks.classifier(network)]))]
     owner = {id(module): index for index, (_, part) in enumerate(parts) for module in part.modules()}

@@ -5,10 +5,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from extract.cost import cost
 from extract.encoder import has_compiler
-from finetune.evaluate import evaluating
 
 # Floating-point operations of a training (forward and backward) from which compiling has paid for itself, by device.
 # It never does on a processor: 0.95 of the eager speed for resnet18 in float32 on two AVX2 cores, 0.98 in bfloat16 on
@@ -25,17 +24,8 @@ def choose(wanted: str, network: nn.Module, *, image_count: int, image_size: tup
         return "eager"
     if wanted == "on":
         return "compiled"
-    flops = 3 * image_count * forward_flops(network, image_size)
+    flops = 3 * image_count * cost(network, image_size=image_size).flops
     return "compiled" if flops >= PAYS_AFTER_FLOPS[torch.device(device).type] else "eager"
-
-
-@torch.no_grad()
-def forward_flops(network: nn.Module, image_size: tuple[int, int]) -> int:
-    """Floating-point operations for one image, 2 per multiply-add."""
-    device = next(network.parameters()).device
-    with evaluating(network), FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, 3, *image_size, device=device))
-    return counter.get_total_flops()
 
 
 def build(network: nn.Module, engine: str) -> Callable[[Tensor], Tensor]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from extract import backbones
+from extract.cost import REFUSALS, cost, reason
 from extract.errors import InvalidInput, unknown
 from extract.weights import tensors_sha256
 from finetune import families, loading, sprint
@@ -177,11 +178,9 @@ def _tagged(network: nn.Module, name: str) -> nn.Module:
 
 def accepts(network: nn.Module, image_size: int) -> bool:
     """Whether `network` can see square images of `image_size` pixels."""
-    probe = copy.deepcopy(network).to("meta").eval()
     try:
-        with torch.no_grad():
-            probe(torch.zeros(2, 3, image_size, image_size, device="meta"))
-    except (RuntimeError, AssertionError):  # torch refuses an empty map, timm a size that is not the built one
+        cost(network, image_size=(image_size, image_size))
+    except REFUSALS:
         return False
     return True
 
@@ -210,14 +209,11 @@ def _timm(name: str, *, class_count: int, image_size: int, given: Mapping[str, A
     return network
 
 
-@torch.no_grad()
 def _check_runs(network: nn.Module, *, name: str, image_size: int) -> None:
     """Runs a timm model on shapes alone, since only the model knows which sizes it takes."""
-    shell = copy.deepcopy(network).to("meta").eval()
     try:
-        shell(torch.zeros(1, 3, image_size, image_size, device="meta"))
-    except (RuntimeError, ValueError, AssertionError, IndexError, TypeError, ZeroDivisionError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        cost(network, image_size=(image_size, image_size))
+    except REFUSALS as error:
         raise InvalidInput(
-            f"image size must be one that {name} takes; got {image_size!r} ({reason}). Use --image-size."
+            f"image size must be one that {name} takes; got {image_size!r} ({reason(error)}). Use --image-size."
         ) from error

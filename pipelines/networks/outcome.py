@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 import heads
+from extract.cost import cost
 from extract.disk import write_file
 from extract.machine import machine, package_versions
 from extract.store import locked
-from finetune import engine, networks
+from finetune import networks
 from finetune.recipes import RECIPES
 from finetune.train import Fitted
 from pipelines import records
@@ -159,7 +160,7 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
         "temperature": None,
         "seconds": _seconds(result),
         "parameters": sum(one.numel() for one in final.network.parameters()),
-        "flops": engine.forward_flops(final.network, (size[0], size[1])),
+        "flops": cost(final.network, image_size=(size[0], size[1])).flops,
         "images_per_second": final.images_per_second,
         "processes": processes.count(),
     }

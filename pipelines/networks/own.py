@@ -3,12 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
-from extract.backbones import Backbone, pooled
+from extract.backbones import Backbone, measured, pooled
 from extract.errors import InvalidInput
 from extract.weights import tensors_sha256
-from finetune import engine, networks
+from finetune import networks
 from pipelines.networks import kept
 
 
@@ -31,15 +29,14 @@ def backbone(
         wanted = replace(wanted, image_size=(image_size, image_size))
     module = pooled(networks.embedding(kept.network(folder)), pool=pool, layers=layers)
     module.eval().requires_grad_(False)
-    with torch.no_grad():
-        dimension = int(module(torch.zeros(1, 3, *wanted.image_size)).shape[1])
+    dimension, flops = measured(module, wanted, name=name)
     return Backbone(
         name=name,
         module=module,
         preprocessing=wanted,
         dimension=dimension,
         parameter_count=sum(one.numel() for one in module.parameters()),
-        flops=engine.forward_flops(module, wanted.image_size),
+        flops=flops,
         weights_source=f"run:{folder.name}",
         weights_sha256=tensors_sha256(module.state_dict()),
     )

@@ -7,15 +7,18 @@ import torch
 
 from finetune import inputs, modes, networks
 from finetune.options import chosen
-from pipelines.networks import starts
+from finetune.recipes import Recipe
+from finetune.rehearsal import rehearse
+from pipelines.networks import processes, starts
 from pipelines.specs import NetworkSpec
 
 NATIVE_SIZES = {"cifar10": 32, "cifar100": 32, "digits": 8}  # pixels of a side
+IN_A_STEP = ("batch_size", "accumulate", "batchnorm", "small_share")  # options of a recipe that shapes depend on
 CLASS_COUNT = 10  # of the network that is built to see whether it can be: any would do
 
 
 def check(spec: NetworkSpec, *, own_weights: bool = False) -> None:
-    """Raises `InvalidInput` for a name, an option, an image size, weights or stages that can never be right.
+    """Raises `InvalidInput` for a name, an option, an image size, weights, stages or batch that can never be right.
 
     With the weights of an own run the architecture stands in the run: only names and values are looked at.
     """
@@ -27,17 +30,18 @@ def check(spec: NetworkSpec, *, own_weights: bool = False) -> None:
     if spec.weights in ("pretrained", "packaged"):
         networks.check_weights(spec.network, weights=str(spec.weights), options=options)
     size = spec.image_size or NATIVE_SIZES.get(spec.dataset) or inputs.own_size(spec.network) or starts.USUAL_SIZE
-    small_share = 0.0 if spec.mode == "frozen" else spec.whole_recipe().small_share
-    _check_built(spec.network, size, tuple(options.items()), spec.trained_stages(), small_share)
+    recipe = spec.whole_recipe()
+    seen = Recipe(**{name: getattr(recipe, name) for name in IN_A_STEP})
+    _check_built(spec.network, size, tuple(options.items()), spec.mode, seen, processes.count())
 
 
 @functools.lru_cache(maxsize=1024)
 def _check_built(
-    name: str, size: int, options: tuple[tuple[str, Any], ...], trained_stages: int | None, small_share: float
+    name: str, size: int, options: tuple[tuple[str, Any], ...], mode: str, recipe: Recipe, process_count: int
 ) -> None:
     """Builds the network on shapes alone: seconds for hundreds of jobs that differ in their recipes only."""
     with torch.device("meta"):
         built = networks.build(name, class_count=CLASS_COUNT, image_size=size, options=dict(options))
-    starts.check_small_images(built, name, image_size=size, small_share=small_share)
-    if trained_stages is not None:
-        modes.freeze(built, trained_stages=trained_stages)
+    if mode.startswith("partial:"):
+        modes.freeze(built, trained_stages=int(mode.removeprefix("partial:")))
+    rehearse(built, name=name, mode=mode, recipe=recipe, image_size=size, process_count=process_count)

@@ -11,8 +11,10 @@ from extract.errors import InvalidInput
 from extract.images import ImageSet
 from extract.transforms import Preprocessing
 from finetune import inputs, modes, networks
-from finetune.batches import Images, pixel_statistics, small_size
+from finetune.batches import Images, pixel_statistics
 from finetune.options import LARGEST_CIFAR_SIZE
+from finetune.recipes import Recipe
+from finetune.rehearsal import HEADED, rehearse
 from heads import LogisticHead
 from pipelines.networks import answering, kept, pixels
 from pipelines.specs import NetworkKey, Source
@@ -65,7 +67,10 @@ def form(key: NetworkKey, data: ImageSet, *, source: Source) -> Form:
 
 
 def network(key: NetworkKey, how: Form, *, source: Source) -> nn.Module:
-    """The network of `key` before training, with a last layer for the data's classes, its frozen stages frozen."""
+    """The network of `key` before training, with a last layer for the data's classes, its frozen stages frozen.
+
+    What cannot be trained so is refused before weights are read or fetched.
+    """
     built = networks.build(
         key.network,
         class_count=len(how.class_names),
@@ -73,37 +78,23 @@ def network(key: NetworkKey, how: Form, *, source: Source) -> nn.Module:
         options=how.architecture,
         seed=key.seed,
     )
+    if key.mode.startswith("partial:"):
+        modes.freeze(built, trained_stages=int(key.mode.removeprefix("partial:")))
+    rehearse(
+        built,
+        name=key.network,
+        mode=key.mode,
+        recipe=Recipe(**key.recipe_options),
+        image_size=how.image_size,
+        process_count=key.processes,
+    )
     weights = source.weights
     if source.run_folder is not None:
         kept.tensors(source.run_folder)  # are they those that were kept?
         weights = str(source.run_folder / kept.WEIGHTS_NAME)
     if key.weights != "none":
         networks.load_weights(built, key.network, weights=weights, options=how.architecture, image_size=how.image_size)
-    share = key.recipe_options.get("small_share") or 0.0
-    check_small_images(built, key.network, image_size=how.image_size, small_share=share)
-    _check_head(built, key)
-    if key.mode.startswith("partial:"):
-        modes.freeze(built, trained_stages=int(key.mode.removeprefix("partial:")))
     return built
-
-
-def check_small_images(built: nn.Module, name: str, *, image_size: int, small_share: float) -> None:
-    """Raises `InvalidInput` where the first epochs are to see smaller images than the network takes."""
-    small = small_size(image_size)
-    if small_share and not networks.accepts(built, small):
-        raise InvalidInput(
-            f"small share must be 0 for a network that cannot see images of {small} pixels; got "
-            f"{small_share} for {name} at {image_size} pixels. Use --small-share 0, or a larger --image-size."
-        )
-
-
-def _check_head(built: nn.Module, key: NetworkKey) -> None:
-    """Raises `InvalidInput` where a fitted head is to be the last layer of a network that has no place for it."""
-    if key.mode in ("head-first", "frozen") and not modes.takes_head(built):
-        raise InvalidInput(
-            f"mode of {key.network} must be full or partial:K, because its last layer is not one with weights and a "
-            f"bias, which a fitted head is; got {key.mode!r}. Use --mode full."
-        )
 
 
 def embeddings(
@@ -146,7 +137,7 @@ def _own_architecture(key: NetworkKey, own: kept.Sidecar) -> dict[str, Any]:
 
 def architecture(name: str, *, mode: str, weights: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were given; a network whose features are used as they are keeps the stem of its weights."""
-    whole = mode in ("head-first", "frozen") and weights in ("pretrained", "packaged")
+    whole = mode in HEADED and weights in ("pretrained", "packaged")
     if whole and "stem" in networks.options_of(name):
         return {"stem": "imagenet", **given}
     return dict(given)

@@ -10,10 +10,11 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from extract.cost import cost
 from extract.errors import InvalidInput
 from finetune import networks
 from finetune.blocks import Block
-from finetune.describe import cost, describe
+from finetune.describe import describe
 from finetune.drawing import amount, drawing
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -82,7 +83,9 @@ def test_stages_add_up_to_the_network(name, size):
     description = describe(name, class_count=7, image_size=size)
     assert description.parameters == sum(parameter.numel() for parameter in network.parameters())
     assert 2 * description.macs == counter.get_total_flops()
-    assert cost(network, image_size=size) == (description.parameters, counter.get_total_flops())
+    counted = cost(network, image_size=(size, size))
+    assert counted.flops == counter.get_total_flops()
+    assert counted.activation_bytes == description.activation_bytes
     assert description.stages[-1].output_shape == (7,)
     assert [stage.name for stage in description.stages[:-1]] == [stage for stage, _ in networks.stages(network)]
 

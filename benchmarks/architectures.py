@@ -1,0 +1,213 @@
+"""Whether timm's architectures train, fine-tune and extract, each for one step at the smallest size that it takes.
+
+Of every module of timm the networks with the fewest parameters, and all of the families in `WHOLE`. Each command runs
+in a process of its own, with a limit of time; its end is "done", "refused" (one sentence, status 2) or a fault.
+Beside it stands what `run --dry-run` says of the same job: what it calls possible must not be refused. Networks above
+`LARGEST` parameters are asked on shapes alone.
+
+    python -m benchmarks.architectures [--each 4] [--only PATTERN] [--seconds 300] [--rows rows.jsonl]
+"""
+
+import argparse
+import contextlib
+import fnmatch
+import io
+import json
+import multiprocessing
+import os
+import re
+import resource
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+
+from benchmarks.hardware import write
+from extract.errors import InvalidInput
+from finetune import networks
+from pipelines.batch import conduct as _conduct  # noqa: F401 (what commands import when they run is loaded once, here)
+from pipelines.cli import main as command_line
+from pipelines.networks import running as _running  # noqa: F401
+from pipelines.studies import plan as _plan  # noqa: F401
+
+WHOLE = ("cait*", "pit_*", "vit_*siglip*", "vit_pe_core*")
+LARGEST = 300_000_000  # parameters of what is computed; larger ones would not fit beside others
+MEMORY_BYTES = 14 << 30  # of addresses, for each command
+SIZES = (32, 48, 64, 96, 128, 160, 192, 224, 240, 256, 288, 320, 384, 448, 512, 768, 896, 1024)
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "train": ("train", "--network"),
+    "finetune frozen": ("finetune", "--mode", "frozen", "--weights", "untrained", "--network"),
+    "finetune head-first": ("finetune", "--mode", "head-first", "--weights", "untrained", "--network"),
+    "finetune partial": ("finetune", "--mode", "partial:1", "--weights", "untrained", "--network"),
+    "extract": ("extract", "--weights", "untrained", "--backbone"),
+    "extract pooled": ("extract", "--pool", "avg", "--weights", "untrained", "--backbone"),
+}
+DATA = ("--dataset", "digits", "--subset", "20", "--test-subset", "10")
+TRAINING = ("--epochs", "1", "--batch-size", "10")
+FAULT = re.compile(r"Traceback|error: \w+(Error|Exception)\b|\.py:\d+: \w*Warning")
+LIBRARIES = ("torch", "timm", "numpy")
+
+
+def main() -> None:
+    """Parses the command line, scans, and writes the result file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--each", type=int, default=4, help="networks of a module")
+    parser.add_argument("--only", default="*", help="networks whose name matches")
+    parser.add_argument("--seconds", type=float, default=300, help="after which a command is ended")
+    parser.add_argument("--rows", type=Path, default=Path("architectures.jsonl"), help="kept row by row; goes on there")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    done = [json.loads(line) for line in given.rows.read_text().splitlines()] if given.rows.exists() else []
+    known = {row["network"] for row in done}
+    with given.rows.open("a") as file:
+        for name in chosen(given.each, given.only):
+            if name not in known:
+                row = scanned(name, seconds=given.seconds)
+                file.write(json.dumps(row) + "\n")
+                file.flush()
+                done.append(row)
+                print(json.dumps(row), flush=True)
+    print(write("architectures", {"counts": counts(done), "rows": done}, libraries=LIBRARIES))
+
+
+def chosen(each: int, only: str) -> list[str]:
+    """The networks to scan: the smallest `each` of every module, and the families of `WHOLE`."""
+    found: dict[str, None] = {}
+    for module in timm.list_modules():
+        names = timm.list_models(module=module)
+        sizes = alone(lambda names=names: {name: parameters(name) for name in names}, seconds=600)
+        found |= dict.fromkeys(sorted(names, key=lambda name: (sizes.get(name) or 1 << 60, name))[:each])
+    found |= dict.fromkeys(name for pattern in WHOLE for name in timm.list_models(pattern))
+    return [name for name in found if fnmatch.fnmatch(name, only)]
+
+
+def parameters(name: str) -> int | None:
+    """The number of parameters; None for a network that cannot be built on shapes."""
+    try:
+        with torch.device("meta"):
+            return sum(one.numel() for one in timm.create_model(name, num_classes=10).parameters())
+    except Exception:  # noqa: BLE001 (such networks come last)
+        return None
+
+
+def scanned(name: str, *, seconds: float) -> dict[str, Any]:
+    """One network: parameters, size, and the end of every command with what the plan said of it."""
+    count = alone(lambda: parameters(name), seconds=seconds)
+    size = alone(lambda: smallest_size(name), seconds=seconds)
+    row = {"network": name, "parameters": count, "image_size": size, "computed": False, "ends": {}}
+    options = () if size is None else ("--image-size", str(size))
+    for command, words in COMMANDS.items():
+        trained = () if command == "finetune frozen" or "extract" in command else TRAINING
+        given = (*words, name, *DATA, *trained, *options)
+        planned = alone(lambda given=given: ended(("run", "study.yaml", "--dry-run"), study=given), seconds=seconds)
+        end = {"plan": planned}
+        if count is not None and count <= LARGEST:
+            row["computed"] = True
+            end["run"] = alone(lambda given=given: ended(given), seconds=seconds)
+        row["ends"][command] = end
+    return row
+
+
+def smallest_size(name: str) -> int | None:
+    """The first of `SIZES`, then the network's own, at which it can be built; None where it never can."""
+    own = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    for size in (*SIZES, *(() if own is None else (own.input_size[1],))):
+        with contextlib.suppress(InvalidInput), torch.device("meta"):
+            networks.build(name, class_count=10, image_size=size)
+            return size
+    return None
+
+
+def ended(words: tuple[str, ...], study: tuple[str, ...] = ()) -> dict[str, Any]:
+    """How a command ended in a workspace of its own: "done", "refused" or "fault", with what it said last."""
+    folder = Path(tempfile.mkdtemp(prefix="architectures-"))
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        if study:
+            (folder / "study.yaml").write_text(as_study(study))
+            words = (words[0], str(folder / words[1]), *words[2:], "--json")
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = exit_status([*words, "--workspace", str(folder / "workspace"), "--device", "cpu"])
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    said = [line for line in err.getvalue().splitlines() if line.startswith("error: ")]
+    lines = err.getvalue().strip().splitlines()
+    kind = "done" if status == 0 else "refused" if status == 2 and len(said) == 1 else "fault"
+    if study and status == 0 and json.loads(out.getvalue())["impossible"]:
+        kind, said = "refused", [json.loads(out.getvalue())["plan"][-1]["note"]]
+    if FAULT.search(err.getvalue()):
+        kind = "fault"
+    return {"end": kind, "status": status, "said": "" if kind == "done" else (said or lines or [""])[-1][:600]}
+
+
+def exit_status(words: list[str]) -> int:
+    """What the command line exits with."""
+    try:
+        command_line(words)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def as_study(words: tuple[str, ...]) -> str:
+    """A study of the one job that the command line `words` are."""
+    pairs = zip(words[1::2], words[2::2], strict=True)
+    options = ", ".join(f"{name.removeprefix('--')}: {value}" for name, value in pairs)
+    return f"jobs:\n  - {{command: {words[0]}, {options}}}\n"
+
+
+def alone(work: Callable[[], Any], *, seconds: float) -> Any:
+    """What `work()` gives in a process of its own; a fault where that dies or takes longer."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        sender.send(work())
+
+    child = multiprocessing.get_context("fork").Process(target=limited)
+    child.start()
+    sender.close()
+    with _ended(child):
+        if not receiver.poll(seconds):
+            return {"end": "fault", "said": f"took longer than {seconds:.0f} s"}
+        try:
+            return receiver.recv()
+        except EOFError:
+            return {"end": "fault", "said": "its process died"}
+
+
+@contextlib.contextmanager
+def _ended(child: Any) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        child.join(1)
+        if child.is_alive():
+            os.kill(child.pid, 9)
+            child.join()
+
+
+def counts(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """How many of every command ended how, how many were asked on shapes alone, and where plan and run differ."""
+    found: dict[str, Counter] = {command: Counter() for command in COMMANDS}
+    differing = 0
+    for row in rows:
+        for command, end in row["ends"].items():
+            last = end.get("run") or end["plan"]
+            found[command][last["end"] + ("" if "run" in end else " on shapes")] += 1
+            differing += "run" in end and end["plan"]["end"] != end["run"]["end"]
+    return {
+        "networks": len(rows),
+        "on shapes alone": sum(not row["computed"] for row in rows),
+        "ends": {command: dict(one) for command, one in found.items()},
+        "plan and run differ": differing,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""What one image costs a network, counted on shapes alone: nothing is computed, and no weights are copied."""
+
+import copy
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+# What networks raise for shapes that they do not take, such as an empty map or a size other than the built one.
+REFUSALS = (RuntimeError, ValueError, AssertionError, IndexError, TypeError, KeyError, AttributeError, ArithmeticError)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one image: the `output_shape` [1, ...] that leaves the network and its `flops`, 2 per multiply-add.
+
+    `operator_bytes` is the most that one operator holds at once, its inputs and its output; `activation_bytes` is
+    everything that the operators make, most of which training keeps for the way back. Both count float32.
+    """
+
+    output_shape: tuple[int, ...]
+    flops: int
+    operator_bytes: int
+    activation_bytes: int
+
+
+def shell(module: nn.Module) -> nn.Module:
+    """A copy of `module` on torch's "meta" device: the same layers and shapes without numbers.
+
+    On a real device attention is one operator whose cost torch does not know; here it is its matrix products.
+    """
+    return copy.deepcopy(module, dict(_emptied(module)))
+
+
+@torch.no_grad()
+def cost(module: nn.Module, *, image_size: tuple[int, int]) -> Cost:
+    """The cost of one image [3, height, width] through `module` in evaluation mode.
+
+    What the network computes once a batch, whatever the images (a table of relative positions), is left out. Raises
+    what the network raises for a size that it does not take.
+    """
+    images = torch.zeros(1, 3, *image_size, device="meta")
+    counter = _Counter(images)
+    network = shell(module).eval()
+    with counter, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of networks that trace themselves
+        output = network(images)
+    return Cost(tuple(output.shape), counter.flops, counter.operator_bytes, counter.activation_bytes)
+
+
+def reason(error: Exception) -> str:
+    """The first line of what a network said, or else the kind of its error in words."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else f"it says only {type(error).__name__}"
+
+
+def _emptied(module: nn.Module) -> Iterator[tuple[int, Tensor]]:
+    """For `copy.deepcopy`: what stands for every tensor of `module`, by identity."""
+    for parameter in module.parameters():
+        yield id(parameter), nn.Parameter(parameter.detach().to("meta"), requires_grad=parameter.requires_grad)
+    for part in module.modules():
+        for value in (*part._buffers.values(), *vars(part).values()):
+            if isinstance(value, Tensor):
+                yield id(value), value.detach().to("meta")
+
+
+class _Counter(TorchDispatchMode):
+    """Adds up the operators whose inputs depend on the image."""
+
+    def __init__(self, images: Tensor) -> None:
+        super().__init__()
+        self.flops = self.operator_bytes = self.activation_bytes = 0
+        self._seen = {id(images): images}  # tensors are known by identity, so they are kept alive
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Runs an operator and counts it."""
+        output = func(*args, **(kwargs or {}))
+        inputs = {id(one): one for one in tree_leaves((args, kwargs)) if id(one) in self._seen}
+        made = [one for one in tree_leaves(output) if isinstance(one, Tensor)]
+        if inputs and made:
+            self._seen |= {id(one): one for one in made}
+            count = flop_registry.get(func._overloadpacket)
+            self.flops += count(*args, out_val=made[0]) if count else 0
+            if all(one.alias_info is None for one in func._schema.returns):  # a view holds nothing of its own
+                fresh = sum(map(_byte_count, made))
+                self.activation_bytes += fresh
+                self.operator_bytes = max(self.operator_bytes, fresh + sum(map(_byte_count, inputs.values())))
+        return output
+
+
+def _byte_count(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
