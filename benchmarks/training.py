@@ -26,12 +26,12 @@ from torchvision import transforms
 from benchmarks.hardware import earlier_today, matrix_product_rate, write
 from extract import cifar
 from extract.allocator import memory_kept
+from extract.cost import cost
 from extract.images import Pixels
 from extract.machine import core_count
 from extract.runtime import Stopwatch, resolve_device, resolve_precision, torch_device
 from finetune import networks
 from finetune.batches import Images
-from extract.cost import cost
 from finetune.recipes import overridden, recipe
 from finetune.trainer import How, Trainer
 from heads.optimise import Totals
