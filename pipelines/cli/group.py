@@ -7,7 +7,9 @@ import traceback
 
 import click
 
+from extract.disk import storage_error
 from extract.errors import PipelineError, nearest
+from pipelines import signals
 from pipelines.cli import (
     backbones,
     cache,
@@ -72,17 +74,27 @@ for command in (
     pipeline.add_command(command)
 
 
-class Terminated(SystemExit):
-    """SIGTERM came: everything is left in good order, as for any exit, and then the end is told."""
-
-
-INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on from there"
+# What an interrupted command leaves for the same command to go on with.
+KEPT = {
+    "extract": "the features of the images so far are kept, and the same command goes on from there",
+    "fit-head": "features and finished heads are kept, the head that was being chosen is not: it is begun anew",
+    "train": "its checkpoint is kept, if it had begun, and the same command goes on from there",
+    "finetune": "its checkpoint is kept, if it had begun, and the same command goes on from there",
+    "search": "the trials that ended are kept, a network's checkpoint too, and the same command goes on from there",
+    "run": "jobs that ended, features and checkpoints are kept, and the same command goes on from there",
+    "demo": "jobs and trials that ended are kept, and the same command goes on from there",
+}
+NOTHING_KEPT = "the same command does it anew"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line and exits: 0 done, 2 the user's mistake, 1 a failure, 130 interrupted, 143 terminated."""
+    """Runs the command line and exits: 0 done, 2 the user's mistake, 1 a failure, 128 + N ended by signal N."""
     words = sys.argv[1:] if arguments is None else arguments
-    signal.signal(signal.SIGTERM, _terminate)
+    with signals.obeyed(at_once=lambda status: _tell(_interrupted("a second time", words), status, words)):
+        _run(words)
+
+
+def _run(words: list[str]) -> None:
     try:
         pipeline.main(words, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as shown:
@@ -91,19 +103,22 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail(INTERRUPTED, 130, words)
-    except Terminated:
-        _fail(INTERRUPTED, 143, words)
+        _fail(_interrupted("by Ctrl-C", words), 128 + signal.SIGINT, words)
+    except signals.Terminated as ended:
+        _fail(_interrupted(f"by {ended.signal_name}", words), int(ended.code or 0), words)
     except click.ClickException as error:
         _fail(_sentence(error), 2, words)
     except PipelineError as error:
         _fail(str(error), error.exit_code, words)
     except Exception as error:  # noqa: BLE001 (the last resort: every failure ends in a sentence, --debug shows the rest)
+        if (told := storage_error(error)) is not None:
+            _fail(str(told), told.exit_code, words)
         _fail(f"{type(error).__name__}: {error} (--debug shows where)", 1, words)
 
 
-def _terminate(*_: object) -> None:
-    raise Terminated(143)
+def _interrupted(how: str, words: list[str]) -> str:
+    command = next((word for word in words if word in pipeline.commands), "")
+    return f"interrupted {how}; {KEPT.get(command, NOTHING_KEPT)}"
 
 
 def _sentence(error: click.ClickException) -> str:
@@ -120,9 +135,13 @@ def _known_options(context: click.Context | None) -> list[str]:
 
 
 def _fail(sentence: str, status: int, words: list[str]) -> None:
+    _tell(sentence, status, words)
+    sys.exit(status)
+
+
+def _tell(sentence: str, status: int, words: list[str]) -> None:
     if "--debug" in words:
         traceback.print_exc()
     print(f"error: {sentence}", file=sys.stderr)  # noqa: T201
     if "--json" in words:
-        print(json.dumps({"error": escaped(sentence), "exit_status": status}))  # noqa: T201
-    sys.exit(status)
+        print(json.dumps({"error": escaped(sentence), "exit_status": status}), flush=True)  # noqa: T201

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInput, StorageError
 from extract.machine import machine, package_versions
 from extract.memory import Peak
 from extract.runtime import Stopwatch
@@ -53,7 +53,7 @@ def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
     try:
         source = origin(context.workspace, file)
         fitted = _fit(key, options=options, inputs=inputs)
-    except InvalidInput:
+    except (InvalidInput, StorageError):
         raise
     except Exception as error:
         records.failed(

@@ -21,9 +21,9 @@ from finetune.train import Fitted, fit
 from pipelines.networks import answering, pixels, starts
 from pipelines.networks.heading import Headed
 from pipelines.networks.inputs import Inputs
-from pipelines.networks.interrupts import deferred
 from pipelines.networks.outcome import Result
 from pipelines.networks.watching import Watch
+from pipelines.signals import deferred
 from pipelines.specs import NetworkKey
 
 

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInput, StorageError
 from extract.memory import Peak
 from pipelines import records
 from pipelines.networks import processes
@@ -25,7 +25,7 @@ def compute(key: NetworkKey, inputs: Inputs) -> dict[str, Any]:
     workspace, peak = inputs.context.workspace, Peak(inputs.context.device)
     try:
         result = running.prepared(key, inputs).result()
-    except (InvalidInput, Interrupted):
+    except (InvalidInput, Interrupted, StorageError):
         raise
     except Exception as error:
         if processes.rank() == 0:

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from extract.errors import InvalidInput
+from extract.disk import storage_error
+from extract.errors import DamagedFile, InvalidInput, StorageError, Unavailable
 from pipelines.context import Context
 from pipelines.search import place, result, space
 from pipelines.search.journal import Journal, Trial, TrialState
@@ -95,7 +96,9 @@ def _run(trial: Trial, subject: Subject, journal: Journal, context: Context, *, 
     with _left(trial, journal):
         try:
             outcome = _outcome(trial, subject, journal, watch=watch, context=context)
-        except Exception as error:  # noqa: BLE001 (whatever a trial dies of is its result: it is recorded with its message)
+        except Exception as error:
+            if says_nothing(error):
+                raise
             message = str(error) or type(error).__name__
             context.notice(f"trial {trial.number} failed: {message}")
             journal.end(trial, TrialState.FAIL, None, error=message, seconds=time.monotonic() - begun)
@@ -106,6 +109,16 @@ def _run(trial: Trial, subject: Subject, journal: Journal, context: Context, *, 
             journal.end(trial, TrialState.COMPLETE, outcome.accuracy, **facts)
         elif verdict() == "hopeless":
             journal.end(trial, TrialState.PRUNED, None, **facts)
+
+
+def says_nothing(error: Exception) -> bool:
+    """Whether an error comes from the machine and would have met any other trial too: it is no verdict about this one.
+
+    Everything else that a trial dies of is its result, and is recorded with its message.
+    """
+    if isinstance(error, OSError | MemoryError | StorageError | Unavailable | DamagedFile):
+        return True
+    return storage_error(error) is not None or type(error).__name__ == "AcceleratorError"  # torch's, of a lost GPU
 
 
 def _outcome(trial: Trial, subject: Subject, journal: Journal, *, watch: Watch, context: Context) -> Outcome | None:

@@ -19,8 +19,8 @@ from pipelines import stages
 from pipelines.context import Context
 from pipelines.networks import answering, pixels, starts, watching
 from pipelines.networks.inputs import Inputs
-from pipelines.networks.interrupts import deferred
 from pipelines.search.subject import Outcome, Watch
+from pipelines.signals import deferred
 from pipelines.specs import NetworkKey, NetworkSpec
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from extract.errors import DamagedFile, InvalidInput, PipelineError
+from extract.errors import DamagedFile, InvalidInput, PipelineError, StorageError, Unavailable
 from pipelines.context import Context
 from pipelines.search import HeadSubject, Outcome, Subject, Wanted, search
 from pipelines.specs import HeadSpec
@@ -152,3 +152,22 @@ def test_a_folder_that_cannot_be_written_is_named(workspace, scripted):
     (workspace / "searches").write_text("in the way")
     with pytest.raises(PipelineError, match=r"search must be able to write '.*searches"):
         search(scripted({1: Outcome(0.5)}), Wanted(trials=1), Context(workspace))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        MemoryError(),
+        StorageError("disk must have room"),
+        Unavailable("the hub must answer"),
+        RuntimeError("Can't write data (No space left on device)"),
+    ],
+    ids=["disk", "memory", "told", "outside", "HDF5"],
+)
+def test_what_the_machine_dies_of_ends_the_search_and_leaves_the_trial_to_the_next_one(workspace, scripted, error):
+    with pytest.raises(type(error)):
+        search(scripted({1: error}), Wanted({"x": [1]}, trials=2, name="full"), Context(workspace))
+    subject = scripted({1: Outcome(0.5)})
+    found = search(subject, Wanted({"x": [1]}, trials=2, name="full"), Context(workspace))
+    assert [one["state"] for one in found["trials"]] == ["complete"] * 2

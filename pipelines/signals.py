@@ -1,0 +1,101 @@
+"""Requests to end: Ctrl-C, and every signal by which a system, a closed terminal or a scheduler asks for that.
+
+The first is obeyed in good order: `deferred` lets a training keep its step before. A second Ctrl-C ends at once.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+# Schedulers warn with XCPU, USR1 and USR2 (Slurm's --signal, SGE's -notify, LSF's -wa) before they kill.
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU", "SIGUSR1", "SIGUSR2")
+SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
+PATIENCE_SECONDS = 10.0  # for which a second signal that is no Ctrl-C is taken for the first one, sent again
+ECHO_SECONDS = 1.0  # torchrun passes on the Ctrl-C that the terminal has sent to its processes too
+
+
+class Terminated(SystemExit):
+    """A signal asked for the end: everything is left in good order, as for any exit, and then the end is told."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.signal_name = signal.Signals(number).name
+
+
+@contextlib.contextmanager
+def obeyed(at_once: Callable[[int], object]) -> Iterator[None]:
+    """Inside, a signal raises `KeyboardInterrupt` (Ctrl-C) or `Terminated`, once; the next may end the process.
+
+    `at_once(status)` tells the end before that. Signals that are ignored (nohup, a shell's background jobs) stay so.
+    """
+    first: list[float] = []
+
+    def obey(number: int, frame: FrameType | None) -> None:
+        if not first:
+            first.append(time.monotonic())
+            raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+        since = time.monotonic() - first[0]
+        if since > (_echo() if number == signal.SIGINT else PATIENCE_SECONDS):
+            at_once(128 + number)
+            os._exit(128 + number)
+
+    before = _handled()
+    _set(dict.fromkeys(before, obey))
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[Callable[[], bool]]:
+    """Gives a function that says whether the process was asked to end; when the body is left, it is.
+
+    The first signal is only noted, so that the body can end in good order; then the handler that was there before
+    gets it. A second Ctrl-C goes to that handler at once. Outside the main thread, where Python takes no signals,
+    nothing is deferred.
+    """
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before, when = _handled(), [0.0]
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if noted and number == signal.SIGINT and time.monotonic() - when[0] > _echo():
+            noted.clear()
+            _set(before)
+            signal.raise_signal(number)
+        elif not noted:
+            noted.append(number)
+            when[0] = time.monotonic()
+
+    _set(dict.fromkeys(before, note))
+    try:
+        yield lambda: bool(noted)
+    finally:
+        _set(before)
+        if noted:
+            signal.raise_signal(noted[0])
+
+
+def _handled() -> dict[int, Any]:
+    """The handlers of the signals that are not ignored; none outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    return {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
+
+
+def _set(handlers: dict[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def _echo() -> float:
+    return ECHO_SECONDS if "TORCHELASTIC_RUN_ID" in os.environ else 0.0
