@@ -11,8 +11,8 @@ from pipelines import records
 if TYPE_CHECKING:
     from heads import Comparison
 
-# What two data sets must share for their test splits to hold the same images. A seed counts where images were drawn.
-SAME = ("name", "digest", "test_subset", "on_bad_image")
+# What may tell why two runs were scored on different images, the first that differs.
+REASONS = ("digest", "test_subset", "seed", "on_bad_image")
 
 
 def compare(workspace: Path, first: str, second: str, *, seed: int = 0) -> "Comparison":
@@ -39,8 +39,12 @@ def compare(workspace: Path, first: str, second: str, *, seed: int = 0) -> "Comp
 
 
 def _difference(one: dict[str, Any], other: dict[str, Any]) -> str:
-    drawn = one.get("test_subset") is not None
-    for key in (*SAME, *(("seed",) if drawn else ())):
+    """Why the test images of two runs are not the same; "" where they are."""
+    if one.get("test_images") is not None and one.get("test_images") == other.get("test_images"):
+        return ""
+    if one.get("name") != other.get("name") and one.get("digest") != other.get("digest"):
+        return f"the data sets are {one.get('name')!r} and {other.get('name')!r}"
+    for key in REASONS:
         if one.get(key) != other.get(key):
             return f"{key.replace('_', ' ')} is {one.get(key)!r} and {other.get(key)!r}"
-    return ""
+    return "other files could be read"

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,12 +125,21 @@ def read_all(workspace: Path) -> tuple[list[dict[str, Any]], list[str]]:
     return sorted(records, key=lambda record: (record["created"], record["run"])), problems
 
 
-def keep_logits(path: Path, logits: "np.ndarray", *, labels: "np.ndarray") -> None:
-    """Writes the logits float32 [N, K] and labels int64 [N] of a test split to the file `path`."""
+def images_digest(dataset_digest: str, ids: Sequence[str]) -> str:
+    """What tells the test images of a run from any others: their data set's content, and which of it, in order.
+
+    It stands in the record as `dataset.test_images`. Runs were scored on the same images where it is the same.
+    """
+    return hashlib.sha256(json.dumps([dataset_digest, *ids]).encode()).hexdigest()
+
+
+def keep_logits(path: Path, logits: "np.ndarray", *, labels: "np.ndarray", ids: Sequence[str]) -> None:
+    """Write the logits float32 [N, K], labels int64 [N] and image ids of a test split to the file `path`."""
     import numpy as np
     from safetensors.numpy import save
 
-    write_file(path, save({"logits": np.ascontiguousarray(logits), "labels": labels}))
+    names = np.frombuffer(json.dumps(list(ids)).encode(), np.uint8)  # JSON, for ids hold any character
+    write_file(path, save({"logits": np.ascontiguousarray(logits), "labels": labels, "ids": names}))
 
 
 def logits(workspace: Path, run: str) -> tuple["np.ndarray", "np.ndarray"]:
@@ -138,6 +147,16 @@ def logits(workspace: Path, run: str) -> tuple["np.ndarray", "np.ndarray"]:
 
     Raises InvalidInput where the run failed, DamagedFile where the file is gone or is not what was recorded.
     """
+    kept = _kept_logits(workspace, run)
+    return kept["logits"], kept["labels"]
+
+
+def test_ids(workspace: Path, run: str) -> tuple[str, ...]:
+    """The ids of the images that the rows of `logits` belong to; raises as that does."""
+    return tuple(json.loads(_kept_logits(workspace, run)["ids"].tobytes()))
+
+
+def _kept_logits(workspace: Path, run: str) -> dict[str, "np.ndarray"]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -150,7 +169,7 @@ def logits(workspace: Path, run: str) -> tuple["np.ndarray", "np.ndarray"]:
         raise _damaged(path, "it is gone, or not the file that its record describes")
     try:
         tensors = load(content)
-        return tensors["logits"], tensors["labels"]
+        return {name: tensors[name] for name in ("logits", "labels", "ids")}
     except (SafetensorError, KeyError) as error:
         raise _damaged(path, str(error)) from error
 

@@ -27,7 +27,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A head and how it was come by; `logits` float32 [N, K] and `labels` [N] are the test split's.
+    """A head and how it was come by; `logits` float32 [N, K], `labels` [N] and `ids` are the test split's.
 
     `averaged` float32 [N, K] are the means over the views, where the features have several.
     """
@@ -36,6 +36,7 @@ class _Fitted:
     choice: Any
     logits: Any
     labels: Any
+    ids: tuple[str, ...]
     scores: Any
     averaged: Any
     evaluation_seconds: float
@@ -69,10 +70,11 @@ def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
     folder = records.folder(context.workspace, key.run())
     with locked(folder):
         heads.save(fitted.head, folder, recipe=_recipe(key, file))
-        records.keep_logits(folder / records.LOGITS_NAME, fitted.logits, labels=fitted.labels)
+        rows = {"labels": fitted.labels, "ids": fitted.ids}
+        records.keep_logits(folder / records.LOGITS_NAME, fitted.logits, **rows)
         files = ["head.safetensors", "head.json", records.LOGITS_NAME]
         if fitted.averaged is not None:
-            records.keep_logits(folder / records.AVERAGED_NAME, fitted.averaged, labels=fitted.labels)
+            records.keep_logits(folder / records.AVERAGED_NAME, fitted.averaged, **rows)
             files.append(records.AVERAGED_NAME)
         record = _record(key, file=file, fitted=fitted, source=source)
         record["peak_memory_bytes"] = peak.bytes()
@@ -145,7 +147,7 @@ def _fit(key: HeadKey, *, options: dict[str, Any], inputs: Inputs) -> _Fitted:
     seconds = watch.seconds()
     others = [head.logits(view) for view in test.features[1:]]
     averaged = sum(others, logits) / len(test.features) if others else None
-    return _Fitted(head, choice, logits, test.labels, scores, averaged, seconds)
+    return _Fitted(head, choice, logits, test.labels, test.ids, scores, averaged, seconds)
 
 
 def _recipe(key: HeadKey, file: FeatureFile) -> dict[str, Any]:
@@ -201,6 +203,8 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
         "bytes": 4 * source.parameters + int(sum(array.nbytes for array in weights)),
         "images_per_second": source.images_per_second,
     }
+    scored = records.images_digest(file.spec["dataset"]["digest"], fitted.ids)
+    record["dataset"] = {**file.spec["dataset"], "test_images": scored}
     if fitted.averaged is not None:
         classes = fitted.head.classes_
         record["test_tta"] = heads.scores(fitted.averaged, fitted.labels, classes=classes, seed=key.seed).as_dict()

@@ -29,9 +29,9 @@ HISTORY_NAME = "history.jsonl"
 class Result:
     """A network and how good it is. `chosen` was trained on what was not held out, `final` is what is kept.
 
-    `held_out` are (logits, labels) of the held-out images by `chosen`, None without. `logits` float32 [N, K] and
-    `labels` int64 [N] are the test split's in file order, `averaged` its logits over several views. `headed` are the
-    heads that the trainings began with, in order; none where they began without.
+    `held_out` are (logits, labels) of the held-out images by `chosen`, None without. `logits` float32 [N, K],
+    `labels` int64 [N] and `ids` are the test split's in file order, `averaged` its logits over several views. `headed`
+    are the heads that the trainings began with, in order; none where they began without.
     """
 
     how: Form
@@ -42,6 +42,7 @@ class Result:
     logits: np.ndarray
     averaged: np.ndarray | None
     labels: np.ndarray
+    ids: tuple[str, ...]
     skipped: tuple[str, ...]
     headed: tuple[Headed, ...]
     evaluation_seconds: float
@@ -79,10 +80,11 @@ def keep(key: NetworkKey, result: Result, *, peak_memory_bytes: int | None, work
             key.network, result.how.architecture, result.how.class_names, result.how.preprocessing, key.as_dict()
         )
         kept.keep(result.final.network, folder, sidecar=sidecar)
-        records.keep_logits(folder / records.LOGITS_NAME, result.logits, labels=result.labels)
+        rows = {"labels": result.labels, "ids": result.ids}
+        records.keep_logits(folder / records.LOGITS_NAME, result.logits, **rows)
         names = [kept.WEIGHTS_NAME, kept.SIDECAR_NAME, records.LOGITS_NAME, HISTORY_NAME]
         if result.averaged is not None:
-            records.keep_logits(folder / records.AVERAGED_NAME, result.averaged, labels=result.labels)
+            records.keep_logits(folder / records.AVERAGED_NAME, result.averaged, **rows)
             names.append(records.AVERAGED_NAME)
         lines = "".join(json.dumps(records.finite(row)) + "\n" for row in result.chosen.history)
         write_file(folder / HISTORY_NAME, lines.encode())
@@ -164,6 +166,7 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
         "images_per_second": final.images_per_second,
         "processes": processes.count(),
     }
+    record["dataset"]["test_images"] = records.images_digest(key.dataset_digest, result.ids)
     if result.held_out is not None:
         logits, labels = result.held_out
         record["validation"] = heads.scores(logits, labels, seed=key.seed).as_dict()

@@ -44,7 +44,16 @@ def prepared(key: NetworkKey, inputs: Inputs) -> "Run":
             f"training images must be at least one batch, {recipe.batch_size}; got {len(train)}. "
             "Give a smaller --batch-size or more images."
         )
-    return Run(key, inputs, how=how, loaded=loaded, recipe=recipe, start=start, skipped=skipped)
+    return Run(
+        key,
+        inputs,
+        how=how,
+        loaded=loaded,
+        recipe=recipe,
+        start=start,
+        skipped=skipped,
+        test_ids=data.splits["test"].ids,
+    )
 
 
 def _data(key: NetworkKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]:
@@ -71,10 +80,11 @@ class Run:
         recipe: Recipe,
         start: nn.Module,
         skipped: tuple[str, ...],
+        test_ids: tuple[str, ...],
     ) -> None:
         self.key, self.inputs, self.how, self.loaded, self.recipe = key, inputs, how, loaded, recipe
         self.start: nn.Module | None = start
-        self.skipped = skipped
+        self.skipped, self.test_ids = skipped, test_ids
         self.headed: list[Headed] = []  # the heads that its trainings began with
         self.context = inputs.context
         self.checkpoints = inputs.checkpoints(key)
@@ -102,6 +112,7 @@ class Run:
             logits=self._logits(final.network, test),
             averaged=self._logits(final.network, test, tta=self.recipe.tta) if averaged else None,
             labels=test.labels.numpy(),
+            ids=self.test_ids,
             skipped=self.skipped,
             headed=tuple(self.headed),
             evaluation_seconds=watch.seconds(),

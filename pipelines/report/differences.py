@@ -27,7 +27,7 @@ class Difference:
 
 def paired(study: Study, first: Result, *, second: Result) -> Comparison | None:
     """The second result against the first, or None unless both kept logits for the same test images."""
-    if first.test_images != second.test_images:
+    if first.test_images is None or first.test_images != second.test_images:
         return None
     kept, other = study.logits(first), study.logits(second)
     if kept is None or other is None or kept[0].shape != other[0].shape or not np.array_equal(kept[1], other[1]):

@@ -6,8 +6,8 @@ photographs) and in the workspace; nothing is downloaded, and a folder counts on
 
 import base64
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,8 @@ from PIL import Image
 from extract import cifar, datasets
 from extract.decoding import decode
 from extract.errors import PipelineError
-from extract.images import Pixels, Split, subset
+from extract.images import ImageSet, Pixels, Split, subset
+from pipelines import records
 from pipelines.report.results import Result
 from pipelines.report.text import printable
 
@@ -32,19 +33,23 @@ class Images:
     folders: Sequence[Path] = ()
     thumbnails: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    _splits: dict[tuple[object, ...], Split | None] = field(default_factory=dict)
+    _splits: dict[str, Split | None] = field(default_factory=dict)
 
     def test_split(self, result: Result) -> Split | None:
-        """The test images that a result was scored on, in order, or None where they are not at hand."""
+        """The test images that a result was scored on, in order, or None where they are not at hand.
+
+        They are those whose ids the run kept: nothing is drawn again.
+        """
         key = result.test_images
+        if key is None:
+            return None
         if key not in self._splits:
-            sampled = result.dataset.get("test_subset")
-            self._splits[key] = self._found(result, "test", test=sampled)
+            self._splits[key] = self._found(result, lambda data: self._scored(data.splits["test"], result))
         return self._splits[key]
 
     def train_split(self, result: Result) -> Split | None:
-        """The training images of a result, held-out ones included, or None where they are not at hand."""
-        return self._found(result, "train", train=result.dataset.get("subset"))
+        """The training images of a result, validation images included, or None where they are not at hand."""
+        return self._found(result, lambda data: _trained(data, result))
 
     def key(self, result: Result, row: int) -> str:
         """The key of the thumbnail of a test image by its row; "" where it is not at hand."""
@@ -60,16 +65,19 @@ class Images:
             self.thumbnails[key] = data_uri(image)
         return key
 
-    def _found(self, result: Result, name: str, *, train: int | None = None, test: int | None = None) -> Split | None:
+    def _found(self, result: Result, part: Callable[[ImageSet], Split | None]) -> Split | None:
         try:
             located = self._located(str(result.dataset["name"]), str(result.dataset.get("digest")))
-            if located is None:
-                return None
-            part = subset(datasets.load(located), train=train, test=test, seed=int(result.dataset.get("seed") or 0))
+            return None if located is None else part(datasets.load(located))
         except PipelineError as error:
             self.problems.append(f"images of {result.dataset['name']} cannot be shown: {error}")
             return None
-        return part.splits[name]
+
+    def _scored(self, split: Split, result: Result) -> Split | None:
+        rows = {name: row for row, name in enumerate(split.ids)}
+        ids = records.test_ids(self.workspace, result.run)
+        known = [rows[name] for name in ids if name in rows]
+        return split.take(np.array(known, np.int64)) if len(known) == len(ids) else None
 
     def _located(self, name: str, digest: str) -> datasets.Located | None:
         for dataset, place in self._candidates(name):
@@ -86,6 +94,17 @@ class Images:
             places = [self.data_dir, self.workspace / "data"]
             return [(name, place) for place in places if place is not None and cifar.is_in(name, place)]
         return [(str(folder), None) for folder in self.folders if folder.is_dir()]
+
+
+def _trained(data: ImageSet, result: Result) -> Split:
+    """The training images as the run drew them, from those that it could read."""
+    choice = result.record.get("choice")
+    skipped = set(choice.get("skipped") or ()) if isinstance(choice, Mapping) else set()
+    split = data.splits["train"]
+    readable = split.take(np.array([row for row, name in enumerate(split.ids) if name not in skipped], np.int64))
+    seed = int(result.dataset.get("seed") or 0)
+    whole = replace(data, splits={"train": readable})
+    return subset(whole, train=result.dataset.get("subset"), test=None, seed=seed).splits["train"]
 
 
 def data_uri(image: Image.Image) -> str:

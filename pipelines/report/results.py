@@ -69,12 +69,12 @@ class Result:
     @property
     def test_set(self) -> tuple[Any, ...]:
         """What was scored: results are compared only within one of these."""
-        return self.dataset["name"], self.dataset.get("digest"), self.dataset.get("test_subset")
+        return self.dataset.get("digest") or self.dataset["name"], self.dataset.get("test_subset")
 
     @property
-    def test_images(self) -> tuple[Any, ...]:
-        """The very images: as `test_set`, and the seed that drew them where they are a sample."""
-        return (*self.test_set, self.dataset.get("seed") if self.dataset.get("test_subset") else None)
+    def test_images(self) -> str | None:
+        """What stands for the very images (`records.images_digest`); None where it was not kept."""
+        return _text(self.dataset.get("test_images"))
 
 
 def parse(record: Mapping[str, Any]) -> tuple[Result, list[str]]:

@@ -8,7 +8,7 @@ from extract.layout import canonical_json
 from pipelines.report.results import Result, Score
 from pipelines.report.text import clipped
 
-SEEDS = ("seed", "subset_seed", "weights_seed")
+SEEDS = ("seed", "subset_seed", "weights_seed", "test_images")  # the seed draws a test subset
 
 
 @dataclass(frozen=True)

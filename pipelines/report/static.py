@@ -30,27 +30,33 @@ def write(
 
     Returns their paths, and a sentence for every figure that Vega cannot draw: the others are written.
     """
-    paths, problems = [], []
+    _make(folder)
+    paths: list[Path] = []
+    problems: list[str] = []
     for done, figure in enumerate(figures, start=1):
         try:
-            paths += _written(figure, folder)
-        except ValueError as error:
+            contents = _contents(figure)
+        except ValueError as error:  # what vl-convert raises for a chart that Vega refuses
             reason = " ".join(str(error).splitlines()[:2])
             problems.append(f"figure {figure.name} is left out, for it cannot be drawn: {reason}")
-        except OSError as error:
-            raise InvalidInput(
-                f"figures must go to a directory that can be written; got {str(folder)!r} ({error.strerror}). "
-                "Name another with --figures."
-            ) from error
+        else:
+            for suffix, content in contents.items():
+                paths.append(folder / f"{figure.name}{suffix}")
+                writable.write("figure", paths[-1], content)
         progress(done, len(figures))
     return paths, problems
 
 
-def _written(figure: Figure, folder: Path) -> list[Path]:
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(
+            f"figures must go to a directory that can be written; got {str(folder)!r} ({error.strerror}). "
+            "Name another with --figures."
+        ) from error
+
+
+def _contents(figure: Figure) -> dict[str, str | bytes]:
     svg = vl_convert.vegalite_to_svg(for_file(figure), vl_version=VEGA_LITE)
-    folder.mkdir(parents=True, exist_ok=True)
-    contents = {".svg": svg, ".png": vl_convert.svg_to_png(svg, scale=SCALE)}
-    paths = [folder / f"{figure.name}{suffix}" for suffix in contents]
-    for path, content in zip(paths, contents.values(), strict=True):
-        writable.write("figure", path, content)
-    return paths
+    return {".svg": svg, ".png": vl_convert.svg_to_png(svg, scale=SCALE)}

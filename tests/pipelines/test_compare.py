@@ -1,10 +1,12 @@
 """Runs side by side: in pairs on the same test images, and in a table."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from extract import digits
 from pipelines import records
 
 DIGITS = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
@@ -46,7 +48,7 @@ def test_runs_on_other_test_images_are_refused(pipeline, photo_folder):
     for first, second, why in [
         (whole, part, "test subset is None and 100"),
         (part, drawn, "seed is 0 and 1"),
-        (whole, other, "name is 'digits' and 'photos'"),
+        (whole, other, "the data sets are 'digits' and 'photos'"),
     ]:
         ended = pipeline("compare", first["run"], second["run"])
         assert ended.status == 2
@@ -54,14 +56,27 @@ def test_runs_on_other_test_images_are_refused(pipeline, photo_folder):
     assert pipeline("compare", whole["run"], "nothing").status == 2
 
 
-def test_labels_that_differ_are_refused_though_the_data_set_bears_the_same_digest(pipeline, tmp_path):
-    from safetensors.numpy import save
+def test_runs_are_never_paired_on_other_images_whatever_their_options_say(pipeline, tmp_path):
+    """A file that was read on one day and not on the next leaves no trace but in the ids."""
+    runs = [fit(pipeline, "--c-grid", C)["run"] for C in ("0.01", "0.02")]
+    workspace = tmp_path / "workspace"
+    assert records.test_ids(workspace, runs[0]) == digits.load().splits["test"].ids
+    record = records.read(workspace, runs[1])
+    others = records.images_digest(record["dataset"]["digest"], records.test_ids(workspace, runs[1])[1:])
+    records.write(workspace, {**record, "dataset": {**record["dataset"], "test_images": others}})
+    ended = pipeline("compare", *runs)
+    assert ended.status == 2
+    assert "other files could be read" in ended.err
+    page = pipeline("report", "--json").json["path"]
+    assert 'id="differences"' not in Path(page).read_text(encoding="utf-8")
 
+
+def test_labels_that_differ_are_refused_though_the_data_set_bears_the_same_digest(pipeline, tmp_path):
     runs = [fit(pipeline, "--c-grid", C)["run"] for C in ("0.01", "0.02")]
     workspace = tmp_path / "workspace"
     logits, labels = records.logits(workspace, runs[1])
     path = records.folder(workspace, runs[1]) / records.LOGITS_NAME
-    path.write_bytes(save({"logits": logits, "labels": np.roll(labels, 1)}))
+    records.keep_logits(path, logits, labels=np.roll(labels, 1), ids=records.test_ids(workspace, runs[1]))
     record = records.read(workspace, runs[1])
     records.write(workspace, {**record, "files": {**record["files"], path.name: records.sha256(path)}})
     assert "the labels differ" in pipeline("compare", *runs).err

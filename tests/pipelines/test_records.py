@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from safetensors.numpy import save
 
 from extract.errors import DamagedFile, InvalidInput
 from pipelines import records
@@ -172,11 +171,13 @@ def test_logits_come_back_exactly_and_only_if_they_are_those_of_the_record(tmp_p
     place = records.folder(tmp_path, RUN)
     place.mkdir(parents=True)
     path = place / records.LOGITS_NAME
-    path.write_bytes(save({"logits": logits, "labels": labels}))
+    ids = ("a.png", "b/ü.png", "c\udcff.png", "d\n.png", "")
+    records.keep_logits(path, logits, labels=labels, ids=ids)
     records.write(tmp_path, record(files={path.name: records.sha256(path)}))
     returned = records.logits(tmp_path, RUN[:3])
     assert np.array_equal(returned[0], logits)
     assert np.array_equal(returned[1], labels)
+    assert records.test_ids(tmp_path, RUN) == ids
     assert records.is_whole(tmp_path, RUN, {path.name: records.sha256(path)})
     whole = path.read_bytes()
     for harm in (whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1]), b"", None):

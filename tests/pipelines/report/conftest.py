@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import save
 
 from extract import cifar, digits
-from extract.disk import write_file
 from heads.metrics import scores
 from pipelines import records
 
-LABELS = digits.load().splits["test"].labels  # 360 labels of ten classes, the images of which are always at hand
+TEST = digits.load().splits["test"]  # 360 images of ten classes, which are always at hand
+LABELS, IDS = TEST.labels, TEST.ids
 CLASSES = [str(digit) for digit in range(10)]
 Made = dict[str, Any]
 
@@ -99,9 +98,9 @@ def put(workspace: Path, made: tuple[Made, np.ndarray]) -> str:
     record, table = made
     folder = records.folder(workspace, record["run"])
     folder.mkdir(parents=True, exist_ok=True)
-    content = save({"logits": table, "labels": LABELS.astype(np.int64)})
-    write_file(folder / records.LOGITS_NAME, content)
-    records.write(workspace, {**record, "files": {records.LOGITS_NAME: hashlib.sha256(content).hexdigest()}})
+    records.keep_logits(folder / records.LOGITS_NAME, table, labels=LABELS, ids=IDS)
+    files = {records.LOGITS_NAME: records.sha256(folder / records.LOGITS_NAME)}
+    records.write(workspace, {**record, "files": files})
     return record["run"]
 
 
@@ -113,6 +112,7 @@ def _common(name: str, table: np.ndarray, *, seed: int) -> Made:
         "created": f"2026-11-24T06:00:{seed % 60:02d}.000+00:00",
         "dataset": {
             "name": "digits", "digest": digits.fingerprint(), "subset": None, "test_subset": None, "seed": None,
+            "test_images": records.images_digest(digits.fingerprint(), IDS),
         },
         "image_size": 32,
         "seed": seed,

@@ -9,11 +9,18 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import altair
+import numpy as np
 import pytest
 import vl_convert
+from PIL import Image
 
+from extract import folder
 from extract.digits import fingerprint
+from extract.images import subset
+from pipelines import records
 from pipelines.report.build import Wanted, build
+from pipelines.report.images import data_uri
+from pipelines.report.mistakes import most_confident
 
 HOSTILE = [
     "<script>window.hacked = 1</script>",
@@ -195,6 +202,31 @@ def test_a_report_of_heads_imports_no_torch(workspace, make):
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stderr.strip().endswith("[]")
     assert json.loads(ended.stdout)["runs"] == 1
+
+
+def test_the_gallery_shows_the_very_images_that_were_scored(pipeline, tmp_path, rng):
+    """A test subset that was drawn after a bad image was left out: drawn again from all, it would be another."""
+    for name in ("one", "other"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(40):
+            pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number:02d}.png")
+    whole = folder.load(tmp_path / "photos").splits["test"]
+    whole.images.paths[0].write_bytes(b"torn")
+    words = ("--backbone", "test_resnet", "--weights", "untrained", "--image-size", "32", "--head", "centroid")
+    words = (*words, "--dataset", tmp_path / "photos", "--on-bad-image", "skip", "--test-subset", "8")
+    run = pipeline("fit-head", *words, "--json").json["run"]
+    page = Page(Path(pipeline("report", "--images", tmp_path / "photos", "--json").json["path"]))
+    workspace = tmp_path / "workspace"
+    logits, labels = records.logits(workspace, run)
+    ids = records.test_ids(workspace, run)
+    assert set(ids) != set(subset(folder.load(tmp_path / "photos"), train=None, test=8, seed=0).splits["test"].ids)
+    wrong = [ids[row] for row, _, _ in most_confident(logits, labels, count=12)]
+    assert wrong
+    shown = [a["data-thumbnail"] for tag, a in page.elements if tag == "img" and a.get("data-thumbnail")]
+    assert [key.partition("/")[2] for key in shown] == wrong
+    path = dict(zip(whole.ids, whole.images.paths, strict=True))[wrong[0]]
+    assert page.data("thumbnails")[shown[0]] == data_uri(Image.open(path))
 
 
 def test_images_of_another_digest_are_not_shown(workspace, make, tmp_path):
