@@ -1,25 +1,28 @@
 """The one joblib.Memory of a workspace, and the one way to ask it.
 
 The cached functions take a key (canonical JSON) and a context that is left out of the hash, and return a small
-record. A failed write is an error here (joblib only warns), and what a record points to is checked before it
-counts as cached. The cache is pickled by joblib: it is the user's own and is never read from elsewhere.
+record, whose shape is their return type. joblib keeps it as JSON with a checksum (`answers`). What is damaged,
+foreign or of another shape counts as absent, and what an answer points to is checked before it counts as cached.
+What a key means is versioned in the key itself, so that changed code of a function forgets nothing.
 """
 
 import contextlib
-import warnings
+import typing
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-from joblib import Memory
-from joblib._store_backends import CacheWarning
-from joblib.memory import _FUNCTION_HASHES
+from joblib import Memory, register_store_backend
 
 from extract.errors import InvalidInput, PipelineError
+from pipelines.answers import Answers
 
+BACKEND = "checked answers"
+Stage = Callable[[str, Any], Any]  # with a `TypedDict` as its return type, or another shape of `extract.shapes`
 _LOOKING: ContextVar[bool] = ContextVar("looking", default=False)
+
+register_store_backend(BACKEND, Answers)
 
 
 class Missing(PipelineError):
@@ -42,92 +45,45 @@ def is_looking() -> bool:
 
 
 def find(
-    stage: Callable[[str, Any], dict[str, Any]],
-    key: str,
-    *,
-    workspace: Path,
-    is_whole: Callable[[dict[str, Any]], bool],
+    stage: Stage, key: str, *, workspace: Path, is_whole: Callable[[dict[str, Any]], bool]
 ) -> dict[str, Any] | None:
     """The cached record of `stage(key, ...)`, or None where there is none or `is_whole` denies its artifact.
 
-    Makes no folder and writes nothing. A cache entry that cannot be read (half written) counts as none.
+    Makes no folder and writes nothing. An answer that is not whole counts as none.
     """
-    place = workspace / "cache"
-    if not (place / "joblib" / Path(*stage.__module__.split("."), stage.__name__)).is_dir():
+    cached = _cached(stage, workspace)
+    if not cached.check_call_in_cache(key, None):
         return None
-    record = _loaded(stage, key, place)
-    if record is None:
-        return None
+    record = cached.call_and_shelve(key, None).get()
     return record if is_whole(record) else None
 
 
 def ask(
-    stage: Callable[[str, Any], dict[str, Any]],
-    key: str,
-    *,
-    context: Any,
-    workspace: Path,
-    is_whole: Callable[[dict[str, Any]], bool],
+    stage: Stage, key: str, *, context: Any, workspace: Path, is_whole: Callable[[dict[str, Any]], bool]
 ) -> tuple[dict[str, Any], bool]:
     """The record of `stage(key, context)` and whether it came from the cache.
 
     A cached record whose artifact `is_whole` denies is computed again.
     """
-    if is_looking():
-        found = find(stage, key, workspace=workspace, is_whole=is_whole)
-        if found is None:
-            raise Missing(f"{stage.__name__.strip('_')} must be in the cache; it is not.")
+    found = find(stage, key, workspace=workspace, is_whole=is_whole)
+    if found is not None:
         return found, True
+    if is_looking():
+        raise Missing(f"{stage.__name__.strip('_')} must be in the cache; it is not.")
     make_workspace(workspace)
-    record = _loaded(stage, key, workspace / "cache")
-    if record is not None and is_whole(record):
-        return record, True
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", CacheWarning)
-        try:
-            record, _ = _cached(stage, workspace / "cache").call(key, context)
-        except CacheWarning as warning:
-            raise PipelineError(
-                f"cache must be writable; {str(workspace / 'cache')!r} is not ({warning})."
-            ) from warning
-    return record, False
+    cached = _cached(stage, workspace)
+    cached.call(key, context)
+    return cached.call_and_shelve(key, None).get(), False  # as it was kept: it is the same now and later
 
 
-def _loaded(stage: Callable[..., Any], key: str, place: Path) -> dict[str, Any] | None:
-    """What the cache holds, or None for nothing and for what is cut short. Called, joblib would compute instead."""
-    try:
-        with _code_locked(place):
-            cached = _cached(stage, place)
-            known = cached.check_call_in_cache(key, None)
-        return cached._load_item((cached.func_id, cached._get_args_id(key, None))) if known else None
-    except Exception:  # noqa: BLE001 (a pickle that is cut short raises anything)
-        return None
-
-
-@contextlib.contextmanager
-def _code_locked(place: Path) -> Iterator[None]:
-    """One process at a time: joblib wipes a cache whose file of the function's code it reads half written.
-
-    Where nothing can be written nobody writes, and there is no lock.
-    """
-    lock = FileLock(place / ".code.lock")
-    try:
-        lock.acquire()
-    except OSError:
-        yield
-        return
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _cached(stage: Callable[..., Any], place: Path) -> Any:
-    memory = Memory(str(place.resolve()), verbose=0)
-    # joblib remembers, per process and not per folder, that it has written a function's code: a second workspace
-    # of this process would go without, and the next process would compute everything in it again.
-    _FUNCTION_HASHES.pop(stage, None)
-    return memory.cache(stage, ignore=["context"])  # joblib's own types are unions of everything
+def _cached(stage: Stage, workspace: Path) -> Any:
+    """The stage as joblib remembers it. Its store reads an answer once, so that it cannot change between two looks."""
+    shape = typing.get_type_hints(stage, include_extras=True)["return"]
+    place = str((workspace / "cache").resolve())
+    memory = Memory(place, backend=BACKEND, backend_options={"shape": shape}, verbose=0)
+    cached: Any = memory.cache(stage, ignore=["context"])  # joblib's own types are unions of everything
+    cached.store_backend.code = cached.func_code_info[0]
+    return cached
 
 
 def make_workspace(workspace: Path) -> None:

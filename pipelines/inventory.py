@@ -17,7 +17,7 @@ from extract.disk import TEMPORARY
 from extract.errors import InvalidInput
 from extract.locks import Lock
 from pipelines import records
-from pipelines.frozen.features import FILE_NAME
+from pipelines.shapes import FEATURE_NAME
 
 FEATURES, RUNS, CHECKPOINTS, SEARCHES, CACHE = "features", "runs", "checkpoints", "searches", "cache"
 LEFT, DATA, OTHERS = "left over", "data sets", "others"
@@ -28,7 +28,7 @@ QUIET_SECONDS = 3600.0  # what was written later than this ago may belong to a r
 _RUN = "[0-9a-f]{12}"
 _LEFT = (
     rf"(.+/)?[^/]+{TEMPORARY}",
-    rf"features/({FILE_NAME}\.(partial|lock)|\.writable)",
+    rf"features/({FEATURE_NAME}\.(partial|lock)|\.writable)",
     rf"(runs|checkpoints)/{_RUN}(/.+)?\.(partial|lock)",
     rf"checkpoints/{_RUN}/[^/]+\.partial/.+",  # a copy that was killed
     r"searches/[^/]+/((begin|winner|trials|journal\.log|leases/\d+)\.lock|(search|result)\.json\..+\.partial)",
@@ -40,7 +40,7 @@ _LEFT = (
 # a poetry.lock, a download or another program's checkpoint.pt lies beside them.
 REMOVABLE = {
     LEFT: re.compile("|".join(_LEFT)),
-    FEATURES: re.compile(f"features/{FILE_NAME}"),
+    FEATURES: re.compile(f"features/{FEATURE_NAME}"),
     CHECKPOINTS: re.compile(rf"(checkpoints/{_RUN}|searches/[^/]+/trials/\d+)/(.+/)?checkpoint\.pt"),
 }
 

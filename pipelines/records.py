@@ -1,13 +1,13 @@
 """Records: what every run leaves behind, one line of JSON in a folder of its own, and how to read them again.
 
 `runs/<run>/record.json` is written last, under a temporary name, and renamed: where it stands, the run is
-whole. Nobody else's word is trusted on reading: a name is checked before it becomes a path, and a record that
-is broken, foreign or of another schema is refused (`read`) or reported (`read_all`). Imports no torch.
+whole. Nobody else's word is trusted on reading: a name is checked before it becomes a path, and a record that is
+altered, foreign, of another schema or another shape (`shapes.Record`) is refused (`read`) or reported (`read_all`),
+so that whoever reads a field finds what belongs there. Imports no torch.
 """
 
+import contextlib
 import hashlib
-import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,36 +15,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from extract.disk import write_file
-from extract.errors import DamagedFile, InvalidInput, unknown
+from extract.errors import DamagedFile, InvalidInput, StorageError, unknown
+from extract.shapes import wrong
+from pipelines import stored
+from pipelines.shapes import Record
+from pipelines.stored import sha256
 
 if TYPE_CHECKING:
     import numpy as np
 
-SCHEMA = 1
+SCHEMA = 2
 RECORD_NAME = "record.json"
 LOGITS_NAME = "test.safetensors"
 AVERAGED_NAME = "test_tta.safetensors"  # logits averaged over test-time views
-KINDS = ("head", "network")
 TOTAL = "total"  # of the seconds of a network's record
-STATUSES = ("done", "failed")
-
-_ANY = {"schema": int, "run": str, "kind": str, "status": str, "created": str, "key": dict, "name": str}
-_DONE = {
-    "mode": str,
-    "architecture": str,
-    "weights": str,
-    "dataset": dict,
-    "seed": int,
-    "class_names": list,
-    "chosen": dict,
-    "curves": dict,
-    "test": dict,
-    "seconds": dict,
-    "parameters": int,
-    "flops": int,
-    "bytes": int,
-    "files": dict,
-}
+# What the record of a run has that is done, beside what every record has.
+NEEDED = (
+    *("mode", "architecture", "weights", "dataset", "image_size", "seed", "class_names", "chosen", "curves"),
+    *("validation", "test", "temperature", "seconds", "parameters", "flops", "bytes", "files"),
+)
+REMEDY = "Run it again, or remove its folder."
 
 
 def folder(workspace: Path, run: str) -> Path:
@@ -55,20 +45,29 @@ def folder(workspace: Path, run: str) -> Path:
 
 
 def write(workspace: Path, record: Mapping[str, Any]) -> Path:
-    """The file in which `record` now stands as one line of JSON; an earlier one is replaced.
+    """The file in which `record` now stands as one line of JSON, with a checksum; an earlier one is replaced.
 
     `schema`, `status`, `error` and `created` are filled in where absent; numbers that are not finite become
-    null, for JSON has none. Raises InvalidInput where a key that every record has is missing or of another type.
+    null, for JSON has none. Raises InvalidInput where a record of this status has another shape.
     """
-    whole = {"schema": SCHEMA, "status": "done", "error": None, "created": now(), **record}
+    whole = stored.finite({"schema": SCHEMA, "status": "done", "error": None, "created": now(), **record})
     what = _wrong(whole)
     if what:
-        raise InvalidInput(f"record must have the schema of records; {what}. Mend the code that made it.")
+        raise InvalidInput(f"record must have the shape of records; {what}. Mend the code that made it.")
     place = folder(workspace, whole["run"])
     place.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(finite(whole), ensure_ascii=False, allow_nan=False)
-    write_file(place / RECORD_NAME, (text + "\n").encode())
+    try:
+        stored.write(place / RECORD_NAME, whole)
+    except (OSError, StorageError):
+        forget_empty(place)
+        raise
     return place / RECORD_NAME
+
+
+def forget_empty(place: Path) -> None:
+    """Removes the folder of a run in which nothing could be written: a run without a record is none."""
+    with contextlib.suppress(OSError):  # it holds files, or is gone
+        place.rmdir()
 
 
 def with_total(seconds: Mapping[str, float | None]) -> dict[str, float | None]:
@@ -174,34 +173,25 @@ def _kept_logits(workspace: Path, run: str) -> dict[str, "np.ndarray"]:
         raise _damaged(path, str(error)) from error
 
 
+def status(workspace: Path, run: str) -> str | None:
+    """ "done" or "failed"; None where there is no whole record of exactly that name. Raises nothing."""
+    try:
+        return _read(folder(workspace, run) / RECORD_NAME)["status"]
+    except InvalidInput:
+        return None
+
+
 def is_whole(workspace: Path, run: str, files: Mapping[str, str]) -> bool:
     """Whether `run` is done and each of its `files` (name -> sha256) is there, undamaged. Raises nothing."""
-    try:
-        place = folder(workspace, run)
-        done = _read(place / RECORD_NAME)["status"] == "done"
-    except InvalidInput:
+    if status(workspace, run) != "done":
         return False
-    return done and all((place / name).is_file() and sha256(place / name) == digest for name, digest in files.items())
-
-
-def sha256(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    place = folder(workspace, run)
+    return all((place / name).is_file() and sha256(place / name) == digest for name, digest in files.items())
 
 
 def now() -> str:
     """This moment as ISO 8601 in UTC, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def finite(value: Any) -> Any:
-    """`value` with None for every NaN and infinity in it, tuples as lists."""
-    if isinstance(value, Mapping):
-        return {key: finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _names(workspace: Path) -> list[str]:
@@ -213,10 +203,7 @@ def _names(workspace: Path) -> list[str]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(path, f"it cannot be read ({str(error) or type(error).__name__})") from error
+    record = stored.read(path, Record, thing="record", remedy=REMEDY)
     what = _wrong(record)
     if not what and record["run"] != path.parent.name:
         what = f"it is the record of {record['run']!r}"
@@ -225,23 +212,17 @@ def _read(path: Path) -> dict[str, Any]:
     return record
 
 
-def _wrong(record: Any) -> str:
+def _wrong(record: dict[str, Any]) -> str:
     """What is wrong with a record, or an empty text."""
-    if not isinstance(record, dict):
-        return "it is no JSON object"
-    if record.get("schema") != SCHEMA:
-        return f"its schema is {record.get('schema')!r}, this version reads {SCHEMA}"
-    needed = _ANY | (_DONE if record.get("status") == "done" else {})
-    for name, kind in needed.items():
-        if not isinstance(record.get(name), kind):
-            return f"its {name!r} is {record.get(name)!r}, not {kind.__name__}"
-    if record["kind"] not in KINDS or record["status"] not in STATUSES:
-        return f"its kind and status are {record['kind']!r} and {record['status']!r}"
-    return ""
+    what = wrong(record, Record)
+    missing = [name for name in NEEDED if name not in record]
+    if not what and record["status"] == "done" and missing:
+        what = f"it lacks {missing[0]}"
+    return what
 
 
 def _damaged(path: Path, what: str) -> DamagedFile:
-    return DamagedFile(f"record must be whole; got {str(path)!r}: {what}. Run it again, or remove its folder.")
+    return stored.damaged(path, what, thing="record", remedy=REMEDY)
 
 
 def headline(record: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Spec -> result: the only cached functions of the project.
 
-The bodies of the cached functions are one line each, because joblib forgets everything they computed when a
-character of them changes; what they mean is versioned by the `stage_version` in their keys.
+What a cached function returns is declared by its return type, and every answer that is read is checked against it;
+what it means is versioned by the `stage_version` in its keys.
 """
 
 import contextlib
+import typing
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from pipelines.frozen import features, fitting, origins, shots
 from pipelines.networks import processes, training
 from pipelines.networks.alone import alone
 from pipelines.networks.heading import Heading
+from pipelines.shapes import Extracted, FewLabels, FittedHead, TrainedNetwork
 from pipelines.specs import (
     ExtractKey,
     ExtractSpec,
@@ -33,20 +35,20 @@ from pipelines.specs import (
 from pipelines.specs.shots import ShotsKey, resolve_shots
 
 
-def _extract(key: str, context: features.Inputs) -> dict[str, Any]:
+def _extract(key: str, context: features.Inputs) -> Extracted:
     return features.compute(ExtractKey.from_text(key), context)
 
 
-def _fit_head(key: str, context: fitting.Inputs) -> dict[str, Any]:
+def _fit_head(key: str, context: fitting.Inputs) -> FittedHead:
     return fitting.compute(HeadKey.from_text(key), context)
 
 
-def _few_labels(key: str, context: fitting.Inputs) -> dict[str, Any]:
+def _few_labels(key: str, context: fitting.Inputs) -> FewLabels:
     return shots.compute(ShotsKey.from_text(key), context)
 
 
-def _train(key: str, context: training.Inputs) -> dict[str, Any]:
-    return training.compute(NetworkKey.from_text(key), context)
+def _train(key: str, context: training.Inputs) -> TrainedNetwork:
+    return typing.cast(TrainedNetwork, training.compute(NetworkKey.from_text(key), context))
 
 
 def extract(spec: ExtractSpec, context: Context) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from extract import datasets
-from extract.errors import DamagedFile, Unavailable
+from extract.errors import Unavailable
 from pipelines import cache, records
 from pipelines.batch.engines import Engine, Pool, opened
 from pipelines.batch.work import Outcome, Place, done, hello, sentence, work
@@ -187,13 +187,7 @@ def _record_failure(workspace: Path, job: Job, error: str) -> None:
 
 
 def forget_failure(workspace: Path, job: Job) -> None:
-    """Removes the record of an earlier failure of a job that has now succeeded."""
+    """Removes what an earlier failure of a job that has now succeeded left: its record, or a folder without one."""
     place = records.folder(workspace, job.digest())
-    if not place.is_dir():
-        return
-    try:
-        failed = records.read(workspace, job.digest())["status"] == "failed"
-    except DamagedFile:
-        failed = True
-    if failed:
+    if place.is_dir() and records.status(workspace, job.digest()) != "done":
         shutil.rmtree(place)

@@ -107,7 +107,7 @@ def _file(run: options.Run, file: Path | None, given: dict[str, Any]) -> Path | 
                 f"--{described[0].replace('_', '-')}. Leave one out."
             )
         return file
-    found = None if described else newest(run.workspace)
+    found = None if described else newest(run.workspace, notice=run.reporter.notice)
     if found is not None:
         run.reporter.notice(f"using the workspace's newest features, {found.name}")
     elif not described:

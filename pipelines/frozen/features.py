@@ -1,5 +1,6 @@
 """Spec -> feature file in the workspace: what the extraction stage computes, and how its artifact is named."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from extract.errors import DamagedFile, PipelineError
 from extract.folder import without_unreadable
 from extract.images import ImageSet, subset
 from extract.layout import SCHEMA, spec_digest
+from pipelines import records
 from pipelines.context import Context
+from pipelines.shapes import Extracted, Timing
 from pipelines.specs import ExtractKey, ExtractSpec, Source, locate
 
-FILE_NAME = r"[\w.]{0,80}-[\w.]{0,80}-[0-9a-f]{12}\.h5"  # of `file_name`, as a regular expression
 ROUNDING = 2  # raised when bfloat16 or float16 arithmetic must give other features (`extract.reduced`)
 
 
@@ -27,7 +29,7 @@ class Inputs:
     context: Context
 
 
-def compute(key: ExtractKey, inputs: Inputs) -> dict[str, Any]:
+def compute(key: ExtractKey, inputs: Inputs) -> Extracted:
     """Extracts (or finds) the feature file of `key` and returns its record."""
     data, skipped = _images(key, inputs)
     backbone = _backbone(key, inputs.source)
@@ -71,7 +73,7 @@ def training_labels(spec: ExtractSpec, workspace: Path) -> np.ndarray:
 
 def _extracted(
     key: ExtractKey, *, data: ImageSet, backbone: Any, skipped: tuple[str, ...], context: Context
-) -> dict[str, Any]:
+) -> Extracted:
     from extract import extraction, store
 
     spec = feature_spec(key, backbone=backbone)
@@ -97,11 +99,12 @@ def _extracted(
                 plain=plain,
             )
         record = _record(path, backbone=backbone)
-    return {
+    return Extracted(
         **record,
-        "timing": None if timing is None else asdict(timing),
-        "plain_view_of": None if plain is None else plain.content,
-    }
+        timing=None if timing is None else Timing(**asdict(timing)),
+        plain_view_of=None if plain is None else plain.content,
+        created=records.now(),
+    )
 
 
 def _lender(key: ExtractKey, spec: dict[str, Any], *, layout: Any, folder: Path) -> Any:
@@ -178,10 +181,20 @@ def is_whole(record: dict[str, Any], workspace: Path) -> bool:
     return file.content == record["content"]
 
 
-def newest(workspace: Path) -> Path | None:
-    """The newest complete feature file of a workspace, or None."""
-    files = sorted((workspace / "features").glob("*.h5"), key=lambda path: path.stat().st_mtime)
-    return files[-1] if files else None
+def newest(workspace: Path, *, notice: Callable[[str], None]) -> Path | None:
+    """The feature file of a workspace that was made last, as the workspace noted it; None without any.
+
+    Files of which nothing is noted were made elsewhere: they come before all others, in order of name.
+    """
+    from pipelines.frozen import origins
+
+    files = sorted((workspace / "features").glob("*.h5"))
+    if len(files) < 2:
+        return files[0] if files else None
+    made: dict[str, str] = {}
+    for one in origins.every(workspace, notice=notice):
+        made[one.file] = max(one.created, made.get(one.file, ""))
+    return max(files, key=lambda path: (made.get(path.name, ""), path.name))
 
 
 def _record(path: Path, *, backbone: Any) -> dict[str, Any]:

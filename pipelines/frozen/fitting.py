@@ -12,6 +12,7 @@ from extract.store import FeatureFile, locked
 from pipelines import records
 from pipelines.context import Context
 from pipelines.frozen.origins import Origin, origin
+from pipelines.shapes import FittedHead
 from pipelines.specs import HeadKey, HeadSpec
 
 LIBRARIES = ("torch", "timm", "scikit-learn", "numpy", "h5py")
@@ -42,7 +43,7 @@ class _Fitted:
     evaluation_seconds: float
 
 
-def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
+def compute(key: HeadKey, inputs: Inputs) -> FittedHead:
     """Chooses, refits and scores a head, keeps it under `runs/<run>/`, and returns its record's short form.
 
     A fit that fails leaves a record of the failure. What `check` refuses is refused before anything is written.
@@ -52,7 +53,7 @@ def compute(key: HeadKey, inputs: Inputs) -> dict[str, Any]:
     context, file, peak = inputs.context, inputs.file, Peak(inputs.context.device)
     options = _checked(key.head, key.options, validation=key.validation)
     try:
-        source = origin(context.workspace, file)
+        source = origin(context, file)
         fitted = _fit(key, options=options, inputs=inputs)
     except (InvalidInput, StorageError):
         raise
@@ -224,24 +225,24 @@ def _scaled(fitted: _Fitted, *, seed: int) -> dict[str, float] | None:
     return {"log_loss": scores.log_loss, "calibration_error": scores.calibration_error}
 
 
-def _short(record: dict[str, Any]) -> dict[str, Any]:
+def _short(record: dict[str, Any]) -> FittedHead:
     """What the cache keeps of a record: the answer of `pipeline fit-head`, and how to check the rest."""
     scaled = record["test_scaled"] or {}
-    return {
-        "run": record["run"],
-        "files": record["files"],
-        "head": record["head"],
-        "chosen": record["chosen"],
-        "criterion": record["choice"]["criterion"],
-        "converged": record["choice"]["fit_facts"].get("converged"),
+    return FittedHead(
+        run=record["run"],
+        files=record["files"],
+        head=record["head"],
+        chosen=record["chosen"],
+        criterion=record["choice"]["criterion"],
+        converged=record["choice"]["fit_facts"].get("converged"),
         **records.headline(record),
-        "temperature": record["temperature"],
-        "scaled_log_loss": scaled.get("log_loss"),
-        "scaled_calibration_error": scaled.get("calibration_error"),
-        "search_seconds": record["seconds"]["search"],
-        "fit_seconds": record["seconds"]["fit"],
-        "evaluation_seconds": record["seconds"]["evaluation"],
-        "parameters": record["parameters"],
-        "flops": record["flops"],
-        "bytes": record["bytes"],
-    }
+        temperature=record["temperature"],
+        scaled_log_loss=scaled.get("log_loss"),
+        scaled_calibration_error=scaled.get("calibration_error"),
+        search_seconds=record["seconds"]["search"],
+        fit_seconds=record["seconds"]["fit"],
+        evaluation_seconds=record["seconds"]["evaluation"],
+        parameters=record["parameters"],
+        flops=record["flops"],
+        bytes=record["bytes"],
+    )

@@ -5,18 +5,21 @@ leaves it in `extractions/<content>.json` of the workspace. A file that comes fr
 the size of its backbone is then counted anew, and the time that it took is not known.
 """
 
-import json
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from extract.disk import write_file
+from extract.errors import DamagedFile
 from extract.weights import SOURCES
-from pipelines import records
+from pipelines import records, stored
+from pipelines.context import Context
+from pipelines.shapes import Note
 
 if TYPE_CHECKING:
     from extract.store import FeatureFile
 
+Notice = Callable[[str], None]
 
 RUN = "run:"  # how a feature file names a run whose network made it
 
@@ -26,7 +29,7 @@ class Origin:
     """`parameters` and `flops` (of one image, 2 per multiply-add) of the backbone; None for what is not known.
 
     `weights_file` is where weights of source "file" lay when they were used; `seconds` and
-    `images_per_second` are those of the extraction.
+    `images_per_second` are those of the extraction, `created` its end, as ISO 8601. `file` is the feature file's name.
     """
 
     parameters: int
@@ -34,6 +37,8 @@ class Origin:
     seconds: float | None = None
     images_per_second: float | None = None
     weights_file: str | None = None
+    created: str = ""
+    file: str = ""
 
 
 def remember(workspace: Path, record: dict[str, Any], *, weights: str) -> None:
@@ -49,12 +54,14 @@ def remember(workspace: Path, record: dict[str, Any], *, weights: str) -> None:
         seconds=_seconds(workspace, record) or (before.seconds if before else None),
         images_per_second=timing.get("images_per_second") or (before.images_per_second if before else None),
         weights_file=str(Path(weights).resolve()) if weights not in SOURCES and Path(weights).is_file() else None,
+        created=before.created if before and record["timing"] is None else record["created"],
+        file=record["file"],
     )
     if known == before:
         return
     path = _path(workspace, record["content"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, json.dumps(asdict(known)).encode())
+    stored.write(path, {"content": record["content"], **asdict(known)})
 
 
 def _seconds(workspace: Path, record: dict[str, Any]) -> float | None:
@@ -66,9 +73,18 @@ def _seconds(workspace: Path, record: dict[str, Any]) -> float | None:
     return own + lender.seconds if lender is not None and lender.seconds is not None else None
 
 
-def origin(workspace: Path, file: "FeatureFile") -> Origin:
+def origin(context: Context, file: "FeatureFile") -> Origin:
     """The origin of a feature file, as the workspace noted it, or else what can be counted from its spec."""
-    return _noted(workspace, file.content) or _counted(workspace, file.spec)
+    return _noted(context.workspace, file.content, notice=context.notice) or _counted(context.workspace, file.spec)
+
+
+def every(workspace: Path, *, notice: Notice) -> Iterator[Origin]:
+    """All that the workspace has noted; `notice` hears of every note that is damaged."""
+    for path in sorted((workspace / "extractions").glob("*.json")):
+        try:
+            yield _read(path)
+        except DamagedFile as error:
+            notice(str(error))
 
 
 def weights_file(workspace: Path, content: str) -> Path | None:
@@ -104,13 +120,31 @@ def _counted(workspace: Path, spec: dict[str, Any]) -> Origin:
     return Origin(parameters=found.parameter_count, flops=found.flops)
 
 
-def _noted(workspace: Path, content: str) -> Origin | None:
-    """The note, or None where there is none that can be read: it can always be counted again."""
+def _noted(workspace: Path, content: str, *, notice: Notice | None = None) -> Origin | None:
+    """The note; None where there is none, or a damaged one, of which `notice` hears: it can be counted again."""
+    path = _path(workspace, content)
+    if not path.exists():
+        return None
     try:
-        return Origin(**json.loads(_path(workspace, content).read_bytes()))
-    except (OSError, ValueError, TypeError):
+        return _read(path)
+    except DamagedFile as error:
+        if notice is not None:
+            notice(str(error))
         return None
 
 
+def _read(path: Path) -> Origin:
+    about = {"thing": "note on a feature file", "remedy": "Extract it again to know what it took; scores need it not."}
+    values = stored.read(path, Note, **about)
+    content = values.pop("content")
+    if path.name != _name(content):  # copied there
+        raise stored.damaged(path, "it is the note on another file", **about)
+    return Origin(**values)
+
+
 def _path(workspace: Path, content: str) -> Path:
-    return workspace / "extractions" / f"{content[:16]}.json"
+    return workspace / "extractions" / _name(content)
+
+
+def _name(content: str) -> str:
+    return f"{content[:16]}.json"

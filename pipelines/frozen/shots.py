@@ -5,10 +5,11 @@ from typing import Any
 
 from pipelines import records
 from pipelines.frozen.fitting import Inputs, matched
+from pipelines.shapes import FewLabels, ShotsRow
 from pipelines.specs.shots import ShotsKey
 
 
-def compute(key: ShotsKey, inputs: Inputs) -> dict[str, Any]:
+def compute(key: ShotsKey, inputs: Inputs) -> FewLabels:
     """One row for every number of labels a class: the accuracies of its draws on the test split, and their spread.
 
     Every head is chosen and fitted on its drawn training rows alone; the test split only scores it.
@@ -36,7 +37,7 @@ def compute(key: ShotsKey, inputs: Inputs) -> dict[str, Any]:
         test = file.read("test") if test is None else test
         scores = heads.scores(one.head.logits(test.features[0]), test.labels, classes=one.head.classes_)
         accuracies[one.shots].append(scores.accuracy)
-    return {"rows": [_row(count, found) for count, found in accuracies.items()]}
+    return FewLabels(rows=[_row(count, found) for count, found in accuracies.items()])
 
 
 def keep(workspace: Path, run: str, rows: list[dict[str, Any]]) -> None:
@@ -46,7 +47,7 @@ def keep(workspace: Path, run: str, rows: list[dict[str, Any]]) -> None:
         records.write(workspace, {**record, "shots": rows})
 
 
-def _row(count: int, accuracies: list[float]) -> dict[str, Any]:
+def _row(count: int, accuracies: list[float]) -> ShotsRow:
     import heads
 
-    return {"labels_per_class": count, "accuracies": accuracies, **heads.spread(accuracies)}
+    return ShotsRow(labels_per_class=count, accuracies=accuracies, **heads.spread(accuracies))

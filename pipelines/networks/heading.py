@@ -70,7 +70,7 @@ class Heading:
         if rows is None:
             return self._kept(path)
         file = FeatureFile(path)
-        features, took = file.read("train").features[:, rows], origin(self.context.workspace, file).seconds
+        features, took = file.read("train").features[:, rows], origin(self.context, file).seconds
         return self._fitted(features, labels, seed=key.seed, extraction=took, file=path)
 
     def _kept(self, path: Path) -> Headed:

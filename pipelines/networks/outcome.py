@@ -15,10 +15,11 @@ from extract.store import locked
 from finetune import networks
 from finetune.recipes import RECIPES
 from finetune.train import Fitted
-from pipelines import records
+from pipelines import records, stored
 from pipelines.networks import kept, processes
 from pipelines.networks.heading import Headed
 from pipelines.networks.starts import Form
+from pipelines.shapes import TrainedNetwork
 from pipelines.specs import NetworkKey
 
 LIBRARIES = ("torch", "timm", "torchvision", "scikit-learn", "numpy")
@@ -86,7 +87,7 @@ def keep(key: NetworkKey, result: Result, *, peak_memory_bytes: int | None, work
         if result.averaged is not None:
             records.keep_logits(folder / records.AVERAGED_NAME, result.averaged, **rows)
             names.append(records.AVERAGED_NAME)
-        lines = "".join(json.dumps(records.finite(row)) + "\n" for row in result.chosen.history)
+        lines = "".join(json.dumps(stored.finite(row)) + "\n" for row in result.chosen.history)
         write_file(folder / HISTORY_NAME, lines.encode())
         record = _record(key, result) | {"peak_memory_bytes": peak_memory_bytes}
         record["bytes"] = (folder / kept.WEIGHTS_NAME).stat().st_size
@@ -118,30 +119,30 @@ def facts(key: NetworkKey, *, class_names: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def short(record: dict[str, Any]) -> dict[str, Any]:
+def short(record: dict[str, Any]) -> TrainedNetwork:
     """What the cache keeps of a record: the answer of `pipeline train`, and how to check the rest."""
-    return {
-        "run": record["run"],
-        "files": record["files"],
-        "name": record["name"],
-        "network": record["architecture"],
-        "mode": record["key"]["mode"],
-        "chosen": record["chosen"],
-        "parameters": record["parameters"],
-        "flops": record["flops"],
-        "bytes": record["bytes"],
-        "image_size": record["image_size"],
-        "epochs_run": record["choice"]["epochs_run"],
-        "best_epoch": record["choice"]["best_epoch"],
-        "training_rows": record["choice"]["training_rows"],
-        "held_out_rows": record["choice"]["held_out_rows"],
+    return TrainedNetwork(
+        run=record["run"],
+        files=record["files"],
+        name=record["name"],
+        network=record["architecture"],
+        mode=record["key"]["mode"],
+        chosen=record["chosen"],
+        parameters=record["parameters"],
+        flops=record["flops"],
+        bytes=record["bytes"],
+        image_size=record["image_size"],
+        epochs_run=record["choice"]["epochs_run"],
+        best_epoch=record["choice"]["best_epoch"],
+        training_rows=record["choice"]["training_rows"],
+        held_out_rows=record["choice"]["held_out_rows"],
         **records.headline(record),
-        "tta": record["key"]["recipe_options"]["tta"],
-        "train_seconds": record["seconds"]["fit"],
-        "evaluation_seconds": record["seconds"]["evaluation"],
-        "images_per_second": record["images_per_second"],
-        "peak_memory_bytes": record["peak_memory_bytes"],
-    }
+        tta=record["key"]["recipe_options"]["tta"],
+        train_seconds=record["seconds"]["fit"],
+        evaluation_seconds=record["seconds"]["evaluation"],
+        images_per_second=record["images_per_second"],
+        peak_memory_bytes=record["peak_memory_bytes"],
+    )
 
 
 def _record(key: NetworkKey, result: Result) -> dict[str, Any]:

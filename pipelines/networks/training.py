@@ -9,15 +9,16 @@ from extract.memory import Peak
 from pipelines import records
 from pipelines.networks import processes
 from pipelines.networks.inputs import Inputs
+from pipelines.shapes import TrainedNetwork
 from pipelines.specs import NetworkKey
 
 
-def compute(key: NetworkKey, inputs: Inputs) -> dict[str, Any]:
+def compute(key: NetworkKey, inputs: Inputs) -> TrainedNetwork | None:
     """Trains, scores and keeps the network of `key` under `runs/<run>/`, and returns its record's short form.
 
     The test split is read only after everything is chosen. What is refused leaves no trace; a failure leaves a
     record of itself; an interruption leaves the checkpoint with which the same key goes on. Of several processes
-    only the first scores for good, writes and has something to return.
+    only the first scores for good, writes and has something to return; None in the others.
     """
     from finetune.train import Interrupted
     from pipelines.networks import outcome, running
@@ -32,7 +33,7 @@ def compute(key: NetworkKey, inputs: Inputs) -> dict[str, Any]:
             _keep_failure(key, error, workspace=workspace)
         raise
     if processes.rank():
-        return {}
+        return None
     record = outcome.keep(key, result, peak_memory_bytes=peak.bytes(), workspace=workspace)
     shutil.rmtree(inputs.checkpoints(key), ignore_errors=True)
     return outcome.short(record)

@@ -1,22 +1,21 @@
 """The loss around one trained network, computed on request and kept beside the workspace's other results."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import altair as alt
 
-from extract.disk import write_file
-from extract.errors import InvalidInput
+from extract.errors import DamagedFile, InvalidInput
 from extract.images import ImageSet, stratified_rows
-from pipelines import records
+from pipelines import records, stored
 from pipelines.report import theme
 from pipelines.report.blocks import Figure, Section
 from pipelines.report.images import Images
 from pipelines.report.results import Result, number
 from pipelines.report.study import Study
 from pipelines.report.text import clipped
+from pipelines.shapes import Surface
 
 SIDE, REACH, IMAGES = 13, 1.0, 256
 CEILING = (
@@ -31,7 +30,7 @@ def section(study: Study, images: Images, *, run: str, progress: Callable[[int, 
     """
     result = _result(study, run)
     path = study.workspace / "surfaces" / f"{result.run}-{SIDE}-{IMAGES}.json"
-    found = _kept(path) or _computed(study, images, result, path, progress)
+    found = _kept(path, result.run) or _computed(study, images, result, path, progress)
     return Section(
         "surface",
         "Loss surface",
@@ -53,20 +52,13 @@ def _result(study: Study, run: str) -> Result:
     return found
 
 
-def _kept(path: Path) -> dict[str, Any] | None:
-    """A surface that was computed before, unless its file is not as it was written."""
+def _kept(path: Path, run: str) -> dict[str, Any] | None:
+    """The surface of `run` that was computed before, unless its file is not as it was written."""
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        found = stored.read(path, Surface, thing="loss surface", remedy="It is computed again.")
+    except DamagedFile:
         return None
-    if not isinstance(found, dict) or not _is_line(found.get("steps")) or not _is_line(found.get("loss")):
-        return None
-    whole = all(number(step) is not None for step in found["steps"]) and all(_is_line(row) for row in found["loss"])
-    return found if whole else None
-
-
-def _is_line(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == SIDE
+    return found if found["run"] == run else None
 
 
 def _computed(
@@ -98,9 +90,9 @@ def _computed(
         reach=REACH,
         progress=lambda done, total: progress(done, total, "points of the loss surface"),
     )
-    values = {"steps": list(found.steps), "loss": [list(row) for row in found.loss]}
+    values = {"run": result.run, "steps": list(found.steps), "loss": [list(row) for row in found.loss]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, json.dumps(values).encode())
+    stored.write(path, values)
     return values
 
 

@@ -1,17 +1,17 @@
 """Searches of the workspace: best so far, importance of each hyperparameter, parallel coordinates."""
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import altair as alt
 
+from extract.errors import DamagedFile
+from pipelines import stored
 from pipelines.report import coordinates, theme
 from pipelines.report.blocks import Block, Cell, Column, Figure, Figures, Section, Table
-from pipelines.report.results import number
 from pipelines.report.study import Study
 from pipelines.report.text import MISSING, clipped, duration, percent, plural
+from pipelines.shapes import Found
 
 SHOWN = 6
 BEST = 5
@@ -39,45 +39,14 @@ def _results(study: Study) -> list[dict[str, Any]]:
     runs = {result.run for result in study.results}
     found = []
     for path in sorted((study.workspace / "searches").glob("*/result.json")):
-        search = _read(path)
-        if search is None:
-            study.problems.append(f"search must be whole; got {path.parent.name!r}, which is not. It is left out.")
-        elif search["best_run"] is None or search["best_run"] in runs:
+        try:
+            search = stored.read(path, Found, thing="result of a search", remedy="It is left out; search again.")
+        except DamagedFile as error:
+            study.problems.append(str(error))
+            continue
+        if search["best_run"] is None or search["best_run"] in runs:
             found.append(search)
     return found
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        search = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    if not isinstance(search, dict) or not isinstance(search.get("trials"), list):
-        return None
-    trials = [trial for one in search["trials"] if (trial := _trial(one)) is not None]
-    importance = search.get("importance")
-    shares = importance if isinstance(importance, dict) else {}
-    run = search.get("best_run")
-    return {
-        "name": str(search.get("name") or path.parent.name),
-        "subject": str(search.get("subject") or ""),
-        "trials": sorted(trials, key=lambda trial: trial["number"]),
-        "importance": {name: share for name, given in shares.items() if (share := number(given)) is not None},
-        "best_run": run if isinstance(run, str) else None,
-    }
-
-
-def _trial(given: Any) -> dict[str, Any] | None:
-    if not isinstance(given, Mapping) or number(given.get("number")) is None:
-        return None
-    params = given.get("params")
-    return {
-        "number": int(given["number"]),
-        "state": str(given.get("state")),
-        "params": dict(params) if isinstance(params, Mapping) else {},
-        "value": number(given.get("value")),
-        "seconds": number(given.get("seconds")),
-    }
 
 
 def _blocks(search: dict[str, Any], place: int) -> list[Block]:

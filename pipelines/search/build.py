@@ -83,7 +83,7 @@ def _features(file: Any, described: dict[str, Any], context: Context) -> Path:
                 f"features must come from a file or from options, not both; got features and {more[0]}. Leave one out."
             )
         return Path(file)
-    found = None if more else newest(context.workspace)
+    found = None if more else newest(context.workspace, notice=context.notice)
     if found is not None:
         context.notice(f"using the workspace's newest features, {found.name}")
         return found

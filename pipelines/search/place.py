@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from extract.disk import write_file
-from extract.errors import DamagedFile, InvalidInput, PipelineError
+from extract.errors import InvalidInput, PipelineError
 from extract.layout import canonical_json
 from extract.locks import Lock
+from pipelines import stored
 from pipelines.search.space import Space, as_json
+from pipelines.shapes import Sought
 
 DEFINITION = "search.json"
 RESULT = "result.json"
@@ -42,7 +44,7 @@ class Definition:
 
     def text(self) -> bytes:
         """The definition as a file."""
-        return (canonical_json(self._primitives()) + "\n").encode()
+        return stored.line(self._primitives())
 
 
 def define(*, what: str, space: Space, key: dict[str, Any], seed: int) -> Definition:
@@ -84,13 +86,7 @@ def begin(folder: Path, definition: Definition) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DamagedFile(f"search must be whole; got {str(path)!r} ({error}). Remove its folder.") from error
-    if not isinstance(found, dict):
-        raise DamagedFile(f"search must be whole; got {str(path)!r}, which is no JSON object. Remove its folder.")
-    return found
+    return stored.read(path, Sought, thing="search", remedy="Remove its folder to search anew.")
 
 
 def _unequal(own: dict[str, Any], other: Any) -> list[str]:

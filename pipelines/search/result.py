@@ -5,18 +5,17 @@
 pruned trial has the last that it reported, a failed one none.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
-from extract.disk import write_file
-from extract.errors import PipelineError
+from extract.errors import DamagedFile, PipelineError
 from extract.locks import Lock
-from pipelines import records
+from pipelines import records, stored
 from pipelines.context import Context
 from pipelines.search import place
 from pipelines.search.journal import FrozenTrial, Journal, TrialState, importance
 from pipelines.search.subject import Subject
+from pipelines.shapes import Found
 
 STATES = {
     TrialState.COMPLETE: "complete",
@@ -68,7 +67,7 @@ def _gathered(folder: Path, journal: Journal, subject: Subject) -> dict[str, Any
     best = best_of(trials)
     told = [_told(one, journal) for one in trials]
     before = _before(folder)
-    same = json.loads(json.dumps(told)) == before.get("trials")
+    same = stored.finite(told) == before.get("trials")
     return {
         "name": folder.name,
         "subject": subject.what.removeprefix("the "),
@@ -83,8 +82,8 @@ def _gathered(folder: Path, journal: Journal, subject: Subject) -> dict[str, Any
 def _before(folder: Path) -> dict[str, Any]:
     """The result as it was last written; empty where there is none that can be read."""
     try:
-        return json.loads((folder / place.RESULT).read_bytes())
-    except (OSError, ValueError):
+        return stored.read(folder / place.RESULT, Found, thing="result of a search", remedy="It is gathered again.")
+    except DamagedFile:
         return {}
 
 
@@ -114,8 +113,7 @@ def _without_winner(found: dict[str, Any]) -> str:
 
 
 def _write(folder: Path, found: dict[str, Any]) -> None:
-    text = json.dumps(records.finite(found), ensure_ascii=False, allow_nan=False)
-    write_file(folder / place.RESULT, (text + "\n").encode())
+    stored.write(folder / place.RESULT, found)
 
 
 def _charge(workspace: Path, run: str, *, folder: Path, found: dict[str, Any]) -> None:

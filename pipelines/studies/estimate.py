@@ -5,7 +5,6 @@ runs reached, or, in an empty workspace, a cautious guess for this kind of machi
 two or three, which is what a decision to start tonight or now needs.
 """
 
-import json
 import os
 import statistics
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from extract.datasets import NAMES
 from extract.errors import PipelineError
 from extract.machine import core_count, processor_has_bfloat16
 from pipelines import records
+from pipelines.frozen import origins
 from pipelines.specs import ExtractSpec, NetworkSpec
 from pipelines.studies.jobs import Job
 
@@ -150,12 +150,8 @@ def _counted(root: Path) -> tuple[int, int, int]:
 
 def _extraction_rates(workspace: Path) -> Iterable[float]:
     """FLOP a second of the extractions that the workspace remembers."""
-    for path in (workspace / "extractions").glob("*.json"):
-        try:
-            noted = json.loads(path.read_bytes())
-            yield (noted["images_per_second"] or 0.0) * noted["flops"]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # a note that cannot be read tells nothing, and an estimate must not fail for it
+    for noted in origins.every(workspace, notice=lambda _: None):  # an estimate must not fail for a damaged note
+        yield (noted.images_per_second or 0.0) * noted.flops
 
 
 def _training_rates(done: list[dict[str, Any]]) -> Iterable[float]:

@@ -101,7 +101,7 @@ def test_looking_raises_for_what_is_missing_instead_of_computing_it(workspace):
 
 def test_a_cache_entry_that_is_cut_short_counts_as_none(workspace):
     asked(workspace, "a")
-    (entry,) = workspace.rglob("output.pkl")
+    (entry,) = workspace.rglob("_stage/*.json")
     entry.write_bytes(entry.read_bytes()[:-5])
     assert found(workspace, "a") is None
     assert asked(workspace, "a") == ({"key": "a"}, False)
@@ -235,10 +235,13 @@ def test_things_go_in_turn(workspace):
 
 def record_of(workspace: Path, run: str) -> str:
     """A record of a network that is done, with nothing in it."""
+    scores = {"rows": 1, "accuracy": 1.0, "interval": [0.0, 1.0], "top5": None, "log_loss": 0.0}
+    scores |= {"calibration_error": 0.0, "per_class": [1.0], "confusion": [[1]]}
     values: dict[str, Any] = {"run": run, "kind": "network", "name": "n", "key": {}, "mode": "scratch"}
-    values |= {"architecture": "n", "weights": "none", "seed": 0, "class_names": []}
-    values |= {key: {} for key in ("dataset", "chosen", "curves", "test", "seconds", "files")}
-    values |= dict.fromkeys(("parameters", "flops", "bytes"), 1)
+    values |= {"architecture": "n", "weights": "none", "seed": 0, "class_names": ["a"], "dataset": {"name": "d"}}
+    values |= {"test": scores, **{key: {} for key in ("chosen", "curves", "seconds", "files")}}
+    values |= dict.fromkeys(("parameters", "flops", "bytes", "image_size"), 1)
+    values |= dict.fromkeys(("validation", "temperature"))
     records.write(workspace, values)
     return run
 

@@ -104,6 +104,7 @@ def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_
 ):
     from extract import encoder
     from extract.store import FeatureFile
+    from pipelines.context import Context
     from pipelines.frozen.origins import origin
 
     monkeypatch.setattr(encoder, "choose_engine", lambda **_: (engine, "the test says so"))
@@ -121,7 +122,7 @@ def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_
     assert counted == [("plain", "mirrored"), ("plain",), ("mirrored",)]
     assert Path(ended.json["path"]).read_bytes() == whole
     took = {
-        views: origin(alone.parent.parent, FeatureFile(path)).seconds
+        views: origin(Context(alone.parent.parent), FeatureFile(path)).seconds
         for views, path in (("plain", Path(plain["path"])), ("flip", alone))
     }
     assert took["flip"] == pytest.approx(took["plain"] + ended.json["seconds"], abs=1e-6)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from pipelines import inventory
-from pipelines.frozen.features import FILE_NAME, file_name
+from pipelines.frozen.features import file_name
+from pipelines.shapes import FEATURE_NAME
 
 KEPT = ("data", "runs", "searches", "cache")  # what lies there has the folder's kind, and none of it goes
 RUN = "0123456789ab"
@@ -85,4 +86,4 @@ def test_what_the_pipeline_wrote_has_its_kind(tmp_path, name, kind):
 def test_every_feature_file_is_named_so_that_it_can_be_told():
     for dataset in ("cifar10", "a b/c-d", "Blüten ²", "x" * 200, "bad\udcff", ""):
         key: Any = SimpleNamespace(dataset=dataset, backbone="vit_base.augreg-in21k")
-        assert re.fullmatch(FILE_NAME, file_name(key, digest="0123456789abcdef"))
+        assert re.fullmatch(FEATURE_NAME, file_name(key, digest="0123456789abcdef"))

@@ -1,7 +1,6 @@
 """Workspaces of records that were made by hand: no run behind them, the schema of real ones."""
 
 import hashlib
-import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from extract import cifar, digits
 from heads.metrics import scores
-from pipelines import records
+from pipelines import records, stored
 
 TEST = digits.load().splits["test"]  # 360 images of ten classes, which are always at hand
 LABELS, IDS = TEST.labels, TEST.ids
@@ -212,7 +211,7 @@ def search(workspace: Path, name: str) -> None:
     }
     folder = workspace / "searches" / name
     folder.mkdir(parents=True)
-    (folder / "result.json").write_text(json.dumps(found))
+    stored.write(folder / "result.json", found)
 
 
 @pytest.fixture(scope="session")

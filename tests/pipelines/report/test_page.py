@@ -17,7 +17,7 @@ from PIL import Image
 from extract import folder
 from extract.digits import fingerprint
 from extract.images import subset
-from pipelines import records
+from pipelines import records, stored
 from pipelines.report.build import Wanted, build
 from pipelines.report.images import data_uri
 from pipelines.report.mistakes import most_confident
@@ -128,9 +128,9 @@ def test_hostile_names_are_text(workspace, make, name, tmp_path):
     make.put(workspace, make.network("resnet20", "scratch", accuracy=0.8, name=name, class_names=classes))
     make.put(workspace, make.head("logistic", "resnet50", accuracy=0.9, name=f"head {name}"))
     make.search(workspace, "s")
-    result = json.loads((workspace / "searches" / "s" / "result.json").read_text())
+    result = stored.checked((workspace / "searches" / "s" / "result.json").read_bytes())
     result["name"], result["importance"][name] = name, 0.5
-    (workspace / "searches" / "s" / "result.json").write_text(json.dumps(result))
+    stored.write(workspace / "searches" / "s" / "result.json", result)
     build(workspace, Wanted(tmp_path / "page.html", title=name))
     page = Page(tmp_path / "page.html")
     assert name in "".join(page.text)
