@@ -8,6 +8,7 @@ so that whoever reads a field finds what belongs there. Imports no torch.
 
 import contextlib
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

@@ -51,6 +51,7 @@ class Dataset(TypedDict):
     test_subset: NotRequired[Count | None]
     seed: NotRequired[Count | None]
     on_bad_image: NotRequired[str]
+    test_images: NotRequired[Sha256]
 
 
 class Choice(TypedDict):
