@@ -5,14 +5,13 @@ where a run was cut, and it is compiled once.
 """
 
 import copy
-import functools
-import shutil
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from extract.backbones import Backbone
+from extract.compiler import compiler_fault, has_compiler
 from extract.reduced import in_reduced_precision
 from extract.runtime import split_graph, torch_device, torch_dtype
 from extract.transforms import Normalise
@@ -74,14 +73,8 @@ def choose_engine(*, image_count: int, image_size: tuple[int, int], device: str)
     if equivalent < PAYS_AFTER_IMAGES[kind]:
         return "eager", f"{image_count} images are too few to earn the compile time back"
     if not has_compiler():
-        return "eager", "no C++ compiler was found; with one (g++ or clang++) this run would be faster"
+        return "eager", f"{compiler_fault()}; compiled, this run would be faster"
     return "compiled", f"{image_count} images earn the compile time back"
-
-
-@functools.cache
-def has_compiler() -> bool:
-    """Whether a C++ compiler that Inductor can call is on the path."""
-    return any(shutil.which(name) for name in ("g++", "clang++", "c++", "cl"))
 
 
 def build(

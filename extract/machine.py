@@ -4,14 +4,19 @@ import ctypes
 import functools
 import importlib.metadata
 import importlib.util
+import math
 import os
 import platform
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from extract import container
+
 # What a processor may compute bfloat16 with, the best first, and the first of oneDNN's instruction sets that use it.
 BF16_UNITS = {"amx_bf16": "AVX512_CORE_AMX", "avx512_bf16": "AVX512_CORE_BF16", "bf16": ""}
+CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76  # of CUdevice_attribute
 # In ascending order, as ONEDNN_MAX_CPU_ISA names them (oneDNN, "CPU dispatcher control").
 ONEDNN_ISAS = (
     *("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI", "AVX512_CORE_BF16"),
@@ -24,8 +29,8 @@ ONEDNN_ISAS = (
 class Machine:
     """One computer as records name it.
 
-    `memory_bytes` is the physical memory; `bf16_units` is what the processor computes bfloat16 with
-    ("amx_bf16", "avx512_bf16", "bf16" on Arm, or "" for none); `cuda_device_count` counts CUDA devices
+    `core_count` and `memory_bytes` are what this process may use of it; `bf16_units` is what the processor computes
+    bfloat16 with ("amx_bf16", "avx512_bf16", "bf16" on Arm, or "" for none); `cuda_device_count` counts CUDA devices
     that the installed torch build can use.
     """
 
@@ -41,12 +46,10 @@ class Machine:
 @functools.cache
 def machine() -> Machine:
     """The facts about this machine, read once per process."""
-    import psutil
-
     return Machine(
         processor=_processor_name(),
         core_count=core_count(),
-        memory_bytes=psutil.virtual_memory().total,
+        memory_bytes=memory_bytes(),
         bf16_units=bf16_units(),
         cuda_device_count=cuda_device_count(),
         system=f"{platform.system()} {platform.release()}",
@@ -55,10 +58,36 @@ def machine() -> Machine:
 
 
 def core_count() -> int:
-    """Cores that this process may use (its affinity, not the machine's total where the two differ)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Cores that this process may use: by its affinity and by its container's share, where they are fewer than all."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = container.core_limit()
+    return count if share is None else max(min(count, math.ceil(share)), 1)
+
+
+def memory_bytes() -> int:
+    """Memory that this process may use: the machine's, or its container's where that is less."""
+    import psutil
+
+    return min(psutil.virtual_memory().total, container.memory_limit() or sys.maxsize)
+
+
+def available_memory() -> int:
+    """Bytes that this process may still take: by the machine, its container, and its own limit (`ulimit -v`)."""
+    import psutil
+
+    left = [psutil.virtual_memory().available, container.memory_left(), _address_space_left()]
+    return min(one for one in left if one is not None)
+
+
+def _address_space_left() -> int | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    import psutil
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else max(limit - psutil.Process().memory_info().vms, 0)
 
 
 def bf16_units() -> str:
@@ -81,13 +110,9 @@ def cuda_device_count() -> int:
     torch for this would cost seconds. A build without CUDA can use none, nor can one that was built for a
     later major version of CUDA than the driver's.
     """
-    built = _cuda_of_torch()
-    if built is None:
+    built, driver = _cuda_of_torch(), _cuda_driver()
+    if built is None or driver is None:
         return 0
-    try:
-        driver = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
-    except OSError:
-        return 0  # no driver is the ordinary case of a machine without a GPU
     count = ctypes.c_int()
     version = ctypes.c_int()  # 1000 x major + 10 x minor
     asked = (driver.cuInit(0), driver.cuDriverGetVersion(ctypes.byref(version)))
@@ -96,9 +121,29 @@ def cuda_device_count() -> int:
     return count.value
 
 
+@functools.cache
+def cuda_capability(index: int) -> tuple[int, int]:
+    """The compute capability of a CUDA device, such as (8, 0), as the driver tells it; (0, 0) where it does not."""
+    device, major, minor = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+    driver = _cuda_driver()
+    if driver is None or driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), index):
+        return 0, 0
+    for value, attribute in ((major, CAPABILITY_MAJOR), (minor, CAPABILITY_MINOR)):
+        driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
+    return major.value, minor.value
+
+
 def package_versions(*names: str) -> dict[str, str]:
     """Installed versions of the named distributions, read from metadata without importing them."""
     return {name: importlib.metadata.version(name) for name in names}
+
+
+def _cuda_driver() -> ctypes.CDLL | None:
+    """NVIDIA's driver library; None without one, which is the ordinary case of a machine without a GPU."""
+    try:
+        return ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return None
 
 
 def _cuda_of_torch() -> int | None:

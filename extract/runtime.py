@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from extract.errors import InvalidInput, Unavailable
-from extract.machine import cuda_device_count, processor_has_bfloat16
+from extract.machine import cuda_capability, cuda_device_count, processor_has_bfloat16
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +20,7 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
 def resolve_device(device: str) -> str:
-    """ "cpu" or "cuda:N" for `auto`, `cpu`, `cuda` or `cuda:N`; `auto` is the first GPU where there is one."""
+    """ "cpu" or "cuda:N" for `auto`, `cpu`, `cuda` or `cuda:N`; `auto` is the first GPU that torch was built for."""
     matched = re.fullmatch(r"auto|cpu|cuda(?::(\d+))?", device)
     if not matched:
         raise InvalidInput(f"device must be auto, cpu, cuda or cuda:N; got {device!r}. Use --device auto.")
@@ -28,27 +28,50 @@ def resolve_device(device: str) -> str:
         return "cpu"
     count = cuda_device_count()
     if device == "auto":
-        return "cuda:0" if count else "cpu"
+        return next((f"cuda:{index}" for index in range(count) if torch_runs_on(index)), "cpu")
     index = int(matched.group(1) or 0)
     if index >= count:
         raise InvalidInput(f"device must be one of the {count} CUDA devices here; got {device!r}. Use --device cpu.")
     return f"cuda:{index}"
 
 
+def torch_runs_on(index: int) -> bool:
+    """Whether the installed torch has code for a CUDA device.
+
+    Every build has some for capabilities from 8.0 to below 10: only for other ones it is asked, which imports it.
+    """
+    major, minor = cuda_capability(index)
+    if (8, 0) <= (major, minor) < (10, 0):
+        return True
+    import torch
+
+    found = [re.fullmatch(r"(sm|compute)_(\d+)(\d)[af]?", name) for name in torch.cuda.get_arch_list()]
+    built = [(one[1], int(one[2]), int(one[3])) for one in found if one]
+    return any(
+        (name == "sm" and at == major and least <= minor) or (name == "compute" and (at, least) <= (major, minor))
+        for name, at, least in built
+    )
+
+
 def resolve_precision(precision: str, device: str) -> str:
     """The arithmetic of the network: "float32", "bfloat16" or "float16".
 
-    `auto` is bfloat16 where the hardware multiplies it (any CUDA device, CPUs with bf16 units), else float32.
-    float16 needs a GPU.
+    `auto` is bfloat16 where the hardware multiplies it (CUDA devices from capability 8.0, CPUs with bf16 units), else
+    float32; older GPUs only emulate it. float16 needs a GPU.
     """
     if precision not in PRECISIONS:
         raise InvalidInput(f"precision must be one of {', '.join(PRECISIONS)}; got {precision!r}.")
     on_cpu = device == "cpu"
     if precision == "auto":
-        return "float32" if on_cpu and not processor_has_bfloat16() else "bfloat16"
+        has_units = processor_has_bfloat16() if on_cpu else cuda_capability(_index(device)) >= (8, 0)
+        return "bfloat16" if has_units else "float32"
     if precision == "float16" and on_cpu:
         raise InvalidInput("precision must be float32 or bfloat16 on a CPU; got 'float16'. Use --precision auto.")
     return precision
+
+
+def _index(device: str) -> int:
+    return int(device.partition(":")[2] or 0)
 
 
 def automatic_batch_size(device: str, image_size: int | None) -> int:

@@ -7,10 +7,10 @@ half keeps the kernel, so that the solution is refined to float64's residual and
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import psutil
 import torch
 
 from extract.errors import InvalidInput
+from extract.machine import available_memory
 from heads.design import signed_power
 
 BLOCK = 2048  # rows of the matrix that are worked on at a time
@@ -171,7 +171,7 @@ class System:
 def must_fit(count: int, device: torch.device) -> None:
     """Raises InvalidInput where float32 [`count`, `count`] and what is worked on beside it have no room on `device`."""
     needed = 4 * count * (count + 2 * BLOCK)
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
     if needed > free:
         raise InvalidInput(
             f"features must be few enough for a kernel between all of their rows, {needed / 2**30:.1f} GiB for "

@@ -47,6 +47,11 @@ def lock_file(device: str) -> Path:
     index = int(device.partition(":")[2] or 0)
     visible = [one.strip() for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one.strip()]
     physical = visible[index] if index < len(visible) else str(index)
-    folder = Path(tempfile.gettempdir()) / f"transfer-bench-{getpass.getuser()}"
+    folder = Path(tempfile.gettempdir()) / f"transfer-bench-{_user()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder / f"cuda-{''.join(one for one in physical if one.isalnum() or one == '-')}.lock"
+
+
+def _user() -> str:
+    """The user's number, for one in a container may have no name; the name where the system has no numbers."""
+    return str(os.getuid()) if hasattr(os, "getuid") else getpass.getuser()

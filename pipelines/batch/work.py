@@ -10,7 +10,7 @@ from typing import Any
 
 from extract.errors import InvalidInput, PipelineError
 from extract.machine import core_count, cuda_device_count
-from extract.runtime import limited_threads
+from extract.runtime import limited_threads, torch_runs_on
 from pipelines import records
 from pipelines.batch.leases import leased
 from pipelines.context import Context
@@ -64,7 +64,7 @@ def hello(probe: Path) -> Hello:
 
 def own_devices() -> tuple[str, ...]:
     """The devices of this machine that jobs can have: its GPUs, or its processors where it has none."""
-    return tuple(f"cuda:{index}" for index in range(cuda_device_count())) or ("cpu",)
+    return tuple(f"cuda:{index}" for index in range(cuda_device_count()) if torch_runs_on(index)) or ("cpu",)
 
 
 def work(job: Job, place: Place) -> Outcome:

@@ -24,7 +24,7 @@ def doctor_command(run: options.Run) -> None:
 
 
 def _facts(run: options.Run) -> dict[str, Any]:
-    from extract.encoder import has_compiler
+    from extract.compiler import compiler_fault
     from extract.hub import reachable
     from extract.machine import machine, package_versions
     from extract.runtime import resolve_precision
@@ -33,7 +33,7 @@ def _facts(run: options.Run) -> dict[str, Any]:
         **asdict(machine()),
         "device": run.device,
         "precision": resolve_precision("auto", run.device),
-        "compiler": has_compiler(),
+        "compiler": not compiler_fault(),
         "hub_reachable": reachable(),
         "packaged_weights": _packaged(),
         "workspace": str(run.workspace.resolve()),
@@ -57,6 +57,7 @@ def _packaged() -> list[str]:
 
 
 def _problems(run: options.Run, facts: dict[str, Any]) -> list[str]:
+    from extract.compiler import compiler_fault
     from extract.errors import PipelineError
     from extract.runtime import torch_device
     from pipelines.cache import make_workspace
@@ -68,7 +69,7 @@ def _problems(run: options.Run, facts: dict[str, Any]) -> list[str]:
         except PipelineError as error:
             problems.append(str(error))
     if not facts["compiler"]:
-        problems.append("no C++ compiler: networks run uncompiled, which is slower. Install g++.")
+        problems.append(f"{compiler_fault()}; networks run uncompiled, which is slower.")
     if not facts["hub_reachable"] and not facts["packaged_weights"]:
         problems.append("no weights: the hub cannot be reached and no packaged weights are installed.")
     return problems

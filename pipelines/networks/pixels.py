@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import psutil
 import torch
 from torch import nn
 
 from extract.errors import InvalidInput
 from extract.images import ImageSet, Pixels, Split
+from extract.machine import available_memory
 from extract.sources import source
 from extract.transforms import Preprocessing, Resize
 from finetune.batches import Images
@@ -88,7 +88,7 @@ def _labels(split: Split) -> torch.Tensor:
 
 def _check_memory(total: int, preprocessing: Preprocessing) -> None:
     height, width = preprocessing.image_size
-    needed, available = total * 3 * height * width, psutil.virtual_memory().available
+    needed, available = total * 3 * height * width, available_memory()
     if needed > 0.8 * available:
         raise InvalidInput(
             f"images must fit into memory, {available / 2**30:.1f} GiB here; got {total} of {height} x {width}, which "

@@ -5,7 +5,7 @@ import ctypes
 import pytest
 import torch
 
-from extract import machine
+from extract import machine, runtime
 from extract.errors import Unavailable
 from extract.runtime import Stopwatch
 
@@ -75,3 +75,25 @@ def test_torch_s_own_cuda_version_is_read_without_importing_it():
 def test_a_stopwatch_on_a_device_that_torch_cannot_use_says_so():
     with pytest.raises(Unavailable, match="torch cannot use it"):
         Stopwatch("cuda:0")
+
+
+@pytest.mark.parametrize(
+    ("capability", "built", "device", "precision"),
+    [
+        ((9, 0), [], "cuda:0", "bfloat16"),
+        ((8, 0), ["sm_75", "sm_80"], "cuda:0", "bfloat16"),
+        ((7, 5), ["sm_75", "sm_80"], "cuda:0", "float32"),  # emulates bfloat16
+        ((6, 1), ["sm_75", "sm_80"], "cpu", "float32"),  # torch has no code for it
+        ((7, 5), ["sm_70"], "cuda:0", "float32"),
+        ((12, 1), ["sm_90", "compute_120"], "cuda:0", "bfloat16"),
+        ((12, 0), ["sm_90", "sm_100a"], "cpu", "bfloat16"),
+    ],
+)
+def test_a_gpu_that_torch_has_no_code_for_is_not_taken_and_bfloat16_needs_units(
+    monkeypatch, capability, built, device, precision
+):
+    monkeypatch.setattr(runtime, "cuda_device_count", lambda: 1)
+    monkeypatch.setattr(runtime, "cuda_capability", lambda _: capability)
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: built)
+    assert runtime.resolve_device("auto") == device
+    assert runtime.resolve_precision("auto", "cuda:0") == precision

@@ -3,7 +3,7 @@
 import pytest
 from torch import nn
 
-from extract.encoder import has_compiler
+from extract.compiler import has_compiler
 from finetune import engine
 
 HUGE = 10**15  # images: more arithmetic than any threshold

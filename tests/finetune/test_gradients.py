@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from extract.encoder import has_compiler
+from extract.compiler import has_compiler
 from finetune.batches import Images
 from finetune.gradients import sound_gradients
 from finetune.ranges import find_learning_rate

@@ -114,6 +114,6 @@ def test_a_matrix_without_room_a_tiny_penalty_and_rows_that_are_no_views_are_ref
         KernelHead(50.0, 1e-12).fit(*blobs)
     with pytest.raises(InvalidInput, match="rows must be 2 blocks of the same images"):
         KernelHead(views=2).fit(*blobs)
-    monkeypatch.setattr(gram.psutil, "virtual_memory", lambda: type("Free", (), {"available": 2**20})())
+    monkeypatch.setattr(gram, "available_memory", lambda: 2**20)
     with pytest.raises(InvalidInput, match=r"0\.0 GiB for 600; got 0\.0 GiB free"):
         KernelHead().fit(*blobs)

@@ -193,3 +193,12 @@ def test_engine_refuses_what_excludes_itself():
 def test_pool_gives_every_result_with_its_index():
     pool = Pool("loky", 2, 2, is_local=True)
     assert sorted(pool.map(divmod, [(7, 2), (9, 4), (5, 5)])) == [(0, (3, 1)), (1, (2, 1)), (2, (1, 0))]
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="users have names here")
+def test_a_user_without_a_name_has_leases_too(monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    assert leases.lock_file("cuda:0").parent.name == "transfer-bench-54321"
+    leases.lock_file("cuda:0").parent.rmdir()
