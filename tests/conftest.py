@@ -1,7 +1,9 @@
 """What the tests share: the real CIFAR-10 where it is, real photographs, and the command line in-process."""
 
+import hashlib
 import json
 import os
+import pickle
 import subprocess
 import sys
 
@@ -10,7 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as cores: a thread fo
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # else each worker starts a pool that imports torch
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from extract import cifar
 from extract.memory import CLEAR_REFS
 
 hypothesis.settings.register_profile("shared machine", deadline=None)  # whose moments of silence are nobody's fault
@@ -89,6 +92,34 @@ def photo_folder(tmp_path: Path, photographs: list[Image.Image]) -> Path:
             tile = tile.convert("L") if index == 1 else tile.convert("RGBA") if index == 2 else tile
             tile.save(root / name / f"{index}{suffix}")
     return root
+
+
+@pytest.fixture
+def fake_cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Makes a directory with noise in the layout of `cifar10` or `cifar100`, so many images of every class."""
+
+    def make(name: str, class_names: list[str], *, train: int, test: int) -> Path:
+        layout, rng = cifar.LAYOUTS[name], np.random.default_rng(0)
+        (place := tmp_path / "data" / layout.folder).mkdir(parents=True)
+        sums: dict[str, str] = {}
+
+        def keep(file: str, content: object) -> dict[str, str]:
+            (place / file).write_bytes(pickle.dumps(content))
+            sums[file] = hashlib.md5((place / file).read_bytes(), usedforsecurity=False).hexdigest()
+            return {file: sums[file]}
+
+        def images(file: str, count: int) -> dict[str, str]:
+            labels = list(range(len(class_names))) * count
+            levels = rng.integers(0, 256, (len(labels), 3 * 32 * 32), dtype=np.uint8)
+            return keep(file, {"data": levels, layout.labels_key: labels})
+
+        parts = {"train": images(next(iter(layout.train)), train), "test": images(next(iter(layout.test)), test)}
+        keep(layout.meta[0], {layout.names_key: class_names})
+        meta = (layout.meta[0], sums[layout.meta[0]])
+        monkeypatch.setitem(cifar.LAYOUTS, name, replace(layout, **parts, meta=meta))
+        return tmp_path / "data"
+
+    return make
 
 
 @pytest.fixture

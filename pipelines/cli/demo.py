@@ -1,6 +1,5 @@
 """`pipeline demo`: the whole tour that needs no network, on real images."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,10 @@ from pipelines.cli import options
 from pipelines.cli.show import duration, table
 
 WITH_CIFAR, WITHOUT = "cifar10-tour", "digits-tour"
-BESIDE = Path(os.pardir) / "shared" / "data"  # where a checkout of this project may find CIFAR-10
 
 
 @click.command("demo")
-@click.option(
-    "--data-dir",
-    envvar=["PIPELINE_DATA", "CIFAR10_DIR"],
-    show_envvar=True,
-    metavar="DIR",
-    help="Where CIFAR-10 is; without it the demo runs on scikit-learn's digits.",
-)
+@options.DATA_DIR
 @options.common
 def demo_command(run: options.Run, data_dir: str | None) -> None:
     """Extract, fit heads, fine-tune, train, search and report: a few minutes, packaged weights.
@@ -29,7 +21,7 @@ def demo_command(run: options.Run, data_dir: str | None) -> None:
     Runs the study cifar10-tour on 1,000 images of CIFAR-10 where they are found, else digits-tour on scikit-learn's
     digits, then the study's search, then the report.
     """
-    place = _cifar(run.workspace, data_dir)
+    place = _cifar(run.workspace, data_dir or options.data_dirs().get("cifar10"))
     if place is None:
         run.reporter.notice("CIFAR-10 was not found (name its directory with --data-dir): the tour is on digits")
     study, fallback = (WITHOUT, {}) if place is None else (WITH_CIFAR, {"data_dir": str(place)})
@@ -51,7 +43,7 @@ def _studied(run: options.Run, study: str, fallback: dict[str, Any]) -> list[dic
     from pipelines.batch import Engine
     from pipelines.studies import plan, reading
 
-    described = reading.read(reading.find(study), fallback={"seed": run.seed, **fallback}, workspace=run.workspace)
+    described = reading.read(reading.find(study), reading.Outside({"seed": run.seed, **fallback}, run.workspace))
     planned = plan.plan(described.jobs, run.context(), places=described.places)
     outcomes = batch.run(
         planned,
@@ -83,7 +75,7 @@ def _reported(run: options.Run, place: Path | None) -> Path:
     from pipelines.report.build import Wanted, build
 
     page = run.workspace / "report.html"
-    wanted = Wanted(page, None, "The tour", None, place, (), None)
+    wanted = Wanted(page, title="The tour", data_dirs=() if place is None else (place,))
     return build(run.workspace, wanted, progress=run.reporter.progress).path
 
 
@@ -94,8 +86,8 @@ def _cifar(workspace: Path, data_dir: str | None) -> Path | None:
         raise InvalidInput(
             f"data directory must hold CIFAR-10; got {data_dir!r}, which does not. Leave it out for digits."
         )
-    places = (Path(data_dir),) if data_dir else (workspace / "data", BESIDE)
-    return next((place for place in places if is_in("cifar10", place)), None)
+    place = Path(data_dir) if data_dir else workspace / "data"
+    return place if is_in("cifar10", place) else None
 
 
 def _short(record: dict[str, Any]) -> dict[str, Any]:

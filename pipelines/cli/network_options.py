@@ -11,8 +11,9 @@ import click
 
 from finetune.options import NORMS, STEMS, Options
 from finetune.recipes import CHOICES, RECIPES, Recipe
-from pipelines.cli.options import DATA, Run
+from pipelines.cli.options import DATA, Run, data_dirs
 from pipelines.specs import NetworkSpec, with_own_network
+from pipelines.specs.known import with_data_dir
 
 Command = Callable[..., Any]
 VALUES = {**CHOICES, "norm": NORMS, "stem": STEMS}
@@ -129,7 +130,7 @@ def watching(command: Command) -> Command:
 
 def spec(run: Run, given: dict[str, Any]) -> NetworkSpec:
     """The spec of the options that were given; the others keep the spec's defaults."""
-    return NetworkSpec(**given, seed=run.seed)
+    return NetworkSpec(**with_data_dir(given, data_dirs()), seed=run.seed)
 
 
 def tuned(run: Run, given: dict[str, Any]) -> NetworkSpec:

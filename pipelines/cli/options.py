@@ -1,6 +1,7 @@
 """Options that several commands share, and what they turn into. Names are those of the spec's fields."""
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pipelines.cli.show import Reporter
 from pipelines.context import Context
 from pipelines.networks.processes import rank
 from pipelines.specs import ExtractSpec, with_own_network
+from pipelines.specs.known import with_data_dir
 
 Command = Callable[..., Any]
 
@@ -32,19 +34,22 @@ COMMON = [
     click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object to stdout."),
     click.option("--debug", is_flag=True, help="Show the traceback of a failure."),
 ]
+CIFAR10_DIR = "CIFAR10_DIR"  # where CIFAR-10 alone is, for every command that reads it
+DATA_DIR = click.option(
+    "--data-dir",
+    envvar="PIPELINE_DATA",
+    show_envvar=True,
+    metavar="DIR",
+    help=f"Directory of the built-in data sets; {CIFAR10_DIR} names that of CIFAR-10 alone.  "
+    "[default: data/ in the workspace]",
+)
 DATA = [
     click.option(
         "--dataset",
         metavar="cifar10|cifar100|digits|DIR",
         help="A known data set, or a folder of class folders.  [default: cifar10]",
     ),
-    click.option(
-        "--data-dir",
-        envvar="PIPELINE_DATA",
-        show_envvar=True,
-        metavar="DIR",
-        help="Where the known data sets are.  [default: data/ in the workspace]",
-    ),
+    DATA_DIR,
 ]
 EXTRACTION = [
     click.option("--backbone", metavar="NAME", help="Any timm architecture.  [default: resnet50]"),
@@ -107,8 +112,14 @@ class Run:
 
         With weights of an own run the backbone is the network that the run trained.
         """
-        asked = {name: value for name, value in given.items() if value is not None}
+        asked = with_data_dir({name: value for name, value in given.items() if value is not None}, data_dirs())
         return ExtractSpec(**with_own_network("backbone", asked, self.workspace), seed=self.seed)
+
+
+def data_dirs() -> dict[str, str]:
+    """Where built-in data sets are that no `--data-dir` says: of CIFAR-10, what the environment says."""
+    place = os.environ.get(CIFAR10_DIR)
+    return {"cifar10": place} if place else {}
 
 
 def _given_to_group(own: dict[str, Any]) -> dict[str, Any]:

@@ -20,14 +20,7 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--title", metavar="TEXT", help="The page's title.")
 @click.option("--loss-surface", "surface", metavar="RUN", help="Also compute the loss around this network.")
-@click.option(
-    "--data-dir",
-    type=PATH,
-    envvar=["PIPELINE_DATA", "CIFAR10_DIR"],
-    show_envvar=True,
-    metavar="DIR",
-    help="Where the known data sets are, to show their images.  [default: data/ in the workspace]",
-)
+@options.DATA_DIR
 @click.option(
     "--images",
     type=PATH,
@@ -44,7 +37,7 @@ def report_command(
     runs: str | None,
     title: str | None,
     surface: str | None,
-    data_dir: Path | None,
+    data_dir: str | None,
     images: tuple[Path, ...],
 ) -> None:
     """Write the workspace's runs as one HTML page.
@@ -54,7 +47,8 @@ def report_command(
     """
     from pipelines.report.build import Wanted, build
 
-    wanted = Wanted(output or run.workspace / "report.html", runs, title, figures, data_dir, images, surface)
+    places = tuple(Path(one) for one in (data_dir, *options.data_dirs().values()) if one)
+    wanted = Wanted(output or run.workspace / "report.html", runs, title, figures, places, images, surface)
     built = build(run.workspace, wanted, progress=run.reporter.progress)
     for problem in built.problems:
         run.reporter.notice(problem)

@@ -24,13 +24,7 @@ FIRST = "extracted first"
 @click.option("--engine", default="loky", show_default=True, metavar="loky|dask|ray", help="Who runs the jobs.")
 @click.option("--scheduler", metavar="ADDRESS", help="A dask or ray cluster.  [default: workers here]")
 @click.option("--dry-run", is_flag=True, help="Show the plan with an estimate; compute nothing.")
-@click.option(
-    "--data-dir",
-    envvar="PIPELINE_DATA",
-    show_envvar=True,
-    metavar="DIR",
-    help="Where the known data sets are, for jobs that do not say.",
-)
+@options.DATA_DIR
 @options.common
 def run_command(
     run: options.Run,
@@ -51,7 +45,8 @@ def run_command(
 
     how = Engine(engine, jobs, scheduler)
     fallback: dict[str, Any] = {"seed": run.seed} | ({} if data_dir is None else {"data_dir": data_dir})
-    described = reading.read(reading.find(study), fallback=fallback, workspace=run.workspace)
+    outside = reading.Outside(fallback, run.workspace, options.data_dirs())
+    described = reading.read(reading.find(study), outside)
     described.must_have_jobs()
     planned = plan.plan(described.jobs, run.context(), places=described.places)
     if dry_run:

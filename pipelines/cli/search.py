@@ -8,6 +8,7 @@ import click
 from pipelines.cli import head_options as heads_room
 from pipelines.cli import network_options, options
 from pipelines.cli.show import duration, table
+from pipelines.specs.known import with_data_dir
 
 HELP = {
     "batch_size": "Images a step: the extraction's with --head (its own: --option batch_size=N), else the training's."
@@ -53,6 +54,8 @@ def search_command(run: options.Run, space_file: Path | None, head_options: dict
     flags |= {"seed": run.seed} if _was_given("seed") else {}
     written = None if space_file is None else read(space_file)
     asked = {"seed": run.seed, **(flags if written is None else written.options(flags))}
+    if asked.get("features") is None:
+        asked = with_data_dir(asked, options.data_dirs())
     subject, wanted = build(asked, entries=written and written.entries, context=run.context())
     found = search(subject, wanted, run.context())
     answer = _answer(found)

@@ -45,7 +45,7 @@ class Wanted:
     runs: str | None = None
     title: str | None = None
     figures: Path | None = None
-    data_dir: Path | None = None
+    data_dirs: tuple[Path, ...] = ()
     images: tuple[Path, ...] = ()
     surface: str | None = None
 
@@ -63,7 +63,7 @@ class Built:
 def build(workspace: Path, wanted: Wanted, *, progress: Callable[[int, int, str], None] = _silent) -> Built:
     """Writes the report of a workspace. Raises InvalidInput where there is nothing to report."""
     study = gather(workspace, wanted.runs)
-    images = Images(workspace, wanted.data_dir, wanted.images)
+    images = Images(workspace, wanted.data_dirs, wanted.images)
     with debug_mode(False):  # the tests validate every chart; here it would cost most of the time
         sections = _sections(study, images, surface=wanted.surface, progress=progress)
         head = page.Head(wanted.title or "Transfer-learning report", summary.lead(study), f"Made {records.now()[:10]}")

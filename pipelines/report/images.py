@@ -1,6 +1,6 @@
 """The test images of a test set, when they are at hand, as thumbnails: PNG in data: URIs, each kept once.
 
-A record knows its data by digest, not by path. The images are looked for where the user says (`data_dir`, folders of
+A record knows its data by digest, not by path. The images are looked for where the user says (`data_dirs`, folders of
 photographs) and in the workspace; nothing is downloaded, and a folder counts only with the digest that was recorded.
 """
 
@@ -29,7 +29,7 @@ class Images:
     """Finds the images of test sets and keeps their thumbnails: `thumbnails[key]` is a data: URI."""
 
     workspace: Path
-    data_dir: Path | None = None
+    data_dirs: Sequence[Path] = ()
     folders: Sequence[Path] = ()
     thumbnails: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -91,8 +91,8 @@ class Images:
         if name == "digits":
             return [("digits", None)]
         if name in cifar.LAYOUTS:
-            places = [self.data_dir, self.workspace / "data"]
-            return [(name, place) for place in places if place is not None and cifar.is_in(name, place)]
+            places = [*self.data_dirs, self.workspace / "data"]
+            return [(name, place) for place in places if cifar.is_in(name, place)]
         return [(str(folder), None) for folder in self.folders if folder.is_dir()]
 
 

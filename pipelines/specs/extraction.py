@@ -9,6 +9,7 @@ from extract.errors import InvalidInput
 from extract.layout import canonical_json
 from extract.machine import package_versions
 from extract.runtime import PRECISIONS, automatic_batch_size, resolve_precision
+from pipelines.specs.known import dataset_name
 from pipelines.specs.own import own_run
 from pipelines.specs.values import at_least_one, checked_seed, one_of
 
@@ -43,6 +44,7 @@ class ExtractSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "dataset", dataset_name(self.dataset))
         one_of("views", self.views, VIEWS)
         one_of("storage", self.storage, STORAGES)
         one_of("precision", self.precision, PRECISIONS)

@@ -15,6 +15,7 @@ from extract.runtime import resolve_precision
 from finetune.options import Options
 from finetune.recipes import RECIPES, SPEED_ONLY, Recipe, overridden
 from pipelines.specs.head import HeadSpec
+from pipelines.specs.known import dataset_name
 from pipelines.specs.own import own_run
 from pipelines.specs.values import at_least_one, checked_seed, one_of
 
@@ -57,6 +58,7 @@ class NetworkSpec(_given(Recipe), _given(Options)):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "dataset", dataset_name(self.dataset))
         scratch, frozen = self.mode == "scratch", self.mode == "frozen"
         if self.weights is None:
             object.__setattr__(self, "weights", "none" if scratch else "pretrained")

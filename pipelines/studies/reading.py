@@ -23,6 +23,7 @@ from typing import Any
 import yaml
 
 from extract.errors import InvalidInput, unknown
+from pipelines.specs.known import with_data_dir
 from pipelines.studies import nodes
 from pipelines.studies.defaults import Defaults, Given, given, option, searched
 from pipelines.studies.jobs import COMMANDS, Job, make, options
@@ -36,10 +37,18 @@ MOST_JOBS = 20_000  # above this a list is a slip of the pen, and planning would
 
 @dataclass(frozen=True)
 class Outside:
-    """What jobs take from outside of the file: options that it leaves out, and the runs that it may name."""
+    """What jobs take from outside of the file.
 
-    fallback: Mapping[str, Any]
-    workspace: Path
+    `fallback` (option -> value) holds for jobs whose study leaves the option out; weights may be a run of the
+    `workspace`; `data_dirs` (data set -> directory) for jobs that name no directory.
+    """
+
+    fallback: Mapping[str, Any] = field(default_factory=dict)
+    workspace: Path = WORKSPACE
+    data_dirs: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING = Outside()
 
 
 @dataclass(frozen=True)
@@ -77,25 +86,17 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 
 
-def read(path: Path, *, fallback: Mapping[str, Any] | None = None, workspace: Path = WORKSPACE) -> Study:
-    """The study of a file. `fallback` (option -> value) holds for jobs whose study leaves the option out.
-
-    Weights may be a run of the `workspace`.
+def read(path: Path, outside: Outside = NOTHING) -> Study:
+    """The study of a file.
 
     Raises `InvalidInput` with file, line and column for whatever is wrong, names the nearest to a misspelt key.
     """
-    return _study(nodes.read(path), stem=path.stem, outside=Outside(fallback or {}, workspace))
+    return _study(nodes.read(path), stem=path.stem, outside=outside)
 
 
-def parse(
-    text: str,
-    *,
-    name: str = "study.yaml",
-    fallback: Mapping[str, Any] | None = None,
-    workspace: Path = WORKSPACE,
-) -> Study:
+def parse(text: str, outside: Outside = NOTHING, *, name: str = "study.yaml") -> Study:
     """The study of a YAML text, as `read` reads it from a file."""
-    return _study(nodes.parse(text, name=name), stem=Path(name).stem, outside=Outside(fallback or {}, workspace))
+    return _study(nodes.parse(text, name=name), stem=Path(name).stem, outside=outside)
 
 
 def _study(tree: nodes.Tree, *, stem: str, outside: Outside) -> Study:
@@ -170,7 +171,8 @@ def _crossed(tree: nodes.Tree, entry: yaml.Node, *, command: str, lists: Given, 
     jobs: list[Job] = []
     for values in itertools.product(*(values for _, values in lists.values())):
         try:
-            jobs += make(command, {**base, **dict(zip(lists, values, strict=True))}, workspace=outside.workspace)
+            one = with_data_dir({**base, **dict(zip(lists, values, strict=True))}, outside.data_dirs)
+            jobs += make(command, one, workspace=outside.workspace)
         except InvalidInput as error:
             raise tree.refuse(entry, str(error)) from error
     return jobs

@@ -63,3 +63,23 @@ def test_the_tours_of_the_demo_are_whole_studies(name):
     path = reading.find(name)
     assert {job.command for job in reading.read(path).jobs} == {"fit-head", "finetune", "train"}
     assert search.read(path).entries
+
+
+def test_every_command_finds_cifar_10_by_the_one_variable(pipeline, fake_cifar, monkeypatch, tmp_path):
+    place = fake_cifar("cifar10", [f"class {index}" for index in range(10)], train=20, test=5)
+    monkeypatch.delenv("PIPELINE_DATA", raising=False)
+    monkeypatch.setenv("CIFAR10_DIR", str(place))
+    monkeypatch.setattr("extract.cifar.download", lambda *_: pytest.fail("what is here was downloaded"))
+    (tmp_path / "tiny.yaml").write_text(TINY_TOUR.replace("digits", "cifar10"))
+    monkeypatch.setattr("pipelines.cli.demo.WITH_CIFAR", str(tmp_path / "tiny.yaml"))
+    backbone = ("--backbone", "test_resnet", "--weights", "untrained", "--image-size", "32")
+    planned = pipeline("run", tmp_path / "tiny.yaml", "--dry-run", "--json").json
+    assert (planned["missing"], planned["impossible"]) == (3, 0)
+    assert pipeline("fit-head", *backbone, "--dataset", "CIFAR10", "--head", "centroid").status == 0
+    network = ("--network", "resnet20", "--width", "0.25", "--epochs", "1", "--batch-size", "50")
+    assert pipeline("train", *network).status == 0
+    assert pipeline("search", *backbone, "--dataset", "cifar10", "--head", "logistic", "--trials", "1").status == 0
+    shown = pipeline("demo", "--json").json
+    assert {one["mode"] for one in shown["results"]} == {"frozen", "scratch"}
+    assert "data:image/png" in Path(pipeline("report", "--json").json["path"]).read_text(encoding="utf-8")
+    assert pipeline("fit-head", *backbone, "--dataset", "cifar100", "--data-dir", place).status == 2

@@ -1,8 +1,7 @@
 """Workspaces of records that were made by hand: no run behind them, the schema of real ones."""
 
 import hashlib
-import pickle
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from extract import cifar, digits
+from extract import digits
 from heads.metrics import scores
 from pipelines import records, stored
 
@@ -162,22 +161,10 @@ def tour(workspace: Path) -> Path:
 
 
 @pytest.fixture
-def cifar100_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cifar100_dir(fake_cifar: Callable[..., Path]) -> Path:
     """A directory with noise in the layout of CIFAR-100: 100 classes, four training images and one test image each."""
-    layout, rng = cifar.LAYOUTS["cifar100"], np.random.default_rng(0)
-    (folder := tmp_path / "data" / layout.folder).mkdir(parents=True)
     names = ["constructor", "__proto__", *(f"class {index}" for index in range(2, 100))]
-    contents: dict[str, Any] = {"meta": {"fine_label_names": names}}
-    for split, count in (("train", 4), ("test", 1)):
-        levels = rng.integers(0, 256, (100 * count, 3072), dtype=np.uint8)
-        contents[split] = {"data": levels, "fine_labels": list(range(100)) * count}
-    md5 = {}
-    for name, content in contents.items():
-        (folder / name).write_bytes(pickle.dumps(content))
-        md5[name] = hashlib.md5((folder / name).read_bytes(), usedforsecurity=False).hexdigest()
-    train, test = ({split: md5[split]} for split in ("train", "test"))
-    monkeypatch.setitem(cifar.LAYOUTS, "cifar100", replace(layout, train=train, test=test, meta=("meta", md5["meta"])))
-    return tmp_path / "data"
+    return fake_cifar("cifar100", names, train=4, test=1)
 
 
 def search(workspace: Path, name: str) -> None:

@@ -8,7 +8,7 @@ HEADER = "jobs:\n  - command: "
 
 
 def jobs_of(text: str, **fallback: object) -> tuple[jobs.Job, ...]:
-    return reading.parse(text, fallback=fallback).jobs
+    return reading.parse(text, reading.Outside(fallback)).jobs
 
 
 def test_every_option_of_the_specs_is_an_option_of_a_study():

@@ -17,7 +17,7 @@ HEADER = "jobs:\n  - command: "
 
 
 def jobs_of(text: str, **fallback: object) -> tuple[jobs.Job, ...]:
-    return reading.parse(text, fallback=fallback).jobs
+    return reading.parse(text, reading.Outside(fallback)).jobs
 
 
 def test_lists_are_crossed_in_the_order_of_the_file():
@@ -135,13 +135,14 @@ def test_weights_of_an_own_run_mean_the_network_that_it_trained(tmp_path, monkey
     real = records.read
     monkeypatch.setattr(records, "read", lambda workspace, run: known.get(run) or real(workspace, run))
     text = "defaults: {weights: 0123456789ab}\njobs: [{command: finetune}, {command: extract}, {command: train}]"
-    tuned, extraction, scratch = reading.parse(text, workspace=tmp_path).jobs
+    tuned, extraction, scratch = reading.parse(text, reading.Outside(workspace=tmp_path)).jobs
     assert (tuned.network.network, extraction.features.backbone) == ("resnet8", "resnet8")
     assert (scratch.network.network, scratch.network.weights) == ("resnet18", "none")
-    named = reading.parse("jobs: [{command: finetune, weights: 0123456789ab, network: x}]", workspace=tmp_path)
+    outside = reading.Outside(workspace=tmp_path)
+    named = reading.parse("jobs: [{command: finetune, weights: 0123456789ab, network: x}]", outside)
     assert named.jobs[0].network.network == "x"
     with pytest.raises(InvalidInput, match=r"study.yaml:1:8: .*ba9876543210"):
-        reading.parse("jobs: [{command: finetune, weights: ba9876543210}]", workspace=tmp_path)
+        reading.parse("jobs: [{command: finetune, weights: ba9876543210}]", outside)
 
 
 def test_the_search_is_passed_on_as_it_stands():
