@@ -5,7 +5,7 @@ in a process of its own, with a limit of time; its end is "done", "refused" (one
 Beside it stands what `run --dry-run` says of the same job: what it calls possible must not be refused. Networks above
 `LARGEST` parameters are asked on shapes alone.
 
-    python -m benchmarks.architectures [--each 4] [--only PATTERN] [--seconds 300] [--rows rows.jsonl]
+    python -m benchmarks.architectures [--each 4] [--only PATTERN] [--seconds 300] [--largest N] [--rows FILE]
 """
 
 import argparse
@@ -59,31 +59,36 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=4, help="networks of a module")
     parser.add_argument("--only", default="*", help="networks whose name matches")
     parser.add_argument("--seconds", type=float, default=300, help="after which a command is ended")
+    parser.add_argument("--largest", type=int, default=LARGEST, help="parameters of what is computed")
     parser.add_argument("--rows", type=Path, default=Path("architectures.jsonl"), help="kept row by row; goes on there")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    done = [json.loads(line) for line in given.rows.read_text().splitlines()] if given.rows.exists() else []
+    if not given.rows.exists():
+        given.rows.write_text(json.dumps(chosen(given.each)) + "\n")
+    names, *done = [json.loads(line) for line in given.rows.read_text().splitlines()]
     known = {row["network"] for row in done}
     with given.rows.open("a") as file:
-        for name in chosen(given.each, given.only):
-            if name not in known:
-                row = scanned(name, seconds=given.seconds)
+        for name in names:
+            if name not in known and fnmatch.fnmatch(name, given.only):
+                row = scanned(name, seconds=given.seconds, largest=given.largest)
                 file.write(json.dumps(row) + "\n")
                 file.flush()
                 done.append(row)
-                print(json.dumps(row), flush=True)
     print(write("architectures", {"counts": counts(done), "rows": done}, libraries=LIBRARIES))
 
 
-def chosen(each: int, only: str) -> list[str]:
-    """The networks to scan: the smallest `each` of every module, and the families of `WHOLE`."""
-    found: dict[str, None] = {}
-    for module in timm.list_modules():
-        names = timm.list_models(module=module)
-        sizes = alone(lambda names=names: {name: parameters(name) for name in names}, seconds=600)
-        found |= dict.fromkeys(sorted(names, key=lambda name: (sizes.get(name) or 1 << 60, name))[:each])
-    found |= dict.fromkeys(name for pattern in WHOLE for name in timm.list_models(pattern))
-    return [name for name in found if fnmatch.fnmatch(name, only)]
+def chosen(each: int) -> list[str]:
+    """The networks to scan: the smallest `each` of every module, and the families of `WHOLE`, smallest first."""
+    sizes: dict[str, int | None] = alone(lambda: {name: parameters(name) for name in timm.list_models()}, seconds=3600)
+
+    def order(name: str) -> tuple[int, str]:
+        return (sizes[name] or 1 << 60, name)
+
+    found = {
+        name for module in timm.list_modules() for name in sorted(timm.list_models(module=module), key=order)[:each]
+    }
+    found |= {name for pattern in WHOLE for name in timm.list_models(pattern)}
+    return sorted(found, key=order)
 
 
 def parameters(name: str) -> int | None:
@@ -95,7 +100,7 @@ def parameters(name: str) -> int | None:
         return None
 
 
-def scanned(name: str, *, seconds: float) -> dict[str, Any]:
+def scanned(name: str, *, seconds: float, largest: int) -> dict[str, Any]:
     """One network: parameters, size, and the end of every command with what the plan said of it."""
     count = alone(lambda: parameters(name), seconds=seconds)
     size = alone(lambda: smallest_size(name), seconds=seconds)
@@ -106,7 +111,7 @@ def scanned(name: str, *, seconds: float) -> dict[str, Any]:
         given = (*words, name, *DATA, *trained, *options)
         planned = alone(lambda given=given: ended(("run", "study.yaml", "--dry-run"), study=given), seconds=seconds)
         end = {"plan": planned}
-        if count is not None and count <= LARGEST:
+        if count is not None and count <= largest:
             row["computed"] = True
             end["run"] = alone(lambda given=given: ended(given), seconds=seconds)
         row["ends"][command] = end

@@ -18,6 +18,7 @@ from finetune import norms
 from finetune.options import Options
 from finetune.stages import Stages, group
 
+CIFAR_GROWTH = 12
 BLOCKS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32)}
 NAMES = (*(f"densenet{depth}" for depth in BLOCKS), "densenet-bc-40-12", "densenet-bc-100-12")
 PATTERN = r"densenet(?P<depth>\d+)?|densenet-bc(-(?P<cifar_depth>\d+)-(?P<growth_rate>\d+))?"
@@ -30,6 +31,18 @@ def timm_name(options: Options) -> str | None:
     """The timm architecture whose weights fit; None for the paper's CIFAR versions, other growth rates and norms."""
     usual = options.depth in BLOCKS and options.growth_rate in (None, 32) and options.norm == "batch"
     return f"densenet{options.depth}" if usual else None
+
+
+def form(options: Options, *, cifar_stem: bool) -> str:
+    """The paper's network for ImageNet, that with a CIFAR stem, or its DenseNet-BC for CIFAR."""
+    if options.depth in BLOCKS:
+        stem = "with a CIFAR stem" if cifar_stem else "as for ImageNet"
+        return f"DenseNet of {options.depth} layers {stem}, growth rate {options.growth_rate or 32}"
+    growth = options.growth_rate or CIFAR_GROWTH
+    return (
+        f"DenseNet-BC of {options.depth} layers as for CIFAR-10: 3 blocks, growth rate {growth}, a stem of "
+        f"{2 * growth} channels"
+    )
 
 
 def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
@@ -65,7 +78,7 @@ def stages(network: nn.Module) -> Stages:
 
 
 def _cifar(options: Options, *, class_count: int) -> nn.Module:
-    depth, growth_rate = options.depth, options.growth_rate or 12
+    depth, growth_rate = options.depth, options.growth_rate or CIFAR_GROWTH
     if depth is None or depth < 10 or (depth - 4) % 6:
         raise InvalidInput(
             f"depth of densenet must be 6n + 4 (densenet-bc) or one of {', '.join(map(str, BLOCKS))}; got {depth!r}. "

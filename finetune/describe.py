@@ -40,9 +40,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Description:
-    """A network's stages from input to output, the last being the "head" (pooling and classifier)."""
+    """A network's stages from input to output, the last being the "head" (pooling and classifier).
+
+    `form` says in words what the name and the options make.
+    """
 
     network: str
+    form: str
     family: str | None
     image_size: int
     class_count: int
@@ -89,6 +93,7 @@ def describe(
     given = {option: value for option, value in (options or {}).items() if value is not None}
     return Description(
         network=name,
+        form=networks.form(name, image_size=size, options=options),
         family=networks.family(name),
         image_size=size,
         class_count=class_count,

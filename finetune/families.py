@@ -12,6 +12,7 @@ from timm.models.resnetv2 import ResNetV2
 from timm.models.vgg import VGG
 from torch import nn
 
+from extract.errors import InvalidInput
 from finetune import densenet, preact, resnet, sprint, vgg
 from finetune import options as options_room
 from finetune.options import Options
@@ -48,6 +49,10 @@ class Room(Protocol):
 
     def timm_name(self, options: Options) -> str | None:
         """The timm architecture whose weights fit."""
+        ...
+
+    def form(self, options: Options, *, cifar_stem: bool) -> str:
+        """What `build` makes of the options, in words: they may make another network than the name says."""
         ...
 
     def build(self, options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
@@ -102,4 +107,8 @@ def resolved(name: str, *, room: Room, given: Mapping[str, Any]) -> Options:
         option = part.removeprefix("cifar_")
         if value is not None and getattr(result, option) is None:
             result = replace(result, **{option: int(value)})
+    if "depth" in room.OPTIONS and result.depth is None:
+        raise InvalidInput(
+            f"network must be named with its depth; got {name!r}. Use {', '.join(room.NAMES[:4])}, or --depth."
+        )
     return result

@@ -82,6 +82,15 @@ def build(
         return _tagged(room.build(resolved, class_count=class_count, cifar_stem=cifar_stem), name)
 
 
+def form(name: str, *, image_size: int, options: Mapping[str, Any] | None = None) -> str:
+    """What `build` makes of a name and options, in words; timm's name for what no family lists."""
+    _, room = families.place(name)
+    if room is None:
+        return f"timm's {name}"
+    resolved = families.resolved(name, room=room, given=options or {})
+    return room.form(resolved, cifar_stem=resolved.cifar_stem(image_size))
+
+
 def classifier(network: nn.Module) -> nn.Module:
     """The last layer of a network, which gives the logits: a linear layer, or a 1x1 convolution (ResNetV2).
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from finetune import norms
 from finetune.options import Options
-from finetune.resnet import cifar_blocks
+from finetune.resnet import cifar_blocks, cifar_widths
 from finetune.stages import Stages, group
 
 NAMES = tuple(f"preact{depth}" for depth in (18, 20, 34, 50, 56, 101, 110, 164))
@@ -32,6 +32,15 @@ def timm_name(options: Options) -> str | None:
     """The timm architecture whose weights fit; None for the paper's CIFAR versions, other widths and norms."""
     usual = options.depth in IMAGENET_DEPTHS and options.width == 1 and options.norm == "batch"
     return f"resnetv2_{options.depth}" if usual else None
+
+
+def form(options: Options, *, cifar_stem: bool) -> str:
+    """The network for ImageNet, that with a CIFAR stem, or the paper's for CIFAR."""
+    kind = f"pre-activation ResNet of {options.depth} layers"
+    if options.depth in IMAGENET_DEPTHS:
+        return f"{kind} {'with a CIFAR stem' if cifar_stem else 'as for ImageNet'}"
+    base = (64, 128, 256) if (options.depth or 0) >= BOTTLENECKS_FROM else (16, 32, 64)
+    return f"{kind} as for CIFAR-10: 3 stages of {cifar_widths(options, base)} channels"
 
 
 def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:

@@ -198,6 +198,8 @@ RECIPES: dict[str, Recipe] = {
     ),
 }
 
+MADE_FOR = {"sprint": "sprint"}  # recipe -> the only network for which its rates are right
+
 
 def recipe(name: str) -> Recipe:
     """The named recipe; InvalidInput with the nearest names otherwise."""

@@ -36,6 +36,21 @@ def timm_name(options: Options) -> str | None:
     return f"resnet{options.depth}" if usual else None
 
 
+def form(options: Options, *, cifar_stem: bool) -> str:
+    """The paper's network for ImageNet, that with a CIFAR stem, or the paper's for CIFAR."""
+    if options.depth in IMAGENET_DEPTHS:
+        return f"ResNet of {options.depth} layers {'with a CIFAR stem' if cifar_stem else 'as for ImageNet'}"
+    return (
+        f"ResNet of {options.depth} layers as for CIFAR-10: 3 stages of {cifar_widths(options, (16, 32, 64))} channels"
+    )
+
+
+def cifar_widths(options: Options, base: tuple[int, ...]) -> str:
+    """The channels of the stages in words."""
+    widths = [str(options.channels(count)) for count in base]
+    return f"{', '.join(widths[:-1])} and {widths[-1]}"
+
+
 def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
     """The ResNet of `options.depth` layers with `class_count` logits."""
     if options.depth in IMAGENET_DEPTHS:

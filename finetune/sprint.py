@@ -27,6 +27,11 @@ def timm_name(options: Options) -> None:
     """None: timm has no such architecture."""
 
 
+def form(options: Options, *, cifar_stem: bool) -> str:
+    """What it is."""
+    return "VGG of 7 convolutions and 1 linear layer, the first convolution whitening (airbench94)"
+
+
 def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
     """The sprint network with `class_count` logits; `whiten` it before training."""
     return Sprint(tuple(options.channels(width) for width in WIDTHS), class_count=class_count)

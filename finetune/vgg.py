@@ -33,6 +33,14 @@ def timm_name(options: Options) -> str | None:
     return f"vgg{options.depth}" + ("" if options.norm == "none" else "_bn")
 
 
+def form(options: Options, *, cifar_stem: bool) -> str:
+    """How many of the layers in its name there are."""
+    convolutions = (options.depth or 0) - 3
+    if cifar_stem:
+        return f"VGG{options.depth} as for CIFAR-10: {convolutions} convolutions, and 1 linear layer in place of 3"
+    return f"VGG{options.depth} as for ImageNet: {convolutions} convolutions and 3 linear layers"
+
+
 def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
     """The VGG of `options.depth` layers with `class_count` logits."""
     if options.depth not in DEPTHS:

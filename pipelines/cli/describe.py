@@ -111,8 +111,10 @@ def _text(described: Any) -> str:
         for stage in described.stages
         if stage.blocks
     ]
-    heading = f"{described.network}, {described.image_size} x {described.image_size}, {described.class_count} classes"
-    return "\n".join([heading, "", table(COLUMNS, [*rows, total]), "", *blocks])
+    given = "".join(f" --{name.replace('_', '-')} {value}" for name, value in described.options.items())
+    size = f"{described.image_size} x {described.image_size}"
+    heading = f"{described.network}{given}, {size}, {described.class_count} classes"
+    return "\n".join([heading, described.form, "", table(COLUMNS, [*rows, total]), "", *blocks])
 
 
 def _block(block: Any) -> str:

@@ -60,7 +60,11 @@ HELP = {
 }
 
 SUBJECT = [
-    click.option("--network", metavar="NAME", help="One of the four families, or any timm name.  [default: resnet18]"),
+    click.option(
+        "--network",
+        metavar="NAME",
+        help="One of the four families, or any timm name.  [default: the recipe's, else resnet18]",
+    ),
     click.option("--recipe", metavar="|".join(RECIPES), help="A named set of the options below."),
     *DATA,
     click.option("--image-size", type=int, metavar="N", help="Pixels of a side.  [default: the images' own]"),

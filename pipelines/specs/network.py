@@ -13,7 +13,7 @@ from extract.layout import canonical_json
 from extract.machine import package_versions
 from extract.runtime import resolve_precision
 from finetune.options import Options
-from finetune.recipes import RECIPES, SPEED_ONLY, Recipe, overridden
+from finetune.recipes import MADE_FOR, RECIPES, SPEED_ONLY, Recipe, overridden
 from pipelines.specs.head import HeadSpec
 from pipelines.specs.known import dataset_name
 from pipelines.specs.own import own_run
@@ -22,6 +22,7 @@ from pipelines.specs.values import at_least_one, checked_seed, one_of
 NETWORK_VERSION = 2  # raised when the same key must give another network
 MODES = ("scratch", "full", "head-first", "partial:K", "frozen")
 SCRATCH_RECIPE, FINETUNE_RECIPE = "short", "gentle"
+USUAL_NETWORK = "resnet18"
 RECIPE_OPTIONS = tuple(one.name for one in fields(Recipe))
 ARCHITECTURE_OPTIONS = tuple(one.name for one in fields(Options))
 
@@ -39,11 +40,12 @@ class NetworkSpec(_given(Recipe), _given(Options)):
     Every option of `finetune.recipes.Recipe` is a field, None where the recipe's own value stays, and every one
     of `finetune.options.Options`, None where it is the usual. `mode` is scratch, full, head-first, partial:K or
     frozen; `weights` and `recipe` None mean pretrained and gentle, from scratch none and short; frozen has no
-    recipe. `validation` is a share, a number of images or "none"; `refit` trains once more on the whole training
-    split, for as many epochs as the held-out images chose. Raises `InvalidInput` for what can never be right.
+    recipe. A `network` that is not named is the one that the recipe was made for, else resnet18. `validation` is a
+    share, a number of images or "none"; `refit` trains once more on the whole training split, for as many epochs as
+    the held-out images chose. Raises `InvalidInput` for what can never be right.
     """
 
-    network: str = "resnet18"
+    network: str = ""
     mode: str = "scratch"
     weights: str | None = None
     recipe: str | None = None
@@ -67,6 +69,7 @@ class NetworkSpec(_given(Recipe), _given(Options)):
         self.trained_stages()
         if self.recipe is not None:
             one_of("recipe", self.recipe, tuple(RECIPES))
+        self._name_network()
         one_of("on-bad-image", self.on_bad_image, ("error", "skip"))
         at_least_one("image size", self.image_size)
         at_least_one("subset", self.subset)
@@ -102,6 +105,17 @@ class NetworkSpec(_given(Recipe), _given(Options)):
         if self.mode == "partial:K":
             raise InvalidInput("mode must name a number of stages for partial; got 'partial:K'. Write partial:1.")
         return int(found.group(1)) if found else None
+
+    def _name_network(self) -> None:
+        """The recipe's own network where none is named; another one is refused: it would not learn at its rates."""
+        own = MADE_FOR.get(self.recipe or "")
+        if not self.network:
+            object.__setattr__(self, "network", own or USUAL_NETWORK)
+        elif own is not None and self.network != own:
+            raise InvalidInput(
+                f"network of the recipe {self.recipe} must be {own}, for which it was made; got {self.network!r}. "
+                f"Use --network {own}, or another --recipe."
+            )
 
     def _check_start(self) -> None:
         scratch, none = self.mode == "scratch", self.weights == "none"

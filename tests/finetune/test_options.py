@@ -92,7 +92,7 @@ def test_any_allowed_options_build_a_network_with_k_logits(data, name, size):
     [
         ("resnte18", 32, {}, ["resnte18", "Nearest: resnet18"]),
         ("resnet19", 32, {}, ["6n + 2", "19", "14 or 20"]),
-        ("resnet", 32, {}, ["depth", "None"]),
+        ("resnet", 32, {}, ["depth", "with its depth"]),
         ("preact165", 32, {}, ["165"]),
         ("densenet-bc-41-12", 32, {}, ["6n + 4", "41"]),
         ("vgg12", 32, {}, ["11, 13, 16, 19", "12"]),
