@@ -2,7 +2,7 @@
 
 plain: what students write today: torchvision's CIFAR-10 with RandomCrop, RandomHorizontalFlip, ToTensor and
     Normalize, a DataLoader with as many workers as cores, float32, torch.optim.SGD, the loss read every step;
-eager, compiled: ours: the same network, batch, optimiser and augmentation through `finetune.trainer`, as `fit` runs
+eager, compiled: ours: the same network, batch, optimizer and augmentation through `finetune.trainer`, as `fit` runs
     it: images on the device, the precision that the hardware multiplies, channels last.
 
     python -m benchmarks.training --data-dir DIR [--networks resnet18,...] [--batch-size 128] [--seconds 60]
@@ -120,16 +120,16 @@ def plain_rate(name: str, data_dir: Path, *, device: str, batch_size: int, secon
         dataset, batch_size=batch_size, shuffle=True, num_workers=core_count(), pin_memory=device != "cpu"
     )
     network = networks.build(name, class_count=10, image_size=32).to(device).train()
-    optimiser = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
     done, watch, running = 0, Stopwatch(device), 0.0
     for step, (images, labels) in enumerate(itertools.chain.from_iterable(itertools.repeat(loader))):
         if step == WARM_UP_STEPS:
             done, watch = 0, Stopwatch(device)
         images, labels = images.to(device), labels.to(device)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = nn.functional.cross_entropy(network(images), labels)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         running += loss.item()
         done += len(labels)
         if step >= WARM_UP_STEPS and watch.seconds() > seconds:

@@ -51,8 +51,8 @@ def draw(recipe: Recipe, order: Tensor, *, size: tuple[int, int], seed: int, epo
             for length, kind in zip(size, ("cutout rows", "cutout columns"), strict=True)
         )
         values["cutout"] = torch.stack([rows, columns], 1)
-    if recipe.colour:
-        values["colour"] = 1 + recipe.colour * (2 * uniform((count, 3), key=(seed, epoch, "colour")) - 1)
+    if recipe.color_jitter:
+        values["colour"] = 1 + recipe.color_jitter * (2 * uniform((count, 3), key=(seed, epoch, "colour")) - 1)
     if recipe.randaugment:
         values |= colour.draw_operations(count, key=(seed, epoch))
     return Draws(values)

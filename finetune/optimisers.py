@@ -13,14 +13,14 @@ from heads.optimise import Optimiser
 Group = dict[str, Any]
 
 
-def optimiser(network: nn.Module, recipe: Recipe) -> Optimiser:
-    """The recipe's optimiser over the trainable parameters of `network`; `lr` of a group is its peak rate."""
+def optimizer(network: nn.Module, recipe: Recipe) -> Optimiser:
+    """The recipe's optimizer over the trainable parameters of `network`; `lr` of a group is its peak rate."""
     groups = parameter_groups(network, recipe)
-    if recipe.optimiser == "muon":
+    if recipe.optimizer == "muon":
         return Muon(groups, network=network, recipe=recipe)
-    if recipe.optimiser == "adamw":
+    if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, betas=(recipe.momentum, 0.999))
-    nesterov = recipe.optimiser == "nesterov" and recipe.momentum > 0
+    nesterov = recipe.optimizer == "nesterov" and recipe.momentum > 0
     return torch.optim.SGD(groups, momentum=recipe.momentum, nesterov=nesterov, lr=recipe.learning_rate)
 
 

@@ -107,7 +107,7 @@ class _Rising:
         epochs = optimise.train(
             loss,
             trainer.epoch_batches,
-            optimiser=trainer.optimiser,
+            optimizer=trainer.optimizer,
             schedule=self.rate,
             epochs=-(-self._steps // trainer.steps_per_epoch),
             steps_per_epoch=trainer.steps_per_epoch,

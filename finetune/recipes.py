@@ -12,7 +12,7 @@ from extract.errors import InvalidInput, unknown
 Primitive = bool | int | float | str | None
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "optimiser": ("sgd", "nesterov", "adamw", "muon"),
+    "optimizer": ("sgd", "nesterov", "adamw", "muon"),
     "schedule": ("constant", "step", "plateau", "cosine", "one-cycle", "triangular"),
     "crop_padding": ("zero", "reflect"),
     "flip": ("none", "random", "alternating"),
@@ -30,7 +30,7 @@ class Recipe:
 
     * Length: `epochs`, each of floor(N / `batch_size`) updates; what is left over differs by epoch.
       `accumulate` computes a batch in that many parts (less memory; BatchNorm then sees the parts).
-    * Update: `optimiser` (sgd and nesterov with `momentum`, which is beta1 for adamw; muon is Muon for matrices
+    * Update: `optimizer` (sgd and nesterov with `momentum`, which is beta1 for adamw; muon is Muon for matrices
       and kernels with AdamW for the rest), `learning_rate` at its peak, `weight_decay` on matrices and kernels,
       none on norms and biases unless `bias_decay`, which shrinks norm biases as fast as the weights;
       `bias_multiplier` on the rate of norm biases; `layer_decay` multiplies the rate from stage to stage
@@ -40,7 +40,7 @@ class Recipe:
     * Loss: `label_smoothing`, and `mixup` and `cutmix`, the alpha of their Beta distribution (0 is without;
       with both, each batch has one of them).
     * Images: `crop` pixels of padding (`crop_padding`) before a random crop, `flip`, `cutout` (side of the
-      grey square), `colour` (strength of random brightness, contrast and saturation), `randaugment`
+      grey square), `color_jitter` (strength of random brightness, contrast and saturation), `randaugment`
       (magnitude 0 to 10 of two random operations). `small_share` of the epochs, the first ones, see images at
       three quarters of their size.
     * Averages: `ema`, the decay of averaged weights, which are then the result; `lookahead`, the number of
@@ -54,7 +54,7 @@ class Recipe:
 
     epochs: int = 200
     batch_size: int = 128
-    optimiser: str = "sgd"
+    optimizer: str = "sgd"
     learning_rate: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -69,7 +69,7 @@ class Recipe:
     crop_padding: str = "zero"
     flip: str = "random"
     cutout: int = 0
-    colour: float = 0.0
+    color_jitter: float = 0.0
     randaugment: int = 0
     small_share: float = 0.0
     clip_norm: float | None = None
@@ -127,7 +127,7 @@ _RANGES: dict[tuple[str, ...], tuple[Callable[[Primitive], bool], str, str]] = {
     ),
     ("weight_decay", "mixup", "cutmix"): (_real(0, math.inf), "a number from 0", "0.001"),
     ("momentum", "warm_up", "label_smoothing", "ema"): (_real(0, 1), "a number from 0 to below 1", "0.1"),
-    ("small_share", "colour"): (_real(0, 1), "a number from 0 to below 1", "0.4"),
+    ("small_share", "color_jitter"): (_real(0, 1), "a number from 0 to below 1", "0.4"),
     ("clip_norm",): (lambda value: value is None or _real(1e-12, math.inf)(value), "a number above 0, or None", "1.0"),
     ("layer_decay",): (lambda value: _is_number(value) and 0 < float(value or 0) <= 1, "above 0 and up to 1", "0.75"),
     ("bias_decay",): (lambda value: isinstance(value, bool), "True or False", "False"),
@@ -139,7 +139,7 @@ RECIPES: dict[str, Recipe] = {
     # Smith and Topin's super-convergence with the literature's batch.
     "short": Recipe(
         epochs=30,
-        optimiser="nesterov",
+        optimizer="nesterov",
         learning_rate=0.2,
         schedule="one-cycle",
         warm_up=0.25,
@@ -150,7 +150,7 @@ RECIPES: dict[str, Recipe] = {
     # which resnet20 has 76.1 % held out after 3 epochs where Nesterov's SGD (batch 64, rate 0.1) has 73.4 %.
     "laptop": Recipe(
         epochs=15,
-        optimiser="muon",
+        optimizer="muon",
         learning_rate=0.005,
         momentum=0.95,
         weight_decay=0.05,
@@ -168,7 +168,7 @@ RECIPES: dict[str, Recipe] = {
     "gentle": Recipe(
         epochs=5,
         batch_size=64,
-        optimiser="nesterov",
+        optimizer="nesterov",
         learning_rate=0.001,
         weight_decay=1e-4,
         warm_up=0.1,
@@ -181,7 +181,7 @@ RECIPES: dict[str, Recipe] = {
     "sprint": Recipe(
         epochs=12,
         batch_size=1024,
-        optimiser="nesterov",
+        optimizer="nesterov",
         learning_rate=1.5,
         momentum=0.85,
         weight_decay=1.33e-3,

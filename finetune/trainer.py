@@ -14,7 +14,7 @@ from finetune import averaging, distributed, engine, evaluate, history, modes, n
 from finetune.batches import Batch, Batches, Images, Normalisation, Normalise
 from finetune.draws import number, reseed
 from finetune.gradients import sound_gradients
-from finetune.optimisers import optimiser
+from finetune.optimisers import optimizer
 from finetune.recipes import Recipe
 from heads import optimise
 from heads.optimise import Epoch, Step, Totals
@@ -73,8 +73,8 @@ class Trainer:
             world_count=distributed.world_count(),
         )
         self.steps_per_epoch = self.batches.steps_per_epoch
-        self.optimiser = optimiser(network, recipe)
-        # An optimiser may hold views of the weights instead (Muon), whose gradients come only with its step.
+        self.optimizer = optimizer(network, recipe)
+        # An optimizer may hold views of the weights instead (Muon), whose gradients come only with its step.
         self.trainable = [weight for weight in network.parameters() if weight.requires_grad]
         if recipe.batchnorm == "adapted":
             modes.adapt_batch_norm(network, steps_per_epoch=self.steps_per_epoch)
@@ -128,7 +128,7 @@ class Trainer:
         yield from optimise.train(
             self.loss,
             self.epoch_batches,
-            optimiser=self.optimiser,
+            optimizer=self.optimizer,
             schedule=self.schedule(),
             epochs=self.recipe.epochs,
             steps_per_epoch=self.steps_per_epoch,
@@ -178,7 +178,7 @@ class Trainer:
         begun = self.begun or Totals()
         return {
             "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "averages": {name: average.values for name, average in self.averages.items()},
             "best": self.best,
             "rows": self.rows,
@@ -190,9 +190,9 @@ class Trainer:
     def restore(self, state: dict[str, Any]) -> None:
         """Puts back what `state` gave in an earlier process; its tensors may be in memory or on the device."""
         self.network.load_state_dict(state["network"])
-        groups = [(group["lr"], group["weight_decay"]) for group in self.optimiser.param_groups]
-        self.optimiser.load_state_dict(state["optimiser"])
-        for group, (rate, decay) in zip(self.optimiser.param_groups, groups, strict=True):
+        groups = [(group["lr"], group["weight_decay"]) for group in self.optimizer.param_groups]
+        self.optimizer.load_state_dict(state["optimizer"])
+        for group, (rate, decay) in zip(self.optimizer.param_groups, groups, strict=True):
             group["lr"], group["weight_decay"] = rate, decay  # a checkpoint inside an epoch holds scheduled ones
         self._start_averages()
         for name, average in self.averages.items():

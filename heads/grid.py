@@ -10,7 +10,7 @@ import torch
 from heads.design import Standardisation, cheap_dtype, signed_power, standardisation
 from heads.keeper import Keeper
 from heads.optimise import Step, train
-from heads.optimisers import optimiser
+from heads.optimisers import optimizer
 from heads.schedule import schedule
 from heads.stack import Stack, dropout_mask
 
@@ -26,7 +26,7 @@ class Recipe:
     for `patience` epochs is finished (None: never). `epochs` is the length of the schedule.
     """
 
-    optimiser: str
+    optimizer: str
     momentum: float
     schedule: str
     warm_up: float
@@ -132,7 +132,7 @@ def _run(grid: "Grid", keepers: list[Keeper], recipe: Recipe, stop_epoch: int) -
     epochs = train(
         grid.loss,
         grid.batches,
-        optimiser=grid.optimiser(),
+        optimizer=grid.optimizer(),
         schedule=schedule(recipe.schedule, total_steps=recipe.epochs * steps_per_epoch, warm_up=recipe.warm_up),
         epochs=stop_epoch,
         steps_per_epoch=steps_per_epoch,
@@ -170,7 +170,7 @@ class Batch:
 
 
 class Grid:
-    """The stacks of a grid with their batches, loss and optimiser."""
+    """The stacks of a grid with their batches, loss and optimizer."""
 
     def __init__(
         self,
@@ -204,8 +204,8 @@ class Grid:
     def steps_per_epoch(self) -> int:
         return -(-len(self._features) // self._recipe.batch_size)
 
-    def optimiser(self) -> torch.optim.Optimizer:
-        """The recipe's optimiser with every member's own rates; biases do not decay."""
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The recipe's optimizer with every member's own rates; biases do not decay."""
         triples = []
         for stack, group in zip(self.stacks, self.groups, strict=True):
             rates = [self._members[index].learning_rate for index in group]
@@ -213,7 +213,7 @@ class Grid:
             for weight in stack.weights:
                 triples.append((weight, stack.per_member(rates, weight), stack.per_member(decays, weight)))
             triples += [(bias, stack.per_member(rates, bias), 0.0) for bias in stack.biases]
-        return optimiser(self._recipe.optimiser, triples, momentum=self._recipe.momentum)
+        return optimizer(self._recipe.optimizer, triples, momentum=self._recipe.momentum)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The shuffled batches of an epoch with every stack's dropout masks; the same for the same number."""

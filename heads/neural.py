@@ -40,7 +40,7 @@ class NeuralHead(Head):
         *,
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-2,
-        optimiser: str = "adamw",
+        optimizer: str = "adamw",
         momentum: float = 0.9,
         schedule: str = "cosine",
         warm_up: float = 0.0,
@@ -59,7 +59,7 @@ class NeuralHead(Head):
         self.hidden = hidden
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
-        self.optimiser = optimiser
+        self.optimizer = optimizer
         self.momentum = momentum
         self.schedule = schedule
         self.warm_up = warm_up
@@ -113,7 +113,7 @@ class NeuralHead(Head):
 
     def _recipe(self, *, rows: int) -> Recipe:
         recipe = Recipe(
-            optimiser=self.optimiser,
+            optimizer=self.optimizer,
             momentum=self.momentum,
             schedule=self.schedule,
             warm_up=self.warm_up,
@@ -171,7 +171,7 @@ def checked_member(member: Member) -> Member:
 
 def checked_recipe(recipe: Recipe, *, linear: bool) -> Recipe:
     """`recipe`, every value of which is in its range; InvalidInput otherwise."""
-    checks.one_of("optimiser", recipe.optimiser, OPTIMISERS)
+    checks.one_of("optimizer", recipe.optimizer, OPTIMISERS)
     checks.one_of("schedule", recipe.schedule, SCHEDULES)
     for name in ("epochs", "batch_size"):
         checks.whole_number(name, getattr(recipe, name), remedy="Use 20")

@@ -24,7 +24,7 @@ class _NeuralSpace(Space):
 
     learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2)
     weight_decays: tuple[float, ...] = (1e-3, 1e-1, 1.0)
-    optimiser: str = "adamw"
+    optimizer: str = "adamw"
     momentum: float = 0.9
     schedule: str = "cosine"
     warm_up: float = 0.0
@@ -100,7 +100,7 @@ class _NeuralSpace(Space):
 
 
 SHARED = (
-    "optimiser",
+    "optimizer",
     "momentum",
     "schedule",
     "warm_up",

@@ -18,7 +18,7 @@ Sums = Mapping[str, torch.Tensor]
 
 
 class Optimiser(Protocol):
-    """What the loop asks of an optimiser; every torch.optim.Optimizer has it."""
+    """What the loop asks of an optimizer; every torch.optim.Optimizer has it."""
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -91,7 +91,7 @@ def train(
     loss: Callable[[Batch], Step],
     batches: Callable[[int], Iterable[Batch]],
     *,
-    optimiser: Optimiser,
+    optimizer: Optimiser,
     schedule: Schedule,
     epochs: int,
     steps_per_epoch: int,
@@ -106,26 +106,26 @@ def train(
     """Yields an `Epoch` after each of `epochs` passes; the caller evaluates, keeps the best, saves, or stops.
 
     `batches(epoch)` gives that epoch's batches, the same for the same number, so that training which is
-    resumed at `first_epoch` (with the optimiser's state restored) goes on as if never stopped. The learning
+    resumed at `first_epoch` (with the optimizer's state restored) goes on as if never stopped. The learning
     rate of each parameter group is its value at the call x `schedule(step)`; `clip_norm` bounds the norm of the
-    gradients of `clipped` together (None: of all that the optimiser moves, where these are the tensors that
+    gradients of `clipped` together (None: of all that the optimizer moves, where these are the tensors that
     `loss` differentiates by); `after_step` runs after every update (averaged weights, for example). Numerics
     such as autocast belong in `loss`. Stop by leaving the iteration.
 
     `accumulate` batches add up their gradients for one update; `loss` weighs them. `stop(totals)` is asked
     after every update; when it says True the unfinished epoch is yielded and the iteration ends. With that
-    epoch's `totals` as `begun` (and the optimiser's state restored) training goes on inside the epoch.
+    epoch's `totals` as `begun` (and the optimizer's state restored) training goes on inside the epoch.
     """
-    rates = [group["lr"] for group in optimiser.param_groups]
+    rates = [group["lr"] for group in optimizer.param_groups]
     if clipped is None:
-        clipped = [weight for group in optimiser.param_groups for weight in group["params"]]
+        clipped = [weight for group in optimizer.param_groups for weight in group["params"]]
     try:
         for epoch in range(first_epoch, epochs):
             totals = begun if begun is not None and epoch == first_epoch else Totals()
             parts = itertools.islice(iter(batches(epoch)), totals.step * accumulate, None)
             while part := tuple(itertools.islice(parts, accumulate)):
-                _set_rates(optimiser, rates, schedule(epoch * steps_per_epoch + totals.step))
-                _update(optimiser, loss, part, totals=totals, clip_norm=clip_norm, clipped=clipped)
+                _set_rates(optimizer, rates, schedule(epoch * steps_per_epoch + totals.step))
+                _update(optimizer, loss, part, totals=totals, clip_norm=clip_norm, clipped=clipped)
                 if after_step is not None:
                     after_step()
                 if stop is not None and stop(totals) and totals.step < steps_per_epoch:
@@ -133,11 +133,11 @@ def train(
                     return
             yield Epoch(index=epoch, means=totals.means(), totals=totals)
     finally:
-        _set_rates(optimiser, rates, 1.0)
+        _set_rates(optimizer, rates, 1.0)
 
 
 def _update(
-    optimiser: Optimiser,
+    optimizer: Optimiser,
     loss: Callable[[Batch], Step],
     part: tuple[Batch, ...],
     *,
@@ -146,17 +146,17 @@ def _update(
     clipped: Sequence[torch.Tensor],
 ) -> None:
     """One step along the summed gradients of the batches in `part`."""
-    optimiser.zero_grad(set_to_none=True)
+    optimizer.zero_grad(set_to_none=True)
     for batch in part:
         taken = loss(batch)
         taken.loss.backward()
         totals.add(taken)
     if clip_norm is not None:
         torch.nn.utils.clip_grad_norm_(clipped, clip_norm)
-    optimiser.step()
+    optimizer.step()
     totals.step += 1
 
 
-def _set_rates(optimiser: Optimiser, rates: list, factor: float) -> None:
-    for group, rate in zip(optimiser.param_groups, rates, strict=True):
+def _set_rates(optimizer: Optimiser, rates: list, factor: float) -> None:
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate * factor

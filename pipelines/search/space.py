@@ -2,7 +2,7 @@
 
 learning_rate: {low: 1e-3, high: 0.5, log: true}    # any number between, evenly on a log scale
 depth: {int: true, low: 2, high: 8, step: 2}        # 2, 4, 6 or 8
-optimiser: [sgd, adamw]                             # one of these
+optimizer: [sgd, adamw]                             # one of these
 """
 
 import json

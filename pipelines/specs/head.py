@@ -22,7 +22,7 @@ OWN: dict[str, Callable[[str, Any], Any]] = {
     "sizes": sizes,
     "learning_rates": numbers,
     "weight_decays": numbers,
-    "optimiser": primitive,
+    "optimizer": primitive,
     "schedule": primitive,
     "warm_up": primitive,
     "epochs": primitive,
@@ -57,7 +57,7 @@ class HeadSpec:
     sizes: str | list | None = None
     learning_rates: str | list | None = None
     weight_decays: str | list | None = None
-    optimiser: str | None = None
+    optimizer: str | None = None
     schedule: str | None = None
     warm_up: float | None = None
     epochs: int | None = None

@@ -154,7 +154,7 @@ def draws(epoch=0, seed=0, count=4000, **options):
 
 
 def test_one_kind_more_leaves_the_other_draws():
-    few, more = draws(), draws(cutout=8, colour=0.4, randaugment=5)
+    few, more = draws(), draws(cutout=8, color_jitter=0.4, randaugment=5)
     for name, value in few.items():
         assert torch.equal(more[name], value)
     assert not torch.equal(draws(epoch=1)["shift"], few["shift"])

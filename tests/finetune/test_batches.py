@@ -38,7 +38,7 @@ def test_an_epoch_shows_every_image_at_most_once_normalised_and_channels_last():
     assert seen[0].inputs.is_contiguous(memory_format=torch.channels_last)
 
 
-EVERYTHING = {"cutout": 4, "colour": 0.3, "randaugment": 5, "mixup": 0.4, "cutmix": 1.0}
+EVERYTHING = {"cutout": 4, "color_jitter": 0.3, "randaugment": 5, "mixup": 0.4, "cutmix": 1.0}
 
 
 def test_an_epoch_depends_on_its_number_and_the_seed_alone():

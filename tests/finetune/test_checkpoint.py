@@ -57,9 +57,9 @@ def test_killed_ten_times_the_weights_are_those_of_an_uninterrupted_training(tmp
 @pytest.mark.parametrize(
     "options",
     [
-        {"optimiser": "adamw", "learning_rate": 1e-3, "ema": 0.9},
-        {"optimiser": "nesterov", "lookahead": 2, "patience": 3, "schedule": "plateau"},
-        {"optimiser": "muon", "learning_rate": 1e-3, "accumulate": 2, "cutmix": 1.0},
+        {"optimizer": "adamw", "learning_rate": 1e-3, "ema": 0.9},
+        {"optimizer": "nesterov", "lookahead": 2, "patience": 3, "schedule": "plateau"},
+        {"optimizer": "muon", "learning_rate": 1e-3, "accumulate": 2, "cutmix": 1.0},
     ],
 )
 def test_stopped_after_any_update_it_goes_on_to_the_same_bits(tmp_path, options):
@@ -84,18 +84,18 @@ def test_stopped_after_any_update_it_goes_on_to_the_same_bits(tmp_path, options)
 
 
 @pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")
-@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
-def test_what_an_optimiser_counts_in_memory_is_put_back_there_and_the_rest_on_the_device(tmp_path, optimiser):
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_what_an_optimiser_counts_in_memory_is_put_back_there_and_the_rest_on_the_device(tmp_path, optimizer):
     looks = iter([False, True])
     with pytest.raises(Interrupted):
-        trained(tmp_path, optimiser=optimiser, stop=lambda: next(looks))
+        trained(tmp_path, optimizer=optimizer, stop=lambda: next(looks))
     device = torch.device("meta")  # stands for a GPU
     network = networks.build("resnet20", class_count=10, image_size=16, options={"depth": 8, "width": 0.5})
     how = How(((0.5,) * 3, (0.3,) * 3), 0, device, "float32", "eager", None)
-    recipe = Recipe(batch_size=20, optimiser=optimiser, compile="off")
+    recipe = Recipe(batch_size=20, optimizer=optimizer, compile="off")
     trainer = Trainer(network.to(device), images(), recipe=recipe, how=how)
     assert Keeper(trainer, tmp_path, spec_digest="one", class_names=NAMES).resume(None)
-    state = trainer.optimiser.state_dict()
+    state = trainer.optimizer.state_dict()
     parts = [one["state"] for one in state.get("parts", [state])]
     held = [item for part in parts for one in part.values() for item in one.items()]
     assert {value.device.type for name, value in held if name == "step"} == {"cpu"}

@@ -23,9 +23,9 @@ def one_step(network: nn.Module, size: int) -> None:
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(8, 3, size, size, generator=generator) + 1
     labels = torch.arange(8) % 7
-    optimiser = torch.optim.SGD([one for one in network.parameters() if one.requires_grad], lr=0.5)
+    optimizer = torch.optim.SGD([one for one in network.parameters() if one.requires_grad], lr=0.5)
     nn.functional.cross_entropy(network(images), labels).backward()
-    optimiser.step()
+    optimizer.step()
 
 
 @pytest.mark.parametrize(("name", "size"), NETWORKS)

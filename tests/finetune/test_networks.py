@@ -135,14 +135,14 @@ def test_every_trainable_parameter_has_a_gradient_once_training_began(name, opti
     images = torch.randn(10, 3, size, size, generator=torch.Generator().manual_seed(0))
     networks.whiten(network, images)
     trainable = {key: one for key, one in network.named_parameters() if one.requires_grad}
-    optimiser = torch.optim.SGD(trainable.values(), lr=0.05)
+    optimizer = torch.optim.SGD(trainable.values(), lr=0.05)
     for _ in range(2):  # the first step leaves the zeros that residual branches start with
         network.train()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         nn.functional.cross_entropy(network(images), torch.arange(10) % 5).backward()
-        optimiser.step()
+        optimizer.step()
     network.eval()  # in training, batch norms cancel the biases before them
-    optimiser.zero_grad()
+    optimizer.zero_grad()
     nn.functional.cross_entropy(network(images), torch.arange(10) % 5).backward()
     still = [key for key, one in trainable.items() if one.grad is None or not one.grad.abs().max() > 0]
     assert still == []

@@ -9,7 +9,7 @@ from torch import nn
 from extract.errors import InvalidInput
 from finetune import averaging, networks, ranges
 from finetune.batches import Images
-from finetune.optimisers import optimiser, parameter_groups
+from finetune.optimisers import optimizer, parameter_groups
 from finetune.recipes import Recipe
 from heads.schedule import schedule
 
@@ -57,12 +57,12 @@ def test_frozen_parameters_are_in_no_group_and_layer_decay_slows_early_stages():
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_muon_steps_are_torchs_on_flattened_kernels(layout):
     network = small().to(memory_format=layout)
-    recipe = Recipe(optimiser="muon", learning_rate=0.01, weight_decay=0.1)
+    recipe = Recipe(optimizer="muon", learning_rate=0.01, weight_decay=0.1)
     reference = copy.deepcopy(network)
     inner = [(name, weight) for name, weight in reference.named_parameters() if weight.ndim > 1][1:-1]
     flat = [nn.Parameter(weight.detach().flatten(1).clone()) for _, weight in inner]
     theirs = torch.optim.Muon(flat, lr=0.01, momentum=0.9, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
-    ours = optimiser(network, recipe)
+    ours = optimizer(network, recipe)
     chance = torch.Generator().manual_seed(0)
     for _ in range(2):
         for weight in network.parameters():

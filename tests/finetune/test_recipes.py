@@ -14,7 +14,7 @@ def test_the_named_recipes_are_whole_and_primitive():
         assert all(value is None or isinstance(value, bool | int | float | str) for value in one.as_dict().values())
     standard = recipe("standard")
     literature = {"epochs": 200, "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "batch_size": 128}
-    literature |= {"schedule": "cosine", "crop": 4, "crop_padding": "zero", "flip": "random", "optimiser": "sgd"}
+    literature |= {"schedule": "cosine", "crop": 4, "crop_padding": "zero", "flip": "random", "optimizer": "sgd"}
     assert standard.as_dict().items() >= literature.items()
 
 
@@ -40,7 +40,7 @@ def test_overriding_changes_what_is_given_and_nothing_else():
         ("epochs", 0), ("epochs", 1.5), ("epochs", True), ("batch_size", -1), ("learning_rate", 0), ("momentum", 1),
         ("learning_rate", float("nan")), ("weight_decay", -1e-4), ("warm_up", 1.0), ("label_smoothing", -0.1),
         ("clip_norm", 0.0), ("layer_decay", 0.0), ("layer_decay", 1.1), ("randaugment", 11), ("crop", -1),
-        ("patience", 0), ("colour", 1), ("ema", 1), ("accumulate", 0), ("accumulate", 129), ("bias_decay", 1),
+        ("patience", 0), ("color_jitter", 1), ("ema", 1), ("accumulate", 0), ("accumulate", 129), ("bias_decay", 1),
         ("accumulate", 3), ("epochs", "3"), ("mixup", "0.2"),
     ],
 )  # fmt: skip

@@ -74,7 +74,7 @@ def test_the_rate_that_is_told_leaves_out_a_slow_first_step(images, monkeypatch)
 
 
 def test_a_network_memorises_a_hundred_images(images):
-    fitted = trained(small(), images, epochs=30, optimiser="adamw", learning_rate=0.02, schedule="one-cycle")
+    fitted = trained(small(), images, epochs=30, optimizer="adamw", learning_rate=0.02, schedule="one-cycle")
     assert accuracy(fitted.network, images) == 1.0
     assert fitted.epochs_run == fitted.best_epoch == 30
     assert fitted.images_per_second > 0
@@ -86,13 +86,13 @@ def test_a_network_memorises_a_hundred_images(images):
 def test_the_loss_starts_near_ln_k_and_every_trainable_parameter_gets_a_gradient(images, name):
     network = networks.build(name, class_count=10, image_size=32)
     inputs = torch.nn.functional.interpolate(images.images[:32].float(), 32) / 64 - 2
-    optimiser = torch.optim.SGD(network.train().parameters(), lr=1e-3)
+    optimizer = torch.optim.SGD(network.train().parameters(), lr=1e-3)
     for step in range(2):  # before the first update, branches that start at zero pass no gradient on
         loss = nn.functional.cross_entropy(network(inputs), images.labels[:32])
         assert step or abs(loss.item() - math.log(10)) < 0.4
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     assert [key for key, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()] == []
 
 
@@ -177,10 +177,10 @@ def test_clipping_bounds_what_an_update_can_do(images):
     assert moved.item() ** 0.5 == pytest.approx(1e-3, rel=1e-2)
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "muon"])
-def test_clipping_sees_the_gradients_of_all_weights_whatever_moves_them(images, optimiser):
+@pytest.mark.parametrize("optimizer", ["sgd", "muon"])
+def test_clipping_sees_the_gradients_of_all_weights_whatever_moves_them(images, optimizer):
     network = small("group")  # in its first update the inner kernels have no gradient yet
-    trained(network, images, epochs=5, batch_size=100, clip_norm=1e-3, optimiser=optimiser, learning_rate=0.01)
+    trained(network, images, epochs=5, batch_size=100, clip_norm=1e-3, optimizer=optimizer, learning_rate=0.01)
     norms = torch.stack([weight.grad.norm() for weight in network.parameters()])  # those of the last update
     assert norms.norm().item() == pytest.approx(1e-3, rel=1e-2)
 

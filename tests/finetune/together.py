@@ -31,7 +31,7 @@ def main(out: Path) -> None:
     recipe = Recipe(
         epochs=3,
         batch_size=24,
-        optimiser="nesterov",
+        optimizer="nesterov",
         crop=2,
         cutout=4,
         mixup=0.3,

@@ -13,7 +13,7 @@ from heads.metrics import scores
 from heads.stack import Stack, dropout_mask
 
 BASE = {
-    "optimiser": "adamw",
+    "optimizer": "adamw",
     "momentum": 0.9,
     "schedule": "cosine",
     "warm_up": 0.0,
@@ -55,18 +55,18 @@ def torch_reference(rows, member, recipe, network):
     biases = [p for p in network.parameters() if p.ndim == 1]
     groups = [{"params": weights, "weight_decay": member.weight_decay}, {"params": biases, "weight_decay": 0.0}]
     rate, momentum = member.learning_rate, recipe["momentum"]
-    if recipe["optimiser"] == "sgd":
-        optimiser = torch.optim.SGD(groups, lr=rate, momentum=momentum)
+    if recipe["optimizer"] == "sgd":
+        optimizer = torch.optim.SGD(groups, lr=rate, momentum=momentum)
     else:
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe["optimiser"]]
-        optimiser = kind(groups, lr=rate, betas=(momentum, 0.999))
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe["optimizer"]]
+        optimizer = kind(groups, lr=rate, betas=(momentum, 0.999))
     epochs = recipe["epochs"]
     for epoch in range(epochs):
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         cross_entropy(network(matrix), rows.targets, label_smoothing=recipe["label_smoothing"]).backward()
-        optimiser.step()
+        optimizer.step()
     return network(matrix).detach().numpy()
 
 
@@ -93,11 +93,11 @@ def network_of(hidden, seed=0):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"optimiser": "sgd"},
-        {"optimiser": "sgd", "momentum": 0.0},
-        {"optimiser": "adam"},
-        {"optimiser": "adamw"},
-        {"optimiser": "adamw", "label_smoothing": 0.1},
+        {"optimizer": "sgd"},
+        {"optimizer": "sgd", "momentum": 0.0},
+        {"optimizer": "adam"},
+        {"optimizer": "adamw"},
+        {"optimizer": "adamw", "label_smoothing": 0.1},
     ],
     ids=str,
 )
@@ -109,7 +109,7 @@ def test_every_member_learns_what_torch_s_own_optimiser_learns(changes, members,
         np.testing.assert_allclose(logits, expected, atol=2e-4)
 
 
-@pytest.mark.parametrize("changes", [{}, {"optimiser": "sgd", "label_smoothing": 0.1}, {"dropout": 0.4}], ids=str)
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd", "label_smoothing": 0.1}, {"dropout": 0.4}], ids=str)
 def test_a_member_learns_the_same_in_company_as_alone(changes, parts):
     members = DEEP if "dropout" in changes else MEMBERS + DEEP
     together = grid(parts, members, patience=2, epochs=8, **changes)

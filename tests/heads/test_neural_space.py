@@ -51,7 +51,7 @@ def test_the_table_is_the_grid_and_the_choice_its_best(blobs):
 
 
 def test_a_learning_rate_that_diverges_is_never_chosen(blobs):
-    options = {"optimiser": "sgd", "learning_rates": [1e-2, 1e30], "weight_decays": [1e20], "epochs": 2, "sizes": [8]}
+    options = {"optimizer": "sgd", "learning_rates": [1e-2, 1e30], "weight_decays": [1e20], "epochs": 2, "sizes": [8]}
     options["batch_size"] = 64
     with pytest.raises(InvalidInput, match="finite logits"):
         fit_head("mlp", options, features=blobs[0], labels=blobs[1])
@@ -69,7 +69,7 @@ def test_a_learning_rate_that_diverges_is_never_chosen(blobs):
         ("linear", {"epochs": 0}, "epochs must be"),
         ("linear", {"batch_size": 1.5}, "batch_size must be"),
         ("linear", {"patience": -1}, "patience must be"),
-        ("linear", {"optimiser": "adamv"}, "adamw"),
+        ("linear", {"optimizer": "adamv"}, "adamw"),
         ("linear", {"schedule": "cosin"}, "cosine"),
         ("linear", {"momentum": 1.0}, "momentum must be"),
         ("linear", {"sizes": [3]}, "option of the linear head"),

@@ -162,7 +162,7 @@ def test_a_mistake_that_only_the_job_can_know_is_told_and_leaves_no_record(pipel
 MISTAKES = [
     ("{command: fit-head, backbone: test_resnet, head: logistic, sizes: 64}", "option of the logistic head"),
     ("{command: fit-head, backbone: test_resnet, head: mlp, option: nonsense=3}", "got 'nonsense'"),
-    ("{command: fit-head, backbone: test_resnet, head: mlp, optimiser: muon}", "optimiser must be"),
+    ("{command: fit-head, backbone: test_resnet, head: mlp, optimizer: muon}", "optimizer must be"),
     ("{command: fit-head, backbone: test_resnet, head: mlp, dropout: 3}", "dropout must be"),
     ("{command: fit-head, backbone: test_resnet, head: mlp, epochs: 0}", "epochs must be"),
     ("{command: fit-head, backbone: test_resnet, c-grid: -1}", "C must be"),

@@ -105,7 +105,7 @@ def test_every_option_of_the_spec_is_one_of_some_head_and_lists_are_lists():
         (("--penalties", "10"), {"alpha_grid": [10.0]}),
         (("--patience", "none", "--epochs", "3"), {"patience": None, "epochs": 3}),
         (("--option", "centred=false", "--option", "C=1e-2"), {"centred": False, "C": 0.01}),
-        (("--option", "batch-size=64", "--optimiser", "sgd"), {"batch_size": 64, "optimiser": "sgd"}),
+        (("--option", "batch-size=64", "--optimizer", "sgd"), {"batch_size": 64, "optimizer": "sgd"}),
     ],
 )
 def test_options_come_under_the_names_of_python(words, expected, monkeypatch, pipeline):
@@ -130,7 +130,7 @@ def test_single_values_become_lists_only_where_the_head_wants_several():
         (("--head", "mlp", "--option", "drop_out=0.1"), "Nearest: dropout"),
         (("--head", "mlp", "--sizes", "8x"), "sizes must be whole numbers"),
         (("--head", "knn", "--k", "1.5"), "neighbours must be whole numbers"),
-        (("--head", "linear", "--optimiser", "sdg"), "sgd"),
+        (("--head", "linear", "--optimizer", "sdg"), "sgd"),
         (("--criterion", "acuracy"), "Nearest: accuracy"),
         (("--criterion", "accuracy", "--validation", "none"), "criterion must be left out where nothing is held out"),
         (("--head", "mlp", "--patience", "3", "--validation", "none"), "patience must be left out"),

@@ -265,7 +265,7 @@ MISTAKES = [
     (("--recipe", "laptp"), "recipe must be a known name; got 'laptp'. Nearest: laptop"),
     (("--network", "resnt18"), "Nearest: resnet18"),
     (("--network", "vgg11", "--growth-rate", 12), "architecture option must be one that vgg11 has"),
-    (("--optimiser", "sgdd"), "Nearest: sgd"),
+    (("--optimizer", "sgdd"), "Nearest: sgd"),
     (("--learning-rate", -1), "learning_rate must be a number above 0"),
     (("--epochs", "many"), "many"),
     (("--patience", 3), "patience 3 must have held-out images to go by; got --validation none"),

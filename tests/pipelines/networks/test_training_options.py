@@ -98,8 +98,8 @@ def test_a_figure_that_cannot_be_written_is_refused_before_the_test_of_rates(pip
         ({}, "resnet20 from scratch (short)"),
         ({"epochs": 1, "learning_rate": 0.05}, "resnet20 from scratch (short, 1 epoch, learning rate 0.05)"),
         ({"learning_rate": RECIPES["short"].learning_rate}, "resnet20 from scratch (short)"),
-        ({"epochs": 3, "optimiser": "adamw", "mixup": 0.2, "width": 0.5}, "resnet20 width 0.5 from scratch (short, 3 "
-         "epochs, optimiser adamw, mixup 0.2)"),
+        ({"epochs": 3, "optimizer": "adamw", "mixup": 0.2, "width": 0.5}, "resnet20 width 0.5 from scratch (short, 3 "
+         "epochs, optimizer adamw, mixup 0.2)"),
         ({"bias_decay": True, "crop": 0}, "resnet20 from scratch (short, bias decay, crop 0)"),
         ({"precision": "float32", "seed": 3, "subset": 1000}, "resnet20 from scratch (short)"),
         ({"mode": "frozen", "weights": "untrained"}, "resnet20 fine-tuned frozen"),

@@ -102,7 +102,7 @@ def test_a_changed_space_is_another_search_and_the_same_name_for_it_is_refused(p
     ("space", "sentence"),
     [
         ({"dropuot": [0.1]}, "'dropuot'. Nearest: dropout"),
-        ({"optimiser": ["sgd", "adamm"]}, "search option optimiser must allow 'adamm'"),
+        ({"optimizer": ["sgd", "adamm"]}, "search option optimizer must allow 'adamm'"),
         ({"dropout": {"low": 0, "high": 2}}, "search option dropout must allow 2"),
         ({"epochs": {"low": 0, "high": 3}}, "search option epochs must allow 0"),
     ],
@@ -129,7 +129,7 @@ def test_what_can_never_be_right_is_refused_before_any_trial(pipeline, workspace
             "search must be of a head or of a network; got 'mlp' and 'resnet20'",
         ),
         (("--head", "mpl"), "'mpl'. Nearest: mlp"),
-        (("--head", "mlp", "--optimiser", "muon"), "error: optimiser must be a known name; got 'muon'"),
+        (("--head", "mlp", "--optimizer", "muon"), "error: optimizer must be a known name; got 'muon'"),
         (("--head", "mlp", "--dropout", 3), "error: dropout must be"),
         (("--width", 2), "option of a search over a head must be a known name; got 'width'"),
     ],

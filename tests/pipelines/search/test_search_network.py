@@ -27,7 +27,7 @@ TINY = {
     "validation": "30",
     "compile": "off",
 }
-SPACE = {"learning_rate": {"low": 1e-3, "high": 0.3, "log": True}, "optimiser": ["nesterov", "adamw"]}
+SPACE = {"learning_rate": {"low": 1e-3, "high": 0.3, "log": True}, "optimizer": ["nesterov", "adamw"]}
 # A network that has learnt most digits by the rung, and rates with which none learns anything.
 LEARNING = {
     **TINY,
@@ -40,7 +40,7 @@ LEARNING = {
     "flip": "none",
     "validation": "100",
 }
-RATES = {"learning_rate": [0.003, 0.01, 1e-7, 1e-8], "optimiser": ["adamw", "nesterov"]}
+RATES = {"learning_rate": [0.003, 0.01, 1e-7, 1e-8], "optimizer": ["adamw", "nesterov"]}
 
 
 def subject(context: Context, **options) -> NetworkSubject:
