@@ -37,11 +37,11 @@ _LEFT = (
     r"extractions/[0-9a-f]{16}\.json\..+\.partial",
 )
 # Paths in the workspace under which the pipeline writes what may go. The whole path decides: under `--workspace .`
-# a poetry.lock, a download or another program's checkpoint.pt lies beside them.
+# a poetry.lock, a download or another program's checkpoint.bin lies beside them.
 REMOVABLE = {
     LEFT: re.compile("|".join(_LEFT)),
     FEATURES: re.compile(f"features/{FEATURE_NAME}"),
-    CHECKPOINTS: re.compile(rf"(checkpoints/{_RUN}|searches/[^/]+/trials/\d+)/(.+/)?checkpoint\.pt"),
+    CHECKPOINTS: re.compile(rf"(checkpoints/{_RUN}|searches/[^/]+/trials/\d+)/(.+/)?checkpoint\.bin"),
 }
 
 

@@ -1,12 +1,12 @@
 """The trials of a search on disk, shared by every process that searches: who runs which, and how each ended.
 
-`journal.log` is Optuna's own journal. Two things stand beside it. A process draws, takes over and ends trials only
-while it holds `trials.lock`, so that numbers are distinct and the total is exact. And while it runs a trial it holds
-that trial's lease, a lock that the system drops when the process dies: a running trial whose lease is free was
-abandoned, and the next process that asks takes it over, under its own number and with its own parameters.
+`journal.log` is Optuna's journal in checked lines (`lines`): a trial is drawn in one line, and ends in one. Two things
+stand beside it. A process draws, takes over and ends trials only while it holds `trials.lock`, so that numbers are
+distinct and the total is exact. And while it runs a trial it holds that trial's lease, a lock that the system drops
+when the process dies: a running trial whose lease is free was abandoned, and the next process that asks takes it over,
+under its own number and with its own parameters.
 """
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.storages.journal import JournalFileBackend, JournalStorage
+from optuna.storages.journal import JournalStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from extract.errors import DamagedFile
 from extract.locks import Lock
+from pipelines import stored
+from pipelines.search.lines import REMEDY, Lines
 from pipelines.search.space import Choices, Range, Space
 
 STARTUP_TRIALS = 8  # drawn at random before the model of good parameters begins to choose
@@ -44,10 +46,11 @@ class Journal:
         self._lease: Lock | None = None
         (self._folder / "leases").mkdir(parents=True, exist_ok=True)
         path = self._folder / "journal.log"
+        self._lines = Lines(path)
         with self._locked():
             self.study = optuna.create_study(
                 study_name=name,
-                storage=_storage(path),
+                storage=_storage(self._lines, path),
                 direction="maximize",
                 load_if_exists=True,
                 pruner=_pruner(epochs),
@@ -70,9 +73,10 @@ class Journal:
     def end(self, trial: Trial, state: TrialState, value: float | None, **facts: Any) -> None:
         """Records how a trial ended, with facts about it, and frees its lease."""
         with self._locked():
-            for name, fact in facts.items():
-                trial.set_user_attr(name, fact)
-            self.study.tell(trial, value, state)
+            with self._lines.one_line():
+                for name, fact in facts.items():
+                    trial.set_user_attr(name, fact)
+                self.study.tell(trial, value, state)
             self.leave(trial)
 
     def leave(self, trial: Trial) -> None:
@@ -117,8 +121,9 @@ class Journal:
     def _drawn(self, number: int) -> Trial:
         """Each number has its own seed: processes never draw alike, and a killed search goes on as it would have."""
         self._reseed(number)
-        trial = self.study.ask(self._distributions)
-        trial.set_user_attr("attempts", 1)
+        with self._lines.one_line():
+            trial = self.study.ask(self._distributions)
+            trial.set_user_attr("attempts", 1)
         return trial
 
     def _taken_over(self, frozen: FrozenTrial) -> Trial | None:
@@ -126,13 +131,12 @@ class Journal:
         trial = Trial(self.study, frozen._trial_id)
         attempts = frozen.user_attrs.get("attempts", 0) + 1
         if attempts > ATTEMPTS:
-            trial.set_user_attr("error", f"the process that ran it ended early {ATTEMPTS} times")
-            self.study.tell(trial, state=TrialState.FAIL)
+            with self._lines.one_line():
+                trial.set_user_attr("error", f"the process that ran it ended early {ATTEMPTS} times")
+                self.study.tell(trial, state=TrialState.FAIL)
             self.leave(trial)
             return None
         trial.set_user_attr("attempts", attempts)
-        for name, distribution in self._distributions.items():
-            _suggest(trial, name, distribution)  # what was drawn before stays; what its process did not reach is drawn
         return trial
 
     def _reseed(self, number: int) -> None:
@@ -174,55 +178,13 @@ def importance(study: optuna.Study) -> dict[str, float]:
     return {name: float(share) for name, share in found.items()}
 
 
-def _storage(path: Path) -> JournalStorage:
+def _storage(lines: Lines, path: Path) -> JournalStorage:
     try:
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=_MendingLock(path)))  # type: ignore[arg-type]
-    except (ValueError, KeyError, AssertionError) as error:
-        raise DamagedFile(
-            f"journal of the search must be whole; got {str(path)!r} ({error}). Remove its folder to search anew."
-        ) from error
-
-
-class _MendingLock:
-    """The lock of Optuna's journal file, by the system: a killed process frees it at once.
-
-    (Optuna's own lock is a file that outlives its process and is broken after 30 seconds.) Whoever gets it first
-    cuts off half a line that a killed process may have left, which would make every later line unreadable.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = Lock(path.with_name(path.name + ".lock"))
-
-    def acquire(self) -> bool:
-        """Waits for the lock."""
-        self._lock.take()
-        _cut_torn_line(self._path)
-        return True
-
-    def release(self) -> None:
-        """Frees the lock."""
-        self._lock.free()
-
-
-def _cut_torn_line(path: Path) -> None:
-    with path.open("rb+") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size == 0:
-            return
-        file.seek(size - 1)
-        if file.read(1) != b"\n":
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
-
-
-def _suggest(trial: Trial, name: str, distribution: BaseDistribution) -> None:
-    if isinstance(distribution, CategoricalDistribution):
-        trial.suggest_categorical(name, distribution.choices)
-    elif isinstance(distribution, IntDistribution):
-        trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
-    elif isinstance(distribution, FloatDistribution):
-        trial.suggest_float(name, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
+        return JournalStorage(lines)
+    except DamagedFile:
+        raise
+    except (ValueError, KeyError, AssertionError) as error:  # whole lines, but of something else
+        raise stored.damaged(path, f"{error}", thing="journal of the search", remedy=REMEDY) from error
 
 
 def _distribution(entry: Range | Choices) -> BaseDistribution:

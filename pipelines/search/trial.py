@@ -1,8 +1,6 @@
 """One trial of a network: trained as the train stage does on what is not held out, judged there. No test images."""
 
-import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from torch import nn
@@ -11,7 +9,7 @@ import heads
 from extract import datasets
 from extract.folder import without_unreadable
 from extract.images import ImageSet, subset
-from finetune import history
+from finetune import checkpoint, history
 from finetune.batches import Images
 from finetune.recipes import Recipe
 from finetune.train import Interrupted, Moment, fit
@@ -124,9 +122,11 @@ def _trained(ready: _Prepared, watch: Watch, context: Context) -> nn.Module:
         if now.row is not None:
             _report([now.row], watch)
 
-    _report(
-        _kept_rows(watch.folder), watch
-    )  # an epoch may have been kept and its process killed before it was reported
+    digest = f"{ready.key.digest()} chosen {ready.recipe.epochs}"  # the stage's, which goes on from here
+    names = ready.how.class_names
+    kept = checkpoint.load(watch.folder, spec_digest=digest, class_names=names)
+    if kept is not None:
+        _report(kept["rows"], watch)  # its process may have been killed before it reported them
     with deferred() as asked:
         fitted = fit(
             start,
@@ -137,8 +137,8 @@ def _trained(ready: _Prepared, watch: Watch, context: Context) -> nn.Module:
             seed=ready.key.seed,
             device=context.device,
             checkpoint_folder=watch.folder,
-            spec_digest=f"{ready.key.digest()} chosen {ready.recipe.epochs}",  # the stage's, which goes on from here
-            class_names=ready.how.class_names,
+            spec_digest=digest,
+            class_names=names,
             resize=ready.resize,
             whiten=ready.key.weights == "none",
             progress=moment,
@@ -152,11 +152,6 @@ def _trained(ready: _Prepared, watch: Watch, context: Context) -> nn.Module:
 def _report(rows: history.History, watch: Watch) -> None:
     for row in rows:
         watch.report(int(row["epoch"]), row["held_out_accuracy"])
-
-
-def _kept_rows(folder: Path) -> history.History:
-    path = folder / history.NAME
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def _install_head(start: nn.Module, ready: _Prepared, context: Context) -> None:

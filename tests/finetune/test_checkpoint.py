@@ -1,7 +1,9 @@
 """Checkpoints: whole or absent, of one spec, and a training that goes on equals one that never stopped."""
 
+import hashlib
 import json
 import os
+import pickle
 import time
 from pathlib import Path
 
@@ -17,6 +19,16 @@ from finetune.train import Interrupted, fit
 from finetune.trainer import How, Trainer
 
 NAMES = ("cat", "dog")
+
+
+class Evil:
+    """A pickle of it makes the file at `path` when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
 
 
 def images():
@@ -149,14 +161,34 @@ def test_a_checkpoint_of_another_spec_or_other_classes_is_refused_in_one_sentenc
         trained(tmp_path, epochs=1, class_names=("cat", "cow"))
 
 
-def test_nothing_in_a_checkpoint_is_executed(tmp_path):
-    class Evil:
-        def __reduce__(self):
-            return (print, ("executed",))
+def test_a_prepared_pickle_in_the_place_of_a_checkpoint_is_not_executed(tmp_path):
+    content = pickle.dumps(Evil(tmp_path / "executed"))
+    for head in (b"", b"transfer-bench training 1 ", checkpoint.FORMAT):
+        digest = hashlib.sha256(content).hexdigest().encode() + b"\n" if head else b""
+        (tmp_path / checkpoint.NAME).write_bytes(head + digest + content)
+        with pytest.raises(DamagedFile):
+            checkpoint.load(tmp_path, spec_digest="one", class_names=())
+    assert not (tmp_path / "executed").exists()
 
-    checkpoint.save(tmp_path, {"spec_digest": "one", "class_names": [], "network": Evil()})
-    with pytest.raises(DamagedFile, match="must hold tensors and numbers only"):
-        checkpoint.load(tmp_path, spec_digest="one", class_names=())
+
+def test_what_a_checkpoint_cannot_hold_is_refused_when_it_is_written(tmp_path):
+    with pytest.raises(TypeError, match=r"got \w+Path"):
+        checkpoint.save(tmp_path, {"place": tmp_path})
+
+
+def test_a_state_comes_back_to_the_bit_with_its_axes_in_the_order_they_had_in_memory(tmp_path):
+    images = torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    tensors = [images, images.bfloat16(), torch.tensor(3), torch.arange(4.0).expand(2, 4), torch.randn(3, 4).T]
+    tensors += [torch.zeros(0, 3), images[:, :, ::2], torch.tensor([True])]
+    numbers = {"rate": 0.1 + 0.2, "none": None, 3: (1, [2.5, "text"], {"on": True}), "lost": float("inf")}
+    checkpoint.save(tmp_path, {"spec_digest": "", "class_names": [], "numbers": numbers, "tensors": tensors})
+    state = checkpoint.load(tmp_path, spec_digest="", class_names=())
+    assert state is not None
+    assert state["numbers"] == numbers
+    for one, other in zip(state["tensors"], tensors, strict=True):
+        assert (one.dtype, one.shape) == (other.dtype, other.shape)
+        assert torch.equal(one, other)
+    assert all(state["tensors"][index].stride() == tensors[index].stride() for index in (0, 1, 2, 4, 7))
 
 
 def test_a_checkpoint_leaves_no_other_file(tmp_path):

@@ -192,8 +192,8 @@ def test_what_a_process_works_on_stays(pipeline, studied):
 def test_the_checkpoint_of_a_running_training_or_trial_stays_however_old_it_is(workspace):
     training = workspace / "checkpoints" / "0123456789ab"
     search = workspace / "searches" / "nets"
-    kept = [aged(training / "chosen" / name, hours=9) for name in ("checkpoint.pt", "checkpoint.pt.partial")]
-    kept.append(aged(search / "trials" / "3" / "checkpoint.pt", hours=9))
+    kept = [aged(training / "chosen" / name, hours=9) for name in ("checkpoint.bin", "checkpoint.bin.partial")]
+    kept.append(aged(search / "trials" / "3" / "checkpoint.bin", hours=9))
     (search / "leases").mkdir()
     with alone(training, notice=pytest.fail), FileLock(search / "leases" / "3.lock"):
         assert inventory.remove(inventory.inventory(workspace)) == []
@@ -220,8 +220,8 @@ def test_things_go_in_turn(workspace):
         "old features": aged(workspace / "features" / "digits-old-0123456789ab.h5", hours=30),
         "new features": aged(workspace / "features" / "digits-new-0123456789ab.h5", hours=20),
         "half-made": aged(workspace / "features" / "digits-half-0123456789ab.h5.partial", hours=10),
-        "finished": aged(workspace / "checkpoints" / done / "checkpoint.pt", hours=10),
-        "unfinished": aged(workspace / "checkpoints" / "bbbbbbbbbbbb" / "checkpoint.pt", hours=50),
+        "finished": aged(workspace / "checkpoints" / done / "checkpoint.bin", hours=10),
+        "unfinished": aged(workspace / "checkpoints" / "bbbbbbbbbbbb" / "checkpoint.bin", hours=50),
         "lock": aged(workspace / "features" / "digits-old-0123456789ab.h5.lock", hours=10),
     }
     for path in files.values():

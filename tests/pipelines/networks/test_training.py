@@ -140,7 +140,7 @@ def test_interrupted_and_asked_again_it_ends_with_the_bits_of_an_uninterrupted_r
         patched.setattr(watching.Watch, "moment", moment)
         ended = pipeline("train", *WORDS)
     assert ended.status == status
-    kept = list((tmp_path / "workspace" / "checkpoints").rglob("checkpoint.pt"))
+    kept = list((tmp_path / "workspace" / "checkpoints").rglob("checkpoint.bin"))
     assert len(kept) == 1
     assert records.read_all(tmp_path / "workspace") == ([], [])  # no result, and no failure either
     again = pipeline("train", *WORDS, "--json")
@@ -301,7 +301,7 @@ def test_a_checkpoint_of_another_spec_or_with_other_classes_is_refused(pipeline,
         patched.setattr(watching.Watch, "moment", moment)
         pipeline("train", *WORDS)
         pipeline("train", *WORDS, "--seed", 1)
-    one, other = sorted((tmp_path / "workspace" / "checkpoints").rglob("checkpoint.pt"))
+    one, other = sorted((tmp_path / "workspace" / "checkpoints").rglob("checkpoint.bin"))
     other.write_bytes(one.read_bytes())
     ended = [pipeline("train", *WORDS, "--seed", seed) for seed in (0, 1)]
     assert sorted(one.status for one in ended) == [0, 2]

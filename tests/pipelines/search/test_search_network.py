@@ -127,7 +127,7 @@ def test_killed_while_the_winner_is_handed_over_the_search_still_ends(tmp_path, 
 
     def cut_short(source, target):
         copied(source, target)
-        (Path(target) / "checkpoint.pt").write_bytes(b"half")
+        (Path(target) / "checkpoint.bin").write_bytes(b"half")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
@@ -135,7 +135,7 @@ def test_killed_while_the_winner_is_handed_over_the_search_still_ends(tmp_path, 
         with pytest.raises(KeyboardInterrupt):
             search(subject(context, epochs=1), Wanted(SPACE, trials=1, name="cut"), context)
     left = [one.path.name for one in inventory.inventory(tmp_path) if one.kind == inventory.LEFT]
-    assert "checkpoint.pt" in left
+    assert "checkpoint.bin" in left
     found = search(subject(context, epochs=1), Wanted(SPACE, trials=1, name="cut"), context)
     assert records.read(tmp_path, found["best_run"])["status"] == "done"
     assert not list((tmp_path / "checkpoints").rglob("checkpoint*"))

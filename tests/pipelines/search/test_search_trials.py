@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from extract.errors import DamagedFile, InvalidInput, PipelineError, StorageError, Unavailable
@@ -20,7 +21,7 @@ class Scripted(Subject):
         self.script, self.real, self.judged = script, real, []
 
     def known(self):
-        return ["x"]
+        return ["x", "y"]
 
     def usual(self):
         return {"x": list(self.script)}
@@ -107,12 +108,34 @@ def test_half_a_line_of_a_killed_process_harms_no_later_one(workspace, scripted)
     assert len(again["trials"]) == 6
 
 
-def test_a_damaged_journal_is_refused_and_named(workspace, scripted):
-    found = search(scripted({1: Outcome(0.5)}), Wanted(trials=1, name="bad"), Context(workspace))
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"{]\n" + content,
+        lambda content: content.replace(b"0.5", b"0.6", 1),
+        lambda content: content.split(b"\n", 1)[1],
+        lambda content: content.replace(b"\n", b"}", 1),
+        lambda content: b"{}\n" + content,
+    ],
+)
+def test_a_damaged_journal_is_refused_and_named_with_its_line(workspace, scripted, damage):
+    found = search(scripted({1: Outcome(0.5)}), Wanted({"x": [1]}, trials=1, name="bad"), Context(workspace))
     journal = Path(found["path"]) / "journal.log"
-    journal.write_bytes(b"{]\n" + journal.read_bytes())
-    with pytest.raises(DamagedFile, match="journal of the search must be whole"):
-        search(scripted({1: Outcome(0.5)}), Wanted(trials=1, name="bad"), Context(workspace))
+    journal.write_bytes(damage(journal.read_bytes()))
+    with pytest.raises(DamagedFile, match=r"journal of the search must be whole; got .*journal\.log': line \d: it"):
+        search(scripted({1: Outcome(0.5)}), Wanted({"x": [1]}, trials=1, name="bad"), Context(workspace))
+
+
+def test_cut_anywhere_a_journal_goes_on_with_the_same_parameters(workspace, scripted):
+    script = {1: Outcome(0.5), 2: Outcome(0.6), 3: Outcome(0.7)}
+    space = {"x": [1, 2, 3], "y": {"low": 0.0, "high": 1.0}}
+    found = search(scripted(script), Wanted(space, trials=3, name="whole"), Context(workspace))
+    journal = Path(found["path"]) / "journal.log"
+    content = journal.read_bytes()
+    for cut in np.linspace(len(content) // 4, len(content) - 1, 12).astype(int):
+        journal.write_bytes(content[:cut])
+        again = search(scripted(script), Wanted(space, trials=3, name="whole"), Context(workspace))
+        assert [one["params"] for one in again["trials"]] == [one["params"] for one in found["trials"]]
 
 
 def test_a_trial_that_ends_every_process_is_given_up(workspace, scripted):

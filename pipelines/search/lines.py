@@ -1,0 +1,106 @@
+"""Optuna's journal as a file of checked lines: each has a number and a checksum, and is there whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypedDict
+
+from optuna.storages.journal import BaseJournalBackend
+
+from extract.disk import disk_errors
+from extract.locks import Lock
+from extract.shapes import wrong
+from pipelines import stored
+
+Entries = list[dict[str, Any]]
+REMEDY = "Remove the search's folder to search anew, or that line and all after it to go on from there."
+
+
+class _Line(TypedDict):
+    """One line: its number in the file, from 0, and Optuna's entries in it."""
+
+    line: int
+    entries: list[dict[str, Any]]
+
+
+class Lines(BaseJournalBackend):
+    """The journal at `path`. What a killed process left of a line is no line; who writes next cuts it off.
+
+    Raises `DamagedFile`, with the line's number, for a whole line that is not as it was written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._entries: Entries = []  # of the lines that were read
+        self._begun: Entries | None = None  # of the line that is being put together
+        self._line_count = self._byte_count = 0  # of what was read
+        path.touch()
+
+    def read_logs(self, log_number_from: int) -> Entries:
+        """The entries from that number on, those of a line that is being put together last."""
+        if self._begun is None:
+            self._read()
+        return [*self._entries, *(self._begun or [])][log_number_from:]
+
+    def append_logs(self, logs: Entries) -> None:
+        """Adds entries: to the line that is being put together, or as a line of their own."""
+        if self._begun is not None:
+            self._begun += logs
+            return
+        with self.one_line():
+            self.append_logs(logs)
+
+    @contextmanager
+    def one_line(self) -> Iterator[None]:
+        """What the body adds becomes one line: all of it is there, or, where the body fails, nothing.
+
+        Nobody else adds anything meanwhile.
+        """
+        with disk_errors(self._path), Lock(self._path.with_name(f"{self._path.name}.lock")):
+            self._read()
+            self._begun = []
+            try:
+                yield
+                if self._begun:
+                    self._write(self._begun)
+            finally:
+                self._begun = None
+
+    def _read(self) -> None:
+        """Reads the lines that others have added since."""
+        with self._path.open("rb") as file:
+            file.seek(self._byte_count)
+            *lines, _ = file.read().split(b"\n")
+        for content in lines:
+            self._entries += self._checked(content)["entries"]
+            self._line_count += 1
+            self._byte_count += len(content) + 1
+
+    def _checked(self, content: bytes) -> dict[str, Any]:
+        try:
+            found = stored.checked(content)
+            what = wrong(found, _Line) or ("" if found["line"] == self._line_count else "it is another line, of a file that lacks some")
+        except stored.Foreign as error:
+            what = str(error)
+        if what:
+            raise stored.damaged(
+                self._path, f"line {self._line_count + 1}: {what}", thing="journal of the search", remedy=REMEDY
+            )
+        return found
+
+    def _write(self, entries: Entries) -> None:
+        content = stored.line({"line": self._line_count, "entries": entries})
+        with self._path.open("r+b") as file:
+            try:
+                file.truncate(self._byte_count)  # half a line of a killed process
+                file.seek(self._byte_count)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(self._byte_count)
+                raise
+        self._entries += stored.checked(content)["entries"]
+        self._line_count += 1
+        self._byte_count += len(content)
