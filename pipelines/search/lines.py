@@ -80,7 +80,7 @@ class Lines(BaseJournalBackend):
     def _checked(self, content: bytes) -> dict[str, Any]:
         try:
             found = stored.checked(content)
-            what = wrong(found, _Line) or ("" if found["line"] == self._line_count else "it is another line, of a file that lacks some")
+            what = wrong(found, _Line) or ("" if found["line"] == self._line_count else "it is out of order")
         except stored.Foreign as error:
             what = str(error)
         if what:
