@@ -47,15 +47,39 @@ class Unavailable(PipelineError):
     """Something outside that is needed and cannot be had here."""
 
 
+# What other tools call what is meant here, whose names are not alike.
+SYNONYMS = {
+    "lr": ("learning-rate", "learning-rates"),
+    "wd": ("weight-decay", "weight-decays"),
+    "bs": ("batch-size",),
+    "model": ("network", "backbone", "architecture"),
+    "arch": ("network", "backbone", "architecture"),
+    "data": ("dataset",),
+    "gpu": ("device",),
+    "gpus": ("device",),
+    "color": ("color-jitter",),
+    "colour": ("color-jitter",),
+    "verbose": ("debug",),
+}
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
-    """A sentence that names the known names most like `name`, best first; all of them if they are few."""
-    names = sorted(set(known))
-    close = difflib.get_close_matches(name, names, n=count, cutoff=0.5)
+    """A sentence that names the known names most like `name`, best first; all of them if they are few.
+
+    A name that other tools have (`SYNONYMS`) leads to what it is called here. Dashes before names do not count.
+    """
+    names = {_bare(one): one for one in sorted(set(known), reverse=True)}
+    meant = [one for one in SYNONYMS.get(_bare(name), ()) if one in names]
+    close = meant or difflib.get_close_matches(_bare(name), names, n=count, cutoff=0.5)
     if close:
-        return f"Nearest: {', '.join(close)}."
+        return f"Nearest: {', '.join(names[one] for one in close)}."
     if len(names) <= 12:
-        return f"Known: {', '.join(names)}."
+        return f"Known: {', '.join(sorted(names.values()))}."
     return f"{len(names)} names are known."
+
+
+def _bare(name: str) -> str:
+    return name.lstrip("-").replace("_", "-")
 
 
 def unknown(thing: str, *, name: str, known: Iterable[str], remedy: str = "") -> InvalidInput:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from extract.errors import InvalidInput
 from finetune.options import NORMS, STEMS
 from pipelines import writable
 from pipelines.cli import network_options, options
@@ -31,7 +32,7 @@ def architecture(command: options.Command) -> options.Command:
 
 
 @click.command("describe")
-@click.option("--network", required=True, metavar="NAME", help="One of the four families, or any timm name.")
+@click.option("--network", metavar="NAME", help="One of the four families, or any timm name.")
 @click.option(
     "--image-size", type=int, metavar="N", help="Pixels of a side.  [default: 32, of timm's models their own]"
 )
@@ -40,9 +41,10 @@ def architecture(command: options.Command) -> options.Command:
     "--drawing", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also draw it, as SVG."
 )
 @architecture
+@network_options.positional
 @options.common
 def describe_command(
-    run: options.Run, network: str, image_size: int | None, classes: int, drawing: Path | None, **given: Any
+    run: options.Run, network: str | None, image_size: int | None, classes: int, drawing: Path | None, **given: Any
 ) -> None:
     """Explain an architecture, stage by stage.
 
@@ -51,6 +53,8 @@ def describe_command(
     """
     from finetune.describe import describe
 
+    if network is None:
+        raise InvalidInput("network must be named; got none. `pipeline networks` lists them.")
     described = describe(network, class_count=classes, image_size=image_size, options=given)
     if drawing is not None:
         _draw(described, drawing)
@@ -72,7 +76,6 @@ def networks_command(run: options.Run, pattern: str) -> None:
 
 
 def _draw(described: Any, path: Path) -> None:
-    from extract.errors import InvalidInput
     from finetune.drawing import drawing
 
     if path.suffix.lower() != ".svg":

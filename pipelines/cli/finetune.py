@@ -12,6 +12,7 @@ from pipelines.cli.train import answer
 @click.command("finetune")
 @network_options.network(tuning=True)
 @network_options.watching
+@network_options.positional
 @options.common
 def finetune_command(
     run: options.Run, given: dict[str, Any], tensorboard: Path | None, find_learning_rate: bool, plot: Path | None

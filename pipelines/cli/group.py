@@ -122,10 +122,10 @@ def _interrupted(how: str, words: list[str]) -> str:
 
 
 def _sentence(error: click.ClickException) -> str:
-    text = " ".join(error.format_message().split())
-    if isinstance(error, click.NoSuchOption) and not error.possibilities:
-        text += f" {nearest(error.option_name, _known_options(error.ctx))}"
-    return text
+    if isinstance(error, click.NoSuchOption):
+        near = nearest(error.option_name, _known_options(error.ctx))
+        return f"option must be a known one; got {error.option_name!r}. {near}"
+    return " ".join(error.format_message().split())
 
 
 def _known_options(context: click.Context | None) -> list[str]:

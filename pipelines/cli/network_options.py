@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import click
 
+from extract.errors import InvalidInput
 from finetune.options import NORMS, STEMS, Options
 from finetune.recipes import CHOICES, RECIPES, Recipe
 from pipelines.cli.options import DATA, Run, data_dirs
@@ -111,6 +112,22 @@ def network(*, tuning: bool) -> Callable[[Command], Command]:
         return wrapped
 
     return decorate
+
+
+def positional(command: Command) -> Command:
+    """Adds the network as an argument, beside `--network`: `pipeline train resnet20`. The command gets `network`."""
+
+    @functools.wraps(command)
+    def wrapped(named: str | None, **values: Any) -> Any:
+        into = values.get("given", values)
+        flag = into.get("network")
+        if named is not None and flag not in (None, named):
+            raise InvalidInput(f"network must be named once; got {named!r} and --network {flag}. Leave one out.")
+        if named is not None:
+            into["network"] = named
+        return command(**values)
+
+    return click.argument("named", metavar="[NETWORK]", required=False)(wrapped)
 
 
 def watching(command: Command) -> Command:

@@ -14,6 +14,7 @@ from pipelines.specs import NetworkSpec
 @click.command("train")
 @network_options.network(tuning=False)
 @network_options.watching
+@network_options.positional
 @options.common
 def train_command(
     run: options.Run, given: dict[str, Any], tensorboard: Path | None, find_learning_rate: bool, plot: Path | None

@@ -82,3 +82,38 @@ def test_without_the_hub_pretrained_fails_in_one_sentence_that_names_the_other_w
     ended = pipeline("extract", "--dataset", "digits", "--backbone", "resnet18", "--json")
     assert ended.status == 1
     assert all(way in ended.json["error"] for way in ("packaged", "untrained", "file"))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("train", "--lr", "1"), "got '--lr'. Nearest: --learning-rate."),
+        (("fit-head", "--lr", "1"), "got '--lr'. Nearest: --learning-rates."),
+        (("train", "--optimiser", "sgd"), "Nearest: --optimizer"),
+        (("train", "--color", "0.1"), "Nearest: --color-jitter."),
+        (("fit-head", "--neighbors", "5"), "Nearest: --neighbours"),
+        (("train", "--model", "resnet20"), "Nearest: --network."),
+        (("extract", "--model", "resnet20"), "Nearest: --backbone."),
+        (("runs", "--arch", "resnet20"), "Nearest: --architecture."),
+        (("train", "resnet20", "--network", "vgg11"), "network must be named once; got 'resnet20' and --network vgg11"),
+        (("describe",), "network must be named"),
+        (("train", "resnt20", *TINY[4:6]), "got 'resnt20'. Nearest: resnet20"),
+    ],
+)
+def test_what_other_tools_call_it_leads_to_what_it_is_called_here(pipeline, words, sentence):
+    ended = pipeline(*words)
+    assert ended.status == 2
+    assert sentence in ended.err
+
+
+def test_a_network_may_be_named_without_its_option(pipeline):
+    assert (
+        pipeline("describe", "resnet20", "--json").json == pipeline("describe", "--network", "resnet20", "--json").json
+    )
+
+
+def test_a_study_that_misspells_an_option_is_led_to_it(pipeline, tmp_path):
+    (tmp_path / "study.yaml").write_text("jobs:\n  - {command: train, dataset: DIGITS, lr: 0.1}\n")
+    ended = pipeline("run", tmp_path / "study.yaml", "--dry-run")
+    assert ended.status == 2
+    assert "Nearest: learning-rate." in ended.err
