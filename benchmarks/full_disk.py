@@ -22,7 +22,7 @@ from benchmarks.kills import LIBRARIES, REFUSED
 from benchmarks.workspaces import Bench, prepare
 
 COMMANDS = ("extract", "fit-head logistic", "train", "search head", "search network", "run", "report")
-TOLD = re.compile(r"^error: .*(disk must have room|No space left)", re.MULTILINE)
+TOLD = re.compile("disk must have room for")
 PAGE, ROOM = 4096, 1 << 28
 
 
@@ -57,7 +57,7 @@ def fill(bench: Bench, sizes: int) -> dict[str, Any]:
         command, share = bench.commands[index], (step + 0.5) / -(-sizes // len(turns))
         said, status = _filled(bench, index, share)
         filled[command.name] += status != 0
-        wrong = [] if status == 0 or TOLD.search(said) else [f"status {status}: {said[-500:]}"]
+        wrong = [] if status == 0 or TOLD.search(" ".join(said.split())) else [f"status {status}: {said[-500:]}"]
         if REFUSED.search(said):
             wrong.append(f"it said {said[-500:]}")
         ended, _ = bench.run(command, at=None)

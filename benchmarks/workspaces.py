@@ -104,9 +104,9 @@ class Bench:
         tuned = ("--network", "resnet8", "--weights", run, *DATA, *TRAINED)
         yield Command("finetune", ("finetune", *tuned, "--mode", "head-first"))
         yield Command(
-            "search head", ("search", str(inputs / "head.yaml"), "--head", "logistic", *BACKBONE, *_trials(4))
+            "search head", ("search", str(inputs / "head.yaml"), "--head", "logistic", *BACKBONE, "--trials", "4")
         )
-        yield Command("search network", ("search", str(inputs / "network.yaml"), *NETWORK, *_trials(3)))
+        yield Command("search network", ("search", str(inputs / "network.yaml"), *NETWORK, "--trials", "3"))
         yield Command("run", ("run", str(inputs / "study.yaml")))
         yield Command("predict", ("predict", "--run", run, str(inputs / "images"), "--csv", str(out / "predicted.csv")))
         yield Command("runs", ("runs", "--csv", str(out / "runs.csv")))
@@ -140,10 +140,6 @@ class Bench:
     def differences(self, index: int) -> list[str]:
         """Where the workspace is not what it was after command number `index`, times apart; empty where it is."""
         return differences(self.before(index + 1), self.here)
-
-
-def _trials(count: int) -> tuple[str, ...]:
-    return ("--trials", str(count))
 
 
 def _make_inputs(root: Path) -> None:
@@ -226,7 +222,7 @@ def _files(root: Path) -> set[str]:
 
 
 def _plain(path: Path) -> Any:
-    """A file without the times in it: JSON as values, pages and figures without their numbers, all else as a checksum."""
+    """A file without the times in it: JSON as values, pages without their numbers, all else as a checksum."""
     content = path.read_bytes()
     if path.suffix in (".json", ".jsonl"):
         with contextlib.suppress(ValueError):
@@ -251,5 +247,5 @@ def _timeless(value: Any) -> Any:
 def _where(one: Any, other: Any) -> str:
     """The first difference of two values, shortly."""
     texts = [value if isinstance(value, str) else json.dumps(value, indent=0, sort_keys=True) for value in (one, other)]
-    lines = [line for line in difflib.unified_diff(*(text.splitlines() for text in texts), lineterm="", n=0)][3:7]
+    lines = list(difflib.unified_diff(*(text.splitlines() for text in texts), lineterm="", n=0))[3:7]
     return ": " + " | ".join(line[:150] for line in lines)
