@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from extract.disk import disk_errors
 from extract.errors import PipelineError, Unavailable
 from finetune import distributed, history
 from finetune.batches import Images
@@ -56,7 +57,7 @@ class Run:
     ) -> None:
         self._trainer, self._held, self._keeper = trainer, held, keeper
         self._progress, self._stop = progress, stop
-        self._board = _board(tensorboard) if tensorboard is not None and distributed.rank() == 0 else None
+        self._board = _board(tensorboard, trainer.rows) if tensorboard is not None and distributed.rank() == 0 else None
         self._look_seconds = LOOK_SECONDS[trainer.how.device.type]
         self._clock = self._looked = time.perf_counter()
         self._here_seconds, self._here_steps = 0.0, 0  # of whole epochs in this process
@@ -102,8 +103,8 @@ class Run:
         self._first_step = 0
         row = self._judged(epoch, trainer.epoch_seconds)
         trainer.epoch_seconds = 0.0
+        self._record(row)  # before the checkpoint: killed in between, the epoch is done and recorded again
         self._keeper.keep()
-        self._record(row)
         self._tell(epoch.totals, row)
         self._clock = time.perf_counter()
 
@@ -186,9 +187,8 @@ class Run:
         return totals.step - step, now - started
 
     def _record(self, row: history.Row) -> None:
-        for name, value in row.items():
-            if self._board is not None and name != "epoch":
-                self._board.add_scalar(name, value, int(row["epoch"]))
+        if self._board is not None:
+            _add(self._board, row)
 
     def _interrupted(self) -> Interrupted:
         trainer = self._trainer
@@ -198,11 +198,29 @@ class Run:
         )
 
 
-def _board(folder: Path) -> Any:
+def _board(folder: Path, rows: history.History) -> Any:
+    """TensorBoard's writer in `folder`, for a training that has done `rows`.
+
+    What a killed process recorded after its last checkpoint is hidden; rows of which the folder knows nothing are
+    added.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise Unavailable(
             "tensorboard must be installed to write its files; it is not. pip install tensorboard."
         ) from error
-    return SummaryWriter(str(folder))
+    with disk_errors(folder):
+        known = any(folder.glob("*tfevents*"))
+        board = SummaryWriter(str(folder), purge_step=len(rows) + 1 if known else None)
+        for row in () if known else rows:
+            _add(board, row)
+    return board
+
+
+def _add(board: Any, row: history.Row) -> None:
+    with disk_errors(Path(board.log_dir)):
+        for name, value in row.items():
+            if name != "epoch":
+                board.add_scalar(name, value, int(row["epoch"]))
+        board.flush()

@@ -241,6 +241,42 @@ def test_tensorboard_files_are_written_on_request(images, tmp_path):
     assert list(Path(tmp_path).glob("events.*"))
 
 
+def steps_on_disk(folder):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = accumulator.EventAccumulator(str(folder)).Reload()
+    return [one.step for one in events.Scalars("train_loss")] if events.Tags()["scalars"] else []
+
+
+@pytest.mark.parametrize("dies", ["before", "after"])
+def test_a_training_killed_beside_its_checkpoint_and_resumed_has_every_row_once(images, tmp_path, monkeypatch, dies):
+    board, save = tmp_path / "board", checkpoint.save
+
+    def killed(folder, state):
+        assert steps_on_disk(board) == [row["epoch"] for row in state["rows"]]  # no kill can take them away
+        if len(state["rows"]) == 2:
+            if dies == "after":
+                save(folder, state)
+            raise KeyboardInterrupt
+        return save(folder, state)
+
+    places = {"checkpoint_folder": tmp_path / "kept", "tensorboard": board}
+    monkeypatch.setattr(checkpoint, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        trained(small(), images, epochs=4, **places)
+    monkeypatch.undo()
+    trained(small(), images, epochs=4, **places)
+    assert steps_on_disk(board) == [1, 2, 3, 4]
+
+
+def test_a_resumed_training_tells_a_new_tensorboard_what_it_did_before(images, tmp_path):
+    looks = itertools.count()
+    kept = {"checkpoint_folder": tmp_path / "kept"}
+    with pytest.raises(Interrupted):
+        trained(small(), images, epochs=3, stop=lambda: next(looks) == 8, **kept)  # in the second epoch
+    trained(small(), images, epochs=3, tensorboard=tmp_path / "board", **kept)
+    assert steps_on_disk(tmp_path / "board") == [1, 2, 3]
+
+
 def test_a_stop_request_is_an_error_that_says_what_is_kept(images, tmp_path):
     with pytest.raises(Interrupted, match=r"got a stop request in epoch 1 of 3\. The checkpoint after epoch 0 is kept"):
         trained(small(), images, epochs=3, checkpoint_folder=tmp_path, stop=lambda: True)
@@ -283,11 +319,16 @@ def test_tensorboards_writer_is_closed_however_a_training_ends(images, tmp_path,
             assert not self.is_closed
             self.steps.add(step)
 
+        def flush(self):
+            pass
+
         def close(self):
             self.is_closed = True
 
+        log_dir = "board"
+
     boards, looks = [], itertools.count()
-    monkeypatch.setattr(run, "_board", lambda folder: boards.append(Board()) or boards[-1])
+    monkeypatch.setattr(run, "_board", lambda folder, rows: boards.append(Board()) or boards[-1])
     trained(small(), images, epochs=1, tensorboard=tmp_path)
     with pytest.raises(Interrupted):
         trained(small(), images, epochs=3, tensorboard=tmp_path, stop=lambda: next(looks) == 6)  # in the second epoch
