@@ -109,6 +109,11 @@ def resolve(workspace: Path, run: str) -> str:
     found = [name for name in known if name == run] or [name for name in known if run and name.startswith(run)]
     if len(found) > 1:
         raise InvalidInput(f"run must name one run; got {run!r}, which fits {', '.join(found[:5])}. Add some letters.")
+    if not known:
+        raise InvalidInput(
+            f"run must be one of the workspace; got {run!r}, and {str(workspace)!r} has no runs. "
+            "`pipeline fit-head` makes one; --workspace names another."
+        )
     if not found:
         raise unknown("run", name=run, known=known, remedy=f"`pipeline runs` lists those of {str(workspace)!r}.")
     return found[0]

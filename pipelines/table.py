@@ -1,6 +1,7 @@
 """Records as rows of a table: chosen, sorted, and short enough to read."""
 
-from collections.abc import Mapping, Sequence
+import fnmatch
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,9 @@ def rows(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """(one flat row of `COLUMNS` for every record that fits `where`, a sentence for every broken record).
 
-    `where` holds the wanted value of some of `FILTERS`. Rows are sorted by the column `sort`, those without a
-    value last. Raises `InvalidInput` with the nearest names for an unknown column, and for a value of `where`
-    that no record has, though there are records.
+    `where` holds the wanted value of some of `FILTERS`, or a pattern (`fits`). Rows are sorted by the column `sort`,
+    those without a value last. Raises `InvalidInput` with the nearest names for an unknown column, and for a value of
+    `where` that no record has, though there are records.
     """
     if sort not in COLUMNS:
         raise unknown("column to sort by", name=sort, known=COLUMNS)
@@ -55,10 +56,41 @@ def rows(
     table = [row(record) for record in found]
     for column, wanted in where.items():
         present = {str(one[column]) for one in table if one[column] is not None}
-        if table and wanted not in present:
+        if table and not any(fits(one, wanted) for one in present):
             raise unknown(column, name=wanted, known=present)
-    table = [one for one in table if all(one[column] == wanted for column, wanted in where.items())]
+    table = [one for one in table if all(fits(str(one[column]), wanted) for column, wanted in where.items())]
     return _sorted(table, sort=sort, reverse=reverse), problems
+
+
+def fits(value: str, pattern: str) -> bool:
+    """Whether a value is `pattern`, or matches it with * and ? as in file names."""
+    return value == pattern or fnmatch.fnmatchcase(value, pattern)
+
+
+def joined(workspace: Path, runs: Collection[str]) -> list[dict[str, Any]]:
+    """Those of the `runs` that are done, joined where only their seeds differ, the most accurate first.
+
+    Each with its `runs` and `seeds`, the mean of the test accuracy, its sample standard deviation (None for one run),
+    and its least and greatest.
+    """
+    from pipelines.report import results
+    from pipelines.report import rows as by_seed
+
+    done = [one for one in records.read_all(workspace)[0] if one["run"] in runs and one["status"] == "done"]
+    return [
+        {
+            "name": one.best.name,
+            "dataset": one.best.dataset["name"],
+            "subset": one.best.dataset.get("subset"),
+            "runs": [result.run for result in one.results],
+            "seeds": [result.seed for result in one.results],
+            "mean": one.accuracy,
+            "deviation": one.deviation,
+            "least": min(result.test.accuracy for result in one.results),
+            "greatest": max(result.test.accuracy for result in one.results),
+        }
+        for one in by_seed.rows(results.parse(record)[0] for record in done)
+    ]
 
 
 def row(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,24 @@
-"""`pipeline compare`: two runs on the same test images."""
+"""`pipeline compare`: runs on the same test images."""
+
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from extract.errors import InvalidInput
 from pipelines.cli import options
+from pipelines.cli.show import table
+
+if TYPE_CHECKING:
+    from heads import Comparison
+
+Record = dict[str, Any]
 
 
 @click.command("compare")
-@click.argument("first")
-@click.argument("second")
+@click.argument("runs", nargs=-1, metavar="FIRST SECOND...")
 @options.common
-def compare_command(run: options.Run, first: str, second: str) -> None:
-    """Compare run SECOND with run FIRST, image by image.
+def compare_command(run: options.Run, runs: tuple[str, ...]) -> None:
+    """Compare run SECOND, and any further runs, with run FIRST, image by image.
 
     The difference of their accuracies with its 95 % interval over resampled images, and McNemar's exact test
     that both err equally often.
@@ -18,10 +26,22 @@ def compare_command(run: options.Run, first: str, second: str) -> None:
     from pipelines import records
     from pipelines.compare import compare
 
-    found = compare(run.workspace, first, second, seed=run.seed)
-    one, other = (records.read(run.workspace, name) for name in (first, second))
+    if len(runs) < 2:
+        given = f"got {runs[0]!r} alone" if runs else "got none"
+        raise InvalidInput(f"runs to compare must be at least two; {given}. `pipeline runs` lists them.")
+    one, *others = (records.read(run.workspace, name) for name in runs)
+    found = [(other, compare(run.workspace, one["run"], other["run"], seed=run.seed)) for other in others]
+    pairs = [_answer(one, other, comparison) for other, comparison in found]
+    answer = {**pairs[0], "comparisons": pairs}
+    run.reporter.result(answer, _pair(one, *found[0]) if len(found) == 1 else _table(one, found))
+
+
+def _answer(one: Record, other: Record, found: "Comparison") -> dict[str, Any]:
+    return {"first": one["run"], "second": other["run"], "names": [one["name"], other["name"]], **found.as_dict()}
+
+
+def _pair(one: Record, other: Record, found: "Comparison") -> str:
     low, high = found.interval
-    answer = {"first": one["run"], "second": other["run"], "names": [one["name"], other["name"]], **found.as_dict()}
     lines = [
         f"{one['run']}  {one['name']}: {found.accuracy_a:.2%}",
         f"{other['run']}  {other['name']}: {found.accuracy_b:.2%}",
@@ -30,4 +50,23 @@ def compare_command(run: options.Run, first: str, second: str) -> None:
         f"right alone         {found.only_a} and {found.only_b} images",
         f"McNemar's test      p = {found.p_value:.3g}",
     ]
-    run.reporter.result(answer, "\n".join(lines))
+    return "\n".join(lines)
+
+
+def _table(one: Record, found: "list[tuple[Record, Comparison]]") -> str:
+    first = found[0][1]
+    heading = f"against {one['run']}  {one['name']}: {first.accuracy_a:.2%} of {first.rows} images"
+    rows = [
+        [
+            other["run"],
+            other["name"],
+            f"{pair.accuracy_b:.2%}",
+            f"{100 * pair.difference:+.2f}",
+            f"{100 * pair.interval[0]:+.2f} to {100 * pair.interval[1]:+.2f}",
+            f"{pair.p_value:.3g}",
+        ]
+        for other, pair in found
+    ]
+    note = "Every p is of one pair: of 20 equal pairs one is below 0.05 by chance."
+    columns = ["run", "what", "test", "difference, points", "95 % interval", "p"]
+    return "\n".join([heading, table(columns, rows), note])

@@ -24,13 +24,16 @@ from pipelines.cli.show import duration, size, table
 )
 @click.option("--reverse", is_flag=True, help="The greatest first.")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE", help="Write every column there.")
+@click.option("--join-seeds", is_flag=True, help="Join runs that differ only by their seeds: mean and deviation.")
 @options.common
-def runs_command(run: options.Run, sort: str, reverse: bool, csv_file: Path | None, **where: str | None) -> None:
+def runs_command(
+    run: options.Run, sort: str, reverse: bool, csv_file: Path | None, join_seeds: bool, **where: str | None
+) -> None:
     """List the runs of a workspace, the oldest first.
 
-    Broken records are named on stderr and left out.
+    Filters take * and ?, as in --architecture 'resnet*'. Broken records are named on stderr and left out.
     """
-    from pipelines.table import rows
+    from pipelines.table import joined, rows
 
     wanted = {name: value for name, value in where.items() if value is not None}
     found, problems = rows(run.workspace, where=wanted, sort=sort, reverse=reverse)
@@ -39,7 +42,9 @@ def runs_command(run: options.Run, sort: str, reverse: bool, csv_file: Path | No
     if csv_file is not None:
         _write(csv_file, found)
     answer = {"runs": found, "count": len(found), "problems": problems, "csv": csv_file and str(csv_file)}
-    run.reporter.result(answer, _text(found) if found else "no runs")
+    if join_seeds:
+        answer["joined"] = joined(run.workspace, {one["run"] for one in found})
+    run.reporter.result(answer, "no runs" if not found else _joined(answer["joined"]) if join_seeds else _text(found))
 
 
 def _text(found: list[dict[str, Any]]) -> str:
@@ -60,6 +65,24 @@ def _cells(one: dict[str, Any]) -> list[str]:
         "" if one["bytes"] is None else size(one["bytes"]),
         "" if taken == [None, None] else duration(sum(part or 0.0 for part in taken)),
         one["status"],
+    ]
+
+
+def _joined(found: list[dict[str, Any]]) -> str:
+    columns = ["what", "data set", "runs", "seeds", "test", "deviation, points", "range"]
+    return table(columns, [_joined_cells(one) for one in found])
+
+
+def _joined_cells(one: dict[str, Any]) -> list[str]:
+    several = one["deviation"] is not None
+    return [
+        one["name"],
+        one["dataset"] + (f", {one['subset']} images" if one["subset"] else ""),
+        str(len(one["runs"])),
+        ", ".join(map(str, sorted(one["seeds"]))),
+        _rate(one["mean"]),
+        f"{100 * one['deviation']:.2f}" if several else "",
+        f"{one['least']:.2%} to {one['greatest']:.2%}" if several else "",
     ]
 
 

@@ -1,10 +1,10 @@
 """Which runs a report shows: all, those that are named, or those that fit filters."""
 
-import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from extract.errors import InvalidInput, unknown
+from pipelines.table import fits
 
 Record = Mapping[str, Any]
 
@@ -73,7 +73,7 @@ def _names(terms: Sequence[str], records: Sequence[Record]) -> set[str]:
 
 def _fits(record: Record, field: str, pattern: str) -> bool:
     value = FIELDS[field](record)
-    return fnmatch.fnmatchcase("none" if value is None else str(value), pattern)
+    return fits("none" if value is None else str(value), pattern)
 
 
 def _part(record: Record, name: str, key: str) -> Any:

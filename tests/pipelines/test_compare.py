@@ -40,6 +40,39 @@ def test_two_runs_are_compared_image_by_image(pipeline, tmp_path):
     assert "McNemar" in pipeline("compare", weak["run"], strong["run"]).out
 
 
+def test_several_runs_are_compared_with_the_first(pipeline):
+    runs = [fit(pipeline, "--c-grid", C)["run"] for C in ("0.01", "1e-5", "0.1")]
+    found = pipeline("compare", *runs, "--json").json
+    assert [one["second"] for one in found["comparisons"]] == runs[1:]
+    alone = [pipeline("compare", runs[0], other, "--json").json for other in runs[1:]]
+    assert found["comparisons"] == [one["comparisons"][0] for one in alone]
+    assert found["difference"] == alone[0]["difference"]
+    shown = pipeline("compare", *runs).out
+    assert all(run in shown for run in runs)
+
+
+def test_comparing_nothing_or_in_an_empty_workspace_is_a_right_sentence(pipeline):
+    ended = pipeline("compare", "a", "b")
+    assert ended.status == 2
+    assert "has no runs. `pipeline fit-head` makes one" in ended.err
+    assert "runs to compare must be at least two; got 'a' alone" in pipeline("compare", "a").err
+
+
+def test_runs_that_differ_by_their_seed_are_joined(pipeline):
+    words = ("--head", "linear", "--epochs", 1, "--learning-rates", "1e-3", "--weight-decays", "0")
+    heads = [fit(pipeline, *words, "--option", f"batch_size={size}", "--seeds", 2) for size in (64, 64, 32)]
+    found = pipeline("runs", "--join-seeds", "--head", "lin*", "--json").json
+    assert found["count"] == 4
+    groups = {tuple(sorted(one["runs"])): one for one in found["joined"]}
+    assert groups.keys() == {tuple(sorted(one["repeats"]["runs"])) for one in heads}
+    for one in heads:
+        group = groups[tuple(sorted(one["repeats"]["runs"]))]
+        assert group["mean"] == pytest.approx(one["repeats"]["mean"])
+        assert group["deviation"] == pytest.approx(one["repeats"]["deviation"])
+    shown = pipeline("runs", "--join-seeds").out
+    assert "0, 1" in shown
+
+
 def test_runs_on_other_test_images_are_refused(pipeline, photo_folder):
     whole = fit(pipeline, "--c-grid", "0.01")
     part = fit(pipeline, "--c-grid", "0.01", "--test-subset", 100)
@@ -104,6 +137,7 @@ def test_runs_are_listed_chosen_and_sorted(pipeline, tmp_path):
         (("--head", "knn"), [knn["run"]]),
         (("--status", "failed"), ["f" * 12]),
         (("--kind", "head"), [knn["run"], logistic["run"]]),
+        (("--architecture", "test_*"), [knn["run"], logistic["run"]]),
         (("--dataset", "digits", "--mode", "frozen", "--architecture", "test_resnet"), [knn["run"], logistic["run"]]),
     ]:
         assert [one["run"] for one in pipeline("runs", *words, "--json").json["runs"]] == expected
