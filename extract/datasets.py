@@ -1,13 +1,16 @@
 """Data sets by name: where they are, what they contain (a digest, without torch), and the images."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from extract import cifar, digits, folder
+from extract.contents import Contents, Progress
 from extract.errors import InvalidInput, unknown
+from extract.folder import Folder
 from extract.images import ImageSet
 
 NAMES = ("cifar10", "cifar100", "digits")
@@ -15,11 +18,20 @@ NAMES = ("cifar10", "cifar100", "digits")
 
 @dataclass(frozen=True)
 class Located:
-    """A data set that was found: `name` for people and file names, its content's sha256, its place."""
+    """A data set that was found: `name` for people and file names, its content's sha256, its place.
+
+    `notices` are sentences on how it was found and read; `folder` is what a folder of photographs holds.
+    """
 
     name: str
     digest: str
     place: Path | None
+    notices: tuple[str, ...] = ()
+    folder: Folder | None = field(default=None, repr=False)
+
+
+def _silent(*_: object) -> None:
+    """Takes anything and says nothing."""
 
 
 _Asked = tuple[str, Path | None, Path]
@@ -36,30 +48,55 @@ def looking_once() -> Iterator[None]:
         _FOUND.reset(token)
 
 
-def locate(dataset: str, data_dir: Path | None, *, download_dir: Path) -> Located:
+def locate(
+    dataset: str,
+    data_dir: Path | None,
+    *,
+    download_dir: Path,
+    contents: Contents | None = None,
+    progress: Progress = _silent,
+) -> Located:
     """Finds `dataset` (a known name, or a directory) and digests its content.
 
     `data_dir` is where the user says the standard data sets are: it must be right. Without it they are
-    looked for in `download_dir`, and CIFAR is downloaded there when absent.
+    looked for in `download_dir`, and CIFAR is downloaded there when absent. `contents` remembers the digests of
+    a directory's files; `progress(done, total)` counts those that are read.
     """
     found, asked = _FOUND.get(), (dataset, data_dir, download_dir)
-    if found is None:
-        return _located(*asked)
-    if asked not in found:
-        found[asked] = _located(*asked)
-    return found[asked]
+    if found is not None and asked in found:
+        return found[asked]
+    located = _located(*asked, contents=contents, progress=progress)
+    if found is not None:
+        found[asked] = located
+    return located
 
 
-def _located(dataset: str, data_dir: Path | None, download_dir: Path) -> Located:
+def _located(
+    dataset: str, data_dir: Path | None, download_dir: Path, *, contents: Contents | None, progress: Progress
+) -> Located:
     if dataset == "digits":
-        return Located("digits", digits.fingerprint(), None)
+        return Located("digits", digits.fingerprint(), None, _namesake(dataset))
     if dataset in cifar.LAYOUTS:
         place = _cifar_folder(dataset, data_dir, download_dir=download_dir)
-        return Located(dataset, cifar.fingerprint(dataset, place), place)
+        return Located(dataset, cifar.fingerprint(dataset, place), place, _namesake(dataset))
     root = Path(dataset)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise unknown("dataset", name=dataset, known=NAMES, remedy="A folder of class folders works too.")
-    return Located(root.resolve().name, folder.fingerprint(root), root)
+    found = folder.read(root, contents=contents, progress=progress)
+    return Located(found.images.name, found.digest, root, found.images.notices, found)
+
+
+def _namesake(dataset: str) -> tuple[str, ...]:
+    """What should be said where a folder is called like a built-in data set that is not that data set."""
+    root = Path(dataset)
+    if not os.path.isdir(root) or (dataset in cifar.LAYOUTS and cifar.is_in(dataset, root)):
+        return ()
+    return (f"{dataset} is the built-in data set; for the folder of that name give ./{dataset}",)
+
+
+def root_of(dataset: str) -> Path | None:
+    """The folder that `dataset` names; None for a built-in data set."""
+    return None if dataset in NAMES else Path(dataset)
 
 
 def is_here(dataset: str, data_dir: Path | None, *, download_dir: Path) -> bool:
@@ -71,11 +108,9 @@ def is_here(dataset: str, data_dir: Path | None, *, download_dir: Path) -> bool:
 
 def load(located: Located) -> ImageSet:
     """The images of a located data set."""
-    if located.place is None:
-        return digits.load()
-    if located.name in cifar.LAYOUTS and (located.place / cifar.LAYOUTS[located.name].meta[0]).is_file():
-        return cifar.load(located.name, located.place)
-    return folder.load(located.place)
+    if located.folder is not None:
+        return located.folder.images
+    return digits.load() if located.place is None else cifar.load(located.name, located.place)
 
 
 def _cifar_folder(dataset: str, data_dir: Path | None, *, download_dir: Path) -> Path:

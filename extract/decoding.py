@@ -18,7 +18,7 @@ class UnreadableImage(InvalidInput):
             f"image must be readable; got {str(path)!r}, which is not ({reason}). "
             "Mend or remove it, or leave such files out with --on-bad-image skip."
         )
-        self.path = path
+        self.path, self.reason = path, reason
 
 
 def decode(path: Path) -> Image.Image:

@@ -1,107 +1,105 @@
 """A folder of class folders of photographs, with `train/` and `test/` (or `val/`) inside, or without."""
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from extract.decoding import UnreadableImage, decode
+from extract.contents import UNREADABLE, Contents, Progress
+from extract.decoding import UnreadableImage
 from extract.errors import InvalidInput
 from extract.images import Files, ImageSet, Split, stratified_rows
-from extract.listing import class_files, file_notices, split_folders, split_notices
-from extract.machine import core_count
+from extract.listing import Listing, Member, listed
+from extract.unreadable import several
+from extract.walk import composed, printable
 
 TEST_FRACTION = 0.2
 SPLIT_SEED = 0  # the split belongs to the data, so runs with different seeds share their test images
+_NOTHING = (UNREADABLE, hashlib.sha256(b"").digest())  # no content that photographs could share
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A data set in a folder: its `images`, the `digest` of their names and contents, and which files hold no byte."""
+
+    images: ImageSet
+    digest: str
+    empty: tuple[Path, ...]
+
+    def must_have_no_empty_file(self) -> None:
+        """Raises `InvalidInput` with the names of all files that hold nothing."""
+        errors = {path: UnreadableImage(path, "the file is empty") for path in self.empty}
+        if len(errors) > 1:
+            raise several(errors)
+        for error in errors.values():
+            raise error
+
+
+def _silent(*_: object) -> None:
+    """Takes anything and says nothing."""
+
+
+def read(root: Path, *, contents: Contents | None = None, progress: Progress = _silent) -> Folder:
+    """The data set under `root`. Class names are the class folders' names, sorted; no image is decoded.
+
+    With `train/` and `test/` (or `val/`) inside, those are the splits. Otherwise a stratified fifth of each
+    class is the test split, the same one every time. What was passed over is said in the images' `notices`.
+    `contents` remembers what the files hold; `progress(done, total)` counts files that are read for it.
+    """
+    listing = listed(root)
+    members = listing.members()
+    digests = (contents or Contents()).digests([member.image for member in members], progress=progress)
+    images = _images(listing)
+    twins = _twins(images, {member.id: digest for member, digest in zip(members, digests, strict=True)})
+    return Folder(
+        images=replace(images, notices=(*listing.notices, *twins)),
+        digest=_digest(members, digests),
+        empty=tuple(member.image.path for member in members if member.image.is_empty),
+    )
 
 
 def fingerprint(root: Path) -> str:
     """sha256 over every image's path below `root` and its content: moving or touching files changes nothing."""
-    paths = [path for files in split_folders(root).values() for _, path in class_files(files)]
-    with ThreadPoolExecutor(core_count()) as pool:
-        contents = pool.map(_content, paths)
-        total = hashlib.sha256()
-        for path, content in zip(paths, contents, strict=True):
-            total.update(path.relative_to(root).as_posix().encode() + b"\0" + content)
-    return total.hexdigest()
+    return read(root).digest
 
 
 def load(root: Path) -> ImageSet:
-    """The data set under `root`. Class names are the class folders' names, sorted.
+    """The images under `root`, as `read` finds them."""
+    return read(root).images
 
-    With `train/` and `test/` (or `val/`) inside, those are the splits. Otherwise a stratified fifth of each
-    class is the test split, the same one every time. What was left out is said in `notices`.
-    """
-    folders = split_folders(root)
-    found = {split: class_files(folder) for split, folder in folders.items()}
-    class_names = tuple(sorted({name for name, _ in found["train"]}))
-    strange = sorted({name for files in found.values() for name, _ in files} - set(class_names))
-    if strange:
-        raise InvalidInput(
-            f"test classes must be among the training classes; got {strange[0]!r} in {str(root)!r}. "
-            "Rename the folder or add training images."
-        )
-    if len(class_names) < 2:
-        raise InvalidInput(
-            f"data set must have at least two class folders; got {', '.join(class_names)} alone in {str(root)!r}. "
-            "Name the folder that holds them."
-        )
-    splits = {split: _split(files, root=root, class_names=class_names) for split, files in found.items()}
+
+def counts(root: Path) -> tuple[int, int, int]:
+    """(training images, test images, classes) of the data set under `root`; reads no file's content."""
+    images = _images(listed(root))
+    return len(images.splits["train"]), len(images.splits["test"]), len(images.class_names)
+
+
+def name_of(root: Path) -> str:
+    """What people call the data set under `root`."""
+    return printable(composed(root.resolve().name)) or "root"
+
+
+def _digest(members: Sequence[Member], digests: Sequence[bytes]) -> str:
+    total = hashlib.sha256()
+    for member, content in zip(members, digests, strict=True):
+        total.update(member.id.encode() + b"\0" + content)
+    return total.hexdigest()
+
+
+def _images(listing: Listing) -> ImageSet:
+    splits = {split: _split(members, listing.class_names) for split, members in listing.splits.items()}
     if "test" not in splits:
-        splits = _cut(splits["train"], root=root, class_names=class_names)
-    notices = (*split_notices(root, folders), *file_notices(folders))
-    return ImageSet(root.resolve().name, class_names, splits, notices)
+        splits = _cut(splits["train"], root=listing.root, class_names=listing.class_names)
+    return ImageSet(name_of(listing.root), listing.class_names, splits, listing.notices)
 
 
-def without_unreadable(images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
-    """(the data set without the images that cannot be decoded, the ids of those).
-
-    Raises `InvalidInput` where a class would be left without images in a split.
-    """
-    splits, skipped = {}, []
-    for name, split in images.splits.items():
-        if not isinstance(split.images, Files):
-            splits[name] = split
-            continue
-        with ThreadPoolExecutor(core_count()) as pool:
-            readable = np.fromiter(pool.map(_is_readable, split.images.paths), bool, len(split))
-        skipped += [split.ids[row] for row in np.flatnonzero(~readable)]
-        splits[name] = split.take(np.flatnonzero(readable))
-        _require_classes(split, splits[name], name=name, class_names=images.class_names)
-    return replace(images, splits=splits), tuple(skipped)
-
-
-def _require_classes(whole: Split, kept: Split, *, name: str, class_names: tuple[str, ...]) -> None:
-    lost = sorted(set(whole.labels.tolist()) - set(kept.labels.tolist()))
-    if lost:
-        raise InvalidInput(
-            f"every class must keep a readable image in the {name} split; got none of {class_names[lost[0]]!r}. "
-            "Mend its images, or remove its folder."
-        )
-
-
-def _is_readable(path: Path) -> bool:
-    try:
-        decode(path)
-    except UnreadableImage:
-        return False
-    return True
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return hashlib.sha256(path.read_bytes()).digest()
-    except OSError:
-        return b"unreadable"  # decoding it will name it, or it is skipped
-
-
-def _split(files: list[tuple[str, Path]], *, root: Path, class_names: tuple[str, ...]) -> Split:
+def _split(members: list[Member], class_names: tuple[str, ...]) -> Split:
     index = {name: label for label, name in enumerate(class_names)}
-    labels = np.array([index[name] for name, _ in files], np.int64)
-    ids = tuple(path.relative_to(root).as_posix() for _, path in files)
-    return Split(Files(tuple(path for _, path in files)), labels, ids)
+    labels = np.array([index[member.class_name] for member in members], np.int64)
+    paths = tuple(member.image.path for member in members)
+    return Split(Files(paths), labels, tuple(member.id for member in members))
 
 
 def _cut(whole: Split, *, root: Path, class_names: tuple[str, ...]) -> dict[str, Split]:
@@ -114,3 +112,30 @@ def _cut(whole: Split, *, root: Path, class_names: tuple[str, ...]) -> dict[str,
     test = stratified_rows(whole.labels, max(round(TEST_FRACTION * len(whole)), 1), seed=SPLIT_SEED)
     train = np.setdiff1d(np.arange(len(whole)), test)
     return {"train": whole.take(train), "test": whole.take(test)}
+
+
+def _twins(images: ImageSet, contents: dict[str, bytes]) -> Iterator[str]:
+    """What should be said of photographs that stand in several places, by their contents."""
+    first: dict[bytes, tuple[str, int]] = {}
+    shared, crossed = [], []
+    for name in ("train", "test"):
+        split = images.splits[name]
+        for one, label in zip(split.ids, split.labels.tolist(), strict=True):
+            content = contents[one]
+            if content in _NOTHING:
+                continue
+            other, other_label = first.get(content, (one, label))
+            if other_label != label:
+                crossed.append(f"{printable(one)} is {printable(other)}")
+            if name == "train":
+                first.setdefault(content, (one, label))
+            elif other != one:
+                shared.append(f"{printable(one)} is {printable(other)}")
+    if shared:
+        total = len(images.splits["test"])
+        yield (
+            f"{len(shared)} of {total} test images are training images, by content ({shared[0]}): "
+            "the test score is too good"
+        )
+    if crossed:
+        yield f"{len(crossed)} images stand in more than one class, by content ({crossed[0]})"

@@ -70,8 +70,9 @@ def canonical_json(value: Any) -> str:
 
 
 def spec_digest(spec: dict[str, Any]) -> str:
-    """sha256 of a spec's canonical JSON."""
-    return hashlib.sha256(canonical_json(spec).encode()).hexdigest()
+    """sha256 of a spec's canonical JSON without the name of its data set, whose digest says what it is."""
+    dataset = {name: value for name, value in spec.get("dataset", {}).items() if name != "name"}
+    return hashlib.sha256(canonical_json({**spec, "dataset": dataset}).encode()).hexdigest()
 
 
 def block_checksum(block: np.ndarray) -> int:
@@ -88,8 +89,11 @@ def encoded_ids(ids: tuple[str, ...]) -> np.ndarray:
 
 
 def content_digest(header: dict[str, str], splits: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> str:
-    """sha256 over the header and, per split in order of name, its labels, encoded ids and block checksums."""
-    total = hashlib.sha256(canonical_json(header).encode())
+    """sha256 over the header and, per split in order of name, its labels, encoded ids and block checksums.
+
+    Of the header's spec the digest counts, which leaves the data set's name out.
+    """
+    total = hashlib.sha256(canonical_json({**header, "spec": header["digest"]}).encode())
     for name in sorted(splits):
         total.update(name.encode() + b"\0")
         for array in splits[name]:

@@ -1,102 +1,194 @@
-"""Which files of a folder of class folders are images, of which class and split; what is passed over is said."""
+"""Which images of a folder belong to which class and split; what is read otherwise than one may think is said."""
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInput, nearest
+from extract.walk import CLOSED, OUTSIDE, SUFFIXES, Image, Walker, a_few, composed, ordered, printable
 
-# of common formats that Pillow reads
-_NAMES = (
-    """jpg jpeg jpe jfif png apng webp avif gif bmp dib tif tiff jp2 j2k jpx tga ppm pgm pbm pnm qoi dds pcx sgi mpo"""
-)
-SUFFIXES = frozenset(f".{name}" for name in _NAMES.split())
 TRAIN = ("train", "training")  # names of split folders, in any case; of several the first counts
 TEST = ("test", "testing", "val", "valid", "validation")
+UNEVEN = 4  # times as many images in the largest class as in the smallest are worth a word
 
 
-def split_folders(root: Path) -> dict[str, Path]:
-    """The folders of the splits of the data set under `root`: `train`, and `test` where it has one."""
-    if not root.is_dir():
+@dataclass(frozen=True)
+class Member:
+    """An image with its class, named in Unicode's composed form, and its `id`, its path below the data set's root."""
+
+    class_name: str
+    id: str
+    image: Image
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of a folder by split ("train", and "test" where it has one), by class and name; `notices` on it."""
+
+    root: Path
+    class_names: tuple[str, ...]
+    splits: dict[str, list[Member]]
+    notices: tuple[str, ...]
+
+    def members(self) -> list[Member]:
+        """Those of all splits, the training split's first."""
+        return [member for members in self.splits.values() for member in members]
+
+
+def listed(root: Path) -> Listing:
+    """What the folder `root` of class folders, or of split folders with class folders, holds. Opens no image.
+
+    Raises `InvalidInput` for what is no data set, and where it cannot be told what is a class and what a split.
+    """
+    if not os.path.isdir(root):
         raise InvalidInput(f"data set directory must exist; got {str(root)!r}. Check the path.")
-    train, test = _named(root, TRAIN), _named(root, TEST)
-    if train is None:
-        return {"train": root}
-    return {"train": train} if test is None else {"train": train, "test": test}
+    walker = Walker(root)
+    top = walker.inside(root)
+    _must_be_open(walker, root, [root])
+    folders, notices = _split_folders(root, top.folders)
+    inside = {split: top if folder == root else walker.inside(folder) for split, folder in folders.items()}
+    for image in [*top.images, *(image for one in inside.values() for image in one.images)]:
+        walker.passed.add(OUTSIDE, "/".join(image.parts))
+    found = walker.below([folder for one in inside.values() for folder in one.folders])
+    _must_be_open(walker, root, [folder for one in inside.values() for folder in one.folders])
+    splits = {
+        split: _members({folder: found[folder] for folder in one.folders if folder in found})
+        for split, one in inside.items()
+    }
+    if not splits["train"]:
+        passed = walker.passed.sentence()
+        raise InvalidInput(
+            f"data set directory must hold class folders with images ({', '.join(sorted(SUFFIXES))}); got "
+            f"{str(folders['train'])!r}, without any{f' ({passed})' if passed else ''}."
+        )
+    listing = Listing(root, tuple(sorted({one.class_name for one in splits["train"]})), splits, ())
+    _check_classes(listing)
+    said = (*_counts(listing), walker.passed.sentence(), *notices, *_odd_classes(listing, list(found)))
+    return Listing(root, listing.class_names, splits, tuple(sentence for sentence in said if sentence))
 
 
-def _named(root: Path, names: tuple[str, ...]) -> Path | None:
-    """The sub-folder with the first of `names` that there is, in any case."""
-    present = {path.name.lower(): path for path in _folders(root)}
-    return next((present[name] for name in names if name in present), None)
+def _split_folders(root: Path, folders: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
+    """(the folders of the splits: `train`, and `test` where there is one; what should be said of them).
+
+    A split holds class folders. `train` with images of its own and nothing else is a class of that name.
+    """
+    trains, tests = _named(folders, TRAIN), _named(folders, TEST)
+    train = next((folder for folder in trains if _holds_classes(root, folder)), None)
+    test = next((folder for folder in tests if _holds_classes(root, folder)), None)
+    if train is not None and test is not None:
+        others = [folder for folder in folders if folder not in (train, test)]
+        left = f"{_names(others)} beside {train.name} and {test.name} left out"
+        return {"train": train, "test": test}, [left] if others else []
+    if train is not None:
+        return {"train": train}, _alone(root, train, [folder for folder in folders if folder != train])
+    full = [folder for folder in tests if _holds_images(root, folder)]
+    if full:
+        raise InvalidInput(
+            f"data set with a test split must have a training split of class folders, train/; got {str(root)!r}, "
+            f"where {_names(full)} stands beside {_names([one for one in folders if one not in full]) or 'nothing'}. "
+            f"Rename the training folder to train, or move {_names(full)} out."
+        )
+    classes = [folder for folder in trains if _holds_images(root, folder)]
+    said = f"{_names(classes)} read as a class: it holds images and no class folders"
+    return {"train": root}, [said] if classes else []
 
 
-def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
+def _alone(root: Path, train: Path, others: list[Path]) -> list[str]:
+    """What should be said of a training split without a test split; `InvalidInput` where it may be a class."""
+    unlabeled = [folder for folder in _named(others, TEST) if _holds_images(root, folder)]
+    beside = [folder for folder in others if folder not in unlabeled and _holds_images(root, folder)]
+    if beside:
+        raise InvalidInput(
+            f"data set directory must hold either classes or splits; got {str(root)!r}, where {train.name!r} with "
+            f"class folders inside stands beside {_names(beside)}. Rename {train.name!r} if it is a class; if it is "
+            "the training split, move the others out or name the test split test/."
+        )
+    left = [f"{_names(unlabeled)} left out: no class folders inside"] if unlabeled else []
+    return [*left, f"no test or val folder with classes: a fifth of {printable(train.name)} is the test split"]
 
 
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is passed over."""
-    return name.startswith(".") or name == "__MACOSX"  # what archives made on a Mac leave behind
+def _named(folders: Sequence[Path], names: tuple[str, ...]) -> list[Path]:
+    """Those of `folders` that bear one of `names`, in any case, in the order of `names`."""
+    bearing = [folder for folder in folders if folder.name.lower() in names]
+    return sorted(bearing, key=lambda folder: (names.index(folder.name.lower()), folder.name.lower() != folder.name))
 
 
-def split_notices(root: Path, folders: dict[str, Path]) -> Iterator[str]:
-    """What a reader of the folder may not expect of its splits."""
-    if folders["train"] == root:
-        return
-    others = [path.name for path in _folders(root) if path not in folders.values()]
-    if others:
-        yield f"{str(root)!r} has {', '.join(others)} beside its splits: left out"
-    if "test" not in folders:
-        yield f"{str(root)!r} has no test or val folder: a fifth of {folders['train'].name} is the test split"
+def _holds_classes(root: Path, folder: Path) -> bool:
+    walker = Walker(root)
+    return walker.any_below(walker.inside(folder).folders)
 
 
-def file_notices(folders: dict[str, Path]) -> Iterator[str]:
-    """How many files were left out because their names are not those of images."""
-    left = Counter(
-        path.suffix.lower() or "no suffix"
-        for folder in folders.values()
-        for class_folder in _folders(folder)
-        for path in _visible_files(class_folder)
-        if path.suffix.lower() not in SUFFIXES
-    )
-    if left:
-        kinds = ", ".join(suffix for suffix, _ in left.most_common(5))
-        yield f"{left.total()} files in class folders are no images by their names ({kinds}): left out"
+def _holds_images(root: Path, folder: Path) -> bool:
+    return Walker(root).any_below([folder])
 
 
-def _visible_files(folder: Path) -> list[Path]:
-    """The files below `folder`, none of them hidden nor in a hidden folder, sorted."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not any(is_hidden(part) for part in path.relative_to(folder).parts)
-    )
+def _names(folders: Sequence[Path]) -> str:
+    return a_few([folder.name for folder in folders])
 
 
-def class_files(folder: Path) -> list[tuple[str, Path]]:
-    """(class name, file) of every image below the class folders of `folder`, sorted."""
-    found = []
-    for class_folder in _folders(folder):
-        if not os.access(class_folder, os.R_OK | os.X_OK):
-            raise InvalidInput(f"class folder must be readable; got {str(class_folder)!r}. Change its permissions.")
-        files = [path for path in _visible_files(class_folder) if path.suffix.lower() in SUFFIXES]
-        if not files:
-            raise InvalidInput(
-                f"class folder must hold images ({', '.join(sorted(SUFFIXES))}); got {str(class_folder)!r}, which has "
-                "none. Remove it or add images."
-            )
-        found += [(class_folder.name, _with_plain_name(path)) for path in files]
-    if not found:
-        raise InvalidInput(f"data set directory must hold class folders with images; got {str(folder)!r}, without any.")
-    return found
+def _must_be_open(walker: Walker, root: Path, folders: Sequence[Path]) -> None:
+    """Raises `InvalidInput` for a folder whose absence would change what the classes are."""
+    closed = [one for one in folders if one.relative_to(root).as_posix() in walker.passed.names.get(CLOSED, ())]
+    if closed:
+        raise InvalidInput(f"class folder must be readable; got {str(closed[0])!r}. Change its permissions.")
 
 
-def _with_plain_name(path: Path) -> Path:
+def _members(found: dict[Path, list[Image]]) -> list[Member]:
+    """The images of a split by class and name. Folders whose names differ in Unicode's form only are one class."""
+    pairs = [(composed(folder.name), image) for folder, images in found.items() for image in images]
+    pairs.sort(key=lambda pair: (pair[0], ordered(*pair[1].parts)))
+    ids = [_checked("/".join(image.parts), image.path) for _, image in pairs]
+    known = Counter(map(composed, ids))
+    return [
+        Member(name, composed(raw) if known[composed(raw)] == 1 else raw, image)
+        for (name, image), raw in zip(pairs, ids, strict=True)
+    ]
+
+
+def _checked(name: str, path: Path) -> str:
     try:
-        str(path).encode()
+        name.encode()
     except UnicodeEncodeError as error:
-        shown = str(path).encode(errors="backslashreplace").decode()
-        raise InvalidInput(f"image path must be valid UTF-8; got '{shown}'. Rename it.") from error
-    return path
+        raise InvalidInput(f"image path must be valid UTF-8; got '{printable(path)}'. Rename it.") from error
+    return name
+
+
+def _check_classes(listing: Listing) -> None:
+    known = listing.class_names
+    strange = sorted({one.class_name for one in listing.members()} - set(known))
+    if strange:
+        raise InvalidInput(
+            f"test classes must be among the training classes; got {strange[0]!r} in {str(listing.root)!r}. "
+            f"{nearest(strange[0], known)} Rename the folder or add training images."
+        )
+    if len(known) < 2:
+        raise InvalidInput(
+            f"data set must have at least two class folders; got {', '.join(known)} alone in {str(listing.root)!r}. "
+            "Name the folder that holds them."
+        )
+
+
+def _counts(listing: Listing) -> Iterator[str]:
+    sizes = Counter(one.class_name for one in listing.members())
+    least, most = min(sizes.values()), max(sizes.values())
+    each = f"{least} each" if least == most else f"{least} to {most} each"
+    uneven = ": imbalanced" if most >= UNEVEN * least else ""
+    yield f"{sizes.total()} images, {len(listing.class_names)} classes, {each}{uneven}"
+
+
+def _odd_classes(listing: Listing, folders: list[Path]) -> Iterator[str]:
+    """What a reader of the folder may not expect of its classes."""
+    if "test" in listing.splits:
+        untested = sorted(set(listing.class_names) - {one.class_name for one in listing.splits["test"]})
+        if untested:
+            yield f"{len(untested)} classes without test images ({a_few(untested)})"
+    twice = Counter((folder.parent, composed(folder.name)) for folder in folders)
+    merged = sorted({name for (_, name), count in twice.items() if count > 1})
+    if merged:
+        yield f"{len(merged)} classes of two folders each, named alike in other Unicode forms ({a_few(merged)})"
+    own = {one.image.path.parent for one in listing.members()}
+    nested = sorted(folder.name for folder in folders if folder not in own)
+    if nested:
+        yield f"{len(nested)} class folders with images in sub-folders only, which are not told apart ({a_few(nested)})"

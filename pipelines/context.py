@@ -1,7 +1,7 @@
 """Where and how a run happens: everything about it that changes no result."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,3 +25,11 @@ class Context:
     notice: Callable[[str], None] = _silent
     estimated: Callable[[Any], None] = _silent
     status: Callable[[str, bool], None] = _silent
+    told: list[str] = field(default_factory=list, compare=False)
+
+    def tell(self, sentences: Iterable[str]) -> None:
+        """Gives notice of what people should know of their data, each sentence once a command; `told` keeps them."""
+        for sentence in sentences:
+            if sentence not in self.told:
+                self.told.append(sentence)
+                self.notice(sentence)

@@ -96,6 +96,7 @@ class Record(TypedDict):
     image_size: NotRequired[Count | None]
     seed: NotRequired[Count]
     class_names: NotRequired[list[str]]
+    notices: NotRequired[list[str]]
     chosen: NotRequired[Options]
     choice: NotRequired[Choice | None]
     curves: NotRequired[Curves]
@@ -191,6 +192,7 @@ class TrainedNetwork(Scored):
     best_epoch: Count
     training_rows: Count
     held_out_rows: Count
+    skipped: list[str]
     tta: str
     train_seconds: Seconds
     images_per_second: Rate
@@ -214,6 +216,7 @@ class Note(TypedDict):
     weights_file: str | None
     created: str
     file: FeatureName
+    notices: list[str]
 
 
 class Trial(TypedDict):

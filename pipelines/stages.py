@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipelines import cache
+from pipelines import cache, images
 from pipelines.context import Context
 from pipelines.frozen import features, fitting, origins, shots
 from pipelines.networks import processes, training
@@ -53,7 +53,8 @@ def _train(key: str, context: training.Inputs) -> TrainedNetwork:
 
 def extract(spec: ExtractSpec, context: Context) -> dict[str, Any]:
     """The record of the spec's feature file, computed or found; `cached` tells which, `path` where it lies."""
-    located = locate(spec, context.workspace)
+    located = locate(spec, context.workspace, progress=_reading(context))
+    context.tell(located.notices)
     key = resolve_extract(spec, located=located, device=context.device, workspace=context.workspace)
     record, cached = cache.ask(
         _extract,
@@ -62,7 +63,9 @@ def extract(spec: ExtractSpec, context: Context) -> dict[str, Any]:
         workspace=context.workspace,
         is_whole=lambda found: features.is_whole(found, context.workspace),
     )
-    origins.remember(context.workspace, record, weights=spec.weights)
+    said = images.notices(located, record["skipped"])
+    context.tell(said)
+    origins.remember(context.workspace, record, weights=spec.weights, notices=said)
     timing = record["timing"] or {}
     return {
         **record,
@@ -70,6 +73,7 @@ def extract(spec: ExtractSpec, context: Context) -> dict[str, Any]:
         "seconds": timing.get("seconds", 0.0),
         "images_per_second": timing.get("images_per_second", 0.0),
         "cached": cached or record["timing"] is None,
+        "notices": said,
     }
 
 
@@ -78,6 +82,7 @@ def fit_head(spec: HeadSpec, context: Context, *, features_path: Path) -> dict[s
     from extract.store import FeatureFile
 
     file = FeatureFile(features_path)
+    context.tell(origins.notices(context.workspace, file.content))
     key = resolve_head(spec, features=file.content)
     record, cached = cache.ask(
         _fit_head,
@@ -131,10 +136,13 @@ def kept_few_labels(
 
 def kept_features(spec: ExtractSpec, context: Context) -> dict[str, Any] | None:
     """The record of the spec's features where the cache has it; `whole` tells whether their file is still there."""
-    located = locate(spec, context.workspace)
+    located = locate(spec, context.workspace, progress=_reading(context))
     key = resolve_extract(spec, located=located, device=context.device, workspace=context.workspace)
     record = cache.find(_extract, key.text(), workspace=context.workspace, is_whole=lambda _: True)
-    return None if record is None else {**record, "whole": features.is_whole(record, context.workspace)}
+    if record is None:
+        return None
+    said = images.notices(located, record["skipped"])
+    return {**record, "whole": features.is_whole(record, context.workspace), "notices": said}
 
 
 def train(spec: NetworkSpec, context: Context, *, tensorboard: Path | None = None) -> dict[str, Any]:
@@ -157,6 +165,7 @@ def train(spec: NetworkSpec, context: Context, *, tensorboard: Path | None = Non
                 ),
                 work=lambda: training.compute(key, inputs),
             )
+            context.tell(images.notices(inputs.located, record.get("skipped", ())))
     return {**record, "path": str(place / "runs" / record["run"]), "cached": cached}
 
 
@@ -176,7 +185,8 @@ def network_inputs(
 ) -> tuple[NetworkKey, training.Inputs]:
     """The key of a spec here and now, and what training it needs beside that."""
     with processes.in_turn():
-        located = locate_images(spec, context.workspace)
+        located = locate_images(spec, context.workspace, progress=_reading(context))
+    context.tell(located.notices)
     key = resolve_network(
         spec,
         located=located,
@@ -187,6 +197,10 @@ def network_inputs(
     source = weights_source(str(spec.weights), context.workspace)
     heading = _heading(spec, context)
     return key, training.Inputs(located, source, context, heading, spec.speed(), tensorboard)
+
+
+def _reading(context: Context) -> Callable[[int, int], None]:
+    return lambda done, total: context.progress(done, total, "files")
 
 
 def _heading(spec: NetworkSpec, context: Context) -> Heading:

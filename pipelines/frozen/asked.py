@@ -14,7 +14,7 @@ from pipelines import stages
 from pipelines.context import Context
 from pipelines.frozen import features, fitting
 from pipelines.specs import ExtractSpec, HeadSpec
-from pipelines.specs.extraction import is_here
+from pipelines.specs.data import is_here
 from pipelines.specs.shots import resolve_shots
 
 
@@ -87,6 +87,7 @@ def kept(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer | No
         table = stages.kept_few_labels(asked.head, context, content=content, counts=asked.shots, draws=asked.draws)
     if any(one is None for one in records) or (table is None and asked.shots is not None):
         return None
+    context.tell(source["notices"])
     if not source["whole"]:
         context.notice(f"{source['file']} is gone; what was learned from it is kept")
     path, took = context.workspace / "features" / source["file"], (source["timing"] or {}).get("seconds", 0.0)

@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from extract.datasets import Located, load
+from extract.datasets import Located
 from extract.errors import DamagedFile, PipelineError
-from extract.folder import without_unreadable
-from extract.images import ImageSet, subset
+from extract.images import ImageSet
 from extract.layout import SCHEMA, spec_digest
-from pipelines import records
+from extract.unreadable import files, refused_together
+from pipelines import images, records
 from pipelines.context import Context
 from pipelines.shapes import Extracted, Timing
 from pipelines.specs import ExtractKey, ExtractSpec, Source, locate
 
+LONGEST_NAME = 80  # bytes of a data set's or a backbone's name in a file's name, which may have 255
 ROUNDING = 2  # raised when bfloat16 or float16 arithmetic must give other features (`extract.reduced`)
 
 
@@ -55,20 +56,24 @@ def _backbone(key: ExtractKey, source: Source) -> Any:
 
 
 def _images(key: ExtractKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]:
-    data, skipped = load(inputs.located), ()
-    for notice in data.notices:
-        inputs.context.notice(notice)
-    if key.on_bad_image == "skip":
-        data, skipped = without_unreadable(data)
-        if skipped:
-            inputs.context.notice(f"{len(skipped)} unreadable images are left out: {', '.join(skipped[:5])}")
-    return subset(data, train=key.subset, test=key.test_subset, seed=key.subset_seed or 0), skipped
+    data, skipped = images.chosen(
+        inputs.located,
+        on_bad_image=key.on_bad_image,
+        train=key.subset,
+        test=key.test_subset,
+        seed=key.subset_seed or 0,
+    )
+    inputs.context.tell(images.notices(inputs.located, skipped))
+    return data, skipped
 
 
 def training_labels(spec: ExtractSpec, workspace: Path) -> np.ndarray:
     """int64 [N]: labels of the training images that an extraction would read. Decodes none; bad ones count too."""
-    data = load(locate(spec, workspace))
-    return subset(data, train=spec.subset, test=spec.test_subset, seed=spec.seed).splits["train"].labels
+    found = locate(spec, workspace)
+    data, _ = images.chosen(
+        found, on_bad_image="error", train=spec.subset, test=spec.test_subset, seed=spec.seed, splits=("train",)
+    )
+    return data.splits["train"].labels
 
 
 def _extracted(
@@ -76,15 +81,15 @@ def _extracted(
 ) -> Extracted:
     from extract import extraction, store
 
-    spec = feature_spec(key, backbone=backbone)
+    spec = feature_spec(key, backbone=backbone, dataset=data.name)
     how = extraction.Computation(context.device, key.precision, key.views, key.storage, key.batch_size)
-    path = context.workspace / "features" / file_name(key, digest=spec_digest(spec))
+    path = _place(context.workspace / "features", spec)
     layout, reason = extraction.plan(data, backbone, spec=spec, how=how, skipped_ids=skipped)
-    with store.locked(path):
+    with store.locked(path), refused_together(*files(data)):
         timing, plain = None, None
         if not is_readable(path):
             context.notice(f"{path.name}: {layout.engine}, because {reason}")
-            plain = _lender(key, spec, layout=layout, folder=path.parent) if key.views == "flip" else None
+            plain = _lender(spec, layout=layout, folder=path.parent) if key.views == "flip" else None
             if plain is not None:
                 context.notice(f"the plain view is there already, in {plain.path.name}")
             timing = extraction.extract(
@@ -107,26 +112,26 @@ def _extracted(
     )
 
 
-def _lender(key: ExtractKey, spec: dict[str, Any], *, layout: Any, folder: Path) -> Any:
+def _lender(spec: dict[str, Any], *, layout: Any, folder: Path) -> Any:
     """The whole feature file of the same plain view, made by the same engine; None where there is none."""
     from extract.extraction import can_lend
     from extract.store import FeatureFile
 
-    path = folder / file_name(key, digest=spec_digest({**spec, "views": "plain"}))
+    path = _place(folder, {**spec, "views": "plain"})
     if not is_readable(path):
         return None
     file = FeatureFile(path)
     return file if can_lend(file, layout) else None
 
 
-def feature_spec(key: ExtractKey, *, backbone: Any) -> dict[str, Any]:
-    """What the features are, resolved to the last detail: the `spec` attribute of the file."""
+def feature_spec(key: ExtractKey, *, backbone: Any, dataset: str) -> dict[str, Any]:
+    """What the features are, resolved to the last detail: the `spec` attribute of the file. `dataset` is a name."""
     return {
         "schema": SCHEMA,
         "backbone": key.backbone,
         "weights": {"source": key.weights, "sha256": backbone.weights_sha256, "seed": key.weights_seed},
         "dataset": {
-            "name": key.dataset,
+            "name": dataset,
             "digest": key.dataset_digest,
             "subset": key.subset,
             "test_subset": key.test_subset,
@@ -144,13 +149,22 @@ def feature_spec(key: ExtractKey, *, backbone: Any) -> dict[str, Any]:
     }
 
 
-def file_name(key: ExtractKey, *, digest: str) -> str:
+def _place(folder: Path, spec: dict[str, Any]) -> Path:
+    """Where the features of `spec` are, whatever their data set was called when they were made, or else go."""
+    digest = spec_digest(spec)
+    made = sorted(folder.glob(f"*-{digest[:12]}.h5"))
+    return made[0] if made else folder / file_name(spec["dataset"]["name"], spec["backbone"], digest=digest)
+
+
+def file_name(dataset: str, backbone: str, *, digest: str) -> str:
     """`<dataset>-<backbone>-<first 12 of the digest>.h5`, with only letters, digits, dots and dashes."""
-    parts = [
-        "".join(one if one.isalnum() or one in "._" else "_" for one in part)[:80]
-        for part in (key.dataset, key.backbone)
-    ]
-    return f"{parts[0]}-{parts[1]}-{digest[:12]}.h5"
+    return f"{_plain(dataset)}-{_plain(backbone)}-{digest[:12]}.h5"
+
+
+def _plain(name: str) -> str:
+    """The start of `name` that fits into a file's name, which is counted in bytes, with _ for unusual letters."""
+    plain = "".join(letter if letter.isalnum() or letter in "._" else "_" for letter in name)
+    return plain.encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
 def is_readable(path: Path) -> bool:

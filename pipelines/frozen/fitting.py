@@ -203,6 +203,7 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
         "flops": source.flops + int(sum(2 * array.size for array in weights if array.ndim == 2)),
         "bytes": 4 * source.parameters + int(sum(array.nbytes for array in weights)),
         "images_per_second": source.images_per_second,
+        "notices": source.notices,
     }
     scored = records.images_digest(file.spec["dataset"]["digest"], fitted.ids)
     record["dataset"] = {**file.spec["dataset"], "test_images": scored}

@@ -5,8 +5,8 @@ leaves it in `extractions/<content>.json` of the workspace. A file that comes fr
 the size of its backbone is then counted anew, and the time that it took is not known.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,8 @@ class Origin:
     """`parameters` and `flops` (of one image, 2 per multiply-add) of the backbone; None for what is not known.
 
     `weights_file` is where weights of source "file" lay when they were used; `seconds` and
-    `images_per_second` are those of the extraction, `created` its end, as ISO 8601. `file` is the feature file's name.
+    `images_per_second` are those of the extraction, `created` its end, as ISO 8601. `file` is the feature file's name,
+    `notices` what people should know of how the data were read.
     """
 
     parameters: int
@@ -39,9 +40,10 @@ class Origin:
     weights_file: str | None = None
     created: str = ""
     file: str = ""
+    notices: list[str] = field(default_factory=list)
 
 
-def remember(workspace: Path, record: dict[str, Any], *, weights: str) -> None:
+def remember(workspace: Path, record: dict[str, Any], *, weights: str, notices: Sequence[str] = ()) -> None:
     """Notes the origin of the feature file that the extraction's `record` tells of; `weights` as the user gave them.
 
     A file that took its plain view from another one cost what both took.
@@ -56,6 +58,7 @@ def remember(workspace: Path, record: dict[str, Any], *, weights: str) -> None:
         weights_file=str(Path(weights).resolve()) if weights not in SOURCES and Path(weights).is_file() else None,
         created=before.created if before and record["timing"] is None else record["created"],
         file=record["file"],
+        notices=list(notices),
     )
     if known == before:
         return
@@ -85,6 +88,12 @@ def every(workspace: Path, *, notice: Notice) -> Iterator[Origin]:
             yield _read(path)
         except DamagedFile as error:
             notice(str(error))
+
+
+def notices(workspace: Path, content: str) -> list[str]:
+    """What people should know of how the data of the features with this `content` were read, where that was noted."""
+    noted = _noted(workspace, content)
+    return noted.notices if noted is not None else []
 
 
 def weights_file(workspace: Path, content: str) -> Path | None:

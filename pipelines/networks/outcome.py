@@ -32,9 +32,12 @@ class Result:
 
     `held_out` are (logits, labels) of the held-out images by `chosen`, None without. `logits` float32 [N, K],
     `labels` int64 [N] and `ids` are the test split's in file order, `averaged` its logits over several views. `headed`
-    are the heads that the trainings began with, in order; none where they began without.
+    are the heads that the trainings began with, in order; none where they began without. `dataset` is the data set's
+    name, `notices` what people should know of how it was read.
     """
 
+    dataset: str
+    notices: tuple[str, ...]
     how: Form
     chosen: Fitted
     final: Fitted
@@ -96,7 +99,7 @@ def keep(key: NetworkKey, result: Result, *, peak_memory_bytes: int | None, work
     return record
 
 
-def facts(key: NetworkKey, *, class_names: tuple[str, ...]) -> dict[str, Any]:
+def facts(key: NetworkKey, *, dataset: str, class_names: tuple[str, ...]) -> dict[str, Any]:
     """What is known of a run before it is run."""
     return {
         "mode": "scratch" if key.mode == "scratch" else "frozen" if key.mode == "frozen" else "finetuned",
@@ -105,7 +108,7 @@ def facts(key: NetworkKey, *, class_names: tuple[str, ...]) -> dict[str, Any]:
         "weights": "file" if key.weights == "run" else key.weights,
         "head": "logistic" if key.mode == "frozen" else None,
         "dataset": {
-            "name": key.dataset,
+            "name": dataset,
             "digest": key.dataset_digest,
             "subset": key.subset,
             "test_subset": key.test_subset,
@@ -136,6 +139,7 @@ def short(record: dict[str, Any]) -> TrainedNetwork:
         best_epoch=record["choice"]["best_epoch"],
         training_rows=record["choice"]["training_rows"],
         held_out_rows=record["choice"]["held_out_rows"],
+        skipped=record["choice"]["skipped"],
         **records.headline(record),
         tta=record["key"]["recipe_options"]["tta"],
         train_seconds=record["seconds"]["fit"],
@@ -152,7 +156,8 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
         "kind": "network",
         "name": name(key),
         "key": key.as_dict(),
-        **facts(key, class_names=result.how.class_names),
+        **facts(key, dataset=result.dataset, class_names=result.how.class_names),
+        "notices": list(result.notices),
         "image_size": size[0],
         "preprocessing": result.how.preprocessing.as_dict(),
         "chosen": {"recipe": key.recipe, **key.recipe_options, **result.how.architecture},

@@ -8,16 +8,16 @@ import numpy as np
 from torch import nn
 
 import heads
-from extract.datasets import load as load_images
 from extract.errors import InvalidInput
-from extract.folder import without_unreadable
-from extract.images import ImageSet, subset
+from extract.images import ImageSet
 from extract.runtime import Stopwatch
+from extract.unreadable import files, refused_together
 from finetune import ranges
 from finetune.batches import Images
 from finetune.history import History
 from finetune.recipes import Recipe
 from finetune.train import Fitted, fit
+from pipelines import images
 from pipelines.networks import answering, pixels, starts
 from pipelines.networks.heading import Headed
 from pipelines.networks.inputs import Inputs
@@ -33,9 +33,10 @@ def prepared(key: NetworkKey, inputs: Inputs) -> "Run":
     how = starts.form(key, data, source=inputs.source)
     start = starts.network(key, how, source=inputs.source)  # what cannot be built is refused before anything is decoded
     context = inputs.context
-    loaded = pixels.load(
-        data, how.preprocessing, progress=lambda done, total: context.progress(done, total, "images decoded")
-    )
+    with refused_together(*files(data)):
+        loaded = pixels.load(
+            data, how.preprocessing, progress=lambda done, total: context.progress(done, total, "images decoded")
+        )
     train, _ = heads.held_out(loaded.splits["train"].labels, key.validation, seed=key.seed)
     how = how.measured(pixels.take(loaded.splits["train"], train))
     recipe = Recipe(**{**key.recipe_options, **inputs.speed})
@@ -57,14 +58,11 @@ def prepared(key: NetworkKey, inputs: Inputs) -> "Run":
 
 
 def _data(key: NetworkKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]:
-    data, skipped = load_images(inputs.located), ()
-    for notice in data.notices:
-        inputs.context.notice(notice)
-    if key.on_bad_image == "skip":
-        data, skipped = without_unreadable(data)
-        if skipped:
-            inputs.context.notice(f"{len(skipped)} unreadable images are left out: {', '.join(skipped[:5])}")
-    return subset(data, train=key.subset, test=key.test_subset, seed=key.seed), skipped
+    data, skipped = images.chosen(
+        inputs.located, on_bad_image=key.on_bad_image, train=key.subset, test=key.test_subset, seed=key.seed
+    )
+    inputs.context.tell(images.notices(inputs.located, skipped))
+    return data, skipped
 
 
 class Run:
@@ -103,7 +101,10 @@ class Run:
         watch = Stopwatch(self.context.device)
         test = self.loaded.splits["test"]
         averaged = self.recipe.tta != "none"
+        located = self.inputs.located
         return Result(
+            dataset=located.name,
+            notices=tuple(images.notices(located, self.skipped)),
             how=self.how,
             chosen=chosen,
             final=final,

@@ -30,7 +30,7 @@ def compute(key: NetworkKey, inputs: Inputs) -> TrainedNetwork | None:
         raise
     except Exception as error:
         if processes.rank() == 0:
-            _keep_failure(key, error, workspace=workspace)
+            _keep_failure(key, error, inputs=inputs)
         raise
     if processes.rank():
         return None
@@ -39,17 +39,17 @@ def compute(key: NetworkKey, inputs: Inputs) -> TrainedNetwork | None:
     return outcome.short(record)
 
 
-def _keep_failure(key: NetworkKey, error: Exception, *, workspace: Path) -> None:
+def _keep_failure(key: NetworkKey, error: Exception, *, inputs: Inputs) -> None:
     from pipelines.networks import outcome
 
     records.failed(
-        workspace,
+        inputs.context.workspace,
         run=key.run(),
         kind="network",
         name=outcome.name(key),
         key=key.as_dict(),
         error=str(error) or type(error).__name__,
-        facts=outcome.facts(key, class_names=()),
+        facts=outcome.facts(key, dataset=inputs.located.name, class_names=()),
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from extract.errors import DamagedFile, InvalidInput
+from extract.unreadable import refused_together, unreadable
 from pipelines import records
 from pipelines.context import Context
 from pipelines.predict import pictures
@@ -60,10 +61,14 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What became of the images: those that were classified, in order, and those that could not be read."""
+    """What became of the images: those that were classified, in order, and those that could not be read.
+
+    `notices` are on what was passed over in folders.
+    """
 
     images: tuple[Prediction, ...]
     skipped: tuple[Path, ...]
+    notices: tuple[str, ...] = ()
 
 
 def classifier(
@@ -94,18 +99,20 @@ def predict(
     """
     if top < 1:
         raise InvalidInput(f"top must be at least 1; got {top}.")
-    paths, skipped = pictures.listed(places), ()
-    if on_bad_image == "skip":
-        paths, skipped = pictures.readable(paths)
-    if not paths:
-        return Predictions((), skipped)
-    found = probabilities(one, one.logits(paths), calibrated=calibrated)
-    order = np.argsort(-found, axis=1, kind="stable")[:, : min(top, len(one.class_names))]
+    with pictures.listed(places) as found:
+        bad = unreadable(found.paths) if on_bad_image == "skip" else {}
+        kept = [row for row, path in enumerate(found.paths) if path not in bad]
+        paths = tuple(found.paths[row] for row in kept)
+        with refused_together(paths):
+            logits = one.logits(paths) if paths else np.empty((0, len(one.class_names)), np.float32)
+    shares = probabilities(one, logits, calibrated=calibrated)
+    order = np.argsort(-shares, axis=1, kind="stable")[:, : min(top, len(one.class_names))]
     images = tuple(
-        Prediction(path, tuple((one.class_names[column], float(row[column])) for column in columns))
-        for path, row, columns in zip(paths, found, order, strict=True)
+        Prediction(found.names[row], tuple((one.class_names[column], float(share[column])) for column in columns))
+        for row, share, columns in zip(kept, shares, order, strict=True)
     )
-    return Predictions(images, skipped)
+    skipped = tuple(name for path, name in zip(found.paths, found.names, strict=True) if path in bad)
+    return Predictions(images, skipped, found.notices)
 
 
 def probabilities(one: Classifier, logits: np.ndarray, *, calibrated: bool) -> np.ndarray:

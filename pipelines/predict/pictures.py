@@ -6,7 +6,12 @@ same bits; any other takes Pillow's way.
 """
 
 import hashlib
+import os
+import shutil
+import stat
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +23,7 @@ from extract import cifar, digits
 from extract.decoding import UnreadableImage, decode
 from extract.errors import InvalidInput
 from extract.images import Files, Pixels
-from extract.listing import SUFFIXES, is_hidden
+from extract.walk import SUFFIXES, Walker, printable
 
 
 @dataclass(frozen=True)
@@ -29,38 +34,72 @@ class Group:
     images: Pixels | Files
 
 
-def listed(places: Sequence[Path]) -> tuple[Path, ...]:
+@dataclass(frozen=True)
+class Listed:
+    """Image files: `paths` to read, `names` as they were given, `notices` on what was passed over in folders."""
+
+    paths: tuple[Path, ...]
+    names: tuple[Path, ...]
+    notices: tuple[str, ...]
+
+
+@contextmanager
+def listed(places: Sequence[Path]) -> Iterator[Listed]:
     """The files that `places` name: each file as given, and every image below each folder, sorted.
 
-    Raises `InvalidInput` for a place that is not there and for a folder without images.
+    What comes through a pipe of this process (/dev/stdin) is kept in a file while the body runs. Raises `InvalidInput`
+    for a place that is not there, for a folder without images, and for what is no file.
     """
-    found: list[Path] = []
-    for place in places:
-        if place.is_dir():
-            inside = sorted(path for path in place.rglob("*") if _is_image(path, place))
-            if not inside:
-                raise InvalidInput(
-                    f"folder must hold images ({', '.join(sorted(SUFFIXES))}); got {str(place)!r}, which has none."
-                )
-            found += inside
-        elif place.exists():
-            found.append(place)
-        else:
-            raise InvalidInput(f"image must exist; got {str(place)!r}. Check the path.")
-    return tuple(found)
-
-
-def readable(paths: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    """(those of `paths` that can be decoded, those that cannot)."""
-    good, bad = [], []
-    for path in paths:
+    pairs: list[tuple[Path, Path]] = []
+    notices: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="transfer-bench-") as scratch:
+        for place in places:
+            if os.path.isdir(place):
+                found, said = _below(place)
+                pairs += [(path, path) for path in found]
+                notices += said
+            else:
+                pairs.append((_at_hand(place, Path(scratch), number=len(pairs)), place))
         try:
-            decode(path)
-        except UnreadableImage:
-            bad.append(path)
-        else:
-            good.append(path)
-    return tuple(good), tuple(bad)
+            yield Listed(tuple(path for path, _ in pairs), tuple(name for _, name in pairs), tuple(notices))
+        except UnreadableImage as error:  # by the name that was given
+            raise UnreadableImage(dict(pairs).get(error.path, error.path), error.reason) from error
+
+
+def _below(place: Path) -> tuple[list[Path], list[str]]:
+    """(the images below a folder, what should be said of it)."""
+    walker = Walker(place)
+    found = [image.path for images in walker.below([place]).values() for image in images]
+    passed = walker.passed.sentence()
+    if not found:
+        raise InvalidInput(
+            f"folder must hold images ({', '.join(sorted(SUFFIXES))}); got {str(place)!r}, which has none"
+            f"{f' ({passed})' if passed else ''}."
+        )
+    return found, [f"{printable(place)}: {passed}"] if passed else []
+
+
+def _at_hand(place: Path, scratch: Path, *, number: int) -> Path:
+    """A file that can be read more than once with what `place` holds: itself, or a copy of what a pipe gives."""
+    try:
+        mode = os.stat(place).st_mode
+        if stat.S_ISREG(mode):
+            return place
+        if stat.S_ISFIFO(mode) and _is_own(place):
+            copy = scratch / str(number)
+            with place.open("rb") as source, copy.open("wb") as target:
+                shutil.copyfileobj(source, target)
+            return copy
+    except OSError as error:
+        raise InvalidInput(f"image must exist; got {str(place)!r} ({error.strerror}). Check the path.") from error
+    raise InvalidInput(
+        f"image must be a file; got {str(place)!r}, which is a pipe, a device or a socket. Save the image to a file."
+    )
+
+
+def _is_own(place: Path) -> bool:
+    """Whether a pipe is one that this process was started with: others may have nobody who writes."""
+    return os.path.abspath(place).startswith(("/dev/stdin", "/dev/fd/", "/proc/self/fd/"))
 
 
 def native_size(dataset: dict[str, Any]) -> tuple[int, int] | None:
@@ -90,11 +129,6 @@ def groups(paths: Sequence[Path], *, native: tuple[int, int] | None) -> Iterator
     if not is_native.all():
         rows = np.flatnonzero(~is_native)
         yield Group(rows, Files(tuple(paths[int(row)] for row in rows)))
-
-
-def _is_image(path: Path, root: Path) -> bool:
-    hidden = any(is_hidden(part) for part in path.relative_to(root).parts)
-    return path.suffix.lower() in SUFFIXES and path.is_file() and not hidden
 
 
 def _size(path: Path) -> tuple[int, int] | None:

@@ -1,19 +1,18 @@
 """One trial of a network: trained as the train stage does on what is not held out, judged there. No test images."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from torch import nn
 
 import heads
 from extract import datasets
-from extract.folder import without_unreadable
-from extract.images import ImageSet, subset
+from extract.unreadable import files, refused_together
 from finetune import checkpoint, history
 from finetune.batches import Images
 from finetune.recipes import Recipe
 from finetune.train import Interrupted, Moment, fit
-from pipelines import stages
+from pipelines import images, stages
 from pipelines.context import Context
 from pipelines.networks import answering, pixels, starts, watching
 from pipelines.networks.inputs import Inputs
@@ -43,11 +42,14 @@ class Training:
     """Trainings on the training split of one data set, which is read once. `spec` says which part of it."""
 
     def __init__(self, located: datasets.Located, spec: NetworkSpec) -> None:
-        images = datasets.load(located)
-        images = replace(images, splits={"train": images.splits["train"]})
-        if spec.on_bad_image == "skip":
-            images, _ = without_unreadable(images)
-        self._images: ImageSet = subset(images, train=spec.subset, test=None, seed=spec.seed)
+        self._images, _ = images.chosen(
+            located,
+            on_bad_image=spec.on_bad_image,
+            train=spec.subset,
+            test=None,
+            seed=spec.seed,
+            splits=("train",),
+        )
         self._loaded: dict[object, pixels.Loaded] = {}
 
     @property
@@ -101,13 +103,14 @@ class Training:
         wanted = how.preprocessing
         size = (wanted.image_size, wanted.interpolation, wanted.crop_fraction, wanted.crop_mode)
         if size not in self._loaded:
-            self._loaded = {
-                size: pixels.load(
-                    self._images,
-                    wanted,
-                    progress=lambda done, total: context.progress(done, total, "images decoded"),
-                )
-            }
+            with refused_together(*files(self._images)):
+                self._loaded = {
+                    size: pixels.load(
+                        self._images,
+                        wanted,
+                        progress=lambda done, total: context.progress(done, total, "images decoded"),
+                    )
+                }
         return self._loaded[size]
 
 

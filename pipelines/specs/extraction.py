@@ -9,11 +9,12 @@ from extract.errors import InvalidInput
 from extract.layout import canonical_json
 from extract.machine import package_versions
 from extract.runtime import PRECISIONS, automatic_batch_size, resolve_precision
+from pipelines.specs import data
 from pipelines.specs.known import dataset_name
 from pipelines.specs.own import own_run
 from pipelines.specs.values import at_least_one, checked_seed, one_of
 
-EXTRACT_VERSION = 3  # raised when the same key must give other features
+EXTRACT_VERSION = 4  # raised when the same key must give other features
 VIEWS = ("plain", "flip")
 STORAGES = ("float16", "float32")
 POOLS = ("network", "avg", "max", "avgmax")
@@ -81,7 +82,8 @@ class ExtractSpec:
 class ExtractKey:
     """An `ExtractSpec` resolved on this machine: primitives and digests of its inputs only.
 
-    `seed` is None where nothing is drawn. `timm` is in it because preprocessing and hub weights are timm's.
+    Data are known by their digest alone: a folder may be renamed. `seed` is None where nothing is drawn. `timm` is in
+    it because preprocessing and hub weights are timm's.
     """
 
     stage_version: int
@@ -90,7 +92,6 @@ class ExtractKey:
     weights: str
     weights_file_sha256: str | None
     weights_seed: int | None
-    dataset: str
     dataset_digest: str
     subset: int | None
     test_subset: int | None
@@ -128,7 +129,6 @@ def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str
         weights=f"run:{run['run']}" if run else known,
         weights_file_sha256=sha256,
         weights_seed=spec.seed if spec.weights == "untrained" else None,
-        dataset=located.name,
         dataset_digest=located.digest,
         subset=spec.subset,
         test_subset=spec.test_subset,
@@ -144,17 +144,13 @@ def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str
     )
 
 
-def locate(spec: ExtractSpec, workspace: Path) -> datasets.Located:
-    """Where the spec's data set is; CIFAR is downloaded into the workspace's `data/` when it is nowhere."""
-    data_dir = None if spec.data_dir is None else Path(spec.data_dir)
-    if not is_here(spec, workspace) and own_run(spec.weights, workspace) is None:
-        from extract import backbones
+def locate(spec: ExtractSpec, workspace: Path, *, progress: data.Progress = data.silent) -> datasets.Located:
+    """Where the spec's data set is, as `data.located` finds it; an unknown backbone is refused before a download."""
 
-        backbones.check_name(spec.backbone)  # before a download, not after it
-    return datasets.locate(spec.dataset, data_dir, download_dir=workspace / "data")
+    def check_name() -> None:
+        if own_run(spec.weights, workspace) is None:
+            from extract import backbones
 
+            backbones.check_name(spec.backbone)
 
-def is_here(spec: ExtractSpec, workspace: Path) -> bool:
-    """Whether the spec's data set can be located without a download."""
-    data_dir = None if spec.data_dir is None else Path(spec.data_dir)
-    return datasets.is_here(spec.dataset, data_dir, download_dir=workspace / "data")
+    return data.located(spec, workspace, progress=progress, before_download=check_name)

@@ -14,12 +14,13 @@ from extract.machine import package_versions
 from extract.runtime import resolve_precision
 from finetune.options import Options
 from finetune.recipes import MADE_FOR, RECIPES, SPEED_ONLY, Recipe, overridden
+from pipelines.specs import data
 from pipelines.specs.head import HeadSpec
 from pipelines.specs.known import dataset_name
 from pipelines.specs.own import own_run
 from pipelines.specs.values import at_least_one, checked_seed, one_of
 
-NETWORK_VERSION = 2  # raised when the same key must give another network
+NETWORK_VERSION = 3  # raised when the same key must give another network
 MODES = ("scratch", "full", "head-first", "partial:K", "frozen")
 SCRATCH_RECIPE, FINETUNE_RECIPE = "short", "gentle"
 USUAL_NETWORK = "resnet18"
@@ -160,6 +161,7 @@ FROZEN_HAS = ("tta", "precision", "compile")  # the options of a recipe that mea
 class NetworkKey:
     """A `NetworkSpec` resolved on this machine: primitives and digests of its inputs only.
 
+    Data are known by their digest alone: a folder may be renamed.
     `recipe_options` are all options of the recipe but those that change only speed, the precision resolved.
     `weights` is "run" for an own run, which `weights_run` names. `timm` is in it because architectures,
     preprocessing and hub weights are timm's, `processes` because each draws its own dropout, and normalises by its
@@ -174,7 +176,6 @@ class NetworkKey:
     weights: str
     weights_sha256: str | None
     weights_run: str | None
-    dataset: str
     dataset_digest: str
     subset: int | None
     test_subset: int | None
@@ -237,7 +238,6 @@ def resolve_network(
         weights="run" if run else given if given in (*weights.SOURCES, "none") else "file",
         weights_sha256=digest,
         weights_run=run["run"] if run else None,
-        dataset=located.name,
         dataset_digest=located.digest,
         subset=spec.subset,
         test_subset=spec.test_subset,
@@ -260,11 +260,12 @@ def _precision(mode: str, given: str, *, device: str) -> str:
     return "float32" if mode == "frozen" and given == "auto" else resolve_precision(given, device)
 
 
-def locate_images(spec: NetworkSpec, workspace: Path) -> datasets.Located:
-    """Where the spec's data set is; CIFAR is downloaded into the workspace's `data/` when it is nowhere."""
-    data_dir = None if spec.data_dir is None else Path(spec.data_dir)
-    if not datasets.is_here(spec.dataset, data_dir, download_dir=workspace / "data"):
+def locate_images(spec: NetworkSpec, workspace: Path, *, progress: data.Progress = data.silent) -> datasets.Located:
+    """Where the spec's data set is, as `data.located` finds it; an unknown network is refused before a download."""
+
+    def check_name() -> None:
         from finetune import networks
 
-        networks.check_name(spec.network)  # before a download, not after it
-    return datasets.locate(spec.dataset, data_dir, download_dir=workspace / "data")
+        networks.check_name(spec.network)
+
+    return data.located(spec, workspace, progress=progress, before_download=check_name)

@@ -1,0 +1,85 @@
+"""Images that cannot be decoded: left out where that is asked for, else refused together and by name."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from extract.decoding import UnreadableImage, decode
+from extract.errors import InvalidInput
+from extract.images import Files, ImageSet, Split
+from extract.machine import core_count
+
+NAMES_SHOWN = 100
+
+
+def unreadable(paths: Sequence[Path]) -> dict[Path, UnreadableImage]:
+    """Those of `paths` that cannot be decoded, in order, each with its error. Decodes all of them."""
+    with ThreadPoolExecutor(core_count()) as pool:
+        errors = list(pool.map(_error, paths))
+    return {path: error for path, error in zip(paths, errors, strict=True) if error is not None}
+
+
+def without_unreadable(images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
+    """(the data set without the images that cannot be decoded, the ids of those).
+
+    Raises `InvalidInput` where a class would be left without images in a split.
+    """
+    splits, skipped = {}, []
+    for name, split in images.splits.items():
+        if not isinstance(split.images, Files):
+            splits[name] = split
+            continue
+        bad = unreadable(split.images.paths)
+        is_bad = np.fromiter((path in bad for path in split.images.paths), bool, len(split))
+        skipped += [split.ids[row] for row in np.flatnonzero(is_bad)]
+        splits[name] = split.take(np.flatnonzero(~is_bad))
+        _require_classes(split, splits[name], name=name, class_names=images.class_names)
+    return replace(images, splits=splits), tuple(skipped)
+
+
+@contextmanager
+def refused_together(*groups: Sequence[Path]) -> Iterator[None]:
+    """Inside it the first unreadable image of `groups` is refused together with all others that are unreadable."""
+    try:
+        yield
+    except UnreadableImage as first:
+        errors = unreadable([path for paths in groups for path in paths])
+        if len(errors) > 1:
+            raise several(errors) from first
+        raise
+
+
+def several(errors: dict[Path, UnreadableImage]) -> InvalidInput:
+    """One error for many unreadable images."""
+    shown = [f"{str(path)!r} ({error.reason})" for path, error in list(errors.items())[:NAMES_SHOWN]]
+    more = f" and {len(errors) - len(shown)} more" if len(errors) > len(shown) else ""
+    return InvalidInput(
+        f"images must be readable; got {len(errors)} that are not: {', '.join(shown)}{more}. "
+        "Mend or remove them, or leave such files out with --on-bad-image skip."
+    )
+
+
+def files(images: ImageSet) -> list[tuple[Path, ...]]:
+    """The paths of each split whose images are files."""
+    return [split.images.paths for split in images.splits.values() if isinstance(split.images, Files)]
+
+
+def _error(path: Path) -> UnreadableImage | None:
+    try:
+        decode(path)
+    except UnreadableImage as error:
+        return error
+    return None
+
+
+def _require_classes(whole: Split, kept: Split, *, name: str, class_names: tuple[str, ...]) -> None:
+    lost = sorted(set(whole.labels.tolist()) - set(kept.labels.tolist()))
+    if lost:
+        raise InvalidInput(
+            f"every class must keep a readable image in the {name} split; got none of {class_names[lost[0]]!r}. "
+            "Mend its images, or remove its folder."
+        )

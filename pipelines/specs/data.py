@@ -1,0 +1,62 @@
+"""The data set that a spec names: found, read, and refused before anything is paid for. Imports no torch."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from extract import datasets
+from pipelines import places
+
+Progress = Callable[[int, int], None]
+
+
+class DataSpec(Protocol):
+    """What a spec says of its data."""
+
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def data_dir(self) -> str | None: ...
+    @property
+    def on_bad_image(self) -> str: ...
+
+
+def silent(*_: object) -> None:
+    """Takes anything and says nothing."""
+
+
+def located(
+    spec: DataSpec, workspace: Path, *, progress: Progress = silent, before_download: Callable[[], object] = silent
+) -> datasets.Located:
+    """Where the spec's data set is; CIFAR is downloaded into the workspace's `data/` when it is nowhere.
+
+    What a folder's files hold is remembered by the workspace; `progress(done, total)` counts those that are read.
+    Empty files are refused here unless bad images are to be skipped.
+    """
+    if not is_here(spec, workspace):
+        before_download()
+    root = datasets.root_of(spec.dataset)
+    known = None if root is None else places.contents(workspace, root)
+    found = datasets.locate(
+        spec.dataset, _data_dir(spec), download_dir=workspace / "data", contents=known, progress=progress
+    )
+    if root is not None:
+        places.remember(workspace, root, digest=found.digest)
+    if found.folder is not None and spec.on_bad_image == "error":
+        found.folder.must_have_no_empty_file()
+    return found
+
+
+def is_here(spec: DataSpec, workspace: Path) -> bool:
+    """Whether the spec's data set can be located without a download."""
+    return datasets.is_here(spec.dataset, _data_dir(spec), download_dir=workspace / "data")
+
+
+def home(path: str) -> str:
+    """`path` with a leading ~ as the user's folder, as a shell writes it."""
+    return os.path.expanduser(path)
+
+
+def _data_dir(spec: DataSpec) -> Path | None:
+    return None if spec.data_dir is None else Path(spec.data_dir)
