@@ -21,11 +21,13 @@ SILENT_SECONDS = 1.0  # what is read in less time needs no progress
 class Contents:
     """sha256 digests of files by their path below a root, each with the stamp that the file had: `known`.
 
+    `has_changed` says that `known` is no longer what it was when somebody set that to False.
     A file whose content changes while size, times and inode stay what they were is taken for unchanged; the time of
     the last change of a file's status (ctime) cannot be set back by ordinary means.
     """
 
     known: dict[str, tuple[Stamp, str]] = field(default_factory=dict)
+    has_changed: bool = False
 
     def digests(self, images: Sequence[Image], *, progress: Progress) -> list[bytes]:
         """The digest of each image's content. Afterwards `known` holds these images and no others."""
@@ -38,12 +40,13 @@ class Contents:
                 if time.monotonic() - begun > SILENT_SECONDS:
                     progress(done, len(new))
         digests = [found[image.path] if image.path in found else self._remembered(image) or b"" for image in images]
-        now = time.time_ns()
+        before, now = self.known, time.time_ns()
         self.known = {
             "/".join(image.parts): (image.stamp, digest.hex())
             for image, digest in zip(images, digests, strict=True)
             if digest != UNREADABLE and now - max(image.stamp[1:3]) > SETTLED_NS
         }
+        self.has_changed |= self.known != before
         return digests
 
     def _remembered(self, image: Image) -> bytes | None:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from extract.contents import Contents
+from extract.disk import write_file
+from extract.errors import StorageError
 from extract.layout import canonical_json
-from pipelines import records
 
 FOLDER = "contents"
-_KEPT: dict[Path, str] = {}  # the sha256 of what stands in a file, as this process last read or wrote it
 _READ: dict[str, Contents] = {}  # by this process, by root: the first command in a workspace asks before it is there
 
 
@@ -33,16 +33,16 @@ def contents(workspace: Path, root: Path) -> Contents:
 
 def remember(workspace: Path, root: Path, *, digest: str) -> None:
     """Keeps what is known of `root`, whose data set has this `digest`, where there is a workspace to keep it in."""
-    real = os.path.realpath(root)
-    files = {name: [list(stamp), one] for name, (stamp, one) in contents(workspace, root).known.items()}
-    values = {"root": real, "digest": digest, "files": files}
-    path, own = _path(workspace, real), _digest(values)
-    if not (workspace / "features").is_dir() or (_KEPT.get(path) == own and path.exists()):
+    real, known = os.path.realpath(root), contents(workspace, root)
+    path = _path(workspace, real)
+    if not (workspace / "features").is_dir() or (path.exists() and not known.has_changed):
         return
-    with contextlib.suppress(OSError):  # a workspace that cannot be written can still be read; the next one reads again
+    files = {name: [list(stamp), one] for name, (stamp, one) in known.known.items()}
+    values = {"root": real, "digest": digest, "files": files}
+    with contextlib.suppress(OSError, StorageError):  # the next command reads the folder again
         path.parent.mkdir(exist_ok=True)
-        records.write_file(path, json.dumps({**values, "sha256": own}).encode())
-        _KEPT[path] = own
+        write_file(path, json.dumps({**values, "sha256": _digest(values)}).encode())
+        known.has_changed = False
 
 
 def roots(workspace: Path, digest: str) -> list[Path]:
@@ -68,10 +68,7 @@ def _noted(path: Path) -> dict[str, Any] | None:
         digest = values.pop("sha256")
     except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return None
-    if digest != _digest(values):
-        return None
-    _KEPT[path] = digest
-    return values
+    return values if digest == _digest(values) else None
 
 
 def _digest(values: dict[str, Any]) -> str:

@@ -235,8 +235,8 @@ def test_jobs_are_small_and_hold_primitives_only():
 
 def test_a_plan_digests_each_data_set_once_and_the_next_plan_again(tmp_path, photo_folder, monkeypatch):
     digested = []
-    real = datasets.folder.fingerprint
-    monkeypatch.setattr(datasets.folder, "fingerprint", lambda root: digested.append(root) or real(root))
+    real = datasets.folder.read
+    monkeypatch.setattr(datasets.folder, "read", lambda root, **more: digested.append(root) or real(root, **more))
     found = reading.parse(f"jobs:\n  - {{command: fit-head, dataset: {photo_folder}, image-size: [16, 32, 64]}}\n").jobs
     for count in (1, 2):
         plan.plan(found, Context(tmp_path))
