@@ -5,7 +5,8 @@ import errno
 import os
 import time
 import warnings
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from extract.disk import FORBIDDEN, disk_errors
@@ -107,6 +108,45 @@ class Lock:
                 raise
             _say_once(self.path)
         return True
+
+
+def keep_while(owner: object, path: Path) -> bool:
+    """Whether the file at `path` is there; if so, `unkept` denies it as long as `owner` lives, here or elsewhere."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError:
+        return False
+    weakref.finalize(owner, os.close, descriptor)
+    while not _is_locked(descriptor, shared=True):  # by who is just about to remove it
+        time.sleep(POLL_SECONDS)
+    return path.exists() and os.path.samestat(os.stat(path), os.fstat(descriptor))
+
+
+@contextlib.contextmanager
+def unkept(path: Path) -> Iterator[bool]:
+    """Whether nobody keeps the file at `path` (see `keep_while`), and nobody begins to while the body runs."""
+    way = os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY  # NFS wants it open for writing
+    try:
+        descriptor = os.open(path, way | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError:
+        yield True
+        return
+    try:
+        yield _is_locked(descriptor, shared=False)
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked(descriptor: int, *, shared: bool) -> bool:
+    """Whether it is locked now; on a file system without locks it counts as that."""
+    try:
+        _lock(descriptor, shared=shared)
+    except OSError as error:
+        if error.errno in HELD:
+            return False
+        if error.errno not in LACKING:
+            raise
+    return True
 
 
 def _lock(descriptor: int, *, shared: bool) -> None:

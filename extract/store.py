@@ -6,7 +6,6 @@ One HDF5 file: attributes (`layout.Layout.header`, `schema`, `complete`, `conten
 rows, so whatever a killed writer left behind is either whole or computed again.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from extract import seal
+from extract import seal, structure
 from extract.disk import disk_errors, reserve, sync
 from extract.errors import InvalidInput
 from extract.layout import (
@@ -28,9 +27,8 @@ from extract.layout import (
     content_digest,
     encoded_ids,
 )
-from extract.locks import Lock
+from extract.locks import Lock, keep_while
 
-HEADER = ("spec", "digest", "versions", "class_names", "skipped_ids", "engine")
 Opened = Any  # h5py.File: its own types make every item a union of all that a file may hold
 LIBRARY_VERSIONS = ("v108", "v108")  # checksummed headers; no "file is open" mark that a killed writer would leave
 
@@ -116,6 +114,8 @@ class FeatureWriter:
         if found is None or seal.broken(self._partial, found):
             return False  # a partial file whose structure is not as it was made is made anew
         with h5py.File(self._partial, "r") as file:
+            if any(structure.faults(file, byte_count=found.file_bytes)):
+                return False
             fits = self._matches(file)
             # Killed while the system still wrote it: as it is, or anew. Changing what is complete would move its bytes.
             self._lacks_only_its_name = fits and found.complete and self._has_every_block(file)
@@ -174,6 +174,8 @@ class FeatureWriter:
 class FeatureFile:
     """A complete feature file, checked on opening except for its blocks, which are checked as they are read.
 
+    As long as it is there, `pipeline cache trim` leaves its file where it is.
+
     Raises `InvalidInput` when there is no file and `DamagedFile`, saying what is wrong, when it is foreign,
     truncated, incomplete, altered or of another schema.
     """
@@ -182,17 +184,29 @@ class FeatureFile:
         self.path = path
         if not path.is_file():
             raise InvalidInput(f"feature file must exist; got {str(path)!r}. `pipeline extract` makes one.")
+        if not keep_while(self, path):
+            raise InvalidInput(
+                f"feature file must exist; got {str(path)!r}, just removed. `pipeline extract` makes it."
+            )
         seal.check(path, schema=SCHEMA)
+        try:
+            self._open()
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            what = str(error) if type(error) is ValueError else f"it cannot be read ({type(error).__name__})"
+            raise seal.damaged(path, what) from error
+
+    def _open(self) -> None:
         with self._opened() as file:
-            self.spec: dict[str, Any] = json.loads(file.attrs["spec"])
-            self.digest: str = file.attrs["digest"]
-            self.content: str = file.attrs["content"]
-            self.versions: dict[str, str] = json.loads(file.attrs["versions"])
-            self.class_names: tuple[str, ...] = tuple(json.loads(file.attrs["class_names"]))
-            self.skipped_ids: tuple[str, ...] = tuple(json.loads(file.attrs["skipped_ids"]))
-            self.engine: str = file.attrs["engine"]
+            header = structure.header(file, byte_count=self.path.stat().st_size)
             self.shapes: dict[str, tuple[int, int, int]] = {name: file[name]["features"].shape for name in file}
             self.storage: str = str(next(iter(file.values()))["features"].dtype)
+        self.spec: dict[str, Any] = header["spec"]
+        self.digest: str = header["digest"]
+        self.content: str = header["content"]
+        self.versions: dict[str, str] = header["versions"]
+        self.class_names: tuple[str, ...] = tuple(header["class_names"])
+        self.skipped_ids: tuple[str, ...] = tuple(header["skipped_ids"])
+        self.engine: str = header["engine"]
 
     @property
     def row_count(self) -> int:
@@ -215,7 +229,10 @@ class FeatureFile:
             for (start, stop), checksum in zip(ranges, group["checksums"][:], strict=True):
                 if block_checksum(features[:, start:stop]) != checksum:
                     raise seal.damaged(self.path, f"rows {start} to {stop - 1} of {split} do not match their checksum")
-            ids = tuple(one.decode() for one in group["ids"][:].tolist())
+            try:
+                ids = tuple(one.decode() for one in group["ids"][:].tolist())
+            except UnicodeDecodeError as error:
+                raise seal.damaged(self.path, f"ids of {split} are no text") from error
             return SplitFeatures(features, group["labels"][:], ids)
 
     def block(self, split: str, start: int, stop: int) -> np.ndarray:
@@ -246,7 +263,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _header(file: Opened) -> dict[str, str]:
-    return {key: _text(file, key) for key in HEADER}
+    return {key: _text(file, key) for key in structure.TEXTS}
 
 
 def _text(file: Opened, key: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from extract.disk import TEMPORARY
 from extract.errors import InvalidInput
-from extract.locks import Lock
+from extract.locks import Lock, unkept
 from pipelines import records
 from pipelines.shapes import FEATURE_NAME
 
@@ -146,7 +146,17 @@ def _is_done(workspace: Path, checkpoint: Path) -> bool:
 
 @contextlib.contextmanager
 def _held(kept: Kept) -> Iterator[bool]:
-    """Whether nobody works on a file, and keeps it so: its lock is held while the body runs."""
+    """Whether nobody works on a file or reads it, and keeps it so: its lock is held while the body runs."""
+    if kept.kind == FEATURES:
+        with unkept(kept.path) as is_free, _unlocked(kept) as nobody_writes:
+            yield is_free and nobody_writes
+    else:
+        with _unlocked(kept) as nobody_writes:
+            yield nobody_writes
+
+
+@contextlib.contextmanager
+def _unlocked(kept: Kept) -> Iterator[bool]:
     lock_path, quiet = _lock_of(kept), kept.age_seconds > QUIET_SECONDS
     if not lock_path.exists():
         yield quiet or kept.kind == FEATURES

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from extract.locks import keep_while
 from pipelines import cache, images
 from pipelines.context import Context
 from pipelines.frozen import features, fitting, origins, shots
@@ -75,6 +76,20 @@ def extract(spec: ExtractSpec, context: Context) -> dict[str, Any]:
         "cached": cached or record["timing"] is None,
         "notices": said,
     }
+
+
+@contextlib.contextmanager
+def held_features(spec: ExtractSpec, context: Context) -> Iterator[dict[str, Any]]:
+    """The record of `extract`, whose file stays where it is while the body runs, whoever trims the workspace."""
+
+    class Holder:
+        """What keeps the file."""
+
+    record, holder = extract(spec, context), Holder()
+    while not keep_while(holder, Path(record["path"])):  # it was trimmed just now
+        record = extract(spec, context)
+    yield record
+    del holder
 
 
 def fit_head(spec: HeadSpec, context: Context, *, features_path: Path) -> dict[str, Any]:

@@ -104,10 +104,10 @@ def _stage(job: Job, context: Context) -> dict[str, Any]:
     if job.network is not None:
         return stages.train(job.network, context)
     assert job.features is not None
-    features = stages.extract(job.features, context)
     if job.head is None:
-        return features
-    return stages.fit_head(job.head, context, features_path=Path(features["path"]))
+        return stages.extract(job.features, context)
+    with stages.held_features(job.features, context) as features:
+        return stages.fit_head(job.head, context, features_path=Path(features["path"]))
 
 
 def _failed_run(job: Job, context: Context) -> str | None:

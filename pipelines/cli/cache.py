@@ -48,12 +48,14 @@ def trim_command(run: options.Run, limit: str, dry_run: bool) -> None:
             "bytes": left,
             "dry_run": dry_run,
         },
-        _trim_text([one for one in gone if one.byte_count], freed, left=left, limit=to_bytes, dry_run=dry_run),
+        _trim_text(going, gone, left=left, limit=to_bytes, dry_run=dry_run),
     )
 
 
-def _trim_text(gone: list["Kept"], freed: int, *, left: int, limit: int, dry_run: bool) -> str:
-    lines = [f"{one.path.name}  {size(one.byte_count)}" for one in gone]
+def _trim_text(going: list["Kept"], gone: list["Kept"], *, left: int, limit: int, dry_run: bool) -> str:
+    freed = sum(one.byte_count for one in gone)
+    lines = [f"{one.path.name}  {size(one.byte_count)}" for one in gone if one.byte_count]
+    lines += [f"{one.path.name}  stays: it is in use" for one in going if one not in gone and one.byte_count]
     lines.append(f"{'would free' if dry_run else 'freed'} {size(freed)}; {size(left)} stay")
     if left > limit:
         lines.append(f"more than {size(limit)}: what stays are records, heads and networks, and files in use")

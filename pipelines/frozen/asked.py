@@ -66,8 +66,8 @@ def answer(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer:
     if known is not None:
         return known
     check(asked, extraction, context)
-    record = stages.extract(extraction, context)
-    return on_file(asked, context, features_path=Path(record["path"]), extraction_seconds=record["seconds"])
+    with stages.held_features(extraction, context) as record:
+        return on_file(asked, context, features_path=Path(record["path"]), extraction_seconds=record["seconds"])
 
 
 def kept(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer | None:

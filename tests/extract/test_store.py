@@ -15,12 +15,25 @@ from extract.errors import DamagedFile, InvalidInput
 from extract.layout import Layout, Rows
 from extract.store import FeatureFile, FeatureWriter
 
+SPEC = {
+    "backbone": "none",
+    "weights": {"source": "untrained", "sha256": "", "seed": 0},
+    "dataset": {"name": "none", "digest": "", "subset": None, "test_subset": None, "seed": None},
+    "preprocessing": {"image_size": [32, 32]},
+    "pool": "network",
+    "layers": None,
+    "views": "flip",
+    "precision": "float32",
+    "batch_size": 16,
+    "storage": "float16",
+    "note": "é<script>",
+}
 ROWS = {"train": 100, "test": 37}
 
 
 def make_layout(**changes):
     values = {
-        "spec": {"backbone": "none", "note": "é<script>"},
+        "spec": SPEC,
         "versions": {"numpy": np.__version__},
         "class_names": ("a", "b"),
         "skipped_ids": (),

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extract.errors import InvalidInput
+from extract.store import FeatureFile
 from pipelines import cache, inventory, records
 from pipelines.cli import main
 from pipelines.networks.alone import alone
@@ -187,6 +188,30 @@ def test_what_a_process_works_on_stays(pipeline, studied):
     assert held.exists()
     assert not free.exists()
     assert sorted(answer["in_use"]) == [f"features/{held.name}", f"features/{held.name}.lock"]
+
+
+def test_features_that_are_read_stay_until_they_are_read_no_more(pipeline, studied):
+    read, free = sorted((studied / "features").glob("*.h5"))
+    file = FeatureFile(read)
+    assert f"{read.name}  stays: it is in use" in pipeline("cache", "trim", "--to", "0").out
+    assert not free.exists()
+    assert len(file.read("test").labels) == 50
+    del file
+    assert pipeline("cache", "trim", "--to", "0", "--json").json["in_use"] == []
+    assert not read.exists()
+
+
+def test_the_features_of_a_head_stay_while_it_is_fitted(pipeline, studied, monkeypatch):
+    import heads
+
+    answers, fit = [], heads.fit_head
+    trim = ("cache", "trim", "--to", "0", "--json")
+    monkeypatch.setattr(
+        heads, "fit_head", lambda *given, **more: answers.append(pipeline(*trim)) or fit(*given, **more)
+    )
+    file = sorted((studied / "features").glob("*.h5"))[0]
+    assert pipeline("fit-head", "--features", file, "--c-grid", "0.5").status == 0
+    assert answers[0].json["in_use"] == [f"features/{file.name}"]
 
 
 def test_the_checkpoint_of_a_running_training_or_trial_stays_however_old_it_is(workspace):
