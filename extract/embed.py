@@ -34,15 +34,23 @@ class Embedder:
         self._notice = notice
         self.batch_size = batch_size
 
-    def blocks(self, source: Source, ranges: list[tuple[int, int]]) -> Iterator[Block]:
-        """The features of each range, in order; the copy back overlaps the next block's computation."""
+    def blocks(
+        self, source: Source, ranges: list[tuple[int, int]], *, stepped: Callable[[int], None] = lambda rows: None
+    ) -> Iterator[Block]:
+        """The features of each range, in order; the copy back overlaps the next block's computation.
+
+        `stepped` hears of the rows of every step.
+        """
         steps = [
             [(start + a, start + b) for a, b in block_ranges(stop - start, self.batch_size)] for start, stop in ranges
         ]
         batches = source.batches([step for block in steps for step in block])
         waiting: tuple[Block, torch.cuda.Event | None] | None = None
         for (start, stop), block in zip(ranges, steps, strict=True):
-            parts = [self._embedded(next(batches)) for _ in block]
+            parts = []
+            for first, last in block:
+                parts.append(self._embedded(next(batches)))
+                stepped(last - first)
             copied = self._copy_back(Block(start, stop, torch.cat(parts, dim=1)))
             if waiting is not None:
                 yield _arrived(*waiting)

@@ -16,7 +16,9 @@ Messages say what must hold, what came, and what to do:
 """
 
 import difflib
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class PipelineError(Exception):
@@ -87,3 +89,21 @@ def unknown(thing: str, *, name: str, known: Iterable[str], remedy: str = "") ->
     return InvalidInput(
         f"{thing} must be a known name; got {name!r}. {nearest(name, known)}{' ' + remedy if remedy else ''}"
     )
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, on one line; never empty."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{str(error.filename)!r}: {error.strerror}"
+    return " ".join(str(error).split()) or "no reason is known"
+
+
+def sentence(error: BaseException) -> str:
+    """An error as one line that a user can act on or report: the project's own words, else where it came about."""
+    if isinstance(error, PipelineError | OSError):
+        return reason(error)
+    if isinstance(error, MemoryError):
+        return "memory must suffice for the work; it ran out. Give a smaller batch size or fewer images."
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"unexpected failure{place}: {reason(error)}"

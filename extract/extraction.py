@@ -101,6 +101,7 @@ def extract(
     progress: Progress,
     notice: Notice,
     estimated: Callable[[Estimate], None],
+    doing: Callable[[str], None] = lambda what: None,
     plain: FeatureFile | None = None,
 ) -> Timing:
     """Writes the feature file `path`, going on where a killed run stopped, and says what it took.
@@ -109,7 +110,7 @@ def extract(
     are computed; the bits are the same.
 
     `progress(done, total)` counts images, `notice` takes sentences, `estimated` one `Estimate` after the
-    first batch. The caller holds `store.locked(path)`.
+    first batch, `doing` what is done before. The caller holds `store.locked(path)`.
     """
     watch, peak = Stopwatch(how.device), Peak(how.device)
     sources = {name: source(split.images, backbone.preprocessing) for name, split in images.splits.items()}
@@ -120,23 +121,23 @@ def extract(
         if writer.resumed:
             notice(f"{total - left} of {total} images were there already; going on with the rest")
         views = encoder.VIEWS[how.views][0 if plain is None else 1 :]
+        doing("compiling the network" if layout.engine == "compiled" else "first batch")
         embedder, warm = _warmed(
             sources, missing, backbone=backbone, layout=layout, how=how, views=views, notice=notice
         )
         if warm is not None:
             rate = warm.images_per_second
             estimated(Estimate(left / rate, layout.file_bytes(), _memory_bytes(peak), rate))
-        done = total - left
+        count = _Count(total - left, total, progress)
         for name, ranges in missing.items():
-            for rows in _written(
+            blocks = embedder.blocks(sources[name], ranges, stepped=count.add)
+            _write(
                 writer,
                 name,
                 ids=images.splits[name].ids,
                 storage=how.storage,
-                blocks=_completed(embedder.blocks(sources[name], ranges), split=name, plain=plain),
-            ):
-                done += rows
-                progress(done, total)
+                blocks=_completed(blocks, split=name, plain=plain),
+            )
         writer.finish()
     return _timing(watch.seconds(), warm=warm, computed=left)
 
@@ -161,25 +162,29 @@ def _completed(blocks: Iterator[Block], *, split: str, plain: FeatureFile | None
         yield Block(block.start, block.stop, torch.cat([first, block.features]))
 
 
-def _written(
-    writer: FeatureWriter, name: str, *, ids: tuple[str, ...], storage: str, blocks: Iterator[Block]
-) -> Iterator[int]:
-    """Writes blocks in a thread while the next ones are computed; gives each block's rows once it is on disk."""
+class _Count:
+    """Counts computed images for `progress`, from those that were there already."""
+
+    def __init__(self, done: int, total: int, progress: Progress) -> None:
+        self._done, self._total, self._progress = done, total, progress
+        self.add(0)
+
+    def add(self, rows: int) -> None:
+        self._done += rows
+        self._progress(self._done, self._total)
+
+
+def _write(writer: FeatureWriter, name: str, *, ids: tuple[str, ...], storage: str, blocks: Iterator[Block]) -> None:
+    """Writes blocks in a thread while the next ones are computed."""
     with ThreadPoolExecutor(1) as pool:
-        pending: deque[tuple[int, Future[None]]] = deque()
+        pending: deque[Future[None]] = deque()
         for block in blocks:
             features = stored(block.features, storage=storage, ids=ids[block.start : block.stop])
-            pending.append((block.stop - block.start, pool.submit(writer.write, name, block.start, features.numpy())))
+            pending.append(pool.submit(writer.write, name, block.start, features.numpy()))
             if len(pending) > WRITES_AHEAD:
-                yield _finished(pending.popleft())
+                pending.popleft().result()  # an error of the writing thread is raised here
         while pending:
-            yield _finished(pending.popleft())
-
-
-def _finished(write: tuple[int, Future[None]]) -> int:
-    rows, future = write
-    future.result()  # an error of the writing thread is raised here
-    return rows
+            pending.popleft().result()
 
 
 def _warmed(

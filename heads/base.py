@@ -1,6 +1,7 @@
 """The one abstract type: a head reads frozen features and gives logits."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, Self
 
 import numpy as np
@@ -13,6 +14,8 @@ from sklearn.exceptions import NotFittedError
 from heads import checks
 from heads.checks import Features
 
+Progress = Callable[[int, int, str], None]  # (how many are done, how many there are, of what: "epochs", "candidates")
+
 
 class Head(ClassifierMixin, BaseEstimator):
     """A classifier of feature vectors that follows scikit-learn's estimator contract.
@@ -24,6 +27,7 @@ class Head(ClassifierMixin, BaseEstimator):
 
     kind: ClassVar[str]
     weight_names: ClassVar[tuple[str, ...]]
+    _progress: Progress | None = None  # hears of the epochs of a head that learns in epochs, while it is fitted
 
     def fit(self, features: Features, labels: ArrayLike | torch.Tensor) -> Self:
         """The head itself, fitted to `features` [N, D] and `labels` [N] (numbers or strings).

@@ -76,7 +76,7 @@ def fit_head(
         device=device,
         progress=progress,
     )
-    return refit(tried, choice, features, labels, device=device)
+    return refit(tried, choice, features, labels, device=device, progress=progress)
 
 
 def _room(kind: str):

@@ -13,7 +13,7 @@ from extract.errors import InvalidInput
 from heads import checks
 from heads.base import Head
 from heads.design import standardisation
-from heads.space import Candidate, Primitive, Space, Split
+from heads.space import Candidate, Primitive, Progress, Space, Split
 from heads.temperature import temperature_for, typical_spread
 
 METRICS = ("cosine", "euclidean")
@@ -80,7 +80,9 @@ class CentroidSpace(Space):
     def count(self) -> int:
         return len(self.metrics) * len(self.shrinkages)
 
-    def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
+    def candidates(
+        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+    ) -> Iterator[Candidate]:
         """Each metric and shrinkage with the temperature that suits the held-out rows best."""
         means = Means.of(split.features, split.targets, class_count=split.class_count)
         for shrinkage, metric in itertools.product(sorted(self.shrinkages, reverse=True), self.metrics):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from heads.base import Progress
 from heads.design import Standardisation, cheap_dtype, signed_power, standardisation
 from heads.keeper import Keeper
 from heads.optimise import Step, train
@@ -88,12 +89,13 @@ def train_grid(
     class_count: int,
     stop_epoch: int,
     seed: int,
+    progress: Progress | None = None,
 ) -> list[Trained]:
     """Trains `members` together for at most `stop_epoch` of the recipe's epochs; the results in their order.
 
     Members of the same hidden widths and copy are stacked; all stacks meet every batch. Initial weights,
     batches and dropout masks depend on `seed`, the widths and the copy alone, so a member learns the same in any
-    company, up to rounding.
+    company, up to rounding. `progress` counts the epochs.
     """
     bent = signed_power(rows.features, recipe.power)
     standard = standardisation(bent)
@@ -108,7 +110,7 @@ def train_grid(
             Keeper(stack, held_features, held.targets, criterion=recipe.criterion, patience=recipe.patience)
             for stack in grid.stacks
         ]
-    curves = _run(grid, keepers, recipe, stop_epoch)
+    curves = _run(grid, keepers, recipe, stop_epoch, progress=progress)
     results: dict[int, Trained] = {}
     for place, (stack, group) in enumerate(zip(grid.stacks, grid.groups, strict=True)):
         for position, member in enumerate(group):
@@ -124,7 +126,9 @@ def train_grid(
     return [results[member] for member in range(len(members))]
 
 
-def _run(grid: "Grid", keepers: list[Keeper], recipe: Recipe, stop_epoch: int) -> list[dict[str, list[float]]]:
+def _run(
+    grid: "Grid", keepers: list[Keeper], recipe: Recipe, stop_epoch: int, *, progress: Progress | None
+) -> list[dict[str, list[float]]]:
     """Trains until every keeper is content or `stop_epoch`; the curves of every member, in the given order."""
     order = [member for group in grid.groups for member in group]
     curves: list[dict[str, list[float]]] = [{} for _ in order]
@@ -145,7 +149,10 @@ def _run(grid: "Grid", keepers: list[Keeper], recipe: Recipe, stop_epoch: int) -
         for place, member in enumerate(order):
             for name, values in facts.items():
                 curves[member].setdefault(name, []).append(values[place])
-        if keepers and all(keeper.all_finished for keeper in keepers):
+        are_finished = bool(keepers) and all(keeper.all_finished for keeper in keepers)
+        if progress is not None:
+            progress(stop_epoch if are_finished else epoch.index + 1, stop_epoch, "epochs")
+        if are_finished:
             break
     return curves
 

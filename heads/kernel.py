@@ -13,7 +13,7 @@ from heads import checks
 from heads.base import Head
 from heads.design import signed_power
 from heads.gram import Bank, System, as_points
-from heads.space import Candidate, Judgement, Primitive, Space, Split, nearest_in
+from heads.space import Candidate, Judgement, Primitive, Progress, Space, Split, nearest_in
 from heads.temperature import temperature_for
 
 
@@ -120,7 +120,9 @@ class KernelSpace(Space):
     def _chooses_on_some(self, split: Split) -> bool:
         return self.count() > 1 and len(split.targets) > self.search_rows * split.views
 
-    def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
+    def candidates(
+        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+    ) -> Iterator[Candidate]:
         """Wide bandwidths and great penalties first; facts say on how many images each was fitted."""
         problem = Problem.of(
             split.features, split.targets, views=split.views, power=self.power, class_count=split.class_count

@@ -17,7 +17,7 @@ from heads.base import Head, affine_logits
 from heads.design import standardisation
 from heads.metrics import ROW_LOSS_LIMIT
 from heads.path import Path, PathPoint, fit_exact
-from heads.space import Candidate, Primitive, Space, Split, nearest_in
+from heads.space import Candidate, Primitive, Progress, Space, Split, nearest_in
 
 SOLVERS = ("path", "sklearn")
 # A point with a held-out loss this many times the best is fitted roughly: no rounding makes it the best.
@@ -118,7 +118,9 @@ class LogisticSpace(Space):
     def count(self) -> int:
         return len(self.c_grid)
 
-    def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
+    def candidates(
+        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+    ) -> Iterator[Candidate]:
         points = self._path_points(split, criterion) if self.solver == "path" else self._sklearn_points(split)
         for point, logits in points:
             yield Candidate(

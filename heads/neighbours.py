@@ -13,7 +13,7 @@ from extract.runtime import resolve_device, torch_device
 from heads import checks
 from heads.base import Head
 from heads.design import standardisation
-from heads.space import Candidate, Primitive, Space, Split, nearest_in
+from heads.space import Candidate, Primitive, Progress, Space, Split, nearest_in
 
 # Similarities held at a time: 64 MiB of float32.
 BLOCK_ELEMENTS = 1 << 24
@@ -86,7 +86,9 @@ class NeighbourSpace(Space):
     def count(self) -> int:
         return len(self.neighbours) * len(self.temperatures)
 
-    def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
+    def candidates(
+        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+    ) -> Iterator[Candidate]:
         """Many neighbours first; numbers above that of the rows count as all of them."""
         mean = standardisation(split.features).mean
         index = Index(split.features, split.targets, mean=mean if self.centred else torch.zeros_like(mean))

@@ -105,6 +105,7 @@ class NeuralHead(Head):
             class_count=class_count,
             stop_epoch=self._stop_epoch(),
             seed=self.seed,
+            progress=self._progress,
         )
         self.layers_ = [layer.cpu().numpy() for layer in merged([copy.layers for copy in trained])]
         self.mean_, self.scale_ = trained[0].standard.mean.cpu().numpy(), trained[0].standard.scale.cpu().numpy()

@@ -12,7 +12,7 @@ from heads import checks
 from heads.ensemble import network_logits
 from heads.grid import Member, Recipe, Rows, Trained, train_grid
 from heads.neural import NeuralHead, automatic_batch_size, checked_member, checked_recipe
-from heads.space import Candidate, Judgement, Primitive, Space, Split, nearest_in
+from heads.space import Candidate, Judgement, Primitive, Progress, Space, Split, nearest_in
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ class _NeuralSpace(Space):
     def count(self) -> int:
         return len(self._members())
 
-    def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
+    def candidates(
+        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+    ) -> Iterator[Candidate]:
         recipe = self._recipe(criterion, rows=len(split.features))
         trained = train_grid(
             Rows(split.features, split.targets),
@@ -57,6 +59,7 @@ class _NeuralSpace(Space):
             class_count=split.class_count,
             stop_epoch=self.epochs,
             seed=seed,
+            progress=progress,
         )
         for member, result in zip(self._members(), trained, strict=True):
             yield candidate(member, result, recipe)
@@ -171,21 +174,25 @@ class MlpSpace(_NeuralSpace):
     def count(self) -> int:
         return len(self._members()) + (self.copies > 1)
 
-    def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
+    def candidates(
+        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+    ) -> Iterator[Candidate]:
         best, least = None, float("inf")
-        trials = super().candidates(split, criterion=criterion, seed=seed)
+        trials = super().candidates(split, criterion=criterion, seed=seed, progress=progress)
         for member, trial in zip(self._members(), trials, strict=True):
             yield trial
             cost = Judgement.of(trial, split.held_targets.cpu().numpy()).cost(criterion)
             if cost < least:
                 best, least = (member, trial), cost
         if self.copies > 1 and best is not None:
-            yield self._ensemble(*best, split=split, criterion=criterion, seed=seed)
+            yield self._ensemble(*best, split=split, criterion=criterion, seed=seed, progress=progress)
 
     def only(self) -> dict[str, Primitive]:
         return {**super().only(), "copies": self.copies}
 
-    def _ensemble(self, member: Member, best: Candidate, *, split: Split, criterion: str, seed: int) -> Candidate:
+    def _ensemble(
+        self, member: Member, best: Candidate, *, split: Split, criterion: str, seed: int, progress: Progress | None
+    ) -> Candidate:
         """`member`, whose trial was `best`, and further copies of it together."""
         trained = train_grid(
             Rows(split.features, split.targets),
@@ -195,6 +202,7 @@ class MlpSpace(_NeuralSpace):
             class_count=split.class_count,
             stop_epoch=int(best.options["stop_epoch"]),  # type: ignore[arg-type]
             seed=seed,
+            progress=progress,
         )
         others = [
             network_logits(copy.layers, split.held_features, standard=copy.standard, power=self.power)

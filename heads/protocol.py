@@ -4,7 +4,6 @@ Nothing here takes test data. The caller scores the test split once, with the he
 """
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,7 +120,13 @@ def choose(
 
 
 def refit(
-    space: Space, choice: Choice, features: Features, labels: ArrayLike | torch.Tensor, *, device: str = "cpu"
+    space: Space,
+    choice: Choice,
+    features: Features,
+    labels: ArrayLike | torch.Tensor,
+    *,
+    device: str = "cpu",
+    progress: Progress | None = None,
 ) -> tuple[Head, Choice]:
     """(the chosen head fitted to the whole training split, the choice with the fit's seconds and facts).
 
@@ -135,7 +140,11 @@ def refit(
     if space.averages_views:
         options = {**options, "views": len(views)}
     head = space.head(options, seed=choice.seed, device=device)
-    head.fit(views.flatten(0, 1), np.tile(targets, len(views)))
+    head._progress = progress
+    try:
+        head.fit(views.flatten(0, 1), np.tile(targets, len(views)))
+    finally:
+        del head._progress
     facts = {
         name: getattr(head, attribute)
         for name, attribute in (
@@ -230,7 +239,7 @@ def _search(
     best: Candidate | None = None
     best_cost = np.inf
     table: list[dict[str, Any]] = []
-    for candidate in space.candidates(split, criterion=criterion, seed=seed):
+    for candidate in space.candidates(split, criterion=criterion, seed=seed, progress=progress):
         judgement = Judgement.of(candidate, labels)
         row = {**candidate.options, **dataclasses.asdict(judgement), **candidate.facts}
         table.append(row)
@@ -238,19 +247,13 @@ def _search(
         if best is None or cost < best_cost:
             best, best_cost = candidate, cost
         if progress is not None:
-            progress(len(table), space.trials(split), _described(row))
+            progress(len(table), space.trials(split), "candidates")
     if best is None or not np.isfinite(best_cost):
         raise InvalidInput(
             f"the {space.kind} search must have a candidate with finite logits; got none of {len(table)}. "
             "Lower the learning rates."
         )
     return best, tuple(table)
-
-
-def _described(row: dict[str, Any], names: Sequence[str] = ("log_loss", "accuracy")) -> str:
-    name, value = next(iter(row.items()))
-    shown = f"{value:.3g}" if isinstance(value, float) else str(value)
-    return f"{name} {shown}: " + ", ".join(f"{key.replace('_', ' ')} {row[key]:.4f}" for key in names)
 
 
 def given(space: Space, options: dict[str, Primitive], *, rows: int, seed: int) -> Choice:

@@ -12,7 +12,7 @@ from extract.runtime import resolve_device, torch_device
 from heads import checks
 from heads.base import Head, affine_logits
 from heads.design import Eigenbasis, Standardisation, eigenbasis, standardisation
-from heads.space import Candidate, Primitive, Space, Split, nearest_in
+from heads.space import Candidate, Primitive, Progress, Space, Split, nearest_in
 from heads.temperature import temperature_for
 
 ALPHA_GRID = tuple(float(alpha) for alpha in np.logspace(-1, 7, 17))
@@ -76,7 +76,9 @@ class RidgeSpace(Space):
     def count(self) -> int:
         return len(self.alpha_grid)
 
-    def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
+    def candidates(
+        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+    ) -> Iterator[Candidate]:
         """Each penalty with the temperature that suits the held-out rows best."""
         factors = Factors.of(split.features, split.targets, class_count=split.class_count)
         projected = factors.standard.apply(split.held_features, torch.float64) @ factors.basis.vectors

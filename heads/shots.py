@@ -59,7 +59,7 @@ def few_labels(
         chosen = _chosen(space, part, own, shots=count, criterion=criterion, seed=seed + draw, device=device)
         head, choice = refit(space, chosen, part, own, device=device)
         if progress is not None:
-            progress(done + 1, len(wanted) * draws, f"{count} labels a class, draw {draw + 1}")
+            progress(done + 1, len(wanted) * draws, "draws")
         yield Draw(shots=count, draw=draw, rows=rows, head=head, choice=choice)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from scipy.special import log_softmax
 
-from heads.base import Head
+from heads.base import Head, Progress
 from heads.metrics import ROW_LOSS_LIMIT
 
 Primitive = str | int | float | bool | None | tuple["Primitive", ...]
-Progress = Callable[[int, int, str], None]  # (candidates done, candidates in all, what has just been done)
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,13 @@ class Space(ABC):
     averages_views: ClassVar[bool] = False
 
     @abstractmethod
-    def candidates(self, split: Split, *, criterion: str, seed: int) -> Iterator[Candidate]:
+    def candidates(
+        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+    ) -> Iterator[Candidate]:
         """Yields a trial of every candidate, the most regularised first (it wins ties).
 
-        `criterion` (log_loss or accuracy) is what epochs are judged by, in heads that learn in epochs.
+        `criterion` (log_loss or accuracy) is what epochs are judged by, in heads that learn in epochs; `progress`
+        counts these.
         """
 
     @abstractmethod

@@ -1,6 +1,7 @@
 """Where and how a run happens: everything about it that changes no result."""
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ def _silent(*_: Any) -> None:
 class Context:
     """The workspace, the resolved device, and who hears about progress.
 
-    `progress(done, total, what)` counts what is named ("images", "candidates"), `notice(sentence)` takes
-    messages, `estimated(estimate)` takes an `extract.extraction.Estimate` before a long run, `status(sentence, over)`
-    how a long step stands; `over` says that a part of it is finished, which is worth a line in a log.
+    `progress(done, total, what)` counts what is named ("images", "candidates"), `doing(what)` says what is done that
+    cannot be counted, `status(sentence, over)` where in a long step the run is; a part that is `over` leaves its line.
+    `notice(sentence)` takes messages, `estimated(estimate)` an `extract.extraction.Estimate` before a long run.
+    Inside `job(label)` all that is shown belongs to that job of several.
     """
 
     workspace: Path
@@ -25,6 +27,8 @@ class Context:
     notice: Callable[[str], None] = _silent
     estimated: Callable[[Any], None] = _silent
     status: Callable[[str, bool], None] = _silent
+    doing: Callable[[str], None] = _silent
+    job: Callable[[str], AbstractContextManager[object]] = nullcontext
     told: list[str] = field(default_factory=list, compare=False)
 
     def tell(self, sentences: Iterable[str]) -> None:
@@ -33,3 +37,21 @@ class Context:
             if sentence not in self.told:
                 self.told.append(sentence)
                 self.notice(sentence)
+
+    def fitting(self, done: int, total: int, what: str) -> None:
+        """Progress of a head: its candidates and epochs; when they are over, what follows cannot be counted."""
+        self.progress(done, total, what)
+        if done >= total:
+            self.doing("fitting the head")
+
+    def counter(self, total: int, what: str) -> Callable[[int], None]:
+        """Counts the pieces of `what` that it is told of, from none to `total`."""
+        done = 0
+
+        def add(count: int) -> None:
+            nonlocal done
+            done += count
+            self.progress(done, total, what)
+
+        add(0)
+        return add

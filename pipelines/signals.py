@@ -84,6 +84,24 @@ def deferred() -> Iterator[Callable[[], bool]]:
             signal.raise_signal(noted[0])
 
 
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Keeps requests to end waiting while the body, which must be short, runs."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ignore() -> None:
+    """Lets no request to end change the status of what is over."""
+    _set(dict.fromkeys(_handled(), signal.SIG_IGN))
+
+
 def _handled() -> dict[int, Any]:
     """The handlers of the signals that are not ignored; none outside the main thread."""
     if threading.current_thread() is not threading.main_thread():

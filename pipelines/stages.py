@@ -54,6 +54,7 @@ def _train(key: str, context: training.Inputs) -> TrainedNetwork:
 
 def extract(spec: ExtractSpec, context: Context) -> dict[str, Any]:
     """The record of the spec's feature file, computed or found; `cached` tells which, `path` where it lies."""
+    context.doing("looking for the data set")
     located = locate(spec, context.workspace, progress=_reading(context))
     context.tell(located.notices)
     key = resolve_extract(spec, located=located, device=context.device, workspace=context.workspace)
@@ -199,6 +200,7 @@ def network_inputs(
     spec: NetworkSpec, context: Context, *, tensorboard: Path | None = None
 ) -> tuple[NetworkKey, training.Inputs]:
     """The key of a spec here and now, and what training it needs beside that."""
+    context.doing("looking for the data set")
     with processes.in_turn():
         located = locate_images(spec, context.workspace, progress=_reading(context))
     context.tell(located.notices)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from extract import datasets
-from extract.errors import Unavailable
+from extract.errors import Unavailable, sentence
 from pipelines import cache, records
 from pipelines.batch.engines import Engine, Pool, opened
-from pipelines.batch.work import Outcome, Place, done, hello, sentence, work
+from pipelines.batch.work import Outcome, Place, done, hello, work
 from pipelines.context import Context
 from pipelines.studies.jobs import Job
 from pipelines.studies.plan import CACHED, IMPOSSIBLE, MISSING, Plan
@@ -26,7 +26,7 @@ Told = Callable[[Job, Outcome], None]
 
 @dataclass
 class Batch:
-    """One run of a plan: where it computes, who is told of every outcome, and the outcomes so far.
+    """One run of a plan: where it computes, who is told of every outcome, how jobs are named, and the outcomes so far.
 
     `listed` are the jobs of the study; an extraction that only they need is not among them, and its failure is
     theirs.
@@ -36,6 +36,7 @@ class Batch:
     devices: tuple[str, ...]
     told: Told
     listed: frozenset[Job]
+    label: Callable[[Job], str] = lambda job: job.command
     outcomes: dict[Job, Outcome] = dataclasses.field(default_factory=dict)
 
     def end(self, job: Job, outcome: Outcome) -> None:
@@ -52,14 +53,22 @@ class Batch:
         self.told(job, outcome)
 
 
-def run(plan: Plan, *, engine: Engine, context: Context, devices: tuple[str, ...], told: Told) -> list[Outcome]:
+def run(
+    plan: Plan,
+    *,
+    engine: Engine,
+    context: Context,
+    devices: tuple[str, ...],
+    told: Told,
+    label: Callable[[Job], str] = lambda job: job.command,
+) -> list[Outcome]:
     """The outcome of every job of a plan, in its order. Only what is missing is computed, each once.
 
     `devices` are what jobs may lease ("cpu", "cuda:0", ...; none: each worker's own). `told(job, outcome)` hears
-    of each job, and of each extraction that came first, as it ends. Raises `Unavailable` when a cluster's
-    scheduler does not answer or its workers do not see the workspace.
+    of each job, and of each extraction that came first, as it ends; `label(job)` names one that begins. Raises
+    `Unavailable` when a cluster's scheduler does not answer or its workers do not see the workspace.
     """
-    batch = Batch(context, devices, told, frozenset(planned.job for planned in plan.jobs))
+    batch = Batch(context, devices, told, frozenset(planned.job for planned in plan.jobs), label)
     for planned in plan.jobs:
         if planned.state == CACHED:
             batch.end(planned.job, Outcome(CACHED, planned.run))
@@ -133,7 +142,7 @@ def _here(batch: Batch, jobs: Sequence[Job]) -> None:
     from pipelines.batch.leases import leased
 
     for job in jobs:
-        with leased(batch.devices) as device:
+        with batch.context.job(batch.label(job)), leased(batch.devices) as device:
             outcome = done(job, dataclasses.replace(batch.context, device=device))
         batch.end(job, outcome)
 
@@ -146,17 +155,20 @@ def through(pool: Pool, batch: Batch, jobs: Sequence[Job]) -> None:
     slots = min(pool.slots, max(len(jobs), 1))
     place = Place(batch.context.workspace.resolve(), batch.devices, slots, os.getpid() if pool.is_local else None)
     left = list(jobs)
+    ended = batch.context.counter(len(jobs), "jobs")
     while left:
         started = list(left)
         try:
             for index, outcome in pool.map(work, [(job, place) for job in started]):
                 left.remove(started[index])
                 batch.end(started[index], outcome)
+                ended(1)
         except Exception as error:  # noqa: BLE001 (each engine has its own ways to say that a worker died)
             batch.context.notice(f"a worker died ({sentence(error)[:200]}); trying what it did one by one")
             for job in left[: pool.jobs]:
                 left.remove(job)
                 batch.end(job, _alone(pool, job, place))
+                ended(1)
 
 
 def _alone(pool: Pool, job: Job, place: Place) -> Outcome:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from extract.errors import InvalidInput, PipelineError
+from extract.errors import InvalidInput, PipelineError, sentence
 from extract.machine import core_count, cuda_device_count
 from extract.runtime import limited_threads, torch_runs_on
 from pipelines import records
@@ -90,12 +90,6 @@ def done(job: Job, context: Context) -> Outcome:
         return Outcome("failed", None if refused else _failed_run(job, context), sentence(error), seconds, refused)
     status = "cached" if record["cached"] else "computed"
     return Outcome(status, record.get("run"), seconds=time.perf_counter() - begun)
-
-
-def sentence(error: BaseException) -> str:
-    """An error as one line: the project's own say what to do, others are named by their type."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, PipelineError) else f"{type(error).__name__}: {text}"
 
 
 def _stage(job: Job, context: Context) -> dict[str, Any]:

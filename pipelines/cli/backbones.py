@@ -23,4 +23,4 @@ def backbones_command(run: options.Run, pattern: str, packaged: bool) -> None:
         from extract.backbones import names as all_names
 
         names = all_names(pattern)
-    run.reporter.result({"backbones": names, "count": len(names)}, "\n".join(names) or "no backbone has such a name")
+    run.reporter.result({"backbones": names, "count": len(names)}, names or ["no backbone has such a name"])

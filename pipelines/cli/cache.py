@@ -5,13 +5,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.cli import options
-from pipelines.cli.show import size, table
+from pipelines.cli.show import Column, size, table, terminal_width
 
 if TYPE_CHECKING:
     from pipelines.inventory import Kept
 
 SHOWN_FILES = 10
 DAY_SECONDS = 86_400.0
+AGE = Column("last used", right=True)
+KINDS = [
+    Column("kept"),
+    Column("files", right=True),
+    Column("size", right=True),
+    AGE,
+    Column("longest unused", right=True, drop=1),
+]
+LARGEST = [Column("largest that can be computed again", shrinks=True), Column("size", right=True), AGE]
 
 
 @click.group("cache", invoke_without_command=True)
@@ -52,14 +61,14 @@ def trim_command(run: options.Run, limit: str, dry_run: bool) -> None:
     )
 
 
-def _trim_text(going: list["Kept"], gone: list["Kept"], *, left: int, limit: int, dry_run: bool) -> str:
+def _trim_text(going: list["Kept"], gone: list["Kept"], *, left: int, limit: int, dry_run: bool) -> list[str]:
     freed = sum(one.byte_count for one in gone)
     lines = [f"{one.path.name}  {size(one.byte_count)}" for one in gone if one.byte_count]
     lines += [f"{one.path.name}  stays: it is in use" for one in going if one not in gone and one.byte_count]
     lines.append(f"{'would free' if dry_run else 'freed'} {size(freed)}; {size(left)} stay")
     if left > limit:
         lines.append(f"more than {size(limit)}: what stays are records, heads and networks, and files in use")
-    return "\n".join(lines)
+    return lines
 
 
 def _show(run: options.Run) -> None:
@@ -95,20 +104,21 @@ def _facts(kept: "Kept", run: options.Run) -> dict[str, Any]:
     }
 
 
-def _text(values: dict[str, Any]) -> str:
+def _text(values: dict[str, Any]) -> list[str]:
     rows = [
         [kind, str(one["files"]), size(one["bytes"]), _age(one["newest_seconds"]), _age(one["oldest_seconds"])]
         for kind, one in values["kinds"].items()
         if one["files"]
     ]
     if not rows:
-        return f"nothing is kept in {values['workspace']}"
-    text = table(["kept", "files", "size", "last used", "longest unused"], rows)
+        return [f"nothing is kept in {values['workspace']}"]
+    width = terminal_width()
+    lines = table(KINDS, rows, width=width)
     files = values["recomputable"][:SHOWN_FILES]
     if files:
         rows = [[one["path"], size(one["bytes"]), _age(one["age_seconds"])] for one in files]
-        text += "\n\n" + table(["largest that can be computed again", "size", "last used"], rows)
-    return f"{text}\n\n{size(values['bytes'])} in {values['workspace']}"
+        lines += ["", *table(LARGEST, rows, width=width)]
+    return [*lines, "", f"{size(values['bytes'])} in {values['workspace']}"]
 
 
 def _age(seconds: float | None) -> str:

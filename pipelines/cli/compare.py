@@ -6,12 +6,20 @@ import click
 
 from extract.errors import InvalidInput
 from pipelines.cli import options
-from pipelines.cli.show import table
+from pipelines.cli.show import Column, table, terminal_width
 
 if TYPE_CHECKING:
     from heads import Comparison
 
 Record = dict[str, Any]
+COLUMNS = [
+    Column("run"),
+    Column("what", shrinks=True),
+    Column("test", right=True, drop=2),
+    Column("difference, points", right=True),
+    Column("95 % interval", right=True),
+    Column("p", right=True, drop=1),
+]
 
 
 @click.command("compare")
@@ -40,9 +48,9 @@ def _answer(one: Record, other: Record, found: "Comparison") -> dict[str, Any]:
     return {"first": one["run"], "second": other["run"], "names": [one["name"], other["name"]], **found.as_dict()}
 
 
-def _pair(one: Record, other: Record, found: "Comparison") -> str:
+def _pair(one: Record, other: Record, found: "Comparison") -> list[str]:
     low, high = found.interval
-    lines = [
+    return [
         f"{one['run']}  {one['name']}: {found.accuracy_a:.2%}",
         f"{other['run']}  {other['name']}: {found.accuracy_b:.2%}",
         f"difference          {100 * found.difference:+.2f} points  (95 % interval {100 * low:+.2f} to "
@@ -50,10 +58,9 @@ def _pair(one: Record, other: Record, found: "Comparison") -> str:
         f"right alone         {found.only_a} and {found.only_b} images",
         f"McNemar's test      p = {found.p_value:.3g}",
     ]
-    return "\n".join(lines)
 
 
-def _table(one: Record, found: "list[tuple[Record, Comparison]]") -> str:
+def _table(one: Record, found: "list[tuple[Record, Comparison]]") -> list[str]:
     first = found[0][1]
     heading = f"against {one['run']}  {one['name']}: {first.accuracy_a:.2%} of {first.rows} images"
     rows = [
@@ -68,5 +75,4 @@ def _table(one: Record, found: "list[tuple[Record, Comparison]]") -> str:
         for other, pair in found
     ]
     note = "Every p is of one pair: of 20 equal pairs one is below 0.05 by chance."
-    columns = ["run", "what", "test", "difference, points", "95 % interval", "p"]
-    return "\n".join([heading, table(columns, rows), note])
+    return [heading, *table(COLUMNS, rows, width=terminal_width()), note]

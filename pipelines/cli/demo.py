@@ -7,9 +7,18 @@ import click
 
 from extract.errors import InvalidInput, PipelineError
 from pipelines.cli import options
-from pipelines.cli.show import duration, table
+from pipelines.cli.show import Column, duration, table, terminal_width
 
 WITH_CIFAR, WITHOUT = "cifar10-tour", "digits-tour"
+COLUMNS = [
+    Column("run", shrinks=True),
+    Column("mode", drop=1),
+    Column("test", right=True),
+    Column("95 % interval", right=True, drop=2),
+    Column("parameters", right=True, drop=3),
+    Column("FLOPs", right=True, drop=4),
+    Column("time", right=True),
+]
 
 
 @click.command("demo")
@@ -105,7 +114,7 @@ def _short(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _text(values: dict[str, Any]) -> str:
+def _text(values: dict[str, Any]) -> list[str]:
     rows = [
         [
             one["name"],
@@ -118,7 +127,9 @@ def _text(values: dict[str, Any]) -> str:
         ]
         for one in values["results"]
     ]
-    columns = ["run", "mode", "test", "95 % interval", "parameters", "FLOPs", "time"]
     best = values["search"]["best"]
-    lines = [table(columns, rows), f"search: best held-out accuracy {best['value']:.1%} with {best['params']}"]
-    return "\n".join([*lines, f"report: {values['report']}"])
+    return [
+        *table(COLUMNS, rows, width=terminal_width()),
+        f"search: best held-out accuracy {best['value']:.1%} with {best['params']}",
+        f"report: {values['report']}",
+    ]

@@ -9,9 +9,17 @@ from extract.errors import InvalidInput
 from finetune.options import NORMS, STEMS
 from pipelines import writable
 from pipelines.cli import network_options, options
-from pipelines.cli.show import table
+from pipelines.cli.show import Column, table, terminal_width
 
-COLUMNS = ["stage", "output", "layers", "parameters", "multiply-adds", "activations", "sees"]
+COLUMNS = [
+    Column("stage"),
+    Column("output", right=True),
+    Column("layers", right=True, drop=1),
+    Column("parameters", right=True),
+    Column("multiply-adds", right=True),
+    Column("activations", right=True, drop=2),
+    Column("sees", right=True, drop=3),
+]
 KINDS = {
     "depth": (int, "N"),
     "width": (float, "X"),
@@ -72,7 +80,7 @@ def networks_command(run: options.Run, pattern: str) -> None:
     from finetune.networks import names
 
     found = names(pattern)
-    run.reporter.result({"networks": found, "count": len(found)}, "\n".join(found) or "no network has such a name")
+    run.reporter.result({"networks": found, "count": len(found)}, found or ["no network has such a name"])
 
 
 def _draw(described: Any, path: Path) -> None:
@@ -85,7 +93,7 @@ def _draw(described: Any, path: Path) -> None:
     writable.write("drawing", path, drawing(described))
 
 
-def _text(described: Any) -> str:
+def _text(described: Any) -> list[str]:
     from finetune.drawing import amount, bytes_text, shape_text
 
     rows = [
@@ -96,7 +104,7 @@ def _text(described: Any) -> str:
             f"{stage.parameters:,}",
             amount(stage.macs),
             bytes_text(stage.activation_bytes),
-            "whole image" if stage.receptive_field is None else f"{stage.receptive_field} × {stage.receptive_field}",
+            "whole image" if stage.receptive_field is None else f"{stage.receptive_field} x {stage.receptive_field}",
         ]
         for stage in described.stages
     ]
@@ -117,7 +125,7 @@ def _text(described: Any) -> str:
     given = "".join(f" --{name.replace('_', '-')} {value}" for name, value in described.options.items())
     size = f"{described.image_size} x {described.image_size}"
     heading = f"{described.network}{given}, {size}, {described.class_count} classes"
-    return "\n".join([heading, described.form, "", table(COLUMNS, [*rows, total]), "", *blocks])
+    return [heading, described.form, "", *table(COLUMNS, [*rows, total], width=terminal_width()), "", *blocks]
 
 
 def _block(block: Any) -> str:

@@ -20,7 +20,7 @@ def doctor_command(run: options.Run) -> None:
     lines += (
         ["", *(f"problem: {problem}" for problem in facts["problems"])] if facts["problems"] else ["", "no problems"]
     )
-    run.reporter.result(facts, "\n".join(lines))
+    run.reporter.result(facts, lines)
 
 
 def _facts(run: options.Run) -> dict[str, Any]:

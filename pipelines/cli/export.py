@@ -53,6 +53,9 @@ def export_command(
     shape = " x ".join(str(side) for side in written.input_shape)
     run.reporter.result(
         answer,
-        f"{written.path}\n{size(written.file_bytes)}; images uint8 {shape} -> {len(written.class_names)} "
-        f"probabilities; at most {written.largest_difference:.1g} from torch",
+        [
+            str(written.path),
+            f"{size(written.file_bytes)}; images uint8 {shape} -> {len(written.class_names)} "
+            f"probabilities; at most {written.largest_difference:.1g} from torch",
+        ],
     )

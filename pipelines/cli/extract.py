@@ -38,5 +38,5 @@ def extract_command(run: options.Run, **given: Any) -> None:
     )
     run.reporter.result(
         {key: record[key] for key in keys},
-        f"{record['path']}\n{record['rows']} rows of {record['dimension']}, {size(record['file_bytes'])}, {took}",
+        [record["path"], f"{record['rows']} rows of {record['dimension']}, {size(record['file_bytes'])}, {took}"],
     )

@@ -39,7 +39,7 @@ def info_command(run: options.Run, file: Path) -> None:
         "versions": opened.versions,
     }
     shown = {**values, "file_bytes": size(values["file_bytes"])}
-    run.reporter.result(values, "\n".join(f"{key:<12} {value}" for key, value in shown.items()))
+    run.reporter.result(values, [f"{key:<12} {value}" for key, value in shown.items()])
 
 
 @features_group.command("verify")
@@ -51,7 +51,7 @@ def verify_command(run: options.Run, files: tuple[Path, ...]) -> None:
 
     for file in files:
         FeatureFile(file).verify()
-    run.reporter.result({"verified": [str(file) for file in files]}, "\n".join(f"{file}: whole" for file in files))
+    run.reporter.result({"verified": [str(file) for file in files]}, [f"{file}: whole" for file in files])
 
 
 @features_group.command("compare")
@@ -67,4 +67,4 @@ def compare_command(run: options.Run, first: Path, second: Path) -> None:
     lines = [f"{key}: {a!r} and {b!r}" for key, (a, b) in values["differences"].items()] or ["the specs are equal"]
     for name, one in values["splits"].items():
         lines.append(f"{name}: " + ", ".join(f"{key} {value}" for key, value in one.items()))
-    run.reporter.result(values, "\n".join(lines))
+    run.reporter.result(values, lines)

@@ -8,11 +8,18 @@ import click
 from extract.errors import InvalidInput
 from pipelines.cli import head_options as heads_room
 from pipelines.cli import options
-from pipelines.cli.show import duration, table
+from pipelines.cli.show import Column, duration, table, terminal_width
 from pipelines.specs import HeadSpec
 
 if TYPE_CHECKING:
     from pipelines.frozen.asked import Answer, Asked
+
+FEW = [
+    Column("labels per class", right=True),
+    Column("test accuracy", right=True),
+    Column("deviation, points", right=True, drop=1),
+    Column("range", right=True),
+]
 
 
 @click.command("fit-head")
@@ -115,21 +122,21 @@ def _file(run: options.Run, file: Path | None, given: dict[str, Any]) -> Path | 
     return found
 
 
-def _text(answer: dict[str, Any]) -> str:
+def _text(answer: dict[str, Any]) -> list[str]:
     low, high = answer["test_interval"]
     held_out, averaged = answer["validation_accuracy"], answer["test_tta_accuracy"]
     chosen = ", ".join(
         f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
         for key, value in answer["chosen"].items()
     )
-    lines = [
+    return [
         f"{answer['head']} ({chosen}) on {Path(answer['features']).name}",
         "held-out accuracy   " + ("none held out" if held_out is None else f"{held_out:.2%}"),
         f"test accuracy       {answer['test_accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%}, "
         f"{answer['test_rows']} images)",
         *([] if averaged is None else [f"averaged views      {averaged:.2%}  (plain and mirrored)"]),
-        f"log loss            {answer['log_loss']:.4f}   calibration error {answer['calibration_error']:.4f}"
-        + _scaled(answer),
+        f"log loss            {answer['log_loss']:.4f}   calibration error {answer['calibration_error']:.4f}",
+        *_scaled(answer),
         f"seconds             extraction {duration(answer['extraction_seconds'])}, search "
         f"{duration(answer['search_seconds'])}, fit {duration(answer['fit_seconds'])}"
         + (" (from the cache)" if answer["cached"] else ""),
@@ -138,14 +145,14 @@ def _text(answer: dict[str, Any]) -> str:
         *_few(answer.get("few_labels")),
         *([f"drawn in            {answer['plot']}"] if "plot" in answer else []),
     ]
-    return "\n".join(lines)
 
 
-def _scaled(answer: dict[str, Any]) -> str:
+def _scaled(answer: dict[str, Any]) -> list[str]:
     if answer["temperature"] is None:
-        return ""
+        return []
     label = f"at temperature {answer['temperature']:.3g}"
-    return f"\n{label:<19} {answer['scaled_log_loss']:.4f}   calibration error {answer['scaled_calibration_error']:.4f}"
+    loss, error = answer["scaled_log_loss"], answer["scaled_calibration_error"]
+    return [f"{label:<19} {loss:.4f}   calibration error {error:.4f}"]
 
 
 def _repeats(found: dict[str, Any] | None) -> list[str]:
@@ -170,4 +177,4 @@ def _few(found: list[dict[str, Any]] | None) -> list[str]:
         ]
         for row in found
     ]
-    return ["", table(["labels per class", "test accuracy", "deviation, points", "range"], rows)]
+    return ["", *table(FEW, rows, width=terminal_width())]

@@ -1,14 +1,15 @@
 """The `pipeline` command, its sub-commands, and how errors end it."""
 
-import json
+import os
 import signal
 import sys
 import traceback
 
 import click
+from click.shell_completion import shell_complete
 
 from extract.disk import storage_error
-from extract.errors import PipelineError, nearest
+from extract.errors import PipelineError, nearest, sentence
 from pipelines import signals
 from pipelines.cli import (
     backbones,
@@ -27,18 +28,21 @@ from pipelines.cli import (
     run,
     runs,
     search,
+    streams,
     train,
 )
-from pipelines.cli.show import escaped
+from pipelines.cli.libraries import kept_quiet
+from pipelines.cli.reporter import json_text, one_line
 
-EPILOG = "Exit status: 0 done, 1 a failure, 2 a mistake in what was asked."
+EPILOG = "Exit status: 0 done, 1 a failure, 2 a mistake in what was asked, 141 nobody reads the answer."
+COMPLETION = "_PIPELINE_COMPLETE"  # set by the shell that asks how a line could go on
 
 
 class Commands(click.Group):
     """A group that names the nearest command to an unknown one, in one sentence."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]):
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
+        if args and args[0] not in self.commands and not args[0].startswith("-") and not ctx.resilient_parsing:
             raise click.UsageError(f"command must be a known one; got {args[0]!r}. {nearest(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
 
@@ -88,32 +92,73 @@ NOTHING_KEPT = "the same command does it anew"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line and exits: 0 done, 2 the user's mistake, 1 a failure, 128 + N ended by signal N."""
+    """Runs the command line and exits: 0 done, 2 the user's mistake, 1 a failure, 128 + N ended by signal N.
+
+    141: whoever reads stdout has gone. Without `arguments` the process is this command's own, and ends with it.
+    """
     words = sys.argv[1:] if arguments is None else arguments
-    with signals.obeyed(at_once=lambda status: _tell(_interrupted("a second time", words), status, words)):
-        _run(words)
+    streams.prepare(is_own=arguments is None)
+    with (
+        signals.obeyed(at_once=lambda status: _fail(_interrupted("a second time", words), status, words)),
+        kept_quiet(unless="--debug" in words),
+    ):
+        status = _told(words)
+        if arguments is None:
+            streams.leave(status)
+    if status:
+        sys.exit(status)
 
 
-def _run(words: list[str]) -> None:
+def _told(words: list[str]) -> int:
+    """The exit status of the command line `words`, whose answer or failure has been told."""
     try:
-        pipeline.main(words, standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as shown:
-        print(shown.format_message(), file=sys.stderr)  # noqa: T201
-        sys.exit(2)
-    except click.exceptions.Exit as ended:
-        sys.exit(ended.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        _fail(_interrupted("by Ctrl-C", words), 128 + signal.SIGINT, words)
-    except signals.Terminated as ended:
-        _fail(_interrupted(f"by {ended.signal_name}", words), int(ended.code or 0), words)
-    except click.ClickException as error:
-        _fail(_sentence(error), 2, words)
+        with streams.reserved():
+            status = _run(words)
+    except streams.ClosedPipe:
+        return streams.CLOSED_PIPE
     except PipelineError as error:
-        _fail(str(error), error.exit_code, words)
-    except Exception as error:  # noqa: BLE001 (the last resort: every failure ends in a sentence, --debug shows the rest)
-        if (told := storage_error(error)) is not None:
-            _fail(str(told), told.exit_code, words)
-        _fail(f"{type(error).__name__}: {error} (--debug shows where)", 1, words)
+        streams.tell(f"error: {one_line(str(error))}")
+        return error.exit_code
+    return status
+
+
+def _run(words: list[str]) -> int:
+    """Runs by click's parts: its own `main` would give a closed pipe another meaning."""
+    try:
+        if COMPLETION in os.environ:
+            return shell_complete(pipeline, {}, "pipeline", COMPLETION, os.environ[COMPLETION])
+        with pipeline.make_context("pipeline", list(words)) as context:
+            pipeline.invoke(context)
+    except BaseException as error:  # noqa: BLE001 (the last resort: every end has a status, every failure a sentence)
+        status, failure = _meaning(error, words)
+        if failure is not None and COMPLETION not in os.environ:  # the prompt, where a shell asks, has no place for it
+            _fail(failure, status, words)
+        return status
+    return 0
+
+
+def _meaning(error: BaseException, words: list[str]) -> tuple[int, str | None]:
+    """(exit status, what to say) of what ended a command."""
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            streams.tell(error.format_message())
+            return 2, None
+        case click.exceptions.Exit():
+            return error.exit_code, None
+        case KeyboardInterrupt() | click.Abort():
+            return 128 + signal.SIGINT, _interrupted("by Ctrl-C", words)
+        case signals.Terminated():
+            return int(error.code or 0), _interrupted(f"by {error.signal_name}", words)
+        case SystemExit():
+            return int(error.code or 0), None
+        case click.ClickException():
+            return 2, _sentence(error)
+        case PipelineError():
+            return error.exit_code, str(error)
+        case OSError() if (told := storage_error(error)) is not None:
+            return told.exit_code, str(told)
+        case _:
+            return 1, f"{sentence(error)} (--debug shows the whole of it)"
 
 
 def _interrupted(how: str, words: list[str]) -> str:
@@ -134,14 +179,9 @@ def _known_options(context: click.Context | None) -> list[str]:
     return [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
 
 
-def _fail(sentence: str, status: int, words: list[str]) -> None:
-    _tell(sentence, status, words)
-    sys.exit(status)
-
-
-def _tell(sentence: str, status: int, words: list[str]) -> None:
+def _fail(failure: str, status: int, words: list[str]) -> None:
     if "--debug" in words:
-        traceback.print_exc()
-    print(f"error: {sentence}", file=sys.stderr)  # noqa: T201
+        streams.tell(traceback.format_exc().rstrip())
+    streams.tell(f"error: {one_line(failure)}")
     if "--json" in words:
-        print(json.dumps({"error": escaped(sentence), "exit_status": status}), flush=True)  # noqa: T201
+        streams.answer(json_text({"error": failure, "exit_status": status}))

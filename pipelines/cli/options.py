@@ -10,7 +10,8 @@ import click
 from click.core import ParameterSource
 
 from extract.runtime import resolve_device
-from pipelines.cli.show import Reporter
+from pipelines.cli.libraries import own_heard
+from pipelines.cli.reporter import Reporter
 from pipelines.context import Context
 from pipelines.networks.processes import rank
 from pipelines.specs import ExtractSpec, with_own_network
@@ -32,7 +33,8 @@ COMMON = [
     click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to compute."),
     click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of everything drawn."),
     click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object to stdout."),
-    click.option("--debug", is_flag=True, help="Show the traceback of a failure."),
+    click.option("--quiet", is_flag=True, help="No progress and no messages; errors stay."),
+    click.option("--debug", is_flag=True, help="Show the traceback of a failure, and libraries' warnings."),
 ]
 CIFAR10_DIR = "CIFAR10_DIR"  # where CIFAR-10 alone is, for every command that reads it
 DATA_DIR = click.option(
@@ -79,10 +81,10 @@ def common(command: Command) -> Command:
 
     @functools.wraps(command)
     def wrapped(**options: Any) -> Any:
-        own = {name: options.pop(name) for name in ("workspace", "device", "seed", "as_json", "debug")}
+        own = {name: options.pop(name) for name in ("workspace", "device", "seed", "as_json", "quiet", "debug")}
         given = own | _given_to_group(own)
-        reporter = Reporter(as_json=given["as_json"], quiet=rank() > 0)
-        with reporter:
+        reporter = Reporter(as_json=given["as_json"], quiet=given["quiet"], silent=rank() > 0)
+        with reporter, own_heard(reporter.notice):
             return command(run=Run(given["workspace"], given["device"], given["seed"], reporter), **options)
 
     return _decorated(wrapped, COMMON)
@@ -104,7 +106,14 @@ class Run:
         """The context of a stage: its progress goes to the reporter."""
         reporter = self.reporter
         return Context(
-            self.workspace, self.device, reporter.progress, reporter.notice, reporter.estimated, reporter.status
+            self.workspace,
+            self.device,
+            progress=reporter.progress,
+            notice=reporter.notice,
+            estimated=reporter.estimated,
+            status=reporter.status,
+            doing=reporter.doing,
+            job=reporter.job,
         )
 
     def extract_spec(self, given: dict[str, Any]) -> ExtractSpec:

@@ -10,6 +10,7 @@ import click
 from extract.runtime import Stopwatch
 from pipelines import writable
 from pipelines.cli import options
+from pipelines.cli.show import Column, defused, table, terminal_width
 from pipelines.specs.values import one_of
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def predict_command(
     if csv_file is not None:
         writable.check("csv file", csv_file)
     watch = Stopwatch()
+    run.reporter.doing("reading the run and its network")
     one, record = classify.classifier(run_name, context=run.context(), weights=weights, quick=quick)
     found = classify.predict(one, images, top=top, calibrated=calibrated, on_bad_image=on_bad_image)
     if csv_file is not None:
@@ -74,17 +76,24 @@ def _as_dict(one: "Prediction") -> dict[str, Any]:
     return {"path": str(one.path), "class": name, "probability": probability, "top": top}
 
 
-def _text(found: "Predictions") -> str:
-    lines = [f"{one.path}  " + ", ".join(f"{name} {share:.1%}" for name, share in one.top) for one in found.images]
-    lines += [f"{path}  left out: it cannot be read" for path in found.skipped]
-    return "\n".join(lines)
+def _text(found: "Predictions") -> list[str]:
+    """A line an image: its path and its classes with their probabilities, the likeliest first."""
+    count = max((len(one.top) for one in found.images), default=0)
+    ranks = [Column(f"class {rank}", shrinks=True, drop=rank - 1) for rank in range(1, count + 1)]
+    rows = [[str(one.path), *(f"{name} {share:.1%}" for name, share in one.top)] for one in found.images]
+    lines = table([Column("image", shrinks=True), *ranks], rows, width=terminal_width()) if rows else []
+    return lines + [f"{path}  left out: it cannot be read" for path in found.skipped]
+
+
+def _row(one: "Prediction") -> list[str | float]:
+    return [str(one.path), *(part for pair in one.top for part in pair)]
 
 
 def _write_csv(path: Path, found: "Predictions") -> None:
     count = max((len(one.top) for one in found.images), default=1)
     header = ["path"] + [f"{part}_{rank}" for rank in range(1, count + 1) for part in ("class", "probability")]
     text = io.StringIO(newline="")
-    table = csv.writer(text)
-    table.writerow(header)
-    table.writerows([str(one.path), *(part for pair in one.top for part in pair)] for one in found.images)
+    writer = csv.writer(text)
+    writer.writerow(header)
+    writer.writerows([defused(cell) for cell in _row(one)] for one in found.images)
     writable.write("csv file", path, text.getvalue())

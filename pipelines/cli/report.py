@@ -58,6 +58,6 @@ def report_command(
         "figures": [str(path) for path in built.figures],
         "problems": built.problems,
     }
-    drawn = f"\n{len(built.figures)} figure files in {figures}" if figures else ""
-    text = f"{built.path}\n{built.run_count} runs, {size(built.path.stat().st_size)}{drawn}"
-    run.reporter.result(values, text)
+    drawn = [f"{len(built.figures)} figure files in {figures}"] if figures else []
+    lines = [str(built.path), f"{built.run_count} runs, {size(built.path.stat().st_size)}", *drawn]
+    run.reporter.result(values, lines)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.cli import options
-from pipelines.cli.show import duration, size, table
+from pipelines.cli.show import Column, duration, size, table, terminal_width
 
 if TYPE_CHECKING:
     from pipelines.batch import Engine, Outcome
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from pipelines.studies.reading import Study
 
 FIRST = "extracted first"
+PLAN = [
+    Column("job", shrinks=True),
+    Column("state"),
+    Column("time", right=True),
+    Column("disk", right=True, drop=1),
+]
 
 
 @click.command("run")
@@ -83,7 +89,7 @@ def _line(planned: "Planned", name: str, estimator: Any) -> dict[str, Any]:
     }
 
 
-def _plan_text(values: dict[str, Any]) -> str:
+def _plan_text(values: dict[str, Any]) -> list[str]:
     rows = [
         [
             line["job"],
@@ -99,14 +105,16 @@ def _plan_text(values: dict[str, Any]) -> str:
         f"{values['impossible']} impossible; about {duration(values['seconds'])} one after another, "
         f"{size(values['bytes'])} on disk"
     )
-    return "\n".join([table(["job", "state", "time", "disk"], rows), *reasons, total])
+    return [*table(PLAN, rows, width=terminal_width()), *reasons, total]
 
 
 def _compute(run: options.Run, described: "Study", planned: "Plan", *, how: "Engine") -> None:
     from pipelines import batch
 
     begun, told = time.perf_counter(), _Teller(run, planned)
-    outcomes = batch.run(planned, engine=how, context=run.context(), devices=_devices(run, how), told=told)
+    outcomes = batch.run(
+        planned, engine=how, context=run.context(), devices=_devices(run, how), told=told, label=told.label
+    )
     seconds = time.perf_counter() - begun
     counts = {one: sum(outcome.status == one for outcome in outcomes) for one in ("computed", "cached", "failed")}
     failures = [
@@ -118,7 +126,7 @@ def _compute(run: options.Run, described: "Study", planned: "Plan", *, how: "Eng
     text = ", ".join(f"{count} {status}" for status, count in counts.items())
     run.reporter.result(
         {**values, "runs": [outcome.run for outcome in outcomes if outcome.run is not None], "failures": failures},
-        f"{described.name}: {len(outcomes)} jobs in {duration(seconds)}: {text}",
+        [f"{described.name}: {len(outcomes)} jobs in {duration(seconds)}: {text}"],
     )
     if failures:
         sys.exit(1)
@@ -134,9 +142,13 @@ class _Teller:
         self.names = dict(zip(jobs, labels(jobs), strict=True))
         self._reporter, self._count = run.reporter, 0
 
+    def label(self, job: "Job") -> str:
+        """The place of a job that begins among all of them, and its name."""
+        return f"{self._count + 1}/{len(self.names)} {self.names[job]}"
+
     def __call__(self, job: "Job", outcome: "Outcome") -> None:
         self._count += 1
-        what = f"{self._count} of {len(self.names)}  {self.names[job]}"
+        what = f"{self._count}/{len(self.names)}  {self.names[job]}"
         if outcome.status == "computed":
             self._reporter.notice(f"{what}: done in {duration(outcome.seconds)}")
         elif outcome.status == "failed":

@@ -9,7 +9,28 @@ import click
 
 from pipelines import writable
 from pipelines.cli import options
-from pipelines.cli.show import duration, size, table
+from pipelines.cli.show import Column, defused, duration, size, table, terminal_width
+
+SHOWN = [
+    Column("run"),
+    Column("what", shrinks=True),
+    Column("data set", shrinks=True, drop=2),
+    Column("held out", right=True, drop=1),
+    Column("test", right=True),
+    Column("95 % interval", right=True, drop=4),
+    Column("size", right=True, drop=6),
+    Column("search and fit", right=True, drop=5),
+    Column("status", drop=3),
+]
+JOINED = [
+    Column("what", shrinks=True),
+    Column("data set", shrinks=True, drop=2),
+    Column("runs", right=True, drop=3),
+    Column("seeds", drop=4),
+    Column("test", right=True),
+    Column("deviation, points", right=True),
+    Column("range", right=True, drop=1),
+]
 
 
 @click.command("runs")
@@ -44,12 +65,12 @@ def runs_command(
     answer = {"runs": found, "count": len(found), "problems": problems, "csv": csv_file and str(csv_file)}
     if join_seeds:
         answer["joined"] = joined(run.workspace, {one["run"] for one in found})
-    run.reporter.result(answer, "no runs" if not found else _joined(answer["joined"]) if join_seeds else _text(found))
+    lines = _joined(answer["joined"]) if join_seeds else _text(found)
+    run.reporter.result(answer, lines if found else ["no runs"])
 
 
-def _text(found: list[dict[str, Any]]) -> str:
-    columns = ["run", "what", "data set", "held out", "test", "95 % interval", "size", "search and fit", "status"]
-    return table(columns, [_cells(one) for one in found])
+def _text(found: list[dict[str, Any]]) -> list[str]:
+    return table(SHOWN, [_cells(one) for one in found], width=terminal_width())
 
 
 def _cells(one: dict[str, Any]) -> list[str]:
@@ -68,9 +89,8 @@ def _cells(one: dict[str, Any]) -> list[str]:
     ]
 
 
-def _joined(found: list[dict[str, Any]]) -> str:
-    columns = ["what", "data set", "runs", "seeds", "test", "deviation, points", "range"]
-    return table(columns, [_joined_cells(one) for one in found])
+def _joined(found: list[dict[str, Any]]) -> list[str]:
+    return table(JOINED, [_joined_cells(one) for one in found], width=terminal_width())
 
 
 def _joined_cells(one: dict[str, Any]) -> list[str]:
@@ -96,5 +116,5 @@ def _write(path: Path, found: list[dict[str, Any]]) -> None:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
-    writer.writerows(found)
+    writer.writerows({name: defused(value) for name, value in row.items()} for row in found)
     writable.write("csv file", path, text.getvalue())

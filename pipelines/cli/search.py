@@ -7,7 +7,7 @@ import click
 
 from pipelines.cli import head_options as heads_room
 from pipelines.cli import network_options, options
-from pipelines.cli.show import duration, table
+from pipelines.cli.show import Column, duration, table, terminal_width
 from pipelines.specs.known import with_data_dir
 
 HELP = {
@@ -87,7 +87,7 @@ def _answer(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _text(answer: dict[str, Any], found: dict[str, Any]) -> str:
+def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
     counts = f"{answer['trials']} trials ({answer['pruned']} pruned, {answer['failed']} failed)"
     lines = [f"{answer['name']}: {counts} in {duration(answer['seconds'])}"]
     if answer["best_spec"] is not None:
@@ -95,13 +95,14 @@ def _text(answer: dict[str, Any], found: dict[str, Any]) -> str:
             [option, _shown(value), f"{answer['importance'][option]:.0%}" if option in answer["importance"] else ""]
             for option, value in _by_importance(answer)
         ]
-        lines += [table(["option", f"best, trial {found['best']['number']}", "importance"], rows)]
+        best = Column(f"best, trial {found['best']['number']}", right=True, shrinks=True)
+        lines += table([Column("option"), best, Column("importance", right=True)], rows, width=terminal_width())
         lines += [f"held-out accuracy   {answer['validation_accuracy']:.2%}"]
     if answer["test_accuracy"] is not None:
         low, high = answer["test_interval"]
         lines += [f"test accuracy       {answer['test_accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%})"]
         lines += [f"run                 {answer['run']}"]
-    return "\n".join([*lines, f"kept in             {answer['path']}"])
+    return [*lines, f"kept in             {answer['path']}"]
 
 
 def _by_importance(answer: dict[str, Any]) -> list[tuple[str, Any]]:

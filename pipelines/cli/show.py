@@ -1,120 +1,129 @@
-"""What a command prints: one JSON object or a few lines to stdout; progress and messages to stderr."""
+"""Text for people: durations, sizes, tables that fit the terminal, and names that cannot disturb it."""
 
-import json
 import re
-import sys
-from typing import Any
+import shutil
+import textwrap
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-LONG_RUN_SECONDS = 10.0  # below this an estimate would only be noise
+from pipelines.cli import streams
+
+GAP = "  "
+SHORT = 16  # cells to which a name may be shortened before a column is dropped
+# What a terminal obeys rather than shows: control characters, line separators, the marks that turn text around,
+# and lone surrogates (bytes of a file name that are no text).
+OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
-class Reporter:
-    """Prints for one command. As a context manager it ends the progress bar whatever happens.
+@dataclass(frozen=True)
+class Column:
+    """A column of a table. Numbers stand to the `right`.
 
-    `quiet` prints nothing at all: of several processes that work together, only the first speaks.
+    Where the table is too wide, names in columns with `shrinks` are shortened in their middle, and columns with the
+    greatest `drop` are left out first (0: never).
     """
 
-    def __init__(self, *, as_json: bool, quiet: bool = False) -> None:
-        self._as_json, self._quiet = as_json, quiet
-        self._bar: Any = None
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> "Reporter":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar, self._tasks = None, {}
-
-    def result(self, values: dict[str, Any], text: str) -> None:
-        """The command's answer: `values` with --json, else `text`."""
-        self.__exit__()
-        if self._quiet:
-            return
-        print(escaped(json.dumps(values, ensure_ascii=False), depth=2) if self._as_json else escaped(text))  # noqa: T201
-
-    def notice(self, sentence: str) -> None:
-        """One message to stderr."""
-        if self._quiet:
-            return
-        if self._bar is not None:
-            self._bar.console.print(sentence, markup=False, highlight=False)
-        else:
-            print(sentence, file=sys.stderr)  # noqa: T201
-
-    def estimated(self, estimate: Any) -> None:
-        """What a long run will take."""
-        if estimate.seconds < LONG_RUN_SECONDS:
-            return
-        sizes = {"on disk": estimate.file_bytes, "in memory": estimate.memory_bytes}
-        parts = [f"{size(count)} {where}" for where, count in sizes.items() if count]
-        took = f"estimate: {duration(estimate.seconds)} at {estimate.images_per_second:.0f} images a second"
-        self.notice(", ".join([took, *parts]))
-
-    def status(self, sentence: str, over: bool) -> None:
-        """How a long step stands: beside the bar on a terminal; in a log, a line for every part that is `over`."""
-        if self._bar is not None and self._bar.console.is_terminal:
-            self._bar.update(next(reversed(self._tasks.values())), detail=sentence)
-        elif over:
-            self.notice(sentence)
-
-    def progress(self, done: int, total: int, what: str) -> None:
-        """Moves the bar of `what` is counted: how many are done, rate, time left."""
-        if self._quiet:
-            return
-        bar = self._bar or self._start()
-        if what not in self._tasks:
-            self._tasks[what] = bar.add_task(what, total=total, detail="")
-        bar.update(self._tasks[what], completed=done, total=total)
-
-    def _start(self) -> Any:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-        self._bar = Progress(
-            "{task.description}",
-            BarColumn(),
-            MofNCompleteColumn(),
-            _rate_column(),
-            TimeRemainingColumn(),
-            "{task.fields[detail]}",
-            console=Console(stderr=True),
-            speed_estimate_period=60,
-        )
-        self._bar.start()
-        return self._bar
+    title: str
+    right: bool = False
+    shrinks: bool = False
+    drop: int = 0
 
 
-def _rate_column() -> Any:
-    from rich.progress import ProgressColumn, Task
-    from rich.text import Text
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None = None) -> list[str]:
+    """The lines of a table of at most `width` cells (None: as wide as it needs), the last column unpadded."""
+    shown = [[plain(cell) for cell in row] for row in rows]
+    kept = list(range(len(columns)))
+    while True:
+        droppable = [at for at in kept if columns[at].drop]
+        picked = [[row[at] for at in kept] for row in shown]
+        widths = _widths([columns[at] for at in kept], picked, width=width, short=SHORT if droppable else 1)
+        if widths is not None:
+            break
+        kept.remove(max(droppable, key=lambda at: columns[at].drop))
+    sides = [columns[at].right for at in kept]
+    return [_line(texts, widths, sides) for texts in ([columns[at].title for at in kept], *picked)]
 
-    class Rate(ProgressColumn):
-        """Images a second."""
 
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:.0f}/s" if task.speed else "")
-
-    return Rate()
+def _line(texts: Sequence[str], widths: Sequence[int], sides: Sequence[bool]) -> str:
+    padded = [_padded(text, width, right=right) for text, width, right in zip(texts, widths, sides, strict=True)]
+    return GAP.join(padded).rstrip()
 
 
-def escaped(text: str, *, depth: int = 1) -> str:
-    r"""`text` that UTF-8 can hold: bytes of a file name that were none are written as \udcff, as text.
+def _padded(text: str, width: int, *, right: bool) -> str:
+    text = shortened(text, width)
+    space = " " * (width - cells(text))
+    return space + text if right else text + space
 
-    `depth` counts the backslashes before it: in JSON, where a lone surrogate is no text to most readers, two are one.
+
+def _widths(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None, short: int
+) -> list[int] | None:
+    """The width of every column, the widest names shortened first, but not below `short`; None where that is too wide.
+
+    With `short` 1 there is always an answer: the last resort is a table that is too wide.
     """
-    return re.sub("[\ud800-\udfff]", lambda found: "\\" * depth + f"u{ord(found[0]):04x}", text)
+    widths = [max(cells(text) for text in (one.title, *(row[at] for row in rows))) for at, one in enumerate(columns)]
+    least = {at: max(short, cells(one.title)) for at, one in enumerate(columns) if one.shrinks}
+    over = 0 if width is None else sum(widths) + len(GAP) * (len(widths) - 1) - width
+    while over > 0:
+        able = [at for at in least if widths[at] > least[at]]
+        if not able:
+            return widths if short == 1 else None
+        widths[max(able, key=lambda at: widths[at])] -= 1
+        over -= 1
+    return widths
 
 
-def table(columns: list[str], rows: list[list[str]]) -> str:
-    """Rows under their columns, padded; the first column to the left, the others to the right."""
-    widths = [max(len(row[index]) for row in [columns, *rows]) for index in range(len(columns))]
-    lines = []
-    for row in [columns, *rows]:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+def terminal_width() -> int | None:
+    """Cells of a line on the terminal that stdout is; None where it is none."""
+    return shutil.get_terminal_size().columns if streams.stdout().isatty() else None
+
+
+def wrapped(line: str, width: int | None) -> list[str]:
+    """`line` in lines of at most `width` cells (None: one), broken between words, the later ones indented."""
+    if width is None or cells(line) <= width:
+        return [line]
+    return textwrap.wrap(line, width, subsequent_indent=GAP, break_long_words=False, break_on_hyphens=False)
+
+
+def plain(text: str) -> str:
+    r"""`text` in which everything that a terminal would obey is written as text: \x1b, \n, \u202e, \udcff."""
+    return OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def defused(value: object) -> object:
+    """A cell of a CSV file: text that a spreadsheet would take for a formula begins with an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def cells(text: str) -> int:
+    """How many cells of a terminal `text` takes: two for wide signs, none for combining ones."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text
+    )
+
+
+def shortened(text: str, width: int) -> str:
+    """`text` in at most `width` cells, its middle replaced by "..." where it is longer."""
+    if cells(text) <= width:
+        return text
+    mark = "..."[: max(width, 0)]
+    room = width - len(mark)
+    head, tail = room - room // 2, room // 2
+    return _first(text, head) + mark + _first(text[::-1], tail)[::-1]
+
+
+def _first(text: str, width: int) -> str:
+    taken = 0
+    for at, one in enumerate(text):
+        taken += cells(one)
+        if taken > width:
+            return text[:at]
+    return text
 
 
 def duration(seconds: float) -> str:
@@ -125,6 +134,14 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def clock(seconds: float) -> str:
+    """Seconds on the shortest line: 0:12, 12:34, 1:02:03."""
+    minutes, rest = divmod(max(round(seconds), 0), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d}"
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
 def size(count: float) -> str:

@@ -53,15 +53,15 @@ def answer(
     run.reporter.result(values, _text(values))
 
 
-def _found(answer: dict[str, Any]) -> str:
+def _found(answer: dict[str, Any]) -> list[str]:
     lines = [
         f"suggested rate      {answer['suggested_learning_rate']:.2g}  (where the loss falls fastest)",
         f"recipe's rate       {answer['recipe_learning_rate']:.2g}",
     ]
-    return "\n".join(lines if answer["plot"] is None else [*lines, f"figure              {answer['plot']}"])
+    return lines if answer["plot"] is None else [*lines, f"figure              {answer['plot']}"]
 
 
-def _text(answer: dict[str, Any]) -> str:
+def _text(answer: dict[str, Any]) -> list[str]:
     low, high = answer["test_interval"]
     held_out, averaged = answer["validation_accuracy"], answer["test_tta_accuracy"]
     lines = [
@@ -76,4 +76,4 @@ def _text(answer: dict[str, Any]) -> str:
     ]
     if averaged is not None:
         lines.insert(3, f"averaged views      {averaged:.2%}  ({answer['tta']})")
-    return "\n".join(lines)
+    return lines

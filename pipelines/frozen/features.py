@@ -33,6 +33,7 @@ class Inputs:
 def compute(key: ExtractKey, inputs: Inputs) -> Extracted:
     """Extracts (or finds) the feature file of `key` and returns its record."""
     data, skipped = _images(key, inputs)
+    inputs.context.doing("")  # weights that are downloaded come with a bar of the hub's own
     backbone = _backbone(key, inputs.source)
     return _extracted(key, data=data, backbone=backbone, skipped=skipped, context=inputs.context)
 
@@ -56,6 +57,7 @@ def _backbone(key: ExtractKey, source: Source) -> Any:
 
 
 def _images(key: ExtractKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]:
+    inputs.context.doing("reading the data set")
     data, skipped = images.chosen(
         inputs.located,
         on_bad_image=key.on_bad_image,
@@ -101,6 +103,7 @@ def _extracted(
                 progress=lambda done, total: context.progress(done, total, "images"),
                 notice=context.notice,
                 estimated=context.estimated,
+                doing=context.doing,
                 plain=plain,
             )
         record = _record(path, backbone=backbone)

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from extract.errors import InvalidInput, StorageError
+from extract.errors import InvalidInput, StorageError, reason
 from extract.machine import machine, package_versions
 from extract.memory import Peak
 from extract.runtime import Stopwatch
@@ -64,7 +64,7 @@ def compute(key: HeadKey, inputs: Inputs) -> FittedHead:
             kind="head",
             name=name(key, file.spec),
             key=asdict(key),
-            error=str(error) or type(error).__name__,
+            error=reason(error),
             facts=_facts(key, file),
         )
         raise
@@ -129,6 +129,7 @@ def _fit(key: HeadKey, *, options: dict[str, Any], inputs: Inputs) -> _Fitted:
     import heads
 
     context, file = inputs.context, inputs.file
+    context.doing("fitting the head")
     train = file.read("train")
     head, choice = heads.fit_head(
         key.head,
@@ -139,9 +140,10 @@ def _fit(key: HeadKey, *, options: dict[str, Any], inputs: Inputs) -> _Fitted:
         criterion=key.criterion,
         seed=key.seed,
         device=context.device,
-        progress=lambda done, total, _: context.progress(done, total, "candidates"),
+        progress=context.fitting,
     )
     watch = Stopwatch(context.device)
+    context.doing("scoring the test images")
     test = file.read("test")
     logits = head.logits(test.features[0])
     scores = heads.scores(logits, test.labels, classes=head.classes_, seed=key.seed)

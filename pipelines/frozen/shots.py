@@ -19,6 +19,7 @@ def compute(key: ShotsKey, inputs: Inputs) -> FewLabels:
 
     context, file = inputs.context, inputs.file
     space = catalogue.space(key.head, matched(key.head, key.options))
+    context.doing("fitting heads to few labels")
     train = file.read("train")
     learned = shots.few_labels(
         space,
@@ -29,7 +30,7 @@ def compute(key: ShotsKey, inputs: Inputs) -> FewLabels:
         criterion=key.criterion,
         seed=key.seed,
         device=context.device,
-        progress=lambda done, total, _: context.progress(done, total, "draws"),
+        progress=context.progress,
     )
     test = None
     accuracies: dict[int, list[float]] = {count: [] for count in key.shots}

@@ -1,6 +1,6 @@
 """Batches of raw images -> the logits of a trained network, the same bits whichever images go together."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -26,11 +26,13 @@ def logits(
     resize: nn.Module | None,
     tta: str = "none",
     fill: bool = True,
+    stepped: Callable[[int], None] = lambda count: None,
 ) -> np.ndarray:
     """float32 [N, K] for batches of uint8 images [B, 3, h, w], each at most `batch_size` long.
 
     Shorter batches are filled up with black images (not where `fill` is False): a library may compute another
     batch size another way, and an image alone would then differ from the same image among others in the last bits.
+    `stepped` hears of the images of every batch.
     """
     place, rows = torch_device(device), batch_size(preprocessing, device)
     ready = network.to(place, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
@@ -47,4 +49,5 @@ def logits(
             resize=None if resize is None else resize.to(place),
         )
         pieces.append(found[: len(batch)])
+        stepped(len(batch))
     return torch.cat(pieces).numpy()

@@ -84,6 +84,7 @@ class Heading:
     def _fitted(
         self, features: np.ndarray, labels: np.ndarray, *, seed: int, extraction: float | None, file: Path | None
     ) -> Headed:
+        self.context.doing("fitting the head")
         head, choice = heads.fit_head(
             "logistic",
             features=features,
@@ -91,7 +92,7 @@ class Heading:
             validation=HELD_OUT,
             seed=seed,
             device=self.context.device,
-            progress=lambda done, total, _: self.context.progress(done, total, "candidates"),
+            progress=self.context.fitting,
         )
         assert isinstance(head, heads.LogisticHead)  # it is what was asked for
         return Headed(head, extraction, choice.search_seconds, choice.fit_seconds, file)

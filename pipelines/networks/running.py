@@ -31,6 +31,7 @@ def prepared(key: NetworkKey, inputs: Inputs) -> "Run":
     """The training of `key` with its images and its network in memory; what cannot be trained is refused here."""
     data, skipped = _data(key, inputs)
     how = starts.form(key, data, source=inputs.source)
+    inputs.context.doing("")  # weights that are downloaded come with a bar of the hub's own
     start = starts.network(key, how, source=inputs.source)  # what cannot be built is refused before anything is decoded
     context = inputs.context
     with refused_together(*files(data)):
@@ -58,6 +59,7 @@ def prepared(key: NetworkKey, inputs: Inputs) -> "Run":
 
 
 def _data(key: NetworkKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]:
+    inputs.context.doing("reading the data set")
     data, skipped = images.chosen(
         inputs.located, on_bad_image=key.on_bad_image, train=key.subset, test=key.test_subset, seed=key.seed
     )
@@ -132,6 +134,7 @@ class Run:
         start, train = self._begin(rows)
         if key.mode == "frozen":
             return Fitted(start, [], 0, 0, 0.0, 0.0, recipe.precision, "eager")
+        context.doing("first training step")
         with deferred() as stop:
             fitted = fit(
                 start,
@@ -177,7 +180,7 @@ class Run:
             device=self.context.device,
             resize=self.loaded.resize,
             whiten=self.key.weights == "none",
-            progress=lambda done, total: self.context.progress(done, total, "rates"),
+            progress=lambda done, total: self.context.progress(done, total, "learning rates"),
         )
 
     def _begin(self, rows: np.ndarray) -> tuple[nn.Module, Images]:
@@ -202,6 +205,7 @@ class Run:
                 resize=self.loaded.resize,
                 device=self.context.device,
                 precision=self.recipe.precision,
+                stepped=self.context.counter(len(train), "features computed"),
             ),
             extracted=self.how.image_size if starts.extracted(self.key) else None,
         )
@@ -216,6 +220,7 @@ class Run:
             device=device,
             resize=self.loaded.resize,
             tta=tta,
+            stepped=self.context.counter(len(images), "images scored"),
         )
 
 

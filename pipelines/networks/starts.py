@@ -1,6 +1,6 @@
 """Where a training starts: how the network is built and fed, its weights in place, and what of it is trained."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -98,9 +98,16 @@ def network(key: NetworkKey, how: Form, *, source: Source) -> nn.Module:
 
 
 def embeddings(
-    start: nn.Module, images: Images, *, how: Form, resize: nn.Module | None, device: str, precision: str
+    start: nn.Module,
+    images: Images,
+    *,
+    how: Form,
+    resize: nn.Module | None,
+    device: str,
+    precision: str,
+    stepped: Callable[[int], None],
 ) -> np.ndarray:
-    """float32 [N, D]: what the last layer of `start` sees of `images`."""
+    """float32 [N, D]: what the last layer of `start` sees of `images`, of whose number `stepped` hears."""
     return answering.logits(
         networks.embedding(start),
         images.images.split(answering.batch_size(how.preprocessing, device)),
@@ -108,6 +115,7 @@ def embeddings(
         precision=precision,
         device=device,
         resize=resize,
+        stepped=stepped,
     )
 
 

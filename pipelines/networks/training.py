@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from extract.errors import InvalidInput, StorageError
+from extract.errors import InvalidInput, StorageError, reason
 from extract.memory import Peak
 from pipelines import records
 from pipelines.networks import processes
@@ -48,7 +48,7 @@ def _keep_failure(key: NetworkKey, error: Exception, *, inputs: Inputs) -> None:
         kind="network",
         name=outcome.name(key),
         key=key.as_dict(),
-        error=str(error) or type(error).__name__,
+        error=reason(error),
         facts=outcome.facts(key, dataset=inputs.located.name, class_names=()),
     )
 

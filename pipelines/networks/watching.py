@@ -21,22 +21,22 @@ class Watch:
         share = (now.epoch - 1 + now.step / max(now.steps, 1)) / now.epochs
         total = now.epochs * self.images
         self.context.progress(round(share * total), total, "training images")
-        self.context.status(line(now), now.row is not None)
+        self.context.status(f"epoch {now.epoch}/{now.epochs}", False)
+        if now.row is not None:
+            self.context.status(line(now), True)
         if not self.estimated and now.images_per_second > 0 and math.isfinite(now.seconds_left):
             self.estimated = True
             self.context.estimated(Estimate(now.seconds_left, 0, 0, now.images_per_second))
 
 
 def line(now: Moment) -> str:
-    """Where a training stands, in one line."""
+    """What an epoch came to, in one line."""
     row = now.row or {}
     parts = [
-        f"epoch {now.epoch} of {now.epochs}",
+        f"epoch {now.epoch}/{now.epochs}",
         f"loss {now.train_loss:.3f}",
-        f"accuracy {now.train_accuracy:.1%}",
+        f"train {100 * now.train_accuracy:.1f} %",
+        *([f"val {100 * row['held_out_accuracy']:.1f} %"] if "held_out_accuracy" in row else []),
+        f"lr {now.learning_rate:.2g}",
     ]
-    if "held_out_accuracy" in row:
-        parts.append(f"held out {row['held_out_accuracy']:.1%}")
-    parts.append(f"rate {now.learning_rate:.2g}")
-    parts.append(f"{now.images_per_second:.0f} images a second")
-    return ", ".join(parts)
+    return "  ".join(parts)

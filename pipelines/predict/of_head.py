@@ -82,11 +82,9 @@ class FrozenClassifier:
         model = encoder.build(one, engine=self._engine, device=self._context.device)
         batch_size = min(self._spec["batch_size"], len(images)) if self._quick else self._spec["batch_size"]
         embedder = Embedder(model, device=self._context.device, batch_size=batch_size, notice=self._context.notice)
-        blocks = []
-        for block in embedder.blocks(read, block_ranges(len(images), 8 * batch_size)):
-            blocks.append(block.features)
-            self._context.progress(block.stop, len(images), "images")
-        return torch.cat(blocks, dim=1)
+        stepped = self._context.counter(len(images), "images")
+        blocks = embedder.blocks(read, block_ranges(len(images), 8 * batch_size), stepped=stepped)
+        return torch.cat([block.features for block in blocks], dim=1)
 
     def _backbone(self) -> backbones.Backbone:
         spec = self._spec

@@ -41,6 +41,7 @@ class WholeClassifier:
         """float32 [N, K] for image files."""
         wanted, device = self._sidecar.preprocessing, self._context.device
         result = np.empty((len(paths), len(self.class_names)), np.float32)
+        stepped = self._context.counter(len(paths), "images")
         for group in pictures.groups(paths, native=self._native):
             read = source(group.images, wanted)
             ranges = block_ranges(len(group.rows), answering.batch_size(wanted, device))
@@ -52,6 +53,7 @@ class WholeClassifier:
                 device=device,
                 resize=read.resize,
                 fill=not self._quick,
+                stepped=stepped,
             )
         return result
 

@@ -75,7 +75,7 @@ class HeadSubject(Subject):
         self._space(options)
 
     def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome:
-        choice = self._chosen(options, device=context.device)
+        choice = self._chosen(options, context)
         assert choice.validation is not None
         return Outcome(
             accuracy=choice.validation.accuracy,
@@ -88,7 +88,7 @@ class HeadSubject(Subject):
 
         return stages.fit_head(self._with(options), context, features_path=self._path)
 
-    def _chosen(self, options: dict[str, Any], *, device: str) -> "Choice":
+    def _chosen(self, options: dict[str, Any], context: Context) -> "Choice":
         """As the head stage will choose for the winner: the same rows, options and seed."""
         import heads
 
@@ -100,7 +100,8 @@ class HeadSubject(Subject):
             validation=self._spec.validation_part(),
             criterion=self._spec.criterion or "auto",
             seed=self._spec.seed,
-            device=device,
+            device=context.device,
+            progress=context.progress,
         )
 
     @functools.cached_property

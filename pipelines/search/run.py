@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from extract.disk import storage_error
-from extract.errors import DamagedFile, InvalidInput, StorageError, Unavailable
+from extract.errors import DamagedFile, InvalidInput, StorageError, Unavailable, reason
 from pipelines.context import Context
 from pipelines.search import place, result, space
 from pipelines.search.journal import Journal, Trial, TrialState
@@ -77,7 +77,8 @@ def _work(subject: Subject, journal: Journal, total: int, context: Context, *, d
     while not _is_late(deadline):
         trial = journal.next(total)
         if trial is not None:
-            _run(trial, subject, journal, context, deadline=deadline)
+            with context.job(f"trial {trial.number + 1}/{total}"):
+                _run(trial, subject, journal, context, deadline=deadline)
             best = result.best_of(journal.trials())
             journal.sweep(but=best.number if best else None)
         elif journal.others_run():
@@ -99,7 +100,7 @@ def _run(trial: Trial, subject: Subject, journal: Journal, context: Context, *, 
         except Exception as error:
             if says_nothing(error):
                 raise
-            message = str(error) or type(error).__name__
+            message = reason(error)
             context.notice(f"trial {trial.number} failed: {message}")
             journal.end(trial, TrialState.FAIL, None, error=message, seconds=time.monotonic() - begun)
             return

@@ -77,6 +77,7 @@ class Training:
             precision=ready.recipe.precision,
             device=context.device,
             resize=ready.resize,
+            stepped=context.counter(len(ready.held), "images scored"),
         )
         scores = heads.scores(logits, ready.held.labels.numpy(), seed=spec.seed)
         return Outcome(scores.accuracy, scores.log_loss)
@@ -130,6 +131,7 @@ def _trained(ready: _Prepared, watch: Watch, context: Context) -> nn.Module:
     kept = checkpoint.load(watch.folder, spec_digest=digest, class_names=names)
     if kept is not None:
         _report(kept["rows"], watch)  # its process may have been killed before it reported them
+    context.doing("first training step")
     with deferred() as asked:
         fitted = fit(
             start,
@@ -170,6 +172,7 @@ def _install_head(start: nn.Module, ready: _Prepared, context: Context) -> None:
             resize=ready.resize,
             device=context.device,
             precision=ready.recipe.precision,
+            stepped=context.counter(len(ready.train), "features computed"),
         ),
         extracted=ready.how.image_size if starts.extracted(ready.key) else None,
     )

@@ -97,7 +97,7 @@ def test_the_search_says_how_far_it_is_and_ends_with_all(kind, blobs):
         SMALL.get(kind),
         features=blobs[0],
         labels=blobs[1],
-        progress=lambda done, total, _: told.append((done, total)),
+        progress=lambda done, total, what: told.append((done, total)) if what == "candidates" else None,
     )
     assert [done for done, _ in told] == list(range(1, told[-1][1] + 1))
 
@@ -172,8 +172,21 @@ def test_validation_none_takes_the_one_candidate_and_refuses_several(kind, blobs
 def test_progress_counts_the_candidates(kind, blobs):
     seen = []
     fit_head(kind, SMALL.get(kind), features=blobs[0], labels=blobs[1], progress=lambda *words: seen.append(words))
-    assert [done for done, _, _ in seen] == list(range(1, len(seen) + 1))
-    assert seen[-1][1] == space(kind, SMALL.get(kind)).count()
+    count = space(kind, SMALL.get(kind)).count()
+    assert [words for words in seen if words[2] == "candidates"] == [
+        (done, count, "candidates") for done in range(1, count + 1)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+def test_progress_counts_the_epochs_in_which_candidates_and_the_chosen_head_learn(kind, blobs):
+    seen = []
+    fit_head(kind, SMALL.get(kind), features=blobs[0], labels=blobs[1], progress=lambda *words: seen.append(words))
+    chosen = [at for at, words in enumerate(seen) if words[2] == "candidates"]
+    for part in (seen[: chosen[0]], seen[chosen[-1] + 1 :]):
+        assert part[0][0] in (1, part[0][1])  # one epoch may have been the best
+        done, total, what = part[-1]
+        assert (done, what) == (total, "epochs")  # also where it stopped early: nothing may look unfinished
 
 
 @every_head

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import predict
-from pipelines.cli.show import Reporter
+from pipelines.cli.reporter import Reporter
 from pipelines.predict.classify import Prediction, Predictions
 
 BAD = os.fsdecode(b"x\xff.png")  # a name that is not UTF-8
@@ -17,7 +17,7 @@ SHOWN = r"x\udcff.png"
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_name_that_is_not_utf_8_is_printed_escaped(capfdbinary, as_json):
-    Reporter(as_json=as_json).result({"path": BAD, "other": "Blüte"}, f"{BAD} Blüte")
+    Reporter(as_json=as_json).result({"path": BAD, "other": "Blüte"}, [f"{BAD} Blüte"])
     out = capfdbinary.readouterr().out.decode("utf-8")
     if as_json:
         assert json.loads(out) == {"path": SHOWN, "other": "Blüte"}

@@ -109,7 +109,7 @@ def test_a_trial_that_was_cut_short_goes_on_from_its_last_epoch(searched, tmp_pa
     said = []
 
     def interrupting(sentence, over):
-        if over and sentence.startswith("epoch 2 of 4"):  # kept, but not yet reported; and a rung
+        if over and sentence.startswith("epoch 2/4"):  # kept, but not yet reported; and a rung
             raise KeyboardInterrupt
 
     cut = Context(tmp_path, status=interrupting)
