@@ -6,7 +6,7 @@ import os
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from extract.disk import FORBIDDEN, disk_errors
@@ -17,6 +17,7 @@ except ImportError:  # Windows
     fcntl = None
 
 POLL_SECONDS = 0.05
+NOTICE_SECONDS = 1.0  # of waiting without a word
 HELD = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)
 LACKING = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
@@ -27,38 +28,55 @@ class NoLocks(UserWarning):
     """A file system that has no locks, on which two processes at once are not kept apart."""
 
 
+class Waiting(UserWarning):
+    """Another process has what this one needs."""
+
+
+class Patience:
+    """Waits for `what` in short steps, so that a signal is obeyed meanwhile, and soon says so, once (`Waiting`)."""
+
+    def __init__(self, what: str, *, poll_seconds: float = POLL_SECONDS) -> None:
+        self._what, self._poll_seconds = what, poll_seconds
+        self._begun, self._is_said = time.monotonic(), False
+
+    def step(self) -> None:
+        """Sleeps a moment."""
+        if not self._is_said and time.monotonic() - self._begun >= NOTICE_SECONDS:
+            self._is_said = True
+            warnings.warn(f"waiting for another process, which holds {self._what}", Waiting, stacklevel=3)
+        time.sleep(self._poll_seconds)
+
+
 class Lock:
     """The lock file at `path`; `shared` locks exclude only those that are not.
 
-    As a context manager it waits; `waiting()` is called once if it has to. Where the file system has no locks it is
+    As a context manager it waits, and says so after a second (`Waiting`). Where the file system has no locks it is
     given all the same, with a warning (`NoLocks`), once a process. A shared one is given where nothing can be written.
     """
 
-    def __init__(self, path: Path, *, shared: bool = False, waiting: Callable[[], object] | None = None) -> None:
-        self.path, self._shared, self._waiting = path, shared, waiting
+    def __init__(self, path: Path, *, shared: bool = False) -> None:
+        self.path, self._shared = path, shared
         self._descriptor: int | None = None
         self._is_held = False
 
     def __enter__(self) -> "Lock":
-        if not self.take(within=0.0):
-            if self._waiting is not None:
-                self._waiting()
-            self.take()
+        self.take()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.free()
 
     def take(self, *, within: float | None = None) -> bool:
-        """Whether it is held now, after waiting at most `within` seconds (None: as long as it takes).
-
-        It waits in short steps, so that a signal is obeyed meanwhile.
-        """
+        """Whether it is held now, after waiting at most `within` seconds (None: as long as it takes, which it says)."""
         deadline = None if within is None else time.monotonic() + within
+        patience = Patience(repr(str(self.path)))
         while not self._taken():
             if deadline is not None and time.monotonic() >= deadline:
                 return False
-            time.sleep(POLL_SECONDS)
+            if deadline is None:
+                patience.step()
+            else:
+                time.sleep(POLL_SECONDS)
         return True
 
     def free(self) -> None:

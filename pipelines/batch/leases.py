@@ -8,11 +8,10 @@ import contextlib
 import getpass
 import os
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from extract.locks import Lock
+from extract.locks import Lock, Patience
 
 POLL_SECONDS = 0.2
 
@@ -34,12 +33,13 @@ def leased(devices: Sequence[str]) -> Iterator[str]:
 
 
 def _first_free(devices: Sequence[str]) -> tuple[str, Lock]:
+    patience = Patience(" and ".join(devices), poll_seconds=POLL_SECONDS)
     while True:
         for device in devices:
             lock = Lock(lock_file(device))
             if lock.take(within=0.0):
                 return device, lock
-        time.sleep(POLL_SECONDS)
+        patience.step()
 
 
 def lock_file(device: str) -> Path:

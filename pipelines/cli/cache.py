@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.cli import options
-from pipelines.cli.show import Column, size, table, terminal_width
+from pipelines.cli.show import Column, size, table
 
 if TYPE_CHECKING:
     from pipelines.inventory import Kept
@@ -112,12 +112,11 @@ def _text(values: dict[str, Any]) -> list[str]:
     ]
     if not rows:
         return [f"nothing is kept in {values['workspace']}"]
-    width = terminal_width()
-    lines = table(KINDS, rows, width=width)
+    lines = table(KINDS, rows)
     files = values["recomputable"][:SHOWN_FILES]
     if files:
         rows = [[one["path"], size(one["bytes"]), _age(one["age_seconds"])] for one in files]
-        lines += ["", *table(LARGEST, rows, width=width)]
+        lines += ["", *table(LARGEST, rows)]
     return [*lines, "", f"{size(values['bytes'])} in {values['workspace']}"]
 
 

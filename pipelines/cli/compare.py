@@ -6,7 +6,7 @@ import click
 
 from extract.errors import InvalidInput
 from pipelines.cli import options
-from pipelines.cli.show import Column, table, terminal_width
+from pipelines.cli.show import Column, table
 
 if TYPE_CHECKING:
     from heads import Comparison
@@ -75,4 +75,4 @@ def _table(one: Record, found: "list[tuple[Record, Comparison]]") -> list[str]:
         for other, pair in found
     ]
     note = "Every p is of one pair: of 20 equal pairs one is below 0.05 by chance."
-    return [heading, *table(COLUMNS, rows, width=terminal_width()), note]
+    return [heading, *table(COLUMNS, rows), note]

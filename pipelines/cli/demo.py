@@ -7,7 +7,7 @@ import click
 
 from extract.errors import InvalidInput, PipelineError
 from pipelines.cli import options
-from pipelines.cli.show import Column, duration, table, terminal_width
+from pipelines.cli.show import Column, duration, table
 
 WITH_CIFAR, WITHOUT = "cifar10-tour", "digits-tour"
 COLUMNS = [
@@ -129,7 +129,7 @@ def _text(values: dict[str, Any]) -> list[str]:
     ]
     best = values["search"]["best"]
     return [
-        *table(COLUMNS, rows, width=terminal_width()),
+        *table(COLUMNS, rows),
         f"search: best held-out accuracy {best['value']:.1%} with {best['params']}",
         f"report: {values['report']}",
     ]

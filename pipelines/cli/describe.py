@@ -9,7 +9,7 @@ from extract.errors import InvalidInput
 from finetune.options import NORMS, STEMS
 from pipelines import writable
 from pipelines.cli import network_options, options
-from pipelines.cli.show import Column, table, terminal_width
+from pipelines.cli.show import Column, table
 
 COLUMNS = [
     Column("stage"),
@@ -125,7 +125,7 @@ def _text(described: Any) -> list[str]:
     given = "".join(f" --{name.replace('_', '-')} {value}" for name, value in described.options.items())
     size = f"{described.image_size} x {described.image_size}"
     heading = f"{described.network}{given}, {size}, {described.class_count} classes"
-    return [heading, described.form, "", *table(COLUMNS, [*rows, total], width=terminal_width()), "", *blocks]
+    return [heading, described.form, "", *table(COLUMNS, [*rows, total]), "", *blocks]
 
 
 def _block(block: Any) -> str:

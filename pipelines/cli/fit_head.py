@@ -8,7 +8,7 @@ import click
 from extract.errors import InvalidInput
 from pipelines.cli import head_options as heads_room
 from pipelines.cli import options
-from pipelines.cli.show import Column, duration, table, terminal_width
+from pipelines.cli.show import Column, duration, table
 from pipelines.specs import HeadSpec
 
 if TYPE_CHECKING:
@@ -177,4 +177,4 @@ def _few(found: list[dict[str, Any]] | None) -> list[str]:
         ]
         for row in found
     ]
-    return ["", *table(FEW, rows, width=terminal_width())]
+    return ["", *table(FEW, rows)]

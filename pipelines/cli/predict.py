@@ -10,7 +10,7 @@ import click
 from extract.runtime import Stopwatch
 from pipelines import writable
 from pipelines.cli import options
-from pipelines.cli.show import Column, defused, table, terminal_width
+from pipelines.cli.show import Column, defused, table
 from pipelines.specs.values import one_of
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _text(found: "Predictions") -> list[str]:
     count = max((len(one.top) for one in found.images), default=0)
     ranks = [Column(f"class {rank}", shrinks=True, drop=rank - 1) for rank in range(1, count + 1)]
     rows = [[str(one.path), *(f"{name} {share:.1%}" for name, share in one.top)] for one in found.images]
-    lines = table([Column("image", shrinks=True), *ranks], rows, width=terminal_width()) if rows else []
+    lines = table([Column("image", shrinks=True), *ranks], rows) if rows else []
     return lines + [f"{path}  left out: it cannot be read" for path in found.skipped]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.cli import options
-from pipelines.cli.show import Column, duration, size, table, terminal_width
+from pipelines.cli.show import Column, duration, size, table
 
 if TYPE_CHECKING:
     from pipelines.batch import Engine, Outcome
@@ -105,7 +105,7 @@ def _plan_text(values: dict[str, Any]) -> list[str]:
         f"{values['impossible']} impossible; about {duration(values['seconds'])} one after another, "
         f"{size(values['bytes'])} on disk"
     )
-    return [*table(PLAN, rows, width=terminal_width()), *reasons, total]
+    return [*table(PLAN, rows), *reasons, total]
 
 
 def _compute(run: options.Run, described: "Study", planned: "Plan", *, how: "Engine") -> None:

@@ -9,7 +9,7 @@ import click
 
 from pipelines import writable
 from pipelines.cli import options
-from pipelines.cli.show import Column, defused, duration, size, table, terminal_width
+from pipelines.cli.show import Column, defused, duration, size, table
 
 SHOWN = [
     Column("run"),
@@ -70,7 +70,7 @@ def runs_command(
 
 
 def _text(found: list[dict[str, Any]]) -> list[str]:
-    return table(SHOWN, [_cells(one) for one in found], width=terminal_width())
+    return table(SHOWN, [_cells(one) for one in found])
 
 
 def _cells(one: dict[str, Any]) -> list[str]:
@@ -90,7 +90,7 @@ def _cells(one: dict[str, Any]) -> list[str]:
 
 
 def _joined(found: list[dict[str, Any]]) -> list[str]:
-    return table(JOINED, [_joined_cells(one) for one in found], width=terminal_width())
+    return table(JOINED, [_joined_cells(one) for one in found])
 
 
 def _joined_cells(one: dict[str, Any]) -> list[str]:

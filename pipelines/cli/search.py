@@ -7,7 +7,7 @@ import click
 
 from pipelines.cli import head_options as heads_room
 from pipelines.cli import network_options, options
-from pipelines.cli.show import Column, duration, table, terminal_width
+from pipelines.cli.show import Column, duration, table
 from pipelines.specs.known import with_data_dir
 
 HELP = {
@@ -96,7 +96,7 @@ def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
             for option, value in _by_importance(answer)
         ]
         best = Column(f"best, trial {found['best']['number']}", right=True, shrinks=True)
-        lines += table([Column("option"), best, Column("importance", right=True)], rows, width=terminal_width())
+        lines += table([Column("option"), best, Column("importance", right=True)], rows)
         lines += [f"held-out accuracy   {answer['validation_accuracy']:.2%}"]
     if answer["test_accuracy"] is not None:
         low, high = answer["test_interval"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pipelines.cli import streams
 
 GAP = "  "
-SHORT = 16  # cells to which a name may be shortened before a column is dropped
+SHORT = 28  # cells to which a name may be shortened before a column is dropped
 # What a terminal obeys rather than shows: control characters, line separators, the marks that turn text around,
 # and lone surrogates (bytes of a file name that are no text).
 OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -31,7 +31,12 @@ class Column:
     drop: int = 0
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None = None) -> list[str]:
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table that fits the terminal."""
+    return fitted(columns, rows, width=terminal_width())
+
+
+def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None) -> list[str]:
     """The lines of a table of at most `width` cells (None: as wide as it needs), the last column unpadded."""
     shown = [[plain(cell) for cell in row] for row in rows]
     kept = list(range(len(columns)))

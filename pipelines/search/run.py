@@ -8,6 +8,7 @@ from typing import Any
 
 from extract.disk import storage_error
 from extract.errors import DamagedFile, InvalidInput, StorageError, Unavailable, reason
+from extract.locks import Patience
 from pipelines.context import Context
 from pipelines.search import place, result, space
 from pipelines.search.journal import Journal, Trial, TrialState
@@ -74,6 +75,7 @@ def _check(subject: Subject, found: space.Space) -> None:
 
 def _work(subject: Subject, journal: Journal, total: int, context: Context, *, deadline: float | None) -> bool:
     """Runs trials until `total` have ended, here or elsewhere; False where the time was out before."""
+    patience = Patience("trials of this search", poll_seconds=WAIT_SECONDS)
     while not _is_late(deadline):
         trial = journal.next(total)
         if trial is not None:
@@ -81,8 +83,9 @@ def _work(subject: Subject, journal: Journal, total: int, context: Context, *, d
                 _run(trial, subject, journal, context, deadline=deadline)
             best = result.best_of(journal.trials())
             journal.sweep(but=best.number if best else None)
+            patience = Patience("trials of this search", poll_seconds=WAIT_SECONDS)
         elif journal.others_run():
-            time.sleep(WAIT_SECONDS)
+            patience.step()
         elif not journal.trials(TrialState.RUNNING):
             return True
         ended = [one for one in journal.trials() if one.state.is_finished()]

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 
 import pytest
 
@@ -17,19 +18,14 @@ def nothing_said_yet(monkeypatch):
     monkeypatch.setattr(locks, "_said", [])
 
 
-def test_two_exclude_each_other_and_the_second_is_told_that_it_waits(tmp_path):
+def test_two_exclude_each_other_and_the_second_says_that_it_waits(tmp_path, monkeypatch):
     path = tmp_path / "a.lock"
-    waited = []
+    monkeypatch.setattr(locks, "NOTICE_SECONDS", 0.1)
     with Lock(path) as first:
-        assert not Lock(path).take(within=0.1)
-
-        def waiting():
-            waited.append(True)
-            first.free()
-
-        with Lock(path, waiting=waiting):
+        assert not Lock(path).take(within=0.05)
+        threading.Timer(0.4, first.free).start()
+        with pytest.warns(locks.Waiting, match=r"waiting for another process, which holds '.*a\.lock'"), Lock(path):
             assert not first.take(within=0.0)
-    assert waited == [True]
 
 
 def test_shared_ones_exclude_only_the_others(tmp_path):

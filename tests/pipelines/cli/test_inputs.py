@@ -16,6 +16,7 @@ CASES = [case for name in SUBJECTS for case in importlib.import_module(f"tests.p
 FORBIDDEN = {
     "a traceback": re.compile(r"Traceback"),
     "a Python type name": re.compile(r"error: \w+(Error|Exception)\b"),
+    "what a terminal obeys": re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]"),
     "a Python warning with its source line": re.compile(r"\.py:\d+: \w*Warning"),
 }
 
