@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from extract.decoding import MAX_PIXELS
 from extract.errors import InvalidInput
 
 
@@ -31,13 +32,14 @@ class Files:
     """Images on disk, of any size and common format."""
 
     paths: tuple[Path, ...]
+    max_pixels: int = MAX_PIXELS  # of one image; a larger one is unreadable
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def take(self, rows: np.ndarray) -> "Files":
         """The files of these rows, in their order."""
-        return Files(tuple(self.paths[row] for row in rows))
+        return replace(self, paths=tuple(self.paths[row] for row in rows))
 
 
 @dataclass(frozen=True)

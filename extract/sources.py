@@ -10,10 +10,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from extract import cropping
 from extract.decoding import decode
+from extract.errors import PipelineError
 from extract.images import Files, Pixels
 from extract.machine import core_count
-from extract.transforms import Preprocessing, Resize, pillow_transform, resizes_by_matrix
+from extract.transforms import Preprocessing, Resize, resizes_by_matrix
 
 AHEAD_BATCHES = 2  # decoded before they are needed; more would only cost memory
 
@@ -57,7 +59,7 @@ class DecodedSource:
 
     def __init__(self, images: Pixels | Files, preprocessing: Preprocessing) -> None:
         self._images = images
-        self._transform = pillow_transform(preprocessing)
+        self._transform = cropping.transform(preprocessing)
         self.resize: nn.Module | None = None
 
     def batches(self, ranges: list[tuple[int, int]]) -> Iterator[Tensor]:
@@ -75,8 +77,14 @@ class DecodedSource:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _one(self, row: int) -> Tensor:
-        if isinstance(self._images, Files):
-            image = decode(self._images.paths[row])
-        else:
-            image = Image.fromarray(self._images.array[row].transpose(1, 2, 0))
-        return self._transform(image)
+        if isinstance(self._images, Pixels):
+            return self._transform(Image.fromarray(self._images.array[row].transpose(1, 2, 0)))
+        path = self._images.paths[row]
+        image = decode(path, max_pixels=self._images.max_pixels)
+        try:
+            return self._transform(image)
+        except (MemoryError, ValueError) as error:
+            raise PipelineError(
+                f"image must be resized to the network's input; got {str(path)!r} of {image.width} x {image.height} "
+                f"pixels ({str(error) or 'no memory'}). Crop it, or remove it."
+            ) from error

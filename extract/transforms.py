@@ -80,7 +80,7 @@ class Resize(nn.Module):
 
     def __init__(self, preprocessing: Preprocessing, *, height: int, width: int) -> None:
         super().__init__()
-        resized = _resized_lengths(preprocessing, height=height, width=width)
+        resized = resized_lengths(preprocessing, height=height, width=width)
         kind = preprocessing.interpolation
         cut_height, cut_width = preprocessing.image_size
         self.rows = Axis(
@@ -129,16 +129,21 @@ class Normalise(nn.Module):
 def resizes_by_matrix(preprocessing: Preprocessing, *, height: int, width: int) -> bool:
     """Whether `Resize` covers this case; padding ("border" beyond the image) and odd shapes go through Pillow."""
     square = preprocessing.image_size[0] == preprocessing.image_size[1]
-    rows, columns = _resized_lengths(preprocessing, height=height, width=width)
+    rows, columns = resized_lengths(preprocessing, height=height, width=width)
     fits = rows >= preprocessing.image_size[0] and columns >= preprocessing.image_size[1]
     return square and fits and preprocessing.crop_mode in ("center", "squash")
 
 
-def _resized_lengths(preprocessing: Preprocessing, *, height: int, width: int) -> tuple[int, int]:
+def resized_lengths(preprocessing: Preprocessing, *, height: int, width: int) -> tuple[int, int]:
     """(rows, columns) after resizing and before the cut, as timm and torchvision compute them."""
     target = [math.floor(side / preprocessing.crop_fraction) for side in preprocessing.image_size]
     if preprocessing.crop_mode == "squash":
         return target[0], target[1]
+    ratios = height / target[0], width / target[1]
+    if preprocessing.crop_mode == "border":
+        return round(height / max(ratios)), round(width / max(ratios))
+    if target[0] != target[1]:
+        return round(height / min(ratios)), round(width / min(ratios))
     if height <= width:
         return target[0], int(target[0] * width / height)
     return int(target[0] * height / width), target[0]

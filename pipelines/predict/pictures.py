@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from extract import cifar, digits
-from extract.decoding import UnreadableImage, decode
+from extract.decoding import UnreadableImage, decode, traits
 from extract.errors import InvalidInput
 from extract.images import Files, Pixels
 from extract.walk import SUFFIXES, Walker, printable
@@ -134,12 +133,10 @@ def groups(paths: Sequence[Path], *, native: tuple[int, int] | None) -> Iterator
 def _size(path: Path) -> tuple[int, int] | None:
     """(height, width) as the file's header says, before any decoding; None where it says nothing."""
     try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001 (Pillow's plugins raise whatever they like: a damaged AVIF RuntimeError)
+        found = traits(path)
+    except UnreadableImage:
         return None  # decoding it will say what is wrong
+    return found.height, found.width
 
 
 def _array(path: Path) -> np.ndarray:

@@ -1,28 +1,33 @@
 """Raw images by path: the way each one takes."""
 
-from pathlib import Path
-
 import pytest
 from PIL import Image
 
+from extract.errors import PipelineError
 from extract.images import Files
 from pipelines.predict import pictures
 
 
+@pytest.fixture
+def path(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
 @pytest.mark.parametrize("error", [RuntimeError, AssertionError, KeyError, OSError])
-def test_whatever_opening_a_damaged_image_raises_it_is_left_to_its_decoding(monkeypatch, error):
+def test_whatever_opening_a_damaged_image_raises_it_is_left_to_its_decoding(path, monkeypatch, error):
     def damaged(*_, **__):
         raise error("damaged")
 
     monkeypatch.setattr(Image, "open", damaged)
-    (group,) = pictures.groups([Path("a.avif")], native=(8, 8))
+    (group,) = pictures.groups([path], native=(8, 8))
     assert isinstance(group.images, Files)
 
 
-def test_too_little_memory_is_no_damage(monkeypatch):
+def test_too_little_memory_is_no_damage(path, monkeypatch):
     def greedy(*_, **__):
         raise MemoryError
 
     monkeypatch.setattr(Image, "open", greedy)
-    with pytest.raises(MemoryError):
-        list(pictures.groups([Path("a.png")], native=(8, 8)))
+    with pytest.raises(PipelineError, match="must fit into memory"):
+        list(pictures.groups([path], native=(8, 8)))
