@@ -2,12 +2,12 @@
 
 import numbers
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 
 from extract.errors import InvalidInput, unknown
 
@@ -99,7 +99,7 @@ def label_array(labels: ArrayLike | torch.Tensor, *, rows: int) -> np.ndarray:
         raise InvalidInput(
             "labels must be given; got None. This head requires y to be passed, but the target y is None."
         )
-    array = labels.cpu().numpy() if isinstance(labels, torch.Tensor) else np.asarray(labels)
+    array = labels.cpu().numpy() if isinstance(labels, torch.Tensor) else _as_labels(labels)
     if array.ndim == 2 and array.shape[1] == 1:
         array = column_or_1d(array, warn=True)  # scikit-learn's warning: a column was probably not meant
     if array.ndim != 1:
@@ -109,11 +109,79 @@ def label_array(labels: ArrayLike | torch.Tensor, *, rows: int) -> np.ndarray:
             f"labels must be as many as the rows of features, {rows}; got {len(array)}. "
             "Pass the labels of these very images."
         )
-    try:
-        check_classification_targets(array)
-    except ValueError as error:
-        raise InvalidInput(f"labels must be classes; got other values. {error}") from error
+    _require_classes(array)
     return array
+
+
+def _as_labels(labels: ArrayLike) -> np.ndarray:
+    """`labels` as an array; of a list as objects first, since NumPy would make texts of all where one is a text."""
+    if isinstance(labels, np.ndarray):
+        return labels
+    try:
+        objects = np.asarray(labels, dtype=object)
+        if objects.ndim == 1:
+            _require_one_kind(objects)
+        return np.asarray(labels)
+    except ValueError as error:
+        raise InvalidInput(f"labels must be an array [N]; got none ({error}). Pass one label an image.") from error
+
+
+def _require_classes(labels: np.ndarray) -> None:
+    """Raises InvalidInput for labels [N] that are missing, of several kinds, or measured values."""
+    if labels.dtype.kind == "O":
+        _require_one_kind(labels)
+    try:
+        numbers_ = labels.astype(np.float64) if labels.dtype.kind == "f" or _are_floats(labels) else None
+    except (TypeError, ValueError):
+        numbers_ = None
+    if labels.dtype.kind == "c" or (numbers_ is not None and np.isinf(numbers_).any()):
+        raise InvalidInput("labels must be classes; got other values. Input y contains infinity or complex numbers.")
+    if numbers_ is None:
+        return
+    if np.isnan(numbers_).any():
+        raise _missing(int(np.isnan(numbers_).argmax()), labels[np.isnan(numbers_)][0])
+    if (numbers_ != np.floor(numbers_)).any():
+        raise InvalidInput("labels must be classes; got fractions. Unknown label type: continuous.")
+
+
+def _are_floats(labels: np.ndarray) -> bool:
+    return labels.dtype.kind == "O" and all(isinstance(label, float | np.floating) for label in labels)
+
+
+def _require_one_kind(labels: np.ndarray) -> None:
+    """Raises InvalidInput where a label of objects [N] is missing, or where texts stand beside numbers."""
+    first: dict[str, Any] = {}
+    for row, label in enumerate(labels):
+        if _is_missing(label):
+            raise _missing(row, label)
+        first.setdefault(_kind(label), label)
+    if len(first) > 1:
+        one, other, *_ = first.values()
+        raise InvalidInput(
+            f"labels must be all of one kind, texts or numbers; got {one!r} beside {other!r}. Convert them to texts."
+        )
+    if "other" in first:
+        raise InvalidInput(f"labels must be texts or numbers; got {first['other']!r}. Unknown label type: unknown.")
+
+
+def _kind(label: Any) -> str:
+    kinds = ((str, "text"), (bytes, "bytes"), (numbers.Number | np.bool_, "number"))
+    return next((name for kind, name in kinds if isinstance(label, kind)), "other")
+
+
+def _is_missing(label: Any) -> bool:
+    """Whether a label is None, NaN, or what pandas has for nothing: it does not equal itself."""
+    try:
+        return label is None or not bool(np.all(label == label))
+    except TypeError:
+        return True
+
+
+def _missing(row: int, label: Any) -> InvalidInput:
+    return InvalidInput(
+        f"labels must be given for every image; got {label!r} in row {row}. Input y contains NaN or None: "
+        "leave such images out."
+    )
 
 
 def positive(name: str, value: float, *, remedy: str) -> float:

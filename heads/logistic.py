@@ -1,5 +1,6 @@
 """Exact L2 multinomial logistic regression: our path solver, with scikit-learn as the reference."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import sklearn
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import cross_entropy
 
@@ -227,11 +229,13 @@ def fit_sklearn(
     standard = standardisation(features)
     matrix = standard.apply(features, torch.float64)
     model = LogisticRegression(C=C, tol=tolerance, max_iter=limit)
-    if matrix.device.type != "cpu" and dispatches():
-        with sklearn.config_context(array_api_dispatch=True):
-            model.fit(matrix, targets)
-    else:
-        model.fit(matrix.cpu().numpy(), targets.cpu().numpy())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # `converged` says it
+        if matrix.device.type != "cpu" and dispatches():
+            with sklearn.config_context(array_api_dispatch=True):
+                model.fit(matrix, targets)
+        else:
+            model.fit(matrix.cpu().numpy(), targets.cpu().numpy())
     coefficients = torch.as_tensor(model.coef_, device=matrix.device).double().T
     intercept = torch.as_tensor(model.intercept_, device=matrix.device).double()
     if class_count == 2:

@@ -20,6 +20,7 @@ from heads.metrics import Scores, fit_temperature, scores
 from heads.space import Candidate, Judgement, Primitive, Progress, Space, Split
 
 CRITERIA = ("auto", "log_loss", "accuracy")
+TIES = 1  # beside the seed, of the generator that only decides between equal remainders
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def held_out(
     if fraction is None:
         return everything, everything[:0]
     _, encoded, counts = np.unique(array, return_inverse=True, return_counts=True)
-    quotas = _quotas(counts, _wanted(fraction, len(array)))
+    quotas = _quotas(counts, _wanted(fraction, len(array)), seed=seed)
     generator = np.random.default_rng(seed)
     taken = [generator.permutation(np.flatnonzero(encoded == k))[:quota] for k, quota in enumerate(quotas) if quota]
     validation = np.sort(np.concatenate(taken))
@@ -202,9 +203,14 @@ def _wanted(fraction: float | int, rows: int) -> int:
     )
 
 
-def _quotas(counts: np.ndarray, wanted: int) -> np.ndarray:
+def _quotas(counts: np.ndarray, wanted: int, *, seed: int) -> np.ndarray:
     """How many rows of each class to hold out: `wanted` in all, in proportion, at most all but one of each."""
     room = counts - 1
+    if not room.any():
+        raise InvalidInput(
+            f"validation must leave every class a row to train on; got one image of each of {len(counts)} classes. "
+            "Use --validation none, or add images."
+        )
     if room.sum() < wanted:
         raise InvalidInput(
             f"validation must leave every class a row to train on, so be at most {room.sum()} rows here; "
@@ -212,9 +218,11 @@ def _quotas(counts: np.ndarray, wanted: int) -> np.ndarray:
         )
     ideal = counts * (wanted / counts.sum())
     quotas = np.minimum(np.floor(ideal).astype(int), room)
-    while quotas.sum() < wanted:  # largest remainder first; ties go to the first class
+    order = np.random.default_rng((seed, TIES)).permutation(len(counts))  # a generator of its own: rows are as ever
+    while quotas.sum() < wanted:  # largest remainder first; ties fall by the seed
         lack = np.where(quotas < room, ideal - quotas, -np.inf)
-        quotas[int(lack.argmax())] += 1
+        equal = np.flatnonzero(lack > lack.max() - 1e-9)
+        quotas[equal[order[equal].argmin()]] += 1
     return quotas
 
 
