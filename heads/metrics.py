@@ -167,7 +167,7 @@ def row_losses(table: np.ndarray, targets: np.ndarray, log_temperature: float) -
 def least(cost: Callable[[float], float], *, bound: float) -> float:
     """The logarithm of the temperature in [1 / bound, bound] at which `cost` is least."""
     limit = np.log(bound)
-    return float(minimize_scalar(cost, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-4}).x)
+    return float(minimize_scalar(cost, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-4}).x)  # type: ignore[attr-defined]
 
 
 def spread(values: ArrayLike) -> dict[str, float]:

@@ -269,3 +269,28 @@ def test_scikit_learn_s_own_estimator_checks(kind):
         if check.func.__name__ not in skipped:
             with np.errstate(invalid="ignore"):
                 check(estimator)
+
+
+@pytest.mark.parametrize("kind", available())
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a", None, "b", "a"], "must be given for every image; got None in row 1"),
+        (["a", float("nan"), "b", "a"], "must be given for every image; got nan in row 1"),
+        ([0.0, 1.0, float("nan"), 1.0], "must be given for every image; got"),
+        ([1, "a", 1, "a"], "must be all of one kind, texts or numbers; got 1 beside 'a'"),
+        ([b"a", "a", b"a", "a"], "must be all of one kind"),
+        ([(1, 2), (3,), (1, 2), (3,)], "labels must be"),
+        ([0.5, 1.5, 0.5, 1.5], "Unknown label type: continuous"),
+    ],
+)
+def test_labels_that_are_none_of_one_kind_are_refused_by_name(kind, labels, message):
+    for given in (labels, np.array([*labels, None], dtype=object)[:-1]):
+        with pytest.raises(InvalidInput, match=message):
+            head_class(kind)().fit(np.eye(4), given)
+
+
+def test_many_classes_for_few_rows_raise_no_warning_of_scikit_learn(recwarn):
+    labels = np.arange(12) // 2
+    head_class("centroid")().fit(np.eye(12), labels.tolist())
+    assert not recwarn.list

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -13,6 +14,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, top_k_ac
 
 from extract.errors import InvalidInput
 from heads.metrics import accuracy_interval, compare, fit_temperature, scores, spread
+from heads.temperature import temperature_for
 
 
 @pytest.fixture
@@ -141,3 +143,36 @@ def test_a_temperature_that_is_not_positive_is_refused(temperature):
 
 def test_a_perfect_table_has_a_log_loss_of_plain_zero():
     assert str(scores([[1e9, 0.0]], [0]).log_loss) == "0.0"
+
+
+def problem(rng, rows):
+    """Held-out and test logits of a linear model that is overconfident, or not, with their labels."""
+    classes, scale = int(rng.integers(2, 8)), float(np.exp(rng.uniform(-0.7, 0.9)))
+    centres = rng.normal(size=(classes, 10)) * rng.uniform(0.4, 1.6)
+
+    def drawn(count):
+        labels = rng.integers(0, classes, count)
+        points = centres[labels] + rng.normal(size=(count, 10))
+        return -0.5 * ((points[:, None] - centres) ** 2).sum(-1) * scale, labels
+
+    return drawn(rows), drawn(2000)
+
+
+def test_a_fitted_temperature_costs_no_test_loss_worth_mentioning(rng):
+    ratios = []
+    for rows in np.geomspace(20, 600, 50).astype(int):
+        held, test = problem(rng, rows)
+        before, after = (scores(*test, temperature=one).log_loss for one in (1.0, fit_temperature(*held)))
+        ratios.append((after + 1e-6) / (before + 1e-6))
+    assert max(ratios) < 1.05
+    assert np.median(ratios) < 0.99
+
+
+@pytest.mark.parametrize("rows", [20, 60, 600])
+def test_rows_that_are_all_right_sharpen_nothing_without_end(rows):
+    logits = np.zeros((rows, 2))
+    logits[np.arange(rows), np.arange(rows) % 2] = 4.0
+    assert 0.5 < fit_temperature(logits, np.arange(rows) % 2) <= 1.0
+    fitted = temperature_for(torch.from_numpy(logits), torch.arange(rows) % 2)
+    confidence = softmax(logits / fitted, axis=1).max(axis=1).mean()
+    assert confidence == pytest.approx((rows + 1) / (rows + 2), abs=1e-4)

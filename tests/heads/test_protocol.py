@@ -199,3 +199,25 @@ def test_a_choice_is_json_even_where_a_candidate_diverged(blobs):
     _, choice = fit_head("linear", options, features=blobs[0], labels=blobs[1])
     table = json.loads(json.dumps(choice.as_dict(), allow_nan=False))["table"]
     assert [row["log_loss"] is None for row in table] == [row["learning_rate"] == 1e30 for row in table]
+
+
+@pytest.mark.parametrize(("classes", "images"), [(100, 5), (40, 5)])
+def test_equal_remainders_fall_by_the_seed(classes, images):
+    labels = np.repeat(np.arange(classes), images)
+    chosen = [set(labels[held_out(labels, 0.1, seed=seed)[1]].tolist()) for seed in range(20)]
+    assert {len(one) for one in chosen} == {classes * images // 10}
+    assert set().union(*chosen) == set(range(classes))
+
+
+def test_without_equal_remainders_the_seed_decides_over_rows_alone():
+    labels = np.repeat(np.arange(4), [100, 50, 30, 20])
+    kept, held = held_out(labels, 0.1, seed=3)
+    generator = np.random.default_rng(3)
+    wanted = [generator.permutation(np.flatnonzero(labels == k))[:n] for k, n in enumerate((10, 5, 3, 2))]
+    assert held.tolist() == np.sort(np.concatenate(wanted)).tolist()
+    assert len(kept) == 180
+
+
+def test_one_image_a_class_leads_to_training_on_everything():
+    with pytest.raises(InvalidInput, match=r"got one image of each of 6 classes. Use --validation none"):
+        held_out(np.arange(6), 0.1)
