@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,10 +57,12 @@ class HeadSubject(Subject):
     def what(self) -> str:
         return f"the {self._spec.head} head"
 
-    def known(self) -> list[str]:
+    def known(self) -> dict[str, Any]:
         from heads.catalogue import space
 
-        return [field.name for field in dataclasses.fields(space(self._spec.head))]  # type: ignore[arg-type]
+        found = space(self._spec.head)
+        hints = typing.get_type_hints(type(found))
+        return {field.name: hints[field.name] for field in dataclasses.fields(found)}  # type: ignore[arg-type]
 
     def usual(self) -> dict[str, Any]:
         if self._spec.head not in USUAL:

@@ -2,6 +2,7 @@
 
 import functools
 import shutil
+import typing
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,11 +49,12 @@ class NetworkSubject(Subject):
     def epochs(self) -> int:
         return self._spec.whole_recipe().epochs
 
-    def known(self) -> list[str]:
+    def known(self) -> dict[str, Any]:
         from finetune import networks
 
         recipe = [name for name in RECIPE_OPTIONS if name not in NO_PART]
-        return [*recipe, *networks.options_of(self._spec.network), "image_size"]
+        hints = typing.get_type_hints(NetworkSpec)
+        return {name: hints[name] for name in (*recipe, *networks.options_of(self._spec.network), "image_size")}
 
     def usual(self) -> dict[str, Any]:
         """Around the recipe's own rate and batch; the rest as the literature varies it on small images."""

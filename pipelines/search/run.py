@@ -45,7 +45,7 @@ def search(subject: Subject, wanted: Wanted, context: Context) -> dict[str, Any]
     begun = time.monotonic()
     subject.check({})  # before the data are read, and before a searched option is blamed for one that was given
     entries = subject.usual() if wanted.entries is None else wanted.entries
-    found = space.parse(entries, what=subject.what)
+    found = space.parse(entries, what=subject.what, known=subject.known())
     definition = place.define(what=subject.what, space=found, key=subject.key(), seed=wanted.seed)
     folder = place.folder(context.workspace, definition, name=wanted.name, label=subject.label)
     if not place.is_begun(folder, definition):

@@ -7,14 +7,17 @@ optimizer: [sgd, adamw]                             # one of these
 
 import json
 import math
-import re
+import types
+import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from extract.errors import InvalidInput, nearest, unknown
+from pipelines.studies.nodes import KINDS, TRUTHS, guessed, read_text
 
 ENTRY_KEYS = ("low", "high", "log", "step", "int")
+WORDS = ("none", "auto")  # which stand for a value that an option has anyway
 FORMS = "a list of choices or {low, high} with log, step or int"
 
 
@@ -67,17 +70,28 @@ class Choices:
 Space = dict[str, Range | Choices]
 
 
-def parse(raw: Any, *, what: str) -> Space:
-    """The space of `what` ("the mlp head") that `raw` (option -> entry, as YAML gives it) describes.
+def parse(raw: Any, *, what: str, known: Mapping[str, Any] | None = None) -> Space:
+    """The space of `what` ("the mlp head") that `raw` (option -> entry, as a file gives it) describes.
 
-    Raises `InvalidInput`, naming the option, for an entry that is neither of the forms and for a contradiction in it.
+    `known` are the types of its options: a choice is read by them, as an option of a job is. Raises `InvalidInput`,
+    naming the option, for an entry that is neither of the forms and for a contradiction in it.
     """
     if not isinstance(raw, Mapping) or not raw:
         raise InvalidInput(
             f"search space of {what} must be a mapping of options to {FORMS}; got {raw!r}. "
             "Write one line an option, like `learning_rate: {low: 1e-4, high: 0.1, log: true}`."
         )
-    return {name.replace("-", "_"): _entry(name, raw[key]) for name, key in sorted((str(key), key) for key in raw)}
+    names = {str(key).replace("-", "_"): key for key in sorted(raw, key=str)}
+    hints = known or {}
+    return {name: _entry(str(key), raw[key], kinds_of(hints.get(name, Any))) for name, key in names.items()}
+
+
+def kinds_of(hint: Any) -> frozenset[type]:
+    """The types of one value of an option; none where any will do. Of an option that holds several, those of each."""
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) in (tuple, list):
+        parts = [kinds_of(part) for part in typing.get_args(hint) if part is not ...]
+        return frozenset().union(*parts) if all(parts) else frozenset()
+    return frozenset({hint}) if hint in (int, float, bool, str, types.NoneType) else frozenset()
 
 
 def check_names(space: Space, *, known: Iterable[str], what: str) -> None:
@@ -93,33 +107,48 @@ def as_json(space: Space) -> dict[str, Any]:
     return {name: entry.as_json() for name, entry in sorted(space.items())}
 
 
-def _entry(name: str, raw: Any) -> Range | Choices:
+def _entry(name: str, raw: Any, wanted: frozenset[type]) -> Range | Choices:
     if isinstance(raw, list):
-        return _choices(name, raw)
+        return _choices(name, raw, wanted)
     if isinstance(raw, Mapping):
-        return _range(name, raw)
+        return _range(name, raw, wanted)
     raise InvalidInput(f"search option {name} must be {FORMS}; got {raw!r}. To fix it, write [{raw}].")
 
 
-def _choices(name: str, raw: list[Any]) -> Choices:
-    values = tuple(_value(name, value) for value in raw)
+def _choices(name: str, raw: list[Any], wanted: frozenset[type]) -> Choices:
+    values = tuple(_value(name, value, wanted) for value in raw)
     found = Choices(values)
     if not values or len(set(found.labels)) < len(values):
         raise InvalidInput(f"search option {name} must be at least one choice, each once; got {raw!r}.")
     return found
 
 
-def _value(name: str, raw: Any) -> Any:
+def _value(name: str, raw: Any, wanted: frozenset[type]) -> Any:
     if isinstance(raw, list):
-        return tuple(_value(name, part) for part in raw)
+        return tuple(_value(name, part, wanted) for part in raw)
     if raw is not None and not isinstance(raw, str | int | float | bool):
         raise InvalidInput(f"choices of {name} must be numbers, words or lists of them; got {raw!r}.")
     if isinstance(raw, float) and not math.isfinite(raw):
         raise InvalidInput(f"choices of {name} must be finite; got {raw!r}.")
-    return _as_number(raw)
+    return _typed(name, raw, wanted) if wanted else raw
 
 
-def _range(name: str, raw: Mapping[Any, Any]) -> Range:
+def _typed(name: str, raw: Any, wanted: frozenset[type]) -> Any:
+    """A choice as the type of its option wants it, like an option of a job."""
+    if raw is None or (type(raw) in wanted and type(raw) is not str):
+        return raw
+    if isinstance(raw, str) and raw.lower() in WORDS:
+        return raw
+    for kind in (kind for kind in (int, float, bool, str) if kind in wanted):
+        try:
+            return read_text(str(raw).lower() if isinstance(raw, bool) else str(raw), kind)
+        except ValueError:
+            continue
+    expected = " or ".join(said for kind, said in KINDS.items() if kind in wanted)
+    raise InvalidInput(f"choices of {name} must be {expected}; got {raw!r}.")
+
+
+def _range(name: str, raw: Mapping[Any, Any], wanted: frozenset[type]) -> Range:
     for key in raw:
         if key not in ENTRY_KEYS:
             raise InvalidInput(
@@ -129,10 +158,16 @@ def _range(name: str, raw: Mapping[Any, Any]) -> Range:
     step = None if raw.get("step") is None else _number(name, raw, "step")
     log, whole = _flag(name, raw, "log"), _flag(name, raw, "int")
     numbers = (low, high) if step is None else (low, high, step)
-    whole = whole or ("int" not in raw and all(isinstance(number, int) for number in numbers))
+    whole = whole or ("int" not in raw and all(isinstance(number, int) for number in numbers) and _counts(wanted))
     found = Range(low, high, log, step, whole)
     _refuse_contradictions(name, found)
-    return Range(int(low), int(high), log, None if step is None else int(step), whole) if whole else found
+    kind = int if whole else float
+    return Range(kind(low), kind(high), log, None if step is None else kind(step), whole)
+
+
+def _counts(wanted: frozenset[type]) -> bool:
+    """Whether an option is counted in whole numbers, or may be for all that is known."""
+    return int in wanted or float not in wanted
 
 
 def _refuse_contradictions(name: str, found: Range) -> None:
@@ -150,21 +185,14 @@ def _refuse_contradictions(name: str, found: Range) -> None:
 
 
 def _number(name: str, raw: Mapping[Any, Any], key: str) -> float:
-    value = _as_number(raw.get(key))
+    value = guessed(raw[key]) if isinstance(raw.get(key), str) else raw.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise InvalidInput(f"{key} of the search option {name} must be a number; got {raw.get(key)!r}.")
     return value
 
 
 def _flag(name: str, raw: Mapping[Any, Any], key: str) -> bool:
-    value = raw.get(key, False)
-    if not isinstance(value, bool):
-        raise InvalidInput(f"{key} of the search option {name} must be true or false; got {value!r}.")
-    return value
-
-
-def _as_number(value: Any) -> Any:
-    """YAML reads 1e-4, without a dot, as a word; here it is the number that it looks like."""
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+e[+-]?\d{1,2}", value, re.IGNORECASE):
-        return float(value)
+    value = TRUTHS.get(str(raw.get(key, False)).lower())
+    if value is None:
+        raise InvalidInput(f"{key} of the search option {name} must be true or false; got {raw[key]!r}.")
     return value

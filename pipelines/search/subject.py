@@ -1,7 +1,7 @@
 """What a search is about: a head or a network with some options fixed, and how one trial of it is judged."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,8 @@ class Subject(ABC):
         return None
 
     @abstractmethod
-    def known(self) -> list[str]:
-        """The names of the options that can be searched."""
+    def known(self) -> Mapping[str, Any]:
+        """The options that can be searched, with their types (Any: any will do)."""
 
     @abstractmethod
     def usual(self) -> dict[str, Any]:

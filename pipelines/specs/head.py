@@ -36,6 +36,17 @@ OWN: dict[str, Callable[[str, Any], Any]] = {
     "metrics": several,
     "shrinkages": numbers,
 }
+# Which of them each kind has, as in its search space in `heads`, which needs torch.
+_NEURAL = ("learning_rates", "weight_decays", "optimizer", "schedule", "warm_up", "epochs", "patience")
+HAS: dict[str, tuple[str, ...]] = {
+    "logistic": ("c_grid", "solver"),
+    "linear": (*_NEURAL, "label_smoothing"),
+    "mlp": (*_NEURAL, "label_smoothing", "sizes", "dropout"),
+    "knn": ("neighbours", "temperatures"),
+    "ridge": ("alpha_grid",),
+    "kernel": ("alpha_grid", "bandwidths"),
+    "centroid": ("metrics", "shrinkages"),
+}
 CHOOSING = ("criterion", "patience")  # what means nothing where nothing is held out
 
 

@@ -1,6 +1,6 @@
 """Options as a study gives them, by the types that a command wants; those under `defaults` anew for each command."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import yaml
@@ -62,11 +62,10 @@ class Defaults:
         """The defaults that are options of `command`, as it reads them."""
         return given(self._tree, [pair for pair in self._pairs if option(pair[0]) in options(command)], command)
 
-    def must_apply(self, commands: Iterable[str]) -> None:
-        """Refuses a default that is an option of none of the `commands`."""
-        known = {name for command in commands for name in options(command)}
+    def must_apply(self, used: Collection[str]) -> None:
+        """Refuses a default that is not among those `used` by a job or a search."""
         for key, _ in self._pairs:
-            if option(key) not in known:
+            if option(key) not in used:
                 raise self._tree.refuse(
                     key, f"default must apply to some job; {option(key)!r} applies to none. Remove it."
                 )

@@ -14,6 +14,8 @@ from extract.errors import InvalidInput
 from extract.layout import canonical_json
 from extract.weights import SOURCES
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
+from pipelines.specs.head import HAS, OWN
+from pipelines.specs.network import ARCHITECTURE_OPTIONS, FROZEN_HAS, RECIPE_OPTIONS
 
 COMMANDS = ("extract", "fit-head", "train", "finetune")
 SPECS: dict[str, tuple[type, ...]] = {
@@ -89,6 +91,22 @@ def options(command: str) -> dict[str, Any]:
     if command == "fit-head":
         hints[REPEATS] = int | None
     return {name: hint for name, hint in hints.items() if command != "train" or name not in STARTS}
+
+
+def has(command: str, name: str, given: Mapping[str, Any]) -> bool:
+    """Whether a job of `command` has the option `name`, which the head, network or mode that is `given` may lack."""
+    if command == "fit-head" and name in OWN:
+        return name in HAS.get(given.get("head", HeadSpec.head), OWN)
+    if command in MODES and given.get("mode") == "frozen" and name in ("recipe", *RECIPE_OPTIONS):
+        return name in FROZEN_HAS
+    if command in MODES and name in ARCHITECTURE_OPTIONS:
+        from finetune import networks
+
+        try:
+            return name in networks.options_of(given.get("network", NetworkSpec.network))
+        except InvalidInput:
+            return True  # no network is called so, which is said when it is checked
+    return True
 
 
 def make(command: str, given: Mapping[str, Any], *, workspace: Path) -> list[Job]:

@@ -4,6 +4,7 @@ Values are read by the type that a field wants, never by YAML's own guess: `0.1`
 text that was written, `1e-4` for a number is a number, and `no` is a word unless a truth value is wanted.
 """
 
+import re
 import types
 import typing
 from collections.abc import Iterator
@@ -17,13 +18,53 @@ from extract.errors import InvalidInput, unknown
 
 NOTHING = ("", "~", "null")
 TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+STANDARD = "tag:yaml.org,2002:"
+TAGS = ("str", "int", "float", "bool", "null", "timestamp", "value", "merge", "seq", "map")
+MOST_NODES = 100_000  # of a file with its aliases and merge keys written out
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+# What the parser says, and what a person may have written.
+PROBLEMS = (
+    ("<block end>", "an entry is indented otherwise than those above it, or lacks its dash or key"),
+    ("mapping values are not allowed", "a colon stands within a value: put the value in quotes, or on a line below"),
+    ("could not find expected ':'", "a key lacks its colon"),
+    ("'\\t'", "a tab stands where only spaces may"),
+    ("undefined alias", "a name after * has no anchor (&name) above it"),
+    ("found duplicate anchor", "an anchor (&name) stands twice"),
+    ("',' or ']'", "a list in brackets is not closed, or lacks a comma"),
+    ("',' or '}'", "a mapping in braces is not closed, or lacks a comma"),
+    ("unexpected end of stream", "a text in quotes is not closed"),
+    ("<stream end>", "a list, a mapping or a text is not closed"),
+    ("another document", "a second document begins, by three dashes"),
+    ("unknown escape", "a text in double quotes has a backslash that means nothing: use single quotes"),
+    ("cannot start any token", "a value begins with a sign that must stand in quotes"),
+)
+LOOKS = {int: re.compile(r"[-+]?\d+"), float: re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")}
 
 
 def kinds(hint: Any) -> dict[Any, None]:
     """The types that a hint allows, in order: `int | None` allows two, a tuple of texts is a tuple."""
     found = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     return dict.fromkeys(typing.get_origin(kind) or kind for kind in found)
+
+
+def guessed(text: str) -> Any:
+    """A scalar without quotes whose type nobody wants: nothing, true, false, a decimal number, or the text itself.
+
+    None of the surprises of YAML 1.1: `064` is 64, `1.0e5` and `1e-4` are numbers, `no` is a word.
+    """
+    if text in NOTHING:
+        return None
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    return next((kind(text) for kind, look in LOOKS.items() if look.fullmatch(text)), text)
+
+
+def explained(error: yaml.MarkedYAMLError) -> str:
+    """What is wrong with a YAML text, in words of its writer."""
+    said = f"{error.context} {error.problem}"
+    return next((words for part, words in PROBLEMS if part in said), "it cannot be understood from here on")
 
 
 @dataclass(frozen=True)
@@ -43,11 +84,13 @@ class Tree:
         return InvalidInput(f"{self.place(node)}: {sentence}")
 
     def plain(self, node: yaml.Node) -> Any:
-        """The node as dictionaries, lists and scalars, as `yaml.safe_load` gives them."""
-        try:
-            return self.loader.construct_document(node)
-        except (yaml.YAMLError, ValueError) as error:
-            raise self.refuse(node, f"section must be plain YAML; {_first_line(error)}.") from error
+        """The node as dictionaries, lists and scalars, each scalar of the type that it looks like (`guessed`)."""
+        if isinstance(node, yaml.MappingNode):
+            return {key.value: self.plain(value) for key, value in self.items(node, "section")}
+        if isinstance(node, yaml.SequenceNode):
+            return [self.plain(one) for one in node.value]
+        is_quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
+        return node.value if is_quoted else guessed(node.value)
 
     def items(self, node: yaml.Node, what: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
         """The (key, value) nodes of a mapping, merge keys (`<<`) resolved; a repeated or odd key is refused."""
@@ -69,7 +112,7 @@ class Tree:
         try:
             self.loader.flatten_mapping(node)
         except yaml.YAMLError as error:
-            raise self.refuse(node, f"merge key must name mappings; {_first_line(error)}.") from error
+            raise self.refuse(node, "merge key must name mappings, as in `<<: *name`; got something else.") from error
         last = {key.value: (key, value) for key, value in node.value}
         return dict(last.values())
 
@@ -112,7 +155,7 @@ class Tree:
             return None
         for kind in (kind for kind in (int, float, bool, str) if kind in wanted):
             try:
-                return _read(node.value, kind)
+                return read_text(node.value, kind)
             except ValueError:
                 continue
         expected = " or ".join(KINDS[kind] for kind in wanted if kind in KINDS)
@@ -133,12 +176,14 @@ def parse(text: str, *, name: str) -> Tree:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = name if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
-        raise InvalidInput(f"{place}: study must be valid YAML; {error.problem or error.context}.") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InvalidInput(f"{name}: study must be valid YAML; {_first_line(error)}.") from error
+        raise InvalidInput(f"{place}: study must be valid YAML; {explained(error)}.") from error
+    except RecursionError as error:
+        raise InvalidInput(f"{name}: study must be valid YAML; its lists are nested too deeply.") from error
+    except yaml.YAMLError as error:
+        raise InvalidInput(f"{name}: study must be valid YAML; it holds characters that no text has.") from error
     tree = Tree(name, root, loader)
     if root is not None:
-        _refuse_cycles(tree, root)
+        _refuse_endless(tree, root)
     return tree
 
 
@@ -152,31 +197,42 @@ def read(path: Path) -> Tree:
     return parse(text, name=path.name)
 
 
-def _refuse_cycles(tree: Tree, root: yaml.Node) -> None:
-    """Walks depth first without recursion; each node once, however often it is aliased."""
-    done: set[int] = set()
+def _refuse_endless(tree: Tree, root: yaml.Node) -> None:
+    """Refuses a node that contains itself, and aliases that multiply beyond what a person writes.
+
+    Tags of no plain value are refused too. Walks depth first without recursion; each node once, however often it is
+    aliased.
+    """
+    sizes: dict[int, int] = {}  # of each finished node, everything below it written out
     open_nodes: set[int] = set()
     todo = [(root, False)]
     while todo:
         node, leaving = todo.pop()
         if leaving:
             open_nodes.discard(id(node))
-            done.add(id(node))
+            sizes[id(node)] = 1 + sum(sizes.get(id(child), 1) for child in _children(node))
+            if sizes[id(node)] > MOST_NODES:
+                raise tree.refuse(
+                    node, f"value must be at most {MOST_NODES} entries, aliases written out; got {sizes[id(node)]}."
+                )
+        elif node.tag.removeprefix(STANDARD) not in TAGS:
+            raise tree.refuse(node, f"value must be plain YAML; got the tag {node.tag.replace(STANDARD, '!!')!r}.")
         elif id(node) in open_nodes:
             raise tree.refuse(node, "value must not contain itself; it does, through its own anchor.")
-        elif id(node) not in done and isinstance(node, yaml.CollectionNode):
+        elif id(node) not in sizes and isinstance(node, yaml.CollectionNode):
             open_nodes.add(id(node))
             todo.append((node, True))
             todo += [(child, False) for child in _children(node)]
 
 
-def _children(node: yaml.CollectionNode) -> list[yaml.Node]:
+def _children(node: yaml.Node) -> list[yaml.Node]:
     if isinstance(node, yaml.MappingNode):
         return [one for pair in node.value for one in pair]
-    return list(node.value)
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
-def _read(text: str, kind: type) -> Any:
+def read_text(text: str, kind: type) -> Any:
+    """A text as `kind`; ValueError where it is none."""
     if kind is bool:
         if text.lower() not in TRUTHS:
             raise ValueError(text)
@@ -190,7 +246,3 @@ def _shown(node: yaml.Node) -> str:
     if isinstance(node, yaml.ScalarNode):
         return repr(node.value) if node.value else "nothing"
     return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

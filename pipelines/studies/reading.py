@@ -13,8 +13,6 @@
 Option names are those of the command line, with hyphens or underscores.
 """
 
-import itertools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,32 +21,14 @@ from typing import Any
 import yaml
 
 from extract.errors import InvalidInput, unknown
-from pipelines.specs.known import with_data_dir
 from pipelines.studies import nodes
+from pipelines.studies.crossing import MOST_JOBS, NOTHING, Crossing, Outside
 from pipelines.studies.defaults import Defaults, Given, given, option, searched
-from pipelines.studies.jobs import COMMANDS, Job, make, options
+from pipelines.studies.jobs import COMMANDS, Job, options
 
 SECTIONS = ("name", "description", "defaults", "jobs", "search")
 SHIPPED = Path(__file__).parent
-WORKSPACE = Path("workspace")  # the command line's
 NO_JOBS = "{name}: study must have jobs; it has none. List commands under `jobs:`."
-MOST_JOBS = 20_000  # above this a list is a slip of the pen, and planning would take minutes
-
-
-@dataclass(frozen=True)
-class Outside:
-    """What jobs take from outside of the file.
-
-    `fallback` (option -> value) holds for jobs whose study leaves the option out; weights may be a run of the
-    `workspace`; `data_dirs` (data set -> directory) for jobs that name no directory.
-    """
-
-    fallback: Mapping[str, Any] = field(default_factory=dict)
-    workspace: Path = WORKSPACE
-    data_dirs: Mapping[str, str] = field(default_factory=dict)
-
-
-NOTHING = Outside()
 
 
 @dataclass(frozen=True)
@@ -139,16 +119,16 @@ def _jobs(tree: nodes.Tree, node: yaml.Node, *, defaults: Defaults, also: set[st
     if not entries:
         raise tree.refuse(node, "study must have jobs; the list is empty. Add an entry with a command.")
     jobs: dict[Job, str] = {}
-    commands = set(also)
+    used = {name for command in also for name in options(command)}
     for entry in entries:
         command, own = _entry(tree, entry)
-        commands.add(command)
-        lists = {**defaults.of(command), **own}
-        for job in _crossed(tree, entry, command=command, lists=lists, outside=outside):
+        crossing = Crossing(tree, entry, command, defaults.of(command), own, outside)
+        for job in crossing.jobs():
             jobs.setdefault(job, tree.place(entry))
+        used |= crossing.used
         if len(jobs) > MOST_JOBS:
             raise tree.refuse(entry, f"study must have at most {MOST_JOBS} jobs; got {len(jobs)}. Shorten its lists.")
-    defaults.must_apply(commands)
+    defaults.must_apply(used)
     return jobs
 
 
@@ -161,18 +141,3 @@ def _entry(tree: nodes.Tree, entry: yaml.Node) -> tuple[str, Given]:
     if name not in COMMANDS:
         raise tree.refuse(command, str(unknown("command", name=name, known=COMMANDS)))
     return name, given(tree, [pair for pair in pairs if pair[0].value != "command"], name)
-
-
-def _crossed(tree: nodes.Tree, entry: yaml.Node, *, command: str, lists: Given, outside: Outside) -> list[Job]:
-    count = math.prod(len(values) for _, values in lists.values())
-    if count > MOST_JOBS:
-        raise tree.refuse(entry, f"study must have at most {MOST_JOBS} jobs; this entry alone has {count}.")
-    base = {name: value for name, value in outside.fallback.items() if name in options(command)}
-    jobs: list[Job] = []
-    for values in itertools.product(*(values for _, values in lists.values())):
-        try:
-            one = with_data_dir({**base, **dict(zip(lists, values, strict=True))}, outside.data_dirs)
-            jobs += make(command, one, workspace=outside.workspace)
-        except InvalidInput as error:
-            raise tree.refuse(entry, str(error)) from error
-    return jobs

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ class Scripted(Subject):
         self.script, self.real, self.judged = script, real, []
 
     def known(self):
-        return ["x", "y"]
+        return {"x": Any, "y": Any}
 
     def usual(self):
         return {"x": list(self.script)}

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from heads import catalogue
+from pipelines.specs.head import HAS, OWN
 from pipelines.studies import jobs, reading
 
 HEADER = "jobs:\n  - command: "
@@ -48,3 +50,9 @@ def test_labels_say_options_as_a_user_would():
         "no bias decay, nothing held out, no refit",
         "bias decay, validation 0.1, refit",
     ]
+
+
+def test_the_table_of_heads_and_their_options_is_theirs():
+    for kind in catalogue.available():
+        names = {field.name for field in dataclasses.fields(catalogue.space(kind))}
+        assert set(HAS[kind]) == names & OWN.keys(), kind

@@ -1,6 +1,8 @@
 """The study file: what it means, and how every slip in it is refused with its place."""
 
 import itertools
+import re
+import time
 from pathlib import Path
 
 import pytest
@@ -215,12 +217,16 @@ def test_merge_keys_and_anchors_work():
         ),
         ("jobs: &a [*a]\n", "study.yaml:1:7: value must not contain itself"),
         ("defaults: &a {<<: *a}\njobs: []\n", "study.yaml:1:11: value must not contain itself"),
-        ("jobs: [\n", "study must be valid YAML"),
+        ("jobs: [\n", "study.yaml:2:1: study must be valid YAML; a list, a mapping or a text is not closed"),
+        ("jobs:\n  - command: train\n    - epochs: 1\n", "study.yaml:3:5: study must be valid YAML; an entry is"),
+        ("jobs:\n - a: 1\n  b: 2\n", "study.yaml:3:3: study must be valid YAML; an entry is indented"),
+        ("name: a: b\n", "study.yaml:1:8: study must be valid YAML; a colon stands within a value"),
+        ("\tname: a\n", "study.yaml:1:1: study must be valid YAML; a tab stands where only spaces may"),
         ("a\tb: 'x\n", "study must be valid YAML"),
-        ("jobs: *nobody\n", "study.yaml:1:7: study must be valid YAML; found undefined alias"),
+        ("jobs: *nobody\n", "study.yaml:1:7: study must be valid YAML; a name after * has no anchor (&name) above it"),
         ("\x00", "study must be valid YAML"),
         ("[" * 400, "study must be valid YAML"),
-        ("- 1\n---\n- 2\n", "study must be valid YAML; but found another document"),
+        ("- 1\n---\n- 2\n", "study must be valid YAML; a second document begins"),
     ],
 )
 def test_a_slip_is_refused_in_one_sentence_with_its_place(text, expected):
@@ -240,7 +246,7 @@ def test_entries_that_are_too_many_together_are_refused(monkeypatch):
 def test_nothing_in_a_study_is_executed(tmp_path):
     mark = tmp_path / "executed"
     text = f"search: !!python/object/apply:pathlib.Path.touch [{mark}]\njobs:\n  - command: extract\n"
-    with pytest.raises(InvalidInput, match=r"study.yaml:1:9: section must be plain YAML"):
+    with pytest.raises(InvalidInput, match=r"study.yaml:1:9: value must be plain YAML; got the tag"):
         reading.parse(text)
     assert not mark.exists()
 
@@ -306,3 +312,57 @@ def test_a_study_that_is_no_text_is_refused(tmp_path):
         reading.read(path)
     with pytest.raises(InvalidInput, match="study must be a readable YAML file"):
         reading.read(Path(tmp_path))
+
+
+def doubled(levels):
+    """A text whose merge keys double at every level: 2 to the power of `levels` entries written out."""
+    lines = ["a0: &a0 {command: extract, subset: 1}"]
+    lines += [f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, levels + 1)]
+    return "\n".join([*lines, f"jobs:\n  - <<: *a{levels}"])
+
+
+def test_aliases_and_merge_keys_that_multiply_are_refused_at_once_with_their_line():
+    begun = time.process_time()
+    with pytest.raises(InvalidInput, match=r"study.yaml:1\d:\d+: value must be at most 100000 entries, aliases") as got:
+        reading.parse(doubled(25))
+    assert "\n" not in str(got.value)
+    assert time.process_time() - begun < 1
+
+
+def test_a_default_holds_for_the_jobs_whose_head_or_mode_has_it():
+    study = reading.parse(
+        "defaults: {epochs: 4, dataset: digits}\njobs:\n  - {command: fit-head, head: [logistic, mlp]}\n"
+        "  - {command: train, network: resnet20}\n  - {command: finetune, mode: [frozen, full]}\n"
+    )
+    epochs = {
+        job.name: getattr(job.head or job.network, "epochs", None) for job in study.jobs if job.command != "extract"
+    }
+    assert epochs == {
+        "logistic on resnet50 on digits": None,
+        "mlp on resnet50 on digits": 4,
+        "resnet20 scratch on digits": 4,
+        "resnet18 frozen on digits": None,
+        "resnet18 full on digits": 4,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "defaults:\n  epochs: 4\njobs:\n  - {command: fit-head}\n",
+            "study.yaml:2:3: default must apply to some job; 'epochs' applies to none",
+        ),
+        (
+            "defaults:\n  subset: 5\njobs:\n  - {command: train}\n",
+            "study.yaml:2:3: subset must be at least one batch",
+        ),
+        (
+            "defaults:\n  dataset: digits\njobs:\n  - {command: fit-head, epochs: 0, validation: 7e9}\n",
+            "study.yaml:4:5: validation must be",
+        ),
+    ],
+)
+def test_a_mistake_is_said_where_it_stands(text, expected):
+    with pytest.raises(InvalidInput, match=f"^{re.escape(expected)}"):
+        reading.parse(text)
