@@ -1,0 +1,64 @@
+"""Study and search files whose YAML is odd: its old surprises, aliases that multiply, broken layout."""
+
+from tests.pipelines.cli.inputs.case import FIT, Case, make_photos
+
+FEATURES = (
+    *("extract", "--backbone", "test_resnet", "--weights", "untrained", "--image-size", "64", "--dataset", "digits"),
+    *("--subset", "100", "--test-subset", "20"),
+)
+SEARCH = ("search", "space.yaml", "--trials", "1")
+DOUBLED = "\n".join(
+    ["a0: &a0 {subset: 1}", *(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 26)), "jobs: *a25"]
+)
+
+
+def written(name: str, text: str):
+    """A file of this text."""
+    return lambda folder: (folder / name).write_text(text)
+
+
+def lone_photos(folder):
+    """One photograph of each class to train on."""
+    make_photos(folder / "D" / "train", count=1)
+    make_photos(folder / "D" / "test", count=1)
+
+
+CASES = [
+    Case(
+        "aliases that multiply",
+        (("run", "s.yaml", "--dry-run", "--json"),),
+        written("s.yaml", DOUBLED),
+        statuses=(2,),
+        says="aliases written out",
+    ),
+    Case(
+        "an entry out of line",
+        (("run", "s.yaml", "--dry-run"),),
+        written("s.yaml", "jobs:\n  - command: train\n    - epochs: 1\n"),
+        statuses=(2,),
+        says="s.yaml:3:5: study must be valid YAML; a",
+    ),
+    Case(
+        "a default that only some jobs have",
+        (("run", "s.yaml", "--dry-run"),),
+        written(
+            "s.yaml",
+            "defaults: {epochs: 1, dataset: digits}\njobs:\n  - {command: fit-head, backbone: test_resnet, weights: "
+            "untrained, image-size: 64}\n  - {command: train, network: resnet20}\n",
+        ),
+    ),
+    Case(
+        "a space with words where numbers belong",
+        (FEATURES, (*SEARCH, "--head", "linear")),
+        written("space.yaml", "label_smoothing: [no, 0.1]\n"),
+        statuses=(0, 2),
+        says="choices of label_smoothing must be a number; got 'no'",
+    ),
+    Case(
+        "one photograph of each class",
+        ((*FIT, "D"),),
+        lone_photos,
+        statuses=(2,),
+        says="--validation none",
+    ),
+]
