@@ -9,6 +9,7 @@ from pathlib import Path
 
 from extract import cifar, digits, folder
 from extract.contents import Contents, Progress
+from extract.decoding import MAX_PIXELS
 from extract.errors import InvalidInput, unknown
 from extract.folder import Folder
 from extract.images import ImageSet
@@ -28,6 +29,7 @@ class Located:
     place: Path | None
     notices: tuple[str, ...] = ()
     folder: Folder | None = field(default=None, repr=False)
+    max_pixels: int = MAX_PIXELS  # of one image; a larger one is unreadable
 
 
 def _silent(*_: object) -> None:
@@ -109,7 +111,7 @@ def is_here(dataset: str, data_dir: Path | None, *, download_dir: Path) -> bool:
 def load(located: Located) -> ImageSet:
     """The images of a located data set."""
     if located.folder is not None:
-        return located.folder.images
+        return located.folder.images.limited(located.max_pixels)
     return digits.load() if located.place is None else cifar.load(located.name, located.place)
 
 

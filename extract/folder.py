@@ -13,6 +13,7 @@ from extract.errors import InvalidInput
 from extract.images import Files, ImageSet, Split, stratified_rows
 from extract.listing import Listing, Member, listed
 from extract.unreadable import several
+from extract.unusual import notices
 from extract.walk import composed, printable
 
 TEST_FRACTION = 0.2
@@ -50,11 +51,14 @@ def read(root: Path, *, contents: Contents | None = None, progress: Progress = _
     """
     listing = listed(root)
     members = listing.members()
-    digests = (contents or Contents()).digests([member.image for member in members], progress=progress)
+    contents = Contents() if contents is None else contents
+    digests = contents.digests([member.image for member in members], progress=progress)
+    known = [contents.unusual.get(digest.hex()) for digest in digests]
+    odd = [(member.id, one) for member, one in zip(members, known, strict=True) if one is not None]
     images = _images(listing)
     twins = _twins(images, {member.id: digest for member, digest in zip(members, digests, strict=True)})
     return Folder(
-        images=replace(images, notices=(*listing.notices, *twins)),
+        images=replace(images, notices=(*listing.notices, *twins, *notices(odd))),
         digest=_digest(members, digests),
         empty=tuple(member.image.path for member in members if member.image.is_empty),
     )

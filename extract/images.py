@@ -70,6 +70,13 @@ class ImageSet:
     splits: dict[str, Split]
     notices: tuple[str, ...] = ()
 
+    def limited(self, max_pixels: int) -> "ImageSet":
+        """The data set whose files may have at most `max_pixels` each."""
+        held = {name: split.images for name, split in self.splits.items()}
+        files = {name: replace(one, max_pixels=max_pixels) for name, one in held.items() if isinstance(one, Files)}
+        splits = {name: replace(self.splits[name], images=images) for name, images in files.items()}
+        return replace(self, splits={**self.splits, **splits})
+
 
 def subset(images: ImageSet, *, train: int | None, test: int | None, seed: int) -> ImageSet:
     """The data set with a stratified, seeded part of `train` training images and `test` test images.

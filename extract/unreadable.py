@@ -1,6 +1,6 @@
 """Images that cannot be decoded: left out where that is asked for, else refused together and by name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,11 +16,11 @@ from extract.machine import core_count
 NAMES_SHOWN = 100
 
 
-def unreadable(paths: Sequence[Path]) -> dict[Path, UnreadableImage]:
-    """Those of `paths` that cannot be decoded, in order, each with its error. Decodes all of them."""
+def unreadable(images: Files) -> dict[Path, UnreadableImage]:
+    """Those of the files that cannot be decoded, in order, each with its error. Decodes all of them."""
     with ThreadPoolExecutor(core_count()) as pool:
-        errors = list(pool.map(_error, paths))
-    return {path: error for path, error in zip(paths, errors, strict=True) if error is not None}
+        errors = list(pool.map(lambda path: _error(path, images.max_pixels), images.paths))
+    return {path: error for path, error in zip(images.paths, errors, strict=True) if error is not None}
 
 
 def without_unreadable(images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
@@ -33,7 +33,7 @@ def without_unreadable(images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
         if not isinstance(split.images, Files):
             splits[name] = split
             continue
-        bad = unreadable(split.images.paths)
+        bad = unreadable(split.images)
         is_bad = np.fromiter((path in bad for path in split.images.paths), bool, len(split))
         skipped += [split.ids[row] for row in np.flatnonzero(is_bad)]
         splits[name] = split.take(np.flatnonzero(~is_bad))
@@ -42,12 +42,12 @@ def without_unreadable(images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
 
 
 @contextmanager
-def refused_together(*groups: Sequence[Path]) -> Iterator[None]:
+def refused_together(*groups: Files) -> Iterator[None]:
     """Inside it the first unreadable image of `groups` is refused together with all others that are unreadable."""
     try:
         yield
     except UnreadableImage as first:
-        errors = unreadable([path for paths in groups for path in paths])
+        errors = {path: error for group in groups for path, error in unreadable(group).items()}
         if len(errors) > 1:
             raise several(errors) from first
         raise
@@ -63,14 +63,14 @@ def several(errors: dict[Path, UnreadableImage]) -> InvalidInput:
     )
 
 
-def files(images: ImageSet) -> list[tuple[Path, ...]]:
-    """The paths of each split whose images are files."""
-    return [split.images.paths for split in images.splits.values() if isinstance(split.images, Files)]
+def files(images: ImageSet) -> list[Files]:
+    """The images of each split that are files."""
+    return [split.images for split in images.splits.values() if isinstance(split.images, Files)]
 
 
-def _error(path: Path) -> UnreadableImage | None:
+def _error(path: Path, max_pixels: int) -> UnreadableImage | None:
     try:
-        decode(path)
+        decode(path, max_pixels=max_pixels)
     except UnreadableImage as error:
         return error
     return None

@@ -16,6 +16,7 @@ from extract.contents import Contents
 from extract.disk import write_file
 from extract.errors import StorageError
 from extract.layout import canonical_json
+from extract.unusual import Unusual
 
 FOLDER = "contents"
 _READ: dict[str, Contents] = {}  # by this process, by root: the first command in a workspace asks before it is there
@@ -26,8 +27,12 @@ def contents(workspace: Path, root: Path) -> Contents:
     real = os.path.realpath(root)
     if real not in _READ:
         found = _noted(_path(workspace, real))
-        files = found["files"] if found is not None and found["root"] == real else {}
-        _READ[real] = Contents({name: (tuple(stamp), digest) for name, (stamp, digest) in files.items()})
+        whole = found if found is not None and found["root"] == real and "unusual" in found else None
+        files, odd = (whole["files"], whole["unusual"]) if whole is not None else ({}, {})
+        _READ[real] = Contents(
+            {name: (tuple(stamp), digest) for name, (stamp, digest) in files.items()},
+            {digest: Unusual(*values) for digest, values in odd.items()},
+        )
     return _READ[real]
 
 
@@ -38,7 +43,8 @@ def remember(workspace: Path, root: Path, *, digest: str) -> None:
     if not (workspace / "features").is_dir() or (path.exists() and not known.has_changed):
         return
     files = {name: [list(stamp), one] for name, (stamp, one) in known.known.items()}
-    values = {"root": real, "digest": digest, "files": files}
+    odd = {one: list(values) for one, values in known.unusual.items()}
+    values = {"root": real, "digest": digest, "files": files, "unusual": odd}
     with contextlib.suppress(OSError, StorageError):  # the next command reads the folder again
         path.parent.mkdir(exist_ok=True)
         write_file(path, json.dumps({**values, "sha256": _digest(values)}).encode())

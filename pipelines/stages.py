@@ -233,6 +233,7 @@ def _heading(spec: NetworkSpec, context: Context) -> Heading:
         storage="float32",  # what the last layer will see, not what is near it
         precision=spec.whole_recipe().precision,
         on_bad_image=spec.on_bad_image,
+        max_pixels=spec.max_pixels,
         seed=spec.seed,
     )
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import click
 
+from extract.decoding import MAX_PIXELS
 from extract.errors import InvalidInput
 from finetune.options import NORMS, STEMS, Options
 from finetune.recipes import CHOICES, RECIPES, Recipe
@@ -78,6 +79,7 @@ SUBJECT = [
     ),
     click.option("--refit", is_flag=True, help="Then train on the whole split for as many epochs as were best."),
     click.option("--on-bad-image", metavar="error|skip", help="What an unreadable image does.  [default: error]"),
+    click.option("--max-pixels", type=int, metavar="N", help=f"Most pixels of one image.  [default: {MAX_PIXELS}]"),
 ]
 TUNING = [
     click.option(

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from extract.decoding import MAX_PIXELS
 from extract.runtime import resolve_device
 from pipelines.cli.libraries import own_heard
 from pipelines.cli.reporter import Reporter
@@ -73,6 +74,7 @@ EXTRACTION = [
     ),
     click.option("--batch-size", metavar="auto|N", help="Images a step.  [default: auto]"),
     click.option("--on-bad-image", metavar="error|skip", help="What an unreadable image does.  [default: error]"),
+    click.option("--max-pixels", type=int, metavar="N", help=f"Most pixels of one image.  [default: {MAX_PIXELS}]"),
 ]
 
 

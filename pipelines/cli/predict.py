@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from extract.decoding import MAX_PIXELS
 from extract.runtime import Stopwatch
 from pipelines import writable
 from pipelines.cli import options
 from pipelines.cli.show import Column, defused, table
-from pipelines.specs.values import one_of
+from pipelines.specs.values import at_least_one, one_of
 
 if TYPE_CHECKING:
     from pipelines.predict.classify import Prediction, Predictions
@@ -30,6 +31,9 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--on-bad-image", default="error", show_default=True, metavar="error|skip", help="What an unreadable image does."
 )
+@click.option(
+    "--max-pixels", type=int, default=MAX_PIXELS, show_default=True, metavar="N", help="Most pixels of one image."
+)
 @options.common
 def predict_command(
     run: options.Run,
@@ -41,6 +45,7 @@ def predict_command(
     weights: Path | None,
     quick: bool,
     on_bad_image: str,
+    max_pixels: int,
 ) -> None:
     """Classify image files, and every image in folders, by a kept run.
 
@@ -48,6 +53,7 @@ def predict_command(
     images get exactly the logits that the run was scored by.
     """
     one_of("on-bad-image", on_bad_image, ("error", "skip"))
+    at_least_one("max pixels", max_pixels)
     from pipelines.predict import classify
 
     if csv_file is not None:
@@ -55,7 +61,11 @@ def predict_command(
     watch = Stopwatch()
     run.reporter.doing("reading the run and its network")
     one, record = classify.classifier(run_name, context=run.context(), weights=weights, quick=quick)
-    found = classify.predict(one, images, top=top, calibrated=calibrated, on_bad_image=on_bad_image)
+    found = classify.predict(
+        one, images, top=top, calibrated=calibrated, on_bad_image=on_bad_image, max_pixels=max_pixels
+    )
+    for sentence in found.notices:
+        run.reporter.notice(sentence)
     if csv_file is not None:
         _write_csv(csv_file, found)
     answer = {
@@ -64,6 +74,7 @@ def predict_command(
         "calibrated": calibrated,
         "images": [_as_dict(one) for one in found.images],
         "skipped": [str(path) for path in found.skipped],
+        "notices": list(found.notices),
         "csv": None if csv_file is None else str(csv_file),
         "seconds": watch.seconds(),
     }

@@ -18,6 +18,7 @@ from pipelines.shapes import Extracted, Timing
 from pipelines.specs import ExtractKey, ExtractSpec, Source, locate
 
 LONGEST_NAME = 80  # bytes of a data set's or a backbone's name in a file's name, which may have 255
+DECODING = 2  # raised when an image file must give other pixels (`extract.decoding`)
 ROUNDING = 2  # raised when bfloat16 or float16 arithmetic must give other features (`extract.reduced`)
 
 
@@ -83,7 +84,7 @@ def _extracted(
 ) -> Extracted:
     from extract import extraction, store
 
-    spec = feature_spec(key, backbone=backbone, dataset=data.name)
+    spec = feature_spec(key, backbone=backbone, dataset=data.name, are_files=bool(files(data)))
     how = extraction.Computation(context.device, key.precision, key.views, key.storage, key.batch_size)
     path = _place(context.workspace / "features", spec)
     layout, reason = extraction.plan(data, backbone, spec=spec, how=how, skipped_ids=skipped)
@@ -127,7 +128,7 @@ def _lender(spec: dict[str, Any], *, layout: Any, folder: Path) -> Any:
     return file if can_lend(file, layout) else None
 
 
-def feature_spec(key: ExtractKey, *, backbone: Any, dataset: str) -> dict[str, Any]:
+def feature_spec(key: ExtractKey, *, backbone: Any, dataset: str, are_files: bool) -> dict[str, Any]:
     """What the features are, resolved to the last detail: the `spec` attribute of the file. `dataset` is a name."""
     return {
         "schema": SCHEMA,
@@ -140,6 +141,7 @@ def feature_spec(key: ExtractKey, *, backbone: Any, dataset: str) -> dict[str, A
             "test_subset": key.test_subset,
             "seed": key.subset_seed,
             "on_bad_image": key.on_bad_image,
+            **({"decoding": DECODING, "max_pixels": key.max_pixels} if are_files else {}),
         },
         "preprocessing": backbone.preprocessing.as_dict(),
         "pool": key.pool,

@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from extract.decoding import MAX_PIXELS
 from extract.errors import DamagedFile, InvalidInput
+from extract.images import Files
 from extract.unreadable import refused_together, unreadable
+from extract.unusual import notices, unusual
+from extract.walk import printable
 from pipelines import records
 from pipelines.context import Context
 from pipelines.predict import pictures
@@ -39,7 +43,7 @@ class Classifier(Protocol):
     class_names: tuple[str, ...]
     temperature: float | None
 
-    def logits(self, paths: Sequence[Path]) -> np.ndarray:
+    def logits(self, paths: Sequence[Path], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """float32 [N, K] for image files: bit for bit the run's own test logits where they are its test images.
 
         Raises `UnreadableImage`, which names the file.
@@ -90,21 +94,31 @@ def classifier(
 
 
 def predict(
-    one: Classifier, places: Sequence[Path], *, top: int = 5, calibrated: bool = False, on_bad_image: str = "error"
+    one: Classifier,
+    places: Sequence[Path],
+    *,
+    top: int = 5,
+    calibrated: bool = False,
+    on_bad_image: str = "error",
+    max_pixels: int = MAX_PIXELS,
 ) -> Predictions:
     """The likeliest `top` classes of every image that `places` (files and folders) name.
 
     `calibrated` divides the logits by the temperature that was fitted on held-out images. An unreadable image
-    is an `UnreadableImage`, or is skipped where `on_bad_image` is "skip".
+    is an `UnreadableImage`, or is skipped where `on_bad_image` is "skip"; so is one of more than `max_pixels`.
     """
     if top < 1:
         raise InvalidInput(f"top must be at least 1; got {top}.")
     with pictures.listed(places) as found:
-        bad = unreadable(found.paths) if on_bad_image == "skip" else {}
+        bad = unreadable(Files(found.paths, max_pixels)) if on_bad_image == "skip" else {}
         kept = [row for row, path in enumerate(found.paths) if path not in bad]
         paths = tuple(found.paths[row] for row in kept)
-        with refused_together(paths):
-            logits = one.logits(paths) if paths else np.empty((0, len(one.class_names)), np.float32)
+        with refused_together(Files(paths, max_pixels)):
+            logits = (
+                one.logits(paths, max_pixels=max_pixels) if paths else np.empty((0, len(one.class_names)), np.float32)
+            )
+        odd = [(str(found.names[row]), unusual(found.paths[row])) for row in kept]
+        said = tuple(notices([(printable(name), what) for name, what in odd if what is not None]))
     shares = probabilities(one, logits, calibrated=calibrated)
     order = np.argsort(-shares, axis=1, kind="stable")[:, : min(top, len(one.class_names))]
     images = tuple(
@@ -112,7 +126,7 @@ def predict(
         for row, share, columns in zip(kept, shares, order, strict=True)
     )
     skipped = tuple(name for path, name in zip(found.paths, found.names, strict=True) if path in bad)
-    return Predictions(images, skipped, found.notices)
+    return Predictions(images, skipped, (*found.notices, *said))
 
 
 def probabilities(one: Classifier, logits: np.ndarray, *, calibrated: bool) -> np.ndarray:

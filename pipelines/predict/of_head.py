@@ -12,6 +12,7 @@ from torch import nn
 import heads
 from extract import backbones, encoder
 from extract.allocator import memory_kept
+from extract.decoding import MAX_PIXELS
 from extract.embed import Embedder, stored
 from extract.errors import DamagedFile, InvalidInput
 from extract.images import Files, Pixels
@@ -54,10 +55,10 @@ class FrozenClassifier:
         self.class_names = tuple(record["class_names"][int(label)] for label in head.classes_)
         self.temperature: float | None = record["temperature"]
 
-    def logits(self, paths: Sequence[Path]) -> np.ndarray:
+    def logits(self, paths: Sequence[Path], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """float32 [N, K] for image files."""
         result = np.empty((len(paths), len(self.class_names)), np.float32)
-        for group in pictures.groups(paths, native=self._native):
+        for group in pictures.groups(Files(tuple(paths), max_pixels), native=self._native):
             names = tuple(str(paths[row]) for row in group.rows)
             features = stored(self._embedded(group.images), storage=self._spec["storage"], ids=names)
             result[group.rows] = self.head.logits(features[0].numpy())

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from extract.decoding import MAX_PIXELS
 from extract.errors import InvalidInput
+from extract.images import Files
 from extract.layout import block_ranges
 from extract.sources import source
 from extract.transforms import Resize, resizes_by_matrix
@@ -37,12 +39,12 @@ class WholeClassifier:
         self.class_names = self._sidecar.class_names
         self.temperature: float | None = record["temperature"]
 
-    def logits(self, paths: Sequence[Path]) -> np.ndarray:
+    def logits(self, paths: Sequence[Path], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """float32 [N, K] for image files."""
         wanted, device = self._sidecar.preprocessing, self._context.device
         result = np.empty((len(paths), len(self.class_names)), np.float32)
         stepped = self._context.counter(len(paths), "images")
-        for group in pictures.groups(paths, native=self._native):
+        for group in pictures.groups(Files(tuple(paths), max_pixels), native=self._native):
             read = source(group.images, wanted)
             ranges = block_ranges(len(group.rows), answering.batch_size(wanted, device))
             result[group.rows] = answering.logits(

@@ -116,18 +116,19 @@ def native_size(dataset: dict[str, Any]) -> tuple[int, int] | None:
     return None
 
 
-def groups(paths: Sequence[Path], *, native: tuple[int, int] | None) -> Iterator[Group]:
-    """`paths` by the way that they take: those of the `native` size as pixels in memory, the others as files.
+def groups(images: Files, *, native: tuple[int, int] | None) -> Iterator[Group]:
+    """`images` by the way that they take: those of the `native` size as pixels in memory, the others as files.
 
     Raises `UnreadableImage` with the first path that cannot be decoded.
     """
+    paths, limit = images.paths, images.max_pixels
     is_native = np.array([native is not None and _size(path) == native for path in paths], bool)
     if is_native.any():
         rows = np.flatnonzero(is_native)
-        yield Group(rows, Pixels(np.stack([_array(paths[int(row)]) for row in rows])))
+        yield Group(rows, Pixels(np.stack([_array(paths[int(row)], limit) for row in rows])))
     if not is_native.all():
         rows = np.flatnonzero(~is_native)
-        yield Group(rows, Files(tuple(paths[int(row)] for row in rows)))
+        yield Group(rows, images.take(rows))
 
 
 def _size(path: Path) -> tuple[int, int] | None:
@@ -139,5 +140,5 @@ def _size(path: Path) -> tuple[int, int] | None:
     return found.height, found.width
 
 
-def _array(path: Path) -> np.ndarray:
-    return np.asarray(decode(path)).transpose(2, 0, 1)
+def _array(path: Path, max_pixels: int) -> np.ndarray:
+    return np.asarray(decode(path, max_pixels=max_pixels)).transpose(2, 0, 1)

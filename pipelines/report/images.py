@@ -119,7 +119,7 @@ def _image(split: Split, row: int) -> Image.Image | None:
         image = Image.fromarray(np.ascontiguousarray(split.images.array[row].transpose(1, 2, 0)))
     else:
         try:
-            image = decode(split.images.paths[row])
+            image = decode(split.images.paths[row], max_pixels=None)
         except PipelineError:
             return None  # the run left this file out or saw it readable; either way there is no picture of it now
     image.thumbnail((SIDE, SIDE))

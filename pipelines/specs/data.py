@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,8 @@ class DataSpec(Protocol):
     def data_dir(self) -> str | None: ...
     @property
     def on_bad_image(self) -> str: ...
+    @property
+    def max_pixels(self) -> int: ...
 
 
 def silent(*_: object) -> None:
@@ -45,7 +48,7 @@ def located(
         places.remember(workspace, root, digest=found.digest)
     if found.folder is not None and spec.on_bad_image == "error":
         found.folder.must_have_no_empty_file()
-    return found
+    return replace(found, max_pixels=spec.max_pixels)
 
 
 def is_here(spec: DataSpec, workspace: Path) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from extract import datasets, weights
+from extract.decoding import MAX_PIXELS
 from extract.errors import InvalidInput
 from extract.layout import canonical_json
 from extract.machine import package_versions
@@ -42,6 +43,7 @@ class ExtractSpec:
     precision: str = "auto"
     batch_size: str = "auto"
     on_bad_image: str = "error"
+    max_pixels: int = MAX_PIXELS
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -51,6 +53,7 @@ class ExtractSpec:
         one_of("precision", self.precision, PRECISIONS)
         one_of("pool", self.pool, POOLS)
         one_of("on-bad-image", self.on_bad_image, ("error", "skip"))
+        at_least_one("max pixels", self.max_pixels)
         at_least_one("image size", self.image_size)
         at_least_one("subset", self.subset)
         at_least_one("test subset", self.test_subset)
@@ -104,6 +107,7 @@ class ExtractKey:
     precision: str
     batch_size: int
     on_bad_image: str
+    max_pixels: int | None
 
     def text(self) -> str:
         """The key as canonical JSON, which is what joblib hashes."""
@@ -141,6 +145,7 @@ def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str
         precision=resolve_precision(spec.precision, device),
         batch_size=spec.resolved_batch_size(device),
         on_bad_image=spec.on_bad_image,
+        max_pixels=spec.max_pixels if spec.on_bad_image == "skip" else None,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from extract import datasets, weights
+from extract.decoding import MAX_PIXELS
 from extract.errors import InvalidInput
 from extract.layout import canonical_json
 from extract.machine import package_versions
@@ -58,6 +59,7 @@ class NetworkSpec(_given(Recipe), _given(Options)):
     validation: str = "none"
     refit: bool = False
     on_bad_image: str = "error"
+    max_pixels: int = MAX_PIXELS
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -72,6 +74,7 @@ class NetworkSpec(_given(Recipe), _given(Options)):
             one_of("recipe", self.recipe, tuple(RECIPES))
         self._name_network()
         one_of("on-bad-image", self.on_bad_image, ("error", "skip"))
+        at_least_one("max pixels", self.max_pixels)
         at_least_one("image size", self.image_size)
         at_least_one("subset", self.subset)
         at_least_one("test subset", self.test_subset)
@@ -180,6 +183,7 @@ class NetworkKey:
     subset: int | None
     test_subset: int | None
     on_bad_image: str
+    max_pixels: int | None
     image_size: int | None
     validation: float | int | None
     refit: bool
@@ -242,6 +246,7 @@ def resolve_network(
         subset=spec.subset,
         test_subset=spec.test_subset,
         on_bad_image=spec.on_bad_image,
+        max_pixels=spec.max_pixels if spec.on_bad_image == "skip" else None,
         image_size=spec.image_size,
         validation=spec.held_out_part(),
         refit=spec.refit,

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image, PngImagePlugin, features
 
 from benchmarks import orientation
+from extract import folder
+from extract.contents import Contents
 from extract.decoding import TURNS, OversizedImage, UnreadableImage, decode, traits
 from extract.errors import PipelineError
 
@@ -230,3 +232,20 @@ def test_no_warning_of_pillow_is_raised(tmp_path, recwarn):
     for name in ("one.png", "one.jpg"):
         decode(tmp_path / name)
     assert not recwarn.list
+
+
+def test_transparency_and_frames_are_said_once_with_the_data_set(tmp_path):
+    for name in ("red", "blue"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            Image.fromarray(NOISE + number).save(tmp_path / name / f"{number}.png")
+    Image.new("RGBA", (9, 9)).save(tmp_path / "red" / "clear.png")
+    image = Image.fromarray(NOISE)
+    image.save(tmp_path / "blue" / "moving.gif", save_all=True, append_images=[image.rotate(180)])
+    contents = Contents()
+    wanted = (
+        "1 image with transparency: laid over white (red/clear.png)",
+        "1 image with several frames or pages: the first is read (blue/moving.gif with 2)",
+    )
+    assert folder.read(tmp_path, contents=contents).images.notices[-2:] == wanted
+    assert folder.read(tmp_path, contents=contents).images.notices[-2:] == wanted
