@@ -14,7 +14,27 @@ from extract.errors import InvalidInput, unknown
 from extract.folder import Folder
 from extract.images import ImageSet
 
-NAMES = ("cifar10", "cifar100", "digits")
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a data set before it is read: images of its splits, classes, pixels of a side.
+
+    `mirrors` says whether a mirrored image is an image of the same class: a mirrored digit is none.
+    """
+
+    train_count: int
+    test_count: int
+    class_count: int
+    side: int
+    mirrors: bool = True
+
+
+FACTS = {
+    "cifar10": Facts(50_000, 10_000, 10, side=32),
+    "cifar100": Facts(50_000, 10_000, 100, side=32),
+    "digits": Facts(1_437, 360, 10, side=8, mirrors=False),
+}
+NAMES = tuple(FACTS)
 
 
 @dataclass(frozen=True)

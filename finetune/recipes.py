@@ -21,6 +21,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "batchnorm": ("train", "eval", "adapted"),
     "compile": ("auto", "on", "off"),
 }
+CROP_SHARE = 8  # of a side that a crop may be padded by
 SPEED_ONLY = ("compile",)  # changes rounding and time, not what is computed
 
 
@@ -206,6 +207,35 @@ def recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise unknown("recipe", name=name, known=RECIPES)
     return RECIPES[name]
+
+
+def suited(recipe: Recipe, *, side: int | None, mirrors: bool) -> Recipe:
+    """`recipe` with the augmentations that are valid for images of `side` pixels (None: not known yet).
+
+    A crop is padded by an eighth of the side at most: 4 pixels of 32, the literature's. Where a mirrored image is no
+    image of its class, nothing is mirrored, neither in training nor in views of a test image.
+    """
+    crop = recipe.crop if side is None else min(recipe.crop, side // CROP_SHARE)
+    return replace(recipe, crop=crop) if mirrors else replace(recipe, crop=crop, flip="none", tta="none")
+
+
+def doubts(recipe: Recipe, *, side: int, mirrors: bool) -> list[str]:
+    """A sentence for each augmentation of `recipe` that is not valid for images of `side` pixels.
+
+    Raises InvalidInput where what is cropped or cut out may be the whole image.
+    """
+    for name in ("crop", "cutout"):
+        if getattr(recipe, name) >= side:
+            raise InvalidInput(
+                f"{name} must be below the {side} pixels of a side of the images; got {getattr(recipe, name)}. "
+                f"Give a smaller --{name}."
+            )
+    found = []
+    if recipe.crop > max(side // CROP_SHARE, 1):
+        found.append(f"--crop {recipe.crop} moves images of {side} pixels a side by more than an eighth of it")
+    if not mirrors and (recipe.flip != "none" or recipe.tta != "none"):
+        found.append("images are mirrored, but a mirrored image of this data set is no image of its class")
+    return found
 
 
 def overridden(base: Recipe, **options: Primitive) -> Recipe:

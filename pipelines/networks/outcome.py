@@ -13,7 +13,6 @@ from extract.disk import write_file
 from extract.machine import machine, package_versions
 from extract.store import locked
 from finetune import networks
-from finetune.recipes import RECIPES
 from finetune.train import Fitted
 from pipelines import records, stored
 from pipelines.networks import kept, processes
@@ -21,6 +20,7 @@ from pipelines.networks.heading import Headed
 from pipelines.networks.starts import Form
 from pipelines.shapes import TrainedNetwork
 from pipelines.specs import NetworkKey
+from pipelines.specs.network import suited_recipe
 
 LIBRARIES = ("torch", "timm", "torchvision", "scikit-learn", "numpy")
 HISTORY_NAME = "history.jsonl"
@@ -60,7 +60,7 @@ def name(key: NetworkKey) -> str:
     shown.append("from scratch" if key.mode == "scratch" else f"fine-tuned {key.mode}")
     if key.recipe is None:
         return " ".join(shown)
-    own = RECIPES[key.recipe].as_dict()
+    own = suited_recipe(key.recipe, dataset=key.dataset, image_size=key.image_size).as_dict()
     # "auto" has become this machine's precision in the key, where it cannot be told from one that was given
     given = [option for option in own if option in key.recipe_options and option != "precision"]
     other = {option: value for option in given if (value := key.recipe_options[option]) != own[option]}

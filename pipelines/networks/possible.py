@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from extract.datasets import FACTS
 from finetune import inputs, modes, networks
 from finetune.options import chosen
 from finetune.recipes import Recipe
@@ -12,7 +13,6 @@ from finetune.rehearsal import rehearse
 from pipelines.networks import processes, starts
 from pipelines.specs import NetworkSpec
 
-NATIVE_SIZES = {"cifar10": 32, "cifar100": 32, "digits": 8}  # pixels of a side
 IN_A_STEP = ("batch_size", "accumulate", "batchnorm", "small_share")  # options of a recipe that shapes depend on
 CLASS_COUNT = 10  # of the network that is built to see whether it can be: any would do
 
@@ -29,7 +29,8 @@ def check(spec: NetworkSpec, *, own_weights: bool = False) -> None:
     options = starts.architecture(spec.network, mode=spec.mode, weights=str(spec.weights), given=spec.architecture())
     if spec.weights in ("pretrained", "packaged"):
         networks.check_weights(spec.network, weights=str(spec.weights), options=options)
-    size = spec.image_size or NATIVE_SIZES.get(spec.dataset) or inputs.own_size(spec.network) or starts.USUAL_SIZE
+    native = FACTS[spec.dataset].side if spec.dataset in FACTS else None
+    size = spec.image_size or native or inputs.own_size(spec.network) or starts.USUAL_SIZE
     recipe = spec.whole_recipe()
     seen = Recipe(**{name: getattr(recipe, name) for name in IN_A_STEP})
     _check_built(spec.network, size, tuple(options.items()), spec.mode, seen, processes.count())

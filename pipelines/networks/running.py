@@ -8,6 +8,7 @@ import numpy as np
 from torch import nn
 
 import heads
+from extract.datasets import FACTS
 from extract.errors import InvalidInput
 from extract.images import ImageSet
 from extract.runtime import Stopwatch
@@ -15,7 +16,7 @@ from extract.unreadable import files, refused_together
 from finetune import ranges
 from finetune.batches import Images
 from finetune.history import History
-from finetune.recipes import Recipe
+from finetune.recipes import Recipe, doubts
 from finetune.train import Fitted, fit
 from pipelines import images
 from pipelines.networks import answering, pixels, starts
@@ -25,6 +26,8 @@ from pipelines.networks.outcome import Result
 from pipelines.networks.watching import Watch
 from pipelines.signals import deferred
 from pipelines.specs import NetworkKey
+
+GUESSING_SHARE = 0.1  # of the way from guessing to certainty, up to which a network counts as guessing
 
 
 def prepared(key: NetworkKey, inputs: Inputs) -> "Run":
@@ -41,6 +44,11 @@ def prepared(key: NetworkKey, inputs: Inputs) -> "Run":
     train, _ = heads.held_out(loaded.splits["train"].labels, key.validation, seed=key.seed)
     how = how.measured(pixels.take(loaded.splits["train"], train))
     recipe = Recipe(**{**key.recipe_options, **inputs.speed})
+    if key.mode != "frozen":
+        facts = FACTS.get(key.dataset)
+        side = min(loaded.splits["train"].images.shape[2:])
+        for doubt in doubts(recipe, side=side, mirrors=facts is None or facts.mirrors):
+            context.notice(doubt)
     if key.mode != "frozen" and len(train) < recipe.batch_size:
         raise InvalidInput(
             f"training images must be at least one batch, {recipe.batch_size}; got {len(train)}. "
@@ -157,7 +165,7 @@ class Run:
             )
         if key.mode == "head-first" and _has_lost_its_head(fitted.history, len(self.how.class_names)):
             context.notice(
-                "the first epoch lost what the fitted head knew: its mean loss is above that of guessing. "
+                "the first epoch lost what the fitted head knew: the network is no better than guessing. "
                 "Lower --learning-rate, or bound the gradients with --clip-norm 1"
             )
         return fitted
@@ -225,5 +233,14 @@ class Run:
 
 
 def _has_lost_its_head(rows: History, class_count: int) -> bool:
-    """Whether a training that began with a fitted head was worse than guessing in its first epoch."""
-    return bool(rows) and rows[0]["train_loss"] > math.log(class_count)
+    """Whether a training that began with a fitted head was hardly better than guessing after its first epoch.
+
+    Validation images say so where there are some: the loss in training is of augmented images.
+    """
+    if not rows:
+        return False
+    accuracy = rows[0].get("held_out_accuracy")
+    if accuracy is None:
+        return rows[0]["train_loss"] > math.log(class_count)
+    guessing = 1 / class_count
+    return accuracy < guessing + GUESSING_SHARE * (1 - guessing)

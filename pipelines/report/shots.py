@@ -9,6 +9,7 @@ from typing import Any
 
 import altair as alt
 
+from extract.datasets import FACTS
 from pipelines.report import theme
 from pipelines.report.blocks import Block, Figure, Section
 from pipelines.report.results import Result, number
@@ -17,7 +18,6 @@ from pipelines.report.study import Study, TestSet
 from pipelines.report.text import clipped, grouped, interval, percent
 
 LINES = 10
-TRAINING_ROWS = {"cifar10": 50_000, "cifar100": 50_000, "digits": 1_437}  # of data sets that never change
 
 
 def section(study: Study) -> Section | None:
@@ -46,7 +46,8 @@ def training_rows(result: Result) -> int | None:
     counts = [number(parts.get(name)) for name in ("training_rows", "held_out_rows")]
     if counts[0]:
         return int(sum(count or 0 for count in counts))
-    return TRAINING_ROWS.get(str(result.dataset["name"]))
+    known = FACTS.get(str(result.dataset["name"]))
+    return None if known is None else known.train_count
 
 
 def _subsets(test_set: TestSet, place: int) -> Figure | None:

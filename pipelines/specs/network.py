@@ -14,7 +14,7 @@ from extract.layout import canonical_json
 from extract.machine import package_versions
 from extract.runtime import resolve_precision
 from finetune.options import Options
-from finetune.recipes import MADE_FOR, RECIPES, SPEED_ONLY, Recipe, overridden
+from finetune.recipes import MADE_FOR, RECIPES, SPEED_ONLY, Recipe, overridden, suited
 from pipelines.specs import data
 from pipelines.specs.head import HeadSpec
 from pipelines.specs.known import dataset_name
@@ -83,10 +83,9 @@ class NetworkSpec(_given(Recipe), _given(Options)):
         self._check_length()
 
     def whole_recipe(self) -> Recipe:
-        """The recipe with the options that were given in place of its own."""
-        return overridden(
-            RECIPES[self.recipe or FINETUNE_RECIPE], **{name: getattr(self, name) for name in RECIPE_OPTIONS}
-        )
+        """The recipe, suited to the data set, with the options that were given in place of its own."""
+        own = suited_recipe(self.recipe or FINETUNE_RECIPE, dataset=self.dataset, image_size=self.image_size)
+        return overridden(own, **{name: getattr(self, name) for name in RECIPE_OPTIONS})
 
     def speed(self) -> dict[str, Any]:
         """The options of the recipe that change no result, only seconds."""
@@ -155,6 +154,15 @@ class NetworkSpec(_given(Recipe), _given(Options)):
                 f"subset must be at least one batch, {recipe.batch_size} images; got {self.subset}. "
                 "Give a smaller --batch-size or a larger --subset."
             )
+
+
+def suited_recipe(name: str, *, dataset: str, image_size: int | None) -> Recipe:
+    """The named recipe with the augmentations that are valid for the images of `dataset`.
+
+    Images of a known data set are augmented at the size that they have, photographs at `image_size`.
+    """
+    facts = datasets.FACTS.get(dataset)
+    return suited(RECIPES[name], side=facts.side if facts else image_size, mirrors=facts is None or facts.mirrors)
 
 
 FROZEN_HAS = ("tta", "precision", "compile")  # the options of a recipe that mean something where nothing is trained

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from extract.datasets import NAMES
+from extract.datasets import FACTS
 from extract.errors import PipelineError
 from extract.machine import core_count, processor_has_bfloat16
 from pipelines import records
@@ -37,7 +37,6 @@ HEAD_ROW_SECONDS = {
 MEASURED_ROWS = 50_000
 GROWING = ("kernel",)  # whose time a row grows with the rows
 KEEPING = ("knn", "kernel")  # whose weights are the training rows
-COUNTS = {"cifar10": (50_000, 10_000, 10), "cifar100": (50_000, 10_000, 100), "digits": (1_437, 360, 10)}
 STORAGE_BYTES = {"float16": 2, "float32": 4}
 
 
@@ -130,7 +129,9 @@ class Estimator:
 
 
 def _rows(spec: ExtractSpec | NetworkSpec) -> Rows:
-    train, test, classes = COUNTS[spec.dataset] if spec.dataset in NAMES else _counted(Path(spec.dataset))
+    known = FACTS.get(spec.dataset)
+    counted = (known.train_count, known.test_count, known.class_count) if known else _counted(Path(spec.dataset))
+    train, test, classes = counted
     return Rows(min(spec.subset or train, train), min(spec.test_subset or test, test), classes)
 
 
