@@ -1,11 +1,12 @@
 """Named recipes, their ranges, and overriding."""
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 
 from extract.errors import InvalidInput
-from finetune.recipes import CHOICES, RECIPES, Recipe, overridden, recipe
+from finetune.recipes import CHOICES, RECIPES, Recipe, doubts, overridden, recipe, suited
 
 
 def test_the_named_recipes_are_whole_and_primitive():
@@ -53,3 +54,24 @@ def test_values_out_of_range_are_refused_by_name(option, value):
 def test_every_choice_is_accepted(option):
     for value in CHOICES[option]:
         assert getattr(overridden(Recipe(), **{option: value}), option) == value
+
+
+@pytest.mark.parametrize(("side", "crop"), [(8, 1), (16, 2), (28, 3), (32, 4), (224, 4), (None, 4)])
+def test_a_crop_is_padded_by_an_eighth_of_the_side_at_most(side, crop):
+    assert suited(RECIPES["short"], side=side, mirrors=True) == replace(RECIPES["short"], crop=crop)
+
+
+def test_where_a_mirrored_image_is_none_of_its_class_nothing_is_mirrored():
+    for name in RECIPES:
+        found = suited(RECIPES[name], side=32, mirrors=False)
+        assert (found.flip, found.tta) == ("none", "none")
+        assert doubts(found, side=32, mirrors=False) == []
+
+
+def test_what_is_asked_for_and_doubtful_is_said_and_what_hides_an_image_is_refused():
+    recipe = replace(RECIPES["short"], crop=4, flip="random")
+    assert len(doubts(recipe, side=8, mirrors=False)) == 2
+    assert len(doubts(recipe, side=8, mirrors=True)) == 1
+    for name in ("crop", "cutout"):
+        with pytest.raises(InvalidInput, match=f"{name} must be below the 8 pixels"):
+            doubts(replace(recipe, **{name: 8}), side=8, mirrors=True)

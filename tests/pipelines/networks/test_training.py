@@ -50,9 +50,7 @@ def test_the_answer_has_what_the_design_promises_and_the_record_the_rest(trained
     assert answer["epochs_run"] == 2
     assert answer["validation_accuracy"] is None
     record = records.read(workspace, answer["run"])
-    assert record["name"] == (
-        "resnet8 width 0.5 from scratch (laptop, 2 epochs, batch size 50, crop 0, flip none, small share 0, tta none)"
-    )
+    assert record["name"] == ("resnet8 width 0.5 from scratch (laptop, 2 epochs, batch size 50, crop 0, small share 0)")
     assert (record["mode"], record["family"], record["weights"]) == ("scratch", "resnet", "none")
     assert record["choice"]["held_out_rows"] == 0
     assert record["choice"]["training_rows"] == 200
