@@ -5,6 +5,7 @@ checksum of a comment. So it is given files without all that. Other formats it i
 """
 
 import io
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ PNG_KEPT = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 MOST_TEXT_BYTES = 2**26  # of an unpacked text chunk that is looked at
 XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
 XMP_TAG = 700
+AVIF_HEAD_BYTES = 2**18  # in which the list of items stands
+AVIF_EXIF = re.compile(rb"infe[\2\3].{3}(?:..|.{4})..(Exif)", re.DOTALL)
 # Size, bits, compression, colours, strips, tiles, planes and codecs: the tags that decide about pixels.
 TIFF_KEPT = frozenset(
     (
@@ -48,8 +51,21 @@ def stripped(file: BinaryIO) -> Stripped:
         return _png(file, size)
     if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return _tiff(file, size)
+    return Stripped(_avif(file, size) if start[4:8] == b"ftyp" else _whole(file))
+
+
+def _whole(file: BinaryIO) -> BinaryIO:
     file.seek(0)
-    return Stripped(file)
+    return file
+
+
+def _avif(file: BinaryIO, size: int) -> BinaryIO:
+    """An AVIF without its EXIF data, which Pillow writes anew: the item gets a type that nobody knows.
+
+    Orientation is a property of the picture in AVIF, whatever its EXIF data say.
+    """
+    found = AVIF_EXIF.search(_at(file, 0, AVIF_HEAD_BYTES))
+    return _whole(file) if found is None else _stream(file, [(0, found.start(1)), b"skip", (found.end(1), size)])
 
 
 def _stream(file: BinaryIO, pieces: list[Piece]) -> BinaryIO:
@@ -187,8 +203,7 @@ def _tiff(file: BinaryIO, size: int) -> Stripped:
     tags = Tags(file)
     directories = list(tags.directories())
     if not directories:
-        file.seek(0)
-        return Stripped(file)
+        return Stripped(_whole(file))
     first = directories[0]
     kept = [entry.whole for entry in first.entries if entry.tag in TIFF_KEPT]
     wide, count = ("Q", "Q") if tags.big else ("L", "H")

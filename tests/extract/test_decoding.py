@@ -249,3 +249,17 @@ def test_transparency_and_frames_are_said_once_with_the_data_set(tmp_path):
     )
     assert folder.read(tmp_path, contents=contents).images.notices[-2:] == wanted
     assert folder.read(tmp_path, contents=contents).images.notices[-2:] == wanted
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow is built without AVIF")
+@pytest.mark.parametrize("one", [1, 6])
+def test_an_avif_is_turned_as_its_picture_says_whatever_its_exif_data(one, tmp_path):
+    path, exif = tmp_path / "one.avif", Image.Exif()
+    exif[0x0112], exif[0x011A] = one, 72.0
+    Image.fromarray(NOISE).save(path, exif=exif)
+    wanted, whole = levels(path), path.read_bytes()
+    place = max(whole.find(b"MM\0*"), whole.find(b"II*\0"))
+    for damaged in (b"none", whole[place : place + 4][::-1]):
+        path.write_bytes(whole[:place] + damaged + whole[place + 4 :])
+        assert np.array_equal(levels(path), wanted)
+    assert wanted.shape == ((20, 30, 3) if one == 1 else (30, 20, 3))
