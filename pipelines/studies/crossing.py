@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,8 +50,11 @@ class Crossing:
     outside: Outside
     used: set[str] = field(default_factory=set)
 
-    def jobs(self) -> Iterator[Job]:
-        """Every job; a default that not all of them have makes some twice. Raises `InvalidInput` with the place."""
+    def jobs(self) -> Iterator[tuple[Job, "Place"]]:
+        """Every job with its place; a default that not all of them have makes some twice.
+
+        Raises `InvalidInput` with the place of a mistake.
+        """
         lists = {**self.defaults, **self.own}
         count = math.prod(len(values) for _, values in lists.values())
         if count > MOST_JOBS:
@@ -61,26 +64,41 @@ class Crossing:
         for values in itertools.product(*(values for _, values in lists.values())):
             yield from self._made(dict(zip(lists, values, strict=True)))
 
-    def _made(self, given: dict[str, Any]) -> list[Job]:
+    def _made(self, given: dict[str, Any]) -> Iterator[tuple[Job, "Place"]]:
         base = {name: value for name, value in self.outside.fallback.items() if name in options(self.command)}
         held = {name for name in self.defaults if has(self.command, name, {**base, **given})}
         self.used |= held
-        given = {name: value for name, value in given.items() if name in self.own or name in held}
+        whole = {**base, **{name: value for name, value in given.items() if name in self.own or name in held}}
+        place = Place(self, whole)
         try:
-            return self._make({**base, **given})
+            for job in self.made(whole):
+                yield job, place
         except InvalidInput as error:
-            raise self.tree.refuse(self._culprit(base, given), str(error)) from error
+            raise InvalidInput(f"{place.of_mistake()}: {error}") from error
 
-    def _make(self, given: Mapping[str, Any]) -> list[Job]:
+    def made(self, given: Mapping[str, Any]) -> list[Job]:
+        """The jobs with the options `given`."""
         placed = with_data_dir(given, self.outside.data_dirs)
         return make(self.command, placed, workspace=self.outside.workspace)
 
-    def _culprit(self, base: dict[str, Any], given: dict[str, Any]) -> yaml.Node:
-        """Where the mistake stands: at the default without which there would be none, else at the entry."""
-        for name in given.keys() - self.own.keys():
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job with the options `given` stands in its study."""
+
+    crossing: Crossing
+    given: Mapping[str, Any]
+
+    def of_mistake(self, check: Callable[[Job], object] = lambda job: None) -> str:
+        """`file:line:column` of the default without which the job could be made and checked, else of its entry."""
+        one = self.crossing
+        for name in one.defaults:
+            if name in one.own or name not in self.given:
+                continue
             try:
-                self._make({**base, **{one: value for one, value in given.items() if one != name}})
+                for job in one.made({other: value for other, value in self.given.items() if other != name}):
+                    check(job)
             except InvalidInput:
                 continue
-            return self.defaults[name][0]
-        return self.entry
+            return one.tree.place(one.defaults[name][0])
+        return one.tree.place(one.entry)

@@ -1,5 +1,6 @@
 """What a study still needs: every job asked of the cache, and the extractions that missing heads wait for."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pipelines import cache, stages
 from pipelines.context import Context
 from pipelines.specs import ExtractSpec, HeadSpec
 from pipelines.studies.checks import check
+from pipelines.studies.crossing import Place
 from pipelines.studies.jobs import Job
 
 CACHED, MISSING, IMPOSSIBLE = "cached", "missing", "impossible"
@@ -52,7 +54,7 @@ class Plan:
         return [job for job in self.first if job not in listed]
 
 
-def plan(jobs: Sequence[Job], context: Context, *, places: Mapping[Job, str] | None = None) -> Plan:
+def plan(jobs: Sequence[Job], context: Context, *, places: Mapping[Job, Place] | None = None) -> Plan:
     """Asks the cache for every job; computes, downloads and writes nothing, and imports no torch for what is cached.
 
     A data set that is nowhere makes its jobs "impossible"; one that can be downloaded leaves them "missing". Raises
@@ -67,13 +69,15 @@ def plan(jobs: Sequence[Job], context: Context, *, places: Mapping[Job, str] | N
     return Plan(tuple(planned), tuple(first))
 
 
-def _refuse(jobs: Sequence[Job], context: Context, places: Mapping[Job, str]) -> None:
+def _refuse(jobs: Sequence[Job], context: Context, places: Mapping[Job, Place]) -> None:
     """Before an extraction is paid for whose head is refused afterwards."""
+    right = functools.partial(check, workspace=context.workspace)
     for job in jobs:
         try:
-            check(job, workspace=context.workspace)
+            right(job)
         except InvalidInput as error:
-            raise InvalidInput(f"{places[job]}: {error}" if job in places else str(error)) from error
+            place = f"{places[job].of_mistake(right)}: " if job in places else ""
+            raise InvalidInput(f"{place}{error}") from error
 
 
 class _Asker:

@@ -22,7 +22,7 @@ import yaml
 
 from extract.errors import InvalidInput, unknown
 from pipelines.studies import nodes
-from pipelines.studies.crossing import MOST_JOBS, NOTHING, Crossing, Outside
+from pipelines.studies.crossing import MOST_JOBS, NOTHING, Crossing, Outside, Place
 from pipelines.studies.defaults import Defaults, Given, given, option, searched
 from pipelines.studies.jobs import COMMANDS, Job, options
 
@@ -35,14 +35,14 @@ NO_JOBS = "{name}: study must have jobs; it has none. List commands under `jobs:
 class Study:
     """A study: its distinct jobs in the order of the file, and the search as plain values, which others read.
 
-    `places` says where the first entry that means a job stands: `file:line:column`.
+    `places` says where the first entry that means a job stands.
     """
 
     name: str
     description: str
     jobs: tuple[Job, ...]
     search: Any = None
-    places: Mapping[Job, str] = field(default_factory=dict, repr=False, compare=False)
+    places: Mapping[Job, Place] = field(default_factory=dict, repr=False, compare=False)
 
     def must_have_jobs(self) -> None:
         """Raises `InvalidInput` for a study that only describes a search."""
@@ -84,7 +84,7 @@ def _study(tree: nodes.Tree, *, stem: str, outside: Outside) -> Study:
     if "jobs" not in sections and "search" not in sections:
         raise InvalidInput(NO_JOBS.format(name=tree.name))
     defaults = Defaults(tree, sections.get("defaults"))
-    places: dict[Job, str] = {}
+    places: dict[Job, Place] = {}
     if "jobs" in sections:
         also = _searched(sections.get("search"))
         places = _jobs(tree, sections["jobs"], defaults=defaults, also=also, outside=outside)
@@ -113,18 +113,20 @@ def _searched(node: yaml.Node | None) -> set[str]:
     return {searched({option(key): value.value for key, value in node.value if isinstance(key, yaml.ScalarNode)})}
 
 
-def _jobs(tree: nodes.Tree, node: yaml.Node, *, defaults: Defaults, also: set[str], outside: Outside) -> dict[Job, str]:
+def _jobs(
+    tree: nodes.Tree, node: yaml.Node, *, defaults: Defaults, also: set[str], outside: Outside
+) -> dict[Job, Place]:
     """The distinct jobs in order, each with the place of the first entry that means it."""
     entries = tree.sequence(node, "jobs")
     if not entries:
         raise tree.refuse(node, "study must have jobs; the list is empty. Add an entry with a command.")
-    jobs: dict[Job, str] = {}
+    jobs: dict[Job, Place] = {}
     used = {name for command in also for name in options(command)}
     for entry in entries:
         command, own = _entry(tree, entry)
         crossing = Crossing(tree, entry, command, defaults.of(command), own, outside)
-        for job in crossing.jobs():
-            jobs.setdefault(job, tree.place(entry))
+        for job, place in crossing.jobs():
+            jobs.setdefault(job, place)
         used |= crossing.used
         if len(jobs) > MOST_JOBS:
             raise tree.refuse(entry, f"study must have at most {MOST_JOBS} jobs; got {len(jobs)}. Shorten its lists.")

@@ -48,6 +48,16 @@ CASES = [
         ),
     ),
     Case(
+        "a default that no network takes",
+        (("run", "s.yaml", "--dry-run"),),
+        written(
+            "s.yaml",
+            "defaults:\n  dataset: digits\n  epochs: 0\njobs:\n  - {command: train, network: resnet20}\n",
+        ),
+        statuses=(2,),
+        says="s.yaml:3:3: epochs must be",
+    ),
+    Case(
         "a space with words where numbers belong",
         (FEATURES, (*SEARCH, "--head", "linear")),
         written("space.yaml", "label_smoothing: [no, 0.1]\n"),
