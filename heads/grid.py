@@ -133,6 +133,8 @@ def _run(
     order = [member for group in grid.groups for member in group]
     curves: list[dict[str, list[float]]] = [{} for _ in order]
     steps_per_epoch = grid.steps_per_epoch
+    if progress is not None:
+        progress(0, stop_epoch, "epochs")
     epochs = train(
         grid.loss,
         grid.batches,

@@ -12,7 +12,7 @@ from pipelines.cli import network_options, options
 from pipelines.cli.show import Column, table
 
 COLUMNS = [
-    Column("stage"),
+    Column("stage", shrinks=True),
     Column("output", right=True),
     Column("layers", right=True, drop=1),
     Column("parameters", right=True),

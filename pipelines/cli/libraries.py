@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -47,6 +48,8 @@ def keep_children_quiet() -> None:
     """Sets what processes and libraries read from the environment; what the user has set stays."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if sys.stderr is None or "--quiet" in sys.argv or not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # its bars of downloads are no lines of a log
 
 
 def _dropped(*_: object) -> None:

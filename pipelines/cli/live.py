@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from pipelines.cli import streams
-from pipelines.cli.show import cells, clock, duration, plain, shortened
+from pipelines.cli.show import cells, clock, duration, plain, shortened, wrapped
 
 TICK_SECONDS = 0.5  # how often the live line is drawn anew
 LOG_SECONDS = 60.0  # between two lines of a log
@@ -106,10 +106,10 @@ class Live:
                 self._step.detail = text
 
     def say(self, line: str) -> None:
-        """One line that stays, above the live one."""
+        """One line that stays, above the live one; on a terminal it is broken between words."""
         with self._lock:
             self._erase()
-            streams.tell(line)
+            streams.tell("\n".join(wrapped(line, self._width() if self._on_terminal else None)))
             self._spoken = self._now()
             self._draw()
 

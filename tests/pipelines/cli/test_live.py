@@ -120,6 +120,18 @@ def test_a_message_stands_above_the_bar(seen):
     assert screen.lines()[1].startswith("images  ━")
 
 
+def test_a_long_message_is_broken_between_words_and_only_on_a_terminal(seen):
+    words = " ".join(f"word{number}" for number in range(30))
+    screen = seen(60)
+    screen.reporter().notice(words)
+    lines = screen.lines()
+    assert " ".join(line.strip() for line in lines) == words
+    assert all(len(line) <= 60 for line in lines)
+    log = seen()
+    log.reporter(on_terminal=False).notice(words)
+    assert log.getvalue() == words + "\n"
+
+
 def test_a_log_has_a_plain_line_a_minute_and_one_an_epoch(seen):
     screen = seen()
     reporter = screen.reporter(on_terminal=False)
