@@ -5,14 +5,14 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInput, PipelineError
 from extract.store import FeatureFile
 from pipelines import cache, inventory, records
 from pipelines.cli import main
@@ -23,6 +23,12 @@ defaults: {dataset: digits, weights: untrained, image-size: 16, subset: 100, tes
 jobs:
   - {command: fit-head, backbone: test_resnet, views: [plain, flip], c-grid: 1e-2}
 """
+
+
+class _Whole(TypedDict):
+    key: str
+
+
 CALLS: list[str] = []
 FEATURES = "digits-net-0123456789ab.h5"  # what a feature file is called
 
@@ -98,6 +104,16 @@ def test_looking_raises_for_what_is_missing_instead_of_computing_it(workspace):
             asked(workspace, "b")
     assert CALLS == ["a"]
     assert asked(workspace, "b")[1] is False
+
+
+@pytest.mark.parametrize("half", [None, {}, {"key": 5}, 5])
+def test_an_answer_of_another_shape_than_declared_is_never_kept(workspace, half):
+    def stage(key: str, context: object) -> _Whole:
+        return half
+
+    with pytest.raises(PipelineError, match="must have its declared shape"):
+        cache.ask(stage, "a", context=None, workspace=workspace, is_whole=lambda _: True)
+    assert not list(workspace.rglob("*.json"))
 
 
 def test_a_cache_entry_that_is_cut_short_counts_as_none(workspace):
