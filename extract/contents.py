@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from extract.machine import core_count
+from extract.machine import thread_count
 from extract.unusual import Unusual, unusual
 from extract.walk import Image, Stamp
 
@@ -37,7 +37,7 @@ class Contents:
         begun, done = time.monotonic(), 0
         new = [image for image in images if self._remembered(image) is None]
         found: dict[Path, bytes] = {}
-        with ThreadPoolExecutor(core_count()) as pool:
+        with ThreadPoolExecutor(thread_count()) as pool:
             for image, (digest, odd) in zip(new, pool.map(_content, (image.path for image in new)), strict=True):
                 found[image.path], done = digest, done + 1
                 if odd is not None:

@@ -90,6 +90,12 @@ def _address_space_left() -> int | None:
     return None if limit == resource.RLIM_INFINITY else max(limit - psutil.Process().memory_info().vms, 0)
 
 
+def thread_count() -> int:
+    """Threads that compute here: one a core, or fewer where OMP_NUM_THREADS, which `--threads` sets, says so."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(int(asked), core_count()) if asked.isdigit() and int(asked) > 0 else core_count()
+
+
 def bf16_units() -> str:
     """What bfloat16 is computed with, "" for none: the best that the processor has and ONEDNN_MAX_CPU_ISA allows."""
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()

@@ -14,7 +14,7 @@ from extract import cropping
 from extract.decoding import decode
 from extract.errors import PipelineError
 from extract.images import Files, Pixels
-from extract.machine import core_count
+from extract.machine import thread_count
 from extract.transforms import Preprocessing, Resize, resizes_by_matrix
 
 AHEAD_BATCHES = 2  # decoded before they are needed; more would only cost memory
@@ -64,7 +64,7 @@ class DecodedSource:
 
     def batches(self, ranges: list[tuple[int, int]]) -> Iterator[Tensor]:
         """The rows of each range, decoded. Raises `UnreadableImage` with the file's path."""
-        with ThreadPoolExecutor(core_count()) as pool:
+        with ThreadPoolExecutor(thread_count()) as pool:
             pending: deque[list[Future[Tensor]]] = deque()
             try:
                 for start, stop in ranges:

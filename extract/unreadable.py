@@ -11,14 +11,14 @@ import numpy as np
 from extract.decoding import UnreadableImage, decode
 from extract.errors import InvalidInput
 from extract.images import Files, ImageSet, Split
-from extract.machine import core_count
+from extract.machine import thread_count
 
 NAMES_SHOWN = 100
 
 
 def unreadable(images: Files) -> dict[Path, UnreadableImage]:
     """Those of the files that cannot be decoded, in order, each with its error. Decodes all of them."""
-    with ThreadPoolExecutor(core_count()) as pool:
+    with ThreadPoolExecutor(thread_count()) as pool:
         errors = list(pool.map(lambda path: _error(path, images.max_pixels), images.paths))
     return {path: error for path, error in zip(images.paths, errors, strict=True) if error is not None}
 

@@ -24,8 +24,11 @@ def choose(wanted: str, network: nn.Module, *, image_count: int, image_size: tup
         return "eager"
     if wanted == "on":
         return "compiled"
+    pays_after = PAYS_AFTER_FLOPS[torch.device(device).type]
+    if math.isinf(pays_after):
+        return "eager"
     flops = 3 * image_count * cost(network, image_size=image_size).flops
-    return "compiled" if flops >= PAYS_AFTER_FLOPS[torch.device(device).type] else "eager"
+    return "compiled" if flops >= pays_after else "eager"
 
 
 def build(network: nn.Module, engine: str) -> Callable[[Tensor], Tensor]:

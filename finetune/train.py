@@ -15,7 +15,7 @@ from finetune.evaluate import logits
 from finetune.keeper import Keeper
 from finetune.recipes import Recipe
 from finetune.run import Interrupted, Moment, Run
-from finetune.trainer import How, Trainer, surroundings
+from finetune.trainer import How, Trainer, step_threads, surroundings
 
 __all__ = ["Fitted", "Images", "Interrupted", "Moment", "fit", "logits"]
 
@@ -123,7 +123,9 @@ def _how(
         image_size=(height, width),
         device=str(device),
     )
-    return How(normalisation, seed, device, precision, chosen, resize, followed)
+    rows = recipe.batch_size // recipe.accumulate
+    threads = step_threads(network, rows=rows, image_size=(height, width), device=device)
+    return How(normalisation, seed, device, precision, chosen, resize, followed, threads)
 
 
 def _fitted(trainer: Trainer) -> Fitted:

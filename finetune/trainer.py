@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from extract.allocator import memory_kept
+from extract.cost import cost
+from extract.runtime import limited_threads, threads_for
 from finetune import averaging, distributed, engine, evaluate, history, modes, networks
 from finetune.batches import Batch, Batches, Images, Normalisation, Normalise
 from finetune.draws import number, reseed
@@ -27,7 +29,7 @@ WHITENING_PIXELS = WHITENING_IMAGES * 32 * 32  # of enlarged images: as many pat
 
 @dataclass(frozen=True)
 class How:
-    """What a training is given beside its images: normalisation, seed, device, resolved engine, and a resize.
+    """What a training is given beside its images: normalisation, seed, device, resolved engine, a resize, threads.
 
     `followed` is the history of an earlier training, by whose plateaus the rate falls in place of its own.
     """
@@ -39,6 +41,16 @@ class How:
     engine: str
     resize: nn.Module | None
     followed: history.History | None = None
+    threads: int | None = None
+
+
+def step_threads(network: nn.Module, *, rows: int, image_size: tuple[int, int], device: torch.device) -> int | None:
+    """Threads for steps of `rows` images through `network`: None for as many as there are, and on a GPU."""
+    if device.type != "cpu":
+        return None
+    layers = sum(not list(module.children()) for module in network.modules())
+    flops = rows * cost(network, image_size=image_size).flops
+    return threads_for(flops, operators=layers)
 
 
 @contextlib.contextmanager
@@ -46,7 +58,7 @@ def surroundings(network: nn.Module, how: How) -> Iterator[None]:
     """What a training of `network` runs in: memory kept, sound gradients, the caller's random state put back."""
     devices = [how.device] if how.device.type == "cuda" else []
     sound = sound_gradients(network, device=how.device, precision=how.precision)
-    with memory_kept(), torch.random.fork_rng(devices=devices), sound:
+    with memory_kept(), torch.random.fork_rng(devices=devices), sound, limited_threads(how.threads):
         yield
 
 

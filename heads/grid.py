@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from extract.runtime import limited_threads, threads_for
 from heads.base import Progress
 from heads.design import Standardisation, cheap_dtype, signed_power, standardisation
 from heads.keeper import Keeper
@@ -110,7 +111,8 @@ def train_grid(
             Keeper(stack, held_features, held.targets, criterion=recipe.criterion, patience=recipe.patience)
             for stack in grid.stacks
         ]
-    curves = _run(grid, keepers, recipe, stop_epoch, progress=progress)
+    with limited_threads(grid.step_threads()):
+        curves = _run(grid, keepers, recipe, stop_epoch, progress=progress)
     results: dict[int, Trained] = {}
     for place, (stack, group) in enumerate(zip(grid.stacks, grid.groups, strict=True)):
         for position, member in enumerate(group):
@@ -212,6 +214,12 @@ class Grid:
     @property
     def steps_per_epoch(self) -> int:
         return -(-len(self._features) // self._recipe.batch_size)
+
+    def step_threads(self) -> int | None:
+        """Threads for a step: 6 operations a weight and row, and some 10 a weight for its update, in 6 operators."""
+        weights = [weight for stack in self.stacks for weight in stack.weights]
+        flops = sum(weight.numel() for weight in weights) * (6 * self._recipe.batch_size + 10)
+        return threads_for(flops, operators=6 * len(weights))
 
     def optimizer(self) -> torch.optim.Optimizer:
         """The recipe's optimizer with every member's own rates; biases do not decay."""

@@ -16,7 +16,7 @@ from typing import Any
 from joblib import Parallel, delayed, parallel_config
 
 from extract.errors import InvalidInput, Unavailable, unknown
-from extract.machine import core_count
+from extract.machine import thread_count
 
 ENGINES = ("loky", "dask", "ray")
 CONNECT_SECONDS = 3.0
@@ -69,7 +69,7 @@ class Pool:
 
     def map(self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
         """(index, `function(*tasks[index])`) as they end; an engine that cannot tell gives all at the end."""
-        inner = {"inner_max_num_threads": max(core_count() // self.jobs, 1)} if self.backend == "loky" else {}
+        inner = {"inner_max_num_threads": max(thread_count() // self.jobs, 1)} if self.backend == "loky" else {}
         how = "list" if self.backend == "ray" else "generator_unordered"
         numbered = (delayed(_numbered)(index, function, task) for index, task in enumerate(tasks))
         with parallel_config(self.backend, n_jobs=self.jobs, **inner):

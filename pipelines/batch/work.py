@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from extract.errors import InvalidInput, PipelineError, sentence
-from extract.machine import core_count, cuda_device_count
+from extract.machine import cuda_device_count, thread_count
 from extract.runtime import limited_threads, torch_runs_on
 from pipelines import records
 from pipelines.batch.leases import leased
@@ -71,7 +71,7 @@ def work(job: Job, place: Place) -> Outcome:
     """Does the job and returns its outcome; an error becomes one, so that the rest goes on."""
     if place.parent not in (None, os.getpid()):
         _follow(place.parent)
-    threads = None if place.slots is None else max(core_count() // place.slots, 1)
+    threads = None if place.slots is None else max(thread_count() // place.slots, 1)
     if threads is not None:
         os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(threads))
     with leased(place.devices or own_devices()) as device, limited_threads(threads):

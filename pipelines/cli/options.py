@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from extract.decoding import MAX_PIXELS
 from extract.runtime import resolve_device
+from pipelines.cli import threads
 from pipelines.cli.libraries import own_heard
 from pipelines.cli.reporter import Reporter
 from pipelines.context import Context
@@ -33,10 +34,12 @@ COMMON = [
     ),
     click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to compute."),
     click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of everything drawn."),
+    click.option("--threads", type=int, metavar="N", help="Processor threads.  [default: one a core]"),
     click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object to stdout."),
     click.option("--quiet", is_flag=True, help="No progress and no messages; errors stay."),
     click.option("--debug", is_flag=True, help="Show the traceback of a failure, and libraries' warnings."),
 ]
+OWN = ("workspace", "device", "seed", "threads", "as_json", "quiet", "debug")  # the names of these
 CIFAR10_DIR = "CIFAR10_DIR"  # where CIFAR-10 alone is, for every command that reads it
 DATA_DIR = click.option(
     "--data-dir",
@@ -83,8 +86,10 @@ def common(command: Command) -> Command:
 
     @functools.wraps(command)
     def wrapped(**options: Any) -> Any:
-        own = {name: options.pop(name) for name in ("workspace", "device", "seed", "as_json", "quiet", "debug")}
+        own = {name: options.pop(name) for name in OWN}
         given = own | _given_to_group(own)
+        if given["threads"] is not None:
+            threads.use(given["threads"])
         reporter = Reporter(as_json=given["as_json"], quiet=given["quiet"], silent=rank() > 0)
         with reporter, own_heard(reporter.notice):
             return command(run=Run(given["workspace"], given["device"], given["seed"], reporter), **options)

@@ -14,7 +14,7 @@ from typing import Any
 
 from extract.datasets import FACTS
 from extract.errors import PipelineError
-from extract.machine import core_count, processor_has_bfloat16
+from extract.machine import processor_has_bfloat16, thread_count
 from pipelines import records
 from pipelines.frozen import origins
 from pipelines.specs import ExtractSpec, NetworkSpec
@@ -62,7 +62,7 @@ class Estimator:
 
     def __init__(self, workspace: Path, *, device: str) -> None:
         self._records = [one for one in records.read_all(workspace)[0] if one["status"] == "done"]
-        self._guess = GPU_RATE if device.startswith("cuda") else core_count() * CORE_RATE
+        self._guess = GPU_RATE if device.startswith("cuda") else thread_count() * CORE_RATE
         if device == "cpu" and processor_has_bfloat16():
             self._guess *= BF16_GAIN
         self._extraction_rate = _median(_extraction_rates(workspace), self._guess)
