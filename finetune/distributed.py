@@ -4,6 +4,8 @@ Every process holds all images and makes its own slice of every batch from the s
 all slices on GPUs (SyncBatchNorm); on a CPU, where torch has none, each process normalises by its own slice.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -11,7 +13,10 @@ from timm.layers.norm_act import convert_sync_batchnorm
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from finetune.mail import Mail
 from heads.optimise import Totals
+
+_mail: list[Mail] = []  # of the group that this process is in
 
 
 def world_count() -> int:
@@ -65,9 +70,21 @@ def from_first(value: Any) -> Any:
     """The first process' `value`, in all of them."""
     if world_count() == 1:
         return value
+    if _mail:
+        return _mail[-1].from_first(value)
     box = [value]
     distributed.broadcast_object_list(box, src=0)
     return box[0]
+
+
+@contextlib.contextmanager
+def told_by(mail: Mail) -> Iterator[None]:
+    """Inside, what the first process tells the others goes through `mail`."""
+    _mail.append(mail)
+    try:
+        yield
+    finally:
+        _mail.remove(mail)
 
 
 def _joined() -> bool:

@@ -13,6 +13,7 @@ from finetune import distributed, engine, history
 from finetune.batches import Images, Normalisation
 from finetune.evaluate import logits
 from finetune.keeper import Keeper
+from finetune.mail import lost_peers
 from finetune.recipes import Recipe
 from finetune.run import Interrupted, Moment, Run
 from finetune.trainer import How, Trainer, step_threads, surroundings
@@ -84,7 +85,7 @@ def fit(
     resize = resize.to(place) if resize is not None else None
     train, held = train.to(place), held.to(place) if held is not None else None
     how = _how(network, train, recipe=recipe, normalisation=normalisation, seed=seed, resize=resize, followed=followed)
-    with surroundings(network, how):
+    with surroundings(network, how), lost_peers():
         trainer = Trainer(network, train, recipe=recipe, how=how)
         keeper = Keeper(trainer, checkpoint_folder, spec_digest=spec_digest, class_names=class_names)
         if not keeper.resume(notice):

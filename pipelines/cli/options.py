@@ -15,11 +15,12 @@ from pipelines.cli import threads
 from pipelines.cli.libraries import own_heard
 from pipelines.cli.reporter import Reporter
 from pipelines.context import Context
-from pipelines.networks.processes import rank
+from pipelines.networks import processes
 from pipelines.specs import ExtractSpec, with_own_network
 from pipelines.specs.known import with_data_dir
 
 Command = Callable[..., Any]
+TOGETHER = ("train", "finetune")  # the commands on which several processes may work together
 
 COMMON = [
     click.option(
@@ -90,9 +91,10 @@ def common(command: Command) -> Command:
         given = own | _given_to_group(own)
         if given["threads"] is not None:
             threads.use(given["threads"])
-        reporter = Reporter(as_json=given["as_json"], quiet=given["quiet"], silent=rank() > 0)
-        with reporter, own_heard(reporter.notice):
-            return command(run=Run(given["workspace"], given["device"], given["seed"], reporter), **options)
+        with processes.meant(click.get_current_context().info_name in TOGETHER):
+            reporter = Reporter(as_json=given["as_json"], quiet=given["quiet"], silent=processes.rank() > 0)
+            with reporter, own_heard(reporter.notice):
+                return command(run=Run(given["workspace"], given["device"], given["seed"], reporter), **options)
 
     return _decorated(wrapped, COMMON)
 

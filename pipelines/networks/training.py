@@ -20,13 +20,14 @@ def compute(key: NetworkKey, inputs: Inputs) -> TrainedNetwork | None:
     record of itself; an interruption leaves the checkpoint with which the same key goes on. Of several processes
     only the first scores for good, writes and has something to return; None in the others.
     """
+    from finetune.mail import LostPeer
     from finetune.train import Interrupted
     from pipelines.networks import outcome, running
 
     workspace, peak = inputs.context.workspace, Peak(inputs.context.device)
     try:
         result = running.prepared(key, inputs).result()
-    except (InvalidInput, Interrupted, StorageError):
+    except (InvalidInput, Interrupted, LostPeer, StorageError):
         raise
     except Exception as error:
         if processes.rank() == 0:

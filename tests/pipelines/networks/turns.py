@@ -1,6 +1,6 @@
 """Run by test_processes.py, once for each of two processes: the first works before the second, and then fails.
 
-python turns.py FOLDER            with RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in the environment
+python turns.py FOLDER            with the marks of torchrun in the environment
 """
 
 import sys
@@ -15,7 +15,7 @@ from pipelines.networks import processes
 def main(folder: Path) -> None:
     """Prints what this process found, and how its second turn ended."""
     made = folder / "made"
-    with processes.joined(Context(folder)):
+    with processes.meant(), processes.joined(Context(folder)):
         with processes.in_turn():
             if processes.rank() == 0:
                 time.sleep(0.3)  # long enough for the other to come too early, if nothing held it
