@@ -52,7 +52,7 @@ class Result:
     evaluation_seconds: float
 
 
-def name(key: NetworkKey) -> str:
+def name(key: NetworkKey, *, dataset: str) -> str:
     """What tables call the run: the network with the options that were given, how it began, the recipe and what of it
     is not its own. Not the seed nor the size of the data: reports put runs together that differ in those alone.
     """
@@ -60,7 +60,7 @@ def name(key: NetworkKey) -> str:
     shown.append("from scratch" if key.mode == "scratch" else f"fine-tuned {key.mode}")
     if key.recipe is None:
         return " ".join(shown)
-    own = suited_recipe(key.recipe, dataset=key.dataset, image_size=key.image_size).as_dict()
+    own = suited_recipe(key.recipe, dataset=dataset, image_size=key.image_size).as_dict()
     # "auto" has become this machine's precision in the key, where it cannot be told from one that was given
     given = [option for option in own if option in key.recipe_options and option != "precision"]
     other = {option: value for option in given if (value := key.recipe_options[option]) != own[option]}
@@ -154,7 +154,7 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
     record = {
         "run": key.run(),
         "kind": "network",
-        "name": name(key),
+        "name": name(key, dataset=result.dataset),
         "key": key.as_dict(),
         **facts(key, dataset=result.dataset, class_names=result.how.class_names),
         "notices": list(result.notices),

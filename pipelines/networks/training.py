@@ -47,7 +47,7 @@ def _keep_failure(key: NetworkKey, error: Exception, *, inputs: Inputs) -> None:
         inputs.context.workspace,
         run=key.run(),
         kind="network",
-        name=outcome.name(key),
+        name=outcome.name(key, dataset=inputs.located.name),
         key=key.as_dict(),
         error=reason(error),
         facts=outcome.facts(key, dataset=inputs.located.name, class_names=()),
