@@ -45,7 +45,7 @@ def prepared(key: NetworkKey, inputs: Inputs) -> "Run":
     how = how.measured(pixels.take(loaded.splits["train"], train))
     recipe = Recipe(**{**key.recipe_options, **inputs.speed})
     if key.mode != "frozen":
-        facts = FACTS.get(key.dataset)
+        facts = FACTS.get(inputs.located.name)
         side = min(loaded.splits["train"].images.shape[2:])
         for doubt in doubts(recipe, side=side, mirrors=facts is None or facts.mirrors):
             context.notice(doubt)

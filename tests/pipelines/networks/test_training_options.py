@@ -110,4 +110,4 @@ def test_a_name_tells_what_of_the_recipe_was_changed(tmp_path, given, expected):
 
     spec = NetworkSpec(network="resnet20", **given)
     one = resolve_network(spec, located=Located("cifar10", "0" * 64, None), device="cpu", workspace=tmp_path)
-    assert name(one) == expected
+    assert name(one, dataset="cifar10") == expected
