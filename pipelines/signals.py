@@ -97,9 +97,14 @@ def held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def ignore() -> None:
-    """Lets no request to end change the status of what is over."""
-    _set(dict.fromkeys(_handled(), signal.SIG_IGN))
+def over(status: int | None = None) -> None:
+    """Lets no request to end change the status of what is over: it is left out, or, with `status`, ends with that."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if status is not None:
+            os._exit(status)
+
+    _set(dict.fromkeys(_handled(), end))
 
 
 def _handled() -> dict[int, Any]:

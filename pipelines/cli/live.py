@@ -21,7 +21,6 @@ LOG_SECONDS = 60.0  # between two lines of a log
 SPEED_SECONDS = 60.0  # over which a speed is measured
 BAR_CELLS = (6, 24)  # the least and the greatest length of a bar
 LABEL_CELLS = 8  # a job's label that is shorter than this says nothing
-ERASE = "\r\x1b[K"
 BARS = (("━", "─"), ("=", "-"))
 
 
@@ -73,8 +72,7 @@ class Live:
         self._lock = threading.RLock()
         self._step: Step | None = None
         self._counted: dict[str, Step] = {}  # those that are not over: steps within a job do not end one around it
-        self._is_drawn, self._drawn = False, now()
-        self._spoken = now()
+        self._drawn = self._spoken = now()
         self._ended = threading.Event()
         self._ticker: threading.Thread | None = None
         self.label = ""
@@ -108,7 +106,6 @@ class Live:
     def say(self, line: str) -> None:
         """One line that stays, above the live one; on a terminal it is broken between words."""
         with self._lock:
-            self._erase()
             streams.tell("\n".join(wrapped(line, self._width() if self._on_terminal else None)))
             self._spoken = self._now()
             self._draw()
@@ -137,7 +134,7 @@ class Live:
         self._ended.set()
         with self._lock:
             self._step = None
-            self._erase()
+            streams.draw("")
         if self._ticker is not None:
             self._ticker.join()
             self._ticker = None
@@ -153,7 +150,7 @@ class Live:
     def _begin(self, *, new: bool) -> None:
         """Shows the step at hand: at once where it is `new`, else with the next tick, which a busy step may hold up."""
         if self._step is None:
-            self._erase()
+            streams.draw("")
             return
         if self._ticks and self._ticker is None and not self._ended.is_set():
             self._ticker = threading.Thread(target=self._tick_on, daemon=True, name="progress")
@@ -167,13 +164,8 @@ class Live:
 
     def _draw(self) -> None:
         if self._on_terminal and self._step is not None:
-            streams.tell(ERASE + self._shown(self._step), end="")
-            self._is_drawn, self._drawn = True, self._now()
-
-    def _erase(self) -> None:
-        if self._is_drawn:
-            streams.tell(ERASE, end="")
-            self._is_drawn = False
+            streams.draw(self._shown(self._step))
+            self._drawn = self._now()
 
     def _shown(self, step: Step) -> str:
         """The live line, one cell short of the terminal's width, beyond which it would wrap."""

@@ -20,6 +20,7 @@ from extract.errors import PipelineError
 from pipelines import signals
 
 CLOSED_PIPE = 128 + 13  # SIGPIPE
+ERASE = "\r\x1b[K"
 
 
 @dataclass
@@ -29,6 +30,7 @@ class _State:
     is_own: bool = False
     is_answered: bool = False
     stdout: TextIO | None = None
+    is_drawn: bool = False
 
 
 _state = _State()
@@ -90,16 +92,28 @@ def answer(text: str) -> None:
         with signals.held():  # whoever has read the last line may send what he likes
             print(file=stream, flush=True)
             if _state.is_own:
-                signals.ignore()
+                signals.over()
     except OSError as error:
         _give_up(stream)
         raise _failure(error) from error
 
 
-def tell(text: str, *, end: str = "\n") -> None:
-    """Writes `text` to stderr, at once."""
+def tell(text: str) -> None:
+    """Writes `text` and a newline to stderr, at once, in place of a line that was drawn there."""
+    erased, _state.is_drawn = ERASE if _state.is_drawn else "", False
+    _write(f"{erased}{text}\n")
+
+
+def draw(text: str) -> None:
+    """Draws `text`, one line, in place of the one that was drawn before; "" leaves none."""
+    if text or _state.is_drawn:
+        _state.is_drawn = bool(text)
+        _write(ERASE + text)
+
+
+def _write(text: str) -> None:
     try:
-        print(text, end=end, file=sys.stderr, flush=True)  # noqa: T201
+        print(text, end="", file=sys.stderr, flush=True)  # noqa: T201
     except OSError:  # nobody can be told that nobody can be told
         _give_up(sys.stderr)
 
@@ -123,9 +137,9 @@ def holds(text: str, stream: TextIO) -> bool:
 def leave(status: int) -> NoReturn:
     """Ends the process now: threads and exit handlers end in order, the slow taking apart of the interpreter is spared.
 
-    Signals no longer change the status.
+    Signals no longer change the status; they only hurry it.
     """
-    signals.ignore()
+    signals.over(status)
     threading._shutdown()  # type: ignore[attr-defined] (as the interpreter does: waits for threads and their pools)
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):

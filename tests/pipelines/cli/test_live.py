@@ -3,6 +3,7 @@
 import pytest
 
 from finetune.train import Moment
+from pipelines.cli import streams
 from pipelines.cli.show import cells
 from pipelines.context import Context
 from pipelines.networks.watching import Watch
@@ -16,6 +17,7 @@ def seen(monkeypatch):
     def make(columns=80):
         screen = Seen(columns)
         monkeypatch.setattr("sys.stderr", screen)
+        monkeypatch.setattr(streams, "_state", streams._State())
         return screen
 
     return make
@@ -109,6 +111,13 @@ def test_a_job_stands_before_its_lines_and_goes_with_them(seen):
     assert screen.lines()[-1].startswith("trials  ━")
     assert "2/5" in screen.lines()[-1]
     assert "1.0/s" in screen.lines()[-1]  # measured over the trials, not since the last of them
+
+
+def test_an_error_takes_the_place_of_the_line_whoever_tells_it(seen):
+    screen = seen()
+    screen.reporter().progress(1, 3, "images")
+    streams.tell("error: interrupted")
+    assert screen.lines() == ["error: interrupted"]
 
 
 def test_a_message_stands_above_the_bar(seen):
