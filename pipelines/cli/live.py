@@ -100,8 +100,9 @@ class Live:
     def detail(self, text: str) -> None:
         """Says in a few words where in the step at hand the command is."""
         with self._lock:
-            if self._step is not None:
+            if self._step is not None and self._step.detail != text:
                 self._step.detail = text
+                self._draw()
 
     def say(self, line: str) -> None:
         """One line that stays, above the live one; on a terminal it is broken between words."""
