@@ -11,6 +11,7 @@ Beside it stands what `run --dry-run` says of the same job: what it calls possib
 import argparse
 import contextlib
 import fnmatch
+import functools
 import io
 import json
 import multiprocessing
@@ -79,7 +80,8 @@ def main() -> None:
 
 def chosen(each: int) -> list[str]:
     """The networks to scan: the smallest `each` of every module, and the families of `WHOLE`, smallest first."""
-    sizes: dict[str, int | None] = alone(lambda: {name: parameters(name) for name in timm.list_models()}, seconds=3600)
+    names = timm.list_models()
+    sizes = alone(lambda: (parameters(name) for name in names), tasks=names, seconds=300)
 
     def order(name: str) -> tuple[int, str]:
         return (sizes[name] or 1 << 60, name)
@@ -101,21 +103,41 @@ def parameters(name: str) -> int | None:
 
 
 def scanned(name: str, *, seconds: float, largest: int) -> dict[str, Any]:
-    """One network: parameters, size, and the end of every command with what the plan said of it."""
-    count = alone(lambda: parameters(name), seconds=seconds)
-    size = alone(lambda: smallest_size(name), seconds=seconds)
-    row = {"network": name, "parameters": count, "image_size": size, "computed": False, "ends": {}}
-    options = () if size is None else ("--image-size", str(size))
-    for command, words in COMMANDS.items():
-        trained = () if command == "finetune frozen" or "extract" in command else TRAINING
-        given = (*words, name, *DATA, *trained, *options)
-        planned = alone(lambda given=given: ended(("run", "study.yaml", "--dry-run"), study=given), seconds=seconds)
-        end = {"plan": planned}
-        if count is not None and count <= largest:
-            row["computed"] = True
-            end["run"] = alone(lambda given=given: ended(given), seconds=seconds)
-        row["ends"][command] = end
-    return row
+    """One network: parameters, size, and the end of every command with what the plan said of it.
+
+    All in one process; where that dies or takes too long, what it was at is a fault, and another one does the rest.
+    """
+    known: dict[str, Any] = {}
+    tasks = ["parameters", "image_size", *(f"plan {one}" for one in COMMANDS), *(f"run {one}" for one in COMMANDS)]
+    while left := [task for task in tasks if task not in known]:
+        work = functools.partial(done_in_order, name, left, known=dict(known), largest=largest)
+        known |= alone(work, tasks=left, seconds=seconds)
+    ends = {one: {kind: known[f"{kind} {one}"] for kind in ("plan", "run")} for one in COMMANDS}
+    for end in ends.values():
+        if end["run"] is None:
+            del end["run"]
+    sizes = {one: known[one] for one in ("parameters", "image_size")}
+    return {"network": name, **sizes, "computed": any("run" in end for end in ends.values()), "ends": ends}
+
+
+def done_in_order(name: str, tasks: list[str], *, known: dict[str, Any], largest: int) -> Iterator[Any]:
+    """What comes of each of the `tasks`; None for a command that is not run, because the network is too large."""
+    for task in tasks:
+        if task == "parameters":
+            known[task] = parameters(name)
+        elif task == "image_size":
+            known[task] = smallest_size(name)
+        else:
+            kind, _, command = task.partition(" ")
+            count, size = known["parameters"], known["image_size"]
+            trained = () if command == "finetune frozen" or "extract" in command else TRAINING
+            options = () if not isinstance(size, int) else ("--image-size", str(size))
+            words = (*COMMANDS[command], name, *DATA, *trained, *options)
+            if kind == "plan":
+                known[task] = ended(("run", "study.yaml", "--dry-run"), study=words)
+            else:
+                known[task] = ended(words) if isinstance(count, int) and count <= largest else None
+        yield known[task]
 
 
 def smallest_size(name: str) -> int | None:
@@ -166,24 +188,28 @@ def as_study(words: tuple[str, ...]) -> str:
     return f"jobs:\n  - {{command: {words[0]}, {options}}}\n"
 
 
-def alone(work: Callable[[], Any], *, seconds: float) -> Any:
-    """What `work()` gives in a process of its own; a fault where that dies or takes longer."""
+def alone(work: Callable[[], Iterator[Any]], *, tasks: list[str], seconds: float) -> dict[str, Any]:
+    """The answers of `work()` to `tasks` in a process of its own, up to one that it dies of or is too slow for."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
 
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-        sender.send(work())
+        for answer in work():
+            sender.send(answer)
 
     child = multiprocessing.get_context("fork").Process(target=limited)
     child.start()
     sender.close()
+    answers: dict[str, Any] = {}
     with _ended(child):
-        if not receiver.poll(seconds):
-            return {"end": "fault", "said": f"took longer than {seconds:.0f} s"}
-        try:
-            return receiver.recv()
-        except EOFError:
-            return {"end": "fault", "said": "its process died"}
+        for task in tasks:
+            if not receiver.poll(seconds):
+                return answers | {task: {"end": "fault", "said": f"took longer than {seconds:.0f} s"}}
+            try:
+                answers[task] = receiver.recv()
+            except EOFError:
+                return answers | {task: {"end": "fault", "said": "its process died"}}
+    return answers
 
 
 @contextlib.contextmanager

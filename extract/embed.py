@@ -8,6 +8,7 @@ from torch import Tensor
 
 from extract.errors import PipelineError
 from extract.layout import block_ranges
+from extract.memory import is_out_of_memory
 from extract.sources import Source
 
 Notice = Callable[[str], None]
@@ -63,8 +64,8 @@ class Embedder:
         while True:
             try:
                 return torch.cat([self._batch(part) for part in images.split(self.batch_size)], dim=1)
-            except RuntimeError as error:
-                if not _is_out_of_memory(error) or self.batch_size == 1:
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error) or self.batch_size == 1:
                     raise
             if self._device.startswith("cuda"):
                 torch.cuda.empty_cache()
@@ -112,10 +113,3 @@ def _arrived(block: Block, done: "torch.cuda.Event | None") -> Block:
     if done is not None:
         done.synchronize()
     return block
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    if isinstance(error, torch.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return "defaultcpuallocator" in text or "out of memory" in text or "failed to allocate memory" in text

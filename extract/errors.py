@@ -6,6 +6,7 @@
 
     * `DamagedFile`: a file that is truncated, altered, half written, foreign or of another schema.
 
+  * `OutOfMemoryError`: memory, the processor's or a GPU's, that is used up.
   * `Unavailable`: something outside (a hub, a compiler, a driver) that is needed and not there.
 
   * `StorageError`: a disk that is full; `NotWritable`, also an `InvalidInput`, for a place that refuses to be written.
@@ -43,6 +44,10 @@ class StorageError(PipelineError):
 
 class NotWritable(InvalidInput, StorageError):
     """A place that must not be written: of somebody else, or mounted for reading only."""
+
+
+class OutOfMemoryError(PipelineError):
+    """Memory, the processor's or a GPU's, that is used up."""
 
 
 class Unavailable(PipelineError):

@@ -81,13 +81,27 @@ class ImageSet:
 def subset(images: ImageSet, *, train: int | None, test: int | None, seed: int) -> ImageSet:
     """The data set with a stratified, seeded part of `train` training images and `test` test images.
 
-    None keeps a split whole. Rows keep their order; every class keeps its share within one image.
+    None keeps a split whole. Rows keep their order; every class keeps its share within one image. Raises
+    `InvalidInput` for more images than there are, and where a class would have no training image.
     """
     splits = dict(images.splits)
     for name, count in (("train", train), ("test", test)):
         if count is not None:
             splits[name] = splits[name].take(_rows(splits[name], count, split_name=name, seed=seed))
+    if train is not None:
+        _check_classes(images, splits["train"].labels)
     return replace(images, splits=splits)
+
+
+def _check_classes(images: ImageSet, kept: np.ndarray) -> None:
+    labels, counts = np.unique(images.splits["train"].labels, return_counts=True)
+    absent = np.setdiff1d(labels, kept)
+    if len(absent):
+        enough = -(-int(counts.sum()) // int(counts.min()))  # the smallest class' share of them is one image
+        raise InvalidInput(
+            f"--subset must keep a training image of each of the {len(labels)} classes; got {len(kept)} images, none "
+            f"of {', '.join(images.class_names[label] for label in absent[:5])}. Use --subset {enough} or more."
+        )
 
 
 def stratified_rows(labels: np.ndarray, count: int, *, seed: int) -> np.ndarray:

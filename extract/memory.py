@@ -3,12 +3,36 @@
 import contextlib
 import re
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
+
+from extract.errors import OutOfMemoryError
 
 CLEAR_REFS, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 RESET_PEAK = "5"  # man 5 proc: sets the peak resident set size to the present one
+OUT_OF_MEMORY = re.compile(
+    r"out of memory|not enough memory|alloc_cpu|bad_alloc|failed to allocate|cannot allocate memory|_alloc_failed"
+    r"|could not create a memory",
+    re.IGNORECASE,
+)
 
 _MEASURING: "weakref.WeakSet[Peak]" = weakref.WeakSet()
+
+
+@contextlib.contextmanager
+def enough_for(work: str, *, remedy: str) -> Iterator[None]:
+    """Turns every way in which memory runs out inside the body into one `OutOfMemoryError` with a `remedy`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(f"memory must be enough for {work}; it was used up. {remedy}.") from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: Python's and numpy's `MemoryError`, or what torch, oneDNN and CUDA's libraries say."""
+    return isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error)) is not None
 
 
 class Peak:

@@ -116,7 +116,8 @@ class Batches:
         self._resize = resize
         self._rank, self._world_count = rank, world_count
         first = train.images[:1]
-        self._size = tuple((resize(first) if resize is not None else first).shape[2:])  # of the network's input
+        height, width = (resize(first) if resize is not None else first).shape[2:]
+        self.size = height, width  # of the network's input
         self.steps_per_epoch = len(train) // recipe.batch_size
 
     def __call__(self, epoch: int) -> Iterator[Batch]:
@@ -145,7 +146,7 @@ class Batches:
         images = augment.augment(self._train.images[order], draws, recipe=self._recipe)
         levels = self._resize(images) if self._resize is not None else images
         size = self._input_size(epoch)
-        if size != self._size:
+        if size != self.size:
             levels = functional.interpolate(levels.float(), size, mode="bilinear", antialias=True)
         return self._normalise(levels)
 
@@ -176,7 +177,7 @@ class Batches:
 
     def _input_size(self, epoch: int) -> tuple[int, int]:
         """The whole size, or `small_size` in the epochs that see small images."""
-        height, width = self._size
+        height, width = self.size
         if epoch >= self._recipe.small_share * self._recipe.epochs:
             return height, width
         return small_size(height), small_size(width)

@@ -7,10 +7,31 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from extract.allocator import memory_kept
+from extract.cost import cost
 from extract.errors import unknown
 from extract.runtime import resolve_precision, torch_dtype
 from finetune.batches import Images, Normalisation, Normalise
 from finetune.recipes import CHOICES
+
+MOST_ROWS = 500  # images that are scored at once, where memory is no matter
+SMALL_PIXELS = 64 * 64
+FREE_BYTES, SMALL_FREE_BYTES = 64 << 20, 640 << 20  # what scoring may take in any case, of small images somewhat more
+
+
+def rows_at_once(
+    network: nn.Module, *, image_size: tuple[int, int], part_rows: int | None, most: int = MOST_ROWS
+) -> int:
+    """Images to be scored at once: `most`, or as many as need no more memory than training by `part_rows` at once.
+
+    None for `part_rows` where nothing is trained. Scoring holds the input and the output of an operator, what a
+    shortcut keeps beside them, and views of the images; training holds nearly all that operators make.
+    """
+    if part_rows is None:
+        return most
+    found, pixels = cost(network, image_size=image_size), image_size[0] * image_size[1]
+    row_bytes = 2 * found.operator_bytes + 4 * (3 * 4 * pixels)
+    free = SMALL_FREE_BYTES if pixels <= SMALL_PIXELS else FREE_BYTES
+    return max(min(most, max(part_rows * found.activation_bytes // 4, free) // row_bytes), 1)
 
 
 @torch.no_grad()
@@ -20,7 +41,7 @@ def logits(
     *,
     normalisation: Normalisation,
     tta: str = "none",
-    batch_size: int = 500,
+    batch_size: int = MOST_ROWS,
     precision: str = "auto",
     resize: nn.Module | None = None,
 ) -> Tensor:
@@ -48,11 +69,19 @@ def held_out_scores(
     held: Images,
     *,
     normalisation: Normalisation,
+    batch_size: int = MOST_ROWS,
     precision: str = "auto",
     resize: nn.Module | None = None,
 ) -> dict[str, float]:
     """{"held_out_loss", "held_out_accuracy"} of plain logits, in nats and as a fraction."""
-    given = logits(network, held.images, normalisation=normalisation, precision=precision, resize=resize)
+    given = logits(
+        network,
+        held.images,
+        normalisation=normalisation,
+        batch_size=batch_size,
+        precision=precision,
+        resize=resize,
+    )
     labels = held.labels.cpu()
     return {
         "held_out_loss": float(functional.cross_entropy(given, labels)),

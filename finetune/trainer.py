@@ -1,6 +1,7 @@
 """One training as an object: what a step computes, what a checkpoint holds, and how both are put back."""
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -173,8 +174,19 @@ class Trainer:
         """Scores of the present weights on `held`."""
         how = self.how
         return evaluate.held_out_scores(
-            self.network, held, normalisation=how.normalisation, precision=how.precision, resize=how.resize
+            self.network,
+            held,
+            normalisation=how.normalisation,
+            batch_size=self._held_out_rows,
+            precision=how.precision,
+            resize=how.resize,
         )
+
+    @functools.cached_property
+    def _held_out_rows(self) -> int:
+        """Images that are scored at once, so that it takes no more memory than a step."""
+        part_rows = self.recipe.batch_size // (self.recipe.accumulate * distributed.world_count())
+        return evaluate.rows_at_once(self.network, image_size=self.batches.size, part_rows=part_rows)
 
     def is_finite(self) -> bool:
         """Whether all weights and statistics are finite numbers."""

@@ -10,6 +10,7 @@ from click.shell_completion import shell_complete
 
 from extract.disk import storage_error
 from extract.errors import PipelineError, nearest, sentence
+from extract.memory import enough_for
 from pipelines import signals
 from pipelines.cli import (
     backbones,
@@ -36,6 +37,8 @@ from pipelines.cli.reporter import json_text, one_line
 
 EPILOG = "Exit status: 0 done, 1 a failure, 2 a mistake in what was asked, 141 nobody reads the answer."
 COMPLETION = "_PIPELINE_COMPLETE"  # set by the shell that asks how a line could go on
+
+LESS_MEMORY = "Use a smaller --batch-size or --image-size, or fewer images"
 
 
 class Commands(click.Group):
@@ -127,7 +130,7 @@ def _run(words: list[str]) -> int:
     try:
         if COMPLETION in os.environ:
             return shell_complete(pipeline, {}, "pipeline", COMPLETION, os.environ[COMPLETION])
-        with pipeline.make_context("pipeline", list(words)) as context:
+        with pipeline.make_context("pipeline", list(words)) as context, enough_for("the command", remedy=LESS_MEMORY):
             pipeline.invoke(context)
     except BaseException as error:  # noqa: BLE001 (the last resort: every end has a status, every failure a sentence)
         status, failure = _meaning(error, words)

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from extract.datasets import load
 from extract.errors import InvalidInput
-from pipelines import stages
+from pipelines import row_checks, stages
 from pipelines.context import Context
-from pipelines.frozen import features, fitting
-from pipelines.specs import ExtractSpec, HeadSpec
+from pipelines.frozen import fitting
+from pipelines.specs import ExtractSpec, HeadSpec, locate
 from pipelines.specs.data import is_here
 from pipelines.specs.shots import resolve_shots
 
@@ -106,19 +107,10 @@ def on_file(asked: Asked, context: Context, *, features_path: Path, extraction_s
 
 
 def check(asked: Asked, extraction: ExtractSpec, context: Context) -> None:
-    """Raises `InvalidInput` for a head that could not be fitted on the features of `extraction`.
-
-    Labels are read only where numbers of images are asked for: a share fits all data sets but the tiniest.
-    """
+    """Raises `InvalidInput` for a head that could not be fitted on the features of `extraction`."""
     fitting.check(asked.head)
-    part = asked.head.validation_part()
-    if not asked.shots and not isinstance(part, int):
-        return
-    import heads
-
-    labels = features.training_labels(extraction, context.workspace)
-    if isinstance(part, int):
-        heads.held_out(labels, part)
+    labels = row_checks.training_labels(extraction, load(locate(extraction, context.workspace)))
+    row_checks.check_head(asked.head, labels)
     least = int(np.unique(labels, return_counts=True)[1].min())
     if max(asked.shot_counts(), default=0) > least:
         raise InvalidInput(

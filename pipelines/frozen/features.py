@@ -5,17 +5,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from extract.datasets import Located
 from extract.errors import DamagedFile, PipelineError
 from extract.images import ImageSet
 from extract.layout import SCHEMA, spec_digest
+from extract.memory import enough_for
 from extract.unreadable import files, refused_together
 from pipelines import images, records
 from pipelines.context import Context
 from pipelines.shapes import Extracted, Timing
-from pipelines.specs import ExtractKey, ExtractSpec, Source, locate
+from pipelines.specs import ExtractKey, Source
 
 LONGEST_NAME = 80  # bytes of a data set's or a backbone's name in a file's name, which may have 255
 DECODING = 2  # raised when an image file must give other pixels (`extract.decoding`)
@@ -32,15 +31,28 @@ class Inputs:
 
 
 def compute(key: ExtractKey, inputs: Inputs) -> Extracted:
-    """Extracts (or finds) the feature file of `key` and returns its record."""
-    data, skipped = _images(key, inputs)
-    inputs.context.doing("")  # weights that are downloaded come with a bar of the hub's own
-    backbone = _backbone(key, inputs.source)
-    return _extracted(key, data=data, backbone=backbone, skipped=skipped, context=inputs.context)
+    """Extracts (or finds) the feature file of `key` and returns its record.
+
+    What the backbone cannot do is refused before images are read or weights are fetched.
+    """
+    _check(key, inputs.source)
+    with enough_for("extraction", remedy="Use a smaller --batch-size or --image-size, or another --backbone"):
+        data, skipped = _images(key, inputs)
+        inputs.context.doing("")  # weights that are downloaded come with a bar of the hub's own
+        backbone = _backbone(key, inputs.source)
+        return _extracted(key, data=data, backbone=backbone, skipped=skipped, context=inputs.context)
+
+
+def _check(key: ExtractKey, source: Source) -> None:
+    """Raises `InvalidInput` for a size, pooling or layers that the backbone lacks; of an own run, when it is loaded."""
+    from extract import backbones
+
+    if source.run_folder is None:
+        backbones.check(key.backbone, image_size=key.image_size, pool=key.pool, layers=key.layer_indices())
 
 
 def _backbone(key: ExtractKey, source: Source) -> Any:
-    layers = None if key.layers is None else tuple(int(part) for part in key.layers.split(","))
+    layers = key.layer_indices()
     if source.run_folder is not None:
         from pipelines.networks import own
 
@@ -68,15 +80,6 @@ def _images(key: ExtractKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]
     )
     inputs.context.tell(images.notices(inputs.located, skipped))
     return data, skipped
-
-
-def training_labels(spec: ExtractSpec, workspace: Path) -> np.ndarray:
-    """int64 [N]: labels of the training images that an extraction would read. Decodes none; bad ones count too."""
-    found = locate(spec, workspace)
-    data, _ = images.chosen(
-        found, on_bad_image="error", train=spec.subset, test=spec.test_subset, seed=spec.seed, splits=("train",)
-    )
-    return data.splits["train"].labels
 
 
 def _extracted(

@@ -6,7 +6,7 @@ from typing import Any
 
 from extract.errors import InvalidInput, StorageError, reason
 from extract.machine import machine, package_versions
-from extract.memory import Peak
+from extract.memory import Peak, enough_for
 from extract.runtime import Stopwatch
 from extract.store import FeatureFile, locked
 from pipelines import records
@@ -15,6 +15,7 @@ from pipelines.frozen.origins import Origin, origin
 from pipelines.shapes import FittedHead
 from pipelines.specs import HeadKey, HeadSpec
 
+LESS_MEMORY = "Use features of fewer images (--subset) or of a narrower backbone, or another --head"
 LIBRARIES = ("torch", "timm", "scikit-learn", "numpy", "h5py")
 
 
@@ -54,7 +55,8 @@ def compute(key: HeadKey, inputs: Inputs) -> FittedHead:
     options = _checked(key.head, key.options, validation=key.validation)
     try:
         source = origin(context, file)
-        fitted = _fit(key, options=options, inputs=inputs)
+        with enough_for("fitting a head", remedy=LESS_MEMORY):
+            fitted = _fit(key, options=options, inputs=inputs)
     except (InvalidInput, StorageError):
         raise
     except Exception as error:

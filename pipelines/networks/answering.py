@@ -1,6 +1,7 @@
 """Batches of raw images -> the logits of a trained network, the same bits whichever images go together."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,15 +12,25 @@ from extract.transforms import Preprocessing
 from finetune import evaluate
 
 
-def batch_size(preprocessing: Preprocessing, device: str) -> int:
-    """Images that go through the network at once."""
-    return automatic_batch_size(device, preprocessing.image_size[0])
+def batch_size(
+    network: nn.Module, preprocessing: Preprocessing, *, device: str, recipe_options: Mapping[str, Any]
+) -> int:
+    """Images that go through `network` at once, which the recipe's options bound: training had memory for its own.
+
+    A recipe without a batch, of a network that is not trained, bounds nothing.
+    """
+    part_rows = None
+    if recipe_options.get("batch_size") is not None:
+        part_rows = recipe_options["batch_size"] // recipe_options.get("accumulate", 1)
+    most = automatic_batch_size(device, preprocessing.image_size[0])
+    return evaluate.rows_at_once(network, image_size=preprocessing.image_size, part_rows=part_rows, most=most)
 
 
 def logits(
     network: nn.Module,
     given: Iterable[Tensor],
     *,
+    rows: int,
     preprocessing: Preprocessing,
     precision: str,
     device: str,
@@ -28,13 +39,13 @@ def logits(
     fill: bool = True,
     stepped: Callable[[int], None] = lambda count: None,
 ) -> np.ndarray:
-    """float32 [N, K] for batches of uint8 images [B, 3, h, w], each at most `batch_size` long.
+    """float32 [N, K] for batches of uint8 images [B, 3, h, w], each at most `rows` long.
 
     Shorter batches are filled up with black images (not where `fill` is False): a library may compute another
     batch size another way, and an image alone would then differ from the same image among others in the last bits.
     `stepped` hears of the images of every batch.
     """
-    place, rows = torch_device(device), batch_size(preprocessing, device)
+    place = torch_device(device)
     ready = network.to(place, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     pieces = []
     for batch in given:

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from extract.errors import InvalidInput
+from extract.memory import enough_for
 from pipelines import stages
 from pipelines.context import Context
+from pipelines.networks.training import LESS_MEMORY
 from pipelines.specs import NetworkSpec
 
 
@@ -19,7 +21,8 @@ def find(spec: NetworkSpec, context: Context, *, plot: Path | None = None) -> di
         from pipelines.report import rates
 
         rates.check(plot)
-    found = running.prepared(*stages.network_inputs(spec, context)).range_test()
+    with enough_for("training", remedy=LESS_MEMORY):
+        found = running.prepared(*stages.network_inputs(spec, context)).range_test()
     if plot is not None:
         rates.draw(plot, rates=found.rates, losses=found.losses, suggested=found.suggestion)
     return {

@@ -9,7 +9,6 @@ from torch import nn
 
 import heads
 from extract.datasets import FACTS
-from extract.errors import InvalidInput
 from extract.images import ImageSet
 from extract.runtime import Stopwatch
 from extract.unreadable import files, refused_together
@@ -18,7 +17,7 @@ from finetune.batches import Images
 from finetune.history import History
 from finetune.recipes import Recipe, doubts
 from finetune.train import Fitted, fit
-from pipelines import images
+from pipelines import images, row_checks
 from pipelines.networks import answering, pixels, starts
 from pipelines.networks.heading import Headed
 from pipelines.networks.inputs import Inputs
@@ -33,6 +32,14 @@ GUESSING_SHARE = 0.1  # of the way from guessing to certainty, up to which a net
 def prepared(key: NetworkKey, inputs: Inputs) -> "Run":
     """The training of `key` with its images and its network in memory; what cannot be trained is refused here."""
     data, skipped = _data(key, inputs)
+    recipe = Recipe(**{**key.recipe_options, **inputs.speed})
+    train = row_checks.check_training(
+        data.splits["train"].labels,
+        mode=key.mode,
+        batch_size=recipe.batch_size,
+        part=key.validation,
+        seed=key.seed,
+    )
     how = starts.form(key, data, source=inputs.source)
     inputs.context.doing("")  # weights that are downloaded come with a bar of the hub's own
     start = starts.network(key, how, source=inputs.source)  # what cannot be built is refused before anything is decoded
@@ -41,19 +48,12 @@ def prepared(key: NetworkKey, inputs: Inputs) -> "Run":
         loaded = pixels.load(
             data, how.preprocessing, progress=lambda done, total: context.progress(done, total, "images decoded")
         )
-    train, _ = heads.held_out(loaded.splits["train"].labels, key.validation, seed=key.seed)
     how = how.measured(pixels.take(loaded.splits["train"], train))
-    recipe = Recipe(**{**key.recipe_options, **inputs.speed})
     if key.mode != "frozen":
         facts = FACTS.get(inputs.located.name)
         side = min(loaded.splits["train"].images.shape[2:])
         for doubt in doubts(recipe, side=side, mirrors=facts is None or facts.mirrors):
             context.notice(doubt)
-    if key.mode != "frozen" and len(train) < recipe.batch_size:
-        raise InvalidInput(
-            f"training images must be at least one batch, {recipe.batch_size}; got {len(train)}. "
-            "Give a smaller --batch-size or more images."
-        )
     return Run(
         key,
         inputs,
@@ -212,7 +212,7 @@ class Run:
                 how=self.how,
                 resize=self.loaded.resize,
                 device=self.context.device,
-                precision=self.recipe.precision,
+                recipe_options=self.key.recipe_options,
                 stepped=self.context.counter(len(train), "features computed"),
             ),
             extracted=self.how.image_size if starts.extracted(self.key) else None,
@@ -220,9 +220,12 @@ class Run:
 
     def _logits(self, network: nn.Module, images: Images, *, tta: str = "none") -> np.ndarray:
         wanted, device = self.how.preprocessing, self.context.device
+        options = self.key.recipe_options
+        rows = answering.batch_size(network, wanted, device=device, recipe_options=options)
         return answering.logits(
             network,
-            images.images.split(answering.batch_size(wanted, device)),
+            images.images.split(rows),
+            rows=rows,
             preprocessing=wanted,
             precision=self.recipe.precision,
             device=device,

@@ -104,15 +104,18 @@ def embeddings(
     how: Form,
     resize: nn.Module | None,
     device: str,
-    precision: str,
+    recipe_options: Mapping[str, Any],
     stepped: Callable[[int], None],
 ) -> np.ndarray:
     """float32 [N, D]: what the last layer of `start` sees of `images`, of whose number `stepped` hears."""
+    bare = networks.embedding(start)
+    rows = answering.batch_size(bare, how.preprocessing, device=device, recipe_options=recipe_options)
     return answering.logits(
-        networks.embedding(start),
-        images.images.split(answering.batch_size(how.preprocessing, device)),
+        bare,
+        images.images.split(rows),
+        rows=rows,
         preprocessing=how.preprocessing,
-        precision=precision,
+        precision=recipe_options["precision"],
         device=device,
         resize=resize,
         stepped=stepped,

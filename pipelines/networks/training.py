@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from extract.errors import InvalidInput, StorageError, reason
-from extract.memory import Peak
+from extract.memory import Peak, enough_for
 from pipelines import records
 from pipelines.networks import processes
 from pipelines.networks.inputs import Inputs
 from pipelines.shapes import TrainedNetwork
 from pipelines.specs import NetworkKey
+
+LESS_MEMORY = "Use a smaller --batch-size or --image-size, or compute a batch in parts with --accumulate"
 
 
 def compute(key: NetworkKey, inputs: Inputs) -> TrainedNetwork | None:
@@ -26,7 +28,8 @@ def compute(key: NetworkKey, inputs: Inputs) -> TrainedNetwork | None:
 
     workspace, peak = inputs.context.workspace, Peak(inputs.context.device)
     try:
-        result = running.prepared(key, inputs).result()
+        with enough_for("training", remedy=LESS_MEMORY):
+            result = running.prepared(key, inputs).result()
     except (InvalidInput, Interrupted, LostPeer, StorageError):
         raise
     except Exception as error:

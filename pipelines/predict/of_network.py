@@ -34,7 +34,7 @@ class WholeClassifier:
     def __init__(self, record: dict[str, Any], folder: Path, *, context: Context, quick: bool) -> None:
         self._sidecar, self._network = kept.sidecar(folder), kept.network(folder)
         self._native = pictures.native_size(record["dataset"])
-        self._precision = record["key"]["recipe_options"]["precision"]
+        self._recipe_options = record["key"]["recipe_options"]
         self._context, self._quick = context, quick
         self.class_names = self._sidecar.class_names
         self.temperature: float | None = record["temperature"]
@@ -42,16 +42,18 @@ class WholeClassifier:
     def logits(self, paths: Sequence[Path], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """float32 [N, K] for image files."""
         wanted, device = self._sidecar.preprocessing, self._context.device
+        rows = answering.batch_size(self._network, wanted, device=device, recipe_options=self._recipe_options)
         result = np.empty((len(paths), len(self.class_names)), np.float32)
         stepped = self._context.counter(len(paths), "images")
         for group in pictures.groups(Files(tuple(paths), max_pixels), native=self._native):
             read = source(group.images, wanted)
-            ranges = block_ranges(len(group.rows), answering.batch_size(wanted, device))
+            ranges = block_ranges(len(group.rows), rows)
             result[group.rows] = answering.logits(
                 self._network,
                 read.batches(ranges),
+                rows=rows,
                 preprocessing=wanted,
-                precision=self._precision,
+                precision=self._recipe_options["precision"],
                 device=device,
                 resize=read.resize,
                 fill=not self._quick,

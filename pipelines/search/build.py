@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from extract.datasets import load
 from extract.errors import InvalidInput, unknown
+from pipelines import row_checks
 from pipelines.context import Context
 from pipelines.frozen import fitting
-from pipelines.search.head import HeadSubject
+from pipelines.search.head import HeadSubject, must_hold_out
 from pipelines.search.run import Wanted
 from pipelines.search.subject import Subject
-from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
+from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, locate, with_own_network
 from pipelines.specs.values import primitive
 
 NUMBERS = ("batch_size", "patience")  # which a head's command line takes as text
@@ -57,9 +59,10 @@ def _head(options: dict[str, Any], context: Context) -> HeadSubject:
     spec = HeadSpec(**{name: value for name, value in options.items() if name in head})
     from heads import catalogue
 
+    must_hold_out(spec)
     catalogue.space(spec.head, fitting.matched(spec.head, spec.options()))  # before anything is extracted for it
     described = {name: value for name, value in options.items() if name in extraction}
-    return HeadSubject(spec, features_path=_features(options.get("features"), described, context))
+    return HeadSubject(spec, features_path=_features(spec, described, context, file=options.get("features")))
 
 
 def _network(options: dict[str, Any], context: Context) -> Subject:
@@ -71,8 +74,11 @@ def _network(options: dict[str, Any], context: Context) -> Subject:
     return NetworkSubject(NetworkSpec(**{"validation": "0.1", "mode": mode, **options}), context=context)
 
 
-def _features(file: Any, described: dict[str, Any], context: Context) -> Path:
-    """The feature file that was named or described; else the workspace's newest, else the default one."""
+def _features(head: HeadSpec, described: dict[str, Any], context: Context, *, file: Any) -> Path:
+    """The feature file that was named or described; else the workspace's newest, else the default one.
+
+    What could not be searched on it is refused before it is extracted.
+    """
     from pipelines import stages
     from pipelines.frozen.features import newest
 
@@ -88,6 +94,7 @@ def _features(file: Any, described: dict[str, Any], context: Context) -> Path:
         context.notice(f"using the workspace's newest features, {found.name}")
         return found
     spec = ExtractSpec(**with_own_network("backbone", described, context.workspace))
+    row_checks.check_head(head, row_checks.training_labels(spec, load(locate(spec, context.workspace))))
     return Path(stages.extract(spec, context)["path"])
 
 

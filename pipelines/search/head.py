@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from extract.errors import InvalidInput
+from extract.memory import enough_for
+from pipelines import row_checks
 from pipelines.context import Context
+from pipelines.frozen import fitting
 from pipelines.search.subject import Outcome, Subject, Watch
 from pipelines.specs import HeadSpec, resolve_head
 
@@ -37,14 +40,19 @@ USUAL: dict[str, dict[str, Any]] = {
 }
 
 
+def must_hold_out(spec: HeadSpec) -> None:
+    """Raises `InvalidInput` for a head without held-out images to search by."""
+    if spec.validation_part() is None:
+        raise InvalidInput("validation must hold images out to search by; got none. Use --validation 0.1.")
+
+
 class HeadSubject(Subject):
     """The head of `spec` on the feature file at `features_path`; the options that the spec gives stay fixed."""
 
     def __init__(self, spec: HeadSpec, *, features_path: Path) -> None:
         from extract.store import FeatureFile
 
-        if spec.validation_part() is None:
-            raise InvalidInput("validation must hold images out to search by; got none. Use --validation 0.1.")
+        must_hold_out(spec)
         self._spec, self._path = spec, features_path
         self._file = FeatureFile(features_path)
 
@@ -76,9 +84,11 @@ class HeadSubject(Subject):
 
     def check(self, options: dict[str, Any]) -> None:
         self._space(options)
+        row_checks.check_head(self._spec, self._train.labels)
 
     def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome:
-        choice = self._chosen(options, context)
+        with enough_for("fitting a head", remedy=fitting.LESS_MEMORY):
+            choice = self._chosen(options, context)
         assert choice.validation is not None
         return Outcome(
             accuracy=choice.validation.accuracy,
@@ -113,9 +123,8 @@ class HeadSubject(Subject):
 
     def _space(self, options: dict[str, Any]) -> Any:
         from heads.catalogue import space
-        from pipelines.frozen.fitting import matched
 
-        return space(self._spec.head, matched(self._spec.head, self._with(options).options()))
+        return space(self._spec.head, fitting.matched(self._spec.head, self._with(options).options()))
 
     def _with(self, options: dict[str, Any]) -> HeadSpec:
         """The spec with `options`: in fields of their own where it has them, else among its further ones."""

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from extract.errors import InvalidInput
+from extract.memory import enough_for
 from pipelines import records, stages
 from pipelines.context import Context
 from pipelines.networks.alone import alone
+from pipelines.networks.training import LESS_MEMORY
 from pipelines.search.subject import Outcome, Subject, Watch
 from pipelines.specs import NetworkSpec
 from pipelines.specs.network import RECIPE_OPTIONS, SPEED_ONLY
@@ -79,10 +81,13 @@ class NetworkSubject(Subject):
 
         if "epochs" in options:
             raise InvalidInput("epochs must be given, not searched: they are what every trial may spend. Use --epochs.")
-        possible.check(self._with(options), own_weights=self._key.weights_run is not None)
+        spec = self._with(options)
+        possible.check(spec, own_weights=self._key.weights_run is not None)
+        self._training.check(spec, batch_size=spec.batch_size or 1)  # one that is not given may be searched
 
     def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome | None:
-        return self._training.outcome(self._with(options), watch, context)
+        with enough_for("training", remedy=LESS_MEMORY):
+            return self._training.outcome(self._with(options), watch, context)
 
     def settle(self, options: dict[str, Any], context: Context, folder: Path) -> dict[str, Any]:
         spec = self._with(options)

@@ -12,7 +12,7 @@ from finetune import checkpoint, history
 from finetune.batches import Images
 from finetune.recipes import Recipe
 from finetune.train import Interrupted, Moment, fit
-from pipelines import images, stages
+from pipelines import images, row_checks, stages
 from pipelines.context import Context
 from pipelines.networks import answering, pixels, starts, watching
 from pipelines.networks.inputs import Inputs
@@ -57,6 +57,16 @@ class Training:
         """Images of the training split."""
         return len(self._images.splits["train"])
 
+    def check(self, spec: NetworkSpec, *, batch_size: int) -> None:
+        """Raises `InvalidInput` where there are too few images for a batch, or to be held out as `spec` says."""
+        row_checks.check_training(
+            self._images.splits["train"].labels,
+            mode=spec.mode,
+            batch_size=batch_size,
+            part=spec.held_out_part(),
+            seed=spec.seed,
+        )
+
     def outcome(self, spec: NetworkSpec, watch: Watch, context: Context) -> Outcome | None:
         """What the network of `spec` is worth on the held-out images; None where the watch stopped it.
 
@@ -69,10 +79,12 @@ class Training:
             if watch.stop():
                 return None
             raise
-        wanted = ready.how.preprocessing
+        wanted, options = ready.how.preprocessing, ready.key.recipe_options
+        rows = answering.batch_size(network, wanted, device=context.device, recipe_options=options)
         logits = answering.logits(
             network,
-            ready.held.images.split(answering.batch_size(wanted, context.device)),
+            ready.held.images.split(rows),
+            rows=rows,
             preprocessing=wanted,
             precision=ready.recipe.precision,
             device=context.device,
@@ -171,7 +183,7 @@ def _install_head(start: nn.Module, ready: _Prepared, context: Context) -> None:
             how=ready.how,
             resize=ready.resize,
             device=context.device,
-            precision=ready.recipe.precision,
+            recipe_options=ready.key.recipe_options,
             stepped=context.counter(len(ready.train), "features computed"),
         ),
         extracted=ready.how.image_size if starts.extracted(ready.key) else None,

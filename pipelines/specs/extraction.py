@@ -63,14 +63,7 @@ class ExtractSpec:
 
     def layer_indices(self) -> tuple[int, ...] | None:
         """The stage indices that `layers` names."""
-        if self.layers is None:
-            return None
-        try:
-            return tuple(int(part) for part in self.layers.split(","))
-        except ValueError:
-            raise InvalidInput(
-                f"layers must be stage numbers with commas between, like -2,-1; got {self.layers!r}."
-            ) from None
+        return _indices(self.layers)
 
     def resolved_batch_size(self, device: str) -> int:
         """Images a step: the given number, or for "auto" what fills the device without waste."""
@@ -79,6 +72,15 @@ class ExtractSpec:
         if not str(self.batch_size).isdigit() or int(self.batch_size) < 1:
             raise InvalidInput(f"batch size must be auto or a whole number from 1; got {self.batch_size!r}.")
         return int(self.batch_size)
+
+
+def _indices(layers: str | None) -> tuple[int, ...] | None:
+    if layers is None:
+        return None
+    try:
+        return tuple(int(part) for part in layers.split(","))
+    except ValueError:
+        raise InvalidInput(f"layers must be stage numbers with commas between, like -2,-1; got {layers!r}.") from None
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,10 @@ class ExtractKey:
     batch_size: int
     on_bad_image: str
     max_pixels: int | None
+
+    def layer_indices(self) -> tuple[int, ...] | None:
+        """The stage indices that `layers` names."""
+        return _indices(self.layers)
 
     def text(self) -> str:
         """The key as canonical JSON, which is what joblib hashes."""
@@ -150,12 +156,13 @@ def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str
 
 
 def locate(spec: ExtractSpec, workspace: Path, *, progress: data.Progress = data.silent) -> datasets.Located:
-    """Where the spec's data set is, as `data.located` finds it; an unknown backbone is refused before a download."""
+    """Where the spec's data set is, as `data.located` finds it; an impossible backbone is refused before a download."""
 
-    def check_name() -> None:
+    def check() -> None:
         if own_run(spec.weights, workspace) is None:
             from extract import backbones
 
-            backbones.check_name(spec.backbone)
+            layers = spec.layer_indices()
+            backbones.check(spec.backbone, image_size=spec.image_size, pool=spec.pool, layers=layers)
 
-    return data.located(spec, workspace, progress=progress, before_download=check_name)
+    return data.located(spec, workspace, progress=progress, before_download=check)

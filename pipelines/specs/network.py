@@ -274,11 +274,11 @@ def _precision(mode: str, given: str, *, device: str) -> str:
 
 
 def locate_images(spec: NetworkSpec, workspace: Path, *, progress: data.Progress = data.silent) -> datasets.Located:
-    """Where the spec's data set is, as `data.located` finds it; an unknown network is refused before a download."""
+    """Where the spec's data set is, as `data.located` finds it; an impossible network is refused before a download."""
 
-    def check_name() -> None:
-        from finetune import networks
+    def check() -> None:
+        from pipelines.networks import possible
 
-        networks.check_name(spec.network)
+        possible.check(spec, own_weights=own_run(str(spec.weights), workspace) is not None)
 
-    return data.located(spec, workspace, progress=progress, before_download=check_name)
+    return data.located(spec, workspace, progress=progress, before_download=check)

@@ -8,7 +8,8 @@ from typing import Any
 
 from extract import datasets
 from extract.errors import InvalidInput, PipelineError
-from pipelines import cache, stages
+from extract.images import ImageSet
+from pipelines import cache, row_checks, stages
 from pipelines.context import Context
 from pipelines.specs import ExtractSpec, HeadSpec
 from pipelines.studies.checks import check
@@ -64,6 +65,7 @@ def plan(jobs: Sequence[Job], context: Context, *, places: Mapping[Job, Place] |
     with datasets.looking_once():
         planned = [asker.ask(job) for job in jobs]
         _refuse([one.job for one in planned if one.state != CACHED], context, places or {})
+        planned = [asker.with_rows(one) for one in planned]
         missing = [one.job for one in planned if one.state == MISSING]
         first = dict.fromkeys(needed for job in missing if (needed := asker.needed(job)) is not None)
     return Plan(tuple(planned), tuple(first))
@@ -87,6 +89,7 @@ class _Asker:
         self._context = context
         self._features: dict[ExtractSpec, Planned] = {}
         self._faults: dict[tuple[str, str | None], PipelineError | None] = {}
+        self._read: dict[tuple[str, str | None], ImageSet] = {}
 
     def ask(self, job: Job) -> Planned:
         """The job with its state."""
@@ -107,6 +110,23 @@ class _Asker:
         if extraction is None or self._extraction(extraction).state == CACHED:
             return None
         return extraction
+
+    def with_rows(self, planned: Planned) -> Planned:
+        """A missing job, impossible where its data set is here and has not the images that it needs."""
+        job = planned.job
+        if planned.state != MISSING or not self._is_here(job):
+            return planned
+        try:
+            row_checks.check_job(job, self._images(job))
+        except PipelineError as error:
+            return _impossible(job, error)
+        return planned
+
+    def _images(self, job: Job) -> ImageSet:
+        if job.dataset not in self._read:
+            located = datasets.locate(*_place(job), download_dir=self._context.workspace / "data")
+            self._read[job.dataset] = datasets.load(located)
+        return self._read[job.dataset]
 
     def _fault(self, job: Job) -> PipelineError | None:
         """Why the data set of a job cannot be had, None where it is here or can be downloaded."""

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from extract import memory
-from extract.memory import Peak
+from extract.errors import OutOfMemoryError
+from extract.memory import Peak, enough_for
 
 LARGE = 400_000_000
 linux = pytest.mark.skipif(not memory.CLEAR_REFS.exists(), reason="only Linux can set the peak of a process back")
@@ -56,3 +58,25 @@ def test_a_measurement_that_is_over_is_forgotten():
     del one
     gc.collect()
     assert len(memory._MEASURING) == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 7.00 GiB for an array"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] data. DefaultCPUAllocator: not enough memory"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+def test_every_way_in_which_memory_runs_out_is_one_sentence(error):
+    with (
+        pytest.raises(OutOfMemoryError, match=r"^memory must be enough for it; it was used up\. Use less\.$"),
+        enough_for("it", remedy="Use less"),
+    ):
+        raise error
+
+
+def test_other_errors_stay_what_they_are():
+    with pytest.raises(RuntimeError, match="shapes"), enough_for("it", remedy="Use less"):
+        raise RuntimeError("shapes do not fit")

@@ -6,8 +6,9 @@ from torch import nn
 from torch.nn.functional import pad
 
 from extract.errors import InvalidInput
+from finetune import networks
 from finetune.batches import Images, Normalise
-from finetune.evaluate import evaluating, held_out_scores, logits
+from finetune.evaluate import evaluating, held_out_scores, logits, rows_at_once
 
 NORMALISATION = ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
 
@@ -70,3 +71,14 @@ def test_resizing_comes_before_normalising(images):
         resize=lambda levels: bigger(levels.float()),
     )
     assert torch.allclose(got, network(Normalise(NORMALISATION)(images)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "part_rows", "least", "most"),
+    [("resnet20", 32, 128, 500, 500), ("test_resnet", 32, 8, 500, 500), ("resnet20", 224, 4, 4, 40)],
+)
+def test_scoring_takes_no_more_images_than_training_has_memory_for(name, size, part_rows, least, most):
+    with torch.device("meta"):
+        network = networks.build(name, class_count=10, image_size=size)
+    assert least <= rows_at_once(network, image_size=(size, size), part_rows=part_rows) <= most
+    assert rows_at_once(network, image_size=(size, size), part_rows=None) == 500

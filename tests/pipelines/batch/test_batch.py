@@ -124,7 +124,7 @@ def breaking(monkeypatch):
 
     def fit_head(kind, *given, **options):
         if kind == "knn":
-            raise RuntimeError("out of memory")
+            raise RuntimeError("lost")
         return real(kind, *given, **options)
 
     monkeypatch.setattr(heads, "fit_head", fit_head)
@@ -138,7 +138,7 @@ def test_a_failed_job_is_a_record_and_the_rest_goes_on(pipeline, written, tmp_pa
     found, problems = records.read_all(tmp_path / "workspace")
     assert not problems
     failed = {record["name"]: record["error"] for record in found if record["status"] == "failed"}
-    assert failed == {"knn on test_resnet": "out of memory"}
+    assert failed == {"knn on test_resnet": "lost"}
     assert sorted(ended.json["runs"]) == sorted(record["run"] for record in found)
     again = pipeline("run", written(TINY + lines), "--json")
     assert (again.status, again.json["cached"], again.json["failed"]) == (1, 1, 1)

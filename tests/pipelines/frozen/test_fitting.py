@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInput, OutOfMemoryError
 from extract.store import FeatureFile
 from heads import catalogue
 from heads.persist import load
@@ -181,15 +181,15 @@ def test_a_fit_that_fails_leaves_a_record_and_what_is_refused_none(features, tmp
     assert records.read_all(tmp_path) == ([], [])
 
     def broken(*_, **__):
-        raise RuntimeError("out of memory")
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] data. DefaultCPUAllocator: not enough memory")
 
     monkeypatch.setattr("heads.fit_head", broken)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(OutOfMemoryError):
         stages.fit_head(HeadSpec(), context, features_path=features)
     (failed,), problems = records.read_all(tmp_path)
     assert problems == []
     assert (failed["status"], failed["head"], failed["mode"]) == ("failed", "logistic", "frozen")
-    assert failed["error"] == "out of memory"
+    assert failed["error"].startswith("memory must be enough for fitting a head; it was used up. Use features of fewer")
 
 
 def test_seeds_are_runs_of_their_own_and_few_labels_a_table(features, pipeline, tmp_path):

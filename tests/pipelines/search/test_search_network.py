@@ -11,7 +11,7 @@ from extract import datasets
 from extract.errors import InvalidInput
 from pipelines import inventory, records, stages
 from pipelines.context import Context
-from pipelines.search import Wanted, build, search
+from pipelines.search import Wanted, build, search, trial
 from pipelines.search.network import NetworkSubject
 from pipelines.search.space import check_names, parse
 from pipelines.specs import NetworkSpec
@@ -218,3 +218,27 @@ def test_the_command_line_searches_a_network(pipeline, tmp_path):
     assert record["mode"] == "scratch"
     assert record["test"]["accuracy"] == answer["test_accuracy"]
     assert (Path(answer["path"]) / "result.json").is_file()
+
+
+def test_a_trial_that_runs_out_of_memory_fails_alone_and_says_what_takes_less(tmp_path, monkeypatch):
+    real = trial.fit
+
+    def fit(network, train, held, *, recipe, **options):
+        if recipe.batch_size == 64:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] data. DefaultCPUAllocator: not enough memory")
+        return real(network, train, held, recipe=recipe, **options)
+
+    monkeypatch.setattr(trial, "fit", fit)
+    context = Context(tmp_path)
+    given = {"image_size": 8, "network": "resnet8", "epochs": 1, "batch_size": None, "subset": 200}
+    found = search(subject(context, **given), Wanted({"batch_size": [16, 64]}, trials=4), context)
+    errors = {one["params"]["batch_size"]: one["error"] for one in found["trials"] if one["state"] == "failed"}
+    assert list(errors) == [64]
+    assert errors[64].startswith("memory must be enough for training; it was used up. Use a smaller --batch-size")
+    assert found["best"]["params"]["batch_size"] == 16
+
+
+def test_a_batch_larger_than_the_images_is_refused_before_any_trial(tmp_path):
+    context = Context(tmp_path)
+    with pytest.raises(InvalidInput, match="training images must be at least one batch, 128; got 110"):
+        search(subject(context, batch_size=None, subset=140), Wanted({"batch_size": [16, 128]}), context)

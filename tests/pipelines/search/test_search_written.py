@@ -124,8 +124,9 @@ def test_a_head_on_an_own_run_is_on_the_network_that_it_trained(tmp_path, monkey
     monkeypatch.setattr(records, "read", lambda *_: known)
     asked = []
     monkeypatch.setattr(stages, "extract", lambda spec, _: asked.append(spec) or {"path": "features.h5"})
+    given = {"head": "logistic", "dataset": "digits", "weights": "0123456789ab"}
     with pytest.raises(PipelineError, match=r"features.h5"):
-        build({"head": "logistic", "weights": "0123456789ab"}, entries=None, context=Context(tmp_path))
+        build(given, entries=None, context=Context(tmp_path))
     assert asked[0].backbone == "resnet8"
 
 

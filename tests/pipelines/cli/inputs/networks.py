@@ -1,6 +1,27 @@
 """Networks, recipes and batches that fit one another or not."""
 
-from tests.pipelines.cli.inputs.case import TRAIN, Case
+from pathlib import Path
+
+from tests.pipelines.cli.inputs.case import BACKBONE, TRAIN, Case
+
+FEW = ("--dataset", "digits", "--subset", "5", "--test-subset", "20")
+NETWORK = ("--network", "test_resnet", "--image-size", "32", "--epochs", "1", "--batch-size", "4")
+NO_CLASS = "--subset must keep a training image of each of the 10 classes; got 5"
+
+
+def write_study(folder: Path, job: str) -> None:
+    """A study of one job."""
+    (folder / "study.yaml").write_text(f"jobs:\n  - {{{job}}}\n")
+
+
+DRY = ("run", "study.yaml", "--dry-run", "--json")
+IMPOSSIBLE = '"missing": 0, "impossible": 1'
+JOBS = {
+    "train": "command: train, network: test_resnet, dataset: digits, image-size: 32, batch-size: 4",
+    "fit-head": "command: fit-head, backbone: test_resnet, weights: untrained, dataset: digits, image-size: 64",
+    "extract": "command: extract, backbone: test_resnet, weights: untrained, dataset: digits, image-size: 64",
+}
+
 
 CASES = [
     Case(
@@ -34,5 +55,46 @@ CASES = [
         (("train", *TRAIN, "--batch-size", "8", "--accumulate", "8"),),
         statuses=(2,),
         says="part of a batch must be at least 2 images",
+    ),
+    Case(
+        "a plan of parts of a batch of one image",
+        (DRY,),
+        lambda folder: write_study(folder, f"{JOBS['train']}, accumulate: 4"),
+        statuses=(2,),
+        says="part of a batch must be at least 2 images",
+    ),
+    *(
+        Case(f"a subset without all classes, {words[0]}", (words,), statuses=(2,), says=NO_CLASS)
+        for words in (
+            ("train", *NETWORK, *FEW),
+            ("finetune", *NETWORK, "--weights", "untrained", "--mode", "head-first", *FEW),
+            ("extract", *BACKBONE, *FEW),
+            ("fit-head", *BACKBONE, *FEW),
+            ("search", "--head", "logistic", *BACKBONE, *FEW),
+            ("search", *NETWORK, *FEW),
+        )
+    ),
+    *(
+        Case(
+            f"a plan of a subset without all classes, {command}",
+            (DRY,),
+            lambda folder, job=job: write_study(folder, f"{job}, subset: 5"),
+            says=IMPOSSIBLE,
+        )
+        for command, job in JOBS.items()
+    ),
+    Case(
+        "a plan of more held out than there is",
+        (DRY,),
+        lambda folder: write_study(folder, f"{JOBS['fit-head']}, subset: 20, validation: 15"),
+        says=IMPOSSIBLE,
+    ),
+    Case(
+        "a network that pools by attention",
+        (
+            ("train", "--network", "test_vit3", *NETWORK[2:], "--dataset", "digits", "--subset", "20", "--json"),
+            ("runs", "--json"),
+        ),
+        says="test_vit3",
     ),
 ]
