@@ -5,30 +5,14 @@ orientation alone, never about whether a file is read (`extract.containers`).
 """
 
 import contextlib
+import importlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    DdsImagePlugin,
-    GifImagePlugin,
-    Image,
-    Jpeg2KImagePlugin,
-    JpegImagePlugin,
-    PcxImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    QoiImagePlugin,
-    SgiImagePlugin,
-    TgaImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import Image, TgaImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from extract.containers import stripped
 from extract.errors import InvalidInput, PipelineError
@@ -36,13 +20,14 @@ from extract.tags import exif_orientation, xmp_orientation
 
 MAX_PIXELS = 300_000_000  # about 1.2 GB while an image is decoded
 LARGE_PIXELS = 64_000_000  # from here on one image is decoded at a time, so that threads do not multiply its memory
-_PLUGINS = (  # imported here, by one thread; that of TGA knows no signature and comes last
-    *(JpegImagePlugin, PngImagePlugin, WebPImagePlugin, AvifImagePlugin, GifImagePlugin, BmpImagePlugin),
-    *(TiffImagePlugin, Jpeg2KImagePlugin, PpmImagePlugin, QoiImagePlugin, DdsImagePlugin, PcxImagePlugin),
-    *(SgiImagePlugin, TgaImagePlugin),
-)
+# The formats that are read, in this order; TGA knows no signature and comes last. Pillow's plug-ins are imported here,
+# by one thread, and no others: a file of PostScript would start a program.
+_PLUGINS = ("Jpeg", "Png", "WebP", "Avif", "Gif", "Bmp", "Tiff", "Jpeg2K", "Ppm", "Qoi", "Dds", "Pcx", "Sgi", "Tga")
+for _plugin in _PLUGINS:
+    with contextlib.suppress(ImportError):  # Pillow knows AVIF from 11.3 on
+        importlib.import_module(f"PIL.{_plugin}ImagePlugin")
 _NAMES = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM", "QOI", "DDS", "PCX", "SGI")
-FORMATS = tuple(name for name in (*_NAMES, "TGA") if name in Image.OPEN)  # AVIF is left out of some builds
+FORMATS = tuple(name for name in (*_NAMES, "TGA") if name in Image.OPEN)
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
