@@ -101,7 +101,7 @@ def _located(
     if dataset in cifar.LAYOUTS:
         place = _cifar_folder(dataset, data_dir, download_dir=download_dir)
         return Located(dataset, cifar.fingerprint(dataset, place), place, _namesake(dataset))
-    root = Path(dataset)
+    root = Path(os.path.expanduser(dataset))
     if not os.path.isdir(root):
         raise unknown("dataset", name=dataset, known=NAMES, remedy="A folder of class folders works too.")
     found = folder.read(root, contents=contents, progress=progress)
@@ -118,7 +118,7 @@ def _namesake(dataset: str) -> tuple[str, ...]:
 
 def root_of(dataset: str) -> Path | None:
     """The folder that `dataset` names; None for a built-in data set."""
-    return None if dataset in NAMES else Path(dataset)
+    return None if dataset in NAMES else Path(os.path.expanduser(dataset))
 
 
 def is_here(dataset: str, data_dir: Path | None, *, download_dir: Path) -> bool:

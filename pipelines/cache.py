@@ -7,6 +7,8 @@ What a key means is versioned in the key itself, so that changed code of a funct
 """
 
 import contextlib
+import os
+import tempfile
 import typing
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -16,6 +18,7 @@ from typing import Any
 from joblib import Memory, register_store_backend
 
 from extract.errors import InvalidInput, PipelineError
+from extract.walk import MARK
 from pipelines.answers import Answers
 
 BACKEND = "checked answers"
@@ -86,16 +89,36 @@ def _cached(stage: Stage, workspace: Path) -> Any:
     return cached
 
 
+MARKED = "A workspace of transfer-bench: what is below here is no data set, whatever images it holds.\n"
+
+
 def make_workspace(workspace: Path) -> None:
     """Makes the workspace and proves that it can be written; `InvalidInput` otherwise."""
     try:
         for folder in ("features", "runs", "cache"):
             (workspace / folder).mkdir(parents=True, exist_ok=True)
+        if not (workspace / MARK).exists():
+            (workspace / MARK).write_text(MARKED)
         probe = workspace / "features" / ".writable"
         probe.touch()
         probe.unlink(missing_ok=True)
     except OSError as error:
-        raise InvalidInput(
-            f"workspace must be a directory that can be written; got {str(workspace)!r} ({error.strerror}). "
-            "Name another with --workspace."
-        ) from error
+        raise _unwritable(workspace, error) from error
+
+
+def check_workspace(workspace: Path) -> None:
+    """Raises `InvalidInput` where `make_workspace` would; leaves no trace."""
+    wanted = workspace / "features"
+    place = next(folder for folder in (wanted, *wanted.absolute().parents) if os.path.lexists(folder))
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise _unwritable(workspace, error) from error
+
+
+def _unwritable(workspace: Path, error: OSError) -> InvalidInput:
+    return InvalidInput(
+        f"workspace must be a directory that can be written; got {str(workspace)!r} ({error.strerror}). "
+        "Name another with --workspace."
+    )

@@ -66,6 +66,15 @@ class Choice(TypedDict):
     best_epoch: NotRequired[Count]
 
 
+class Mistake(TypedDict):
+    """A test image that got a wrong answer: its id, its class, the class that was said and its probability."""
+
+    id: str
+    true: str
+    predicted: str
+    probability: Share
+
+
 class Features(TypedDict):
     """The feature file that a head learned from."""
 
@@ -97,6 +106,7 @@ class Record(TypedDict):
     seed: NotRequired[Count]
     class_names: NotRequired[list[str]]
     notices: NotRequired[list[str]]
+    mistakes: NotRequired[list[Mistake]]
     chosen: NotRequired[Options]
     choice: NotRequired[Choice | None]
     curves: NotRequired[Curves]

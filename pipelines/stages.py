@@ -55,7 +55,7 @@ def _train(key: str, context: training.Inputs) -> TrainedNetwork:
 def extract(spec: ExtractSpec, context: Context) -> dict[str, Any]:
     """The record of the spec's feature file, computed or found; `cached` tells which, `path` where it lies."""
     context.doing("looking for the data set")
-    located = locate(spec, context.workspace, progress=_reading(context))
+    located = locate(spec, context.workspace, progress=reading(context))
     context.tell(located.notices)
     key = resolve_extract(spec, located=located, device=context.device, workspace=context.workspace)
     record, cached = cache.ask(
@@ -152,7 +152,7 @@ def kept_few_labels(
 
 def kept_features(spec: ExtractSpec, context: Context) -> dict[str, Any] | None:
     """The record of the spec's features where the cache has it; `whole` tells whether their file is still there."""
-    located = locate(spec, context.workspace, progress=_reading(context))
+    located = locate(spec, context.workspace, progress=reading(context))
     key = resolve_extract(spec, located=located, device=context.device, workspace=context.workspace)
     record = cache.find(_extract, key.text(), workspace=context.workspace, is_whole=lambda _: True)
     if record is None:
@@ -202,7 +202,7 @@ def network_inputs(
     """The key of a spec here and now, and what training it needs beside that."""
     context.doing("looking for the data set")
     with processes.in_turn():
-        located = locate_images(spec, context.workspace, progress=_reading(context))
+        located = locate_images(spec, context.workspace, progress=reading(context))
     context.tell(located.notices)
     key = resolve_network(
         spec,
@@ -216,7 +216,8 @@ def network_inputs(
     return key, training.Inputs(located, source, context, heading, spec.speed(), tensorboard)
 
 
-def _reading(context: Context) -> Callable[[int, int], None]:
+def reading(context: Context) -> Callable[[int, int], None]:
+    """The progress of files that are read to know their content."""
     return lambda done, total: context.progress(done, total, "files")
 
 

@@ -60,10 +60,10 @@ def _problems(run: options.Run, facts: dict[str, Any]) -> list[str]:
     from extract.compiler import compiler_fault
     from extract.errors import PipelineError
     from extract.runtime import torch_device
-    from pipelines.cache import make_workspace
+    from pipelines.cache import check_workspace
 
     problems = []
-    for check in (lambda: make_workspace(run.workspace), lambda: torch_device(run.device)):
+    for check in (lambda: check_workspace(run.workspace), lambda: torch_device(run.device)):
         try:
             check()
         except PipelineError as error:

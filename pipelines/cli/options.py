@@ -17,6 +17,7 @@ from pipelines.cli.reporter import Reporter
 from pipelines.context import Context
 from pipelines.networks import processes
 from pipelines.specs import ExtractSpec, with_own_network
+from pipelines.specs.data import home
 from pipelines.specs.known import with_data_dir
 
 Command = Callable[..., Any]
@@ -88,7 +89,8 @@ def common(command: Command) -> Command:
     @functools.wraps(command)
     def wrapped(**options: Any) -> Any:
         own = {name: options.pop(name) for name in OWN}
-        given = own | _given_to_group(own)
+        options = _at_home(options)
+        given = _at_home(own | _given_to_group(own))
         if given["threads"] is not None:
             threads.use(given["threads"])
         with processes.meant(click.get_current_context().info_name in TOGETHER):
@@ -123,6 +125,7 @@ class Run:
             status=reporter.status,
             doing=reporter.doing,
             job=reporter.job,
+            told=reporter.told(),
         )
 
     def extract_spec(self, given: dict[str, Any]) -> ExtractSpec:
@@ -138,6 +141,15 @@ def data_dirs() -> dict[str, str]:
     """Where built-in data sets are that no `--data-dir` says: of CIFAR-10, what the environment says."""
     place = os.environ.get(CIFAR10_DIR)
     return {"cifar10": place} if place else {}
+
+
+def _at_home(value: Any) -> Any:
+    """Options with every path that begins with ~ in the user's folder, as a shell writes it."""
+    if isinstance(value, Path):
+        return Path(home(str(value)))
+    if isinstance(value, dict):
+        return {name: _at_home(one) for name, one in value.items()}
+    return tuple(map(_at_home, value)) if isinstance(value, tuple) else value
 
 
 def _given_to_group(own: dict[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from extract.errors import InvalidInput, StorageError, reason
 from extract.machine import machine, package_versions
 from extract.memory import Peak, enough_for
 from extract.runtime import Stopwatch
 from extract.store import FeatureFile, locked
-from pipelines import records
+from pipelines import records, wrong_answers
 from pipelines.context import Context
 from pipelines.frozen.origins import Origin, origin
 from pipelines.shapes import FittedHead
@@ -209,6 +211,9 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
         "images_per_second": source.images_per_second,
         "notices": source.notices,
     }
+    names = [file.class_names[int(label)] for label in fitted.head.classes_]
+    columns = np.searchsorted(fitted.head.classes_, fitted.labels)  # of the labels, as the logits have them
+    record["mistakes"] = wrong_answers.listed(fitted.logits, columns, ids=fitted.ids, class_names=names)
     scored = records.images_digest(file.spec["dataset"]["digest"], fitted.ids)
     record["dataset"] = {**file.spec["dataset"], "test_images": scored}
     if fitted.averaged is not None:

@@ -14,7 +14,7 @@ from extract.machine import machine, package_versions
 from extract.store import locked
 from finetune import networks
 from finetune.train import Fitted
-from pipelines import records, stored
+from pipelines import records, stored, wrong_answers
 from pipelines.networks import kept, processes
 from pipelines.networks.heading import Headed
 from pipelines.networks.starts import Form
@@ -172,6 +172,8 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
         "images_per_second": final.images_per_second,
         "processes": processes.count(),
     }
+    named = {"ids": result.ids, "class_names": result.how.class_names}
+    record["mistakes"] = wrong_answers.listed(result.logits, result.labels, **named)
     record["dataset"]["test_images"] = records.images_digest(key.dataset_digest, result.ids)
     if result.held_out is not None:
         logits, labels = result.held_out

@@ -17,7 +17,7 @@ from extract import cifar, datasets
 from extract.decoding import decode
 from extract.errors import PipelineError
 from extract.images import ImageSet, Pixels, Split, subset
-from pipelines import records
+from pipelines import places, records
 from pipelines.report.results import Result
 from pipelines.report.text import printable
 
@@ -80,20 +80,27 @@ class Images:
         return split.take(np.array(known, np.int64)) if len(known) == len(ids) else None
 
     def _located(self, name: str, digest: str) -> datasets.Located | None:
-        for dataset, place in self._candidates(name):
-            located = datasets.locate(dataset, place, download_dir=self.workspace / "data")
+        for dataset, place in self._candidates(name, digest):
+            root = datasets.root_of(dataset)
+            known = None if root is None else places.contents(self.workspace, root)
+            located = datasets.locate(dataset, place, download_dir=self.workspace / "data", contents=known)
             if located.digest == digest:
                 return located
         return None
 
-    def _candidates(self, name: str) -> list[tuple[str, Path | None]]:
-        """(data set, its directory) to look at; CIFAR only where it is, so that nothing is downloaded."""
+    def _candidates(self, name: str, digest: str) -> list[tuple[str, Path | None]]:
+        """(data set, its directory) to look at; CIFAR only where it is, so that nothing is downloaded.
+
+        Folders are those that the user named, and where the workspace remembers the data set.
+        """
+        folders = [*self.folders, *places.roots(self.workspace, digest)]
+        found: list[tuple[str, Path | None]] = [(str(one.absolute()), None) for one in folders if one.is_dir()]
         if name == "digits":
-            return [("digits", None)]
+            found.append(("digits", None))
         if name in cifar.LAYOUTS:
-            places = [*self.data_dirs, self.workspace / "data"]
-            return [(name, place) for place in places if cifar.is_in(name, place)]
-        return [(str(folder), None) for folder in self.folders if folder.is_dir()]
+            directories = [*self.data_dirs, self.workspace / "data"]
+            found += [(name, place) for place in directories if cifar.is_in(name, place)]
+        return found
 
 
 def _trained(data: ImageSet, result: Result) -> Split:

@@ -1,7 +1,6 @@
 """The test images that the best runs are most confidently wrong about."""
 
 import numpy as np
-from scipy.special import softmax
 
 from pipelines.report.blocks import Block, Gallery, Picture, Section
 from pipelines.report.confusion import names
@@ -9,6 +8,7 @@ from pipelines.report.images import Images
 from pipelines.report.results import Result
 from pipelines.report.study import Study
 from pipelines.report.text import MODE_NAMES, clipped, percent
+from pipelines.wrong_answers import most_confident
 
 SHOWN = 12
 
@@ -29,15 +29,6 @@ def section(study: Study, images: Images) -> Section | None:
         "Test images by the probability that the run gave to a wrong class, greatest first. Some labels may be wrong.",
         blocks,
     )
-
-
-def most_confident(logits: np.ndarray, labels: np.ndarray, *, count: int) -> list[tuple[int, int, float]]:
-    """(row, class said, its probability) of the `count` rows with the greatest probability of a wrong class."""
-    probabilities = softmax(logits, axis=1)
-    said = probabilities.argmax(axis=1)
-    confidence = np.where(said == labels, -1.0, probabilities.max(axis=1))
-    order = np.argsort(-confidence, kind="stable")[:count]
-    return [(int(row), int(said[row]), float(confidence[row])) for row in order if confidence[row] > 0]
 
 
 def _gallery(study: Study, result: Result, images: Images) -> Gallery | None:

@@ -56,9 +56,17 @@ def is_here(spec: DataSpec, workspace: Path) -> bool:
     return datasets.is_here(spec.dataset, _data_dir(spec), download_dir=workspace / "data")
 
 
+def expand(spec: object) -> None:
+    """Puts the paths of a spec whose names begin with ~ into the user's folder."""
+    for name in ("dataset", "data_dir", "weights"):
+        given = getattr(spec, name)
+        if isinstance(given, str) and given.startswith("~"):
+            object.__setattr__(spec, name, home(given))
+
+
 def home(path: str) -> str:
-    """`path` with a leading ~ as the user's folder, as a shell writes it."""
-    return os.path.expanduser(path)
+    """`path` with a leading ~ (or ~NAME/) as the user's folder, as a shell writes it; a file may be called ~NAME."""
+    return os.path.expanduser(path) if path == "~" or "/" in path else path
 
 
 def _data_dir(spec: DataSpec) -> Path | None:

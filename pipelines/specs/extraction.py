@@ -48,6 +48,7 @@ class ExtractSpec:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dataset", dataset_name(self.dataset))
+        data.expand(self)
         one_of("views", self.views, VIEWS)
         one_of("storage", self.storage, STORAGES)
         one_of("precision", self.precision, PRECISIONS)

@@ -64,6 +64,7 @@ class NetworkSpec(_given(Recipe), _given(Options)):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dataset", dataset_name(self.dataset))
+        data.expand(self)
         scratch, frozen = self.mode == "scratch", self.mode == "frozen"
         if self.weights is None:
             object.__setattr__(self, "weights", "none" if scratch else "pretrained")

@@ -5,13 +5,13 @@ runs reached, or, in an empty workspace, a cautious guess for this kind of machi
 two or three, which is what a decision to start tonight or now needs.
 """
 
-import os
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from extract import datasets, folder
 from extract.datasets import FACTS
 from extract.errors import PipelineError
 from extract.machine import processor_has_bfloat16, thread_count
@@ -68,6 +68,7 @@ class Estimator:
         self._extraction_rate = _median(_extraction_rates(workspace), self._guess)
         self._training_rate = _median(_training_rates(self._records), self._guess)
         self._sizes: dict[tuple[Any, ...], Any] = {}
+        self._counts: dict[str, tuple[int, int, int]] = {}
 
     def of(self, job: Job) -> Cost | None:
         """The cost of a job without that of its extraction; None where the network cannot be sized."""
@@ -80,13 +81,13 @@ class Estimator:
             return None
 
     def _extraction(self, spec: ExtractSpec) -> Cost:
-        rows, backbone = _rows(spec), self._backbone(spec)
+        rows, backbone = self._rows(spec), self._backbone(spec)
         images = (rows.train + rows.test) * (2 if spec.views == "flip" else 1)
         stored = images * backbone.dimension * STORAGE_BYTES[spec.storage]
         return Cost(images * backbone.flops / self._extraction_rate, stored + 64 * (rows.train + rows.test))
 
     def _head(self, head: str, features: ExtractSpec) -> Cost:
-        rows, width = _rows(features), self._backbone(features).dimension
+        rows, width = self._rows(features), self._backbone(features).dimension
         row_seconds = _median(_row_seconds(self._records, head), HEAD_ROW_SECONDS[head])
         kept = 0
         if head in KEEPING:
@@ -95,12 +96,23 @@ class Estimator:
         return Cost(row_seconds * rows.train * _growth(head, rows.train), stored)
 
     def _network(self, spec: NetworkSpec) -> Cost:
-        rows = _rows(spec)
+        rows = self._rows(spec)
         described = self._described(spec, rows.classes)
         epochs = 1 if spec.mode == "frozen" else spec.whole_recipe().epochs
         work = 2 * described.macs * (BACKWARD * rows.train * epochs + rows.test)
         stored = 4 * described.parameters + 4 * rows.classes * rows.test + 8 * rows.test
         return Cost(work / self._training_rate, stored)
+
+    def _rows(self, spec: ExtractSpec | NetworkSpec) -> Rows:
+        """What a run will read, by the walk that the run itself makes; bad images count."""
+        if spec.dataset not in self._counts:
+            root, known = datasets.root_of(spec.dataset), FACTS.get(spec.dataset)
+            if root is not None:
+                self._counts[spec.dataset] = folder.counts(root)
+            elif known is not None:
+                self._counts[spec.dataset] = known.train_count, known.test_count, known.class_count
+        train, test, classes = self._counts[spec.dataset]
+        return Rows(min(spec.subset or train, train), min(spec.test_subset or test, test), classes)
 
     def _described(self, spec: NetworkSpec, classes: int) -> Any:
         from finetune.describe import describe
@@ -126,27 +138,6 @@ class Estimator:
                 seed=0,
             )
         return self._sizes[key]
-
-
-def _rows(spec: ExtractSpec | NetworkSpec) -> Rows:
-    known = FACTS.get(spec.dataset)
-    counted = (known.train_count, known.test_count, known.class_count) if known else _counted(Path(spec.dataset))
-    train, test, classes = counted
-    return Rows(min(spec.subset or train, train), min(spec.test_subset or test, test), classes)
-
-
-def _counted(root: Path) -> tuple[int, int, int]:
-    """(training images, test images, classes) of a folder of class folders, as far as its names tell."""
-    counts: dict[str, int] = {}
-    classes = set()
-    for folder, _, files in os.walk(root):
-        parts = Path(folder).relative_to(root).parts
-        split = parts[0] if parts and parts[0] in ("train", "test", "val") else ""
-        counts[split] = counts.get(split, 0) + len(files)
-        classes |= {parts[1 if split else 0]} if len(parts) == (2 if split else 1) else set()
-    test = counts.get("test", 0) or counts.get("val", 0)
-    whole = counts.get("", 0)
-    return counts.get("train", 0) or whole * 4 // 5, test or whole // 5, max(len(classes), 1)
 
 
 def _extraction_rates(workspace: Path) -> Iterable[float]:

@@ -44,9 +44,14 @@ class Job:
     @property
     def dataset(self) -> tuple[str, str | None]:
         """(data set, data directory or None) that the job reads."""
+        return self.data.dataset, self.data.data_dir
+
+    @property
+    def data(self) -> ExtractSpec | NetworkSpec:
+        """The spec that says what the job reads."""
         spec = self.features or self.network
         assert spec is not None
-        return spec.dataset, spec.data_dir
+        return spec
 
     @property
     def name(self) -> str:

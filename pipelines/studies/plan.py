@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from extract import datasets
@@ -11,7 +10,7 @@ from extract.errors import InvalidInput, PipelineError
 from extract.images import ImageSet
 from pipelines import cache, row_checks, stages
 from pipelines.context import Context
-from pipelines.specs import ExtractSpec, HeadSpec
+from pipelines.specs import ExtractSpec, HeadSpec, data
 from pipelines.studies.checks import check
 from pipelines.studies.crossing import Place
 from pipelines.studies.jobs import Job
@@ -88,7 +87,7 @@ class _Asker:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._features: dict[ExtractSpec, Planned] = {}
-        self._faults: dict[tuple[str, str | None], PipelineError | None] = {}
+        self._faults: dict[tuple[str, str | None, str], PipelineError | None] = {}
         self._read: dict[tuple[str, str | None], ImageSet] = {}
 
     def ask(self, job: Job) -> Planned:
@@ -124,27 +123,27 @@ class _Asker:
 
     def _images(self, job: Job) -> ImageSet:
         if job.dataset not in self._read:
-            located = datasets.locate(*_place(job), download_dir=self._context.workspace / "data")
-            self._read[job.dataset] = datasets.load(located)
+            self._read[job.dataset] = datasets.load(data.located(job.data, self._context.workspace))
         return self._read[job.dataset]
 
     def _fault(self, job: Job) -> PipelineError | None:
         """Why the data set of a job cannot be had, None where it is here or can be downloaded."""
-        dataset, data_dir = job.dataset
-        if (dataset, data_dir) not in self._faults:
-            self._faults[dataset, data_dir] = self._looked_for(job)
-        return self._faults[dataset, data_dir]
+        asked = (*job.dataset, job.data.on_bad_image)
+        if asked not in self._faults:
+            self._faults[asked] = self._looked_for(job)
+        return self._faults[asked]
 
     def _looked_for(self, job: Job) -> PipelineError | None:
         try:
             if self._is_here(job):
-                datasets.locate(*_place(job), download_dir=self._context.workspace / "data")
+                found = data.located(job.data, self._context.workspace, progress=stages.reading(self._context))
+                self._context.tell(found.notices)
         except PipelineError as error:
             return error
         return None
 
     def _is_here(self, job: Job) -> bool:
-        return datasets.is_here(*_place(job), download_dir=self._context.workspace / "data")
+        return data.is_here(job.data, self._context.workspace)
 
     def _network(self, job: Job) -> Planned:
         assert job.network is not None
@@ -184,8 +183,3 @@ class _Asker:
 
 def _impossible(job: Job, error: PipelineError) -> Planned:
     return Planned(job, IMPOSSIBLE, reason=str(error), refused=isinstance(error, InvalidInput))
-
-
-def _place(job: Job) -> tuple[str, Path | None]:
-    dataset, data_dir = job.dataset
-    return dataset, None if data_dir is None else Path(data_dir)

@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from extract.errors import InvalidInput, unknown
+from pipelines.specs.data import home
 from pipelines.studies import nodes
 from pipelines.studies.crossing import MOST_JOBS, NOTHING, Crossing, Outside, Place
 from pipelines.studies.defaults import Defaults, Given, given, option, searched
@@ -52,7 +53,7 @@ class Study:
 
 def find(name: str) -> Path:
     """The study file at `name`, or the shipped one that is called so; `InvalidInput` with the nearest otherwise."""
-    path = Path(name)
+    path = Path(home(name))
     if path.is_file():
         return path
     known = shipped()
