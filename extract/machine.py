@@ -96,6 +96,15 @@ def thread_count() -> int:
     return min(int(asked), core_count()) if asked.isdigit() and int(asked) > 0 else core_count()
 
 
+def idle_cores(seconds: float = 0.2) -> float:
+    """Cores that this process may use and nobody does, on average over the next `seconds`, in which it waits."""
+    import psutil
+
+    own = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(core_count())
+    busy = psutil.cpu_percent(interval=seconds, percpu=True)
+    return sum(1 - busy[core] / 100 for core in own if core < len(busy))
+
+
 def bf16_units() -> str:
     """What bfloat16 is computed with, "" for none: the best that the processor has and ONEDNN_MAX_CPU_ISA allows."""
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()

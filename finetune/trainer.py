@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from extract.allocator import memory_kept
 from extract.cost import cost
+from extract.machine import thread_count
 from extract.runtime import limited_threads, threads_for
 from finetune import averaging, distributed, engine, evaluate, history, modes, networks
 from finetune.batches import Batch, Batches, Images, Normalisation, Normalise
@@ -47,7 +48,7 @@ class How:
 
 def step_threads(network: nn.Module, *, rows: int, image_size: tuple[int, int], device: torch.device) -> int | None:
     """Threads for steps of `rows` images through `network`: None for as many as there are, and on a GPU."""
-    if device.type != "cpu":
+    if device.type != "cpu" or torch.get_num_threads() == 1:
         return None
     layers = sum(not list(module.children()) for module in network.modules())
     flops = rows * cost(network, image_size=image_size).flops
@@ -209,6 +210,7 @@ class Trainer:
             "begun": {"step": begun.step, "row_count": begun.row_count, "sums": begun.sums},
             "seconds": self.seconds,
             "epoch_seconds": self.epoch_seconds,
+            "threads": torch.get_num_threads(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -223,6 +225,7 @@ class Trainer:
             average.restore(state["averages"][name])
         self.best, self.rows, self.seconds = state["best"], state["rows"], state["seconds"]
         self.epoch_seconds = state.get("epoch_seconds", 0.0)  # a checkpoint of an earlier version has none
+        torch.set_num_threads(min(state["threads"], thread_count()))  # on which the last bits depend
         begun = Totals(**state["begun"])
         begun.sums = {name: value.to(self.how.device) for name, value in begun.sums.items()}
         self.begun = begun if begun.step else None

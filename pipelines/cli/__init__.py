@@ -4,7 +4,6 @@ import os
 import sys
 
 from pipelines.cli.libraries import keep_children_quiet
-from pipelines.cli.threads import wait_without_spinning
 
 __all__ = ["main"]
 
@@ -12,10 +11,8 @@ __all__ = ["main"]
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 2 the user's mistake, 1 a failure, 130 interrupted."""
     os.environ.setdefault("SCIPY_ARRAY_API", "1")  # scipy reads it when it is imported; for `--solver sklearn` on a GPU
-    if arguments is None:
-        wait_without_spinning()
-        if "--debug" not in sys.argv:
-            keep_children_quiet()
+    if arguments is None and "--debug" not in sys.argv:
+        keep_children_quiet()
     try:
         from pipelines.cli import group
     except KeyboardInterrupt:

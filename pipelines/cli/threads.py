@@ -1,4 +1,4 @@
-"""Threads of the processor: how many compute, and how they wait. Both must be said before torch is imported."""
+"""How many threads of the processor compute: said before torch is imported, or to torch itself."""
 
 import os
 import sys
@@ -6,7 +6,6 @@ import sys
 from extract.errors import InvalidInput
 
 COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 
 
 def use(count: int) -> None:
@@ -17,12 +16,3 @@ def use(count: int) -> None:
         os.environ[name] = str(count)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(count)
-
-
-def wait_without_spinning() -> None:
-    """Has threads sleep soon where they wait for one another, unless the environment says how they wait.
-
-    A thread that spins keeps its core from the one that it waits for wherever another process computes too.
-    """
-    if not any(name in os.environ for name in WAITING):
-        os.environ["GOMP_SPINCOUNT"] = "1000"

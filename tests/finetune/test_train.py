@@ -59,13 +59,8 @@ def accuracy(network, images):
 def test_the_rate_that_is_told_leaves_out_a_slow_first_step(images, monkeypatch):
     monkeypatch.setitem(run.LOOK_SECONDS, "cpu", 0.0)
     network, moments = small(), []
-    forward, waits = network.forward, iter([2.0])
-
-    def slow_at_first(*arguments):
-        time.sleep(next(waits, 0.0))
-        return forward(*arguments)
-
-    network.forward = slow_at_first
+    waits = iter([2.0])
+    network.register_forward_pre_hook(lambda one, _: time.sleep(next(waits, 0.0) if one.training else 0.0))
     trained(network, images, epochs=1, progress=moments.append)
     first = moments[0]
     assert (first.step, first.row) == (2, None)

@@ -1,4 +1,4 @@
-"""`--threads`, and how threads wait."""
+"""`--threads`, and how many threads compute without it."""
 
 import os
 import subprocess
@@ -7,34 +7,29 @@ import sys
 import pytest
 import torch
 
+from extract import runtime
+from extract.machine import core_count, idle_cores, thread_count
 from extract.runtime import SHARED_FROM_FLOPS, threads_for
+from finetune import networks
+from finetune.trainer import step_threads
 from pipelines.cli import threads
 
-SHOW = """
-import os
-from pipelines.cli import group, main
-def show(*_):
-    import torch
-    from extract.machine import thread_count
-    from pipelines.cli import threads
-    threads.use(1)
-    print(torch.get_num_threads(), thread_count(), os.environ.get("GOMP_SPINCOUNT"))
-group.main = show
-main()
-"""
+
+@pytest.fixture
+def two_threads():
+    """torch with two threads, whatever the machine has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
-def shown(**environment: str) -> list[str]:
-    clean = {name: value for name, value in os.environ.items() if name not in (*threads.COUNTS, *threads.WAITING)}
-    command = [sys.executable, "-c", SHOW]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=True, env={**clean, **environment}
-    ).stdout.split()
-
-
-def test_threads_wait_without_spinning_unless_the_environment_says_how():
-    assert shown() == ["1", "1", "1000"]
-    assert shown(OMP_WAIT_POLICY="active") == ["1", "1", "None"]
+def test_threads_count_for_torch_for_decoding_and_for_other_processes(pipeline, monkeypatch, two_threads):
+    for name in threads.COUNTS:
+        monkeypatch.setenv(name, "2")
+    assert pipeline("runs", "--threads", "1").status == 0
+    assert torch.get_num_threads() == thread_count() == 1
+    assert {os.environ[name] for name in threads.COUNTS} == {"1"}
 
 
 @pytest.mark.parametrize("count", ["0", "-2"])
@@ -44,16 +39,22 @@ def test_a_number_of_threads_below_1_is_refused(pipeline, count):
     assert f"threads must be a whole number from 1; got {count}" in found.err
 
 
-def test_small_operators_run_on_one_thread_and_others_on_all():
-    assert threads_for(10 * SHARED_FROM_FLOPS - 1, operators=10) == 1
-    assert threads_for(10 * SHARED_FROM_FLOPS, operators=10) is None
+@pytest.mark.parametrize(("idle", "expected"), [(2.0, 2), (1.6, 2), (1.1, 1), (0.2, 1), (60.0, 2)])
+def test_a_busy_machine_gets_a_thread_for_each_idle_core(monkeypatch, two_threads, idle, expected):
+    monkeypatch.setattr(runtime, "idle_cores", lambda: idle)
+    assert threads_for(10 * SHARED_FROM_FLOPS, operators=10) == expected
+    assert threads_for(10 * SHARED_FROM_FLOPS - 1, operators=10) == 1  # too small to share
+
+
+def test_a_core_that_another_process_uses_is_not_idle():
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        found = idle_cores(0.4)
+        busy.kill()
+    assert 0 <= found <= core_count() - 0.5
 
 
 @pytest.mark.parametrize(("side", "expected"), [(8, 1), (64, 2)])
-def test_a_training_of_tiny_images_runs_on_one_thread(side, expected):
-    from finetune import networks
-    from finetune.trainer import step_threads
-
+def test_a_training_of_tiny_images_runs_on_one_thread(monkeypatch, two_threads, side, expected):
+    monkeypatch.setattr(runtime, "idle_cores", lambda: 2.0)
     network = networks.build("resnet20", class_count=10, image_size=side, options={"width": 0.5})
-    count = step_threads(network, rows=64, image_size=(side, side), device=torch.device("cpu"))
-    assert (count or 2) == expected
+    assert step_threads(network, rows=64, image_size=(side, side), device=torch.device("cpu")) == expected
