@@ -64,8 +64,7 @@ def predict_command(
     found = classify.predict(
         one, images, top=top, calibrated=calibrated, on_bad_image=on_bad_image, max_pixels=max_pixels
     )
-    for sentence in found.notices:
-        run.reporter.notice(sentence)
+    run.context().tell(found.notices)
     if csv_file is not None:
         _write_csv(csv_file, found)
     answer = {
@@ -74,7 +73,6 @@ def predict_command(
         "calibrated": calibrated,
         "images": [_as_dict(one) for one in found.images],
         "skipped": [str(path) for path in found.skipped],
-        "notices": list(found.notices),
         "csv": None if csv_file is None else str(csv_file),
         "seconds": watch.seconds(),
     }
