@@ -3,8 +3,10 @@
 import signal
 
 import pytest
+from click.shell_completion import BashComplete
 
 from pipelines import signals
+from pipelines.cli import group
 
 
 @pytest.fixture
@@ -54,3 +56,24 @@ def test_a_full_disk_met_anywhere_is_one_sentence_with_the_remedy(pipeline, monk
     assert ended.status == 1
     assert ended.err.startswith("error: disk must have room for " + (f"'{path}'" if path else "a file"))
     assert "Free some space" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "begun", "ends"),
+    [([], "fit", "fit-head"), (["train"], "--optim", "--optimizer"), (["runs"], "--join", "--join-seeds")],
+)
+def test_a_shell_completes_commands_and_options(words, begun, ends):
+    completion = BashComplete(group.pipeline, {}, "pipeline", "_PIPELINE_COMPLETE")
+    assert [one.value for one in completion.get_completions(words, begun)] == [ends]
+
+
+def test_the_options_of_a_recipe_are_printed(pipeline):
+    from finetune.recipes import RECIPES
+
+    assert pipeline("recipes", "--json").json["recipes"] == {name: one.as_dict() for name, one in RECIPES.items()}
+    lines = [line.split() for line in pipeline("recipes", "laptop").out.splitlines()]
+    assert ["optimizer", "muon"] in lines
+    assert ["patience", "none"] in lines
+    ended = pipeline("recipes", "laptp")
+    assert ended.status == 2
+    assert "Nearest: laptop." in ended.err
