@@ -1,5 +1,6 @@
 """`pipeline fit-head`: a head on cached features."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,12 @@ from extract.errors import InvalidInput
 from pipelines.cli import head_options as heads_room
 from pipelines.cli import options
 from pipelines.cli.show import Column, duration, table
-from pipelines.specs import HeadSpec
+from pipelines.specs import ExtractSpec, HeadSpec
 
 if TYPE_CHECKING:
     from pipelines.frozen.asked import Answer, Asked
 
+SHORTER = 5000  # training images with which a bare command is over in minutes
 FEW = [
     Column("labels per class", right=True),
     Column("test accuracy", right=True),
@@ -118,8 +120,23 @@ def _file(run: options.Run, file: Path | None, given: dict[str, Any]) -> Path | 
     if found is not None:
         run.reporter.notice(f"using the workspace's newest features, {found.name}")
     elif not described:
-        run.reporter.notice("no features in the workspace: extracting resnet50's of cifar10")
+        run.reporter.notice(_beginning(run, run.extract_spec(given)))
     return found
+
+
+def _beginning(run: options.Run, spec: ExtractSpec) -> str:
+    """What the bare command begins in an empty workspace, for how long, and what would be shorter."""
+    from pipelines.studies.estimate import Estimator
+    from pipelines.studies.jobs import Job
+
+    estimator = Estimator(run.workspace, device=run.device)
+    whole = estimator.of(Job("extract", spec))
+    part = estimator.of(Job("extract", replace(spec, subset=SHORTER, test_subset=SHORTER // 5)))
+    text = f"no features in the workspace: extracting those of {spec.backbone} on {spec.dataset}"
+    if whole is None or part is None:
+        return text
+    shorter = f"--subset {SHORTER} --test-subset {SHORTER // 5}"
+    return f"{text}, about {duration(whole.seconds)}; {shorter} takes about {duration(part.seconds)}"
 
 
 def _text(answer: dict[str, Any]) -> list[str]:
@@ -137,7 +154,7 @@ def _text(answer: dict[str, Any]) -> list[str]:
         *([] if averaged is None else [f"averaged views      {averaged:.2%}  (plain and mirrored)"]),
         f"log loss            {answer['log_loss']:.4f}   calibration error {answer['calibration_error']:.4f}",
         *_scaled(answer),
-        f"seconds             extraction {duration(answer['extraction_seconds'])}, search "
+        f"seconds             extraction {_known(answer['extraction_seconds'])}, search "
         f"{duration(answer['search_seconds'])}, fit {duration(answer['fit_seconds'])}"
         + (" (from the cache)" if answer["cached"] else ""),
         f"kept in             {answer['path']}",
@@ -145,6 +162,10 @@ def _text(answer: dict[str, Any]) -> list[str]:
         *_few(answer.get("few_labels")),
         *([f"drawn in            {answer['plot']}"] if "plot" in answer else []),
     ]
+
+
+def _known(seconds: float | None) -> str:
+    return "not known" if seconds is None else duration(seconds)
 
 
 def _scaled(answer: dict[str, Any]) -> list[str]:

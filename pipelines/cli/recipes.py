@@ -6,7 +6,7 @@ import click
 
 from finetune.recipes import RECIPES, Recipe, recipe
 from pipelines.cli import options
-from pipelines.cli.show import table
+from pipelines.cli.show import Column, table
 
 
 @click.command("recipes")
@@ -21,14 +21,14 @@ def recipes_command(run: options.Run, names: tuple[str, ...]) -> None:
     run.reporter.result({"recipes": found}, _text(found))
 
 
-def _text(found: dict[str, dict[str, Any]]) -> str:
+def _text(found: dict[str, dict[str, Any]]) -> list[str]:
     usual = Recipe().as_dict()
     rows = [
         [option.replace("_", "-"), *(_shown(values[option]) for values in found.values())]
         for option in usual
         if len(found) == 1 or any(values[option] != usual[option] for values in found.values())
     ]
-    return table(["option", *found], rows)
+    return table([Column("option"), *map(Column, found)], rows)
 
 
 def _shown(value: Any) -> str:

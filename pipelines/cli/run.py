@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.cli import options
+from pipelines.cli.runs import ranking
 from pipelines.cli.show import Column, duration, size, table
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def run_command(
 def _show(run: options.Run, described: "Study", planned: "Plan") -> None:
     """The plan: what is there, what would be computed, and what that would take."""
     from pipelines.studies.estimate import Estimator
-    from pipelines.studies.jobs import labels
+    from pipelines.studies.jobs import labels, notes
     from pipelines.studies.plan import Planned
 
     estimator = Estimator(run.workspace, device=run.device)
@@ -74,6 +75,7 @@ def _show(run: options.Run, described: "Study", planned: "Plan") -> None:
     counts = {state: len(planned.of(state)) for state in ("cached", "missing", "impossible")}
     totals = {key: sum(line[key] or 0 for line in lines) for key in ("seconds", "bytes")}
     values = {"study": described.name, "jobs": len(planned.jobs), **counts, **totals, "plan": lines}
+    values["notes"] = notes([one.job for one in planned.jobs])
     run.reporter.result(values, _plan_text(values))
 
 
@@ -100,16 +102,18 @@ def _plan_text(values: dict[str, Any]) -> list[str]:
         for line in values["plan"]
     ]
     reasons = [f"{line['job']}: {line['note']}" for line in values["plan"] if line["note"] not in ("", FIRST)]
+    first = sum(line["note"] == FIRST for line in values["plan"])
     total = (
         f"{values['jobs']} jobs: {values['cached']} cached, {values['missing']} missing, "
-        f"{values['impossible']} impossible; about {duration(values['seconds'])} one after another, "
-        f"{size(values['bytes'])} on disk"
+        f"{values['impossible']} impossible{f'; extractions first: {first}' if first else ''}; "
+        f"about {duration(values['seconds'])} one after another, {size(values['bytes'])} on disk"
     )
-    return [*table(PLAN, rows), *reasons, total]
+    return [*table(PLAN, rows), *reasons, *values["notes"], total]
 
 
 def _compute(run: options.Run, described: "Study", planned: "Plan", *, how: "Engine") -> None:
     from pipelines import batch
+    from pipelines.table import joined
 
     begun, told = time.perf_counter(), _Teller(run, planned)
     outcomes = batch.run(
@@ -124,35 +128,47 @@ def _compute(run: options.Run, described: "Study", planned: "Plan", *, how: "Eng
     ]
     values = {"study": described.name, "jobs": len(outcomes), **counts, "seconds": seconds}
     text = ", ".join(f"{count} {status}" for status, count in counts.items())
-    run.reporter.result(
-        {**values, "runs": [outcome.run for outcome in outcomes if outcome.run is not None], "failures": failures},
-        [f"{described.name}: {len(outcomes)} jobs in {duration(seconds)}: {text}"],
-    )
+    runs = [outcome.run for outcome in outcomes if outcome.run is not None]
+    ranked = joined(run.workspace, set(runs))
+    lines = [f"{described.name}: {len(outcomes)} jobs in {duration(seconds)}: {text}"]
+    if ranked:
+        lines = [*ranking(ranked), *lines, "next: pipeline report"]
+    run.reporter.result({**values, "runs": runs, "failures": failures, "ranked": ranked}, lines)
     if failures:
         sys.exit(1)
 
 
 class _Teller:
-    """Tells of each outcome as it comes."""
+    """Tells of each outcome as it comes. Extractions that the study does not list are told of and not counted."""
 
     def __init__(self, run: options.Run, planned: "Plan") -> None:
         from pipelines.studies.jobs import labels
 
-        jobs = [one.job for one in planned.jobs] + planned.implied()
-        self.names = dict(zip(jobs, labels(jobs), strict=True))
-        self._reporter, self._count = run.reporter, 0
+        implied = planned.implied()
+        jobs = [one.job for one in planned.jobs]
+        self.names = dict(zip([*jobs, *implied], labels([*jobs, *implied]), strict=True))
+        self._run, self._listed, self._ended = run, dict.fromkeys(jobs), 0
 
     def label(self, job: "Job") -> str:
-        """The place of a job that begins among all of them, and its name."""
-        return f"{self._count + 1}/{len(self.names)} {self.names[job]}"
+        """The place of a job that begins among those of the study, and its name."""
+        place = f"{self._ended + 1}/{len(self._listed)}" if job in self._listed else "first"
+        return f"{place} {self.names[job]}"
 
     def __call__(self, job: "Job", outcome: "Outcome") -> None:
-        self._count += 1
-        what = f"{self._count}/{len(self.names)}  {self.names[job]}"
+        self._ended += job in self._listed
+        place = f"{self._ended}/{len(self._listed)}" if job in self._listed else "first"
+        what = f"{place}  {self.names[job]}"
         if outcome.status == "computed":
-            self._reporter.notice(f"{what}: done in {duration(outcome.seconds)}")
+            self._run.reporter.notice(f"{what}: {self._accuracy(outcome)}done in {duration(outcome.seconds)}")
         elif outcome.status == "failed":
-            self._reporter.notice(f"{what}: failed: {outcome.error}")
+            self._run.reporter.notice(f"{what}: failed: {outcome.error}")
+
+    def _accuracy(self, outcome: "Outcome") -> str:
+        from pipelines import records
+
+        if outcome.run is None:
+            return ""
+        return f"test {records.read(self._run.workspace, outcome.run)['test']['accuracy']:.2%}, "
 
 
 def _devices(run: options.Run, how: "Engine") -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def runs_command(
     answer = {"runs": found, "count": len(found), "problems": problems, "csv": csv_file and str(csv_file)}
     if join_seeds:
         answer["joined"] = joined(run.workspace, {one["run"] for one in found})
-    lines = _joined(answer["joined"]) if join_seeds else _text(found)
+    lines = ranking(answer["joined"]) if join_seeds else _text(found)
     run.reporter.result(answer, lines if found else ["no runs"])
 
 
@@ -89,7 +89,8 @@ def _cells(one: dict[str, Any]) -> list[str]:
     ]
 
 
-def _joined(found: list[dict[str, Any]]) -> list[str]:
+def ranking(found: list[dict[str, Any]]) -> list[str]:
+    """The lines of a table of runs that are joined over their seeds (`pipelines.table.joined`)."""
     return table(JOINED, [_joined_cells(one) for one in found])
 
 

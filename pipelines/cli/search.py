@@ -10,6 +10,7 @@ from pipelines.cli import network_options, options
 from pipelines.cli.show import Column, duration, table
 from pipelines.specs.known import with_data_dir
 
+MOST = 20  # trials in the table
 HELP = {
     "batch_size": "Images a step: the extraction's with --head (its own: --option batch_size=N), else the training's."
 }
@@ -89,20 +90,36 @@ def _answer(found: dict[str, Any]) -> dict[str, Any]:
 
 def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
     counts = f"{answer['trials']} trials ({answer['pruned']} pruned, {answer['failed']} failed)"
-    lines = [f"{answer['name']}: {counts} in {duration(answer['seconds'])}"]
+    lines = [f"{answer['name']}: {counts} in {duration(answer['seconds'])}", *_ranking(found["trials"])]
     if answer["best_spec"] is not None:
         rows = [
             [option, _shown(value), f"{answer['importance'][option]:.0%}" if option in answer["importance"] else ""]
             for option, value in _by_importance(answer)
         ]
         best = Column(f"best, trial {found['best']['number']}", right=True, shrinks=True)
-        lines += table([Column("option"), best, Column("importance", right=True)], rows)
+        lines += ["", *table([Column("option"), best, Column("importance", right=True)], rows)]
+        if not answer["importance"]:
+            lines.append("importance is not known: it needs four complete trials, not all equally accurate")
         lines += [f"held-out accuracy   {answer['validation_accuracy']:.2%}"]
     if answer["test_accuracy"] is not None:
         low, high = answer["test_interval"]
         lines += [f"test accuracy       {answer['test_accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%})"]
         lines += [f"run                 {answer['run']}"]
-    return [*lines, f"kept in             {answer['path']}"]
+    return [*lines, f"kept in             {answer['path']}", "next: pipeline report"]
+
+
+def _ranking(trials: list[dict[str, Any]]) -> list[str]:
+    """The complete trials, the most accurate first: a line each, up to `MOST`."""
+    complete = [one for one in trials if one["state"] == "complete" and one["value"] is not None]
+    complete.sort(key=lambda one: (-one["value"], one["number"]))
+    options = list(dict.fromkeys(option for one in complete for option in one["params"]))
+    columns = [Column("trial", right=True), Column("held out", right=True)]
+    columns += [Column(option, right=True, shrinks=True, drop=at) for at, option in enumerate(options)]
+    rows = [
+        [str(one["number"]), f"{one['value']:.2%}", *(_shown(one["params"].get(option, "")) for option in options)]
+        for one in complete[:MOST]
+    ]
+    return table(columns, rows) if rows else []
 
 
 def _by_importance(answer: dict[str, Any]) -> list[tuple[str, Any]]:

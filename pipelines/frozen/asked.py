@@ -13,7 +13,7 @@ from extract.datasets import load
 from extract.errors import InvalidInput
 from pipelines import row_checks, stages
 from pipelines.context import Context
-from pipelines.frozen import fitting
+from pipelines.frozen import fitting, origins
 from pipelines.specs import ExtractSpec, HeadSpec, locate
 from pipelines.specs.data import is_here
 from pipelines.specs.shots import resolve_shots
@@ -52,13 +52,14 @@ class Asked:
 class Answer:
     """`records` of the heads, one a seed; rows of the table of few labels, None where none is wanted.
 
-    `features` is the file that they were learned from, `extraction_seconds` what its extraction took.
+    `features` is the file that they were learned from, `extraction_seconds` what making it took, whichever
+    command did; None where that is not known, of a file from elsewhere.
     """
 
     records: list[dict[str, Any]]
     few_labels: list[dict[str, Any]] | None
     features: Path
-    extraction_seconds: float
+    extraction_seconds: float | None
 
 
 def answer(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer:
@@ -68,7 +69,7 @@ def answer(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer:
         return known
     check(asked, extraction, context)
     with stages.held_features(extraction, context) as record:
-        return on_file(asked, context, features_path=Path(record["path"]), extraction_seconds=record["seconds"])
+        return on_file(asked, context, features_path=Path(record["path"]))
 
 
 def kept(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer | None:
@@ -91,19 +92,22 @@ def kept(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer | No
     context.tell(source["notices"])
     if not source["whole"]:
         context.notice(f"{source['file']} is gone; what was learned from it is kept")
-    path, took = context.workspace / "features" / source["file"], (source["timing"] or {}).get("seconds", 0.0)
+    path, took = context.workspace / "features" / source["file"], origins.seconds(context.workspace, content)
     return Answer([_shown(one, context) for one in records if one is not None], table, path, took)
 
 
-def on_file(asked: Asked, context: Context, *, features_path: Path, extraction_seconds: float = 0.0) -> Answer:
+def on_file(asked: Asked, context: Context, *, features_path: Path) -> Answer:
     """What is asked for, on a feature file; each run is cached by itself."""
+    from extract.store import FeatureFile
+
     records = [stages.fit_head(one, context, features_path=features_path) for one in asked.heads()]
     table = None
     if asked.shots is not None:
         table = stages.few_labels(
             asked.head, context, features_path=features_path, counts=asked.shots, draws=asked.draws
         )
-    return Answer(records, table, features_path, extraction_seconds)
+    took = origins.seconds(context.workspace, FeatureFile(features_path).content)
+    return Answer(records, table, features_path, took)
 
 
 def check(asked: Asked, extraction: ExtractSpec, context: Context) -> None:

@@ -96,6 +96,12 @@ def notices(workspace: Path, content: str) -> list[str]:
     return noted.notices if noted is not None else []
 
 
+def seconds(workspace: Path, content: str) -> float | None:
+    """What the features with this `content` took to make, in whichever command; None where not noted."""
+    noted = _noted(workspace, content)
+    return None if noted is None else noted.seconds
+
+
 def weights_file(workspace: Path, content: str) -> Path | None:
     """Where the weights of the features with this `content` lay when they were extracted; None where not noted."""
     noted = _noted(workspace, content)

@@ -4,13 +4,21 @@ import math
 from dataclasses import dataclass, field
 
 from extract.extraction import Estimate
+from finetune.recipes import RECIPES
 from finetune.train import Moment
 from pipelines.context import Context
+
+LONG_SECONDS = 3600.0
+SHORTER_IMAGES, SHORTER_EPOCHS = 5000, RECIPES["laptop"].epochs
+SHORTER = f"--recipe laptop --subset {SHORTER_IMAGES}"
 
 
 @dataclass
 class Watch:
-    """Turns moments of a training on `images` images into progress, a status line, and one estimate at its start."""
+    """Turns moments of a training on `images` images into progress, a status line, and one estimate at its start.
+
+    Where that is over an hour, it says what would be shorter.
+    """
 
     context: Context
     images: int
@@ -27,6 +35,13 @@ class Watch:
         if not self.estimated and now.images_per_second > 0 and math.isfinite(now.seconds_left):
             self.estimated = True
             self.context.estimated(Estimate(now.seconds_left, 0, 0, now.images_per_second))
+            if now.seconds_left > LONG_SECONDS:
+                self._advise(now)
+
+    def _advise(self, now: Moment) -> None:
+        minutes = SHORTER_EPOCHS * SHORTER_IMAGES / now.images_per_second / 60
+        if now.epochs * self.images / 2 > SHORTER_EPOCHS * SHORTER_IMAGES:
+            self.context.notice(f"that is over an hour: {SHORTER} takes about {max(minutes, 1):.0f} min")
 
 
 def line(now: Moment) -> str:

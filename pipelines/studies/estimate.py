@@ -6,6 +6,7 @@ two or three, which is what a decision to start tonight or now needs.
 """
 
 import statistics
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ from pipelines.studies.jobs import Job
 CORE_RATE = 25e9  # FLOP a second of one core in float32 (measured: 24e9 with AVX2, 53e9 with AMX, eager)
 BF16_GAIN = 4.0
 GPU_RATE = 30e12
+JOB_SECONDS = 1.5  # to begin a job, load its data and network, and write what it leaves (1 to 3 on two cores)
+TIMING_SECONDS = 15.0  # that a plan may spend on timing networks
+SMALL_AREA = 0.5625  # of images at three quarters of their side, which some recipes begin with
 BACKWARD = 3.0  # a training step costs about three forward passes
 # Choosing and fitting a head of 1280 features, a training row (measured with 50,000 on two cores with AVX2).
 HEAD_ROW_SECONDS = {
@@ -67,8 +71,11 @@ class Estimator:
             self._guess *= BF16_GAIN
         self._extraction_rate = _median(_extraction_rates(workspace), self._guess)
         self._training_rate = _median(_training_rates(self._records), self._guess)
+        self._device = device
         self._sizes: dict[tuple[Any, ...], Any] = {}
         self._counts: dict[str, tuple[int, int, int]] = {}
+        self._timed: dict[tuple[Any, ...], float] = {}
+        self._timing_seconds = 0.0
 
     def of(self, job: Job) -> Cost | None:
         """The cost of a job without that of its extraction; None where the network cannot be sized."""
@@ -84,7 +91,8 @@ class Estimator:
         rows, backbone = self._rows(spec), self._backbone(spec)
         images = (rows.train + rows.test) * (2 if spec.views == "flip" else 1)
         stored = images * backbone.dimension * STORAGE_BYTES[spec.storage]
-        return Cost(images * backbone.flops / self._extraction_rate, stored + 64 * (rows.train + rows.test))
+        seconds = JOB_SECONDS + images * backbone.flops / self._extraction_rate
+        return Cost(seconds, stored + 64 * (rows.train + rows.test))
 
     def _head(self, head: str, features: ExtractSpec) -> Cost:
         rows, width = self._rows(features), self._backbone(features).dimension
@@ -93,15 +101,40 @@ class Estimator:
         if head in KEEPING:
             kept = rows.train * width * STORAGE_BYTES[features.storage] * (2 if features.views == "flip" else 1)
         stored = kept + 4 * rows.classes * (width + rows.test) + 8 * rows.test
-        return Cost(row_seconds * rows.train * _growth(head, rows.train), stored)
+        return Cost(JOB_SECONDS + row_seconds * rows.train * _growth(head, rows.train), stored)
 
     def _network(self, spec: NetworkSpec) -> Cost:
         rows = self._rows(spec)
         described = self._described(spec, rows.classes)
-        epochs = 1 if spec.mode == "frozen" else spec.whole_recipe().epochs
-        work = 2 * described.macs * (BACKWARD * rows.train * epochs + rows.test)
+        recipe = spec.whole_recipe()
+        epochs = 1 if spec.mode == "frozen" else recipe.epochs * (1 - recipe.small_share * (1 - SMALL_AREA))
+        forward = 2 * described.macs / self._steps_rate(spec, described, rows.classes)  # seconds an image
+        seconds = forward * ((BACKWARD * rows.train * epochs) * (2 if spec.refit else 1) + rows.test)
         stored = 4 * described.parameters + 4 * rows.classes * rows.test + 8 * rows.test
-        return Cost(work / self._training_rate, stored)
+        return Cost(JOB_SECONDS + seconds, stored)
+
+    def _steps_rate(self, spec: NetworkSpec, described: Any, classes: int) -> float:
+        """FLOP a second of training: what runs of this network reached, else what a few steps reach.
+
+        Each network is timed once, until `TIMING_SECONDS` are spent: then the rate of the others stands for it.
+        """
+        flops = 2 * described.macs
+        own = [one for one in self._records if one["kind"] == "network" and one.get("flops") == flops]
+        if own or spec.mode == "frozen":
+            return _median(_training_rates(own), self._training_rate)
+        key = (spec.network, described.image_size, repr(spec.architecture()), spec.mode)
+        if key not in self._timed and self._timing_seconds < TIMING_SECONDS:
+            self._timed[key] = self._time(spec, described, classes)
+        return self._timed.get(key) or _median(self._timed.values(), self._training_rate)
+
+    def _time(self, spec: NetworkSpec, described: Any, classes: int) -> float:
+        from pipelines.studies.timing import training_rate
+
+        begun, work = time.perf_counter(), BACKWARD * 2 * described.macs
+        size, expected = described.image_size, self._training_rate / work
+        found = training_rate(spec, classes=classes, image_size=size, device=self._device, expected=expected)
+        self._timing_seconds += time.perf_counter() - begun
+        return 0.0 if found is None else found * work
 
     def _rows(self, spec: ExtractSpec | NetworkSpec) -> Rows:
         """What a run will read, by the walk that the run itself makes; bad images count."""
@@ -117,11 +150,10 @@ class Estimator:
     def _described(self, spec: NetworkSpec, classes: int) -> Any:
         from finetune.describe import describe
 
-        key = (spec.network, spec.image_size, classes, repr(spec.architecture()))
+        size = spec.image_size or (FACTS[spec.dataset].side if spec.dataset in FACTS else None)
+        key = (spec.network, size, classes, repr(spec.architecture()))
         if key not in self._sizes:
-            self._sizes[key] = describe(
-                spec.network, class_count=classes, image_size=spec.image_size, options=spec.architecture()
-            )
+            self._sizes[key] = describe(spec.network, class_count=classes, image_size=size, options=spec.architecture())
         return self._sizes[key]
 
     def _backbone(self, spec: ExtractSpec) -> Any:

@@ -153,10 +153,34 @@ def _varying(flats: list[dict[str, Any]]) -> list[str]:
 
 
 def _label(job: Job, varying: list[str]) -> str:
-    flat = _flat(job)
-    parts = [_option(name.partition(".")[2], flat.get(name)) for name in varying]
-    shown = ", ".join(part for part in parts if part)
-    return f"{job.name} ({shown})" if shown else job.name
+    """The name with what varies; an option that features and head share stands once where both have the same value."""
+    shown: dict[str, str] = {}
+    for name, value in _flat(job).items():
+        part, _, option = name.partition(".")
+        text = _option(option, value) if name in varying else ""
+        if text and shown.get(option, text) != text:
+            text = f"{shown[option]}, {text} of the {part}"
+        if text:
+            shown[option] = text
+    return f"{job.name} ({', '.join(shown.values())})" if shown else job.name
+
+
+def notes(jobs: Sequence[Job]) -> list[str]:
+    """What a plan should say of its jobs beside what they are: features that are extracted anew for every seed."""
+    drawn: dict[ExtractSpec, set[int]] = {}
+    for job in jobs:
+        if job.features is not None and (job.features.subset is not None or job.features.test_subset is not None):
+            drawn.setdefault(dataclasses.replace(job.features, seed=0), set()).add(job.features.seed)
+    several = [spec for spec, seeds in drawn.items() if len(seeds) > 1]
+    if not several:
+        return []
+    count = sum(len(drawn[spec]) for spec in several)
+    test = any(spec.test_subset is not None for spec in several)
+    return [
+        f"`seed` draws the subset{' and the test images' if test else ''} anew: {count} extractions instead of "
+        f"{len(several)}{', and runs with different seeds are not compared in pairs' if test else ''}. "
+        "`seeds: N` of fit-head repeats the heads alone, on the same images."
+    ]
 
 
 def _option(name: str, value: Any) -> str:

@@ -1,0 +1,42 @@
+"""How fast a network trains on this machine: a few real steps on noise, timed. Imports torch."""
+
+from dataclasses import replace
+
+import torch
+
+from extract.errors import PipelineError
+from finetune import modes, networks
+from finetune.batches import Images
+from finetune.recipes import Recipe
+from finetune.train import fit
+from pipelines.specs import NetworkSpec
+
+STEPS = 2  # in each of two epochs, of which the first is slow and does not count
+STEP_SECONDS = 1.0  # a step that would take longer has fewer images
+
+
+def training_rate(spec: NetworkSpec, *, classes: int, image_size: int, device: str, expected: float) -> float | None:
+    """Images a second of training by `spec`, at the whole image size; None where no step can be taken.
+
+    `expected` is a rough guess of it, by which batches are cut that would take too long to time.
+    """
+    recipe = spec.whole_recipe()
+    rows = max(min(recipe.batch_size, int(expected * STEP_SECONDS)), 4)
+    short = replace(recipe, epochs=2, batch_size=rows, accumulate=1, small_share=0.0, patience=None, tta="none")
+    try:
+        return _rate(spec, short, classes=classes, image_size=image_size, device=device)
+    except (PipelineError, RuntimeError):  # what cannot be trained is said by the plan, or by the job itself
+        return None
+
+
+def _rate(spec: NetworkSpec, recipe: Recipe, *, classes: int, image_size: int, device: str) -> float:
+    network = networks.build(spec.network, class_count=classes, image_size=image_size, options=spec.architecture())
+    if (stages := spec.trained_stages()) is not None:
+        modes.freeze(network, trained_stages=stages)
+    count = recipe.batch_size * STEPS
+    noise = torch.Generator().manual_seed(0)
+    levels = torch.randint(0, 256, (count, 3, image_size, image_size), dtype=torch.uint8, generator=noise)
+    images = Images(levels, torch.arange(count) % classes)
+    half = (0.5, 0.5, 0.5)
+    found = fit(network, images, None, recipe=recipe, normalisation=(half, half), device=device)
+    return count / max(float(found.history[-1]["seconds"]), 1e-3)
