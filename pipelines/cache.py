@@ -17,7 +17,8 @@ from typing import Any
 
 from joblib import Memory, register_store_backend
 
-from extract.errors import InvalidInput, PipelineError
+from extract.disk import disk_errors, write_file
+from extract.errors import InvalidInput, NotWritable, PipelineError
 from extract.walk import MARK
 from pipelines.answers import Answers
 
@@ -95,14 +96,14 @@ MARKED = "A workspace of transfer-bench: what is below here is no data set, what
 def make_workspace(workspace: Path) -> None:
     """Makes the workspace and proves that it can be written; `InvalidInput` otherwise."""
     try:
-        for folder in ("features", "runs", "cache"):
-            (workspace / folder).mkdir(parents=True, exist_ok=True)
-        if not (workspace / MARK).exists():
-            (workspace / MARK).write_text(MARKED)
-        probe = workspace / "features" / ".writable"
-        probe.touch()
-        probe.unlink(missing_ok=True)
-    except OSError as error:
+        with disk_errors(workspace):
+            for folder in ("features", "runs", "cache"):
+                (workspace / folder).mkdir(parents=True, exist_ok=True)
+            if not (workspace / MARK).exists():
+                write_file(workspace / MARK, MARKED.encode())
+            with tempfile.TemporaryFile(dir=workspace / "features"):  # nobody can have laid a link at its name
+                pass
+    except (OSError, NotWritable) as error:
         raise _unwritable(workspace, error) from error
 
 
@@ -117,8 +118,9 @@ def check_workspace(workspace: Path) -> None:
         raise _unwritable(workspace, error) from error
 
 
-def _unwritable(workspace: Path, error: OSError) -> InvalidInput:
+def _unwritable(workspace: Path, error: OSError | NotWritable) -> InvalidInput:
+    why = getattr(error, "strerror", None) or getattr(error.__cause__, "strerror", None) or str(error)
     return InvalidInput(
-        f"workspace must be a directory that can be written; got {str(workspace)!r} ({error.strerror}). "
+        f"workspace must be a directory that can be written; got {str(workspace)!r} ({why}). "
         "Name another with --workspace."
     )

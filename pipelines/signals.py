@@ -107,6 +107,16 @@ def over(status: int | None = None) -> None:
     _set(dict.fromkeys(_handled(), end))
 
 
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Puts the handlers back that a library replaces in the body."""
+    before = _handled()
+    try:
+        yield
+    finally:
+        _set(before)
+
+
 def _handled() -> dict[int, Any]:
     """The handlers of the signals that are not ignored; none outside the main thread."""
     if threading.current_thread() is not threading.main_thread():

@@ -170,15 +170,17 @@ def train(spec: NetworkSpec, context: Context, *, tensorboard: Path | None = Non
     with processes.joined(context) as here:
         key, inputs = network_inputs(spec, here, tensorboard=tensorboard)
         place, text = context.workspace, key.text()
-        with _alone(key, inputs):
+
+        def is_whole(found: dict[str, Any]) -> bool:
+            return training.is_whole(found, place)
+
+        def is_known() -> bool:
+            return cache.find(_train, text, workspace=place, is_whole=is_whole) is not None
+
+        with _alone(key, inputs, is_known=is_known):
             record, cached = processes.together(
-                lambda: cache.ask(
-                    _train, text, context=inputs, workspace=place, is_whole=lambda one: training.is_whole(one, place)
-                ),
-                known=lambda: (
-                    cache.find(_train, text, workspace=place, is_whole=lambda one: training.is_whole(one, place))
-                    is not None
-                ),
+                lambda: cache.ask(_train, text, context=inputs, workspace=place, is_whole=is_whole),
+                known=is_known,
                 work=lambda: training.compute(key, inputs),
             )
             context.tell(images.notices(inputs.located, record.get("skipped", ())))
@@ -186,9 +188,9 @@ def train(spec: NetworkSpec, context: Context, *, tensorboard: Path | None = Non
 
 
 @contextlib.contextmanager
-def _alone(key: NetworkKey, inputs: training.Inputs) -> Iterator[None]:
-    """Holds the lock of the training of `key`, except where it is only looked for."""
-    if cache.is_looking():
+def _alone(key: NetworkKey, inputs: training.Inputs, *, is_known: Callable[[], bool]) -> Iterator[None]:
+    """Holds the lock of the training of `key`; of none where it is only looked for, or known."""
+    if cache.is_looking() or processes.first_says(is_known):
         yield
         return
     cache.make_workspace(inputs.context.workspace)

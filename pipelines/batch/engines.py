@@ -17,11 +17,14 @@ from joblib import Parallel, delayed, parallel_config
 
 from extract.errors import InvalidInput, Unavailable, unknown
 from extract.machine import thread_count
+from pipelines import signals
 
 ENGINES = ("loky", "dask", "ray")
 CONNECT_SECONDS = 3.0
 WORKERS_SECONDS = 10.0
 LOCAL_STARTS = 3
+# By its name for others; 0 keeps a ray of our own to 127.0.0.1, where it would listen on every network of the machine.
+LONE_RAY = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 GREETING_SECONDS = 20.0  # with the import of the library
 GREETINGS = {
     "dask": "import sys, distributed; distributed.Client(sys.argv[1], timeout=5).close()",
@@ -135,6 +138,8 @@ def _dask_pool(client: Any) -> Pool:
 @contextlib.contextmanager
 def _ray(engine: Engine) -> Iterator[Pool]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # workers keep their GPUs: leases share them out
+    if engine.scheduler is None:
+        os.environ.setdefault(LONE_RAY, "0")
     ray = _library("ray", engine)
     if engine.scheduler is not None:
         _must_answer(engine)
@@ -157,7 +162,7 @@ def _start_ray(ray: Any, engine: Engine) -> None:
     attempts = LOCAL_STARTS if engine.scheduler is None else 1
     for attempt in range(1, attempts + 1):
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), signals.kept():  # ray ends a process by itself, with a native stack
                 warnings.simplefilter("ignore")
                 ray.init(**where, **options)
             return
