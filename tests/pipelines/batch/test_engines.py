@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -202,3 +204,23 @@ def test_a_user_without_a_name_has_leases_too(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     assert leases.lock_file("cuda:0").parent.name == "transfer-bench-54321"
     leases.lock_file("cuda:0").parent.rmdir()
+
+
+def test_ray_leaves_the_signals_to_us_and_keeps_a_cluster_of_our_own_to_this_machine(monkeypatch):
+    class Ray:
+        def init(self, **_):
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as ray does
+            assert os.environ[engines.LONE_RAY] == "0"
+
+        def nodes(self):
+            return [{"Alive": True, "Resources": {"CPU": 2.0}}]
+
+        def shutdown(self):
+            pass
+
+    monkeypatch.delenv(engines.LONE_RAY, raising=False)
+    monkeypatch.setattr(engines, "_library", lambda name, engine: Ray())
+    monkeypatch.setattr(engines.importlib, "import_module", lambda name: SimpleNamespace(register_ray=lambda: None))
+    before = signal.getsignal(signal.SIGTERM)
+    with engines.opened(Engine("ray", 2)):
+        assert signal.getsignal(signal.SIGTERM) is before
