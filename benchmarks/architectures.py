@@ -75,7 +75,8 @@ def main() -> None:
                 file.write(json.dumps(row) + "\n")
                 file.flush()
                 done.append(row)
-    print(write("architectures", {"counts": counts(done), "rows": done}, libraries=LIBRARIES))
+    results = {"chosen": len(names), "counts": counts(done), "rows": done}
+    print(write("architectures", results, libraries=LIBRARIES))
 
 
 def chosen(each: int) -> list[str]:
