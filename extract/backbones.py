@@ -1,12 +1,15 @@
 """A frozen timm network: its weights, the width of its embedding, its size and its cost."""
 
-from dataclasses import dataclass
+import functools
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from extract import hub
+from extract import checkpoints, feeding, hub, weights_fit
 from extract import weights as weights_room
 from extract.cost import REFUSALS, cost, reason
 from extract.errors import InvalidInput, Unavailable, unknown
@@ -20,7 +23,8 @@ class Backbone:
     """A network that turns normalised images [B, 3, H, W] into embeddings [B, `dimension`].
 
     `module` is in evaluation mode and none of its parameters wants a gradient. `flops` counts one image,
-    2 per multiply-add. `weights_sha256` digests the tensors themselves (`weights.tensors_sha256`).
+    2 per multiply-add. `weights_sha256` digests the tensors themselves (`weights.tensors_sha256`). `notices` tell a
+    user what was chosen or assumed about the weights.
     """
 
     name: str
@@ -31,6 +35,7 @@ class Backbone:
     flops: int
     weights_source: str
     weights_sha256: str
+    notices: tuple[str, ...] = ()
 
 
 class Pooled(nn.Module):
@@ -67,6 +72,32 @@ def names(pattern: str = "") -> list[str]:
     return timm.list_models(wild)
 
 
+@functools.cache
+def current_name(name: str) -> str:
+    """The name that timm has today for a deprecated `name` ("vit_small_patch16_224_dino"); any other as it is.
+
+    Raises `InvalidInput` for a network that timm has removed.
+    """
+    import timm
+
+    if "." in name or not timm.is_model(name) or name in timm.list_models(name):
+        return name
+    try:
+        with warnings.catch_warnings(), torch.device("meta"):
+            warnings.simplefilter("ignore")
+            config: Any = timm.create_model(name).pretrained_cfg
+    except AssertionError as error:
+        raise InvalidInput(f"backbone must be one that timm still has; got {name!r}, which it has removed.") from error
+    tag = config["tag"]
+    return f"{config['architecture']}.{tag}" if tag else config["architecture"]
+
+
+def renamed(name: str) -> tuple[str, ...]:
+    """What a user is told of a name that timm has deprecated; nothing of another."""
+    now = current_name(name)
+    return () if now == name else (f"timm calls {name} {now} now",)
+
+
 def check_name(name: str) -> None:
     """Raises `InvalidInput` with the nearest names when timm has no such architecture or tag."""
     import timm
@@ -87,6 +118,7 @@ def check(name: str, *, image_size: int | None, pool: str, layers: tuple[int, ..
     import timm
 
     check_name(name)
+    name = current_name(name)
     with torch.device("meta"):
         network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **_size_options(name, image_size))
         measured(pooled(network, pool=pool, layers=layers), _preprocessing(network, image_size), name=name)
@@ -100,59 +132,77 @@ def load(
     pool: str = "network",
     layers: tuple[int, ...] | None = None,
     seed: int = 0,
+    preprocessing: Mapping[str, Any] | None = None,
 ) -> Backbone:
     """The frozen backbone `name` (any timm architecture, with or without a ".tag").
 
     `weights` is "pretrained" (timm's, from the hub or its cache), "packaged", "untrained" (random, by
-    `seed`) or a file. `pool` "network" is the network's own pooled embedding, `head_hidden_size` wide;
-    the others pool the maps of `layers` (default: the last stage). Raises `InvalidInput` for what does
-    not exist or does not fit and `Unavailable` when the hub is needed and cannot be reached.
+    `seed`) or a file, as `checkpoints.read` takes it. `pool` "network" is the network's own pooled embedding,
+    `head_hidden_size` wide; the others pool the maps of `layers` (default: the last stage). `preprocessing` holds what
+    is known of it (`extract.feeding`) and wins over what the file says, which wins over timm's. Raises `InvalidInput`
+    for what does not exist or does not fit and `Unavailable` when the hub is needed and cannot be reached.
     """
-    network = _created(name, weights=weights, image_size=image_size, seed=seed)
-    preprocessing = _preprocessing(network, image_size)
+    check_name(name)
+    given, name = name, current_name(name)
+    network, found, notices = _created(name, weights=weights, image_size=image_size, seed=seed)
+    notices = (*renamed(given), *notices)
+    known = {**(found.preprocessing if found else {}), **(preprocessing or {})}
+    wanted = _preprocessing(network, image_size).updated(known)
+    if found is not None:
+        notices = (*notices, feeding.told(found.name, known=known, taken=wanted.as_dict(), model=name))
     module = pooled(network, pool=pool, layers=layers)
     module.eval().requires_grad_(False)
-    dimension, flops = measured(module, preprocessing, name=name)
+    dimension, flops = measured(module, wanted, name=name)
     return Backbone(
         name=name,
         module=module,
-        preprocessing=preprocessing,
+        preprocessing=wanted,
         dimension=dimension,
         parameter_count=sum(parameter.numel() for parameter in module.parameters()),
         flops=flops,
         weights_source=weights if weights in weights_room.SOURCES else "file",
         weights_sha256=weights_room.tensors_sha256(module.state_dict()),
+        notices=notices,
     )
 
 
-def _created(name: str, *, weights: str, image_size: int | None, seed: int) -> nn.Module:
+def _created(
+    name: str, *, weights: str, image_size: int | None, seed: int
+) -> tuple[nn.Module, checkpoints.Checkpoint | None, tuple[str, ...]]:
+    """The network with its weights, the file that they are from if it is the user's, and what the user is told."""
     import timm
 
-    check_name(name)
     options = _size_options(name, image_size)
     if weights == "pretrained":
-        return _pretrained(name, options)
+        return _pretrained(name, options), None, ()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU as well
         network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **options)
-    if weights != "untrained":
-        _load_file(network, name=name, weights=weights)
-    return network
-
-
-def _load_file(network: nn.Module, *, name: str, weights: str) -> None:
-    import timm
-
-    path = weights_room.weights_file(weights, backbone=name)
-    assert path is not None  # only "pretrained" and "untrained" have no file
-    state = weights_room.read(path)
-    if weights == "packaged":
-        with torch.device("meta"):  # only its names and shapes are wanted; nothing is drawn
-            whole = timm.create_model(name, pretrained=False)
-        state = weights_room.ordered_onto(state, whole.state_dict())
+    if weights == "untrained":
+        return network, None, ()
     classifier = getattr(network, "default_cfg", {}).get("classifier") or ()
     classifier = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    weights_room.load_onto(network, state, classifier=classifier, origin=weights)
+    free = weights_fit.Free(absent=tuple(dict.fromkeys(one.split(".")[0] for one in classifier)))
+    found = file_weights(weights, name=name)
+    _, notices = weights_fit.load(network, found, free=free)
+    return network, None if weights == "packaged" else found, (*found.notices, *notices)
+
+
+def file_weights(weights: str, *, name: str) -> checkpoints.Checkpoint:
+    """The tensors of the weights "packaged" or of a file for the timm network `name`, under timm's names."""
+    if weights == "packaged":
+        return _packaged(name)
+    weights_room.weights_file(weights, backbone=name)
+    return checkpoints.read(weights)
+
+
+def _packaged(name: str) -> checkpoints.Checkpoint:
+    import timm
+
+    found = checkpoints.read(weights_room.packaged_file(name))
+    with torch.device("meta"):  # only its names and shapes are wanted; nothing is drawn
+        whole = timm.create_model(name, pretrained=False)
+    return replace(found, tensors=weights_fit.ordered_onto(found.tensors, whole.state_dict()))
 
 
 def _pretrained(name: str, options: dict[str, Any]) -> nn.Module:

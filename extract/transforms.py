@@ -6,7 +6,7 @@ So the result is what timm's transform gives, level by level.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -38,6 +38,10 @@ class Preprocessing:
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON primitives."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    def updated(self, known: Mapping[str, Any]) -> "Preprocessing":
+        """The same with the fields that are `known` otherwise (`extract.feeding`)."""
+        return replace(self, **{key: tuple(one) if isinstance(one, list) else one for key, one in known.items()})
 
 
 def from_timm(config: dict[str, Any], *, image_size: int | None = None) -> Preprocessing:

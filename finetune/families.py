@@ -47,6 +47,16 @@ class Room(Protocol):
         """The modules that its CIFAR stem replaces or leaves out."""
         ...
 
+    @property
+    def IMAGENET_DEPTHS(self) -> tuple[int, ...]:
+        """The depths that have both stems."""
+        ...
+
+    @property
+    def HAS_CIFAR_STEM(self) -> bool:
+        """Whether the CIFAR stem has weights of its own, which ImageNet's weights lack."""
+        ...
+
     def timm_name(self, options: Options) -> str | None:
         """The timm architecture whose weights fit."""
         ...

@@ -36,16 +36,40 @@ def freeze(network: nn.Module, *, trained_stages: int) -> None:
         stage.requires_grad_(False)
 
 
+def thaw(network: nn.Module, *, fresh: Sequence[str]) -> None:
+    """Lets the stages learn that hold `fresh` tensors (outside the classifier), whatever is frozen around them.
+
+    So do the following ones up to the first BatchNorm, whose statistics are those of another stem: they begin anew,
+    and follow the batches under every `batch_norm` of `train_mode`.
+    """
+    new, open_ended = {name for name in fresh if not _is_in(networks.classifier(network), network, name)}, False
+    followed: list[str] = []
+    places = {id(module): name for name, module in network.named_modules()}
+    for _, stage in networks.stages(network):
+        own = {id(one) for one in stage.parameters()}
+        if not open_ended and not any(name in new and id(one) in own for name, one in network.named_parameters()):
+            continue
+        stage.requires_grad_(True)
+        norms = list(batch_norms(stage))
+        for norm in norms:
+            norm.reset_running_stats()
+            followed.append(places[id(norm)])
+        open_ended = not norms
+    network.fresh_norms = tuple(followed)  # type: ignore[assignment]
+
+
 def train_mode(network: nn.Module, *, batch_norm: str = "train") -> None:
     """Training mode for what is trained; evaluation mode for frozen modules, and for every BN where "eval" is asked.
 
-    A module is frozen where none of its parameters, and none of the modules around it, is trained.
+    A module is frozen where none of its parameters, and none of the modules around it, is trained. A BN behind a fresh
+    stem (`thaw`) has no statistics to keep.
     """
     network.train()
     _still_where_frozen(network)
     if batch_norm == "eval":
+        fresh = {id(network.get_submodule(name)) for name in getattr(network, "fresh_norms", ())}
         for module in batch_norms(network):
-            module.eval()
+            module.train(id(module) in fresh)
 
 
 def adapt_batch_norm(network: nn.Module, *, steps_per_epoch: int) -> None:
@@ -110,6 +134,12 @@ def install_head(network: nn.Module, *, weights: np.ndarray, bias: np.ndarray, c
     matrix[rows], offset[rows] = columns, offsets
     layer.weight.copy_(matrix.view(kept.shape))
     layer.bias.copy_(offset)
+
+
+def _is_in(part: nn.Module, network: nn.Module, name: str) -> bool:
+    """Whether the network's tensor `name` belongs to `part`."""
+    module = network.get_submodule(name.rpartition(".")[0])
+    return any(module is one for one in part.modules())
 
 
 def _still_where_frozen(module: nn.Module) -> None:

@@ -9,13 +9,14 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from extract import backbones
+from extract import backbones, checkpoints, weights_fit
 from extract.cost import REFUSALS, cost, reason
 from extract.errors import InvalidInput, unknown
 from extract.weights import tensors_sha256
 from finetune import families, loading, sprint
 from finetune import options as options_room
 from finetune import stages as stages_room
+from finetune.options import LARGEST_CIFAR_SIZE
 
 TIMM_OPTIONS = ("dropout", "drop_path")
 
@@ -40,8 +41,14 @@ def check_name(name: str) -> None:
     """Raises `InvalidInput` with the nearest names for a network that neither a family nor timm has."""
     if families.place(name)[1] is None and not timm.is_model(name):
         raise unknown("network", name=name, known=names(), remedy="`pipeline networks` lists them.")
+    current_name(name)
     if "." in name:  # a tag names weights of timm's
         backbones.check_name(timm_name(name) or name)
+
+
+def current_name(name: str) -> str:
+    """The name that the network has today; another one only where timm has deprecated `name`."""
+    return name if families.place(name)[1] is not None else backbones.current_name(name)
 
 
 def options_of(name: str) -> tuple[str, ...]:
@@ -54,7 +61,7 @@ def timm_name(name: str, options: Mapping[str, Any] | None = None) -> str | None
     """The timm architecture whose weights fit the network; None where there is none."""
     _, room = families.place(name)
     if room is None:
-        return name
+        return current_name(name)
     found = room.timm_name(families.resolved(name, room=room, given=options or {}))
     tag = name.partition(".")[2]
     return f"{found}.{tag}" if found and tag else found
@@ -75,7 +82,7 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # it is built in memory; the generators of GPUs are left alone
         if room is None:
-            return _timm(name, class_count=class_count, image_size=image_size, given=options or {})
+            return _timm(current_name(name), class_count=class_count, image_size=image_size, given=options or {})
         resolved = families.resolved(name, room=room, given=options or {})
         cifar_stem = resolved.cifar_stem(image_size)
         _check_size(name, image_size=image_size, smallest=room.smallest_size(resolved, cifar_stem=cifar_stem))
@@ -132,24 +139,66 @@ def load_weights(
     """Loads `weights` onto a network that `build` made under `name` and `options`; says what stayed fresh.
 
     `weights` is "pretrained" (timm's, from the hub or its cache), "packaged", "untrained" (nothing happens) or a
-    file. The classifier stays fresh unless `with_classifier`; so does a CIFAR stem where the weights have ImageNet's.
+    file. The classifier stays fresh unless `with_classifier`; so does a CIFAR stem where the weights have ImageNet's
+    (`fresh` names it; `modes.thaw` lets it learn).
     Raises `InvalidInput` for weights that do not fit and `Unavailable` for those that cannot be had.
     """
     if weights == "untrained":
         return loading.Loaded("untrained", "", tuple(network.state_dict()))
-    found = loading.state(weights, network=name, architecture=timm_name(name, options), image_size=image_size)
+    stem = () if (options or {}).get("stem") == "imagenet" else replaced(name)
+    found = loading.found(weights, network=name, architecture=timm_name(name, options), image_size=image_size)
+    fresh, notices = weights_fit.load(network, found, free=_free(network, stem, with_classifier=with_classifier))
+    source = weights if weights in ("pretrained", "packaged") else "file"
+    told = (*found.notices, *notices)
+    return loading.Loaded(source, tensors_sha256(found.tensors), fresh, found.preprocessing, told)
+
+
+def has_both_stems(name: str, options: Mapping[str, Any]) -> bool:
+    """Whether the network can have the CIFAR stem and ImageNet's."""
+    _, room = families.place(name)
+    return room is not None and families.resolved(name, room=room, given=options).depth in room.IMAGENET_DEPTHS
+
+
+def replaced(name: str) -> tuple[str, ...]:
+    """The modules of a family's network that its CIFAR stem replaces or leaves out; none of another's."""
+    _, room = families.place(name)
+    return room.REPLACED if room is not None else ()
+
+
+def has_cifar_stem(name: str) -> bool:
+    """Whether a CIFAR stem of the network has weights of its own, which weights for ImageNet lack."""
+    _, room = families.place(name)
+    return room is not None and room.HAS_CIFAR_STEM
+
+
+def stem_of(name: str, found: checkpoints.Checkpoint, *, options: Mapping[str, Any] | None = None) -> str:
+    """The stem, "imagenet" or "cifar", of the network of a family whose weights were `found` in a file."""
+    for stem in ("imagenet", "cifar"):
+        with torch.device("meta"):
+            given = {**(options or {}), "stem": stem}
+            network = build(name, class_count=2, image_size=LARGEST_CIFAR_SIZE, options=given)
+        room = families.room_of(network)
+        assert room is not None  # only families have the option
+        state, _ = weights_fit.adapted(network, found, free=_free(network, room.REPLACED, with_classifier=False))
+        if _same_shapes(network.state_dict(), state, below=room.REPLACED):
+            return stem
+    return "imagenet"
+
+
+def _same_shapes(target: Mapping[str, Tensor], state: Mapping[str, Tensor], *, below: tuple[str, ...]) -> bool:
+    """Whether both have the same tensors below the given modules, in the same shapes."""
+    ours, theirs = (
+        {name: tensor.shape for name, tensor in one.items() if name.startswith(below) and tensor.ndim}
+        for one in (target, state)
+    )
+    return ours == theirs
+
+
+def _free(network: nn.Module, stem: tuple[str, ...], *, with_classifier: bool) -> weights_fit.Free:
+    """The last layer, unless it is wanted too, and the modules of a `stem` that may be another."""
     last = classifier(network)
     paths = tuple(path for path, part in network.named_modules() if part is last or part in list(last.children()))
-    room = families.room_of(network)
-    fresh = loading.fit(
-        network,
-        found,
-        new=() if with_classifier else paths,
-        may_differ=room.REPLACED if room else (),
-        origin=weights,
-    )
-    source = weights if weights in ("pretrained", "packaged") else "file"
-    return loading.Loaded(source, tensors_sha256(found), fresh)
+    return weights_fit.Free(new=() if with_classifier else paths, may_differ=stem)
 
 
 def whiten(network: nn.Module, images: Tensor) -> bool:

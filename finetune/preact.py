@@ -24,6 +24,7 @@ PATTERN = r"preact(?P<depth>\d+)?"
 OPTIONS = ("depth", "width", "dropout", "drop_path", "norm", "stem")
 NORMS = ("batch", "group")
 REPLACED = ("stem.conv",)
+HAS_CIFAR_STEM = True
 IMAGENET_DEPTHS = (18, 34, 50, 101)
 BOTTLENECKS_FROM = 164
 

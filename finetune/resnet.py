@@ -27,6 +27,7 @@ PATTERN = r"resnet(?P<depth>\d+)?"
 OPTIONS = ("depth", "width", "dropout", "drop_path", "norm", "stem")
 NORMS = ("batch", "group")
 REPLACED = ("conv1",)
+HAS_CIFAR_STEM = True
 IMAGENET_DEPTHS = (18, 34, 50, 101, 152)
 
 

@@ -18,17 +18,18 @@ from finetune import norms
 from finetune.options import Options
 from finetune.stages import Stages, group
 
-DEPTHS = (11, 13, 16, 19)
-NAMES = tuple(f"vgg{depth}" for depth in DEPTHS)
+IMAGENET_DEPTHS = (11, 13, 16, 19)
+NAMES = tuple(f"vgg{depth}" for depth in IMAGENET_DEPTHS)
 PATTERN = r"vgg(?P<depth>\d+)?"
 OPTIONS = ("depth", "width", "dropout", "norm", "stem")
 NORMS = ("batch", "group", "none")
 REPLACED = ("pre_logits",)
+HAS_CIFAR_STEM = False  # its CIFAR form leaves layers out and has no new ones
 
 
 def timm_name(options: Options) -> str | None:
     """The timm architecture whose weights fit; None for other widths and group norms."""
-    if options.depth not in DEPTHS or options.width != 1 or options.norm == "group":
+    if options.depth not in IMAGENET_DEPTHS or options.width != 1 or options.norm == "group":
         return None
     return f"vgg{options.depth}" + ("" if options.norm == "none" else "_bn")
 
@@ -43,8 +44,10 @@ def form(options: Options, *, cifar_stem: bool) -> str:
 
 def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
     """The VGG of `options.depth` layers with `class_count` logits."""
-    if options.depth not in DEPTHS:
-        raise InvalidInput(f"depth of vgg must be one of {', '.join(map(str, DEPTHS))}; got {options.depth!r}.")
+    if options.depth not in IMAGENET_DEPTHS:
+        raise InvalidInput(
+            f"depth of vgg must be one of {', '.join(map(str, IMAGENET_DEPTHS))}; got {options.depth!r}."
+        )
     network = _timm(options, class_count=class_count, mlp_ratio=0.01 if cifar_stem else 1.0)
     if cifar_stem:  # mlp_ratio spared a wide layer that is thrown away here
         network.pre_logits = nn.Identity()

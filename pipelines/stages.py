@@ -33,6 +33,7 @@ from pipelines.specs import (
     resolve_network,
     weights_source,
 )
+from pipelines.specs.network import PREPROCESSING_OPTIONS
 from pipelines.specs.shots import ShotsKey, resolve_shots
 
 
@@ -237,6 +238,7 @@ def _heading(spec: NetworkSpec, context: Context) -> Heading:
         precision=spec.whole_recipe().precision,
         on_bad_image=spec.on_bad_image,
         max_pixels=spec.max_pixels,
+        **{name: getattr(spec, name) for name in PREPROCESSING_OPTIONS},
         seed=spec.seed,
     )
 

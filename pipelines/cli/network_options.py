@@ -13,7 +13,7 @@ from extract.decoding import MAX_PIXELS
 from extract.errors import InvalidInput
 from finetune.options import NORMS, STEMS, Options
 from finetune.recipes import CHOICES, RECIPES, Recipe
-from pipelines.cli.options import DATA, Run, data_dirs
+from pipelines.cli.options import DATA, PREPROCESSING, WEIGHTS_METAVAR, Run, data_dirs
 from pipelines.specs import NetworkSpec, with_own_network
 from pipelines.specs.known import with_data_dir
 
@@ -58,7 +58,7 @@ HELP = {
     "dropout": "Rate before the classifier (DenseNet: after every layer).",
     "drop_path": "Rate of stochastic depth at the last block.",
     "norm": "Normalisation layers.",
-    "stem": "First layers; auto is cifar up to 64 pixels.",
+    "stem": "First layers; auto is that of the weights, from scratch cifar up to 64 pixels.",
 }
 
 SUBJECT = [
@@ -84,14 +84,16 @@ SUBJECT = [
 TUNING = [
     click.option(
         "--weights",
-        metavar="pretrained|packaged|untrained|FILE|RUN",
-        help="Where the weights come from.  [default: pretrained]",
+        metavar=WEIGHTS_METAVAR,
+        help="Where the weights come from; #SET takes another set of a file's tensors (averaged ones, EMA, go first, "
+        "as in timm).  [default: pretrained]",
     ),
     click.option(
         "--mode",
         metavar="full|head-first|partial:K|frozen",
         help="What is trained: all; all from a fitted head; the last K stages; nothing but that head.  [default: full]",
     ),
+    *PREPROCESSING,
 ]
 
 

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from extract.decoding import MAX_PIXELS
+from extract.feeding import INTERPOLATIONS
 from extract.runtime import resolve_device
 from pipelines.cli import threads
 from pipelines.cli.libraries import own_heard
@@ -59,15 +60,32 @@ DATA = [
     ),
     DATA_DIR,
 ]
+PREPROCESSING = [
+    click.option(
+        "--mean",
+        metavar="R,G,B",
+        help="Mean of the pixels, 0 to 1, for the weights.  [default: the weights' own]",
+    ),
+    click.option("--std", metavar="R,G,B", help="Standard deviation of the pixels.  [default: the weights' own]"),
+    click.option(
+        "--crop-pct", type=float, metavar="X", help="Center crop as a share of the image.  [default: the weights' own]"
+    ),
+    click.option(
+        "--interpolation", metavar="|".join(INTERPOLATIONS), help="Resizing filter.  [default: the weights' own]"
+    ),
+]
+WEIGHTS_METAVAR = "pretrained|packaged|untrained|FILE[#SET]|RUN"
 EXTRACTION = [
     click.option("--backbone", metavar="NAME", help="Any timm architecture.  [default: resnet50]"),
     click.option(
         "--weights",
-        metavar="pretrained|packaged|untrained|FILE|RUN",
-        help="Where its weights come from.  [default: pretrained]",
+        metavar=WEIGHTS_METAVAR,
+        help="Where its weights come from; #SET takes another set of a file's tensors (averaged ones, EMA, go first, "
+        "as in timm).  [default: pretrained]",
     ),
     *DATA,
     click.option("--image-size", type=int, metavar="N", help="Pixels of a side.  [default: the backbone's own]"),
+    *PREPROCESSING,
     click.option("--pool", metavar="network|avg|max|avgmax", help="How maps become one embedding.  [default: network]"),
     click.option("--layers", metavar="I,J,...", help="Stages to take, e.g. -2,-1.  [default: the last]"),
     click.option("--views", metavar="plain|flip", help="Also embed the mirrored image.  [default: plain]"),

@@ -1,7 +1,7 @@
 """Spec -> feature file in the workspace: what the extraction stage computes, and how its artifact is named."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from pipelines.specs import ExtractKey, Source
 
 LONGEST_NAME = 80  # bytes of a data set's or a backbone's name in a file's name, which may have 255
 DECODING = 2  # raised when an image file must give other pixels (`extract.decoding`)
-ROUNDING = 2  # raised when bfloat16 or float16 arithmetic must give other features (`extract.reduced`)
+ROUNDING = 3  # raised when bfloat16 or float16 arithmetic must give other features (`extract.reduced`)
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,9 @@ def compute(key: ExtractKey, inputs: Inputs) -> Extracted:
         data, skipped = _images(key, inputs)
         inputs.context.doing("")  # weights that are downloaded come with a bar of the hub's own
         backbone = _backbone(key, inputs.source)
+        for notice in backbone.notices:
+            inputs.context.notice(notice)
+        key = replace(key, backbone=backbone.name)  # as timm calls it today
         return _extracted(key, data=data, backbone=backbone, skipped=skipped, context=inputs.context)
 
 
@@ -56,7 +59,14 @@ def _backbone(key: ExtractKey, source: Source) -> Any:
     if source.run_folder is not None:
         from pipelines.networks import own
 
-        return own.backbone(source.run_folder, key.backbone, image_size=key.image_size, pool=key.pool, layers=layers)
+        return own.backbone(
+            source.run_folder,
+            key.backbone,
+            image_size=key.image_size,
+            pool=key.pool,
+            layers=layers,
+            preprocessing=key.preprocessing,
+        )
     from extract import backbones
 
     return backbones.load(
@@ -66,6 +76,7 @@ def _backbone(key: ExtractKey, source: Source) -> Any:
         pool=key.pool,
         layers=layers,
         seed=key.weights_seed or 0,
+        preprocessing=key.preprocessing,
     )
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from extract.errors import DamagedFile
-from extract.weights import SOURCES
+from extract.weights import is_file, split
 from pipelines import records, stored
 from pipelines.context import Context
 from pipelines.shapes import Note
+from pipelines.specs import weights_source
 
 if TYPE_CHECKING:
     from extract.store import FeatureFile
@@ -55,7 +56,7 @@ def remember(workspace: Path, record: dict[str, Any], *, weights: str, notices: 
         flops=record["flops"],
         seconds=_seconds(workspace, record) or (before.seconds if before else None),
         images_per_second=timing.get("images_per_second") or (before.images_per_second if before else None),
-        weights_file=str(Path(weights).resolve()) if weights not in SOURCES and Path(weights).is_file() else None,
+        weights_file=_resolved(weights) if is_file(weights) else None,
         created=before.created if before and record["timing"] is None else record["created"],
         file=record["file"],
         notices=list(notices),
@@ -102,10 +103,18 @@ def seconds(workspace: Path, content: str) -> float | None:
     return None if noted is None else noted.seconds
 
 
-def weights_file(workspace: Path, content: str) -> Path | None:
-    """Where the weights of the features with this `content` lay when they were extracted; None where not noted."""
+def weights_file(workspace: Path, content: str) -> str | None:
+    """Where the weights of the features with this `content` lay when they were extracted; None where not noted.
+
+    As `extract.checkpoints.read` takes it: the set of tensors that was chosen stands behind a "#".
+    """
     noted = _noted(workspace, content)
-    return Path(noted.weights_file) if noted and noted.weights_file else None
+    return noted.weights_file if noted else None
+
+
+def _resolved(weights: str) -> str:
+    path, chosen = split(weights)
+    return f"{path.resolve()}#{chosen}" if chosen else str(path.resolve())
 
 
 def backbone(spec: dict[str, Any], *, weights: str, workspace: Path) -> Any:
@@ -116,10 +125,12 @@ def backbone(spec: dict[str, Any], *, weights: str, workspace: Path) -> Any:
     layers = None if spec["layers"] is None else tuple(int(part) for part in spec["layers"].split(","))
     height, width = spec["preprocessing"]["image_size"]
     size = height if height == width else None
+    folder = weights_source(weights, workspace).run_folder
     if weights.startswith(RUN):
+        folder = records.folder(workspace, weights.removeprefix(RUN))
+    if folder is not None:
         from pipelines.networks import own
 
-        folder = records.folder(workspace, weights.removeprefix(RUN))
         return own.backbone(folder, spec["backbone"], image_size=size, pool=spec["pool"], layers=layers)
     from extract import backbones
 

@@ -15,10 +15,9 @@ from extract.disk import write_files
 from extract.errors import DamagedFile
 from extract.layout import canonical_json
 from extract.transforms import Preprocessing
+from pipelines.specs.own import SIDECAR_NAME, WEIGHTS_NAME
 
 SCHEMA = 1
-WEIGHTS_NAME = "network.safetensors"
-SIDECAR_NAME = "network.json"
 NEEDED = ("schema", "network", "architecture", "class_names", "preprocessing", "key", "weights_sha256")
 
 
@@ -68,18 +67,35 @@ def sidecar(folder: Path) -> Sidecar:
     )
 
 
-def network(folder: Path) -> nn.Module:
-    """The trained network in `folder`, in evaluation mode on the CPU; `DamagedFile` where the weights are others."""
+def architecture(known: Sidecar) -> dict[str, Any]:
+    """The options of a kept network with its stem made explicit, so that it is the same at every image size."""
+    from finetune import networks
+    from finetune.options import LARGEST_CIFAR_SIZE
+
+    options = dict(known.architecture)
+    if "stem" in networks.options_of(known.network) and options.get("stem", "auto") == "auto":
+        options["stem"] = "cifar" if known.preprocessing.image_size[0] <= LARGEST_CIFAR_SIZE else "imagenet"
+    return options
+
+
+def network(folder: Path, *, image_size: int | None = None) -> nn.Module:
+    """The trained network in `folder`, in evaluation mode on the CPU; `DamagedFile` where the weights are others.
+
+    At another `image_size` than its own, position embeddings are resampled as timm resamples them.
+    """
+    from extract.checkpoints import Checkpoint
+    from extract.weights_fit import Free, load
     from finetune import networks
 
     known = sidecar(folder)
     state = tensors(folder)
+    size = image_size or known.preprocessing.image_size[0]
     built = networks.build(
-        known.network,
-        class_count=len(known.class_names),
-        image_size=known.preprocessing.image_size[0],
-        options=known.architecture,
+        known.network, class_count=len(known.class_names), image_size=size, options=architecture(known)
     )
+    if size != known.preprocessing.image_size[0]:
+        load(built, Checkpoint(str(folder / WEIGHTS_NAME), state, {}), free=Free())
+        return built.eval()
     try:
         built.load_state_dict(state)
     except RuntimeError as error:

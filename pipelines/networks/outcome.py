@@ -56,7 +56,10 @@ def name(key: NetworkKey, *, dataset: str) -> str:
     """What tables call the run: the network with the options that were given, how it began, the recipe and what of it
     is not its own. Not the seed nor the size of the data: reports put runs together that differ in those alone.
     """
-    shown = [key.network, *(_worded(option, value) for option, value in sorted(key.architecture.items()))]
+    shown = [
+        networks.current_name(key.network),
+        *(_worded(option, value) for option, value in sorted(key.architecture.items())),
+    ]
     shown.append("from scratch" if key.mode == "scratch" else f"fine-tuned {key.mode}")
     if key.recipe is None:
         return " ".join(shown)
@@ -81,7 +84,11 @@ def keep(key: NetworkKey, result: Result, *, peak_memory_bytes: int | None, work
     folder = records.folder(workspace, key.run())
     with locked(folder):
         sidecar = kept.Sidecar(
-            key.network, result.how.architecture, result.how.class_names, result.how.preprocessing, key.as_dict()
+            networks.current_name(key.network),
+            result.how.architecture,
+            result.how.class_names,
+            result.how.preprocessing,
+            key.as_dict(),
         )
         kept.keep(result.final.network, folder, sidecar=sidecar)
         rows = {"labels": result.labels, "ids": result.ids}
@@ -103,7 +110,7 @@ def facts(key: NetworkKey, *, dataset: str, class_names: tuple[str, ...]) -> dic
     """What is known of a run before it is run."""
     return {
         "mode": "scratch" if key.mode == "scratch" else "frozen" if key.mode == "frozen" else "finetuned",
-        "architecture": key.network,
+        "architecture": networks.current_name(key.network),
         "family": networks.family(key.network),
         "weights": "file" if key.weights == "run" else key.weights,
         "head": "logistic" if key.mode == "frozen" else None,

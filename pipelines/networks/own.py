@@ -1,7 +1,9 @@
 """A trained network of the workspace as a frozen backbone: the pooled embedding that its last layer sees."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from extract.backbones import Backbone, measured, pooled
 from extract.errors import InvalidInput
@@ -11,23 +13,31 @@ from pipelines.networks import kept
 
 
 def backbone(
-    folder: Path, name: str, *, image_size: int | None, pool: str = "network", layers: tuple[int, ...] | None = None
+    folder: Path,
+    name: str,
+    *,
+    image_size: int | None,
+    pool: str = "network",
+    layers: tuple[int, ...] | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
 ) -> Backbone:
     """The network kept in `folder`, which trained `name`, as extraction wants it; fed as it was trained.
+
+    `preprocessing` is what is to be otherwise (`extract.feeding`).
 
     `image_size`, `pool` and `layers` as in `extract.backbones.load`. Raises `InvalidInput` where the name or an
     option does not fit and `DamagedFile` where the files are not those that were kept.
     """
     known = kept.sidecar(folder)
-    if known.network != name:
+    if known.network != networks.current_name(name):
         raise InvalidInput(
             f"backbone must be the network that the run trained, {known.network}; got {name!r}. "
             f"Use --backbone {known.network}, or leave it out."
         )
-    wanted = known.preprocessing
+    wanted = known.preprocessing.updated(preprocessing or {})
     if image_size is not None:
         wanted = replace(wanted, image_size=(image_size, image_size))
-    module = pooled(networks.embedding(kept.network(folder)), pool=pool, layers=layers)
+    module = pooled(networks.embedding(kept.network(folder, image_size=image_size)), pool=pool, layers=layers)
     module.eval().requires_grad_(False)
     dimension, flops = measured(module, wanted, name=name)
     return Backbone(

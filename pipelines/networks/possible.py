@@ -5,7 +5,9 @@ from typing import Any
 
 import torch
 
+from extract import checkpoints
 from extract.datasets import FACTS
+from extract.weights import is_file
 from finetune import inputs, modes, networks
 from finetune.options import chosen
 from finetune.recipes import Recipe
@@ -26,7 +28,9 @@ def check(spec: NetworkSpec, *, own_weights: bool = False) -> None:
     if own_weights:
         chosen(spec.architecture(), network=spec.network, has=networks.options_of(spec.network))
         return
-    options = starts.architecture(spec.network, mode=spec.mode, weights=str(spec.weights), given=spec.architecture())
+    weights, given = str(spec.weights), spec.architecture()
+    read = checkpoints.read(weights) if is_file(weights) and networks.has_both_stems(spec.network, given) else None
+    options = starts.architecture(spec.network, mode=spec.mode, weights=weights, given=given, read=read)
     if spec.weights in ("pretrained", "packaged"):
         networks.check_weights(spec.network, weights=str(spec.weights), options=options)
     native = FACTS[spec.dataset].side if spec.dataset in FACTS else None

@@ -41,9 +41,10 @@ def prepared(key: NetworkKey, inputs: Inputs) -> "Run":
         seed=key.seed,
     )
     how = starts.form(key, data, source=inputs.source)
-    inputs.context.doing("")  # weights that are downloaded come with a bar of the hub's own
-    start = starts.network(key, how, source=inputs.source)  # what cannot be built is refused before anything is decoded
     context = inputs.context
+    context.doing("")  # weights that are downloaded come with a bar of the hub's own
+    # What cannot be built is refused before anything is decoded.
+    start = starts.network(key, how, source=inputs.source, notice=context.notice)
     with refused_together(*files(data)):
         loaded = pixels.load(
             data, how.preprocessing, progress=lambda done, total: context.progress(done, total, "images decoded")

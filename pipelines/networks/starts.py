@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from extract import checkpoints, feeding
 from extract.errors import InvalidInput
 from extract.images import ImageSet
 from extract.transforms import Preprocessing
@@ -14,7 +15,7 @@ from finetune import inputs, modes, networks
 from finetune.batches import Images, pixel_statistics
 from finetune.options import LARGEST_CIFAR_SIZE
 from finetune.recipes import Recipe
-from finetune.rehearsal import HEADED, rehearse
+from finetune.rehearsal import rehearse
 from heads import LogisticHead
 from pipelines.networks import answering, kept, pixels
 from pipelines.specs import NetworkKey, Source
@@ -26,13 +27,15 @@ USUAL_SIZE = 224  # of photographs, where neither the user nor the network names
 class Form:
     """How a network is built and fed: all `architecture` options, its `preprocessing`, and the names of its outputs.
 
-    `open_statistics` says that mean and deviation are still to be measured on the training images.
+    `open_statistics` says that mean and deviation are still to be measured on the training images, `notices` what a
+    user is told about the start.
     """
 
     architecture: dict[str, Any]
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
     open_statistics: bool
+    notices: tuple[str, ...] = ()
 
     @property
     def image_size(self) -> int:
@@ -50,26 +53,61 @@ class Form:
 def form(key: NetworkKey, data: ImageSet, *, source: Source) -> Form:
     """How the network of `key` is built for `data` and fed.
 
-    An own run keeps its architecture, stem and preprocessing; timm's weights have timm's preprocessing; from
-    scratch the images are taken as they are, with their own statistics.
+    An own run keeps its architecture, stem and preprocessing. Other weights keep their stem, and have the preprocessing
+    that the key or their file names, else timm's. From scratch the images are taken as they are, with their own
+    statistics.
     """
-    own = kept.sidecar(source.run_folder) if source.run_folder else None
+    known = key.preprocessing or {}
     size = key.image_size or pixels.native_size(data)
-    if own is not None:
-        wanted = own.preprocessing
+    if source.run_folder is not None:
+        own = kept.sidecar(source.run_folder)
+        wanted = own.preprocessing.updated(known)
         if size is not None:
             wanted = replace(wanted, image_size=(size, size))
         return Form(_own_architecture(key, own), wanted, data.class_names, False)
     size = size or inputs.own_size(key.network) or USUAL_SIZE
     timms = None if key.weights == "none" else inputs.preprocessing(key.network, image_size=size)
-    built = architecture(key.network, mode=key.mode, weights=key.weights, given=key.architecture)
-    return Form(built, timms or pixels.plain(size), data.class_names, timms is None)
+    read = checkpoints.read(source.weights) if key.weights == "file" else None
+    if read is not None:
+        known = {**read.preprocessing, **known}
+    wanted = (timms or pixels.plain(size)).updated(known)
+    built = architecture(key.network, mode=key.mode, weights=key.weights, given=key.architecture, read=read)
+    is_open = timms is None and not {"mean", "std"} <= known.keys()
+    told = () if read is None else _told(key, read, known=known, wanted=wanted, is_timms=timms is not None)
+    small = _small_notice(key, built, image_size=size)
+    now = networks.current_name(key.network)
+    renamed = () if now == key.network else (f"timm calls {key.network} {now} now",)
+    return Form(built, wanted, data.class_names, is_open, (*renamed, *told, *small))
 
 
-def network(key: NetworkKey, how: Form, *, source: Source) -> nn.Module:
+def _told(
+    key: NetworkKey, read: checkpoints.Checkpoint, *, known: dict[str, Any], wanted: Preprocessing, is_timms: bool
+) -> tuple[str, ...]:
+    """How the images of weights from a file are preprocessed, and who says so."""
+    if is_timms or {"mean", "std"} <= known.keys():
+        return (feeding.told(read.name, known=known, taken=wanted.as_dict(), model=key.network),)
+    return (
+        f"{read.name} does not say its preprocessing: the training images' own mean and std are taken; "
+        f"{feeding.OPTIONS} set another",
+    )
+
+
+def _small_notice(key: NetworkKey, built: Mapping[str, Any], *, image_size: int) -> tuple[str, ...]:
+    """What a stem for large images does to small ones, where nobody chose it."""
+    chosen = "stem" in key.architecture or built.get("stem") != "imagenet"
+    if chosen or image_size > LARGEST_CIFAR_SIZE or not networks.has_cifar_stem(key.network):
+        return ()
+    return (
+        f"{key.network} keeps the stem of its weights, which makes 1/4 of {image_size} pixels before the first stage: "
+        "a larger --image-size (128, 224) suits it better; --stem cifar begins another one anew",
+    )
+
+
+def network(key: NetworkKey, how: Form, *, source: Source, notice: Callable[[str], None] = lambda _: None) -> nn.Module:
     """The network of `key` before training, with a last layer for the data's classes, its frozen stages frozen.
 
-    What cannot be trained so is refused before weights are read or fetched.
+    What cannot be trained so is refused before weights are read or fetched. `notice` hears what a user is told: of the
+    form, and of the weights.
     """
     built = networks.build(
         key.network,
@@ -88,13 +126,40 @@ def network(key: NetworkKey, how: Form, *, source: Source) -> nn.Module:
         image_size=how.image_size,
         process_count=key.processes,
     )
+    for one in (*how.notices, *_loaded(built, key, how, source=source)):
+        notice(one)
+    return built
+
+
+def _loaded(built: nn.Module, key: NetworkKey, how: Form, *, source: Source) -> tuple[str, ...]:
+    """Loads the weights onto a network; a stem that they have not is to learn. What a user is told of it."""
+    if key.weights in ("none", "untrained"):
+        return ()
     weights = source.weights
     if source.run_folder is not None:
         kept.tensors(source.run_folder)  # are they those that were kept?
         weights = str(source.run_folder / kept.WEIGHTS_NAME)
-    if key.weights != "none":
-        networks.load_weights(built, key.network, weights=weights, options=how.architecture, image_size=how.image_size)
-    return built
+    found = networks.load_weights(
+        built, key.network, weights=weights, options=how.architecture, image_size=how.image_size
+    )
+    fresh = _fresh_stem(built, found.fresh)
+    if not fresh:
+        return found.notices
+    if key.mode == "frozen":
+        raise InvalidInput(
+            "stem must be that of the weights in mode frozen, which trains nothing; got "
+            f"{how.architecture.get('stem')!r}, for which they have no {fresh[0]}. Leave --stem out or train it."
+        )
+    modes.thaw(built, fresh=fresh)
+    told = f"{', '.join(fresh)} of {key.network} is not in the weights: it begins at random, and is trained"
+    return (*found.notices, told)
+
+
+def _fresh_stem(built: nn.Module, fresh: tuple[str, ...]) -> tuple[str, ...]:
+    """What the weights left fresh outside the last layer."""
+    last = {id(one) for one in networks.classifier(built).parameters()}
+    tensors = dict(built.named_parameters())
+    return tuple(name for name in fresh if name in tensors and id(tensors[name]) not in last)
 
 
 def embeddings(
@@ -135,23 +200,27 @@ def extracted(key: NetworkKey) -> bool:
 
 def _own_architecture(key: NetworkKey, own: kept.Sidecar) -> dict[str, Any]:
     """The options of an own run, its stem made explicit, with those that were given in place of its own."""
-    if own.network != key.network:
+    if own.network != networks.current_name(key.network):
         raise InvalidInput(
             f"network must be the one that the run trained, {own.network}; got {key.network!r}. "
             "Use --network, or leave it out."
         )
-    known = dict(own.architecture)
-    if "stem" in networks.options_of(key.network) and known.get("stem", "auto") == "auto":
-        known["stem"] = "cifar" if own.preprocessing.image_size[0] <= LARGEST_CIFAR_SIZE else "imagenet"
-    return {**known, **key.architecture}
+    return {**kept.architecture(own), **key.architecture}
 
 
-def architecture(name: str, *, mode: str, weights: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given; a network whose features are used as they are keeps the stem of its weights."""
-    whole = mode in HEADED and weights in ("pretrained", "packaged")
-    if whole and "stem" in networks.options_of(name):
-        return {"stem": "imagenet", **given}
-    return dict(given)
+def architecture(
+    name: str, *, mode: str, weights: str, given: Mapping[str, Any], read: checkpoints.Checkpoint | None = None
+) -> dict[str, Any]:
+    """The options that were given; a network keeps the stem of its weights, of `read` ones where they are a file's.
+
+    A VGG, whose CIFAR form only leaves layers out, keeps them where its features are used as they are.
+    """
+    chosen = weights in ("none", "untrained") or given.get("stem", "auto") != "auto"
+    if chosen or not networks.has_both_stems(name, given):
+        return dict(given)
+    stem = "imagenet" if read is None else networks.stem_of(name, read, options=given)
+    whole = networks.has_cifar_stem(name) or mode in ("head-first", "frozen")
+    return {**given, "stem": stem} if whole or stem == "cifar" else dict(given)
 
 
 def _rounded(values: tuple[float, ...]) -> tuple[float, float, float]:

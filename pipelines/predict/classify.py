@@ -30,11 +30,17 @@ ROOMS = {"head": "pipelines.predict.of_head", "network": "pipelines.predict.of_n
 
 @dataclass(frozen=True)
 class Graph:
-    """A module that turns raw images, uint8 [B, 3, height, width], into logits float [B, K]; on the CPU, in float32."""
+    """A module that turns raw images, uint8 [B, 3, height, width], into logits float [B, K]; on the CPU, in float32.
+
+    `examples` are real images of that shape, and `predicted` float32 [N, K] the logits that `predict` gives for them in
+    the run's own arithmetic.
+    """
 
     module: "nn.Module"
     height: int
     width: int
+    examples: np.ndarray
+    predicted: np.ndarray
 
 
 class Classifier(Protocol):

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from extract.disk import replacing
 from extract.errors import PipelineError, Unavailable
 from pipelines import writable
-from pipelines.predict.classify import Classifier, Graph, divisor
+from pipelines.predict.classify import Classifier, Graph, divisor, probabilities
 
 TOLERANCE = 1e-4  # largest difference of a probability; both sides compute in float32
+LARGEST_BYTES = 2**31 - 2**24  # of tensors in one file: protobuf ends at 2 GB, and the graph takes room too
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 
@@ -33,13 +34,21 @@ class Probabilities(nn.Module):
 
 @dataclass(frozen=True)
 class Exported:
-    """The file that was written, its size, what goes in and out, and the largest difference from torch."""
+    """The file that was written, its size, what goes in and out, and the largest difference from torch in float32.
+
+    `from_predict` is that from the probabilities of `predict`, which computes as the run did (bfloat16, say), on
+    `compared_images` real images, of which `other_classes` get another class. `file_bytes` counts `path` and, of a
+    model over 2 GB, the file with its tensors beside it, `path` + ".data".
+    """
 
     path: Path
     file_bytes: int
     input_shape: tuple[str | int, ...]
     class_names: tuple[str, ...]
     largest_difference: float
+    from_predict: float
+    other_classes: int
+    compared_images: int
 
 
 def export(one: Classifier, path: Path, *, run: str, calibrated: bool = False) -> Exported:
@@ -54,11 +63,28 @@ def export(one: Classifier, path: Path, *, run: str, calibrated: bool = False) -
     writable.check("output", path, stream=False)
     graph = one.graph()
     module = Probabilities(graph.module, divisor(one, calibrated=calibrated)).eval()
+    beside = path.with_name(f"{path.name}.data")
+    facts = {"run": run, "classes": json.dumps(list(one.class_names))}
     with replacing(path) as temporary:
-        _write(module, graph, path=temporary, facts={"run": run, "classes": json.dumps(list(one.class_names))})
-        difference = _difference(module, graph, path=temporary)
-    shape = ("N", 3, graph.height, graph.width)
-    return Exported(path, path.stat().st_size, shape, one.class_names, difference)
+        is_split = _write(module, graph, path=temporary, facts=facts, beside=beside)
+        try:
+            difference = _difference(module, graph, path=temporary)
+            found = _answers(temporary, graph.examples)
+        except BaseException:
+            if is_split:
+                beside.unlink(missing_ok=True)
+            raise
+    expected = probabilities(one, graph.predicted, calibrated=calibrated)
+    return Exported(
+        path,
+        path.stat().st_size + (beside.stat().st_size if is_split else 0),
+        ("N", 3, graph.height, graph.width),
+        one.class_names,
+        difference,
+        from_predict=float(np.abs(found - expected).max()),
+        other_classes=int((found.argmax(1) != expected.argmax(1)).sum()),
+        compared_images=len(found),
+    )
 
 
 def require(*packages: str) -> None:
@@ -73,7 +99,8 @@ def require(*packages: str) -> None:
 
 
 @torch.no_grad()
-def _write(module: nn.Module, graph: Graph, *, path: Path, facts: dict[str, str]) -> None:
+def _write(module: nn.Module, graph: Graph, *, path: Path, facts: dict[str, str], beside: Path) -> bool:
+    """Writes the graph; a large one's tensors into the file `beside`, which is then True."""
     import onnx
 
     example = torch.zeros(2, 3, graph.height, graph.width, dtype=torch.uint8)
@@ -95,7 +122,13 @@ def _write(module: nn.Module, graph: Graph, *, path: Path, facts: dict[str, str]
         ) from error
     model = program.model_proto
     onnx.helper.set_model_props(model, facts)
-    onnx.save(model, path)
+    is_large = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST_BYTES
+    if is_large:
+        beside.unlink(missing_ok=True)  # or it would be appended to
+        onnx.save(model, path, save_as_external_data=True, location=beside.name)
+    else:
+        onnx.save(model, path)
+    return is_large
 
 
 def _reason(error: Exception) -> str:
@@ -106,19 +139,24 @@ def _reason(error: Exception) -> str:
 @torch.no_grad()
 def _difference(module: nn.Module, graph: Graph, *, path: Path) -> float:
     """The largest difference of a probability on a few images; `PipelineError` where it is too large."""
-    import onnxruntime
-
     images = _checked_images(graph.height, graph.width)
     expected = module(torch.from_numpy(images)).numpy()
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (found,) = session.run(["probabilities"], {"images": images})
-    difference = float(np.abs(np.asarray(found) - expected).max())
+    difference = float(np.abs(_answers(path, images) - expected).max())
     if not difference <= TOLERANCE:
         raise PipelineError(
             f"exported graph must give torch's probabilities within {TOLERANCE}; got a difference of "
             f"{difference:.2g}. Nothing was written."
         )
     return difference
+
+
+def _answers(path: Path, images: np.ndarray) -> np.ndarray:
+    """float32 [N, K]: the probabilities that the graph in `path` gives."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (found,) = session.run(["probabilities"], {"images": images})
+    return np.asarray(found)
 
 
 def _checked_images(height: int, width: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from extract.images import Files, Pixels
 from extract.layout import block_ranges
 from extract.sources import source
 from extract.transforms import Preprocessing, Resize, resizes_by_matrix
+from extract.weights import is_file
 from pipelines import records
 from pipelines.context import Context
 from pipelines.frozen import origins
@@ -60,9 +61,20 @@ class FrozenClassifier:
         result = np.empty((len(paths), len(self.class_names)), np.float32)
         for group in pictures.groups(Files(tuple(paths), max_pixels), native=self._native):
             names = tuple(str(paths[row]) for row in group.rows)
-            features = stored(self._embedded(group.images), storage=self._spec["storage"], ids=names)
-            result[group.rows] = self.head.logits(features[0].numpy())
+            result[group.rows] = self._answers(group.images, engine=self._engine, names=names)
         return result
+
+    def _answers(
+        self,
+        images: Pixels | Files,
+        *,
+        engine: str,
+        names: tuple[str, ...] = (),
+        otherwise: dict[str, Any] | None = None,
+    ) -> np.ndarray:
+        embedded = self._embedded(images, engine=engine, otherwise=otherwise or {})
+        ids = names or tuple(map(str, range(len(images))))
+        return self.head.logits(stored(embedded, storage=self._spec["storage"], ids=ids)[0].numpy())
 
     def graph(self) -> Graph:
         """From pixels (of the data set's native size, or else already of the network's) to logits, in float32."""
@@ -72,15 +84,18 @@ class FrozenClassifier:
         height, width = self._native or backbone.preprocessing.image_size
         resize = _resize(backbone.preprocessing, height=height, width=width) if self._native else None
         one = encoder.Encoder(backbone, resize=resize, precision="float32")
-        return Graph(FrozenGraph(one, head_module(self.head)).eval(), height, width)
+        examples = pictures.examples(self._spec["dataset"], height=height, width=width)
+        whole = None if self._native else {"crop_fraction": 1.0, "crop_mode": "center"}  # they are cut already
+        predicted = self._answers(Pixels(examples), engine="eager", otherwise=whole)
+        return Graph(FrozenGraph(one, head_module(self.head)).eval(), height, width, examples, predicted)
 
     @memory_kept()
-    def _embedded(self, images: Pixels | Files) -> torch.Tensor:
+    def _embedded(self, images: Pixels | Files, *, engine: str, otherwise: dict[str, Any]) -> torch.Tensor:
         """float32 [1, n, D], the plain view. The backbone is loaded for each way: an encoder may change it in place."""
         backbone = self._backbone()
-        read = source(images, backbone.preprocessing)
+        read = source(images, backbone.preprocessing.updated(otherwise))
         one = encoder.Encoder(backbone, resize=read.resize, precision=self._spec["precision"])
-        model = encoder.build(one, engine=self._engine, device=self._context.device)
+        model = encoder.build(one, engine=engine, device=self._context.device)
         batch_size = min(self._spec["batch_size"], len(images)) if self._quick else self._spec["batch_size"]
         embedder = Embedder(model, device=self._context.device, batch_size=batch_size, notice=self._context.notice)
         stepped = self._context.counter(len(images), "images")
@@ -108,12 +123,12 @@ def _weights(record: dict[str, Any], *, context: Context, given: Path | None) ->
     if given is not None or name != "file":
         return name if given is None else str(given)
     found = origins.weights_file(context.workspace, record["features"]["content"])
-    if found is None or not found.is_file():
+    if found is None or not is_file(found):
         raise InvalidInput(
             f"weights file of run {record['run']} must be where it was; got "
-            f"{'no note of its place' if found is None else repr(str(found))}. Name it with --weights."
+            f"{'no note of its place' if found is None else repr(found)}. Name it with --weights."
         )
-    return str(found)
+    return found
 
 
 def _resize(preprocessing: Preprocessing, *, height: int, width: int) -> nn.Module:

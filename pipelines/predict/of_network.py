@@ -1,6 +1,7 @@
 """The classifier of a run of a whole network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ from torch import Tensor, nn
 
 from extract.decoding import MAX_PIXELS
 from extract.errors import InvalidInput
-from extract.images import Files
+from extract.images import Files, Pixels
 from extract.layout import block_ranges
 from extract.sources import source
-from extract.transforms import Resize, resizes_by_matrix
+from extract.transforms import Preprocessing, Resize, resizes_by_matrix
 from finetune.batches import Normalise
 from pipelines import records
 from pipelines.context import Context
@@ -33,7 +34,8 @@ class WholeClassifier:
 
     def __init__(self, record: dict[str, Any], folder: Path, *, context: Context, quick: bool) -> None:
         self._sidecar, self._network = kept.sidecar(folder), kept.network(folder)
-        self._native = pictures.native_size(record["dataset"])
+        self._dataset = record["dataset"]
+        self._native = pictures.native_size(self._dataset)
         self._recipe_options = record["key"]["recipe_options"]
         self._context, self._quick = context, quick
         self.class_names = self._sidecar.class_names
@@ -41,25 +43,28 @@ class WholeClassifier:
 
     def logits(self, paths: Sequence[Path], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """float32 [N, K] for image files."""
-        wanted, device = self._sidecar.preprocessing, self._context.device
-        rows = answering.batch_size(self._network, wanted, device=device, recipe_options=self._recipe_options)
         result = np.empty((len(paths), len(self.class_names)), np.float32)
         stepped = self._context.counter(len(paths), "images")
         for group in pictures.groups(Files(tuple(paths), max_pixels), native=self._native):
-            read = source(group.images, wanted)
-            ranges = block_ranges(len(group.rows), rows)
-            result[group.rows] = answering.logits(
-                self._network,
-                read.batches(ranges),
-                rows=rows,
-                preprocessing=wanted,
-                precision=self._recipe_options["precision"],
-                device=device,
-                resize=read.resize,
-                fill=not self._quick,
-                stepped=stepped,
-            )
+            result[group.rows] = self._answers(group.images, self._sidecar.preprocessing, stepped=stepped)
         return result
+
+    def _answers(
+        self, images: Pixels | Files, wanted: Preprocessing, *, stepped: Callable[[int], None] = lambda _: None
+    ) -> np.ndarray:
+        read, device = source(images, wanted), self._context.device
+        rows = answering.batch_size(self._network, wanted, device=device, recipe_options=self._recipe_options)
+        return answering.logits(
+            self._network,
+            read.batches(block_ranges(len(images), rows)),
+            rows=rows,
+            preprocessing=wanted,
+            precision=self._recipe_options["precision"],
+            device=device,
+            resize=read.resize,
+            fill=not self._quick,
+            stepped=stepped,
+        )
 
     def graph(self) -> Graph:
         """From pixels (of the data set's native size, or else already of the network's) to logits, in float32."""
@@ -73,8 +78,11 @@ class WholeClassifier:
                     f"{wanted.image_size}, which pads or is not square. Train at another --image-size."
                 )
             resize = Resize(wanted, height=height, width=width)
+        examples = pictures.examples(self._dataset, height=height, width=width)
+        seen = wanted if self._native else replace(wanted, crop_fraction=1.0, crop_mode="center")  # cut already
+        predicted = self._answers(Pixels(examples), seen)
         way = _Way(resize, Normalise((wanted.mean, wanted.std)), self._network.float().cpu())
-        return Graph(way.eval(), height, width)
+        return Graph(way.eval(), height, width, examples, predicted)
 
 
 class _Way(nn.Module):

@@ -17,12 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from extract import cifar, digits
 from extract.decoding import UnreadableImage, decode, traits
 from extract.errors import InvalidInput
 from extract.images import Files, Pixels
+from extract.rounding import photographs
 from extract.walk import SUFFIXES, Walker, printable
+
+EXAMPLES = 100
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,15 @@ def native_size(dataset: dict[str, Any]) -> tuple[int, int] | None:
     if name == "digits" and digits.fingerprint() == dataset["digest"]:
         return 8, 8
     return None
+
+
+def examples(dataset: dict[str, Any], *, height: int, width: int) -> np.ndarray:
+    """Real images, uint8 [N, 3, height, width]: the first test images of digits, else squares of two photographs."""
+    if native_size(dataset) == (8, 8):
+        found = digits.load().splits["test"].images
+        assert isinstance(found, Pixels)
+        return np.ascontiguousarray(found.array[:EXAMPLES])
+    return photographs((height, width)).round().to(torch.uint8).numpy()
 
 
 def groups(images: Files, *, native: tuple[int, int] | None) -> Iterator[Group]:

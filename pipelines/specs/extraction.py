@@ -3,8 +3,9 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from extract import datasets, weights
+from extract import datasets, feeding, weights
 from extract.decoding import MAX_PIXELS
 from extract.errors import InvalidInput
 from extract.layout import canonical_json
@@ -12,12 +13,13 @@ from extract.machine import package_versions
 from extract.runtime import PRECISIONS, automatic_batch_size, resolve_precision
 from pipelines.specs import data
 from pipelines.specs.known import dataset_name
-from pipelines.specs.own import own_run
+from pipelines.specs.own import known_preprocessing, own_run
 from pipelines.specs.values import at_least_one, checked_seed, one_of
 
 EXTRACT_VERSION = 4  # raised when the same key must give other features
 VIEWS = ("plain", "flip")
 STORAGES = ("float16", "float32")
+LATER = ("weights_set", "preprocessing")  # fields of a key that are left out where they are None
 POOLS = ("network", "avg", "max", "avgmax")
 
 
@@ -44,6 +46,10 @@ class ExtractSpec:
     batch_size: str = "auto"
     on_bad_image: str = "error"
     max_pixels: int = MAX_PIXELS
+    mean: str | None = None
+    std: str | None = None
+    crop_pct: float | None = None
+    interpolation: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -61,6 +67,11 @@ class ExtractSpec:
         checked_seed(self.seed)
         self.layer_indices()
         self.resolved_batch_size("cpu")
+        self.preprocessing()
+
+    def preprocessing(self) -> dict[str, Any]:
+        """What the options say of the preprocessing (`extract.feeding`)."""
+        return feeding.given(mean=self.mean, std=self.std, crop_pct=self.crop_pct, interpolation=self.interpolation)
 
     def layer_indices(self) -> tuple[int, ...] | None:
         """The stage indices that `layers` names."""
@@ -89,7 +100,8 @@ class ExtractKey:
     """An `ExtractSpec` resolved on this machine: primitives and digests of its inputs only.
 
     Data are known by their digest alone: a folder may be renamed. `seed` is None where nothing is drawn. `timm` is in
-    it because preprocessing and hub weights are timm's.
+    it because preprocessing and hub weights are timm's. `preprocessing` is what is known beside what the weights' own
+    file says, `weights_set` which tensors of that file; the text names them only where there are any.
     """
 
     stage_version: int
@@ -111,6 +123,8 @@ class ExtractKey:
     batch_size: int
     on_bad_image: str
     max_pixels: int | None
+    weights_set: str | None = None
+    preprocessing: dict[str, Any] | None = None
 
     def layer_indices(self) -> tuple[int, ...] | None:
         """The stage indices that `layers` names."""
@@ -118,7 +132,8 @@ class ExtractKey:
 
     def text(self) -> str:
         """The key as canonical JSON, which is what joblib hashes."""
-        return canonical_json(asdict(self))
+        values = asdict(self)
+        return canonical_json({one: values[one] for one in values if one not in LATER or values[one] is not None})
 
     @classmethod
     def from_text(cls, text: str) -> "ExtractKey":
@@ -153,6 +168,8 @@ def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str
         batch_size=spec.resolved_batch_size(device),
         on_bad_image=spec.on_bad_image,
         max_pixels=spec.max_pixels if spec.on_bad_image == "skip" else None,
+        weights_set=None if file is None else weights.split(spec.weights)[1],
+        preprocessing=known_preprocessing(spec.weights, spec.preprocessing()),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, make_dataclass
 from pathlib import Path
 from typing import Any
 
-from extract import datasets, weights
+from extract import datasets, feeding, weights
 from extract.decoding import MAX_PIXELS
 from extract.errors import InvalidInput
 from extract.layout import canonical_json
@@ -18,13 +18,14 @@ from finetune.recipes import MADE_FOR, RECIPES, SPEED_ONLY, Recipe, overridden, 
 from pipelines.specs import data
 from pipelines.specs.head import HeadSpec
 from pipelines.specs.known import dataset_name
-from pipelines.specs.own import own_run
+from pipelines.specs.own import beside_sidecar, known_preprocessing, own_run
 from pipelines.specs.values import at_least_one, checked_seed, one_of
 
 NETWORK_VERSION = 3  # raised when the same key must give another network
 MODES = ("scratch", "full", "head-first", "partial:K", "frozen")
 SCRATCH_RECIPE, FINETUNE_RECIPE = "short", "gentle"
 USUAL_NETWORK = "resnet18"
+PREPROCESSING_OPTIONS = ("mean", "std", "crop_pct", "interpolation")
 RECIPE_OPTIONS = tuple(one.name for one in fields(Recipe))
 ARCHITECTURE_OPTIONS = tuple(one.name for one in fields(Options))
 
@@ -60,6 +61,10 @@ class NetworkSpec(_given(Recipe), _given(Options)):
     refit: bool = False
     on_bad_image: str = "error"
     max_pixels: int = MAX_PIXELS
+    mean: str | None = None
+    std: str | None = None
+    crop_pct: float | None = None
+    interpolation: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -80,6 +85,7 @@ class NetworkSpec(_given(Recipe), _given(Options)):
         at_least_one("subset", self.subset)
         at_least_one("test subset", self.test_subset)
         checked_seed(self.seed)
+        self.preprocessing()
         self._check_start()
         self._check_length()
 
@@ -91,6 +97,10 @@ class NetworkSpec(_given(Recipe), _given(Options)):
     def speed(self) -> dict[str, Any]:
         """The options of the recipe that change no result, only seconds."""
         return {name: getattr(self.whole_recipe(), name) for name in SPEED_ONLY}
+
+    def preprocessing(self) -> dict[str, Any]:
+        """What the options say of the preprocessing (`extract.feeding`)."""
+        return feeding.given(mean=self.mean, std=self.std, crop_pct=self.crop_pct, interpolation=self.interpolation)
 
     def architecture(self) -> dict[str, Any]:
         """The architecture options that were given."""
@@ -131,6 +141,12 @@ class NetworkSpec(_given(Recipe), _given(Options)):
             raise InvalidInput(
                 "weights must be pretrained, packaged, a file or a run to be fine-tuned; got 'none'. "
                 "Use `pipeline train` to start from scratch."
+            )
+        fed = [name for name in PREPROCESSING_OPTIONS if getattr(self, name) is not None]
+        if scratch and fed:
+            raise InvalidInput(
+                f"{fed[0].replace('_', '-')} must be left out from scratch, where the training images give it; got "
+                f"{getattr(self, fed[0])!r}. Use `pipeline finetune` with weights that want it."
             )
         options = ("recipe", *RECIPE_OPTIONS)
         given = [name for name in options if getattr(self, name) is not None and name not in FROZEN_HAS]
@@ -178,6 +194,8 @@ class NetworkKey:
     `weights` is "run" for an own run, which `weights_run` names. `timm` is in it because architectures,
     preprocessing and hub weights are timm's, `processes` because each draws its own dropout, and normalises by its
     own slice of a batch on a CPU and its own parts of one on a GPU; one process alone is not mentioned.
+    `preprocessing` is what is known beside what the weights' own file says, `weights_set` which tensors of that file;
+    they are mentioned where there are any.
     """
 
     stage_version: int
@@ -200,13 +218,14 @@ class NetworkKey:
     recipe_options: dict[str, Any]
     seed: int
     processes: int = 1
+    weights_set: str | None = None
+    preprocessing: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The key by field."""
         values = asdict(self)
-        if self.processes == 1:
-            del values["processes"]
-        return values
+        usual = {"processes": 1, "weights_set": None, "preprocessing": None}
+        return {name: one for name, one in values.items() if name not in usual or one != usual[name]}
 
     def text(self) -> str:
         """The key as canonical JSON, which is what joblib hashes."""
@@ -246,7 +265,7 @@ def resolve_network(
         stage_version=NETWORK_VERSION,
         timm=package_versions("timm")["timm"],
         network=spec.network,
-        architecture=spec.architecture(),
+        architecture={**_kept_architecture(given), **spec.architecture()},
         mode=spec.mode,
         weights="run" if run else given if given in (*weights.SOURCES, "none") else "file",
         weights_sha256=digest,
@@ -263,7 +282,16 @@ def resolve_network(
         recipe_options=options,
         seed=spec.seed,
         processes=1 if spec.mode == "frozen" else processes,
+        weights_set=None if file is None else weights.split(given)[1],
+        preprocessing=None if given == "none" else known_preprocessing(given, spec.preprocessing()),
     )
+
+
+def _kept_architecture(given: str) -> dict[str, Any]:
+    """The options of the network that a run left, where the weights are its file: its sidecar lies beside it."""
+    sidecar = beside_sidecar(given)
+    kept = {} if sidecar is None else sidecar["architecture"]
+    return {name: value for name, value in kept.items() if value != "auto"}  # of a stem: by the size that it had there
 
 
 def _precision(mode: str, given: str, *, device: str) -> str:

@@ -1,19 +1,26 @@
 """Own runs as weights: a trained network of the workspace, named where other weights would be. Imports no torch."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from extract import weights
+from extract import feeding, weights
 from extract.errors import InvalidInput
 from pipelines import records
+
+WEIGHTS_NAME = "network.safetensors"
+SIDECAR_NAME = "network.json"
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where weights lie here: as `finetune.networks.load_weights` takes them, or in the folder of an own run."""
+    """Where weights lie here: as `finetune.networks.load_weights` takes them, or in the folder of a trained network.
+
+    The folder is an own run's, or the one in which a file lies beside the sidecar of a run of whatever workspace.
+    """
 
     weights: str
     run_folder: Path | None = None
@@ -22,7 +29,39 @@ class Source:
 def weights_source(given: str, workspace: Path) -> Source:
     """Where the `given` weights lie in this workspace."""
     run = own_run(given, workspace)
-    return Source(given, records.folder(workspace, run["run"]) if run else None)
+    if run is not None:
+        return Source(given, records.folder(workspace, run["run"]))
+    return Source(given, Path(given).parent if beside_sidecar(given) is not None else None)
+
+
+def beside_sidecar(given: str) -> dict[str, Any] | None:
+    """The sidecar of weights that are the file of a trained network, as one of our runs left it; else None.
+
+    It must name the sha256 of this very file. Whether it is as it was written is seen where the network is read.
+    """
+    path = Path(given)
+    if path.name != WEIGHTS_NAME or not path.is_file():
+        return None
+    try:
+        values = json.loads(path.with_name(SIDECAR_NAME).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    sound = isinstance(values, dict) and isinstance(values.get("network"), str)
+    sound = sound and all(isinstance(values.get(one), dict) for one in ("architecture", "preprocessing"))
+    return values if sound and values.get("weights_sha256") == weights.file_sha256(path) else None
+
+
+def known_preprocessing(given: str, options: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is known of how weights want their images (`extract.feeding`), beside what their own file says.
+
+    The `options` win over the sidecar of a run, which wins over the hub's configuration. None for nothing.
+    """
+    found: dict[str, Any] = {}
+    if weights.is_file(given):
+        sidecar = beside_sidecar(given)
+        path, _ = weights.split(given)
+        found = feeding.within(sidecar) if sidecar is not None else feeding.beside(path)
+    return {**found, **options} or None
 
 
 def own_run(given: str, workspace: Path) -> dict[str, Any] | None:
@@ -43,11 +82,15 @@ def own_run(given: str, workspace: Path) -> dict[str, Any] | None:
 
 
 def with_own_network(option: str, given: Mapping[str, Any], workspace: Path) -> dict[str, Any]:
-    """The options `given`, with the network that the run trained as `option` where `weights` are an own run's.
+    """The options `given`, with the network that the run trained as `option` where `weights` are a run's or its file.
 
     `option` is "network" or "backbone"; one that was given stays. Raises `InvalidInput` as `own_run` does.
     """
     if given.get(option) is not None:
         return dict(given)
-    run = own_run(str(given.get("weights") or ""), workspace)
-    return dict(given) if run is None else {**given, option: run["architecture"]}
+    source = str(given.get("weights") or "")
+    run = own_run(source, workspace)
+    if run is not None:
+        return {**given, option: run["architecture"]}
+    sidecar = beside_sidecar(source)
+    return dict(given) if sidecar is None else {**given, option: sidecar["network"]}

@@ -7,7 +7,7 @@ import functools
 from pathlib import Path
 
 from extract.errors import InvalidInput
-from pipelines.specs import ExtractSpec, own_run
+from pipelines.specs import ExtractSpec, weights_source
 from pipelines.studies.jobs import Job
 
 
@@ -31,7 +31,7 @@ def check(job: Job, *, workspace: Path) -> None:
 def _are_own(weights: str, workspace: Path) -> bool:
     """Whether the weights are a run's, if only of one that another job has yet to make."""
     try:
-        return own_run(weights, workspace) is not None
+        return weights_source(weights, workspace).run_folder is not None
     except InvalidInput:
         return True
 

@@ -12,10 +12,10 @@ from typing import Any
 from extract.datasets import NAMES
 from extract.errors import InvalidInput
 from extract.layout import canonical_json
-from extract.weights import SOURCES
+from extract.weights import SOURCES, is_file, split
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
 from pipelines.specs.head import HAS, OWN
-from pipelines.specs.network import ARCHITECTURE_OPTIONS, FROZEN_HAS, RECIPE_OPTIONS
+from pipelines.specs.network import ARCHITECTURE_OPTIONS, FROZEN_HAS, PREPROCESSING_OPTIONS, RECIPE_OPTIONS
 
 COMMANDS = ("extract", "fit-head", "train", "finetune")
 SPECS: dict[str, tuple[type, ...]] = {
@@ -26,7 +26,7 @@ SPECS: dict[str, tuple[type, ...]] = {
 }
 REPEATS = "seeds"  # fit-head's: as many heads, seeds counted up, on the same features
 MODES = {"train": "scratch", "finetune": "full"}
-STARTS = ("weights", "mode")  # options of finetune alone: train starts from nothing
+STARTS = ("weights", "mode", *PREPROCESSING_OPTIONS)  # options of finetune alone: train starts from nothing
 
 
 @dataclass(frozen=True)
@@ -220,6 +220,9 @@ def _absolute(name: str, value: Any) -> Any:
     words = {"data_dir": (), "dataset": NAMES, "weights": SOURCES}
     if name not in words or value is None or value in words[name]:
         return value
+    if name == "weights" and is_file(str(value)):
+        path, chosen = split(str(value))
+        return f"{path.resolve()}#{chosen}" if chosen else str(path.resolve())
     return str(Path(value).resolve()) if name == "data_dir" or Path(value).exists() else value
 
 

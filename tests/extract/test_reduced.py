@@ -72,3 +72,12 @@ def test_the_rest_of_a_depthwise_bias_is_added_behind_it(with_statistics):
     one = found[-1]
     images = torch.rand(1, one.convolution.in_channels, 8, 8).bfloat16()
     assert torch.equal(one(images), one.convolution(images) + one.rest)
+
+
+def test_frequencies_of_rotary_embeddings_stay_in_float32():
+    import timm
+
+    network = timm.create_model("vit_small_patch16_dinov3", num_classes=0, img_size=32, depth=1).eval()
+    reduced = in_bfloat16(network)
+    assert reduced.rope.periods.dtype == torch.float32
+    assert {one.dtype for one in reduced.parameters()} == {torch.bfloat16}

@@ -8,7 +8,7 @@ from torch import nn
 
 from extract import backbones, hub
 from extract.errors import InvalidInput, Unavailable
-from finetune import networks
+from finetune import modes, networks
 
 
 def saved(network: nn.Module, path) -> str:
@@ -131,3 +131,46 @@ def test_weights_that_do_not_exist_are_refused_in_one_sentence(name, options, we
     with pytest.raises(InvalidInput, match=words) as refused:
         networks.load_weights(network, name, weights=weights, options=options)
     assert "\n" not in str(refused.value)
+
+
+def test_the_first_layer_of_a_network_that_keeps_its_stem_may_not_differ(tmp_path):
+    """Nor that of a timm network which is of a family's class and none of its names."""
+    for name, options in (("resnet18", {"stem": "imagenet"}), ("test_resnet", {})):
+        source = timm.create_model(name, in_chans=1)
+        network = networks.build(name, class_count=3, image_size=32, options=options)
+        with pytest.raises(InvalidInput, match=r"1 of another shape \(conv1"):
+            networks.load_weights(network, name, weights=saved(source, tmp_path / "w.safetensors"), options=options)
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "norms"),
+    [("resnet18", {"conv1.weight", "bn1.weight"}, {"bn1"}), ("preact18", {"stem.conv.weight"}, set())],
+)
+def test_a_fresh_stem_learns_whatever_is_frozen_and_its_statistics_begin_anew(name, stem, norms, tmp_path):
+    source = timm.create_model({"preact18": "resnetv2_18"}.get(name, name))
+    network = networks.build(name, class_count=3, image_size=32, options={"stem": "cifar"})
+    for norm in modes.batch_norms(source):
+        norm.running_mean.fill_(7)
+    fresh = networks.load_weights(network, name, weights=saved(source, tmp_path / "w.safetensors")).fresh
+    modes.freeze(network, trained_stages=0)
+    modes.thaw(network, fresh=fresh)
+    trained = {key for key, one in network.named_parameters() if one.requires_grad}
+    assert stem <= trained
+    assert not any(key.startswith(("layer2", "stages.1")) for key in trained)
+    modes.train_mode(network, batch_norm="eval")
+    learning = {key for key, part in network.named_modules() if isinstance(part, nn.BatchNorm2d) and part.training}
+    assert learning
+    assert norms <= learning
+    assert all(network.get_submodule(key).running_mean.eq(0).all() for key in learning)
+    kept = [part for key, part in network.named_modules() if isinstance(part, nn.BatchNorm2d) and key not in learning]
+    assert kept
+    assert all(part.running_mean.eq(7).all() for part in kept)
+
+
+@pytest.mark.parametrize(("name", "timm_name"), [("resnet18", "resnet18"), ("densenet121", "densenet121")])
+def test_the_stem_of_a_file_is_seen_in_its_tensors(name, timm_name, tmp_path):
+    from extract import checkpoints
+
+    imagenet, cifar = timm.create_model(timm_name), networks.build(name, class_count=5, image_size=32)
+    for network, stem in ((imagenet, "imagenet"), (cifar, "cifar")):
+        assert networks.stem_of(name, checkpoints.read(saved(network, tmp_path / f"{stem}.safetensors"))) == stem

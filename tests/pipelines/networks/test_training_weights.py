@@ -226,3 +226,70 @@ def test_the_range_test_does_not_whiten_over_loaded_weights(sprint_weights, tmp_
     assert whitened == []
     rate_finding.find(NetworkSpec(**given), Context(tmp_path))
     assert whitened == [True]
+
+
+STEMMED = ("--network", "resnet18", "--dataset", "digits", "--subset", 32, "--test-subset", 20, *SIZE)
+QUICK = ("--epochs", 1, "--batch-size", 16, "--precision", "float32", "--learning-rate", "1e-12")
+
+
+@pytest.fixture(scope="module")
+def resnet18_file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "r.pth"
+    torch.manual_seed(0)
+    torch.save(timm.create_model("resnet18").state_dict(), path)
+    return path
+
+
+@pytest.mark.parametrize("mode", ["full", "partial:1", "frozen"])
+def test_small_images_leave_the_first_layer_of_the_weights_in_its_place(pipeline, resnet18_file, mode):
+    recipe = ("--precision", "float32") if mode == "frozen" else QUICK
+    ended = pipeline("finetune", *STEMMED, *recipe, "--weights", resnet18_file, "--mode", mode, "--json")
+    kept, given = tensors(ended.json), torch.load(resnet18_file, weights_only=True)
+    assert torch.allclose(kept["conv1.weight"], given["conv1.weight"], atol=1e-6)
+    assert "keeps the stem of its weights" in ended.err
+
+
+def test_another_stem_that_was_asked_for_is_said_and_learns(pipeline, resnet18_file):
+    words = ("finetune", *STEMMED, *QUICK[:-1], "0.1", "--weights", resnet18_file, "--stem", "cifar")
+    ended = pipeline(*words, "--mode", "partial:0", "--json")
+    kept, given = tensors(ended.json), torch.load(resnet18_file, weights_only=True)
+    fresh = networks.build("resnet18", class_count=10, image_size=32, options={"stem": "cifar"}, seed=0).state_dict()
+    assert "conv1.weight of resnet18 is not in the weights" in ended.err
+    assert not torch.equal(kept["conv1.weight"], fresh["conv1.weight"])
+    assert not torch.equal(kept["bn1.running_var"], given["bn1.running_var"])
+    assert torch.equal(kept["layer1.0.bn1.running_var"], given["layer1.0.bn1.running_var"])
+
+
+def test_the_file_of_an_own_run_brings_its_architecture_and_preprocessing(pipeline, own, tmp_path):
+    _, answer = own
+    path = Path(answer["path"]) / "network.safetensors"
+    tuned = pipeline("finetune", "--weights", path, *DATA, *RECIPE, "--mode", "partial:0", "--json").json
+    assert tuned["network"] == "resnet8"
+    assert all(torch.equal(value, tensors(answer)[name]) for name, value in tensors(tuned).items() if "fc." not in name)
+    workspace = tmp_path / "workspace"
+    fed, known = (
+        records.read(place, one["run"])["preprocessing"] for place, one in ((workspace, tuned), (own[0], answer))
+    )
+    assert fed == known
+    made = pipeline("extract", "--weights", path, *DATA, "--json")
+    assert made.status == 0, made.err
+
+
+def test_options_of_the_preprocessing_stand_in_key_and_record(pipeline, tuning, tmp_path):
+    given = ("--mean", "0.1,0.2,0.3", "--std", "0.5", "--crop-pct", "1", "--interpolation", "bicubic")
+    ended = pipeline(*tuning, *RECIPE, *given, "--json")
+    assert "as its weights want them" in ended.err
+    record = records.read(tmp_path / "workspace", ended.json["run"])
+    assert record["preprocessing"]["mean"] == [0.1, 0.2, 0.3]
+    assert record["key"]["preprocessing"]["std"] == [0.5, 0.5, 0.5]
+    plain = pipeline(*tuning, *RECIPE, "--json")
+    assert "is assumed" in plain.err
+    assert plain.json["run"] != ended.json["run"]
+
+
+def test_an_own_vit_goes_on_at_another_image_size(pipeline, tmp_path):
+    words = ("--network", "test_vit", *DATA, *RECIPE, "--image-size")
+    run = pipeline("train", *words, 32, "--json").json["run"]
+    for command in (("finetune", "--mode", "partial:0", *words), ("extract", *DATA, "--image-size")):
+        ended = pipeline(*command, 64, "--weights", run, "--json")
+        assert ended.status == 0, ended.err

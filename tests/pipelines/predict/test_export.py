@@ -103,3 +103,29 @@ def test_python_too_is_told_before_the_export(tmp_path):
     unused: Any = None
     with pytest.raises(InvalidInput, match="output must be a file that can be written"):
         export.export(unused, tmp_path, run="x")
+
+
+def test_a_run_in_bfloat16_says_how_far_its_graph_is_from_predict(pipeline, monkeypatch, tmp_path):
+    """The graph computes in float32. Its difference is that from what `predict` gives, not from itself."""
+    import onnxruntime
+    from PIL import Image
+
+    from extract import digits
+
+    reduced = ("--precision", "bfloat16", "--c-grid", "1", "--json")
+    run = pipeline("fit-head", *DIGITS, *reduced).json["run"]
+    path = tmp_path / "m.onnx"
+    monkeypatch.setattr(export, "LARGEST_BYTES", 1000)  # as a model over 2 GB is written
+    answer = pipeline("export", "--run", run, "--output", path, "--json").json
+    data = path.with_name("m.onnx.data")
+    assert answer["file_bytes"] == path.stat().st_size + data.stat().st_size
+    images = digits.load().splits["test"].images.array[:3]
+    for index, image in enumerate(images):
+        Image.fromarray(image.transpose(1, 2, 0)).save(tmp_path / f"{index}.png")
+    (found,) = onnxruntime.InferenceSession(path).run(["probabilities"], {"images": images})
+    words = ("predict", "--run", run, *(tmp_path / f"{index}.png" for index in range(3)), "--json")
+    told = pipeline(*words, "--top", 1).json["images"]
+    differences = [abs(float(row.max()) - one["top"][0]["probability"]) for row, one in zip(found, told, strict=True)]
+    assert answer["compared_images"] == 100
+    assert answer["difference_from_predict"] > answer["largest_difference"]
+    assert max(differences) <= answer["difference_from_predict"] + 1e-5
