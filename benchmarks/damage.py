@@ -122,6 +122,8 @@ class Damages:
             values = _timeless(json.loads(text))
         except ValueError:
             values = f"no JSON: {text[:200]}"
+        if words[0] == "run" and isinstance(values, dict):  # what is planned or computed again is no answer
+            values = {name: values.get(name) for name in ("failed", "impossible")}
         page = MOMENT.sub("#", self.page.read_text()) if words[0] == "report" and self.page.exists() else ""
         return Answer(os.waitstatus_to_exitcode(ended[1]), values, err.read_text(errors="replace"), page)
 
