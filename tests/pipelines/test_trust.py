@@ -151,7 +151,9 @@ def test_an_answer_of_another_shape_counts_as_absent_though_its_checksum_is_righ
     path = entry(copied, "_train")
     values = stored.checked(path.read_bytes())
     stored.write(path, {**values, "answer": {**values["answer"], **change}})
-    assert pipeline(*TRAIN).json["cached"] is False
+    ended = pipeline(*TRAIN)
+    assert ended.status == 0, ended.err
+    assert ended.json["cached"] is False
 
 
 def test_the_answer_of_another_call_is_not_taken_for_this_one(copied, pipeline):
