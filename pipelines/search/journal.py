@@ -7,6 +7,7 @@ when the process dies: a running trial whose lease is free was abandoned, and th
 under its own number and with its own parameters.
 """
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.storages.journal import JournalStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from extract.errors import DamagedFile
+from extract.errors import DamagedFile, StorageError
 from extract.locks import Lock
 from pipelines import stored
 from pipelines.search.lines import REMEDY, Lines
@@ -78,6 +79,11 @@ class Journal:
                     trial.set_user_attr(name, fact)
                 self.study.tell(trial, value, state)
             self.leave(trial)
+
+    def give_back(self, trial: Trial) -> None:
+        """Does not count the present attempt: it ended in good order, which says nothing about the trial."""
+        with contextlib.suppress(OSError, StorageError), self._locked():  # a full disk may be why it ended
+            trial.set_user_attr("attempts", max(trial.user_attrs.get("attempts", 1) - 1, 0))
 
     def leave(self, trial: Trial) -> None:
         """Frees the lease of a trial that this process stops running; unended, it is taken over by the next."""

@@ -113,6 +113,8 @@ def _run(trial: Trial, subject: Subject, journal: Journal, context: Context, *, 
             journal.end(trial, TrialState.COMPLETE, outcome.accuracy, **facts)
         elif verdict() == "hopeless":
             journal.end(trial, TrialState.PRUNED, None, **facts)
+        else:
+            journal.give_back(trial)
 
 
 def says_nothing(error: Exception) -> bool:
@@ -162,6 +164,9 @@ def _left(trial: Trial, journal: Journal):
     """Frees the trial's lease whatever happens, so that an interrupted one can be taken over at once."""
     try:
         yield
+    except BaseException:
+        journal.give_back(trial)
+        raise
     finally:
         journal.leave(trial)
 

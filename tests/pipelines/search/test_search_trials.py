@@ -10,6 +10,7 @@ import pytest
 from extract.errors import DamagedFile, InvalidInput, PipelineError, StorageError, Unavailable
 from pipelines.context import Context
 from pipelines.search import HeadSubject, Outcome, Subject, Wanted, search
+from pipelines.search.journal import Journal
 from pipelines.specs import HeadSpec
 
 
@@ -139,7 +140,8 @@ def test_cut_anywhere_a_journal_goes_on_with_the_same_parameters(workspace, scri
         assert [one["params"] for one in again["trials"]] == [one["params"] for one in found["trials"]]
 
 
-def test_a_trial_that_ends_every_process_is_given_up(workspace, scripted):
+def test_a_trial_that_kills_every_process_is_given_up(workspace, scripted, monkeypatch):
+    monkeypatch.setattr(Journal, "give_back", lambda *_: None)  # which no killed process does
     subject = scripted({1: KeyboardInterrupt()})
     for _ in range(10):
         with pytest.raises(KeyboardInterrupt):
@@ -195,3 +197,11 @@ def test_what_the_machine_dies_of_ends_the_search_and_leaves_the_trial_to_the_ne
     subject = scripted({1: Outcome(0.5)})
     found = search(subject, Wanted({"x": [1]}, trials=2, name="full"), Context(workspace))
     assert [one["state"] for one in found["trials"]] == ["complete"] * 2
+
+
+def test_a_trial_that_is_interrupted_in_good_order_again_and_again_is_not_given_up(workspace, scripted):
+    for error in [KeyboardInterrupt()] * 6 + [OSError(28, "No space left on device")] * 6:
+        with pytest.raises(type(error)):
+            search(scripted({1: error}), Wanted({"x": [1]}, trials=1, name="patient"), Context(workspace))
+    found = search(scripted({1: Outcome(0.5)}), Wanted({"x": [1]}, trials=1, name="patient"), Context(workspace))
+    assert [one["state"] for one in found["trials"]] == ["complete"]
