@@ -146,9 +146,7 @@ CASES = [
         statuses=(2,),
         says="state_dict_ema",
     ),
-    Case(
-        "weights: fed by options", ((*EXTRACT, "w.pth", *FED), (*TUNE, "w.pth", *FED, "--mode", "frozen")), saved(state)
-    ),
+    Case("weights: fed by options", ((*EXTRACT, "w.pth", *FED), (*FROZEN, "w.pth", *FED)), saved(state)),
     *(
         Case(f"weights: {' '.join(words)}", ((*EXTRACT, "untrained", *words),), statuses=(2,), says=says)
         for words, says in (
