@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from extract.errors import InvalidInput
 from extract.memory import enough_for
+from finetune.recipes import SPEED_ONLY
 from pipelines import records, stages
 from pipelines.context import Context
 from pipelines.networks.alone import alone
 from pipelines.networks.training import LESS_MEMORY
 from pipelines.search.subject import Outcome, Subject, Watch
 from pipelines.specs import NetworkSpec
-from pipelines.specs.network import RECIPE_OPTIONS, SPEED_ONLY
+from pipelines.specs.network import RECIPE_OPTIONS
 
 if TYPE_CHECKING:
     from pipelines.search.trial import Training

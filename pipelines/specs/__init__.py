@@ -7,13 +7,8 @@ in neither. None of this imports torch.
 
 from pipelines.specs.extraction import EXTRACT_VERSION, ExtractKey, ExtractSpec, locate, resolve_extract
 from pipelines.specs.head import HEAD_VERSION, HeadKey, HeadSpec, resolve_head
-from pipelines.specs.network import (
-    NETWORK_VERSION,
-    NetworkKey,
-    NetworkSpec,
-    locate_images,
-    resolve_network,
-)
+from pipelines.specs.network import NetworkSpec
+from pipelines.specs.network_key import NETWORK_VERSION, NetworkKey, locate_images, resolve_network
 from pipelines.specs.own import Source, own_run, weights_source, with_own_network
 
 __all__ = [

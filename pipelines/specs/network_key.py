@@ -1,0 +1,146 @@
+"""What a run of a whole network is here and now: digests of its inputs, and what "auto" means on this machine."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from extract import datasets, weights
+from extract.layout import canonical_json
+from extract.machine import package_versions
+from extract.runtime import resolve_precision
+from finetune.recipes import SPEED_ONLY
+from pipelines.specs import data
+from pipelines.specs.network import FROZEN_HAS, NetworkSpec
+from pipelines.specs.own import beside_sidecar, known_preprocessing, own_run
+
+NETWORK_VERSION = 3  # raised when the same key must give another network
+
+
+@dataclass(frozen=True)
+class NetworkKey:
+    """A `NetworkSpec` resolved on this machine: primitives and digests of its inputs only.
+
+    Data are known by their digest alone: a folder may be renamed.
+    `recipe_options` are all options of the recipe but those that change only speed, the precision resolved.
+    `weights` is "run" for an own run, which `weights_run` names. `timm` is in it because architectures,
+    preprocessing and hub weights are timm's, `processes` because each draws its own dropout, and normalises by its
+    own slice of a batch on a CPU and its own parts of one on a GPU; one process alone is not mentioned.
+    `preprocessing` is what is known beside what the weights' own file says, `weights_set` which tensors of that file;
+    they are mentioned where there are any.
+    """
+
+    stage_version: int
+    timm: str
+    network: str
+    architecture: dict[str, Any]
+    mode: str
+    weights: str
+    weights_sha256: str | None
+    weights_run: str | None
+    dataset_digest: str
+    subset: int | None
+    test_subset: int | None
+    on_bad_image: str
+    max_pixels: int | None
+    image_size: int | None
+    validation: float | int | None
+    refit: bool
+    recipe: str | None
+    recipe_options: dict[str, Any]
+    seed: int
+    processes: int = 1
+    weights_set: str | None = None
+    preprocessing: dict[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The key by field."""
+        values = asdict(self)
+        usual = {"processes": 1, "weights_set": None, "preprocessing": None}
+        return {name: one for name, one in values.items() if name not in usual or one != usual[name]}
+
+    def text(self) -> str:
+        """The key as canonical JSON, which is what joblib hashes."""
+        return canonical_json(self.as_dict())
+
+    def digest(self) -> str:
+        """sha256 of the key's text."""
+        return hashlib.sha256(self.text().encode()).hexdigest()
+
+    def run(self) -> str:
+        """The name of the run: the first 12 digits of the digest."""
+        return self.digest()[:12]
+
+    @classmethod
+    def from_text(cls, text: str) -> "NetworkKey":
+        """The key that `text` was made from."""
+        return cls(**json.loads(text))
+
+
+def resolve_network(
+    spec: NetworkSpec, *, located: datasets.Located, device: str, workspace: Path, processes: int = 1
+) -> NetworkKey:
+    """The key of a spec, for data that was found, a resolved device and so many processes that train together.
+
+    Reads the weights file, if there is one.
+    """
+    given = str(spec.weights)
+    run = own_run(given, workspace)
+    file = None if run or given == "none" else weights.weights_file(given, backbone=spec.network)
+    digest = run["files"]["network.safetensors"] if run else None if file is None else weights.file_sha256(file)
+    recipe = spec.whole_recipe()
+    options = {name: value for name, value in recipe.as_dict().items() if name not in SPEED_ONLY}
+    options["precision"] = _precision(spec.mode, recipe.precision, device=device)
+    if spec.mode == "frozen":
+        options = {name: value for name, value in options.items() if name in FROZEN_HAS}
+    return NetworkKey(
+        stage_version=NETWORK_VERSION,
+        timm=package_versions("timm")["timm"],
+        network=spec.network,
+        architecture={**_kept_architecture(given), **spec.architecture()},
+        mode=spec.mode,
+        weights="run" if run else given if given in (*weights.SOURCES, "none") else "file",
+        weights_sha256=digest,
+        weights_run=run["run"] if run else None,
+        dataset_digest=located.digest,
+        subset=spec.subset,
+        test_subset=spec.test_subset,
+        on_bad_image=spec.on_bad_image,
+        max_pixels=spec.max_pixels if spec.on_bad_image == "skip" else None,
+        image_size=spec.image_size,
+        validation=spec.held_out_part(),
+        refit=spec.refit,
+        recipe=spec.recipe,
+        recipe_options=options,
+        seed=spec.seed,
+        processes=1 if spec.mode == "frozen" else processes,
+        weights_set=None if file is None else weights.split(given)[1],
+        preprocessing=None if given == "none" else known_preprocessing(given, spec.preprocessing()),
+    )
+
+
+def _kept_architecture(given: str) -> dict[str, Any]:
+    """The options of the network that a run left, where the weights are its file: its sidecar lies beside it."""
+    sidecar = beside_sidecar(given)
+    kept = {} if sidecar is None else sidecar["architecture"]
+    return {name: value for name, value in kept.items() if value != "auto"}  # of a stem: by the size that it had there
+
+
+def _precision(mode: str, given: str, *, device: str) -> str:
+    """What `given` is on `device`; what nothing trains is scored in float32, near the features that its head is for.
+
+    Autocast rounds otherwise than `extract.reduced`: tf_efficientnet_lite0 lost 0.65 points of its head's accuracy.
+    """
+    return "float32" if mode == "frozen" and given == "auto" else resolve_precision(given, device)
+
+
+def locate_images(spec: NetworkSpec, workspace: Path, *, progress: data.Progress = data.silent) -> datasets.Located:
+    """Where the spec's data set is, as `data.located` finds it; an impossible network is refused before a download."""
+
+    def check() -> None:
+        from pipelines.networks import possible
+
+        possible.check(spec, own_weights=own_run(str(spec.weights), workspace) is not None)
+
+    return data.located(spec, workspace, progress=progress, before_download=check)
