@@ -51,7 +51,7 @@ def test_a_file_that_has_just_changed_is_not_remembered(root):
 
 
 def test_a_file_that_cannot_be_read_is_not_remembered(root, reads, monkeypatch):
-    monkeypatch.setattr(contents, "_content", lambda path: contents.UNREADABLE)
+    monkeypatch.setattr(contents, "_content", lambda path: (contents.UNREADABLE, None))
     known = contents.Contents()
     folder.read(root, contents=known)
     assert known.known == {}

@@ -80,13 +80,13 @@ def test_job_threads_never_outnumber_the_cores(monkeypatch):
     monkeypatch.setattr(batch_work, "done", lambda job, context: seen.append(torch.get_num_threads()))
     (job,) = reading.parse("jobs: [{command: extract}]").jobs
     for cores, slots in ((8, 3), (2, 2), (2, 5), (4, 1)):
-        monkeypatch.setattr(batch_work, "core_count", lambda cores=cores: cores)
+        monkeypatch.setattr(batch_work, "thread_count", lambda cores=cores: cores)
         batch_work.work(job, batch_work.Place(Path("nowhere"), ("cpu",), slots))
         assert seen[-1] == max(cores // slots, 1)
 
 
 def test_local_workers_share_the_cores_out_among_their_libraries(monkeypatch):
-    monkeypatch.setattr(engines, "core_count", lambda: 4)
+    monkeypatch.setattr(engines, "thread_count", lambda: 4)
     with engines.opened(Engine("loky", 2)) as pool:
         found = dict(pool.map(os.getenv, [(name,) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")]))
     assert found == {0: "2", 1: "2"}

@@ -59,7 +59,7 @@ def test_weights_of_another_network_are_refused(pipeline, tmp_path):
     words = ("extract", "--dataset", "digits", "--backbone", "test_resnet", "--weights", tmp_path / "other.safetensors")
     ended = pipeline(*words)
     assert ended.status == 2
-    assert "weights must fit the backbone" in ended.err
+    assert "weights must fit the network" in ended.err
 
 
 def test_a_pickle_is_never_executed(pipeline, tmp_path):

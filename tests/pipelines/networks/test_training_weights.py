@@ -191,7 +191,7 @@ MISTAKES = [
     (("--mode", "partial:K"), "mode must name a number of stages"),
     (("--mode", "frozn"), "Nearest: frozen"),
     (("--mode", "frozen", "--epochs", 3), "epochs must be left out in mode frozen"),
-    (("--mode", "frozen", "--recipe", "sprint"), "recipe must be left out in mode frozen"),
+    (("--mode", "frozen", "--recipe", "short"), "recipe must be left out in mode frozen"),
     (("--mode", "frozen", "--recipe", "gentle"), "recipe must be left out in mode frozen"),
     (("--mode", "frozen", "--tensorboard", "board"), "tensorboard must be left out in mode frozen"),
     (("--weights", "none"), "weights must be pretrained, packaged, a file or a run"),
