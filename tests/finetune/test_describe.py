@@ -204,7 +204,7 @@ def test_on_the_command_line(pipeline, tmp_path):
     assert [stage["output_shape"] for stage in answer["stages"]][1:3] == [[48, 16, 16], [96, 8, 8]]
     assert "growth_rate 12" in " ".join(words((tmp_path / "d.svg").read_text()))
     shown = pipeline("describe", "--network", "resnet20", "--classes", 100).out
-    assert re.search(r"layer3\s+64 x 8 x 8\s+6\s+203,520\s+13 M\s+216 kB\s+81 x 81", shown)
+    assert re.search(r"layer3\s+64 × 8 × 8\s+6\s+203,520\s+13 M\s+216 kB\s+81 x 81", shown)
     assert "3 x BasicBlock (3×3 conv, 16 | 3×3 conv, 16)" in shown
 
 
