@@ -26,6 +26,11 @@ PLAIN = (
     "module",
 )
 WRAPPERS = re.compile(r"^(_orig_mod\.|module\.)+")  # of torch.compile and DataParallel, in either order
+DEEPEST = 16  # mappings in one another that are looked into: one may hold itself
+DAMAGES = (
+    *(RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError),
+    *(AssertionError, OverflowError, struct.error, zipfile.BadZipFile),
+)
 NUMPY = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
 HARMLESS = (
     *("argparse.Namespace", "types.SimpleNamespace", "torch.torch_version.TorchVersion"),
@@ -166,9 +171,7 @@ def _torch(path: Path) -> Any:
             return torch.load(file, map_location="cpu", weights_only=True)  # of a path, torch would go by the name
     except pickle.UnpicklingError as error:
         raise _objects(path, error) from error
-    except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise _damaged(path, error) from error
-    except (AssertionError, OverflowError, struct.error, zipfile.BadZipFile) as error:
+    except DAMAGES as error:
         raise _damaged(path, error) from error
 
 
@@ -216,7 +219,7 @@ def _usual(content: Mapping[Any, Any], *, path: Path) -> tuple[str, Mapping[Any,
 
 def _deepest(content: Mapping[Any, Any], where: str = "") -> tuple[str, Mapping[Any, Any]] | None:
     """(place, tensors): averaged ones before others, what is wrapped before what lies beside it."""
-    for key in (*AVERAGED, *PLAIN):
+    for key in (*AVERAGED, *PLAIN) if where.count(".") < DEEPEST else ():
         inner = content.get(key)
         if isinstance(inner, Mapping):
             found = _deepest(inner, f"{where}.{key}" if where else key)

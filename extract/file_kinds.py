@@ -58,6 +58,8 @@ def _by_content(start: bytes) -> tuple[str, str]:
         return "an ONNX file", EXPORT
     if not _is_text(start):
         return NOT_KNOWN, f"{AGAIN}, or save it with torch.save(network.state_dict(), FILE)"
+    if b'"weight_map"' in start or b'"total_size"' in start:
+        return "the index of weights in several files", "Save the tensors of all of them in one"
     if start.lstrip()[:1] in (b"{", b"["):
         return "JSON text", "Give the file of the tensors themselves"
     return "a text", "Give the file of the tensors themselves"
@@ -74,9 +76,10 @@ def _safetensors(path: Path, *, length: int) -> tuple[str, str]:
         try:
             header = json.loads(file.read(length))
             ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+            whole = 8 + length + max(ends, default=0) == size
         except (ValueError, RecursionError, AttributeError, KeyError, TypeError, IndexError):
             return cut
-    return (SAFETENSORS, "") if 8 + length + max(ends, default=0) == size else cut
+    return (SAFETENSORS, "") if whole else cut
 
 
 def _zip(path: Path) -> tuple[str, str]:

@@ -45,6 +45,7 @@ def load(network: nn.Module, found: Checkpoint, *, free: Free) -> tuple[tuple[st
     target = network.state_dict()
     _check(target, state, free=free, origin=found.origin)
     usable = {n: t for n, t in state.items() if n in target and t.shape == target[n].shape and not _below(n, free.new)}
+    _check_finite(target, usable, origin=found.origin)
     network.load_state_dict(usable, strict=False)
     fresh = tuple(name for name in target if name not in usable and not _is_counter(name))
     return fresh, notices
@@ -166,14 +167,16 @@ def _fits(target: Mapping[str, Tensor], state: Mapping[str, Tensor], *, free: Fr
 
 
 def _check(target: Mapping[str, Tensor], state: Mapping[str, Tensor], *, free: Free, origin: str) -> None:
-    misfit, missing, extra = _differences(target, state, free=free)
-    if not (misfit or missing or extra):
+    misfit, unlike, missing, extra = _differences(target, state, free=free)
+    if not (misfit or unlike or missing or extra):
         return
     shapes = [f"{name} is {_shape(state[name])} for {_shape(target[name])}" for name in misfit]
+    kinds = [f"{name} is {_kind(state[name])}" for name in unlike]
     found = [
         f"{len(names)} {what} ({', '.join(told[:SHOWN])}{', ...' if len(told) > SHOWN else ''})"
         for what, names, told in (
             ("of another shape", misfit, shapes),
+            ("not of plain numbers with a fraction", unlike, kinds),
             ("missing", missing, missing),
             ("unexpected", extra, extra),
         )
@@ -185,16 +188,36 @@ def _check(target: Mapping[str, Tensor], state: Mapping[str, Tensor], *, free: F
     )
 
 
-def _differences(
-    target: Mapping[str, Tensor], state: Mapping[str, Tensor], *, free: Free
-) -> tuple[list[str], list[str], list[str]]:
-    """The names (of another shape, missing, left over) outside the modules `free`."""
+def _differences(target: Mapping[str, Tensor], state: Mapping[str, Tensor], *, free: Free) -> tuple[list[str], ...]:
+    """The names (of another shape, of another kind, missing, left over) outside the modules `free`."""
     ours = [name for name in target if not _below(name, (*free.new, *free.may_differ))]
     misfit = [name for name in ours if name in state and state[name].shape != target[name].shape]
+    unlike = [name for name in ours if name in state and name not in misfit and not _alike(state[name], target[name])]
     missing = [name for name in ours if name not in state and not _is_counter(name)]
     others = [name for name in state if name not in target and not LEFT_OVER.search(name)]
     extra = [name for name in others if not _below(name, (*free.new, *free.may_differ, *free.absent))]
-    return misfit, missing, extra
+    return misfit, unlike, missing, extra
+
+
+def _check_finite(target: Mapping[str, Tensor], state: Mapping[str, Tensor], *, origin: str) -> None:
+    """Raises `InvalidInput` for NaN or infinity where the network itself has none (masks have)."""
+    for name, tensor in state.items():
+        if not tensor.isfinite().all() and target[name].isfinite().all():
+            raise InvalidInput(
+                f"weights must be finite; got {origin!r}, whose {name} holds NaN or infinity. "
+                "Its training went astray: give an earlier checkpoint."
+            )
+
+
+def _alike(tensor: Tensor, like: Tensor) -> bool:
+    """Whether `tensor` can be copied onto `like` as the numbers that it holds."""
+    plain = tensor.layout == torch.strided and not (tensor.is_quantized or tensor.is_meta or tensor.is_complex())
+    return plain and (tensor.is_floating_point() or not like.is_floating_point())
+
+
+def _kind(tensor: Tensor) -> str:
+    what = "sparse " if tensor.layout != torch.strided else "without values " if tensor.is_meta else ""
+    return f"{what}{tensor.dtype}".replace("torch.", "")
 
 
 def _shape(tensor: Tensor) -> str:

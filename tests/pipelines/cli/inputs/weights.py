@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import json
 import pathlib
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,27 @@ def averaged() -> dict[str, State]:
     return {"state_dict": state(), "state_dict_ema": changed(state())}
 
 
+def each(change: Callable[[Tensor], Tensor]) -> Callable[[], State]:
+    """The tensors after a change of every one with fractions."""
+    return lambda: {name: change(one) if one.is_floating_point() else one for name, one in state().items()}
+
+
+def with_nan(tensor: Tensor) -> Tensor:
+    return torch.full_like(tensor, float("nan"))
+
+
+def within_itself() -> dict[str, object]:
+    found: dict[str, object] = {"epoch": 1}
+    found["model"] = found
+    return found
+
+
+def safetensors(end: object) -> bytes:
+    """A safetensors file of one number whose offsets say `end`."""
+    header = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, end]}}).encode()
+    return len(header).to_bytes(8, "little") + header + bytes(4)
+
+
 def vit(size: int) -> Callable[[], State]:
     return lambda: timm.create_model("test_vit", img_size=size).state_dict()
 
@@ -127,6 +149,15 @@ REFUSED: list[tuple[str, Callable[[Path], object], str]] = [
         "conv1.0.weight is [16, 1, 3, 3] for [16, 3, 3, 3]",
     ),
     ("another network", saved(lambda: state("test_efficientnet")), "conv_stem.weight"),
+    ("complex", saved(each(lambda one: one.to(torch.complex64))), "conv1.0.weight is complex64"),
+    ("whole numbers", saved(each(lambda one: one.int())), "conv1.0.weight is int32"),
+    ("sparse", saved(each(Tensor.to_sparse)), "conv1.0.weight is sparse float32"),
+    ("without values", saved(each(lambda one: one.to("meta"))), "conv1.0.weight is without values"),
+    ("NaN", saved(each(with_nan)), "holds NaN or infinity"),
+    ("within itself", saved(within_itself), "holds none"),
+    ("offsets that are text", written(safetensors("x")), "cut short or damaged"),
+    ("offsets that are null", written(safetensors(None)), "cut short or damaged"),
+    ("an index of parts", written(b'{"metadata": {"total_size": 1}, "weight_map": {}}'), "in several files"),
     ("a folder", lambda folder: (folder / "w.pth").mkdir(), "got the folder"),
 ]
 FED = ("--mean", "0.5", "--std", "0.25,0.25,0.25", "--crop-pct", "1", "--interpolation", "bicubic")
