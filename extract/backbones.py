@@ -102,9 +102,9 @@ def check_name(name: str) -> None:
     """Raises `InvalidInput` with the nearest names when timm has no such architecture or tag."""
     import timm
 
-    if not timm.is_model(name):
+    architecture, sign, tag = name.partition(".")
+    if not timm.is_model(architecture) or (sign and not tag):
         raise unknown("backbone", name=name, known=timm.list_models(), remedy="`pipeline backbones` lists them.")
-    architecture, _, tag = name.partition(".")
     tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{architecture}.*")]
     if tag and tag not in tags:
         raise unknown(f"weights tag of {architecture}", name=tag, known=tags)

@@ -17,6 +17,7 @@ Messages say what must hold, what came, and what to do:
 """
 
 import difflib
+import re
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
@@ -73,20 +74,23 @@ SYNONYMS = {
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     """A sentence that names the known names most like `name`, best first; all of them if they are few.
 
-    A name that other tools have (`SYNONYMS`) leads to what it is called here. Dashes before names do not count.
+    A name that other tools have (`SYNONYMS`) leads to what it is called here. Dashes before names, capital letters and
+    a place before the name ("hf-hub:timm/") do not count.
     """
-    names = {_bare(one): one for one in sorted(set(known), reverse=True)}
-    meant = [one for one in SYNONYMS.get(_bare(name), ()) if one in names]
-    close = meant or difflib.get_close_matches(_bare(name), names, n=count, cutoff=0.5)
+    known = sorted(set(known), reverse=True)
+    names = {_bare(one): one for one in known}
+    bare = _bare(re.split("[/:]", name.strip())[-1])
+    meant = [one for one in SYNONYMS.get(bare, ()) if one in names]
+    close = meant or difflib.get_close_matches(bare, names, n=count, cutoff=0.5)
     if close:
         return f"Nearest: {', '.join(names[one] for one in close)}."
-    if len(names) <= 12:
-        return f"Known: {', '.join(sorted(names.values()))}."
-    return f"{len(names)} names are known."
+    if len(known) <= 12:
+        return f"Known: {', '.join(sorted(known))}."
+    return f"{len(known)} names are known."
 
 
 def _bare(name: str) -> str:
-    return name.lstrip("-").replace("_", "-")
+    return name.lstrip("-").replace("_", "-").lower()
 
 
 def unknown(thing: str, *, name: str, known: Iterable[str], remedy: str = "") -> InvalidInput:

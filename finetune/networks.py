@@ -39,11 +39,11 @@ def family(name: str) -> str | None:
 
 def check_name(name: str) -> None:
     """Raises `InvalidInput` with the nearest names for a network that neither a family nor timm has."""
-    if families.place(name)[1] is None and not timm.is_model(name):
+    if name.endswith(".") or (families.place(name)[1] is None and not timm.is_model(name)):
         raise unknown("network", name=name, known=names(), remedy="`pipeline networks` lists them.")
-    current_name(name)
     if "." in name:  # a tag names weights of timm's
         backbones.check_name(timm_name(name) or name)
+    current_name(name)
 
 
 def current_name(name: str) -> str:

@@ -29,6 +29,19 @@ CASES = [
         (("describe", "--network", "densenet121", "--depth", "40"),),
         says="DenseNet-BC of 40 layers",
     ),
+    *(
+        Case(
+            f"{option[2:]} {name!r}",
+            ((command, option, name, *more),),
+            statuses=(2,),
+            says=f"got {name!r}. Nearest: test_resnet",
+        )
+        for command, option, more in (
+            ("describe", "--network", ()),
+            ("extract", "--backbone", ("--weights", "untrained")),
+        )
+        for name in ("test_resnet.", "TEST_RESNET", "hf-hub:timm/test_resnet", " test_resnet")
+    ),
     Case(
         "a family without a depth",
         (("describe", "--network", "densenet"),),
