@@ -17,7 +17,8 @@ from extract.tags import Tags, exif_orientation, orientation_of, xmp_orientation
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_KEPT = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
-MOST_TEXT_BYTES = 2**26  # of an unpacked text chunk that is looked at
+MOST_TEXT_BYTES = 2**24  # of all text chunks of a file that are unpacked
+EXIF_TEXT, XMP_TEXT = b"Raw profile type exif", b"XML:com.adobe.xmp"
 XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
 XMP_TAG = 700
 AVIF_HEAD_BYTES = 2**18  # in which the list of items stands
@@ -123,22 +124,23 @@ def _pictures(index: bytes) -> int:
 
 def _png(file: BinaryIO, size: int) -> Stripped:
     pieces: list[Piece] = [(0, 8)]
-    exif, xmp, frames, header, end = b"", b"", 1, b"", 8
+    exif, xmp, frames, header, end, left = b"", b"", 1, b"", 8, MOST_TEXT_BYTES
     for kind, start, end in _chunks(file, size):
         whole = start, end
         if kind in PNG_KEPT:
             pieces.append(whole)
             header = _at(file, start + 8, 13) if kind == b"IHDR" else header
-        elif kind == b"tRNS" and (body := _ancillary(file, whole)):
-            pieces.append(_chunk(b"tRNS", _in_eight_bits(body, header)))
+        elif kind == b"tRNS" and (body := _transparency(_ancillary(file, whole), header)):
+            pieces.append(_chunk(b"tRNS", body))
         elif kind == b"acTL" and (body := _ancillary(file, whole)):
             frames = max(int.from_bytes(body[:4], "big"), 1)
         elif kind == b"eXIf":
             exif = _ancillary(file, whole) or exif
-        elif kind in (b"tEXt", b"zTXt", b"iTXt"):
-            name, text = _text(kind, _ancillary(file, whole))
-            exif = exif or (_from_hex(text) if name == b"Raw profile type exif" else b"")
-            xmp = text if name == b"XML:com.adobe.xmp" else xmp
+        elif kind in (b"tEXt", b"zTXt", b"iTXt") and left > 0:
+            name, text = _text(kind, _ancillary(file, whole), most=left)
+            left -= len(text)
+            exif = exif or (_from_hex(text) if name == EXIF_TEXT else b"")
+            xmp = text if name == XMP_TEXT else xmp
     pieces.append((end, size))  # what is no chunk: Pillow judges it
     return Stripped(_stream(file, pieces), exif_orientation(exif) or xmp_orientation(xmp) or 1, frames)
 
@@ -164,9 +166,16 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">L", len(body)) + kind + body + struct.pack(">L", zlib.crc32(kind + body))
 
 
-def _in_eight_bits(transparency: bytes, header: bytes) -> bytes:
+def _transparency(body: bytes, header: bytes) -> bytes:
+    """What a PNG says is transparent, at the length that its colours want; nothing where it cannot be meant."""
+    bits, colours = header[8:10] if len(header) == 13 else (0, 0)
+    length = {0: 2, 2: 6, 3: 2**bits}.get(colours, 0)
+    is_whole = len(body) >= length or colours == 3  # of a palette, the first entries may be all that are named
+    return _in_eight_bits(body[:length], bits=bits, colours=colours) if body and length and is_whole else b""
+
+
+def _in_eight_bits(transparency: bytes, *, bits: int, colours: int) -> bytes:
     """The transparent level or colour as Pillow holds it: of 8 bits, but of 16 for grey levels of 16."""
-    bits, colours = header[8:10]
     if colours == 0 and bits < 8:
         level = int.from_bytes(transparency[:2], "big") * 255 // (2**bits - 1)
         return struct.pack(">H", min(level, 255))
@@ -175,18 +184,20 @@ def _in_eight_bits(transparency: bytes, header: bytes) -> bytes:
     return transparency
 
 
-def _text(kind: bytes, body: bytes) -> tuple[bytes, bytes]:
-    """(name, text) of a text chunk; no text where it is damaged."""
+def _text(kind: bytes, body: bytes, *, most: int) -> tuple[bytes, bytes]:
+    """(name, the first `most` bytes of the text) of a text chunk; no text where it is damaged or decides nothing."""
     name, _, rest = body.partition(b"\0")
+    if name not in (EXIF_TEXT, XMP_TEXT):
+        return name, b""
     packed = kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\1")
     if kind == b"iTXt":
         rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
     elif kind == b"zTXt":
         rest = rest[1:]
     if not packed:
-        return name, rest
+        return name, rest[:most]
     try:
-        return name, zlib.decompressobj().decompress(rest, MOST_TEXT_BYTES)
+        return name, zlib.decompressobj().decompress(rest, most)
     except zlib.error:
         return name, b""
 

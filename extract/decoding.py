@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, TgaImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
+from extract import file_kinds
 from extract.containers import stripped
 from extract.errors import InvalidInput, PipelineError
 from extract.tags import exif_orientation, xmp_orientation
@@ -38,6 +39,16 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 BITS_TAG, PHOTOMETRIC_TAG = 258, 262
+# Formats that are not read: name, place and bytes of their marks.
+OTHERS = (
+    *(("a HEIF (HEIC) picture", 4, b"ftyp" + brand) for brand in (b"hei", b"hev", b"mif1", b"msf1")),
+    *(("a JPEG XL picture", at, first) for at, first in ((0, b"\xff\x0a"), (4, b"JXL "))),
+    *(
+        ("a damaged TIFF picture or one of an unusual layout", 0, first)
+        for first in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    ),
+    ("an SVG drawing", 0, b"<svg"),
+)
 _LARGE = threading.Lock()
 _LIMIT = threading.Lock()
 _OPEN = {"count": 0, "limit": Image.MAX_IMAGE_PIXELS}
@@ -123,11 +134,21 @@ def _opened(path: Path) -> Iterator[tuple[Image.Image, int, int | None]]:
     except OSError as error:
         raise UnreadableImage(path, error.strerror or str(error)) from error
     except Exception as error:  # Pillow's plugins raise whatever their libraries do: RuntimeError, struct.error, ...
-        raise UnreadableImage(path, str(error) or type(error).__name__) from error
+        raise UnreadableImage(path, str(error) or "its content is damaged") from error
 
 
 def _unidentified(path: Path) -> str:
-    return "it holds no picture of " + ", ".join(FORMATS) if path.stat().st_size else "it is empty"
+    with path.open("rb") as file:
+        start = file.read(64)
+    if not start:
+        return "it is empty"
+    other = next((name for name, at, first in OTHERS if start.startswith(first, at)), None)
+    if other is not None:
+        return f"it is {other}, which is not read: save it as JPEG or PNG"
+    what, remedy = file_kinds.kind(path)
+    if what in (file_kinds.WEB_PAGE, file_kinds.LFS_POINTER):
+        return f"it is {what}. {remedy}"
+    return "it holds no picture of " + ", ".join(FORMATS)
 
 
 @contextlib.contextmanager
@@ -158,7 +179,8 @@ def _in_eight_bits(image: Image.Image) -> Image.Image:
     if image.mode != "F" and not image.mode.startswith("I"):
         return image
     levels = np.asarray(image)
-    known = image.mode.startswith("I;16") or image.format in ("PNG", "PPM")  # Pillow scales these to 16 bits
+    scaled_by_pillow = image.mode == "I" and image.format in ("PNG", "PPM")  # to 16 bits
+    known = image.mode.startswith("I;16") or scaled_by_pillow
     bits, inverted = _declared(image)
     top = 2**bits - 1
     if not known or levels.min() < 0 or levels.max() > top:

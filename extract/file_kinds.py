@@ -5,13 +5,14 @@ import zipfile
 from pathlib import Path
 
 SAFETENSORS, TORCH, NOT_KNOWN = "safetensors", "torch", "bytes of no known kind"
+WEB_PAGE, LFS_POINTER = "a web page", "a Git LFS pointer, not the file that it stands for"
 FIRST_BYTES = 512
 TORCH_LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the magic number of torch.save before the zip format
 HTML = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<!--")
 
 # First bytes of what is not weights: what it is, and what to do. The first match counts.
 OTHERS: tuple[tuple[bytes, str, str], ...] = (
-    (b"version https://git-lfs", "a Git LFS pointer, not the file that it stands for", "Run git lfs pull"),
+    (b"version https://git-lfs", LFS_POINTER, "Run git lfs pull"),
     (b"\x1f\x8b", "a gzip archive", "Unpack it"),
     (b"BZh", "a bzip2 archive", "Unpack it"),
     (b"\xfd7zXZ", "an xz archive", "Unpack it"),
@@ -42,7 +43,7 @@ def kind(path: Path) -> tuple[str, str]:
     if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return (TORCH, "") if TORCH_LEGACY in start[:32] else ("a Python pickle, which could run anything", EXPORT)
     if start.lstrip().lower().startswith(HTML):
-        return "a web page", "Download the file that the page shows, by its own link"
+        return WEB_PAGE, "Download the file that the page shows, by its own link"
     for first, what, remedy in OTHERS:
         if start.startswith(first):
             return what, remedy

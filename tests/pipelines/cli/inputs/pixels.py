@@ -1,6 +1,7 @@
 """Images whose metadata, transparency, depth, frames or shape are unusual."""
 
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,16 @@ def long_text() -> PngImagePlugin.PngInfo:
     return text
 
 
+def png_of(*chunks: bytes) -> bytes:
+    """A PNG of nine grey pixels with these chunks, given as kind and content in turns, before them."""
+    pixels = (b"IDAT", zlib.compress(b"\0\1\2\3" * 3), b"IEND", b"")
+    parts = (b"IHDR", struct.pack(">LLBBBBB", 3, 3, 8, 0, 0, 0, 0), *chunks, *pixels)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">L", len(body)) + kind + body + struct.pack(">L", zlib.crc32(kind + body))
+        for kind, body in zip(parts[::2], parts[1::2], strict=True)
+    )
+
+
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8))
 FIT_D = (*FIT, "D")
 BORDER = ("extract", "--backbone", "test_vit", "--weights", "untrained", "--image-size", "64", "--dataset", "D")
@@ -68,6 +79,23 @@ CASES = [
         with_bytes("odd.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
         statuses=(2,),
         says="it holds no picture of",
+    ),
+    Case("a PNG whose transparent colour is cut", (FIT_D,), with_bytes("odd.png", png_of(b"tRNS", b"\0"))),
+    Case(
+        "a PNG of texts that unpack to gigabytes",
+        (FIT_D,),
+        with_bytes("odd.png", png_of(*(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(bytes(2**26))) * 40)),
+    ),
+    *(
+        Case(f"{says} called PNG", (FIT_D,), with_bytes("odd.png", content), statuses=(2,), says=says)
+        for says, content in (
+            ("a HEIF (HEIC) picture", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"),
+            ("a JPEG XL picture", b"\xff\x0a" + bytes(30)),
+            ("a damaged or unusual TIFF", b"II*\0\xff\xff\xff\xff"),
+            ("a web page", b"<!DOCTYPE html><html></html>"),
+            ("Run git lfs pull", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
+            ("have no known range", b"Pf\n2 1\n-1.0\n" + struct.pack("<2f", 0.5, 1)),
+        )
     ),
     Case(
         "fractions for levels",
