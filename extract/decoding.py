@@ -43,10 +43,7 @@ BITS_TAG, PHOTOMETRIC_TAG = 258, 262
 OTHERS = (
     *(("a HEIF (HEIC) picture", 4, b"ftyp" + brand) for brand in (b"hei", b"hev", b"mif1", b"msf1")),
     *(("a JPEG XL picture", at, first) for at, first in ((0, b"\xff\x0a"), (4, b"JXL "))),
-    *(
-        ("a damaged TIFF picture or one of an unusual layout", 0, first)
-        for first in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-    ),
+    *(("a damaged or unusual TIFF picture", 0, first) for first in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
     ("an SVG drawing", 0, b"<svg"),
 )
 _LARGE = threading.Lock()
