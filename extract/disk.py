@@ -12,6 +12,7 @@ from extract.errors import NotWritable, PipelineError, StorageError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EROFS, errno.EPERM)
+OCCUPIED = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP)  # by what it is not
 UNSYNCABLE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EACCES, errno.EBADF, errno.EISDIR)
 TEMPORARY = r"\.[0-9a-f]{32}\.partial"  # the end of a file's name before it is whole, as a regular expression
 KEPT_OF_NAME = 40  # letters of the file's own name in its temporary one: 255 bytes are the most that a name may have
@@ -118,6 +119,10 @@ def storage_error(error: BaseException, path: Path | str | None = None) -> Stora
         )
     if number in FORBIDDEN:
         return NotWritable(f"{what} must be writable; got {_reason(error)}. Name another place, or allow it.")
+    if number in OCCUPIED:
+        return NotWritable(
+            f"{what} must be writable; got {_reason(error)}. Move away what stands there, or name another place."
+        )
     return None
 
 

@@ -52,6 +52,14 @@ def test_a_place_that_must_not_be_written_is_the_users_to_change(number, tmp_pat
     assert isinstance(raised.value, StorageError)
 
 
+@pytest.mark.parametrize("place", ["folder", "file/a.json"])
+def test_what_stands_in_the_place_of_a_file_is_named_and_the_remedy_too(place, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInput, match=f"{place}' must be writable; got .*Move away what stands there"):
+        disk.write_file(tmp_path / place, b"new")
+
+
 def test_of_several_files_none_is_written_where_one_cannot_be(tmp_path):
     with pytest.raises(FileNotFoundError):
         disk.write_files({tmp_path / "a": b"a", tmp_path / "nowhere" / "b": b"b"})

@@ -57,7 +57,15 @@ def _huge(file) -> None:
     group.create_dataset("features", (1, 10**12, 9), np.float16)
 
 
+def _occupied(folder: Path) -> None:
+    """A file where the answers of extractions should stand."""
+    place = folder / "W" / "cache" / "joblib" / "pipelines" / "stages" / "_extract"
+    place.parent.mkdir(parents=True)
+    place.touch()
+
+
 CASES = [
+    Case("a file in the place of a folder", ((*EXTRACT, "--json"),), _occupied, statuses=(2,), says="Move away what"),
     *(
         Case(f"a record that is {name}", (RUNS, REPORT), _record(content), says="record must be whole")
         for name, content in (
