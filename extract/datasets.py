@@ -102,6 +102,10 @@ def _located(
         place = _cifar_folder(dataset, data_dir, download_dir=download_dir)
         return Located(dataset, cifar.fingerprint(dataset, place), place, _namesake(dataset))
     root = Path(os.path.expanduser(dataset))
+    if os.path.isfile(root):
+        raise InvalidInput(
+            f"data set must be a folder of class folders; got the file {dataset!r}. Unpack it and give the folder."
+        )
     if not os.path.isdir(root):
         raise unknown("dataset", name=dataset, known=NAMES, remedy="A folder of class folders works too.")
     found = folder.read(root, contents=contents, progress=progress)

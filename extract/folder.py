@@ -142,4 +142,5 @@ def _twins(images: ImageSet, contents: dict[str, bytes]) -> Iterator[str]:
             "the test score is too good"
         )
     if crossed:
-        yield f"{len(crossed)} images stand in more than one class, by content ({crossed[0]})"
+        images_stand = "image stands" if len(crossed) == 1 else "images stand"
+        yield f"{len(crossed)} {images_stand} in more than one class, by content ({crossed[0]})"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from extract.errors import InvalidInput, nearest
-from extract.walk import CLOSED, OUTSIDE, SUFFIXES, Image, Walker, a_few, composed, ordered, printable
+from extract.walk import CLOSED, OTHER, OUTSIDE, SUFFIXES, Image, Passed, Walker, a_few, composed, ordered, printable
 
 TRAIN = ("train", "training")  # names of split folders, in any case; of several the first counts
 TEST = ("test", "testing", "val", "valid", "validation")
@@ -57,16 +57,30 @@ def listed(root: Path) -> Listing:
         split: _members({folder: found[folder] for folder in one.folders if folder in found})
         for split, one in inside.items()
     }
-    if not splits["train"]:
-        passed = walker.passed.sentence()
-        raise InvalidInput(
-            f"data set directory must hold class folders with images ({', '.join(sorted(SUFFIXES))}); got "
-            f"{str(folders['train'])!r}, without any{f' ({passed})' if passed else ''}."
-        )
+    for split, members in splits.items():
+        if not members:
+            raise _without_images(split, folders[split], walker.passed)
     listing = Listing(root, tuple(sorted({one.class_name for one in splits["train"]})), splits, ())
     _check_classes(listing)
-    said = (*_counts(listing), walker.passed.sentence(), *notices, *_odd_classes(listing, list(found)))
+    said = (*_counts(listing), walker.passed.sentence(), *notices, *_odd_classes(listing, found))
     return Listing(root, listing.class_names, splits, tuple(sentence for sentence in said if sentence))
+
+
+def _without_images(split: str, folder: Path, passed: Passed) -> InvalidInput:
+    skipped = f" ({passed.sentence()})" if passed.names else ""
+    if split == "test":
+        return InvalidInput(
+            f"test split must hold images of its own; got {str(folder)!r}, without any{skipped}. "
+            "Put images there that are not in the training split, or remove it."
+        )
+    remedies = {
+        OUTSIDE: "Put the images of each class into a folder of its own.",
+        OTHER: f"Files are images by their suffix: {', '.join(sorted(SUFFIXES))}.",
+    }
+    remedy = next((remedies[kind] for kind in remedies if passed.names.get(kind)), "Check the path.")
+    return InvalidInput(
+        f"data set directory must hold class folders with images; got {str(folder)!r}, without any{skipped}. {remedy}"
+    )
 
 
 def _split_folders(root: Path, folders: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
@@ -178,17 +192,41 @@ def _counts(listing: Listing) -> Iterator[str]:
     yield f"{sizes.total()} images, {len(listing.class_names)} classes, {each}{uneven}"
 
 
-def _odd_classes(listing: Listing, folders: list[Path]) -> Iterator[str]:
+def _odd_classes(listing: Listing, found: dict[Path, list[Image]]) -> Iterator[str]:
     """What a reader of the folder may not expect of its classes."""
     if "test" in listing.splits:
         untested = sorted(set(listing.class_names) - {one.class_name for one in listing.splits["test"]})
         if untested:
-            yield f"{len(untested)} classes without test images ({a_few(untested)})"
-    twice = Counter((folder.parent, composed(folder.name)) for folder in folders)
+            yield f"{_classes(len(untested))} without test images ({a_few(untested)})"
+    twice = Counter((folder.parent, composed(folder.name)) for folder in found)
     merged = sorted({name for (_, name), count in twice.items() if count > 1})
     if merged:
-        yield f"{len(merged)} classes of two folders each, named alike in other Unicode forms ({a_few(merged)})"
+        yield f"{_classes(len(merged))} of two folders each, named alike in other Unicode forms ({a_few(merged)})"
+    letters = {name: "".join(name.casefold().split()) for name in listing.class_names}
+    counts = Counter(letters.values())
+    alike = [name for name in sorted(letters, key=lambda name: (letters[name], name)) if counts[letters[name]] > 1]
+    if alike:
+        yield f"{_classes(len(alike))} whose names differ by case or spaces only ({a_few([*map(repr, alike)])})"
+    yield from _nested(listing, found)
+
+
+def _nested(listing: Listing, found: dict[Path, list[Image]]) -> Iterator[str]:
+    """What should be said of class folders that hold images in sub-folders only."""
     own = {one.image.path.parent for one in listing.members()}
-    nested = sorted(folder.name for folder in folders if folder not in own)
-    if nested:
-        yield f"{len(nested)} class folders with images in sub-folders only, which are not told apart ({a_few(nested)})"
+    nested = sorted(folder.name for folder in found if folder not in own)
+    inner = {
+        tuple(sorted({composed(image.parts[len(folder.relative_to(listing.root).parts)]) for image in images}))
+        for folder, images in found.items()
+    }
+    if len(nested) == len(found) and len(inner) == 1 and len(*inner) > 1:
+        yield (
+            f"every class folder holds the same sub-folders ({a_few(*inner)}), which are not told apart: "
+            "a split comes above its classes (train/NAME, test/NAME)"
+        )
+    elif nested:
+        folders = "class folder" if len(nested) == 1 else "class folders"
+        yield f"{len(nested)} {folders} with images in sub-folders only, which are not told apart ({a_few(nested)})"
+
+
+def _classes(count: int) -> str:
+    return f"{count} class" if count == 1 else f"{count} classes"

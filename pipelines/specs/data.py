@@ -40,6 +40,7 @@ def located(
     if not is_here(spec, workspace):
         before_download()
     root = datasets.root_of(spec.dataset)
+    root = root if root is not None and os.path.isdir(root) else None
     known = None if root is None else places.contents(workspace, root)
     found = datasets.locate(
         spec.dataset, _data_dir(spec), download_dir=workspace / "data", contents=known, progress=progress

@@ -1,7 +1,7 @@
 """The built-in data sets: their names in any case, and where they lie on this machine. Imports no torch."""
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from extract.datasets import NAMES
@@ -12,7 +12,7 @@ DEFAULT = "cifar10"
 def dataset_name(given: str) -> str:
     """`given` as the built-in data set is called that it names in another case, unless it is a folder here."""
     name = given.lower()
-    return name if name in NAMES and given != name and not Path(given).exists() else given
+    return name if name in NAMES and given != name and not os.path.exists(given) else given
 
 
 def with_data_dir(given: Mapping[str, Any], data_dirs: Mapping[str, str]) -> dict[str, Any]:

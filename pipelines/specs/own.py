@@ -1,6 +1,7 @@
 """Own runs as weights: a trained network of the workspace, named where other weights would be. Imports no torch."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def own_run(given: str, workspace: Path) -> dict[str, Any] | None:
     Raises `InvalidInput` for what looks like a run and is none, and for a run without a network of its own.
     """
     looks = re.fullmatch(r"[0-9a-f]{4,12}", given) is not None
-    if given in (*weights.SOURCES, "none") or Path(given).is_file() or not looks:
+    if given in (*weights.SOURCES, "none") or os.path.isfile(given) or not looks:
         return None
     record = records.read(workspace, given)
     if record["kind"] != "network" or record["status"] != "done":

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import hashlib
+import os
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -223,7 +224,7 @@ def _absolute(name: str, value: Any) -> Any:
     if name == "weights" and is_file(str(value)):
         path, chosen = split(str(value))
         return f"{path.resolve()}#{chosen}" if chosen else str(path.resolve())
-    return str(Path(value).resolve()) if name == "data_dir" or Path(value).exists() else value
+    return str(Path(value).resolve()) if name == "data_dir" or os.path.exists(value) else value
 
 
 def _short(dataset: str) -> str:

@@ -183,7 +183,7 @@ def parse(text: str, *, name: str) -> Tree:
         raise InvalidInput(f"{name}: study must be valid YAML; it holds characters that no text has.") from error
     tree = Tree(name, root, loader)
     if root is not None:
-        _refuse_endless(tree, root)
+        _check(tree, root)
     return tree
 
 
@@ -192,16 +192,16 @@ def read(path: Path) -> Tree:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8: save it as UTF-8"
         raise InvalidInput(f"study must be a readable YAML file; got {str(path)!r} ({reason}).") from error
     return parse(text, name=path.name)
 
 
-def _refuse_endless(tree: Tree, root: yaml.Node) -> None:
+def _check(tree: Tree, root: yaml.Node) -> None:
     """Refuses a node that contains itself, and aliases that multiply beyond what a person writes.
 
-    Tags of no plain value are refused too. Walks depth first without recursion; each node once, however often it is
-    aliased.
+    Tags of no plain value are refused too, and characters of no text. Walks depth first without recursion; each node
+    once, however often it is aliased.
     """
     sizes: dict[int, int] = {}  # of each finished node, everything below it written out
     open_nodes: set[int] = set()
@@ -217,12 +217,25 @@ def _refuse_endless(tree: Tree, root: yaml.Node) -> None:
                 )
         elif node.tag.removeprefix(STANDARD) not in TAGS:
             raise tree.refuse(node, f"value must be plain YAML; got the tag {node.tag.replace(STANDARD, '!!')!r}.")
+        elif isinstance(node, yaml.ScalarNode):
+            node.value = _whole_text(tree, node)
         elif id(node) in open_nodes:
             raise tree.refuse(node, "value must not contain itself; it does, through its own anchor.")
         elif id(node) not in sizes and isinstance(node, yaml.CollectionNode):
             open_nodes.add(id(node))
             todo.append((node, True))
             todo += [(child, False) for child in _children(node)]
+
+
+def _whole_text(tree: Tree, node: yaml.ScalarNode) -> str:
+    """The text of a scalar; two halves of a character, as JSON writes them, become the character."""
+    try:
+        text = node.value.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError as error:
+        raise tree.refuse(node, f"text must be of whole characters; got {node.value!r}.") from error
+    if "\0" in text:
+        raise tree.refuse(node, f"text must hold no NUL; got {text!r}.")
+    return text
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

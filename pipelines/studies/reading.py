@@ -13,6 +13,7 @@
 Option names are those of the command line, with hyphens or underscores.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +55,7 @@ class Study:
 def find(name: str) -> Path:
     """The study file at `name`, or the shipped one that is called so; `InvalidInput` with the nearest otherwise."""
     path = Path(home(name))
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     known = shipped()
     if path.name == name and path.stem in known:
@@ -90,7 +91,7 @@ def _study(tree: nodes.Tree, *, stem: str, outside: Outside) -> Study:
         also = _searched(sections.get("search"))
         places = _jobs(tree, sections["jobs"], defaults=defaults, also=also, outside=outside)
     return Study(
-        name=tree.text(sections["name"], "name") if "name" in sections else stem,
+        name=(tree.text(sections["name"], "name") if "name" in sections else "") or stem,
         description=tree.text(sections["description"], "description") if "description" in sections else "",
         jobs=tuple(places),
         places=places,

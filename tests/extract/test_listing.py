@@ -170,8 +170,8 @@ def test_unlabeled_test_images_and_further_folders_beside_splits_are_named(plain
 
 def test_classes_in_sub_folders_only_and_without_test_images_are_named(tmp_path):
     root = lay(tmp_path, "train/a/x/0.png", "train/b/0.png", "train/c/0.png", "test/a/0.png", "test/b/0.png")
-    assert "1 class folders with images in sub-folders only, which are not told apart (a)" in said(root)
-    assert "1 classes without test images (c)" in said(root)
+    assert "1 class folder with images in sub-folders only, which are not told apart (a)" in said(root)
+    assert "1 class without test images (c)" in said(root)
 
 
 def test_class_counts_are_said_and_uneven_ones_named(plain):
@@ -192,7 +192,7 @@ def test_two_forms_of_a_name_in_one_split_are_one_class(tmp_path):
     listing = listed(root)
     assert listing.class_names == ("Zebra", COMPOSED)
     assert len({member.id for member in listing.members()}) == 4
-    assert "1 classes of two folders each, named alike in other Unicode forms" in said(root)
+    assert "1 class of two folders each, named alike in other Unicode forms" in said(root)
 
 
 def test_the_digest_and_the_order_do_not_depend_on_the_unicode_form(tmp_path):
@@ -213,7 +213,7 @@ def test_the_same_photograph_in_training_and_test_is_counted(tmp_path):
     shutil.copy(root / "train" / "a" / "1.png", root / "train" / "b" / "1.png")
     notices = "\n".join(folder.load(root).notices)
     assert "1 of 4 test images are training images, by content (test/a/1.png is train/a/0.png)" in notices
-    assert "1 images stand in more than one class, by content (train/b/1.png is train/a/1.png)" in notices
+    assert "1 image stands in more than one class, by content (train/b/1.png is train/a/1.png)" in notices
 
 
 def test_notices_do_not_say_where_the_folder_lies(plain):

@@ -64,6 +64,27 @@ CASES = [
         statuses=(0, 2),
         says="choices of label_smoothing must be a number; got 'no'",
     ),
+    *(
+        Case(
+            f"a data set's name of {what}",
+            (("run", "s.yaml", "--dry-run", "--json"),),
+            written("s.yaml", f'{{"jobs": [{{"command": "train", "network": "resnet20", "dataset": "{name}"}}]}}'),
+            statuses=(status,),
+            says=says,
+        )
+        for what, name, status, says in (
+            ("a NUL", "a\\0b", 2, "text must hold no NUL"),
+            ("half a character", "\\ud83d", 2, "must be of whole characters"),
+            ("two halves of a character", "\\ud83d\\ude00", 0, '"impossible": 1'),
+            ("5,000 letters", "x" * 5000, 0, '"impossible": 1'),
+        )
+    ),
+    Case(
+        "a study without a name",
+        (("run", "s.yaml", "--dry-run", "--json"),),
+        written("s.yaml", "name:\njobs:\n  - {command: train, network: resnet20, dataset: digits, epochs: 1}\n"),
+        says='"study": "s"',
+    ),
     Case(
         "one photograph of each class",
         ((*FIT, "D"),),
