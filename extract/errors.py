@@ -62,6 +62,8 @@ SYNONYMS = {
     "bs": ("batch-size",),
     "model": ("network", "backbone", "architecture"),
     "arch": ("network", "backbone", "architecture"),
+    "backbone": ("network", "architecture"),
+    "network": ("backbone", "architecture"),
     "data": ("dataset",),
     "gpu": ("device",),
     "gpus": ("device",),

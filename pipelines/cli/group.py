@@ -34,7 +34,7 @@ from pipelines.cli import (
     train,
 )
 from pipelines.cli.libraries import kept_quiet
-from pipelines.cli.reporter import json_text, one_line
+from pipelines.cli.reporter import json_text, tell_failure
 
 EPILOG = "Exit status: 0 done, 1 a failure, 2 a mistake in what was asked, 141 nobody reads the answer."
 COMPLETION = "_PIPELINE_COMPLETE"  # set by the shell that asks how a line could go on
@@ -42,18 +42,7 @@ COMPLETION = "_PIPELINE_COMPLETE"  # set by the shell that asks how a line could
 LESS_MEMORY = "Use a smaller --batch-size or --image-size, or fewer images"
 
 
-class Commands(click.Group):
-    """A group that names the nearest command to an unknown one, in one sentence."""
-
-    def resolve_command(self, ctx: click.Context, args: list[str]):
-        if args and args[0] not in self.commands and not args[0].startswith("-") and not ctx.resilient_parsing:
-            raise click.UsageError(f"command must be a known one; got {args[0]!r}. {nearest(args[0], self.commands)}")
-        return super().resolve_command(ctx, args)
-
-
-@click.group(
-    cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
-)
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="transfer-bench")
 def pipeline() -> None:
     """Transfer learning for image classification: frozen backbones, heads on their features, one protocol."""
@@ -122,7 +111,7 @@ def _told(words: list[str]) -> int:
     except streams.ClosedPipe:
         return streams.CLOSED_PIPE
     except PipelineError as error:
-        streams.tell(f"error: {one_line(str(error))}")
+        tell_failure(str(error))
         return error.exit_code
     return status
 
@@ -174,19 +163,27 @@ def _interrupted(how: str, words: list[str]) -> str:
 def _sentence(error: click.ClickException) -> str:
     if isinstance(error, click.NoSuchOption):
         near = nearest(error.option_name, _known_options(error.ctx))
-        return f"option must be a known one; got {error.option_name!r}. {near}"
-    return " ".join(error.format_message().split())
+        where = " Options stand behind their command." if error.ctx and error.ctx.parent is None else ""
+        return f"option must be a known one; got {error.option_name!r}. {near}{where}"
+    if isinstance(error, click.exceptions.NoSuchCommand):
+        known = error.ctx.command.commands if error.ctx and isinstance(error.ctx.command, click.Group) else ()
+        return f"command must be a known one; got {error.command_name!r}. {nearest(error.command_name, known)}"
+    said = " ".join(error.format_message().split()).rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{said}." if context is None else f"{said}. `{context.command_path} --help` shows what it takes."
 
 
 def _known_options(context: click.Context | None) -> list[str]:
     if context is None:
         return []
-    return [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
+    return [
+        name for parameter in context.command.get_params(context) for name in parameter.opts if name.startswith("--")
+    ]
 
 
 def _fail(failure: str, status: int, words: list[str]) -> None:
     if "--debug" in words:
         streams.tell(traceback.format_exc().rstrip())
-    streams.tell(f"error: {one_line(failure)}")
+    tell_failure(failure)
     if "--json" in words:
         streams.answer(json_text({"error": failure, "exit_status": status}))

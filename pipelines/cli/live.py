@@ -5,7 +5,6 @@ nothing on the screen is older than what is being done.
 """
 
 import contextlib
-import os
 import threading
 import time
 from collections import deque
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from pipelines.cli import streams
-from pipelines.cli.show import cells, clock, duration, plain, shortened, wrapped
+from pipelines.cli.show import cells, clock, duration, message_width, plain, shortened, wrapped
 
 TICK_SECONDS = 0.5  # how often the live line is drawn anew
 LOG_SECONDS = 60.0  # between two lines of a log
@@ -63,7 +62,7 @@ class Live:
         stream: TextIO,
         *,
         on_terminal: bool,
-        width: Callable[[], int] = lambda: os.get_terminal_size(2).columns or 80,
+        width: Callable[[], int] = lambda: message_width() or 80,
         now: Callable[[], float] = time.monotonic,
         ticks: bool = True,
     ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines.cli import streams
 from pipelines.cli.live import Live
-from pipelines.cli.show import OBEYED, duration, plain, size, terminal_width, wrapped
+from pipelines.cli.show import OBEYED, duration, message_width, plain, size, terminal_width, wrapped
 
 LONG_RUN_SECONDS = 10.0  # below this an estimate would only be noise
 SURROGATES = re.compile("[\ud800-\udfff]")
@@ -93,6 +93,11 @@ class Reporter:
 
 def _is_terminal() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
+def tell_failure(sentence: str) -> None:
+    """`error: ` and `sentence` to stderr; on a terminal broken between words."""
+    streams.tell("\n".join(wrapped(f"error: {one_line(sentence)}", message_width())))
 
 
 def one_line(sentence: str) -> str:

@@ -1,7 +1,10 @@
 """Text for people: durations, sizes, tables that fit the terminal, and names that cannot disturb it."""
 
+import contextlib
+import os
 import re
 import shutil
+import sys
 import textwrap
 import unicodedata
 from collections.abc import Sequence
@@ -84,6 +87,15 @@ def _widths(
 def terminal_width() -> int | None:
     """Cells of a line on the terminal that stdout is; None where it is none."""
     return shutil.get_terminal_size().columns if streams.stdout().isatty() else None
+
+
+def message_width() -> int | None:
+    """Cells of a line on the terminal that stderr is; None where it is none."""
+    if not sys.stderr.isatty():
+        return None
+    with contextlib.suppress(OSError, ValueError):  # it calls itself a terminal and has no size
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    return 80
 
 
 def wrapped(line: str, width: int | None) -> list[str]:

@@ -1,10 +1,16 @@
 """The live line, as a terminal shows it and as a log holds it."""
 
+import fcntl
+import os
+import struct
+import termios
+
 import pytest
 
 from finetune.train import Moment
-from pipelines.cli import streams
-from pipelines.cli.show import cells
+from pipelines.cli import reporter, streams
+from pipelines.cli.reporter import tell_failure
+from pipelines.cli.show import cells, message_width
 from pipelines.context import Context
 from pipelines.networks.watching import Watch
 from tests.pipelines.cli.screens import Seen
@@ -117,6 +123,26 @@ def test_an_error_takes_the_place_of_the_line_whoever_tells_it(seen):
     screen.reporter().progress(1, 3, "images")
     streams.tell("error: interrupted")
     assert screen.lines() == ["error: interrupted"]
+
+
+def test_an_error_is_broken_between_words_on_a_terminal(seen, monkeypatch):
+    screen = seen(80)
+    tell_failure("one of these " * 12)
+    assert len(screen.getvalue().splitlines()) == 1  # a log
+    monkeypatch.setattr(reporter, "message_width", lambda: 80)
+    tell_failure("one of these " * 12)
+    assert all(line.endswith(("one", "of", "these")) for line in screen.lines()[-2:])
+
+
+def test_the_width_of_messages_is_that_of_the_terminal_of_stderr(monkeypatch):
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 63, 0, 0))
+    with open(slave, "w") as terminal, open(os.devnull, "w") as log:
+        monkeypatch.setattr("sys.stderr", terminal)
+        assert message_width() == 63
+        monkeypatch.setattr("sys.stderr", log)
+        assert message_width() is None
+    os.close(master)
 
 
 def test_a_message_stands_above_the_bar(seen):

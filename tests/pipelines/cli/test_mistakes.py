@@ -8,6 +8,11 @@ TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "dig
 
 MISTAKES = [
     (("extrct",), "command must be a known one; got 'extrct'. Nearest: extract"),
+    (("cache", "trm"), "command must be a known one; got 'trm'. Nearest: trim."),
+    (("features", "inf", "x.h5"), "command must be a known one; got 'inf'. Nearest: info."),
+    (("cache", "trim"), "Missing option '--to'. `pipeline cache trim --help` shows what it takes."),
+    (("extract", "resnet50"), "unexpected extra argument (resnet50). `pipeline extract --help` shows what it takes."),
+    (("--quiet", "extract"), "got '--quiet'. Known: --help, --version. Options stand behind their command."),
     (("extract", "--backbon", "x"), "--backbone"),
     (("extract", "--dataset", "digits", "--backbone", "resnt50"), "got 'resnt50'. Nearest: resnet50"),
     (("extract", "--dataset", "digits", "--backbone", "resnet50.a1_in2k"), "Nearest: a1_in1k"),
@@ -93,6 +98,8 @@ def test_without_the_hub_pretrained_fails_in_one_sentence_that_names_the_other_w
         (("train", "--color", "0.1"), "Nearest: --color-jitter."),
         (("fit-head", "--neighbors", "5"), "Nearest: --neighbours"),
         (("train", "--model", "resnet20"), "Nearest: --network."),
+        (("train", "--backbone", "resnet20"), "Nearest: --network."),
+        (("extract", "--network", "resnet20"), "Nearest: --backbone."),
         (("extract", "--model", "resnet20"), "Nearest: --backbone."),
         (("runs", "--arch", "resnet20"), "Nearest: --architecture."),
         (("train", "resnet20", "--network", "vgg11"), "network must be named once; got 'resnet20' and --network vgg11"),
