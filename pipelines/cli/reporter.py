@@ -97,7 +97,9 @@ def _is_terminal() -> bool:
 
 def tell_failure(sentence: str) -> None:
     """`error: ` and `sentence` to stderr; on a terminal broken between words."""
-    streams.tell("\n".join(wrapped(f"error: {one_line(sentence)}", message_width())))
+    width = message_width()
+    echo = streams.ERASE if width else ""  # the ^C that a terminal shows where it was typed
+    streams.tell(echo + "\n".join(wrapped(f"error: {one_line(sentence)}", width)))
 
 
 def one_line(sentence: str) -> str:

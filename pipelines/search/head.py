@@ -87,6 +87,7 @@ class HeadSubject(Subject):
         row_checks.check_head(self._spec, self._train.labels)
 
     def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome:
+        context.doing("fitting the head")  # one without epochs has nothing to count
         with enough_for("fitting a head", remedy=fitting.LESS_MEMORY):
             choice = self._chosen(options, context)
         assert choice.validation is not None

@@ -130,8 +130,10 @@ def test_an_error_is_broken_between_words_on_a_terminal(seen, monkeypatch):
     tell_failure("one of these " * 12)
     assert len(screen.getvalue().splitlines()) == 1  # a log
     monkeypatch.setattr(reporter, "message_width", lambda: 80)
+    screen.write("^C")  # as the terminal itself shows the key
     tell_failure("one of these " * 12)
     assert all(line.endswith(("one", "of", "these")) for line in screen.lines()[-2:])
+    assert "^C" not in "".join(screen.lines())
 
 
 def test_the_width_of_messages_is_that_of_the_terminal_of_stderr(monkeypatch):

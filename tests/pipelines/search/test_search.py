@@ -69,6 +69,14 @@ def test_the_test_split_is_not_read_before_the_winner_is_known(workspace, featur
         search(HeadSubject(HeadSpec("logistic"), features_path=features), Wanted(SPACE, trials=3), Context(workspace))
 
 
+def test_a_trial_says_what_it_does_before_there_is_anything_to_count(workspace, features, monkeypatch):
+    doing = []
+    monkeypatch.setattr(HeadSubject, "_chosen", lambda *_: pytest.fail(f"after {doing}"))
+    subject = HeadSubject(HeadSpec("logistic"), features_path=features)
+    with pytest.raises(pytest.fail.Exception, match=r"after \['fitting the head'\]$"):
+        search(subject, Wanted(SPACE, trials=1), Context(workspace, doing=doing.append))
+
+
 def test_more_trials_continue_a_search_and_the_same_answer_from_what_is_kept(pipeline, workspace, space_file):
     words = ("search", space_file, *WORDS, "--name", "mine", "--json", "--trials")
     pipeline(*words, 3)
