@@ -106,7 +106,7 @@ def _located(
         raise InvalidInput(
             f"data set must be a folder of class folders; got the file {dataset!r}. Unpack it and give the folder."
         )
-    if not os.path.isdir(root):
+    if not dataset or not os.path.isdir(root):
         raise unknown("dataset", name=dataset, known=NAMES, remedy="A folder of class folders works too.")
     found = folder.read(root, contents=contents, progress=progress)
     return Located(found.images.name, found.digest, root, found.images.notices, found)

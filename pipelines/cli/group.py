@@ -9,7 +9,7 @@ import click
 from click.shell_completion import shell_complete
 
 from extract.disk import storage_error
-from extract.errors import PipelineError, nearest, sentence
+from extract.errors import InvalidInput, PipelineError, nearest, sentence
 from extract.memory import enough_for
 from pipelines import signals
 from pipelines.cli import (
@@ -121,6 +121,7 @@ def _run(words: list[str]) -> int:
     try:
         if COMPLETION in os.environ:
             return shell_complete(pipeline, {}, "pipeline", COMPLETION, os.environ[COMPLETION])
+        _must_say_something(words)
         with pipeline.make_context("pipeline", list(words)) as context, enough_for("the command", remedy=LESS_MEMORY):
             pipeline.invoke(context)
     except BaseException as error:  # noqa: BLE001 (the last resort: every end has a status, every failure a sentence)
@@ -129,6 +130,17 @@ def _run(words: list[str]) -> int:
             _fail(failure, status, words)
         return status
     return 0
+
+
+def _must_say_something(words: list[str]) -> None:
+    """Raises InvalidInput for an empty word, which would mean this folder where a path belongs."""
+    for before, word in zip(["", *words], words, strict=False):
+        name, _, value = word.partition("=")
+        if not word or (name.startswith("--") and name != word and not value):
+            raise InvalidInput(
+                f"words of a command must not be empty; got '' after {(name or before or 'pipeline')!r}. Leave it out, "
+                "or give its variable a value."
+            )
 
 
 def _meaning(error: BaseException, words: list[str]) -> tuple[int, str | None]:

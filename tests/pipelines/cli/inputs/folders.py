@@ -169,6 +169,15 @@ CASES = [
         statuses=(2,),
         says="Files are images by their suffix",
     ),
+    *(
+        Case(f"{words[0]} with an empty word", (words,), in_data, statuses=(2,), says=says)
+        for words, says in (
+            ((*FIT, ""), "got '' after '--dataset'"),
+            (("extract", *BACKBONE, "--dataset="), "got '' after '--dataset'"),
+            (("predict", "--run", "x", ""), "words of a command must not be empty"),
+            (("runs", "--workspace", ""), "got '' after '--workspace'"),
+        )
+    ),
     Case("an archive", ((*FIT, "D.zip"),), lambda folder: (folder / "D.zip").touch(), statuses=(2,), says="Unpack it"),
     Case("a data set that is a pipe", ((*FIT, "p"),), lambda folder: os.mkfifo(folder / "p"), statuses=(2,)),
 ]

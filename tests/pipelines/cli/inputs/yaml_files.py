@@ -76,6 +76,7 @@ CASES = [
             ("a NUL", "a\\0b", 2, "text must hold no NUL"),
             ("half a character", "\\ud83d", 2, "must be of whole characters"),
             ("two halves of a character", "\\ud83d\\ude00", 0, '"impossible": 1'),
+            ("no letter", "", 0, '"impossible": 1'),
             ("5,000 letters", "x" * 5000, 0, '"impossible": 1'),
         )
     ),
