@@ -5,13 +5,14 @@ Each is declared here once and checked in depth whenever a file is read, so that
 
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from extract.shapes import Between, Count, Matching, Seconds, Sha256, Share
+from extract.shapes import LARGEST, Between, Count, Matching, Seconds, Sha256, Share
 
 FEATURE_NAME = r"[\w.]{0,80}-[\w.]{0,80}-[0-9a-f]{12}\.h5"  # of `frozen.features.file_name`, as a regular expression
 RunName = Annotated[str, Matching("[0-9a-f]{12}")]
 FileName = Annotated[str, Matching(r"\w[\w.-]{0,99}")]  # leads out of no folder
 FeatureName = Annotated[str, Matching(FEATURE_NAME)]
 Files = dict[FileName, Sha256]
+Size = Annotated[int, Between(1, LARGEST)]
 Positive = Annotated[float, Between(1e-300, 1e300)]
 Rate = Annotated[float, Between(0, 1e30)]
 Options = dict[str, Any]
@@ -82,6 +83,21 @@ class Features(TypedDict):
     digest: str
     content: str
     engine: str
+
+
+class NetworkOptions(TypedDict):
+    """What the key of a network says of its recipe, as far as others than its own training read it."""
+
+    precision: Literal["float32", "bfloat16"]
+    batch_size: NotRequired[Size | None]
+    accumulate: NotRequired[Size]
+
+
+class NetworkRecordKey(TypedDict):
+    """The same of the whole key (`specs.NetworkKey`)."""
+
+    mode: str
+    recipe_options: NetworkOptions
 
 
 class Record(TypedDict):

@@ -161,10 +161,21 @@ def _meaning(error: BaseException, words: list[str]) -> tuple[int, str | None]:
             return 2, _sentence(error)
         case PipelineError():
             return error.exit_code, str(error)
+        case FileNotFoundError() if not _has_folder():
+            return 2, "current folder must be there; got one that was removed. Change to another: cd DIR."
         case OSError() if (told := storage_error(error)) is not None:
             return told.exit_code, str(told)
         case _:
             return 1, f"{sentence(error)} (--debug shows the whole of it)"
+
+
+def _has_folder() -> bool:
+    """Whether the folder in which the command runs is still there."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _interrupted(how: str, words: list[str]) -> str:

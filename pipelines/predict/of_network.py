@@ -12,21 +12,26 @@ from extract.decoding import MAX_PIXELS
 from extract.errors import InvalidInput
 from extract.images import Files, Pixels
 from extract.layout import block_ranges
+from extract.shapes import wrong
 from extract.sources import source
 from extract.transforms import Preprocessing, Resize, resizes_by_matrix
 from finetune.batches import Normalise
-from pipelines import records
+from pipelines import records, stored
 from pipelines.context import Context
 from pipelines.networks import answering, kept
 from pipelines.predict import pictures
 from pipelines.predict.classify import Graph
+from pipelines.shapes import NetworkRecordKey
 
 
 def load(record: dict[str, Any], *, context: Context, weights: Path | None, quick: bool) -> "WholeClassifier":
     """The classifier of a network's `record`; `DamagedFile` where its files are not whole."""
     if weights is not None:
         raise InvalidInput(f"weights must be left out for a trained network, which has its own; got {str(weights)!r}.")
-    return WholeClassifier(record, records.folder(context.workspace, record["run"]), context=context, quick=quick)
+    folder, what = records.folder(context.workspace, record["run"]), wrong(record["key"], NetworkRecordKey, name="key")
+    if what:
+        raise stored.damaged(folder / records.RECORD_NAME, what, thing="record", remedy=records.REMEDY)
+    return WholeClassifier(record, folder, context=context, quick=quick)
 
 
 class WholeClassifier:

@@ -124,3 +124,14 @@ def test_a_study_that_misspells_an_option_is_led_to_it(pipeline, tmp_path):
     ended = pipeline("run", tmp_path / "study.yaml", "--dry-run")
     assert ended.status == 2
     assert "Nearest: learning-rate." in ended.err
+
+
+def test_a_current_folder_that_was_removed_is_said(pipeline, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    ended = pipeline("doctor", "--workspace", "W")
+    assert (ended.status, ended.err) == (
+        2,
+        "error: current folder must be there; got one that was removed. Change to another: cd DIR.\n",
+    )
