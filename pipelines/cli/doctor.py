@@ -15,12 +15,22 @@ LIBRARIES = ("torch", "torchvision", "timm", "scikit-learn", "h5py", "joblib", "
 def doctor_command(run: options.Run) -> None:
     """Say what this machine has and what is missing."""
     facts = _facts(run)
-    lines = [f"{key:<18} {value}" for key, value in facts.items() if key not in ("versions", "problems")]
+    lines = [f"{key:<18} {_text(value)}" for key, value in facts.items() if key not in ("versions", "problems")]
     lines += [f"{name:<18} {version}" for name, version in facts["versions"].items()]
     lines += (
         ["", *(f"problem: {problem}" for problem in facts["problems"])] if facts["problems"] else ["", "no problems"]
     )
     run.reporter.result(facts, lines)
+
+
+def _text(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(str, value)) or "none"
+        case _:
+            return "none" if value is None else str(value)
 
 
 def _facts(run: options.Run) -> dict[str, Any]:

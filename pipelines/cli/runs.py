@@ -24,12 +24,12 @@ SHOWN = [
 ]
 JOINED = [
     Column("what", shrinks=True),
-    Column("data set", shrinks=True, drop=2),
+    Column("data set", shrinks=True, drop=1),
     Column("runs", right=True, drop=3),
     Column("seeds", drop=4),
     Column("test", right=True),
     Column("deviation, points", right=True),
-    Column("range", right=True, drop=1),
+    Column("range", right=True, drop=2),
 ]
 
 

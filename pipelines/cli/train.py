@@ -8,6 +8,7 @@ import click
 from extract.errors import InvalidInput
 from pipelines.cli import network_options, options
 from pipelines.cli.show import duration
+from pipelines.report.text import plural
 from pipelines.specs import NetworkSpec
 
 
@@ -63,6 +64,7 @@ def _found(answer: dict[str, Any]) -> list[str]:
 
 def _text(answer: dict[str, Any]) -> list[str]:
     low, high = answer["test_interval"]
+    epochs = plural(answer["epochs_run"], "epoch")
     held_out, averaged = answer["validation_accuracy"], answer["test_tta_accuracy"]
     lines = [
         f"{answer['name']}, {answer['parameters']:,} parameters, {answer['flops'] / 1e6:,.0f} MFLOP an image",
@@ -70,7 +72,7 @@ def _text(answer: dict[str, Any]) -> list[str]:
         f"test accuracy       {answer['test_accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%}, "
         f"{answer['test_rows']} images)",
         f"log loss            {answer['log_loss']:.4f}   calibration error {answer['calibration_error']:.4f}",
-        f"seconds             training {duration(answer['train_seconds'])}, {answer['epochs_run']} epochs, "
+        f"seconds             training {duration(answer['train_seconds'])}, {epochs}, "
         f"{answer['images_per_second']:.0f} images a second" + (" (from the cache)" if answer["cached"] else ""),
         f"kept in             {answer['path']}",
     ]

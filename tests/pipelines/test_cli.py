@@ -217,6 +217,9 @@ def test_doctor_and_backbones(pipeline):
     facts = pipeline("doctor", "--json").json
     assert facts["core_count"] >= 1
     assert facts["versions"]["torch"]
+    shown = pipeline("doctor").out
+    assert not any(sign in shown for sign in ("[", "True", "False", "None"))
+    assert f"packaged_weights   {', '.join(facts['packaged_weights'])}" in shown
     listed = pipeline("backbones", "tf_efficientnet_lite", "--json").json
     assert "tf_efficientnet_lite0" in listed["backbones"]
     assert pipeline("backbones", "lite", "--packaged", "--json").json["count"] == 3
