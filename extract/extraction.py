@@ -22,6 +22,7 @@ from extract.sources import Source, source
 from extract.store import FeatureFile, FeatureWriter
 
 Progress = Callable[[int, int], None]
+USUAL_STEP = 256  # the most images that `automatic_batch_size` takes at once
 BLOCK_ROWS = 512  # rows between two checksums, about: what a kill can cost
 WRITES_AHEAD = 2
 
@@ -66,6 +67,14 @@ class Computation:
     views: str
     storage: str
     batch_size: int
+
+
+def step_size(images: ImageSet, wanted: int) -> int:
+    """Images a step where `wanted` were asked for: no more than the largest split has, whose rest would be padding.
+
+    Up to `USUAL_STEP` it is what was asked for, so that a subset's features are those of the whole, to the bit.
+    """
+    return min(wanted, max([USUAL_STEP, *map(len, images.splits.values())]))
 
 
 def plan(

@@ -99,7 +99,8 @@ def _extracted(
     from extract import extraction, store
 
     spec = feature_spec(key, backbone=backbone, dataset=data.name, are_files=bool(files(data)))
-    how = extraction.Computation(context.device, key.precision, key.views, key.storage, key.batch_size)
+    rows = extraction.step_size(data, key.batch_size)
+    how = extraction.Computation(context.device, key.precision, key.views, key.storage, rows)
     path = _place(context.workspace / "features", spec)
     layout, reason = extraction.plan(data, backbone, spec=spec, how=how, skipped_ids=skipped)
     with store.locked(path), refused_together(*files(data)):
