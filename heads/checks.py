@@ -88,7 +88,8 @@ def encode(labels: ArrayLike | torch.Tensor, *, rows: int) -> tuple[np.ndarray, 
     classes, encoded = np.unique(array, return_inverse=True)
     if len(classes) < 2:
         raise InvalidInput(
-            f"labels must be of at least two classes; got only one class, {classes[0]!r}. Add images of another class."
+            f"labels must be of at least two classes; got only one class, {_plain(classes[0])!r}. "
+            "Add images of another class."
         )
     return classes, encoded.astype(np.int64)
 
@@ -110,7 +111,7 @@ def label_array(labels: ArrayLike | torch.Tensor, *, rows: int) -> np.ndarray:
             "Pass the labels of these very images."
         )
     _require_classes(array)
-    return array
+    return np.asarray(array)
 
 
 def _as_labels(labels: ArrayLike) -> np.ndarray:
@@ -128,6 +129,10 @@ def _as_labels(labels: ArrayLike) -> np.ndarray:
 
 def _require_classes(labels: np.ndarray) -> None:
     """Raises InvalidInput for labels [N] that are missing, of several kinds, or measured values."""
+    absent = np.isnat(labels) if labels.dtype.kind in "mM" else np.ma.getmaskarray(labels)
+    if absent.any():
+        row = int(absent.argmax())
+        raise _missing(row, labels[row])
     if labels.dtype.kind == "O":
         _require_one_kind(labels)
     try:
@@ -158,7 +163,8 @@ def _require_one_kind(labels: np.ndarray) -> None:
     if len(first) > 1:
         one, other, *_ = first.values()
         raise InvalidInput(
-            f"labels must be all of one kind, texts or numbers; got {one!r} beside {other!r}. Convert them to texts."
+            f"labels must be all of one kind, texts or numbers; got {_plain(one)!r} beside {_plain(other)!r}. "
+            "Convert them to texts."
         )
     if "other" in first:
         raise InvalidInput(f"labels must be texts or numbers; got {first['other']!r}. Unknown label type: unknown.")
@@ -177,9 +183,14 @@ def _is_missing(label: Any) -> bool:
         return True
 
 
+def _plain(label: Any) -> Any:
+    """A label as plain Python holds it, to be shown."""
+    return label.item() if isinstance(label, np.generic) else label
+
+
 def _missing(row: int, label: Any) -> InvalidInput:
     return InvalidInput(
-        f"labels must be given for every image; got {label!r} in row {row}. Input y contains NaN or None: "
+        f"labels must be given for every image; got {_plain(label)!r} in row {row}. Input y contains NaN or None: "
         "leave such images out."
     )
 

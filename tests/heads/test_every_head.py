@@ -277,7 +277,9 @@ def test_scikit_learn_s_own_estimator_checks(kind):
     [
         (["a", None, "b", "a"], "must be given for every image; got None in row 1"),
         (["a", float("nan"), "b", "a"], "must be given for every image; got nan in row 1"),
-        ([0.0, 1.0, float("nan"), 1.0], "must be given for every image; got"),
+        (np.array([0.0, 1.0, np.nan, 1.0]), "must be given for every image; got nan in row 2"),
+        (np.array(["2020", "NaT", "2021", "2021"], "datetime64[Y]"), "every image; got None in row 1"),
+        (np.ma.array([0, 1, 0, 1], mask=[0, 0, 0, 1]), "every image; got masked in row 3"),
         ([1, "a", 1, "a"], "must be all of one kind, texts or numbers; got 1 beside 'a'"),
         ([b"a", "a", b"a", "a"], "must be all of one kind"),
         ([(1, 2), (3,), (1, 2), (3,)], "labels must be"),
