@@ -6,6 +6,7 @@ The first is obeyed in good order: `deferred` lets a training keep its step befo
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typing import Any
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU", "SIGUSR1", "SIGUSR2")
 SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 PATIENCE_SECONDS = 10.0  # for which a second signal that is no Ctrl-C is taken for the first one, sent again
+AGAIN_SECONDS = 0.01
 ECHO_SECONDS = 1.0  # torchrun passes on the Ctrl-C that the terminal has sent to its processes too
 
 
@@ -47,9 +49,34 @@ def obeyed(at_once: Callable[[int], object]) -> Iterator[None]:
     before = _handled()
     _set(dict.fromkeys(before, obey))
     try:
-        yield
+        with _not_swallowed(first):
+            yield
     finally:
         _set(before)
+
+
+@contextlib.contextmanager
+def _not_swallowed(first: list[float]) -> Iterator[None]:
+    """Sends a signal again whose exception Python dropped: raised in a finalizer, it can end nothing.
+
+    `first` is emptied, so that it is obeyed as the first one that it is.
+    """
+    before = sys.unraisablehook
+
+    def again(dropped: "sys.UnraisableHookArgs") -> None:
+        error = dropped.exc_value
+        if not isinstance(error, KeyboardInterrupt | Terminated):
+            before(dropped)
+            return
+        number = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.Signals[error.signal_name]
+        first.clear()
+        threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number)).start()  # here it would be dropped as well
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextlib.contextmanager

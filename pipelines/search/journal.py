@@ -81,8 +81,13 @@ class Journal:
             self.leave(trial)
 
     def give_back(self, trial: Trial) -> None:
-        """Does not count the present attempt: it ended in good order, which says nothing about the trial."""
+        """Does not count the present attempt: it ended in good order, which says nothing about the trial.
+
+        A trial that has ended stays as it is.
+        """
         with contextlib.suppress(OSError, StorageError), self._locked():  # a full disk may be why it ended
+            if self.trials()[trial.number].state.is_finished():
+                return
             trial.set_user_attr("attempts", max(trial.user_attrs.get("attempts", 1) - 1, 0))
 
     def leave(self, trial: Trial) -> None:

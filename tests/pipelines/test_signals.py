@@ -98,3 +98,17 @@ def test_torchrun_passing_on_a_ctrl_c_is_no_second_one(monkeypatch):
             os._exit(7 if os.environ.get("REACHED") else 97)
 
     assert status_of(told) == 7
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 99), (signal.SIGTERM, 128 + signal.SIGTERM)])
+def test_a_signal_that_comes_within_a_finalizer_is_obeyed_too(number, status):
+    class Dropped:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    def body():
+        with signals.obeyed(lambda status: None):
+            Dropped()
+            time.sleep(5)
+
+    assert status_of(body) == status
