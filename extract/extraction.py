@@ -127,7 +127,7 @@ def extract(
     with memory_kept(), FeatureWriter(path, layout) as writer:
         missing = {name: writer.missing(name) for name in images.splits}
         left = sum(stop - start for ranges in missing.values() for start, stop in ranges)
-        if writer.resumed:
+        if writer.resumed and left < total:
             notice(f"{total - left} of {total} images were there already; going on with the rest")
         views = encoder.VIEWS[how.views][0 if plain is None else 1 :]
         doing("compiling the network" if layout.engine == "compiled" else "first batch")

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipelines import records
+
 TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
 QUICK_C = ("--c-grid", "1e-4,1e-2,1")
 
@@ -211,6 +213,24 @@ def test_features_info_verify_and_compare(pipeline):
     assert same["splits"]["test"]["identical"] is True
     Path(one).write_bytes(Path(one).read_bytes()[:-9])
     assert pipeline("features", "verify", one).status == 2
+
+
+def test_an_extraction_that_was_ended_before_its_first_block_does_not_speak_of_what_was_there(pipeline, monkeypatch):
+    words = ("extract", "--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits")
+    words = (*words, "--image-size", 32, "--subset", 20, "--test-subset", 10)
+    with monkeypatch.context() as patch:
+        patch.setattr("extract.extraction._warmed", lambda *_, **__: 1 / 0)
+        assert pipeline(*words).status == 1
+    ended = pipeline(*words)
+    assert ended.status == 0
+    assert "there already" not in ended.err
+
+
+def test_runs_without_a_failure_are_no_mistake(pipeline, tmp_path):
+    place = tmp_path / "workspace"
+    records.failed(place, run="f" * 12, kind="network", name="resnet20", key={}, error="no memory")
+    assert pipeline("runs", "--workspace", place, "--status", "done").out == "no runs\n"
+    assert pipeline("runs", "--workspace", place, "--status", "don").status == 2
 
 
 def test_doctor_and_backbones(pipeline):
