@@ -151,6 +151,23 @@ def test_a_trial_that_kills_every_process_is_given_up(workspace, scripted, monke
     assert len(subject.judged) == 10
 
 
+def test_an_interrupt_just_after_the_end_of_a_trial_leaves_its_result(workspace, scripted, monkeypatch):
+    end = Journal.end
+
+    def interrupted(*words, **facts):
+        end(*words, **facts)
+        raise KeyboardInterrupt
+
+    wanted = Wanted({"x": [1]}, trials=1, name="ended")
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "end", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            search(scripted({1: Outcome(0.5)}), wanted, Context(workspace))
+    subject = scripted({1: Outcome(0.9)})
+    assert search(subject, wanted, Context(workspace))["best"]["value"] == 0.5
+    assert not subject.judged
+
+
 def test_out_of_time_while_another_runs_a_trial_the_winner_is_left_to_that_one(workspace, scripted):
     def meanwhile(watch):
         inner.append(search(scripted(script), wanted(timeout=0.5), Context(workspace)))
