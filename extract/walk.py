@@ -120,12 +120,13 @@ class Walker:
         self._root = root
         # A link to one of these would lead round in a circle.
         self._read = {str(above) for above in Path(os.path.realpath(root)).parents}
+        self._real: dict[Path, str] = {}
         self._owns_root = (root / MARK).exists()
         self.passed = Passed()
 
     def inside(self, folder: Path) -> Inside:
         """What lies directly in `folder`, which counts as read from now on."""
-        self._read.add(os.path.realpath(folder))
+        self._read.add(self._real_of(folder))
         entries = self._entries(folder)
         folders = [Path(entry.path) for entry, facts in entries if stat.S_ISDIR(facts.st_mode)]
         return Inside(folders, list(self._images(entries)))
@@ -176,12 +177,21 @@ class Walker:
                     waiting.append(path)
 
     def _is_new(self, folder: Path) -> bool:
-        real = os.path.realpath(folder)
+        real = self._real_of(folder)
         if real in self._read:
             self.passed.add(AGAIN, self._name(folder))
             return False
         self._read.add(real)
         return True
+
+    def _real_of(self, folder: Path) -> str:
+        """The real path of a folder; by that of the folder above where it is known, or deep trees take minutes."""
+        above = self._real.get(folder.parent)
+        if above is None or folder.is_symlink():
+            self._real[folder] = os.path.realpath(folder)
+        else:
+            self._real[folder] = os.path.join(above, folder.name)
+        return self._real[folder]
 
     def _images(self, entries: list[Entry]) -> Iterator[Image]:
         for entry, facts in entries:

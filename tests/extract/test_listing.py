@@ -100,6 +100,15 @@ def test_links_are_followed_once_by_the_real_folder(plain, tmp_path):
     assert "2 broken links (red/gone.png, red/loop.png)" in said(plain)
 
 
+def test_deep_folders_resolve_no_path_twice(plain, monkeypatch):
+    lay(plain, f"red/{'/'.join('d' * 50)}/0.png")
+    asked = []
+    real = os.path.realpath
+    monkeypatch.setattr(os.path, "realpath", lambda path, **how: asked.append(path) or real(path, **how))
+    assert len(listed(plain).members()) == 5
+    assert len(asked) < 10
+
+
 def test_pipes_and_sockets_are_named_and_never_opened(plain):
     os.mkfifo(plain / "red" / "p.png")
     with socket.socket(socket.AF_UNIX) as one:
