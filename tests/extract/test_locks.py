@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from extract import locks
-from extract.errors import InvalidInput
+from extract.errors import InvalidInput, NotWritable
 from extract.locks import Lock
 
 fcntl = pytest.importorskip("fcntl")
@@ -52,7 +52,7 @@ def test_a_lock_file_that_was_removed_meanwhile_guards_nothing(tmp_path, monkeyp
 
 def test_a_link_in_place_of_a_lock_is_not_followed(tmp_path):
     (tmp_path / "a.lock").symlink_to(tmp_path / "made")
-    with pytest.raises(OSError, match="symbolic links"):
+    with pytest.raises(NotWritable, match="symbolic links"):
         Lock(tmp_path / "a.lock").take(within=0.0)
     assert not (tmp_path / "made").exists()
 
