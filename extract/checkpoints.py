@@ -18,6 +18,7 @@ from torch import Tensor
 
 from extract import feeding, file_kinds
 from extract.errors import DamagedFile, InvalidInput
+from extract.harmless import HARMLESS
 from extract.weights import split
 
 AVERAGED = ("state_dict_ema", "model_ema", "ema", "ema_state_dict", "ema_model", "params_ema")
@@ -30,39 +31,6 @@ DEEPEST = 16  # mappings in one another that are looked into: one may hold itsel
 DAMAGES = (
     *(RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError),
     *(AssertionError, OverflowError, struct.error, zipfile.BadZipFile),
-)
-NUMPY = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
-HARMLESS = (
-    *("argparse.Namespace", "types.SimpleNamespace", "torch.torch_version.TorchVersion"),
-    *(f"builtins.{name}" for name in ("list", "tuple", "frozenset", "int", "float", "bool", "str", "bytes")),
-    *(
-        f"{module}.{path}"
-        for module in ("pathlib", "pathlib._local")
-        for path in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath", "Path", "PurePath")
-    ),
-    *(f"datetime.{name}" for name in ("datetime", "date", "time", "timedelta", "timezone")),
-    *("decimal.Decimal", "fractions.Fraction", "uuid.UUID", "typing.Any"),
-    *(f"{module}.{name}" for module in NUMPY for name in ("scalar", "_reconstruct", "dtype", "ndarray")),
-    *(
-        f"numpy.{name}{bits}"
-        for name, sizes in {"float": (16, 32, 64), "int": (8, 16, 32, 64), "uint": (8, 16, 32, 64)}.items()
-        for bits in sizes
-    ),
-    *("numpy.bool", "numpy.bool_", "numpy.str_"),
-    *(
-        f"numpy.dtypes.{name}DType"
-        for name in (
-            *("Float16", "Float32", "Float64", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32"),
-            *("UInt64", "Bool", "Str", "Bytes", "Object", "Complex64", "Complex128", "LongDouble"),
-        )
-    ),
-    *(
-        f"omegaconf.{name}"
-        for name in (
-            *("dictconfig.DictConfig", "listconfig.ListConfig", "base.ContainerMetadata", "base.Metadata"),
-            *("nodes.AnyNode", "nodes.StringNode", "nodes.IntegerNode", "nodes.FloatNode", "nodes.BooleanNode"),
-        )
-    ),
 )
 HARMLESS_MAPPINGS = (
     *("collections.defaultdict", "builtins.dict"),

@@ -37,7 +37,12 @@ COMMON = [
     ),
     click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to compute."),
     click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of everything drawn."),
-    click.option("--threads", type=int, metavar="N", help="Processor threads.  [default: one an idle core]"),
+    click.option(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="Processor threads.  [default: one a core; idle cores only for what trains in epochs]",
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object to stdout."),
     click.option("--quiet", is_flag=True, help="No progress and no messages; errors stay."),
     click.option("--debug", is_flag=True, help="Show the traceback of a failure, and libraries' warnings."),

@@ -90,7 +90,7 @@ def _answer(found: dict[str, Any]) -> dict[str, Any]:
 
 def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
     counts = f"{answer['trials']} trials ({answer['pruned']} pruned, {answer['failed']} failed)"
-    lines = [f"{answer['name']}: {counts} in {duration(answer['seconds'])}", *_ranking(found["trials"])]
+    lines = [f"{answer['name']}: {counts} in {duration(answer['seconds'])}", *_ranking(found)]
     if answer["best_spec"] is not None:
         rows = [
             [option, _shown(value), f"{answer['importance'][option]:.0%}" if option in answer["importance"] else ""]
@@ -108,10 +108,11 @@ def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
     return [*lines, f"kept in             {answer['path']}", "next: pipeline report"]
 
 
-def _ranking(trials: list[dict[str, Any]]) -> list[str]:
-    """The complete trials, the most accurate first: a line each, up to `MOST`."""
-    complete = [one for one in trials if one["state"] == "complete" and one["value"] is not None]
-    complete.sort(key=lambda one: (-one["value"], one["number"]))
+def _ranking(found: dict[str, Any]) -> list[str]:
+    """The complete trials, the most accurate first and of equals the one that was chosen: a line each, up to `MOST`."""
+    complete = [one for one in found["trials"] if one["state"] == "complete" and one["value"] is not None]
+    best = found["best"]["number"] if complete else None
+    complete.sort(key=lambda one: (-one["value"], one["number"] != best, one["number"]))
     options = list(dict.fromkeys(option for one in complete for option in one["params"]))
     columns = [Column("trial", right=True), Column("held out", right=True)]
     columns += [Column(option, right=True, shrinks=True, drop=at) for at, option in enumerate(options)]
