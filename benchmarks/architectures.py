@@ -18,15 +18,17 @@ import multiprocessing
 import os
 import re
 import resource
-import shutil
 import tempfile
+import unittest.mock
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import timm
 import torch
+from PIL import Image
 
 from benchmarks.hardware import write
 from extract.errors import InvalidInput
@@ -35,6 +37,7 @@ from pipelines.batch import conduct as _conduct  # noqa: F401 (what commands imp
 from pipelines.cli import main as command_line
 from pipelines.networks import running as _running  # noqa: F401
 from pipelines.studies import plan as _plan  # noqa: F401
+from pipelines.studies import timing
 
 WHOLE = ("cait*", "pit_*", "vit_*siglip*", "vit_pe_core*")
 LARGEST = 300_000_000  # parameters of what is computed; larger ones would not fit beside others
@@ -48,8 +51,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "extract": ("extract", "--weights", "untrained", "--backbone"),
     "extract pooled": ("extract", "--pool", "avg", "--weights", "untrained", "--backbone"),
 }
-DATA = ("--dataset", "digits", "--subset", "20", "--test-subset", "10")
-TRAINING = ("--epochs", "1", "--batch-size", "10")
+CLASSES, TRAIN_IMAGES, TEST_IMAGES, SIDE = 2, 4, 1, 40  # of the folder that they work on; the images are noise
+TRAINING = ("--epochs", "1", "--batch-size", str(CLASSES * TRAIN_IMAGES))
 FAULT = re.compile(r"Traceback|error: \w+(Error|Exception)\b|\.py:\d+: \w*Warning")
 LIBRARIES = ("torch", "timm", "numpy")
 
@@ -133,9 +136,9 @@ def done_in_order(name: str, tasks: list[str], *, known: dict[str, Any], largest
             count, size = known["parameters"], known["image_size"]
             trained = () if command == "finetune frozen" or "extract" in command else TRAINING
             options = () if not isinstance(size, int) else ("--image-size", str(size))
-            words = (*COMMANDS[command], name, *DATA, *trained, *options)
+            words = (*COMMANDS[command], name, *trained, *options)
             if kind == "plan":
-                known[task] = ended(("run", "study.yaml", "--dry-run"), study=words)
+                known[task] = ended(words, planned=True)
             else:
                 known[task] = ended(words) if isinstance(count, int) and count <= largest else None
         yield known[task]
@@ -151,26 +154,43 @@ def smallest_size(name: str) -> int | None:
     return None
 
 
-def ended(words: tuple[str, ...], study: tuple[str, ...] = ()) -> dict[str, Any]:
-    """How a command ended in a workspace of its own: "done", "refused" or "fault", with what it said last."""
-    folder = Path(tempfile.mkdtemp(prefix="architectures-"))
+def ended(words: tuple[str, ...], *, planned: bool = False) -> dict[str, Any]:
+    """How a command ended in a workspace of its own: "done", "refused" or "fault", with what it said last.
+
+    With `planned` it is `run --dry-run` of a study of that command, without the steps that it times.
+    """
     out, err = io.StringIO(), io.StringIO()
-    try:
-        if study:
-            (folder / "study.yaml").write_text(as_study(study))
-            words = (words[0], str(folder / words[1]), *words[2:], "--json")
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with tempfile.TemporaryDirectory(prefix="architectures-") as temporary:
+        folder = Path(temporary)
+        words = (*words, "--dataset", str(pictures(folder / "images")))
+        if planned:
+            (folder / "study.yaml").write_text(as_study(words))
+            words = ("run", str(folder / "study.yaml"), "--dry-run", "--json")
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            unittest.mock.patch.object(timing, "training_rate", return_value=None),
+        ):
             status = exit_status([*words, "--workspace", str(folder / "workspace"), "--device", "cpu"])
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     said = [line for line in err.getvalue().splitlines() if line.startswith("error: ")]
     lines = err.getvalue().strip().splitlines()
     kind = "done" if status == 0 else "refused" if status == 2 and len(said) == 1 else "fault"
-    if study and status == 0 and json.loads(out.getvalue())["impossible"]:
+    if planned and status == 0 and json.loads(out.getvalue())["impossible"]:
         kind, said = "refused", [json.loads(out.getvalue())["plan"][-1]["note"]]
     if FAULT.search(err.getvalue()):
         kind = "fault"
     return {"end": kind, "status": status, "said": "" if kind == "done" else (said or lines or [""])[-1][:600]}
+
+
+def pictures(folder: Path) -> Path:
+    """A folder of noise, by class and split."""
+    for split, count in (("train", TRAIN_IMAGES), ("test", TEST_IMAGES)):
+        for number in range(CLASSES):
+            (place := folder / split / f"class{number}").mkdir(parents=True)
+            for image in range(count):
+                pixels = np.random.default_rng(image).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(place / f"{image}.png")
+    return folder
 
 
 def exit_status(words: list[str]) -> int:

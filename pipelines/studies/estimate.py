@@ -116,7 +116,8 @@ class Estimator:
     def _steps_rate(self, spec: NetworkSpec, described: Any, classes: int) -> float:
         """FLOP a second of training: what runs of this network reached, else what a few steps reach.
 
-        Each network is timed once, until `TIMING_SECONDS` are spent: then the rate of the others stands for it.
+        Each network is timed once, until `TIMING_SECONDS` are spent: then the rate of the others stands for it, as it
+        does for one whose steps alone would take that long.
         """
         flops = 2 * described.macs
         own = [one for one in self._records if one["kind"] == "network" and one.get("flops") == flops]
@@ -128,10 +129,12 @@ class Estimator:
         return self._timed.get(key) or _median(self._timed.values(), self._training_rate)
 
     def _time(self, spec: NetworkSpec, described: Any, classes: int) -> float:
-        from pipelines.studies.timing import training_rate
+        from pipelines.studies.timing import FEWEST_TIMED, training_rate
 
         begun, work = time.perf_counter(), BACKWARD * 2 * described.macs
         size, expected = described.image_size, self._training_rate / work
+        if FEWEST_TIMED / expected > TIMING_SECONDS:
+            return 0.0
         found = training_rate(spec, classes=classes, image_size=size, device=self._device, expected=expected)
         self._timing_seconds += time.perf_counter() - begun
         return 0.0 if found is None else found * work

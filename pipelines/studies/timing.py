@@ -12,6 +12,8 @@ from finetune.train import fit
 from pipelines.specs import NetworkSpec
 
 STEPS = 2  # in each of two epochs, of which the first is slow and does not count
+LEAST_ROWS = 4  # of a batch
+FEWEST_TIMED = 2 * STEPS * LEAST_ROWS  # images of both epochs, at the least
 STEP_SECONDS = 1.0  # a step that would take longer has fewer images
 
 
@@ -21,7 +23,7 @@ def training_rate(spec: NetworkSpec, *, classes: int, image_size: int, device: s
     `expected` is a rough guess of it, by which batches are cut that would take too long to time.
     """
     recipe = spec.whole_recipe()
-    rows = max(min(recipe.batch_size, int(expected * STEP_SECONDS)), 4)
+    rows = max(min(recipe.batch_size, int(expected * STEP_SECONDS)), LEAST_ROWS)
     short = replace(recipe, epochs=2, batch_size=rows, accumulate=1, small_share=0.0, patience=None, tta="none")
     try:
         return _rate(spec, short, classes=classes, image_size=image_size, device=device)
