@@ -73,7 +73,7 @@ def held_out_scores(
     precision: str = "auto",
     resize: nn.Module | None = None,
 ) -> dict[str, float]:
-    """{"held_out_loss", "held_out_accuracy"} of plain logits, in nats and as a fraction."""
+    """{"validation_loss", "validation_accuracy"} of plain logits, in nats and as a fraction."""
     given = logits(
         network,
         held.images,
@@ -84,8 +84,8 @@ def held_out_scores(
     )
     labels = held.labels.cpu()
     return {
-        "held_out_loss": float(functional.cross_entropy(given, labels)),
-        "held_out_accuracy": float((given.argmax(1) == labels).float().mean()),
+        "validation_loss": float(functional.cross_entropy(given, labels)),
+        "validation_accuracy": float((given.argmax(1) == labels).float().mean()),
     }
 
 

@@ -10,7 +10,10 @@ from extract.disk import write_file
 NAME = "history.jsonl"
 PLATEAU_EPOCHS = 5
 PLATEAU_FACTOR = 0.1
-CURVES = ("train_loss", "train_accuracy", "held_out_loss", "held_out_accuracy", "learning_rate")
+CURVES = (
+    *("training_loss", "training_accuracy", "running_training_accuracy"),
+    *("validation_loss", "validation_accuracy", "learning_rate"),
+)
 
 Row = dict[str, float]
 History = list[Row]
@@ -23,10 +26,12 @@ def curves(history: Sequence[Row]) -> dict[str, list[float]]:
 
 def best_epoch(history: Sequence[Row]) -> int:
     """The number (from 1) of the epoch with the highest held-out accuracy, the lower loss deciding ties; 0 for none."""
-    judged = [row for row in history if "held_out_accuracy" in row]
+    judged = [row for row in history if "validation_accuracy" in row]
     if not judged:
         return 0
-    return int(max(judged, key=lambda row: (row["held_out_accuracy"], -row["held_out_loss"], -row["epoch"]))["epoch"])
+    return int(
+        max(judged, key=lambda row: (row["validation_accuracy"], -row["validation_loss"], -row["epoch"]))["epoch"]
+    )
 
 
 def is_over(history: Sequence[Row], *, epochs: int, patience: int | None) -> bool:
@@ -39,7 +44,7 @@ def plateau_factor(history: Sequence[Row]) -> float:
     """0.1 for every 5 epochs in a row that brought no lower loss (held-out where there is one, else training)."""
     factor, lowest, waited = 1.0, math.inf, 0
     for row in history:
-        loss = row.get("held_out_loss", row["train_loss"])
+        loss = row.get("validation_loss", row["training_loss"])
         waited = 0 if loss < lowest else waited + 1
         lowest = min(lowest, loss)
         if waited == PLATEAU_EPOCHS:

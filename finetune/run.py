@@ -34,8 +34,8 @@ class Moment:
     epochs: int
     step: int
     steps: int
-    train_loss: float
-    train_accuracy: float
+    training_loss: float
+    running_training_accuracy: float
     learning_rate: float
     images_per_second: float
     seconds_left: float
@@ -144,7 +144,7 @@ class Run:
 
     def _check(self, means: dict[str, Any], *, weights: bool) -> None:
         """Raises where the mean loss, or with `weights` any weight, is no finite number in any of the processes."""
-        loss, trainer = means["train_loss"], self._trainer
+        loss, trainer = means["training_loss"], self._trainer
         lost = not math.isfinite(loss) or (weights and not trainer.is_finite())
         if distributed.any_says(lost, trainer.how.device):
             raise PipelineError(
@@ -166,8 +166,8 @@ class Run:
                 epochs=trainer.recipe.epochs,
                 step=totals.step,
                 steps=trainer.steps_per_epoch,
-                train_loss=float(means["train_loss"]),  # type: ignore[arg-type]
-                train_accuracy=float(means["train_accuracy"]),  # type: ignore[arg-type]
+                training_loss=float(means["training_loss"]),  # type: ignore[arg-type]
+                running_training_accuracy=float(means["running_training_accuracy"]),  # type: ignore[arg-type]
                 learning_rate=trainer.rate(max(done_steps - 1, 0)),
                 images_per_second=steps * trainer.recipe.batch_size / max(seconds, 1e-9),
                 seconds_left=left * seconds / max(steps, 1),

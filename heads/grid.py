@@ -70,8 +70,8 @@ class Trained:
     raised to the power that they are for.
 
     `epochs` counts the passes up to that epoch. `held_logits` float32 [M, K] are its logits on the held-out
-    rows then, and `curves` its values per epoch: train_loss and train_accuracy (running, as trained: with
-    dropout and mixup), held_out_loss and held_out_accuracy. Without held-out rows the last epoch counts as the best.
+    rows then, and `curves` its values per epoch: training_loss and running_training_accuracy (as trained: with dropout and
+    mixup), validation_loss and validation_accuracy. Without held-out rows the last epoch counts as the best.
     """
 
     layers: list[torch.Tensor]
@@ -279,7 +279,7 @@ class Grid:
             total = total + cost.mean(1).sum()
             losses.append(plain.detach().sum(1))
             hits.append((logits.detach().argmax(2) == batch.targets).sum(1))
-        sums = {"train_loss": torch.cat(losses), "train_accuracy": torch.cat(hits)}
+        sums = {"training_loss": torch.cat(losses), "running_training_accuracy": torch.cat(hits)}
         return Step(loss=total, sums=sums, row_count=len(batch.targets))
 
 

@@ -48,7 +48,7 @@ class Keeper:
             errors = (logits.argmax(2) != self._targets).sum(1)
             self._keep_better(epoch, self._costs(errors, losses.double()), logits)
         accuracies = 1 - errors.double() / len(self._targets)
-        return {"held_out_loss": losses.tolist(), "held_out_accuracy": accuracies.tolist()}
+        return {"validation_loss": losses.tolist(), "validation_accuracy": accuracies.tolist()}
 
     def _costs(self, errors: torch.Tensor, losses: torch.Tensor) -> torch.Tensor:
         return losses if self._criterion == "log_loss" else errors + losses / (1 + losses)

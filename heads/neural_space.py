@@ -122,7 +122,7 @@ def candidate(member: Member, result: Trained, recipe: Recipe) -> Candidate:
     return Candidate(
         options=options_of(member, stop_epoch=result.epochs, batch_size=recipe.batch_size),
         logits=result.held_logits.cpu().numpy(),
-        facts={"epochs_run": len(result.curves["train_loss"])},
+        facts={"epochs_run": len(result.curves["training_loss"])},
         curves=result.curves,
     )
 

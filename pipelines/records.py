@@ -25,7 +25,7 @@ from pipelines.stored import sha256
 if TYPE_CHECKING:
     import numpy as np
 
-SCHEMA = 2
+SCHEMA = 3
 RECORD_NAME = "record.json"
 LOGITS_NAME = "test.safetensors"
 AVERAGED_NAME = "test_tta.safetensors"  # logits averaged over test-time views

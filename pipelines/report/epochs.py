@@ -1,4 +1,4 @@
-"""Learning curves as a chart: training and held-out values an epoch, the epoch that counts, over-fitting shaded."""
+"""Learning curves as a chart: training and validation values an epoch, the epoch that counts, over-fitting shaded."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import altair as alt
 
 from pipelines.report import theme
 
-PARTS = {"train": "training", "held_out": "held out"}
+PARTS = {"training": "training", "running_training": "running", "validation": "validation"}
 QUANTITIES = {"loss": ("loss, nats", 1.0), "accuracy": ("accuracy, %", 100.0)}
 Chart = alt.LayerChart | alt.FacetChart  # altair says that layering may give either
 
@@ -43,7 +43,7 @@ def chart(
             color=alt.Color(
                 field="part",
                 type="nominal",
-                scale=alt.Scale(domain=list(PARTS.values()), range=[theme.MUTED, theme.BLUE]),
+                scale=alt.Scale(domain=list(PARTS.values()), range=[theme.MUTED, theme.MUTED, theme.BLUE]),
                 legend=alt.Legend(title=None),
             ),
             tooltip=[

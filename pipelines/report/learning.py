@@ -50,7 +50,7 @@ def _together(results: Sequence[Result]) -> Figure | None:
     points = [
         {"epoch": epoch, "value": 100 * value, "name": clipped(one.name, 40), "shown": f"{100 * value:.2f} %"}
         for one in _distinct(results)
-        for epoch, value in enumerate(one.curves.get("held_out_accuracy", ()), start=1)
+        for epoch, value in enumerate(one.curves.get("validation_accuracy", ()), start=1)
         if value is not None
     ]
     names = list(dict.fromkeys(point["name"] for point in points))

@@ -12,7 +12,10 @@ from typing import Any
 from extract.errors import InvalidInput
 
 MODES = ("frozen", "finetuned", "scratch")
-CURVES = ("train_loss", "train_accuracy", "held_out_loss", "held_out_accuracy", "learning_rate")
+CURVES = (
+    *("training_loss", "training_accuracy", "running_training_accuracy"),
+    *("validation_loss", "validation_accuracy", "learning_rate"),
+)
 PHASES = ("extraction", "search", "fit", "evaluation")
 
 

@@ -38,12 +38,12 @@ class Verdict:
 
 def judge(curves: Any) -> Verdict:
     """The `Verdict` on curves (name -> values an epoch, None where not finite)."""
-    accuracy, loss = curves.get("held_out_accuracy", ()), curves.get("held_out_loss", ())
+    accuracy, loss = curves.get("validation_accuracy", ()), curves.get("validation_loss", ())
     best = _first(accuracy, largest=True)
     best = _first(loss, largest=False) if best is None else best
-    gap = _difference(curves.get("train_accuracy", ()), accuracy, best)
-    trained = _at(curves.get("train_accuracy", ()), best)
-    turned = _turning_point(loss, curves.get("train_loss", ()))
+    gap = _difference(curves.get("running_training_accuracy", ()), accuracy, best)
+    trained = _at(curves.get("running_training_accuracy", ()), best)
+    turned = _turning_point(loss, curves.get("training_loss", ()))
     under = turned is None and gap is not None and trained is not None and gap < CLOSE and trained < PERFECT
     return Verdict(None if best is None else best + 1, gap, turned, under)
 

@@ -94,7 +94,7 @@ class HeadSubject(Subject):
         return Outcome(
             accuracy=choice.validation.accuracy,
             log_loss=choice.validation.log_loss,
-            steps=tuple(choice.curves.get("held_out_accuracy", ())),
+            steps=tuple(choice.curves.get("validation_accuracy", ())),
         )
 
     def settle(self, options: dict[str, Any], context: Context, folder: Path) -> dict[str, Any]:

@@ -168,7 +168,7 @@ def _trained(ready: _Prepared, watch: Watch, context: Context) -> nn.Module:
 
 def _report(rows: history.History, watch: Watch) -> None:
     for row in rows:
-        watch.report(int(row["epoch"]), row["held_out_accuracy"])
+        watch.report(int(row["epoch"]), row["validation_accuracy"])
 
 
 def _install_head(start: nn.Module, ready: _Prepared, context: Context) -> None:

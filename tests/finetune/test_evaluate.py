@@ -56,8 +56,8 @@ def test_held_out_scores_are_mean_loss_and_accuracy(images):
     labels = torch.arange(7) % 5
     given = logits(network, images, normalisation=NORMALISATION)
     scores = held_out_scores(network, Images(images, labels), normalisation=NORMALISATION)
-    assert scores["held_out_loss"] == pytest.approx(nn.functional.cross_entropy(given, labels).item())
-    assert scores["held_out_accuracy"] == pytest.approx((given.argmax(1) == labels).double().mean().item())
+    assert scores["validation_loss"] == pytest.approx(nn.functional.cross_entropy(given, labels).item())
+    assert scores["validation_accuracy"] == pytest.approx((given.argmax(1) == labels).double().mean().item())
 
 
 def test_resizing_comes_before_normalising(images):

@@ -6,7 +6,7 @@ from finetune import history
 
 
 def row(epoch, accuracy, loss=1.0):
-    return {"epoch": epoch, "train_loss": loss, "held_out_loss": loss, "held_out_accuracy": accuracy}
+    return {"epoch": epoch, "training_loss": loss, "validation_loss": loss, "validation_accuracy": accuracy}
 
 
 def test_the_best_epoch_has_the_highest_accuracy_then_the_lowest_loss_then_comes_first():
@@ -26,7 +26,7 @@ def test_plateau_divides_the_rate_after_five_epochs_without_a_lower_loss():
 
 def test_as_high_an_accuracy_at_a_lower_loss_is_better_and_patience_begins_anew():
     rows = [
-        {"epoch": epoch, "held_out_accuracy": accuracy, "held_out_loss": loss}
+        {"epoch": epoch, "validation_accuracy": accuracy, "validation_loss": loss}
         for epoch, accuracy, loss in ((1, 0.9, 0.5), (2, 0.9, 0.4), (3, 0.9, 0.4), (4, 0.8, 0.1))
     ]
     assert [history.best_epoch(rows[:count]) for count in (1, 2, 3, 4)] == [1, 2, 2, 2]

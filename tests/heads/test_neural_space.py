@@ -40,7 +40,7 @@ def test_the_table_is_the_grid_and_the_choice_its_best(blobs):
     assert [row.get("copies") for row in choice.table] == [None] * 8 + [2]
     assert choice.options["hidden"] in ((8,), (16, 8))
     assert min(row["log_loss"] for row in choice.table) == pytest.approx(choice.validation.log_loss, rel=1e-5)
-    assert len(choice.curves["held_out_loss"]) >= choice.options["stop_epoch"]
+    assert len(choice.curves["validation_loss"]) >= choice.options["stop_epoch"]
     assert head.n_iter_ == choice.options["stop_epoch"]
     keep, hold = held_out(labels, 0.2)
     alone = NeuralHead(**{**head.get_params(), "stop_epoch": choice.options["stop_epoch"]})

@@ -37,7 +37,7 @@ def context(reporter):
 
 
 def moment(epoch, *, step=0, over=False):
-    row = {"held_out_accuracy": 0.441} if over else None
+    row = {"validation_accuracy": 0.441} if over else None
     return Moment(epoch, 10, step, 100, 1.2345, 0.456, 0.05, 200.0, float("inf"), row)
 
 

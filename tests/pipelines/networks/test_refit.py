@@ -35,7 +35,7 @@ def test_a_refit_takes_the_rates_that_held_out_images_chose(pipeline, monkeypatc
         return fitted[-1]
 
     monkeypatch.setattr(running, "fit", remembered)
-    monkeypatch.setattr(Trainer, "held_out", lambda *_: {"held_out_loss": 1.0, "held_out_accuracy": 0.5})
+    monkeypatch.setattr(Trainer, "held_out", lambda *_: {"validation_loss": 1.0, "validation_accuracy": 0.5})
     monkeypatch.setattr(history, "PLATEAU_EPOCHS", 2)
     words = (*WORDS, "--epochs", 6, "--validation", "0.2", "--schedule", "plateau", "--warm-up", 0)
     assert pipeline("train", *words, "--learning-rate", 0.01, "--refit").status == 0

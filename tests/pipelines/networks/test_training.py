@@ -54,9 +54,9 @@ def test_the_answer_has_what_the_design_promises_and_the_record_the_rest(trained
     assert (record["mode"], record["family"], record["weights"]) == ("scratch", "resnet", "none")
     assert record["choice"]["held_out_rows"] == 0
     assert record["choice"]["training_rows"] == 200
-    assert len(record["curves"]["train_loss"]) == 2
+    assert len(record["curves"]["training_loss"]) == 2
     lines = (Path(answer["path"]) / "history.jsonl").read_text().splitlines()
-    assert [json.loads(line)["train_loss"] for line in lines] == record["curves"]["train_loss"]
+    assert [json.loads(line)["training_loss"] for line in lines] == record["curves"]["training_loss"]
     assert record["bytes"] == (Path(answer["path"]) / "network.safetensors").stat().st_size
     assert not (workspace / "checkpoints" / answer["run"]).exists()
 
@@ -162,7 +162,7 @@ def test_with_a_held_out_part_both_scores_are_told_and_patience_keeps_the_best_e
     words = (*WORDS, "--validation", "0.2", "--epochs", 4, "--patience", 1, "--learning-rate", 0.2, "--json")
     answer = pipeline("train", *words).json
     record = records.read(tmp_path / "workspace", answer["run"])
-    judged = record["curves"]["held_out_accuracy"]
+    judged = record["curves"]["validation_accuracy"]
     assert answer["held_out_rows"] == 40
     assert answer["training_rows"] == 160
     assert answer["validation_accuracy"] == pytest.approx(max(judged))
@@ -209,14 +209,14 @@ def test_tensorboard_files_hold_the_history(pipeline, tmp_path):
     def losses(folder: Path) -> dict[int, float]:
         events = EventAccumulator(str(folder))
         events.Reload()
-        return {event.step: event.value for event in events.Scalars("train_loss")}
+        return {event.step: event.value for event in events.Scalars("training_loss")}
 
     words = (*WORDS, "--validation", "0.2", "--refit", "--tensorboard")
     answer = pipeline("train", *WORDS, "--tensorboard", tmp_path / "board", "--json").json
     refitted = pipeline("train", *words, tmp_path / "boards", "--json").json
     for one, folder in ((answer, tmp_path / "board"), (refitted, tmp_path / "boards" / "chosen")):
         lines = [json.loads(line) for line in (Path(one["path"]) / "history.jsonl").read_text().splitlines()]
-        expected = {line["epoch"]: line["train_loss"] for line in lines}
+        expected = {line["epoch"]: line["training_loss"] for line in lines}
         assert losses(folder) == pytest.approx(expected, rel=1e-6)
     assert losses(tmp_path / "boards" / "refit").keys() == {1, 2}
     assert not list((tmp_path / "boards").glob("events*"))

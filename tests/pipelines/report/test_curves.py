@@ -43,8 +43,8 @@ def test_a_search_over_one_number_needs_no_legend(tmp_path: Path) -> None:
 
 
 def test_over_fitting_is_shaded_and_only_then(tmp_path: Path) -> None:
-    fits = {"train_loss": [1.0, 0.6, 0.4], "held_out_loss": [1.0, 0.7, 0.6]}
-    over = {"train_loss": [1.0, 0.6, 0.1], "held_out_loss": [1.0, 0.7, 1.4]}
+    fits = {"training_loss": [1.0, 0.6, 0.4], "validation_loss": [1.0, 0.7, 0.6]}
+    over = {"training_loss": [1.0, 0.6, 0.1], "validation_loss": [1.0, 0.7, 1.4]}
     assert "kept: 2" in drawn(tmp_path, record(curves=fits))
     shades = [drawn(tmp_path, record(curves=one)).count('opacity="0.12"') for one in (fits, over)]
     assert shades == [0, 1]

@@ -29,7 +29,7 @@ RECORD = {
         "calibration_error": 0.1,
         "confusion": [[4, 1], [1, 4]],
     },
-    "curves": {"train_loss": [1.0, 0.5], "held_out_loss": [1.1, 0.7]},
+    "curves": {"training_loss": [1.0, 0.5], "validation_loss": [1.1, 0.7]},
     "seconds": {"extraction": 0.0, "search": 1.0, "fit": 2.0, "evaluation": 0.1},
     "parameters": 10,
     "flops": 20,

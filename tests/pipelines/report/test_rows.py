@@ -71,6 +71,6 @@ def test_the_rule_of_over_and_under_fitting(make):
     assert steady.best_epoch == 20
     assert steady.gap == pytest.approx(0.08 * (1 - np.exp(-4)))
     assert judge(make.curves(20, gap=0.0)).underfits
-    diverged = judge({"train_loss": (1.0, 0.9, None), "held_out_loss": (1.0, 0.9, None)})
+    diverged = judge({"training_loss": (1.0, 0.9, None), "validation_loss": (1.0, 0.9, None)})
     assert diverged.best_epoch == 2
     assert diverged.overfits_from == 2
