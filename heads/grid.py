@@ -70,8 +70,8 @@ class Trained:
     raised to the power that they are for.
 
     `epochs` counts the passes up to that epoch. `held_logits` float32 [M, K] are its logits on the held-out
-    rows then, and `curves` its values per epoch: training_loss and running_training_accuracy (as trained: with dropout and
-    mixup), validation_loss and validation_accuracy. Without held-out rows the last epoch counts as the best.
+    rows then, and `curves` its values per epoch: training_loss and running_training_accuracy (as trained: with
+    dropout and mixup), validation_loss and validation_accuracy. Without validation rows the last epoch is the best.
     """
 
     layers: list[torch.Tensor]

@@ -104,7 +104,7 @@ class Record(TypedDict):
     """A run (see `pipelines.records`). Only the first keys are those of every run; `records.NEEDED` are one's that is
     done."""
 
-    schema: Literal[2]
+    schema: Literal[3]
     run: RunName
     kind: Literal["head", "network"]
     status: Literal["done", "failed"]

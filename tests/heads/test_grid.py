@@ -135,7 +135,7 @@ def test_the_best_epoch_s_weights_come_back(criterion, parts):
         logits = network_logits(trained.layers, parts[1].features, standard=trained.standard)
         np.testing.assert_allclose(logits, trained.held_logits, atol=1e-4)
         judged = scores(trained.held_logits, parts[1].targets)
-        at_best = [trained.curves[f"held_out_{name}"][trained.epochs - 1] for name in ("loss", "accuracy")]
+        at_best = [trained.curves[f"validation_{name}"][trained.epochs - 1] for name in ("loss", "accuracy")]
         assert at_best == pytest.approx([judged.log_loss, judged.accuracy], abs=1e-5)
 
 
