@@ -56,14 +56,15 @@ def bins(logits: np.ndarray, labels: np.ndarray) -> list[dict[str, float]]:
 
 def _figures(study: Study, test_set: TestSet, number: int) -> list[Figure]:
     values = []
-    for row in test_set.best_of_modes():
-        values += _values(study, row)
+    for pick in test_set.best_of_modes():
+        values += _values(study, pick.row)
     if not values:
         return []
     title = f"Reliability on {clipped(test_set.title, 40)}"
     caption = "; ".join(
-        f"{MODE_NAMES[row.best.mode]}: {clipped(row.best.name, 40)}" + _error(row.best)
-        for row in test_set.best_of_modes()
+        f"{MODE_NAMES[row.best.mode]}: {clipped(row.best.name, 40)}{_error(row.best)}{pick.said()}"
+        for pick in test_set.best_of_modes()
+        for row in [pick.row]
     )
     return [
         Figure(f"reliability-{number}", title, f"{caption}.", _reliability(values), shape="half"),

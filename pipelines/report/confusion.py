@@ -9,6 +9,7 @@ from pipelines.report.blocks import Block, Cell, Column, Figure, Figures, Sectio
 from pipelines.report.results import Result
 from pipelines.report.study import Study
 from pipelines.report.text import MODE_NAMES, clipped, percent, printable
+from pipelines.report.winners import pick
 
 WRITTEN = 12  # classes up to which counts are written into the cells
 NAMED = 40  # classes up to which the axes name them
@@ -21,12 +22,12 @@ def section(study: Study) -> Section | None:
     """The best run of every mode on every test set; None where no matrix was kept."""
     blocks: list[Block] = []
     for test_set in study.test_sets():
-        best = [row.best for row in test_set.best_of_modes() if row.best.test.confusion is not None]
-        drawn = [figure(result) for result in best if len(result.test.confusion or ()) <= DRAWN]
+        best = [one for one in test_set.best_of_modes() if one.row.best.test.confusion is not None]
+        drawn = [figure(one.row.best, one.said()) for one in best if len(one.row.best.test.confusion or ()) <= DRAWN]
         if drawn:
             blocks.append(Figures(drawn))
         if best:
-            blocks.append(_pairs(best[0] if len(best) == 1 else max(best, key=lambda one: one.test.accuracy)))
+            blocks.append(_pairs(pick([one.row for one in best]).row.best))
     if not blocks:
         return None
     return Section(
@@ -46,8 +47,8 @@ def names(result: Result, count: int) -> list[str]:
     return [f"{name} ({index})" if name in repeated else name for index, name in enumerate(given)]
 
 
-def figure(result: Result) -> Figure:
-    """The confusion matrix of a run that kept one."""
+def figure(result: Result, chosen: str = "") -> Figure:
+    """The confusion matrix of a run that kept one; `chosen` says how it was chosen (`Pick.said`)."""
     matrix = result.test.confusion or ()
     labels = names(result, len(matrix))
     values = [
@@ -59,7 +60,8 @@ def figure(result: Result) -> Figure:
     return Figure(
         f"confusion-{result.run}",
         clipped(result.name, 56),
-        f"{MODE_NAMES[result.mode].capitalize()}, {percent(result.test.accuracy, 2)} of {result.test.rows} right.",
+        f"{MODE_NAMES[result.mode].capitalize()}, {percent(result.test.accuracy, 2)} of {result.test.rows} right"
+        f"{chosen}.",
         _chart(values, labels),
         shape="square",
     )

@@ -13,6 +13,7 @@ from pipelines.report.results import Result
 from pipelines.report.rows import Row
 from pipelines.report.study import Study, TestSet
 from pipelines.report.text import MODE_NAMES, clipped, signed
+from pipelines.report.winners import RULE, Pick, best_first
 
 SHOWN = 15
 
@@ -43,32 +44,32 @@ def section(study: Study) -> Section | None:
     """The best rows against the very best, for every test set; None where nothing can be paired."""
     blocks: list[Block] = []
     for number, test_set in enumerate(study.test_sets(), start=1):
-        found = _against_best(study, test_set)
+        best = test_set.best()
+        found = _against(study, best, test_set)
         if found:
-            blocks.append(_figure(test_set, found, number))
+            blocks.append(_figure(test_set, best, found, number))
     if not blocks:
         return None
     return Section(
         "differences",
         "Differences in pairs",
-        "Each run against the most accurate one on the same test images, image by image: much sharper than two "
-        "intervals side by side. Where the bar touches zero, the test images cannot tell the two apart.",
+        "Each run against the best one on the same test images, image by image: much sharper than two "
+        "intervals side by side. Where the bar touches zero, the test images cannot tell the two apart. " + RULE,
         blocks,
     )
 
 
-def _against_best(study: Study, test_set: TestSet) -> list[Difference]:
-    best = test_set.rows[0]
+def _against(study: Study, best: Pick, test_set: TestSet) -> list[Difference]:
+    others = [row for row in best_first(test_set.rows)[0] if row is not best.row]
     found = []
-    for row in test_set.rows[1 : SHOWN + 1]:
-        comparison = paired(study, best.best, second=row.best)
+    for row in sorted(others[:SHOWN], key=lambda row: row.number):
+        comparison = paired(study, best.row.best, second=row.best)
         if comparison is not None:
             found.append(Difference(row, comparison))
     return found
 
 
-def _figure(test_set: TestSet, found: list[Difference], number: int) -> Figure:
-    best = test_set.rows[0]
+def _figure(test_set: TestSet, best: Pick, found: list[Difference], number: int) -> Figure:
     values = [
         {
             "label": one.row.label,
@@ -102,7 +103,8 @@ def _figure(test_set: TestSet, found: list[Difference], number: int) -> Figure:
     )
     return Figure(
         f"differences-{number}",
-        f"Against {clipped(best.best.name, 50)} on {clipped(test_set.title, 40)}",
+        f"Against {clipped(best.row.best.name, 50)} on {clipped(test_set.title, 40)}",
+        f"The reference is the {best.how}. "
         "Percentage points, 95 % intervals (paired resampling); McNemar's exact test in the tooltip.",
         chart,
     )

@@ -17,8 +17,8 @@ def section(study: Study, images: Images) -> Section | None:
     """A gallery for the best run of every mode on every test set; None where none is wrong, or no logits were kept."""
     blocks: list[Block] = []
     for test_set in study.test_sets():
-        for row in test_set.best_of_modes():
-            gallery = _gallery(study, row.best, images)
+        for pick in test_set.best_of_modes():
+            gallery = _gallery(study, pick.row.best, images, chosen=pick.said())
             if gallery is not None:
                 blocks.append(gallery)
     if not blocks:
@@ -31,7 +31,7 @@ def section(study: Study, images: Images) -> Section | None:
     )
 
 
-def _gallery(study: Study, result: Result, images: Images) -> Gallery | None:
+def _gallery(study: Study, result: Result, images: Images, *, chosen: str) -> Gallery | None:
     kept = study.logits(result)
     if kept is None:
         return None
@@ -48,7 +48,7 @@ def _gallery(study: Study, result: Result, images: Images) -> Gallery | None:
     ]
     if not pictures:
         return None
-    caption = f"{MODE_NAMES[result.mode].capitalize()}, {percent(result.test.accuracy, 2)} right."
+    caption = f"{MODE_NAMES[result.mode].capitalize()}, {percent(result.test.accuracy, 2)} right{chosen}."
     if not shown:
         caption += " The images are not at hand: name their place with --data-dir or --images."
     return Gallery(clipped(result.name, 70), caption, pictures)

@@ -1,6 +1,7 @@
 """Results that differ only by their seed, as one row: the mean over the seeds and their spread."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ SEEDS = ("seed", "subset_seed", "weights_seed", "test_images")  # the seed draws
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the comparison: results of one spec under different seeds, best first.
+    """One line of the comparison: results of one spec under different seeds.
 
     `accuracy` is the mean over the seeds; `interval` the mean of the runs' own intervals, which is at least as wide
     as an interval of the mean; `deviation` the sample standard deviation over seeds (None for one).
@@ -24,7 +25,7 @@ class Row:
 
     @property
     def best(self) -> Result:
-        """The result with the highest test accuracy, which stands for the row where one run must."""
+        """The result that stands for the row where one run must: the best by validation, else the first seed."""
         return self.results[0]
 
     @property
@@ -79,7 +80,7 @@ def rows(results: Iterable[Result]) -> list[Row]:
     for group in groups.values():
         distinct = len({one.seed for one in group}) == len(group)
         parts += [group] if distinct else [[one] for one in group]
-    ordered = [tuple(sorted(part, key=lambda one: (-one.test.accuracy, one.run))) for part in parts]
+    ordered = [tuple(_best_first(part)) for part in parts]
     ordered.sort(key=lambda part: (-_mean(one.test.accuracy for one in part), part[0].name, part[0].run))
     return [Row(index, part) for index, part in enumerate(ordered, start=1)]
 
@@ -98,6 +99,23 @@ def identity(result: Result, *, but: tuple[str, ...] = ()) -> str:
             _features(result.record.get("features"), left_out),
         ]
     )
+
+
+def standing(results: Sequence[Result]) -> tuple[float, float] | None:
+    """(error, log loss) on the validation images, the mean over the results; None where one of them has none."""
+    scores = [one.validation for one in results if one.validation is not None]
+    if len(scores) < len(results):
+        return None
+    losses = [math.inf if one.log_loss is None else one.log_loss for one in scores]
+    return 1 - _mean(one.accuracy for one in scores), _mean(losses)
+
+
+def _best_first(part: Sequence[Result]) -> list[Result]:
+    """By validation accuracy, of equals by validation loss; by seed where one has no validation images."""
+    by_seed = sorted(part, key=lambda one: (one.seed, one.run))
+    if standing(part) is None:
+        return by_seed
+    return sorted(by_seed, key=lambda one: standing([one]) or ())
 
 
 def _without(value: Any, left_out: tuple[str, ...]) -> Any:

@@ -12,6 +12,7 @@ from pipelines import records
 from pipelines.report.results import MODES, Result, parse
 from pipelines.report.rows import Row, rows
 from pipelines.report.selection import selected
+from pipelines.report.winners import Pick, pick
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class TestSet:
         """Every result of the rows."""
         return [result for row in self.rows for result in row.results]
 
-    def best_of_modes(self) -> list[Row]:
-        """The most accurate row of every mode that occurs, in the modes' fixed order."""
-        best = {}
-        for row in self.rows:
-            best.setdefault(row.best.mode, row)
-        return [best[mode] for mode in MODES if mode in best]
+    def best(self) -> Pick:
+        """The best of all rows."""
+        return pick(self.rows)
+
+    def best_of_modes(self) -> list[Pick]:
+        """The best row of every mode that occurs, in the modes' fixed order."""
+        modes = [[row for row in self.rows if row.best.mode == mode] for mode in MODES]
+        return [pick(rows) for rows in modes if rows]
 
 
 @dataclass

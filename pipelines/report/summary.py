@@ -5,6 +5,7 @@ from pipelines.report.differences import paired, shown_p
 from pipelines.report.rows import Row
 from pipelines.report.study import Study, TestSet
 from pipelines.report.text import MODE_NAMES, clipped, duration, interval, listed, percent, plural, short_count, signed
+from pipelines.report.winners import Pick
 
 
 def section(study: Study) -> Section:
@@ -12,7 +13,7 @@ def section(study: Study) -> Section:
     blocks: list[Block] = []
     sentences: list[str] = []
     for test_set in study.test_sets()[:4]:
-        blocks.append(Cards([_card(row, test_set) for row in test_set.best_of_modes()]))
+        blocks.append(Cards([_card(pick, test_set) for pick in test_set.best_of_modes()]))
         sentences += _sentences(study, test_set)
     if sentences:
         blocks.append(Items(sentences))
@@ -32,9 +33,9 @@ def lead(study: Study) -> str:
     return "; ".join(parts) + "."
 
 
-def _card(row: Row, test_set: TestSet) -> Card:
-    best = row.best
-    facts = [clipped(best.name, 80), f"95 % interval {interval(row.interval)}"]
+def _card(pick: Pick, test_set: TestSet) -> Card:
+    row, best = pick.row, pick.row.best
+    facts = [clipped(best.name, 80), *filter(None, [pick.how]), f"95 % interval {interval(row.interval)}"]
     total = row.seconds("total")
     sizes = [] if best.parameters is None else [f"{short_count(best.parameters)} parameters"]
     sizes += [] if total is None else [f"{duration(total)} in all"]
@@ -44,7 +45,7 @@ def _card(row: Row, test_set: TestSet) -> Card:
 
 
 def _sentences(study: Study, test_set: TestSet) -> list[str]:
-    best = test_set.best_of_modes()
+    best = [pick.row for pick in test_set.best_of_modes()]
     sentences = []
     if best and best[0].best.mode == "frozen":
         sentences = [_against(study, best[0], other, test_set) for other in best[1:]]
@@ -78,12 +79,12 @@ def _times(frozen: float | None, other: float | None) -> str:
 
 def _bargain(test_set: TestSet) -> str:
     """The quickest row whose interval reaches the best accuracy, where it is another than the best."""
-    best = test_set.rows[0]
+    best = test_set.best().row
     total = best.seconds("total")
     level = [
         (seconds, row)
-        for row in test_set.rows[1:]
-        if row.interval[1] >= best.accuracy and (seconds := row.seconds("total"))
+        for row in test_set.rows
+        if row is not best and row.interval[1] >= best.accuracy and (seconds := row.seconds("total"))
     ]
     if not level or not total:
         return ""
