@@ -14,7 +14,7 @@ LEGEND = {
     "concat": ("c", "dense layer: its output is put beside its input (concatenation)"),
 }
 NOT_DRAWN = (
-    "share of all parameters (blue) and multiply-adds (brown); /2: stride; norms, activations and projections of "
+    "share of all parameters (blue) and FLOPs (brown); /2: stride; norms, activations and projections of "
     "shortcuts are not drawn"
 )
 CHARACTER, LINE, PAD, GAP = 6.4, 22, 10, 34
@@ -82,8 +82,8 @@ def _text(
 def _title(description: Description) -> str:
     options = ", ".join(f"{name} {value}" for name, value in description.options.items())
     facts = (
-        f"{description.layers} layers, {amount(description.parameters)} parameters, {amount(description.macs)} "
-        f"multiply-adds an image of {description.image_size} × {description.image_size}, "
+        f"{description.layers} layers, {amount(description.parameters)} parameters, {amount(2 * description.macs)} "
+        f"FLOPs per image of {description.image_size} × {description.image_size}, "
         f"{description.class_count} classes" + (f", {options}" if options else "")
     )
     return _text(description.network, x=PAD + 5, y=30, size=20, anchor="start", bold=True) + _text(
@@ -93,7 +93,7 @@ def _title(description: Description) -> str:
 
 def _column_width(stage: Stage) -> float:
     longest = max((len(label) for block in stage.blocks for label in block.layers), default=0)
-    return max(120.0, longest * CHARACTER + 4 * PAD + ARC, len(shape_text(stage.output_shape)) * CHARACTER + 2 * PAD)
+    return max(170.0, longest * CHARACTER + 4 * PAD + ARC, len(shape_text(stage.output_shape)) * CHARACTER + 2 * PAD)
 
 
 def _head(stage: Stage, *, left: float, width: float, description: Description) -> str:
@@ -175,13 +175,13 @@ def _link(block: Block, *, x: float, top: float, bottom: float, colour: str) -> 
 
 
 def _facts(stage: Stage, *, left: float, width: float, top: float, description: Description) -> list[str]:
-    sees = "whole image" if stage.receptive_field is None else f"{stage.receptive_field} × {stage.receptive_field}"
+    field = "whole image" if stage.receptive_field is None else f"{stage.receptive_field} × {stage.receptive_field}"
     rows = (
         ("layers", str(stage.layers)),
         ("parameters", amount(stage.parameters)),
-        ("multiply-adds", amount(stage.macs)),
+        ("FLOPs", amount(2 * stage.macs)),
         ("activations", bytes_text(stage.activation_bytes)),
-        ("sees", sees),
+        ("receptive field", field),
     )
     parts = [f"<line x1='{left:.1f}' x2='{left + width:.1f}' y1='{top:.1f}' y2='{top:.1f}' stroke='{RULE}'/>"]
     for index, (name, value) in enumerate(rows):
@@ -190,7 +190,7 @@ def _facts(stage: Stage, *, left: float, width: float, top: float, description: 
         parts.append(_text(value, x=left + width, y=y, size=11, anchor="end"))
     shares = (
         (stage.parameters / max(description.parameters, 1), "#2563ab", "of the parameters"),
-        (stage.macs / max(description.macs, 1), "#b7791f", "of the multiply-adds"),
+        (stage.macs / max(description.macs, 1), "#b7791f", "of the FLOPs"),
     )
     for index, (share, colour, what) in enumerate(shares):
         parts.append(_share(share, left=left, width=width, y=top + 100 + 14 * index, colour=colour, what=what))
@@ -200,10 +200,10 @@ def _facts(stage: Stage, *, left: float, width: float, top: float, description: 
 def _share(share: float, *, left: float, width: float, y: float, colour: str, what: str) -> str:
     bar = width - 36
     return (
-        f"<g><title>{share:.1%} {what}</title>"
+        f"<g><title>{100 * share:.1f} % {what}</title>"
         f"<rect x='{left:.1f}' y='{y:.1f}' width='{bar:.1f}' height='9' fill='{RULE}' opacity='.5'/>"
         f"<rect x='{left:.1f}' y='{y:.1f}' width='{bar * share:.1f}' height='9' fill='{colour}'/>"
-        + _text(f"{share:.0%}", x=left + width, y=y + 8, size=10, anchor="end", fill=colour)
+        + _text(f"{100 * share:.0f} %", x=left + width, y=y + 8, size=10, anchor="end", fill=colour)
         + "</g>"
     )
 

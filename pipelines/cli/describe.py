@@ -16,9 +16,9 @@ COLUMNS = [
     Column("output", right=True),
     Column("layers", right=True, drop=1),
     Column("parameters", right=True),
-    Column("multiply-adds", right=True),
+    Column("FLOPs", right=True),
     Column("activations", right=True, drop=2),
-    Column("sees", right=True, drop=3),
+    Column("receptive field", right=True, drop=3),
 ]
 KINDS = {
     "depth": (int, "N"),
@@ -56,8 +56,8 @@ def describe_command(
 ) -> None:
     """Explain an architecture, stage by stage.
 
-    Output shape, layers, parameters, multiply-adds, memory of one image's activations in float32, and how many
-    pixels of a side each output sees. Nothing is trained or downloaded.
+    Output shape, layers, parameters, FLOPs (two for every multiply-add), memory of one image's activations in
+    float32, and receptive field in pixels of a side. Nothing is trained or downloaded.
     """
     from finetune.describe import describe
 
@@ -102,7 +102,7 @@ def _text(described: Any) -> list[str]:
             shape_text(stage.output_shape),
             str(stage.layers),
             f"{stage.parameters:,}",
-            amount(stage.macs),
+            amount(2 * stage.macs),
             bytes_text(stage.activation_bytes),
             "whole image" if stage.receptive_field is None else f"{stage.receptive_field} x {stage.receptive_field}",
         ]
@@ -113,7 +113,7 @@ def _text(described: Any) -> list[str]:
         "",
         str(described.layers),
         f"{described.parameters:,}",
-        amount(described.macs),
+        amount(2 * described.macs),
         bytes_text(described.activation_bytes),
         "",
     ]

@@ -167,6 +167,14 @@ def test_the_drawing_shows_every_stage_and_block():
     assert not any("residual" in one for one in shown)
 
 
+def test_the_drawing_counts_in_the_units_of_the_table():
+    description = describe("resnet20")
+    shown = words(drawing(description))
+    assert all(amount(2 * stage.macs) in shown for stage in description.stages)
+    assert {"FLOPs", "receptive field"} <= set(shown)
+    assert not any(word in one for one in shown for word in ("multiply", "sees"))
+
+
 def test_the_drawing_lies_within_its_frame():
     root = ElementTree.fromstring(drawing(describe("preact20")))
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
@@ -204,7 +212,8 @@ def test_on_the_command_line(pipeline, tmp_path):
     assert [stage["output_shape"] for stage in answer["stages"]][1:3] == [[48, 16, 16], [96, 8, 8]]
     assert "growth_rate 12" in " ".join(words((tmp_path / "d.svg").read_text()))
     shown = pipeline("describe", "--network", "resnet20", "--classes", 100).out
-    assert re.search(r"layer3\s+64 × 8 × 8\s+6\s+203,520\s+13 M\s+216 kB\s+81 x 81", shown)
+    assert re.search(r"layer3\s+64 × 8 × 8\s+6\s+203,520\s+26 M\s+216 kB\s+81 x 81", shown)
+    assert re.search(r"FLOPs +activations +receptive field", shown)
     assert "3 x BasicBlock (3×3 conv, 16 | 3×3 conv, 16)" in shown
 
 
