@@ -27,11 +27,12 @@ TIES = 1  # beside the seed, of the generator that only decides between equal re
 class Choice:
     """What a search chose, on what evidence, at what cost.
 
-    `options` are the chosen head's; `table` has one row per candidate: its options, held-out `log_loss` and
-    `accuracy`, and facts about its fit such as convergence. `validation` scores the chosen candidate on the
-    held-out rows *before* the refit; `temperature` was fitted there. Both are None, and the table is empty,
-    where nothing was held out. `curves` are the chosen candidate's values per epoch, where it learns in epochs.
-    `fit_facts` say how the refit converged.
+    `options` are the chosen head's; `table` has one row per candidate: its options, validation `log_loss` and
+    `accuracy`, and facts about its fit such as convergence. `validation` scores the chosen candidate on
+    `validation_rows` rows *before* the refit; `temperature` was fitted there. Both are None, and the table is empty,
+    where nothing was held out. `training_rows` are those that the head was fitted to: all of them after the refit.
+    `curves` are the chosen candidate's values per epoch, where it learns in epochs. `fit_facts` say how the refit
+    converged.
     """
 
     kind: str
@@ -42,7 +43,7 @@ class Choice:
     table: tuple[dict[str, Primitive], ...]
     curves: dict[str, list[float]]
     training_rows: int
-    held_out_rows: int
+    validation_rows: int
     seed: int
     search_seconds: float
     fit_seconds: float = 0.0
@@ -114,7 +115,7 @@ def choose(
         table=table,
         curves=best.curves,
         training_rows=len(keep),
-        held_out_rows=len(hold),
+        validation_rows=len(hold),
         seed=seed,
         search_seconds=clock.seconds(),
     )
@@ -155,7 +156,8 @@ def refit(
         )
         if hasattr(head, attribute)
     }
-    return head, dataclasses.replace(choice, fit_seconds=clock.seconds(), fit_facts=facts)
+    rows = len(targets)
+    return head, dataclasses.replace(choice, training_rows=rows, fit_seconds=clock.seconds(), fit_facts=facts)
 
 
 def _with_temperature(
@@ -275,7 +277,7 @@ def given(space: Space, options: dict[str, Primitive], *, rows: int, seed: int) 
         table=(),
         curves={},
         training_rows=rows,
-        held_out_rows=0,
+        validation_rows=0,
         seed=seed,
         search_seconds=0.0,
     )

@@ -32,7 +32,7 @@ AVERAGED_NAME = "test_tta.safetensors"  # logits averaged over test-time views
 TOTAL = "total"  # of the seconds of a network's record
 # What the record of a run has that is done, beside what every record has.
 NEEDED = (
-    *("mode", "architecture", "weights", "dataset", "image_size", "seed", "class_names", "chosen", "curves"),
+    *("mode", "architecture", "weights", "dataset", "image_size", "seed", "class_names", "chosen", "choice", "curves"),
     *("validation", "test", "temperature", "seconds", "parameters", "flops", "bytes", "files"),
 )
 REMEDY = "Run it again, or remove its folder."

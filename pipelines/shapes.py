@@ -56,12 +56,17 @@ class Dataset(TypedDict):
 
 
 class Choice(TypedDict):
-    """What was chosen on validation images, and by what."""
+    """What was chosen on validation images, and by what.
 
+    `training_rows` images moved the weights that are kept. `validation_rows` were held back while something was
+    chosen; where the choice was `refitted`, it was trained on these as well.
+    """
+
+    training_rows: Count
+    validation_rows: Count
+    refitted: NotRequired[bool]
     criterion: NotRequired[str]
     table: NotRequired[list[dict[str, Any]]]
-    training_rows: NotRequired[Count]
-    held_out_rows: NotRequired[Count]
     fit_facts: NotRequired[Options]
     epochs_run: NotRequired[Count]
     best_epoch: NotRequired[Count]
@@ -217,7 +222,7 @@ class TrainedNetwork(Scored):
     epochs_run: Count
     best_epoch: Count
     training_rows: Count
-    held_out_rows: Count
+    validation_rows: Count
     skipped: list[str]
     tta: str
     train_seconds: Seconds

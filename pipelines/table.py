@@ -20,6 +20,8 @@ COLUMNS: tuple[str, ...] = (
     "head",
     "dataset",
     "subset",
+    "training_rows",
+    "validation_rows",
     "image_size",
     "seed",
     "validation_accuracy",
@@ -97,11 +99,12 @@ def joined(workspace: Path, runs: Collection[str]) -> list[dict[str, Any]]:
 
 def row(record: Mapping[str, Any]) -> dict[str, Any]:
     """One record as a flat row of `COLUMNS`; None for what it lacks."""
-    dataset, test, seconds = (record.get(key) or {} for key in ("dataset", "test", "seconds"))
+    dataset, choice, test, seconds = (record.get(key) or {} for key in ("dataset", "choice", "test", "seconds"))
     low, high = test.get("interval") or (None, None)
     nested = {
         "dataset": dataset.get("name"),
         "subset": dataset.get("subset"),
+        **{name: choice.get(name) for name in ("training_rows", "validation_rows")},
         "validation_accuracy": (record.get("validation") or {}).get("accuracy"),
         "test_accuracy": test.get("accuracy"),
         "interval_low": low,

@@ -19,6 +19,7 @@ from pipelines.specs import HeadKey, HeadSpec
 
 LESS_MEMORY = "Use features of fewer images (--subset) or of a narrower backbone, or another --head"
 LIBRARIES = ("torch", "timm", "scikit-learn", "numpy", "h5py")
+CHOICE = ("criterion", "table", "training_rows", "validation_rows", "fit_facts")  # what a record keeps of a choice
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
         "key": asdict(key),
         **_facts(key, file),
         "chosen": choice["options"],
-        "choice": {one: choice[one] for one in ("criterion", "table", "training_rows", "held_out_rows", "fit_facts")},
+        "choice": {**{name: choice[name] for name in CHOICE}, "refitted": key.validation is not None},
         "curves": choice["curves"],
         "validation": choice["validation"],
         "test": fitted.scores.as_dict(),

@@ -145,7 +145,7 @@ def short(record: dict[str, Any]) -> TrainedNetwork:
         epochs_run=record["choice"]["epochs_run"],
         best_epoch=record["choice"]["best_epoch"],
         training_rows=record["choice"]["training_rows"],
-        held_out_rows=record["choice"]["held_out_rows"],
+        validation_rows=record["choice"]["validation_rows"],
         skipped=record["choice"]["skipped"],
         **records.headline(record),
         tta=record["key"]["recipe_options"]["tta"],
@@ -199,7 +199,7 @@ def _choice(key: NetworkKey, result: Result) -> dict[str, Any]:
         "best_epoch": result.chosen.best_epoch,
         "refitted": key.refit,
         "training_rows": result.training_rows,
-        "held_out_rows": 0 if result.held_out is None else len(result.held_out[1]),
+        "validation_rows": 0 if result.held_out is None else len(result.held_out[1]),
         "engine": result.final.engine,
         "skipped": list(result.skipped),
     }

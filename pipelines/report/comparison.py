@@ -8,7 +8,6 @@ import altair as alt
 from pipelines.report import theme
 from pipelines.report.blocks import Block, Cell, Column, Figure, Section, Table
 from pipelines.report.rows import Row
-from pipelines.report.shots import training_rows
 from pipelines.report.study import Study, TestSet
 from pipelines.report.text import MISSING, MODE_NAMES, clipped, column_unit, grouped, interval, plural
 
@@ -29,8 +28,14 @@ class Measure:
     units: tuple[tuple[str, float], ...]
 
 
-TRAINED = Measure("Trained on", "labelled training images", lambda row: training_rows(row.best), PLAIN)
 MEASURES = (
+    Measure("Trained on", "images that moved the weights", lambda row: row.best.training_rows, PLAIN),
+    Measure(
+        "Validation",
+        "images held back while something was chosen; a refit trains on them as well",
+        lambda row: row.best.validation_rows,
+        PLAIN,
+    ),
     Measure("Parameters", "of the whole network, head included", lambda row: row.best.parameters, COUNTS),
     Measure("FLOPs", "an image, two for every multiply-add", lambda row: row.best.flops, COUNTS),
     Measure("Size", "of the kept weights", lambda row: row.best.bytes, BYTES),
@@ -65,8 +70,7 @@ def table(study: Study) -> Table:
         columns.insert(3, Column("Data", "what it was trained and scored on", numeric=False))
         for row, line in zip(study.rows, cells, strict=True):
             line.insert(3, Cell(clipped(titles[row.number], 30), titles[row.number], titles[row.number]))
-    counts = {training_rows(row.best) for row in study.rows}
-    for measure in (TRAINED, *MEASURES) if len(counts) > 1 else MEASURES:
+    for measure in MEASURES:
         _add(measure, study.rows, columns, cells)
     caption = (
         "Accuracy on the test split with its 95 % interval (test images resampled). For several seeds: the mean, the "

@@ -60,7 +60,8 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         ("run", result.run),
         ("created", result.created),
         ("what", f"{MODE_NAMES[result.mode]}, {result.architecture}, weights {result.weights}"),
-        ("data", f"{dataset['name']}, {_part(dataset)}, {test.rows} test images"),
+        ("data", f"{dataset['name']}, {test.rows} test images"),
+        *_trained_on(result),
         ("data digest", str(dataset.get("digest") or "not kept")[:16]),
         ("test accuracy", f"{percent(test.accuracy, 2)}, 95 % interval {interval(test.interval, 2)}"),
     ]
@@ -77,9 +78,14 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     return facts
 
 
-def _part(dataset: Mapping[str, Any]) -> str:
-    count = dataset.get("subset")
-    return "the whole training split" if count is None else f"{grouped(float(count), 0)} training images"
+def _trained_on(result: Result) -> list[tuple[str, str]]:
+    """The images that moved weights, and those that were held back while something was chosen."""
+    trained, held = result.training_rows, result.validation_rows
+    if trained is None or held is None:
+        return []
+    fate = "trained on as well once the choice was made" if result.refitted else "not trained on"
+    validation = f"{grouped(held, 0)} images, {fate}" if held else "none: nothing was chosen"
+    return [("trained on", f"{grouped(trained, 0)} images"), ("validation", validation)]
 
 
 def _machine(record: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -33,7 +33,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Result:
-    """One finished run. Counts are None where the record does not say; `curves` may hold None for "not finite"."""
+    """One finished run. Counts are None where the record does not say; `curves` may hold None for "not finite".
+
+    `training_rows` images moved the weights that are kept; `validation_rows` were held back while something was chosen,
+    and trained on afterwards where the choice was `refitted`.
+    """
 
     run: str
     kind: str
@@ -48,6 +52,9 @@ class Result:
     class_names: tuple[str, ...]
     seed: int
     created: str
+    training_rows: int | None
+    validation_rows: int | None
+    refitted: bool
     test: Score
     validation: Score | None
     test_tta: Score | None
@@ -84,6 +91,7 @@ def parse(record: Mapping[str, Any]) -> tuple[Result, list[str]]:
     """(the record's result, what in it could not be used). Raises InvalidInput where it is no result at all."""
     fields = _Fields(record)
     names = fields.optional("class_names", _texts) or ()
+    choice = fields.optional("choice", _mapping) or {}
     result = Result(
         run=fields.needed("run", _text),
         kind=fields.needed("kind", _one_of("head", "network")),
@@ -98,6 +106,9 @@ def parse(record: Mapping[str, Any]) -> tuple[Result, list[str]]:
         class_names=names,
         seed=fields.needed("seed", _count),
         created=fields.optional("created", _text) or "",
+        training_rows=_count(choice.get("training_rows")),
+        validation_rows=_count(choice.get("validation_rows")),
+        refitted=choice.get("refitted") is True,
         test=fields.needed("test", _score),
         validation=fields.optional("validation", _score),
         test_tta=fields.optional("test_tta", _score),
@@ -149,6 +160,10 @@ def number(value: Any) -> float | None:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _mapping(value: Any) -> Mapping[str, Any] | None:
+    return value if isinstance(value, Mapping) else None
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:

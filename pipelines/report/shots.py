@@ -9,7 +9,6 @@ from typing import Any
 
 import altair as alt
 
-from extract.datasets import FACTS
 from pipelines.report import theme
 from pipelines.report.blocks import Block, Figure, Section
 from pipelines.report.results import Result, number
@@ -36,24 +35,10 @@ def section(study: Study) -> Section | None:
     )
 
 
-def training_rows(result: Result) -> int | None:
-    """How many labelled images a run was given, held-out ones included; None where that is not known."""
-    subset = number(result.dataset.get("subset"))
-    if subset:
-        return int(subset)
-    choice = result.record.get("choice")
-    parts = choice if isinstance(choice, Mapping) else {}
-    counts = [number(parts.get(name)) for name in ("training_rows", "held_out_rows")]
-    if counts[0]:
-        return int(sum(count or 0 for count in counts))
-    known = FACTS.get(str(result.dataset["name"]))
-    return None if known is None else known.train_count
-
-
 def _subsets(test_set: TestSet, place: int) -> Figure | None:
     lines: dict[str, list[tuple[int, Row]]] = {}
     for row in test_set.rows:
-        count = training_rows(row.best)
+        count = row.best.training_rows
         if count:
             lines.setdefault(identity(row.best, but=("subset",)), []).append((count, row))
     long = [line for line in lines.values() if len({count for count, _ in line}) > 1][:LINES]

@@ -64,7 +64,7 @@ def test_the_choice_has_the_least_held_out_loss_of_an_honest_recount(blobs):
     np.testing.assert_allclose([row["log_loss"] for row in choice.table], losses, rtol=5e-3)
     assert choice.options["C"] == GRID[int(np.argmin(losses))]
     assert choice.validation is not None
-    assert choice.validation.rows == choice.held_out_rows == 120
+    assert choice.validation.rows == choice.validation_rows == 120
     assert choice.training_rows == 480
     assert json.loads(json.dumps(choice.as_dict()))["kind"] == "logistic"
 
@@ -126,7 +126,7 @@ def test_views_share_their_image_s_side(blobs):
     expected = scores(head.logits(features[hold]), labels[hold])
     assert choice.validation.accuracy == expected.accuracy
     assert choice.validation.log_loss == pytest.approx(expected.log_loss, rel=1e-3)
-    assert choice.held_out_rows == 60
+    assert choice.validation_rows == 60
     refitted, _ = refit(LogisticSpace(c_grid=(0.01,)), choice, views, labels)
     assert refitted.n_features_in_ == 20
 

@@ -39,7 +39,7 @@ def test_every_head_learns_from_few_labels_and_better_from_more(kind, blobs):
     accuracies = [run.head.score(features[400:], labels[400:]) for run in runs]
     assert np.mean(accuracies[4:]) > np.mean(accuracies[:2])
     assert np.mean(accuracies[4:]) > 0.8
-    assert [run.choice.held_out_rows for run in runs] == [0, 0, 4, 4, 40, 40]
+    assert [run.choice.validation_rows for run in runs] == [0, 0, 4, 4, 40, 40]
     assert all(len(run.rows) == 4 * run.shots for run in runs)
 
 

@@ -23,6 +23,8 @@ SCORES = {
     "confusion": [[3, 2], [3, 2]],
 }
 
+ROWS = {"training_rows": 90, "validation_rows": 10}
+
 
 def record(run: str = RUN, **changes) -> dict:
     """A whole record, with `changes`."""
@@ -56,12 +58,12 @@ def record(run: str = RUN, **changes) -> dict:
 
 
 def test_a_record_is_one_line_and_comes_back_as_written(tmp_path):
-    given_record = record(choice={"table": [{"log_loss": float("inf"), "size": (1, 2)}], "note": "größer"})
+    given_record = record(choice={**ROWS, "table": [{"log_loss": float("inf"), "size": (1, 2)}], "note": "größer"})
     path = records.write(tmp_path, given_record)
     assert path == tmp_path / "runs" / RUN / "record.json"
     assert path.read_text(encoding="utf-8").count("\n") == 1
     returned = records.read(tmp_path, RUN)
-    assert returned["choice"] == {"table": [{"log_loss": None, "size": [1, 2]}], "note": "größer"}
+    assert returned["choice"] == {**ROWS, "table": [{"log_loss": None, "size": [1, 2]}], "note": "größer"}
     assert returned["schema"] == 3
     assert returned["status"] == "done"
     assert returned["error"] is None

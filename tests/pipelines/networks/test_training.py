@@ -52,7 +52,7 @@ def test_the_answer_has_what_the_design_promises_and_the_record_the_rest(trained
     record = records.read(workspace, answer["run"])
     assert record["name"] == ("resnet8 width 0.5 from scratch (laptop, 2 epochs, batch size 50, crop 0, small share 0)")
     assert (record["mode"], record["family"], record["weights"]) == ("scratch", "resnet", "none")
-    assert record["choice"]["held_out_rows"] == 0
+    assert record["choice"]["validation_rows"] == 0
     assert record["choice"]["training_rows"] == 200
     assert len(record["curves"]["training_loss"]) == 2
     lines = (Path(answer["path"]) / "history.jsonl").read_text().splitlines()
@@ -163,7 +163,7 @@ def test_with_a_held_out_part_both_scores_are_told_and_patience_keeps_the_best_e
     answer = pipeline("train", *words).json
     record = records.read(tmp_path / "workspace", answer["run"])
     judged = record["curves"]["validation_accuracy"]
-    assert answer["held_out_rows"] == 40
+    assert answer["validation_rows"] == 40
     assert answer["training_rows"] == 160
     assert answer["validation_accuracy"] == pytest.approx(max(judged))
     assert judged[answer["best_epoch"] - 1] == max(judged)

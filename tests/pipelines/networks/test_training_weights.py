@@ -131,7 +131,7 @@ def test_a_training_that_loses_its_fitted_head_says_so(pipeline, tuning):
 def test_with_a_held_out_part_the_starting_head_never_sees_it(pipeline, tuning):
     frozen = pipeline(*tuning, "--mode", "frozen", "--validation", "0.25", "--json").json
     everything = pipeline(*tuning, "--mode", "frozen", "--json").json
-    assert (frozen["training_rows"], frozen["held_out_rows"]) == (150, 50)
+    assert (frozen["training_rows"], frozen["validation_rows"]) == (150, 50)
     assert frozen["validation_accuracy"] is not None
     assert not torch.equal(tensors(frozen)["fc.weight"], tensors(everything)["fc.weight"])
 

@@ -20,6 +20,7 @@ RECORD = {
     "weights": "none",
     "dataset": {"name": "digits", "digest": "d", "subset": None, "test_subset": None, "seed": None},
     "seed": 0,
+    "choice": {"training_rows": 90, "validation_rows": 10, "refitted": False},
     "class_names": ["a", "b"],
     "test": {
         "rows": 10,
@@ -75,6 +76,7 @@ def test_a_whole_record_loses_nothing():
     assert problems == []
     assert result.test.confusion == ((4, 1), (1, 4))
     assert result.cost_seconds == 3.0
+    assert (result.training_rows, result.validation_rows, result.refitted) == (90, 10, False)
 
 
 def test_the_cost_of_a_head_whose_extraction_is_not_known_is_not_known():

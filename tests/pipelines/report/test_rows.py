@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extract.errors import InvalidInput
+from pipelines.report import comparison, provenance
 from pipelines.report.compromise import front
 from pipelines.report.study import gather
 from pipelines.report.verdict import judge
@@ -74,3 +75,23 @@ def test_the_rule_of_over_and_under_fitting(make):
     diverged = judge({"training_loss": (1.0, 0.9, None), "validation_loss": (1.0, 0.9, None)})
     assert diverged.best_epoch == 2
     assert diverged.overfits_from == 2
+
+
+def test_images_trained_on_and_for_validation_stand_in_the_table_and_with_the_run(workspace, make):
+    counts = {"training_rows": 1437, "validation_rows": 144, "refitted": True}
+    make.put(workspace, make.network("resnet20 refitted", "scratch", accuracy=0.9, choice=dict(counts)))
+    make.put(
+        workspace,
+        make.network("resnet20", "scratch", accuracy=0.8, choice={**counts, "training_rows": 1293, "refitted": False}),
+    )
+    study = gather(workspace, None)
+    table = comparison.table(study)
+    at = [column.title for column in table.columns].index("Trained on")
+    assert table.columns[at + 1].title == "Validation"
+    assert [[cell.value for cell in line[at : at + 2]] for line in table.rows] == [[1437, 144], [1293, 144]]
+    facts = [dict(fold.facts) for fold in provenance.section(study).blocks]
+    assert [one["trained on"] for one in facts] == ["1\u202f437 images", "1\u202f293 images"]
+    assert [one["validation"] for one in facts] == [
+        "144 images, trained on as well once the choice was made",
+        "144 images, not trained on",
+    ]
