@@ -10,7 +10,7 @@ from pathlib import Path
 from extract import cifar, digits, folder
 from extract.contents import Contents, Progress
 from extract.decoding import MAX_PIXELS
-from extract.errors import InvalidInput, unknown
+from extract.errors import InvalidInput
 from extract.folder import Folder
 from extract.images import ImageSet
 
@@ -107,7 +107,8 @@ def _located(
             f"data set must be a folder of class folders; got the file {dataset!r}. Unpack it and give the folder."
         )
     if not dataset or not os.path.isdir(root):
-        raise unknown("dataset", name=dataset, known=NAMES, remedy="A folder of class folders works too.")
+        built_in = f"no such folder; built in: {', '.join(NAMES)}"
+        raise InvalidInput(f"unknown data set {dataset!r} ({built_in}). Name one, or a folder of class folders.")
     found = folder.read(root, contents=contents, progress=progress)
     return Located(found.images.name, found.digest, root, found.images.notices, found)
 

@@ -57,7 +57,7 @@ class UnreadableImage(InvalidInput):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
             f"image must be readable; got {str(path)!r}, which is not ({reason}). "
-            "Mend or remove it, or leave such files out with --on-bad-image skip."
+            "Repair or delete it, or skip such files with --on-bad-image skip."
         )
         self.path, self.reason = path, reason
 
@@ -70,7 +70,7 @@ class OversizedImage(UnreadableImage):
         InvalidInput.__init__(
             self,
             f"image must have at most {max_pixels} pixels; got {str(path)!r}, which has {width} x {height}. "
-            f"Give --max-pixels {width * height}, or leave such files out with --on-bad-image skip.",
+            f"Give --max-pixels {width * height}, or skip such files with --on-bad-image skip.",
         )
         self.path = path
 
@@ -123,7 +123,7 @@ def _opened(path: Path) -> Iterator[tuple[Image.Image, int, int | None]]:
         raise
     except MemoryError as error:
         raise PipelineError(
-            f"image must fit into memory; got {str(path)!r}. Make it smaller, or leave such files out with a smaller "
+            f"image must fit into memory; got {str(path)!r}. Make it smaller, or skip such files with a smaller "
             "--max-pixels and --on-bad-image skip."
         ) from error
     except UnidentifiedImageError as error:

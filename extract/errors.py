@@ -13,7 +13,7 @@
     Neither says anything about what was asked: with room again, the same command goes on.
 
 Messages say what must hold, what came, and what to do:
-`{thing} must be {expected}; got {actual!r}. {remedy}.`
+`{thing} must be {expected}; got {actual!r}. {remedy}.`, or `unknown {thing} {actual!r}. {nearest names}.`
 """
 
 import difflib
@@ -97,9 +97,8 @@ def _bare(name: str) -> str:
 
 def unknown(thing: str, *, name: str, known: Iterable[str], remedy: str = "") -> InvalidInput:
     """The error for a `name` that is not among the `known` ones, with the nearest of them."""
-    return InvalidInput(
-        f"{thing} must be a known name; got {name!r}. {nearest(name, known)}{' ' + remedy if remedy else ''}"
-    )
+    noun, of, whole = thing.partition(" of ")
+    return InvalidInput(f"unknown {noun} {name!r}{of}{whole}. {nearest(name, known)}{' ' + remedy if remedy else ''}")
 
 
 def reason(error: BaseException) -> str:

@@ -59,7 +59,7 @@ def several(errors: dict[Path, UnreadableImage]) -> InvalidInput:
     more = f" and {len(errors) - len(shown)} more" if len(errors) > len(shown) else ""
     return InvalidInput(
         f"images must be readable; got {len(errors)} that are not: {', '.join(shown)}{more}. "
-        "Mend or remove them, or leave such files out with --on-bad-image skip."
+        "Repair or delete them, or skip such files with --on-bad-image skip."
     )
 
 
@@ -81,5 +81,5 @@ def _require_classes(whole: Split, kept: Split, *, name: str, class_names: tuple
     if lost:
         raise InvalidInput(
             f"every class must keep a readable image in the {name} split; got none of {class_names[lost[0]]!r}. "
-            "Mend its images, or remove its folder."
+            "Repair its images, or delete its folder."
         )

@@ -55,7 +55,7 @@ def _pair(one: Record, other: Record, found: "Comparison") -> list[str]:
         f"{other['run']}  {other['name']}: {found.accuracy_b:.2%}",
         f"difference          {100 * found.difference:+.2f} points  (95 % interval {100 * low:+.2f} to "
         f"{100 * high:+.2f}, {found.rows} images)",
-        f"right alone         {found.only_a} and {found.only_b} images",
+        f"correct             only the first: {found.only_a}, only the second: {found.only_b} images",
         f"McNemar's test      p = {found.p_value:.3g}",
     ]
 

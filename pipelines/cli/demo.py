@@ -127,9 +127,11 @@ def _text(values: dict[str, Any]) -> list[str]:
         ]
         for one in values["results"]
     ]
+    from pipelines.report.searches import described
+
     best = values["search"]["best"]
     return [
         *table(COLUMNS, rows),
-        f"search: best held-out accuracy {best['value']:.1%} with {best['params']}",
+        f"search: best validation accuracy {best['value']:.1%} with {described(best['params'])}",
         f"report: {values['report']}",
     ]

@@ -87,7 +87,7 @@ def _draw(described: Any, path: Path) -> None:
     from finetune.drawing import drawing
 
     if path.suffix.lower() != ".svg":
-        raise InvalidInput(f"drawing must be a file that ends in .svg; got {path.name!r}. Name it so.")
+        raise InvalidInput(f"drawing must be a file that ends in .svg; got {path.name!r}. Use a .svg name.")
     if not path.parent.is_dir():
         raise InvalidInput(f"drawing must lie in a directory that exists; got {str(path)!r}. Make the directory first.")
     writable.write("drawing", path, drawing(described))

@@ -19,7 +19,7 @@ SHORTER = 5000  # training images with which a bare command is over in minutes
 FEW = [
     Column("labels per class", right=True),
     Column("test accuracy", right=True),
-    Column("deviation, points", right=True, drop=1),
+    Column("standard deviation, points", right=True, drop=1),
     Column("range", right=True),
 ]
 
@@ -148,16 +148,16 @@ def _text(answer: dict[str, Any]) -> list[str]:
     )
     return [
         f"{answer['head']} ({chosen}) on {Path(answer['features']).name}",
-        "held-out accuracy   " + ("none held out" if held_out is None else f"{held_out:.2%}"),
+        "validation accuracy " + ("no validation images" if held_out is None else f"{held_out:.2%}"),
         f"test accuracy       {answer['test_accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%}, "
         f"{answer['test_rows']} images)",
         *([] if averaged is None else [f"averaged views      {averaged:.2%}  (plain and mirrored)"]),
         f"log loss            {answer['log_loss']:.4f}   calibration error {answer['calibration_error']:.4f}",
         *_scaled(answer),
-        f"seconds             extraction {_known(answer['extraction_seconds'])}, search "
+        f"time                extraction {_known(answer['extraction_seconds'])}, search "
         f"{duration(answer['search_seconds'])}, fit {duration(answer['fit_seconds'])}"
         + (" (from the cache)" if answer["cached"] else ""),
-        f"kept in             {answer['path']}",
+        f"saved to            {answer['path']}",
         *_repeats(answer.get("repeats")),
         *_few(answer.get("few_labels")),
         *([f"drawn in            {answer['plot']}"] if "plot" in answer else []),
@@ -171,7 +171,7 @@ def _known(seconds: float | None) -> str:
 def _scaled(answer: dict[str, Any]) -> list[str]:
     if answer["temperature"] is None:
         return []
-    label = f"at temperature {answer['temperature']:.3g}"
+    label = f"log loss (T = {answer['temperature']:.3g})"
     loss, error = answer["scaled_log_loss"], answer["scaled_calibration_error"]
     return [f"{label:<19} {loss:.4f}   calibration error {error:.4f}"]
 
@@ -182,7 +182,7 @@ def _repeats(found: dict[str, Any] | None) -> list[str]:
     reach = f"{found['least']:.2%} to {found['greatest']:.2%}"
     return [
         f"over {len(found['seeds'])} seeds        {found['mean']:.2%}  "
-        f"(deviation {100 * found['deviation']:.2f} points, {reach})"
+        f"(standard deviation {100 * found['deviation']:.2f} points, {reach})"
     ]
 
 

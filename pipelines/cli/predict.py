@@ -91,7 +91,7 @@ def _text(found: "Predictions") -> list[str]:
     ranks = [Column(f"class {rank}", shrinks=True, drop=rank - 1) for rank in range(1, count + 1)]
     rows = [[str(one.path), *(f"{name} {share:.1%}" for name, share in one.top)] for one in found.images]
     lines = table([Column("image", shrinks=True), *ranks], rows) if rows else []
-    return lines + [f"{path}  left out: it cannot be read" for path in found.skipped]
+    return lines + [f"{path}  skipped: it cannot be read" for path in found.skipped]
 
 
 def _row(one: "Prediction") -> list[str | float]:

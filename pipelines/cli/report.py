@@ -6,6 +6,7 @@ import click
 
 from pipelines.cli import options
 from pipelines.cli.show import size
+from pipelines.report.text import plural
 
 PATH = click.Path(path_type=Path)
 
@@ -42,8 +43,8 @@ def report_command(
 ) -> None:
     """Write the workspace's runs as one HTML page.
 
-    The page works offline and can be sent as a file: comparison, compromises, learning curves, confusion,
-    calibration, mistakes, embeddings, searches, and how each number was obtained.
+    The page works offline and can be sent as a file: comparison, trade-offs, learning curves, confusion,
+    calibration, errors, embeddings, searches, and how each number was obtained.
     """
     from pipelines.report.build import Wanted, build
 
@@ -59,5 +60,5 @@ def report_command(
         "problems": built.problems,
     }
     drawn = [f"{len(built.figures)} figure files in {figures}"] if figures else []
-    lines = [str(built.path), f"{built.run_count} runs, {size(built.path.stat().st_size)}", *drawn]
+    lines = [str(built.path), f"{plural(built.run_count, 'run')}, {size(built.path.stat().st_size)}", *drawn]
     run.reporter.result(values, lines)

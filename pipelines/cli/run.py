@@ -9,6 +9,7 @@ import click
 from pipelines.cli import options
 from pipelines.cli.runs import ranking
 from pipelines.cli.show import Column, duration, size, table
+from pipelines.report.text import plural
 
 if TYPE_CHECKING:
     from pipelines.batch import Engine, Outcome
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pipelines.studies.reading import Study
 
 FIRST = "extracted first"
+STATES = {"missing": "to run"}
 PLAN = [
     Column("job", shrinks=True),
     Column("state"),
@@ -95,7 +97,7 @@ def _plan_text(values: dict[str, Any]) -> list[str]:
     rows = [
         [
             line["job"],
-            line["state"] if line["note"] != FIRST else "missing, needed first",
+            STATES.get(line["state"], line["state"]) if line["note"] != FIRST else "to run first",
             "" if line["seconds"] is None else duration(line["seconds"]),
             "" if line["bytes"] is None else size(line["bytes"]),
         ]
@@ -104,7 +106,7 @@ def _plan_text(values: dict[str, Any]) -> list[str]:
     reasons = [f"{line['job']}: {line['note']}" for line in values["plan"] if line["note"] not in ("", FIRST)]
     first = sum(line["note"] == FIRST for line in values["plan"])
     total = (
-        f"{values['jobs']} jobs: {values['cached']} cached, {values['missing']} missing, "
+        f"{plural(values['jobs'], 'job')}: {values['cached']} cached, {values['missing']} to run, "
         f"{values['impossible']} impossible{f'; extractions first: {first}' if first else ''}; "
         f"about {duration(values['seconds'])} one after another, {size(values['bytes'])} on disk"
     )
@@ -130,7 +132,7 @@ def _compute(run: options.Run, described: "Study", planned: "Plan", *, how: "Eng
     text = ", ".join(f"{count} {status}" for status, count in counts.items())
     runs = [outcome.run for outcome in outcomes if outcome.run is not None]
     ranked = joined(run.workspace, set(runs))
-    lines = [f"{described.name}: {len(outcomes)} jobs in {duration(seconds)}: {text}"]
+    lines = [f"{described.name}: {plural(len(outcomes), 'job')} in {duration(seconds)}: {text}"]
     if ranked:
         lines = [*ranking(ranked), *lines, "next: pipeline report"]
     run.reporter.result({**values, "runs": runs, "failures": failures, "ranked": ranked}, lines)

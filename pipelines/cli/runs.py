@@ -15,7 +15,7 @@ SHOWN = [
     Column("run"),
     Column("what", shrinks=True),
     Column("data set", shrinks=True, drop=2),
-    Column("held out", right=True, drop=1),
+    Column("validation", right=True, drop=1),
     Column("test", right=True),
     Column("95 % interval", right=True, drop=4),
     Column("size", right=True, drop=6),
@@ -28,7 +28,7 @@ JOINED = [
     Column("runs", right=True, drop=3),
     Column("seeds", drop=4),
     Column("test", right=True),
-    Column("deviation, points", right=True),
+    Column("standard deviation, points", right=True),
     Column("range", right=True, drop=2),
 ]
 

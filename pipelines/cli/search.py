@@ -8,6 +8,7 @@ import click
 from pipelines.cli import head_options as heads_room
 from pipelines.cli import network_options, options
 from pipelines.cli.show import Column, duration, table
+from pipelines.report.text import plural
 from pipelines.specs.known import with_data_dir
 
 MOST = 20  # trials in the table
@@ -89,7 +90,7 @@ def _answer(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    counts = f"{answer['trials']} trials ({answer['pruned']} pruned, {answer['failed']} failed)"
+    counts = f"{plural(answer['trials'], 'trial')} ({answer['pruned']} pruned, {answer['failed']} failed)"
     lines = [f"{answer['name']}: {counts} in {duration(answer['seconds'])}", *_ranking(found)]
     if answer["best_spec"] is not None:
         rows = [
@@ -100,12 +101,12 @@ def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
         lines += ["", *table([Column("option"), best, Column("importance", right=True)], rows)]
         if not answer["importance"]:
             lines.append("importance is not known: it needs four complete trials, not all equally accurate")
-        lines += [f"held-out accuracy   {answer['validation_accuracy']:.2%}"]
+        lines += [f"validation accuracy {answer['validation_accuracy']:.2%}"]
     if answer["test_accuracy"] is not None:
         low, high = answer["test_interval"]
         lines += [f"test accuracy       {answer['test_accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%})"]
         lines += [f"run                 {answer['run']}"]
-    return [*lines, f"kept in             {answer['path']}", "next: pipeline report"]
+    return [*lines, f"saved to            {answer['path']}", "next: pipeline report"]
 
 
 def _ranking(found: dict[str, Any]) -> list[str]:
@@ -114,7 +115,7 @@ def _ranking(found: dict[str, Any]) -> list[str]:
     best = found["best"]["number"] if complete else None
     complete.sort(key=lambda one: (-one["value"], one["number"] != best, one["number"]))
     options = list(dict.fromkeys(option for one in complete for option in one["params"]))
-    columns = [Column("trial", right=True), Column("held out", right=True)]
+    columns = [Column("trial", right=True), Column("validation", right=True)]
     columns += [Column(option, right=True, shrinks=True, drop=at) for at, option in enumerate(options)]
     rows = [
         [str(one["number"]), f"{one['value']:.2%}", *(_shown(one["params"].get(option, "")) for option in options)]

@@ -67,14 +67,14 @@ def _text(answer: dict[str, Any]) -> list[str]:
     epochs = plural(answer["epochs_run"], "epoch")
     held_out, averaged = answer["validation_accuracy"], answer["test_tta_accuracy"]
     lines = [
-        f"{answer['name']}, {answer['parameters']:,} parameters, {answer['flops'] / 1e6:,.0f} MFLOP an image",
-        "held-out accuracy   " + ("none held out" if held_out is None else f"{held_out:.2%}"),
+        f"{answer['name']}, {answer['parameters']:,} parameters, {answer['flops'] / 1e6:,.0f} MFLOPs per image",
+        "validation accuracy " + ("no validation images" if held_out is None else f"{held_out:.2%}"),
         f"test accuracy       {answer['test_accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%}, "
         f"{answer['test_rows']} images)",
         f"log loss            {answer['log_loss']:.4f}   calibration error {answer['calibration_error']:.4f}",
-        f"seconds             training {duration(answer['train_seconds'])}, {epochs}, "
-        f"{answer['images_per_second']:.0f} images a second" + (" (from the cache)" if answer["cached"] else ""),
-        f"kept in             {answer['path']}",
+        f"time                training {duration(answer['train_seconds'])}, {epochs}, "
+        f"{answer['images_per_second']:.0f} images per second" + (" (from the cache)" if answer["cached"] else ""),
+        f"saved to            {answer['path']}",
     ]
     if averaged is not None:
         lines.insert(3, f"averaged views      {averaged:.2%}  ({answer['tta']})")

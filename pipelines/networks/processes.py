@@ -176,7 +176,7 @@ def _check_first(failure: str | None) -> None:
     if failure is not None:
         raise PipelineError(
             f"the first process must have made what the others need; got a failure there: {failure} "
-            "Mend that, and start all of them again."
+            "Repair that, and start all of them again."
         )
 
 

@@ -28,8 +28,8 @@ def section(study: Study) -> Section | None:
     return Section(
         "calibration",
         "Calibration",
-        "Test images in 15 bins of confidence. On the diagonal, confidence is the share that is right; below it, the "
-        "run is too sure of itself. The larger a point, the more images.",
+        "Test images in 15 bins of confidence. On the diagonal, confidence equals accuracy; below it, the "
+        "run is over-confident. The larger a point, the more images.",
         blocks,
     )
 
@@ -71,7 +71,7 @@ def _figures(study: Study, test_set: TestSet, number: int) -> list[Figure]:
         Figure(
             f"confidence-{number}",
             f"Confidence on {clipped(test_set.title, 40)}",
-            "How many of the test images get which confidence.",
+            "Share of the test images at each confidence.",
             _histogram(values),
             shape="half",
         ),
@@ -80,7 +80,7 @@ def _figures(study: Study, test_set: TestSet, number: int) -> list[Figure]:
 
 def _error(result: Result) -> str:
     error = result.test.calibration_error
-    return "" if error is None else f" ({percent(error)} off)"
+    return "" if error is None else f" (ECE {percent(error)})"
 
 
 def _values(study: Study, row: Row) -> list[dict[str, Any]]:
@@ -96,7 +96,7 @@ def _values(study: Study, row: Row) -> list[dict[str, Any]]:
             "accuracy": 100 * one["accuracy"],
             "count": one["count"],
             "share": 100 * one["count"] / len(labels),
-            "shown": f"confident {one['confidence']:.1%}, right {one['accuracy']:.1%}",
+            "shown": f"confidence {percent(one['confidence'])}, accuracy {percent(one['accuracy'])}",
             "images": plural(int(one["count"]), "image"),
         }
         for one in bins(logits, labels)
@@ -106,7 +106,7 @@ def _values(study: Study, row: Row) -> list[dict[str, Any]]:
 def _reliability(values: list[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
     span = [0, 100]
     across = theme.x("confidence", "confidence, %", domain=span, ticks=5)
-    up = theme.y("accuracy", "right, %", domain=span, ticks=5)
+    up = theme.y("accuracy", "accuracy, %", domain=span, ticks=5)
     modes = [value["mode"] for value in values]
     ideal = alt.Chart(theme.data([{"confidence": end, "accuracy": end} for end in span]))
     diagonal = ideal.mark_line(color=theme.MUTED, strokeDash=[4, 3], strokeWidth=1.2).encode(x=across, y=up)
@@ -127,7 +127,7 @@ def _histogram(values: list[dict[str, Any]]) -> alt.Chart:
         .mark_line(point=alt.OverlayMarkDef(filled=True, size=30), strokeWidth=1.5)
         .encode(
             x=theme.x("confidence", "confidence, %", domain=[0, 100], ticks=5),
-            y=theme.y("share", "of the test images, %", zero=True),
+            y=theme.y("share", "share of test images, %", zero=True),
             color=theme.mode_colour(modes),
             tooltip=theme.tip(("name", "Run"), ("shown", "Bin"), ("images", "Holds")),
         )

@@ -28,7 +28,7 @@ class Cost:
 
 COSTS = (
     Cost("parameters", "parameters", "parameters", lambda row: row.best.parameters, short_count),
-    Cost("flops", "FLOPs", "FLOPs an image", lambda row: row.best.flops, short_count),
+    Cost("flops", "FLOPs", "FLOPs per image", lambda row: row.best.flops, short_count),
     Cost("seconds", "time", "seconds: extraction, search and fit", lambda row: row.seconds("total"), duration, "~g"),
     Cost(
         "bytes", "size", "bytes of the kept weights", lambda row: row.best.bytes, lambda value: short_count(value) + "B"
@@ -46,8 +46,8 @@ def section(study: Study) -> Section | None:
     if not blocks:
         return None
     return Section(
-        "compromise",
-        "Compromise",
+        "trade-offs",
+        "Trade-offs",
         "The line joins the Pareto front: runs that no other beats in both accuracy and cost. Numbers on it are "
         "those of the table. Bars are 95 % intervals.",
         blocks,

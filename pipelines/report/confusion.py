@@ -15,7 +15,7 @@ WRITTEN = 12  # classes up to which counts are written into the cells
 NAMED = 40  # classes up to which the axes name them
 DRAWN = 120  # classes up to which the matrix is drawn at all
 PAIRS = 10
-TIPS = theme.tip(("true", "True"), ("said", "Said"), ("shown", "Images"))
+TIPS = theme.tip(("true", "True"), ("said", "Predicted"), ("shown", "Images"))
 
 
 def section(study: Study) -> Section | None:
@@ -32,9 +32,9 @@ def section(study: Study) -> Section | None:
         return None
     return Section(
         "confusion",
-        "Confusion",
-        "Rows are true classes, columns what the run said. Blue: right; orange: wrong, by the share of the row, on a "
-        "scale of its own so that rare mistakes show.",
+        "Confusion matrices",
+        "Rows are true classes, columns predicted ones. Blue: correct; orange: wrong, by the share of the row, on a "
+        "scale of its own so that rare errors show.",
         blocks,
     )
 
@@ -60,7 +60,7 @@ def figure(result: Result, chosen: str = "") -> Figure:
     return Figure(
         f"confusion-{result.run}",
         clipped(result.name, 56),
-        f"{MODE_NAMES[result.mode].capitalize()}, {percent(result.test.accuracy, 2)} of {result.test.rows} right"
+        f"{MODE_NAMES[result.mode].capitalize()}, {percent(result.test.accuracy, 2)} of {result.test.rows} correct"
         f"{chosen}.",
         _chart(values, labels),
         shape="square",
@@ -92,7 +92,7 @@ def _chart(values: list[dict[str, Any]], labels: list[str]) -> alt.LayerChart | 
     short = max(map(len, labels)) <= 2
     named, tilted = alt.Axis(**look), alt.Axis(**look, labelAngle=0 if short else -45)
     # The domain alone orders the classes: Vega fails on a `sort` that lists "constructor" or "toString".
-    across = alt.X(field="said", type="nominal", title="said", axis=tilted, scale=alt.Scale(domain=labels))
+    across = alt.X(field="said", type="nominal", title="predicted", axis=tilted, scale=alt.Scale(domain=labels))
     down = alt.Y(field="true", type="nominal", title="true", axis=named, scale=alt.Scale(domain=labels))
     layers: list[Any] = []
     for right, wash, colour in ((True, theme.WASH_BLUE, theme.BLUE), (False, theme.WASH_RED, theme.VERMILLION)):
@@ -139,8 +139,8 @@ def _pairs(result: Result) -> Table:
     ]
     columns = [
         Column("True class", numeric=False),
-        Column("Taken for", numeric=False),
+        Column("Predicted class", numeric=False),
         Column("Images"),
         Column("Of the class, %"),
     ]
-    return Table(f"What {clipped(result.name)} confuses most.", columns, rows, sorted_by=2)
+    return Table(f"Most frequent confusions of {clipped(result.name)}.", columns, rows, sorted_by=2)

@@ -12,7 +12,7 @@ from pipelines.report.results import number
 from pipelines.report.text import clipped
 
 MOST = 9  # axes side by side
-RESULT = "held out, %"
+RESULT = "validation, %"
 
 
 def figure(trials: Sequence[Mapping[str, Any]], *, name: str, title: str) -> Figure | None:
@@ -25,7 +25,7 @@ def figure(trials: Sequence[Mapping[str, Any]], *, name: str, title: str) -> Fig
     return Figure(
         name,
         f"{title}: parallel coordinates",
-        "A line is a trial, the stronger the more accurate. Scales that span more than a factor of 30 are logarithmic.",
+        "One line per trial; darker is more accurate. Scales that span more than a factor of 30 are logarithmic.",
         _chart(axes, trials),
     )
 
@@ -93,7 +93,7 @@ def _chart(axes: Sequence[_Axis], trials: Sequence[Mapping[str, Any]]) -> alt.La
                 field="value",
                 type="quantitative",
                 scale=ramp,
-                legend=alt.Legend(title="held-out accuracy, %", gradientLength=140),
+                legend=alt.Legend(title="validation accuracy, %", gradientLength=140),
             ),
             tooltip=[alt.Tooltip(field="trial", type="quantitative", title="Trial"), *theme.tip(("shown", "Value"))],
         )

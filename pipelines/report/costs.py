@@ -25,7 +25,7 @@ def section(study: Study) -> Section | None:
         return None
     return Section(
         "costs",
-        "Cost in time",
+        "Time",
         "Seconds until the classifier was there. An extraction is counted in full for every head on it, although it is "
         "done once: the second head on the same features costs only its search and fit.",
         blocks,

@@ -28,8 +28,8 @@ def write(path: Path, record: Mapping[str, Any], *, few_labels: Sequence[Mapping
     rows = [row for row in (_learning(record), _search(record), _few(few_labels, record)) if row is not None]
     if not rows:
         raise InvalidInput(
-            f"run must have curves, a search or few labels to be drawn; got {record['name']} with nothing held out. "
-            "Hold out a validation part, or add --shots."
+            f"run must have curves, a search or few labels to be drawn; got {record['name']} without validation. "
+            "Give --validation a share, or add --shots."
         )
     style = {**theme.config(), "background": theme.PAPER}
     chart = alt.vconcat(*rows, title=record["name"], config=style, padding=16).resolve_scale(color="independent")
@@ -45,7 +45,7 @@ def check(path: Path) -> None:
 
 
 def _learning(record: Mapping[str, Any]) -> alt.HConcatChart | None:
-    """Training and held-out loss and accuracy an epoch, a rule at the epoch that was kept, over-fitting shaded."""
+    """Training and validation loss and accuracy an epoch, a rule at the epoch that was kept, over-fitting shaded."""
     curves, kept = record["curves"], record["chosen"].get("stop_epoch")
     title = "epoch" if kept is None else f"epoch (kept: {kept})"
     over = judge(curves).overfits_from
@@ -58,7 +58,7 @@ def _learning(record: Mapping[str, Any]) -> alt.HConcatChart | None:
 
 
 def _search(record: Mapping[str, Any]) -> alt.HConcatChart | None:
-    """Held-out log loss and accuracy of every candidate against the number that was searched."""
+    """Validation log loss and accuracy of every candidate against the number that was searched."""
     table = (record["choice"] or {}).get("table") or []
     name = next((one for one in SEARCHED if table and len({row.get(one) for row in table}) > 1), None)
     if name is None:
@@ -66,8 +66,8 @@ def _search(record: Mapping[str, Any]) -> alt.HConcatChart | None:
     apart = _apart(table, name)
     panels = []
     for quantity, title, factor in (
-        ("log_loss", "held-out loss, nats", 1.0),
-        ("accuracy", "held-out accuracy, %", 100.0),
+        ("log_loss", "validation loss, nats", 1.0),
+        ("accuracy", "validation accuracy, %", 100.0),
     ):
         points = [
             {"at": row[name], "value": factor * row[quantity], "line": _line(row, apart)}

@@ -52,7 +52,7 @@ def section(study: Study) -> Section | None:
         return None
     return Section(
         "differences",
-        "Differences in pairs",
+        "Paired differences",
         "Each run against the best one on the same test images, image by image: much sharper than two "
         "intervals side by side. Where the bar touches zero, the test images cannot tell the two apart. " + RULE,
         blocks,

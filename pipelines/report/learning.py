@@ -62,7 +62,7 @@ def _together(results: Sequence[Result]) -> Figure | None:
         .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18, filled=True))
         .encode(
             x=theme.x("epoch", "epoch", axis_format="d", grid=False),
-            y=theme.y("value", "held-out accuracy, %"),
+            y=theme.y("value", "validation accuracy, %"),
             color=alt.Color(
                 field="name",
                 type="nominal",
@@ -71,13 +71,13 @@ def _together(results: Sequence[Result]) -> Figure | None:
             ),
             opacity=alt.when(near).then(alt.value(1.0)).otherwise(alt.value(0.15)),
             tooltip=[
-                *theme.tip(("name", "Run"), ("shown", "Held out")),
+                *theme.tip(("name", "Run"), ("shown", "Validation")),
                 alt.Tooltip(field="epoch", type="quantitative", title="Epoch"),
             ],
         )
         .add_params(near)
     )
-    return Figure("learning-together", "Held-out accuracy", "A click on a name keeps its curve.", chart)
+    return Figure("learning-together", "Validation accuracy", "Click a name to isolate its curve.", chart)
 
 
 def _distinct(results: Sequence[Result]) -> list[Result]:

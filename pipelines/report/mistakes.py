@@ -25,8 +25,8 @@ def section(study: Study, images: Images) -> Section | None:
         return None
     return Section(
         "mistakes",
-        "Most confidently wrong",
-        "Test images by the probability that the run gave to a wrong class, greatest first. Some labels may be wrong.",
+        "Most confident errors",
+        "Misclassified test images by the probability of the wrong class, highest first. Some labels may be wrong.",
         blocks,
     )
 
@@ -42,13 +42,17 @@ def _gallery(study: Study, result: Result, images: Images, *, chosen: str) -> Ga
     pictures = [
         Picture(
             images.key(result, row) if shown else "",
-            [("true", class_names[labels[row]]), ("said", class_names[said]), ("sure", percent(probability))],
+            [
+                ("true", class_names[labels[row]]),
+                ("predicted", class_names[wrong]),
+                ("confidence", percent(probability)),
+            ],
         )
-        for row, said, probability in most_confident(logits, labels, count=SHOWN)
+        for row, wrong, probability in most_confident(logits, labels, count=SHOWN)
     ]
     if not pictures:
         return None
-    caption = f"{MODE_NAMES[result.mode].capitalize()}, {percent(result.test.accuracy, 2)} right{chosen}."
+    caption = f"{MODE_NAMES[result.mode].capitalize()}, test accuracy {percent(result.test.accuracy, 2)}{chosen}."
     if not shown:
         caption += " The images are not at hand: name their place with --data-dir or --images."
     return Gallery(clipped(result.name, 70), caption, pictures)

@@ -22,7 +22,7 @@ def section(study: Study) -> Section | None:
     return Section(
         "provenance",
         "How each number was obtained",
-        "Hyperparameters, epochs and heads are chosen on a held-out part of the training split. The test split is "
+        "Hyperparameters, epochs and heads are chosen on a validation part of the training split. The test split is "
         "scored once, after that.",
         folds,
     )
@@ -67,11 +67,11 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     ]
     if result.validation is not None:
         held = result.validation
-        facts.append(("held-out accuracy", f"{percent(held.accuracy, 2)} of {held.rows} images"))
+        facts.append(("validation accuracy", f"{percent(held.accuracy, 2)} of {held.rows} images"))
     if result.test_tta is not None:
         facts.append(("with test-time augmentation", percent(result.test_tta.accuracy, 2)))
     if result.temperature is not None:
-        facts.append(("temperature", f"{result.temperature:.3f}, fitted on held-out images"))
+        facts.append(("temperature", f"{result.temperature:.3f}, fitted on validation images"))
     spent = [f"{phase} {duration(result.seconds[phase])}" for phase in PHASES if phase in result.seconds]
     facts += [("time", ", ".join(spent))] if spent else []
     facts += _machine(result.record)

@@ -28,8 +28,8 @@ def section(study: Study) -> Section | None:
     return Section(
         "search",
         "Search",
-        "Each trial is judged on held-out images; the test split is scored once, for the winner. Pruned trials were "
-        "stopped early as hopeless.",
+        "Each trial is judged on validation images; the test split is scored once, for the winner. Pruned trials were "
+        "stopped early as unpromising.",
         blocks,
     )
 
@@ -91,7 +91,7 @@ def _progress(search: Mapping[str, Any], place: int, title: str) -> Figure:
 def _progress_chart(points: list[dict[str, Any]], line: list[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
     states = [state for state in STATES if any(point["state"] == state for point in points)]
     across = theme.x("trial", "trial", axis_format="d", grid=False)
-    up = theme.y("value", "held-out accuracy, %")
+    up = theme.y("value", "validation accuracy, %")
     so_far = alt.Chart(theme.data(line)).mark_line(interpolate="step-after", color=theme.GREEN, strokeWidth=2)
     dots = (
         alt.Chart(theme.data(points))
@@ -107,7 +107,7 @@ def _progress_chart(points: list[dict[str, Any]], line: list[dict[str, Any]]) ->
             ),
             tooltip=[
                 alt.Tooltip(field="trial", type="quantitative", title="Trial"),
-                *theme.tip(("state", "State"), ("shown", "Held out"), ("params", "With")),
+                *theme.tip(("state", "State"), ("shown", "Validation"), ("params", "With")),
             ],
         )
     )
@@ -126,7 +126,7 @@ def _importance(importance: Mapping[str, float], place: int, title: str) -> Figu
             tooltip=theme.tip(("option", "Hyperparameter"), ("shown", "Importance")),
         )
     )
-    caption = "Share of the variance of held-out accuracy over the trials that each hyperparameter explains (fANOVA)."
+    caption = "Share of the variance of validation accuracy over the trials that each hyperparameter explains (fANOVA)."
     return Figure(f"search-importance-{place}", f"{title}: what mattered", caption, chart, shape="half")
 
 
@@ -144,7 +144,7 @@ def _table(search: Mapping[str, Any]) -> Table | None:
         ]
         for trial in complete[:BEST]
     ]
-    columns = [Column("Trial"), Column("Held out, %"), Column("Time"), Column("Hyperparameters", numeric=False)]
+    columns = [Column("Trial"), Column("Validation, %"), Column("Time"), Column("Hyperparameters", numeric=False)]
     ran = "" if search["best_run"] is None else f" The winner, refitted and scored, is run {search['best_run']}."
     return Table(f"The best trials of {clipped(search['name'], 60)}.{ran}", columns, rows, sorted_by=1)
 

@@ -71,13 +71,13 @@ def _draws(test_set: TestSet, place: int) -> Figure | None:
                 "low": 100 * one["least"],
                 "high": 100 * one["greatest"],
                 "shown": f"{percent(one['mean'], 2)} ({interval((one['least'], one['greatest']))})",
-                "images": f"{one['labels_per_class']:.0f} labels a class",
+                "images": f"{one['labels_per_class']:.0f} labels per class",
             }
             for one in _table(row.best)
         ]
     caption = "Mean over draws of the labelled images; bars from the worst draw to the best."
-    title = f"Accuracy by labels a class on {clipped(test_set.title, 40)}"
-    return _figure(f"shots-{place}", title, caption, "labels a class", points)
+    title = f"Accuracy by labels per class on {clipped(test_set.title, 40)}"
+    return _figure(f"shots-{place}", title, caption, "labels per class", points)
 
 
 def _table(result: Result) -> list[dict[str, float]]:

@@ -92,7 +92,7 @@ def _bargain(test_set: TestSet) -> str:
     if seconds >= total:
         return ""
     return (
-        f"Quickest whose interval reaches the best on {clipped(test_set.title)}: {clipped(row.best.name)}, "
+        f"Fastest run whose interval reaches the best on {clipped(test_set.title)}: {clipped(row.best.name)}, "
         f"{percent(row.accuracy, 2)} in {duration(seconds)}. "
         f"The best, {clipped(best.best.name)}, took {duration(total)}."
     )

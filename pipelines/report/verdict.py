@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-RISE = 1.05  # held-out loss above its least by this factor is over-fitting
+RISE = 1.05  # validation loss above its least by this factor is over-fitting
 CLOSE, PERFECT = 0.01, 0.99  # under-fitting: training ahead by less than the one, itself below the other
 RULE = (
-    "Best epoch: highest held-out accuracy (least held-out loss where no accuracy was kept), the first of equals. "
-    "Over-fitting: held-out loss ends more than 5 % above its least while the training loss has fallen since; shaded "
-    "from that epoch. Under-fitting: at the best epoch training is less than one point ahead of held-out accuracy, "
+    "Best epoch: highest validation accuracy (least validation loss where no accuracy was kept), the first of equals. "
+    "Over-fitting: validation loss ends more than 5 % above its least while the training loss has fallen since; shaded "
+    "from that epoch. Under-fitting: at the best epoch training is less than one point ahead of validation accuracy, "
     "and below 99 %. Training accuracy is measured on augmented images where a run augments."
 )
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the rule says of one run. Epochs count from 1; `gap` is training minus held-out accuracy, a fraction."""
+    """What the rule says of one run. Epochs count from 1; `gap` is training minus validation accuracy, a fraction."""
 
     best_epoch: int | None
     gap: float | None
@@ -32,7 +32,7 @@ class Verdict:
             parts.append(f"over-fitting after epoch {self.overfits_from}")
         if self.underfits:
             parts.append("under-fitting")
-        sentence = ", ".join(parts) or "no held-out curve"
+        sentence = ", ".join(parts) or "no validation curve"
         return sentence[0].upper() + sentence[1:] + "."
 
 
@@ -63,7 +63,7 @@ def _difference(train: Sequence[float | None], held: Sequence[float | None], ind
 
 
 def _turning_point(held: Sequence[float | None], train: Sequence[float | None]) -> int | None:
-    """The epoch (from 1) of the least held-out loss, where the rule calls what follows over-fitting."""
+    """The epoch (from 1) of the least validation loss, where the rule calls what follows over-fitting."""
     least = _first(held, largest=False)
     if least is None or least + 1 >= len(held):
         return None

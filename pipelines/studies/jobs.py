@@ -190,7 +190,7 @@ def _option(name: str, value: Any) -> str:
     if value is None or value == ():
         return ""
     if name == "validation" and value == "none":
-        return "nothing held out"
+        return "no validation"
     if isinstance(value, bool):
         return words if value else f"no {words}"
     if isinstance(value, tuple):  # further options of a head, each NAME=VALUE

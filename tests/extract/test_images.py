@@ -142,7 +142,7 @@ def test_what_is_no_data_set_is_refused(photo_folder, tmp_path):
     (tmp_path / "bare").mkdir()
     with pytest.raises(InvalidInput, match="must hold class folders with images"):
         folder.load(tmp_path / "bare")
-    with pytest.raises(InvalidInput, match=r"dataset must be a known name; got 'cifar11'. Nearest: cifar10"):
+    with pytest.raises(InvalidInput, match=r"unknown data set 'cifar11' \(no such folder; built in: cifar10, "):
         datasets.locate("cifar11", None, download_dir=tmp_path)
 
 

@@ -36,7 +36,7 @@ def test_flip_and_shift_average_the_logits_of_their_views(images):
         got = logits(network, images, normalisation=NORMALISATION, tta=tta, batch_size=3, precision="float32")
         assert torch.allclose(got, expected, atol=1e-5)
         assert got.dtype == torch.float32
-    with pytest.raises(InvalidInput, match=r"tta must be a known name; got 'flop'\. Nearest: flip"):
+    with pytest.raises(InvalidInput, match=r"unknown tta 'flop'\. Nearest: flip"):
         logits(network, images, normalisation=NORMALISATION, tta="flop")
 
 

@@ -20,13 +20,11 @@ def test_the_named_recipes_are_whole_and_primitive():
 
 
 def test_unknown_names_are_refused_with_the_nearest():
-    with pytest.raises(InvalidInput, match=r"recipe must be a known name; got 'sprnt'\. Nearest: sprint"):
+    with pytest.raises(InvalidInput, match=r"unknown recipe 'sprnt'\. Nearest: sprint"):
         recipe("sprnt")
-    with pytest.raises(
-        InvalidInput, match=r"recipe option must be a known name; got 'learning_rat'\. Nearest: learning_rate"
-    ):
+    with pytest.raises(InvalidInput, match=r"unknown recipe option 'learning_rat'\. Nearest: learning_rate"):
         overridden(recipe("short"), learning_rat=0.1)
-    with pytest.raises(InvalidInput, match=r"schedule must be a known name; got 'cosin'\. Nearest: cosine"):
+    with pytest.raises(InvalidInput, match=r"unknown schedule 'cosin'\. Nearest: cosine"):
         overridden(recipe("short"), schedule="cosin")
 
 

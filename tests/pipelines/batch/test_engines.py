@@ -41,7 +41,7 @@ def written(tmp_path):
 @pytest.mark.parametrize(
     ("words", "status", "sentence"),
     [
-        (("--engine", "daks"), 2, "engine must be a known name; got 'daks'. Nearest: dask."),
+        (("--engine", "daks"), 2, "unknown engine 'daks'. Nearest: dask."),
         (("--jobs", "0"), 2, "jobs must be at least 1; got 0."),
         (("--scheduler", "host:1"), 2, "scheduler must come with --engine dask or ray"),
         (("--engine", "dask", "--scheduler", "host:1", "--jobs", "2"), 2, "jobs must be left to the cluster"),

@@ -18,7 +18,7 @@ jobs:
 def test_plan_progress_and_end_count_the_same_jobs_and_rank_them(pipeline, tmp_path):
     (tmp_path / "study.yaml").write_text(STUDY)
     planned = pipeline("run", tmp_path / "study.yaml", "--dry-run")
-    assert "4 jobs: 0 cached, 4 missing, 0 impossible; extractions first: 2;" in planned.out
+    assert "4 jobs: 0 cached, 4 to run, 0 impossible; extractions first: 2;" in planned.out
     assert "seed 0, seed 0" not in planned.out
     assert "2 extractions instead of 1, and runs with different seeds are not compared in pairs" in planned.out
     ended = pipeline("run", tmp_path / "study.yaml")

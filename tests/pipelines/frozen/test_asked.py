@@ -24,8 +24,8 @@ def extractions(monkeypatch) -> list:
     ("words", "sentence"),
     [
         ("--head foo", "got 'foo'"),
-        ("--head knn --epochs 3", "option of the knn head must be a known name; got 'epochs'"),
-        ("--option bogus=1", "option of the logistic head must be a known name; got 'bogus'"),
+        ("--head knn --epochs 3", "unknown option 'epochs' of the knn head"),
+        ("--option bogus=1", "unknown option 'bogus' of the logistic head"),
         ("--c-grid -1", "C must be"),
         ("--validation none", "validation"),
         ("--c-grid 1 --validation 500", "validation must be"),

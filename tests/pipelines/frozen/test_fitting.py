@@ -126,7 +126,7 @@ def test_single_values_become_lists_only_where_the_head_wants_several():
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--head", "ridge", "--sizes", "8"), "option of the ridge head must be a known name; got 'sizes'"),
+        (("--head", "ridge", "--sizes", "8"), "unknown option 'sizes' of the ridge head"),
         (("--head", "mlp", "--option", "drop_out=0.1"), "Nearest: dropout"),
         (("--head", "mlp", "--sizes", "8x"), "sizes must be whole numbers"),
         (("--head", "knn", "--k", "1.5"), "neighbours must be whole numbers"),
@@ -209,7 +209,7 @@ def test_seeds_are_runs_of_their_own_and_few_labels_a_table(features, pipeline, 
         assert row["deviation"] == pytest.approx(np.std(row["accuracies"], ddof=1))
     assert records.read(tmp_path / "workspace", answer["run"])["shots"] == answer["few_labels"]
     picture = plot.read_text()
-    for text in ("training", "held out", "loss, nats", "labels per class", "mlp on test_resnet"):
+    for text in ("training", "validation", "loss, nats", "labels per class", "mlp on test_resnet"):
         assert text in picture
     again = pipeline(*words, "--plot", tmp_path / "curves.png")
     assert again.json["cached"] is True
@@ -220,7 +220,7 @@ def test_seeds_are_runs_of_their_own_and_few_labels_a_table(features, pipeline, 
 
 def test_a_run_without_anything_to_draw_says_so(features, pipeline, tmp_path):
     words = ("fit-head", "--features", features, "--c-grid", "0.1", "--validation", "none")
-    assert "nothing held out" in pipeline(*words, "--plot", tmp_path / "empty.svg").err
+    assert "without validation" in pipeline(*words, "--plot", tmp_path / "empty.svg").err
 
 
 def test_a_process_with_two_workspaces_leaves_both_as_other_processes_want_them(features, tmp_path):

@@ -42,7 +42,7 @@ def test_the_first_works_before_the_others_and_where_it_fails_they_fail_with_its
     assert first == ["by the first", "InvalidInput: data must be a folder; got none. Name one."]
     assert second[0] == "by the first"
     assert second[1].startswith("PipelineError: the first process must have made what the others need; got a failure")
-    assert "data must be a folder; got none. Name one. Mend that" in second[1]
+    assert "data must be a folder; got none. Name one. Repair that" in second[1]
 
 
 MARKS = {"RANK": "3", "LOCAL_RANK": "3", "WORLD_SIZE": "4", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}

@@ -260,7 +260,7 @@ def test_two_processes_under_torchrun_give_one_answer_and_the_logits_of_one(pipe
 
 
 MISTAKES = [
-    (("--recipe", "laptp"), "recipe must be a known name; got 'laptp'. Nearest: laptop"),
+    (("--recipe", "laptp"), "unknown recipe 'laptp'. Nearest: laptop"),
     (("--network", "resnt18"), "Nearest: resnet18"),
     (("--network", "vgg11", "--growth-rate", 12), "architecture option must be one that vgg11 has"),
     (("--optimizer", "sgdd"), "Nearest: sgd"),

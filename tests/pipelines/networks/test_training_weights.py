@@ -181,7 +181,7 @@ def test_a_run_of_a_head_or_of_nothing_is_no_source_of_weights(pipeline, own):
     for words in (("extract",), ("finetune", *RECIPE)):
         ended = pipeline(*words, "--weights", "0123456789ab", *DATA, "--workspace", workspace)
         assert ended.status == 2
-        assert "run must be a known name" in ended.err
+        assert "unknown run" in ended.err
     other = ("finetune", "--network", "resnet20", "--weights", answer["run"], *DATA, *RECIPE)
     assert "network must be the one that the run trained, resnet8" in pipeline(*other, "--workspace", workspace).err
 

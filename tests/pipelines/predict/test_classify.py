@@ -138,8 +138,8 @@ def test_mistakes_end_in_one_sentence(pipeline, digit_files, workspace, tmp_path
     run, image = answer["run"], digit_files[0]
     (tmp_path / "empty").mkdir()
     mistakes = [
-        (("--run", "ffff", image), "run must be a known name"),
-        (("--run", "../..", image), "run must be a known name"),
+        (("--run", "ffff", image), "unknown run"),
+        (("--run", "../..", image), "unknown run"),
         (("--run", run, tmp_path / "nowhere.png"), "image must exist"),
         (("--run", run, tmp_path / "empty"), "folder must hold images"),
         (("--run", run, image, "--top", 0), "top must be at least 1"),

@@ -66,7 +66,7 @@ def test_the_page_holds_every_mode_and_section_and_loads_nothing(pipeline, tour)
     assert ended.status == 0, ended.err
     assert ended.json["runs"] == 7
     page = Page(Path(ended.json["path"]))
-    sections = ["summary", "comparison", "compromise", "differences", "costs", "learning", "search", "confusion"]
+    sections = ["summary", "comparison", "trade-offs", "differences", "costs", "learning", "search", "confusion"]
     sections += ["calibration", "mistakes", "architectures", "provenance", "problems"]
     assert page.ids("section") == sections
     text = "".join(page.text)

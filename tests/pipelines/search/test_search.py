@@ -137,9 +137,9 @@ def test_what_can_never_be_right_is_refused_before_any_trial(pipeline, workspace
             "search must be of a head or of a network; got 'mlp' and 'resnet20'",
         ),
         (("--head", "mpl"), "'mpl'. Nearest: mlp"),
-        (("--head", "mlp", "--optimizer", "muon"), "error: optimizer must be a known name; got 'muon'"),
+        (("--head", "mlp", "--optimizer", "muon"), "error: unknown optimizer 'muon'"),
         (("--head", "mlp", "--dropout", 3), "error: dropout must be"),
-        (("--width", 2), "option of a search over a head must be a known name; got 'width'"),
+        (("--width", 2), "unknown option 'width' of a search over a head"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused_in_one_sentence(pipeline, workspace, space_file, words, sentence):

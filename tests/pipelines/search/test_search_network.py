@@ -156,7 +156,7 @@ def test_out_of_time_within_a_trial_it_is_left_for_later(tmp_path):
         ({"epochs": [1, 2]}, "epochs must be given, not searched"),
         ({"learning_rate": {"low": -1, "high": 1}}, "search option learning_rate must allow -1"),
         ({"schedule": ["cosine", "cosinus"]}, "search option schedule must allow 'cosinus'.*Nearest: cosine"),
-        ({"depth": [8, 14]}, "option to search of the network test_resnet must be a known name; got 'depth'"),
+        ({"depth": [8, 14]}, "unknown option to search 'depth' of the network test_resnet"),
         ({"batch_size": [16, 32]}, "batch_size must be searched or given, not both"),
         ({"batch_size": [1000]}, "search option batch_size must allow 1000|not both"),
     ],

@@ -65,7 +65,7 @@ def test_a_default_gives_way_to_a_space_that_varies_it_and_must_be_one_value(wri
     assert written(text + ", seed: 4}").options({}) == {"network": "resnet20", "seed": 4}
     with pytest.raises(InvalidInput, match=r"study.yaml:1:23: default seed must be one value for a search; got 2"):
         written(text + "}").options({})
-    with pytest.raises(InvalidInput, match=r"study.yaml:1:12: option of a study must be a known name; got 'epocs'"):
+    with pytest.raises(InvalidInput, match=r"study.yaml:1:12: unknown option 'epocs' of a study"):
         written("defaults: {epocs: 2}\nsearch: {head: mlp}")
 
 
@@ -87,7 +87,7 @@ def test_a_default_that_only_the_search_has_is_no_mistake():
         ("search: {network: resnet20, epochs: [1, 2]}", "study.yaml:1:37: epochs must be one value; got a list"),
         (
             "search: {network: resnet20, depht: 14}",
-            "study.yaml:1:29: option of a search over a network must be a known name; got 'depht'. Nearest: depth",
+            "study.yaml:1:29: unknown option 'depht' of a search over a network. Nearest: depth",
         ),
         ("search: {network: resnet20, depth: fourteen}", "study.yaml:1:36: depth must be a whole number"),
         ("search: {head: mlp, batch-size: 5, batch_size: 6}", "study.yaml:1:36: option must stand once"),

@@ -46,8 +46,8 @@ def test_labels_say_options_as_a_user_would():
         "copies=1, power=1",
         "bias decay, validation 0.1, no refit",
         "no bias decay, validation 0.1, no refit",
-        "bias decay, nothing held out, no refit",
-        "no bias decay, nothing held out, no refit",
+        "bias decay, no validation, no refit",
+        "no bias decay, no validation, no refit",
         "bias decay, validation 0.1, refit",
     ]
 

@@ -47,7 +47,7 @@ def test_finetune_starts_from_pretrained_weights_and_train_from_scratch():
 def test_a_mode_that_contradicts_its_command_is_refused():
     with pytest.raises(InvalidInput, match=r"study.yaml:2:5: mode of finetune must not be 'scratch'"):
         jobs_of(f"{HEADER}finetune\n    mode: scratch")
-    with pytest.raises(InvalidInput, match=r"study.yaml:3:5: option of train must be a known name; got 'mode'"):
+    with pytest.raises(InvalidInput, match=r"study.yaml:3:5: unknown option 'mode' of train"):
         jobs_of(f"{HEADER}train\n    mode: full")
 
 
@@ -171,29 +171,29 @@ def test_merge_keys_and_anchors_work():
         ("jobs: []\n", "study.yaml:1:7: study must have jobs; the list is empty"),
         ("jobs:\n", "study.yaml:1:6: jobs must be a list; got nothing"),
         ("[1, 2]\n", "study.yaml:1:1: study must be a mapping of names to values; got a list"),
-        ("jbos: []\n", "study.yaml:1:1: section of a study must be a known name; got 'jbos'. Nearest: jobs."),
-        (HEADER + "fithead\n", "study.yaml:2:14: command must be a known name; got 'fithead'. Nearest: fit-head."),
+        ("jbos: []\n", "study.yaml:1:1: unknown section 'jbos' of a study. Nearest: jobs."),
+        (HEADER + "fithead\n", "study.yaml:2:14: unknown command 'fithead'. Nearest: fit-head."),
         ("jobs:\n  - {head: mlp}\n", "study.yaml:2:5: job must have a command; got none. Known: extract, fit-head"),
         (
             HEADER + "fit-head\n    bakcbone: x\n",
-            "study.yaml:3:5: option of fit-head must be a known name; got 'bakcbone'. Nearest: backbone",
+            "study.yaml:3:5: unknown option 'bakcbone' of fit-head. Nearest: backbone",
         ),
         (
             HEADER + "train\n    epocs: 3\n",
-            "study.yaml:3:5: option of train must be a known name; got 'epocs'. Nearest: epochs",
+            "study.yaml:3:5: unknown option 'epocs' of train. Nearest: epochs",
         ),
         (
             HEADER + "fit-head\n    head: logitsic\n",
-            "study.yaml:2:5: head must be a known name; got 'logitsic'. Nearest: logistic",
+            "study.yaml:2:5: unknown head 'logitsic'. Nearest: logistic",
         ),
         (
             HEADER + "train\n    accumulate: 3\n",
             "study.yaml:2:5: accumulate must be a number of equal parts of the batch, 128 images",
         ),
-        (HEADER + "extract\n    head: mlp\n", "study.yaml:3:5: option of extract must be a known name; got 'head'"),
+        (HEADER + "extract\n    head: mlp\n", "study.yaml:3:5: unknown option 'head' of extract"),
         (
             "defaults: {heda: mlp}\n" + HEADER + "fit-head",
-            "1:12: option of a study must be a known name; got 'heda'. Nearest: head",
+            "1:12: unknown option 'heda' of a study. Nearest: head",
         ),
         (
             "defaults: {head: mlp}\n" + HEADER + "extract",

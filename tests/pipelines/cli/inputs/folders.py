@@ -94,7 +94,7 @@ CASES = [
     Case("names in two Unicode forms", (CHEAP,), of_two_forms),
     Case("a long Chinese name", ((*FIT, "图" * 80),), lambda folder: photos(folder).rename(folder / ("图" * 80))),
     Case("a name that is no text", ((*FIT, "D\udcff"),), lambda folder: photos(folder).rename(folder / "D\udcff")),
-    Case("a name that is too long", ((*FIT, "x" * 300),), statuses=(2,), says="dataset must be a known name"),
+    Case("a name that is too long", ((*FIT, "x" * 300),), statuses=(2,), says="unknown data set"),
     Case("a name with a line's end", ((*FIT, "a\nb"),), lambda folder: photos(folder).rename(folder / "a\nb")),
     Case(
         "the photograph in training and test",
@@ -107,7 +107,7 @@ CASES = [
         (EXTRACT, (*EXTRACT, "--on-bad-image", "skip", "--json")),
         with_bad_images,
         statuses=(2, 0),
-        says="2 unreadable images are left out",
+        says="2 unreadable images skipped",
     ),
     Case("all bad images at once", (EXTRACT,), with_bad_images, statuses=(2,), says="got 2 that are not"),
     Case(
