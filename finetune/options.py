@@ -81,7 +81,7 @@ def chosen(given: Mapping[str, Any], *, network: str, has: Iterable[str], norms:
 
 def _one_of(present: Mapping[str, Any], *, name: str, known: Iterable[str], network: str) -> None:
     if name in present and present[name] not in known:
-        raise InvalidInput(f"{name} of {network} must be a known one; got {present[name]!r}. {nearest('', known)}")
+        raise InvalidInput(f"unknown {name} {present[name]!r} of {network}. {nearest('', known)}")
 
 
 def _is_whole(value: Any) -> bool:

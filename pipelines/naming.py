@@ -230,7 +230,7 @@ def _training_images(record: Record) -> int | None:
     if subset:
         return int(subset)
     choice = record.get("choice") or {}
-    counts = [choice.get(name) for name in ("training_rows", "held_out_rows")]
+    counts = [choice.get(name) for name in ("training_rows", "validation_rows")]
     if counts[0]:
         return sum(count or 0 for count in counts)
     facts = FACTS.get(str((record.get("dataset") or {}).get("name")))

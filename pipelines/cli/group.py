@@ -187,10 +187,10 @@ def _sentence(error: click.ClickException) -> str:
     if isinstance(error, click.NoSuchOption):
         near = nearest(error.option_name, _known_options(error.ctx))
         where = " Options stand behind their command." if error.ctx and error.ctx.parent is None else ""
-        return f"option must be a known one; got {error.option_name!r}. {near}{where}"
+        return f"unknown option {error.option_name!r}. {near}{where}"
     if isinstance(error, click.exceptions.NoSuchCommand):
         known = error.ctx.command.commands if error.ctx and isinstance(error.ctx.command, click.Group) else ()
-        return f"command must be a known one; got {error.command_name!r}. {nearest(error.command_name, known)}"
+        return f"unknown command {error.command_name!r}. {nearest(error.command_name, known)}"
     said = " ".join(error.format_message().split()).rstrip(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{said}." if context is None else f"{said}. `{context.command_path} --help` shows what it takes."

@@ -72,7 +72,7 @@ def test_a_learning_rate_that_diverges_is_never_chosen(blobs):
         ("linear", {"optimizer": "adamv"}, "adamw"),
         ("linear", {"schedule": "cosin"}, "cosine"),
         ("linear", {"momentum": 1.0}, "momentum must be"),
-        ("linear", {"sizes": [3]}, "option of the linear head"),
+        ("linear", {"sizes": [3]}, "of the linear head"),
         ("mlp", {"copies": 0}, "copies must be"),
         ("mlp", {"input_dropout": 1.0}, "input_dropout must be"),
         ("mlp", {"dropout": 1.0}, "dropout must be"),

@@ -160,7 +160,7 @@ def test_a_mistake_that_only_the_job_can_know_is_told_and_leaves_no_record(pipel
 
 
 MISTAKES = [
-    ("{command: fit-head, backbone: test_resnet, head: logistic, sizes: 64}", "option of the logistic head"),
+    ("{command: fit-head, backbone: test_resnet, head: logistic, sizes: 64}", "of the logistic head"),
     ("{command: fit-head, backbone: test_resnet, head: mlp, option: nonsense=3}", "got 'nonsense'"),
     ("{command: fit-head, backbone: test_resnet, head: mlp, optimizer: muon}", "optimizer must be"),
     ("{command: fit-head, backbone: test_resnet, head: mlp, dropout: 3}", "dropout must be"),
@@ -170,7 +170,7 @@ MISTAKES = [
     ("{command: extract, backbone: test_resnet, layers: 9}", "layers must be ones that test_resnet accepts"),
     ("{command: train, batch-size: 50, network: resnet2O}", "unknown network 'resnet2O'"),
     ("{command: train, batch-size: 50, network: resnet20, depth: 15}", "depth of resnet must be"),
-    ("{command: train, batch-size: 50, network: resnet20, norm: batsch}", "norm of resnet20 must be a known one"),
+    ("{command: train, batch-size: 50, network: resnet20, norm: batsch}", "unknown norm 'batsch' of resnet20"),
     ("{command: train, batch-size: 50, network: resnet20, growth-rate: 4}", "one that resnet20 has"),
     ("{command: train, batch-size: 50, network: resnet20, stem: imagenet}", "stem of resnet20 must be"),
     ("{command: train, batch-size: 50, network: vgg16, image-size: 1}", "image size must be"),

@@ -7,9 +7,9 @@ import pytest
 TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
 
 MISTAKES = [
-    (("extrct",), "command must be a known one; got 'extrct'. Nearest: extract"),
-    (("cache", "trm"), "command must be a known one; got 'trm'. Nearest: trim."),
-    (("features", "inf", "x.h5"), "command must be a known one; got 'inf'. Nearest: info."),
+    (("extrct",), "unknown command 'extrct'. Nearest: extract"),
+    (("cache", "trm"), "unknown command 'trm'. Nearest: trim."),
+    (("features", "inf", "x.h5"), "unknown command 'inf'. Nearest: info."),
     (("cache", "trim"), "Missing option '--to'. `pipeline cache trim --help` shows what it takes."),
     (("extract", "resnet50"), "unexpected extra argument (resnet50). `pipeline extract --help` shows what it takes."),
     (("--quiet", "extract"), "got '--quiet'. Known: --help, --version. Options stand behind their command."),

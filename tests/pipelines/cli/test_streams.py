@@ -70,7 +70,7 @@ def test_every_encoding_takes_every_text(encoding, tmp_path):
     assert json.loads(out.decode(encoding))["workspace"] == str(tmp_path / "Blüte–画")
     status, _, err = ended("Blüte–画", environment=environment)
     assert status == 2
-    assert err.startswith(b"error: command must be a known one; got 'Bl")
+    assert err.startswith(b"error: unknown command 'Bl")
 
 
 def test_a_signal_after_the_answer_does_not_change_the_status(tmp_path):

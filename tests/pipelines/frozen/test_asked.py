@@ -23,7 +23,7 @@ def extractions(monkeypatch) -> list:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("--head foo", "got 'foo'"),
+        ("--head foo", "unknown head 'foo'"),
         ("--head knn --epochs 3", "unknown option 'epochs' of the knn head"),
         ("--option bogus=1", "unknown option 'bogus' of the logistic head"),
         ("--c-grid -1", "C must be"),

@@ -50,7 +50,7 @@ def test_filters_and_names_choose_runs(tour, make):
     assert [one.head for one in gather(tour, "architecture=tf_*,head=mlp").results] == ["mlp"]
     run = make.run_name("resnet18 fine-tuned 0")
     assert [one.run for one in gather(tour, run[:6]).results] == [run]
-    for wrong, sentence in (("mod=frozen", "Nearest: mode"), ("zzz", "run must be"), ("mode=other", "fits none of 8")):
+    for wrong, sentence in (("mod=frozen", "Nearest: mode"), ("zzz", "unknown run"), ("mode=other", "fits none of 8")):
         with pytest.raises(InvalidInput, match=sentence):
             gather(tour, wrong)
 

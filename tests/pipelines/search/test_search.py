@@ -109,7 +109,7 @@ def test_a_changed_space_is_another_search_and_the_same_name_for_it_is_refused(p
 @pytest.mark.parametrize(
     ("space", "sentence"),
     [
-        ({"dropuot": [0.1]}, "'dropuot'. Nearest: dropout"),
+        ({"dropuot": [0.1]}, "unknown option to search 'dropuot' of the mlp head. Nearest: dropout"),
         ({"optimizer": ["sgd", "adamm"]}, "search option optimizer must allow 'adamm'"),
         ({"dropout": {"low": 0, "high": 2}}, "search option dropout must allow 2"),
         ({"epochs": {"low": 0, "high": 3}}, "search option epochs must allow 0"),
@@ -177,4 +177,4 @@ def test_the_search_section_of_a_study_says_it_all_and_flags_win(pipeline, works
     assert records.read(workspace, answer["run"])["seed"] == 3
     section["tirals"] = 3
     study.write_text(json.dumps({"name": "s", "search": section}))
-    assert "'tirals'. Nearest: trials" in pipeline("search", study).err
+    assert "unknown option 'tirals' of a search over a head. Nearest: trials" in pipeline("search", study).err

@@ -150,7 +150,7 @@ def test_weights_of_an_own_run_mean_the_network_that_it_trained(tmp_path, monkey
 def test_the_search_is_passed_on_as_it_stands():
     found = reading.parse("search: {space: {lr: [0.1, 1]}}\njobs:\n  - command: extract\n")
     assert found.search == {"space": {"lr": [0.1, 1]}}
-    with pytest.raises(InvalidInput, match="section of a study"):
+    with pytest.raises(InvalidInput, match="unknown section 'report' of a study"):
         reading.parse("report: {title: T}\njobs:\n  - command: extract\n")
 
 
