@@ -10,7 +10,7 @@ from pathlib import Path
 from extract import cifar, digits, folder
 from extract.contents import Contents, Progress
 from extract.decoding import MAX_PIXELS
-from extract.errors import InvalidInput
+from extract.errors import InvalidInput, nearest
 from extract.folder import Folder
 from extract.images import ImageSet
 
@@ -107,8 +107,9 @@ def _located(
             f"data set must be a folder of class folders; got the file {dataset!r}. Unpack it and give the folder."
         )
     if not dataset or not os.path.isdir(root):
-        built_in = f"no such folder; built in: {', '.join(NAMES)}"
-        raise InvalidInput(f"unknown data set {dataset!r} ({built_in}). Name one, or a folder of class folders.")
+        near = nearest(dataset, NAMES)
+        remedy = near if near.startswith("Nearest") else "Name one, or a folder of class folders."
+        raise InvalidInput(f"unknown data set {dataset!r} (no such folder; built in: {', '.join(NAMES)}). {remedy}")
     found = folder.read(root, contents=contents, progress=progress)
     return Located(found.images.name, found.digest, root, found.images.notices, found)
 

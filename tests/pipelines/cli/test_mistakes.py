@@ -14,9 +14,12 @@ MISTAKES = [
     (("extract", "resnet50"), "unexpected extra argument (resnet50). `pipeline extract --help` shows what it takes."),
     (("--quiet", "extract"), "got '--quiet'. Known: --help, --version. Options stand behind their command."),
     (("extract", "--backbon", "x"), "--backbone"),
-    (("extract", "--dataset", "digits", "--backbone", "resnt50"), "got 'resnt50'. Nearest: resnet50"),
+    (("extract", "--dataset", "digits", "--backbone", "resnt50"), "unknown backbone 'resnt50'. Nearest: resnet50"),
     (("extract", "--dataset", "digits", "--backbone", "resnet50.a1_in2k"), "Nearest: a1_in1k"),
-    (("extract", "--dataset", "digts"), "got 'digts'. Nearest: digits"),
+    (
+        ("extract", "--dataset", "digts"),
+        "unknown data set 'digts' (no such folder; built in: cifar10, cifar100, digits). Nearest: digits",
+    ),
     (("extract", *TINY, "--precision", "bf16"), "Nearest: bfloat16"),
     (("extract", *TINY, "--views", "flipped"), "Nearest: flip"),
     (("extract", *TINY, "--image-size", "0"), "image size must be at least 1"),
@@ -92,8 +95,8 @@ def test_without_the_hub_pretrained_fails_in_one_sentence_that_names_the_other_w
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("train", "--lr", "1"), "got '--lr'. Nearest: --learning-rate."),
-        (("fit-head", "--lr", "1"), "got '--lr'. Nearest: --learning-rates."),
+        (("train", "--lr", "1"), "unknown option '--lr'. Nearest: --learning-rate."),
+        (("fit-head", "--lr", "1"), "unknown option '--lr'. Nearest: --learning-rates."),
         (("train", "--optimiser", "sgd"), "Nearest: --optimizer"),
         (("train", "--color", "0.1"), "Nearest: --color-jitter."),
         (("fit-head", "--neighbors", "5"), "Nearest: --neighbours"),
@@ -104,7 +107,7 @@ def test_without_the_hub_pretrained_fails_in_one_sentence_that_names_the_other_w
         (("runs", "--arch", "resnet20"), "Nearest: --architecture."),
         (("train", "resnet20", "--network", "vgg11"), "network must be named once; got 'resnet20' and --network vgg11"),
         (("describe",), "network must be named"),
-        (("train", "resnt20", *TINY[4:6]), "got 'resnt20'. Nearest: resnet20"),
+        (("train", "resnt20", *TINY[4:6]), "unknown network 'resnt20'. Nearest: resnet20"),
     ],
 )
 def test_what_other_tools_call_it_leads_to_what_it_is_called_here(pipeline, words, sentence):

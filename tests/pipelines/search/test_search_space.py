@@ -69,7 +69,7 @@ def test_each_form_is_read_as_it_says():
 
 def test_a_misspelt_option_is_refused_with_the_nearest():
     space = parse({"dropuot": [0.1]}, what="the mlp head")
-    with pytest.raises(InvalidInput, match=r"option to search of the mlp head .*'dropuot'. Nearest: dropout"):
+    with pytest.raises(InvalidInput, match=r"unknown option to search 'dropuot' of the mlp head. Nearest: dropout"):
         check_names(space, known=["dropout", "epochs", "sizes"], what="the mlp head")
 
 
