@@ -12,7 +12,7 @@ MISTAKES = [
     (("features", "inf", "x.h5"), "unknown command 'inf'. Nearest: info."),
     (("cache", "trim"), "Missing option '--to'. `pipeline cache trim --help` shows what it takes."),
     (("extract", "resnet50"), "unexpected extra argument (resnet50). `pipeline extract --help` shows what it takes."),
-    (("--quiet", "extract"), "got '--quiet'. Known: --help, --version. Options stand behind their command."),
+    (("--quiet", "extract"), "unknown option '--quiet'. Known: --help, --version. Options stand behind their command."),
     (("extract", "--backbon", "x"), "--backbone"),
     (("extract", "--dataset", "digits", "--backbone", "resnt50"), "unknown backbone 'resnt50'. Nearest: resnet50"),
     (("extract", "--dataset", "digits", "--backbone", "resnet50.a1_in2k"), "Nearest: a1_in1k"),
