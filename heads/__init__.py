@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from heads.base import Head
-    from heads.catalogue import available, fit_head, head_class
+    from heads.catalogue import available, drawn, fit_head, head_class
     from heads.logistic import LogisticHead, LogisticSpace
     from heads.metrics import Comparison, Scores, compare, fit_temperature, scores, spread
     from heads.persist import load, save
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "Head": "base",
     "available": "catalogue",
+    "drawn": "catalogue",
     "fit_head": "catalogue",
     "head_class": "catalogue",
     "LogisticHead": "logistic",
@@ -50,6 +51,7 @@ __all__ = [
     "available",
     "choose",
     "compare",
+    "drawn",
     "few_labels",
     "fit_head",
     "fit_temperature",

@@ -48,6 +48,11 @@ def space(kind: str, options: Mapping[str, Primitive | list] | None = None) -> S
     return space_class(**{name: _frozen(value) for name, value in (options or {}).items()})
 
 
+def drawn(kind: str) -> tuple[str, ...]:
+    """What the seed draws of a fit of `kind`, beside the validation rows; nothing for a head with one solution."""
+    return getattr(_room(kind), ROOMS[kind][1]).drawn
+
+
 def fit_head(
     kind: str,
     options: Mapping[str, Primitive | list] | None = None,

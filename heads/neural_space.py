@@ -22,6 +22,8 @@ class _NeuralSpace(Space):
     `batch_size` None is the automatic one for the rows that are trained on while choosing.
     """
 
+    drawn: ClassVar[tuple[str, ...]] = ("initial weights", "order of the images")
+
     learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2)
     weight_decays: tuple[float, ...] = (1e-3, 1e-1, 1.0)
     optimizer: str = "adamw"

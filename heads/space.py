@@ -55,6 +55,8 @@ class Space(ABC):
     fits_temperature: ClassVar[bool] = False
     # Whether the head takes the number of views, of which its rows are so many blocks, as `views`.
     averages_views: ClassVar[bool] = False
+    # What the seed draws of a fit, beside the validation rows. A head with one solution draws nothing.
+    drawn: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def candidates(

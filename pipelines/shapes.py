@@ -59,7 +59,8 @@ class Choice(TypedDict):
     """What was chosen on validation images, and by what.
 
     `training_rows` images moved the weights that are kept. `validation_rows` were held back while something was
-    chosen; where the choice was `refitted`, it was trained on these as well.
+    chosen; where the choice was `refitted`, it was trained on these as well. `drawn` is what the seed draws of the fit,
+    beside the validation images.
     """
 
     training_rows: Count
@@ -68,6 +69,7 @@ class Choice(TypedDict):
     criterion: NotRequired[str]
     table: NotRequired[list[dict[str, Any]]]
     fit_facts: NotRequired[Options]
+    drawn: NotRequired[list[str]]
     epochs_run: NotRequired[Count]
     best_epoch: NotRequired[Count]
 

@@ -74,8 +74,8 @@ def fits(value: str, pattern: str) -> bool:
 def joined(workspace: Path, runs: Collection[str]) -> list[dict[str, Any]]:
     """Those of the `runs` that are done, joined where only their seeds differ, the most accurate first.
 
-    Each with its `runs` and `seeds`, the mean of the test accuracy, its sample standard deviation (None for one run),
-    and its least and greatest.
+    Each with its `runs` and `seeds`, what these have `drawn` beside the validation images, the mean of the test
+    accuracy, its sample standard deviation (None for one run, and where nothing was drawn), its least and greatest.
     """
     from pipelines.report import results
     from pipelines.report import rows as by_seed
@@ -88,6 +88,7 @@ def joined(workspace: Path, runs: Collection[str]) -> list[dict[str, Any]]:
             "subset": one.best.dataset.get("subset"),
             "runs": [result.run for result in one.results],
             "seeds": [result.seed for result in one.results],
+            "drawn": one.drawn,
             "mean": one.accuracy,
             "deviation": one.deviation,
             "least": min(result.test.accuracy for result in one.results),

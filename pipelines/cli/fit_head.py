@@ -158,7 +158,7 @@ def _text(answer: dict[str, Any]) -> list[str]:
         f"{duration(answer['search_seconds'])}, fit {duration(answer['fit_seconds'])}"
         + (" (from the cache)" if answer["cached"] else ""),
         f"saved to            {answer['path']}",
-        *_repeats(answer.get("repeats")),
+        *_repeats(answer.get("repeats"), validated=answer["validation_accuracy"] is not None),
         *_few(answer.get("few_labels")),
         *([f"drawn in            {answer['plot']}"] if "plot" in answer else []),
     ]
@@ -176,14 +176,15 @@ def _scaled(answer: dict[str, Any]) -> list[str]:
     return [f"{label:<19} {loss:.4f}   calibration error {error:.4f}"]
 
 
-def _repeats(found: dict[str, Any] | None) -> list[str]:
+def _repeats(found: dict[str, Any] | None, *, validated: bool) -> list[str]:
     if found is None:
         return []
-    reach = f"{found['least']:.2%} to {found['greatest']:.2%}"
-    return [
-        f"over {len(found['seeds'])} seeds        {found['mean']:.2%}  "
-        f"(standard deviation {100 * found['deviation']:.2f} points, {reach})"
-    ]
+    from pipelines.report.text import seeded
+
+    deviation, reach = found["deviation"], f"{found['least']:.2%} to {found['greatest']:.2%}"
+    spread = "" if deviation is None else f"standard deviation {100 * deviation:.2f} points, "
+    words = seeded(found["drawn"], validated=validated)
+    return [f"over {len(found['seeds'])} seeds        {found['mean']:.2%}  ({spread}{reach}; {words})"]
 
 
 def _few(found: list[dict[str, Any]] | None) -> list[str]:

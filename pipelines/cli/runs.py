@@ -91,19 +91,20 @@ def _cells(one: dict[str, Any]) -> list[str]:
 
 def ranking(found: list[dict[str, Any]]) -> list[str]:
     """The lines of a table of runs that are joined over their seeds (`pipelines.table.joined`)."""
-    return table(JOINED, [_joined_cells(one) for one in found])
+    silent = sorted({one["name"] for one in found if len(one["runs"]) > 1 and one["deviation"] is None})
+    note = f"no standard deviation of {', '.join(silent)}: their seeds vary at most the validation images"
+    return [*table(JOINED, [_joined_cells(one) for one in found]), *([note] if silent else [])]
 
 
 def _joined_cells(one: dict[str, Any]) -> list[str]:
-    several = one["deviation"] is not None
     return [
         one["name"],
         one["dataset"] + (f", {one['subset']} images" if one["subset"] else ""),
         str(len(one["runs"])),
         ", ".join(map(str, sorted(one["seeds"]))),
         _rate(one["mean"]),
-        f"{100 * one['deviation']:.2f}" if several else "",
-        f"{one['least']:.2%} to {one['greatest']:.2%}" if several else "",
+        "" if one["deviation"] is None else f"{100 * one['deviation']:.2f}",
+        f"{one['least']:.2%} to {one['greatest']:.2%}" if len(one["runs"]) > 1 else "",
     ]
 
 

@@ -194,7 +194,11 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
         "key": asdict(key),
         **_facts(key, file),
         "chosen": choice["options"],
-        "choice": {**{name: choice[name] for name in CHOICE}, "refitted": key.validation is not None},
+        "choice": {
+            **{name: choice[name] for name in CHOICE},
+            "refitted": key.validation is not None,
+            "drawn": list(heads.drawn(key.head)),
+        },
         "curves": choice["curves"],
         "validation": choice["validation"],
         "test": fitted.scores.as_dict(),

@@ -5,13 +5,20 @@ from typing import Any
 
 
 def summary(records: Sequence[dict[str, Any]], *, first_seed: int) -> dict[str, Any]:
-    """The runs, their seeds and accuracies, and the spread of those: mean, deviation, least and greatest."""
+    """The runs, their seeds and accuracies, and the spread of those: mean, deviation, least and greatest.
+
+    `drawn` is what the seeds draw beside the validation images. Where that is nothing the deviation is None: that of
+    the validation images alone is no spread of the method.
+    """
     import heads
 
     accuracies = [record["test_accuracy"] for record in records]
+    drawn = list(heads.drawn(records[0]["head"]))
+    spread = heads.spread(accuracies)
     return {
         "seeds": [first_seed + repeat for repeat in range(len(records))],
         "runs": [record["run"] for record in records],
         "test_accuracies": accuracies,
-        **heads.spread(accuracies),
+        "drawn": drawn,
+        **(spread if drawn else {**spread, "deviation": None}),
     }

@@ -197,12 +197,22 @@ def _choice(key: NetworkKey, result: Result) -> dict[str, Any]:
         "criterion": "given" if result.held_out is None or key.recipe_options.get("patience") is None else "accuracy",
         "epochs_run": result.chosen.epochs_run,
         "best_epoch": result.chosen.best_epoch,
+        "drawn": _drawn(key),
         "refitted": key.refit,
         "training_rows": result.training_rows,
         "validation_rows": 0 if result.held_out is None else len(result.held_out[1]),
         "engine": result.final.engine,
         "skipped": list(result.skipped),
     }
+
+
+def _drawn(key: NetworkKey) -> list[str]:
+    """What the seed draws of a training, beside the validation images."""
+    if key.mode == "frozen":
+        return []
+    kept_head = key.mode == "head-first" or key.weights == "run"
+    start = "initial weights" if key.mode == "scratch" else "initial classifier"
+    return [*([] if kept_head else [start]), "order and augmentation of the images"]
 
 
 def _seconds(result: Result) -> dict[str, float | None]:

@@ -9,7 +9,7 @@ from pipelines.report import theme
 from pipelines.report.blocks import Block, Cell, Column, Figure, Section, Table
 from pipelines.report.rows import Row
 from pipelines.report.study import Study, TestSet
-from pipelines.report.text import MISSING, MODE_NAMES, clipped, column_unit, grouped, interval, plural
+from pipelines.report.text import MISSING, MODE_NAMES, clipped, column_unit, grouped, interval, listed, plural, seeded
 
 COUNTS = (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12))
 BYTES = (("B", 1.0), ("kB", 1e3), ("MB", 1e6), ("GB", 1e9))
@@ -76,8 +76,19 @@ def table(study: Study) -> Table:
         "Accuracy on the test split with its 95 % interval (test images resampled). For several seeds: the mean, the "
         "mean interval, and the standard deviation over seeds."
     )
+    caption += _seeded(study.rows)
     accuracy = next(index for index, column in enumerate(columns) if column.title.startswith("Accuracy"))
     return Table(caption, columns, cells, sorted_by=accuracy)
+
+
+def _seeded(rows: list[Row]) -> str:
+    """What the seeds vary in each row that joins several."""
+    words: dict[str, list[str]] = {}
+    for row in rows:
+        if len(row.results) > 1:
+            validated = any(one.validation is not None for one in row.results)
+            words.setdefault(seeded(row.drawn, validated=validated), []).append(f"#{row.number}")
+    return "".join(f" In {listed(numbers)}, {what}." for what, numbers in words.items())
 
 
 def _scores(rows: list[Row]) -> tuple[list[Column], list[list[Cell]]]:
@@ -101,14 +112,15 @@ def _scores(rows: list[Row]) -> tuple[list[Column], list[list[Cell]]]:
 
 def _score_cells(row: Row) -> list[Cell]:
     loss, calibration = row.score("log_loss"), row.score("calibration_error")
-    deviation, mode = row.deviation, MODE_NAMES[row.best.mode]
+    deviation, mode, count = row.deviation, MODE_NAMES[row.best.mode], len(row.results)
+    spread = MISSING if deviation is None else f"{100 * deviation:.2f}"
     return [
         Cell(str(row.number), row.number),
         Cell(row.best.name, row.best.name.casefold(), row.best.name, link=f"run-{row.best.run}"),
         Cell(mode, mode, mode=row.best.mode),
         Cell(f"{100 * row.accuracy:.2f}", row.accuracy),
         Cell(interval(row.interval), row.interval[0]),
-        Cell(MISSING if deviation is None else f"{100 * deviation:.2f} ({len(row.results)})", deviation),
+        Cell(spread if count == 1 else f"{spread} ({count})", deviation),
         Cell(MISSING if loss is None else f"{loss:.3f}", loss),
         Cell(MISSING if calibration is None else f"{100 * calibration:.1f}", calibration),
     ]

@@ -36,7 +36,7 @@ class Result:
     """One finished run. Counts are None where the record does not say; `curves` may hold None for "not finite".
 
     `training_rows` images moved the weights that are kept; `validation_rows` were held back while something was chosen,
-    and trained on afterwards where the choice was `refitted`.
+    and trained on afterwards where the choice was `refitted`. `drawn` is what the seed draws of the fit beside these.
     """
 
     run: str
@@ -55,6 +55,7 @@ class Result:
     training_rows: int | None
     validation_rows: int | None
     refitted: bool
+    drawn: tuple[str, ...]
     test: Score
     validation: Score | None
     test_tta: Score | None
@@ -109,6 +110,7 @@ def parse(record: Mapping[str, Any]) -> tuple[Result, list[str]]:
         training_rows=_count(choice.get("training_rows")),
         validation_rows=_count(choice.get("validation_rows")),
         refitted=choice.get("refitted") is True,
+        drawn=_texts(choice.get("drawn")) or (),
         test=fields.needed("test", _score),
         validation=fields.optional("validation", _score),
         test_tta=fields.optional("test_tta", _score),

@@ -14,11 +14,7 @@ SEEDS = ("seed", "subset_seed", "weights_seed", "test_images")  # the seed draws
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the comparison: results of one spec under different seeds.
-
-    `accuracy` is the mean over the seeds; `interval` the mean of the runs' own intervals, which is at least as wide
-    as an interval of the mean; `deviation` the sample standard deviation over seeds (None for one).
-    """
+    """One line of the comparison: results of one spec under different seeds, of which accuracy is the mean."""
 
     number: int
     results: tuple[Result, ...]
@@ -45,11 +41,22 @@ class Row:
 
     @property
     def deviation(self) -> float | None:
-        """Sample standard deviation of the accuracy over seeds."""
-        if len(self.results) < 2:
+        """Sample standard deviation of the accuracy over seeds; None for one, and where they draw nothing."""
+        if len(self.results) < 2 or not self.drawn:
             return None
         squares = sum((one.test.accuracy - self.accuracy) ** 2 for one in self.results)
         return (squares / (len(self.results) - 1)) ** 0.5
+
+    @property
+    def drawn(self) -> list[str]:
+        """What the seeds of the row draw, beside the validation images."""
+        found = [name for one in self.results for name in one.drawn]
+        if len({one.dataset.get("seed") for one in self.results}) > 1:
+            parts = {"subset": "training images", "test_subset": "test images"}
+            found += [words for part, words in parts.items() if self.best.dataset.get(part)]
+        if len({_weights_seed(one) for one in self.results}) > 1:
+            found.append("weights of the backbone")
+        return list(dict.fromkeys(found))
 
     def mean(self, values: Iterable[float | None]) -> float | None:
         """Mean of what is known, None where nothing is."""
@@ -126,13 +133,21 @@ def _without(value: Any, left_out: tuple[str, ...]) -> Any:
 
 def _features(features: Any, left_out: tuple[str, ...]) -> Any:
     """A feature file's spec without seeds, nor the digest of weights that a seed drew."""
-    spec = features.get("spec") if isinstance(features, Mapping) else None
+    spec = _part(features, "spec")
     if not isinstance(spec, Mapping):
         return None
     weights = spec.get("weights")
     if isinstance(weights, Mapping) and weights.get("seed") is not None:
         return _without({**spec, "weights": {**weights, "sha256": None}}, left_out)
     return _without(spec, left_out)
+
+
+def _weights_seed(result: Result) -> Any:
+    return _part(_part(_part(result.record.get("features"), "spec"), "weights"), "seed")
+
+
+def _part(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else None
 
 
 def _field(score: Score, name: str) -> float | None:

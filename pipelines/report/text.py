@@ -72,6 +72,14 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def seeded(drawn: Sequence[str], *, validated: bool) -> str:
+    """What seeds vary: what they draw of a fit, and the validation images, which alone say nothing of a method."""
+    if drawn:
+        return f"seeds vary {listed([*drawn, *(['validation images'] if validated else [])])}"
+    moved = "the validation images only" if validated else "nothing"
+    return f"seeds vary {moved}, so no standard deviation is shown"
+
+
 def plural(count: int, noun: str) -> str:
     """A count with its noun: 1 run, 2 runs."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

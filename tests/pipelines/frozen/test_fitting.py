@@ -215,7 +215,20 @@ def test_seeds_are_runs_of_their_own_and_few_labels_a_table(features, pipeline, 
     assert again.json["cached"] is True
     assert again.json["few_labels"] == answer["few_labels"]
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
-    assert "over 2 seeds" in pipeline(*words[:-1]).out
+    assert "over 2 seeds" in (out := pipeline(*words[:-1]).out)
+    assert "seeds vary initial weights, order of the images and validation images" in out
+
+
+def test_seeds_of_a_head_that_draws_nothing_have_no_deviation_and_it_says_why(features, pipeline, tmp_path):
+    assert [kind for kind in catalogue.available() if catalogue.drawn(kind)] == ["linear", "mlp"]
+    words = ("fit-head", "--features", features, "--head", "centroid", "--seeds", 2)
+    answer = pipeline(*words, "--json").json
+    assert answer["repeats"]["deviation"] is None
+    assert records.read(tmp_path / "workspace", answer["run"])["choice"]["drawn"] == []
+    assert "seeds vary the validation images only, so no standard deviation is shown" in pipeline(*words).out
+    [joined] = pipeline("runs", "--join-seeds", "--json").json["joined"]
+    assert (joined["deviation"], joined["drawn"], len(joined["runs"])) == (None, [], 2)
+    assert "no standard deviation of centroid on" in pipeline("runs", "--join-seeds").out
 
 
 def test_a_run_without_anything_to_draw_says_so(features, pipeline, tmp_path):

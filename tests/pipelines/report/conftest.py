@@ -116,7 +116,7 @@ def _common(name: str, table: np.ndarray, *, seed: int) -> Made:
         "seed": seed,
         "class_names": CLASSES,
         "chosen": {"learning_rate": 0.1},
-        "choice": {"training_rows": 1293, "validation_rows": 144, "refitted": False},
+        "choice": {"training_rows": 1293, "validation_rows": 144, "refitted": False, "drawn": ["initial weights"]},
         "validation": test,
         "test": test,
         "temperature": 1.1,

@@ -27,6 +27,24 @@ def test_seeds_share_a_row_with_mean_and_spread(workspace, make):
     assert several.interval[0] < several.accuracy < several.interval[1]
 
 
+@pytest.mark.parametrize(
+    ("drawn", "subset", "words"),
+    [
+        ([], None, "seeds vary the validation images only, so no standard deviation is shown"),
+        (["initial weights"], None, "seeds vary initial weights and validation images"),
+        ([], 100, "seeds vary training images and validation images"),
+    ],
+)
+def test_what_seeds_vary_stands_beside_the_deviation(workspace, make, drawn, subset, words):
+    for seed in range(2):
+        record, table = make.head("logistic", "resnet50", accuracy=0.8, seed=seed)
+        dataset = {**record["dataset"], "subset": subset, "seed": seed if subset else None}
+        make.put(workspace, ({**record, "dataset": dataset, "choice": {**record["choice"], "drawn": drawn}}, table))
+    study = gather(workspace, None)
+    assert (study.rows[0].deviation is None) == ("no standard deviation" in words)
+    assert words in comparison.table(study).caption
+
+
 def test_another_option_or_subset_is_another_row(workspace, make):
     record, table = make.network("resnet20 from scratch", "scratch", accuracy=0.8)
     make.put(workspace, (record, table))
