@@ -12,8 +12,15 @@ from pipelines.report import epochs, static, theme
 from pipelines.report.epochs import Chart
 from pipelines.report.verdict import judge
 
-SEARCHED = ("C", "alpha", "neighbours", "shrinkage", "learning_rate")  # what a search may be drawn against
-OUTCOMES = ("log_loss", "accuracy", "epochs_run", "stop_epoch")  # of a candidate: no options that tell it apart
+# What a search is drawn against, and the hyperparameters whose values have lines of their own. All else in a row of the
+# table was found, not searched. `images`: a kernel is judged on all of them once, after the search on some.
+SEARCHED = {
+    "C": (),
+    "alpha": ("bandwidth", "images"),
+    "neighbours": ("temperature",),
+    "shrinkage": ("metric",),
+    "learning_rate": ("weight_decay", "hidden", "batch_size", "copies"),
+}
 SUFFIXES = (".svg", ".png")
 SIZE = {"width": theme.WIDTHS["half"], "height": theme.HEIGHTS["half"]}
 
@@ -63,53 +70,76 @@ def _search(record: Mapping[str, Any]) -> alt.HConcatChart | None:
     name = next((one for one in SEARCHED if table and len({row.get(one) for row in table}) > 1), None)
     if name is None:
         return None
-    apart = _apart(table, name)
+    apart = [option for option in SEARCHED[name] if len({str(row.get(option)) for row in table}) > 1]
+    chosen = _chosen(table, record["chosen"], (name, *SEARCHED[name]))
     panels = []
     for quantity, title, factor in (
         ("log_loss", "validation loss, nats", 1.0),
         ("accuracy", "validation accuracy, %", 100.0),
     ):
         points = [
-            {"at": row[name], "value": factor * row[quantity], "line": _line(row, apart)}
+            {
+                "at": row[name],
+                "value": factor * row[quantity],
+                "line": _line(row, apart),
+                "mark": "rough" if row.get("rough") else "fitted",
+                "chosen": row is chosen,
+            }
             for row in table
             if row[quantity] is not None
         ]
         if points:
-            panels.append(_search_panel(points, (name, title), chosen=record["chosen"].get(name)))
+            panels.append(_search_panel(points, (name, title)))
     return alt.hconcat(*panels) if panels else None
 
 
-def _apart(table: Sequence[Mapping[str, Any]], name: str) -> list[str]:
-    """The options beside `name` that differ between candidates: each of their combinations has its own line."""
-    options = dict.fromkeys(option for row in table for option in row if option not in (name, *OUTCOMES))
-    return [option for option in options if len({str(row.get(option)) for row in table}) > 1]
+def _chosen(
+    table: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any], options: Sequence[str]
+) -> Mapping[str, Any] | None:
+    """The candidate with the chosen values of `options`: the last of several, which was fitted to the most images."""
+    same = [row for row in table if all(row.get(one) == chosen.get(one) for one in options if one in chosen)]
+    return same[-1] if same else None
 
 
 def _line(row: Mapping[str, Any], apart: Sequence[str]) -> str:
     """What the line of a candidate is called. Only the trial of several copies has `copies`: others are one."""
     shown = {option: row.get(option, 1 if option == "copies" else None) for option in apart}
-    words = [f"{option.replace('_', ' ')} {value}" for option, value in shown.items() if value not in (None, [])]
-    return ", ".join(words)
+    return ", ".join(f"{option.replace('_', ' ')} {_written(value)}" for option, value in shown.items())
 
 
-def _search_panel(points: list[dict[str, Any]], titles: tuple[str, str], *, chosen: float | None) -> Chart:
+def _written(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "-".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
+
+
+def _search_panel(points: list[dict[str, Any]], titles: tuple[str, str]) -> Chart:
+    """A line for each name, a ring around the chosen candidate; candidates not fitted to the end are hollow."""
     lines = list(dict.fromkeys(point["line"] for point in points))
-    values = [point["at"] for point in points]
+    palette = [theme.CLASS_COLOURS[i % 10] for i in range(len(lines))] if len(lines) > 1 else [theme.BLUE]
     colour = alt.Color(
         field="line",
         type="nominal",
-        scale=alt.Scale(domain=lines, range=[theme.CLASS_COLOURS[i % 10] for i in range(len(lines))]),
+        scale=alt.Scale(domain=lines, range=palette),
         legend=alt.Legend(title=None, columns=3) if len(lines) > 1 else None,
     )
-    axis = theme.x(
-        "at", titles[0].replace("_", " "), log=values if min(values) > 0 else (), axis_format="~g", grid=False
-    )
-    drawn = (
-        alt.Chart(theme.data(points))
-        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=20, filled=True))
-        .encode(x=axis, y=theme.y("value", titles[1]), color=colour)
-    )
-    return alt.layer(*theme.rule("at", chosen), drawn).properties(**SIZE)
+    values = [point["at"] for point in points]
+    title, chosen = titles[0].replace("_", " "), [point for point in points if point["chosen"]]
+    if chosen:
+        title += f" (ring: chosen, {chosen[0]['at']:.4g})"
+    if any(point["mark"] == "rough" for point in points):
+        title += "; hollow: not fitted to the end"
+    log = values if min(values) > 0 else []
+    across = theme.x("at", title, log=log, axis_format="~g" if log else None, grid=False)
+    up = theme.y("value", titles[1])
+    layers = [alt.Chart(theme.data(points)).mark_line(strokeWidth=2).encode(x=across, y=up, color=colour)]
+    for kind, look in (("rough", {"fill": theme.PAPER, "strokeWidth": 1.5}), ("fitted", {"filled": True})):
+        some = [point for point in points if point["mark"] == kind]
+        dots = alt.Chart(theme.data(some)).mark_point(size=24, opacity=1, **look)
+        layers += [dots.encode(x=across, y=up, color=colour)] if some else []
+    ring = alt.Chart(theme.data(chosen)).mark_point(size=150, color=theme.GREEN, strokeWidth=2, opacity=1)
+    layers += [ring.encode(x=across, y=up)] if chosen else []
+    return alt.layer(*theme.rule("at", chosen[0]["at"] if chosen else None), *layers).properties(**SIZE)
 
 
 def _few(table: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> Chart | None:

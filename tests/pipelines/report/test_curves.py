@@ -1,7 +1,10 @@
 """`pipelines.report.curves`: one run as a picture, read as SVG."""
 
+import re
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from pipelines.report import curves
 
@@ -34,6 +37,64 @@ def test_candidates_that_differ_in_more_than_the_axis_have_lines_of_their_own(tm
     assert "copies 4" in svg
     assert "stop epoch" not in svg
     assert "weight decay" not in svg
+
+
+def fitted(**options: Any) -> dict[str, Any]:
+    """A row of the table of a head that is fitted in one go."""
+    return {"log_loss": 0.5, "accuracy": 0.8, **options}
+
+
+CS = (0.001, 0.01, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "chosen", "names"),
+    [
+        (
+            [fitted(C=C, solver="path", gradient_norm=C / 7, iterations=1, passes=C, converged=C > 0.01) for C in CS],
+            {"C": 0.01, "solver": "path"},
+            set(),
+        ),
+        ([fitted(alpha=C, temperature=3 * C) for C in CS], {"alpha": 0.01, "temperature": 0.03}, set()),
+        (
+            [fitted(neighbours=n, temperature=t, centred=True) for n in (1, 5) for t in (None, 0.1)],
+            {"neighbours": 5, "temperature": None, "centred": True},
+            {"temperature none", "temperature 0.1"},
+        ),
+        (
+            [fitted(shrinkage=s, metric=m, temperature=s + 1) for s in (0.0, 10.0) for m in ("cosine", "euclidean")],
+            {"metric": "cosine", "shrinkage": 0.0, "temperature": 1.0},
+            {"metric cosine", "metric euclidean"},
+        ),
+        (
+            [fitted(alpha=a, bandwidth=b, images=9, temperature=a * b) for a in (0.3, 3.0) for b in (0.5, 0.7)],
+            {"alpha": 0.3, "bandwidth": 0.7, "temperature": 0.21},
+            {"bandwidth 0.5", "bandwidth 0.7"},
+        ),
+        (
+            [candidate(learning_rate=r, hidden=h, weight_decay=0.1, batch_size=32) for r in CS for h in ([8], [8, 4])],
+            {"learning_rate": 0.01, "hidden": [8], "weight_decay": 0.1, "stop_epoch": 2},
+            {"hidden 8", "hidden 8-4"},
+        ),
+    ],
+    ids=["logistic", "ridge", "knn", "centroid", "kernel", "mlp"],
+)
+def test_the_legend_names_hyperparameters_and_the_ring_the_chosen_candidate(rows, chosen, names, tmp_path) -> None:
+    svg = drawn(tmp_path, record(choice={"table": rows}, chosen=chosen))
+    said = set(re.findall(r">((?:[a-z]+ )+(?:[-\d.]+|none|cosine|euclidean))<", svg))
+    assert said == names
+    assert len(re.findall(r">[^<]*\(ring: chosen, [^<]*<", svg)) == 2
+    assert svg.count('stroke="#00875a" stroke-width="2"') == 2
+    assert len(re.findall(r'aria-roledescription="line mark"', svg)) == 2 * max(len(names), 1)
+
+
+def test_candidates_that_were_not_fitted_to_the_end_are_hollow(tmp_path: Path) -> None:
+    rows = [fitted(C=C, rough=C > 0.05, converged=C < 0.05) for C in CS]
+    svg = drawn(tmp_path, record(choice={"table": rows}, chosen={"C": 0.01}))
+    assert len(re.findall(r">[^<]*; hollow: not fitted to the end<", svg)) == 2
+    assert svg.count('fill="#ffffff" stroke="#0072b2"') == 2  # one point a panel
+    exact = [{**row, "rough": False} for row in rows]
+    assert "hollow" not in drawn(tmp_path, record(choice={"table": exact}, chosen={"C": 0.01}))
 
 
 def test_a_search_over_one_number_needs_no_legend(tmp_path: Path) -> None:
