@@ -51,6 +51,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "extract": ("extract", "--weights", "untrained", "--backbone"),
     "extract pooled": ("extract", "--pool", "avg", "--weights", "untrained", "--backbone"),
 }
+PLANNED_ALONE = ("finetune partial", "extract pooled")  # not computed: near `finetune head-first` and `extract`
 CLASSES, TRAIN_IMAGES, TEST_IMAGES, SIDE = 2, 4, 1, 40  # of the folder that they work on; the images are noise
 TRAINING = ("--epochs", "1", "--batch-size", str(CLASSES * TRAIN_IMAGES))
 FAULT = re.compile(r"Traceback|error: \w+(Error|Exception)\b|\.py:\d+: \w*Warning")
@@ -125,7 +126,8 @@ def scanned(name: str, *, seconds: float, largest: int) -> dict[str, Any]:
 
 
 def done_in_order(name: str, tasks: list[str], *, known: dict[str, Any], largest: int) -> Iterator[Any]:
-    """What comes of each of the `tasks`; None for a command that is not run, because the network is too large."""
+    """What comes of each of the `tasks`; None for a command that is not run, because the network is too large
+    or another command stands for it."""
     for task in tasks:
         if task == "parameters":
             known[task] = parameters(name)
@@ -140,7 +142,8 @@ def done_in_order(name: str, tasks: list[str], *, known: dict[str, Any], largest
             if kind == "plan":
                 known[task] = ended(words, planned=True)
             else:
-                known[task] = ended(words) if isinstance(count, int) and count <= largest else None
+                computed = isinstance(count, int) and count <= largest and command not in PLANNED_ALONE
+                known[task] = ended(words) if computed else None
         yield known[task]
 
 
