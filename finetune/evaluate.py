@@ -1,4 +1,8 @@
-"""Logits of a trained network, plainly or averaged over views of every image."""
+"""Logits of a trained network, plainly or averaged over views of every image.
+
+Scores are computed in float32, whatever a network was trained in: in bfloat16 the two largest logits of an image are
+often equal, and its answer another one.
+"""
 
 import contextlib
 
@@ -42,7 +46,7 @@ def logits(
     normalisation: Normalisation,
     tta: str = "none",
     batch_size: int = MOST_ROWS,
-    precision: str = "auto",
+    precision: str = "float32",
     resize: nn.Module | None = None,
 ) -> Tensor:
     """float32 [N, K] on the CPU for uint8 `images` [N, 3, H, W], in the order given.
@@ -70,7 +74,6 @@ def held_out_scores(
     *,
     normalisation: Normalisation,
     batch_size: int = MOST_ROWS,
-    precision: str = "auto",
     resize: nn.Module | None = None,
 ) -> dict[str, float]:
     """{"validation_loss", "validation_accuracy"} of plain logits, in nats and as a fraction."""
@@ -79,7 +82,6 @@ def held_out_scores(
         held.images,
         normalisation=normalisation,
         batch_size=batch_size,
-        precision=precision,
         resize=resize,
     )
     labels = held.labels.cpu()

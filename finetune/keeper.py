@@ -27,7 +27,7 @@ class Keeper:
         if distributed.rank() == 0:
             history.write(self._folder, trainer.rows)
         if state is not None and notice is not None:
-            notice(f"training goes on after epoch {len(trainer.rows)} of {trainer.recipe.epochs}")
+            notice(f"training goes on after epoch {len(trainer.rows)} of {trainer.last_epoch}")
         return state is not None
 
     def keep(self) -> None:

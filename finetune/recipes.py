@@ -37,7 +37,7 @@ class Recipe:
       `bias_multiplier` on the rate of norm biases; `layer_decay` multiplies the rate from stage to stage
       towards the input; `clip_norm` bounds the gradient's norm.
     * Rate: `schedule` and `warm_up`, the share of the steps on which it rises (see `heads.schedule`; plateau
-      divides by 10 after 5 epochs without a lower held-out loss; a refit divides after the same epochs).
+      divides by 10 after 5 epochs without a lower validation loss; a refit divides after the same epochs).
     * Loss: `label_smoothing`, and `mixup` and `cutmix`, the alpha of their Beta distribution (0 is without;
       with both, each batch has one of them).
     * Images: `crop` pixels of padding (`crop_padding`) before a random crop, `flip`, `cutout` (side of the

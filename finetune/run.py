@@ -84,8 +84,8 @@ class Run:
                 raise self._interrupted()
 
     def _is_over(self) -> bool:
-        recipe = self._trainer.recipe
-        return history.is_over(self._trainer.rows, epochs=recipe.epochs, patience=recipe.patience)
+        trainer = self._trainer
+        return history.is_over(trainer.rows, epochs=trainer.last_epoch, patience=trainer.recipe.patience)
 
     def _take(self, epoch: Epoch) -> None:
         """One epoch, whole or cut short."""
@@ -159,11 +159,11 @@ class Run:
         trainer, means = self._trainer, totals.means()
         steps, seconds = self._pace(totals, within_epoch=row is None)
         done_steps = len(trainer.rows) * trainer.steps_per_epoch + (0 if row is not None else totals.step)
-        left = trainer.recipe.epochs * trainer.steps_per_epoch - done_steps
+        left = trainer.last_epoch * trainer.steps_per_epoch - done_steps
         self._progress(
             Moment(
                 epoch=len(trainer.rows) + (row is None),
-                epochs=trainer.recipe.epochs,
+                epochs=trainer.last_epoch,
                 step=totals.step,
                 steps=trainer.steps_per_epoch,
                 training_loss=float(means["training_loss"]),  # type: ignore[arg-type]
@@ -194,7 +194,7 @@ class Run:
         trainer = self._trainer
         return Interrupted(
             f"training must run to its end to be counted; got a stop request in epoch {len(trainer.rows) + 1} of "
-            f"{trainer.recipe.epochs}. {self._keeper.what_is_kept()}; the same command goes on from there."
+            f"{trainer.last_epoch}. {self._keeper.what_is_kept()}; the same command goes on from there."
         )
 
 

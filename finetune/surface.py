@@ -101,7 +101,7 @@ def _move(network: nn.Module, middle: dict[str, Tensor], offsets: tuple[tuple[fl
 def _measured(
     network: nn.Module, images: Images, normalisation: Normalisation, resize: nn.Module | None
 ) -> tuple[float | None, float]:
-    found = logits(network, images.images, normalisation=normalisation, resize=resize, precision="float32")
+    found = logits(network, images.images, normalisation=normalisation, resize=resize)
     labels = images.labels.cpu()
     loss = float(functional.cross_entropy(found, labels))
     finite = loss == loss and abs(loss) != float("inf")

@@ -1,7 +1,7 @@
 """Fits one network by a recipe: every epoch judged, kept and told; resumed as if never stopped."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -60,6 +60,7 @@ def fit(
     resize: nn.Module | None = None,
     whiten: bool = True,
     followed: history.History | None = None,
+    stop_epoch: int | None = None,
     tensorboard: Path | None = None,
     progress: Callable[[Moment], None] | None = None,
     notice: Callable[[str], None] | None = None,
@@ -73,7 +74,8 @@ def fit(
     statistics of frozen modules, stay to the bit. `resize` turns augmented images into levels at the network's
     size; `whiten` says whether a layer that starts from training images is given them (not where weights were
     loaded). Under the schedule plateau the rate falls after the epochs after which it fell in `followed`, the
-    history of an earlier training, where that is given.
+    history of an earlier training, where that is given. With `stop_epoch` the training ends after that epoch of the
+    recipe's, whose schedule stays the whole one.
 
     Raises `Interrupted` once `stop` says so, with the state kept; PipelineError for a loss that is not finite,
     with the last good checkpoint kept; InvalidInput for a foreign checkpoint, a batch larger than `train`, or
@@ -84,7 +86,8 @@ def fit(
     network = distributed.synchronised(network.to(place, memory_format=torch.channels_last), place)  # type: ignore[call-overload]
     resize = resize.to(place) if resize is not None else None
     train, held = train.to(place), held.to(place) if held is not None else None
-    how = _how(network, train, recipe=recipe, normalisation=normalisation, seed=seed, resize=resize, followed=followed)
+    how = _how(network, train, recipe=recipe, normalisation=normalisation, seed=seed, resize=resize)
+    how = replace(how, followed=followed, stop_epoch=stop_epoch)
     with surroundings(network, how), lost_peers():
         trainer = Trainer(network, train, recipe=recipe, how=how)
         keeper = Keeper(trainer, checkpoint_folder, spec_digest=spec_digest, class_names=class_names)
@@ -111,7 +114,6 @@ def _how(
     normalisation: Normalisation,
     seed: int,
     resize: nn.Module | None,
-    followed: history.History | None,
 ) -> How:
     """How to compute, resolved for the device on which `train` lies."""
     device = train.images.device
@@ -126,7 +128,7 @@ def _how(
     )
     rows = recipe.batch_size // recipe.accumulate
     threads = step_threads(network, rows=rows, image_size=(height, width), device=device)
-    return How(normalisation, seed, device, precision, chosen, resize, followed, threads)
+    return How(normalisation, seed, device, precision, chosen, resize, threads=threads)
 
 
 def _fitted(trainer: Trainer) -> Fitted:

@@ -33,7 +33,8 @@ WHITENING_PIXELS = WHITENING_IMAGES * 32 * 32  # of enlarged images: as many pat
 class How:
     """What a training is given beside its images: normalisation, seed, device, resolved engine, a resize, threads.
 
-    `followed` is the history of an earlier training, by whose plateaus the rate falls in place of its own.
+    `followed` is the history of an earlier training, by whose plateaus the rate falls in place of its own;
+    `stop_epoch` the epoch of the recipe's after which to end, None for the last.
     """
 
     normalisation: Normalisation
@@ -43,6 +44,7 @@ class How:
     engine: str
     resize: nn.Module | None
     followed: history.History | None = None
+    stop_epoch: int | None = None
     threads: int | None = None
 
 
@@ -133,6 +135,11 @@ class Trainer:
         """The epochs done by which a plateau is judged: this training's own, or as many of the followed one's."""
         return self.rows if self.how.followed is None else self.how.followed[: len(self.rows)]
 
+    @property
+    def last_epoch(self) -> int:
+        """The epoch after which the training ends, whatever its schedule still has."""
+        return self.recipe.epochs if self.how.stop_epoch is None else self.how.stop_epoch
+
     def rate(self, step: int) -> float:
         """The learning rate of update number `step` (from 0) of the whole training, without multipliers."""
         return self.recipe.learning_rate * self.schedule()(step)
@@ -173,14 +180,12 @@ class Trainer:
 
     def held_out(self, held: Images) -> dict[str, float]:
         """Scores of the present weights on `held`."""
-        how = self.how
         return evaluate.held_out_scores(
             self.network,
             held,
-            normalisation=how.normalisation,
+            normalisation=self.how.normalisation,
             batch_size=self._held_out_rows,
-            precision=how.precision,
-            resize=how.resize,
+            resize=self.how.resize,
         )
 
     @functools.cached_property

@@ -95,7 +95,6 @@ class Features(TypedDict):
 class NetworkOptions(TypedDict):
     """What the key of a network says of its recipe, as far as others than its own training read it."""
 
-    precision: Literal["float32", "bfloat16"]
     batch_size: NotRequired[Size | None]
     accumulate: NotRequired[Size]
 

@@ -77,7 +77,9 @@ SUBJECT = [
         metavar="SHARE|N|none",
         help="What is held out of the training split.  [default: none, a recipe chooses nothing]",
     ),
-    click.option("--refit", is_flag=True, help="Then train on the whole split for as many epochs as were best."),
+    click.option(
+        "--refit", is_flag=True, help="Then train on the whole split, by the same schedule, up to the best epoch."
+    ),
     click.option("--on-bad-image", metavar="error|skip", help="What an unreadable image does.  [default: error]"),
     click.option("--max-pixels", type=int, metavar="N", help=f"Most pixels of one image.  [default: {MAX_PIXELS}]"),
 ]

@@ -103,12 +103,11 @@ class Run:
         every = self.loaded.splits["train"]
         rows, held_rows = heads.held_out(every.labels, self.key.validation, seed=self.key.seed)
         held = pixels.take(every, held_rows) if len(held_rows) else None
-        chosen = self._trained(rows, held, recipe=self.recipe, phase="chosen")
+        chosen = self._trained(rows, held, phase="chosen")
         held_out = None if held is None else self._logits(chosen.network, held)
         final = chosen
         if self.key.refit:
-            again = replace(self.recipe, epochs=max(chosen.best_epoch, 1), patience=None)
-            final = self._trained(np.arange(len(every)), None, recipe=again, phase="refit", followed=chosen.history)
+            final = self._trained(np.arange(len(every)), None, phase="refit", judged=chosen)
         watch = Stopwatch(self.context.device)
         test = self.loaded.splits["test"]
         averaged = self.recipe.tta != "none"
@@ -130,16 +129,12 @@ class Run:
             evaluation_seconds=watch.seconds(),
         )
 
-    def _trained(
-        self,
-        rows: np.ndarray,
-        held: Images | None,
-        *,
-        recipe: Recipe,
-        phase: str,
-        followed: History | None = None,
-    ) -> Fitted:
-        key, context = self.key, self.context
+    def _trained(self, rows: np.ndarray, held: Images | None, *, phase: str, judged: Fitted | None = None) -> Fitted:
+        """The network trained on `rows`: by the recipe, or as `judged` was, up to the epoch that it was best after."""
+        key, context, recipe = self.key, self.context, self.recipe
+        if judged is not None:
+            recipe = replace(recipe, patience=None)
+        stop_epoch = recipe.epochs if judged is None else max(judged.best_epoch, 1)
         start, train = self._begin(rows)
         if key.mode == "frozen":
             return Fitted(start, [], 0, 0, 0.0, 0.0, recipe.precision, "eager")
@@ -154,11 +149,12 @@ class Run:
                 seed=key.seed,
                 device=context.device,
                 checkpoint_folder=self.checkpoints / phase,
-                spec_digest=f"{key.digest()} {phase} {recipe.epochs}",
+                spec_digest=f"{key.digest()} {phase} {stop_epoch}",
                 class_names=self.how.class_names,
                 resize=self.loaded.resize,
                 whiten=key.weights == "none",
-                followed=followed,
+                followed=None if judged is None else judged.history,
+                stop_epoch=stop_epoch,
                 tensorboard=self._board(phase),
                 progress=Watch(context, images=len(train)).moment,
                 notice=context.notice,
@@ -228,7 +224,6 @@ class Run:
             images.images.split(rows),
             rows=rows,
             preprocessing=wanted,
-            precision=self.recipe.precision,
             device=device,
             resize=self.loaded.resize,
             tta=tta,

@@ -64,7 +64,6 @@ class WholeClassifier:
             read.batches(block_ranges(len(images), rows)),
             rows=rows,
             preprocessing=wanted,
-            precision=self._recipe_options["precision"],
             device=device,
             resize=read.resize,
             fill=not self._quick,

@@ -86,7 +86,6 @@ class Training:
             ready.held.images.split(rows),
             rows=rows,
             preprocessing=wanted,
-            precision=ready.recipe.precision,
             device=context.device,
             resize=ready.resize,
             stepped=context.counter(len(ready.held), "images scored"),

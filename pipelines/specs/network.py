@@ -36,8 +36,8 @@ class NetworkSpec(_given(Recipe), _given(Options)):
     of `finetune.options.Options`, None where it is the usual. `mode` is scratch, full, head-first, partial:K or
     frozen; `weights` and `recipe` None mean pretrained and gentle, from scratch none and short; frozen has no
     recipe. A `network` that is not named is the one that the recipe was made for, else resnet18. `validation` is a
-    share, a number of images or "none"; `refit` trains once more on the whole training split, for as many epochs as
-    the held-out images chose. Raises `InvalidInput` for what can never be right.
+    share, a number of images or "none"; `refit` trains once more on the whole training split, by the same schedule up
+    to the epoch that was best on the validation images. Raises `InvalidInput` for what can never be right.
     """
 
     network: str = ""

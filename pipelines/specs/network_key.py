@@ -15,7 +15,7 @@ from pipelines.specs import data
 from pipelines.specs.network import FROZEN_HAS, NetworkSpec
 from pipelines.specs.own import beside_sidecar, known_preprocessing, own_run
 
-NETWORK_VERSION = 4  # raised when the same key must give another network
+NETWORK_VERSION = 5  # raised when the same key must give another network
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _kept_architecture(given: str) -> dict[str, Any]:
 
 
 def _precision(mode: str, given: str, *, device: str) -> str:
-    """What `given` is on `device`; what nothing trains is scored in float32, near the features that its head is for.
+    """What `given` is on `device`; where nothing is trained, float32: the head is then fitted to what scoring computes.
 
     Autocast rounds otherwise than `extract.reduced`: tf_efficientnet_lite0 lost 0.65 points of its head's accuracy.
     """

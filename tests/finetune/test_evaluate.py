@@ -60,6 +60,18 @@ def test_held_out_scores_are_mean_loss_and_accuracy(images):
     assert scores["validation_accuracy"] == pytest.approx((given.argmax(1) == labels).double().mean().item())
 
 
+def test_scores_are_those_of_float32_where_bfloat16_answers_otherwise():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3, 2))
+    network[1].weight.data = torch.tensor([[1.0, 0.0, 0.0], [1.001, 0.0, 0.0]])  # one number in bfloat16
+    network[1].bias.data.zero_()
+    white = torch.full((4, 3, 1, 1), 255, dtype=torch.uint8)
+    held = Images(white, torch.ones(4, dtype=torch.int64))
+    exact = held_out_scores(network, held, normalisation=((0.0,) * 3, (1.0,) * 3))
+    assert exact["validation_accuracy"] == 1
+    rounded = logits(network, white, normalisation=((0.0,) * 3, (1.0,) * 3), precision="bfloat16")
+    assert rounded.argmax(1).tolist() == [0] * 4
+
+
 def test_resizing_comes_before_normalising(images):
     network = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 5))
     bigger = nn.Upsample(scale_factor=2)

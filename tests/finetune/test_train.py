@@ -37,7 +37,7 @@ def small(norm="batch", **options):
 def trained(network, images, held=None, **options):
     places = {
         name: options.pop(name)
-        for name in ("checkpoint_folder", "progress", "stop", "seed", "tensorboard")
+        for name in ("checkpoint_folder", "progress", "stop", "stop_epoch", "seed", "tensorboard")
         if name in options
     }
     return fit(
@@ -189,6 +189,15 @@ def test_early_stopping_keeps_the_best_weights(images):
     assert accuracy(fitted.network, held) == pytest.approx(best["validation_accuracy"], abs=1e-6)
     with pytest.raises(InvalidInput, match="patience must be left out where nothing is held out"):
         trained(small(), images, patience=3)
+
+
+def test_a_training_that_is_stopped_after_an_epoch_is_the_whole_one_up_to_there(images):
+    recipe = {"epochs": 6, "schedule": "cosine", "warm_up": 0.4, "small_share": 0.5, "lookahead": 2, "ema": 0.9}
+    whole = trained(small(), images, **recipe, learning_rate=0.1)
+    part = trained(small(), images, **recipe, learning_rate=0.1, stop_epoch=4)
+    assert (part.epochs_run, part.best_epoch) == (4, 4)
+    for name, curve in part.curves.items():
+        assert curve == whole.curves[name][:4]
 
 
 def test_averaged_weights_are_the_result_and_what_is_judged(images):

@@ -1,4 +1,4 @@
-"""`pipeline train --refit`: held-out images choose the length and the rates, then everything is trained on."""
+"""`pipeline train --refit`: validation images choose the length and the rates, then everything is trained on."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from safetensors.numpy import load_file
 
 from finetune import history
 from finetune.trainer import Trainer
+from heads.schedule import schedule as rate_factor
 from pipelines.networks import running
 
 WORDS = (
@@ -27,7 +28,8 @@ def test_refit_trains_on_everything_for_the_best_number_of_epochs(pipeline, tmp_
     assert int(theirs["bn1.num_batches_tracked"]) == plain["best_epoch"] * (160 // 50)
 
 
-def test_a_refit_takes_the_rates_that_held_out_images_chose(pipeline, monkeypatch):
+def _remembered(monkeypatch):
+    """The list in which every network will stand that is fitted from here on."""
     fitted, fit = [], running.fit
 
     def remembered(*arguments, **options):
@@ -35,6 +37,26 @@ def test_a_refit_takes_the_rates_that_held_out_images_chose(pipeline, monkeypatc
         return fitted[-1]
 
     monkeypatch.setattr(running, "fit", remembered)
+    return fitted
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "triangular"])
+def test_a_refit_is_the_recipe_that_was_judged_up_to_its_best_epoch(pipeline, monkeypatch, schedule):
+    fitted = _remembered(monkeypatch)
+    worse = iter([0.5, 0.9, 0.4, 0.3])
+    monkeypatch.setattr(Trainer, "held_out", lambda *_: {"validation_loss": 1.0, "validation_accuracy": next(worse)})
+    words = (*WORDS, "--epochs", 8, "--validation", "0.2", "--schedule", schedule, "--warm-up", 0.25)
+    assert pipeline("train", *words, "--patience", 2, "--learning-rate", 0.01, "--refit").status == 0
+    steps = 200 // 50  # an epoch of the refit
+    factor = rate_factor(schedule, total_steps=8 * steps, warm_up=0.25)
+    chosen, refit = (one.curves["learning_rate"] for one in fitted)
+    assert len(chosen) == 4
+    assert refit == pytest.approx([0.01 * factor(steps - 1), 0.01 * factor(2 * steps - 1)])
+    assert refit == pytest.approx(chosen[:2], rel=0.05)  # an epoch has a step less there
+
+
+def test_a_refit_takes_the_rates_that_held_out_images_chose(pipeline, monkeypatch):
+    fitted = _remembered(monkeypatch)
     monkeypatch.setattr(Trainer, "held_out", lambda *_: {"validation_loss": 1.0, "validation_accuracy": 0.5})
     monkeypatch.setattr(history, "PLATEAU_EPOCHS", 2)
     words = (*WORDS, "--epochs", 6, "--validation", "0.2", "--schedule", "plateau", "--warm-up", 0)

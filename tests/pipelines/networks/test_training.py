@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
 import heads
+from extract import digits
+from extract.images import subset
 from pipelines import records, stages
 from pipelines.context import Context
-from pipelines.networks import watching
+from pipelines.networks import kept, watching
 from pipelines.predict import classify
 from pipelines.specs import NetworkSpec
 
@@ -62,9 +65,6 @@ def test_the_answer_has_what_the_design_promises_and_the_record_the_rest(trained
 
 
 def test_the_kept_logits_are_the_score_and_come_from_the_test_split_in_file_order(trained):
-    from extract import digits
-    from extract.images import subset
-
     workspace, answer = trained
     logits, labels = records.logits(workspace, answer["run"])
     test = subset(digits.load(), train=None, test=100, seed=0).splits["test"]
@@ -97,6 +97,25 @@ def test_a_kept_network_gives_the_kept_logits_to_the_bit_from_image_files(traine
     assert np.array_equal(one.logits(paths[7:8]), kept[7:8])
     quick, _ = classify.classifier(answer["run"], context=Context(workspace), quick=True)
     assert np.allclose(quick.logits(paths[7:8]), kept[7:8], atol=1e-4)
+
+
+def test_what_was_trained_in_bfloat16_is_scored_in_float32(pipeline, tmp_path):
+    words = (*WORDS, "--epochs", 1, "--precision", "bfloat16", "--validation", 40, "--json")
+    record = records.read(tmp_path / "workspace", pipeline("train", *words).json["run"])
+    network = kept.network(tmp_path / "workspace" / "runs" / record["run"])
+    data = subset(digits.load(), train=200, test=100, seed=0).splits
+    mean, std = (torch.tensor(record["preprocessing"][name])[:, None, None] for name in ("mean", "std"))
+
+    def plainly(images: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return network((torch.from_numpy(images) / 255 - mean) / std).numpy()
+
+    logits, _ = records.logits(tmp_path / "workspace", record["run"])
+    np.testing.assert_allclose(logits, plainly(data["test"].images.array), atol=1e-4)
+    _, held = heads.held_out(data["train"].labels, 40, seed=0)
+    scores = heads.scores(plainly(data["train"].images.array[held]), data["train"].labels[held])
+    assert record["validation"]["log_loss"] == pytest.approx(scores.log_loss, abs=1e-5)
+    assert record["curves"]["validation_loss"] == pytest.approx([scores.log_loss], abs=1e-5)
 
 
 def test_the_second_time_it_comes_from_the_cache_without_torch(trained):

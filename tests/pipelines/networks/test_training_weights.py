@@ -104,7 +104,7 @@ def test_a_head_that_is_fitted_twice_costs_its_features_once(pipeline, tuning, t
     assert seconds["total"] == pytest.approx(sum(value for phase, value in seconds.items() if phase != "total"))
 
 
-def test_what_nothing_trains_is_scored_in_float32_unless_it_is_told_otherwise(pipeline, tuning, tmp_path):
+def test_where_nothing_is_trained_the_precision_is_float32_unless_it_is_told_otherwise(pipeline, tuning, tmp_path):
     for given, expected in (((), "float32"), (("--precision", "bfloat16"), "bfloat16")):
         run = pipeline(*tuning, "--mode", "frozen", *given, "--json").json["run"]
         assert records.read(tmp_path / "workspace", run)["key"]["recipe_options"]["precision"] == expected
