@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from extract import checkpoints, feeding, hub, weights_fit
 from extract import weights as weights_room
-from extract.cost import REFUSALS, cost, reason
+from extract.cost import REFUSALS, cost, reason, weight_bytes
 from extract.errors import InvalidInput, Unavailable, unknown
 from extract.transforms import Preprocessing, from_timm
 
@@ -22,9 +22,9 @@ POOLS = ("network", "avg", "max", "avgmax")
 class Backbone:
     """A network that turns normalised images [B, 3, H, W] into embeddings [B, `dimension`].
 
-    `module` is in evaluation mode and none of its parameters wants a gradient. `flops` counts one image,
-    2 per multiply-add. `weights_sha256` digests the tensors themselves (`weights.tensors_sha256`). `notices` tell a
-    user what was chosen or assumed about the weights.
+    `module` is in evaluation mode and none of its parameters wants a gradient. `weight_bytes` are those of
+    `cost.weight_bytes`, `flops` counts one image, 2 per multiply-add. `weights_sha256` digests the tensors themselves
+    (`weights.tensors_sha256`). `notices` tell a user what was chosen or assumed about the weights.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Backbone:
     preprocessing: Preprocessing
     dimension: int
     parameter_count: int
+    weight_bytes: int
     flops: int
     weights_source: str
     weights_sha256: str
@@ -159,6 +160,7 @@ def load(
         preprocessing=wanted,
         dimension=dimension,
         parameter_count=sum(parameter.numel() for parameter in module.parameters()),
+        weight_bytes=weight_bytes(module),
         flops=flops,
         weights_source=weights if weights in weights_room.SOURCES else "file",
         weights_sha256=weights_room.tensors_sha256(module.state_dict()),

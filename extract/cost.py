@@ -15,6 +15,8 @@ from torch.utils.flop_counter import flop_registry
 # What networks raise for shapes that they do not take, such as an empty map or a size other than the built one.
 REFUSALS = (RuntimeError, ValueError, AssertionError, IndexError, TypeError, KeyError, AttributeError, ArithmeticError)
 
+STEPS = "num_batches_tracked"  # of BatchNorm, which only training reads
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -52,6 +54,12 @@ def cost(module: nn.Module, *, image_size: tuple[int, int]) -> Cost:
         warnings.simplefilter("ignore")  # of networks that trace themselves
         output = network(images)
     return Cost(tuple(output.shape), counter.flops, counter.operator_bytes, counter.activation_bytes)
+
+
+def weight_bytes(module: nn.Module) -> int:
+    """Bytes of what inference keeps of `module`: its parameters, and the statistics of its norms."""
+    kept = [one for name, one in module.named_buffers() if name in module.state_dict() and not name.endswith(STEPS)]
+    return sum(map(_byte_count, [*module.parameters(), *kept]))
 
 
 def reason(error: Exception) -> str:

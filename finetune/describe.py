@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from extract.cost import shell
+from extract.cost import shell, weight_bytes
 from finetune import networks
 from finetune.blocks import PROJECTION, Block, blocks
 from finetune.trace import Step, trace
@@ -42,7 +42,7 @@ class Stage:
 class Description:
     """A network's stages from input to output, the last being the "head" (pooling and classifier).
 
-    `form` says in words what the name and the options make.
+    `form` says in words what the name and the options make; `weight_bytes` are those of `cost.weight_bytes`.
     """
 
     network: str
@@ -50,6 +50,7 @@ class Description:
     family: str | None
     image_size: int
     class_count: int
+    weight_bytes: int
     options: dict[str, Any]
     stages: tuple[Stage, ...]
 
@@ -79,6 +80,14 @@ class Description:
         return {**asdict(self), **totals, "flops": 2 * self.macs}
 
 
+def field_text(stage: Stage, *, image_size: int) -> str:
+    """The receptive field of a stage for people; one beyond the image is theoretical, for no image fills it."""
+    field = stage.receptive_field
+    if field is None:
+        return "whole image"
+    return f"{field} × {field}" if field <= image_size else f"whole image (theoretical {field})"
+
+
 def describe(
     name: str, *, class_count: int = 10, image_size: int | None = None, options: Mapping[str, Any] | None = None
 ) -> Description:
@@ -97,6 +106,7 @@ def describe(
         family=networks.family(name),
         image_size=size,
         class_count=class_count,
+        weight_bytes=weight_bytes(network),
         options=given,
         stages=described(network, image_size=size),
     )

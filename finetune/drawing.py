@@ -4,7 +4,7 @@ import math
 from html import escape
 
 from finetune.blocks import Block
-from finetune.describe import Description, Stage
+from finetune.describe import Description, Stage, field_text
 
 FONT = "font-family='Helvetica, Arial, sans-serif'"
 INK, PALE, RULE = "#1f2933", "#64748b", "#cbd5e1"
@@ -175,13 +175,12 @@ def _link(block: Block, *, x: float, top: float, bottom: float, colour: str) -> 
 
 
 def _facts(stage: Stage, *, left: float, width: float, top: float, description: Description) -> list[str]:
-    field = "whole image" if stage.receptive_field is None else f"{stage.receptive_field} × {stage.receptive_field}"
     rows = (
         ("layers", str(stage.layers)),
         ("parameters", amount(stage.parameters)),
         ("FLOPs", amount(2 * stage.macs)),
         ("activations", bytes_text(stage.activation_bytes)),
-        ("receptive field", field),
+        ("receptive field", field_text(stage, image_size=description.image_size).partition(" (")[0]),
     )
     parts = [f"<line x1='{left:.1f}' x2='{left + width:.1f}' y1='{top:.1f}' y2='{top:.1f}' stroke='{RULE}'/>"]
     for index, (name, value) in enumerate(rows):

@@ -173,6 +173,7 @@ class Extracted(TypedDict):
     file_bytes: Count
     engine: str
     parameters: Count
+    weight_bytes: Count
     flops: Count
     skipped: list[str]
     timing: Timing | None
@@ -242,6 +243,7 @@ class Note(TypedDict):
 
     content: Sha256
     parameters: Count
+    weight_bytes: Count
     flops: Count
     seconds: Seconds | None
     images_per_second: Rate | None

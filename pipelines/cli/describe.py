@@ -94,6 +94,7 @@ def _draw(described: Any, path: Path) -> None:
 
 
 def _text(described: Any) -> list[str]:
+    from finetune.describe import field_text
     from finetune.drawing import amount, bytes_text, shape_text
 
     rows = [
@@ -104,7 +105,7 @@ def _text(described: Any) -> list[str]:
             f"{stage.parameters:,}",
             amount(2 * stage.macs),
             bytes_text(stage.activation_bytes),
-            "whole image" if stage.receptive_field is None else f"{stage.receptive_field} x {stage.receptive_field}",
+            field_text(stage, image_size=described.image_size),
         ]
         for stage in described.stages
     ]
@@ -125,7 +126,8 @@ def _text(described: Any) -> list[str]:
     given = "".join(f" --{name.replace('_', '-')} {value}" for name, value in described.options.items())
     size = f"{described.image_size} x {described.image_size}"
     heading = f"{described.network}{given}, {size}, {described.class_count} classes"
-    return [heading, described.form, "", *table(COLUMNS, [*rows, total]), "", *blocks]
+    kept = f"weights: {bytes_text(described.weight_bytes)} with the statistics of norms"
+    return [heading, described.form, "", *table(COLUMNS, [*rows, total]), kept, "", *blocks]
 
 
 def _block(block: Any) -> str:

@@ -244,6 +244,7 @@ def _record(path: Path, *, backbone: Any) -> dict[str, Any]:
         "file_bytes": path.stat().st_size,
         "engine": file.engine,
         "parameters": backbone.parameter_count,
+        "weight_bytes": backbone.weight_bytes,
         "flops": backbone.flops,
         "skipped": list(file.skipped_ids),
     }

@@ -212,7 +212,7 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
         },
         "parameters": source.parameters + int(sum(array.size for array in weights)),
         "flops": source.flops + int(sum(2 * array.size for array in weights if array.ndim == 2)),
-        "bytes": 4 * source.parameters + int(sum(array.nbytes for array in weights)),
+        "bytes": source.weight_bytes + int(sum(array.nbytes for array in weights)),
         "images_per_second": source.images_per_second,
         "notices": source.notices,
     }

@@ -27,7 +27,8 @@ RUN = "run:"  # how a feature file names a run whose network made it
 
 @dataclass(frozen=True)
 class Origin:
-    """`parameters` and `flops` (of one image, 2 per multiply-add) of the backbone; None for what is not known.
+    """`parameters`, `weight_bytes` and `flops` (of one image, 2 per multiply-add) of the backbone; None for what is not
+    known.
 
     `weights_file` is where weights of source "file" lay when they were used; `seconds` and
     `images_per_second` are those of the extraction, `created` its end, as ISO 8601. `file` is the feature file's name,
@@ -35,6 +36,7 @@ class Origin:
     """
 
     parameters: int
+    weight_bytes: int
     flops: int
     seconds: float | None = None
     images_per_second: float | None = None
@@ -53,6 +55,7 @@ def remember(workspace: Path, record: dict[str, Any], *, weights: str, notices: 
     before = _noted(workspace, record["content"])
     known = Origin(
         parameters=record["parameters"],
+        weight_bytes=record["weight_bytes"],
         flops=record["flops"],
         seconds=_seconds(workspace, record) or (before.seconds if before else None),
         images_per_second=timing.get("images_per_second") or (before.images_per_second if before else None),
@@ -143,7 +146,7 @@ def backbone(spec: dict[str, Any], *, weights: str, workspace: Path) -> Any:
 def _counted(workspace: Path, spec: dict[str, Any]) -> Origin:
     source = spec["weights"]["source"]
     found = backbone(spec, weights=source if source.startswith(RUN) else "untrained", workspace=workspace)
-    return Origin(parameters=found.parameter_count, flops=found.flops)
+    return Origin(parameters=found.parameter_count, weight_bytes=found.weight_bytes, flops=found.flops)
 
 
 def _noted(workspace: Path, content: str, *, notice: Notice | None = None) -> Origin | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import heads
-from extract.cost import cost
+from extract.cost import cost, weight_bytes
 from extract.disk import write_file
 from extract.machine import machine, package_versions
 from extract.store import locked
@@ -100,7 +100,6 @@ def keep(key: NetworkKey, result: Result, *, peak_memory_bytes: int | None, work
         lines = "".join(json.dumps(stored.finite(row)) + "\n" for row in result.chosen.history)
         write_file(folder / HISTORY_NAME, lines.encode())
         record = _record(key, result) | {"peak_memory_bytes": peak_memory_bytes}
-        record["bytes"] = (folder / kept.WEIGHTS_NAME).stat().st_size
         record["files"] = {one: records.sha256(folder / one) for one in names}
         records.write(workspace, record)
     return record
@@ -175,6 +174,7 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
         "temperature": None,
         "seconds": _seconds(result),
         "parameters": sum(one.numel() for one in final.network.parameters()),
+        "bytes": weight_bytes(final.network),
         "flops": cost(final.network, image_size=(size[0], size[1])).flops,
         "images_per_second": final.images_per_second,
         "processes": processes.count(),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from extract.backbones import Backbone, measured, pooled
+from extract.cost import weight_bytes
 from extract.errors import InvalidInput
 from extract.weights import tensors_sha256
 from finetune import networks
@@ -46,6 +47,7 @@ def backbone(
         preprocessing=wanted,
         dimension=dimension,
         parameter_count=sum(one.numel() for one in module.parameters()),
+        weight_bytes=weight_bytes(module),
         flops=flops,
         weights_source=f"run:{folder.name}",
         weights_sha256=tensors_sha256(module.state_dict()),

@@ -32,8 +32,9 @@ def section(study: Study) -> Section | None:
     return Section(
         "architectures",
         "Architectures",
-        "Stage by stage, for one image. The receptive field is how many pixels of a side an output can see; "
-        f"activations are those of the forward pass in float32.{more}",
+        "Stage by stage, for one image. The receptive field is how many pixels of a side an output depends on; "
+        "beyond the image it is theoretical. "
+        f"Activations are those of the forward pass in float32.{more}",
         blocks,
     )
 
@@ -73,6 +74,7 @@ def _blocks(result: Result) -> list[Block]:
 
 
 def _table(described: "Description", title: str) -> Table:
+    from finetune.describe import field_text
     from finetune.drawing import bytes_text, shape_text
 
     stages = described.stages
@@ -95,7 +97,7 @@ def _table(described: "Description", title: str) -> Table:
             Cell(grouped(stage.parameters / size, digits), stage.parameters),
             Cell(grouped(2 * stage.macs / flop_size, flop_digits), stage.macs),
             Cell(bytes_text(stage.activation_bytes), stage.activation_bytes),
-            Cell("whole image" if stage.receptive_field is None else str(stage.receptive_field), stage.receptive_field),
+            Cell(field_text(stage, image_size=described.image_size), stage.receptive_field),
         ]
         for place, stage in enumerate(stages)
     ]

@@ -16,7 +16,7 @@ from pipelines.specs.known import dataset_name
 from pipelines.specs.own import known_preprocessing, own_run
 from pipelines.specs.values import at_least_one, checked_seed, one_of
 
-EXTRACT_VERSION = 4  # raised when the same key must give other features
+EXTRACT_VERSION = 5  # raised when the same key must give other features
 VIEWS = ("plain", "flip")
 STORAGES = ("float16", "float32")
 LATER = ("weights_set", "preprocessing")  # fields of a key that are left out where they are None

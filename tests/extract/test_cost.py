@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from extract.cost import cost, shell
+from extract.cost import cost, shell, weight_bytes
 
 
 class Attention(nn.Module):
@@ -31,6 +31,12 @@ def test_activations_are_those_of_operators_that_make_something():
     found = cost(nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU(inplace=True), nn.Flatten()), image_size=(8, 4))
     assert (found.flops, found.activation_bytes) == (2 * 3 * 2 * 32, 4 * 2 * 32)
     assert found.operator_bytes == 4 * 5 * 32  # the image and the map
+
+
+def test_weights_are_what_inference_keeps():
+    network = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))
+    network.register_buffer("made_anew", torch.zeros(9), persistent=False)
+    assert weight_bytes(network) == weight_bytes(shell(network)) == 4 * (3 * 2 + 2 + 2 * 2 + 2 * 2)
 
 
 def test_a_shell_has_no_numbers_and_leaves_the_network_alone():

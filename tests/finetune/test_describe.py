@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from extract.cost import cost
+from extract.cost import cost, weight_bytes
 from extract.errors import InvalidInput
 from finetune import networks
 from finetune.blocks import Block
@@ -82,6 +82,7 @@ def test_stages_add_up_to_the_network(name, size):
         network(torch.zeros(1, 3, size, size))
     description = describe(name, class_count=7, image_size=size)
     assert description.parameters == sum(parameter.numel() for parameter in network.parameters())
+    assert description.weight_bytes == weight_bytes(network)
     assert 2 * description.macs == counter.get_total_flops()
     counted = cost(network, image_size=(size, size))
     assert counted.flops == counter.get_total_flops()
@@ -162,7 +163,8 @@ def test_the_drawing_shows_every_stage_and_block():
         assert stage.name in shown
         assert all(label in shown for block in stage.blocks for label in block.layers)
     assert shown.count("×6") == 3
-    assert "90 × 90" in shown
+    assert "whole image" in shown
+    assert "90 × 90" not in shown  # of images 32 pixels wide
     assert any("concatenation" in one for one in shown)
     assert not any("residual" in one for one in shown)
 
@@ -212,7 +214,9 @@ def test_on_the_command_line(pipeline, tmp_path):
     assert [stage["output_shape"] for stage in answer["stages"]][1:3] == [[48, 16, 16], [96, 8, 8]]
     assert "growth_rate 12" in " ".join(words((tmp_path / "d.svg").read_text()))
     shown = pipeline("describe", "--network", "resnet20", "--classes", 100).out
-    assert re.search(r"layer3\s+64 × 8 × 8\s+6\s+203,520\s+26 M\s+216 kB\s+81 x 81", shown)
+    assert re.search(r"layer3\s+64 × 8 × 8\s+6\s+203,520\s+26 M\s+216 kB\s+whole image \(theoretical 81\)", shown)
+    assert re.search(r"layer1\s+16 × 32 × 32\s.*\s15 × 15", shown)
+    assert "weights: 1.11 MB with the statistics of norms" in shown
     assert re.search(r"FLOPs +activations +receptive field", shown)
     assert "3 x BasicBlock (3×3 conv, 16 | 3×3 conv, 16)" in shown
 

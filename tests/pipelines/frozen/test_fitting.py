@@ -162,6 +162,9 @@ def test_a_record_counts_the_whole_network_and_scores_at_the_fitted_temperature(
     sizes = [96, *record["chosen"]["hidden"], 10]
     head = 2 * 96 + sum((wide + 1) * out for wide, out in itertools.pairwise(sizes))  # with the standardisation
     assert record["parameters"] == sum(one.numel() for one in network.parameters()) + head
+    statistics = [one for name, one in network.named_buffers() if not name.endswith("num_batches_tracked")]
+    head_bytes = 4 * (head - 2 * 96) + 8 * 2 * 96
+    assert record["bytes"] == 4 * sum(one.numel() for one in [*network.parameters(), *statistics]) + head_bytes
     elsewhere = stages.extract(SPEC, Context(tmp_path))  # counted from the spec above, known from the extraction here
     assert record["flops"] - elsewhere["flops"] == sum(2 * a * b for a, b in itertools.pairwise(sizes))
     logits, labels = records.logits(tmp_path, record["run"])
