@@ -280,6 +280,9 @@ class Found(TypedDict):
     subject: str
     trials: list[Trial]
     importance: dict[str, float]
+    importance_spread: dict[str, tuple[float, float]]
+    importance_note: str
+    logarithmic: list[str]
     best: Best | None
     best_run: RunName | None
     seconds: Seconds

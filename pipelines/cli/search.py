@@ -82,7 +82,7 @@ def _answer(found: dict[str, Any]) -> dict[str, Any]:
         "validation_accuracy": best.get("value"),
         "test_accuracy": scored.get("test_accuracy"),
         "test_interval": scored.get("test_interval"),
-        "importance": found["importance"],
+        **{key: value for key, value in found.items() if key.startswith("importance")},
         "run": found["best_run"],
         "seconds": found["seconds"],
         "path": found["path"],
@@ -94,13 +94,13 @@ def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
     lines = [f"{answer['name']}: {counts} in {duration(answer['seconds'])}", *_ranking(found)]
     if answer["best_spec"] is not None:
         rows = [
-            [option, _shown(value), f"{answer['importance'][option]:.0%}" if option in answer["importance"] else ""]
+            [option, _shown(value), *(_importance(answer, option) if answer["importance"] else ())]
             for option, value in _by_importance(answer)
         ]
-        best = Column(f"best, trial {found['best']['number']}", right=True, shrinks=True)
-        lines += ["", *table([Column("option"), best, Column("importance", right=True)], rows)]
-        if not answer["importance"]:
-            lines.append("importance is not known: it needs four complete trials, not all equally accurate")
+        columns = [Column("option"), Column(f"best, trial {found['best']['number']}", right=True, shrinks=True)]
+        if answer["importance"]:
+            columns += [Column("importance", right=True), Column("over refits", right=True)]
+        lines += ["", *table(columns, rows), f"({answer['importance_note']})"]
         lines += [f"validation accuracy {answer['validation_accuracy']:.2%}"]
     if answer["test_accuracy"] is not None:
         low, high = answer["test_interval"]
@@ -122,6 +122,11 @@ def _ranking(found: dict[str, Any]) -> list[str]:
         for one in complete[:MOST]
     ]
     return table(columns, rows) if rows else []
+
+
+def _importance(answer: dict[str, Any], option: str) -> tuple[str, str]:
+    low, high = answer["importance_spread"][option]
+    return f"{answer['importance'][option]:.0%}", f"{low:.0%} to {high:.0%}"
 
 
 def _by_importance(answer: dict[str, Any]) -> list[tuple[str, Any]]:

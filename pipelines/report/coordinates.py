@@ -1,6 +1,6 @@
 """Parallel coordinates: every trial of a search as a line through its hyperparameters, coloured by accuracy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import log10
 from typing import Any
 
@@ -15,17 +15,26 @@ MOST = 9  # axes side by side
 RESULT = "validation, %"
 
 
-def figure(trials: Sequence[Mapping[str, Any]], *, name: str, title: str) -> Figure | None:
-    """The figure of the trials (`number`, `params`, `value`), or None where fewer than two options vary."""
+def figure(
+    trials: Sequence[Mapping[str, Any]], *, logarithmic: Collection[str], name: str, title: str
+) -> Figure | None:
+    """The figure of the trials (`number`, `params`, `value`), or None where fewer than two options vary.
+
+    `logarithmic` are the options that were drawn on such a scale, which their axes have too.
+    """
     options = _varying(trials)
     if len(options) < 2 or len(trials) < 2:
         return None
-    axes = [_Axis(option, [trial["params"].get(option) for trial in trials]) for option in options]
+    axes = [
+        _Axis(option, [trial["params"].get(option) for trial in trials], logarithmic=option in logarithmic)
+        for option in options
+    ]
     axes.append(_Axis(RESULT, [100 * trial["value"] for trial in trials]))
     return Figure(
         name,
         f"{title}: parallel coordinates",
-        "One line per trial; darker is more accurate. Scales that span more than a factor of 30 are logarithmic.",
+        "One line per trial; darker is more accurate. Hyperparameters that were drawn on a logarithmic scale "
+        "(log) are shown on one.",
         _chart(axes, trials),
     )
 
@@ -33,20 +42,22 @@ def figure(trials: Sequence[Mapping[str, Any]], *, name: str, title: str) -> Fig
 class _Axis:
     """One upright axis: its title, and where each value stands between 0 and 1 (None: not given)."""
 
-    def __init__(self, title: str, values: Sequence[Any]) -> None:
-        self.title = clipped(title, 18)
+    def __init__(self, title: str, values: Sequence[Any], *, logarithmic: bool = False) -> None:
+        self.title = clipped(title, 18) + (" (log)" if logarithmic else "")
         numbers = [number(value) for value in values]
         known = [value for value in numbers if value is not None]
         self.shown = [_written(value) for value in values]
         if len(known) == len([value for value in values if value is not None]):
-            self.places, self.ticks = _numeric(numbers, known)
+            self.places, self.ticks = _numeric(numbers, known, logarithmic=logarithmic)
         else:
             self.places, self.ticks = _nominal(self.shown)
 
 
-def _numeric(values: Sequence[float | None], known: Sequence[float]) -> tuple[list[float | None], dict[float, str]]:
+def _numeric(
+    values: Sequence[float | None], known: Sequence[float], *, logarithmic: bool
+) -> tuple[list[float | None], dict[float, str]]:
     low, high = min(known), max(known)
-    logarithmic = low > 0 and high > 30 * low
+    logarithmic = logarithmic and low > 0
     start, end = (log10(low), log10(high)) if logarithmic else (low, high)
     width = (end - start) or 1.0
     places = [None if one is None else ((log10(one) if logarithmic else one) - start) / width for one in values]
@@ -80,7 +91,7 @@ def _chart(axes: Sequence[_Axis], trials: Sequence[Mapping[str, Any]]) -> alt.La
         scale=alt.Scale(domain=titles, padding=0.35),
         axis=alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False, grid=True, labelLimit=110),
     )
-    up = alt.Y(field="place", type="quantitative", axis=None, scale=alt.Scale(domain=[-0.06, 1.06], nice=False))
+    up = alt.Y(field="place", type="quantitative", axis=None, scale=alt.Scale(domain=[-0.1, 1.1], nice=False))
     ramp = alt.Scale(range=[theme.FAINT, theme.BLUE])
     lines = (
         alt.Chart(theme.data(points))
@@ -98,8 +109,19 @@ def _chart(axes: Sequence[_Axis], trials: Sequence[Mapping[str, Any]]) -> alt.La
             tooltip=[alt.Tooltip(field="trial", type="quantitative", title="Trial"), *theme.tip(("shown", "Value"))],
         )
     )
-    marks = alt.Chart(theme.data(ticks)).mark_text(align="left", dx=5, fontSize=10, color=theme.INK)
-    return alt.layer(lines, marks.encode(x=across, y=up, text=alt.Text(field="text", type="nominal")))
+    return alt.layer(lines, *(mark.encode(x=across, y=up) for mark in _marks(ticks)))
+
+
+def _marks(ticks: Sequence[Mapping[str, Any]]) -> list[alt.Chart]:
+    """The ends of each axis above and below the lines; what is between lies on paper, so that no line strikes it."""
+    between = [one for one in ticks if 0 < one["place"] < 1]
+    marks = [_text([one for one in ticks if one["place"] == end], dy=dy) for end, dy in ((1, -10), (0, 10))]
+    return [*marks, _text(between, stroke=theme.PAPER, strokeWidth=4), _text(between)] if between else marks
+
+
+def _text(ticks: Sequence[Mapping[str, Any]], **look: Any) -> alt.Chart:
+    marks = alt.Chart(theme.data(ticks)).mark_text(fontSize=10, color=theme.INK, **look)
+    return marks.encode(text=alt.Text(field="text", type="nominal"))
 
 
 def _points(

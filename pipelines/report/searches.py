@@ -53,8 +53,13 @@ def _blocks(search: dict[str, Any], place: int) -> list[Block]:
     title = clipped(search["name"], 60)
     figures = [_progress(search, place, title)] if _valued(search["trials"]) else []
     if search["importance"]:
-        figures.append(_importance(search["importance"], place, title))
-    parallel = coordinates.figure(_valued(search["trials"]), name=f"search-parallel-{place}", title=title)
+        figures.append(_importance(search, place, title))
+    parallel = coordinates.figure(
+        _valued(search["trials"]),
+        logarithmic=search["logarithmic"],
+        name=f"search-parallel-{place}",
+        title=title,
+    )
     blocks: list[Block] = [Figures(figures)] if figures else []
     blocks += [parallel] if parallel else []
     table = _table(search)
@@ -83,6 +88,9 @@ def _progress(search: Mapping[str, Any], place: int, title: str) -> Figure:
         if best is not None:
             line.append({"trial": trial["number"], "value": best})
     caption = f"{plural(len(search['trials']), 'trial')}. The line is the best completed so far."
+    if not search["importance"]:
+        note = search["importance_note"]
+        caption += f" {note[:1].upper()}{note[1:]}."
     return Figure(
         f"search-progress-{place}", f"{title}: best so far", caption, _progress_chart(points, line), shape="half"
     )
@@ -114,20 +122,36 @@ def _progress_chart(points: list[dict[str, Any]], line: list[dict[str, Any]]) ->
     return alt.layer(so_far.encode(x=across, y=up), dots)
 
 
-def _importance(importance: Mapping[str, float], place: int, title: str) -> Figure:
-    ordered = sorted(importance.items(), key=lambda pair: -pair[1])[:15]
-    values = [{"option": clipped(name, 40), "share": 100 * share, "shown": percent(share)} for name, share in ordered]
-    chart = (
-        alt.Chart(theme.data(values))
-        .mark_bar(color=theme.BLUE, height={"band": 0.68})
-        .encode(
-            y=alt.Y(field="option", type="nominal", title=None, sort=None, axis=alt.Axis(labelLimit=180, grid=False)),
-            x=theme.x("share", "importance, %", zero=True),
-            tooltip=theme.tip(("option", "Hyperparameter"), ("shown", "Importance")),
-        )
+def _importance(search: Mapping[str, Any], place: int, title: str) -> Figure:
+    shares, spread = search["importance"], search["importance_spread"]
+    ordered = sorted(shares.items(), key=lambda pair: -pair[1])[:15]
+    values = [
+        {
+            "option": clipped(name, 40),
+            "share": 100 * share,
+            "low": 100 * low,
+            "high": 100 * high,
+            "shown": f"{percent(share)} ({percent(low)} to {percent(high)})",
+        }
+        for name, share in ordered
+        for low, high in [spread[name]]
+    ]
+    base = alt.Chart(theme.data(values)).encode(
+        y=alt.Y(field="option", type="nominal", title=None, sort=None, axis=alt.Axis(labelLimit=180, grid=False)),
+        tooltip=theme.tip(("option", "Hyperparameter"), ("shown", "Importance")),
     )
-    caption = "Share of the variance of validation accuracy over the trials that each hyperparameter explains (fANOVA)."
-    return Figure(f"search-importance-{place}", f"{title}: what mattered", caption, chart, shape="half")
+    bars = base.mark_bar(color=theme.BLUE, height={"band": 0.68}).encode(x=theme.x("share", "importance, %", zero=True))
+    whiskers = base.mark_rule(color=theme.INK, strokeWidth=1.5).encode(
+        x=theme.x("low", "importance, %", zero=True), x2=alt.X2(field="high")
+    )
+    caption = (
+        f"{search['importance_note']}: by a random forest's estimate, how much of the variation of validation accuracy "
+        "over the space each hyperparameter explains alone, scaled to sum to 100 %. Lines: least and greatest of 20 "
+        "forests, each on trials drawn with replacement."
+    )
+    return Figure(
+        f"search-importance-{place}", f"{title}: what mattered", caption, alt.layer(bars, whiskers), shape="half"
+    )
 
 
 def _table(search: Mapping[str, Any]) -> Table | None:

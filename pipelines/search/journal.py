@@ -27,7 +27,6 @@ from pipelines.search.lines import REMEDY, Lines
 from pipelines.search.space import Choices, Range, Space
 
 STARTUP_TRIALS = 8  # drawn at random before the model of good parameters begins to choose
-LEAST_TRIALS = 4  # fewer say nothing about what matters
 ATTEMPTS = 10  # a trial that outlived so many processes kills them: it counts as failed
 
 
@@ -125,6 +124,10 @@ class Journal:
             if name in trial.params
         }
 
+    def logarithmic(self) -> list[str]:
+        """The options that are drawn on a logarithmic scale."""
+        return [option for option, one in self._distributions.items() if getattr(one, "log", False)]
+
     def twin(self, trial: Trial) -> FrozenTrial | None:
         """An earlier trial of the very same parameters that was completed."""
         return next((one for one in self.trials(TrialState.COMPLETE) if one.params == trial.params), None)
@@ -175,18 +178,6 @@ class Journal:
     def _locked(self) -> Iterator[None]:
         with Lock(self._folder / "trials.lock"):
             yield
-
-
-def importance(study: optuna.Study) -> dict[str, float]:
-    """option -> its share in how trials differ in accuracy, greatest first, summing to 1; empty below four trials.
-
-    PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023) over the completed trials.
-    """
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(complete) < LEAST_TRIALS or len({one.value for one in complete}) < 2:
-        return {}
-    found = optuna.importance.get_param_importances(study)
-    return {name: float(share) for name, share in found.items()}
 
 
 def _storage(lines: Lines, path: Path) -> JournalStorage:

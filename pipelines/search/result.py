@@ -1,8 +1,9 @@
 """How a search ended: all its trials, what mattered, and the winner, refitted and scored once.
 
 `result.json`: name, subject, trials [{number, state, params, value, seconds, step_values, error}], importance
-{option: share}, best {number, params, value}, best_run, seconds (of all trials). `value` is held-out accuracy; a
-pruned trial has the last that it reported, a failed one none.
+{option: share}, importance_spread {option: [least, greatest]}, importance_note, logarithmic [option], best {number,
+params, value}, best_run, seconds (of all trials). `value` is validation accuracy; a pruned trial has the last that it
+reported, a failed one none.
 """
 
 from pathlib import Path
@@ -13,10 +14,12 @@ from extract.locks import Lock
 from pipelines import records, stored
 from pipelines.context import Context
 from pipelines.search import place
-from pipelines.search.journal import FrozenTrial, Journal, TrialState, importance
+from pipelines.search.importance import importance
+from pipelines.search.journal import FrozenTrial, Journal, TrialState
 from pipelines.search.subject import Subject
 from pipelines.shapes import Found
 
+IMPORTANCE = ("importance", "importance_spread", "importance_note")
 STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
@@ -72,11 +75,18 @@ def _gathered(folder: Path, journal: Journal, subject: Subject) -> dict[str, Any
         "name": folder.name,
         "subject": subject.what.removeprefix("the "),
         "trials": told,
-        "importance": before["importance"] if same else importance(journal.study),  # which takes a slow import
+        **({key: before[key] for key in IMPORTANCE} if same else _importance(journal)),
+        "logarithmic": journal.logarithmic(),
         "best": None if best is None else _named(best, journal),
         "best_run": None,
         "seconds": sum(one.user_attrs.get("seconds", 0.0) for one in trials),
     }
+
+
+def _importance(journal: Journal) -> dict[str, Any]:
+    """What mattered, by the keys of `IMPORTANCE`."""
+    found = importance(journal.study)  # seconds, with a slow import
+    return dict(zip(IMPORTANCE, (found.shares, found.spread, found.note), strict=True))
 
 
 def _before(folder: Path) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def test_hostile_names_are_text(workspace, make, name, tmp_path):
     make.put(workspace, make.head("logistic", "resnet50", accuracy=0.9, name=f"head {name}"))
     make.search(workspace, "s")
     result = stored.checked((workspace / "searches" / "s" / "result.json").read_bytes())
-    result["name"], result["importance"][name] = name, 0.5
+    result["name"], result["importance"][name], result["importance_spread"][name] = name, 0.5, [0.4, 0.6]
     stored.write(workspace / "searches" / "s" / "result.json", result)
     build(workspace, Wanted(tmp_path / "page.html", title=name))
     page = Page(tmp_path / "page.html")
