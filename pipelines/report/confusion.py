@@ -59,7 +59,7 @@ def figure(result: Result, chosen: str = "") -> Figure:
     ]
     return Figure(
         f"confusion-{result.run}",
-        clipped(result.name, 56),
+        f"Confusion matrix: {clipped(result.name, 56)}",
         f"{MODE_NAMES[result.mode].capitalize()}, {percent(result.test.accuracy, 2)} of {result.test.rows} correct"
         f"{chosen}.",
         _chart(values, labels),
@@ -73,7 +73,7 @@ def _value(count: int, total: int, true: str, said: str, right: bool) -> dict[st
         "true": true,
         "said": said,
         "count": count,
-        "written": str(count) if count else "",
+        "written": str(count) if count or right else "",
         "share": share,
         "right": right,
         "shown": f"{count} of {total} ({percent(share)})",
@@ -95,32 +95,22 @@ def _chart(values: list[dict[str, Any]], labels: list[str]) -> alt.LayerChart | 
     across = alt.X(field="said", type="nominal", title="predicted", axis=tilted, scale=alt.Scale(domain=labels))
     down = alt.Y(field="true", type="nominal", title="true", axis=named, scale=alt.Scale(domain=labels))
     layers: list[Any] = []
-    for right, wash, colour in ((True, theme.WASH_BLUE, theme.BLUE), (False, theme.WASH_RED, theme.VERMILLION)):
+    for right, *ramp in ((True, theme.WASH_BLUE, theme.DEEP_BLUE), (False, theme.WASH_RED, theme.DEEP_RED)):
         part = [value for value in values if value["right"] == right]
         most = max((value["share"] for value in part), default=0.0) or 1.0
-        scale = alt.Scale(domain=[0, most], range=[wash, colour])
-        layers.append(
-            alt.Chart(theme.data(part))
-            .mark_rect()
-            .encode(
-                x=across,
-                y=down,
-                color=alt.Color(field="share", type="quantitative", scale=scale, legend=None),
-                tooltip=TIPS,
-            )
-        )
-        layers += _written(part, most, across, down) if len(labels) <= WRITTEN else []
+        scale = alt.Scale(domain=[0, most], range=ramp, interpolate="rgb")
+        colour = alt.Color(field="share", type="quantitative", scale=scale, legend=None)
+        layers.append(_layer(part, across, down).mark_rect().encode(color=colour))
+        if len(labels) <= WRITTEN:
+            for ink in (theme.INK, theme.PAPER):
+                chosen = [value for value in part if theme.ink_on(ramp, value["share"] / most) == ink]
+                written = _layer(chosen, across, down).mark_text(fontSize=11, color=ink)
+                layers.append(written.encode(text=alt.Text(field="written", type="nominal")))
     return alt.layer(*layers).resolve_scale(color="independent")
 
 
-def _written(part: list[dict[str, Any]], most: float, across: alt.X, down: alt.Y) -> list[alt.Chart]:
-    """Counts in the cells, light on dark cells and dark on light ones."""
-    found = []
-    for strong, ink in ((False, theme.INK), (True, theme.PAPER)):
-        chosen = [value for value in part if (value["share"] > 0.55 * most) == strong]
-        chart = alt.Chart(theme.data(chosen)).mark_text(fontSize=11, color=ink)
-        found.append(chart.encode(x=across, y=down, text=alt.Text(field="written", type="nominal"), tooltip=TIPS))
-    return found
+def _layer(part: list[dict[str, Any]], across: alt.X, down: alt.Y) -> alt.Chart:
+    return alt.Chart(theme.data(part)).encode(x=across, y=down, tooltip=TIPS)
 
 
 def _pairs(result: Result) -> Table:

@@ -5,7 +5,7 @@ Modes use three colours of Okabe and Ito (2008) and three shapes; many classes u
 """
 
 from collections.abc import Mapping, Sequence
-from math import floor, log10
+from math import ceil, floor, log10
 from typing import Any
 
 import altair as alt
@@ -14,7 +14,7 @@ from pipelines.report.text import MODE_NAMES
 
 INK, MUTED, FAINT, PAPER = "#1d1d1f", "#5f6368", "#d9dadd", "#ffffff"
 BLUE, VERMILLION, GREEN, GOLD = "#0072b2", "#d55e00", "#00875a", "#b58900"
-WASH_BLUE, WASH_RED = "#eef4f9", "#fbf1ea"
+WASH_BLUE, WASH_RED, DEEP_BLUE, DEEP_RED = "#eef4f9", "#fbf1ea", "#005082", "#a84300"
 DARK = {
     INK: "#ececee",
     MUTED: "#a5a9b0",
@@ -26,6 +26,8 @@ DARK = {
     GOLD: "#e6c14a",
     WASH_BLUE: "#20262d",
     WASH_RED: "#2c2521",
+    DEEP_BLUE: "#4aa3d9",
+    DEEP_RED: "#d9702c",
 }
 MODE_COLOURS = {"frozen": BLUE, "fine-tuned": VERMILLION, "from scratch": GREEN}
 MODE_SHAPES = {"frozen": "circle", "fine-tuned": "square", "from scratch": "triangle-up"}
@@ -42,7 +44,8 @@ def config() -> dict[str, Any]:
     axis = {
         "labelColor": MUTED, "titleColor": MUTED, "gridColor": FAINT, "gridOpacity": 0.6, "domainColor": FAINT,
         "tickColor": FAINT, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500, "titlePadding": 8,
-        "labelPadding": 5, "tickSize": 4, "labelLimit": 220, "titleLimit": 360, "labelOverlap": "greedy",
+        "labelPadding": 5, "labelFlush": False, "tickSize": 4, "labelLimit": 220, "titleLimit": 360,
+        "labelOverlap": "greedy",
     }  # fmt: skip
     legend = {
         "orient": "top", "direction": "horizontal", "labelColor": INK, "titleColor": MUTED, "labelFontSize": 12,
@@ -51,9 +54,26 @@ def config() -> dict[str, Any]:
     }  # fmt: skip
     return {
         "background": None, "font": FONT, "view": {"stroke": None}, "axis": axis, "legend": legend,
-        "title": {"color": INK, "fontSize": 15, "fontWeight": 600, "anchor": "start", "offset": 12},
+        "title": {"color": INK, "fontSize": 15, "fontWeight": 600, "anchor": "start", "offset": 12,
+                  "subtitleColor": MUTED, "subtitleFontSize": 12},
         "mark": {"color": BLUE}, "text": {"color": INK, "fontSize": 11}, "rule": {"color": MUTED},
     }  # fmt: skip
+
+
+def ink_on(ramp: Sequence[str], share: float) -> str:
+    """INK or PAPER, whichever stands out more from the colour at `share` between both ends of `ramp` (WCAG 2)."""
+    back = blend_luminance(ramp, share)
+    return INK if back**2 > blend_luminance([INK, INK], 0) * blend_luminance([PAPER, PAPER], 0) else PAPER
+
+
+def blend_luminance(ramp: Sequence[str], share: float) -> float:
+    """Relative luminance (WCAG 2), its 0.05 of stray light included, of the colour at `share` between two."""
+    found = 0.05
+    for at, weight in ((1, 0.2126), (3, 0.7152), (5, 0.0722)):
+        start, end = (int(colour[at : at + 2], 16) / 255 for colour in ramp)
+        part = start + share * (end - start)
+        found += weight * (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4)
+    return found
 
 
 def lines(field: str) -> alt.Y:
@@ -117,7 +137,7 @@ def axis_of(
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """At most six round numbers between two positive ones: powers of ten, with steps between where there is room."""
+    """Three to six round numbers between two positive ones: powers of ten, with steps between where there is room."""
     first, last = floor(log10(low)), floor(log10(high))
     ticks: list[float] = []
     for steps in ((1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,)):
@@ -125,7 +145,14 @@ def log_ticks(low: float, high: float) -> list[float]:
         ticks = [tick for tick in ticks if low <= tick <= high]
         if len(ticks) <= 6:
             break
-    return ticks
+    return ticks if len(ticks) >= 3 else round_ticks(low, high)
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """Three to six multiples of 1, 2 or 5 times a power of ten between two numbers."""
+    power = 10.0 ** floor(log10(high - low))
+    step = next(step for step in (2 * power, power, power / 2, power / 5) if floor(high / step) - ceil(low / step) >= 2)
+    return [place * step for place in range(ceil(low / step), floor(high / step) + 1)]
 
 
 def mode_colour(modes: Sequence[str], *, legend: bool = True) -> alt.Color:

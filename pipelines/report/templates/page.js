@@ -76,7 +76,22 @@
     place.style.minHeight = `${typeof height === "number" ? height : 120}px`;
     observer.observe(place);
   }
-  addEventListener("beforeprint", () => places.filter((place) => !place.dataset.drawn).forEach(draw));
+  // On paper everything is light, unfolded, and drawn for the width of the sheet.
+  let screen = null;
+  addEventListener("beforeprint", () => {
+    const folded = [...document.querySelectorAll("details:not([open], .vega-embed *)")];
+    screen = screen ?? { dark, folded };
+    root.classList.add("printing");
+    folded.forEach((one) => { one.open = true; });
+    applyTheme(false);
+    places.filter((place) => !place.dataset.drawn).forEach(draw);
+  });
+  addEventListener("afterprint", () => {
+    root.classList.remove("printing");
+    screen?.folded.forEach((one) => { one.open = false; });
+    applyTheme(screen?.dark ?? dark);
+    screen = null;
+  });
 
   // ---- images --------------------------------------------------------------------------------------------------
   for (const image of document.querySelectorAll("img[data-thumbnail]")) {
