@@ -134,6 +134,31 @@ def test_a_phone_sees_it_without_scrolling_sideways(browser, page):
     assert browser.execute_script(small) >= 12
 
 
+def test_on_paper_tables_fit_headings_repeat_and_everything_is_unfolded(browser, page):
+    show(browser, page)
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    sheet = {"width": 703, "height": 1030, "deviceScaleFactor": 1, "mobile": False}  # A4 less its margins
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", sheet)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        out = """return [...document.querySelectorAll('table, .chart svg, .drawing img')].filter((one) => {
+            const box = one.getBoundingClientRect(), place = one.parentElement.getBoundingClientRect();
+            return box.right > place.right + 1 || (one.tagName === 'svg' && box.width < place.width - 2);
+        }).map((one) => one.outerHTML.slice(0, 90))"""
+        assert browser.execute_script(out) == []
+        style = "return [...document.querySelectorAll(arguments[0])].map((one) => getComputedStyle(one)[arguments[1]])"
+        assert set(browser.execute_script(style, "thead th", "position")) == {"static"}
+        assert set(browser.execute_script(style, "thead th button", "display")) == {"contents"}
+        assert set(browser.execute_script(style, "h2, h3, section > .lead", "breakAfter")) == {"avoid"}
+        folds = "return [...document.querySelectorAll('details.fold')].map((one) => one.open)"
+        assert set(browser.execute_script(folds)) == {True}
+        browser.execute_script("dispatchEvent(new Event('afterprint'))")
+        assert set(browser.execute_script(folds)) == {False}
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert complaints(browser) == []
+
+
 def test_dark_and_light_are_a_button_away(browser, page):
     show(browser, page)
     colour = "return getComputedStyle(document.body).backgroundColor"
