@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from heads.base import Head
     from heads.catalogue import available, drawn, fit_head, head_class
     from heads.logistic import LogisticHead, LogisticSpace
-    from heads.metrics import Comparison, Scores, compare, fit_temperature, scores, spread
+    from heads.metrics import Comparison, Scores, compare, fit_temperature, scores
     from heads.persist import load, save
     from heads.protocol import Choice, choose, held_out, refit
     from heads.shots import Draw, few_labels
+    from heads.statistics import spread
 
 _ROOMS = {
     "Head": "base",
@@ -29,7 +30,7 @@ _ROOMS = {
     "compare": "metrics",
     "fit_temperature": "metrics",
     "scores": "metrics",
-    "spread": "metrics",
+    "spread": "statistics",
     "load": "persist",
     "save": "persist",
     "Choice": "protocol",

@@ -8,15 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from scipy.stats import binomtest
 
 from extract.errors import InvalidInput
+from heads.statistics import accuracy_interval, calibration_error, paired
 
 # The most, in nats, that a held-out row adds to a log loss that something is chosen by: a probability counts as at
 # least the epsilon of float32, as in scikit-learn's log_loss of float32 probabilities.
 ROW_LOSS_LIMIT = float(-np.log(np.finfo(np.float32).eps))
-RESAMPLE_COUNT = 10_000
-CALIBRATION_BIN_COUNT = 15
 TEMPERATURE_LIMIT = 5.0
 PRIOR_ROWS = 20
 SHARPENING = 5
@@ -32,11 +30,11 @@ class _Record:
 class Scores(_Record):
     """How good N logits are. All rates are fractions.
 
-    `interval` is the 95 % interval of `accuracy` when the rows are resampled. `top5` is None for five
+    `interval` is the 95 % interval of the accuracy over the population of such rows (Wilson's). `top5` is None for five
     classes or fewer. `per_class[k]` is the accuracy on the rows of class k (None where it has none), and
     `confusion[i][j]` counts the rows of class i that were called j. `log_loss` is the mean in nats.
-    `calibration_error` is the expected calibration error over 15 equal-width bins of confidence
-    (Naeini et al., AAAI 2015; Guo et al., ICML 2017).
+    `calibration_error` is the expected calibration error over 15 equal-width bins of confidence; one up to
+    `calibration_limit` is indistinguishable from perfect calibration (`statistics.calibration_error`).
     """
 
     rows: int
@@ -45,6 +43,7 @@ class Scores(_Record):
     top5: float | None
     log_loss: float
     calibration_error: float
+    calibration_limit: float
     per_class: tuple[float | None, ...]
     confusion: tuple[tuple[int, ...], ...]
 
@@ -53,9 +52,9 @@ class Scores(_Record):
 class Comparison(_Record):
     """Classifier B against A on the same rows.
 
-    `difference` is accuracy of B minus that of A, with its 95 % interval over resampled rows; `only_a` and
-    `only_b` count the rows that only one of them got right; `p_value` is McNemar's exact test that the two
-    err equally often (two-sided; McNemar, Psychometrika 1947).
+    `difference` is accuracy of B minus that of A; `only_a` and `only_b` count the rows that were correct for one
+    of them alone. `interval` (95 %) and `p_value` (McNemar's mid-p that the two err equally often) follow one rule
+    (`statistics.paired`): zero is outside the one where the other is below 0.05.
     """
 
     rows: int
@@ -69,9 +68,9 @@ class Comparison(_Record):
 
 
 def scores(
-    logits: ArrayLike, labels: ArrayLike, *, classes: ArrayLike | None = None, temperature: float = 1.0, seed: int = 0
+    logits: ArrayLike, labels: ArrayLike, *, classes: ArrayLike | None = None, temperature: float = 1.0
 ) -> Scores:
-    """The `Scores` of `logits` [N, K] for `labels` [N]; the same for the same seed.
+    """The `Scores` of `logits` [N, K] for `labels` [N].
 
     Labels are column numbers, or entries of `classes` [K], the labels that the columns stand for. Logits
     are divided by `temperature` first. Raises InvalidInput where lengths differ, logits are not finite, a
@@ -88,48 +87,37 @@ def scores(
     correct = predicted == targets
     confusion = np.bincount(targets * class_count + predicted, minlength=class_count**2)
     confusion = confusion.reshape(class_count, class_count)
+    error, limit = calibration_error(np.exp(log_probabilities.max(axis=1)), correct)
     return Scores(
         rows=rows,
         accuracy=float(correct.mean()),
-        interval=accuracy_interval(int(correct.sum()), rows, seed=seed),
+        interval=accuracy_interval(int(correct.sum()), rows),
         top5=_top5(table, targets) if class_count > 5 else None,
         log_loss=float(0.0 - log_probabilities[np.arange(rows), targets].mean()),  # 0 less it: never -0.0
-        calibration_error=_calibration_error(np.exp(log_probabilities.max(axis=1)), correct),
+        calibration_error=error,
+        calibration_limit=limit,
         per_class=tuple(float(row[k] / row.sum()) if row.sum() else None for k, row in enumerate(confusion)),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
     )
 
 
-def accuracy_interval(correct: int, rows: int, *, seed: int = 0) -> tuple[float, float]:
-    """The 95 % percentile interval of accuracy when the rows are drawn again with replacement.
-
-    Resampling a vector of zeros and ones is a binomial draw, so no row is touched (Efron and Tibshirani 1993).
-    """
-    draws = np.random.default_rng(seed).binomial(rows, correct / rows, size=RESAMPLE_COUNT) / rows
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def compare(logits_a: ArrayLike, logits_b: ArrayLike, *, labels: ArrayLike, seed: int = 0) -> Comparison:
+def compare(logits_a: ArrayLike, logits_b: ArrayLike, *, labels: ArrayLike) -> Comparison:
     """The paired `Comparison` of two sets of logits [N, K] on the same rows; labels [N] are column numbers."""
     table_a, targets = _checked(logits_a, labels, None)
     table_b, _ = _checked(logits_b, labels, None)
     right_a, right_b = table_a.argmax(axis=1) == targets, table_b.argmax(axis=1) == targets
     rows = len(targets)
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    shares = np.array([only_a, only_b, rows - only_a - only_b]) / rows
-    draws = np.random.default_rng(seed).multinomial(rows, shares, size=RESAMPLE_COUNT)
-    low, high = np.quantile((draws[:, 1] - draws[:, 0]) / rows, [0.025, 0.975])
-    disagreed = only_a + only_b
+    found = paired(only_a, only_b, rows)
     return Comparison(
         rows=rows,
         accuracy_a=float(right_a.mean()),
         accuracy_b=float(right_b.mean()),
-        difference=(only_b - only_a) / rows,
-        interval=(float(low), float(high)),
+        difference=found.difference,
+        interval=found.interval,
         only_a=only_a,
         only_b=only_b,
-        p_value=float(binomtest(only_a, disagreed).pvalue) if disagreed else 1.0,
+        p_value=found.p_value,
     )
 
 
@@ -170,20 +158,6 @@ def least(cost: Callable[[float], float], *, bound: float) -> float:
     return float(minimize_scalar(cost, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-4}).x)  # type: ignore[attr-defined]
 
 
-def spread(values: ArrayLike) -> dict[str, float]:
-    """Mean, sample standard deviation (0 for one value), least and greatest of repeats' `values`."""
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or len(array) == 0:
-        raise InvalidInput(f"values must be at least one number; got shape {array.shape}. Pass one per seed.")
-    deviation = float(array.std(ddof=1)) if len(array) > 1 else 0.0
-    return {
-        "mean": float(array.mean()),
-        "deviation": deviation,
-        "least": float(array.min()),
-        "greatest": float(array.max()),
-    }
-
-
 def _checked(logits: ArrayLike, labels: ArrayLike, classes: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
     table, given = np.asarray(logits, dtype=np.float64), np.asarray(labels)
     if table.ndim != 2 or given.ndim != 1 or len(table) != len(given) or len(table) == 0:
@@ -213,9 +187,3 @@ def _top5(table: np.ndarray, targets: np.ndarray) -> float:
     earlier = np.arange(table.shape[1]) < targets[:, None]  # of equals the first column wins, as in argmax
     ahead = (table > own) | ((table == own) & earlier)
     return float((ahead.sum(axis=1) < 5).mean())
-
-
-def _calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
-    bins = np.minimum((confidence * CALIBRATION_BIN_COUNT).astype(int), CALIBRATION_BIN_COUNT - 1)
-    gap = np.bincount(bins, weights=correct - confidence, minlength=CALIBRATION_BIN_COUNT)
-    return float(np.abs(gap).sum() / len(confidence))

@@ -110,7 +110,7 @@ def choose(
         kind=space.kind,
         options=best.options,
         criterion=criterion,
-        validation=scores(best.logits, targets[hold], seed=seed),
+        validation=scores(best.logits, targets[hold]),
         temperature=fit_temperature(best.logits, targets[hold]),
         table=table,
         curves=best.curves,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 REASONS = ("digest", "test_subset", "seed", "on_bad_image")
 
 
-def compare(workspace: Path, first: str, second: str, *, seed: int = 0) -> "Comparison":
+def compare(workspace: Path, first: str, second: str) -> "Comparison":
     """The paired `heads.Comparison` of run `second` against run `first`.
 
     Raises `InvalidInput` where the runs failed or were tested on different images.
@@ -35,7 +35,7 @@ def compare(workspace: Path, first: str, second: str, *, seed: int = 0) -> "Comp
             f"runs must have been tested on the same images to be compared in pairs; got {one['run']} and "
             f"{other['run']}: {difference}. Compare their intervals instead, or run one again on the other's images."
         )
-    return heads.compare(logits_one, logits_other, labels=labels, seed=seed)
+    return heads.compare(logits_one, logits_other, labels=labels)
 
 
 def _difference(one: dict[str, Any], other: dict[str, Any]) -> str:

@@ -242,5 +242,6 @@ def headline(record: dict[str, Any]) -> dict[str, Any]:
         "top5": test["top5"],
         "log_loss": test["log_loss"],
         "calibration_error": test["calibration_error"],
+        "calibration_limit": test["calibration_limit"],
         "test_tta_accuracy": None if averaged is None else averaged["accuracy"],
     }

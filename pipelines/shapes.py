@@ -28,6 +28,7 @@ class Scores(TypedDict):
     top5: Share | None
     log_loss: float | None
     calibration_error: float | None
+    calibration_limit: float | None
     per_class: list[Share | None]
     confusion: list[list[Count]]
 
@@ -38,7 +39,7 @@ class ShotsRow(TypedDict):
     labels_per_class: Count
     accuracies: list[Share]
     mean: Share
-    deviation: Share
+    deviation: Share | None
     least: Share
     greatest: Share
 
@@ -197,6 +198,7 @@ class Scored(TypedDict):
     top5: Share | None
     log_loss: float | None
     calibration_error: float | None
+    calibration_limit: float | None
     test_tta_accuracy: Share | None
     evaluation_seconds: Seconds
 

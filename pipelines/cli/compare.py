@@ -28,8 +28,8 @@ COLUMNS = [
 def compare_command(run: options.Run, runs: tuple[str, ...]) -> None:
     """Compare run SECOND, and any further runs, with run FIRST, image by image.
 
-    The difference of their accuracies with its 95 % interval over resampled images, and McNemar's exact test
-    that both err equally often.
+    The difference of their accuracies with its 95 % interval, and McNemar's test (mid-p) that both err equally
+    often: zero is outside the interval exactly where p is below 0.05.
     """
     from pipelines import records
     from pipelines.compare import compare
@@ -38,7 +38,7 @@ def compare_command(run: options.Run, runs: tuple[str, ...]) -> None:
         given = f"got {runs[0]!r} alone" if runs else "got none"
         raise InvalidInput(f"runs to compare must be at least two; {given}. `pipeline runs` lists them.")
     one, *others = (records.read(run.workspace, name) for name in runs)
-    found = [(other, compare(run.workspace, one["run"], other["run"], seed=run.seed)) for other in others]
+    found = [(other, compare(run.workspace, one["run"], other["run"])) for other in others]
     pairs = [_answer(one, other, comparison) for other, comparison in found]
     answer = {**pairs[0], "comparisons": pairs}
     run.reporter.result(answer, _pair(one, *found[0]) if len(found) == 1 else _table(one, found))

@@ -182,7 +182,7 @@ def _repeats(found: dict[str, Any] | None, *, validated: bool) -> list[str]:
     from pipelines.report.text import seeded
 
     deviation, reach = found["deviation"], f"{found['least']:.2%} to {found['greatest']:.2%}"
-    spread = "" if deviation is None else f"standard deviation {100 * deviation:.2f} points, "
+    spread = "" if deviation is None else f"standard deviation {_points(deviation)} points, "
     words = seeded(found["drawn"], validated=validated)
     return [f"over {len(found['seeds'])} seeds        {found['mean']:.2%}  ({spread}{reach}; {words})"]
 
@@ -194,9 +194,13 @@ def _few(found: list[dict[str, Any]] | None) -> list[str]:
         [
             str(row["labels_per_class"]),
             f"{row['mean']:.2%}",
-            f"{100 * row['deviation']:.2f}",
+            _points(row["deviation"]),
             f"{row['least']:.2%} to {row['greatest']:.2%}",
         ]
         for row in found
     ]
     return ["", *table(FEW, rows)]
+
+
+def _points(deviation: float | None) -> str:
+    return "unknown" if deviation is None else f"{100 * deviation:.2f}"

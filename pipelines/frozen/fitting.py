@@ -151,7 +151,7 @@ def _fit(key: HeadKey, *, options: dict[str, Any], inputs: Inputs) -> _Fitted:
     context.doing("scoring the test images")
     test = file.read("test")
     logits = head.logits(test.features[0])
-    scores = heads.scores(logits, test.labels, classes=head.classes_, seed=key.seed)
+    scores = heads.scores(logits, test.labels, classes=head.classes_)
     seconds = watch.seconds()
     others = [head.logits(view) for view in test.features[1:]]
     averaged = sum(others, logits) / len(test.features) if others else None
@@ -202,7 +202,7 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
         "curves": choice["curves"],
         "validation": choice["validation"],
         "test": fitted.scores.as_dict(),
-        "test_scaled": _scaled(fitted, seed=key.seed),
+        "test_scaled": _scaled(fitted),
         "temperature": choice["temperature"],
         "seconds": {
             "extraction": source.seconds,
@@ -223,20 +223,18 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
     record["dataset"] = {**file.spec["dataset"], "test_images": scored}
     if fitted.averaged is not None:
         classes = fitted.head.classes_
-        record["test_tta"] = heads.scores(fitted.averaged, fitted.labels, classes=classes, seed=key.seed).as_dict()
+        record["test_tta"] = heads.scores(fitted.averaged, fitted.labels, classes=classes).as_dict()
     return record
 
 
-def _scaled(fitted: _Fitted, *, seed: int) -> dict[str, float] | None:
+def _scaled(fitted: _Fitted) -> dict[str, float] | None:
     """Log loss and calibration error of the test split at the temperature that was fitted on held-out images."""
     import heads
 
     temperature = fitted.choice.temperature
     if temperature is None:
         return None
-    scores = heads.scores(
-        fitted.logits, fitted.labels, classes=fitted.head.classes_, temperature=temperature, seed=seed
-    )
+    scores = heads.scores(fitted.logits, fitted.labels, classes=fitted.head.classes_, temperature=temperature)
     return {"log_loss": scores.log_loss, "calibration_error": scores.calibration_error}
 
 

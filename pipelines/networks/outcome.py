@@ -170,7 +170,7 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
         "choice": _choice(key, result),
         "curves": chosen.curves,
         "validation": None,
-        "test": heads.scores(result.logits, result.labels, seed=key.seed).as_dict(),
+        "test": heads.scores(result.logits, result.labels).as_dict(),
         "temperature": None,
         "seconds": _seconds(result),
         "parameters": sum(one.numel() for one in final.network.parameters()),
@@ -184,10 +184,10 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
     record["dataset"]["test_images"] = records.images_digest(key.dataset_digest, result.ids)
     if result.held_out is not None:
         logits, labels = result.held_out
-        record["validation"] = heads.scores(logits, labels, seed=key.seed).as_dict()
+        record["validation"] = heads.scores(logits, labels).as_dict()
         record["temperature"] = heads.fit_temperature(logits, labels)
     if result.averaged is not None:
-        record["test_tta"] = heads.scores(result.averaged, result.labels, seed=key.seed).as_dict()
+        record["test_tta"] = heads.scores(result.averaged, result.labels).as_dict()
     return record
 
 

@@ -90,7 +90,7 @@ class Training:
             resize=ready.resize,
             stepped=context.counter(len(ready.held), "images scored"),
         )
-        scores = heads.scores(logits, ready.held.labels.numpy(), seed=spec.seed)
+        scores = heads.scores(logits, ready.held.labels.numpy())
         return Outcome(scores.accuracy, scores.log_loss)
 
     def _prepared(self, spec: NetworkSpec, context: Context) -> _Prepared:

@@ -279,7 +279,7 @@ def test_things_go_in_turn(workspace):
 def record_of(workspace: Path, run: str) -> str:
     """A record of a network that is done, with nothing in it."""
     scores = {"rows": 1, "accuracy": 1.0, "interval": [0.0, 1.0], "top5": None, "log_loss": 0.0}
-    scores |= {"calibration_error": 0.0, "per_class": [1.0], "confusion": [[1]]}
+    scores |= {"calibration_error": 0.0, "calibration_limit": 0.0, "per_class": [1.0], "confusion": [[1]]}
     values: dict[str, Any] = {"run": run, "kind": "network", "name": "n", "key": {}, "mode": "scratch"}
     values |= {"architecture": "n", "weights": "none", "seed": 0, "class_names": ["a"], "dataset": {"name": "d"}}
     values |= {"test": scores, **{key: {} for key in ("chosen", "curves", "seconds", "files")}}

@@ -19,6 +19,7 @@ SCORES = {
     "top5": None,
     "log_loss": 0.7,
     "calibration_error": 0.1,
+    "calibration_limit": 0.2,
     "per_class": [0.6, 0.4],
     "confusion": [[3, 2], [3, 2]],
 }
@@ -64,7 +65,7 @@ def test_a_record_is_one_line_and_comes_back_as_written(tmp_path):
     assert path.read_text(encoding="utf-8").count("\n") == 1
     returned = records.read(tmp_path, RUN)
     assert returned["choice"] == {**ROWS, "table": [{"log_loss": None, "size": [1, 2]}], "note": "größer"}
-    assert returned["schema"] == 3
+    assert returned["schema"] == records.SCHEMA
     assert returned["status"] == "done"
     assert returned["error"] is None
     assert returned["created"].endswith("+00:00")
@@ -111,9 +112,9 @@ BROKEN = [
     b"null",
     b"\xff\xfe",
     b"[" * 100_000,
-    json.dumps({**record(), "schema": 3, "status": "done", "created": "x", "error": None}).encode(),
+    json.dumps({**record(), "schema": records.SCHEMA, "status": "done", "created": "x", "error": None}).encode(),
     *(
-        stored.line({**record(), "schema": 3, "status": "done", "created": "x", "error": None, **other})
+        stored.line({**record(), "schema": records.SCHEMA, "status": "done", "created": "x", "error": None, **other})
         for other in (
             {"schema": 1},
             {"status": "odd"},

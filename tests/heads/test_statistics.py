@@ -1,0 +1,192 @@
+"""Intervals, tests and calibration by exact enumeration, and against formulas written another way."""
+
+import bisect
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import expit
+from scipy.stats import binom, binomtest, multinomial
+
+from extract.errors import InvalidInput
+from heads.statistics import (
+    accuracy_interval,
+    calibration_error,
+    holm,
+    paired,
+    paired_rows,
+    rows_interval,
+    spread,
+)
+
+SIZES = (20, 50, 144, 360, 1_000, 10_000)
+
+
+@pytest.mark.parametrize("correct", [0, 1, 19, 341, 359, 360])
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+def test_the_interval_of_an_accuracy_is_wilsons(correct, confidence):
+    found = binomtest(correct, 360).proportion_ci(confidence, method="wilson")
+    assert accuracy_interval(correct, 360, confidence=confidence) == pytest.approx((found.low, found.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("rows", SIZES)
+def test_the_interval_of_an_accuracy_covers_it_and_is_never_empty(rows):
+    counts = np.arange(rows + 1)
+    low, high = np.array([accuracy_interval(int(count), rows) for count in counts]).T
+    accuracies = np.append(np.linspace(0.5, 1 - 2 / rows, 120), 1 - np.geomspace(2 / rows, 0.4, 40))
+    first, last = np.searchsorted(high, accuracies), np.searchsorted(low, accuracies, side="right") - 1
+    covered = binom.cdf(last, rows, accuracies) - binom.cdf(first - 1, rows, accuracies)
+    assert covered.min() > 0.925
+    assert covered.mean() > 0.945
+    assert (high - low).min() > 0
+    assert (low[0], high[-1]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("rows", [50, 360, 10_000])
+@pytest.mark.parametrize("confidence", [0.95, 0.9875])
+def test_zero_is_outside_the_interval_of_a_difference_exactly_where_p_says_so(rows, confidence):
+    for disputed in range(min(rows, 60) + 1):
+        for only_b in range(disputed // 2 + 1):
+            found = paired(disputed - only_b, only_b, rows, confidence=confidence)
+            low, high = found.interval
+            assert (high < 0) == (found.p_value < 1 - confidence)
+            assert low <= found.difference <= high
+            assert low < high
+
+
+@pytest.mark.parametrize(("only_a", "only_b"), [(0, 0), (0, 4), (1, 7), (2, 9), (12, 12), (5, 14), (150, 200)])
+def test_p_is_mcnemars_mid_p(only_a, only_b):
+    disputed, fewer = only_a + only_b, min(only_a, only_b)
+    expected = 2 * binom.cdf(fewer, disputed, 0.5) - binom.pmf(fewer, disputed, 0.5)  # Fagerland et al., formula 4
+    found, mirrored = paired(only_a, only_b, 10_000), paired(only_b, only_a, 10_000)
+    assert found.p_value == pytest.approx(1 if only_a == only_b else expected)
+    assert mirrored.p_value == found.p_value
+    assert mirrored.interval == (-found.interval[1], -found.interval[0])
+
+
+@pytest.mark.parametrize(("rows", "disputed_share"), [(360, 0.1), (1_000, 0.05), (10_000, 0.004)])
+def test_true_equality_is_rejected_about_as_often_as_said(rows, disputed_share):
+    """The images in dispute are drawn: 36 to 50 are expected."""
+    rejected = 0.0
+    for disputed in range(int(rows * disputed_share * 2.5)):
+        counts = range(disputed // 2 + 1)
+        few = bisect.bisect_left(counts, True, key=lambda count: paired(disputed - count, count, rows).p_value >= 0.05)
+        rejected += binom.pmf(disputed, rows, disputed_share) * 2 * binom.cdf(few - 1, disputed, 0.5)
+    assert 0.03 < rejected < 0.05
+
+
+@pytest.mark.parametrize("rows", [50, 144])
+def test_the_interval_of_a_difference_covers_it_where_one_side_is_nearly_empty_too(rows):
+    tables = [(a, b) for a in range(25) for b in range(25)]
+    low, high = np.array([paired(a, b, rows).interval for a, b in tables]).T
+    for only_a, only_b in [(0, 0.03), (0.01, 0.03), (0.01, 0.05), (0.002, 0.01), (0.03, 0.03), (0, 0.06)]:
+        counts = [(a, b, rows - a - b) for a, b in tables]
+        chances = multinomial.pmf(counts, rows, [only_a, only_b, 1 - only_a - only_b])
+        assert chances.sum() > 0.999
+        assert chances[(low <= only_b - only_a) & (only_b - only_a <= high)].sum() > 0.94
+
+
+@given(st.lists(st.floats(0, 0.2), min_size=1, max_size=5), st.sampled_from([0.9, 0.95]))
+def test_holm_rejects_what_a_closed_test_rejects_and_its_levels_say_so(p_values, confidence):
+    adjusted, levels = holm(p_values, confidence=confidence)
+    everything = range(len(p_values))
+    for index in everything:
+        families = [one for size in everything for one in itertools.combinations(everything, size + 1) if index in one]
+        closed = max(min(1.0, len(one) * min(p_values[other] for other in one)) for one in families)
+        assert adjusted[index] == pytest.approx(closed)
+        if abs(closed - (1 - confidence)) > 1e-9:
+            assert (p_values[index] < 1 - levels[index]) == (closed < 1 - confidence)
+
+
+def test_one_comparison_is_tested_as_if_there_were_no_others():
+    assert holm([0.04]) == ((0.04,), (0.95,))
+    assert holm([]) == ((), ())
+
+
+def seeded(rng, *, seeds, rows, deviation, middle=3.0):
+    """bool [seeds, rows] of networks whose accuracy varies over seeds by `deviation` points; and the method's own."""
+    difficulty = middle + 1.5 * rng.normal(size=rows)
+    logits = difficulty + rng.normal(size=(seeds, 1)) * deviation
+    return rng.random((seeds, rows)) < expit(logits)
+
+
+def test_a_row_of_one_seed_has_wilsons_interval_and_two_such_rows_are_a_pair(rng):
+    table = seeded(rng, seeds=2, rows=300, deviation=0.0)
+    assert rows_interval(table[:1]) == accuracy_interval(int(table[0].sum()), 300)
+    only_a, only_b = int((table[0] & ~table[1]).sum()), int((table[1] & ~table[0]).sum())
+    assert paired_rows(table[:1], table[1:]) == paired(only_a, only_b, 300)
+
+
+def test_seeds_that_agree_everywhere_add_nothing_to_one():
+    table = np.arange(200) % 10 > 0
+    assert rows_interval([table] * 3) == pytest.approx(accuracy_interval(180, 200))
+    other = np.roll(table, 3)
+    pair, rows = paired(20, 20, 200), paired_rows([table] * 3, [other] * 2)
+    assert rows.interval == pytest.approx(pair.interval)
+    assert rows.p_value == pytest.approx(pair.p_value)
+    same = paired_rows([table] * 3, [table] * 2)
+    assert (same.difference, same.p_value) == (0, 1)
+    assert same.interval == paired(0, 0, 200).interval
+
+
+@pytest.mark.parametrize("seeds", [(5, 1), (2, 3)])
+def test_zero_is_outside_the_interval_of_rows_exactly_where_p_says_so(rng, seeds):
+    for shift in np.linspace(-0.6, 0.6, 9):
+        table_a = seeded(rng, seeds=seeds[0], rows=400, deviation=0.1)
+        table_b = seeded(rng, seeds=seeds[1], rows=400, deviation=0.1, middle=3.0 + shift)
+        found = paired_rows(table_a, table_b)
+        for confidence in (0.5, 0.95, 1 - found.p_value * 0.999, 1 - found.p_value * 1.001):
+            low, high = paired_rows(table_a, table_b, confidence=confidence).interval
+            assert (low > 0 or high < 0) == (found.p_value < 1 - confidence)
+            assert low <= found.difference <= high
+        mirrored = paired_rows(table_b, table_a)
+        assert mirrored.p_value == pytest.approx(found.p_value)
+        assert mirrored.interval == pytest.approx((-found.interval[1], -found.interval[0]))
+
+
+def test_the_best_of_five_seeds_shows_no_difference_from_one_seed_of_an_equal_method(rng):
+    shown = 0
+    for _ in range(200):
+        found = paired_rows(
+            seeded(rng, seeds=5, rows=1_000, deviation=0.1), seeded(rng, seeds=1, rows=1_000, deviation=0.1)
+        )
+        shown += found.p_value < 0.05
+    assert shown <= 12
+
+
+def test_answers_that_are_correct_as_often_as_confident_are_called_calibrated(rng):
+    called = 0
+    confidences = rng.beta(4, 0.5, 360)
+    for _ in range(200):
+        error, limit = calibration_error(confidences, rng.random(360) < confidences)
+        called += error <= limit
+    assert called >= 186
+    error, limit = calibration_error(confidences, rng.random(360) < confidences**3)
+    assert error > limit
+
+
+def test_calibration_does_not_depend_on_the_order_of_the_answers_nor_on_a_seed(rng):
+    confidences = rng.random(500)
+    correct = rng.random(500) < confidences
+    order = rng.permutation(500)
+    assert calibration_error(confidences, correct) == calibration_error(confidences[order], correct[order])
+
+
+def test_spread_of_one_and_of_several():
+    assert spread([0.5]) == {"mean": 0.5, "deviation": None, "least": 0.5, "greatest": 0.5}
+    assert spread([1.0, 3.0])["deviation"] == pytest.approx(2**0.5)
+    with pytest.raises(InvalidInput, match="values"):
+        spread([])
+
+
+@pytest.mark.parametrize("table", [[], [True], [[]]])
+def test_a_table_without_seeds_or_images_is_refused(table):
+    with pytest.raises(InvalidInput, match=r"\[S, N\]"):
+        rows_interval(table)
+
+
+def test_rows_of_other_images_are_refused():
+    with pytest.raises(InvalidInput, match="same images"):
+        paired_rows([[True]], [[True, False]])
