@@ -11,7 +11,7 @@ NAME = "history.jsonl"
 PLATEAU_EPOCHS = 5
 PLATEAU_FACTOR = 0.1
 CURVES = (
-    *("training_loss", "training_accuracy", "running_training_accuracy"),
+    *("running_training_loss", "training_accuracy", "running_training_accuracy"),
     *("validation_loss", "validation_accuracy", "learning_rate"),
 )
 
@@ -44,7 +44,7 @@ def plateau_factor(history: Sequence[Row]) -> float:
     """0.1 for every 5 epochs in a row that brought no lower loss (held-out where there is one, else training)."""
     factor, lowest, waited = 1.0, math.inf, 0
     for row in history:
-        loss = row.get("validation_loss", row["training_loss"])
+        loss = row.get("validation_loss", row["running_training_loss"])
         waited = 0 if loss < lowest else waited + 1
         lowest = min(lowest, loss)
         if waited == PLATEAU_EPOCHS:

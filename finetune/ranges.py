@@ -99,7 +99,7 @@ class _Rising:
 
         def loss(batch: Batch) -> Step:
             taken = trainer.loss(batch)
-            self._raw.append(float(taken.sums["training_loss"]) / taken.row_count)
+            self._raw.append(float(taken.sums["running_training_loss"]) / taken.row_count)
             if self._progress is not None:
                 self._progress(len(self._raw), self._steps)
             return taken

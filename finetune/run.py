@@ -34,7 +34,7 @@ class Moment:
     epochs: int
     step: int
     steps: int
-    training_loss: float
+    running_training_loss: float
     running_training_accuracy: float
     learning_rate: float
     images_per_second: float
@@ -144,7 +144,7 @@ class Run:
 
     def _check(self, means: dict[str, Any], *, weights: bool) -> None:
         """Raises where the mean loss, or with `weights` any weight, is no finite number in any of the processes."""
-        loss, trainer = means["training_loss"], self._trainer
+        loss, trainer = means["running_training_loss"], self._trainer
         lost = not math.isfinite(loss) or (weights and not trainer.is_finite())
         if distributed.any_says(lost, trainer.how.device):
             raise PipelineError(
@@ -166,7 +166,7 @@ class Run:
                 epochs=trainer.last_epoch,
                 step=totals.step,
                 steps=trainer.steps_per_epoch,
-                training_loss=float(means["training_loss"]),  # type: ignore[arg-type]
+                running_training_loss=float(means["running_training_loss"]),  # type: ignore[arg-type]
                 running_training_accuracy=float(means["running_training_accuracy"]),  # type: ignore[arg-type]
                 learning_rate=trainer.rate(max(done_steps - 1, 0)),
                 images_per_second=steps * trainer.recipe.batch_size / max(seconds, 1e-9),

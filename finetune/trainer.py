@@ -175,7 +175,7 @@ class Trainer:
         cost = torch.lerp(plain, -log_probabilities.mean(1), smoothing) if smoothing else plain
         likelier = batch.labels if batch.other_labels is None or batch.share >= 0.5 else batch.other_labels
         hits = (log_probabilities.detach().argmax(1) == likelier).sum()
-        sums = {"training_loss": plain.detach().sum(), "running_training_accuracy": hits}
+        sums = {"running_training_loss": plain.detach().sum(), "running_training_accuracy": hits}
         return Step(loss=cost.mean() * batch.weight, sums=sums, row_count=len(batch.labels))
 
     def held_out(self, held: Images) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """The nearest class mean, by angle or by distance, its means optionally shrunk."""
 
+import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -86,10 +87,13 @@ class CentroidSpace(Space):
         """Each metric and shrinkage with the temperature that suits the held-out rows best."""
         means = Means.of(split.features, split.targets, class_count=split.class_count)
         for shrinkage, metric in itertools.product(sorted(self.shrinkages, reverse=True), self.metrics):
-            scores = similarities(split.held_features, means.shrunk(shrinkage), mean=means.overall, metric=metric)
+            apply = functools.partial(
+                similarities, centroids=means.shrunk(shrinkage), mean=means.overall, metric=metric
+            )
+            scores = apply(split.held_features)
             temperature = temperature_for(scores, split.held_targets)
             options: dict[str, Primitive] = {"metric": metric, "shrinkage": shrinkage, "temperature": temperature}
-            yield Candidate(options=options, logits=(scores / temperature).float().cpu().numpy(), facts={})
+            yield Candidate(options, (scores / temperature).float().cpu().numpy(), facts={}, apply=apply)
 
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> CentroidHead:
         return CentroidHead(**options)  # type: ignore[arg-type]

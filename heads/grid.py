@@ -10,7 +10,7 @@ import torch
 from extract.runtime import limited_threads, threads_for
 from heads.base import Progress
 from heads.design import Standardisation, cheap_dtype, signed_power, standardisation
-from heads.keeper import Keeper
+from heads.keeper import Keeper, Rows
 from heads.optimise import Step, train
 from heads.optimisers import optimizer
 from heads.schedule import schedule
@@ -57,21 +57,15 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """features [N, D] and class indices int64 [N]."""
-
-    features: torch.Tensor
-    targets: torch.Tensor
-
-
-@dataclass(frozen=True)
 class Trained:
     """A member after training: [W1, b1, W2, b2, ...] float32 of its best epoch, and the standardisation of the features
     raised to the power that they are for.
 
     `epochs` counts the passes up to that epoch. `held_logits` float32 [M, K] are its logits on the held-out
-    rows then, and `curves` its values per epoch: training_loss and running_training_accuracy (as trained: with
-    dropout and mixup), validation_loss and validation_accuracy. Without validation rows the last epoch is the best.
+    rows then, and `curves` its values per epoch: running_training_loss and running_training_accuracy (of the batches,
+    with dropout and mixup, while the weights move), and those of the weights after it without either: training_loss and
+    training_accuracy of the watched rows, validation_loss and validation_accuracy. Without validation rows there are
+    only the running ones, and the last epoch is the best.
     """
 
     layers: list[torch.Tensor]
@@ -90,13 +84,15 @@ def train_grid(
     class_count: int,
     stop_epoch: int,
     seed: int,
+    watched: torch.Tensor | None = None,
     progress: Progress | None = None,
 ) -> list[Trained]:
     """Trains `members` together for at most `stop_epoch` of the recipe's epochs; the results in their order.
 
     Members of the same hidden widths and copy are stacked; all stacks meet every batch. Initial weights,
     batches and dropout masks depend on `seed`, the widths and the copy alone, so a member learns the same in any
-    company, up to rounding. `progress` counts the epochs.
+    company, up to rounding. `watched` are numbers of training rows, which are scored beside `held` after each epoch.
+    `progress` counts the epochs.
     """
     bent = signed_power(rows.features, recipe.power)
     standard = standardisation(bent)
@@ -106,9 +102,10 @@ def train_grid(
     grid = Grid(features, rows.targets, members=members, recipe=recipe, class_count=class_count, seed=seed)
     keepers: list[Keeper] = []
     if held is not None:
-        held_features = standard.apply(signed_power(held.features, recipe.power), dtype)
+        judging = Rows(standard.apply(signed_power(held.features, recipe.power), dtype), held.targets)
+        own = None if watched is None else Rows(features[watched], rows.targets[watched])
         keepers = [
-            Keeper(stack, held_features, held.targets, criterion=recipe.criterion, patience=recipe.patience)
+            Keeper(stack, judging, watched=own, criterion=recipe.criterion, patience=recipe.patience)
             for stack in grid.stacks
         ]
     with limited_threads(grid.step_threads()):
@@ -279,7 +276,7 @@ class Grid:
             total = total + cost.mean(1).sum()
             losses.append(plain.detach().sum(1))
             hits.append((logits.detach().argmax(2) == batch.targets).sum(1))
-        sums = {"training_loss": torch.cat(losses), "running_training_accuracy": torch.cat(hits)}
+        sums = {"running_training_loss": torch.cat(losses), "running_training_accuracy": torch.cat(hits)}
         return Step(loss=total, sums=sums, row_count=len(batch.targets))
 
 

@@ -6,6 +6,15 @@ import torch
 
 from heads.stack import Stack
 
+
+@dataclass(frozen=True)
+class Rows:
+    """features [N, D] and class indices int64 [N]."""
+
+    features: torch.Tensor
+    targets: torch.Tensor
+
+
 # Held-out rows a forward pass takes at a time: bounds the memory of the widest stack's hidden values.
 BLOCK_ROWS = 2048
 
@@ -19,7 +28,9 @@ class Best:
 
 
 class Keeper:
-    """Watches one stack on held-out rows [M, D]: keeps each member's best weights, and counts its patience.
+    """Watches one stack on validation rows: keeps each member's best weights, and counts its patience.
+
+    Those of its training rows that are `watched` are scored beside them, in the same way.
 
     The best epoch has the least held-out log loss, or the highest accuracy where `criterion` is accuracy, of equal
     ones the least loss (few held-out rows give many, and the first is the least trained); then the earliest. A
@@ -27,12 +38,10 @@ class Keeper:
     that it ends as it would have ended alone.
     """
 
-    def __init__(
-        self, stack: Stack, features: torch.Tensor, targets: torch.Tensor, *, criterion: str, patience: int | None
-    ) -> None:
-        self._stack, self._features, self._targets = stack, features, targets
+    def __init__(self, stack: Stack, held: Rows, *, watched: Rows | None, criterion: str, patience: int | None) -> None:
+        self._stack, self._held, self._watched = stack, held, watched
         self._criterion, self._patience = criterion, patience
-        count, device = stack.member_count, features.device
+        count, device = stack.member_count, held.features.device
         self._cost = torch.full((count,), float("inf"), dtype=torch.float64, device=device)
         self._epoch = torch.zeros(count, dtype=torch.int64, device=device)
         self._finished = torch.zeros(count, dtype=torch.bool, device=device)
@@ -40,15 +49,26 @@ class Keeper:
         self.kept = stack.snapshot()
 
     def judge(self, epoch: int) -> dict[str, list[float]]:
-        """Held-out loss and accuracy of every member after epoch `epoch` (from 1); keeps what is better."""
+        """Loss and accuracy of every member on both kinds of rows after epoch `epoch` (from 1); keeps what is better.
+
+        Nothing is dropped or blended: they are those of the head that would be kept now.
+        """
+        curves: dict[str, list[float]] = {}
         with torch.no_grad():
-            logits = torch.cat([self._stack.logits(block) for block in self._features.split(BLOCK_ROWS)], dim=1)
-            own = logits.gather(2, self._targets.expand(len(logits), -1)[:, :, None])[:, :, 0]
-            losses = (logits.logsumexp(2) - own).mean(1)
-            errors = (logits.argmax(2) != self._targets).sum(1)
+            for name, rows in (("training", self._watched), ("validation", self._held)):
+                if rows is None:
+                    continue
+                logits, losses, errors = self._scored(rows)
+                curves[f"{name}_loss"] = losses.tolist()
+                curves[f"{name}_accuracy"] = (1 - errors.double() / len(rows.targets)).tolist()
             self._keep_better(epoch, self._costs(errors, losses.double()), logits)
-        accuracies = 1 - errors.double() / len(self._targets)
-        return {"validation_loss": losses.tolist(), "validation_accuracy": accuracies.tolist()}
+        return curves
+
+    def _scored(self, rows: Rows) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(logits [G, M, K], mean losses [G], numbers of errors [G]) of the members on `rows`."""
+        logits = torch.cat([self._stack.logits(block) for block in rows.features.split(BLOCK_ROWS)], dim=1)
+        own = logits.gather(2, rows.targets.expand(len(logits), -1)[:, :, None])[:, :, 0]
+        return logits, (logits.logsumexp(2) - own).mean(1), (logits.argmax(2) != rows.targets).sum(1)
 
     def _costs(self, errors: torch.Tensor, losses: torch.Tensor) -> torch.Tensor:
         return losses if self._criterion == "log_loss" else errors + losses / (1 + losses)

@@ -1,5 +1,6 @@
 """Kernel ridge regression with a Gaussian kernel: closed form, and curved where ridge regression is flat."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -143,6 +144,20 @@ class KernelSpace(Space):
             chosen: dict[str, float] = best.options  # type: ignore[assignment]
             yield from self._trials(problem, split, None, chosen["bandwidth"], [chosen["alpha"]])
 
+    def _scores(
+        self,
+        features: torch.Tensor,
+        *,
+        problem: "Problem",
+        part: torch.Tensor | None,
+        bandwidth: float,
+        coefficients: torch.Tensor,
+    ) -> torch.Tensor:
+        """Scores [M, K] of `features` [M, D] by the examples `part` (None: all)."""
+        bank = problem.bank(bandwidth, part)
+        points = as_points(features, power=self.power, mean=problem.mean, width=problem.width(bandwidth))
+        return bank.scores(points.float(), coefficients) + problem.offset
+
     def _trials(
         self,
         problem: "Problem",
@@ -151,9 +166,7 @@ class KernelSpace(Space):
         bandwidth: float,
         alphas: list[float],
     ) -> Iterator[Candidate]:
-        bank, wanted = problem.bank(bandwidth), problem.wanted
-        if part is not None:
-            bank, wanted = Bank(bank.points[:, part]), wanted[part]
+        bank, wanted = problem.bank(bandwidth, part), problem.wanted if part is None else problem.wanted[part]
         held = as_points(split.held_features, power=self.power, mean=problem.mean, width=problem.width(bandwidth))
         for alpha, solution in zip(alphas, System(bank).solutions(alphas, wanted), strict=True):
             scores = bank.scores(held.float(), solution.coefficients.float()) + problem.offset
@@ -167,6 +180,13 @@ class KernelSpace(Space):
                 },
                 logits=(scores / temperature).float().cpu().numpy(),
                 facts={"images": len(wanted), "converged": solution.converged},
+                apply=functools.partial(
+                    self._scores,
+                    problem=problem,
+                    part=part,
+                    bandwidth=bandwidth,
+                    coefficients=solution.coefficients.float(),
+                ),
             )
 
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> KernelHead:
@@ -226,9 +246,10 @@ class Problem:
         """The distance at which the kernel is 1 / e."""
         return bandwidth * self.spread * 2**0.5
 
-    def bank(self, bandwidth: float) -> Bank:
-        """The examples at `bandwidth`."""
-        return Bank(self.points / self.width(bandwidth))
+    def bank(self, bandwidth: float, part: torch.Tensor | None = None) -> Bank:
+        """The examples `part` (None: all) at `bandwidth`."""
+        points = self.points if part is None else self.points[:, part]
+        return Bank(points / self.width(bandwidth))
 
 
 def _points(features: torch.Tensor, views: int, *, power: float, mean: torch.Tensor, width: float) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """Exact L2 multinomial logistic regression: our path solver, with scikit-learn as the reference."""
 
+import functools
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -134,6 +135,7 @@ class LogisticSpace(Space):
                     "passes": point.pass_count,
                     "converged": point.converged,
                 },
+                apply=functools.partial(_logits_at, point),
             )
 
     def _path_points(self, split: Split, criterion: str) -> Iterator[tuple[PathPoint, torch.Tensor]]:
@@ -188,10 +190,14 @@ class _Look:
 
 
 def _look(point: PathPoint, split: Split) -> _Look:
-    logits = torch.addmm(point.bias, split.held_features.double(), point.weights)  # folded weights cancel large means
+    logits = _logits_at(point, split.held_features)
     losses = cross_entropy(logits, split.held_targets, reduction="none").clamp(max=ROW_LOSS_LIMIT)
     accuracy = (logits.argmax(1) == split.held_targets).double().mean()
     return _Look(point, logits, float(losses.mean()), float(accuracy))
+
+
+def _logits_at(point: PathPoint, features: torch.Tensor) -> torch.Tensor:
+    return torch.addmm(point.bias, features.double(), point.weights)  # folded weights cancel large means
 
 
 def _refined(path: Path, looks: list[_Look], split: Split, criterion: str) -> Iterator[tuple[PathPoint, torch.Tensor]]:

@@ -1,5 +1,6 @@
 """Nearest neighbours by cosine: they vote, the nearer the more, for every number of them from one search."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -99,7 +100,10 @@ class NeighbourSpace(Space):
             votes = found.votes(counts, temperature=temperature, class_count=split.class_count)
             for count, logits in zip(counts, votes, strict=True):
                 options = {"neighbours": count, "temperature": temperature, "centred": self.centred}
-                trials.append(Candidate(options=options, logits=logits.cpu().numpy(), facts={}))
+                apply = functools.partial(
+                    index.votes, count=count, temperature=temperature, class_count=split.class_count
+                )
+                trials.append(Candidate(options, logits.cpu().numpy(), facts={}, apply=apply))
         yield from sorted(trials, key=lambda trial: -int(trial.options["neighbours"]))  # type: ignore[arg-type]
 
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> NeighbourHead:
@@ -182,6 +186,11 @@ class Index:
             similarities.append(values)
             places.append(indices)
         return Found(torch.cat(similarities), self._targets[torch.cat(places)])
+
+    def votes(self, queries: torch.Tensor, *, count: int, temperature: float | None, class_count: int) -> torch.Tensor:
+        """Log probabilities float32 [M, K] by the `count` nearest; an example that is asked for is among its own."""
+        found = self.nearest(queries, count, exactly=True)
+        return next(found.votes([found.count], temperature=temperature, class_count=class_count))
 
     def _refined(self, units: torch.Tensor, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(similarities, indices) [M, k] of the examples at `indices`: nearest first, of equals the first first."""

@@ -30,7 +30,7 @@ class NeuralHead(Head):
     mean logits (a deep ensemble: Lakshminarayanan et al., NeurIPS 2017), kept as one network.
 
     Fitted: `layers_`, [W1, b1, W2, b2, ...] float32, for features raised to `power` and then standardised by `mean_`
-    and `scale_`, float64 [D]; `curves_`, training_loss and running_training_accuracy per epoch, means over the
+    and `scale_`, float64 [D]; `curves_`, running_training_loss and running_training_accuracy per epoch, means over the
     copies; `n_iter_`, epochs. The same seed gives the same head on one machine.
     """
 

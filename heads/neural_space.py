@@ -1,7 +1,8 @@
 """The grids that choose linear and multilayer heads: all of their networks train in one pass."""
 
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -61,6 +62,7 @@ class _NeuralSpace(Space):
             class_count=split.class_count,
             stop_epoch=self.epochs,
             seed=seed,
+            watched=split.sample,
             progress=progress,
         )
         for member, result in zip(self._members(), trained, strict=True):
@@ -124,9 +126,14 @@ def candidate(member: Member, result: Trained, recipe: Recipe) -> Candidate:
     return Candidate(
         options=options_of(member, stop_epoch=result.epochs, batch_size=recipe.batch_size),
         logits=result.held_logits.cpu().numpy(),
-        facts={"epochs_run": len(result.curves["training_loss"])},
+        facts={"epochs_run": len(result.curves["running_training_loss"])},
+        apply=functools.partial(network_logits, result.layers, standard=result.standard, power=recipe.power),
         curves=result.curves,
     )
+
+
+def _mean(networks: Sequence[Callable[[torch.Tensor], torch.Tensor]], features: torch.Tensor) -> torch.Tensor:
+    return torch.stack([network(features) for network in networks]).mean(0)
 
 
 def options_of(member: Member, *, stop_epoch: int | None, batch_size: int | None) -> dict[str, Primitive]:
@@ -207,11 +214,12 @@ class MlpSpace(_NeuralSpace):
             progress=progress,
         )
         others = [
-            network_logits(copy.layers, split.held_features, standard=copy.standard, power=self.power)
-            for copy in trained
+            functools.partial(network_logits, copy.layers, standard=copy.standard, power=self.power) for copy in trained
         ]
-        logits = torch.stack([torch.from_numpy(best.logits), *[one.cpu() for one in others]]).mean(0)
-        return replace(best, options={**best.options, "copies": self.copies}, logits=logits.numpy())
+        held = [one(split.held_features).cpu() for one in others]
+        logits = torch.stack([torch.from_numpy(best.logits), *held]).mean(0)
+        options, apply = {**best.options, "copies": self.copies}, functools.partial(_mean, [best.apply, *others])
+        return replace(best, options=options, logits=logits.numpy(), apply=apply)
 
     def _sizes(self) -> tuple[tuple[int, ...], ...]:
         return tuple((size,) if not isinstance(size, tuple) else size for size in self.sizes)

@@ -30,15 +30,17 @@ class Choice:
     `options` are the chosen head's; `table` has one row per candidate: its options, validation `log_loss` and
     `accuracy`, and facts about its fit such as convergence. `validation` scores the chosen candidate on
     `validation_rows` rows *before* the refit; `temperature` was fitted there. Both are None, and the table is empty,
-    where nothing was held out. `training_rows` are those that the head was fitted to: all of them after the refit.
-    `curves` are the chosen candidate's values per epoch, where it learns in epochs. `fit_facts` say how the refit
-    converged.
+    where nothing was held out. `training_accuracy` is the same candidate's on `training_sample` of the rows that it
+    learned from. `training_rows` are those that the head was fitted to: all of them after the refit. `curves` are the
+    chosen candidate's values per epoch, where it learns in epochs; without validation the refit's. `fit_facts` say how
+    the refit converged.
     """
 
     kind: str
     options: dict[str, Primitive]
     criterion: str
     validation: Scores | None
+    training_accuracy: float | None
     temperature: float | None
     table: tuple[dict[str, Primitive], ...]
     curves: dict[str, list[float]]
@@ -106,18 +108,21 @@ def choose(
     keep, hold = held_out(targets, validation, seed=seed)
     split = _split(views, targets, keep, hold, class_count=len(classes), device=device)
     best, table = _search(space, split, targets[hold], criterion=criterion, seed=seed, progress=progress)
+    seconds = clock.seconds()
+    answers = torch.as_tensor(best.apply(split.features[split.sample])).argmax(1)
     return Choice(
         kind=space.kind,
         options=best.options,
         criterion=criterion,
         validation=scores(best.logits, targets[hold]),
+        training_accuracy=float((answers.cpu() == split.targets[split.sample].cpu()).double().mean()),
         temperature=fit_temperature(best.logits, targets[hold]),
         table=table,
         curves=best.curves,
         training_rows=len(keep),
         validation_rows=len(hold),
         seed=seed,
-        search_seconds=clock.seconds(),
+        search_seconds=seconds,
     )
 
 
@@ -156,8 +161,13 @@ def refit(
         )
         if hasattr(head, attribute)
     }
-    rows = len(targets)
-    return head, dataclasses.replace(choice, training_rows=rows, fit_seconds=clock.seconds(), fit_facts=facts)
+    return head, dataclasses.replace(
+        choice,
+        training_rows=len(targets),
+        fit_seconds=clock.seconds(),
+        fit_facts=facts,
+        curves=choice.curves or getattr(head, "curves_", {}),
+    )
 
 
 def _with_temperature(
@@ -273,6 +283,7 @@ def given(space: Space, options: dict[str, Primitive], *, rows: int, seed: int) 
         options=options,
         criterion="given",
         validation=None,
+        training_accuracy=None,
         temperature=None,
         table=(),
         curves={},

@@ -1,5 +1,6 @@
 """Ridge regression onto the classes: closed form, every penalty from one factorisation."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -86,7 +87,8 @@ class RidgeSpace(Space):
             scores = projected @ factors.coordinates(alpha) + factors.offset
             temperature = temperature_for(scores, split.held_targets)
             logits = (scores / temperature).float().cpu().numpy()
-            yield Candidate(options={"alpha": alpha, "temperature": temperature}, logits=logits, facts={})
+            options: dict[str, Primitive] = {"alpha": alpha, "temperature": temperature}
+            yield Candidate(options, logits, facts={}, apply=functools.partial(factors.scores, alpha))
 
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> RidgeHead:
         return RidgeHead(**options, device=device)  # type: ignore[arg-type]
@@ -139,6 +141,11 @@ class Factors:
     def theta(self, alpha: float) -> torch.Tensor:
         """Weights and, in the last row, intercepts [D + 1, K] for standardised features."""
         return torch.cat([self.basis.vectors @ self.coordinates(alpha), self.offset[None]])
+
+    def scores(self, alpha: float, features: torch.Tensor) -> torch.Tensor:
+        """The scores [M, K] of `features` [M, D] at `alpha`."""
+        theta = self.theta(alpha)
+        return torch.addmm(theta[-1], self.standard.apply(features, torch.float64), theta[:-1])
 
     def left_out_scores(self, alpha: float) -> torch.Tensor:
         """The scores [N, K] that every training row would get from a fit to all the others."""

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -12,6 +12,7 @@ from scipy.special import log_softmax
 
 from heads.base import Head, Progress
 from heads.metrics import ROW_LOSS_LIMIT
+from heads.sample import training_sample
 
 Primitive = str | int | float | bool | None | tuple["Primitive", ...]
 
@@ -32,17 +33,24 @@ class Split:
     class_count: int
     views: int = 1
 
+    @property
+    def sample(self) -> torch.Tensor:
+        """int64 numbers of the training rows that are scored beside the validation rows, of view 0 as these are."""
+        return torch.from_numpy(training_sample(len(self.targets) // self.views)).to(self.targets.device)
+
 
 @dataclass(frozen=True)
 class Candidate:
     """One trial: the head's options, its logits float32 [M, K] on the held-out rows, and facts about the fit.
 
+    `apply` gives logits [N, K], or multiples of them, of other features [N, D] by the very head of the trial.
     `curves` are values per epoch, by name, of heads that learn in epochs.
     """
 
     options: dict[str, Primitive]
     logits: np.ndarray
     facts: dict[str, float | int | bool]
+    apply: Callable[[torch.Tensor], torch.Tensor]
     curves: dict[str, list[float]] = field(default_factory=dict)
 
 

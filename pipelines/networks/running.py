@@ -240,6 +240,6 @@ def _has_lost_its_head(rows: History, class_count: int) -> bool:
         return False
     accuracy = rows[0].get("validation_accuracy")
     if accuracy is None:
-        return rows[0]["training_loss"] > math.log(class_count)
+        return rows[0]["running_training_loss"] > math.log(class_count)
     guessing = 1 / class_count
     return accuracy < guessing + GUESSING_SHARE * (1 - guessing)

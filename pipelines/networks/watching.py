@@ -49,7 +49,7 @@ def line(now: Moment) -> str:
     row = now.row or {}
     parts = [
         f"epoch {now.epoch}/{now.epochs}",
-        f"loss {now.training_loss:.3f}",
+        f"loss {now.running_training_loss:.3f}",
         f"train {100 * now.running_training_accuracy:.1f} %",
         *([f"val {100 * row['validation_accuracy']:.1f} %"] if "validation_accuracy" in row else []),
         f"lr {now.learning_rate:.2g}",

@@ -51,7 +51,7 @@ def train(folder: Path) -> None:
         spec_digest="a" * 64,
     )
     content = b"".join(value.numpy().tobytes() for value in fitted.network.state_dict().values())
-    losses = [[row["training_loss"], row["validation_loss"], row["learning_rate"]] for row in fitted.history]
+    losses = [[row["running_training_loss"], row["validation_loss"], row["learning_rate"]] for row in fitted.history]
     (folder / "result").write_text(hashlib.sha256(content).hexdigest() + repr(losses))
 
 

@@ -29,7 +29,7 @@ def test_two_processes_give_the_weights_of_one_within_rounding(tmp_path, in_proc
         assert torch.equal(ranks[0]["weights"][name], ranks[1]["weights"][name])
         assert torch.allclose(ranks[0]["weights"][name], value, atol=2e-4), name
     for alone, first in zip(one["history"], ranks[0]["history"], strict=True):
-        for name in ("training_loss", "running_training_accuracy", "validation_loss", "learning_rate"):
+        for name in ("running_training_loss", "running_training_accuracy", "validation_loss", "learning_rate"):
             assert first[name] == pytest.approx(alone[name], abs=2e-3)
     assert (tmp_path / "two" / "kept" / checkpoint.NAME).exists()
 
@@ -38,7 +38,7 @@ def test_two_processes_judge_alike_and_end_together(tmp_path, in_process):
     in_process(PAIR, AGREED, tmp_path / "two")
     first, second = (torch.load(tmp_path / "two" / f"rank{rank}.pt") for rank in range(2))
     assert first["history"] == second["history"]
-    assert {"training_loss", "validation_loss", "validation_accuracy"} <= set(first["history"][0])
+    assert {"running_training_loss", "validation_loss", "validation_accuracy"} <= set(first["history"][0])
     assert len({row["learning_rate"] for row in first["history"]}) > 1
     assert first["ending"] == second["ending"]
     assert first["ending"].startswith("training must keep a finite loss and weights; got")

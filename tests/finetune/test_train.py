@@ -73,7 +73,7 @@ def test_a_network_memorises_a_hundred_images(images):
     assert accuracy(fitted.network, images) == 1.0
     assert fitted.epochs_run == fitted.best_epoch == 30
     assert fitted.images_per_second > 0
-    assert fitted.curves["training_loss"][-1] < 0.1
+    assert fitted.curves["running_training_loss"][-1] < 0.1
     assert not fitted.network.training
 
 
@@ -159,7 +159,7 @@ def test_a_batch_in_parts_is_the_whole_batch(images):
         for count in (1, 4)
     )
     assert same(whole.network, parts.network, 1e-5)
-    assert whole.curves["training_loss"] == pytest.approx(parts.curves["training_loss"], abs=1e-4)
+    assert whole.curves["running_training_loss"] == pytest.approx(parts.curves["running_training_loss"], abs=1e-4)
 
 
 def test_clipping_bounds_what_an_update_can_do(images):
@@ -204,10 +204,10 @@ def test_averaged_weights_are_the_result_and_what_is_judged(images):
     fitted = trained(small(), images, images, epochs=3, ema=0.9, learning_rate=0.1)
     plain = trained(small(), images, images, epochs=3, learning_rate=0.1)
     assert not same(fitted.network, plain.network)
-    assert plain.curves["training_loss"] == fitted.curves["training_loss"]  # averaging only watches
+    assert plain.curves["running_training_loss"] == fitted.curves["running_training_loss"]  # averaging only watches
     assert accuracy(fitted.network, images) == pytest.approx(fitted.history[-1]["validation_accuracy"], abs=1e-6)
     ahead = trained(small(), images, epochs=3, lookahead=2, learning_rate=0.1)
-    assert ahead.curves["training_loss"] != plain.curves["training_loss"]
+    assert ahead.curves["running_training_loss"] != plain.curves["running_training_loss"]
 
 
 def test_a_diverging_run_ends_with_one_sentence_and_the_last_good_checkpoint(images, tmp_path):
@@ -219,7 +219,7 @@ def test_a_diverging_run_ends_with_one_sentence_and_the_last_good_checkpoint(ima
         trained(bare, images, epochs=30, learning_rate=100.0, warm_up=0.9, checkpoint_folder=tmp_path)
     assert "\n" not in str(raised.value)
     rows = [json.loads(line) for line in (tmp_path / history.NAME).read_text().splitlines()]
-    assert all(math.isfinite(row["training_loss"]) for row in rows)
+    assert all(math.isfinite(row["running_training_loss"]) for row in rows)
     kept = checkpoint.load(tmp_path, spec_digest="", class_names=())
     if kept is not None:
         assert len(kept["rows"]) == len(rows)
@@ -248,7 +248,7 @@ def test_tensorboard_files_are_written_on_request(images, tmp_path):
 def steps_on_disk(folder):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     events = accumulator.EventAccumulator(str(folder)).Reload()
-    return [one.step for one in events.Scalars("training_loss")] if events.Tags()["scalars"] else []
+    return [one.step for one in events.Scalars("running_training_loss")] if events.Tags()["scalars"] else []
 
 
 @pytest.mark.parametrize("dies", ["before", "after"])
@@ -289,7 +289,7 @@ def test_a_stop_request_is_an_error_that_says_what_is_kept(images, tmp_path):
 
 
 def row(epoch, accuracy, loss=1.0):
-    return {"epoch": epoch, "training_loss": loss, "validation_loss": loss, "validation_accuracy": accuracy}
+    return {"epoch": epoch, "running_training_loss": loss, "validation_loss": loss, "validation_accuracy": accuracy}
 
 
 def test_plateau_acts_in_training(images):

@@ -141,9 +141,9 @@ def test_the_best_epoch_s_weights_come_back(criterion, parts):
 
 def test_overfitting_is_visible_in_the_curves_and_stops(parts):
     trained = grid(parts, [Member((64,), 3e-2, 0.0)], epochs=40, patience=5)[0]
-    assert len(trained.curves["training_loss"]) == trained.epochs + 5
+    assert len(trained.curves["running_training_loss"]) == trained.epochs + 5
     assert trained.curves["validation_loss"][-1] > trained.curves["validation_loss"][trained.epochs - 1]
-    assert trained.curves["training_loss"][-1] < trained.curves["training_loss"][trained.epochs - 1]
+    assert trained.curves["running_training_loss"][-1] < trained.curves["running_training_loss"][trained.epochs - 1]
     assert trained.curves["running_training_accuracy"][-1] > trained.curves["validation_accuracy"][-1]
     assert {len(values) for values in trained.curves.values()} == {trained.epochs + 5}
 
@@ -162,12 +162,12 @@ def test_a_dropout_mask_drops_its_share_and_keeps_the_mean(share):
 def test_the_first_training_loss_is_that_of_no_knowledge_and_smoothing_does_not_colour_it(parts):
     for smoothing in (0.0, 0.3):
         curves = grid(parts, [MEMBERS[0]], batch_size=450, label_smoothing=smoothing)[0].curves
-        assert curves["training_loss"][0] == pytest.approx(math.log(4))
+        assert curves["running_training_loss"][0] == pytest.approx(math.log(4))
 
 
 def test_dropout_trains_on_masked_values_and_predicts_on_whole_ones(parts):
     plain, dropped = (grid(parts, [Member((64,), 1e-2, 0.0)], dropout=share, epochs=15)[0] for share in (0.0, 0.7))
-    assert dropped.curves["training_loss"][-1] > 2 * plain.curves["training_loss"][-1]
+    assert dropped.curves["running_training_loss"][-1] > 2 * plain.curves["running_training_loss"][-1]
     assert dropped.curves["validation_accuracy"][-1] > 0.8
 
 

@@ -33,8 +33,8 @@ def test_copies_are_the_mean_of_their_logits_as_one_network(hidden, blobs):
     alone = [network_logits(one.layers, features, standard=one.standard).numpy() for one in trained]
     assert hidden == () or not np.allclose(alone[0], alone[1], atol=0.01)
     np.testing.assert_allclose(together.logits(blobs[0]), np.mean(alone, axis=0), atol=1e-5)
-    assert together.curves_["training_loss"][-1] == pytest.approx(
-        np.mean([one.curves["training_loss"][-1] for one in trained])
+    assert together.curves_["running_training_loss"][-1] == pytest.approx(
+        np.mean([one.curves["running_training_loss"][-1] for one in trained])
     )
 
 
@@ -61,7 +61,7 @@ def test_stop_epoch_is_a_prefix_of_the_schedule(hidden, blobs):
     whole = NeuralHead(hidden, epochs=6, batch_size=128).fit(*blobs)
     part = NeuralHead(hidden, epochs=6, batch_size=128, stop_epoch=3).fit(*blobs)
     assert part.n_iter_ == 3
-    assert part.curves_["training_loss"] == whole.curves_["training_loss"][:3]
+    assert part.curves_["running_training_loss"] == whole.curves_["running_training_loss"][:3]
 
 
 def test_another_seed_is_another_head(blobs):
