@@ -20,7 +20,7 @@ from extract.disk import write_file
 from extract.errors import DamagedFile, InvalidInput
 
 NAME = "checkpoint.bin"
-FORMAT = b"transfer-bench training 2 "
+FORMAT = b"transfer-bench training 3 "
 TENSOR, TUPLE, ITEMS = "tensor", "tuple", "items"
 
 State = dict[str, Any]

@@ -68,26 +68,27 @@ def logits(
         return torch.cat(pieces).cpu() if pieces else torch.empty(0, 0)
 
 
-def held_out_scores(
+def scores(
     network: nn.Module,
-    held: Images,
+    images: Images,
     *,
+    part: str,
     normalisation: Normalisation,
     batch_size: int = MOST_ROWS,
     resize: nn.Module | None = None,
 ) -> dict[str, float]:
-    """{"validation_loss", "validation_accuracy"} of plain logits, in nats and as a fraction."""
+    """{"`part`_loss", "`part`_accuracy"} of plain logits of images as they are, in nats and as a fraction."""
     given = logits(
         network,
-        held.images,
+        images.images,
         normalisation=normalisation,
         batch_size=batch_size,
         resize=resize,
     )
-    labels = held.labels.cpu()
+    labels = images.labels.cpu()
     return {
-        "validation_loss": float(functional.cross_entropy(given, labels)),
-        "validation_accuracy": float((given.argmax(1) == labels).float().mean()),
+        f"{part}_loss": float(functional.cross_entropy(given, labels)),
+        f"{part}_accuracy": float((given.argmax(1) == labels).float().mean()),
     }
 
 

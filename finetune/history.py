@@ -11,7 +11,7 @@ NAME = "history.jsonl"
 PLATEAU_EPOCHS = 5
 PLATEAU_FACTOR = 0.1
 CURVES = (
-    *("running_training_loss", "training_accuracy", "running_training_accuracy"),
+    *("training_loss", "training_accuracy", "running_training_loss", "running_training_accuracy"),
     *("validation_loss", "validation_accuracy", "learning_rate"),
 )
 

@@ -122,8 +122,8 @@ class Run:
         row |= {name: float(value) for name, value in means.items()}  # type: ignore[arg-type]
         ema = trainer.averages.get("ema")
         with ema.shown() if ema is not None else nullcontext():
-            if self._held is not None and distributed.rank() == 0:
-                row |= trainer.held_out(self._held)
+            if distributed.rank() == 0:
+                row |= trainer.scores(self._held)
             row = distributed.from_first(row)
             trainer.rows.append(row)
             if trainer.recipe.patience is not None and history.best_epoch(trainer.rows) == len(trainer.rows):

@@ -22,6 +22,7 @@ from finetune.optimisers import optimizer
 from finetune.recipes import Recipe
 from heads import optimise
 from heads.optimise import Epoch, Step, Totals
+from heads.sample import training_sample
 from heads.schedule import Schedule, schedule
 
 WHITENING_EPOCHS = 3  # airbench: the bias of the whitening layer is trained for so long
@@ -74,7 +75,7 @@ class Trainer:
     """
 
     def __init__(self, network: nn.Module, train: Images, *, recipe: Recipe, how: How) -> None:
-        self.network, self.recipe, self.how = network, recipe, how
+        self.network, self.recipe, self.how, self._train = network, recipe, how, train
         self.rows: history.History = []
         self.seconds = self.epoch_seconds = 0.0
         self.best: dict[str, Tensor] = {}
@@ -178,11 +179,18 @@ class Trainer:
         sums = {"running_training_loss": plain.detach().sum(), "running_training_accuracy": hits}
         return Step(loss=cost.mean() * batch.weight, sums=sums, row_count=len(batch.labels))
 
-    def held_out(self, held: Images) -> dict[str, float]:
-        """Scores of the present weights on `held`."""
-        return evaluate.held_out_scores(
+    def scores(self, held: Images | None) -> dict[str, float]:
+        """Losses and accuracies of the present weights on a fixed sample of the training images, and on `held`."""
+        train = self._train
+        rows = torch.from_numpy(training_sample(len(train))).to(train.labels.device)
+        sampled = self._scores(Images(train.images[rows], train.labels[rows]), part="training")
+        return sampled if held is None else sampled | self._scores(held, part="validation")
+
+    def _scores(self, images: Images, *, part: str) -> dict[str, float]:
+        return evaluate.scores(
             self.network,
-            held,
+            images,
+            part=part,
             normalisation=self.how.normalisation,
             batch_size=self._held_out_rows,
             resize=self.how.resize,

@@ -1,6 +1,5 @@
 """One training from its data to its result: everything in memory, in the order of the protocol."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -234,12 +233,10 @@ class Run:
 def _has_lost_its_head(rows: History, class_count: int) -> bool:
     """Whether a training that began with a fitted head was hardly better than guessing after its first epoch.
 
-    Validation images say so where there are some: the loss in training is of augmented images.
+    Validation images say so where there are some, else training images that are not augmented.
     """
     if not rows:
         return False
-    accuracy = rows[0].get("validation_accuracy")
-    if accuracy is None:
-        return rows[0]["running_training_loss"] > math.log(class_count)
+    accuracy = rows[0].get("validation_accuracy", rows[0]["training_accuracy"])
     guessing = 1 / class_count
     return accuracy < guessing + GUESSING_SHARE * (1 - guessing)

@@ -45,12 +45,13 @@ class Watch:
 
 
 def line(now: Moment) -> str:
-    """What an epoch came to, in one line."""
-    row = now.row or {}
+    """What an epoch came to, in one line: scores of its weights in evaluation mode, no running means."""
+    assert now.row is not None, "an epoch that is over has a row"
+    row = now.row
     parts = [
         f"epoch {now.epoch}/{now.epochs}",
-        f"loss {now.running_training_loss:.3f}",
-        f"train {100 * now.running_training_accuracy:.1f} %",
+        f"loss {row['training_loss']:.3f}",
+        f"train {100 * row['training_accuracy']:.1f} %",
         *([f"val {100 * row['validation_accuracy']:.1f} %"] if "validation_accuracy" in row else []),
         f"lr {now.learning_rate:.2g}",
     ]

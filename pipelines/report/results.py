@@ -13,7 +13,7 @@ from extract.errors import InvalidInput
 
 MODES = ("frozen", "finetuned", "scratch")
 CURVES = (
-    *("training_loss", "training_accuracy", "running_training_accuracy"),
+    *("training_loss", "training_accuracy", "running_training_loss", "running_training_accuracy"),
     *("validation_loss", "validation_accuracy", "learning_rate"),
 )
 PHASES = ("extraction", "search", "fit", "evaluation")

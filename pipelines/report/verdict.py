@@ -41,8 +41,8 @@ def judge(curves: Any) -> Verdict:
     accuracy, loss = curves.get("validation_accuracy", ()), curves.get("validation_loss", ())
     best = _first(accuracy, largest=True)
     best = _first(loss, largest=False) if best is None else best
-    gap = _difference(curves.get("running_training_accuracy", ()), accuracy, best)
-    trained = _at(curves.get("running_training_accuracy", ()), best)
+    gap = _difference(curves.get("training_accuracy", ()), accuracy, best)
+    trained = _at(curves.get("training_accuracy", ()), best)
     turned = _turning_point(loss, curves.get("training_loss", ()))
     under = turned is None and gap is not None and trained is not None and gap < CLOSE and trained < PERFECT
     return Verdict(None if best is None else best + 1, gap, turned, under)

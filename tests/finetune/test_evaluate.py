@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 from extract.errors import InvalidInput
 from finetune import networks
 from finetune.batches import Images, Normalise
-from finetune.evaluate import evaluating, held_out_scores, logits, rows_at_once
+from finetune.evaluate import evaluating, logits, rows_at_once, scores
 
 NORMALISATION = ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
 
@@ -51,13 +51,13 @@ def test_evaluation_leaves_modes_and_statistics(images):
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_held_out_scores_are_mean_loss_and_accuracy(images):
+def test_scores_are_mean_loss_and_accuracy(images):
     network = one_sided()
     labels = torch.arange(7) % 5
     given = logits(network, images, normalisation=NORMALISATION)
-    scores = held_out_scores(network, Images(images, labels), normalisation=NORMALISATION)
-    assert scores["validation_loss"] == pytest.approx(nn.functional.cross_entropy(given, labels).item())
-    assert scores["validation_accuracy"] == pytest.approx((given.argmax(1) == labels).double().mean().item())
+    found = scores(network, Images(images, labels), part="validation", normalisation=NORMALISATION)
+    assert found["validation_loss"] == pytest.approx(nn.functional.cross_entropy(given, labels).item())
+    assert found["validation_accuracy"] == pytest.approx((given.argmax(1) == labels).double().mean().item())
 
 
 def test_scores_are_those_of_float32_where_bfloat16_answers_otherwise():
@@ -66,7 +66,7 @@ def test_scores_are_those_of_float32_where_bfloat16_answers_otherwise():
     network[1].bias.data.zero_()
     white = torch.full((4, 3, 1, 1), 255, dtype=torch.uint8)
     held = Images(white, torch.ones(4, dtype=torch.int64))
-    exact = held_out_scores(network, held, normalisation=((0.0,) * 3, (1.0,) * 3))
+    exact = scores(network, held, part="validation", normalisation=((0.0,) * 3, (1.0,) * 3))
     assert exact["validation_accuracy"] == 1
     rounded = logits(network, white, normalisation=((0.0,) * 3, (1.0,) * 3), precision="bfloat16")
     assert rounded.argmax(1).tolist() == [0] * 4

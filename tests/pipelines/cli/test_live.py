@@ -37,8 +37,8 @@ def context(reporter):
 
 
 def moment(epoch, *, step=0, over=False):
-    row = {"validation_accuracy": 0.441} if over else None
-    return Moment(epoch, 10, step, 100, 1.2345, 0.456, 0.05, 200.0, float("inf"), row)
+    row = {"training_loss": 1.2345, "training_accuracy": 0.456, "validation_accuracy": 0.441} if over else None
+    return Moment(epoch, 10, step, 100, 1.5, 0.4, 0.05, 200.0, float("inf"), row)
 
 
 LONG = "12/36 densenet-bc-16-12 from scratch on cifar10 (laptop, learning rate 0.05)"

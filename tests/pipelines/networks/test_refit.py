@@ -1,5 +1,6 @@
 """`pipeline train --refit`: validation images choose the length and the rates, then everything is trained on."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,20 @@ def _remembered(monkeypatch):
     return fitted
 
 
+def _judged(monkeypatch, accuracies):
+    """Has every epoch judged to have the next of `accuracies` where there are validation images."""
+
+    def scores(_, held):
+        found = {"training_loss": 1.0, "training_accuracy": 0.5}
+        return found if held is None else {**found, "validation_loss": 1.0, "validation_accuracy": next(accuracies)}
+
+    monkeypatch.setattr(Trainer, "scores", scores)
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "triangular"])
 def test_a_refit_is_the_recipe_that_was_judged_up_to_its_best_epoch(pipeline, monkeypatch, schedule):
     fitted = _remembered(monkeypatch)
-    worse = iter([0.5, 0.9, 0.4, 0.3])
-    monkeypatch.setattr(Trainer, "held_out", lambda *_: {"validation_loss": 1.0, "validation_accuracy": next(worse)})
+    _judged(monkeypatch, iter([0.5, 0.9, 0.4, 0.3]))
     words = (*WORDS, "--epochs", 8, "--validation", "0.2", "--schedule", schedule, "--warm-up", 0.25)
     assert pipeline("train", *words, "--patience", 2, "--learning-rate", 0.01, "--refit").status == 0
     steps = 200 // 50  # an epoch of the refit
@@ -57,7 +67,7 @@ def test_a_refit_is_the_recipe_that_was_judged_up_to_its_best_epoch(pipeline, mo
 
 def test_a_refit_takes_the_rates_that_held_out_images_chose(pipeline, monkeypatch):
     fitted = _remembered(monkeypatch)
-    monkeypatch.setattr(Trainer, "held_out", lambda *_: {"validation_loss": 1.0, "validation_accuracy": 0.5})
+    _judged(monkeypatch, itertools.repeat(0.5))
     monkeypatch.setattr(history, "PLATEAU_EPOCHS", 2)
     words = (*WORDS, "--epochs", 6, "--validation", "0.2", "--schedule", "plateau", "--warm-up", 0)
     assert pipeline("train", *words, "--learning-rate", 0.01, "--refit").status == 0

@@ -39,7 +39,7 @@ def curves(epochs: int, *, gap: float, rise: float = 0.0) -> dict[str, list[floa
     learned = 1 - np.exp(-4 * steps)
     turned = rise * np.clip(steps - 0.5, 0, None)
     return {
-        "running_training_accuracy": (0.1 + 0.88 * learned).tolist(),
+        "training_accuracy": (0.1 + 0.88 * learned).tolist(),
         "validation_accuracy": (0.1 + (0.88 - gap) * learned).tolist(),
         "training_loss": (2.3 - 2.2 * learned).tolist(),
         "validation_loss": (2.3 - (2.2 - 3 * gap) * learned + turned).tolist(),
