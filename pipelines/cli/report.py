@@ -13,7 +13,12 @@ PATH = click.Path(path_type=Path)
 
 @click.command("report")
 @click.option("--output", type=PATH, metavar="FILE.html", help="The page.  [default: report.html in the workspace]")
-@click.option("--figures", type=PATH, metavar="DIR", help="Also write every figure there, as SVG and PNG.")
+@click.option(
+    "--figures",
+    type=PATH,
+    metavar="DIR",
+    help="Also write every figure there, as SVG and PNG, and an index with their captions.",
+)
 @click.option(
     "--runs",
     metavar="ID,...|FIELD=PATTERN,...",
@@ -59,6 +64,6 @@ def report_command(
         "figures": [str(path) for path in built.figures],
         "problems": built.problems,
     }
-    drawn = [f"{len(built.figures)} figure files in {figures}"] if figures else []
+    drawn = [f"{len(built.figures)} figure files in {figures}, with their captions in index.html"] if figures else []
     lines = [str(built.path), f"{plural(built.run_count, 'run')}, {size(built.path.stat().st_size)}", *drawn]
     run.reporter.result(values, lines)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import vl_convert
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from pipelines.report import theme
 from pipelines.report.blocks import Section
 from pipelines.report.specs import for_page
-from pipelines.report.text import printable
+from pipelines.report.text import printable, slugs
 
 VEGA_LITE = "6.4"
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
@@ -38,7 +38,12 @@ def render(head: Head, sections: Sequence[Section], *, thumbnails: Mapping[str, 
     environment = _environment()
     script = environment.loader.get_source(environment, "page.js")[0]  # type: ignore[union-attr]
     style = environment.loader.get_source(environment, "style.css")[0]  # type: ignore[union-attr]
-    charts = {figure.name: for_page(figure) for section in sections for figure in section.figures()}
+    figures = [figure for section in sections for figure in section.figures()]
+    files = slugs([figure.title for figure in figures])
+    charts = {
+        figure.name: {**for_page(figure), "usermeta": {"file": file}}
+        for figure, file in zip(figures, files, strict=True)
+    }
     return environment.get_template("page.html.j2").render(
         head=head,
         sections=sections,
@@ -50,6 +55,11 @@ def render(head: Head, sections: Sequence[Section], *, thumbnails: Mapping[str, 
         script=Markup(script),
         style=Markup(style),
     )
+
+
+def template(name: str) -> Template:
+    """One of the package's templates, for what is no page of its own."""
+    return _environment().get_template(name)
 
 
 @functools.cache

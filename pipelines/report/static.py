@@ -10,9 +10,11 @@ import vl_convert
 from extract.errors import InvalidInput
 from pipelines import writable
 from pipelines.report.blocks import Figure
-from pipelines.report.page import VEGA_LITE
+from pipelines.report.page import VEGA_LITE, template
 from pipelines.report.specs import for_file
+from pipelines.report.text import slugs
 
+INDEX = "index.html"
 SCALE = 2.0  # PNG pixels for one of the chart's, for slides
 
 
@@ -26,24 +28,28 @@ def drawn(chart: Any, kind: str, *, scale: float = 1) -> str | bytes:
 def write(
     figures: Sequence[Figure], folder: Path, *, progress: Callable[[int, int], None]
 ) -> tuple[list[Path], list[str]]:
-    """Write `NAME.svg` and `NAME.png` of every figure into `folder`.
+    """Write every figure into `folder` as SVG and PNG, named by its title, and an index with their captions.
 
-    Returns their paths, and a sentence for every figure that Vega cannot draw: the others are written.
+    Returns the paths of the figures, and a sentence for every one that Vega cannot draw: the others are written.
     """
     _make(folder)
     paths: list[Path] = []
     problems: list[str] = []
-    for done, figure in enumerate(figures, start=1):
+    drawn: list[tuple[str, Figure]] = []
+    names = slugs([figure.title for figure in figures])
+    for done, (name, figure) in enumerate(zip(names, figures, strict=True), start=1):
         try:
             contents = _contents(figure)
         except ValueError as error:  # what vl-convert raises for a chart that Vega refuses
             reason = " ".join(str(error).splitlines()[:2])
-            problems.append(f"figure {figure.name} is left out, for it cannot be drawn: {reason}")
+            problems.append(f"figure {name} is left out, for it cannot be drawn: {reason}")
         else:
             for suffix, content in contents.items():
-                paths.append(folder / f"{figure.name}{suffix}")
+                paths.append(folder / f"{name}{suffix}")
                 writable.write("figure", paths[-1], content)
+            drawn.append((name, figure))
         progress(done, len(figures))
+    writable.write("index of the figures", folder / INDEX, template("figures.html.j2").render(figures=drawn))
     return paths, problems
 
 

@@ -1,11 +1,13 @@
 """Numbers and names as people read them. Only the report shows per cent."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 MODE_NAMES = {"frozen": "frozen", "finetuned": "fine-tuned", "scratch": "from scratch"}
 THIN = "\u202f"
 MISSING = "–"
+SLUG_BYTES = 120
 # What SVG and HTML cannot hold: controls, lone surrogates (bytes of a file name), code points that are no characters.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
@@ -83,6 +85,17 @@ def seeded(drawn: Sequence[str], *, validated: bool) -> str:
 def plural(count: int, noun: str) -> str:
     """A count with its noun: 1 run, 2 runs."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def slugs(titles: Sequence[str]) -> list[str]:
+    """A distinct readable file name, without suffix, for each title: lower case, words joined by "-"."""
+    found: list[str] = []
+    for title in titles:
+        words = re.sub(r"[\W_]+", "-", unicodedata.normalize("NFKC", title).casefold()).strip("-")
+        name = words.encode()[:SLUG_BYTES].decode(errors="ignore").strip("-") or "figure"
+        taken = (name, *(f"{name}-{number}" for number in range(2, len(titles) + 1)))
+        found.append(next(one for one in taken if one not in found))
+    return found
 
 
 def clipped(text: str, length: int = 60) -> str:

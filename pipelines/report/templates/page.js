@@ -52,7 +52,7 @@
         renderer: rows > 4000 ? "canvas" : "svg",
         ast: true,
         actions: { export: true, source: false, compiled: false, editor: false },
-        downloadFileName: place.dataset.chart,
+        downloadFileName: spec.usermeta.file,
         tooltip: { theme: dark ? "dark" : "light" },
       });
       views.set(place, result);

@@ -197,7 +197,7 @@ def test_strange_class_names_leave_every_chart_and_figure_whole(browser, workspa
     assert complaints(browser) == []
     drawn = browser.find_elements(By.CSS_SELECTOR, ".chart svg.marks, .chart canvas.marks")
     assert 2 * len(drawn) == len(built.figures) > 10
-    confusion = next(path for path in built.figures if path.match("confusion-*.svg")).read_text(encoding="utf-8")
+    confusion = next(path for path in built.figures if path.match("confusion-matrix-*.svg")).read_text(encoding="utf-8")
     assert all(name in confusion for name in (*STRANGE[:4], "\\x1b[31mred", "a\\x00b\\nc"))
 
 
@@ -207,7 +207,7 @@ def test_a_hundred_classes_have_a_page_and_all_figures(browser, pipeline, cifar1
     assert ended.status == 0, ended.err
     made = pipeline("report", "--figures", cifar100_dir / "figures", "--data-dir", cifar100_dir, "--json").json
     assert made["problems"] == []
-    assert {"map-pca", "map-tsne", "confusion"} <= {Path(one).stem.rpartition("-")[0] for one in made["figures"]}
+    assert {"test-resnet-pca", "test-resnet-t-sne"} <= {Path(one).stem for one in made["figures"]}
     show(browser, Path(made["path"]))
     assert complaints(browser) == []
     assert 2 * len(browser.find_elements(By.CSS_SELECTOR, ".chart svg.marks, .chart canvas.marks")) == len(

@@ -21,6 +21,7 @@ from pipelines import records, stored
 from pipelines.report.build import Wanted, build
 from pipelines.report.images import data_uri
 from pipelines.report.mistakes import most_confident
+from pipelines.report.text import slugs
 
 HOSTILE = [
     "<script>window.hacked = 1</script>",
@@ -156,10 +157,24 @@ def test_figures_are_written_as_svg_and_png(pipeline, workspace, make, tmp_path)
     files = [Path(path) for path in ended.json["figures"]]
     assert {path.suffix for path in files} == {".svg", ".png"}
     assert len(files) == 2 * len(Page(Path(ended.json["path"])).data("charts"))
-    svg = (tmp_path / "figures" / "accuracy-1.svg").read_text()
+    svg = (tmp_path / "figures" / "accuracy-on-digits.svg").read_text()
     assert "Accuracy on digits" in svg
     assert "logistic on resnet50" in svg
+    assert {"confusion-matrix-resnet20", "confusion-matrix-logistic-on-resnet50"} <= {path.stem for path in files}
+    assert not any(re.search(r"[0-9a-f]{12}|[A-Z_ .]", path.stem) for path in files)
+    index = Page(tmp_path / "figures" / "index.html")
+    shown = [attributes["src"] for tag, attributes in index.elements if tag == "img"]
+    assert shown == [path.name for path in files if path.suffix == ".svg"]
+    captions = [chart["description"] for chart in Page(Path(ended.json["path"])).data("charts").values()]
+    text = "".join(index.text)
+    assert all(caption.partition(". ")[2] in text for caption in captions)
     assert all(path.read_bytes().startswith(b"\x89PNG" if path.suffix == ".png" else b"<svg") for path in files)
+
+
+def test_file_names_of_figures_are_readable_distinct_and_short():
+    names = slugs(["Accuracy on CIFAR-10", "accuracy: on cifar_10!", "日本語 …", "///", "x" * 400, "é" * 400])
+    assert names[:4] == ["accuracy-on-cifar-10", "accuracy-on-cifar-10-2", "日本語", "figure"]
+    assert all(len(f"{name}-2.svg".encode()) < 143 for name in names)  # what encrypted file systems still take
 
 
 def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_are_drawn(pipeline, tour, tmp_path, monkeypatch):
@@ -174,7 +189,7 @@ def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_are_drawn(pipelin
     assert ended.status == 0, ended.err
     left_out = [one for one in ended.json["problems"] if one.startswith("figure ")]
     assert left_out == [
-        "figure confidence-1 is left out, for it cannot be drawn: "
+        "figure confidence-on-digits is left out, for it cannot be drawn: "
         "Vega-Lite to SVG conversion failed: Error: no such operator"
     ]
     charts = Page(Path(ended.json["path"])).data("charts")
