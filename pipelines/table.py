@@ -74,13 +74,19 @@ def fits(value: str, pattern: str) -> bool:
 def joined(workspace: Path, runs: Collection[str]) -> list[dict[str, Any]]:
     """Those of the `runs` that are done, joined where only their seeds differ, the most accurate first.
 
-    Each with its `runs` and `seeds`, what these have `drawn` beside the validation images, the mean of the test
-    accuracy, its sample standard deviation (None for one run, and where nothing was drawn), its least and greatest.
+    That is by mean `validation` accuracy where every run has one, else by test accuracy. `interval` is the 95 %
+    interval of a single run, `seconds` the mean of what extraction, search and fit took. Each with its `runs` and
+    `seeds`, what these have `drawn` beside the validation images, the mean of the test accuracy, its sample standard
+    deviation (None for one run, and where nothing was drawn), its least and greatest.
     """
     from pipelines.report import results
     from pipelines.report import rows as by_seed
+    from pipelines.report.rows import standing
 
     done = [one for one in records.read_all(workspace)[0] if one["run"] in runs and one["status"] == "done"]
+    joined_rows = by_seed.rows(results.parse(record)[0] for record in done)
+    if all(standing(one.results) for one in joined_rows):
+        joined_rows.sort(key=lambda one: standing(one.results) or ())
     return [
         {
             "name": one.best.name,
@@ -89,12 +95,15 @@ def joined(workspace: Path, runs: Collection[str]) -> list[dict[str, Any]]:
             "runs": [result.run for result in one.results],
             "seeds": [result.seed for result in one.results],
             "drawn": one.drawn,
+            "validation": one.mean(result.validation and result.validation.accuracy for result in one.results),
+            "interval": one.interval if len(one.results) == 1 else None,
+            "seconds": one.seconds("total"),
             "mean": one.accuracy,
             "deviation": one.deviation,
             "least": min(result.test.accuracy for result in one.results),
             "greatest": max(result.test.accuracy for result in one.results),
         }
-        for one in by_seed.rows(results.parse(record)[0] for record in done)
+        for one in joined_rows
     ]
 
 

@@ -132,7 +132,8 @@ def _compute(run: options.Run, described: "Study", planned: "Plan", *, how: "Eng
     text = ", ".join(f"{count} {status}" for status, count in counts.items())
     runs = [outcome.run for outcome in outcomes if outcome.run is not None]
     ranked = joined(run.workspace, set(runs))
-    lines = [f"{described.name}: {plural(len(outcomes), 'job')} in {duration(seconds)}: {text}"]
+    lines = [f"failed: {one['job']}: {one['error']}" for one in failures]
+    lines += [f"{described.name}: {plural(len(outcomes), 'job')} in {duration(seconds)}: {text}"]
     if ranked:
         lines = [*ranking(ranked), *lines, "next: pipeline report"]
     run.reporter.result({**values, "runs": runs, "failures": failures, "ranked": ranked}, lines)

@@ -26,10 +26,13 @@ JOINED = [
     Column("what", shrinks=True),
     Column("data set", shrinks=True, drop=1),
     Column("runs", right=True, drop=3),
-    Column("seeds", drop=4),
+    Column("seeds", drop=6),
+    Column("validation", right=True, drop=5),
     Column("test", right=True),
+    Column("95 % interval", right=True, drop=4),
     Column("standard deviation, points", right=True),
     Column("range", right=True, drop=2),
+    Column("time", right=True, drop=7),
 ]
 
 
@@ -93,7 +96,10 @@ def ranking(found: list[dict[str, Any]]) -> list[str]:
     """The lines of a table of runs that are joined over their seeds (`pipelines.table.joined`)."""
     silent = sorted({one["name"] for one in found if len(one["runs"]) > 1 and one["deviation"] is None})
     note = f"no standard deviation of {', '.join(silent)}: their seeds vary at most the validation images"
-    return [*table(JOINED, [_joined_cells(one) for one in found]), *([note] if silent else [])]
+    ranked = "validation" if all(one["validation"] is not None for one in found) else "test"
+    why = "" if ranked == "validation" else ", for not every run has a validation accuracy"
+    notes = [*([note] if silent else []), f"ranked by {ranked} accuracy{why}"]
+    return [*table(JOINED, [_joined_cells(one) for one in found]), *notes]
 
 
 def _joined_cells(one: dict[str, Any]) -> list[str]:
@@ -102,9 +108,12 @@ def _joined_cells(one: dict[str, Any]) -> list[str]:
         one["dataset"] + (f", {one['subset']} images" if one["subset"] else ""),
         str(len(one["runs"])),
         ", ".join(map(str, sorted(one["seeds"]))),
+        _rate(one["validation"]),
         _rate(one["mean"]),
+        "" if one["interval"] is None else "{:.1%} to {:.1%}".format(*one["interval"]),
         "" if one["deviation"] is None else f"{100 * one['deviation']:.2f}",
         f"{one['least']:.2%} to {one['greatest']:.2%}" if len(one["runs"]) > 1 else "",
+        "" if one["seconds"] is None else duration(one["seconds"]),
     ]
 
 

@@ -28,12 +28,26 @@ def test_plan_progress_and_end_count_the_same_jobs_and_rank_them(pipeline, tmp_p
     assert len(re.findall(r"test \d+\.\d+%, done in", ended.err)) == 4
     lines = ended.out.splitlines()
     assert lines[0].split()[:3] == ["what", "data", "set"]
-    assert len(lines) == 5
-    assert lines[3].startswith("study: 4 jobs in")
+    assert len(lines) == 6
+    assert lines[3] == "ranked by validation accuracy"
+    assert lines[4].startswith("study: 4 jobs in")
     answer = pipeline("run", tmp_path / "study.yaml", "--json").json
     assert [len(one["runs"]) for one in answer["ranked"]] == [2, 2]
-    means = [one["mean"] for one in answer["ranked"]]
-    assert means == sorted(means, reverse=True)
+    validation = [one["validation"] for one in answer["ranked"]]
+    assert validation == sorted(validation, reverse=True)
+
+
+def test_the_end_of_a_study_names_what_failed_and_ranks_the_rest_by_what_all_have(pipeline, tmp_path):
+    jobs = "  - {command: fit-head, weights: untrained, c-grid: 0.1, validation: [0.1, none, 59]}\n"
+    (tmp_path / "study.yaml").write_text(STUDY.partition("  - ")[0] + jobs)
+    ended = pipeline("run", tmp_path / "study.yaml")
+    assert ended.status == 1
+    lines = ended.out.splitlines()
+    assert lines[0].split()[-1] == "time"
+    assert re.search(r"\d+\.\d\d% +\d+\.\d% to \d+\.\d% .*\d s$", lines[1])
+    assert "ranked by test accuracy, for not every run has a validation accuracy" in lines
+    assert any(one.startswith("failed: ") and "validation must leave" in one for one in lines)
+    assert lines[-1] == "next: pipeline report"
 
 
 def test_seeds_share_one_extraction_and_the_plan_has_nothing_to_say(pipeline, tmp_path):

@@ -16,7 +16,9 @@ def test_joined_runs_of_several_data_sets_keep_them_at_80_columns(monkeypatch):
     monkeypatch.setattr(show, "terminal_width", lambda: 80)
     one = {"name": "logistic on tf_efficientnet_lite0", "dataset": "digits", "subset": None, "runs": ["a", "b"]}
     spread = {"seeds": [0, 1], "mean": 0.8778, "deviation": 0.0196, "least": 0.8639, "greatest": 0.8917}
-    title, row = runs.ranking([one | spread])
+    spread |= {"validation": 0.88, "interval": None, "seconds": 3.2, "drawn": ["training images"]}
+    title, row, note = runs.ranking([one | spread])
+    assert note == "ranked by validation accuracy"
     assert "data set" in title
     assert "digits" in row
     assert len(row) <= 80
