@@ -2,7 +2,8 @@
 
 fANOVA (Hutter, Hoos and Leyton-Brown, ICML 2014): a random forest learns accuracy from the options, and the share of
 an option is the variance of the forest's mean along that option alone. PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI
-2023), Optuna's default, compares the best tenth of the trials with all: of 30 trials that tenth is three.
+2023), Optuna's default, compares the best tenth of the trials with all: of 30 trials that tenth is three. On noise,
+96 to 99 of 100 searches show no share, or spreads that contain the equal one (benchmarks/importance.py).
 """
 
 import math
