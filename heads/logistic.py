@@ -3,7 +3,7 @@
 import functools
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -19,11 +19,11 @@ from heads import checks
 from heads.base import Head, affine_logits
 from heads.design import standardisation
 from heads.metrics import ROW_LOSS_LIMIT
-from heads.path import Path, PathPoint, fit_exact
+from heads.path import CERTAIN, LOSS_ERROR, UNMOVED, Path, PathPoint, fit_exact
 from heads.space import Candidate, Primitive, Progress, Space, Split, nearest_in
 
 SOLVERS = ("path", "sklearn")
-# A point with a held-out loss this many times the best is fitted roughly: no rounding makes it the best.
+# A point with a validation loss this many times the best is fitted roughly: no rounding makes it the best.
 HOPELESS = 1.1
 # Points whose validation losses are this near the best are decided between in float64: with bfloat16 passes each of
 # two losses errs by up to 1.1e-3 of itself (measured with AMX).
@@ -134,6 +134,7 @@ class LogisticSpace(Space):
                     "iterations": point.iteration_count,
                     "passes": point.pass_count,
                     "converged": point.converged,
+                    "rough": not point.converged,
                 },
                 apply=functools.partial(_logits_at, point),
             )
@@ -158,11 +159,14 @@ class LogisticSpace(Space):
         yield from _refined(path, waiting, split, criterion)
 
     def _sklearn_points(self, split: Split) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+        """Every point as scikit-learn's own tolerance leaves it; converged if that is certain enough."""
+        path = Path(split.features, split.targets, class_count=split.class_count)
         for C in self.c_grid:
             point = fit_sklearn(
                 split.features, split.targets, class_count=split.class_count, C=C, tolerance=1e-4, limit=5000
             )
-            yield point, _look(point, split).logits
+            (judged,) = path.refine([point], split.held_features, split.held_targets, effort=UNMOVED)
+            yield replace(point, converged=judged.converged), _look(point, split).logits
 
     def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> LogisticHead:
         return LogisticHead(**options, device=device)  # type: ignore[arg-type]
@@ -201,10 +205,17 @@ def _logits_at(point: PathPoint, features: torch.Tensor) -> torch.Tensor:
 
 
 def _refined(path: Path, looks: list[_Look], split: Split, criterion: str) -> Iterator[tuple[PathPoint, torch.Tensor]]:
-    """Each point of `looks` with its logits; where several are near the best of them, those are refined."""
-    near = _near(looks, criterion)
-    refined = path.refine([look.point for look in near]) if len(near) > 1 else []
+    """Each point of `looks` with its logits; where several are near the best of them, those are refined.
+
+    One that is alone is kept as it is, and called converged where refining would not change its loss.
+    """
+    near = _near(looks, criterion) if len(looks) > 1 else []
+    refined = path.refine([look.point for look in near], split.held_features, split.held_targets)
     better = {point.C: _look(point, split) for point in refined}
+    if len(near) == 1:
+        (look,), exact = near, better.pop(near[0].point.C)
+        certain = exact.point.converged and abs(exact.log_loss - look.log_loss) + LOSS_ERROR <= CERTAIN
+        better[look.point.C] = replace(look, point=replace(look.point, converged=certain))
     for look in looks:
         one = better.get(look.point.C, look)
         yield one.point, one.logits

@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -177,7 +179,6 @@ def test_far_jumps_of_c_are_fitted_to_the_end(grid):
     heads = [LogisticHead(C).fit(features[keep], labels[keep]) for C in grid]
     own = [log_softmax(head.logits(features[hold]), axis=1)[np.arange(1000), labels[hold]] for head in heads]
     exact = [np.minimum(-one, ROW_LOSS_LIMIT).mean() for one in own]
-    assert all(row["converged"] for row in choice.table)
     np.testing.assert_allclose([row["log_loss"] for row in choice.table], exact, rtol=0.02)
     assert choice.options["C"] == grid[int(np.argmin(exact))]
 
@@ -218,6 +219,55 @@ def test_what_is_near_the_best_is_decided_by_exact_fits_on_every_processor(crite
             assert row["log_loss"] == pytest.approx(loss, rel=NEAR - 1)
             assert row["accuracy"] == pytest.approx(accuracy, abs=NEAR_ACCURACY)
     assert choice.options["C"] == grid[int(np.argmin(costs))]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.sampled_from(["log_loss", "accuracy"]), st.floats(0.05, 3.0))
+@settings(max_examples=15, deadline=None)
+def test_what_is_called_converged_has_the_validation_loss_of_an_exact_solver(seed, class_count, criterion, apart):
+    """Wide and narrow features, classes that overlap or lie apart; the reference is scikit-learn's Newton-Cholesky."""
+    rng = np.random.default_rng(seed)
+    labels = np.r_[np.arange(class_count), rng.integers(0, class_count, 160)]
+    width = int(rng.integers(2, 60))
+    centres = apart * rng.normal(size=(class_count, width))
+    features = centres[labels] + rng.normal(size=(len(labels), width)) * rng.uniform(0.1, 10, width)
+    grid = tuple(np.logspace(-4, 4, 13))
+    choice = choose(LogisticSpace(c_grid=grid), features, labels, validation=60, criterion=criterion)
+    keep, hold = held_out(labels, 60)
+    deviation = features[keep].std(axis=0)
+    matrix = (features - features[keep].mean(axis=0)) / deviation
+    for row in choice.table:
+        assert row["rough"] is not row["converged"]
+        if row["converged"]:
+            model = LogisticRegression(C=row["C"], tol=1e-12, max_iter=500, solver="newton-cholesky")
+            chance = model.fit(matrix[keep], labels[keep]).predict_proba(matrix[hold])
+            own = -np.log(np.maximum(chance[np.arange(60), labels[hold]], 1e-300))
+            assert row["log_loss"] == pytest.approx(np.minimum(own, ROW_LOSS_LIMIT).mean(), abs=1e-4)
+
+
+@pytest.mark.parametrize("solver", ["path", "sklearn"])
+def test_points_that_are_not_fitted_to_the_end_are_rough(digits, solver):
+    features, labels = digits[0][:600], digits[1][:600]
+    grid = C_GRID if solver == "path" else C_GRID[16:40:6]
+    choice = choose(LogisticSpace(c_grid=grid, solver=solver), features, labels, validation=100)
+    converged = {row["C"]: row["converged"] for row in choice.table}
+    assert [row["rough"] for row in choice.table] == [not one for one in converged.values()]
+    least = min(row["log_loss"] for row in choice.table)
+    assert not any(converged[row["C"]] for row in choice.table if row["log_loss"] > 1.1 * least)
+    assert converged[choice.options["C"]] is (solver == "path")
+
+
+def test_one_that_is_alone_near_the_best_is_kept_as_it_was_and_judged(blobs):
+    features, labels = blobs
+    grid = (1e-4, 1e-2, 100.0)
+    table = choose(LogisticSpace(c_grid=grid), features, labels, validation=200).table
+    keep, hold = held_out(labels, 200)
+    exact = LogisticHead(1e-2).fit(features[keep], labels[keep])
+    logs = log_softmax(exact.logits(features[hold]).astype(np.float64), axis=1)
+    off = abs(table[1]["log_loss"] + logs[np.arange(200), labels[hold]].mean())
+    assert off > 1e-9  # not refined
+    assert table[1]["converged"] is bool(off < 1e-4)
+    assert not table[0]["converged"]
+    assert not table[2]["converged"]
 
 
 @pytest.mark.parametrize("C", [0, -1.0, float("nan"), float("inf"), "many"])
