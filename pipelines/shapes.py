@@ -209,6 +209,8 @@ class FittedHead(Scored):
     head: str
     criterion: str
     converged: bool | None
+    candidates: Count
+    rough_candidates: Count
     temperature: Positive | None
     scaled_log_loss: float | None
     scaled_calibration_error: float | None

@@ -157,11 +157,19 @@ def _text(answer: dict[str, Any]) -> list[str]:
         f"time                extraction {_known(answer['extraction_seconds'])}, search "
         f"{duration(answer['search_seconds'])}, fit {duration(answer['fit_seconds'])}"
         + (" (from the cache)" if answer["cached"] else ""),
+        *_rough(answer),
         f"saved to            {answer['path']}",
         *_repeats(answer.get("repeats"), validated=answer["validation_accuracy"] is not None),
         *_few(answer.get("few_labels")),
         *([f"drawn in            {answer['plot']}"] if "plot" in answer else []),
     ]
+
+
+def _rough(answer: dict[str, Any]) -> list[str]:
+    """How many candidates were fitted to the end, where not all were."""
+    count, rough = answer["candidates"], answer["rough_candidates"]
+    label = "candidates"
+    return [f"{label:<19} {count}, of which {count - rough} fitted to the end, {rough} roughly"] if rough else []
 
 
 def _known(seconds: float | None) -> str:

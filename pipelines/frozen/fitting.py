@@ -248,6 +248,8 @@ def _short(record: dict[str, Any]) -> FittedHead:
         chosen=record["chosen"],
         criterion=record["choice"]["criterion"],
         converged=record["choice"]["fit_facts"].get("converged"),
+        candidates=len(record["choice"]["table"]),
+        rough_candidates=sum(bool(row.get("rough")) for row in record["choice"]["table"]),
         **records.headline(record),
         temperature=record["temperature"],
         scaled_log_loss=scaled.get("log_loss"),

@@ -133,9 +133,12 @@ def _search_panel(points: list[dict[str, Any]], titles: tuple[str, str]) -> Char
     across = theme.x("at", title, log=log, axis_format="~g" if log else None, grid=False)
     up = theme.y("value", titles[1])
     layers = [alt.Chart(theme.data(points)).mark_line(strokeWidth=2).encode(x=across, y=up, color=colour)]
-    for kind, look in (("rough", {"fill": theme.PAPER, "strokeWidth": 1.5}), ("fitted", {"filled": True})):
+    for kind in ("rough", "fitted"):
         some = [point for point in points if point["mark"] == kind]
-        dots = alt.Chart(theme.data(some)).mark_point(size=24, opacity=1, **look)
+        mark = alt.MarkDef(type="point", size=24, opacity=1, strokeWidth=1.5, filled=kind == "fitted")
+        if kind == "rough":
+            mark.fill = theme.PAPER
+        dots = alt.Chart(theme.data(some), mark=mark)
         layers += [dots.encode(x=across, y=up, color=colour)] if some else []
     ring = alt.Chart(theme.data(chosen)).mark_point(size=150, color=theme.GREEN, strokeWidth=2, opacity=1)
     layers += [ring.encode(x=across, y=up)] if chosen else []

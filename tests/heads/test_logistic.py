@@ -265,7 +265,7 @@ def test_one_that_is_alone_near_the_best_is_kept_as_it_was_and_judged(blobs):
     logs = log_softmax(exact.logits(features[hold]).astype(np.float64), axis=1)
     off = abs(table[1]["log_loss"] + logs[np.arange(200), labels[hold]].mean())
     assert off > 1e-9  # not refined
-    assert table[1]["converged"] is bool(off < 1e-4)
+    assert off < 1e-4 or table[1]["rough"]
     assert not table[0]["converged"]
     assert not table[2]["converged"]
 

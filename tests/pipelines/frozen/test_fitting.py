@@ -234,6 +234,19 @@ def test_seeds_of_a_head_that_draws_nothing_have_no_deviation_and_it_says_why(fe
     assert "no standard deviation of centroid on" in pipeline("runs", "--join-seeds").out
 
 
+def test_candidates_that_are_not_fitted_to_the_end_are_told_and_drawn_hollow(features, pipeline, tmp_path):
+    words = ("fit-head", "--features", features, "--c-grid", "1e-4,4,4.1,1e5", "--plot", tmp_path / "c.svg")
+    answer = pipeline(*words, "--json").json
+    table = records.read(tmp_path / "workspace", answer["run"])["choice"]["table"]
+    assert [row["converged"] for row in table] == [not row["rough"] for row in table]
+    rough = sum(row["rough"] for row in table)
+    assert 0 < rough < 4
+    assert (answer["candidates"], answer["rough_candidates"]) == (4, rough)
+    assert answer["converged"] is True  # of the head that is kept
+    assert "; hollow: not fitted to the end" in (tmp_path / "c.svg").read_text()
+    assert f"candidates          4, of which {4 - rough} fitted to the end, {rough} roughly" in pipeline(*words).out
+
+
 def test_a_run_without_anything_to_draw_says_so(features, pipeline, tmp_path):
     words = ("fit-head", "--features", features, "--c-grid", "0.1", "--validation", "none")
     assert "without validation" in pipeline(*words, "--plot", tmp_path / "empty.svg").err
