@@ -5,7 +5,7 @@ Everything is of correctness (did an answer name the class?) and confidence, and
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -116,6 +116,20 @@ def holm(p_values: Sequence[float], *, confidence: float = 0.95) -> tuple[tuple[
         stopped = stopped or not p_values[index] < 1 - level
         adjusted[index], levels[index] = least, level
     return tuple(adjusted), tuple(levels)
+
+
+def paired_together(
+    pairs: Sequence[tuple[ArrayLike, ArrayLike]], *, family: int = 0, confidence: float = 0.95
+) -> list[Paired]:
+    """`paired_rows` of each (A, B), corrected for their number: p-values by `holm`, intervals at their own levels.
+
+    `family` counts the comparisons that could have been made, where these are a choice of them (the best against
+    others, picked on the same images: every pair could have been).
+    """
+    alone = [paired_rows(*pair).p_value for pair in pairs]
+    adjusted, levels = holm([*alone, *[1.0] * (family - len(pairs))], confidence=confidence)
+    found = [paired_rows(*pair, confidence=level) for pair, level in zip(pairs, levels, strict=False)]
+    return [replace(one, p_value=p_value) for one, p_value in zip(found, adjusted, strict=False)]
 
 
 def calibration_error(confidences: ArrayLike, correct: ArrayLike) -> tuple[float, float]:

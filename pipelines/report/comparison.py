@@ -73,8 +73,8 @@ def table(study: Study) -> Table:
     for measure in MEASURES:
         _add(measure, study.rows, columns, cells)
     caption = (
-        "Accuracy on the test split with its 95 % interval (test images resampled). For several seeds: the mean, the "
-        "mean interval, and the standard deviation over seeds."
+        "Accuracy on the test split with its 95 % interval (Wilson's). For several seeds: the mean, "
+        "its interval over images and seeds, and the standard deviation over seeds."
     )
     caption += _seeded(study.rows)
     accuracy = next(index for index, column in enumerate(columns) if column.title.startswith("Accuracy"))
@@ -97,7 +97,7 @@ def _scores(rows: list[Row]) -> tuple[list[Column], list[list[Cell]]]:
         Column("Name", numeric=False),
         Column("Mode", "frozen backbone, fine-tuned, or trained from scratch", numeric=False),
         Column("Accuracy, %", "share of the test images that are classified correctly"),
-        Column("95 % interval", "where the accuracy would fall on other test images"),
+        Column("95 % interval", "of the accuracy over all images of this kind, of which the test images are a sample"),
         Column("Seeds ±", "standard deviation over seeds, in points, and their number"),
         Column("Log loss", "mean negative log likelihood, in nats; lower is better"),
         Column("ECE, %", "expected calibration error over 15 bins; lower is better"),

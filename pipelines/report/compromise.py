@@ -48,8 +48,9 @@ def section(study: Study) -> Section | None:
     return Section(
         "trade-offs",
         "Trade-offs",
-        "The line joins the Pareto front: runs that no other beats in both accuracy and cost. Numbers on it are "
-        "those of the table. Bars are 95 % intervals.",
+        "The line joins the Pareto front: runs that no other beats in both accuracy and cost. It goes by the measured "
+        "accuracies; bars are their 95 % intervals, within which other test images could put others on it. Numbers on "
+        "it are those of the table.",
         blocks,
     )
 

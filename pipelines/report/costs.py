@@ -55,7 +55,7 @@ def _figure(test_set: TestSet, number: int) -> Figure | None:
     return Figure(
         f"costs-{number}",
         f"Time on {clipped(test_set.title)}",
-        f"In the order of accuracy, best first.{more}",
+        f"In the order of test accuracy.{more}",
         _chart(values, len(rows)),
     )
 

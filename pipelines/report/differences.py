@@ -1,86 +1,46 @@
 """The paired comparison of runs on the same test images: differences of accuracy with interval and p-value."""
 
-from dataclasses import dataclass
-
 import altair as alt
-import numpy as np
 
-from extract.errors import InvalidInput
-from heads.metrics import Comparison, compare
+from heads.statistics import Paired
 from pipelines.report import theme
 from pipelines.report.blocks import Block, Figure, Section
-from pipelines.report.results import Result
-from pipelines.report.rows import Row
+from pipelines.report.pairs import Difference, against_best
 from pipelines.report.study import Study, TestSet
-from pipelines.report.text import MODE_NAMES, clipped, signed
-from pipelines.report.winners import RULE, Pick, best_first
-
-SHOWN = 15
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A row against the best row of its test set, on the very same images."""
-
-    row: Row
-    comparison: Comparison
-
-
-def paired(study: Study, first: Result, *, second: Result) -> Comparison | None:
-    """The second result against the first, or None unless both kept logits for the same test images."""
-    if first.test_images is None or first.test_images != second.test_images:
-        return None
-    kept, other = study.logits(first), study.logits(second)
-    if kept is None or other is None or kept[0].shape != other[0].shape or not np.array_equal(kept[1], other[1]):
-        return None
-    try:
-        return compare(kept[0], other[0], labels=kept[1])
-    except InvalidInput as error:
-        study.problems.append(f"runs {first.run} and {second.run} cannot be compared: {error}")
-        return None
+from pipelines.report.text import MISSING, MODE_NAMES, clipped, signed
+from pipelines.report.winners import Pick
 
 
 def section(study: Study) -> Section | None:
     """The best rows against the very best, for every test set; None where nothing can be paired."""
     blocks: list[Block] = []
     for number, test_set in enumerate(study.test_sets(), start=1):
-        best = test_set.best()
-        found = _against(study, best, test_set)
+        best, family, found = against_best(study, test_set)
         if found:
-            blocks.append(_figure(test_set, best, found, number))
+            blocks.append(_figure(test_set, best, found, number=number, family=family))
     if not blocks:
         return None
     return Section(
         "differences",
         "Paired differences",
         "Each run against the best one on the same test images, image by image: much sharper than two "
-        "intervals side by side. Where the bar touches zero, the test images cannot tell the two apart. " + RULE,
+        "intervals side by side. Where the bar touches zero, the test images cannot tell the two apart.",
         blocks,
     )
 
 
-def _against(study: Study, best: Pick, test_set: TestSet) -> list[Difference]:
-    others = [row for row in best_first(test_set.rows)[0] if row is not best.row]
-    found = []
-    for row in sorted(others[:SHOWN], key=lambda row: row.number):
-        comparison = paired(study, best.row.best, second=row.best)
-        if comparison is not None:
-            found.append(Difference(row, comparison))
-    return found
-
-
-def _figure(test_set: TestSet, best: Pick, found: list[Difference], number: int) -> Figure:
+def _figure(test_set: TestSet, best: Pick, found: list[Difference], *, number: int, family: int) -> Figure:
     values = [
         {
             "label": one.row.label,
             "name": clipped(one.row.best.name, 160),
             "mode": MODE_NAMES[one.row.best.mode],
-            "difference": 100 * one.comparison.difference,
-            "low": 100 * one.comparison.interval[0],
-            "high": 100 * one.comparison.interval[1],
-            "shown": _shown(one.comparison),
-            "p": shown_p(one.comparison.p_value),
-            "alone": f"{one.comparison.only_b} against {one.comparison.only_a}",
+            "difference": 100 * one.paired.difference,
+            "low": 100 * one.paired.interval[0],
+            "high": 100 * one.paired.interval[1],
+            "shown": _shown(one.paired),
+            "p": shown_p(one.paired.p_value),
+            "alone": MISSING if one.alone is None else "{} against {}".format(*one.alone),
         }
         for one in found
     ]
@@ -90,7 +50,7 @@ def _figure(test_set: TestSet, best: Pick, found: list[Difference], number: int)
         y=theme.lines("label"),
         color=theme.mode_colour(modes),
         tooltip=theme.tip(
-            ("name", "Run"), ("shown", "Points"), ("p", "McNemar's p"), ("alone", "Images only it / only the best got")
+            ("name", "Run"), ("shown", "Points"), ("p", "p"), ("alone", "Only it correct / only the best")
         ),
     )
     whiskers = base.mark_rule(strokeWidth=2, opacity=0.55).encode(x=theme.x("low", title), x2=alt.X2(field="high"))
@@ -104,14 +64,24 @@ def _figure(test_set: TestSet, best: Pick, found: list[Difference], number: int)
     return Figure(
         f"differences-{number}",
         f"Against {clipped(best.row.best.name, 50)} on {clipped(test_set.title, 40)}",
-        f"The reference is the {best.how}. "
-        "Percentage points, 95 % intervals (paired resampling); McNemar's exact test in the tooltip.",
+        f"Reference: {best.how}. {_rule(family)}",
         chart,
     )
 
 
-def _shown(comparison: Comparison) -> str:
-    middle, low, high = (signed(100 * one, 2) for one in (comparison.difference, *comparison.interval))
+def _rule(family: int) -> str:
+    """How the bars and p-values of a figure were come by."""
+    p_value = "p (McNemar's mid-p, over seeds too where a run has several)"
+    if family == 1:
+        return f"Percentage points with 95 % interval, which excludes zero where {p_value} is below 0.05."
+    return (
+        f"Percentage points. A bar excludes zero where {p_value} is below 0.05 after Holm's correction for "
+        f"{family} comparisons: each is drawn at the confidence of its step, 95 % or more."
+    )
+
+
+def _shown(found: Paired) -> str:
+    middle, low, high = (signed(100 * one, 2) for one in (found.difference, *found.interval))
     return f"{middle} ({low} to {high})"
 
 

@@ -23,7 +23,7 @@ def section(study: Study) -> Section | None:
         "provenance",
         "How each number was obtained",
         "Hyperparameters, epochs and heads are chosen on a validation part of the training split. The test split is "
-        "scored once, after that.",
+        "scored once, after that; where this page then picks the best of several runs on it, it says so.",
         folds,
     )
 

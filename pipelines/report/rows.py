@@ -1,7 +1,7 @@
 """Results that differ only by their seed, as one row: the mean over the seeds and their spread."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,14 @@ SEEDS = ("seed", "subset_seed", "weights_seed", "test_images")  # the seed draws
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the comparison: results of one spec under different seeds, of which accuracy is the mean."""
+    """One line of the comparison: results of one spec under different seeds, of which accuracy is the mean.
+
+    `interval` is the 95 % interval of that mean.
+    """
 
     number: int
     results: tuple[Result, ...]
+    interval: tuple[float, float]
 
     @property
     def best(self) -> Result:
@@ -33,11 +37,6 @@ class Row:
     def accuracy(self) -> float:
         """Mean test accuracy."""
         return _mean(one.test.accuracy for one in self.results)
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Mean lower and upper end of the 95 % intervals, around `accuracy`."""
-        return _mean(one.test.interval[0] for one in self.results), _mean(one.test.interval[1] for one in self.results)
 
     @property
     def deviation(self) -> float | None:
@@ -74,8 +73,15 @@ class Row:
         return self.mean(one.seconds.get(phase) for one in self.results)
 
 
-def rows(results: Iterable[Result]) -> list[Row]:
-    """The rows of the results, most accurate first, numbered from 1 in that order.
+def own_interval(results: Sequence[Result]) -> tuple[float, float]:
+    """The interval of the first result alone."""
+    return results[0].test.interval
+
+
+def rows(
+    results: Iterable[Result], *, interval: Callable[[Sequence[Result]], tuple[float, float]] = own_interval
+) -> list[Row]:
+    """The rows of the results, most accurate first, numbered from 1 in that order, each with the `interval` of its own.
 
     Results that share everything but the seed make one row. Where two of them have even the seed in common, they
     differ in something that is not recorded, and each stands alone.
@@ -89,7 +95,7 @@ def rows(results: Iterable[Result]) -> list[Row]:
         parts += [group] if distinct else [[one] for one in group]
     ordered = [tuple(_best_first(part)) for part in parts]
     ordered.sort(key=lambda part: (-_mean(one.test.accuracy for one in part), part[0].name, part[0].run))
-    return [Row(index, part) for index, part in enumerate(ordered, start=1)]
+    return [Row(index, part, interval(part)) for index, part in enumerate(ordered, start=1)]
 
 
 def identity(result: Result, *, but: tuple[str, ...] = ()) -> str:

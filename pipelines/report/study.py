@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from extract.errors import InvalidInput
+from heads.statistics import rows_interval
 from pipelines import records
 from pipelines.report.results import MODES, Result, parse
 from pipelines.report.rows import Row, rows
@@ -67,6 +68,29 @@ class Study:
             self._logits[result.run] = self._read_logits(result.run)
         return self._logits[result.run]
 
+    def correct(self, row: Row, *, like: Result) -> np.ndarray | None:
+        """bool [S, N]: which test images each result of the row is correct on that was scored on those of `like`.
+
+        None where the row has no such result, or the logits of one are not whole, or of other classes.
+        """
+        wanted = self.logits(like)
+        same = [one for one in row.results if one.test_images is not None and one.test_images == like.test_images]
+        kept = [self.logits(one) for one in same]
+        if wanted is None or not kept or not all(_alike(one, wanted) for one in kept):
+            return None
+        return np.stack([logits.argmax(axis=1) == labels for logits, labels in filter(None, kept)])
+
+    def interval(self, results: Sequence[Result]) -> tuple[float, float]:
+        """The 95 % interval of the mean test accuracy of results that differ by their seeds alone.
+
+        Over images and seeds (`statistics.rows_interval`), of those whose logits are whole. Results on test images of
+        their own are taken as one table too: no image then stands in two of its rows.
+        """
+        kept = [found for one in results if len(results) > 1 and (found := self.logits(one)) is not None]
+        tables = [logits.argmax(axis=1) == labels for logits, labels in kept]
+        same_size = [one for one in tables if len(one) == len(tables[0])]
+        return rows_interval(np.stack(same_size)) if same_size else results[0].test.interval
+
     def _read_logits(self, run: str) -> tuple[np.ndarray, np.ndarray] | None:
         try:
             logits, labels = records.logits(self.workspace, run)
@@ -95,7 +119,14 @@ def gather(workspace: Path, wanted: str | None) -> Study:
     if wanted is not None and not chosen:
         raise InvalidInput(f"--runs must fit a run; got {wanted!r}, which fits none of {len(found)}. Widen it.")
     results, failed = _parsed(chosen, problems)
-    return Study(workspace, rows(results), failed, problems)
+    study = Study(workspace, [], failed, problems)
+    study.rows = rows(results, interval=study.interval)
+    return study
+
+
+def _alike(kept: tuple[np.ndarray, np.ndarray] | None, wanted: tuple[np.ndarray, np.ndarray]) -> bool:
+    """Whether kept (logits, labels) are of the same classes and labels as those wanted."""
+    return kept is not None and kept[0].shape == wanted[0].shape and np.array_equal(kept[1], wanted[1])
 
 
 def _parsed(chosen: Sequence[Mapping[str, Any]], problems: list[str]) -> tuple[list[Result], list[Mapping[str, Any]]]:

@@ -1,11 +1,15 @@
 """The first thing read: the best of every mode, and whether its advantage is worth its cost."""
 
-from pipelines.report.blocks import Block, Card, Cards, Items, Section
-from pipelines.report.differences import paired, shown_p
+from heads.statistics import Paired
+from pipelines.report.blocks import Block, Card, Cards, Items, Section, Text
+from pipelines.report.differences import shown_p
+from pipelines.report.pairs import against
 from pipelines.report.rows import Row
 from pipelines.report.study import Study, TestSet
 from pipelines.report.text import MODE_NAMES, clipped, duration, interval, listed, percent, plural, short_count, signed
-from pipelines.report.winners import Pick
+from pipelines.report.winners import RULE, Pick
+
+MARGIN = 0.005  # of accuracy: by how much a faster run may be worse than the best and still count as not worse
 
 
 def section(study: Study) -> Section:
@@ -17,6 +21,8 @@ def section(study: Study) -> Section:
         sentences += _sentences(study, test_set)
     if sentences:
         blocks.append(Items(sentences))
+    if len(study.rows) > 1:
+        blocks.append(Text(RULE))
     return Section("summary", "Summary", lead(study), blocks)
 
 
@@ -45,28 +51,33 @@ def _card(pick: Pick, test_set: TestSet) -> Card:
 
 
 def _sentences(study: Study, test_set: TestSet) -> list[str]:
-    best = [pick.row for pick in test_set.best_of_modes()]
+    best = test_set.best_of_modes()
     sentences = []
-    if best and best[0].best.mode == "frozen":
-        sentences = [_against(study, best[0], other, test_set) for other in best[1:]]
-    bargain = _bargain(test_set)
-    return sentences + ([bargain] if bargain else [])
+    if best and best[0].row.best.mode == "frozen":
+        family = sum(best[0].tried * other.tried for other in best[1:])
+        found = against(study, best[0].row, [other.row for other in best[1:]], family=family)
+        compared = {one.row.number: _compared(one.paired, family) for one in found}
+        sentences = [
+            _gain(best[0].row, other.row, compared.get(other.row.number, ""), title=test_set.title)
+            for other in best[1:]
+        ]
+    fastest = _fastest(study, test_set)
+    return sentences + ([fastest] if fastest else [])
 
 
-def _against(study: Study, frozen: Row, other: Row, test_set: TestSet) -> str:
+def _gain(frozen: Row, other: Row, compared: str, *, title: str) -> str:
     """What the best run of another mode gains over the best frozen one, for what time."""
     points = 100 * (other.accuracy - frozen.accuracy)
     change = "gains {:.1f} points over" if points >= 0 else "loses {:.1f} points against"
     subject = {"finetuned": "Fine-tuning", "scratch": "Training from scratch"}[other.best.mode]
-    sentence = f"{subject} {change.format(abs(points))} the best frozen backbone on {clipped(test_set.title)}"
-    comparison = paired(study, frozen.best, second=other.best)
-    if comparison is not None:
-        low, high = (100 * end for end in comparison.interval)
-        sentence += (
-            f" (best runs in pairs: {signed(100 * comparison.difference)}, "
-            f"95 % interval {signed(low)} to {signed(high)}, p {shown_p(comparison.p_value)})"
-        )
+    sentence = f"{subject} {change.format(abs(points))} the best frozen backbone on {clipped(title)}{compared}"
     return sentence + _times(frozen.seconds("total"), other.seconds("total")) + "."
+
+
+def _compared(found: Paired, family: int) -> str:
+    low, high = (signed(100 * end) for end in found.interval)
+    both = f", corrected for {family} comparisons" if family > 1 else ""
+    return f" (in pairs, {'interval' if both else '95 % interval'} {low} to {high}, p {shown_p(found.p_value)}{both})"
 
 
 def _times(frozen: float | None, other: float | None) -> str:
@@ -77,22 +88,29 @@ def _times(frozen: float | None, other: float | None) -> str:
     return f", in {100 * other / frozen:.0f} % of the time ({duration(other)} against {duration(frozen)})"
 
 
-def _bargain(test_set: TestSet) -> str:
-    """The quickest row whose interval reaches the best accuracy, where it is another than the best."""
+def _fastest(study: Study, test_set: TestSet) -> str:
+    """The fastest row that is not worse than the best by more than `MARGIN`, where one is faster than the best.
+
+    Non-inferiority in pairs: the 95 % interval of the difference lies above the margin.
+    """
     best = test_set.best().row
-    total = best.seconds("total")
-    level = [
-        (seconds, row)
-        for row in test_set.rows
-        if row is not best and row.interval[1] >= best.accuracy and (seconds := row.seconds("total"))
-    ]
-    if not level or not total:
-        return ""
-    seconds, row = min(level, key=lambda pair: (pair[0], pair[1].number))
-    if seconds >= total:
+    total, on = best.seconds("total"), clipped(test_set.title)
+    known = [(seconds, row) for row in test_set.rows if row is not best and (seconds := row.seconds("total"))]
+    faster = sorted((pair for pair in known if total and pair[0] < total), key=lambda pair: (pair[0], pair[1].number))
+    compared = False
+    for seconds, row in faster:
+        for one in against(study, best, [row]):
+            compared = True
+            if one.paired.interval[0] > -MARGIN:
+                middle, low, high = (signed(100 * end, 2) for end in (one.paired.difference, *one.paired.interval))
+                return (
+                    f"Fastest run not worse than the best by more than {100 * MARGIN:g} points on {on}: "
+                    f"{clipped(row.best.name)}, {percent(row.accuracy, 2)} in {duration(seconds)} (in pairs {middle}, "
+                    f"95 % interval {low} to {high}). The best, {clipped(best.best.name)}, took {duration(total or 0)}."
+                )
+    if not compared:
         return ""
     return (
-        f"Fastest run whose interval reaches the best on {clipped(test_set.title)}: {clipped(row.best.name)}, "
-        f"{percent(row.accuracy, 2)} in {duration(seconds)}. "
-        f"The best, {clipped(best.best.name)}, took {duration(total)}."
+        f"No faster run is shown to be at most {100 * MARGIN:g} points worse than the best on {on}: "
+        f"no 95 % interval in pairs lies above that on {best.best.test.rows} test images."
     )

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pipelines.report.rows import Row, standing
 
 RULE = (
-    "The best of several is the one with the highest validation accuracy. Where one of them has no validation images, "
-    "the best is picked on the test images, and it says so there: such an accuracy is flattered by the choice."
+    "The best of several runs is the one with the highest validation accuracy. Where one of them has no validation "
+    "images, the best is picked on the test images, which flatters it: that is said there, and comparisons with it are "
+    "corrected for all that could have been picked."
 )
 
 
