@@ -87,7 +87,9 @@ def location() -> float:
     return float(brentq(lambda middle: expit(middle + SPREAD * points) @ shares - ACCURACY, -30, 30))  # type: ignore[arg-type]
 
 
-def finished(row: int, seed: int, correct: np.ndarray, validation: np.ndarray | None) -> Result:
+def finished(
+    row: int, seed: int, correct: np.ndarray, validation: np.ndarray | None, *, fit_seconds: float = 1.0
+) -> Result:
     """A finished run that gave these answers."""
     record = {
         "run": f"{row:06d}{seed:06d}",
@@ -99,6 +101,7 @@ def finished(row: int, seed: int, correct: np.ndarray, validation: np.ndarray | 
         "weights": "none",
         "key": {"network": row},
         "dataset": {"name": "equal", "digest": "equal", "test_images": "equal"},
+        "seconds": {"fit": fit_seconds},
         "test": scored(correct),
         "validation": None if validation is None else scored(validation),
     }

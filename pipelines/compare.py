@@ -1,5 +1,7 @@
-"""Two runs on the same test images, in pairs."""
+"""Runs against one on the same test images, in pairs."""
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +17,27 @@ if TYPE_CHECKING:
 REASONS = ("digest", "test_subset", "seed", "on_bad_image")
 
 
-def compare(workspace: Path, first: str, second: str) -> "Comparison":
-    """The paired `heads.Comparison` of run `second` against run `first`.
+def compare(workspace: Path, first: str, others: Sequence[str]) -> "list[Comparison]":
+    """The paired `heads.Comparison` of each other run against run `first`.
 
-    Raises `InvalidInput` where the runs failed or were tested on different images.
+    The p-values and intervals of several are corrected for their number (`heads.statistics.paired_together`). Raises
+    `InvalidInput` where the runs failed or were tested on different images.
     """
     import heads
+    from heads.statistics import paired_together
 
+    kept = [_kept(workspace, first, other) for other in others]
+    found = [heads.compare(logits, other, labels=labels) for logits, other, labels in kept]
+    correct = [tuple(one.argmax(1)[None] == labels for one in pair) for *pair, labels in kept]
+    corrected = paired_together([(one, other) for one, other in correct])
+    return [
+        dataclasses.replace(one, interval=paired.interval, p_value=paired.p_value)
+        for one, paired in zip(found, corrected, strict=True)
+    ]
+
+
+def _kept(workspace: Path, first: str, second: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(logits of the first run, logits of the second, labels) of the test images of both."""
     one, other = (records.read(workspace, run) for run in (first, second))
     logits_one, labels = records.logits(workspace, one["run"])
     logits_other, labels_other = records.logits(workspace, other["run"])
@@ -35,7 +51,7 @@ def compare(workspace: Path, first: str, second: str) -> "Comparison":
             f"runs must have been tested on the same images to be compared in pairs; got {one['run']} and "
             f"{other['run']}: {difference}. Compare their intervals instead, or run one again on the other's images."
         )
-    return heads.compare(logits_one, logits_other, labels=labels)
+    return logits_one, logits_other, labels
 
 
 def _difference(one: dict[str, Any], other: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ COLUMNS = [
     Column("what", shrinks=True),
     Column("test", right=True, drop=2),
     Column("difference, points", right=True),
-    Column("95 % interval", right=True),
+    Column("interval", right=True),
     Column("p", right=True, drop=1),
 ]
 
@@ -29,7 +29,8 @@ def compare_command(run: options.Run, runs: tuple[str, ...]) -> None:
     """Compare run SECOND, and any further runs, with run FIRST, image by image.
 
     The difference of their accuracies with its 95 % interval, and McNemar's test (mid-p) that both err equally
-    often: zero is outside the interval exactly where p is below 0.05.
+    often: zero is outside the interval exactly where p is below 0.05. Of several comparisons both are corrected for
+    their number (Holm).
     """
     from pipelines import records
     from pipelines.compare import compare
@@ -38,7 +39,8 @@ def compare_command(run: options.Run, runs: tuple[str, ...]) -> None:
         given = f"got {runs[0]!r} alone" if runs else "got none"
         raise InvalidInput(f"runs to compare must be at least two; {given}. `pipeline runs` lists them.")
     one, *others = (records.read(run.workspace, name) for name in runs)
-    found = [(other, compare(run.workspace, one["run"], other["run"])) for other in others]
+    comparisons = compare(run.workspace, one["run"], [other["run"] for other in others])
+    found = list(zip(others, comparisons, strict=True))
     pairs = [_answer(one, other, comparison) for other, comparison in found]
     answer = {**pairs[0], "comparisons": pairs}
     run.reporter.result(answer, _pair(one, *found[0]) if len(found) == 1 else _table(one, found))
@@ -56,7 +58,7 @@ def _pair(one: Record, other: Record, found: "Comparison") -> list[str]:
         f"difference          {100 * found.difference:+.2f} points  (95 % interval {100 * low:+.2f} to "
         f"{100 * high:+.2f}, {found.rows} images)",
         f"correct             only the first: {found.only_a}, only the second: {found.only_b} images",
-        f"McNemar's test      p = {found.p_value:.3g}",
+        f"McNemar's mid-p     p = {found.p_value:.3g}",
     ]
 
 
@@ -74,5 +76,8 @@ def _table(one: Record, found: "list[tuple[Record, Comparison]]") -> list[str]:
         ]
         for other, pair in found
     ]
-    note = "Every p is of one pair: of 20 equal pairs one is below 0.05 by chance."
+    note = (
+        f"p (McNemar's mid-p) and intervals are corrected for {len(found)} comparisons (Holm): zero is outside an "
+        "interval where p is below 0.05."
+    )
     return [heading, *table(COLUMNS, rows), note]

@@ -15,12 +15,12 @@ MARGIN = 0.005  # of accuracy: by how much a faster run may be worse than the be
 def section(study: Study) -> Section:
     """Cards of the best runs and sentences that compare them."""
     blocks: list[Block] = []
-    sentences: list[str] = []
+    found: list[str] = []
     for test_set in study.test_sets()[:4]:
         blocks.append(Cards([_card(pick, test_set) for pick in test_set.best_of_modes()]))
-        sentences += _sentences(study, test_set)
-    if sentences:
-        blocks.append(Items(sentences))
+        found += sentences(study, test_set)
+    if found:
+        blocks.append(Items(found))
     if len(study.rows) > 1:
         blocks.append(Text(RULE))
     return Section("summary", "Summary", lead(study), blocks)
@@ -50,19 +50,20 @@ def _card(pick: Pick, test_set: TestSet) -> Card:
     return Card(title, percent(row.accuracy, 2), "\n".join(facts), best.mode)
 
 
-def _sentences(study: Study, test_set: TestSet) -> list[str]:
+def sentences(study: Study, test_set: TestSet) -> list[str]:
+    """What fine-tuning and training gain over the best frozen backbone, and which run is the fastest good one."""
     best = test_set.best_of_modes()
-    sentences = []
+    gains = []
     if best and best[0].row.best.mode == "frozen":
         family = sum(best[0].tried * other.tried for other in best[1:])
         found = against(study, best[0].row, [other.row for other in best[1:]], family=family)
         compared = {one.row.number: _compared(one.paired, family) for one in found}
-        sentences = [
+        gains = [
             _gain(best[0].row, other.row, compared.get(other.row.number, ""), title=test_set.title)
             for other in best[1:]
         ]
     fastest = _fastest(study, test_set)
-    return sentences + ([fastest] if fastest else [])
+    return gains + ([fastest] if fastest else [])
 
 
 def _gain(frozen: Row, other: Row, compared: str, *, title: str) -> str:

@@ -45,10 +45,17 @@ def test_several_runs_are_compared_with_the_first(pipeline):
     found = pipeline("compare", *runs, "--json").json
     assert [one["second"] for one in found["comparisons"]] == runs[1:]
     alone = [pipeline("compare", runs[0], other, "--json").json for other in runs[1:]]
-    assert found["comparisons"] == [one["comparisons"][0] for one in alone]
+    corrected = found["comparisons"]
+    assert [one["difference"] for one in corrected] == [one["difference"] for one in alone]
+    least, most = sorted((one["p_value"], two["p_value"]) for one, two in zip(alone, corrected, strict=True))
+    assert least[1] == pytest.approx(min(2 * least[0], 1.0))  # Holm's first step of two
+    assert most[1] == pytest.approx(max(most[0], least[1]))
+    for one in corrected:
+        assert (one["interval"][0] <= 0 <= one["interval"][1]) == (one["p_value"] >= 0.05)
     assert found["difference"] == alone[0]["difference"]
     shown = pipeline("compare", *runs).out
     assert all(run in shown for run in runs)
+    assert "corrected for 2 comparisons (Holm)" in " ".join(shown.split())
 
 
 def test_comparing_nothing_or_in_an_empty_workspace_is_a_right_sentence(pipeline):
