@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from extract.errors import PipelineError
+from extract.errors import InvalidInput
 from extract.layout import block_ranges
 from extract.memory import is_out_of_memory
 from extract.sources import Source
@@ -99,12 +99,12 @@ def stored(features: Tensor, *, storage: str, ids: tuple[str, ...]) -> Tensor:
         return converted
     row = int(bad.nonzero()[0])
     if features[:, row].isfinite().all():
-        raise PipelineError(
+        raise InvalidInput(
             f"features must fit {storage} (at most 65504); got "
             f"{float(features[:, row].abs().max()):.4g} for {ids[row]}. "
             "Use --storage float32."
         )
-    raise PipelineError(
+    raise InvalidInput(
         f"features must be finite; got NaN or infinity for {ids[row]}. Use --precision float32, or check the weights."
     )
 

@@ -9,7 +9,7 @@ import torch
 
 from extract import backbones, digits, encoder
 from extract.embed import Embedder, stored
-from extract.errors import PipelineError
+from extract.errors import InvalidInput
 from extract.images import Pixels
 from extract.sources import source
 
@@ -93,11 +93,11 @@ def test_no_nan_and_no_overflow_is_ever_stored():
     features = torch.ones(1, 3, 4)
     assert stored(features, storage="float16", ids=("a", "b", "c")).dtype == torch.float16
     features[0, 1, 2] = 1e5
-    with pytest.raises(PipelineError, match=r"got 1e\+05 for b. Use --storage float32"):
+    with pytest.raises(InvalidInput, match=r"got 1e\+05 for b. Use --storage float32"):
         stored(features, storage="float16", ids=("a", "b", "c"))
     features[0, 2, 0] = float("nan")
     features[0, 1, 2] = 1
-    with pytest.raises(PipelineError, match="NaN or infinity for c"):
+    with pytest.raises(InvalidInput, match="NaN or infinity for c"):
         stored(features, storage="float32", ids=("a", "b", "c"))
 
 
