@@ -166,7 +166,7 @@ def _checked(logits: ArrayLike, labels: ArrayLike, classes: ArrayLike | None) ->
             f"and {given.shape}. Pass the labels of these very rows."
         )
     if not np.isfinite(table).all():
-        raise InvalidInput("logits must be finite; got NaN or infinity. Train with a lower learning rate or a stronger penalty.")
+        raise InvalidInput("logits must be finite; got NaN or infinity. Lower the learning rate, or raise the penalty.")
     columns = np.arange(table.shape[1]) if classes is None else np.asarray(classes)
     if len(columns) != table.shape[1]:
         raise InvalidInput(f"classes must be one per column, {table.shape[1]}; got {len(columns)}. Pass classes_.")
