@@ -26,8 +26,9 @@ class Fitted:
     """A trained network, in evaluation mode on its device, and how it came about.
 
     `history` has a row for each of `epochs_run` epochs; `best_epoch` is the one whose weights the network has
-    (the best under patience, else the last). `train_seconds` are those of the updates, evaluations left out,
-    summed over interruptions; `images_per_second` goes by them. `engine` is eager or compiled.
+    (the best under patience, else the last). `train_seconds` are those of the updates, by which `images_per_second`
+    goes, and `validation_seconds` those of the validation after each epoch, both summed over interruptions. `engine` is
+    eager or compiled.
     """
 
     network: nn.Module
@@ -38,6 +39,7 @@ class Fitted:
     images_per_second: float
     precision: str
     engine: str
+    validation_seconds: float = 0.0
 
     @property
     def curves(self) -> dict[str, list[float]]:
@@ -143,4 +145,5 @@ def _fitted(trainer: Trainer) -> Fitted:
         images_per_second=images / max(trainer.seconds, 1e-9),
         precision=trainer.how.precision,
         engine=trainer.how.engine,
+        validation_seconds=trainer.validation_seconds,
     )

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -70,14 +71,14 @@ def surroundings(network: nn.Module, how: How) -> Iterator[None]:
 class Trainer:
     """A network on its way through a recipe. `rows` is the history.
 
-    `seconds` is what the updates have taken, `epoch_seconds` those of the epoch that is not over, earlier processes'
-    included.
+    `seconds` is what the updates have taken, `epoch_seconds` those of the epoch that is not over, and
+    `validation_seconds` the passes over validation images, earlier processes' included.
     """
 
     def __init__(self, network: nn.Module, train: Images, *, recipe: Recipe, how: How) -> None:
         self.network, self.recipe, self.how, self._train = network, recipe, how, train
         self.rows: history.History = []
-        self.seconds = self.epoch_seconds = 0.0
+        self.seconds = self.epoch_seconds = self.validation_seconds = 0.0
         self.best: dict[str, Tensor] = {}
         self.begun: Totals | None = None
         self.batches = Batches(
@@ -184,7 +185,12 @@ class Trainer:
         train = self._train
         rows = torch.from_numpy(training_sample(len(train))).to(train.labels.device)
         sampled = self._scores(Images(train.images[rows], train.labels[rows]), part="training")
-        return sampled if held is None else sampled | self._scores(held, part="validation")
+        if held is None:
+            return sampled
+        begun = time.perf_counter()
+        judged = self._scores(held, part="validation")
+        self.validation_seconds += time.perf_counter() - begun
+        return sampled | judged
 
     def _scores(self, images: Images, *, part: str) -> dict[str, float]:
         return evaluate.scores(
@@ -223,6 +229,7 @@ class Trainer:
             "begun": {"step": begun.step, "row_count": begun.row_count, "sums": begun.sums},
             "seconds": self.seconds,
             "epoch_seconds": self.epoch_seconds,
+            "validation_seconds": self.validation_seconds,
             "threads": torch.get_num_threads(),
         }
 
@@ -237,7 +244,7 @@ class Trainer:
         for name, average in self.averages.items():
             average.restore(state["averages"][name])
         self.best, self.rows, self.seconds = state["best"], state["rows"], state["seconds"]
-        self.epoch_seconds = state.get("epoch_seconds", 0.0)  # a checkpoint of an earlier version has none
+        self.epoch_seconds, self.validation_seconds = state["epoch_seconds"], state["validation_seconds"]
         torch.set_num_threads(min(state["threads"], thread_count()))  # on which the last bits depend
         begun = Totals(**state["begun"])
         begun.sums = {name: value.to(self.how.device) for name, value in begun.sums.items()}

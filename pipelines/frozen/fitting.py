@@ -13,7 +13,7 @@ from extract.runtime import Stopwatch
 from extract.store import FeatureFile, locked
 from pipelines import records, wrong_answers
 from pipelines.context import Context
-from pipelines.frozen.origins import Origin, origin
+from pipelines.frozen.origins import Origin, origin, shared
 from pipelines.shapes import FittedHead
 from pipelines.specs import HeadKey, HeadSpec
 
@@ -187,6 +187,7 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
 
     choice = fitted.choice.as_dict()
     weights = list(fitted.head.weights().values())
+    extraction = shared(source.seconds, file)
     record = {
         "run": key.run(),
         "kind": "head",
@@ -205,10 +206,10 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
         "test_scaled": _scaled(fitted),
         "temperature": choice["temperature"],
         "seconds": {
-            "extraction": source.seconds,
+            "extraction": extraction["train"],
             "search": fitted.choice.search_seconds,
             "fit": fitted.choice.fit_seconds,
-            "evaluation": fitted.evaluation_seconds,
+            "evaluation": fitted.evaluation_seconds + (extraction["test"] or 0.0),
         },
         "parameters": source.parameters + int(sum(array.size for array in weights)),
         "flops": source.flops + int(sum(2 * array.size for array in weights if array.ndim == 2)),

@@ -85,6 +85,13 @@ def origin(context: Context, file: "FeatureFile") -> Origin:
     return _noted(context.workspace, file.content, notice=context.notice) or _counted(context.workspace, file.spec)
 
 
+def shared(seconds: float | None, file: "FeatureFile") -> dict[str, float | None]:
+    """What an extraction took, shared out among the splits of its file by their numbers of images."""
+    return {
+        split: None if seconds is None else seconds * shape[1] / file.row_count for split, shape in file.shapes.items()
+    }
+
+
 def every(workspace: Path, *, notice: Notice) -> Iterator[Origin]:
     """All that the workspace has noted; `notice` hears of every note that is damaged."""
     for path in sorted((workspace / "extractions").glob("*.json")):

@@ -12,7 +12,7 @@ from extract.runtime import Stopwatch
 from extract.store import FeatureFile
 from pipelines import records
 from pipelines.context import Context
-from pipelines.frozen.origins import origin
+from pipelines.frozen.origins import origin, shared
 from pipelines.specs import NetworkKey
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Headed:
     """A head and the seconds that it took: `extraction` of its features, `search` for its C, `fit` of the head.
 
     `file` is the feature file that the features are from, whose extraction counts once for all heads; its seconds
-    are those that it took when it was made, None where nobody noted them.
+    are the training split's share of those that it took when it was made, None where nobody noted them.
     """
 
     head: "LogisticHead"
@@ -70,7 +70,8 @@ class Heading:
         if rows is None:
             return self._kept(path)
         file = FeatureFile(path)
-        features, took = file.read("train").features[:, rows], origin(self.context, file).seconds
+        features = file.read("train").features[:, rows]
+        took = shared(origin(self.context, file).seconds, file)["train"]
         return self._fitted(features, labels, seed=key.seed, extraction=took, file=path)
 
     def _kept(self, path: Path) -> Headed:

@@ -33,7 +33,9 @@ class Result:
     `held_out` are (logits, labels) of the held-out images by `chosen`, None without. `logits` float32 [N, K],
     `labels` int64 [N] and `ids` are the test split's in file order, `averaged` its logits over several views. `headed`
     are the heads that the trainings began with, in order; none where they began without. `dataset` is the data set's
-    name, `notices` what people should know of how it was read.
+    name, `notices` what people should know of how it was read. `reading_seconds` are the training split's,
+    `validation_seconds` those of all scores of `chosen` on validation images, `evaluation_seconds` the test split's,
+    read and scored.
     """
 
     dataset: str
@@ -49,6 +51,8 @@ class Result:
     ids: tuple[str, ...]
     skipped: tuple[str, ...]
     headed: tuple[Headed, ...]
+    reading_seconds: float
+    validation_seconds: float
     evaluation_seconds: float
 
 
@@ -216,23 +220,24 @@ def _drawn(key: NetworkKey) -> list[str]:
 
 
 def _seconds(result: Result) -> dict[str, float | None]:
-    """`fit` is the kept network's training with the fit of the head it began with, `search` what was chosen before.
+    """The phases by the clock of `report.results.Result.cost_seconds`, and `total`, their sum.
 
-    `extraction`, where there is a head, is of the features it was fitted on; `total` is the sum of the phases, which
-    hold what every process spent that worked on this run.
+    `fit` is reading the training images and the kept network's training with the fit of the head it began with;
+    `search` what was chosen before. Scoring validation images belongs to the training that it judged. `extraction`,
+    where there is a head, is of the features it was fitted on. Phases hold what every process spent that worked on
+    this run.
     """
-    seconds: dict[str, float | None] = {"search": 0.0, "fit": result.final.train_seconds}
-    if result.final is not result.chosen:
-        before = sum(one.search + one.fit for one in result.headed[:-1])
-        seconds["search"] = result.chosen.train_seconds + before
-    if result.headed:
-        last = result.headed[-1]
-        seconds = {
-            "extraction": _extraction_seconds(result.headed),
-            "search": (seconds["search"] or 0.0) + last.search,
-            "fit": result.final.train_seconds + last.fit,
-        }
-    return records.with_total({**seconds, "evaluation": result.evaluation_seconds})
+    chosen, final, begun = result.chosen, result.final, result.headed
+    judged = chosen.train_seconds + result.validation_seconds
+    search, fit = (0.0, judged) if final is chosen else (judged, final.train_seconds)
+    if final.epochs_run or not (begun and begun[-1].file):  # else only the extraction's reading was needed
+        fit += result.reading_seconds
+    seconds: dict[str, float | None] = {"search": search, "fit": fit, "evaluation": result.evaluation_seconds}
+    if begun:
+        seconds["extraction"] = _extraction_seconds(begun)
+        seconds["search"] = search + sum(one.search for one in begun) + sum(one.fit for one in begun[:-1])
+        seconds["fit"] = fit + begun[-1].fit
+    return records.with_total(seconds)
 
 
 def _extraction_seconds(headed: tuple[Headed, ...]) -> float | None:

@@ -1,5 +1,6 @@
 """A data set's splits as uint8 tensors of one size, held in memory: what networks train on."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,11 +23,12 @@ class Loaded:
     """The splits as they are held, and `resize`, which brings a batch of them to the network's size (None: they are).
 
     Small images stay as they are and are enlarged on the device, batch by batch; photographs are decoded once,
-    at the network's size.
+    at the network's size. `seconds` are what reading each split took.
     """
 
     splits: dict[str, Images]
     resize: nn.Module | None
+    seconds: dict[str, float]
 
 
 def native_size(images: ImageSet) -> int | None:
@@ -49,16 +51,19 @@ def load(images: ImageSet, preprocessing: Preprocessing, *, progress: Callable[[
     """
     total = sum(len(split) for split in images.splits.values())
     resize = source(images.splits["train"].images, preprocessing).resize
-    if isinstance(resize, Resize):
-        return Loaded(
-            {name: _held(split) for name, split in images.splits.items()}, None if resize.unchanged else resize
-        )
-    _check_memory(total, preprocessing)
-    splits, done = {}, 0
+    in_memory = isinstance(resize, Resize)
+    if not in_memory:
+        _check_memory(total, preprocessing)
+    splits, seconds, done = {}, {}, 0
     for name, split in images.splits.items():
-        splits[name] = _decoded(split, preprocessing, done=lambda rows, before=done: progress(before + rows, total))
+        begun = time.perf_counter()
+        if in_memory:
+            splits[name] = _held(split)
+        else:
+            splits[name] = _decoded(split, preprocessing, done=lambda rows, before=done: progress(before + rows, total))
+        seconds[name] = time.perf_counter() - begun
         done += len(split)
-    return Loaded(splits, None)
+    return Loaded(splits, resize if in_memory and not resize.unchanged else None, seconds)
 
 
 def take(images: Images, rows: np.ndarray) -> Images:

@@ -103,7 +103,9 @@ class Run:
         rows, held_rows = heads.held_out(every.labels, self.key.validation, seed=self.key.seed)
         held = pixels.take(every, held_rows) if len(held_rows) else None
         chosen = self._trained(rows, held, phase="chosen")
+        watch = Stopwatch(self.context.device)
         held_out = None if held is None else self._logits(chosen.network, held)
+        validation_seconds = 0.0 if held is None else watch.seconds()
         final = chosen
         if self.key.refit:
             final = self._trained(np.arange(len(every)), None, phase="refit", judged=chosen)
@@ -125,7 +127,9 @@ class Run:
             ids=self.test_ids,
             skipped=self.skipped,
             headed=tuple(self.headed),
-            evaluation_seconds=watch.seconds(),
+            reading_seconds=self.loaded.seconds["train"],
+            validation_seconds=chosen.validation_seconds + validation_seconds,
+            evaluation_seconds=self.loaded.seconds["test"] + watch.seconds(),
         )
 
     def _trained(self, rows: np.ndarray, held: Images | None, *, phase: str, judged: Fitted | None = None) -> Fitted:

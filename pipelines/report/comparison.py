@@ -39,7 +39,7 @@ MEASURES = (
     Measure("Parameters", "of the whole network, head included", lambda row: row.best.parameters, COUNTS),
     Measure("FLOPs", "per image, two for every multiply-add", lambda row: row.best.flops, COUNTS),
     Measure("Size", "of the kept weights", lambda row: row.best.bytes, BYTES),
-    Measure("Extraction", "features of the whole data set", lambda row: row.seconds("extraction"), SECONDS),
+    Measure("Extraction", "features of the training images", lambda row: row.seconds("extraction"), SECONDS),
     Measure("Search", "choosing hyperparameters", lambda row: row.seconds("search"), SECONDS),
     Measure("Fit", "fitting the choice", lambda row: row.seconds("fit"), SECONDS),
     Measure("Total", "extraction, search and fit", lambda row: row.seconds("total"), SECONDS),

@@ -26,8 +26,10 @@ def section(study: Study) -> Section | None:
     return Section(
         "costs",
         "Time",
-        "Seconds until the classifier was there. An extraction is counted in full for every head on it, although it is "
-        "done once: the second head on the same features costs only its search and fit.",
+        "Seconds until the classifier was there: reading and decoding the training images, their features where there "
+        "is a head, every training and every pass over validation images; nothing of the test images. An extraction is "
+        "counted for every head on it, although it is done once: the second head on the same features costs only its "
+        "search and fit.",
         blocks,
     )
 

@@ -69,9 +69,12 @@ class Result:
 
     @property
     def cost_seconds(self) -> float | None:
-        """Extraction, search and fit together: what it took to have this classifier.
+        """Extraction, search and fit together: what it took to have this classifier, by one clock for every mode.
 
-        None where nothing was recorded, or not what the features of a head took (they came from elsewhere).
+        It runs from images that are listed to the weights that are kept: reading and decoding the training split, its
+        features where there is a head (the share of their extraction that its images have), every training and every
+        pass over validation images. The test split's own reading, features and scores are in `evaluation`. None where
+        nothing was recorded, or not what the features of a head took (they came from elsewhere).
         """
         if not self.seconds or (self.kind == "head" and "extraction" not in self.seconds):
             return None
