@@ -61,12 +61,14 @@ class Choice(TypedDict):
 
     `training_rows` images moved the weights that are kept. `validation_rows` were held back while something was
     chosen; where the choice was `refitted`, it was trained on these as well. `drawn` is what the seed draws of the fit,
-    beside the validation images.
+    beside the validation images. `trials` is how many a search judged that found the options; the record's `search` is
+    its name.
     """
 
     training_rows: Count
     validation_rows: Count
     refitted: NotRequired[bool]
+    trials: NotRequired[Count]
     criterion: NotRequired[str]
     table: NotRequired[list[dict[str, Any]]]
     fit_facts: NotRequired[Options]

@@ -85,7 +85,11 @@ def _trained_on(result: Result) -> list[tuple[str, str]]:
         return []
     fate = "trained on as well once the choice was made" if result.refitted else "not trained on"
     validation = f"{grouped(held, 0)} images, {fate}" if held else "none: nothing was chosen"
-    return [("trained on", f"{grouped(trained, 0)} images"), ("validation", validation)]
+    facts = [("trained on", f"{grouped(trained, 0)} images"), ("validation", validation)]
+    search, trials = result.record.get("search"), result.record["choice"].get("trials")
+    if search and trials:
+        facts.append(("options", f"the best of {plural(trials, 'trial')} by validation accuracy (search {search})"))
+    return facts
 
 
 def _machine(record: Mapping[str, Any]) -> list[tuple[str, str]]:

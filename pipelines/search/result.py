@@ -127,10 +127,12 @@ def _write(folder: Path, found: dict[str, Any]) -> None:
 
 
 def _charge(workspace: Path, run: str, *, folder: Path, found: dict[str, Any]) -> None:
-    """The winner's record says what finding it cost."""
+    """The winner's record says how its options were found, and what that cost."""
     record = records.read(workspace, run)
     seconds = {**record["seconds"], "search": found["seconds"]}
     seconds = records.with_total(seconds) if records.TOTAL in seconds else seconds
-    charged = {**record, "seconds": seconds, "search": folder.name}
+    judged = sum(one["state"] in ("complete", "pruned") for one in found["trials"])
+    choice = {**record["choice"], "criterion": "accuracy", "trials": judged}
+    charged = {**record, "seconds": seconds, "search": folder.name, "choice": choice}
     if charged != record:
         records.write(workspace, charged)

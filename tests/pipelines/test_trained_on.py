@@ -8,7 +8,9 @@ from heads import catalogue
 from heads.shots import few_labels
 from pipelines import records
 from pipelines.networks import running
+from pipelines.report import provenance
 from pipelines.report.results import parse
+from pipelines.report.study import gather
 from pipelines.search import trial
 
 DATA = ("--dataset", "digits", "--subset", 120, "--test-subset", 60)
@@ -38,6 +40,12 @@ def test_the_record_counts_the_images_that_moved_the_weights(case, pipeline, tmp
     assert moved[-1] == training_rows
     result, _ = parse(record)
     assert (result.training_rows, result.validation_rows) == (training_rows, validation_rows)
+    if case == "search winner":
+        assert (record["choice"]["criterion"], record["choice"]["trials"]) == ("accuracy", 2)
+        (place,) = (tmp_path / "workspace" / "searches").iterdir()
+        assert record["search"] == place.name
+        facts = dict(provenance.section(gather(tmp_path / "workspace", None)).blocks[0].facts)
+        assert facts["options"] == f"the best of 2 trials by validation accuracy (search {place.name})"
 
 
 def _counted(monkeypatch) -> list[int]:
