@@ -1,17 +1,24 @@
 """Accuracy against what it costs: parameters, FLOPs, seconds and bytes, each with its Pareto front."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import functools
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from math import log10
 from typing import Any
 
 import altair as alt
 
-from pipelines.report import theme
+from pipelines import naming
+from pipelines.report import labels, theme
 from pipelines.report.blocks import Block, Figure, Figures, Section
 from pipelines.report.rows import Row
 from pipelines.report.study import Study, TestSet
 from pipelines.report.text import MODE_NAMES, clipped, duration, interval, percent, short_count
+
+NAMED = 15  # points up to which all are named; of more, those on the front
+BRIEF = 22  # characters of a name in the plot
+HEIGHT = 300
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,26 @@ class Cost:
     value: Callable[[Row], float | None]
     shown: Callable[[float], str]
     axis_format: str = "~s"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Both ends of the axes of costs and of accuracies."""
+
+    costs: Sequence[float]
+    accuracies: Sequence[float]
+
+    def share(self, one: Mapping[str, Any]) -> float:
+        """How far to the right a point is, of the whole width."""
+        return log10(one["cost"] / self.costs[0]) / log10(self.costs[1] / self.costs[0])
+
+    def within(self, accuracy: float) -> float:
+        """The accuracy, or the end of the axis that it lies beyond."""
+        return min(max(accuracy, self.accuracies[0]), self.accuracies[1])
+
+    def down(self, accuracy: float) -> float:
+        """Pixels from the top."""
+        return HEIGHT * (self.accuracies[1] - self.within(accuracy)) / (self.accuracies[1] - self.accuracies[0])
 
 
 COSTS = (
@@ -49,8 +76,7 @@ def section(study: Study) -> Section | None:
         "trade-offs",
         "Trade-offs",
         "The line joins the Pareto front: runs that no other beats in both accuracy and cost. It goes by the measured "
-        "accuracies; bars are their 95 % intervals, within which other test images could put others on it. Numbers on "
-        "it are those of the table.",
+        "accuracies; bars are their 95 % intervals, within which other test images could put others on it.",
         blocks,
     )
 
@@ -74,24 +100,32 @@ def _figure(test_set: TestSet, cost: Cost, number: int) -> Figure | None:
     if len({value for _, value in known}) < 2:
         return None
     on_front = front([(value, row.accuracy) for row, value in known])
-    values = [_point(row, value, cost) for row, value in known]
+    briefs = _briefs([row for row, _ in known])
+    values = [_point(row, value, cost, brief) for (row, value), brief in zip(known, briefs, strict=True)]
     line = [values[index] for index in on_front]
-    labelled = _apart(line)
-    described = ", ".join(f"{one['number']} {one['short']}" for one in line[:12])
+    bars = [(one["low"], one["high"]) for one in values]
+    accuracies = theme.bulk_domain([one["accuracy"] for one in values], bars)
+    frame = Frame(theme.log_domain([one["cost"] for one in values]), accuracies)
+    named = values if len(values) <= NAMED else line[-NAMED:]
+    described = ", ".join(one["short"] for one in line[:12])
+    beyond = [_text(one, frame) for one in values if _text(one, frame) != one["brief"]]
+    outside = f" Beyond the axis: {'; '.join(beyond)}." if beyond else ""
     return Figure(
         f"accuracy-against-{cost.name}-{number}",
         f"Accuracy against {cost.short} on {clipped(test_set.title, 40)}",
-        f"On the front: {described}{' …' if len(line) > 12 else ''}.",
-        _chart(values, line, labelled, cost),
+        f"On the front: {described}{' …' if len(line) > 12 else ''}.{outside}",
+        _chart(values, (line, named), cost, frame),
         shape="half",
     )
 
 
-def _point(row: Row, value: float, cost: Cost) -> dict[str, Any]:
+def _point(row: Row, value: float, cost: Cost, brief: str) -> dict[str, Any]:
     return {
         "number": str(row.number),
         "name": clipped(row.best.name, 160),
         "short": clipped(row.best.name, 36),
+        "brief": brief,
+        "architecture": clipped(row.best.architecture, 40),
         "mode": MODE_NAMES[row.best.mode],
         "cost": value,
         "accuracy": 100 * row.accuracy,
@@ -102,28 +136,53 @@ def _point(row: Row, value: float, cost: Cost) -> dict[str, Any]:
     }
 
 
-def _apart(line: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The points of the front whose labels do not cover one another, the most accurate first."""
-    if not line:
-        return []
-    costs = [log10(one["cost"]) for one in line]
-    heights = [one["accuracy"] for one in line]
-    width, height = (max(costs) - min(costs)) or 1.0, (max(heights) - min(heights)) or 1.0
-    kept: list[tuple[float, float, dict[str, Any]]] = []
-    for cost, accuracy, one in reversed(list(zip(costs, heights, line, strict=True))):
-        place = cost / width, accuracy / height
-        if all(abs(place[0] - other[0]) > 0.07 or abs(place[1] - other[1]) > 0.12 for other in kept):
-            kept.append((*place, one))
-    return [one for _, _, one in kept]
+def _briefs(rows: Sequence[Row]) -> list[str]:
+    """Names that fit into the plot: without the mode, which has a colour, and without the only backbone."""
+    names = naming.names([row.best.record for row in rows], but=("seed", "dataset", "test_subset"))
+    backbones = {row.best.architecture for row in rows if row.best.kind == "head"}
+    left_out = [f" {mode}" for mode in naming.MODES.values()] if len({row.best.mode for row in rows}) > 1 else []
+    left_out += [f" on {backbone}" for backbone in backbones] if len(backbones) == 1 else []
+    shorter = [functools.reduce(lambda text, words: text.replace(words, "", 1), left_out, name) for name in names]
+    fitted = naming.fitted(shorter if len(set(shorter)) == len(set(names)) else names, BRIEF)
+    return [clipped(name.removesuffix(f", {naming.MORE}"), BRIEF) for name in fitted]
 
 
-def _chart(values: Any, line: Any, labelled: Any, cost: Cost) -> alt.LayerChart | alt.FacetChart:
-    modes = [value["mode"] for value in values]
-    across = theme.x("cost", cost.title, log=[value["cost"] for value in values], axis_format=cost.axis_format)
-    picked = alt.selection_point(fields=["mode"], bind="legend")
+def _names(named: Sequence[dict[str, Any]], line: Sequence[dict[str, Any]], frame: Frame) -> list[dict[str, Any]]:
+    """The points with where their names stand: `text`, `at`, and `dx`, `dy`, `align` and `apart` of `labels.Place`."""
+    points = [
+        labels.Point(
+            _text(one, frame), frame.share(one), *(frame.down(one[name]) for name in ("accuracy", "high", "low"))
+        )
+        for one in named
+    ]
+    stairs = []
+    for one, after in itertools.pairwise(line):
+        low, high, end = frame.down(one["accuracy"]), frame.down(after["accuracy"]), frame.share(after)
+        stairs += [labels.Line(frame.share(one), end, low, low), labels.Line(end, end, high, low)]
+    return [
+        {**one, **asdict(place), "text": point.name, "apart": place.is_apart, "at": frame.within(one["accuracy"])}
+        for one, point, place in zip(named, points, labels.placed(points, HEIGHT, lines=stairs), strict=True)
+        if place is not None
+    ]
+
+
+def _text(one: Mapping[str, Any], frame: Frame) -> str:
+    """The name of a point; beyond the axis with its accuracy."""
+    beyond = frame.within(one["accuracy"]) != one["accuracy"]
+    return f"{one['brief']}, {one['accuracy']:.1f} %" if beyond else one["brief"]
+
+
+def _chart(values: Any, parts: tuple[Any, Any], cost: Cost, frame: Frame) -> alt.LayerChart | alt.FacetChart:
+    """The chart of all points; `parts` are those that the line joins, and those that are named."""
+    line, named = parts
+    costs = [value["cost"] for value in values]
+    across = theme.x("cost", cost.title, log=costs, axis_format=cost.axis_format)
+    up = theme.axis_of("test accuracy, %", domain=frame.accuracies)
+    kind, colours = _colours(values)
+    picked = alt.selection_point(fields=[kind], bind="legend")
     base = alt.Chart(theme.data(values)).encode(
         x=across,
-        color=theme.mode_colour(modes),
+        color=colours,
         opacity=alt.when(picked).then(alt.value(1.0)).otherwise(alt.value(0.12)),
         tooltip=theme.tip(
             ("name", "Run"),
@@ -132,16 +191,45 @@ def _chart(values: Any, line: Any, labelled: Any, cost: Cost) -> alt.LayerChart 
             ("paid", cost.short.capitalize() if cost.name != "flops" else cost.short),
         ),
     )
-    whiskers = base.mark_rule(strokeWidth=1.5, opacity=0.5).encode(
-        y=theme.y("low", "test accuracy, %"), y2=alt.Y2(field="high")
+    whiskers = base.mark_rule(strokeWidth=1.5, opacity=0.5, clip=True).encode(
+        y=alt.Y(field="low", **up), y2=alt.Y2(field="high")
     )
-    points = base.mark_point(filled=True, size=70).encode(
-        y=theme.y("accuracy", "test accuracy, %"), shape=theme.mode_shape(modes)
+    points = base.mark_point(filled=True, size=70, clip=True).encode(
+        y=alt.Y(field="accuracy", **up), shape=theme.mode_shape([value["mode"] for value in values])
     )
-    stairs = alt.Chart(theme.data(line)).encode(x=across, y=theme.y("accuracy", "test accuracy, %"))
-    joined = stairs.mark_line(interpolate="step-after", color=theme.MUTED, strokeDash=[5, 3], strokeWidth=1.2)
-    named = alt.Chart(theme.data(labelled)).encode(
-        x=across, y=theme.y("accuracy", "test accuracy, %"), text=alt.Text(field="number", type="nominal")
+    stairs = alt.Chart(theme.data(line)).mark_line(
+        interpolate="step-after", color=theme.MUTED, strokeDash=[5, 3], strokeWidth=1.2, clip=True
     )
-    marks = named.mark_text(dx=-6, dy=-9, align="right", fontWeight=600, color=theme.INK)
-    return alt.layer(joined, whiskers.add_params(picked), points, marks)
+    return alt.layer(
+        stairs.encode(x=across, y=alt.Y(field="accuracy", **up)),
+        whiskers.add_params(picked),
+        *_written(_names(named, line, frame), across, up),
+        points,
+    ).properties(height=HEIGHT)
+
+
+def _written(texts: list[dict[str, Any]], across: alt.X, up: dict[str, Any]) -> list[alt.Chart]:
+    """The names, and leader lines to those that stand apart from their points."""
+    at, dx, dy, align = alt.Y(field="at", **up), *(alt.ExprRef(f"datum.{name}") for name in ("dx", "dy", "align"))
+    leaders = alt.Chart(theme.data([one for one in texts if one["apart"]])).mark_rule(
+        color=theme.MUTED, strokeWidth=0.7, x2Offset=dx, y2Offset=dy
+    )
+    words = alt.Chart(theme.data(texts)).mark_text(dx=dx, dy=dy, align=align, baseline="middle", color=theme.INK)
+    edges = alt.Chart(theme.data([one for one in texts if one["at"] != one["accuracy"]])).mark_point(
+        shape="triangle-down", size=60, filled=True, color=theme.MUTED, yOffset=-4
+    )
+    return [
+        edges.encode(x=across, y=at),
+        leaders.encode(x=across, x2=alt.X2(field="cost"), y=at, y2=alt.Y2(field="at")),
+        words.encode(x=across, y=at, text=alt.Text(field="text", type="nominal")),
+    ]
+
+
+def _colours(values: Sequence[dict[str, Any]]) -> tuple[str, alt.Color]:
+    """The field that colours the points and its channel: the mode, or the architecture where there is one mode."""
+    kinds = list(dict.fromkeys(value["architecture"] for value in values))
+    if len({value["mode"] for value in values}) > 1 or not 1 < len(kinds) <= len(theme.CLASS_COLOURS):
+        return "mode", theme.mode_colour([value["mode"] for value in values])
+    scale = alt.Scale(domain=kinds, range=list(theme.CLASS_COLOURS[: len(kinds)]))
+    legend = alt.Legend(title=None, columns=2)
+    return "architecture", alt.Color(field="architecture", type="nominal", scale=scale, legend=legend)

@@ -6,6 +6,7 @@ Modes use three colours of Okabe and Ito (2008) and three shapes; many classes u
 
 from collections.abc import Mapping, Sequence
 from math import ceil, floor, log10
+from statistics import fmean, quantiles
 from typing import Any
 
 import altair as alt
@@ -123,8 +124,7 @@ def axis_of(
     scale: dict[str, Any] = {"nice": domain is None and not log}
     axis: dict[str, Any] = {"grid": grid, "tickCount": ticks}
     if log:
-        room = (max(log) / min(log)) ** 0.06 * 1.08
-        domain = [min(log) / room, max(log) * room]
+        domain = log_domain(log)
         scale["type"] = "log"
         axis["values"] = log_ticks(*domain)
     else:
@@ -134,6 +134,26 @@ def axis_of(
     if axis_format:
         axis["format"] = axis_format
     return {"type": "quantitative", "title": title, "scale": alt.Scale(**scale), "axis": alt.Axis(**axis)}
+
+
+def log_domain(values: Sequence[float]) -> list[float]:
+    """Both ends of a logarithmic axis that shows positive values, with room beside them."""
+    room = (max(values) / min(values)) ** 0.06 * 1.08
+    return [min(values) / room, max(values) * room]
+
+
+def bulk_domain(values: Sequence[float], bars: Sequence[tuple[float, float]]) -> list[float]:
+    """Both ends of an axis that shows values with their bars, less outliers, with room beside them.
+
+    Outliers lie more than three times the interquartile range, or the mean bar where that is longer, beyond the
+    quartiles (the outer fences of Tukey, 1977).
+    """
+    first, _, third = quantiles(values, n=4, method="inclusive") if len(values) > 1 else [values[0]] * 3
+    reach = 3 * max(third - first, fmean(high - low for low, high in bars))
+    kept = [bar for value, bar in zip(values, bars, strict=True) if first - reach <= value <= third + reach]
+    low, high = min(low for low, _ in kept), max(high for _, high in kept)
+    room = 0.06 * (high - low) or 1.0
+    return [low - room, high + room]
 
 
 def log_ticks(low: float, high: float) -> list[float]:

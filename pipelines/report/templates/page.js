@@ -30,8 +30,8 @@
     const copy = {};
     for (const [name, one] of Object.entries(value)) {
       copy[name] = adapted(one, narrow, name);
-      if (narrow && name === "labelLimit" && typeof one === "number") copy[name] = Math.min(one, 124);
-      if (narrow && name === "columns" && typeof one === "number") copy[name] = Math.min(one, key === "legend" ? 3 : one);
+      if (narrow && name === "labelLimit" && typeof one === "number") copy[name] = Math.min(one, key === "legend" ? 200 : 124);
+      if (narrow && name === "columns" && key === "legend") copy[name] = value.labelLimit > 100 ? 1 : Math.min(one, 3);
     }
     return copy;
   };
@@ -40,12 +40,12 @@
     const spec = charts[place.dataset.chart];
     if (!spec) return;
     place.dataset.drawn = "yes";
-    const width = place.clientWidth, narrow = width < 520;
+    const width = place.clientWidth, narrow = width < 460;
     const square = place.closest(".square") !== null;
     const rows = Object.values(spec.datasets || {}).reduce((sum, one) => sum + one.length, 0);
     views.get(place)?.finalize();
     const shown = adapted(spec, narrow, ""), config = adapted(look.config, narrow, "");
-    if (narrow) config.legend.columns = 2;
+    if (narrow) config.legend.columns = 1;
     try {
       const result = await vegaEmbed(place, square ? { ...shown, height: Math.max(240, Math.min(520, width - 50)) } : shown, {
         config,

@@ -134,6 +134,49 @@ def test_a_phone_sees_it_without_scrolling_sideways(browser, page):
     assert browser.execute_script(small) >= 12
 
 
+OVERLAPS = """return [...document.querySelectorAll(arguments[0])].flatMap((svg) => {
+    const frame = svg.getBoundingClientRect(), found = [];
+    const boxes = [...svg.querySelectorAll('text')].filter((one) => one.textContent.trim())
+        .filter((one) => one.getAttribute('opacity') !== '0')
+        .filter((one) => !/rotate\\((?!-?(90|270)\\b)/.test(one.getAttribute('transform')))
+        .map((one) => [one.textContent, one.getBoundingClientRect()]);
+    boxes.forEach(([text, box], index) => {
+        if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1
+            || box.bottom > frame.bottom + 1) found.push('cut: ' + text);
+        const slack = box.height / 5;  // of a line, which is higher than its letters
+        boxes.slice(0, index).forEach(([other, beside]) => {
+            if (text === other && box.left === beside.left && box.top === beside.top) return;  // its halo
+            if (Math.min(box.right, beside.right) - Math.max(box.left, beside.left) > 1
+                && Math.min(box.bottom, beside.bottom) - Math.max(box.top, beside.top) > slack)
+                found.push(`${text} over ${other}`);
+        });
+    });
+    return found.map((one) => `${svg.closest('[id]')?.id}: ${one}`);
+})"""
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_no_label_of_a_chart_is_cut_or_covers_another(browser, page, width):
+    show(browser, page, width=width)
+    cut = [one for one in browser.execute_script(OVERLAPS, ".chart svg.marks") if "search-parallel" not in one]
+    assert cut == []
+
+
+def test_no_label_of_a_figure_file_is_cut_or_covers_another(browser, workspace, make, tmp_path):
+    make.fill(workspace)
+    for index in range(8):  # many heads on one backbone stand at one number of parameters
+        make.put(workspace, make.head(f"head{index}", "resnet50", accuracy=0.9 + index / 200, parameters=23_528_522))
+    make.put(workspace, make.network("vgg11", "scratch", accuracy=0.2, parameters=9_000_000))
+    built = build(workspace, Wanted(tmp_path / "report.html", figures=tmp_path / "figures"))
+    drawn = [path for path in built.figures if path.suffix == ".svg"]
+    inline = "".join(f"<div id='{path.stem}'>{path.read_text(encoding='utf-8')}</div>" for path in drawn)
+    (tmp_path / "all.html").write_text(f"<meta charset='utf-8'>{inline}", encoding="utf-8")
+    browser.get((tmp_path / "all.html").as_uri())
+    assert browser.execute_script(OVERLAPS, "div > svg") == []
+    named = browser.find_element(By.ID, "accuracy-against-parameters-on-digits").text
+    assert all(name in named for name in ("head7", "mlp", "resnet18", "vgg11, "))
+
+
 def test_on_paper_tables_fit_headings_repeat_and_everything_is_unfolded(browser, page):
     show(browser, page)
     browser.execute_script("dispatchEvent(new Event('beforeprint'))")
