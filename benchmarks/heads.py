@@ -1,14 +1,16 @@
 """Heads on one feature file, all sides in one run: our path against scikit-learn, stacked heads against one by one.
 
-(a) 45 C values with the refit, by the calls that `pipeline fit-head` makes, against 45 fits of scikit-learn's lbfgs
-    (tol 1e-4) one after another on the same standardised float32 and float64 features. scikit-learn is measured at
-    a few C; the rest is interpolated, seconds over log C, and both the measured points and the sum are reported.
+(a) The usual C values up to 10 and up to 1, those that both sides fit, with the refit, by the calls that `pipeline
+    fit-head` makes, against as many fits of scikit-learn's lbfgs (tol 1e-4, each from zero) on the same standardised
+    float32 and float64 features. scikit-learn is measured at every `--every`-th C; the rest is interpolated, seconds
+    over log C, and the number of measured points is reported. Sides alternate; the least of `--repeats` counts.
 (b) 64 linear heads in one pass against the same 64, each alone, by the same code. A few epochs are timed, and of the
     64 a few members.
 (c) float16 against float32 storage: test accuracy of the chosen logistic head on a second file, `--float32`.
 (d) every head with its defaults: chosen, refitted, scored once on the test split.
 
     python -m benchmarks.heads FEATURES.h5 [--parts path,stack,storage,heads] [--float32 FEATURES32.h5]
+        [--rows 5000] [--every 1] [--repeats 3]
 """
 
 import argparse
@@ -31,7 +33,7 @@ from heads.grid import Member, Recipe, Rows, train_grid
 from heads.logistic import C_GRID, LogisticHead
 
 LIBRARIES = ("torch", "scikit-learn", "numpy", "scipy")
-MEASURED_C = (0, 9, 13, 18, 27, 36, 44)  # places in C_GRID
+GRIDS = {"1": C_GRID[:25], "10": C_GRID[:29]}  # by their greatest C: above, only scikit-learn fits to the end
 STACK = [Member((), rate, decay) for rate in np.geomspace(1e-4, 1e-2, 8) for decay in np.geomspace(1e-4, 1.0, 8)]
 
 
@@ -41,11 +43,18 @@ def main() -> None:
     parser.add_argument("features", type=Path)
     parser.add_argument("--parts", default="path,stack,heads")
     parser.add_argument("--float32", type=Path, help="the same features stored as float32, for the part `storage`")
+    parser.add_argument("--rows", type=int, help="training rows of the part `path`, drawn by seed 0 (default: all)")
+    parser.add_argument(
+        "--every", type=int, default=4, help="C values of the part `path` from one measured to the next"
+    )
+    parser.add_argument("--repeats", type=int, default=1, help="of both sides in the part `path`")
     given = parser.parse_args()
     device = resolve_device("auto")
     file = FeatureFile(given.features)
     parts: dict[str, Callable[..., dict[str, Any]]] = {
-        "path": path_against_scikit_learn,
+        "path": lambda file, *, device: path_against_scikit_learn(
+            drawn(file.read("train"), given.rows), device=device, every=given.every, repeats=given.repeats
+        ),
         "stack": stacked_against_alone,
         "storage": lambda file, *, device: storage(file, FeatureFile(given.float32), device=device),
         "heads": every_head,
@@ -58,49 +67,75 @@ def main() -> None:
         print(write("heads", content, libraries=LIBRARIES), flush=True)
 
 
-def path_against_scikit_learn(file: FeatureFile, *, device: str) -> dict[str, Any]:
+def drawn(train: SplitFeatures, rows: int | None) -> SplitFeatures:
+    """A seeded sample of `rows` of the training split; all of it for None."""
+    some = np.sort(np.random.default_rng(0).permutation(len(train.labels))[:rows])
+    return SplitFeatures(train.features[:1, some], train.labels[some], tuple(train.ids[row] for row in some))
+
+
+def path_against_scikit_learn(train: SplitFeatures, *, device: str, every: int, repeats: int) -> dict[str, Any]:
     """(a), all sides on the plain view."""
-    train = file.read("train")
-    start = time.perf_counter()
-    _, choice = heads.fit_head("logistic", features=train.features[0], labels=train.labels, device=device)
-    ours = time.perf_counter() - start
     keep, hold = heads.held_out(train.labels)
-    theirs = {kind: lbfgs(train, keep, hold, dtype=kind) for kind in ("float32", "float64")}
-    chosen = C_GRID.index(float(choice.options["C"]))  # type: ignore[arg-type]
-    nearby = C_GRID[max(chosen - 1, 0) : chosen + 2]
-    exact = {C: exact_loss(train, keep, hold, C=C) for C in nearby}
-    best = min(exact.values())
+    longest = GRIDS["10"]
+    measured = sorted({*range(0, len(longest), every), len(longest) - 1})
+    ours: dict[str, list[float]] = {limit: [] for limit in GRIDS}
+    theirs: dict[str, list[list[float]]] = {"float32": [], "float64": []}
+    for _ in range(repeats):
+        for limit, grid in GRIDS.items():
+            choice, seconds = path(train, grid, device=device)
+            ours[limit].append(seconds)
+        for kind, rounds in theirs.items():
+            rounds.append(lbfgs(train, keep, hold, dtype=kind, values=[longest[place] for place in measured]))
+    chosen = longest.index(float(choice.options["C"]))  # type: ignore[arg-type]
+    exact = {C: exact_loss(train, keep, hold, C=C) for C in longest[max(chosen - 1, 0) : chosen + 2]}
     return {
         "rows": len(train.labels),
-        "ours_seconds": ours,
-        "ours_search_seconds": choice.search_seconds,
-        "ours_refit_seconds": choice.fit_seconds,
-        "passes": sum(float(row["passes"]) for row in choice.table),  # type: ignore[arg-type]
-        "scikit_learn": theirs,
-        "times_faster": {kind: side["total_seconds"] / ours for kind, side in theirs.items()},
-        "chosen_C": C_GRID[chosen],
-        "exact_held_out_loss_near_the_choice": exact,
-        "loss_of_choice_over_best": exact[C_GRID[chosen]] / best - 1,
+        "scikit_learn_measured_C": [longest[place] for place in measured],
+        "up_to": {
+            limit: compared(min(ours[limit]), theirs, measured, count=len(grid)) for limit, grid in GRIDS.items()
+        },
+        "chosen_C": longest[chosen],
+        "exact_validation_loss_near_the_choice": exact,
+        "loss_of_choice_over_best": exact[longest[chosen]] / min(exact.values()) - 1,
     }
 
 
-def lbfgs(train: SplitFeatures, keep: np.ndarray, hold: np.ndarray, *, dtype: str) -> dict[str, Any]:
-    """Seconds of scikit-learn at MEASURED_C, and interpolated for all 45."""
-    matrix, held = standardised(train, keep, hold, dtype=dtype)
-    points = []
-    for place in MEASURED_C:
-        model = LogisticRegression(C=C_GRID[place], tol=1e-4, max_iter=10_000)
+def path(train: SplitFeatures, grid: tuple[float, ...], *, device: str) -> tuple[heads.Choice, float]:
+    """Our choice over `grid` and its seconds, the refit among them."""
+    start = time.perf_counter()
+    _, choice = heads.fit_head(
+        "logistic", {"c_grid": grid}, features=train.features[0], labels=train.labels, device=device
+    )
+    return choice, time.perf_counter() - start
+
+
+def compared(ours: float, theirs: dict[str, list[list[float]]], measured: list[int], *, count: int) -> dict[str, Any]:
+    """Seconds of both sides for the first `count` values of C, scikit-learn's interpolated between those measured."""
+    totals = {
+        kind: float(np.interp(np.arange(count), measured, np.min(rounds, axis=0)).sum())
+        for kind, rounds in theirs.items()
+    }
+    return {
+        "values_of_C": count,
+        "measured": sum(place < count for place in measured),
+        "ours_seconds": ours,
+        "scikit_learn_seconds": totals,
+        "times_faster": {kind: seconds / ours for kind, seconds in totals.items()},
+    }
+
+
+def lbfgs(train: SplitFeatures, keep: np.ndarray, hold: np.ndarray, *, dtype: str, values: list[float]) -> list[float]:
+    """Seconds of scikit-learn at each C of `values`."""
+    matrix, _ = standardised(train, keep, hold, dtype=dtype)
+    measured = []
+    for C in values:
         start = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model.fit(matrix, train.labels[keep])
-        seconds = time.perf_counter() - start
-        chance = model.predict_proba(held)[np.arange(len(hold)), train.labels[hold]]
-        loss = float(-np.log(np.maximum(chance, 1e-300)).mean())
-        points.append({"C": C_GRID[place], "seconds": seconds, "iterations": int(model.n_iter_[0]), "loss": loss})
-        print(dtype, points[-1], flush=True)
-    every = np.interp(np.arange(len(C_GRID)), MEASURED_C, [point["seconds"] for point in points])
-    return {"measured": points, "total_seconds": float(every.sum())}
+            LogisticRegression(C=C, tol=1e-4, max_iter=10_000).fit(matrix, train.labels[keep])
+        measured.append(time.perf_counter() - start)
+        print(dtype, C, measured[-1], flush=True)
+    return measured
 
 
 def standardised(

@@ -1,6 +1,7 @@
 """The learning-rate range test (Smith, "Cyclical learning rates", 2017): the loss while the rate rises."""
 
 import copy
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ DIVERGED = 4.0  # times the lowest loss: the test ends there
 
 @dataclass(frozen=True)
 class RangeTest:
-    """`losses` are smoothed, one for each of the rising `rates`, up to where training diverged.
+    """`losses` are smoothed without lag, one for each of the rising `rates`, up to where training diverged.
 
     `suggestion` is a peak rate for a schedule: where the loss falls fastest per decade of the rate.
     """
@@ -118,12 +119,21 @@ class _Rising:
         for _ in epochs:
             if self._is_over():
                 break
-        smooth = _smoothed(self._raw[: self._steps])
-        return [value for value in smooth if math.isfinite(value)]
+        return centred(list(itertools.takewhile(math.isfinite, self._raw[: self._steps])))
 
     def _is_over(self) -> bool:
         smooth = _smoothed(self._raw)
         return len(smooth) >= self._steps or not smooth[-1] <= DIVERGED * min(smooth)
+
+
+def centred(values: list[float]) -> list[float]:
+    """The exponential average of `values` from the start, averaged once more from the end, so that it lags nowhere.
+
+    What diverges at the end counts as the loss at which the test ends, so that it does not reach back.
+    """
+    ahead = _smoothed(values)
+    limit = max(ahead[0], DIVERGED * min(ahead))
+    return _smoothed(_smoothed([min(value, limit) for value in values])[::-1])[::-1]
 
 
 def _smoothed(values: list[float]) -> list[float]:

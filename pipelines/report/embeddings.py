@@ -37,8 +37,9 @@ def section(study: Study, images: Images) -> Section | None:
     return Section(
         "embeddings",
         "Map of the embeddings",
-        f"A stratified sample of up to {POINTS} test images, placed by their frozen features alone. Classes that lie "
-        "apart are easy for a head. Point at one to see the image. t-SNE keeps neighbours, not distances.",
+        f"A stratified sample of up to {POINTS} test images, placed by their frozen features alone. A head uses all "
+        "dimensions: classes that overlap here may still be told apart. Point at one to see the image. t-SNE keeps "
+        "neighbours, not distances.",
         blocks,
     )
 

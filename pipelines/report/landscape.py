@@ -34,9 +34,9 @@ def section(study: Study, images: Images, *, run: str, progress: Callable[[int, 
     return Section(
         "surface",
         "Loss surface",
-        f"The training loss of {IMAGES} images on a plane through the weights: two random directions, each filter as "
-        "long as the network's own (Li et al., 2018). The cross is the network. Wide and round valleys are easy to "
-        "train in; walls close by are not.",
+        f"The mean loss of {IMAGES} images of the training split, validation images included, on one plane through the "
+        "weights: two random directions, each filter as long as the network's own (Li et al., 2018). The cross is the "
+        "network. Other directions give other pictures, and nothing here measures how easy training is.",
         [_figure(result, found)],
     )
 

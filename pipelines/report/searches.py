@@ -29,7 +29,7 @@ def section(study: Study) -> Section | None:
         "search",
         "Search",
         "Each trial is judged on validation images; the test split is scored once, for the winner. Pruned trials were "
-        "stopped early as unpromising.",
+        "stopped early because they were behind others at the same epoch; some might have caught up.",
         blocks,
     )
 

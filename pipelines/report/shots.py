@@ -29,8 +29,8 @@ def section(study: Study) -> Section | None:
     return Section(
         "labels",
         "Few labels",
-        "How accuracy grows with the number of labelled training images: where a line is flat, more labels would not "
-        "help it.",
+        "Test accuracy by the number of labelled training images. Lines join what was measured and say nothing of more "
+        "labels than their last point has.",
         blocks,
     )
 
@@ -75,7 +75,10 @@ def _draws(test_set: TestSet, place: int) -> Figure | None:
             }
             for one in _table(row.best)
         ]
-    caption = "Mean over draws of the labelled images; bars from the worst draw to the best."
+    caption = (
+        "Mean over draws of the labelled images; bars from the worst draw to the best. The more draws, the longer the "
+        "bars; what chance there is in the test images is not in them."
+    )
     title = f"Accuracy by labels per class on {clipped(test_set.title, 40)}"
     return _figure(f"shots-{place}", title, caption, "labels per class", points)
 

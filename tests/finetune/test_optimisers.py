@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -157,6 +158,16 @@ def test_the_range_test_suggests_a_rate_that_trains_and_leaves_the_network(image
         ranges.find_learning_rate(
             network, images, recipe=Recipe(), normalisation=((0.5,) * 3, (0.25,) * 3), lowest=1.0, highest=0.1
         )
+
+
+@pytest.mark.parametrize("steepest", [0.01, 0.1])
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_smoothing_moves_the_steepest_fall_to_no_other_rate(steepest, noise):
+    rates = np.geomspace(1e-4, 10, 100)
+    losses = 0.8 + 1.5 / (1 + (rates / steepest) ** 2) + noise * np.random.default_rng(0).normal(size=100)
+    losses[-2:] = 30, 300  # training diverges
+    found = ranges.suggestion(rates.tolist(), ranges.centred(losses.tolist()))
+    assert abs(np.log10(found / steepest)) < 0.11  # two steps
 
 
 def test_the_suggestion_is_where_losses_fall_fastest_before_their_lowest():
