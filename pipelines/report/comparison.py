@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import altair as alt
-
-from pipelines.report import theme
+from pipelines.report import ranges, theme
 from pipelines.report.blocks import Block, Cell, Column, Figure, Section, Table
 from pipelines.report.rows import Row
 from pipelines.report.study import Study, TestSet
@@ -152,21 +150,10 @@ def _picture(test_set: TestSet, number: int) -> Figure:
         }
         for row in rows
     ]
-    modes = [value["mode"] for value in values]
-    base = alt.Chart(theme.data(values)).encode(
-        y=theme.lines("label"),
-        color=theme.mode_colour(modes),
-        tooltip=theme.tip(("name", "Run"), ("mode", "Mode"), ("shown", "Accuracy"), ("seeds", "Mean of")),
-    )
-    whiskers = base.mark_rule(strokeWidth=2, opacity=0.55).encode(
-        x=theme.x("low", "test accuracy, %"), x2=alt.X2(field="high")
-    )
-    points = base.mark_point(filled=True, size=75, opacity=1).encode(
-        x=theme.x("accuracy", "test accuracy, %"), shape=theme.mode_shape(modes)
-    )
     left_out = len(test_set.rows) - len(rows)
     caption = f"Test accuracy on {test_set.title} with 95 % intervals." + (
         f" The {PICTURED} most accurate of {len(test_set.rows)}." if left_out else ""
     )
-    chart = alt.layer(whiskers, points).properties(height=theme.list_height(len(rows)))
+    tips = theme.tip(("name", "Run"), ("mode", "Mode"), ("shown", "Accuracy"), ("seeds", "Mean of"))
+    chart = ranges.chart(values, "accuracy", title="test accuracy, %", tips=tips)
     return Figure(f"accuracy-{number}", f"Accuracy on {clipped(test_set.title)}", caption, chart)

@@ -1,9 +1,7 @@
 """The paired comparison of runs on the same test images: differences of accuracy with interval and p-value."""
 
-import altair as alt
-
 from heads.statistics import Paired
-from pipelines.report import theme
+from pipelines.report import ranges, theme
 from pipelines.report.blocks import Block, Figure, Section
 from pipelines.report.pairs import Difference, against_best
 from pipelines.report.study import Study, TestSet
@@ -44,26 +42,11 @@ def _figure(test_set: TestSet, best: Pick, found: list[Difference], *, number: i
         }
         for one in found
     ]
-    modes = [value["mode"] for value in values]
-    title = "difference of accuracy, points"
-    base = alt.Chart(theme.data(values)).encode(
-        y=theme.lines("label"),
-        color=theme.mode_colour(modes),
-        tooltip=theme.tip(
-            ("name", "Run"), ("shown", "Points"), ("p", "p"), ("alone", "Only it correct / only the best")
-        ),
-    )
-    whiskers = base.mark_rule(strokeWidth=2, opacity=0.55).encode(x=theme.x("low", title), x2=alt.X2(field="high"))
-    points = base.mark_point(filled=True, size=75, opacity=1).encode(
-        x=theme.x("difference", title), shape=theme.mode_shape(modes)
-    )
-    zero = alt.Chart(theme.data([{"low": 0}])).mark_rule(color=theme.MUTED, strokeDash=[4, 3])
-    chart = alt.layer(zero.encode(x=theme.x("low", title)), whiskers, points).properties(
-        height=theme.list_height(len(found))
-    )
+    tips = theme.tip(("name", "Run"), ("shown", "Points"), ("p", "p"), ("alone", "Only it correct / only the best"))
+    chart = ranges.chart(values, "difference", title="difference of accuracy, points", tips=tips, zero=True)
     return Figure(
         f"differences-{number}",
-        f"Against {clipped(best.row.best.name, 50)} on {clipped(test_set.title, 40)}",
+        f"Differences from {clipped(best.row.best.name, 50)} on {clipped(test_set.title, 40)}",
         f"Reference: {best.how}. {_rule(family)}",
         chart,
     )

@@ -53,7 +53,12 @@ def _together(results: Sequence[Result]) -> Figure | None:
         for epoch, value in enumerate(one.curves.get("validation_accuracy", ()), start=1)
         if value is not None
     ]
-    names = list(dict.fromkeys(point["name"] for point in points))
+    last = {point["name"]: point["epoch"] for point in points}
+    field, title, shape = (
+        ("epoch", "epoch", "d") if len(set(last.values())) == 1 else ("share", "share of the epochs, %", "~g")
+    )
+    points = [{**point, "share": 100 * point["epoch"] / last[point["name"]]} for point in points]
+    names = list(last)
     if len(names) < 2:
         return None
     near = alt.selection_point(fields=["name"], bind="legend")
@@ -61,7 +66,7 @@ def _together(results: Sequence[Result]) -> Figure | None:
         alt.Chart(theme.data(points))
         .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18, filled=True))
         .encode(
-            x=theme.x("epoch", "epoch", axis_format="d", grid=False),
+            x=theme.x(field, title, axis_format=shape, grid=False),
             y=theme.y("value", "validation accuracy, %"),
             color=alt.Color(
                 field="name",

@@ -91,19 +91,29 @@ def _progress(search: Mapping[str, Any], place: int, title: str) -> Figure:
     if not search["importance"]:
         note = search["importance_note"]
         caption += f" {note[:1].upper()}{note[1:]}."
-    return Figure(
-        f"search-progress-{place}", f"{title}: best so far", caption, _progress_chart(points, line), shape="half"
-    )
+    values = [point["value"] for point in points]
+    domain = theme.bulk_domain(values, [(value, value) for value in values])
+    beyond = [point for point in points if not domain[0] <= point["value"] <= domain[1]]
+    if beyond:
+        told = ", ".join(f"trial {point['trial']} at {point['shown']}" for point in beyond)
+        caption += f" Beyond the axis: {told}."
+    chart = _progress_chart(points, line, domain)
+    return Figure(f"search-progress-{place}", f"{title}: best so far", caption, chart, shape="half")
 
 
-def _progress_chart(points: list[dict[str, Any]], line: list[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
+def _progress_chart(
+    points: list[dict[str, Any]], line: list[dict[str, Any]], domain: Sequence[float]
+) -> alt.LayerChart | alt.FacetChart:
     states = [state for state in STATES if any(point["state"] == state for point in points)]
-    across = theme.x("trial", "trial", axis_format="d", grid=False)
-    up = theme.y("value", "validation accuracy, %")
-    so_far = alt.Chart(theme.data(line)).mark_line(interpolate="step-after", color=theme.GREEN, strokeWidth=2)
+    ends = [points[0]["trial"] - 0.5, points[-1]["trial"] + 0.5]
+    across = theme.x("trial", "trial", domain=ends, axis_format="d", grid=False, ticks=min(len(points), 6))
+    up = theme.y("value", "validation accuracy, %", domain=domain)
+    so_far = alt.Chart(theme.data(line)).mark_line(
+        interpolate="step-after", color=theme.GREEN, strokeWidth=2, clip=True
+    )
     dots = (
         alt.Chart(theme.data(points))
-        .mark_point(filled=True, size=50)
+        .mark_point(filled=True, size=50, clip=True)
         .encode(
             x=across,
             y=up,

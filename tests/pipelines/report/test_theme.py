@@ -16,6 +16,16 @@ def test_a_logarithmic_axis_has_at_least_three_ticks_within_it(low, factor):
     assert all(start <= tick <= end * (1 + 1e-9) for tick in axis["values"])
 
 
+def test_one_outlier_does_not_stretch_the_axis_of_the_others():
+    values = [93.6, 94.4, 92.2, 96.7, 97.2, 40.0]
+    low, high = theme.bulk_domain(values, [(value - 2, value + 2) for value in values])
+    assert 89 < low < 90.2
+    assert 99.2 < high < 100
+    two_kinds = [71, 70, 68, 67, 31, 25, 25, 12]
+    assert theme.bulk_domain(two_kinds, [(value - 4, value + 4) for value in two_kinds])[0] < 8
+    assert theme.bulk_domain([50], [(50, 50)]) == [49, 51]
+
+
 def test_labels_stand_under_their_ticks():
     assert theme.config()["axis"]["labelFlush"] is False
 
