@@ -25,6 +25,7 @@ HELD_OUT = 0.1  # of the images that the network is trained on: where the head's
 class Headed:
     """A head and the seconds that it took: `extraction` of its features, `search` for its C, `fit` of the head.
 
+    Its C was chosen on `validation_rows` images, which it was then fitted to as well.
     `file` is the feature file that the features are from, whose extraction counts once for all heads; its seconds
     are the training split's share of those that it took when it was made, None where nobody noted them.
     """
@@ -33,6 +34,7 @@ class Headed:
     extraction: float | None
     search: float
     fit: float
+    validation_rows: int
     file: Path | None = None
 
 
@@ -79,8 +81,9 @@ class Heading:
         folder = self.fitted(path)
         head, _ = heads.load(folder)
         assert isinstance(head, heads.LogisticHead)  # it is what was asked for
-        took = records.read(self.context.workspace, folder.name)["seconds"]
-        return Headed(head, took["extraction"], took["search"], took["fit"], path)
+        record = records.read(self.context.workspace, folder.name)
+        took, rows = record["seconds"], record["choice"]["validation_rows"]
+        return Headed(head, took["extraction"], took["search"], took["fit"], rows, path)
 
     def _fitted(
         self, features: np.ndarray, labels: np.ndarray, *, seed: int, extraction: float | None, file: Path | None
@@ -96,4 +99,4 @@ class Heading:
             progress=self.context.fitting,
         )
         assert isinstance(head, heads.LogisticHead)  # it is what was asked for
-        return Headed(head, extraction, choice.search_seconds, choice.fit_seconds, file)
+        return Headed(head, extraction, choice.search_seconds, choice.fit_seconds, choice.validation_rows, file)

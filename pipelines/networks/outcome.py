@@ -196,15 +196,24 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
 
 
 def _choice(key: NetworkKey, result: Result) -> dict[str, Any]:
-    """What was chosen on held-out images, and on how many: nothing, where a recipe has a fixed length."""
+    """What was chosen on validation images, and on how many: nothing, where a recipe has a fixed length.
+
+    Without any for the network, the head that it began with was chosen on some, and fitted to these as well.
+    """
+    validation_rows, refitted, criterion = 0, key.refit, "given"
+    if result.held_out is not None:
+        validation_rows = len(result.held_out[1])
+        criterion = "given" if key.recipe_options.get("patience") is None else "accuracy"
+    elif result.headed:
+        validation_rows, refitted, criterion = result.headed[-1].validation_rows, True, "log_loss"
     return {
-        "criterion": "given" if result.held_out is None or key.recipe_options.get("patience") is None else "accuracy",
+        "criterion": criterion,
         "epochs_run": result.chosen.epochs_run,
         "best_epoch": result.chosen.best_epoch,
         "drawn": _drawn(key),
-        "refitted": key.refit,
+        "refitted": refitted,
         "training_rows": result.training_rows,
-        "validation_rows": 0 if result.held_out is None else len(result.held_out[1]),
+        "validation_rows": validation_rows,
         "engine": result.final.engine,
         "skipped": list(result.skipped),
     }

@@ -87,6 +87,8 @@ def test_a_frozen_network_costs_the_extraction_and_the_fit_of_its_head(pipeline,
     (head,) = [one for one in records.read_all(workspace)[0] if one["kind"] == "head"]
     for phase in ("extraction", "search", "fit"):
         assert record["seconds"][phase] == head["seconds"][phase] > 0
+    for name, value in {"training_rows": 200, "validation_rows": 20, "refitted": True, "criterion": "log_loss"}.items():
+        assert record["choice"][name] == head["choice"][name] == value
     result, problems = results.parse(record)
     assert problems == []
     assert result.cost_seconds == pytest.approx(
