@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from extract.datasets import FACTS
+if TYPE_CHECKING:
+    from extract.datasets import Facts
+
 
 TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 MODES = {"scratch": "from scratch", "finetuned": "fine-tuned", "frozen": "frozen"}
@@ -27,7 +29,7 @@ SHARED = (
     "seed",
 )  # compared among heads and networks alike
 OF_FEATURES = ("views", "pool", "layers", "precision", "storage")
-FEW = 3  # options that differ, up to which every run shows its value, the most common one too
+FEW = 3  # values of a list, up to which each is named
 MORE = "…"
 
 Record = Mapping[str, Any]
@@ -37,16 +39,17 @@ Options = dict[str, Any]
 def names(records: Sequence[Record], *, but: Sequence[str] = ()) -> list[str]:
     """A name for each record: its head or architecture, then only the options in which the records differ.
 
-    `but` are options that stand elsewhere, such as "seed". Untrained weights are named unless all are untrained.
+    A value that more than half of the runs share is left to the others' names to say that it differs; `but` are
+    options that stand elsewhere, such as "seed". Untrained weights are named unless all are untrained.
     Distinct runs never have the same name: as a last resort the run's ID ends it.
     """
+    bases = _bases(records)
     options = [_options(one, but) for one in records]
-    apart = _varying(records, options)
-    common = {name: _most_common(name, options) for name in apart} if len(apart) > FEW else {}
+    values = _values(records, options)
     found = []
-    for record, given in zip(records, options, strict=True):
-        shown = [name for name in given if name in apart and _is_shown(name, given, common)]
-        found.append(", ".join([_base(record), *filter(None, (said(name, given[name]) for name in shown))]))
+    for base, record, given in zip(bases, records, options, strict=True):
+        shown = [name for name in given if _tells(values.get((name, _group(name, record))), given[name])]
+        found.append(", ".join([base, *filter(None, (said(name, given[name]) for name in shown))]))
     return _distinct(found, records, but)
 
 
@@ -55,29 +58,50 @@ def fitted(names: Sequence[str], width: int) -> list[str]:
 
     Names that were distinct stay so: equal ones are numbered. One whose first part alone is too long stays so.
     """
-    counts = Counter(part for name in set(names) for part in name.split(", ")[1:])
+    short, shorter = _shortened(names, width), _shortened(names, width - len(" (9)"))
     found: dict[str, str] = {}
     taken = Counter[str]()
-    for name in dict.fromkeys(names):
-        short = name if len(name) <= width else _shortest(name, counts, width - 4)  # room for a number
-        taken[short] += 1
-        found[name] = short if taken[short] == 1 else f"{short} ({taken[short]})"
+    for name in short:
+        one = shorter[name] if short[name] in taken else short[name]
+        taken[one] += 1
+        found[name] = one if taken[one] == 1 else f"{one} ({taken[one]})"
     return [found[name] for name in names]
 
 
+def least(names: Sequence[str], width: int) -> int:
+    """The width, at least `width`, in which `fitted` need not number any of the names nor leave one too long."""
+    low, high = width, max([width, *map(len, names)])
+    while low < high:
+        middle = (low + high) // 2
+        short = _shortened(names, middle).values()
+        fits = len(set(short)) == len(short) and max(map(len, short)) <= middle
+        low, high = (low, middle) if fits else (middle + 1, high)
+    return low
+
+
 def data(records: Sequence[Record]) -> str:
-    """What records of one data set were trained and scored on: "CIFAR-10, 400 of 50,000 training and ... images"."""
-    if not records:
-        return ""
+    """What records of one data set were trained and scored on, at which size and with which weights if all are alike:
+    "CIFAR-10, 400 of 50,000 training and 400 of 10,000 test images, 48 px, packaged weights"."""
+    sizes, weights = ([one.get(name) for one in records] for name in ("image_size", "weights"))
+    return setting(images(records), sizes=sizes, weights=weights)
+
+
+def images(records: Sequence[Record]) -> str:
+    """The data set of the records, and how many of its images they were trained and scored on."""
     name = str(records[0]["dataset"]["name"])
-    facts = FACTS.get(name)
+    facts = _facts(name)
     train = _counted([_training_images(one) for one in records], facts and facts.train_count)
     test = _counted([(one.get("test") or {}).get("rows") for one in records], facts and facts.test_count)
     counts = " and ".join(f"{count} {split}" for count, split in ((train, "training"), (test, "test")) if count)
-    sizes = sorted({one["image_size"] for one in records if one.get("image_size")})
-    weights = {str(one.get("weights")) for one in records if one.get("weights") not in (None, "none", "unknown")}
-    parts = [title(name), f"{counts} images" if counts else "", f"{_span(sizes)} px" if sizes else ""]
-    return ", ".join(part for part in [*parts, said("weights", *weights) if len(weights) == 1 else ""] if part)
+    return f"{title(name)}, {counts} images" if counts else title(name)
+
+
+def setting(images: str, *, sizes: Sequence[int | None], weights: Sequence[str | None]) -> str:
+    """`images` with the sizes that they are used at and the weights of the backbones, where all have the same."""
+    known = sorted({size for size in sizes if size})
+    given = {one for one in weights if one not in (None, "none", "unknown")}
+    parts = [images, f"{_span(known)} px" if known else "", said("weights", *given) if len(given) == 1 else ""]
+    return ", ".join(part for part in parts if part)
 
 
 def title(dataset: str) -> str:
@@ -118,6 +142,13 @@ def _value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def _bases(records: Sequence[Record]) -> list[str]:
+    """What each name begins with; untrained weights are said wherever others are not untrained."""
+    untrained = [one.get("weights") == "untrained" for one in records]
+    marked = any(untrained) and not all(untrained)
+    return [_base(one) + " (untrained)" * (marked and raw) for one, raw in zip(records, untrained, strict=True)]
+
+
 def _base(record: Record) -> str:
     """Head and backbone, or architecture with the options that were given and how it began."""
     key, architecture = record.get("key") or {}, str(record.get("architecture") or record["name"])
@@ -133,7 +164,7 @@ def _options(record: Record, but: Sequence[str]) -> Options:
     key, dataset = record.get("key") or {}, record.get("dataset") or {}
     weights = record.get("weights")
     found = {
-        "weights": None if weights == "none" else weights,
+        "weights": None if weights in ("none", "untrained") else weights,
         "dataset": dataset.get("name"),
         "subset": dataset.get("subset"),
         "test_subset": dataset.get("test_subset"),
@@ -161,18 +192,19 @@ def _of_network(key: Record) -> Options:
     return {**own, **recipe} if key.get("mode") != "scratch" else {**own, "mode": None, **recipe}
 
 
-def _varying(records: Sequence[Record], options: Sequence[Options]) -> set[str]:
-    """The options in which the runs differ; of a recipe's, those that differ within the runs by one recipe."""
-    found = set()
+def _values(records: Sequence[Record], options: Sequence[Options]) -> dict[tuple[str, Any], Counter[str]]:
+    """How often each value of an option occurs, among the runs within which it is compared."""
+    found: dict[tuple[str, Any], Counter[str]] = {}
     for name in dict.fromkeys(name for given in options for name in given):
-        groups: dict[Any, set[str]] = {}
         for record, given in zip(records, options, strict=True):
             if name != "weights" or given.get(name) is not None:
-                groups.setdefault(_group(name, record), set()).add(repr(given.get(name)))
-        if any(len(values) > 1 for values in groups.values()):
-            found.add(name)
-    untrained = [given.get("weights") == "untrained" for given in options]
-    return found | {"weights"} if any(untrained) and not all(untrained) else found
+                found.setdefault((name, _group(name, record)), Counter())[repr(given.get(name))] += 1
+    return found
+
+
+def _tells(values: Counter[str] | None, value: Any) -> bool:
+    """Whether a value belongs into a name: others differ, and no more than half of the runs have it."""
+    return values is not None and len(values) > 1 and 2 * values[repr(value)] <= values.total()
 
 
 def _group(name: str, record: Record) -> Any:
@@ -183,17 +215,6 @@ def _group(name: str, record: Record) -> Any:
     if record["kind"] == "network":
         return ("network", key.get("recipe") if name in (key.get("recipe_options") or {}) else None)
     return ("head", None if name in (*OF_FEATURES, "validation", "criterion") else record.get("head"))
-
-
-def _most_common(name: str, options: Sequence[Options]) -> str:
-    """The value of more than half of the runs that have the option; "" without one."""
-    values = [repr(given[name]) for given in options if name in given]
-    value, count = Counter(values).most_common(1)[0]
-    return value if 2 * count > len(values) else ""
-
-
-def _is_shown(name: str, given: Options, common: Mapping[str, str]) -> bool:
-    return common.get(name) != repr(given[name]) or given[name] == "untrained"
 
 
 def _distinct(found: list[str], records: Sequence[Record], but: Sequence[str]) -> list[str]:
@@ -212,13 +233,16 @@ def _distinct(found: list[str], records: Sequence[Record], but: Sequence[str]) -
     return found
 
 
+def _shortened(names: Sequence[str], width: int) -> dict[str, str]:
+    """Each name without the parts that most others share, as far as it is longer than `width`."""
+    counts = Counter(part for name in set(names) for part in name.split(", ")[1:])
+    return {name: name if len(name) <= width else _shortest(name, counts, width) for name in names}
+
+
 def _shortest(name: str, counts: Mapping[str, int], width: int) -> str:
     base, *parts = name.split(", ")
-    order = sorted(
-        range(len(parts)), key=lambda place: (parts[place] != "untrained weights", counts[parts[place]], place)
-    )
     kept: list[int] = []
-    for place in order:
+    for place in sorted(range(len(parts)), key=lambda place: (counts[parts[place]], place)):
         whole = ", ".join([base, *(parts[at] for at in sorted([*kept, place])), MORE])
         kept += [place] if len(whole) <= width else []
     return ", ".join([base, *(parts[at] for at in sorted(kept)), MORE]) if parts else name
@@ -230,11 +254,17 @@ def _training_images(record: Record) -> int | None:
     if subset:
         return int(subset)
     choice = record.get("choice") or {}
-    counts = [choice.get(name) for name in ("training_rows", "validation_rows")]
-    if counts[0]:
-        return sum(count or 0 for count in counts)
-    facts = FACTS.get(str((record.get("dataset") or {}).get("name")))
+    trained, held_back = choice.get("training_rows"), choice.get("validation_rows") or 0
+    if trained:
+        return trained if choice.get("refitted") else trained + held_back
+    facts = _facts(str((record.get("dataset") or {}).get("name")))
     return None if facts is None else facts.train_count
+
+
+def _facts(dataset: str) -> "Facts | None":
+    from extract.datasets import FACTS  # which is slow to import
+
+    return FACTS.get(dataset)
 
 
 def _counted(counts: Sequence[int | None], total: int | None) -> str:

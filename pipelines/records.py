@@ -65,6 +65,11 @@ def write(workspace: Path, record: Mapping[str, Any]) -> Path:
     return place / RECORD_NAME
 
 
+def note(workspace: Path, run: str, **facts: str) -> None:
+    """Adds facts to the record of a run, such as the study that it was computed for."""
+    write(workspace, {**read(workspace, run), **facts})
+
+
 def forget_empty(place: Path) -> None:
     """Removes the folder of a run in which nothing could be written: a run without a record is none."""
     with contextlib.suppress(OSError):  # it holds files, or is gone

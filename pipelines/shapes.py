@@ -154,6 +154,7 @@ class Record(TypedDict):
     processes: NotRequired[Count]
     shots: NotRequired[list[ShotsRow]]
     search: NotRequired[str]
+    study: NotRequired[str]
 
 
 class Timing(TypedDict):

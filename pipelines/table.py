@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from extract.errors import unknown
-from pipelines import records
+from pipelines import naming, records
 
 COLUMNS: tuple[str, ...] = (
     "run",
@@ -19,11 +19,18 @@ COLUMNS: tuple[str, ...] = (
     "weights",
     "head",
     "dataset",
+    "data",
     "subset",
+    "test_subset",
     "training_rows",
     "validation_rows",
+    "test_rows",
     "image_size",
     "seed",
+    "study",
+    "search",
+    "device",
+    "backbone",
     "validation_accuracy",
     "test_accuracy",
     "interval_low",
@@ -41,6 +48,7 @@ COLUMNS: tuple[str, ...] = (
     "error",
 )
 STATUSES = ("done", "failed")
+EXTRACTION = ("batch_size", "layers", "pool", "precision", "storage", "views")  # options of a feature file
 FILTERS = ("dataset", "mode", "head", "architecture", "status", "kind")
 
 
@@ -48,6 +56,9 @@ def rows(
     workspace: Path, *, where: Mapping[str, str], sort: str = "created", reverse: bool = False
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """(one flat row of `COLUMNS` for every record that fits `where`, a sentence for every broken record).
+
+    After the columns come the hyperparameters of the run, each as `option.NAME`. Rows are named by what tells them
+    apart (`naming.names`), and `data` says in words what each was trained and scored on.
 
     `where` holds the wanted value of some of `FILTERS`, or a pattern (`fits`). Rows are sorted by the column `sort`,
     those without a value last. Raises `InvalidInput` with the nearest names for an unknown column, and for a value of
@@ -62,7 +73,13 @@ def rows(
         present |= set(STATUSES) if column == "status" else set()  # none failed: no mistake to ask
         if table and not any(fits(one, wanted) for one in present):
             raise unknown(column, name=wanted, known=present)
-    table = [one for one in table if all(fits(str(one[column]), wanted) for column, wanted in where.items())]
+    fitting = [
+        (one, record)
+        for one, record in zip(table, found, strict=True)
+        if all(fits(str(one[column]), wanted) for column, wanted in where.items())
+    ]
+    names = naming.names([record for _, record in fitting])
+    table = [{**one, "name": name} for (one, _), name in zip(fitting, names, strict=True)]
     return _sorted(table, sort=sort, reverse=reverse), problems
 
 
@@ -92,6 +109,8 @@ def joined(workspace: Path, runs: Collection[str]) -> list[dict[str, Any]]:
             "name": one.best.name,
             "dataset": one.best.dataset["name"],
             "subset": one.best.dataset.get("subset"),
+            "data": naming.images([one.best.record]),
+            **{name: one.best.record.get(name) for name in ("image_size", "weights")},
             "runs": [result.run for result in one.results],
             "seeds": [result.seed for result in one.results],
             "drawn": one.drawn,
@@ -114,6 +133,7 @@ def row(record: Mapping[str, Any]) -> dict[str, Any]:
     nested = {
         "dataset": dataset.get("name"),
         "subset": dataset.get("subset"),
+        "test_subset": dataset.get("test_subset"),
         **{name: choice.get(name) for name in ("training_rows", "validation_rows")},
         "validation_accuracy": (record.get("validation") or {}).get("accuracy"),
         "test_accuracy": test.get("accuracy"),
@@ -122,9 +142,25 @@ def row(record: Mapping[str, Any]) -> dict[str, Any]:
         "test_tta_accuracy": (record.get("test_tta") or {}).get("accuracy"),
         "log_loss": test.get("log_loss"),
         "calibration_error": test.get("calibration_error"),
+        "test_rows": test.get("rows"),
+        "device": (record.get("hardware") or {}).get("device"),
+        "backbone": None if record.get("mode") == "scratch" else record.get("architecture"),
+        "data": naming.images([record]) if dataset else "",
         **{f"{part}_seconds": seconds.get(part) for part in ("extraction", "search", "fit", "evaluation")},
     }
-    return {column: nested[column] if column in nested else record.get(column) for column in COLUMNS}
+    found = {column: nested[column] if column in nested else record.get(column) for column in COLUMNS}
+    return {**found, **{f"option.{name}": value for name, value in hyperparameters(record).items()}}
+
+
+def hyperparameters(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Every hyperparameter of a run by name: given and chosen, and those of its features as `extraction.NAME`."""
+    key, spec = record.get("key") or {}, (record.get("features") or {}).get("spec") or {}
+    extraction = {name: spec.get(name) for name in EXTRACTION if name in spec} | (spec.get("preprocessing") or {})
+    given = {name: key[name] for name in ("validation", "criterion", "refit", "recipe") if name in key}
+    parts = (key.get("options"), key.get("recipe_options"), key.get("architecture"), record.get("chosen"))
+    for part in parts:
+        given |= part if isinstance(part, Mapping) else {}
+    return given | {f"extraction.{name}": value for name, value in extraction.items()}
 
 
 def _sorted(table: Sequence[dict[str, Any]], *, sort: str, reverse: bool) -> list[dict[str, Any]]:

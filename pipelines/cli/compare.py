@@ -6,7 +6,7 @@ import click
 
 from extract.errors import InvalidInput
 from pipelines.cli import options
-from pipelines.cli.show import Column, table
+from pipelines.cli.show import Column, percent, table
 
 if TYPE_CHECKING:
     from heads import Comparison
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 COLUMNS = [
     Column("run"),
-    Column("what", shrinks=True),
+    Column("what", named=True),
     Column("test", right=True, drop=2),
     Column("difference, points", right=True),
     Column("interval", right=True),
@@ -32,13 +32,14 @@ def compare_command(run: options.Run, runs: tuple[str, ...]) -> None:
     often: zero is outside the interval exactly where p is below 0.05. Of several comparisons both are corrected for
     their number (Holm).
     """
-    from pipelines import records
+    from pipelines import naming, records
     from pipelines.compare import compare
 
     if len(runs) < 2:
         given = f"got {runs[0]!r} alone" if runs else "got none"
         raise InvalidInput(f"runs to compare must be at least two; {given}. `pipeline runs` lists them.")
-    one, *others = (records.read(run.workspace, name) for name in runs)
+    read = [records.read(run.workspace, name) for name in runs]
+    one, *others = [{**record, "name": name} for record, name in zip(read, naming.names(read), strict=True)]
     comparisons = compare(run.workspace, one["run"], [other["run"] for other in others])
     found = list(zip(others, comparisons, strict=True))
     pairs = [_answer(one, other, comparison) for other, comparison in found]
@@ -53,8 +54,8 @@ def _answer(one: Record, other: Record, found: "Comparison") -> dict[str, Any]:
 def _pair(one: Record, other: Record, found: "Comparison") -> list[str]:
     low, high = found.interval
     return [
-        f"{one['run']}  {one['name']}: {found.accuracy_a:.2%}",
-        f"{other['run']}  {other['name']}: {found.accuracy_b:.2%}",
+        f"{one['run']}  {one['name']}: {percent(found.accuracy_a)}",
+        f"{other['run']}  {other['name']}: {percent(found.accuracy_b)}",
         f"difference          {100 * found.difference:+.2f} points  (95 % interval {100 * low:+.2f} to "
         f"{100 * high:+.2f}, {found.rows} images)",
         f"correct             only the first: {found.only_a}, only the second: {found.only_b} images",
@@ -64,12 +65,12 @@ def _pair(one: Record, other: Record, found: "Comparison") -> list[str]:
 
 def _table(one: Record, found: "list[tuple[Record, Comparison]]") -> list[str]:
     first = found[0][1]
-    heading = f"against {one['run']}  {one['name']}: {first.accuracy_a:.2%} of {first.rows} images"
+    heading = f"against {one['run']}  {one['name']}: {percent(first.accuracy_a)} of {first.rows} images"
     rows = [
         [
             other["run"],
             other["name"],
-            f"{pair.accuracy_b:.2%}",
+            percent(pair.accuracy_b),
             f"{100 * pair.difference:+.2f}",
             f"{100 * pair.interval[0]:+.2f} to {100 * pair.interval[1]:+.2f}",
             f"{pair.p_value:.3g}",

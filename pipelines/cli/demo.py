@@ -6,12 +6,13 @@ from typing import Any
 import click
 
 from extract.errors import InvalidInput, PipelineError
+from pipelines import naming
 from pipelines.cli import options
-from pipelines.cli.show import Column, duration, table
+from pipelines.cli.show import Column, duration, percent, table
 
 WITH_CIFAR, WITHOUT = "cifar10-tour", "digits-tour"
 COLUMNS = [
-    Column("run", shrinks=True),
+    Column("run", named=True),
     Column("mode", drop=1),
     Column("test", right=True),
     Column("95 % interval", right=True, drop=2),
@@ -39,7 +40,9 @@ def demo_command(run: options.Run, data_dir: str | None) -> None:
     page = _reported(run, place)
     values = {
         "study": study,
-        "results": [_short(record) for record in records],
+        "results": [
+            {**_short(record), "name": name} for record, name in zip(records, naming.names(records), strict=True)
+        ],
         "search": {key: found[key] for key in ("name", "best", "best_run", "seconds")},
         "report": str(page),
     }
@@ -119,8 +122,8 @@ def _text(values: dict[str, Any]) -> list[str]:
         [
             one["name"],
             one["mode"],
-            f"{one['test_accuracy']:.1%}",
-            "{:.1%} to {:.1%}".format(*one["test_interval"]),
+            percent(one["test_accuracy"], 1),
+            " to ".join(percent(end, 1) for end in one["test_interval"]),
             f"{one['parameters'] / 1e6:.2f} M",
             f"{one['flops'] / 1e6:.0f} M",
             duration(one["seconds"]),
@@ -132,6 +135,6 @@ def _text(values: dict[str, Any]) -> list[str]:
     best = values["search"]["best"]
     return [
         *table(COLUMNS, rows),
-        f"search: best validation accuracy {best['value']:.1%} with {described(best['params'])}",
+        f"search: best validation accuracy {percent(best['value'], 1)} with {described(best['params'])}",
         f"report: {values['report']}",
     ]

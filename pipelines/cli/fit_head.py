@@ -9,7 +9,7 @@ import click
 from extract.errors import InvalidInput
 from pipelines.cli import head_options as heads_room
 from pipelines.cli import options
-from pipelines.cli.show import Column, duration, table
+from pipelines.cli.show import Column, duration, percent, table
 from pipelines.specs import ExtractSpec, HeadSpec
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ SHORTER = 5000  # training images with which a bare command is over in minutes
 FEW = [
     Column("labels per class", right=True),
     Column("test accuracy", right=True),
-    Column("standard deviation, points", right=True, drop=1),
+    Column("SD, pts", right=True, drop=1),
     Column("range", right=True),
 ]
 
@@ -148,10 +148,10 @@ def _text(answer: dict[str, Any]) -> list[str]:
     )
     return [
         f"{answer['head']} ({chosen}) on {Path(answer['features']).name}",
-        "validation accuracy " + ("no validation images" if held_out is None else f"{held_out:.2%}"),
-        f"test accuracy       {answer['test_accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%}, "
+        "validation accuracy " + ("no validation images" if held_out is None else percent(held_out)),
+        f"test accuracy       {percent(answer['test_accuracy'])}  (95 % interval {percent(low)} to {percent(high)}, "
         f"{answer['test_rows']} images)",
-        *([] if averaged is None else [f"averaged views      {averaged:.2%}  (plain and mirrored)"]),
+        *([] if averaged is None else [f"averaged views      {percent(averaged)}  (plain and mirrored)"]),
         f"log loss            {answer['log_loss']:.4f}   calibration error {answer['calibration_error']:.4f}",
         *_scaled(answer),
         f"time                extraction {_known(answer['extraction_seconds'])}, search "
@@ -189,10 +189,10 @@ def _repeats(found: dict[str, Any] | None, *, validated: bool) -> list[str]:
         return []
     from pipelines.report.text import seeded
 
-    deviation, reach = found["deviation"], f"{found['least']:.2%} to {found['greatest']:.2%}"
+    deviation, reach = found["deviation"], f"{percent(found['least'])} to {percent(found['greatest'])}"
     spread = "" if deviation is None else f"standard deviation {_points(deviation)} points, "
     words = seeded(found["drawn"], validated=validated)
-    return [f"over {len(found['seeds'])} seeds        {found['mean']:.2%}  ({spread}{reach}; {words})"]
+    return [f"over {len(found['seeds'])} seeds        {percent(found['mean'])}  ({spread}{reach}; {words})"]
 
 
 def _few(found: list[dict[str, Any]] | None) -> list[str]:
@@ -201,9 +201,9 @@ def _few(found: list[dict[str, Any]] | None) -> list[str]:
     rows = [
         [
             str(row["labels_per_class"]),
-            f"{row['mean']:.2%}",
+            percent(row["mean"]),
             _points(row["deviation"]),
-            f"{row['least']:.2%} to {row['greatest']:.2%}",
+            f"{percent(row['least'])} to {percent(row['greatest'])}",
         ]
         for row in found
     ]

@@ -11,7 +11,7 @@ from extract.decoding import MAX_PIXELS
 from extract.runtime import Stopwatch
 from pipelines import writable
 from pipelines.cli import options
-from pipelines.cli.show import Column, defused, table
+from pipelines.cli.show import Column, defused, percent, table
 from pipelines.specs.values import at_least_one, one_of
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _text(found: "Predictions") -> list[str]:
     """A line an image: its path and its classes with their probabilities, the likeliest first."""
     count = max((len(one.top) for one in found.images), default=0)
     ranks = [Column(f"class {rank}", shrinks=True, drop=rank - 1) for rank in range(1, count + 1)]
-    rows = [[str(one.path), *(f"{name} {share:.1%}" for name, share in one.top)] for one in found.images]
+    rows = [[str(one.path), *(f"{name} {percent(share, 1)}" for name, share in one.top)] for one in found.images]
     lines = table([Column("image", shrinks=True), *ranks], rows) if rows else []
     return lines + [f"{path}  skipped: it cannot be read" for path in found.skipped]
 

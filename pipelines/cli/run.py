@@ -8,7 +8,7 @@ import click
 
 from pipelines.cli import options
 from pipelines.cli.runs import ranking
-from pipelines.cli.show import Column, duration, size, table
+from pipelines.cli.show import Column, duration, percent, size, table
 from pipelines.report.text import plural
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _compute(run: options.Run, described: "Study", planned: "Plan", *, how: "Eng
     from pipelines import batch
     from pipelines.table import joined
 
-    begun, told = time.perf_counter(), _Teller(run, planned)
+    begun, told = time.perf_counter(), _Teller(run, planned, study=described.name)
     outcomes = batch.run(
         planned, engine=how, context=run.context(), devices=_devices(run, how), told=told, label=told.label
     )
@@ -144,13 +144,13 @@ def _compute(run: options.Run, described: "Study", planned: "Plan", *, how: "Eng
 class _Teller:
     """Tells of each outcome as it comes. Extractions that the study does not list are told of and not counted."""
 
-    def __init__(self, run: options.Run, planned: "Plan") -> None:
+    def __init__(self, run: options.Run, planned: "Plan", *, study: str) -> None:
         from pipelines.studies.jobs import labels
 
         implied = planned.implied()
         jobs = [one.job for one in planned.jobs]
         self.names = dict(zip([*jobs, *implied], labels([*jobs, *implied]), strict=True))
-        self._run, self._listed, self._ended = run, dict.fromkeys(jobs), 0
+        self._run, self._listed, self._ended, self._study = run, dict.fromkeys(jobs), 0, study
 
     def label(self, job: "Job") -> str:
         """The place of a job that begins among those of the study, and its name."""
@@ -158,10 +158,14 @@ class _Teller:
         return f"{place} {self.names[job]}"
 
     def __call__(self, job: "Job", outcome: "Outcome") -> None:
+        from pipelines import records
+
         self._ended += job in self._listed
         place = f"{self._ended}/{len(self._listed)}" if job in self._listed else "first"
         what = f"{place}  {self.names[job]}"
         if outcome.status == "computed":
+            if outcome.run is not None:
+                records.note(self._run.workspace, outcome.run, study=self._study)
             self._run.reporter.notice(f"{what}: {self._accuracy(outcome)}done in {duration(outcome.seconds)}")
         elif outcome.status == "failed":
             self._run.reporter.notice(f"{what}: failed: {outcome.error}")
@@ -171,7 +175,7 @@ class _Teller:
 
         if outcome.run is None:
             return ""
-        return f"test {records.read(self._run.workspace, outcome.run)['test']['accuracy']:.2%}, "
+        return f"test {percent(records.read(self._run.workspace, outcome.run)['test']['accuracy'])}, "
 
 
 def _devices(run: options.Run, how: "Engine") -> tuple[str, ...]:

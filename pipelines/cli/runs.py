@@ -2,19 +2,20 @@
 
 import csv
 import io
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pipelines import writable
+from pipelines import naming, writable
 from pipelines.cli import options
-from pipelines.cli.show import Column, defused, duration, size, table
+from pipelines.cli.show import Column, defused, duration, percent, size, table
 
 SHOWN = [
     Column("run"),
-    Column("what", shrinks=True),
-    Column("data set", shrinks=True, drop=2),
+    Column("what", named=True),
+    Column("data", shrinks=True, drop=2),
     Column("validation", right=True, drop=1),
     Column("test", right=True),
     Column("95 % interval", right=True, drop=4),
@@ -23,14 +24,14 @@ SHOWN = [
     Column("status", drop=3),
 ]
 JOINED = [
-    Column("what", shrinks=True),
-    Column("data set", shrinks=True, drop=1),
+    Column("what", named=True),
+    Column("data", shrinks=True, drop=1),
     Column("runs", right=True, drop=3),
     Column("seeds", drop=6),
     Column("validation", right=True, drop=5),
     Column("test", right=True),
     Column("95 % interval", right=True, drop=4),
-    Column("standard deviation, points", right=True),
+    Column("SD, pts", right=True),
     Column("range", right=True, drop=2),
     Column("time", right=True, drop=7),
 ]
@@ -73,7 +74,18 @@ def runs_command(
 
 
 def _text(found: list[dict[str, Any]]) -> list[str]:
-    return table(SHOWN, [_cells(one) for one in found])
+    return described(SHOWN, [_cells(one) for one in found], found)
+
+
+def described(columns: list[Column], rows: list[list[str]], found: list[dict[str, Any]]) -> list[str]:
+    """The lines of a table of runs; data that all of them share stand above it, once."""
+    data = {one["data"] for one in found if one["data"]}
+    if len(data) != 1:
+        return table(columns, rows)
+    at = next(at for at, column in enumerate(columns) if column.title == "data")
+    lines = table([*columns[:at], *columns[at + 1 :]], [[*row[:at], *row[at + 1 :]] for row in rows])
+    sizes, weights = ([one[name] for one in found] for name in ("image_size", "weights"))
+    return [naming.setting(*data, sizes=sizes, weights=weights), *lines]
 
 
 def _cells(one: dict[str, Any]) -> list[str]:
@@ -81,11 +93,11 @@ def _cells(one: dict[str, Any]) -> list[str]:
     interval = (one["interval_low"], one["interval_high"])
     return [
         one["run"],
-        one["name"] + (f", seed {one['seed']}" if one["seed"] else ""),
-        (one["dataset"] or "") + (f", {one['subset']} images" if one["subset"] else ""),
+        one["name"],
+        one["data"],
         _rate(one["validation_accuracy"]),
         _rate(one["test_accuracy"]),
-        "" if interval[0] is None else "{:.1%} to {:.1%}".format(*interval),
+        "" if interval[0] is None else " to ".join(percent(end, 1) for end in interval),
         "" if one["bytes"] is None else size(one["bytes"]),
         "" if taken == [None, None] else duration(sum(part or 0.0 for part in taken)),
         one["status"],
@@ -99,33 +111,41 @@ def ranking(found: list[dict[str, Any]]) -> list[str]:
     ranked = "validation" if all(one["validation"] is not None for one in found) else "test"
     why = "" if ranked == "validation" else ", for not every run has a validation accuracy"
     notes = [*([note] if silent else []), f"ranked by {ranked} accuracy{why}"]
-    return [*table(JOINED, [_joined_cells(one) for one in found]), *notes]
+    return [*described(JOINED, [_joined_cells(one) for one in found], found), *notes]
 
 
 def _joined_cells(one: dict[str, Any]) -> list[str]:
     return [
         one["name"],
-        one["dataset"] + (f", {one['subset']} images" if one["subset"] else ""),
+        one["data"],
         str(len(one["runs"])),
         ", ".join(map(str, sorted(one["seeds"]))),
         _rate(one["validation"]),
         _rate(one["mean"]),
-        "" if one["interval"] is None else "{:.1%} to {:.1%}".format(*one["interval"]),
+        "" if one["interval"] is None else " to ".join(percent(end, 1) for end in one["interval"]),
         "" if one["deviation"] is None else f"{100 * one['deviation']:.2f}",
-        f"{one['least']:.2%} to {one['greatest']:.2%}" if len(one["runs"]) > 1 else "",
+        f"{percent(one['least'])} to {percent(one['greatest'])}" if len(one["runs"]) > 1 else "",
         "" if one["seconds"] is None else duration(one["seconds"]),
     ]
 
 
 def _rate(share: float | None) -> str:
-    return "" if share is None else f"{share:.2%}"
+    return "" if share is None else percent(share)
 
 
 def _write(path: Path, found: list[dict[str, Any]]) -> None:
     from pipelines.table import COLUMNS
 
+    columns = dict.fromkeys([*COLUMNS, *sorted({name for row in found for name in row} - {*COLUMNS})])
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS)
+    writer = csv.DictWriter(text, list(columns))
     writer.writeheader()
-    writer.writerows({name: defused(value) for name, value in row.items()} for row in found)
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in found)
     writable.write("csv file", path, text.getvalue())
+
+
+def _cell(value: Any) -> object:
+    """A value as it stands in a CSV file: numbers without what rounding left, lists as JSON."""
+    if isinstance(value, float):
+        return float(f"{value:.15g}")
+    return json.dumps(value) if isinstance(value, list | dict) else defused(value)

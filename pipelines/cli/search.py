@@ -7,7 +7,7 @@ import click
 
 from pipelines.cli import head_options as heads_room
 from pipelines.cli import network_options, options
-from pipelines.cli.show import Column, duration, table
+from pipelines.cli.show import Column, duration, percent, table
 from pipelines.report.text import plural
 from pipelines.specs.known import with_data_dir
 
@@ -101,10 +101,12 @@ def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
         if answer["importance"]:
             columns += [Column("importance", right=True), Column("over refits", right=True)]
         lines += ["", *table(columns, rows), f"({answer['importance_note']})"]
-        lines += [f"validation accuracy {answer['validation_accuracy']:.2%}"]
+        lines += [f"validation accuracy {percent(answer['validation_accuracy'])}"]
     if answer["test_accuracy"] is not None:
         low, high = answer["test_interval"]
-        lines += [f"test accuracy       {answer['test_accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%})"]
+        lines += [
+            f"test accuracy       {percent(answer['test_accuracy'])}  (95 % interval {percent(low)} to {percent(high)})"
+        ]
         lines += [f"run                 {answer['run']}"]
     return [*lines, f"saved to            {answer['path']}", "next: pipeline report"]
 
@@ -118,7 +120,7 @@ def _ranking(found: dict[str, Any]) -> list[str]:
     columns = [Column("trial", right=True), Column("validation", right=True)]
     columns += [Column(option, right=True, shrinks=True, drop=at) for at, option in enumerate(options)]
     rows = [
-        [str(one["number"]), f"{one['value']:.2%}", *(_shown(one["params"].get(option, "")) for option in options)]
+        [str(one["number"]), percent(one["value"]), *(_shown(one["params"].get(option, "")) for option in options)]
         for one in complete[:MOST]
     ]
     return table(columns, rows) if rows else []
@@ -126,7 +128,7 @@ def _ranking(found: dict[str, Any]) -> list[str]:
 
 def _importance(answer: dict[str, Any], option: str) -> tuple[str, str]:
     low, high = answer["importance_spread"][option]
-    return f"{answer['importance'][option]:.0%}", f"{low:.0%} to {high:.0%}"
+    return percent(answer["importance"][option], 0), f"{percent(low, 0)} to {percent(high, 0)}"
 
 
 def _by_importance(answer: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipelines import naming
 from pipelines.cli import streams
 
 GAP = "  "
@@ -24,13 +25,15 @@ FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 class Column:
     """A column of a table. Numbers stand to the `right`.
 
-    Where the table is too wide, names in columns with `shrinks` are shortened in their middle, and columns with the
-    greatest `drop` are left out first (0: never).
+    Where the table is too wide, names in columns with `shrinks` are shortened in their middle, names of runs in
+    columns that are `named` by whole parts (`naming.fitted`), and columns with the greatest `drop` are left out first
+    (0: never).
     """
 
     title: str
     right: bool = False
     shrinks: bool = False
+    named: bool = False
     drop: int = 0
 
 
@@ -50,6 +53,10 @@ def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: i
         if widths is not None:
             break
         kept.remove(max(droppable, key=lambda at: columns[at].drop))
+    for place, at in enumerate(kept):
+        if columns[at].named:
+            for row, name in zip(picked, naming.fitted([row[place] for row in picked], widths[place]), strict=True):
+                row[place] = name
     sides = [columns[at].right for at in kept]
     return [_line(texts, widths, sides) for texts in ([columns[at].title for at in kept], *picked)]
 
@@ -73,7 +80,9 @@ def _widths(
     With `short` 1 there is always an answer: the last resort is a table that is too wide.
     """
     widths = [max(cells(text) for text in (one.title, *(row[at] for row in rows))) for at, one in enumerate(columns)]
-    least = {at: max(short, cells(one.title)) for at, one in enumerate(columns) if one.shrinks}
+    least = {at: max(short, cells(one.title)) for at, one in enumerate(columns) if one.shrinks or one.named}
+    for at in [at for at in least if columns[at].named and short > 1]:
+        least[at] = naming.least([row[at] for row in rows], least[at])
     over = 0 if width is None else sum(widths) + len(GAP) * (len(widths) - 1) - width
     while over > 0:
         able = [at for at in least if widths[at] > least[at]]
@@ -151,6 +160,11 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """A fraction as per cent."""
+    return f"{100 * share:.{digits}f} %"
 
 
 def clock(seconds: float) -> str:

@@ -84,6 +84,7 @@ def compute(key: HeadKey, inputs: Inputs) -> FittedHead:
             files.append(records.AVERAGED_NAME)
         record = _record(key, file=file, fitted=fitted, source=source)
         record["peak_memory_bytes"] = peak.bytes()
+        record["hardware"]["device"] = context.device
         record["files"] = {one: records.sha256(folder / one) for one in files}
         records.write(context.workspace, record)
     return _short(record)

@@ -83,7 +83,9 @@ def _worded(option: str, value: Any) -> str:
     return f"{words} {value:g}" if isinstance(value, float) else f"{words} {value}"
 
 
-def keep(key: NetworkKey, result: Result, *, peak_memory_bytes: int | None, workspace: Path) -> dict[str, Any]:
+def keep(
+    key: NetworkKey, result: Result, *, peak_memory_bytes: int | None, device: str, workspace: Path
+) -> dict[str, Any]:
     """Writes the run's files, its record last, and returns the record."""
     folder = records.folder(workspace, key.run())
     with locked(folder):
@@ -103,7 +105,8 @@ def keep(key: NetworkKey, result: Result, *, peak_memory_bytes: int | None, work
             names.append(records.AVERAGED_NAME)
         lines = "".join(json.dumps(stored.finite(row)) + "\n" for row in result.chosen.history)
         write_file(folder / HISTORY_NAME, lines.encode())
-        record = _record(key, result) | {"peak_memory_bytes": peak_memory_bytes}
+        hardware = {**asdict(machine()), "device": device}
+        record = _record(key, result) | {"peak_memory_bytes": peak_memory_bytes, "hardware": hardware}
         record["files"] = {one: records.sha256(folder / one) for one in names}
         records.write(workspace, record)
     return record

@@ -38,7 +38,8 @@ def compute(key: NetworkKey, inputs: Inputs) -> TrainedNetwork | None:
         raise
     if processes.rank():
         return None
-    record = outcome.keep(key, result, peak_memory_bytes=peak.bytes(), workspace=workspace)
+    device = inputs.context.device
+    record = outcome.keep(key, result, peak_memory_bytes=peak.bytes(), device=device, workspace=workspace)
     shutil.rmtree(inputs.checkpoints(key), ignore_errors=True)
     return outcome.short(record)
 

@@ -17,6 +17,8 @@ class Text:
 class Figure:
     """A chart with its caption. `name` is its file name; `shape` how wide it stands: wide, half or square.
 
+    `data` says on what its numbers were measured: a line under the title.
+
     `chart` is an altair chart whose width is still open: the page fills its column, a file takes the shape's width.
     """
 
@@ -25,6 +27,7 @@ class Figure:
     caption: str
     chart: Any
     shape: str = "wide"
+    data: str = ""
     kind: str = field(default="figure", init=False)
 
 
@@ -38,11 +41,12 @@ class Figures:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its heading, what is said of it on hover, whether it holds numbers."""
+    """A column: its heading, what is said of it on hover, whether it holds numbers, whether it stays in view."""
 
     title: str
     note: str = ""
     numeric: bool = True
+    stays: bool = False
 
 
 @dataclass(frozen=True)

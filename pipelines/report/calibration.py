@@ -11,7 +11,7 @@ from pipelines.report.blocks import Block, Figure, Figures, Section
 from pipelines.report.results import Result
 from pipelines.report.rows import Row
 from pipelines.report.study import Study, TestSet
-from pipelines.report.text import MODE_NAMES, clipped, percent, plural
+from pipelines.report.text import MODE_NAMES, percent, plural
 
 BIN_COUNT = 15
 
@@ -60,20 +60,21 @@ def _figures(study: Study, test_set: TestSet, number: int) -> list[Figure]:
         values += _values(study, pick.row)
     if not values:
         return []
-    title = f"Reliability on {clipped(test_set.title, 40)}"
+    title = f"Reliability on {test_set.title}"
     caption = "; ".join(
-        f"{MODE_NAMES[row.best.mode]}: {clipped(row.best.name, 40)}{_error(row.best)}{pick.said()}"
+        f"{MODE_NAMES[row.best.mode]}: {row.best.short}{_error(row.best)}{pick.said()}"
         for pick in test_set.best_of_modes()
         for row in [pick.row]
     )
     return [
-        Figure(f"reliability-{number}", title, f"{caption}.", _reliability(values), shape="half"),
+        Figure(f"reliability-{number}", title, f"{caption}.", _reliability(values), shape="half", data=test_set.data),
         Figure(
             f"confidence-{number}",
-            f"Confidence on {clipped(test_set.title, 40)}",
+            f"Confidence on {test_set.title}",
             "Share of the test images at each confidence.",
             _histogram(values),
             shape="half",
+            data=test_set.data,
         ),
     ]
 
@@ -91,7 +92,7 @@ def _values(study: Study, row: Row) -> list[dict[str, Any]]:
     return [
         {
             "mode": MODE_NAMES[row.best.mode],
-            "name": clipped(row.best.name, 160),
+            "name": row.best.name,
             "confidence": 100 * one["confidence"],
             "accuracy": 100 * one["accuracy"],
             "count": one["count"],

@@ -112,18 +112,19 @@ def _figure(test_set: TestSet, cost: Cost, number: int) -> Figure | None:
     outside = f" Beyond the axis: {'; '.join(beyond)}." if beyond else ""
     return Figure(
         f"accuracy-against-{cost.name}-{number}",
-        f"Accuracy against {cost.short} on {clipped(test_set.title, 40)}",
+        f"Accuracy against {cost.short} on {test_set.title}",
         f"On the front: {described}{' …' if len(line) > 12 else ''}.{outside}",
         _chart(values, (line, named), cost, frame),
         shape="half",
+        data=test_set.data,
     )
 
 
 def _point(row: Row, value: float, cost: Cost, brief: str) -> dict[str, Any]:
     return {
         "number": str(row.number),
-        "name": clipped(row.best.name, 160),
-        "short": clipped(row.best.name, 36),
+        "name": row.best.name,
+        "short": row.best.short,
         "brief": brief,
         "architecture": clipped(row.best.architecture, 40),
         "mode": MODE_NAMES[row.best.mode],

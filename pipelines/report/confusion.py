@@ -4,6 +4,7 @@ from typing import Any
 
 import altair as alt
 
+from pipelines import naming
 from pipelines.report import theme
 from pipelines.report.blocks import Block, Cell, Column, Figure, Figures, Section, Table
 from pipelines.report.results import Result
@@ -59,11 +60,12 @@ def figure(result: Result, chosen: str = "") -> Figure:
     ]
     return Figure(
         f"confusion-{result.run}",
-        f"Confusion matrix: {clipped(result.name, 56)}",
+        f"Confusion matrix: {result.name}",
         f"{MODE_NAMES[result.mode].capitalize()}, {percent(result.test.accuracy, 2)} of {result.test.rows} correct"
         f"{chosen}.",
         _chart(values, labels),
         shape="square",
+        data=naming.data([result.record]),
     )
 
 
@@ -133,4 +135,4 @@ def _pairs(result: Result) -> Table:
         Column("Images"),
         Column("Of the class, %"),
     ]
-    return Table(f"Most frequent confusions of {clipped(result.name)}.", columns, rows, sorted_by=2)
+    return Table(f"Most frequent confusions of {result.name}.", columns, rows, sorted_by=2)

@@ -8,7 +8,7 @@ from pipelines.report import theme
 from pipelines.report.blocks import Block, Figure, Section
 from pipelines.report.results import PHASES
 from pipelines.report.study import Study, TestSet
-from pipelines.report.text import MODE_NAMES, clipped, duration, percent
+from pipelines.report.text import MODE_NAMES, duration, percent
 
 SHOWN = 20
 COLOURS = {"extraction": theme.GOLD, "search": theme.GREEN, "fit": theme.BLUE, "evaluation": theme.MUTED}
@@ -39,7 +39,7 @@ def _figure(test_set: TestSet, number: int) -> Figure | None:
     values = [
         {
             "label": row.label,
-            "name": clipped(row.best.name, 160),
+            "name": row.best.name,
             "mode": MODE_NAMES[row.best.mode],
             "phase": phase,
             "order": order,
@@ -56,9 +56,10 @@ def _figure(test_set: TestSet, number: int) -> Figure | None:
     more = f" The {SHOWN} most accurate." if len(test_set.rows) > SHOWN else ""
     return Figure(
         f"costs-{number}",
-        f"Time on {clipped(test_set.title)}",
+        f"Time on {test_set.title}",
         f"In the order of test accuracy.{more}",
         _chart(values, len(rows)),
+        data=test_set.data,
     )
 
 

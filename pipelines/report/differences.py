@@ -5,7 +5,7 @@ from pipelines.report import ranges, theme
 from pipelines.report.blocks import Block, Figure, Section
 from pipelines.report.pairs import Difference, against_best
 from pipelines.report.study import Study, TestSet
-from pipelines.report.text import MISSING, MODE_NAMES, clipped, signed
+from pipelines.report.text import MISSING, MODE_NAMES, signed
 from pipelines.report.winners import Pick
 
 
@@ -31,7 +31,7 @@ def _figure(test_set: TestSet, best: Pick, found: list[Difference], *, number: i
     values = [
         {
             "label": one.row.label,
-            "name": clipped(one.row.best.name, 160),
+            "name": one.row.best.name,
             "mode": MODE_NAMES[one.row.best.mode],
             "difference": 100 * one.paired.difference,
             "low": 100 * one.paired.interval[0],
@@ -46,9 +46,10 @@ def _figure(test_set: TestSet, best: Pick, found: list[Difference], *, number: i
     chart = ranges.chart(values, "difference", title="difference of accuracy, points", tips=tips, zero=True)
     return Figure(
         f"differences-{number}",
-        f"Differences from {clipped(best.row.best.name, 50)} on {clipped(test_set.title, 40)}",
+        f"Differences from {best.row.best.short} on {test_set.title}",
         f"Reference: {best.how}. {_rule(family)}",
         chart,
+        data=test_set.data,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from extract.errors import PipelineError
 from extract.images import stratified_rows
+from pipelines import naming
 from pipelines.report import theme
 from pipelines.report.blocks import Block, Figure, Figures, Section
 from pipelines.report.confusion import names
@@ -131,9 +132,10 @@ def _figure(values: list[dict[str, Any]], class_names: list[str], title: str, re
     return Figure(
         f"map-{'pca' if title == 'PCA' else 'tsne'}-{result.run}",
         f"{clipped(result.architecture, 40)}, {title}",
-        f"{len(values)} test images of {clipped(str(result.dataset['name']), 40)}.",
+        f"{len(values)} test images.",
         chart,
         shape="square",
+        data=naming.data([result.record]),
     )
 
 

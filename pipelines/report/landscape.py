@@ -14,7 +14,6 @@ from pipelines.report.blocks import Figure, Section
 from pipelines.report.images import Images
 from pipelines.report.results import Result, number
 from pipelines.report.study import Study
-from pipelines.report.text import clipped
 from pipelines.shapes import Surface
 
 SIDE, REACH, IMAGES = 13, 1.0, 256
@@ -134,4 +133,4 @@ def _figure(result: Result, found: dict[str, Any]) -> Figure:
         cells, cross.encode(x=alt.X(field="left", type="quantitative"), y=alt.Y(field="bottom", type="quantitative"))
     )
     caption = f"Loss {middle:.3g} at the network; above {top:.3g} the colour stays the same."
-    return Figure(f"surface-{result.run}", f"Around {clipped(result.name, 50)}", caption, chart, shape="square")
+    return Figure(f"surface-{result.run}", f"Around {result.short}", caption, chart, shape="square")

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from pipelines import naming
 from pipelines.report import epochs, theme
 from pipelines.report.blocks import Block, Figure, Figures, Section
 from pipelines.report.results import Result
 from pipelines.report.rows import Row
 from pipelines.report.study import Study
-from pipelines.report.text import clipped
 from pipelines.report.verdict import RULE, judge
 
 SHOWN = 8  # runs with curves of their own
@@ -18,14 +18,14 @@ TOGETHER = 10  # runs in the picture that compares them
 
 def section(study: Study) -> Section | None:
     """Curves of the best runs that have any; None without one."""
-    curved = [row.best for row in study.rows if _is_curved(row)]
+    curved = [row for row in study.rows if _is_curved(row)]
     if not curved:
         return None
     blocks: list[Block] = []
     together = _together(curved[:TOGETHER])
     if together is not None:
         blocks.append(together)
-    blocks.append(Figures([figure for result in curved[:SHOWN] for figure in _figures(result)]))
+    blocks.append(Figures([figure for row in curved[:SHOWN] for figure in _figures(row.best)]))
     left_out = f" The {SHOWN} most accurate of {len(curved)}; --runs shows others." if len(curved) > SHOWN else ""
     return Section("learning", "Learning curves", RULE + left_out, blocks)
 
@@ -41,16 +41,19 @@ def _figures(result: Result) -> list[Figure]:
         points = epochs.points(result.curves, quantity)
         if len(points) > 1:
             chart = epochs.chart(points, quantity, best_epoch=verdict.best_epoch, overfits_from=verdict.overfits_from)
-            title = f"{clipped(result.name, 44)}: {quantity}"
-            figures.append(Figure(f"learning-{quantity}-{result.run}", title, verdict.sentence(), chart, shape="half"))
+            title = f"{result.short}: {quantity}"
+            data = naming.data([result.record])
+            figures.append(
+                Figure(f"learning-{quantity}-{result.run}", title, verdict.sentence(), chart, shape="half", data=data)
+            )
     return figures
 
 
-def _together(results: Sequence[Result]) -> Figure | None:
+def _together(rows: Sequence[Row]) -> Figure | None:
     points = [
-        {"epoch": epoch, "value": 100 * value, "name": clipped(one.name, 40), "shown": f"{100 * value:.2f} %"}
-        for one in _distinct(results)
-        for epoch, value in enumerate(one.curves.get("validation_accuracy", ()), start=1)
+        {"epoch": epoch, "value": 100 * value, "name": row.label, "shown": f"{100 * value:.2f} %"}
+        for row in rows
+        for epoch, value in enumerate(row.best.curves.get("validation_accuracy", ()), start=1)
         if value is not None
     ]
     last = {point["name"]: point["epoch"] for point in points}
@@ -62,6 +65,7 @@ def _together(results: Sequence[Result]) -> Figure | None:
     if len(names) < 2:
         return None
     near = alt.selection_point(fields=["name"], bind="legend")
+    data = "; ".join(dict.fromkeys(naming.data([row.best.record]) for row in rows))
     chart = (
         alt.Chart(theme.data(points))
         .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18, filled=True))
@@ -82,12 +86,4 @@ def _together(results: Sequence[Result]) -> Figure | None:
         )
         .add_params(near)
     )
-    return Figure("learning-together", "Validation accuracy", "Click a name to isolate its curve.", chart)
-
-
-def _distinct(results: Sequence[Result]) -> list[Result]:
-    """One result for every shown name, the most accurate."""
-    found: dict[str, Result] = {}
-    for result in results:
-        found.setdefault(clipped(result.name, 40), result)
-    return list(found.values())
+    return Figure("learning-together", "Validation accuracy", "Click a name to isolate its curve.", chart, data=data)

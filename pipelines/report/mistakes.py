@@ -7,7 +7,7 @@ from pipelines.report.confusion import names
 from pipelines.report.images import Images
 from pipelines.report.results import Result
 from pipelines.report.study import Study
-from pipelines.report.text import MODE_NAMES, clipped, percent
+from pipelines.report.text import MODE_NAMES, percent
 from pipelines.wrong_answers import most_confident
 
 SHOWN = 12
@@ -55,4 +55,4 @@ def _gallery(study: Study, result: Result, images: Images, *, chosen: str) -> Ga
     caption = f"{MODE_NAMES[result.mode].capitalize()}, test accuracy {percent(result.test.accuracy, 2)}{chosen}."
     if not shown:
         caption += " The images are not at hand: name their place with --data-dir or --images."
-    return Gallery(clipped(result.name, 70), caption, pictures)
+    return Gallery(result.name, caption, pictures)

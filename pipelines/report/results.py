@@ -43,6 +43,7 @@ class Result:
     kind: str
     mode: str
     name: str
+    short: str
     architecture: str
     family: str | None
     head: str | None
@@ -100,7 +101,8 @@ def parse(record: Mapping[str, Any]) -> tuple[Result, list[str]]:
         run=fields.needed("run", _text),
         kind=fields.needed("kind", _one_of("head", "network")),
         mode=fields.needed("mode", _one_of(*MODES)),
-        name=fields.needed("name", _text),
+        name=(name := fields.needed("name", _text)),
+        short=name,
         architecture=fields.needed("architecture", _text),
         family=fields.optional("family", _text),
         head=fields.optional("head", _text),

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from extract.layout import canonical_json
+from pipelines import naming
 from pipelines.report.results import Result, Score
 from pipelines.report.text import clipped
 
+SHORT = 48  # characters of a name beside a chart
 SEEDS = ("seed", "subset_seed", "weights_seed", "test_images")  # the seed draws a test subset
 
 
@@ -31,7 +33,7 @@ class Row:
     @property
     def label(self) -> str:
         """What a chart calls the row: its number, and its name in a length that fits beside the chart."""
-        return f"{self.number}  {clipped(self.best.name, 48)}"
+        return f"{self.number}  {self.best.short}"
 
     @property
     def accuracy(self) -> float:
@@ -95,7 +97,18 @@ def rows(
         parts += [group] if distinct else [[one] for one in group]
     ordered = [tuple(_best_first(part)) for part in parts]
     ordered.sort(key=lambda part: (-_mean(one.test.accuracy for one in part), part[0].name, part[0].run))
-    return [Row(index, part, interval(part)) for index, part in enumerate(ordered, start=1)]
+    return [Row(index, part, interval(part)) for index, part in enumerate(_named(ordered), start=1)]
+
+
+def _named(parts: Sequence[tuple[Result, ...]]) -> list[tuple[Result, ...]]:
+    """The results under the names that tell the rows of one test set apart (`naming.names`)."""
+    found = list(parts)
+    for test_set in dict.fromkeys(part[0].test_set for part in parts):
+        places = [place for place, part in enumerate(parts) if part[0].test_set == test_set]
+        names = naming.names([parts[place][0].record for place in places], but=("seed", "dataset", "test_subset"))
+        for place, name, short in zip(places, names, naming.fitted(names, SHORT), strict=True):
+            found[place] = tuple(replace(one, name=name, short=clipped(short, SHORT)) for one in parts[place])
+    return found
 
 
 def identity(result: Result, *, but: tuple[str, ...] = ()) -> str:
@@ -105,7 +118,7 @@ def identity(result: Result, *, but: tuple[str, ...] = ()) -> str:
     parts = {name: value for name, value in key.items() if name != "features"} if isinstance(key, Mapping) else key
     return canonical_json(
         [
-            [result.kind, result.mode, result.name, result.architecture, result.head, result.weights],
+            [result.kind, result.mode, result.record["name"], result.architecture, result.head, result.weights],
             result.image_size,
             _without(result.dataset, left_out),
             _without(parts, left_out),

@@ -1,5 +1,6 @@
 """Searches of the workspace: best so far, importance of each hyperparameter, parallel coordinates."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,8 +22,9 @@ STATES = {"complete": theme.BLUE, "pruned": theme.GOLD, "failed": theme.VERMILLI
 def section(study: Study) -> Section | None:
     """Every search that left a result in the workspace; None without one."""
     blocks: list[Block] = []
-    for place, found in enumerate(_results(study)[:SHOWN], start=1):
-        blocks += _blocks(found, place)
+    found = _results(study)[:SHOWN]
+    for place, (search, title) in enumerate(zip(found, _titles(found), strict=True), start=1):
+        blocks += _blocks(search, place, title)
     if not blocks:
         return None
     return Section(
@@ -49,8 +51,14 @@ def _results(study: Study) -> list[dict[str, Any]]:
     return found
 
 
-def _blocks(search: dict[str, Any], place: int) -> list[Block]:
-    title = clipped(search["name"], 60)
+def _titles(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of the searches, without the digest of their spaces where they differ without it."""
+    short = [re.sub("-[0-9a-f]{12}$", "", search["name"]) for search in found]
+    titles = [one if short.count(one) == 1 else search["name"] for one, search in zip(short, found, strict=True)]
+    return [clipped(title, 60) for title in titles]
+
+
+def _blocks(search: dict[str, Any], place: int, title: str) -> list[Block]:
     figures = [_progress(search, place, title)] if _valued(search["trials"]) else []
     if search["importance"]:
         figures.append(_importance(search, place, title))
@@ -62,7 +70,7 @@ def _blocks(search: dict[str, Any], place: int) -> list[Block]:
     )
     blocks: list[Block] = [Figures(figures)] if figures else []
     blocks += [parallel] if parallel else []
-    table = _table(search)
+    table = _table(search, title)
     return [*blocks, table] if table else blocks
 
 
@@ -164,7 +172,7 @@ def _importance(search: Mapping[str, Any], place: int, title: str) -> Figure:
     )
 
 
-def _table(search: Mapping[str, Any]) -> Table | None:
+def _table(search: Mapping[str, Any], title: str) -> Table | None:
     complete = [trial for trial in _valued(search["trials"]) if trial["state"] == "complete"]
     complete.sort(key=lambda trial: (-trial["value"], trial["number"]))
     if not complete:
@@ -180,7 +188,7 @@ def _table(search: Mapping[str, Any]) -> Table | None:
     ]
     columns = [Column("Trial"), Column("Validation, %"), Column("Time"), Column("Hyperparameters", numeric=False)]
     ran = "" if search["best_run"] is None else f" The winner, refitted and scored, is run {search['best_run']}."
-    return Table(f"The best trials of {clipped(search['name'], 60)}.{ran}", columns, rows, sorted_by=1)
+    return Table(f"The best trials of {title}.{ran}", columns, rows, sorted_by=1)
 
 
 def described(params: Mapping[str, Any]) -> str:

@@ -9,12 +9,13 @@ from typing import Any
 
 import altair as alt
 
+from pipelines import naming
 from pipelines.report import theme
 from pipelines.report.blocks import Block, Figure, Section
 from pipelines.report.results import Result, number
 from pipelines.report.rows import Row, identity
 from pipelines.report.study import Study, TestSet
-from pipelines.report.text import clipped, grouped, interval, percent
+from pipelines.report.text import grouped, interval, percent
 
 LINES = 10
 
@@ -42,9 +43,10 @@ def _subsets(test_set: TestSet, place: int) -> Figure | None:
         if count:
             lines.setdefault(identity(row.best, but=("subset",)), []).append((count, row))
     long = [line for line in lines.values() if len({count for count, _ in line}) > 1][:LINES]
+    names = naming.names([line[0][1].best.record for line in long], but=("seed", "subset", "dataset", "test_subset"))
     points = [
         {
-            "line": f"{line[0][1].number}  {clipped(line[0][1].best.name, 40)}",
+            "line": name,
             "count": count,
             "mean": 100 * row.accuracy,
             "low": 100 * row.interval[0],
@@ -52,12 +54,12 @@ def _subsets(test_set: TestSet, place: int) -> Figure | None:
             "shown": f"{percent(row.accuracy, 2)} ({interval(row.interval)})",
             "images": f"{grouped(count, 0)} training images",
         }
-        for line in long
+        for name, line in zip(naming.fitted(names, 40), long, strict=True)
         for count, row in sorted(line, key=lambda pair: pair[0])
     ]
     caption = "Runs that differ only by their training subset, with 95 % intervals."
-    title = f"Accuracy by training images on {clipped(test_set.title, 40)}"
-    return _figure(f"labels-{place}", title, caption, "training images", points)
+    title = f"Accuracy by training images on {test_set.title}"
+    return _figure(f"labels-{place}", (title, test_set.data), caption, "training images", points)
 
 
 def _draws(test_set: TestSet, place: int) -> Figure | None:
@@ -65,7 +67,7 @@ def _draws(test_set: TestSet, place: int) -> Figure | None:
     for row in [row for row in test_set.rows if len(_table(row.best)) > 1][:LINES]:
         points += [
             {
-                "line": f"{row.number}  {clipped(row.best.name, 40)}",
+                "line": f"{row.number}  {row.best.short}",
                 "count": one["labels_per_class"],
                 "mean": 100 * one["mean"],
                 "low": 100 * one["least"],
@@ -79,8 +81,8 @@ def _draws(test_set: TestSet, place: int) -> Figure | None:
         "Mean over draws of the labelled images; bars from the worst draw to the best. The more draws, the longer the "
         "bars; what chance there is in the test images is not in them."
     )
-    title = f"Accuracy by labels per class on {clipped(test_set.title, 40)}"
-    return _figure(f"shots-{place}", title, caption, "labels per class", points)
+    title = f"Accuracy by labels per class on {test_set.title}"
+    return _figure(f"shots-{place}", (title, test_set.data), caption, "labels per class", points)
 
 
 def _table(result: Result) -> list[dict[str, float]]:
@@ -98,7 +100,9 @@ def _table(result: Result) -> list[dict[str, float]]:
 NEEDED = ("labels_per_class", "mean", "least", "greatest")
 
 
-def _figure(name: str, title: str, caption: str, axis: str, points: Sequence[dict[str, Any]]) -> Figure | None:
+def _figure(
+    name: str, titles: tuple[str, str], caption: str, axis: str, points: Sequence[dict[str, Any]]
+) -> Figure | None:
     if not points:
         return None
     lines = list(dict.fromkeys(point["line"] for point in points))
@@ -120,4 +124,4 @@ def _figure(name: str, title: str, caption: str, axis: str, points: Sequence[dic
     chart = alt.layer(
         bars, base.mark_line(strokeWidth=2).encode(y=up), base.mark_point(filled=True, size=46).encode(y=up)
     )
-    return Figure(name, title, caption, chart)
+    return Figure(name, titles[0], caption, chart, data=titles[1])

@@ -1,5 +1,6 @@
 """Figures -> Vega-Lite: as wide as its column for the page, of a fixed width for files."""
 
+import textwrap
 from typing import Any
 
 from pipelines.report import theme
@@ -7,6 +8,7 @@ from pipelines.report.blocks import Figure
 from pipelines.report.text import printable
 
 PADDING = 14
+CHARACTER = 7  # pixels of one in a title
 WORD_JOINER = "\u2060"
 
 
@@ -21,8 +23,15 @@ def for_file(figure: Figure) -> dict[str, Any]:
     """The chart as it is drawn into a file: with its title, on white."""
     spec = _base(figure)
     config = {**theme.config(), "background": theme.PAPER}
-    spec.update(width=theme.WIDTHS[figure.shape], padding=PADDING, config=config, title=printable(figure.title))
+    width = theme.WIDTHS[figure.shape]
+    title = {name: _lines(text, width) for name, text in (("text", figure.title), ("subtitle", figure.data)) if text}
+    spec.update(width=width, padding=PADDING, config=config, title=title)
     return spec
+
+
+def _lines(text: str, width: int) -> list[str]:
+    """The text broken between words into lines that fit a width in pixels."""
+    return textwrap.wrap(printable(text), width // CHARACTER, break_on_hyphens=False)
 
 
 def _base(figure: Figure) -> dict[str, Any]:

@@ -9,18 +9,23 @@ import numpy as np
 
 from extract.errors import InvalidInput
 from heads.statistics import rows_interval
-from pipelines import records
+from pipelines import naming, records
 from pipelines.report.results import MODES, Result, parse
 from pipelines.report.rows import Row, rows
 from pipelines.report.selection import selected
+from pipelines.report.text import plural
 from pipelines.report.winners import Pick, pick
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """Rows that were scored on the same test images, and so may be compared. `title` names the data."""
+    """Rows that were scored on the same test images, and so may be compared.
+
+    `title` names the data, `data` says how much of it the runs were trained and scored on, and at which size.
+    """
 
     title: str
+    data: str
     rows: tuple[Row, ...]
 
     @property
@@ -60,7 +65,8 @@ class Study:
             groups.setdefault(row.best.test_set, []).append(row)
         ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].number))
         titles = _titles([group[0].best for group in ordered])
-        return [TestSet(title, tuple(group)) for title, group in zip(titles, ordered, strict=True)]
+        data = [naming.data([row.best.record for row in group]) for group in ordered]
+        return [TestSet(*one) for one in zip(titles, data, map(tuple, ordered), strict=True)]
 
     def logits(self, result: Result) -> tuple[np.ndarray, np.ndarray] | None:
         """(logits float64 [N, K], labels int64 [N]) of a run's test split, or None where they are not whole."""
@@ -146,13 +152,11 @@ def _parsed(chosen: Sequence[Mapping[str, Any]], problems: list[str]) -> tuple[l
 
 
 def _titles(results: Sequence[Result]) -> list[str]:
-    """The data sets' names; where two are called the same, with what tells them apart."""
-    names = [str(one.dataset["name"]) for one in results]
-    titles = []
-    for result, name in zip(results, names, strict=True):
-        if names.count(name) == 1:
-            titles.append(name)
-            continue
-        digest = str(result.dataset.get("digest") or "?")[:6]
-        titles.append(f"{name} ({result.test.rows} test images, {digest})")
-    return titles
+    """The data sets' names; where two are called the same with the number of test images, then with their digests."""
+    names = [naming.title(str(one.dataset["name"])) for one in results]
+    counted = [f"{name} ({plural(one.test.rows, 'test image')})" for name, one in zip(names, results, strict=True)]
+    digests = [str(one.dataset.get("digest") or "?")[:6] for one in results]
+    return [
+        name if names.count(name) == 1 else long if counted.count(long) == 1 else f"{long[:-1]}, {digest})"
+        for name, long, digest in zip(names, counted, digests, strict=True)
+    ]

@@ -6,7 +6,7 @@ from pipelines.report.differences import shown_p
 from pipelines.report.pairs import against
 from pipelines.report.rows import Row
 from pipelines.report.study import Study, TestSet
-from pipelines.report.text import MODE_NAMES, clipped, duration, interval, listed, percent, plural, short_count, signed
+from pipelines.report.text import MODE_NAMES, duration, interval, percent, plural, short_count, signed
 from pipelines.report.winners import RULE, Pick
 
 MARGIN = 0.005  # of accuracy: by how much a faster run may be worse than the best and still count as not worse
@@ -28,10 +28,10 @@ def section(study: Study) -> Section:
 
 def lead(study: Study) -> str:
     """How much was compared, on what."""
-    results, titles = study.results, [clipped(test_set.title) for test_set in study.test_sets()]
+    results, data = study.results, [test_set.data for test_set in study.test_sets()]
     if not results:
         return f"No finished run. {plural(len(study.failed), 'run')} failed."
-    parts = [f"{plural(len(results), 'run')} on {listed(titles[:4])}"]
+    parts = [f"{plural(len(results), 'run')} on {'; '.join(data[:4])}"]
     if len(study.rows) != len(results):
         parts.append(f"{plural(len(study.rows), 'configuration')} once seeds are joined")
     if study.failed:
@@ -41,12 +41,12 @@ def lead(study: Study) -> str:
 
 def _card(pick: Pick, test_set: TestSet) -> Card:
     row, best = pick.row, pick.row.best
-    facts = [clipped(best.name, 80), *filter(None, [pick.how]), f"95 % interval {interval(row.interval)}"]
+    facts = [test_set.data, best.name, *filter(None, [pick.how]), f"95 % interval {interval(row.interval)}"]
     total = row.seconds("total")
     sizes = [] if best.parameters is None else [f"{short_count(best.parameters)} parameters"]
     sizes += [] if total is None else [f"{duration(total)} in all"]
     facts += [", ".join(sizes)] if sizes else []
-    title = f"Best {MODE_NAMES[best.mode]}, {clipped(test_set.title, 40)}"
+    title = f"Best {MODE_NAMES[best.mode]}, {test_set.title}"
     return Card(title, percent(row.accuracy, 2), "\n".join(facts), best.mode)
 
 
@@ -71,7 +71,7 @@ def _gain(frozen: Row, other: Row, compared: str, *, title: str) -> str:
     points = 100 * (other.accuracy - frozen.accuracy)
     change = "gains {:.1f} points over" if points >= 0 else "loses {:.1f} points against"
     subject = {"finetuned": "Fine-tuning", "scratch": "Training from scratch"}[other.best.mode]
-    sentence = f"{subject} {change.format(abs(points))} the best frozen backbone on {clipped(title)}{compared}"
+    sentence = f"{subject} {change.format(abs(points))} the best frozen backbone on {title}{compared}"
     return sentence + _times(frozen.seconds("total"), other.seconds("total")) + "."
 
 
@@ -95,7 +95,7 @@ def _fastest(study: Study, test_set: TestSet) -> str:
     Non-inferiority in pairs: the 95 % interval of the difference lies above the margin.
     """
     best = test_set.best().row
-    total, on = best.seconds("total"), clipped(test_set.title)
+    total, on = best.seconds("total"), test_set.title
     known = [(seconds, row) for row in test_set.rows if row is not best and (seconds := row.seconds("total"))]
     faster = sorted((pair for pair in known if total and pair[0] < total), key=lambda pair: (pair[0], pair[1].number))
     compared = False
@@ -106,8 +106,8 @@ def _fastest(study: Study, test_set: TestSet) -> str:
                 middle, low, high = (signed(100 * end, 2) for end in (one.paired.difference, *one.paired.interval))
                 return (
                     f"Fastest run not worse than the best by more than {100 * MARGIN:g} points on {on}: "
-                    f"{clipped(row.best.name)}, {percent(row.accuracy, 2)} in {duration(seconds)} (in pairs {middle}, "
-                    f"95 % interval {low} to {high}). The best, {clipped(best.best.name)}, took {duration(total or 0)}."
+                    f"{row.best.name}, {percent(row.accuracy, 2)} in {duration(seconds)} (in pairs {middle}, "
+                    f"95 % interval {low} to {high}). The best, {best.best.name}, took {duration(total or 0)}."
                 )
     if not compared:
         return ""

@@ -138,7 +138,7 @@ def test_runs_are_listed_chosen_and_sorted(pipeline, tmp_path):
     assert "000000000000" in listed.err
     rows = list(csv.DictReader(table.open()))
     assert [row["run"] for row in rows] == [logistic["run"], knn["run"], "f" * 12]
-    assert float(rows[0]["test_accuracy"]) == logistic["test_accuracy"]
+    assert float(rows[0]["test_accuracy"]) == pytest.approx(logistic["test_accuracy"])
     assert rows[2]["error"] == "no memory"
     for words, expected in [
         (("--head", "knn"), [knn["run"]]),

@@ -25,12 +25,13 @@ def test_plan_progress_and_end_count_the_same_jobs_and_rank_them(pipeline, tmp_p
     assert ended.status == 0, ended.err
     told = re.findall(r"^(\S+)  .*done in", ended.err, re.MULTILINE)
     assert told == ["first", "first", "1/4", "2/4", "3/4", "4/4"]
-    assert len(re.findall(r"test \d+\.\d+%, done in", ended.err)) == 4
+    assert len(re.findall(r"test \d+\.\d+ %, done in", ended.err)) == 4
     lines = ended.out.splitlines()
-    assert lines[0].split()[:3] == ["what", "data", "set"]
-    assert len(lines) == 6
-    assert lines[3] == "ranked by validation accuracy"
-    assert lines[4].startswith("study: 4 jobs in")
+    assert lines[0] == "digits, 60 of 1,437 training and 50 of 360 test images, 32 px, untrained weights"
+    assert lines[1].split()[:2] == ["what", "runs"]
+    assert len(lines) == 7
+    assert lines[4] == "ranked by validation accuracy"
+    assert lines[5].startswith("study: 4 jobs in")
     answer = pipeline("run", tmp_path / "study.yaml", "--json").json
     assert [len(one["runs"]) for one in answer["ranked"]] == [2, 2]
     validation = [one["validation"] for one in answer["ranked"]]
@@ -43,8 +44,8 @@ def test_the_end_of_a_study_names_what_failed_and_ranks_the_rest_by_what_all_hav
     ended = pipeline("run", tmp_path / "study.yaml")
     assert ended.status == 1
     lines = ended.out.splitlines()
-    assert lines[0].split()[-1] == "time"
-    assert re.search(r"\d+\.\d\d% +\d+\.\d% to \d+\.\d% .*\d s$", lines[1])
+    assert lines[1].split()[-1] == "time"
+    assert re.search(r"\d+\.\d\d % +\d+\.\d % to \d+\.\d % .*\d s$", lines[2])
     assert "ranked by test accuracy, for not every run has a validation accuracy" in lines
     assert any(one.startswith("failed: ") and "validation must leave" in one for one in lines)
     assert lines[-1] == "next: pipeline report"

@@ -1,27 +1,64 @@
 """The table of runs."""
 
+import csv
+
 from pipelines.cli import runs, show, train
-from pipelines.cli.runs import _cells
 from pipelines.table import row
 
+RECORD = {"run": "0" * 12, "kind": "network", "name": "resnet20 from scratch (short)", "status": "done"}
+NETWORK = {
+    **RECORD, "mode": "scratch", "architecture": "resnet20", "weights": "none", "image_size": 8, "seed": 0,
+    "dataset": {"name": "digits"}, "test": {"rows": 360, "accuracy": 0.18195000000000003},
+    "key": {"recipe_options": {"epochs": 2, "learning_rate": 0.1 + 0.2}, "architecture": {"width": 0.5}},
+    "choice": {"training_rows": 1293, "validation_rows": 144}, "chosen": {"recipe": "short"},
+    "hardware": {"device": "cpu"}, "study": "lab",
+}  # fmt: skip
+HEAD = {
+    **NETWORK, "kind": "head", "head": "mlp", "mode": "frozen", "architecture": "test_vit", "weights": "untrained",
+    "key": {"options": {"sizes": [256, 128]}, "validation": 0.1, "criterion": "auto"}, "chosen": {"C": 0.1},
+    "features": {"spec": {"precision": "bfloat16", "batch_size": 64, "preprocessing": {"image_size": [8, 8]}}},
+}  # fmt: skip
 
-def test_runs_that_differ_in_their_seed_or_in_how_many_images_look_different():
-    record = {"run": "0" * 12, "name": "resnet20 from scratch (short)", "status": "done", "dataset": {"name": "digits"}}
-    assert _cells(row({**record, "seed": 0}))[1:3] == ["resnet20 from scratch (short)", "digits"]
-    other = row({**record, "seed": 2, "dataset": {"name": "digits", "subset": 500}})
-    assert _cells(other)[1:3] == ["resnet20 from scratch (short), seed 2", "digits, 500 images"]
+
+def test_data_that_all_runs_share_stand_above_the_table():
+    same = runs._text([row(NETWORK), row({**NETWORK, "run": "1" * 12})])
+    assert same[0] == "digits, 1,437 training and 360 test images, 8 px"
+    assert "digits" not in "".join(same[1:])
+    other = runs._text([row(NETWORK), row({**NETWORK, "dataset": {"name": "digits", "subset": 500}})])
+    assert "digits, 1,437 training and 360 test images " in other[1]
+    assert "digits, 500 of 1,437 training and 360 test images " in other[2]
+
+
+def test_the_csv_file_has_every_hyperparameter_and_no_noise(tmp_path):
+    runs._write(tmp_path / "runs.csv", [row(NETWORK), row(HEAD)])
+    network, head = csv.DictReader((tmp_path / "runs.csv").open(newline=""))
+    assert (network["option.recipe"], network["option.epochs"], network["option.width"]) == ("short", "2", "0.5")
+    assert (network["option.learning_rate"], network["test_accuracy"]) == ("0.3", "0.18195")
+    assert (head["option.C"], head["option.sizes"], head["option.validation"]) == ("0.1", "[256, 128]", "0.1")
+    assert (head["option.extraction.precision"], head["option.extraction.batch_size"]) == ("bfloat16", "64")
+    assert (head["backbone"], network["backbone"], head["option.epochs"]) == ("test_vit", "", "")
+    counts = [network[f"{part}_rows"] for part in ("training", "validation", "test")]
+    assert (counts, network["study"], network["device"]) == (["1293", "144", "360"], "lab", "cpu")
 
 
 def test_joined_runs_of_several_data_sets_keep_them_at_80_columns(monkeypatch):
     monkeypatch.setattr(show, "terminal_width", lambda: 80)
-    one = {"name": "logistic on tf_efficientnet_lite0", "dataset": "digits", "subset": None, "runs": ["a", "b"]}
+    one = {
+        "name": "logistic on tf_efficientnet_lite0",
+        "dataset": "digits",
+        "data": "digits",
+        "image_size": 8,
+        "weights": "packaged",
+        "runs": ["a", "b"],
+    }
     spread = {"seeds": [0, 1], "mean": 0.8778, "deviation": 0.0196, "least": 0.8639, "greatest": 0.8917}
     spread |= {"validation": 0.88, "interval": None, "seconds": 3.2, "drawn": ["training images"]}
-    title, row, note = runs.ranking([one | spread])
+    other = {**one, "data": "photos, 90 training and 10 test images"}
+    title, *rows, note = runs.ranking([one | spread, other | spread])
     assert note == "ranked by validation accuracy"
-    assert "data set" in title
-    assert "digits" in row
-    assert len(row) <= 80
+    assert "data" in title
+    assert ["digits" in rows[0], "photos" in rows[1]] == [True, True]
+    assert max(map(len, rows)) <= 80
 
 
 def test_one_epoch_is_no_epochs():

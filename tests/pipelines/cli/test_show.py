@@ -104,4 +104,4 @@ def test_predictions_fit_the_terminal_line_by_line(monkeypatch):
     assert len(lines) == 2
     assert all(cells(line) <= 60 and "\x1b" not in line for line in lines)
     assert lines[1].startswith("photos/")
-    assert "20.0%" in lines[1]
+    assert "20.0 %" in lines[1]

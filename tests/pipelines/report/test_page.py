@@ -77,6 +77,30 @@ def test_the_page_holds_every_mode_and_section_and_loads_nothing(pipeline, tour)
     assert sum("vegaEmbed" in script and len(script) > 300_000 for script in page.scripts) == 1
 
 
+def test_subset_size_and_weights_stand_beside_every_number(pipeline, workspace, make):
+    for backbone in ("resnet18", "resnet50"):
+        record, table = make.head("logistic", backbone, accuracy=0.9, weights="untrained")
+        make.put(workspace, ({**record, "dataset": {**record["dataset"], "subset": 400}}, table))
+    page = Page(Path(pipeline("report", "--json").json["path"]))
+    data = "digits, 400 of 1,437 training and 360 test images, 32 px, untrained weights"
+    assert f"2 runs on {data}." in "".join(page.text)
+    figures = [attributes for tag, attributes in page.elements if "data-chart" in attributes]
+    named = [attributes for tag, attributes in page.elements if attributes.get("class") == "data"]
+    assert len(figures) == len(named) == "".join(page.text).count(data) - 3 > 5
+
+
+def test_the_table_has_name_accuracy_and_total_first_and_no_digest(tour, make, tmp_path):
+    make.search(tour, "resnet20-scratch-digits-dd43debd25d6")
+    build(tour, Wanted(tmp_path / "page.html"))
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    headings = re.findall(r"<th scope[^>]*><button[^>]*>([^<]*)", text)
+    first = ["#", "Name", "Accuracy, %", "95 % interval", "Seeds ±", "Mode", "Total", "Parameters"]
+    assert headings[: len(first)] == first
+    assert "3.39 M" in text
+    assert "resnet20-scratch-digits: best so far" in text
+    assert "dd43debd25d6" not in text
+
+
 def test_an_empty_workspace_is_one_sentence(pipeline):
     ended = pipeline("report")
     assert ended.status == 2
@@ -126,8 +150,8 @@ def test_only_broken_records_still_make_a_page(pipeline, workspace):
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_text(workspace, make, name, tmp_path):
     classes = [f"{index}{name}" for index in range(10)]
-    make.put(workspace, make.network("resnet20", "scratch", accuracy=0.8, name=name, class_names=classes))
-    make.put(workspace, make.head("logistic", "resnet50", accuracy=0.9, name=f"head {name}"))
+    make.put(workspace, make.network("resnet20", "scratch", accuracy=0.8, architecture=name, class_names=classes))
+    make.put(workspace, make.head("logistic", "resnet50", accuracy=0.9, architecture=f"head {name}"))
     make.search(workspace, "s")
     result = stored.checked((workspace / "searches" / "s" / "result.json").read_bytes())
     result["name"], result["importance"][name], result["importance_spread"][name] = name, 0.5, [0.4, 0.6]
@@ -160,7 +184,9 @@ def test_figures_are_written_as_svg_and_png(pipeline, workspace, make, tmp_path)
     svg = (tmp_path / "figures" / "accuracy-on-digits.svg").read_text()
     assert "Accuracy on digits" in svg
     assert "logistic on resnet50" in svg
-    assert {"confusion-matrix-resnet20", "confusion-matrix-logistic-on-resnet50"} <= {path.stem for path in files}
+    assert {"confusion-matrix-resnet20-from-scratch", "confusion-matrix-logistic-on-resnet50"} <= {
+        path.stem for path in files
+    }
     assert not any(re.search(r"[0-9a-f]{12}|[A-Z_ .]", path.stem) for path in files)
     index = Page(tmp_path / "figures" / "index.html")
     shown = [attributes["src"] for tag, attributes in index.elements if tag == "img"]
@@ -179,7 +205,7 @@ def test_file_names_of_figures_are_readable_distinct_and_short():
 
 def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_are_drawn(pipeline, tour, tmp_path, monkeypatch):
     def refusing(spec, **options):
-        if "Confidence" in spec["title"]:
+        if "Confidence" in spec["title"]["text"][0]:
             raise ValueError("Vega-Lite to SVG conversion failed:\nError: no such operator\n    at l (line 7)")
         return "<svg/>"
 

@@ -62,6 +62,25 @@ def test_runs_with_one_seed_and_an_unrecorded_difference_stand_alone(workspace, 
     assert [len(row.results) for row in gather(workspace, None).rows] == [1, 1]
 
 
+def test_rows_are_named_by_what_differs(workspace, make):
+    for precision in ("float32", "bfloat16"):
+        record, table = make.head("logistic", "resnet50", accuracy=0.9, run=make.run_name(precision))
+        features = {"spec": {"precision": precision}, "digest": "0" * 64, "content": "0" * 64, "engine": "eager"}
+        make.put(workspace, ({**record, "features": features}, table))
+    assert {row.best.name for row in gather(workspace, None).rows} == {
+        "logistic on resnet50, float32",
+        "logistic on resnet50, bfloat16",
+    }
+
+
+def test_test_sets_of_one_name_are_told_apart_by_their_images_then_by_their_digests(workspace, make):
+    for index, digest in enumerate(("a" * 64, "b" * 64)):
+        record, table = make.head("logistic", "resnet50", accuracy=0.9, run=make.run_name(digest), seed=index)
+        make.put(workspace, ({**record, "dataset": {**record["dataset"], "name": "photos", "digest": digest}}, table))
+    titles = [one.title for one in gather(workspace, None).test_sets()]
+    assert sorted(titles) == ["photos (360 test images, aaaaaa)", "photos (360 test images, bbbbbb)"]
+
+
 def test_filters_and_names_choose_runs(tour, make):
     assert {one.mode for one in gather(tour, "mode=frozen").results} == {"frozen"}
     assert len(gather(tour, "mode=frozen,mode=finetuned").results) == 4
