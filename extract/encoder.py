@@ -67,14 +67,17 @@ class Mirror(nn.Module):
 
 
 def choose_engine(*, image_count: int, image_size: tuple[int, int], device: str) -> tuple[str, str]:
-    """Eager or compiled, and why: decided by the whole run's size, so that a resumed run decides alike."""
+    """Eager or compiled, by the whole run's size, so that a resumed run decides alike; and what stands in the way.
+
+    Compiling takes time that few images do not earn back: nothing stands in their way.
+    """
     kind = "cuda" if device.startswith("cuda") else "cpu"
     equivalent = image_count * image_size[0] * image_size[1] / 224**2
     if equivalent < PAYS_AFTER_IMAGES[kind]:
-        return "eager", f"{image_count} images are too few to earn the compile time back"
+        return "eager", ""
     if not has_compiler():
         return "eager", f"{compiler_fault()}; compiled, this run would be faster"
-    return "compiled", f"{image_count} images earn the compile time back"
+    return "compiled", ""
 
 
 def build(

@@ -80,7 +80,7 @@ def step_size(images: ImageSet, wanted: int) -> int:
 def plan(
     images: ImageSet, backbone: Backbone, *, spec: dict[str, Any], how: Computation, skipped_ids: tuple[str, ...] = ()
 ) -> tuple[Layout, str]:
-    """The layout of the file to be made, and a sentence that says why it is compiled or not."""
+    """The layout of the file to be made, and what keeps it from being compiled, if anything does."""
     count = sum(len(split) for split in images.splits.values()) * len(encoder.VIEWS[how.views])
     engine, reason = encoder.choose_engine(
         image_count=count, image_size=backbone.preprocessing.image_size, device=how.device

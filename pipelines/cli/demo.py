@@ -63,7 +63,7 @@ def _studied(run: options.Run, study: str, fallback: dict[str, Any]) -> list[dic
         context=run.context(),
         devices=(run.device,),
         told=lambda job, outcome: run.reporter.notice(
-            f"{job.command}: {outcome.status} {outcome.error or ''}".rstrip()
+            f"{job.name}: {outcome.status} {outcome.error or ''}".rstrip()
         ),
     )
     failed = [outcome.error for outcome in outcomes if outcome.status == "failed"]

@@ -106,7 +106,8 @@ def _extracted(
     with store.locked(path), refused_together(*files(data)):
         timing, plain = None, None
         if not is_readable(path):
-            context.notice(f"{path.name}: {layout.engine}, because {reason}")
+            if reason:
+                context.notice(f"{path.name}: not compiled, because {reason}")
             plain = _lender(spec, layout=layout, folder=path.parent) if key.views == "flip" else None
             if plain is not None:
                 context.notice(f"the plain view is there already, in {plain.path.name}")
