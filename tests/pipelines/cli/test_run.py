@@ -32,6 +32,8 @@ def test_plan_progress_and_end_count_the_same_jobs_and_rank_them(pipeline, tmp_p
     assert len(lines) == 7
     assert lines[4] == "ranked by validation accuracy"
     assert lines[5].startswith("study: 4 jobs in")
+    kept = pipeline("runs", "--json").json["runs"]
+    assert {(one["study"], one["device"]) for one in kept} == {("study", "cpu")}
     answer = pipeline("run", tmp_path / "study.yaml", "--json").json
     assert [len(one["runs"]) for one in answer["ranked"]] == [2, 2]
     validation = [one["validation"] for one in answer["ranked"]]
