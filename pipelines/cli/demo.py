@@ -62,9 +62,7 @@ def _studied(run: options.Run, study: str, fallback: dict[str, Any]) -> list[dic
         engine=Engine("loky", None, None),
         context=run.context(),
         devices=(run.device,),
-        told=lambda job, outcome: run.reporter.notice(
-            f"{job.name}: {outcome.status} {outcome.error or ''}".rstrip()
-        ),
+        told=lambda job, outcome: run.reporter.notice(f"{job.name}: {outcome.status} {outcome.error or ''}".rstrip()),
     )
     failed = [outcome.error for outcome in outcomes if outcome.status == "failed"]
     if failed:

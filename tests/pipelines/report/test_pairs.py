@@ -87,9 +87,11 @@ def test_the_fastest_run_is_not_worse_in_pairs_by_more_than_the_margin():
         for correct, seconds, hits in ((best, 900.0, 95), (worse, 10.0, 94), (level, 60.0, 93))
     ]
     study = answered(*runs)
-    assert next(row for row in study.rows if row.best.name == "network 1").interval[1] > 0.9061
+    assert next(row for row in study.rows if row.best.architecture == "network 1").interval[1] > 0.9061
     [sentence] = summary.sentences(study, study.test_sets()[0])
-    assert sentence.startswith("Fastest run not worse than the best by more than 0.5 points on equal: network 2, ")
+    assert sentence.startswith(
+        "Fastest run not worse than the best by more than 0.5 points on equal: network 2 from scratch, "
+    )
     assert "in pairs \u22120.10, 95 % interval \u22120.2" in sentence
     study = answered(*runs[:2])
     [sentence] = summary.sentences(study, study.test_sets()[0])
