@@ -92,18 +92,14 @@ def joined(workspace: Path, runs: Collection[str]) -> list[dict[str, Any]]:
     """Those of the `runs` that are done, joined where only their seeds differ, the most accurate first.
 
     That is by mean `validation` accuracy where every run has one, else by test accuracy. `interval` is the 95 %
-    interval of a single run, `seconds` the mean of what extraction, search and fit took. Each with its `runs` and
+    interval of its mean, `seconds` the mean of what extraction, search and fit took. Each with its `runs` and
     `seeds`, what these have `drawn` beside the validation images, the mean of the test accuracy, its sample standard
     deviation (None for one run, and where nothing was drawn), its least and greatest.
     """
-    from pipelines.report import results
-    from pipelines.report import rows as by_seed
-    from pipelines.report.rows import standing
+    from pipelines.report.study import assembled
+    from pipelines.report.winners import best_first
 
-    done = [one for one in records.read_all(workspace)[0] if one["run"] in runs and one["status"] == "done"]
-    joined_rows = by_seed.rows(results.parse(record)[0] for record in done)
-    if all(standing(one.results) for one in joined_rows):
-        joined_rows.sort(key=lambda one: standing(one.results) or ())
+    chosen = [one for one in records.read_all(workspace)[0] if one["run"] in runs and one["status"] == "done"]
     return [
         {
             "name": one.best.name,
@@ -115,14 +111,14 @@ def joined(workspace: Path, runs: Collection[str]) -> list[dict[str, Any]]:
             "seeds": [result.seed for result in one.results],
             "drawn": one.drawn,
             "validation": one.mean(result.validation and result.validation.accuracy for result in one.results),
-            "interval": one.interval if len(one.results) == 1 else None,
+            "interval": one.interval,
             "seconds": one.seconds("total"),
             "mean": one.accuracy,
             "deviation": one.deviation,
             "least": min(result.test.accuracy for result in one.results),
             "greatest": max(result.test.accuracy for result in one.results),
         }
-        for one in joined_rows
+        for one in best_first(assembled(workspace, chosen, []).rows)[0]
     ]
 
 

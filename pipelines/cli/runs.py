@@ -122,7 +122,7 @@ def _joined_cells(one: dict[str, Any]) -> list[str]:
         ", ".join(map(str, sorted(one["seeds"]))),
         _rate(one["validation"]),
         _rate(one["mean"]),
-        "" if one["interval"] is None else " to ".join(percent(end, 1) for end in one["interval"]),
+        " to ".join(percent(end, 1) for end in one["interval"]),
         "" if one["deviation"] is None else f"{100 * one['deviation']:.2f}",
         f"{percent(one['least'])} to {percent(one['greatest'])}" if len(one["runs"]) > 1 else "",
         "" if one["seconds"] is None else duration(one["seconds"]),

@@ -75,14 +75,7 @@ class Row:
         return self.mean(one.seconds.get(phase) for one in self.results)
 
 
-def own_interval(results: Sequence[Result]) -> tuple[float, float]:
-    """The interval of the first result alone."""
-    return results[0].test.interval
-
-
-def rows(
-    results: Iterable[Result], *, interval: Callable[[Sequence[Result]], tuple[float, float]] = own_interval
-) -> list[Row]:
+def rows(results: Iterable[Result], *, interval: Callable[[Sequence[Result]], tuple[float, float]]) -> list[Row]:
     """The rows of the results, most accurate first, numbered from 1 in that order, each with the `interval` of its own.
 
     Results that share everything but the seed make one row. Where two of them have even the seed in common, they

@@ -124,6 +124,11 @@ def gather(workspace: Path, wanted: str | None) -> Study:
     chosen = selected(found, wanted)
     if wanted is not None and not chosen:
         raise InvalidInput(f"--runs must fit a run; got {wanted!r}, which fits none of {len(found)}. Widen it.")
+    return assembled(workspace, chosen, problems)
+
+
+def assembled(workspace: Path, chosen: Sequence[Mapping[str, Any]], problems: list[str]) -> Study:
+    """The study of these records of a workspace; what in them cannot be used is added to the `problems`."""
     results, failed = _parsed(chosen, problems)
     study = Study(workspace, [], failed, problems)
     study.rows = rows(results, interval=study.interval)

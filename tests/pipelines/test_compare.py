@@ -76,6 +76,7 @@ def test_runs_that_differ_by_their_seed_are_joined(pipeline):
         group = groups[tuple(sorted(one["repeats"]["runs"]))]
         assert group["mean"] == pytest.approx(one["repeats"]["mean"])
         assert group["deviation"] == pytest.approx(one["repeats"]["deviation"])
+        assert group["interval"][0] < group["mean"] < group["interval"][1]
     shown = pipeline("runs", "--join-seeds").out
     assert "0, 1" in shown
 

@@ -52,7 +52,7 @@ def test_joined_runs_of_several_data_sets_keep_them_at_80_columns(monkeypatch):
         "runs": ["a", "b"],
     }
     spread = {"seeds": [0, 1], "mean": 0.8778, "deviation": 0.0196, "least": 0.8639, "greatest": 0.8917}
-    spread |= {"validation": 0.88, "interval": None, "seconds": 3.2, "drawn": ["training images"]}
+    spread |= {"validation": 0.88, "interval": (0.84, 0.91), "seconds": 3.2, "drawn": ["training images"]}
     other = {**one, "data": "photos, 90 training and 10 test images"}
     title, *rows, note = runs.ranking([one | spread, other | spread])
     assert note == "ranked by validation accuracy"
