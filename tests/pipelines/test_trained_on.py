@@ -12,6 +12,7 @@ from pipelines.report import provenance
 from pipelines.report.results import parse
 from pipelines.report.study import gather
 from pipelines.search import trial
+from pipelines.studies import reading
 
 DATA = ("--dataset", "digits", "--subset", 120, "--test-subset", 60)
 HEAD = ("fit-head", *DATA, "--backbone", "test_resnet", "--weights", "untrained", "--image-size", 32)
@@ -71,3 +72,11 @@ def test_a_draw_of_few_labels_counts_its_rows():
     labels = np.repeat(np.arange(3), 20)
     runs = few_labels(catalogue.space("centroid"), features, labels, shots=(2, 10), draws=1)
     assert [(run.choice.training_rows, len(run.rows)) for run in runs] == [(6, 6), (30, 30)]
+
+
+@pytest.mark.parametrize("study", ["digits-tour", "cifar10-tour", "cifar10-lab", "cifar10-full"])
+def test_the_studies_that_come_along_train_networks_on_as_many_images_as_heads(study, tmp_path):
+    described = reading.read(reading.find(study), reading.Outside({}, tmp_path))
+    networks = [job.network for job in described.jobs if job.network is not None]
+    assert networks
+    assert all(one.validation == "none" or one.refit for one in networks)
