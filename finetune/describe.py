@@ -128,7 +128,7 @@ def described(network: nn.Module, *, image_size: int) -> tuple[Stage, ...]:
     parts = [*networks.stages(network), (HEAD, nn.ModuleList([networks.classifier(network)]))]
     owner = {id(module): index for index, (_, part) in enumerate(parts) for module in part.modules()}
     known = {path: owner[id(module)] for path, module in network.named_modules() if id(module) in owner}
-    places = _places([step.path for step in record.steps], known=known, head=len(parts) - 1)
+    places = _places(record.steps, known=known, head=len(parts) - 1)
     paths = {module: path for path, module in network.named_modules() if record.calls[path]}
     return tuple(
         _stage(
@@ -142,10 +142,17 @@ def described(network: nn.Module, *, image_size: int) -> tuple[Stage, ...]:
     )
 
 
-def _places(step_paths: Sequence[str], *, known: Mapping[str, int], head: int) -> list[int]:
-    """The stage of every step: that of the module around it, else of the step before; at the end, the head."""
-    own = [_enclosing(path, known) for path in step_paths]
-    last = max((index for index, place in enumerate(own) if place is not None and place != head), default=-1)
+def _places(steps: Sequence[Step], *, known: Mapping[str, int], head: int) -> list[int]:
+    """The stage of every step: that of the module around it, else of the step before; at the end, the head.
+
+    The head begins with the first step in no stage behind the last matrix of the stages: a norm behind the pooling is
+    of the head.
+    """
+    own = [_enclosing(step.path, known) for step in steps]
+    inside = [place is not None and place != head for place in own]
+    last = max((index for index, step in enumerate(steps) if inside[index] and step.macs), default=-1)
+    while last + 1 < len(steps) and inside[last + 1]:
+        last += 1
     places, present = [], 0
     for index, place in enumerate(own):
         present = head if index > last else present if place is None else place
@@ -170,6 +177,6 @@ def _stage(
         parameters=sum(parameter.numel() for parameter in part.parameters()),
         macs=sum(step.macs for step in steps),
         activation_bytes=sum(step.new_bytes for step in steps),
-        receptive_field=steps[-1].sight.field if steps else None,
+        receptive_field=steps[-1].sight.field if steps and name != HEAD else None,
         blocks=blocks(part, paths=paths, links=links),
     )

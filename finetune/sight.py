@@ -1,83 +1,93 @@
-"""How far a tensor of a network sees into the image.
+"""Which pixels of the image each element of a tensor depends on: the receptive field, by interval arithmetic.
 
-Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks" (Distill 2019): every map carries
-the interval of input pixels that its first position sees, and how many pixels apart its positions lie. Kernels widen
-the interval, strides spread the positions, additions and concatenations unite. Linear layers that mix positions through
-a transposition (MLP-Mixer) are not seen as such.
+Every element carries the columns of the image, `first` to `last`, that it depends on (Araujo, Norris and Sim,
+"Computing receptive fields of convolutional neural networks", Distill 2019, do so for one element of convolutions).
+Operators that move elements move the intervals; sums unite them. Beyond the border of a map the intervals go on as
+within, so that fields of convolutions are those of an image without end. Both sides of a square image are alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any
 
 import torch
-
-aten = torch.ops.aten
-POOLS = (aten.max_pool2d_with_indices.default, aten.avg_pool2d.default)
-MIXERS = (  # operators after which every position may depend on every other
-    aten.bmm.default,
-    aten.baddbmm.default,
-    aten._softmax.default,
-    aten._adaptive_avg_pool2d.default,
-    aten.adaptive_max_pool2d.default,
-)
-MATRICES = {aten.mm.default: 0, aten.addmm.default: 1}  # linear layers, and which argument their input is
-REDUCTIONS = (aten.mean.dim, aten.amax.default, aten.sum.dim_IntList)
+from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Sight:
-    """Along one side: position i of a map looks at the input pixels `first` + i `step` to `last` + i `step`.
+    """`first` and `last` have the shape of the tensor; those that are alike share memory.
 
-    `everything`: each position may look at the whole image.
+    Columns of a map lie `step` pixels apart, and repeat after `coarse` pixels where maps were enlarged. `mixed` says
+    that positions met in another way than through windows, so that the image bounds the field.
     """
 
-    first: int = 0
-    last: int = 0
-    step: int = 1
-    everything: bool = False
+    first: Tensor
+    last: Tensor
+    width: int
+    step: float = 1.0
+    coarse: float = 1.0
+    mixed: bool = False
+
+    @classmethod
+    def of_image(cls, shape: Sequence[int]) -> "Sight":
+        """Each pixel depends on itself."""
+        columns = torch.arange(shape[-1], dtype=torch.float32).expand(tuple(shape))
+        return cls(columns, columns, shape[-1])
 
     @property
     def field(self) -> int | None:
-        """The receptive field: pixels of a side that a position sees; None for the whole image."""
-        return None if self.everything else self.last - self.first + 1
+        """The receptive field of the middle position in pixels of a side; None for the whole image."""
+        at = _middle(self.first.shape)
+        first, last = (float(one[at].amin()) for one in (self.first, -self.last))
+        if self.mixed:
+            first, last = max(first, 0.0), max(last, 1.0 - self.width)
+        field = round(-last - first) + 1
+        return None if self.mixed and field >= self.width else field
 
-    def through(self, *, kernel: int, stride: int, padding: int, dilation: int = 1) -> "Sight":
-        """The sight behind a convolution or pooling."""
-        first = self.first - padding * self.step
-        last = self.last + (dilation * (kernel - 1) - padding) * self.step
-        return replace(self, first=first, last=last, step=self.step * stride)
+    def each(self, change: Callable[[Tensor], Tensor], **facts: Any) -> "Sight":
+        """The sight after `change`, which takes the least of what meets."""
+        return replace(self, first=change(self.first), last=-change(-self.last), **facts)
 
-    def united(self, other: "Sight") -> "Sight":
-        """The sight of what depends on both."""
-        return Sight(
-            min(self.first, other.first),
-            max(self.last, other.last),
-            max(self.step, other.step),
-            self.everything or other.everything,
+    def over(self, dims: Sequence[int]) -> "Sight":
+        """What all positions along `dims` depend on together, each of these of length 1."""
+        together = self.each(lambda one: compact(one).amin(list(dims), keepdim=True))
+        apart = any(
+            bool((compact(one).amax(list(dims)) > compact(one).amin(list(dims))).any())
+            for one in (self.first, self.last)
         )
+        return replace(together, mixed=self.mixed or apart)
+
+    def shaped(self, shape: Sequence[int]) -> "Sight":
+        """The sight in another shape to which it broadcasts or which holds as many elements."""
+        return self.each(lambda one: shaped(one, tuple(shape)))
 
 
-def behind(operator: Any, *, arguments: Sequence[Any], seen: Sequence[Sight]) -> Sight:
-    """The sight of what an ATen operator gives, from those of the tensors among its arguments."""
-    sight = reduce(Sight.united, seen)
-    if operator is aten.convolution.default:
-        _, weight, _, stride, padding, dilation = arguments[:6]
-        return sight.through(kernel=weight.shape[-1], stride=stride[-1], padding=padding[-1], dilation=dilation[-1])
-    if operator in POOLS:
-        kernel, stride, padding = (*arguments[1:4], [], [])[:3]
-        return sight.through(kernel=kernel[-1], stride=(stride or kernel)[-1], padding=padding[-1] if padding else 0)
-    return replace(sight, everything=sight.everything or _mixes(operator, arguments))
+def compact(one: Tensor) -> Tensor:
+    """One element in place of all that share its memory along a dimension."""
+    for dim in range(one.ndim):
+        if one.stride(dim) == 0:
+            one = one.narrow(dim, 0, 1)
+    return one
 
 
-def _mixes(operator: Any, arguments: Sequence[Any]) -> bool:
-    if operator in MATRICES:  # one row is a flattened map; many rows are positions, each for itself
-        return arguments[MATRICES[operator]].shape[0] == 1
-    if operator in REDUCTIONS:
-        return _over_positions(*arguments[:2])
-    return operator in MIXERS or "attention" in str(operator)
+def shaped(one: Tensor, shape: tuple[int, ...]) -> Tensor:
+    if one.numel() == 1:
+        return one.reshape(()).expand(shape)
+    try:
+        return one.expand(shape)
+    except RuntimeError:
+        return one.reshape(shape)
 
 
-def _over_positions(maps: torch.Tensor, dimensions: Sequence[int]) -> bool:
-    return maps.ndim > 2 and bool({one % maps.ndim for one in dimensions} & set(range(2, maps.ndim)))
+def _middle(shape: torch.Size) -> tuple[Any, ...]:
+    """Where the middle position is in [B, C, H, W], [B, H, W, C] or tokens [B, N, C], for all channels."""
+    if len(shape) == 4 and shape[2] == shape[3]:
+        return (slice(None), slice(None), shape[2] // 2, shape[3] // 2)
+    if len(shape) == 4 and shape[1] == shape[2]:
+        return (slice(None), shape[1] // 2, shape[2] // 2)
+    if len(shape) == 3:
+        side = int(shape[1] ** 0.5)
+        prefix = shape[1] - side * side
+        return (slice(None), prefix + side // 2 * side + side // 2)
+    return ()

@@ -12,7 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from finetune.sight import Sight, behind
+from finetune.dependence import behind
+from finetune.sight import Sight
 
 aten = torch.ops.aten
 LINKS = {aten.add.Tensor: "add", aten.add_.Tensor: "add", aten.cat.default: "concat"}
@@ -39,29 +40,33 @@ class Trace(TorchDispatchMode):
         self.calls: Counter[str] = Counter()
         self.links: dict[str, str] = {}
         self.inside = [""]
-        self._sights = {id(images): (images, Sight())}  # tensors are known by identity, so they are kept alive
+        self._sights = {
+            id(images): (images, Sight.of_image(images.shape))
+        }  # tensors are known by identity, so they are kept alive
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs an operator and notes it, where its inputs depend on the image."""
         output = func(*args, **(kwargs or {}))
-        seen = [self._sights[id(one)][1] for one in tree_leaves((args, kwargs)) if id(one) in self._sights]
+        leaves = tree_leaves((args, kwargs))
+        seen = {id(one): self._sights[id(one)][1] for one in leaves if id(one) in self._sights}
         if seen:
             tensors = [one for one in tree_leaves(output) if isinstance(one, Tensor)]
             self._note(func, tensors, args, seen)
-            if func in LINKS and (len(seen) > 1 or LINKS[func] == "concat"):
+            joins = sum(id(one) in self._sights for one in leaves) > 1
+            if func in LINKS and (joins or LINKS[func] == "concat"):
                 self.links.setdefault(self.inside[-1], LINKS[func])
         return output
 
-    def _note(self, func: Any, tensors: list[Tensor], args: Any, seen: list[Sight]) -> None:
-        sight = behind(func, arguments=args, seen=seen)
-        for one in tensors:
+    def _note(self, func: Any, tensors: list[Tensor], args: Any, seen: dict[int, Sight]) -> None:
+        sights = behind(func, arguments=args, seen=seen, shapes=[one.shape for one in tensors])
+        for one, sight in zip(tensors, sights, strict=True):
             self._sights[id(one)] = (one, sight)
         count = flop_registry.get(func._overloadpacket)
         flops = count(*args, out_val=tensors[0]) if count else 0
         is_new = all(one.alias_info is None for one in func._schema.returns)
         new_bytes = sum(one.numel() * one.element_size() for one in tensors) if is_new else 0
         if tensors:
-            self.steps.append(Step(self.inside[-1], tuple(tensors[0].shape[1:]), flops // 2, new_bytes, sight))
+            self.steps.append(Step(self.inside[-1], tuple(tensors[0].shape[1:]), flops // 2, new_bytes, sights[0]))
 
 
 @torch.no_grad()
