@@ -16,6 +16,7 @@ from pipelines.shapes import Found
 
 SHOWN = 6
 BEST = 5
+ROUGH = "logistic head"  # its trials are paths of one C, which are judged roughly (`heads.logistic`)
 STATES = {"complete": theme.BLUE, "pruned": theme.GOLD, "failed": theme.VERMILLION, "running": theme.MUTED}
 
 
@@ -105,12 +106,14 @@ def _progress(search: Mapping[str, Any], place: int, title: str) -> Figure:
     if beyond:
         told = ", ".join(f"trial {point['trial']} at {point['shown']}" for point in beyond)
         caption += f" Beyond the axis: {told}."
-    chart = _progress_chart(points, line, domain)
+    rough = search["subject"] == ROUGH
+    caption += " Hollow: each C is fitted to a first look only, not to the end." if rough else ""
+    chart = _progress_chart(points, line, domain, filled=not rough)
     return Figure(f"search-progress-{place}", f"{title}: best so far", caption, chart, shape="half")
 
 
 def _progress_chart(
-    points: list[dict[str, Any]], line: list[dict[str, Any]], domain: Sequence[float]
+    points: list[dict[str, Any]], line: list[dict[str, Any]], domain: Sequence[float], *, filled: bool
 ) -> alt.LayerChart | alt.FacetChart:
     states = [state for state in STATES if any(point["state"] == state for point in points)]
     ends = [points[0]["trial"] - 0.5, points[-1]["trial"] + 0.5]
@@ -121,7 +124,7 @@ def _progress_chart(
     )
     dots = (
         alt.Chart(theme.data(points))
-        .mark_point(filled=True, size=50, clip=True)
+        .mark_point(filled=filled, size=50, clip=True)
         .encode(
             x=across,
             y=up,
