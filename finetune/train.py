@@ -103,8 +103,8 @@ def fit(
 def _check(recipe: Recipe, held: Images | None) -> None:
     if recipe.patience is not None and held is None:
         raise InvalidInput(
-            f"patience must be left out where nothing is held out to judge an epoch by; got {recipe.patience}. "
-            "Hold out a validation part."
+            f"patience must be left out without validation images to judge an epoch by; got {recipe.patience}. "
+            "Give a validation split."
         )
 
 

@@ -104,8 +104,8 @@ class CentroidSpace(Space):
     def only(self) -> dict[str, Primitive]:
         if self.count() > 1:
             raise InvalidInput(
-                f"metrics and shrinkages must be one each where nothing is held out; got {self.count()} "
-                "combinations. Give one each, or hold out a validation part."
+                f"metrics and shrinkages must be one each without validation images; got {self.count()} "
+                "combinations. Give one each, or a validation split."
             )
         return {"metric": self.metrics[0], "shrinkage": self.shrinkages[0], "temperature": None}
 

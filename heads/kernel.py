@@ -202,8 +202,8 @@ class KernelSpace(Space):
     def only(self) -> dict[str, Primitive]:
         if self.count() > 1:
             raise InvalidInput(
-                f"bandwidths and alpha_grid must be one each where nothing is held out; got {self.count()} "
-                "combinations. Give one each, or hold out a validation part."
+                f"bandwidths and alpha_grid must be one each without validation images; got {self.count()} "
+                "combinations. Give one each, or a validation split."
             )
         return {"bandwidth": self.bandwidths[0], "alpha": self.alpha_grid[0], "power": self.power}
 

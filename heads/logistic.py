@@ -177,8 +177,8 @@ class LogisticSpace(Space):
     def only(self) -> dict[str, Primitive]:
         if len(self.c_grid) > 1:
             raise InvalidInput(
-                f"c_grid must be one C where nothing is held out; got {len(self.c_grid)} of them. "
-                "Give one C, or hold out a validation part."
+                f"c_grid must be one C without validation images; got {len(self.c_grid)} of them. "
+                "Give one C, or a validation split."
             )
         return {"C": next(iter(self.c_grid)), "solver": self.solver}
 

@@ -117,8 +117,8 @@ class NeighbourSpace(Space):
     def only(self) -> dict[str, Primitive]:
         if self.count() > 1:
             raise InvalidInput(
-                f"neighbours and temperatures must be one each where nothing is held out; got {self.count()} "
-                "combinations. Give one each, or hold out a validation part."
+                f"neighbours and temperatures must be one each without validation images; got {self.count()} "
+                "combinations. Give one each, or a validation split."
             )
         return {"neighbours": self.neighbours[0], "temperature": self.temperatures[0], "centred": self.centred}
 

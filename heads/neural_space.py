@@ -80,8 +80,8 @@ class _NeuralSpace(Space):
         members = self._members()
         if len(members) > 1:
             raise InvalidInput(
-                f"learning_rates, weight_decays and sizes must be one each where nothing is held out; got "
-                f"{len(members)} combinations. Give one each, or hold out a validation part."
+                f"learning_rates, weight_decays and sizes must be one each without validation images; got "
+                f"{len(members)} combinations. Give one each, or a validation split."
             )
         return options_of(members[0], stop_epoch=None, batch_size=self.batch_size)
 

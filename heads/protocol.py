@@ -226,7 +226,7 @@ def _quotas(counts: np.ndarray, wanted: int, *, seed: int) -> np.ndarray:
     if room.sum() < wanted:
         raise InvalidInput(
             f"validation must leave every class a row to train on, so be at most {room.sum()} rows here; "
-            f"got {wanted}. Hold out fewer, or add images."
+            f"got {wanted}. Take fewer for validation, or add images."
         )
     ideal = counts * (wanted / counts.sum())
     quotas = np.minimum(np.floor(ideal).astype(int), room)

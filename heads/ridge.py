@@ -99,8 +99,8 @@ class RidgeSpace(Space):
     def only(self) -> dict[str, Primitive]:
         if len(self.alpha_grid) > 1:
             raise InvalidInput(
-                f"alpha_grid must be one alpha where nothing is held out; got {len(self.alpha_grid)} of them. "
-                "Give one alpha, or hold out a validation part."
+                f"alpha_grid must be one alpha without validation images; got {len(self.alpha_grid)} of them. "
+                "Give one alpha, or a validation split."
             )
         return {"alpha": next(iter(self.alpha_grid)), "temperature": None}
 

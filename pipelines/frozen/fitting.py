@@ -93,7 +93,7 @@ def compute(key: HeadKey, inputs: Inputs) -> FittedHead:
 def check(spec: HeadSpec) -> None:
     """Raises `InvalidInput` for a head that no features would fit: of an unknown kind, or with options that it has not.
 
-    Several candidates where nothing is held out to choose by are refused too.
+    Several candidates without validation images to choose by are refused too.
     """
     _checked(spec.head, spec.options(), validation=spec.validation_part())
 

@@ -151,7 +151,7 @@ def divisor(one: Classifier, *, calibrated: bool) -> float:
         return 1.0
     if one.temperature is None:
         raise InvalidInput(
-            "run must have held out images to be calibrated; this one had none (--validation none). "
+            "run must have validation images to be calibrated; this one had none (--validation none). "
             "Leave --calibrated out."
         )
     return one.temperature

@@ -134,7 +134,7 @@ def _outcome(trial: Trial, subject: Subject, journal: Journal, *, watch: Watch, 
         return Outcome(twin.value, twin.user_attrs.get("log_loss"), tuple(twin.user_attrs.get("steps", ())))
     outcome = subject.judge(journal.options(trial), watch, context)
     if outcome is not None and not 0 <= outcome.accuracy <= 1:
-        raise ArithmeticError(f"held-out accuracy must be between 0 and 1; got {outcome.accuracy}")
+        raise ArithmeticError(f"validation accuracy must be between 0 and 1; got {outcome.accuracy}")
     return outcome
 
 

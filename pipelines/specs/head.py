@@ -47,7 +47,7 @@ HAS: dict[str, tuple[str, ...]] = {
     "kernel": ("alpha_grid", "bandwidths"),
     "centroid": ("metrics", "shrinkages"),
 }
-CHOOSING = ("criterion", "patience")  # what means nothing where nothing is held out
+CHOOSING = ("criterion", "patience")  # what means nothing without validation images
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class HeadSpec:
             idle = [name for name in CHOOSING if name in given or (name == "criterion" and self.criterion)]
             if idle:
                 raise InvalidInput(
-                    f"{idle[0]} must be left out where nothing is held out; got --validation none. Leave one out."
+                    f"{idle[0]} must be left out without validation images; got --validation none. Leave one out."
                 )
 
     def validation_part(self) -> float | int | None:

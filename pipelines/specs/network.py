@@ -155,7 +155,7 @@ class NetworkSpec(_given(Recipe), _given(Options)):
         for name, needs in needing.items():
             if needs and not held_out:
                 raise InvalidInput(
-                    f"{name} {getattr(recipe, name, True)} must have held-out images to go by; got --validation none. "
+                    f"{name} {getattr(recipe, name, True)} must have validation images to go by; got none. "
                     "Use --validation 0.1."
                 )
         if self.mode != "frozen" and self.subset is not None and self.subset < recipe.batch_size:

@@ -187,7 +187,7 @@ def test_early_stopping_keeps_the_best_weights(images):
     assert fitted.best_epoch == fitted.epochs_run - 3 == history.best_epoch(fitted.history)
     best = fitted.history[fitted.best_epoch - 1]
     assert accuracy(fitted.network, held) == pytest.approx(best["validation_accuracy"], abs=1e-6)
-    with pytest.raises(InvalidInput, match="patience must be left out where nothing is held out"):
+    with pytest.raises(InvalidInput, match="patience must be left out without validation images"):
         trained(small(), images, patience=3)
 
 

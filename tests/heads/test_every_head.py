@@ -164,7 +164,7 @@ def test_validation_none_takes_the_one_candidate_and_refuses_several(kind, blobs
     head, choice = fit_head(kind, ONE[kind], features=blobs[0], labels=blobs[1], validation=None)
     assert (choice.criterion, choice.validation, choice.temperature, choice.table) == ("given", None, None, ())
     assert head.score(*blobs) > 0.8
-    with pytest.raises(InvalidInput, match=r"where nothing is held out"):
+    with pytest.raises(InvalidInput, match=r"without validation images"):
         fit_head(kind, features=blobs[0], labels=blobs[1], validation=None)
 
 

@@ -137,7 +137,7 @@ def test_validation_none_takes_the_given_options(blobs):
     assert choice.validation is None
     assert choice.table == ()
     assert head.C == 0.01
-    with pytest.raises(InvalidInput, match="one C where nothing is held out"):
+    with pytest.raises(InvalidInput, match="one C without validation images"):
         fit_head("logistic", features=blobs[0], labels=blobs[1], validation=None)
 
 

@@ -132,7 +132,7 @@ def test_single_values_become_lists_only_where_the_head_wants_several():
         (("--head", "knn", "--k", "1.5"), "neighbours must be whole numbers"),
         (("--head", "linear", "--optimizer", "sdg"), "sgd"),
         (("--criterion", "acuracy"), "Nearest: accuracy"),
-        (("--criterion", "accuracy", "--validation", "none"), "criterion must be left out where nothing is held out"),
+        (("--criterion", "accuracy", "--validation", "none"), "criterion must be left out without validation images"),
         (("--head", "mlp", "--patience", "3", "--validation", "none"), "patience must be left out"),
         (("--option", "C"), "option must be NAME=VALUE"),
         (("--c-grid", "1", "--option", "c_grid=2"), "c_grid must be given once"),

@@ -58,7 +58,7 @@ def test_a_failed_trial_is_recorded_with_its_message_and_has_no_score(workspace,
     failed = [one for one in found["trials"] if one["state"] == "failed"]
     assert {one["error"] for one in failed} == {
         "CUDA out of memory",
-        "held-out accuracy must be between 0 and 1; got nan",
+        "validation accuracy must be between 0 and 1; got nan",
     }
     assert all(one["value"] is None for one in failed)
     assert found["best"]["value"] == 0.4
