@@ -98,20 +98,18 @@ def _fastest(study: Study, test_set: TestSet) -> str:
     total, on = best.seconds("total"), test_set.title
     known = [(seconds, row) for row in test_set.rows if row is not best and (seconds := row.seconds("total"))]
     faster = sorted((pair for pair in known if total and pair[0] < total), key=lambda pair: (pair[0], pair[1].number))
-    compared = False
-    for seconds, row in faster:
-        for one in against(study, best, [row]):
-            compared = True
-            if one.paired.interval[0] > -MARGIN:
-                middle, low, high = (signed(100 * end, 2) for end in (one.paired.difference, *one.paired.interval))
-                return (
-                    f"Fastest run not worse than the best by more than {100 * MARGIN:g} points on {on}: "
-                    f"{row.best.name}, {percent(row.accuracy, 2)} in {duration(seconds)} (in pairs {middle}, "
-                    f"95 % interval {low} to {high}). The best, {best.best.name}, took {duration(total or 0)}."
-                )
-    if not compared:
+    found = [(seconds, row, one) for seconds, row in faster for one in against(study, best, [row])]
+    for seconds, row, one in found:
+        if one.paired.interval[0] > -MARGIN:
+            middle, low, high = (signed(100 * end, 2) for end in (one.paired.difference, *one.paired.interval))
+            return (
+                f"Fastest run not worse than the best by more than {100 * MARGIN:g} points on {on}: "
+                f"{row.best.name}, {percent(row.accuracy, 2)} in {duration(seconds)} (in pairs {middle}, "
+                f"95 % interval {low} to {high}). The best, {best.best.name}, took {duration(total or 0)}."
+            )
+    if not found:
         return ""
     return (
-        f"No faster run is shown to be at most {100 * MARGIN:g} points worse than the best on {on}: "
-        f"no 95 % interval in pairs lies above that on {best.best.test.rows} test images."
+        f"No faster run is shown to be at most {100 * MARGIN:g} points worse than the best on {on}: with "
+        f"{best.best.test.rows} test images, no 95 % interval in pairs begins above {signed(-100 * MARGIN)} points."
     )
