@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from heads.metrics import Comparison, Scores, compare, fit_temperature, scores
     from heads.persist import load, save
     from heads.protocol import Choice, choose, held_out, refit
+    from heads.sample import training_sample
     from heads.shots import Draw, few_labels
     from heads.statistics import spread
 
@@ -39,6 +40,7 @@ _ROOMS = {
     "refit": "protocol",
     "Draw": "shots",
     "few_labels": "shots",
+    "training_sample": "sample",
 }
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     "save",
     "scores",
     "spread",
+    "training_sample",
 ]
 
 

@@ -240,6 +240,7 @@ def headline(record: dict[str, Any]) -> dict[str, Any]:
     """The scores of a finished run that commands answer with, under their names there."""
     validation, test, averaged = record["validation"], record["test"], record.get("test_tta")
     return {
+        "training_accuracy": record["training"]["accuracy"],
         "validation_accuracy": None if validation is None else validation["accuracy"],
         "test_accuracy": test["accuracy"],
         "test_interval": list(test["interval"]),

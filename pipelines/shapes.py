@@ -56,13 +56,25 @@ class Dataset(TypedDict):
     test_images: NotRequired[Sha256]
 
 
+class Training(TypedDict):
+    """Accuracy on `rows` training images (`heads.training_sample`) in evaluation mode.
+
+    `accuracy` is that of what the validation images scored, `kept_accuracy` of what is kept: another one after a refit.
+    """
+
+    rows: Count
+    accuracy: Share
+    kept_accuracy: Share
+
+
 class Choice(TypedDict):
     """What was chosen on validation images, and by what.
 
     `training_rows` images moved the weights that are kept. `validation_rows` were held back while something was
     chosen; where the choice was `refitted`, it was trained on these as well. `drawn` is what the seed draws of the fit,
     beside the validation images. `trials` is how many a search judged that found the options; the record's `search` is
-    its name.
+    its name. `kept_epoch` is the epoch (from 1) whose weights were kept, `kept_by` the validation criterion that it is
+    the best by; both are None for what learns in no epochs.
     """
 
     training_rows: Count
@@ -75,6 +87,8 @@ class Choice(TypedDict):
     drawn: NotRequired[list[str]]
     epochs_run: NotRequired[Count]
     best_epoch: NotRequired[Count]
+    kept_epoch: NotRequired[Count | None]
+    kept_by: NotRequired[Literal["log_loss", "accuracy", "last"] | None]
 
 
 class Mistake(TypedDict):
@@ -135,6 +149,7 @@ class Record(TypedDict):
     chosen: NotRequired[Options]
     choice: NotRequired[Choice | None]
     curves: NotRequired[Curves]
+    training: NotRequired[Training]
     validation: NotRequired[Scores | None]
     test: NotRequired[Scores]
     test_tta: NotRequired[Scores | None]
@@ -194,6 +209,7 @@ class Scored(TypedDict):
     parameters: Count
     flops: Count
     bytes: Count
+    training_accuracy: Share
     validation_accuracy: Share | None
     test_accuracy: Share
     test_interval: tuple[Share, Share]

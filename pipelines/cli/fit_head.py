@@ -9,7 +9,7 @@ import click
 from extract.errors import InvalidInput
 from pipelines.cli import head_options as heads_room
 from pipelines.cli import options
-from pipelines.cli.show import Column, duration, percent, table
+from pipelines.cli.show import Column, duration, percent, table, training_line
 from pipelines.specs import ExtractSpec, HeadSpec
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ def _text(answer: dict[str, Any]) -> list[str]:
     )
     return [
         f"{answer['head']} ({chosen}) on {Path(answer['features']).name}",
+        training_line(answer),
         "validation accuracy " + ("no validation images" if held_out is None else percent(held_out)),
         f"test accuracy       {percent(answer['test_accuracy'])}  (95 % interval {percent(low)} to {percent(high)}, "
         f"{answer['test_rows']} images)",

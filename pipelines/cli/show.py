@@ -7,8 +7,9 @@ import shutil
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pipelines import naming
 from pipelines.cli import streams
@@ -182,3 +183,14 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"
+
+
+def training_line(answer: Mapping[str, Any]) -> str:
+    """Training accuracy of a run in evaluation mode, and how far it is ahead of validation accuracy."""
+    from pipelines.report.verdict import points
+
+    training, validation = answer["training_accuracy"], answer["validation_accuracy"]
+    gap = "" if validation is None else f"; gap {points(training - validation)} points"
+    if answer.get("head") == "knn":
+        gap = "; each image is its own nearest neighbor"
+    return f"training accuracy   {percent(training)}  (evaluation mode{gap})"

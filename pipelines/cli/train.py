@@ -7,7 +7,7 @@ import click
 
 from extract.errors import InvalidInput
 from pipelines.cli import network_options, options
-from pipelines.cli.show import duration, percent
+from pipelines.cli.show import duration, percent, training_line
 from pipelines.report.text import plural
 from pipelines.specs import NetworkSpec
 
@@ -68,6 +68,7 @@ def _text(answer: dict[str, Any]) -> list[str]:
     held_out, averaged = answer["validation_accuracy"], answer["test_tta_accuracy"]
     lines = [
         f"{answer['name']}, {answer['parameters']:,} parameters, {answer['flops'] / 1e6:,.0f} MFLOPs per image",
+        training_line(answer),
         "validation accuracy " + ("no validation images" if held_out is None else percent(held_out)),
         f"test accuracy       {percent(answer['test_accuracy'])}  (95 % interval {percent(low)} to {percent(high)}, "
         f"{answer['test_rows']} images)",
@@ -77,5 +78,5 @@ def _text(answer: dict[str, Any]) -> list[str]:
         f"saved to            {answer['path']}",
     ]
     if averaged is not None:
-        lines.insert(3, f"averaged views      {percent(averaged)}  ({answer['tta']})")
+        lines.insert(4, f"averaged views      {percent(averaged)}  ({answer['tta']})")
     return lines

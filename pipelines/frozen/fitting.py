@@ -14,7 +14,7 @@ from extract.store import FeatureFile, locked
 from pipelines import records, wrong_answers
 from pipelines.context import Context
 from pipelines.frozen.origins import Origin, origin, shared
-from pipelines.shapes import FittedHead
+from pipelines.shapes import FittedHead, Training
 from pipelines.specs import HeadKey, HeadSpec
 
 LESS_MEMORY = "Use features of fewer images (--subset) or of a narrower backbone, or another --head"
@@ -44,6 +44,7 @@ class _Fitted:
     ids: tuple[str, ...]
     scores: Any
     averaged: Any
+    training: Training
     evaluation_seconds: float
 
 
@@ -156,7 +157,27 @@ def _fit(key: HeadKey, *, options: dict[str, Any], inputs: Inputs) -> _Fitted:
     seconds = watch.seconds()
     others = [head.logits(view) for view in test.features[1:]]
     averaged = sum(others, logits) / len(test.features) if others else None
-    return _Fitted(head, choice, logits, test.labels, test.ids, scores, averaged, seconds)
+    training = _training(key, head, choice, train=train)
+    return _Fitted(head, choice, logits, test.labels, test.ids, scores, averaged, training, seconds)
+
+
+def _training(key: HeadKey, head: Any, choice: Any, *, train: Any) -> Training:
+    """What the head says of a sample of the images that it learned from; of those that no choice held back."""
+    import heads
+
+    rows, _ = heads.held_out(train.labels, key.validation, seed=key.seed)
+    rows = rows[heads.training_sample(len(rows))]
+    kept = float(head.score(train.features[0][rows], train.labels[rows]))
+    judged = choice.training_accuracy
+    return Training(rows=len(rows), accuracy=kept if judged is None else judged, kept_accuracy=kept)
+
+
+def _kept(choice: dict[str, Any]) -> dict[str, Any]:
+    """The epoch that was kept, and why; None for heads that learn in none."""
+    if not choice["curves"]:
+        return {"kept_epoch": None, "kept_by": None}
+    chosen, last = choice["options"].get("stop_epoch"), len(choice["curves"]["running_training_loss"])
+    return {"kept_epoch": chosen or last, "kept_by": choice["criterion"] if choice["table"] else "last"}
 
 
 def _recipe(key: HeadKey, file: FeatureFile) -> dict[str, Any]:
@@ -198,10 +219,12 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
         "chosen": choice["options"],
         "choice": {
             **{name: choice[name] for name in CHOICE},
+            **_kept(choice),
             "refitted": key.validation is not None,
             "drawn": list(heads.drawn(key.head)),
         },
         "curves": choice["curves"],
+        "training": fitted.training,
         "validation": choice["validation"],
         "test": fitted.scores.as_dict(),
         "test_scaled": _scaled(fitted),

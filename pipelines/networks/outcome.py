@@ -18,7 +18,7 @@ from pipelines import records, stored, wrong_answers
 from pipelines.networks import kept, processes
 from pipelines.networks.heading import Headed
 from pipelines.networks.starts import Form
-from pipelines.shapes import TrainedNetwork
+from pipelines.shapes import TrainedNetwork, Training
 from pipelines.specs import NetworkKey
 from pipelines.specs.network import suited_recipe
 
@@ -43,6 +43,7 @@ class Result:
     how: Form
     chosen: Fitted
     final: Fitted
+    training: Training
     training_rows: int
     held_out: tuple[np.ndarray, np.ndarray] | None
     logits: np.ndarray
@@ -176,6 +177,7 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
         "chosen": {"recipe": key.recipe, **key.recipe_options, **result.how.architecture},
         "choice": _choice(key, result),
         "curves": chosen.curves,
+        "training": result.training,
         "validation": None,
         "test": heads.scores(result.logits, result.labels).as_dict(),
         "temperature": None,
@@ -211,6 +213,8 @@ def _choice(key: NetworkKey, result: Result) -> dict[str, Any]:
         validation_rows, refitted, criterion = result.headed[-1].validation_rows, True, "log_loss"
     return {
         "criterion": criterion,
+        "kept_epoch": result.chosen.best_epoch or None,
+        "kept_by": None if not result.chosen.history else "accuracy" if criterion == "accuracy" else "last",
         "epochs_run": result.chosen.epochs_run,
         "best_epoch": result.chosen.best_epoch,
         "drawn": _drawn(key),

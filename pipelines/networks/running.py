@@ -22,6 +22,7 @@ from pipelines.networks.heading import Headed
 from pipelines.networks.inputs import Inputs
 from pipelines.networks.outcome import Result
 from pipelines.networks.watching import Watch
+from pipelines.shapes import Training
 from pipelines.signals import deferred
 from pipelines.specs import NetworkKey
 
@@ -109,6 +110,7 @@ class Run:
         final = chosen
         if self.key.refit:
             final = self._trained(np.arange(len(every)), None, phase="refit", judged=chosen)
+        training = self._training(rows, chosen, final)
         watch = Stopwatch(self.context.device)
         test = self.loaded.splits["test"]
         averaged = self.recipe.tta != "none"
@@ -119,6 +121,7 @@ class Run:
             how=self.how,
             chosen=chosen,
             final=final,
+            training=training,
             training_rows=len(every) if self.key.refit else len(rows),
             held_out=None if held is None or held_out is None else (held_out, held.labels.numpy()),
             logits=self._logits(final.network, test),
@@ -131,6 +134,16 @@ class Run:
             validation_seconds=chosen.validation_seconds + validation_seconds,
             evaluation_seconds=self.loaded.seconds["test"] + watch.seconds(),
         )
+
+    def _training(self, rows: np.ndarray, chosen: Fitted, final: Fitted) -> Training:
+        """What the networks say of a sample of the images `rows`, from which both learned."""
+        sample = pixels.take(self.loaded.splits["train"], rows[heads.training_sample(len(rows))])
+        truth = sample.labels.numpy()
+        judged = float((self._logits(chosen.network, sample).argmax(1) == truth).mean())
+        if final is chosen:
+            return Training(rows=len(sample), accuracy=judged, kept_accuracy=judged)
+        kept = float((self._logits(final.network, sample).argmax(1) == truth).mean())
+        return Training(rows=len(sample), accuracy=judged, kept_accuracy=kept)
 
     def _trained(self, rows: np.ndarray, held: Images | None, *, phase: str, judged: Fitted | None = None) -> Fitted:
         """The network trained on `rows`: by the recipe, or as `judged` was, up to the epoch that it was best after."""

@@ -52,16 +52,10 @@ def check(path: Path) -> None:
 
 
 def _learning(record: Mapping[str, Any]) -> alt.HConcatChart | None:
-    """Training and validation loss and accuracy an epoch, a rule at the epoch that was kept, over-fitting shaded."""
-    curves, kept = record["curves"], record["chosen"].get("stop_epoch")
-    title = "epoch" if kept is None else f"epoch (kept: {kept})"
-    over = judge(curves).overfits_from
-    panels = [
-        epochs.chart(points, quantity, best_epoch=kept, overfits_from=over, title=title).properties(**SIZE)
-        for quantity in epochs.QUANTITIES
-        if (points := epochs.points(curves, quantity))
-    ]
-    return alt.hconcat(*panels) if panels else None
+    """Training and validation accuracy and loss an epoch, under what they say."""
+    verdict = judge(record)
+    panels = [chart.properties(**SIZE) for chart in epochs.charts(record, verdict).values()]
+    return alt.hconcat(*panels, title=verdict.sentence()) if panels else None
 
 
 def _search(record: Mapping[str, Any]) -> alt.HConcatChart | None:

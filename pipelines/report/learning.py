@@ -6,26 +6,27 @@ import altair as alt
 
 from pipelines import naming
 from pipelines.report import epochs, theme
-from pipelines.report.blocks import Block, Figure, Figures, Section
+from pipelines.report.blocks import Block, Cell, Column, Figure, Figures, Section, Table
 from pipelines.report.results import Result
 from pipelines.report.rows import Row
 from pipelines.report.study import Study
-from pipelines.report.verdict import RULE, judge
+from pipelines.report.text import MISSING
+from pipelines.report.verdict import KEPT_BY, RULE, judge, points
 
 SHOWN = 8  # runs with curves of their own
 TOGETHER = 10  # runs in the picture that compares them
 
 
 def section(study: Study) -> Section | None:
-    """Curves of the best runs that have any; None without one."""
-    curved = [row for row in study.rows if _is_curved(row)]
-    if not curved:
+    """What training and validation accuracy say of every run, and curves of the best that have any; None without."""
+    rows = [row for row in study.rows if row.best.record.get("training") or _is_curved(row)]
+    if not rows:
         return None
-    blocks: list[Block] = []
+    curved = [row for row in rows if _is_curved(row)]
     together = _together(curved[:TOGETHER])
-    if together is not None:
-        blocks.append(together)
-    blocks.append(Figures([figure for row in curved[:SHOWN] for figure in _figures(row.best)]))
+    blocks: list[Block] = [_table(rows), *([together] if together is not None else [])]
+    figures = [figure for row in curved[:SHOWN] for figure in _figures(row.best)]
+    blocks += [Figures(figures)] if figures else []
     left_out = f" The {SHOWN} most accurate of {len(curved)}; --runs shows others." if len(curved) > SHOWN else ""
     return Section("learning", "Learning curves", RULE + left_out, blocks)
 
@@ -34,19 +35,48 @@ def _is_curved(row: Row) -> bool:
     return any(len(points) > 1 for name, points in row.best.curves.items() if name != "learning_rate")
 
 
+def _table(rows: Sequence[Row]) -> Table:
+    """Both accuracies, the gap and the verdict of every row's run."""
+    columns = [
+        *(Column("Run", numeric=False), Column("Training %"), Column("Validation %"), Column("Gap, points")),
+        *(Column("Kept epoch"), Column("Verdict", numeric=False)),
+    ]
+    cells = []
+    for row in rows:
+        verdict = judge(row.best.record)
+        kept = "" if verdict.kept_epoch is None else str(verdict.kept_epoch)
+        cells.append(
+            [
+                Cell(row.label, row.label),
+                *(_share(share) for share in (verdict.training, verdict.validation)),
+                Cell(MISSING if verdict.gap is None else points(verdict.gap), verdict.gap),
+                Cell(kept or MISSING, verdict.kept_epoch, detail=KEPT_BY.get(verdict.kept_by or "", "")),
+                Cell(verdict.remark() or MISSING),
+            ]
+        )
+    caption = "Accuracy in evaluation mode of what was judged on the validation images, before any refit."
+    if any(row.best.head == "knn" for row in rows):
+        caption += " None for knn: a training image is its own nearest neighbor."
+    return Table(caption, columns, cells)
+
+
+def _share(share: float | None) -> Cell:
+    return Cell(MISSING if share is None else f"{100 * share:.1f}", share)
+
+
 def _figures(result: Result) -> list[Figure]:
-    verdict = judge(result.curves)
-    figures = []
-    for quantity in ("accuracy", "loss"):
-        points = epochs.points(result.curves, quantity)
-        if len(points) > 1:
-            chart = epochs.chart(points, quantity, best_epoch=verdict.best_epoch, overfits_from=verdict.overfits_from)
-            title = f"{result.short}: {quantity}"
-            data = naming.data([result.record])
-            figures.append(
-                Figure(f"learning-{quantity}-{result.run}", title, verdict.sentence(), chart, shape="half", data=data)
-            )
-    return figures
+    verdict = judge(result.record)
+    return [
+        Figure(
+            f"learning-{quantity}-{result.run}",
+            f"{result.short}: {quantity}",
+            verdict.sentence(),
+            chart,
+            shape="half",
+            data=naming.data([result.record]),
+        )
+        for quantity, chart in epochs.charts(result.record, verdict).items()
+    ]
 
 
 def _together(rows: Sequence[Row]) -> Figure | None:

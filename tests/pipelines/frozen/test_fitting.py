@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import heads
 from extract.errors import InvalidInput, OutOfMemoryError
 from extract.store import FeatureFile
 from heads import catalogue
@@ -30,6 +31,16 @@ QUICK = {
     "ridge": HeadSpec("ridge", alpha_grid="1,100"),
     "kernel": HeadSpec("kernel", alpha_grid="0.1", bandwidths="0.7,1"),
     "centroid": HeadSpec("centroid", shrinkages="0,1"),
+}
+
+ONE = {
+    "logistic": HeadSpec(c_grid="1e-3"),
+    "linear": HeadSpec("linear", epochs=3, learning_rates="1e-2", weight_decays="0.1"),
+    "mlp": HeadSpec("mlp", epochs=8, sizes="16", learning_rates="1e-2", weight_decays="0.1"),
+    "knn": HeadSpec("knn", neighbours="5", temperatures="0.1"),
+    "ridge": HeadSpec("ridge", alpha_grid="1"),
+    "kernel": HeadSpec("kernel", alpha_grid="0.1", bandwidths="0.7"),
+    "centroid": HeadSpec("centroid", shrinkages="0", metrics="cosine"),
 }
 
 
@@ -173,7 +184,7 @@ def test_a_record_counts_the_whole_network_and_scores_at_the_fitted_temperature(
     assert record["test"]["log_loss"] == pytest.approx(heads.scores(logits, labels).log_loss)
     assert record["test"]["top5"] >= record["test"]["accuracy"]
     assert np.sum(record["test"]["confusion"]) == record["test"]["rows"] == 100
-    assert [len(curve) for curve in record["curves"].values()] == [8] * 4
+    assert [len(curve) for curve in record["curves"].values()] == [8] * 6
 
 
 def test_a_fit_that_fails_leaves_a_record_and_what_is_refused_none(features, tmp_path, monkeypatch):
@@ -261,3 +272,28 @@ def test_a_process_with_two_workspaces_leaves_both_as_other_processes_want_them(
 def test_the_peak_of_memory_is_the_run_s_own_and_not_its_process_s(features, tmp_path, freed_bytes):
     answer = stages.fit_head(QUICK["ridge"], Context(tmp_path), features_path=features)
     assert 0 < records.read(tmp_path, answer["run"])["peak_memory_bytes"] < freed_bytes
+
+
+@pytest.mark.parametrize("validation", ["0.2", "none"])
+@pytest.mark.parametrize("kind", QUICK)
+def test_recorded_training_accuracy_is_the_score_of_the_kept_head(kind, validation, features, tmp_path):
+    spec = replace(QUICK[kind], validation=validation)
+    if validation == "none":
+        spec = replace(ONE[kind], validation=validation)
+    answer = stages.fit_head(spec, Context(tmp_path), features_path=features)
+    record = records.read(tmp_path, answer["run"])
+    train = FeatureFile(features).read("train")
+    rows, _ = heads.held_out(train.labels, spec.validation_part(), seed=0)
+    rows = rows[heads.training_sample(len(rows))]
+    head, _ = load(tmp_path / "runs" / record["run"])
+    score = head.score(train.features[0][rows], train.labels[rows])
+    assert record["training"]["kept_accuracy"] == pytest.approx(score, abs=0.005)
+    assert answer["training_accuracy"] == record["training"]["accuracy"]
+    assert (record["validation"] is None) == (validation == "none")
+    if kind in ("linear", "mlp"):
+        epochs = len(record["curves"]["running_training_accuracy"])
+        by = "last" if validation == "none" else catalogue.space(kind).criterion
+        assert record["choice"]["kept_by"] == by
+        assert record["choice"]["kept_epoch"] == record["chosen"].get("stop_epoch") or epochs
+    else:
+        assert record["choice"]["kept_epoch"] is None

@@ -12,7 +12,8 @@ from pipelines.report import curves
 def record(**parts: Any) -> dict[str, Any]:
     """A record with as much as a picture needs."""
     chosen = {"learning_rate": 0.01, "weight_decay": 0.1, "stop_epoch": 2}
-    return {"name": "mlp on a", "curves": {}, "chosen": chosen, "choice": None, "test": {"accuracy": 0.5}, **parts}
+    choice = {"kept_epoch": 2, "kept_by": "log_loss"}
+    return {"name": "mlp on a", "curves": {}, "chosen": chosen, "choice": choice, "test": {"accuracy": 0.5}, **parts}
 
 
 def drawn(folder: Path, one: dict[str, Any]) -> str:
@@ -109,3 +110,16 @@ def test_over_fitting_is_shaded_and_only_then(tmp_path: Path) -> None:
     assert "kept: 2" in drawn(tmp_path, record(curves=fits))
     shades = [drawn(tmp_path, record(curves=one)).count('opacity="0.12"') for one in (fits, over)]
     assert shades == [0, 1]
+
+
+def test_running_curves_are_named_for_what_they_are(tmp_path: Path) -> None:
+    one = {"training_accuracy": [0.5, 0.9], "running_training_accuracy": [0.3, 0.6], "validation_accuracy": [0.5, 0.8]}
+    head = drawn(tmp_path, record(curves=one))
+    assert "running, in training mode" in head
+    plain = {"crop": 0, "flip": "none"}
+    for options, words in ((plain, "in training mode"), ({**plain, "mixup": 0.2}, "on augmented batches")):
+        network = drawn(tmp_path, record(curves=one, key={"recipe_options": options}))
+        assert f"running, {words}" in network
+    assert network.count("stroke-dasharray") > drawn(
+        tmp_path, record(curves={**one, "running_training_accuracy": []})
+    ).count("stroke-dasharray")

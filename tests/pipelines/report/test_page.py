@@ -115,6 +115,7 @@ def test_what_there_is_nothing_of_has_no_section(pipeline, workspace, make):
         "summary",
         "comparison",
         "costs",
+        "learning",
         "confusion",
         "calibration",
         "mistakes",

@@ -9,7 +9,6 @@ from extract.errors import InvalidInput
 from pipelines.report import comparison, provenance
 from pipelines.report.compromise import front
 from pipelines.report.study import gather
-from pipelines.report.verdict import judge
 
 POINTS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=12)
 
@@ -98,20 +97,6 @@ def test_the_front_holds_exactly_what_no_other_beats(points):
     for point in points:
         beaten = any(o[0] <= point[0] and o[1] >= point[1] and o != point for o in points)
         assert (point in kept) != beaten
-
-
-def test_the_rule_of_over_and_under_fitting(make):
-    turning = judge(make.curves(20, gap=0.08, rise=1.5))
-    assert turning.overfits_from == 10
-    assert not turning.underfits
-    steady = judge(make.curves(20, gap=0.08))
-    assert steady.overfits_from is None
-    assert steady.best_epoch == 20
-    assert steady.gap == pytest.approx(0.08 * (1 - np.exp(-4)))
-    assert judge(make.curves(20, gap=0.0)).underfits
-    diverged = judge({"training_loss": (1.0, 0.9, None), "validation_loss": (1.0, 0.9, None)})
-    assert diverged.best_epoch == 2
-    assert diverged.overfits_from == 2
 
 
 def test_images_trained_on_and_for_validation_stand_in_the_table_and_with_the_run(workspace, make):
