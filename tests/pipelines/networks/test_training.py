@@ -57,6 +57,7 @@ def test_the_answer_has_what_the_design_promises_and_the_record_the_rest(trained
     assert (record["mode"], record["family"], record["weights"]) == ("scratch", "resnet", "none")
     assert record["choice"]["validation_rows"] == 0
     assert record["choice"]["training_rows"] == 200
+    assert record["choice"]["drawn"] == ["initial weights", "order and augmentation of the images"]
     assert len(record["curves"]["training_loss"]) == 2
     lines = (Path(answer["path"]) / "history.jsonl").read_text().splitlines()
     assert [json.loads(line)["training_loss"] for line in lines] == record["curves"]["training_loss"]

@@ -89,6 +89,7 @@ def test_a_frozen_network_costs_the_extraction_and_the_fit_of_its_head(pipeline,
         assert record["seconds"][phase] == head["seconds"][phase] > 0
     for name, value in {"training_rows": 200, "validation_rows": 20, "refitted": True, "criterion": "log_loss"}.items():
         assert record["choice"][name] == head["choice"][name] == value
+    assert record["choice"]["drawn"] == head["choice"]["drawn"] == []
     result, problems = results.parse(record)
     assert problems == []
     assert result.cost_seconds == pytest.approx(
