@@ -12,6 +12,7 @@ from pipelines.report.results import number
 from pipelines.report.text import clipped
 
 MOST = 9  # axes side by side
+AXIS = 120  # pixels for each, below which the page scrolls them
 RESULT = "validation, %"
 
 
@@ -109,7 +110,8 @@ def _chart(axes: Sequence[_Axis], trials: Sequence[Mapping[str, Any]]) -> alt.La
             tooltip=[alt.Tooltip(field="trial", type="quantitative", title="Trial"), *theme.tip(("shown", "Value"))],
         )
     )
-    return alt.layer(lines, *(mark.encode(x=across, y=up) for mark in _marks(ticks)))
+    chart = alt.layer(lines, *(mark.encode(x=across, y=up) for mark in _marks(ticks)))
+    return chart.properties(usermeta={"least_width": AXIS * len(axes)})
 
 
 def _marks(ticks: Sequence[Mapping[str, Any]]) -> list[alt.Chart]:

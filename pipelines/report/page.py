@@ -40,10 +40,7 @@ def render(head: Head, sections: Sequence[Section], *, thumbnails: Mapping[str, 
     style = environment.loader.get_source(environment, "style.css")[0]  # type: ignore[union-attr]
     figures = [figure for section in sections for figure in section.figures()]
     files = slugs([figure.title for figure in figures])
-    charts = {
-        figure.name: {**for_page(figure), "usermeta": {"file": file}}
-        for figure, file in zip(figures, files, strict=True)
-    }
+    charts = {figure.name: for_page(figure, file=file) for figure, file in zip(figures, files, strict=True)}
     return environment.get_template("page.html.j2").render(
         head=head,
         sections=sections,

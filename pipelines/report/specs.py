@@ -12,9 +12,13 @@ CHARACTER = 7  # pixels of one in a title
 WORD_JOINER = "\u2060"
 
 
-def for_page(figure: Figure) -> dict[str, Any]:
-    """The chart as it is embedded: without a configuration, which the page adds in its light or dark colours."""
+def for_page(figure: Figure, *, file: str) -> dict[str, Any]:
+    """The chart as it is embedded: without a configuration, which the page adds in its light or dark colours.
+
+    Its `usermeta` says under which name `file` it is saved, and with `least_width` below how many pixels it scrolls.
+    """
     spec = _base(figure)
+    spec["usermeta"] = {**spec.get("usermeta", {}), "file": file}
     spec.update(width="container", autosize={"type": "fit-x", "contains": "padding"}, padding=2)
     return spec
 

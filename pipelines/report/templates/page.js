@@ -36,6 +36,7 @@
     return copy;
   };
   const views = new WeakMap();
+  let screen = null;  // what to go back to after printing
   const draw = async (place) => {
     const spec = charts[place.dataset.chart];
     if (!spec) return;
@@ -46,6 +47,9 @@
     views.get(place)?.finalize();
     const shown = adapted(spec, narrow, ""), config = adapted(look.config, narrow, "");
     if (narrow) config.legend.columns = 1;
+    const scrolls = width < spec.usermeta.least_width && !screen;
+    if (scrolls) shown.width = spec.usermeta.least_width;
+    place.classList.toggle("scrolls", scrolls);
     try {
       const result = await vegaEmbed(place, square ? { ...shown, height: Math.max(240, Math.min(520, width - 50)) } : shown, {
         config,
@@ -77,7 +81,6 @@
     observer.observe(place);
   }
   // On paper everything is light, unfolded, and drawn for the width of the sheet.
-  let screen = null;
   addEventListener("beforeprint", () => {
     const folded = [...document.querySelectorAll("details:not([open], .vega-embed *)")];
     screen = screen ?? { dark, folded };
