@@ -12,7 +12,7 @@ from pipelines.report.results import number
 from pipelines.report.text import clipped
 
 MOST = 9  # axes side by side
-AXIS = 120  # pixels for each, below which the page scrolls them
+AXIS = 155  # pixels for each, below which the page scrolls and a file is wider
 RESULT = "validation, %"
 
 
@@ -90,7 +90,7 @@ def _chart(axes: Sequence[_Axis], trials: Sequence[Mapping[str, Any]]) -> alt.La
         type="nominal",
         title=None,
         scale=alt.Scale(domain=titles, padding=0.35),
-        axis=alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False, grid=True, labelLimit=110),
+        axis=alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False, grid=True, labelLimit=AXIS - 5),
     )
     up = alt.Y(field="place", type="quantitative", axis=None, scale=alt.Scale(domain=[-0.1, 1.1], nice=False))
     ramp = alt.Scale(range=[theme.FAINT, theme.BLUE])

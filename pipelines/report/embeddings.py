@@ -115,14 +115,18 @@ def _figure(values: list[dict[str, Any]], class_names: list[str], title: str, re
     )
     bare = alt.Axis(labels=False, ticks=False, domain=False, grid=False)
     shown = theme.tip(("class", "Class"), ("id", "Image"))
+    frame = {
+        axis: theme.bulk_domain([one[axis] for one in values], [(one[axis],) * 2 for one in values]) for axis in "xy"
+    }
+    beyond = sum(not all(frame[axis][0] <= one[axis] <= frame[axis][1] for axis in "xy") for one in values)
     if any("image" in value for value in values):
         shown.append(alt.Tooltip(field="image", type="nominal", title="image"))
     chart = (
         alt.Chart(theme.data(values))
-        .mark_point(filled=True, size=42)
+        .mark_point(filled=True, size=42, clip=True)
         .encode(
-            x=alt.X(field="x", type="quantitative", title=None, axis=bare, scale=alt.Scale(domain=[-1.05, 1.05])),
-            y=alt.Y(field="y", type="quantitative", title=None, axis=bare, scale=alt.Scale(domain=[-1.05, 1.05])),
+            x=alt.X(field="x", type="quantitative", title=None, axis=bare, scale=alt.Scale(domain=frame["x"])),
+            y=alt.Y(field="y", type="quantitative", title=None, axis=bare, scale=alt.Scale(domain=frame["y"])),
             color=colour,
             opacity=alt.when(near).then(alt.value(0.8)).otherwise(alt.value(0.06)) if few else alt.value(0.8),
             tooltip=shown,
@@ -132,7 +136,7 @@ def _figure(values: list[dict[str, Any]], class_names: list[str], title: str, re
     return Figure(
         f"map-{'pca' if title == 'PCA' else 'tsne'}-{result.run}",
         f"{clipped(result.architecture, 40)}, {title}",
-        f"{len(values)} test images.",
+        f"{len(values)} test images{f', {beyond} of them beyond the frame' if beyond else ''}.",
         chart,
         shape="square",
         data=naming.data([result.record]),

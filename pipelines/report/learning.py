@@ -88,7 +88,7 @@ def _together(rows: Sequence[Row]) -> Figure | None:
     ]
     last = {point["name"]: point["epoch"] for point in points}
     field, title, shape = (
-        ("epoch", "epoch", "d") if len(set(last.values())) == 1 else ("share", "share of the epochs, %", "~g")
+        ("epoch", "epoch", "d") if len(set(last.values())) == 1 else ("share", "share of the epochs, %", "d")
     )
     points = [{**point, "share": 100 * point["epoch"] / last[point["name"]]} for point in points]
     names = list(last)

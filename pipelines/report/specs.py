@@ -27,7 +27,7 @@ def for_file(figure: Figure) -> dict[str, Any]:
     """The chart as it is drawn into a file: with its title, on white."""
     spec = _base(figure)
     config = {**theme.config(), "background": theme.PAPER}
-    width = theme.WIDTHS[figure.shape]
+    width = max(theme.WIDTHS[figure.shape], spec.get("usermeta", {}).get("least_width", 0))
     title = {name: _lines(text, width) for name, text in (("text", figure.title), ("subtitle", figure.data)) if text}
     spec.update(width=width, padding=PADDING, config=config, title=title)
     return spec

@@ -3,7 +3,7 @@
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
   const charts = read("charts"), thumbnails = read("thumbnails"), look = read("look");
   const root = document.documentElement;
-  const PREFIX = "thumbnail:";
+  const PREFIX = "thumbnail:", NARROW = 460;
 
   // ---- light and dark ------------------------------------------------------------------------------------------
   const media = matchMedia("(prefers-color-scheme: dark)");
@@ -20,18 +20,21 @@
   // ---- charts --------------------------------------------------------------------------------------------------
   // Colours of the light palette become those of the dark one, images on hover get their data: URI, and where the
   // column is narrow, legends and axis labels get less room.
-  const adapted = (value, narrow, key) => {
+  const adapted = (value, width, key) => {
     if (typeof value === "string") {
       if (key === "image" && value.startsWith(PREFIX)) return thumbnails[value.slice(PREFIX.length)] || "";
       return dark && Object.hasOwn(look.dark, value) ? look.dark[value] : value;
     }
-    if (Array.isArray(value)) return value.map((one) => adapted(one, narrow, key));
+    if (Array.isArray(value)) return value.map((one) => adapted(one, width, key));
     if (value === null || typeof value !== "object") return value;
     const copy = {};
     for (const [name, one] of Object.entries(value)) {
-      copy[name] = adapted(one, narrow, name);
-      if (narrow && name === "labelLimit" && typeof one === "number") copy[name] = Math.min(one, key === "legend" ? 200 : 124);
-      if (narrow && name === "columns" && key === "legend") copy[name] = value.labelLimit > 100 ? 1 : Math.min(one, 3);
+      copy[name] = adapted(one, width, name);
+      if (width < NARROW && name === "labelLimit" && typeof one === "number") copy[name] = Math.min(one, key === "legend" ? 200 : 124);
+      if (name === "columns" && key === "legend") {
+        const fitting = Math.floor((width - 70) / (value.labelLimit + 34));
+        copy[name] = Math.min(one, Math.max(value.labelLimit > 100 ? 1 : 3, fitting));
+      }
     }
     return copy;
   };
@@ -41,11 +44,11 @@
     const spec = charts[place.dataset.chart];
     if (!spec) return;
     place.dataset.drawn = "yes";
-    const width = place.clientWidth, narrow = width < 460;
+    const width = place.clientWidth, narrow = width < NARROW;
     const square = place.closest(".square") !== null;
     const rows = Object.values(spec.datasets || {}).reduce((sum, one) => sum + one.length, 0);
     views.get(place)?.finalize();
-    const shown = adapted(spec, narrow, ""), config = adapted(look.config, narrow, "");
+    const shown = adapted(spec, width, ""), config = adapted(look.config, width, "");
     if (narrow) config.legend.columns = 1;
     const scrolls = width < spec.usermeta.least_width && !screen;
     if (scrolls) shown.width = spec.usermeta.least_width;
