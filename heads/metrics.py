@@ -47,6 +47,11 @@ class Scores(_Record):
     per_class: tuple[float | None, ...]
     confusion: tuple[tuple[int, ...], ...]
 
+    def calibration(self) -> dict[str, float]:
+        """What a temperature changes: log loss, calibration error and its limit."""
+        names = ("log_loss", "calibration_error", "calibration_limit")
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass(frozen=True)
 class Comparison(_Record):

@@ -69,9 +69,11 @@ def rows_interval(correct: ArrayLike, *, confidence: float = 0.95) -> tuple[floa
     if seeds == 1:
         return accuracy_interval(int(table.sum()), rows, confidence=confidence)
     accuracy = float(table.mean())
-    count = _image_count(accuracy * (1 - accuracy), float(table.mean(0).var()), rows)
+    over_seeds, disagreement = _seed_variance(table)
+    over_images = float(table.mean(0).var()) - rows * disagreement / seeds
+    count = _image_count(accuracy * (1 - accuracy), over_images, rows)
     low, high = accuracy_interval(accuracy * count, count, confidence=confidence)
-    beyond = _t_reach((_seed_variance(table) / seeds, seeds - 1), confidence)
+    beyond = _t_reach((over_seeds / seeds, seeds - 1), confidence)
     low, high = accuracy - math.hypot(accuracy - low, beyond), accuracy + math.hypot(high - accuracy, beyond)
     return max(low, 0.0), min(high, 1.0)
 
@@ -201,20 +203,24 @@ def _image_count(of_one: float, of_mean: float, rows: int) -> float:
     return rows * of_one / of_mean if of_mean > 0 else float(rows)
 
 
-def _seed_variance(table: np.ndarray) -> float:
-    """The variance of accuracy [S, N] over seeds, less what the images on which the seeds disagree explain of it."""
+def _seed_variance(table: np.ndarray) -> tuple[float, float]:
+    """(variance of accuracy [S, N] over seeds, what is in it still of the images on which they disagree).
+
+    The share (S - 3) / (S - 1) of that is taken off: all of it would too often leave nothing of few seeds.
+    """
     seeds, rows = table.shape
     if seeds == 1:
-        return 0.0
+        return 0.0, 0.0
     accuracies = table.mean(1)
     rest = table - accuracies[:, None] - table.mean(0) + table.mean()
-    disagreement = float((rest**2).sum()) / ((seeds - 1) * max(rows - 1, 1))
-    return max(float(accuracies.var(ddof=1)) - disagreement / rows, 0.0)
+    disagreement = float((rest**2).sum()) / ((seeds - 1) * max(rows - 1, 1) * rows)
+    shared = disagreement * max(seeds - 3, 0) / (seeds - 1)
+    return max(float(accuracies.var(ddof=1)) - shared, 0.0), disagreement - shared
 
 
 def _joint_seed_error(table_a: np.ndarray, table_b: np.ndarray) -> tuple[float, float]:
     """(variance of the difference of two means over seeds, its degrees of freedom)."""
-    sizes, variances = [len(table_a), len(table_b)], [_seed_variance(table_a), _seed_variance(table_b)]
+    sizes, variances = [len(table_a), len(table_b)], [_seed_variance(table)[0] for table in (table_a, table_b)]
     known = [(size, variance) for size, variance in zip(sizes, variances, strict=True) if size > 1]
     if len(known) == 1:
         ((size, variance),) = known

@@ -239,6 +239,7 @@ def _damaged(path: Path, what: str) -> DamagedFile:
 def headline(record: dict[str, Any]) -> dict[str, Any]:
     """The scores of a finished run that commands answer with, under their names there."""
     validation, test, averaged = record["validation"], record["test"], record.get("test_tta")
+    scaled = record.get("test_scaled") or {}
     return {
         "training_accuracy": record["training"]["accuracy"],
         "validation_accuracy": None if validation is None else validation["accuracy"],
@@ -249,5 +250,7 @@ def headline(record: dict[str, Any]) -> dict[str, Any]:
         "log_loss": test["log_loss"],
         "calibration_error": test["calibration_error"],
         "calibration_limit": test["calibration_limit"],
+        "temperature": record["temperature"],
+        **{f"scaled_{name}": scaled.get(name) for name in ("log_loss", "calibration_error", "calibration_limit")},
         "test_tta_accuracy": None if averaged is None else averaged["accuracy"],
     }

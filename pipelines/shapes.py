@@ -33,6 +33,14 @@ class Scores(TypedDict):
     confusion: list[list[Count]]
 
 
+class Scaled(TypedDict):
+    """Scores on the test split at the temperature that was fitted on validation images (`heads.metrics.Scores`)."""
+
+    log_loss: float | None
+    calibration_error: float | None
+    calibration_limit: float | None
+
+
 class ShotsRow(TypedDict):
     """Accuracy with so many labels a class, over draws."""
 
@@ -153,7 +161,7 @@ class Record(TypedDict):
     validation: NotRequired[Scores | None]
     test: NotRequired[Scores]
     test_tta: NotRequired[Scores | None]
-    test_scaled: NotRequired[Options | None]
+    test_scaled: NotRequired[Scaled | None]
     temperature: NotRequired[Positive | None]
     seconds: NotRequired[dict[str, Seconds | None]]
     parameters: NotRequired[Count]
@@ -218,6 +226,10 @@ class Scored(TypedDict):
     log_loss: float | None
     calibration_error: float | None
     calibration_limit: float | None
+    temperature: Positive | None
+    scaled_log_loss: float | None
+    scaled_calibration_error: float | None
+    scaled_calibration_limit: float | None
     test_tta_accuracy: Share | None
     evaluation_seconds: Seconds
 
@@ -230,9 +242,6 @@ class FittedHead(Scored):
     converged: bool | None
     candidates: Count
     rough_candidates: Count
-    temperature: Positive | None
-    scaled_log_loss: float | None
-    scaled_calibration_error: float | None
     search_seconds: Seconds
     fit_seconds: Seconds
 

@@ -9,7 +9,7 @@ import click
 from extract.errors import InvalidInput
 from pipelines.cli import head_options as heads_room
 from pipelines.cli import options
-from pipelines.cli.show import Column, duration, percent, table, training_line
+from pipelines.cli.show import Column, calibration, duration, percent, table, training_line
 from pipelines.specs import ExtractSpec, HeadSpec
 
 if TYPE_CHECKING:
@@ -153,8 +153,7 @@ def _text(answer: dict[str, Any]) -> list[str]:
         f"test accuracy       {percent(answer['test_accuracy'])}  (95 % interval {percent(low)} to {percent(high)}, "
         f"{answer['test_rows']} images)",
         *([] if averaged is None else [f"averaged views      {percent(averaged)}  (plain and mirrored)"]),
-        f"log loss            {answer['log_loss']:.4f}   calibration error {answer['calibration_error']:.4f}",
-        *_scaled(answer),
+        *calibration(answer),
         f"time                extraction {_known(answer['extraction_seconds'])}, search "
         f"{duration(answer['search_seconds'])}, fit {duration(answer['fit_seconds'])}"
         + (" (from the cache)" if answer["cached"] else ""),
@@ -175,14 +174,6 @@ def _rough(answer: dict[str, Any]) -> list[str]:
 
 def _known(seconds: float | None) -> str:
     return "not known" if seconds is None else duration(seconds)
-
-
-def _scaled(answer: dict[str, Any]) -> list[str]:
-    if answer["temperature"] is None:
-        return []
-    label = f"log loss (T = {answer['temperature']:.3g})"
-    loss, error = answer["scaled_log_loss"], answer["scaled_calibration_error"]
-    return [f"{label:<19} {loss:.4f}   calibration error {error:.4f}"]
 
 
 def _repeats(found: dict[str, Any] | None, *, validated: bool) -> list[str]:

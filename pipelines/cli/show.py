@@ -194,3 +194,22 @@ def training_line(answer: Mapping[str, Any]) -> str:
     if answer.get("head") == "knn":
         gap = "; each image is its own nearest neighbor"
     return f"training accuracy   {percent(training)}  (evaluation mode{gap})"
+
+
+def calibration(answer: Mapping[str, Any]) -> list[str]:
+    """Log loss and calibration error of the test images as the logits are, and at the temperature where there is one.
+
+    An error that perfect calibration may show on as many images is said to be indistinguishable from it.
+    """
+    temperature = answer["temperature"]
+    parts = {"log loss": ""} | ({} if temperature is None else {f"log loss (T = {temperature:.3g})": "scaled_"})
+    lines = []
+    for label, prefix in parts.items():
+        loss, error, limit = (answer[prefix + name] for name in ("log_loss", "calibration_error", "calibration_limit"))
+        told = (
+            f"indistinguishable from none, below {percent(limit)}"
+            if error <= limit
+            else f"of perfect calibration up to {percent(limit)}"
+        )
+        lines.append(f"{label:<19} {loss:.4f}   calibration error {percent(error)} ({told})")
+    return lines

@@ -7,7 +7,7 @@ import click
 
 from extract.errors import InvalidInput
 from pipelines.cli import network_options, options
-from pipelines.cli.show import duration, percent, training_line
+from pipelines.cli.show import calibration, duration, percent, training_line
 from pipelines.report.text import plural
 from pipelines.specs import NetworkSpec
 
@@ -72,7 +72,7 @@ def _text(answer: dict[str, Any]) -> list[str]:
         "validation accuracy " + ("no validation images" if held_out is None else percent(held_out)),
         f"test accuracy       {percent(answer['test_accuracy'])}  (95 % interval {percent(low)} to {percent(high)}, "
         f"{answer['test_rows']} images)",
-        f"log loss            {answer['log_loss']:.4f}   calibration error {answer['calibration_error']:.4f}",
+        *calibration(answer),
         f"time                training {duration(answer['train_seconds'])}, {epochs}, "
         f"{answer['images_per_second']:.0f} images per second" + (" (from the cache)" if answer["cached"] else ""),
         f"saved to            {answer['path']}",

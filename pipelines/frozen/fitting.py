@@ -227,7 +227,7 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
         "training": fitted.training,
         "validation": choice["validation"],
         "test": fitted.scores.as_dict(),
-        "test_scaled": _scaled(fitted),
+        "test_scaled": None,
         "temperature": choice["temperature"],
         "seconds": {
             "extraction": extraction["train"],
@@ -246,26 +246,17 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
     record["mistakes"] = wrong_answers.listed(fitted.logits, columns, ids=fitted.ids, class_names=names)
     scored = records.images_digest(file.spec["dataset"]["digest"], fitted.ids)
     record["dataset"] = {**file.spec["dataset"], "test_images": scored}
+    classes = fitted.head.classes_
+    if choice["temperature"] is not None:
+        scaled = heads.scores(fitted.logits, fitted.labels, classes=classes, temperature=choice["temperature"])
+        record["test_scaled"] = scaled.calibration()
     if fitted.averaged is not None:
-        classes = fitted.head.classes_
         record["test_tta"] = heads.scores(fitted.averaged, fitted.labels, classes=classes).as_dict()
     return record
 
 
-def _scaled(fitted: _Fitted) -> dict[str, float] | None:
-    """Log loss and calibration error of the test split at the temperature that was fitted on held-out images."""
-    import heads
-
-    temperature = fitted.choice.temperature
-    if temperature is None:
-        return None
-    scores = heads.scores(fitted.logits, fitted.labels, classes=fitted.head.classes_, temperature=temperature)
-    return {"log_loss": scores.log_loss, "calibration_error": scores.calibration_error}
-
-
 def _short(record: dict[str, Any]) -> FittedHead:
     """What the cache keeps of a record: the answer of `pipeline fit-head`, and how to check the rest."""
-    scaled = record["test_scaled"] or {}
     return FittedHead(
         run=record["run"],
         files=record["files"],
@@ -276,9 +267,6 @@ def _short(record: dict[str, Any]) -> FittedHead:
         candidates=len(record["choice"]["table"]),
         rough_candidates=sum(bool(row.get("rough")) for row in record["choice"]["table"]),
         **records.headline(record),
-        temperature=record["temperature"],
-        scaled_log_loss=scaled.get("log_loss"),
-        scaled_calibration_error=scaled.get("calibration_error"),
         search_seconds=record["seconds"]["search"],
         fit_seconds=record["seconds"]["fit"],
         evaluation_seconds=record["seconds"]["evaluation"],

@@ -180,6 +180,7 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
         "training": result.training,
         "validation": None,
         "test": heads.scores(result.logits, result.labels).as_dict(),
+        "test_scaled": None,
         "temperature": None,
         "seconds": _seconds(result),
         "parameters": sum(one.numel() for one in final.network.parameters()),
@@ -194,7 +195,9 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
     if result.held_out is not None:
         logits, labels = result.held_out
         record["validation"] = heads.scores(logits, labels).as_dict()
-        record["temperature"] = heads.fit_temperature(logits, labels)
+        record["temperature"] = temperature = heads.fit_temperature(logits, labels)
+        scaled = heads.scores(result.logits, result.labels, temperature=temperature)
+        record["test_scaled"] = scaled.calibration()
     if result.averaged is not None:
         record["test_tta"] = heads.scores(result.averaged, result.labels).as_dict()
     return record

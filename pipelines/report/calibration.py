@@ -7,13 +7,22 @@ import numpy as np
 from scipy.special import softmax
 
 from pipelines.report import theme
-from pipelines.report.blocks import Block, Figure, Figures, Section
-from pipelines.report.results import Result
+from pipelines.report.blocks import Block, Cell, Column, Figure, Figures, Section, Table
+from pipelines.report.results import Calibration, Result
 from pipelines.report.rows import Row
 from pipelines.report.study import Study, TestSet
-from pipelines.report.text import MODE_NAMES, percent, plural
+from pipelines.report.text import MISSING, MODE_NAMES, percent, plural
 
 BIN_COUNT = 15
+COLUMNS = (
+    Column("#", "rank by accuracy; the charts use it as a label"),
+    Column("Name", numeric=False),
+    Column("Log loss", "mean negative log likelihood, in nats; lower is better"),
+    Column("ECE", "expected calibration error over 15 bins; lower is better"),
+    Column("T", "temperature that was fitted on validation images"),
+    Column("Log loss at T", "of the logits divided by T"),
+    Column("ECE at T", "of the logits divided by T"),
+)
 
 
 def section(study: Study) -> Section | None:
@@ -23,6 +32,8 @@ def section(study: Study) -> Section | None:
         figures = _figures(study, test_set, number)
         if figures:
             blocks.append(Figures(figures))
+    if study.rows:
+        blocks.append(_table(study.rows))
     if not blocks:
         return None
     return Section(
@@ -32,6 +43,35 @@ def section(study: Study) -> Section | None:
         "run is over-confident. The larger a point, the more images.",
         blocks,
     )
+
+
+def _cells(row: Row, *, scaled: bool) -> list[Cell]:
+    """Log loss and calibration error of the logits as they are, or at the temperature of the validation images.
+
+    An error that cannot be told from perfect calibration is shown as below what that shows on as many images.
+    """
+    loss, error, limit = (
+        row.calibration(name, scaled=scaled) for name in ("log_loss", "calibration_error", "calibration_limit")
+    )
+    below = limit is not None and row.is_calibrated(scaled=scaled)
+    shown = MISSING if error is None else f"< {percent(limit)}" if below and limit else percent(error)
+    return [Cell(MISSING if loss is None else f"{loss:.3f}", loss), Cell(shown, error)]
+
+
+def _table(rows: list[Row]) -> Table:
+    """Every run on one scale: as it is, and at the temperature that its validation images gave."""
+    lines = []
+    for row in rows:
+        degrees = row.mean(one.temperature for one in row.results)
+        named = [Cell(str(row.number), row.number), Cell(row.best.name, row.best.name.casefold(), row.best.name)]
+        degree = Cell(MISSING if degrees is None else f"{degrees:.2f}", degrees)
+        lines.append([*named, *_cells(row, scaled=False), degree, *_cells(row, scaled=True)])
+    caption = (
+        "Probabilities of the test images as the runs give them, and with their logits divided by the temperature T "
+        "that was fitted on validation images (the logits of ridge, centroid and kernel have one in them as they are). "
+        "ECE “< x”: indistinguishable from perfect calibration, which shows up to x on as many images."
+    )
+    return Table(caption, COLUMNS, lines, sorted_by=0)
 
 
 def bins(logits: np.ndarray, labels: np.ndarray) -> list[dict[str, float]]:
@@ -80,8 +120,17 @@ def _figures(study: Study, test_set: TestSet, number: int) -> list[Figure]:
 
 
 def _error(result: Result) -> str:
-    error = result.test.calibration_error
-    return "" if error is None else f" (ECE {percent(error)})"
+    """The calibration errors of a run, with what can be told from perfect calibration."""
+    parts = [("", result.test), ("at its validation temperature ", result.scaled)]
+    told = [f"{which}{_judged(one)}" for which, one in parts if one is not None and one.calibration_error is not None]
+    return f" (ECE {'; '.join(told)})" if told else ""
+
+
+def _judged(one: Calibration) -> str:
+    error, limit = percent(one.calibration_error or 0.0), percent(one.calibration_limit or 0.0)
+    if one.is_perfect:
+        return f"{error}, indistinguishable from perfect calibration, which is below {limit}"
+    return error if one.calibration_limit is None else f"{error}, where perfect calibration is below {limit}"
 
 
 def _values(study: Study, row: Row) -> list[dict[str, Any]]:

@@ -49,14 +49,14 @@ MEASURES = (
     Measure("Size", "of the kept weights", lambda row: row.best.bytes, _bytes),
     Measure(
         "Log loss",
-        "mean negative log likelihood, in nats; lower is better",
-        lambda row: row.score("log_loss"),
+        "mean negative log likelihood of the probabilities as they are, in nats; lower is better",
+        lambda row: row.calibration("log_loss", scaled=False),
         "{:.3f}".format,
     ),
     Measure(
         "ECE",
-        "expected calibration error over 15 bins; lower is better",
-        lambda row: row.score("calibration_error"),
+        "expected calibration error of the probabilities as they are; Calibration says what of it is noise",
+        lambda row: row.calibration("calibration_error", scaled=False),
         percent,
     ),
     Measure("Trained on", "images that moved the weights", lambda row: row.best.training_rows, _count),

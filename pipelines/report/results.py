@@ -19,15 +19,28 @@ CURVES = (
 PHASES = ("extraction", "search", "fit", "evaluation")
 
 
-@dataclass(frozen=True)
-class Score:
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """How good probabilities are; an error up to `calibration_limit` is indistinguishable from perfect calibration."""
+
+    log_loss: float | None
+    calibration_error: float | None
+    calibration_limit: float | None
+
+    @property
+    def is_perfect(self) -> bool:
+        """Whether nothing is seen that perfect calibration would not show on as many images."""
+        error, limit = self.calibration_error, self.calibration_limit
+        return error is not None and limit is not None and error <= limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(Calibration):
     """Scores on one split. Rates are fractions; `confusion` is None where it was not kept or is not square."""
 
     rows: int
     accuracy: float
     interval: tuple[float, float]
-    log_loss: float | None
-    calibration_error: float | None
     confusion: tuple[tuple[int, ...], ...] | None
 
 
@@ -37,6 +50,7 @@ class Result:
 
     `training_rows` images moved the weights that are kept; `validation_rows` were held back while something was chosen,
     and trained on afterwards where the choice was `refitted`. `drawn` is what the seed draws of the fit beside these.
+    `scaled` is of the test logits at the `temperature` that was fitted on validation images; None without.
     """
 
     run: str
@@ -60,6 +74,7 @@ class Result:
     test: Score
     validation: Score | None
     test_tta: Score | None
+    scaled: Calibration | None
     temperature: float | None
     curves: Mapping[str, tuple[float | None, ...]]
     seconds: Mapping[str, float]
@@ -119,6 +134,7 @@ def parse(record: Mapping[str, Any]) -> tuple[Result, list[str]]:
         test=fields.needed("test", _score),
         validation=fields.optional("validation", _score),
         test_tta=fields.optional("test_tta", _score),
+        scaled=fields.optional("test_scaled", _calibration),
         temperature=fields.optional("temperature", _positive),
         curves=fields.optional("curves", _curves) or {},
         seconds=fields.optional("seconds", _seconds) or {},
@@ -217,10 +233,17 @@ def _score(value: Any) -> Score | None:
         rows=rows,
         accuracy=accuracy,
         interval=(low, high),
-        log_loss=number(value.get("log_loss")),
-        calibration_error=number(value.get("calibration_error")),
         confusion=_confusion(value.get("confusion")),
+        **_calibration_parts(value),
     )
+
+
+def _calibration(value: Any) -> Calibration | None:
+    return Calibration(**_calibration_parts(value)) if isinstance(value, Mapping) else None
+
+
+def _calibration_parts(value: Mapping[str, Any]) -> dict[str, float | None]:
+    return {name: number(value.get(name)) for name in ("log_loss", "calibration_error", "calibration_limit")}
 
 
 def _confusion(value: Any) -> tuple[tuple[int, ...], ...] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from extract.layout import canonical_json
 from pipelines import naming
-from pipelines.report.results import Result, Score
+from pipelines.report.results import Calibration, Result
 from pipelines.report.text import clipped
 
 SHORT = 48  # characters of a name beside a chart
@@ -64,9 +64,19 @@ class Row:
         known = [value for value in values if value is not None]
         return _mean(known) if known else None
 
-    def score(self, name: str) -> float | None:
-        """Mean of a field of the test scores."""
-        return self.mean(_field(one.test, name) for one in self.results)
+    def calibration(self, name: str, *, scaled: bool) -> float | None:
+        """Mean of a field of the test logits' calibration, as they are or at the temperature of the validation images.
+
+        None unless all have it: another mean would be of other seeds.
+        """
+        found = [one.scaled if scaled else one.test for one in self.results]
+        values = [None if one is None else _field(one, name) for one in found]
+        return None if None in values else self.mean(values)
+
+    def is_calibrated(self, *, scaled: bool) -> bool:
+        """Whether no result of the row is told from a perfectly calibrated one."""
+        found = [one.scaled if scaled else one.test for one in self.results]
+        return all(one is not None and one.is_perfect for one in found)
 
     def seconds(self, phase: str) -> float | None:
         """Mean seconds of a phase, or of extraction, search and fit together for "total"."""
@@ -162,7 +172,7 @@ def _part(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else None
 
 
-def _field(score: Score, name: str) -> float | None:
+def _field(score: Calibration, name: str) -> float | None:
     return getattr(score, name)
 
 

@@ -188,7 +188,10 @@ def test_with_a_held_out_part_both_scores_are_told_and_patience_keeps_the_best_e
     assert answer["validation_accuracy"] == pytest.approx(max(judged))
     assert judged[answer["best_epoch"] - 1] == max(judged)
     assert answer["epochs_run"] == len(judged) <= 4
-    assert record["temperature"] > 0
+    logits, labels = records.logits(tmp_path / "workspace", answer["run"])
+    scaled = heads.scores(logits, labels, temperature=record["temperature"])
+    assert record["test_scaled"] == pytest.approx(scaled.calibration())
+    assert answer["scaled_log_loss"] == record["test_scaled"]["log_loss"]
 
 
 def test_averaged_views_are_reported_apart(pipeline, trained):

@@ -129,6 +129,7 @@ def _common(name: str, table: np.ndarray, *, seed: int) -> Made:
         "validation": test,
         "test": test,
         "temperature": 1.1,
+        "test_scaled": scores(table, LABELS, temperature=1.1).calibration(),
         "images_per_second": 900.0,
         "peak_memory_bytes": 900_000_000,
         "hardware": {"processor": "a processor", "core_count": 2},
@@ -222,5 +223,5 @@ def search(workspace: Path, name: str) -> None:
 def make() -> SimpleNamespace:
     """The functions above, for tests, which cannot import this file."""
     return SimpleNamespace(
-        put=put, head=head, network=network, search=search, run_name=run_name, curves=curves, fill=fill
+        labels=LABELS, put=put, head=head, network=network, search=search, run_name=run_name, curves=curves, fill=fill
     )

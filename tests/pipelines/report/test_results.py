@@ -28,6 +28,7 @@ RECORD = {
         "interval": [0.6, 1.0],
         "log_loss": 0.5,
         "calibration_error": 0.1,
+        "calibration_limit": 0.2,
         "confusion": [[4, 1], [1, 4]],
     },
     "curves": {"training_loss": [1.0, 0.5], "validation_loss": [1.1, 0.7]},
