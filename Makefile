@@ -2,13 +2,14 @@
 # make test-avx2  runs the tests that depend on arithmetic as on a processor that has no more than AVX2
 # make demo   sets up .venv and runs the tour: extract, heads, networks, a search, the report
 # make check  ruff, pyright and import-linter
+# make docs   builds the site into docs/_build; a warning or a dead link is an error
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
 AVX2 := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2
 
-.PHONY: test test-avx2 demo check setup
+.PHONY: test test-avx2 demo check docs setup
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
@@ -30,3 +31,6 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+docs: $(READY)
+	$(BIN)/sphinx-build -W --keep-going -n -q -E docs docs/_build

@@ -1,0 +1,396 @@
+"""Write the tables of the site: options from click, results from `benchmarks/results`.
+
+    python docs/generate.py            # into docs/_generated, as every build does
+
+Nothing in a table is copied by hand: a new result file or a changed option appears with the next build.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
+Json = dict[str, Any]
+
+
+def write(folder: Path) -> None:
+    """Write one Markdown file for each table into `folder`, leaving files that would not change."""
+    folder.mkdir(exist_ok=True)
+    for name, text in {"commands": commands(), **{name: make() for name, make in TABLES.items()}}.items():
+        path = folder / f"{name}.md"
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Write a Markdown table; cells are shown literally."""
+    lines = [header, ["---"] * len(header), *([_cell(cell) for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else " ".join(str(value).split())
+    if text.startswith("`"):
+        return text.replace("|", "\\|")
+    for mark in "\\|<*_[":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def commands() -> str:
+    """Describe every command with its options; what all of them take stands in one table at the top."""
+    from pipelines.cli.group import pipeline
+
+    found = list(_commands(pipeline, "pipeline"))
+    common = set.intersection(*({option.name for option in _options(one)} for _, one in found if _options(one)))
+    shared = [option for option in _options(found[0][1]) if option.name in common]
+    parts = ["## Options of every command\n\n", _option_table(shared)]
+    for name, command in found:
+        own = [option for option in _options(command) if option.name not in common]
+        parts += [f"\n## {name}\n\n", f"```text\n{_usage(name, command)}\n```\n\n", _prose(command.help or "")]
+        parts += [_option_table(own)] if own else []
+    return "".join(parts)
+
+
+def _commands(group: click.Group, prefix: str) -> Iterable[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        own_options = isinstance(command, click.Group) and not command.invoke_without_command
+        if not own_options:
+            yield f"{prefix} {name}", command
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{prefix} {name}")
+
+
+def _options(command: click.Command) -> list[click.Option]:
+    return [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+
+
+def _usage(name: str, command: click.Command) -> str:
+    context = click.Context(command, info_name=name)
+    return " ".join([name, *command.collect_usage_pieces(context)])
+
+
+def _prose(text: str) -> str:
+    paragraphs = [" ".join(part.replace("\b", "").split()) for part in text.split("\n\n")]
+    return "".join(f"{_cell(part)}\n\n" for part in paragraphs if part)
+
+
+def _option_table(options: Sequence[click.Option]) -> str:
+    context = click.Context(click.Command("pipeline"))
+    rows = []
+    for option in options:
+        record = option.get_help_record(context)
+        if record is not None:
+            names, text = record
+            rows.append([f"`{names}`", text.replace("  [", " [")])
+    return table(["option", "meaning"], rows)
+
+
+def recipes() -> str:
+    """Show the options in which the recipes differ."""
+    from click.testing import CliRunner
+
+    from pipelines.cli.group import pipeline
+
+    found = json.loads(CliRunner().invoke(pipeline, ["recipes", "--json"]).stdout)["recipes"]
+    options = [name for name in next(iter(found.values())) if len({str(one[name]) for one in found.values()}) > 1]
+    rows = [[f"`--{name.replace('_', '-')}`", *(_value(one[name]) for one in found.values())] for name in options]
+    return table(["option", *(f"`{name}`" for name in found)], rows)
+
+
+def head_options() -> str:
+    """List every option of every head with its default."""
+    try:
+        from heads.registry import available, space
+    except ModuleNotFoundError:
+        from heads.catalogue import available, space  # type: ignore[import-not-found]
+    rows = [
+        [f"`{kind}`", f"`{field.name}`", _value(field.default)]
+        for kind in available()
+        for field in dataclasses.fields(space(kind))
+    ]
+    return table(["head", "option", "default"], rows)
+
+
+# --- results ----------------------------------------------------------------------------------------------------------
+
+
+def _read(kind: str) -> list[Json]:
+    """Read the result files of one benchmark, the oldest first."""
+    return [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{kind}-2*.json"))]
+
+
+def _runs(**wanted: object) -> list[Json]:
+    """Collect the runs with these values, the newest of each (name, seed, options), with their machine."""
+    found: dict[str, Json] = {}
+    for file in _read("runs"):
+        for run in file["runs"]:
+            if all(run[key] == value for key, value in wanted.items()):
+                same = json.dumps([run["name"], run["seed"], run["options"]], sort_keys=True)
+                found[same] = {**run, "machine": _machine(file)}
+    return list(found.values())
+
+
+def _machine(file: Json) -> str:
+    hardware = file["hardware"]
+    units = {"": "float32", "avx512_bf16": "AVX-512 bf16"}.get(hardware["bf16_units"], hardware["bf16_units"])
+    return f"{hardware['core_count']} cores, {units}"
+
+
+def _percent(value: float | None, digits: int = 2) -> str:
+    return "" if value is None else f"{value:.{digits}%}".replace("%", " %")
+
+
+def _interval(run: Mapping[str, float]) -> str:
+    return f"{_percent(run['interval_low'])} to {_percent(run['interval_high'])}"
+
+
+def _number(value: float | None, digits: int = 0) -> str:
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def _given(options: Json) -> str:
+    """Write a run's options as they were chosen; what was left at its default is not there."""
+    shown = {name: value for name, value in options.items() if value is not None and name not in ("tta", "solver")}
+    return ", ".join(f"{name} {_value(value)}" for name, value in shown.items())
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return f"{len(value)} values" if len(value) > 6 else ", ".join(_value(one) for one in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def heads() -> str:
+    """Compare the heads on all of CIFAR-10, the best test accuracy first."""
+    runs = sorted(_runs(kind="head", dataset="cifar10", subset=None), key=lambda run: -run["test_accuracy"])
+    header = ["head", "options", "validation", "test", "95 % interval", "both views", "log loss", "search, s", "fit, s"]
+    return table(
+        [*header, "MB", "machine"],
+        [
+            [
+                run["name"].replace(f" on {run['architecture']}", ""),
+                _given(run["options"]) or "defaults",
+                *(_percent(run["validation_accuracy"]), _percent(run["test_accuracy"]), _interval(run)),
+                *(_percent(run["test_tta_accuracy"]), _number(run["log_loss"], 3)),
+                *(_number(run["search_seconds"]), _number(run["fit_seconds"]), _number(run["bytes"] / 1e6, 1)),
+                run["machine"],
+            ]
+            for run in runs
+        ],
+    )
+
+
+def scratch() -> str:
+    """Compare the networks trained from scratch on all of CIFAR-10, the best test accuracy first."""
+    runs = sorted(_runs(mode="scratch", dataset="cifar10", subset=None), key=lambda run: -run["test_accuracy"])
+    return table(
+        ["network", "options", "seed", "parameters", "minutes", "test", "95 % interval", "views averaged", "machine"],
+        [
+            [
+                run["name"].replace(" from scratch", ""),
+                _given({name: value for name, value in run["options"].items() if name != "recipe"}),
+                *(run["seed"], _number(run["parameters"]), _number(run["fit_seconds"] / 60)),
+                *(_percent(run["test_accuracy"]), _interval(run), _percent(run["test_tta_accuracy"]), run["machine"]),
+            ]
+            for run in runs
+        ],
+    )
+
+
+def finetuning() -> str:
+    """Compare fine-tuning with the frozen head on 5,000 training images of CIFAR-10."""
+    runs = sorted(_runs(dataset="cifar10", subset=5000), key=lambda run: -run["test_accuracy"])
+    return table(
+        ["run", "clip norm", "test", "95 % interval", "extraction, s", "search and fit, s"],
+        [
+            [
+                *(run["name"], _number(run["options"].get("clip_norm"), 0)),
+                *(_percent(run["test_accuracy"]), _interval(run), _number(run["extraction_seconds"])),
+                _number((run["search_seconds"] or 0) + (run["fit_seconds"] or 0)),
+            ]
+            for run in runs
+        ],
+    )
+
+
+def extraction() -> str:
+    """Compare extraction speed with a plain loop, the bare network and OpenVINO."""
+    header = [
+        "machine",
+        "network",
+        "images a second",
+        "/ plain loop",
+        "/ bare network",
+        "/ OpenVINO",
+        "peak memory, MiB",
+    ]
+    return table(
+        header,
+        [
+            [
+                *(_machine(file), name, _number(one["images_per_second"]["ours"], 1)),
+                *(_number(one["ratios"].get(f"ours/{side}"), 2) for side in ("plain", "bare", "openvino")),
+                _number(one["peak_memory_beyond_model_and_data_bytes"] / 2**20),
+            ]
+            for file in reversed(_read("extraction"))
+            for name, one in file["results"].items()
+        ],
+    )
+
+
+def training() -> str:
+    """Compare training speed with a plain loop."""
+    return table(
+        ["machine", "network", "images a second", "/ plain loop", "compiled / eager", "data and augmentation"],
+        [
+            [
+                *(_machine(file), name, _number(one["images_per_second"]["eager"], 1)),
+                *(_number(one["eager/plain"], 2), _number(one["compiled/eager"], 2)),
+                f"{_percent(one['data_and_augmentation_share'])} of a step",
+            ]
+            for file in reversed(_read("training"))
+            for name, one in file["results"].items()
+        ],
+    )
+
+
+def path_speed() -> str:
+    """Compare the logistic path with as many fits of scikit-learn, for the C that both fit to the end."""
+    rows = []
+    newest = {file["results"]["path"]["rows"]: file for file in _read("heads")}
+    for file in newest.values():
+        path = file["results"]["path"]
+        for limit, one in path.get("up_to", {}).items():
+            theirs = [one["scikit_learn_seconds"][kind] for kind in ("float32", "float64")]
+            rows.append([path["rows"], limit, one["values_of_C"], one["measured"], one["ours_seconds"], *theirs, file])
+        if "up_to" not in path:
+            kinds = [path["scikit_learn"][kind]["measured"] for kind in ("float32", "float64")]
+            values = {"1": 25, "10": 29}
+            for limit, count in values.items():
+                theirs = [_interpolated(points, count) for points in kinds]
+                measured = sum(point["C"] <= float(limit) * 1.001 for point in kinds[0])
+                rows.append([path["rows"], limit, count, measured, path["ours_seconds"], *theirs, file])
+    return table(
+        ["rows", "C up to", "values", "of these measured", "ours, s", "float32, s", "float64, s", "times faster", "on"],
+        [
+            [
+                *(_number(rows_), limit, count, measured, _number(ours, 1), _number(single), _number(double)),
+                *(f"{single / ours:.1f} and {double / ours:.1f}", f"{file['date']}, {file['threads']} threads"),
+            ]
+            for rows_, limit, count, measured, ours, single, double, file in rows
+        ],
+    )
+
+
+def _interpolated(points: list[Json], count: int) -> float:
+    """Sum scikit-learn's seconds over the first `count` of 45 values of C, linear over log C between those measured."""
+    grid = np.linspace(-6, 5, 45)[:count]
+    return float(np.interp(grid, np.log10([p["C"] for p in points]), [p["seconds"] for p in points]).sum())
+
+
+def path_errors() -> str:
+    """State how far the path's validation losses are from the exact fit's."""
+    return table(
+        ["training rows", "chosen C", "search, s", "largest error, converged points", "largest error, rough points"],
+        [
+            [
+                *(_number(one["kept_rows"]), f"{one['chosen_C']:.4g}", _number(one["search_seconds"], 1)),
+                *(f"{one[f'greatest_error_of_{kind}']:.1e}" for kind in ("converged", "rough_and_measured")),
+            ]
+            for file in _read("path")
+            for one in file["results"].values()
+        ],
+    )
+
+
+def rounding() -> str:
+    """State how near bfloat16 features are to float32 features."""
+    return table(
+        ["machine", "images", "rows", "lowest cosine", "median cosine", "not above 0.999"],
+        [
+            [
+                _machine(file) + (" (simulated)" if one["bfloat16_simulated"] else ""),
+                *(split, _number(cosine["rows"]), _number(cosine["lowest"], 5), _number(cosine["median"], 5)),
+                cosine["not_above_0.999"],
+            ]
+            for file in reversed(_read("rounding"))
+            for one in file["results"].values()
+            for split, cosine in one["cosine"].items()
+        ],
+    )
+
+
+def equal_runs() -> str:
+    """State how often a difference is shown between runs that are equal."""
+    return table(
+        ["test images", "chosen by", "compared", "a bar excludes zero"],
+        [
+            [
+                _number(one["images"]),
+                "validation images" if one["chosen_by_validation"] else "test images",
+                f"{one['runs']} runs" if "runs" in one else "rows of {} and {} seeds".format(*one["seeds_of_rows"]),
+                _percent(one["excludes_zero"], 1),
+            ]
+            for file in _read("equal-runs")
+            for one in file["results"]
+        ],
+    )
+
+
+def importance() -> str:
+    """State how seldom shares of importance mislead where no option matters."""
+    return table(
+        ["trials", "options", "sampler", "searches", "shares shown", "right"],
+        [
+            [one["trials"], one["options"], one["sampler"], file["repetitions"], one["shown"], one["right"]]
+            for file in _read("importance")
+            for one in file["searches"]
+        ],
+    )
+
+
+def robustness() -> str:
+    """Count what was done to the program and its files, and the faults that this showed."""
+    kills, damage, full, orientation = (_read(kind)[-1] for kind in ("kills", "damage", "full-disk", "orientation"))
+    return table(
+        ["what was done", "how often", "faults"],
+        [
+            ["commands killed and started again", _number(kills["kills"]), len(kills["problems"])],
+            ["files damaged, then read by commands", _number(damage["damages"]), len(damage["problems"])],
+            ["disks of different sizes filled by commands", _number(full["filled"]), len(full["problems"])],
+            [
+                "images of all orientations and formats decoded",
+                _number(orientation["decodings"]),
+                orientation["decodings"] - orientation["upright"],
+            ],
+        ],
+    )
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "recipes": recipes,
+    "head-options": head_options,
+    "heads": heads,
+    "scratch": scratch,
+    "finetuning": finetuning,
+    "extraction": extraction,
+    "training": training,
+    "path-speed": path_speed,
+    "path-errors": path_errors,
+    "rounding": rounding,
+    "equal-runs": equal_runs,
+    "importance": importance,
+    "robustness": robustness,
+}
+
+if __name__ == "__main__":
+    write(Path(__file__).parent / "_generated")
