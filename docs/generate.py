@@ -1,6 +1,6 @@
 """Write the tables of the site: options from click, results from `benchmarks/results`.
 
-    python docs/generate.py            # into docs/_generated, as every build does
+    python docs/generate.py    # into docs/_generated, as every build does, and the table of the README
 
 Nothing in a table is copied by hand: a new result file or a changed option appears with the next build.
 """
@@ -376,6 +376,31 @@ def robustness() -> str:
     )
 
 
+README = Path(__file__).resolve().parent.parent / "README.md"
+IN_README = {
+    "645fb4e009dd": "kernel head, mirrored views",
+    "064857617516": "MLP head, mirrored views",
+    "b01234c3240a": "logistic head, bfloat16",
+    "fbf03fe59f33": "`sprint` from scratch, bfloat16, one core",
+    "2aa617b753d4": "`resnet20` from scratch, one core",
+}
+
+
+def readme() -> str:
+    """Return the README with its table of results written anew."""
+    runs = {run["run"]: run for file in _read("runs") for run in file["runs"]}
+    rows = []
+    for name, label in IN_README.items():
+        run = runs[name]
+        minutes = sum(run[f"{phase}_seconds"] or 0 for phase in ("extraction", "search", "fit")) / 60
+        accuracy = (_percent(run["test_accuracy"]), _interval(run), _percent(run["test_tta_accuracy"]))
+        rows.append([label, *accuracy, _number(run["bytes"] / 1e6, 1), _number(minutes)])
+    text = table(["model", "test", "95 % interval", "views averaged", "MB", "minutes"], rows)
+    before, _, rest = README.read_text().partition(_BEGIN)
+    return before + _BEGIN + "\n" + text + _END + rest.partition(_END)[2]
+
+
+_BEGIN, _END = "<!-- results: written by docs/generate.py -->", "<!-- end of results -->"
 TABLES: dict[str, Callable[[], str]] = {
     "recipes": recipes,
     "head-options": head_options,
@@ -394,3 +419,4 @@ TABLES: dict[str, Callable[[], str]] = {
 
 if __name__ == "__main__":
     write(Path(__file__).parent / "_generated")
+    README.write_text(readme())
