@@ -19,7 +19,11 @@ def for_page(figure: Figure, *, file: str) -> dict[str, Any]:
     """
     spec = _base(figure)
     spec["usermeta"] = {**spec.get("usermeta", {}), "file": file}
-    spec.update(width="container", autosize={"type": "fit-x", "contains": "padding"}, padding=2)
+    spec.update(
+        width="container",
+        autosize={"type": "fit-x", "contains": "padding"},
+        padding={"left": 2, "top": 2, "bottom": 2, "right": 14},
+    )
     return spec
 
 

@@ -50,7 +50,7 @@ def config() -> dict[str, Any]:
     }  # fmt: skip
     legend = {
         "orient": "top", "direction": "horizontal", "labelColor": INK, "titleColor": MUTED, "labelFontSize": 12,
-        "titleFontSize": 12, "titleFontWeight": 500, "labelLimit": 180, "symbolSize": 90, "symbolOpacity": 1,
+        "titleFontSize": 12, "titleFontWeight": 500, "labelLimit": 220, "symbolSize": 90, "symbolOpacity": 1,
         "columnPadding": 14, "offset": 8, "titleLimit": 240,
     }  # fmt: skip
     return {

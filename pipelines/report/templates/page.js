@@ -30,7 +30,7 @@
     const copy = {};
     for (const [name, one] of Object.entries(value)) {
       copy[name] = adapted(one, width, name);
-      if (width < NARROW && name === "labelLimit" && typeof one === "number") copy[name] = Math.min(one, key === "legend" ? 200 : 124);
+      if (width < NARROW && name === "labelLimit" && typeof one === "number") copy[name] = Math.min(one, key === "legend" ? 220 : 124);
       if (name === "columns" && key === "legend") {
         const fitting = Math.floor((width - 70) / (value.labelLimit + 34));
         copy[name] = Math.min(one, Math.max(value.labelLimit > 100 ? 1 : 3, fitting));
