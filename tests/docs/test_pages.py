@@ -1,0 +1,85 @@
+"""The pages: their commands, imports and tables are those of the program."""
+
+import ast
+import importlib
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+from pipelines.cli.group import pipeline
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/[a-z]*.md"))]
+
+
+def _blocks(page: Path, *languages: str) -> Iterator[str]:
+    for language, text in re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL):
+        if language in languages:
+            yield text
+
+
+def _commands(page: Path) -> Iterator[list[str]]:
+    """The words of every `pipeline` command in the page's blocks of text, without comments."""
+    for block in _blocks(page, "", "text"):
+        for line in block.splitlines():
+            words = shlex.split(line.removeprefix("$ "), comments=True) if re.match(r"(\$ )?pipeline ", line) else []
+            yield from [words[1:]] if words else []
+
+
+def _resolved(words: list[str]) -> tuple[click.Command, list[str]]:
+    """The command that `words` name, and what is left of them."""
+    command: click.Command = pipeline
+    while isinstance(command, click.Group) and words and words[0] in command.commands:
+        command, words = command.commands[words[0]], words[1:]
+    assert command is not pipeline, f"no command {words[0]!r}"
+    return command, words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_and_options_of_the_pages_exist(page: Path) -> None:
+    for given in _commands(page):
+        command, words = _resolved(given)
+        options = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+        unknown = {word.partition("=")[0] for word in words if word.startswith("--")} - options
+        assert not unknown, f"`pipeline {' '.join(given)}` has {unknown}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_imports_of_the_pages_exist(page: Path) -> None:
+    for block in _blocks(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module and not node.module.startswith("my_"):
+                module = importlib.import_module(node.module)
+                assert all(hasattr(module, one.name) for one in node.names), ast.unparse(node)
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text().replace("\n", " "))
+    assert len(links) > 15
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_table_of_the_readme_is_that_of_the_result_files() -> None:
+    generate = _generate()
+    assert generate.readme() == generate.README.read_text(), "run `python docs/generate.py`"
+
+
+def test_every_command_is_in_the_reference() -> None:
+    text = _generate().commands()
+    assert [name for name in pipeline.commands if f"\n## pipeline {name}" not in text] == []
+    assert "--workspace" in text.partition("## pipeline")[0]
+
+
+def _generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
