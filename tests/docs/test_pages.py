@@ -70,6 +70,11 @@ def test_table_of_the_readme_is_that_of_the_result_files() -> None:
     assert generate.readme() == generate.README.read_text(), "run `python docs/generate.py`"
 
 
+def test_diagram_is_as_drawn_by_the_code() -> None:
+    generate = _generate()
+    assert generate.diagram() == generate.DIAGRAM.read_text(), "run `python docs/generate.py`"
+
+
 def test_every_command_is_in_the_reference() -> None:
     text = _generate().commands()
     assert [name for name in pipeline.commands if f"\n## pipeline {name}" not in text] == []
