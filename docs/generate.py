@@ -5,14 +5,19 @@
 Nothing in a table is copied by hand: a new result file or a changed option appears with the next build.
 """
 
+import collections.abc
 import dataclasses
+import importlib
 import json
+import types
+import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+import yaml
 
 RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
 Json = dict[str, Any]
@@ -118,6 +123,69 @@ def head_options() -> str:
         for field in dataclasses.fields(space(kind))
     ]
     return table(["head", "option", "default"], rows)
+
+
+# --- the record -------------------------------------------------------------------------------------------------------
+
+
+def record() -> str:
+    """Tabulate the fields of a record by its types, with their meanings from `fields.yaml`."""
+    meanings = yaml.safe_load((Path(__file__).parent / "fields.yaml").read_text())
+    parts = []
+    for paths, fields in record_fields().items():
+        title = "Fields" if paths == ("",) else ", ".join(f"`{path}`" for path in paths)
+        first = f"{paths[0]}." if paths[0] else ""
+        rows = [[f"`{name}`", kind, meanings.get(first + name, "")] for name, kind in fields.items()]
+        parts.append(f"\n## {title}\n\n" + table(["field", "type", "meaning"], rows))
+    return "".join(parts)
+
+
+def record_fields() -> dict[tuple[str, ...], dict[str, str]]:
+    """Collect {paths of a nested type: {field: its type in words}}; the record itself has the path ""."""
+    try:
+        shapes = importlib.import_module("pipelines.workspace.shapes")
+    except ModuleNotFoundError:
+        shapes = importlib.import_module("pipelines.shapes")
+    kinds: dict[Any, list[str]] = {shapes.Record: [""]}
+    found = {}
+    for kind in (queue := [shapes.Record]):
+        fields = {name: _bare(hint) for name, hint in typing.get_type_hints(kind).items()}
+        for name, hint in fields.items():
+            for inner in _records_in(hint):
+                if inner not in kinds:
+                    queue.append(inner)
+                kinds.setdefault(inner, []).append(f"{kinds[kind][0]}.{name}".lstrip("."))
+        found[kind] = {name: _in_words(hint) for name, hint in fields.items()}
+    return {tuple(kinds[kind]): fields for kind, fields in found.items()}
+
+
+def _bare(hint: Any) -> Any:
+    while typing.get_origin(hint) in (typing.Required, typing.NotRequired, typing.Annotated):
+        hint = typing.get_args(hint)[0]
+    return hint
+
+
+def _records_in(hint: Any) -> list[Any]:
+    if typing.is_typeddict(hint) or dataclasses.is_dataclass(hint):
+        return [hint]
+    return [one for inner in typing.get_args(hint) for one in _records_in(_bare(inner))]
+
+
+def _in_words(hint: Any) -> str:
+    hint = _bare(hint)
+    names = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null", Any: "any"}
+    inner = [_in_words(one) for one in typing.get_args(hint) if one is not ...]
+    match typing.get_origin(hint):
+        case typing.Literal:
+            return " or ".join("null" if one is None else f"{one}" for one in typing.get_args(hint))
+        case typing.Union | types.UnionType:
+            return " or ".join(inner)
+        case origin if origin in (list, tuple, collections.abc.Sequence):
+            return f"list of {inner[0]}"
+        case origin if origin in (dict, collections.abc.Mapping):
+            return f"object of {inner[1]}"
+        case _:
+            return names.get(hint, "object")
 
 
 # --- results ----------------------------------------------------------------------------------------------------------
@@ -445,6 +513,7 @@ def diagram() -> str:
 
 _BEGIN, _END = "<!-- results: written by docs/generate.py -->", "<!-- end of results -->"
 TABLES: dict[str, Callable[[], str]] = {
+    "record": record,
     "recipes": recipes,
     "head-options": head_options,
     "heads": heads,

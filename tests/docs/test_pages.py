@@ -11,6 +11,7 @@ from types import ModuleType
 
 import click
 import pytest
+import yaml
 
 from pipelines.cli.group import pipeline
 
@@ -68,6 +69,13 @@ def test_links_of_the_readme_lead_somewhere() -> None:
 def test_table_of_the_readme_is_that_of_the_result_files() -> None:
     generate = _generate()
     assert generate.readme() == generate.README.read_text(), "run `python docs/generate.py`"
+
+
+def test_every_field_of_a_record_has_its_meaning() -> None:
+    names = [
+        f"{paths[0]}.{name}".lstrip(".") for paths, fields in _generate().record_fields().items() for name in fields
+    ]
+    assert list(yaml.safe_load((ROOT / "docs" / "fields.yaml").read_text()).keys() ^ names) == []
 
 
 def test_diagram_is_as_drawn_by_the_code() -> None:
