@@ -214,7 +214,7 @@ def _machine(file: Json) -> str:
 
 
 def _percent(value: float | None, digits: int = 2) -> str:
-    return "" if value is None else f"{value:.{digits}%}".replace("%", " %")
+    return "" if value is None else f"{value:.{digits}%}".replace("%", "\u00a0%")
 
 
 def _interval(run: Mapping[str, float]) -> str:
