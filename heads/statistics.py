@@ -6,6 +6,7 @@ Everything is of correctness (did an answer name the class?) and confidence, and
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -162,7 +163,16 @@ def calibration_error(confidences: ArrayLike, correct: ArrayLike) -> tuple[float
     return float(errors(right)), float(np.quantile(perfect, CALIBRATION_LIMIT))
 
 
-def spread(values: ArrayLike) -> dict[str, float | None]:
+class Spread(TypedDict):
+    """How repeats' values spread."""
+
+    mean: float
+    deviation: float | None
+    least: float
+    greatest: float
+
+
+def spread(values: ArrayLike) -> Spread:
     """Mean, sample standard deviation (None of one value), least and greatest of repeats' `values`."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or len(array) == 0:

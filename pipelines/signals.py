@@ -3,6 +3,7 @@
 The first is obeyed in good order: `deferred` lets a training keep its step before. A second Ctrl-C ends at once.
 """
 
+import _thread
 import contextlib
 import os
 import signal
@@ -17,7 +18,7 @@ from typing import Any
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU", "SIGUSR1", "SIGUSR2")
 SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 PATIENCE_SECONDS = 10.0  # for which a second signal that is no Ctrl-C is taken for the first one, sent again
-AGAIN_SECONDS = 0.01
+AGAIN_SECONDS = 0.05
 ECHO_SECONDS = 1.0  # torchrun passes on the Ctrl-C that the terminal has sent to its processes too
 
 
@@ -69,8 +70,12 @@ def _not_swallowed(first: list[float]) -> Iterator[None]:
             before(dropped)
             return
         number = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.Signals[error.signal_name]
+        _thread.start_new_thread(send, (number,))  # a Thread's start waits, and the signal would be dropped in that
+
+    def send(number: int) -> None:
+        time.sleep(AGAIN_SECONDS)
         first.clear()
-        threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number)).start()  # here it would be dropped as well
+        os.kill(os.getpid(), number)
 
     sys.unraisablehook = again
     try:

@@ -1,7 +1,7 @@
 """Runs below one another with an interval each: a point and its bar in every line."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 
@@ -39,7 +39,11 @@ def chart(
 def _beyond(values: Sequence[dict[str, Any]], field: str, domain: Sequence[float]) -> list[alt.Chart]:
     """The values beyond either end of the axis, written at that end with an arrow."""
     found = []
-    for end, arrow, align in ((domain[0], "← {:.1f}", "left"), (domain[1], "{:.1f} →", "right")):
+    ends: tuple[tuple[float, str, Literal["left", "right"]], ...] = (
+        (domain[0], "← {:.1f}", "left"),
+        (domain[1], "{:.1f} →", "right"),
+    )
+    for end, arrow, align in ends:
         beyond = [one for one in values if (one[field] < end if align == "left" else one[field] > end)]
         texts = [
             {"label": one["label"], "at": end, "text": arrow.format(one[field]).replace("-", "\u2212")}

@@ -285,6 +285,7 @@ def record_of(workspace: Path, run: str) -> str:
     values |= {"test": scores, **{key: {} for key in ("chosen", "curves", "seconds", "files")}}
     values |= dict.fromkeys(("parameters", "flops", "bytes", "image_size"), 1)
     values |= dict.fromkeys(("validation", "temperature"))
+    values["choice"] = {"training_rows": 1, "validation_rows": 0}
     records.write(workspace, values)
     return run
 

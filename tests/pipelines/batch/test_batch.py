@@ -106,7 +106,7 @@ def test_the_plan_names_the_extraction_that_heads_share_and_computes_nothing(pip
     pipeline("run", written(TINY + HEAD))
     done = pipeline("run", written(TINY + HEAD + ANOTHER), "--dry-run", "--json").json
     assert [line["state"] for line in done["plan"]] == ["cached", "cached", "missing"]
-    assert "3 jobs: 2 cached, 1 missing" in pipeline("run", written(TINY + HEAD + ANOTHER), "--dry-run").out
+    assert "3 jobs: 2 cached, 1 to run" in pipeline("run", written(TINY + HEAD + ANOTHER), "--dry-run").out
 
 
 def test_the_estimate_of_the_disk_is_that_of_the_file(pipeline, written, tmp_path):
@@ -154,15 +154,15 @@ def test_a_mistake_that_only_the_job_can_know_is_told_and_leaves_no_record(pipel
     assert (ended.status, ended.json["computed"], ended.json["failed"]) == (1, 1, 2)
     told = {one["job"]: one["error"] for one in ended.json["failures"]}
     assert "validation must leave every class a row" in next(iter(told.values()))
-    assert "got 'nowhere'" in told["features of resnet50 on nowhere"]
+    assert "unknown data set 'nowhere'" in told["features of resnet50 on nowhere"]
     (record,) = records.read_all(tmp_path / "workspace")[0]
     assert (record["status"], ended.json["runs"]) == ("done", [record["run"]])
 
 
 MISTAKES = [
     ("{command: fit-head, backbone: test_resnet, head: logistic, sizes: 64}", "of the logistic head"),
-    ("{command: fit-head, backbone: test_resnet, head: mlp, option: nonsense=3}", "got 'nonsense'"),
-    ("{command: fit-head, backbone: test_resnet, head: mlp, optimizer: muon}", "optimizer must be"),
+    ("{command: fit-head, backbone: test_resnet, head: mlp, option: nonsense=3}", "unknown option 'nonsense'"),
+    ("{command: fit-head, backbone: test_resnet, head: mlp, optimizer: muon}", "unknown optimizer 'muon'"),
     ("{command: fit-head, backbone: test_resnet, head: mlp, dropout: 3}", "dropout must be"),
     ("{command: fit-head, backbone: test_resnet, head: mlp, epochs: 0}", "epochs must be"),
     ("{command: fit-head, backbone: test_resnet, c-grid: -1}", "C must be"),

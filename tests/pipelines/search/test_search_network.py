@@ -152,7 +152,10 @@ def test_out_of_time_within_a_trial_it_is_left_for_later(tmp_path):
 @pytest.mark.parametrize(
     ("space", "sentence"),
     [
-        ({"learning_rat": [0.1]}, "option to search of the network test_resnet .*Nearest: learning_rate"),
+        (
+            {"learning_rat": [0.1]},
+            "unknown option to search 'learning_rat' .*Nearest: learning_rate",
+        ),
         ({"epochs": [1, 2]}, "epochs must be given, not searched"),
         ({"learning_rate": {"low": -1, "high": 1}}, "search option learning_rate must allow -1"),
         ({"schedule": ["cosine", "cosinus"]}, "search option schedule must allow 'cosinus'.*Nearest: cosine"),

@@ -34,7 +34,7 @@ CASES = [
             f"{option[2:]} {name!r}",
             ((command, option, name, *more),),
             statuses=(2,),
-            says=f"got {name!r}. Nearest: test_resnet",
+            says=f"{name!r}. Nearest: test_resnet",
         )
         for command, option, more in (
             ("describe", "--network", ()),
