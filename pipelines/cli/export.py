@@ -18,7 +18,7 @@ FORMATS = ("onnx",)
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where.  [default: model.onnx beside the record]"
 )
-@click.option("--calibrated", is_flag=True, help="Probabilities at the temperature fitted on held-out images.")
+@click.option("--calibrated", is_flag=True, help="Probabilities at the temperature fitted on validation images.")
 @click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="The weights file, if it was moved.")
 @options.common
 def export_command(

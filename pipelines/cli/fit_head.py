@@ -53,7 +53,7 @@ def fit_head_command(
 ) -> None:
     """Fit a head on cached features, extracting them first where needed.
 
-    Chooses on a held-out part of the training split, refits the choice on all of it, scores the test split
+    Chooses on a validation part of the training split, refits the choice on all of it, scores the test split
     once. Bare, it takes the workspace's newest feature file.
     """
     from pipelines.frozen import repeats

@@ -28,11 +28,11 @@ JOINED = [
     Column("data", shrinks=True),
     Column("runs", right=True, drop=3),
     Column("seeds", drop=6),
-    Column("validation", right=True, drop=5),
+    Column("validation", right=True, drop=1),
     Column("test", right=True),
-    Column("95 % interval", right=True, drop=4),
-    Column("SD, pts", right=True, drop=1),
-    Column("range", right=True, drop=2),
+    Column("95 % interval", right=True, drop=2),
+    Column("SD, pts", right=True, drop=4),
+    Column("range", right=True, drop=5),
     Column("time", right=True, drop=7),
 ]
 

@@ -46,7 +46,7 @@ def search_command(run: options.Run, space_file: Path | None, head_options: dict
 
     SPACE.yaml says what may vary, `option: {low, high, log}` or `option: [choices]` a line, or is a study with a
     `search` section, for which its `defaults` count too; without it, a usual space is searched. Options that are
-    given stay fixed. The objective is accuracy on held-out images; networks without hope are cut short on the way.
+    given stay fixed. The objective is validation accuracy; trials that are far behind are pruned.
     The test split is scored once, for the winner. Start the command several times and the processes search together;
     killed, the same command goes on.
     """

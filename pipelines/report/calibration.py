@@ -14,6 +14,7 @@ from pipelines.report.study import Study, TestSet
 from pipelines.report.text import MISSING, MODE_NAMES, percent, plural
 
 BIN_COUNT = 15
+BELOW = "ECE “< x”: indistinguishable from perfect calibration, which shows up to x on as many images."
 COLUMNS = (
     Column("#", "rank by accuracy; the charts use it as a label"),
     Column("Name", numeric=False),
@@ -68,8 +69,8 @@ def _table(rows: list[Row]) -> Table:
         lines.append([*named, *_cells(row, scaled=False), degree, *_cells(row, scaled=True)])
     caption = (
         "Probabilities of the test images as the runs give them, and with their logits divided by the temperature T "
-        "that was fitted on validation images (the logits of ridge, centroid and kernel have one in them as they are). "
-        "ECE “< x”: indistinguishable from perfect calibration, which shows up to x on as many images."
+        "that was fitted on validation images (those of ridge, centroid and kernel are divided by one as they are). "
+        f"{BELOW}"
     )
     return Table(caption, COLUMNS, lines, sorted_by=0)
 
@@ -102,12 +103,19 @@ def _figures(study: Study, test_set: TestSet, number: int) -> list[Figure]:
         return []
     title = f"Reliability on {test_set.title}"
     caption = "; ".join(
-        f"{MODE_NAMES[row.best.mode]}: {row.best.short}{_error(row.best)}{pick.said()}"
+        f"{MODE_NAMES[row.best.mode]}: {row.best.short}{pick.said()}{_error(row.best)}"
         for pick in test_set.best_of_modes()
         for row in [pick.row]
     )
     return [
-        Figure(f"reliability-{number}", title, f"{caption}.", _reliability(values), shape="half", data=test_set.data),
+        Figure(
+            f"reliability-{number}",
+            title,
+            f"{caption}. {BELOW}",
+            _reliability(values),
+            shape="half",
+            data=test_set.data,
+        ),
         Figure(
             f"confidence-{number}",
             f"Confidence on {test_set.title}",
@@ -123,14 +131,11 @@ def _error(result: Result) -> str:
     """The calibration errors of a run, with what can be told from perfect calibration."""
     parts = [("", result.test), ("at its validation temperature ", result.scaled)]
     told = [f"{which}{_judged(one)}" for which, one in parts if one is not None and one.calibration_error is not None]
-    return f" (ECE {'; '.join(told)})" if told else ""
+    return f" (ECE {', '.join(told)})" if told else ""
 
 
 def _judged(one: Calibration) -> str:
-    error, limit = percent(one.calibration_error or 0.0), percent(one.calibration_limit or 0.0)
-    if one.is_perfect:
-        return f"{error}, indistinguishable from perfect calibration, which is below {limit}"
-    return error if one.calibration_limit is None else f"{error}, where perfect calibration is below {limit}"
+    return f"< {percent(one.calibration_limit or 0.0)}" if one.is_perfect else percent(one.calibration_error or 0.0)
 
 
 def _values(study: Study, row: Row) -> list[dict[str, Any]]:

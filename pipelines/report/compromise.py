@@ -107,13 +107,13 @@ def _figure(test_set: TestSet, cost: Cost, number: int) -> Figure | None:
     accuracies = theme.bulk_domain([one["accuracy"] for one in values], bars)
     frame = Frame(theme.log_domain([one["cost"] for one in values]), accuracies)
     named = values if len(values) <= NAMED else line[-NAMED:]
-    described = ", ".join(one["short"] for one in line[:12])
+    described = "; ".join(one["short"] for one in line[:12])
     beyond = [_text(one, frame) for one in values if _text(one, frame) != one["brief"]]
     outside = f" Beyond the axis: {'; '.join(beyond)}." if beyond else ""
     return Figure(
         f"accuracy-against-{cost.name}-{number}",
         f"Accuracy against {cost.short} on {test_set.title}",
-        f"On the front: {described}{' …' if len(line) > 12 else ''}.{outside}",
+        f"On the front: {described}{'; …' if len(line) > 12 else ''}.{outside}",
         _chart(values, (line, named), cost, frame),
         shape="half",
         data=test_set.data,

@@ -8,6 +8,7 @@ from pipelines import naming
 from pipelines.report import theme
 from pipelines.report.blocks import Block, Cell, Column, Figure, Figures, Section, Table
 from pipelines.report.results import Result
+from pipelines.report.rows import Row
 from pipelines.report.study import Study
 from pipelines.report.text import MODE_NAMES, clipped, percent, printable
 from pipelines.report.winners import pick
@@ -28,7 +29,7 @@ def section(study: Study) -> Section | None:
         if drawn:
             blocks.append(Figures(drawn))
         if best:
-            blocks.append(_pairs(pick([one.row for one in best]).row.best))
+            blocks.append(_pairs(pick([one.row for one in best]).row))
     if not blocks:
         return None
     return Section(
@@ -115,13 +116,13 @@ def _layer(part: list[dict[str, Any]], across: alt.X, down: alt.Y) -> alt.Chart:
     return alt.Chart(theme.data(part)).encode(x=across, y=down, tooltip=TIPS)
 
 
-def _pairs(result: Result) -> Table:
-    matrix = result.test.confusion or ()
+def _pairs(row: Row) -> Table:
+    result, matrix = row.best, row.best.test.confusion or ()
     labels = names(result, len(matrix))
     wrong = [
-        (count, count / sum(row), labels[i], labels[j])
-        for i, row in enumerate(matrix)
-        for j, count in enumerate(row)
+        (count, count / sum(line), labels[i], labels[j])
+        for i, line in enumerate(matrix)
+        for j, count in enumerate(line)
         if i != j and count
     ]
     wrong.sort(key=lambda pair: (-pair[0], pair[2], pair[3]))
@@ -135,4 +136,4 @@ def _pairs(result: Result) -> Table:
         Column("Images"),
         Column("Of the class, %"),
     ]
-    return Table(f"Most frequent confusions of {result.name}.", columns, rows, sorted_by=2)
+    return Table(f"Most frequent confusions of {result.name}{row.which}.", columns, rows, sorted_by=2)

@@ -40,7 +40,7 @@ def section(study: Study, images: Images) -> Section | None:
         "Map of the embeddings",
         f"A stratified sample of up to {POINTS} test images, placed by their frozen features alone. A head uses all "
         "dimensions: classes that overlap here may still be told apart. Point at one to see the image. t-SNE keeps "
-        "neighbours, not distances.",
+        "neighbors, not distances.",
         blocks,
     )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 NARROW, WIDE = 250, 780  # pixels of a plot: beside another on paper, and alone in a file
 CHARACTER, LINE, GAP = 6.6, 13, 8  # pixels of a character of 11 pixels, of a line, between a point and its name
 DOT = 6  # half the side of a point, and what must be free around it
-BAR = 15  # pixels of distance that a crossed bar or line counts for
+BAR = 15  # pixels of distance that a bar or line counts for at each width at which it is crossed
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def placed(points: Sequence[Point], height: float, *, lines: Sequence[Line] = ()
     """A place for the name of each point in a plot of `height` pixels; None where no place is free."""
     taken = [_Box(one.share, -DOT, DOT, one.y - DOT, one.y + DOT) for one in points]
     bars = [_Box(one.share, -1, 1, one.top, one.bottom) for one in points]
-    bars += [_Box(one.start, -1, 1, one.top - 1, one.bottom + 1, one.end) for one in lines]
+    bars += [_Box(one.start, -1, 1, one.top - 3, one.bottom + 3, one.end) for one in lines]
     found: list[Place | None] = [None] * len(points)
     beyond = [one.y <= 0 or one.y >= height for one in points]  # drawn at the edge: their names stand there
     for index in sorted(
@@ -87,7 +87,7 @@ def _free(point: Point, taken: Sequence[_Box], bars: Sequence[_Box], height: flo
         within = box.top >= 0 and box.bottom <= height
         within = within and all(box.at(width)[0] >= 0 and box.at(width)[1] <= width for width in (NARROW, WIDE))
         if within and all(_clear(box, other) for other in taken):
-            crossed = sum(not _clear(box, bar) for bar in bars)
+            crossed = sum(_cover(box, bar, width) for bar in bars for width in (NARROW, WIDE))
             yield abs(place.dy) + (3 if place.align == "right" else 0) + BAR * crossed, place
 
 
@@ -105,6 +105,12 @@ def _box(point: Point, place: Place) -> _Box:
     left = {"left": place.dx, "right": place.dx - width, "center": place.dx - width / 2}[place.align]
     middle = point.y + place.dy
     return _Box(point.share, left, left + width, middle - LINE / 2, middle + LINE / 2)
+
+
+def _cover(one: _Box, other: _Box, width: float) -> bool:
+    """Whether two boxes overlap at a width."""
+    a, b = one.at(width), other.at(width)
+    return one.bottom > other.top and other.bottom > one.top and a[1] > b[0] and b[1] > a[0]
 
 
 def _clear(one: _Box, other: _Box) -> bool:

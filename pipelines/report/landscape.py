@@ -8,7 +8,7 @@ import altair as alt
 
 from extract.errors import DamagedFile, InvalidInput
 from extract.images import ImageSet, stratified_rows
-from pipelines import records, stored
+from pipelines import naming, records, stored
 from pipelines.report import theme
 from pipelines.report.blocks import Figure, Section
 from pipelines.report.images import Images
@@ -133,4 +133,5 @@ def _figure(result: Result, found: dict[str, Any]) -> Figure:
         cells, cross.encode(x=alt.X(field="left", type="quantitative"), y=alt.Y(field="bottom", type="quantitative"))
     )
     caption = f"Loss {middle:.3g} at the network; above {top:.3g} the colour stays the same."
-    return Figure(f"surface-{result.run}", f"Around {result.short}", caption, chart, shape="square")
+    data = naming.data([result.record])
+    return Figure(f"surface-{result.run}", f"Around {result.short}", caption, chart, shape="square", data=data)

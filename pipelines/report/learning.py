@@ -7,10 +7,9 @@ import altair as alt
 from pipelines import naming
 from pipelines.report import epochs, theme
 from pipelines.report.blocks import Block, Cell, Column, Figure, Figures, Section, Table
-from pipelines.report.results import Result
 from pipelines.report.rows import Row
 from pipelines.report.study import Study
-from pipelines.report.text import MISSING
+from pipelines.report.text import MINUS, MISSING
 from pipelines.report.verdict import KEPT_BY, RULE, judge, points
 
 SHOWN = 8  # runs with curves of their own
@@ -25,7 +24,7 @@ def section(study: Study) -> Section | None:
     curved = [row for row in rows if _is_curved(row)]
     together = _together(curved[:TOGETHER])
     blocks: list[Block] = [_table(rows), *([together] if together is not None else [])]
-    figures = [figure for row in curved[:SHOWN] for figure in _figures(row.best)]
+    figures = [figure for row in curved[:SHOWN] for figure in _figures(row)]
     blocks += [Figures(figures)] if figures else []
     left_out = f" The {SHOWN} most accurate of {len(curved)}; --runs shows others." if len(curved) > SHOWN else ""
     return Section("learning", "Learning curves", RULE + left_out, blocks)
@@ -49,7 +48,7 @@ def _table(rows: Sequence[Row]) -> Table:
             [
                 Cell(row.label, row.label),
                 *(_share(share) for share in (verdict.training, verdict.validation)),
-                Cell(MISSING if verdict.gap is None else points(verdict.gap), verdict.gap),
+                Cell(MISSING if verdict.gap is None else points(verdict.gap).replace("-", MINUS), verdict.gap),
                 Cell(kept or MISSING, verdict.kept_epoch, detail=KEPT_BY.get(verdict.kept_by or "", "")),
                 Cell(verdict.remark() or MISSING),
             ]
@@ -57,6 +56,8 @@ def _table(rows: Sequence[Row]) -> Table:
     caption = "Accuracy in evaluation mode of what was judged on the validation images, before any refit."
     if any(row.best.head == "knn" for row in rows):
         caption += " None for knn: a training image is its own nearest neighbor."
+    if any(row.which for row in rows):
+        caption += " Of several seeds, the run with the highest validation accuracy."
     return Table(caption, columns, cells)
 
 
@@ -64,13 +65,13 @@ def _share(share: float | None) -> Cell:
     return Cell(MISSING if share is None else f"{100 * share:.1f}", share)
 
 
-def _figures(result: Result) -> list[Figure]:
-    verdict = judge(result.record)
+def _figures(row: Row) -> list[Figure]:
+    result, verdict = row.best, judge(row.best.record)
     return [
         Figure(
             f"learning-{quantity}-{result.run}",
             f"{result.short}: {quantity}",
-            verdict.sentence(),
+            verdict.sentence() + (f" This is{row.which[1:]}." if row.which else ""),
             chart,
             shape="half",
             data=naming.data([result.record]),

@@ -7,6 +7,7 @@ from anywhere, so that a name from the data could start nothing even if it were 
 import base64
 import functools
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from markupsafe import Markup
 from pipelines.report import theme
 from pipelines.report.blocks import Section
 from pipelines.report.specs import for_page
-from pipelines.report.text import printable, slugs
+from pipelines.report.text import bound, printable, slugs
 
 VEGA_LITE = "6.4"
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
@@ -75,7 +76,7 @@ def _environment() -> Environment:
         finalize=_printable,
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    environment.filters["image_uri"] = image_uri
+    environment.filters.update(image_uri=image_uri, drawn_width=drawn_width, bound=bound)
     return environment
 
 
@@ -87,6 +88,12 @@ def _printable(value: Any) -> Any:
 def image_uri(svg: str) -> str:
     """An SVG text as a data: URI for an image element, where its scripts and links are dead."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def drawn_width(svg: str) -> str:
+    """The width that an SVG text states for itself, in pixels."""
+    found = re.search(r"<svg[^>]* width='(\d+)'", svg)
+    return f"{found[1]}px" if found else "auto"
 
 
 def _policy(*scripts: str) -> str:

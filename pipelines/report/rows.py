@@ -36,6 +36,11 @@ class Row:
         return f"{self.number}  {self.best.short}"
 
     @property
+    def which(self) -> str:
+        """Behind a comma, the seed of the result that stands for a row of several; "" for the only one."""
+        return f", seed {self.best.seed} (one of {len(self.results)})" if len(self.results) > 1 else ""
+
+    @property
     def accuracy(self) -> float:
         """Mean test accuracy."""
         return _mean(one.test.accuracy for one in self.results)

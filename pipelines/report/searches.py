@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import altair as alt
 
 from extract.errors import DamagedFile
-from pipelines import stored
+from pipelines import naming, stored
 from pipelines.report import coordinates, theme
 from pipelines.report.blocks import Block, Cell, Column, Figure, Figures, Section, Table
+from pipelines.report.rows import Row
 from pipelines.report.study import Study
 from pipelines.report.text import MISSING, clipped, duration, percent, plural
 from pipelines.shapes import Found
@@ -25,7 +27,7 @@ def section(study: Study) -> Section | None:
     blocks: list[Block] = []
     found = _results(study)[:SHOWN]
     for place, (search, title) in enumerate(zip(found, _titles(found), strict=True), start=1):
-        blocks += _blocks(search, place, title)
+        blocks += _blocks(search, place, title, study)
     if not blocks:
         return None
     return Section(
@@ -59,10 +61,13 @@ def _titles(found: Sequence[Mapping[str, Any]]) -> list[str]:
     return [clipped(title, 60) for title in titles]
 
 
-def _blocks(search: dict[str, Any], place: int, title: str) -> list[Block]:
+def _blocks(search: dict[str, Any], place: int, title: str, study: Study) -> list[Block]:
+    winner = next((row for row in study.rows if search["best_run"] in {one.run for one in row.results}), None)
+    data = naming.data([winner.best.record]) if winner else ""
     figures = [_progress(search, place, title)] if _valued(search["trials"]) else []
     if search["importance"]:
         figures.append(_importance(search, place, title))
+    figures = [replace(one, data=data) for one in figures]
     parallel = coordinates.figure(
         _valued(search["trials"]),
         logarithmic=search["logarithmic"],
@@ -70,8 +75,8 @@ def _blocks(search: dict[str, Any], place: int, title: str) -> list[Block]:
         title=title,
     )
     blocks: list[Block] = [Figures(figures)] if figures else []
-    blocks += [parallel] if parallel else []
-    table = _table(search, title)
+    blocks += [replace(parallel, data=data)] if parallel else []
+    table = _table(search, title, winner)
     return [*blocks, table] if table else blocks
 
 
@@ -175,7 +180,7 @@ def _importance(search: Mapping[str, Any], place: int, title: str) -> Figure:
     )
 
 
-def _table(search: Mapping[str, Any], title: str) -> Table | None:
+def _table(search: Mapping[str, Any], title: str, winner: Row | None) -> Table | None:
     complete = [trial for trial in _valued(search["trials"]) if trial["state"] == "complete"]
     complete.sort(key=lambda trial: (-trial["value"], trial["number"]))
     if not complete:
@@ -190,7 +195,8 @@ def _table(search: Mapping[str, Any], title: str) -> Table | None:
         for trial in complete[:BEST]
     ]
     columns = [Column("Trial"), Column("Validation, %"), Column("Time"), Column("Hyperparameters", numeric=False)]
-    ran = "" if search["best_run"] is None else f" The winner, refitted and scored, is run {search['best_run']}."
+    best, run = (search["best"] or {}).get("number"), search["best_run"]
+    ran = f" The winner, trial {best}, refitted and scored, is run {run}, #{winner.number}." if winner else ""
     return Table(f"The best trials of {title}.{ran}", columns, rows, sorted_by=1)
 
 

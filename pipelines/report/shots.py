@@ -15,7 +15,7 @@ from pipelines.report.blocks import Block, Figure, Section
 from pipelines.report.results import Result, number
 from pipelines.report.rows import Row, identity
 from pipelines.report.study import Study, TestSet
-from pipelines.report.text import grouped, interval, percent
+from pipelines.report.text import grouped, interval, percent, plural
 
 LINES = 10
 
@@ -63,11 +63,11 @@ def _subsets(test_set: TestSet, place: int) -> Figure | None:
 
 
 def _draws(test_set: TestSet, place: int) -> Figure | None:
-    points = []
-    for row in [row for row in test_set.rows if len(_table(row.best)) > 1][:LINES]:
+    points, shown = [], [row for row in test_set.rows if len(_table(row.best)) > 1][:LINES]
+    for row in shown:
         points += [
             {
-                "line": f"{row.number}  {row.best.short}",
+                "line": f"{row.label}, seed {row.best.seed}" if row.which else row.label,
                 "count": one["labels_per_class"],
                 "mean": 100 * one["mean"],
                 "low": 100 * one["least"],
@@ -78,11 +78,18 @@ def _draws(test_set: TestSet, place: int) -> Figure | None:
             for one in _table(row.best)
         ]
     caption = (
-        "Mean over draws of the labelled images; bars from the worst draw to the best. The more draws, the longer the "
-        "bars; what chance there is in the test images is not in them."
+        f"Mean over {_draws_of(shown)} of the labelled images; bars from the worst draw to the best. The more draws, "
+        "the longer the bars; what chance there is in the test images is not in them."
     )
     title = f"Accuracy by labels per class on {test_set.title}"
-    return _figure(f"shots-{place}", (title, test_set.data), caption, "labels per class", points)
+    data = naming.data([row.best.record for row in shown]) if shown else ""
+    return _figure(f"shots-{place}", (title, data), caption, "labels per class", points)
+
+
+def _draws_of(rows: Sequence[Row]) -> str:
+    """How many draws there were, where that was the same for all."""
+    counts = {len(one["accuracies"]) for row in rows for one in row.best.record["shots"] if one.get("accuracies")}
+    return plural(counts.pop(), "draw") if len(counts) == 1 else "draws"
 
 
 def _table(result: Result) -> list[dict[str, float]]:

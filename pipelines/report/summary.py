@@ -1,6 +1,7 @@
 """The first thing read: the best of every mode, and whether its advantage is worth its cost."""
 
 from heads.statistics import Paired
+from pipelines import naming
 from pipelines.report.blocks import Block, Card, Cards, Items, Section, Text
 from pipelines.report.differences import shown_p
 from pipelines.report.pairs import against
@@ -41,7 +42,9 @@ def lead(study: Study) -> str:
 
 def _card(pick: Pick, test_set: TestSet) -> Card:
     row, best = pick.row, pick.row.best
-    facts = [test_set.data, best.name, *filter(None, [pick.how]), f"95 % interval {interval(row.interval)}"]
+    seeds = f"mean of {len(row.results)} seeds" if len(row.results) > 1 else ""
+    data = naming.data([one.record for one in row.results])
+    facts = [data, best.name, *filter(None, [pick.how, seeds]), f"95 % interval {interval(row.interval)}"]
     total = row.seconds("total")
     sizes = [] if best.parameters is None else [f"{short_count(best.parameters)} parameters"]
     sizes += [] if total is None else [f"{duration(total)} in all"]
@@ -110,6 +113,6 @@ def _fastest(study: Study, test_set: TestSet) -> str:
     if not found:
         return ""
     return (
-        f"No faster run is shown to be at most {100 * MARGIN:g} points worse than the best on {on}: with "
-        f"{best.best.test.rows} test images, no 95 % interval in pairs begins above {signed(-100 * MARGIN)} points."
+        f"No faster run is shown to be at most {100 * MARGIN:g} points worse than the best on {on}, {best.best.name}: "
+        f"with {best.best.test.rows} test images, no 95 % interval in pairs begins above {signed(-100 * MARGIN)}."
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 MODE_NAMES = {"frozen": "frozen", "finetuned": "fine-tuned", "scratch": "from scratch"}
 THIN = "\u202f"
 MISSING = "–"
+MINUS = "\u2212"
 SLUG_BYTES = 120
 # What SVG and HTML cannot hold: controls, lone surrogates (bytes of a file name), code points that are no characters.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
@@ -17,6 +18,11 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def bound(text: str) -> str:
+    """The text with every number kept on one line with its unit."""
+    return re.sub(r"(?<=\d) (?=%|px\b)", "\u00a0", text)
+
+
 def percent(share: float, digits: int = 1) -> str:
     """A fraction as per cent."""
     return f"{100 * share:.{digits}f}{THIN}%"
@@ -24,7 +30,7 @@ def percent(share: float, digits: int = 1) -> str:
 
 def signed(value: float, digits: int = 1) -> str:
     """A number with its sign, a true minus."""
-    return f"{value:+.{digits}f}".replace("-", "\u2212")
+    return f"{value:+.{digits}f}".replace("-", MINUS)
 
 
 def interval(ends: tuple[float, float], digits: int = 1) -> str:
@@ -33,8 +39,8 @@ def interval(ends: tuple[float, float], digits: int = 1) -> str:
 
 
 def grouped(value: float, digits: int) -> str:
-    """A number with thin spaces between thousands."""
-    return f"{value:,.{digits}f}".replace(",", THIN)
+    """A number with commas between thousands."""
+    return f"{value:,.{digits}f}"
 
 
 def duration(seconds: float) -> str:
@@ -59,12 +65,13 @@ def short_count(value: float) -> str:
 def column_unit(values: Iterable[float | None], units: Sequence[tuple[str, float]]) -> tuple[str, float, int]:
     """(unit, its size, digits) in which every value of a column is written, so that its numbers line up.
 
-    `units` are (letter, size), smallest first. The unit is the largest that the greatest value reaches; as many
-    digits as show two places of the smallest value, at most 2.
+    `units` are (letter, size), smallest first. The unit is the largest that the greatest value reaches and a tenth of
+    which is no more than the smallest; as many digits as show two places of the smallest value, at most 2.
     """
     known = [value for value in values if value]
     greatest, least = max(known, default=0.0), min(known, default=0.0)
-    unit, size = next(((unit, size) for unit, size in reversed(units) if greatest >= size), units[0])
+    fits = [one for one in units if greatest >= one[1] and least >= one[1] / 10]
+    unit, size = fits[-1] if fits else units[0]
     digits = next((digits for digits in range(2) if least / size * 10**digits >= 10), 2)
     return unit, size, 0 if size == 1 and all(value == int(value) for value in known) else digits
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.report.text import MINUS
+
 LARGE = 0.10  # gap between training and validation accuracy from which it is called large
 RISE = 1.05  # validation loss above its least by this factor is over-fitting
 LOW = 0.90  # training accuracy below which a run may be called under-fitting
@@ -63,7 +65,7 @@ class Verdict:
         )
         if self.gap is not None:
             both = f"training {_percent(self.training)}, validation {_percent(self.validation)}"
-            parts.append(f"Gap {points(self.gap)} points ({both}).")
+            parts.append(f"Gap {points(self.gap).replace('-', MINUS)} points ({both}).")
         elif self.training is not None:
             parts.append(f"Training accuracy {_percent(self.training)}.")
         if self.validation is None:

@@ -30,8 +30,8 @@ class Pick:
         return f"picked on the test images, best of {self.count}"
 
     def said(self) -> str:
-        """`how` behind a comma, for the end of a sentence."""
-        return f", {self.how}" if self.how else ""
+        """Which seed is shown, and `how` it was chosen, behind commas."""
+        return self.row.which + (f", {self.how}" if self.how else "")
 
     @property
     def tried(self) -> int:

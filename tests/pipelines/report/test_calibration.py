@@ -49,8 +49,9 @@ def test_every_run_is_shown_as_it_is_and_at_its_validation_temperature(workspace
     assert cells(study, "ECE") == [percent(plain.calibration_error)]
     assert cells(study, "ECE at T") == [f"< {percent(scaled.calibration_limit)}"]
     caption = calibration.section(study).blocks[0].figures[0].caption
-    assert "indistinguishable from perfect calibration" in caption.split("at its validation temperature")[1]
-    assert "indistinguishable" not in caption.split("at its validation temperature")[0]
+    limit = percent(scaled.calibration_limit)
+    assert f"(ECE {percent(plain.calibration_error)}, at its validation temperature < {limit})" in caption
+    assert "“< x”: indistinguishable from perfect calibration" in caption
 
 
 def test_without_validation_nothing_is_shown_at_a_temperature(workspace, make, labels):

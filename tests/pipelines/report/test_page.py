@@ -82,7 +82,7 @@ def test_subset_size_and_weights_stand_beside_every_number(pipeline, workspace, 
         record, table = make.head("logistic", backbone, accuracy=0.9, weights="untrained")
         make.put(workspace, ({**record, "dataset": {**record["dataset"], "subset": 400}}, table))
     page = Page(Path(pipeline("report", "--json").json["path"]))
-    data = "digits, 400 of 1,437 training and 360 test images, 32 px, untrained weights"
+    data = "digits, 400 of 1,437 training and 360 test images, 32\u00a0px, untrained weights"
     assert f"2 runs on {data}." in "".join(page.text)
     figures = [attributes for tag, attributes in page.elements if "data-chart" in attributes]
     named = [attributes for tag, attributes in page.elements if attributes.get("class") == "data"]

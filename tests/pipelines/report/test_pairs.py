@@ -95,4 +95,6 @@ def test_the_fastest_run_is_not_worse_in_pairs_by_more_than_the_margin():
     assert "in pairs \u22120.10, 95 % interval \u22120.2" in sentence
     study = answered(*runs[:2])
     [sentence] = summary.sentences(study, study.test_sets()[0])
-    assert sentence.startswith("No faster run is shown to be at most 0.5 points worse than the best on equal: ")
+    assert sentence.startswith(
+        "No faster run is shown to be at most 0.5 points worse than the best on equal, network 0 "
+    )

@@ -112,7 +112,7 @@ def test_images_trained_on_and_for_validation_stand_in_the_table_and_with_the_ru
     assert table.columns[at + 1].title == "Validation"
     assert [[cell.value for cell in line[at : at + 2]] for line in table.rows] == [[1437, 144], [1293, 144]]
     facts = [dict(fold.facts) for fold in provenance.section(study).blocks]
-    assert [one["trained on"] for one in facts] == ["1\u202f437 images", "1\u202f293 images"]
+    assert [one["trained on"] for one in facts] == ["1,437 images", "1,293 images"]
     assert [one["validation"] for one in facts] == [
         "144 images, trained on as well once the choice was made",
         "144 images, not trained on",
