@@ -222,7 +222,7 @@ def _distinct(found: list[str], records: Sequence[Record], but: Sequence[str]) -
     shared = Counter(found)
     for name in [name for name, count in shared.items() if count > 1]:
         places = [place for place, one in enumerate(found) if one == name]
-        given = [_options(records[place], but) for place in places]
+        given = [_options(records[place], but) | _drawn_by(records[place]) for place in places]
         known = dict.fromkeys(option for one in given for option in one)
         apart = [option for option in known if len({repr(one.get(option)) for one in given}) > 1]
         longer = [
@@ -231,6 +231,11 @@ def _distinct(found: list[str], records: Sequence[Record], but: Sequence[str]) -
         for place, full in zip(places, longer, strict=True):
             found[place] = full if longer.count(full) == 1 else f"{name}, run {records[place]['run']}"
     return found
+
+
+def _drawn_by(record: Record) -> Options:
+    """The seed that drew the record's subset: of several runs with one seed, it may be all that tells them apart."""
+    return {"subset_seed": (record.get("dataset") or {}).get("seed")}
 
 
 def _shortened(names: Sequence[str], width: int) -> dict[str, str]:

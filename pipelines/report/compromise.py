@@ -138,10 +138,10 @@ def _point(row: Row, value: float, cost: Cost, brief: str) -> dict[str, Any]:
 
 
 def _briefs(rows: Sequence[Row]) -> list[str]:
-    """Names that fit into the plot: without the mode, which has a colour, and without the only backbone."""
+    """Names that fit into the plot: without the mode, which has a colour or is the only one, and the only backbone."""
     names = naming.names([row.best.record for row in rows], but=("seed", "dataset", "test_subset"))
     backbones = {row.best.architecture for row in rows if row.best.kind == "head"}
-    left_out = [f" {mode}" for mode in naming.MODES.values()] if len({row.best.mode for row in rows}) > 1 else []
+    left_out = [f" {mode}" for mode in naming.MODES.values()]
     left_out += [f" on {backbone}" for backbone in backbones] if len(backbones) == 1 else []
     shorter = [functools.reduce(lambda text, words: text.replace(words, "", 1), left_out, name) for name in names]
     fitted = naming.fitted(shorter if len(set(shorter)) == len(set(names)) else names, BRIEF)

@@ -93,19 +93,29 @@ class Row:
 def rows(results: Iterable[Result], *, interval: Callable[[Sequence[Result]], tuple[float, float]]) -> list[Row]:
     """The rows of the results, most accurate first, numbered from 1 in that order, each with the `interval` of its own.
 
-    Results that share everything but the seed make one row. Where two of them have even the seed in common, they
-    differ in something that is not recorded, and each stands alone.
+    Results that share everything but the seed make one row; where two of them have even the seed in common, so do those
+    on the same subset. Where two of these do, they differ in something that is not recorded, and each stands alone.
     """
     groups: dict[str, list[Result]] = {}
     for result in results:
         groups.setdefault(identity(result), []).append(result)
     parts: list[list[Result]] = []
     for group in groups.values():
-        distinct = len({one.seed for one in group}) == len(group)
-        parts += [group] if distinct else [[one] for one in group]
+        of_subsets = [[one for one in group if one.dataset.get("seed") == seed] for seed in _subset_seeds(group)]
+        for part in [group] if _is_distinct(group) else of_subsets:
+            parts += [part] if _is_distinct(part) else [[one] for one in part]
     ordered = [tuple(_best_first(part)) for part in parts]
     ordered.sort(key=lambda part: (-_mean(one.test.accuracy for one in part), part[0].name, part[0].run))
     return [Row(index, part, interval(part)) for index, part in enumerate(_named(ordered), start=1)]
+
+
+def _subset_seeds(group: Sequence[Result]) -> list[Any]:
+    return list(dict.fromkeys(one.dataset.get("seed") for one in group))
+
+
+def _is_distinct(group: Sequence[Result]) -> bool:
+    """Whether no two results have the same seed."""
+    return len({one.seed for one in group}) == len(group)
 
 
 def _named(parts: Sequence[tuple[Result, ...]]) -> list[tuple[Result, ...]]:

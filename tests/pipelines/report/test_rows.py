@@ -54,6 +54,15 @@ def test_another_option_or_subset_is_another_row(workspace, make):
     assert len(gather(workspace, None).rows) == 3
 
 
+def test_seeds_of_one_subset_share_a_row_beside_a_run_on_another_subset(workspace, make):
+    for seed, drawn_by in ((0, 0), (1, 0), (2, 0), (1, 1)):
+        record, table = make.head("logistic", "resnet50", accuracy=0.8, seed=seed)
+        dataset = {**record["dataset"], "subset": 100, "seed": drawn_by}
+        make.put(workspace, ({**record, "dataset": dataset, "run": make.run_name(f"{seed}{drawn_by}")}, table))
+    found = {row.best.name: len(row.results) for row in gather(workspace, None).rows}
+    assert found == {"logistic on resnet50, subset seed 0": 3, "logistic on resnet50, subset seed 1": 1}
+
+
 def test_runs_with_one_seed_and_an_unrecorded_difference_stand_alone(workspace, make):
     record, table = make.network("resnet20 from scratch", "scratch", accuracy=0.8)
     make.put(workspace, (record, table))
