@@ -3,9 +3,9 @@
 from heads.statistics import Paired
 from pipelines.report import ranges, theme
 from pipelines.report.blocks import Block, Figure, Section
-from pipelines.report.pairs import Difference, against_best
+from pipelines.report.pairs import SHOWN, Difference, against_best
 from pipelines.report.study import Study, TestSet
-from pipelines.report.text import MISSING, MODE_NAMES, signed
+from pipelines.report.text import MISSING, MODE_NAMES, listed, signed
 from pipelines.report.winners import Pick
 
 
@@ -47,9 +47,19 @@ def _figure(test_set: TestSet, best: Pick, found: list[Difference], *, number: i
     return Figure(
         f"differences-{number}",
         f"Differences from {best.row.best.short} on {test_set.title}",
-        f"Reference: {best.how}. {_rule(family)}",
+        f"Reference: {best.how}. {_rule(family)}{_missing(test_set, best, found)}",
         chart,
         data=test_set.data,
+    )
+
+
+def _missing(test_set: TestSet, best: Pick, found: list[Difference]) -> str:
+    """Which rows could not be paired; "" where all were, or where there are more than are shown."""
+    known = {best.row.number, *(one.row.number for one in found)}
+    missing = [f"#{row.number}" for row in test_set.rows if row.number not in known]
+    several = len(test_set.rows) - 1 > SHOWN
+    return (
+        f" Not scored on the same test images, or without logits: {listed(missing)}." if missing and not several else ""
     )
 
 

@@ -1,10 +1,9 @@
 """The first thing read: the best of every mode, and whether its advantage is worth its cost."""
 
-from heads.statistics import Paired
 from pipelines import naming
 from pipelines.report.blocks import Block, Card, Cards, Items, Section, Text
 from pipelines.report.differences import shown_p
-from pipelines.report.pairs import against
+from pipelines.report.pairs import Difference, against
 from pipelines.report.rows import Row
 from pipelines.report.study import Study, TestSet
 from pipelines.report.text import MODE_NAMES, duration, interval, percent, plural, short_count, signed
@@ -60,7 +59,7 @@ def sentences(study: Study, test_set: TestSet) -> list[str]:
     if best and best[0].row.best.mode == "frozen":
         family = sum(best[0].tried * other.tried for other in best[1:])
         found = against(study, best[0].row, [other.row for other in best[1:]], family=family)
-        compared = {one.row.number: _compared(one.paired, family) for one in found}
+        compared = {one.row.number: _compared(one, best[0].row, family) for one in found}
         gains = [
             _gain(best[0].row, other.row, compared.get(other.row.number, ""), title=test_set.title)
             for other in best[1:]
@@ -78,10 +77,14 @@ def _gain(frozen: Row, other: Row, compared: str, *, title: str) -> str:
     return sentence + _times(frozen.seconds("total"), other.seconds("total")) + "."
 
 
-def _compared(found: Paired, family: int) -> str:
-    low, high = (signed(100 * end) for end in found.interval)
+def _compared(one: Difference, frozen: Row, family: int) -> str:
+    """The comparison in pairs, with its difference where seeds on other test images are not in it."""
+    middle, low, high = (signed(100 * end) for end in (one.paired.difference, *one.paired.interval))
     both = f", corrected for {family} comparisons" if family > 1 else ""
-    return f" (in pairs, {'interval' if both else '95 % interval'} {low} to {high}, p {shown_p(found.p_value)}{both})"
+    alike = middle == signed(100 * (one.row.accuracy - frozen.accuracy))
+    pairs = "in pairs" if alike else f"in pairs on the same test images {middle}"
+    named = "interval" if both else "95 % interval"
+    return f" ({pairs}, {named} {low} to {high}, p {shown_p(one.paired.p_value)}{both})"
 
 
 def _times(frozen: float | None, other: float | None) -> str:

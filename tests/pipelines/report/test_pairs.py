@@ -98,3 +98,13 @@ def test_the_fastest_run_is_not_worse_in_pairs_by_more_than_the_margin():
     assert sentence.startswith(
         "No faster run is shown to be at most 0.5 points worse than the best on equal, network 0 "
     )
+
+
+def test_what_was_scored_on_other_images_is_said_where_pairs_leave_it_out(workspace, make):
+    for number, images in enumerate(("a" * 64, "a" * 64, "b" * 64)):
+        record, table = make.network(f"resnet{number} from scratch", "scratch", accuracy=0.9 - number / 20)
+        make.put(workspace, ({**record, "dataset": {**record["dataset"], "test_images": images}}, table))
+    study = gather(workspace, None)
+    [figure] = differences.section(study).blocks
+    left_out = next(row.number for row in study.rows if row.best.architecture == "resnet2")
+    assert figure.caption.endswith(f"Not scored on the same test images, or without logits: #{left_out}.")
