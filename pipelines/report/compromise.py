@@ -17,7 +17,7 @@ from pipelines.report.study import Study, TestSet
 from pipelines.report.text import MODE_NAMES, clipped, duration, interval, percent, short_count
 
 NAMED = 15  # points up to which all are named; of more, those on the front
-BRIEF = 24  # characters of a name in the plot
+BRIEF = 22  # characters of a name in the plot
 HEIGHT = 300
 
 
