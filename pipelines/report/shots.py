@@ -63,11 +63,12 @@ def _subsets(test_set: TestSet, place: int) -> Figure | None:
 
 
 def _draws(test_set: TestSet, place: int) -> Figure | None:
-    points, shown = [], [row for row in test_set.rows if len(_table(row.best)) > 1][:LINES]
-    for row in shown:
+    drawn = [(row, one) for row in test_set.rows for one in row.results if len(_table(one)) > 1][:LINES]
+    points = []
+    for row, result in drawn:
         points += [
             {
-                "line": f"{row.label}, seed {row.best.seed}" if row.which else row.label,
+                "line": f"{row.label}, seed {result.seed}" if row.which else row.label,
                 "count": one["labels_per_class"],
                 "mean": 100 * one["mean"],
                 "low": 100 * one["least"],
@@ -75,20 +76,21 @@ def _draws(test_set: TestSet, place: int) -> Figure | None:
                 "shown": f"{percent(one['mean'], 2)} ({interval((one['least'], one['greatest']))})",
                 "images": f"{one['labels_per_class']:.0f} labels per class",
             }
-            for one in _table(row.best)
+            for one in _table(result)
         ]
+    draws = _draws_of([result for _, result in drawn])
     caption = (
-        f"Mean over {_draws_of(shown)} of the labelled images; bars from the worst draw to the best. The more draws, "
-        "the longer the bars; what chance there is in the test images is not in them."
+        f"Mean over {draws} of the labelled images; bars from the worst draw to the best. The more draws, the longer "
+        "the bars; what chance there is in the test images is not in them."
     )
     title = f"Accuracy by labels per class on {test_set.title}"
-    data = naming.data([row.best.record for row in shown]) if shown else ""
+    data = naming.data([result.record for _, result in drawn]) if drawn else ""
     return _figure(f"shots-{place}", (title, data), caption, "labels per class", points)
 
 
-def _draws_of(rows: Sequence[Row]) -> str:
+def _draws_of(results: Sequence[Result]) -> str:
     """How many draws there were, where that was the same for all."""
-    counts = {len(one["accuracies"]) for row in rows for one in row.best.record["shots"] if one.get("accuracies")}
+    counts = {len(one["accuracies"]) for result in results for one in result.record["shots"] if "accuracies" in one}
     return plural(counts.pop(), "draw") if len(counts) == 1 else "draws"
 
 
@@ -120,7 +122,7 @@ def _figure(
             field="line",
             type="nominal",
             scale=alt.Scale(domain=lines, range=colours),
-            legend=alt.Legend(title=None, columns=2, labelLimit=280),
+            legend=alt.Legend(title=None, columns=1, labelLimit=420),
         ),
         tooltip=theme.tip(("line", "Run"), ("images", "Given"), ("shown", "Accuracy")),
     )

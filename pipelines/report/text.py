@@ -19,8 +19,8 @@ def printable(text: str) -> str:
 
 
 def bound(text: str) -> str:
-    """The text with every number kept on one line with its unit."""
-    return re.sub(r"(?<=\d) (?=%|px\b)", "\u00a0", text)
+    """The text with every number kept on one line with its unit, and with the "<" before it."""
+    return re.sub(r"(?<=\d) (?=%|px\b)|(?<=<) (?=\d)", "\u00a0", text)
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -13,4 +13,4 @@ def test_no_count_of_a_column_is_written_as_zero():
 
 def test_a_number_stays_on_the_line_of_its_unit():
     assert bound("training 96.9 %, 64 px, 3 of 4 %") == "training 96.9\u00a0%, 64\u00a0px, 3 of 4\u00a0%"
-    assert bound("8 pxs % 2") == "8 pxs % 2"
+    assert bound("< 8 pxs % 2") == "<\u00a08 pxs % 2"
