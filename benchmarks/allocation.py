@@ -1,4 +1,4 @@
-"""What `extract.allocator` gains: images a second with freed memory kept, and given back as glibc does by itself.
+"""What `extract.runtime.allocator` gains: images a second with freed memory kept, and as glibc does by itself.
 
 Each side of each round is a process of its own, one after the other: glibc's limits move with what was freed before.
 
@@ -20,8 +20,8 @@ from unittest.mock import patch
 
 from benchmarks import extraction, training
 from benchmarks.hardware import write
-from extract import cifar
-from extract.runtime import automatic_batch_size, resolve_device, resolve_precision
+from extract.data import cifar
+from extract.runtime.devices import automatic_batch_size, resolve_device, resolve_precision
 
 TASKS = ("embeds tf_efficientnet_lite0", "embeds resnet50", "trains sprint", "trains resnet18")
 BATCH_SIZES = {"sprint": 1024, "resnet18": 128}
@@ -70,7 +70,7 @@ def rate(task: str, data_dir: Path, *, side: str, seconds: float) -> float:
     device = resolve_device("auto")
     with contextlib.ExitStack() as stack:
         if side == "given back":
-            stack.enter_context(patch("extract.allocator._set", lambda values: None))
+            stack.enter_context(patch("extract.runtime.allocator._set", lambda values: None))
         if verb == "trains":
             size = BATCH_SIZES[name]
             return training.Ours(name, data_dir, device=device, batch_size=size, engine="eager").rate(seconds)

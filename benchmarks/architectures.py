@@ -31,13 +31,13 @@ import torch
 from PIL import Image
 
 from benchmarks.hardware import write
-from extract.errors import InvalidInput
-from finetune import networks
-from pipelines.batch import conduct as _conduct  # noqa: F401 (what commands import when they run is loaded once, here)
+from extract.errors import InvalidInputError
+from finetune.architectures import networks
 from pipelines.cli import main as command_line
-from pipelines.networks import running as _running  # noqa: F401
+from pipelines.studies import execute as _conduct  # noqa: F401 (what commands import when they run is loaded once, here)
 from pipelines.studies import plan as _plan  # noqa: F401
 from pipelines.studies import timing
+from pipelines.training import running as _running  # noqa: F401
 
 WHOLE = ("cait*", "pit_*", "vit_*siglip*", "vit_pe_core*")
 LARGEST = 300_000_000  # parameters of what is computed; larger ones would not fit beside others
@@ -151,7 +151,7 @@ def smallest_size(name: str) -> int | None:
     """The first of `SIZES`, then the network's own, at which it can be built; None where it never can."""
     own = timm.get_pretrained_cfg(name, allow_unregistered=True)
     for size in (*SIZES, *(() if own is None else (own.input_size[1],))):
-        with contextlib.suppress(InvalidInput), torch.device("meta"):
+        with contextlib.suppress(InvalidInputError), torch.device("meta"):
             networks.build(name, class_count=10, image_size=size)
             return size
     return None

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from extract.backbones import load
-from extract.cost import cost
-from finetune import networks
-from finetune.describe import describe, usual_size
+from extract.backbones.cost import cost
+from extract.backbones.frozen import load
+from finetune.analysis.describe import describe, usual_size
+from finetune.architectures import networks
 
 CLASSES = 10
 TOLERANCE = 0.01

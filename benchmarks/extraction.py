@@ -2,7 +2,7 @@
 
 (a) what a user would write today: torchvision's CIFAR-10, timm's transform, a DataLoader with as many workers
     as cores, eager float32;
-(b) the bare forward pass of the same optimised network on a batch that is already prepared;
+(b) the bare forward pass of the same optimized network on a batch that is already prepared;
 (c) OpenVINO in bfloat16, bare as (b), where it is installed;
 ours: from raw images to the finished feature file. Compile time is reported apart on every side.
 
@@ -29,11 +29,13 @@ import torch._inductor.config
 from torch import nn
 
 from benchmarks.hardware import earlier_today, write
-from extract import backbones, cifar, encoder, extraction, images
-from extract.allocator import memory_kept
-from extract.machine import core_count
-from extract.runtime import Stopwatch, automatic_batch_size, resolve_device, resolve_precision
-from extract.transforms import Normalise, Resize
+from extract.backbones import encoder, frozen
+from extract.backbones.transforms import Normalize, Resize
+from extract.data import cifar, images
+from extract.features import extraction
+from extract.runtime.allocator import memory_kept
+from extract.runtime.devices import Stopwatch, automatic_batch_size, resolve_device, resolve_precision
+from extract.runtime.machine import core_count
 
 BACKBONES = ("resnet50", "densenet121", "vgg16_bn", "resnetv2_50", "tf_efficientnet_lite0")
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow", "h5py")
@@ -111,16 +113,16 @@ def plain_rate(name: str, data_dir: Path, *, device: str, seconds: float) -> flo
 
 
 class Bare:
-    """(b): the optimised network alone, on one prepared batch."""
+    """(b): the optimized network alone, on one prepared batch."""
 
     def __init__(self, name: str, data: images.ImageSet, *, device: str, precision: str, batch_size: int) -> None:
-        one = backbones.load(name, weights="untrained", image_size=224)
+        one = frozen.load(name, weights="untrained", image_size=224)
         raw = data.splits["train"].images.take(np.arange(batch_size)).array
         whole = encoder.Encoder(one, resize=None, precision=precision)
         resize = Resize(one.preprocessing, height=32, width=32)
-        normalise = Normalise(one.preprocessing, next(whole.network.parameters()).dtype)
+        normalize = Normalize(one.preprocessing, next(whole.network.parameters()).dtype)
         with torch.no_grad():
-            self.batch = normalise(resize(torch.from_numpy(raw))).to(device)
+            self.batch = normalize(resize(torch.from_numpy(raw))).to(device)
             self._device = device
             self._compiled: Any = torch.compile(whole.network.to(device), dynamic=False)
             watch = Stopwatch(device)
@@ -150,7 +152,7 @@ class OpenVino:
     def __init__(self, name: str, batch: torch.Tensor) -> None:
         import openvino
 
-        network: nn.Module = backbones.load(name, weights="untrained", image_size=224).module
+        network: nn.Module = frozen.load(name, weights="untrained", image_size=224).module
         self._batch = batch.float().contiguous()
         model = openvino.convert_model(network, example_input=self._batch)
         model.reshape(list(self._batch.shape))
@@ -181,7 +183,7 @@ class Ours:
         """Images a second for `rows` images, file written and synced, compile time left out."""
         encoder.PAYS_AFTER_IMAGES = dict.fromkeys(encoder.PAYS_AFTER_IMAGES, 0)  # as in a whole run, however short this
         part = images.subset(self._data, train=rows - 10, test=10, seed=0)
-        backbone = backbones.load(self._name, weights="untrained", image_size=224)
+        backbone = frozen.load(self._name, weights="untrained", image_size=224)
         layout, _ = extraction.plan(part, backbone, spec={"benchmark": self._name}, how=self._how)
         assert layout.engine == "compiled"
         with tempfile.TemporaryDirectory() as folder, PeakMemory() as memory:

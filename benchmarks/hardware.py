@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from extract.machine import machine, package_versions
-from extract.runtime import Stopwatch, torch_dtype
+from extract.runtime.devices import Stopwatch, torch_dtype
+from extract.runtime.machine import machine, package_versions
 
 RESULTS = Path(__file__).parent / "results"
 

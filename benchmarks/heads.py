@@ -1,7 +1,7 @@
 """Heads on one feature file, all sides in one run: our path against scikit-learn, stacked heads against one by one.
 
 (a) The usual C values up to 10 and up to 1, those that both sides fit, with the refit, by the calls that `pipeline
-    fit-head` makes, against as many fits of scikit-learn's lbfgs (tol 1e-4, each from zero) on the same standardised
+    fit-head` makes, against as many fits of scikit-learn's lbfgs (tol 1e-4, each from zero) on the same standardized
     float32 and float64 features. scikit-learn is measured at every `--every`-th C; the rest is interpolated, seconds
     over log C, and the number of measured points is reported. Sides alternate; the least of `--repeats` counts.
 (b) 64 linear heads in one pass against the same 64, each alone, by the same code. A few epochs are timed, and of the
@@ -26,11 +26,11 @@ from sklearn.linear_model import LogisticRegression
 
 import heads
 from benchmarks.hardware import earlier_today, write
-from extract.runtime import resolve_device
-from extract.store import FeatureFile, SplitFeatures
-from heads.design import standardisation
-from heads.grid import Member, Recipe, Rows, train_grid
-from heads.logistic import C_GRID, LogisticHead
+from extract.features.store import FeatureFile, SplitFeatures
+from extract.runtime.devices import resolve_device
+from heads.logistic.design import standardization
+from heads.logistic.logistic import C_GRID, LogisticHead
+from heads.neural.grid import Member, Recipe, Rows, train_grid
 
 LIBRARIES = ("torch", "scikit-learn", "numpy", "scipy")
 GRIDS = {"1": C_GRID[:25], "10": C_GRID[:29]}  # by their greatest C: above, only scikit-learn fits to the end
@@ -75,7 +75,7 @@ def drawn(train: SplitFeatures, rows: int | None) -> SplitFeatures:
 
 def path_against_scikit_learn(train: SplitFeatures, *, device: str, every: int, repeats: int) -> dict[str, Any]:
     """(a), all sides on the plain view."""
-    keep, hold = heads.held_out(train.labels)
+    keep, hold = heads.validation_split(train.labels)
     longest = GRIDS["10"]
     measured = sorted({*range(0, len(longest), every), len(longest) - 1})
     ours: dict[str, list[float]] = {limit: [] for limit in GRIDS}
@@ -126,7 +126,7 @@ def compared(ours: float, theirs: dict[str, list[list[float]]], measured: list[i
 
 def lbfgs(train: SplitFeatures, keep: np.ndarray, hold: np.ndarray, *, dtype: str, values: list[float]) -> list[float]:
     """Seconds of scikit-learn at each C of `values`."""
-    matrix, _ = standardised(train, keep, hold, dtype=dtype)
+    matrix, _ = standardized(train, keep, hold, dtype=dtype)
     measured = []
     for C in values:
         start = time.perf_counter()
@@ -138,18 +138,18 @@ def lbfgs(train: SplitFeatures, keep: np.ndarray, hold: np.ndarray, *, dtype: st
     return measured
 
 
-def standardised(
+def standardized(
     train: SplitFeatures, keep: np.ndarray, hold: np.ndarray, *, dtype: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Kept and held-out rows, standardised by the kept."""
+    """Kept and validation rows, standardized by the kept."""
     features = torch.from_numpy(train.features[0])
-    standard = standardisation(features[keep])
+    standard = standardization(features[keep])
     kind = getattr(torch, dtype)
     return standard.apply(features[keep], kind).numpy(), standard.apply(features[hold], kind).numpy()
 
 
 def exact_loss(train: SplitFeatures, keep: np.ndarray, hold: np.ndarray, *, C: float) -> float:
-    """The held-out log loss of the fully converged regression at C."""
+    """The validation log loss of the fully converged regression at C."""
     head = LogisticHead(C).fit(train.features[0][keep], train.labels[keep])
     return heads.scores(head.logits(train.features[0][hold]), train.labels[hold]).log_loss
 

@@ -20,8 +20,8 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from benchmarks.hardware import write
-from extract.decoding import TURNS, UnreadableImage, decode
-from extract.runtime import Stopwatch
+from extract.decoding.decode import TURNS, UnreadableImage, decode
+from extract.runtime.devices import Stopwatch
 
 ORIENTATION = 0x0112
 TAGS = tuple(sorted(tag for tag in ExifTags.TAGS if tag != ORIENTATION))

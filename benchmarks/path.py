@@ -16,10 +16,10 @@ import torch
 
 import heads
 from benchmarks.hardware import earlier_today, write
-from extract.store import FeatureFile, SplitFeatures
-from heads.catalogue import space
-from heads.logistic import C_GRID, LogisticHead
+from extract.features.store import FeatureFile, SplitFeatures
+from heads.logistic.logistic import C_GRID, LogisticHead
 from heads.metrics import ROW_LOSS_LIMIT
+from heads.registry import space
 
 LIBRARIES = ("torch", "scikit-learn", "numpy", "scipy")
 
@@ -45,7 +45,7 @@ def compared(train: SplitFeatures, rows: int, *, up_to: float, every: int) -> di
     sample = np.sort(np.random.default_rng(0).permutation(len(train.labels))[:rows])
     features, labels = train.features[0][sample], train.labels[sample]
     choice = heads.choose(space("logistic"), features, labels)
-    keep, hold = heads.held_out(labels)
+    keep, hold = heads.validation_split(labels)
     points = []
     for place, row in enumerate(choice.table):
         point: dict[str, Any] = {name: row[name] for name in ("C", "log_loss", "accuracy", "iterations", "converged")}

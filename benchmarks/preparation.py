@@ -1,7 +1,7 @@
-"""Milliseconds to resize and normalise a batch of CIFAR-10, compiled: whole, and split as extraction does.
+"""Milliseconds to resize and normalize a batch of CIFAR-10, compiled: whole, and split as extraction does.
 
-split: a graph ends where `extract.runtime.split_graph` says, so that the columns that were resized lie in memory;
-whole: the same code with that call left out.
+split: a graph ends where `extract.runtime.devices.split_graph` says, so that the columns that were resized lie in
+memory; whole: the same code with that call left out.
 
     python -m benchmarks.preparation --data-dir DIR [--backbones resnet50,...] [--seconds 2] [--rounds 5]
 
@@ -22,13 +22,14 @@ from torch import Tensor, nn
 
 from benchmarks.extraction import BACKBONES
 from benchmarks.hardware import write
-from extract import backbones, cifar, encoder
-from extract.allocator import memory_kept
-from extract.images import Pixels
-from extract.runtime import Stopwatch, automatic_batch_size, resolve_device, resolve_precision
-from extract.sources import source
+from extract.backbones import encoder, frozen
+from extract.data import cifar
+from extract.data.images import Pixels
+from extract.features.sources import source
+from extract.runtime.allocator import memory_kept
+from extract.runtime.devices import Stopwatch, automatic_batch_size, resolve_device, resolve_precision
 
-SPLITTING = ("extract.transforms.split_graph", "extract.encoder.split_graph")
+SPLITTING = ("extract.backbones.transforms.split_graph", "extract.backbones.encoder.split_graph")
 LIBRARIES = ("torch", "timm", "numpy", "pillow")
 
 
@@ -64,7 +65,7 @@ class Inputs(nn.Module):
 def measure(name: str, data: Pixels, *, device: str, seconds: float, rounds: int) -> dict[str, Any]:
     """Both sides for one backbone at 224 pixels; they must give the same bits."""
     precision, batch_size = resolve_precision("auto", device), automatic_batch_size(device, 224)
-    backbone = backbones.load(name, weights="untrained", image_size=224)
+    backbone = frozen.load(name, weights="untrained", image_size=224)
     resize = source(data, backbone.preprocessing).resize
     images = torch.from_numpy(data.take(np.arange(batch_size)).array).to(device)
     prepare = [Inputs(encoder.Encoder(backbone, resize=resize, precision=precision)) for _ in range(2)]

@@ -5,8 +5,8 @@ features as `pipeline fit-head` does, and all sides are scored on the same test 
 
 exact:    float32 arithmetic, stored as float32;
 float16:  the same, stored as float16;
-bfloat16: bfloat16 arithmetic (`extract.reduced`), stored as float16. Where the processor has no bfloat16 units they
-          are simulated: float32 arithmetic, every result of a bfloat16 layer rounded, as units that accumulate in
+bfloat16: bfloat16 arithmetic (`extract.backbones.reduced`), stored as float16. Where the processor has no bfloat16
+units they are simulated: float32 arithmetic, every result of a bfloat16 layer rounded, as units that accumulate in
           float32 give it. The result file says which.
 
     python -m benchmarks.rounding --data-dir DIR [--train 10000] [--test 10000] [--keep FILE.npz]
@@ -23,12 +23,13 @@ from torch import nn
 
 import heads
 from benchmarks.hardware import earlier_today, write
-from extract import backbones, cifar, encoder
-from extract.images import Pixels
-from extract.machine import processor_has_bfloat16
-from extract.reduced import Cast
-from extract.runtime import resolve_device
-from extract.sources import source
+from extract.backbones import encoder, frozen
+from extract.backbones.reduced import Cast
+from extract.data import cifar
+from extract.data.images import Pixels
+from extract.features.sources import source
+from extract.runtime.devices import resolve_device
+from extract.runtime.machine import processor_has_bfloat16
 
 LIBRARIES = ("torch", "timm", "scikit-learn", "numpy")
 BATCH = 50
@@ -75,7 +76,7 @@ def embedded(
     images: np.ndarray, given: argparse.Namespace, *, precision: str, simulated: bool, device: str
 ) -> np.ndarray:
     """Embeddings float32 [N, D] of uint8 images [N, 3, 32, 32], in batches, progress printed."""
-    backbone = backbones.load(given.backbone, weights=given.weights)
+    backbone = frozen.load(given.backbone, weights=given.weights)
     one = source(Pixels(images), backbone.preprocessing)
     model = encoder.Encoder(backbone, resize=one.resize, precision=precision)
     if simulated:

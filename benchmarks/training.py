@@ -2,8 +2,8 @@
 
 plain: what students write today: torchvision's CIFAR-10 with RandomCrop, RandomHorizontalFlip, ToTensor and
     Normalize, a DataLoader with as many workers as cores, float32, torch.optim.SGD, the loss read every step;
-eager, compiled: ours: the same network, batch, optimizer and augmentation through `finetune.trainer`, as `fit` runs
-    it: images on the device, the precision that the hardware multiplies, channels last.
+eager, compiled: ours: the same network, batch, optimizer and augmentation through `finetune.training.trainer`, as
+`fit` runs it: images on the device, the precision that the hardware multiplies, channels last.
 
     python -m benchmarks.training --data-dir DIR [--networks resnet18,...] [--batch-size 128] [--seconds 60]
 
@@ -24,17 +24,17 @@ from torch import nn
 from torchvision import transforms
 
 from benchmarks.hardware import earlier_today, matrix_product_rate, write
-from extract import cifar
-from extract.allocator import memory_kept
-from extract.cost import cost
-from extract.images import Pixels
-from extract.machine import core_count
-from extract.runtime import Stopwatch, resolve_device, resolve_precision, torch_device
-from finetune import networks
-from finetune.batches import Images
-from finetune.recipes import overridden, recipe
-from finetune.trainer import How, Trainer
-from heads.optimise import Totals
+from extract.backbones.cost import cost
+from extract.data import cifar
+from extract.data.images import Pixels
+from extract.runtime.allocator import memory_kept
+from extract.runtime.devices import Stopwatch, resolve_device, resolve_precision, torch_device
+from extract.runtime.machine import core_count
+from finetune.architectures import networks
+from finetune.augmentation.batches import Images
+from finetune.training.recipes import overridden, recipe
+from finetune.training.trainer import How, Trainer
+from heads.neural.optimize import Totals
 
 NETWORKS = ("resnet18",)
 LIBRARIES = ("torch", "torchvision", "timm", "numpy")
@@ -162,7 +162,7 @@ class Ours:
         return rows / watch.seconds()
 
     def data_seconds(self, steps: int = 20) -> float:
-        """Seconds for one batch alone: drawn, gathered, augmented, normalised; the draws of an epoch shared out."""
+        """Seconds for one batch alone: drawn, gathered, augmented, normalized; the draws of an epoch shared out."""
         watch = Stopwatch(str(self.trainer.how.device))
         for _ in itertools.islice(self.trainer.batches(0), steps):
             pass

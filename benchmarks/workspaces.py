@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from extract.disk import TEMPORARY
+from extract.runtime.disk import TEMPORARY
 
 DATA = ("--dataset", "digits", "--image-size", "32", "--subset", "150", "--test-subset", "60")
 BACKBONE = ("--backbone", "test_resnet", "--weights", "untrained", *DATA)

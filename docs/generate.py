@@ -116,7 +116,7 @@ def head_options() -> str:
     try:
         from heads.registry import available, space
     except ModuleNotFoundError:
-        from heads.catalogue import available, space  # type: ignore[import-not-found]
+        from heads.registry import available, space  # type: ignore[import-not-found]
     rows = [
         [f"`{kind}`", f"`{field.name}`", _value(field.default)]
         for kind in available()
@@ -145,7 +145,7 @@ def record_fields() -> dict[tuple[str, ...], dict[str, str]]:
     try:
         shapes = importlib.import_module("pipelines.workspace.shapes")
     except ModuleNotFoundError:
-        shapes = importlib.import_module("pipelines.shapes")
+        shapes = importlib.import_module("pipelines.workspace.shapes")
     kinds: dict[Any, list[str]] = {shapes.Record: [""]}
     found = {}
     for kind in (queue := [shapes.Record]):

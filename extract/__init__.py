@@ -1,34 +1,35 @@
 """Images -> features.h5: frozen timm backbones turn data sets into feature files.
 
 The public face, imported only as it is used: `load_backbone`, `locate_dataset`, `load_dataset`, `extract`,
-`FeatureFile`. `pipelines` puts them together; the rooms (`extract.images`, `extract.store`, ...) hold the rest.
+`FeatureFile`. `pipelines` puts them together; the modules (`extract.data.images`, `extract.features.store`, ...) hold
+the rest.
 """
 
 import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from extract.backbones import load as load_backbone
-    from extract.datasets import load as load_dataset
-    from extract.datasets import locate as locate_dataset
-    from extract.errors import InvalidInput, PipelineError
-    from extract.extraction import extract, plan
-    from extract.store import FeatureFile
+    from extract.backbones.frozen import load as load_backbone
+    from extract.data.datasets import load as load_dataset
+    from extract.data.datasets import locate as locate_dataset
+    from extract.errors import InvalidInputError, TransferBenchError
+    from extract.features.extraction import extract, plan
+    from extract.features.store import FeatureFile
 
 _FACE = {
-    "load_backbone": ("extract.backbones", "load"),
-    "locate_dataset": ("extract.datasets", "locate"),
-    "load_dataset": ("extract.datasets", "load"),
-    "extract": ("extract.extraction", "extract"),
-    "plan": ("extract.extraction", "plan"),
-    "FeatureFile": ("extract.store", "FeatureFile"),
-    "PipelineError": ("extract.errors", "PipelineError"),
-    "InvalidInput": ("extract.errors", "InvalidInput"),
+    "load_backbone": ("extract.backbones.frozen", "load"),
+    "locate_dataset": ("extract.data.datasets", "locate"),
+    "load_dataset": ("extract.data.datasets", "load"),
+    "extract": ("extract.features.extraction", "extract"),
+    "plan": ("extract.features.extraction", "plan"),
+    "FeatureFile": ("extract.features.store", "FeatureFile"),
+    "TransferBenchError": ("extract.errors", "TransferBenchError"),
+    "InvalidInputError": ("extract.errors", "InvalidInputError"),
 }
 __all__ = [
     "FeatureFile",
-    "InvalidInput",
-    "PipelineError",
+    "InvalidInputError",
+    "TransferBenchError",
     "extract",
     "load_backbone",
     "load_dataset",

@@ -1,16 +1,16 @@
 """The exceptions of the project, and the one form of their messages.
 
-* `PipelineError`: anything that the project refuses or cannot do. The command line exits 1.
+* `TransferBenchError`: anything that the project refuses or cannot do. The command line exits 1.
 
-  * `InvalidInput`: the user's mistake (also a `ValueError`). The command line exits 2.
+  * `InvalidInputError`: the user's mistake (also a `ValueError`). The command line exits 2.
 
-    * `DamagedFile`: a file that is truncated, altered, half written, foreign or of another schema.
+    * `CorruptFileError`: a file that is truncated, altered, half written, foreign or of another schema.
 
   * `OutOfMemoryError`: memory, the processor's or a GPU's, that is used up.
-  * `Unavailable`: something outside (a hub, a compiler, a driver) that is needed and not there.
+  * `UnavailableError`: something outside (a hub, a compiler, a driver) that is needed and not there.
 
-  * `StorageError`: a disk that is full; `NotWritable`, also an `InvalidInput`, for a place that refuses to be written.
-    Neither says anything about what was asked: with room again, the same command goes on.
+  * `StorageError`: a disk that is full; `NotWritableError`, also an `InvalidInputError`, for a place that refuses to
+  be written. Neither says anything about what was asked: with room again, the same command goes on.
 
 Messages say what must hold, what came, and what to do:
 `{thing} must be {expected}; got {actual!r}. {remedy}.`, or `unknown {thing} {actual!r}. {nearest names}.`
@@ -23,35 +23,35 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-class PipelineError(Exception):
+class TransferBenchError(Exception):
     """Anything that the project refuses or cannot do."""
 
     exit_code = 1
 
 
-class InvalidInput(PipelineError, ValueError):
+class InvalidInputError(TransferBenchError, ValueError):
     """The user's mistake: an unknown name, an impossible option, an unusable file."""
 
     exit_code = 2
 
 
-class DamagedFile(InvalidInput):
+class CorruptFileError(InvalidInputError):
     """A file that is truncated, altered, half written, foreign or of another schema."""
 
 
-class StorageError(PipelineError):
+class StorageError(TransferBenchError):
     """A disk that is full or refuses to be written."""
 
 
-class NotWritable(InvalidInput, StorageError):
+class NotWritableError(InvalidInputError, StorageError):
     """A place that must not be written: of somebody else, or mounted for reading only."""
 
 
-class OutOfMemoryError(PipelineError):
+class OutOfMemoryError(TransferBenchError):
     """Memory, the processor's or a GPU's, that is used up."""
 
 
-class Unavailable(PipelineError):
+class UnavailableError(TransferBenchError):
     """Something outside that is needed and cannot be had here."""
 
 
@@ -95,10 +95,12 @@ def _bare(name: str) -> str:
     return name.lstrip("-").replace("_", "-").lower()
 
 
-def unknown(thing: str, *, name: str, known: Iterable[str], remedy: str = "") -> InvalidInput:
+def unknown(thing: str, *, name: str, known: Iterable[str], remedy: str = "") -> InvalidInputError:
     """The error for a `name` that is not among the `known` ones, with the nearest of them."""
     noun, of, whole = thing.partition(" of ")
-    return InvalidInput(f"unknown {noun} {name!r}{of}{whole}. {nearest(name, known)}{' ' + remedy if remedy else ''}")
+    return InvalidInputError(
+        f"unknown {noun} {name!r}{of}{whole}. {nearest(name, known)}{' ' + remedy if remedy else ''}"
+    )
 
 
 def reason(error: BaseException) -> str:
@@ -110,7 +112,7 @@ def reason(error: BaseException) -> str:
 
 def sentence(error: BaseException) -> str:
     """An error as one line that a user can act on or report: the project's own words, else where it came about."""
-    if isinstance(error, PipelineError | OSError):
+    if isinstance(error, TransferBenchError | OSError):
         return reason(error)
     if isinstance(error, MemoryError):
         return "memory must suffice for the work; it ran out. Give a smaller batch size or fewer images."

@@ -1,6 +1,6 @@
 """Heads: every way to read a frozen feature, chosen honestly and fast.
 
-`fit_head(kind, options, features=..., labels=...)` chooses on held-out rows and refits; `scores` judges
+`fit_head(kind, options, features=..., labels=...)` chooses on validation rows and refits; `scores` judges
 logits; `save` and `load` keep a head. Names are imported when they are first used, so `import heads` is cheap.
 """
 
@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from heads.base import Head
-    from heads.catalogue import available, drawn, fit_head, head_class
-    from heads.logistic import LogisticHead, LogisticSpace
+    from heads.logistic.logistic import LogisticHead, LogisticSpace
     from heads.metrics import Comparison, Scores, compare, fit_temperature, scores
     from heads.persist import load, save
-    from heads.protocol import Choice, choose, held_out, refit
+    from heads.protocol import Choice, choose, refit, validation_split
+    from heads.registry import available, drawn, fit_head, head_class
     from heads.sample import training_sample
     from heads.shots import Draw, few_labels
     from heads.statistics import spread
 
-_ROOMS = {
+_MODULES = {
     "Head": "base",
-    "available": "catalogue",
-    "drawn": "catalogue",
-    "fit_head": "catalogue",
-    "head_class": "catalogue",
-    "LogisticHead": "logistic",
-    "LogisticSpace": "logistic",
+    "available": "registry",
+    "drawn": "registry",
+    "fit_head": "registry",
+    "head_class": "registry",
+    "LogisticHead": "logistic.logistic",
+    "LogisticSpace": "logistic.logistic",
     "Comparison": "metrics",
     "Scores": "metrics",
     "compare": "metrics",
@@ -36,7 +36,7 @@ _ROOMS = {
     "save": "persist",
     "Choice": "protocol",
     "choose": "protocol",
-    "held_out": "protocol",
+    "validation_split": "protocol",
     "refit": "protocol",
     "Draw": "shots",
     "few_labels": "shots",
@@ -59,19 +59,19 @@ __all__ = [
     "fit_head",
     "fit_temperature",
     "head_class",
-    "held_out",
     "load",
     "refit",
     "save",
     "scores",
     "spread",
     "training_sample",
+    "validation_split",
 ]
 
 
 def __getattr__(name: str) -> object:
-    if name in _ROOMS:
-        return getattr(importlib.import_module(f"heads.{_ROOMS[name]}"), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"heads.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'heads' has no attribute {name!r}")
 
 

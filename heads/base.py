@@ -32,7 +32,7 @@ class Head(ClassifierMixin, BaseEstimator):
     def fit(self, features: Features, labels: ArrayLike | torch.Tensor) -> Self:
         """The head itself, fitted to `features` [N, D] and `labels` [N] (numbers or strings).
 
-        Raises InvalidInput for NaN or infinite features, one class only, lengths that differ, and options
+        Raises InvalidInputError for NaN or infinite features, one class only, lengths that differ, and options
         out of their range.
         """
         tensor = checks.matrix(features)
@@ -43,7 +43,7 @@ class Head(ClassifierMixin, BaseEstimator):
         return self
 
     def logits(self, features: Features) -> np.ndarray:
-        """Unnormalised log probabilities float32 [N, K] of `features` [N, D], columns as in `classes_`."""
+        """Unnormalized log probabilities float32 [N, K] of `features` [N, D], columns as in `classes_`."""
         self._require_fitted()
         tensor = checks.matrix(features, width=self.n_features_in_, head=type(self).__name__)
         return self._logits(tensor)

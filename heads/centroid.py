@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInputError
 from heads import checks
 from heads.base import Head
-from heads.design import standardisation
+from heads.logistic.design import standardization
 from heads.space import Candidate, Primitive, Progress, Space, Split
 from heads.temperature import temperature_for, typical_spread
 
@@ -74,7 +74,7 @@ class CentroidSpace(Space):
 
     def __post_init__(self) -> None:
         if not self.count():
-            raise InvalidInput("metrics and shrinkages must each be at least one; got none. Add one.")
+            raise InvalidInputError("metrics and shrinkages must each be at least one; got none. Add one.")
         for metric, shrinkage in itertools.product(self.metrics, self.shrinkages):
             checked(metric, shrinkage)
 
@@ -84,14 +84,14 @@ class CentroidSpace(Space):
     def candidates(
         self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
-        """Each metric and shrinkage with the temperature that suits the held-out rows best."""
+        """Each metric and shrinkage with the temperature that suits the validation rows best."""
         means = Means.of(split.features, split.targets, class_count=split.class_count)
         for shrinkage, metric in itertools.product(sorted(self.shrinkages, reverse=True), self.metrics):
             apply = functools.partial(
                 similarities, centroids=means.shrunk(shrinkage), mean=means.overall, metric=metric
             )
-            scores = apply(split.held_features)
-            temperature = temperature_for(scores, split.held_targets)
+            scores = apply(split.validation_features)
+            temperature = temperature_for(scores, split.validation_targets)
             options: dict[str, Primitive] = {"metric": metric, "shrinkage": shrinkage, "temperature": temperature}
             yield Candidate(options, (scores / temperature).float().cpu().numpy(), facts={}, apply=apply)
 
@@ -103,7 +103,7 @@ class CentroidSpace(Space):
 
     def only(self) -> dict[str, Primitive]:
         if self.count() > 1:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"metrics and shrinkages must be one each without validation images; got {self.count()} "
                 "combinations. Give one each, or a validation split."
             )
@@ -111,7 +111,7 @@ class CentroidSpace(Space):
 
 
 def checked(metric: str, shrinkage: float) -> None:
-    """Raises InvalidInput for an unknown metric or a shrinkage below 0."""
+    """Raises InvalidInputError for an unknown metric or a shrinkage below 0."""
     checks.one_of("metric", metric, METRICS)
     checks.not_negative("shrinkage", shrinkage, remedy="Use 0 for plain class means")
 
@@ -143,7 +143,7 @@ class Means:
         for block, own in zip(features.split(BLOCK_ROWS), targets.split(BLOCK_ROWS), strict=True):
             sums.index_add_(0, own, block.double())
         means = sums / counts[:, None]
-        overall = standardisation(features).mean
+        overall = standardization(features).mean
         squares = torch.zeros_like(overall)
         for block, own in zip(features.split(BLOCK_ROWS), targets.split(BLOCK_ROWS), strict=True):
             squares += (block.double() - means[own]).square_().sum(0)

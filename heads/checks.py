@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.utils import column_or_1d
 
-from extract.errors import InvalidInput, unknown
+from extract.errors import InvalidInputError, unknown
 
 Features = np.ndarray | torch.Tensor | ArrayLike
 
@@ -17,22 +17,22 @@ Features = np.ndarray | torch.Tensor | ArrayLike
 def as_tensor(features: Features) -> torch.Tensor:
     """`features` as a torch tensor that shares their memory where it can; floats keep their precision.
 
-    Integers become float64. Raises InvalidInput for complex numbers, sparse matrices, and what is no array.
+    Integers become float64. Raises InvalidInputError for complex numbers, sparse matrices, and what is no array.
     """
     tensor = features.detach() if isinstance(features, torch.Tensor) else torch.from_numpy(_as_array(features))
     if tensor.is_complex():
-        raise InvalidInput("features must be real; got complex numbers. Complex data not supported.")
+        raise InvalidInputError("features must be real; got complex numbers. Complex data not supported.")
     return tensor if tensor.is_floating_point() else tensor.double()
 
 
 def _as_array(features: Features) -> np.ndarray:
     if hasattr(features, "toarray"):
-        raise InvalidInput("features must be a dense array; got a sparse matrix. Call its toarray() first.")
+        raise InvalidInputError("features must be a dense array; got a sparse matrix. Call its toarray() first.")
     array = np.asarray(features)
     if array.dtype.kind == "O":
         array = array.astype(np.float64)
     if array.dtype.kind not in "fiubc":
-        raise InvalidInput(f"features must be numbers; got an array of {array.dtype}. Convert them to floats.")
+        raise InvalidInputError(f"features must be numbers; got an array of {array.dtype}. Convert them to floats.")
     if array.dtype.byteorder == ">" or any(step < 0 for step in array.strides) or not array.flags.writeable:
         array = np.array(array, dtype=array.dtype.newbyteorder("="))  # what torch.from_numpy cannot share
     return array.astype(np.float64) if array.dtype.kind in "uf" and array.dtype.itemsize > 8 else array
@@ -41,24 +41,24 @@ def _as_array(features: Features) -> np.ndarray:
 def matrix(features: Features, *, width: int | None = None, head: str = "a head") -> torch.Tensor:
     """`features` as a finite float tensor [N, D], on the device where they already are.
 
-    `width` is the D that a fitted `head` expects. Raises InvalidInput for another number of axes, no rows
+    `width` is the D that a fitted `head` expects. Raises InvalidInputError for another number of axes, no rows
     or no columns, NaN or infinity, and another width.
     """
     tensor = as_tensor(features)
     if tensor.ndim != 2:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"features must be an array [N, D]; got shape {tuple(tensor.shape)}. Reshape your data: one row an image."
         )
     rows, columns = tensor.shape
     if columns == 0:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"features must be at least one column wide; got 0 feature(s) (shape=({rows}, 0)) "
             "while a minimum of 1 is required."
         )
     if rows == 0:
-        raise InvalidInput(f"features must be at least one row; got 0 rows of {columns}. Pass some images.")
+        raise InvalidInputError(f"features must be at least one row; got 0 rows of {columns}. Pass some images.")
     if width is not None and columns != width:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"features must be {width} wide, as in training; got X has {columns} features, "
             f"but {head} is expecting {width} features as input. Use features of the same backbone and recipe."
         )
@@ -67,13 +67,13 @@ def matrix(features: Features, *, width: int | None = None, head: str = "a head"
 
 
 def require_finite(features: torch.Tensor) -> None:
-    """Raises InvalidInput where a feature is NaN or infinite, naming the first such row."""
+    """Raises InvalidInputError where a feature is NaN or infinite, naming the first such row."""
     low, high = torch.aminmax(features)  # NaN wins both, and no boolean copy of the array is made
     if bool(torch.isfinite(low)) and bool(torch.isfinite(high)):
         return
     bad = ~torch.isfinite(features.reshape(-1, features.shape[-1])).all(1)
     first, count = int(bad.nonzero()[0]), int(bad.sum())
-    raise InvalidInput(
+    raise InvalidInputError(
         f"features must be finite; got NaN or infinity (inf) in {count} row(s), first in row {first}. "
         "Extract them again, or in float32 if float16 overflowed."
     )
@@ -82,12 +82,12 @@ def require_finite(features: torch.Tensor) -> None:
 def encode(labels: ArrayLike | torch.Tensor, *, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """(the sorted distinct labels [K], the class index of every row int64 [N]) of `labels` [N].
 
-    Raises InvalidInput where labels are no class labels, their number is not `rows`, or one class is all.
+    Raises InvalidInputError where labels are no class labels, their number is not `rows`, or one class is all.
     """
     array = label_array(labels, rows=rows)
     classes, encoded = np.unique(array, return_inverse=True)
     if len(classes) < 2:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"labels must be of at least two classes; got only one class, {_plain(classes[0])!r}. "
             "Add images of another class."
         )
@@ -95,18 +95,18 @@ def encode(labels: ArrayLike | torch.Tensor, *, rows: int) -> tuple[np.ndarray, 
 
 
 def label_array(labels: ArrayLike | torch.Tensor, *, rows: int) -> np.ndarray:
-    """`labels` as an array [N] with `rows` entries; InvalidInput otherwise."""
+    """`labels` as an array [N] with `rows` entries; InvalidInputError otherwise."""
     if labels is None:
-        raise InvalidInput(
+        raise InvalidInputError(
             "labels must be given; got None. This head requires y to be passed, but the target y is None."
         )
     array = labels.cpu().numpy() if isinstance(labels, torch.Tensor) else _as_labels(labels)
     if array.ndim == 2 and array.shape[1] == 1:
         array = column_or_1d(array, warn=True)  # scikit-learn's warning: a column was probably not meant
     if array.ndim != 1:
-        raise InvalidInput(f"labels must be one axis [N]; got shape {array.shape}. Pass one label an image.")
+        raise InvalidInputError(f"labels must be one axis [N]; got shape {array.shape}. Pass one label an image.")
     if len(array) != rows:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"labels must be as many as the rows of features, {rows}; got {len(array)}. "
             "Pass the labels of these very images."
         )
@@ -124,11 +124,11 @@ def _as_labels(labels: ArrayLike) -> np.ndarray:
             _require_one_kind(objects)
         return np.asarray(labels)
     except ValueError as error:
-        raise InvalidInput(f"labels must be an array [N]; got none ({error}). Pass one label an image.") from error
+        raise InvalidInputError(f"labels must be an array [N]; got none ({error}). Pass one label an image.") from error
 
 
 def _require_classes(labels: np.ndarray) -> None:
-    """Raises InvalidInput for labels [N] that are missing, of several kinds, or measured values."""
+    """Raises InvalidInputError for labels [N] that are missing, of several kinds, or measured values."""
     absent = np.isnat(labels) if labels.dtype.kind in "mM" else np.ma.getmaskarray(labels)
     if absent.any():
         row = int(absent.argmax())
@@ -140,13 +140,15 @@ def _require_classes(labels: np.ndarray) -> None:
     except (TypeError, ValueError):
         numbers_ = None
     if labels.dtype.kind == "c" or (numbers_ is not None and np.isinf(numbers_).any()):
-        raise InvalidInput("labels must be classes; got other values. Input y contains infinity or complex numbers.")
+        raise InvalidInputError(
+            "labels must be classes; got other values. Input y contains infinity or complex numbers."
+        )
     if numbers_ is None:
         return
     if np.isnan(numbers_).any():
         raise _missing(int(np.isnan(numbers_).argmax()), labels[np.isnan(numbers_)][0])
     if (numbers_ != np.floor(numbers_)).any():
-        raise InvalidInput("labels must be classes; got fractions. Unknown label type: continuous.")
+        raise InvalidInputError("labels must be classes; got fractions. Unknown label type: continuous.")
 
 
 def _are_floats(labels: np.ndarray) -> bool:
@@ -154,7 +156,7 @@ def _are_floats(labels: np.ndarray) -> bool:
 
 
 def _require_one_kind(labels: np.ndarray) -> None:
-    """Raises InvalidInput where a label of objects [N] is missing, or where texts stand beside numbers."""
+    """Raises InvalidInputError where a label of objects [N] is missing, or where texts stand beside numbers."""
     first: dict[str, Any] = {}
     for row, label in enumerate(labels):
         if _is_missing(label):
@@ -162,12 +164,14 @@ def _require_one_kind(labels: np.ndarray) -> None:
         first.setdefault(_kind(label), label)
     if len(first) > 1:
         one, other, *_ = first.values()
-        raise InvalidInput(
+        raise InvalidInputError(
             f"labels must be all of one kind, texts or numbers; got {_plain(one)!r} beside {_plain(other)!r}. "
             "Convert them to texts."
         )
     if "other" in first:
-        raise InvalidInput(f"labels must be texts or numbers; got {first['other']!r}. Unknown label type: unknown.")
+        raise InvalidInputError(
+            f"labels must be texts or numbers; got {first['other']!r}. Unknown label type: unknown."
+        )
 
 
 def _kind(label: Any) -> str:
@@ -188,28 +192,28 @@ def _plain(label: Any) -> Any:
     return label.item() if isinstance(label, np.generic) else label
 
 
-def _missing(row: int, label: Any) -> InvalidInput:
-    return InvalidInput(
+def _missing(row: int, label: Any) -> InvalidInputError:
+    return InvalidInputError(
         f"labels must be given for every image; got {_plain(label)!r} in row {row}. Input y contains NaN or None: "
         "leave such images out."
     )
 
 
 def positive(name: str, value: float, *, remedy: str) -> float:
-    """`value` as a finite float above zero; InvalidInput otherwise."""
+    """`value` as a finite float above zero; InvalidInputError otherwise."""
     number = _number(value)
     if number == float("inf"):
-        raise InvalidInput(f"{name} must be finite; got {value!r}. {remedy}.")
+        raise InvalidInputError(f"{name} must be finite; got {value!r}. {remedy}.")
     if number is None or not number > 0:
-        raise InvalidInput(f"{name} must be a positive number; got {value!r}. {remedy}.")
+        raise InvalidInputError(f"{name} must be a positive number; got {value!r}. {remedy}.")
     return number
 
 
 def not_negative(name: str, value: float, *, remedy: str) -> float:
-    """`value` as a finite float of at least zero; InvalidInput otherwise."""
+    """`value` as a finite float of at least zero; InvalidInputError otherwise."""
     number = _number(value)
     if number is None or not 0 <= number < float("inf"):
-        raise InvalidInput(f"{name} must be 0 or more; got {value!r}. {remedy}.")
+        raise InvalidInputError(f"{name} must be 0 or more; got {value!r}. {remedy}.")
     return number
 
 
@@ -219,14 +223,14 @@ def _number(value: object) -> float | None:
 
 
 def whole_number(name: str, value: int, *, remedy: str) -> int:
-    """`value`, which must be an integer above zero; InvalidInput otherwise."""
+    """`value`, which must be an integer above zero; InvalidInputError otherwise."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise InvalidInput(f"{name} must be a whole number above 0; got {value!r}. {remedy}.")
+        raise InvalidInputError(f"{name} must be a whole number above 0; got {value!r}. {remedy}.")
     return value
 
 
 def one_of(name: str, value: str, known: Sequence[str]) -> str:
-    """`value`, which must be among `known`; InvalidInput with the nearest names otherwise."""
+    """`value`, which must be among `known`; InvalidInputError with the nearest names otherwise."""
     if value not in known:
         raise unknown(name, name=str(value), known=known)
     return value

@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInputError
 from heads.statistics import accuracy_interval, calibration_error, paired
 
-# The most, in nats, that a held-out row adds to a log loss that something is chosen by: a probability counts as at
+# The most, in nats, that a validation row adds to a log loss that something is chosen by: a probability counts as at
 # least the epsilon of float32, as in scikit-learn's log_loss of float32 probabilities.
 ROW_LOSS_LIMIT = float(-np.log(np.finfo(np.float32).eps))
 TEMPERATURE_LIMIT = 5.0
@@ -78,12 +78,12 @@ def scores(
     """The `Scores` of `logits` [N, K] for `labels` [N].
 
     Labels are column numbers, or entries of `classes` [K], the labels that the columns stand for. Logits
-    are divided by `temperature` first. Raises InvalidInput where lengths differ, logits are not finite, a
+    are divided by `temperature` first. Raises InvalidInputError where lengths differ, logits are not finite, a
     label has no column, or the temperature is not positive.
     """
     table, targets = _checked(logits, labels, classes)
     if not 0 < temperature < np.inf:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"temperature must be a positive number; got {temperature!r}. Use 1 for the logits as they are."
         )
     log_probabilities = log_softmax(table / temperature, axis=1)
@@ -127,9 +127,9 @@ def compare(logits_a: ArrayLike, logits_b: ArrayLike, *, labels: ArrayLike) -> C
 
 
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
-    """The temperature in [0.2, 5] by which held-out `logits` [M, K] should be divided, as far as their rows support it.
+    """The temperature in [0.2, 5] that suits validation `logits` [M, K], as far as their rows support it.
 
-    It minimises the log loss (Guo et al., "On calibration of modern neural networks", ICML 2017) and a prior for 1 that
+    It minimizes the log loss (Guo et al., "On calibration of modern neural networks", ICML 2017) and a prior for 1 that
     is worth `PRIOR_ROWS` rows, `SHARPENING` times as many where it would sharpen: rows that are all right would have it
     vanish. Of the temperatures whose loss is within one standard error of that, it is the nearest to 1.
 
@@ -166,21 +166,23 @@ def least(cost: Callable[[float], float], *, bound: float) -> float:
 def _checked(logits: ArrayLike, labels: ArrayLike, classes: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
     table, given = np.asarray(logits, dtype=np.float64), np.asarray(labels)
     if table.ndim != 2 or given.ndim != 1 or len(table) != len(given) or len(table) == 0:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"logits and labels must be arrays [N, K] and [N] of the same N > 0; got shapes {table.shape} "
             f"and {given.shape}. Pass the labels of these very rows."
         )
     if not np.isfinite(table).all():
-        raise InvalidInput("logits must be finite; got NaN or infinity. Lower the learning rate, or raise the penalty.")
+        raise InvalidInputError(
+            "logits must be finite; got NaN or infinity. Lower the learning rate, or raise the penalty."
+        )
     columns = np.arange(table.shape[1]) if classes is None else np.asarray(classes)
     if len(columns) != table.shape[1]:
-        raise InvalidInput(f"classes must be one per column, {table.shape[1]}; got {len(columns)}. Pass classes_.")
+        raise InvalidInputError(f"classes must be one per column, {table.shape[1]}; got {len(columns)}. Pass classes_.")
     order = np.argsort(columns)
     places = np.searchsorted(columns, given, sorter=order).clip(max=len(columns) - 1)
     targets = order[places]
     foreign = columns[targets] != given
     if foreign.any():
-        raise InvalidInput(
+        raise InvalidInputError(
             f"labels must be among the {len(columns)} classes of the logits; got {given[foreign][0]!r}. "
             "Train the head on images of that class too."
         )

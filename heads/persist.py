@@ -18,10 +18,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from extract.disk import write_files
-from extract.errors import DamagedFile, InvalidInput
+from extract.errors import CorruptFileError, InvalidInputError
+from extract.runtime.disk import write_files
 from heads.base import Head
-from heads.catalogue import head_class
+from heads.registry import head_class
 
 SCHEMA = 2
 WEIGHTS_NAME = "head.safetensors"
@@ -31,7 +31,7 @@ SIDECAR_NAME = "head.json"
 def save(head: Head, directory: str | os.PathLike[str], *, recipe: dict[str, Any]) -> Path:
     """The directory in which the fitted `head` and its `recipe` (JSON primitives) now stand.
 
-    A head that stood there is replaced. Raises InvalidInput where the recipe is not JSON, and scikit-learn's
+    A head that stood there is replaced. Raises InvalidInputError where the recipe is not JSON, and scikit-learn's
     NotFittedError for an unfitted head.
     """
     folder = Path(directory)
@@ -56,7 +56,7 @@ def save(head: Head, directory: str | os.PathLike[str], *, recipe: dict[str, Any
 def load(directory: str | os.PathLike[str]) -> tuple[Head, dict[str, Any]]:
     """(the fitted head, its recipe) from `directory`, as `save` left them.
 
-    Raises DamagedFile where a file is missing, truncated, altered or of another schema.
+    Raises CorruptFileError where a file is missing, truncated, altered or of another schema.
     """
     folder = Path(directory)
     sidecar, weights = _read_both(folder)
@@ -124,7 +124,7 @@ def _json(sidecar: dict[str, Any]) -> str:
     try:
         return json.dumps(sidecar, indent=1, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise InvalidInput(f"recipe must be JSON (finite numbers, strings, lists, objects); {error}.") from error
+        raise InvalidInputError(f"recipe must be JSON (finite numbers, strings, lists, objects); {error}.") from error
 
 
 def _read(path: Path) -> bytes:
@@ -134,5 +134,5 @@ def _read(path: Path) -> bytes:
         raise _damaged(path, "a file", "nothing there") from error
 
 
-def _damaged(path: Path, expected: str, actual: str) -> DamagedFile:
-    return DamagedFile(f"{path} must be {expected}; got {actual}. Fit the head again.")
+def _damaged(path: Path, expected: str, actual: str) -> CorruptFileError:
+    return CorruptFileError(f"{path} must be {expected}; got {actual}. Fit the head again.")

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from extract.errors import InvalidInput
-from extract.runtime import Stopwatch, resolve_device, torch_device
+from extract.errors import InvalidInputError
+from extract.runtime.devices import Stopwatch, resolve_device, torch_device
 from heads import checks
 from heads.base import Head
 from heads.checks import Features
 from heads.metrics import Scores, fit_temperature, scores
-from heads.space import Candidate, Judgement, Primitive, Progress, Space, Split
+from heads.space import Candidate, Primitive, Progress, Space, Split, ValidationScore
 
 CRITERIA = ("auto", "log_loss", "accuracy")
 TIES = 1  # beside the seed, of the generator that only decides between equal remainders
@@ -56,13 +56,13 @@ class Choice:
         return {name: _finite(value) for name, value in dataclasses.asdict(self).items()}
 
 
-def held_out(
+def validation_split(
     labels: ArrayLike | torch.Tensor, fraction: float | int | None = 0.1, *, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(training rows, held-out rows), both sorted int64, of `labels` [N]; stratified, the same for a seed.
+    """(training rows, validation rows), both sorted int64, of `labels` [N]; stratified, the same for a seed.
 
-    `fraction` is a share in (0, 1), a whole number of rows, or None for an empty held-out part. Every class
-    keeps at least one row to train on; so a class with a single row is never held out. Raises InvalidInput
+    `fraction` is a share in (0, 1), a whole number of rows, or None for an empty validation part. Every class
+    keeps at least one row to train on; so a class with a single row is never held out. Raises InvalidInputError
     where that leaves fewer rows than asked for.
     """
     array = checks.label_array(labels, rows=len(labels))  # type: ignore[arg-type]
@@ -88,12 +88,12 @@ def choose(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Choice:
-    """The `Choice` among the candidates of `space`, made on a held-out part of the training split.
+    """The `Choice` among the candidates of `space`, made on a validation part of the training split.
 
     features [N, D] or [V, N, D], where the V views of an image (such as its mirror image) share its label:
-    all views of the kept images train, view 0 of the held-out images is scored, so that no image is on both
-    sides. The best has the least held-out log loss or the highest accuracy (`criterion`; auto is what the
-    kind of head declares); of equals the more regularised. A row adds at most `ROW_LOSS_LIMIT` to a log loss: one
+    all views of the kept images train, view 0 of the validation images is scored, so that no image is on both
+    sides. The best has the least validation log loss or the highest accuracy (`criterion`; auto is what the
+    kind of head declares); of equals the more regularized. A row adds at most `ROW_LOSS_LIMIT` to a log loss: one
     image far from all that was learned would else outweigh the others, and a head that learned nothing would win.
     Candidates that gave non-finite logits are never chosen. With `validation` None the space must hold one
     candidate, which is taken as given.
@@ -105,7 +105,7 @@ def choose(
     clock = Stopwatch(resolve_device(device))
     if validation is None:
         return given(space, space.only(), rows=len(targets), seed=seed)
-    keep, hold = held_out(targets, validation, seed=seed)
+    keep, hold = validation_split(targets, validation, seed=seed)
     split = _split(views, targets, keep, hold, class_count=len(classes), device=device)
     best, table = _search(space, split, targets[hold], criterion=criterion, seed=seed, progress=progress)
     seconds = clock.seconds()
@@ -189,12 +189,12 @@ def _finite(value: Any) -> Any:
 
 
 def as_views(features: Features) -> torch.Tensor:
-    """`features` [N, D] or [V, N, D] as a finite tensor [V, N, D]; InvalidInput otherwise."""
+    """`features` [N, D] or [V, N, D] as a finite tensor [V, N, D]; InvalidInputError otherwise."""
     tensor = checks.as_tensor(features)
     if tensor.ndim == 2:
         return checks.matrix(tensor)[None]
     if tensor.ndim != 3 or len(tensor) == 0:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"features must be an array [N, D], or [V, N, D] with V views; got shape {tuple(tensor.shape)}. "
             "Pass the features of a feature file."
         )
@@ -209,7 +209,7 @@ def _wanted(fraction: float | int, rows: int) -> int:
         return int(fraction)
     if is_number and 0 < fraction < 1:
         return max(1, round(float(fraction) * rows))
-    raise InvalidInput(
+    raise InvalidInputError(
         f"validation must be a share between 0 and 1, fewer rows than the {rows} there are, or none; "
         f"got {fraction!r}. Use --validation 0.1."
     )
@@ -219,12 +219,12 @@ def _quotas(counts: np.ndarray, wanted: int, *, seed: int) -> np.ndarray:
     """How many rows of each class to hold out: `wanted` in all, in proportion, at most all but one of each."""
     room = counts - 1
     if not room.any():
-        raise InvalidInput(
+        raise InvalidInputError(
             f"validation must leave every class a row to train on; got one image of each of {len(counts)} classes. "
             "Use --validation none, or add images."
         )
     if room.sum() < wanted:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"validation must leave every class a row to train on, so be at most {room.sum()} rows here; "
             f"got {wanted}. Take fewer for validation, or add images."
         )
@@ -246,8 +246,8 @@ def _split(
     return Split(
         features=kept.to(where),
         targets=torch.from_numpy(np.tile(targets[keep], len(views))).to(where),
-        held_features=views[0][torch.from_numpy(hold).to(views.device)].to(where),
-        held_targets=torch.from_numpy(targets[hold]).to(where),
+        validation_features=views[0][torch.from_numpy(hold).to(views.device)].to(where),
+        validation_targets=torch.from_numpy(targets[hold]).to(where),
         class_count=class_count,
         views=len(views),
     )
@@ -260,7 +260,7 @@ def _search(
     best_cost = np.inf
     table: list[dict[str, Any]] = []
     for candidate in space.candidates(split, criterion=criterion, seed=seed, progress=progress):
-        judgement = Judgement.of(candidate, labels)
+        judgement = ValidationScore.of(candidate, labels)
         row = {**candidate.options, **dataclasses.asdict(judgement), **candidate.facts}
         table.append(row)
         cost = judgement.cost(criterion)
@@ -269,7 +269,7 @@ def _search(
         if progress is not None:
             progress(len(table), space.trials(split), "candidates")
     if best is None or not np.isfinite(best_cost):
-        raise InvalidInput(
+        raise InvalidInputError(
             f"the {space.kind} search must have a candidate with finite logits; got none of {len(table)}. "
             "Lower the learning rates."
         )

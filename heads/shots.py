@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInputError
 from heads import checks
 from heads.base import Head
 from heads.checks import Features
@@ -47,7 +47,7 @@ def few_labels(
     only, for choosing as for fitting. With two rows a class or more, a fifth of them (at least one a class) is
     held out to choose by, and the choice is refitted on all drawn rows. With one there is nothing to choose by:
     the head takes `space.usual()`. The rows of a draw with fewer shots are among those with more. The same
-    seed gives the same draws. Raises InvalidInput for shots that a class has not got.
+    seed gives the same draws. Raises InvalidInputError for shots that a class has not got.
     """
     views = as_views(features)
     _, targets = checks.encode(labels, rows=views.shape[1])
@@ -85,11 +85,11 @@ def _chosen(
 def _checked(shots: Sequence[int], draws: int, counts: np.ndarray) -> list[int]:
     checks.whole_number("draws", draws, remedy="Use 5")
     if not shots:
-        raise InvalidInput("shots must be at least one number of labels a class; got none. Use 1,2,5,10.")
+        raise InvalidInputError("shots must be at least one number of labels a class; got none. Use 1,2,5,10.")
     for count in shots:
         checks.whole_number("shots", count, remedy="Use 1,2,5,10")
         if count > counts.min():
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"shots must be at most {counts.min()}, the rows of the smallest class; got {count}. Ask for fewer."
             )
     return sorted(set(shots))

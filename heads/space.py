@@ -1,4 +1,4 @@
-"""What a search over one kind of head is: the options to try, and a trial of each on held-out rows."""
+"""What a search over one kind of head is: the options to try, and a trial of each on validation rows."""
 
 import math
 from abc import ABC, abstractmethod
@@ -19,17 +19,17 @@ Primitive = str | int | float | bool | None | tuple["Primitive", ...]
 
 @dataclass(frozen=True)
 class Split:
-    """The training split in two: rows to learn from, and held-out rows to choose by. No test data.
+    """The training split in two: rows to learn from, and validation rows to choose by. No test data.
 
-    features [N, D] and held_features [M, D] on the computing device; targets int64 [N] and held_targets
+    features [N, D] and validation_features [M, D] on the computing device; targets int64 [N] and validation_targets
     int64 [M] are class indices below class_count. Every class occurs in targets. The N rows are `views` blocks, each of
     the same images in the same order.
     """
 
     features: torch.Tensor
     targets: torch.Tensor
-    held_features: torch.Tensor
-    held_targets: torch.Tensor
+    validation_features: torch.Tensor
+    validation_targets: torch.Tensor
     class_count: int
     views: int = 1
 
@@ -41,7 +41,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One trial: the head's options, its logits float32 [M, K] on the held-out rows, and facts about the fit.
+    """One trial: the head's options, its logits float32 [M, K] on the validation rows, and facts about the fit.
 
     `apply` gives logits [N, K], or multiples of them, of other features [N, D] by the very head of the trial.
     `curves` are values per epoch, by name, of heads that learn in epochs.
@@ -70,7 +70,7 @@ class Space(ABC):
     def candidates(
         self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
-        """Yields a trial of every candidate, the most regularised first (it wins ties).
+        """Yields a trial of every candidate, the most regularized first (it wins ties).
 
         `criterion` (log_loss or accuracy) is what epochs are judged by, in heads that learn in epochs; `progress`
         counts these.
@@ -94,15 +94,15 @@ class Space(ABC):
 
     @abstractmethod
     def only(self) -> dict[str, Primitive]:
-        """The options of the one head of this space; InvalidInput where it has several.
+        """The options of the one head of this space; InvalidInputError where it has several.
 
         For training on everything: nothing is then held out to choose by.
         """
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What held-out rows say of a trial: log loss, to which a row adds at most `ROW_LOSS_LIMIT`, and accuracy.
+class ValidationScore:
+    """What validation rows say of a trial: log loss, to which a row adds at most `ROW_LOSS_LIMIT`, and accuracy.
 
     Where a logit is not finite the loss is infinite and the accuracy 0.
     """
@@ -111,7 +111,7 @@ class Judgement:
     accuracy: float
 
     @classmethod
-    def of(cls, trial: Candidate, targets: np.ndarray) -> "Judgement":
+    def of(cls, trial: Candidate, targets: np.ndarray) -> "ValidationScore":
         """The judgement of `trial` for class indices [M]."""
         logits = trial.logits.astype(np.float64)
         if not np.isfinite(logits).all():

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import betainc, ndtri, stdtrit
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInputError
 
 CALIBRATION_BIN_COUNT = 15
 CALIBRATION_DRAW_COUNT = 1000
@@ -88,7 +88,7 @@ def paired_rows(correct_a: ArrayLike, correct_b: ArrayLike, *, confidence: float
     """
     table_a, table_b = _table(correct_a), _table(correct_b)
     if table_a.shape[1] != table_b.shape[1]:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"correct_a and correct_b must be of the same images; got {table_a.shape[1]} and {table_b.shape[1]}. "
             "Compare runs on one test set."
         )
@@ -176,7 +176,7 @@ def spread(values: ArrayLike) -> Spread:
     """Mean, sample standard deviation (None of one value), least and greatest of repeats' `values`."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or len(array) == 0:
-        raise InvalidInput(f"values must be at least one number; got shape {array.shape}. Pass one per seed.")
+        raise InvalidInputError(f"values must be at least one number; got shape {array.shape}. Pass one per seed.")
     return {
         "mean": float(array.mean()),
         "deviation": float(array.std(ddof=1)) if len(array) > 1 else None,
@@ -272,5 +272,7 @@ def _p_value(table: tuple[float, float, float], seeds: tuple[float, float]) -> f
 def _table(correct: ArrayLike) -> np.ndarray:
     table = np.asarray(correct, dtype=np.float64)
     if table.ndim != 2 or 0 in table.shape:
-        raise InvalidInput(f"correct must be an array [S, N], not empty; got shape {table.shape}. Pass one row a seed.")
+        raise InvalidInputError(
+            f"correct must be an array [S, N], not empty; got shape {table.shape}. Pass one row a seed."
+        )
     return table

@@ -22,8 +22,8 @@ import psutil
 import pytest
 from PIL import Image
 
-from extract import cifar
-from extract.memory import CLEAR_REFS
+from extract.data import cifar
+from extract.runtime.memory import CLEAR_REFS
 
 hypothesis.settings.register_profile("shared machine", deadline=None)  # whose moments of silence are nobody's fault
 hypothesis.settings.load_profile("shared machine")

@@ -8,33 +8,29 @@ import traceback
 import click
 from click.shell_completion import shell_complete
 
-from extract.disk import storage_error
-from extract.errors import InvalidInput, PipelineError, nearest, sentence
-from extract.memory import enough_for
-from pipelines import signals
-from pipelines.cli import (
-    backbones,
-    cache,
+from extract.errors import InvalidInputError, TransferBenchError, nearest, sentence
+from extract.runtime.disk import storage_error
+from extract.runtime.memory import enough_for
+from pipelines.cli.commands import (
     compare,
     demo,
-    describe,
     doctor,
     export,
     extract,
-    features,
     finetune,
     fit_head,
     predict,
-    recipes,
     report,
     run,
     runs,
     search,
-    streams,
     train,
 )
-from pipelines.cli.libraries import kept_quiet
-from pipelines.cli.reporter import json_text, tell_failure
+from pipelines.cli.inspect import backbones, cache, describe, features, recipes
+from pipelines.cli.terminal import streams
+from pipelines.cli.terminal.libraries import kept_quiet
+from pipelines.cli.terminal.reporter import json_text, tell_failure
+from pipelines.workspace import signals
 
 EPILOG = "Exit status: 0 done, 1 a failure, 2 a mistake in what was asked, 141 nobody reads the answer."
 COMPLETION = "_PIPELINE_COMPLETE"  # set by the shell that asks how a line could go on
@@ -110,7 +106,7 @@ def _told(words: list[str]) -> int:
             status = _run(words)
     except streams.ClosedPipe:
         return streams.CLOSED_PIPE
-    except PipelineError as error:
+    except TransferBenchError as error:
         tell_failure(str(error))
         return error.exit_code
     return status
@@ -133,11 +129,11 @@ def _run(words: list[str]) -> int:
 
 
 def _must_say_something(words: list[str]) -> None:
-    """Raises InvalidInput for an empty word, which would mean this folder where a path belongs."""
+    """Raises InvalidInputError for an empty word, which would mean this folder where a path belongs."""
     for before, word in zip(["", *words], words, strict=False):
         name, _, value = word.partition("=")
         if not word or (name.startswith("--") and name != word and not value):
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"words of a command must not be empty; got '' after {(name or before or 'pipeline')!r}. Leave it out, "
                 "or give its variable a value."
             )
@@ -159,7 +155,7 @@ def _meaning(error: BaseException, words: list[str]) -> tuple[int, str | None]:
             return int(error.code or 0), None
         case click.ClickException():
             return 2, _sentence(error)
-        case PipelineError():
+        case TransferBenchError():
             return error.exit_code, str(error)
         case FileNotFoundError() if not _has_folder():
             return 2, "current folder must be there; got one that was removed. Change to another: cd DIR."

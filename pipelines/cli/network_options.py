@@ -9,10 +9,10 @@ from typing import Any, get_args
 
 import click
 
-from extract.decoding import MAX_PIXELS
-from extract.errors import InvalidInput
-from finetune.options import NORMS, STEMS, Options
-from finetune.recipes import CHOICES, RECIPES, Recipe
+from extract.decoding.decode import MAX_PIXELS
+from extract.errors import InvalidInputError
+from finetune.architectures.options import NORMS, STEMS, Options
+from finetune.training.recipes import CHOICES, RECIPES, Recipe
 from pipelines.cli.options import DATA, PREPROCESSING, WEIGHTS_METAVAR, Run, data_dirs
 from pipelines.specs import NetworkSpec, with_own_network
 from pipelines.specs.known import with_data_dir
@@ -29,10 +29,10 @@ HELP = {
     "learning_rate": "Rate at its peak.",
     "momentum": "Momentum; beta1 of adamw.",
     "weight_decay": "Decay of matrices and kernels; norms and biases have none.",
-    "bias_multiplier": "Factor on the rate of norm biases.",
+    "bias_lr_scale": "Factor on the rate of norm biases.",
     "bias_decay": "Decay norm biases as fast as weights.",
-    "schedule": "Course of the rate; plateau needs held-out images.",
-    "warm_up": "Share of the steps on which the rate rises.",
+    "schedule": "Course of the rate; plateau needs validation images.",
+    "warmup": "Share of the steps on which the rate rises.",
     "label_smoothing": "Share of every label given to all classes.",
     "mixup": "Alpha of mixup; 0 is without.",
     "cutmix": "Alpha of cutmix; 0 is without.",
@@ -46,7 +46,7 @@ HELP = {
     "clip_norm": "Bound on the norm of the gradient.",
     "ema": "Decay of averaged weights, which are then the result; 0 is without.",
     "lookahead": "Updates after which weights return to their slow average; 0 is without.",
-    "patience": "Epochs after which to stop without a higher held-out accuracy, or as high a one at a lower loss.",
+    "patience": "Epochs after which to stop without a higher validation accuracy, or as high a one at a lower loss.",
     "tta": "Views averaged at test time, reported apart.",
     "precision": "Arithmetic of the network.",
     "layer_decay": "Factor on the rate from each stage to the one before it.",
@@ -57,7 +57,7 @@ HELP = {
     "growth_rate": "Channels that each layer of a DenseNet adds.",
     "dropout": "Rate before the classifier (DenseNet: after every layer).",
     "drop_path": "Rate of stochastic depth at the last block.",
-    "norm": "Normalisation layers.",
+    "norm": "Normalization layers.",
     "stem": "First layers; auto is that of the weights, from scratch cifar up to 64 pixels.",
 }
 
@@ -128,7 +128,7 @@ def positional(command: Command) -> Command:
         into = values.get("given", values)
         flag = into.get("network")
         if named is not None and flag not in (None, named):
-            raise InvalidInput(f"network must be named once; got {named!r} and --network {flag}. Leave one out.")
+            raise InvalidInputError(f"network must be named once; got {named!r} and --network {flag}. Leave one out.")
         if named is not None:
             into["network"] = named
         return command(**values)

@@ -9,17 +9,17 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from extract.decoding import MAX_PIXELS
-from extract.feeding import INTERPOLATIONS
-from extract.runtime import resolve_device
-from pipelines.cli import threads
-from pipelines.cli.libraries import own_heard
-from pipelines.cli.reporter import Reporter
-from pipelines.context import Context
-from pipelines.networks import processes
+from extract.backbones.weights_preprocessing import INTERPOLATIONS
+from extract.decoding.decode import MAX_PIXELS
+from extract.runtime.devices import resolve_device
+from pipelines.cli.terminal import threads
+from pipelines.cli.terminal.libraries import own_heard
+from pipelines.cli.terminal.reporter import Reporter
 from pipelines.specs import ExtractSpec, with_own_network
 from pipelines.specs.data import home
 from pipelines.specs.known import with_data_dir
+from pipelines.training import processes
+from pipelines.workspace.context import Context
 
 Command = Callable[..., Any]
 TOGETHER = ("train", "finetune")  # the commands on which several processes may work together

@@ -1,6 +1,6 @@
 """A run and raw images -> classes with probabilities: everything that is needed comes from the record.
 
-How a kind of run turns images into logits is in a room of its own, which offers
+How a kind of run turns images into logits is in a module of its own, which offers
 `load(record, *, context, weights, quick) -> Classifier`.
 """
 
@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from extract.decoding import MAX_PIXELS
-from extract.errors import DamagedFile, InvalidInput
-from extract.images import Files
-from extract.unreadable import refused_together, unreadable
-from extract.unusual import notices, unusual
-from extract.walk import printable
-from pipelines import records
-from pipelines.context import Context
+from extract.data.images import Files
+from extract.data.unreadable import refused_together, unreadable
+from extract.data.walk import printable
+from extract.decoding.decode import MAX_PIXELS
+from extract.decoding.unusual import notices, unusual
+from extract.errors import CorruptFileError, InvalidInputError
 from pipelines.predict import pictures
+from pipelines.workspace import records
+from pipelines.workspace.context import Context
 
 if TYPE_CHECKING:
     from torch import nn
 
-ROOMS = {"head": "pipelines.predict.of_head", "network": "pipelines.predict.of_network"}
+REGISTRY = {"head": "pipelines.predict.of_head", "network": "pipelines.predict.of_network"}
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,19 @@ def classifier(
 
     `weights` names the file of the backbone's weights where it is no longer at its old place. `quick` spares
     what makes the logits those of the record to the last bit: they are then equal within rounding. Raises
-    `InvalidInput` for runs that failed or do not exist and `DamagedFile` for one whose files have changed.
+    `InvalidInputError` for runs that failed or do not exist and `CorruptFileError` for one whose files have changed.
     """
     record = records.read(context.workspace, run)
     if record["status"] != "done":
-        raise InvalidInput(f"run must be done; got {record['run']}, which failed ({record['error']}). Run it again.")
+        raise InvalidInputError(
+            f"run must be done; got {record['run']}, which failed ({record['error']}). Run it again."
+        )
     if not records.is_whole(context.workspace, record["run"], record["files"]):
-        raise DamagedFile(f"run must be whole; got {record['run']}, whose files are gone or altered. Run it again.")
-    room = importlib.import_module(ROOMS[record["kind"]])
-    return room.load(record, context=context, weights=weights, quick=quick), record
+        raise CorruptFileError(
+            f"run must be whole; got {record['run']}, whose files are gone or altered. Run it again."
+        )
+    module = importlib.import_module(REGISTRY[record["kind"]])
+    return module.load(record, context=context, weights=weights, quick=quick), record
 
 
 def predict(
@@ -110,11 +114,11 @@ def predict(
 ) -> Predictions:
     """The likeliest `top` classes of every image that `places` (files and folders) name.
 
-    `calibrated` divides the logits by the temperature that was fitted on held-out images. An unreadable image
+    `calibrated` divides the logits by the temperature that was fitted on validation images. An unreadable image
     is an `UnreadableImage`, or is skipped where `on_bad_image` is "skip"; so is one of more than `max_pixels`.
     """
     if top < 1:
-        raise InvalidInput(f"top must be at least 1; got {top}.")
+        raise InvalidInputError(f"top must be at least 1; got {top}.")
     with pictures.listed(places) as found:
         bad = unreadable(Files(found.paths, max_pixels)) if on_bad_image == "skip" else {}
         kept = [row for row, path in enumerate(found.paths) if path not in bad]
@@ -138,7 +142,7 @@ def predict(
 def probabilities(one: Classifier, logits: np.ndarray, *, calibrated: bool) -> np.ndarray:
     """float64 [N, K]: the softmax of `logits` [N, K], at the run's temperature where `calibrated`.
 
-    Raises `InvalidInput` where the run has no temperature, because nothing was held out.
+    Raises `InvalidInputError` where the run has no temperature, because nothing was held out.
     """
     from scipy.special import softmax
 
@@ -150,7 +154,7 @@ def divisor(one: Classifier, *, calibrated: bool) -> float:
     if not calibrated:
         return 1.0
     if one.temperature is None:
-        raise InvalidInput(
+        raise InvalidInputError(
             "run must have validation images to be calibrated; this one had none (--validation none). "
             "Leave --calibrated out."
         )

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from extract.disk import replacing
-from extract.errors import PipelineError, Unavailable
-from pipelines import writable
+from extract.errors import TransferBenchError, UnavailableError
+from extract.runtime.disk import replacing
 from pipelines.predict.classify import Classifier, Graph, divisor, probabilities
+from pipelines.workspace import writable
 
 TOLERANCE = 1e-4  # largest difference of a probability; both sides compute in float32
 LARGEST_BYTES = 2**31 - 2**24  # of tensors in one file: protobuf ends at 2 GB, and the graph takes room too
@@ -55,9 +55,9 @@ def export(one: Classifier, path: Path, *, run: str, calibrated: bool = False) -
     """Writes `path`: input `images` uint8 [N, 3, h, w], any N; output `probabilities` float32 [N, K].
 
     h and w are those of the data set, or of the network where images come in many sizes: then they must be
-    resized already. Classes are in the file's metadata. Raises `Unavailable` where a package is missing,
-    `InvalidInput` where no file can be written at `path`, and `PipelineError` where the graph cannot be exported or
-    does not give what torch gives.
+    resized already. Classes are in the file's metadata. Raises `UnavailableError` where a package is missing,
+    `InvalidInputError` where no file can be written at `path`, and `TransferBenchError` where the graph cannot be
+    exported or does not give what torch gives.
     """
     require(*NEEDED)
     writable.check("output", path, stream=False)
@@ -88,12 +88,12 @@ def export(one: Classifier, path: Path, *, run: str, calibrated: bool = False) -
 
 
 def require(*packages: str) -> None:
-    """Raises `Unavailable`, naming them all, unless every one of `packages` is installed."""
+    """Raises `UnavailableError`, naming them all, unless every one of `packages` is installed."""
     import importlib.util
 
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
-        raise Unavailable(
+        raise UnavailableError(
             f"package {missing[0]} must be installed to export; it is not. Run pip install {' '.join(missing)}."
         )
 
@@ -117,7 +117,7 @@ def _write(module: nn.Module, graph: Graph, *, path: Path, facts: dict[str, str]
                 verbose=False,
             )
     except (torch.onnx.OnnxExporterError, RuntimeError) as error:
-        raise PipelineError(
+        raise TransferBenchError(
             f"network must be one that torch can export to ONNX; {_reason(error)}. Another backbone may do."
         ) from error
     model = program.model_proto
@@ -138,12 +138,12 @@ def _reason(error: Exception) -> str:
 
 @torch.no_grad()
 def _difference(module: nn.Module, graph: Graph, *, path: Path) -> float:
-    """The largest difference of a probability on a few images; `PipelineError` where it is too large."""
+    """The largest difference of a probability on a few images; `TransferBenchError` where it is too large."""
     images = _checked_images(graph.height, graph.width)
     expected = module(torch.from_numpy(images)).numpy()
     difference = float(np.abs(_answers(path, images) - expected).max())
     if not difference <= TOLERANCE:
-        raise PipelineError(
+        raise TransferBenchError(
             f"exported graph must give torch's probabilities within {TOLERANCE}; got a difference of "
             f"{difference:.2g}. Nothing was written."
         )

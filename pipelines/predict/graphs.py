@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInputError
 from heads import Head
-from heads.gram import as_points
+from heads.kernel.gram import as_points
 
 
 class FrozenGraph(nn.Module):
@@ -27,7 +27,7 @@ class FrozenGraph(nn.Module):
 class Layers(nn.Module):
     """Affine maps with ReLU between them, in float64 as the heads compute: one is logistic, linear or ridge.
 
-    The features are first raised to `power`, their signs kept, and standardised by `mean` and `scale` [D].
+    The features are first raised to `power`, their signs kept, and standardized by `mean` and `scale` [D].
     """
 
     mean: Tensor
@@ -39,7 +39,7 @@ class Layers(nn.Module):
         super().__init__()
         self.power = power
         self.depth = len(tensors) // 2
-        self.standardises = mean is not None and scale is not None
+        self.standardizes = mean is not None and scale is not None
         if mean is not None and scale is not None:
             self.register_buffer("mean", mean.double())
             self.register_buffer("scale", scale.double())
@@ -50,7 +50,7 @@ class Layers(nn.Module):
         values = features.double()
         if self.power != 1.0:
             values = values.abs().pow(self.power) * values.sign()
-        if self.standardises:
+        if self.standardizes:
             values = (values - self.mean) / self.scale
         for layer in range(self.depth):
             values = values.relu() if layer else values
@@ -130,10 +130,10 @@ class Gaussians(nn.Module):
 def head_module(head: Head) -> nn.Module:
     """The fitted `head` as a module: features float [B, D] -> logits float64 [B, K].
 
-    Raises `InvalidInput` for a kind of head that has no such form.
+    Raises `InvalidInputError` for a kind of head that has no such form.
     """
     if head.kind not in _MODULES:
-        raise InvalidInput(f"head must be one of {', '.join(_MODULES)} to be exported; got {head.kind!r}.")
+        raise InvalidInputError(f"head must be one of {', '.join(_MODULES)} to be exported; got {head.kind!r}.")
     tensors = {name: torch.from_numpy(array.copy()) for name, array in head.weights().items()}
     return _MODULES[head.kind](tensors, head.get_params(), len(head.classes_))
 
@@ -160,12 +160,12 @@ def _kernel(tensors: dict[str, Tensor], options: dict[str, Any], classes: int) -
     return Gaussians(tensors, power=options["power"], views=options["views"], temperature=options["temperature"])
 
 
-def _neighbours(tensors: dict[str, Tensor], options: dict[str, Any], classes: int) -> nn.Module:
+def _neighbors(tensors: dict[str, Tensor], options: dict[str, Any], classes: int) -> nn.Module:
     return Votes(
         tensors["mean_"],
         tensors["examples_"],
         tensors["targets_"],
-        count=options["neighbours"],
+        count=options["neighbors"],
         temperature=options["temperature"],
         classes=classes,
     )
@@ -178,5 +178,5 @@ _MODULES: dict[str, Callable[[dict[str, Tensor], dict[str, Any], int], nn.Module
     "mlp": _layered,
     "centroid": _centroid,
     "kernel": _kernel,
-    "knn": _neighbours,
+    "knn": _neighbors,
 }

@@ -10,28 +10,28 @@ import torch
 from torch import nn
 
 import heads
-from extract import backbones, encoder
-from extract.allocator import memory_kept
-from extract.decoding import MAX_PIXELS
-from extract.embed import Embedder, stored
-from extract.errors import DamagedFile, InvalidInput
-from extract.images import Files, Pixels
-from extract.layout import block_ranges
-from extract.sources import source
-from extract.transforms import Preprocessing, Resize, resizes_by_matrix
-from extract.weights import is_file
-from pipelines import records
-from pipelines.context import Context
-from pipelines.frozen import origins
+from extract.backbones import encoder, frozen
+from extract.backbones.transforms import Preprocessing, Resize, resizes_by_matrix
+from extract.backbones.weights import is_file
+from extract.data.images import Files, Pixels
+from extract.decoding.decode import MAX_PIXELS
+from extract.errors import CorruptFileError, InvalidInputError
+from extract.features.embed import Embedder, stored
+from extract.features.layout import block_ranges
+from extract.features.sources import source
+from extract.runtime.allocator import memory_kept
 from pipelines.predict import pictures
 from pipelines.predict.classify import Graph
+from pipelines.tasks import provenance
+from pipelines.workspace import records
+from pipelines.workspace.context import Context
 
 
 def load(record: dict[str, Any], *, context: Context, weights: Path | None, quick: bool) -> "FrozenClassifier":
     """The classifier of a head's `record`. Raises where its weights cannot be found, or are not those recorded."""
     head, recipe = heads.load(records.folder(context.workspace, record["run"]))
     if recipe["content"] != record["features"]["content"]:
-        raise DamagedFile(f"head must be that of its record; got another in run {record['run']}. Run it again.")
+        raise CorruptFileError(f"head must be that of its record; got another in run {record['run']}. Run it again.")
     if hasattr(head, "device"):
         head.set_params(device=context.device)
     return FrozenClassifier(record, head, context=context, weights=weights, quick=quick)
@@ -102,15 +102,15 @@ class FrozenClassifier:
         blocks = embedder.blocks(read, block_ranges(len(images), 8 * batch_size), stepped=stepped)
         return torch.cat([block.features for block in blocks], dim=1)
 
-    def _backbone(self) -> backbones.Backbone:
+    def _backbone(self) -> frozen.Backbone:
         spec = self._spec
         given: dict[str, Any] = {
             key: tuple(one) if isinstance(one, list) else one for key, one in spec["preprocessing"].items()
         }
         preprocessing = Preprocessing(**given)
-        found = origins.backbone(spec, weights=self._weights, workspace=self._context.workspace)
+        found = provenance.backbone(spec, weights=self._weights, workspace=self._context.workspace)
         if found.weights_sha256 != spec["weights"]["sha256"]:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"weights must be those that run {self._record['run']} used (sha256 {spec['weights']['sha256'][:12]}); "
                 f"got others from {self._weights!r} ({found.weights_sha256[:12]}). Name the right file with --weights."
             )
@@ -122,9 +122,9 @@ def _weights(record: dict[str, Any], *, context: Context, given: Path | None) ->
     name = record["features"]["spec"]["weights"]["source"]
     if given is not None or name != "file":
         return name if given is None else str(given)
-    found = origins.weights_file(context.workspace, record["features"]["content"])
+    found = provenance.weights_file(context.workspace, record["features"]["content"])
     if found is None or not is_file(found):
-        raise InvalidInput(
+        raise InvalidInputError(
             f"weights file of run {record['run']} must be where it was; got "
             f"{'no note of its place' if found is None else repr(found)}. Name it with --weights."
         )
@@ -133,7 +133,7 @@ def _weights(record: dict[str, Any], *, context: Context, given: Path | None) ->
 
 def _resize(preprocessing: Preprocessing, *, height: int, width: int) -> nn.Module:
     if not resizes_by_matrix(preprocessing, height=height, width=width):
-        raise InvalidInput(
+        raise InvalidInputError(
             f"preprocessing must be one that a graph can hold; got crop mode {preprocessing.crop_mode!r} at "
             f"{preprocessing.image_size}, which pads or is not square. Use another --image-size."
         )

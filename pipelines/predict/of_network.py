@@ -8,26 +8,28 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from extract.decoding import MAX_PIXELS
-from extract.errors import InvalidInput
-from extract.images import Files, Pixels
-from extract.layout import block_ranges
-from extract.shapes import wrong
-from extract.sources import source
-from extract.transforms import Preprocessing, Resize, resizes_by_matrix
-from finetune.batches import Normalise
-from pipelines import records, stored
-from pipelines.context import Context
-from pipelines.networks import answering, kept
+from extract.backbones.transforms import Preprocessing, Resize, resizes_by_matrix
+from extract.data.images import Files, Pixels
+from extract.decoding.decode import MAX_PIXELS
+from extract.errors import InvalidInputError
+from extract.features.layout import block_ranges
+from extract.features.sources import source
+from extract.runtime.shapes import wrong
+from finetune.augmentation.batches import Normalize
 from pipelines.predict import pictures
 from pipelines.predict.classify import Graph
-from pipelines.shapes import NetworkRecordKey
+from pipelines.training import inference, network_io
+from pipelines.workspace import records, stored
+from pipelines.workspace.context import Context
+from pipelines.workspace.shapes import NetworkRecordKey
 
 
 def load(record: dict[str, Any], *, context: Context, weights: Path | None, quick: bool) -> "WholeClassifier":
-    """The classifier of a network's `record`; `DamagedFile` where its files are not whole."""
+    """The classifier of a network's `record`; `CorruptFileError` where its files are not whole."""
     if weights is not None:
-        raise InvalidInput(f"weights must be left out for a trained network, which has its own; got {str(weights)!r}.")
+        raise InvalidInputError(
+            f"weights must be left out for a trained network, which has its own; got {str(weights)!r}."
+        )
     folder, what = records.folder(context.workspace, record["run"]), wrong(record["key"], NetworkRecordKey, name="key")
     if what:
         raise stored.damaged(folder / records.RECORD_NAME, what, thing="record", remedy=records.REMEDY)
@@ -38,7 +40,7 @@ class WholeClassifier:
     """Reads images as the run's data were read, and asks the kept network. `quick` does not fill batches."""
 
     def __init__(self, record: dict[str, Any], folder: Path, *, context: Context, quick: bool) -> None:
-        self._sidecar, self._network = kept.sidecar(folder), kept.network(folder)
+        self._sidecar, self._network = network_io.sidecar(folder), network_io.network(folder)
         self._dataset = record["dataset"]
         self._native = pictures.native_size(self._dataset)
         self._recipe_options = record["key"]["recipe_options"]
@@ -58,8 +60,8 @@ class WholeClassifier:
         self, images: Pixels | Files, wanted: Preprocessing, *, stepped: Callable[[int], None] = lambda _: None
     ) -> np.ndarray:
         read, device = source(images, wanted), self._context.device
-        rows = answering.batch_size(self._network, wanted, device=device, recipe_options=self._recipe_options)
-        return answering.logits(
+        rows = inference.batch_size(self._network, wanted, device=device, recipe_options=self._recipe_options)
+        return inference.logits(
             self._network,
             read.batches(block_ranges(len(images), rows)),
             rows=rows,
@@ -77,7 +79,7 @@ class WholeClassifier:
         resize: nn.Module = nn.Identity()
         if (height, width) != wanted.image_size:
             if not resizes_by_matrix(wanted, height=height, width=width):
-                raise InvalidInput(
+                raise InvalidInputError(
                     f"preprocessing must be one that a graph can hold; got crop mode {wanted.crop_mode!r} at "
                     f"{wanted.image_size}, which pads or is not square. Train at another --image-size."
                 )
@@ -85,16 +87,16 @@ class WholeClassifier:
         examples = pictures.examples(self._dataset, height=height, width=width)
         seen = wanted if self._native else replace(wanted, crop_fraction=1.0, crop_mode="center")  # cut already
         predicted = self._answers(Pixels(examples), seen)
-        way = _Way(resize, Normalise((wanted.mean, wanted.std)), self._network.float().cpu())
+        way = _Way(resize, Normalize((wanted.mean, wanted.std)), self._network.float().cpu())
         return Graph(way.eval(), height, width, examples, predicted)
 
 
 class _Way(nn.Module):
     """uint8 images -> logits."""
 
-    def __init__(self, resize: nn.Module, normalise: nn.Module, network: nn.Module) -> None:
+    def __init__(self, resize: nn.Module, normalize: nn.Module, network: nn.Module) -> None:
         super().__init__()
-        self.resize, self.normalise, self.network = resize, normalise, network
+        self.resize, self.normalize, self.network = resize, normalize, network
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.network(self.normalise(self.resize(images)))
+        return self.network(self.normalize(self.resize(images)))

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from extract import cifar, digits
-from extract.decoding import UnreadableImage, decode, traits
-from extract.errors import InvalidInput
-from extract.images import Files, Pixels
-from extract.rounding import photographs
-from extract.walk import SUFFIXES, Walker, printable
+from extract.backbones.rounding import photographs
+from extract.data import cifar, digits
+from extract.data.images import Files, Pixels
+from extract.data.walk import SUFFIXES, Walker, printable
+from extract.decoding.decode import UnreadableImage, decode, traits
+from extract.errors import InvalidInputError
 
 EXAMPLES = 100
 
@@ -50,8 +50,8 @@ class Listed:
 def listed(places: Sequence[Path]) -> Iterator[Listed]:
     """The files that `places` name: each file as given, and every image below each folder, sorted.
 
-    What comes through a pipe of this process (/dev/stdin) is kept in a file while the body runs. Raises `InvalidInput`
-    for a place that is not there, for a folder without images, and for what is no file.
+    What comes through a pipe of this process (/dev/stdin) is kept in a file while the body runs. Raises
+    `InvalidInputError` for a place that is not there, for a folder without images, and for what is no file.
     """
     pairs: list[tuple[Path, Path]] = []
     notices: list[str] = []
@@ -75,7 +75,7 @@ def _below(place: Path) -> tuple[list[Path], list[str]]:
     found = [image.path for images in walker.below([place]).values() for image in images]
     passed = walker.passed.sentence()
     if not found:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"folder must hold images ({', '.join(sorted(SUFFIXES))}); got {str(place)!r}, which has none"
             f"{f' ({passed})' if passed else ''}."
         )
@@ -94,8 +94,8 @@ def _at_hand(place: Path, scratch: Path, *, number: int) -> Path:
                 shutil.copyfileobj(source, target)
             return copy
     except OSError as error:
-        raise InvalidInput(f"image must exist; got {str(place)!r} ({error.strerror}). Check the path.") from error
-    raise InvalidInput(
+        raise InvalidInputError(f"image must exist; got {str(place)!r} ({error.strerror}). Check the path.") from error
+    raise InvalidInputError(
         f"image must be a file; got {str(place)!r}, which is a pipe, a device or a socket. Save the image to a file."
     )
 

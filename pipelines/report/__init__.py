@@ -1,6 +1,6 @@
 """Records -> one HTML page that works offline, and its figures as SVG and PNG.
 
-`study` gathers what is shown (records, kept logits, searches), a room a section turns it into blocks of text,
+`study` gathers what is shown (records, kept logits, searches), a module a section turns it into blocks of text,
 tables and Vega-Lite charts, `page` puts them into the template, `static` draws the same charts without a browser.
 Names are imported when they are first used, so importing the package loads neither altair nor torch.
 """

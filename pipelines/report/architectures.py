@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from extract.errors import PipelineError
-from extract.layout import canonical_json
+from extract.errors import TransferBenchError
+from extract.features.layout import canonical_json
 from pipelines.report.blocks import Block, Cell, Column, Drawing, Section, Table
 from pipelines.report.results import Result
 from pipelines.report.study import Study
 from pipelines.report.text import clipped, column_unit, grouped
 
 if TYPE_CHECKING:
-    from finetune.describe import Description
+    from finetune.analysis.describe import Description
 
 SHOWN = 6
 COUNTS = (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9))
@@ -24,7 +24,7 @@ def section(study: Study) -> Section | None:
     for result in distinct[:SHOWN]:
         try:
             blocks += _blocks(result)
-        except PipelineError as error:
+        except TransferBenchError as error:
             study.problems.append(f"architecture {clipped(result.architecture)} cannot be described: {error}")
     if not blocks:
         return None
@@ -56,8 +56,8 @@ def _options(result: Result) -> dict[str, Any]:
 
 
 def _blocks(result: Result) -> list[Block]:
-    from finetune.describe import describe
-    from finetune.drawing import drawing
+    from finetune.analysis.describe import describe
+    from finetune.analysis.drawing import drawing
 
     described = describe(
         result.architecture,
@@ -74,8 +74,8 @@ def _blocks(result: Result) -> list[Block]:
 
 
 def _table(described: "Description", title: str) -> Table:
-    from finetune.describe import field_text
-    from finetune.drawing import bytes_text, shape_text
+    from finetune.analysis.describe import field_text
+    from finetune.analysis.drawing import bytes_text, shape_text
 
     stages = described.stages
     unit, size, digits = column_unit([stage.parameters for stage in stages], COUNTS)

@@ -53,7 +53,7 @@ class Column:
 class Cell:
     """What stands in a cell, and what it is sorted by (None goes last).
 
-    `detail` is shown on hover, `mode` colours the cell as a mode, `link` is an anchor of the page.
+    `detail` is shown on hover, `mode` colors the cell as a mode, `link` is an anchor of the page.
     """
 
     text: str

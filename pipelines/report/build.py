@@ -7,8 +7,7 @@ from typing import Any
 
 from altair.utils.schemapi import debug_mode
 
-from extract.errors import InvalidInput
-from pipelines import records, writable
+from extract.errors import InvalidInputError
 from pipelines.report import (
     architectures,
     calibration,
@@ -30,6 +29,7 @@ from pipelines.report import (
 from pipelines.report.blocks import Section
 from pipelines.report.images import Images
 from pipelines.report.study import Study, gather
+from pipelines.workspace import records, writable
 
 
 def _silent(*_: Any) -> None:
@@ -61,7 +61,7 @@ class Built:
 
 
 def build(workspace: Path, wanted: Wanted, *, progress: Callable[[int, int, str], None] = _silent) -> Built:
-    """Writes the report of a workspace. Raises InvalidInput where there is nothing to report."""
+    """Writes the report of a workspace. Raises InvalidInputError where there is nothing to report."""
     study = gather(workspace, wanted.runs)
     images = Images(workspace, wanted.data_dirs, wanted.images)
     with debug_mode(False):  # the tests validate every chart; here it would cost most of the time
@@ -106,7 +106,7 @@ def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"report must go to a file that can be written; got {str(path)!r} ({error.strerror}). "
             "Name another with --output."
         ) from error

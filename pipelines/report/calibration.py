@@ -165,7 +165,7 @@ def _reliability(values: list[dict[str, Any]]) -> alt.LayerChart | alt.FacetChar
     modes = [value["mode"] for value in values]
     ideal = alt.Chart(theme.data([{"confidence": end, "accuracy": end} for end in span]))
     diagonal = ideal.mark_line(color=theme.MUTED, strokeDash=[4, 3], strokeWidth=1.2).encode(x=across, y=up)
-    base = alt.Chart(theme.data(values)).encode(x=across, y=up, color=theme.mode_colour(modes))
+    base = alt.Chart(theme.data(values)).encode(x=across, y=up, color=theme.mode_color(modes))
     lines = base.mark_line(strokeWidth=1.5, opacity=0.6)
     points = base.mark_point(filled=True, opacity=0.95).encode(
         size=alt.Size(field="count", type="quantitative", legend=None, scale=alt.Scale(range=[20, 260])),
@@ -183,7 +183,7 @@ def _histogram(values: list[dict[str, Any]]) -> alt.Chart:
         .encode(
             x=theme.x("confidence", "confidence, %", domain=[0, 100], ticks=5),
             y=theme.y("share", "share of test images, %", zero=True),
-            color=theme.mode_colour(modes),
+            color=theme.mode_color(modes),
             tooltip=theme.tip(("name", "Run"), ("shown", "Bin"), ("images", "Holds")),
         )
     )

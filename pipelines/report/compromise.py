@@ -9,12 +9,12 @@ from typing import Any
 
 import altair as alt
 
-from pipelines import naming
 from pipelines.report import labels, theme
 from pipelines.report.blocks import Block, Figure, Figures, Section
 from pipelines.report.rows import Row
 from pipelines.report.study import Study, TestSet
 from pipelines.report.text import MODE_NAMES, clipped, duration, interval, percent, short_count
+from pipelines.workspace import naming
 
 NAMED = 15  # points up to which all are named; of more, those on the front
 BRIEF = 22  # characters of a name in the plot
@@ -138,7 +138,7 @@ def _point(row: Row, value: float, cost: Cost, brief: str) -> dict[str, Any]:
 
 
 def _briefs(rows: Sequence[Row]) -> list[str]:
-    """Names that fit into the plot: without the mode, which has a colour or is the only one, and the only backbone."""
+    """Names that fit into the plot: without the mode, which has a color or is the only one, and the only backbone."""
     names = naming.names([row.best.record for row in rows], but=("seed", "dataset", "test_subset"))
     backbones = {row.best.architecture for row in rows if row.best.kind == "head"}
     left_out = [f" {mode}" for mode in naming.MODES.values()]
@@ -179,11 +179,11 @@ def _chart(values: Any, parts: tuple[Any, Any], cost: Cost, frame: Frame) -> alt
     costs = [value["cost"] for value in values]
     across = theme.x("cost", cost.title, log=costs, axis_format=cost.axis_format)
     up = theme.axis_of("test accuracy, %", domain=frame.accuracies)
-    kind, colours = _colours(values)
+    kind, colors = _colors(values)
     picked = alt.selection_point(fields=[kind], bind="legend")
     base = alt.Chart(theme.data(values)).encode(
         x=across,
-        color=colours,
+        color=colors,
         opacity=alt.when(picked).then(alt.value(1.0)).otherwise(alt.value(0.12)),
         tooltip=theme.tip(
             ("name", "Run"),
@@ -226,11 +226,11 @@ def _written(texts: list[dict[str, Any]], across: alt.X, up: dict[str, Any]) -> 
     ]
 
 
-def _colours(values: Sequence[dict[str, Any]]) -> tuple[str, alt.Color]:
-    """The field that colours the points and its channel: the mode, or the architecture where there is one mode."""
+def _colors(values: Sequence[dict[str, Any]]) -> tuple[str, alt.Color]:
+    """The field that colors the points and its channel: the mode, or the architecture where there is one mode."""
     kinds = list(dict.fromkeys(value["architecture"] for value in values))
     if len({value["mode"] for value in values}) > 1 or not 1 < len(kinds) <= len(theme.CLASS_COLOURS):
-        return "mode", theme.mode_colour([value["mode"] for value in values])
+        return "mode", theme.mode_color([value["mode"] for value in values])
     scale = alt.Scale(domain=kinds, range=list(theme.CLASS_COLOURS[: len(kinds)]))
     legend = alt.Legend(title=None, columns=2)
     return "architecture", alt.Color(field="architecture", type="nominal", scale=scale, legend=legend)

@@ -4,7 +4,6 @@ from typing import Any
 
 import altair as alt
 
-from pipelines import naming
 from pipelines.report import theme
 from pipelines.report.blocks import Block, Cell, Column, Figure, Figures, Section, Table
 from pipelines.report.results import Result
@@ -12,6 +11,7 @@ from pipelines.report.rows import Row
 from pipelines.report.study import Study
 from pipelines.report.text import MODE_NAMES, clipped, percent, printable
 from pipelines.report.winners import pick
+from pipelines.workspace import naming
 
 WRITTEN = 12  # classes up to which counts are written into the cells
 NAMED = 40  # classes up to which the axes name them
@@ -102,8 +102,8 @@ def _chart(values: list[dict[str, Any]], labels: list[str]) -> alt.LayerChart | 
         part = [value for value in values if value["right"] == right]
         most = max((value["share"] for value in part), default=0.0) or 1.0
         scale = alt.Scale(domain=[0, most], range=ramp, interpolate="rgb")
-        colour = alt.Color(field="share", type="quantitative", scale=scale, legend=None)
-        layers.append(_layer(part, across, down).mark_rect().encode(color=colour))
+        color = alt.Color(field="share", type="quantitative", scale=scale, legend=None)
+        layers.append(_layer(part, across, down).mark_rect().encode(color=color))
         if len(labels) <= WRITTEN:
             for ink in (theme.INK, theme.PAPER):
                 chosen = [value for value in part if theme.ink_on(ramp, value["share"] / most) == ink]

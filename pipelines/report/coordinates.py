@@ -1,4 +1,4 @@
-"""Parallel coordinates: every trial of a search as a line through its hyperparameters, coloured by accuracy."""
+"""Parallel coordinates: every trial of a search as a line through its hyperparameters, colored by accuracy."""
 
 from collections.abc import Collection, Mapping, Sequence
 from math import log10

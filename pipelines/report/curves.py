@@ -6,18 +6,18 @@ from typing import Any
 
 import altair as alt
 
-from extract.errors import InvalidInput
-from pipelines import writable
+from extract.errors import InvalidInputError
 from pipelines.report import epochs, static, theme
 from pipelines.report.epochs import Chart
 from pipelines.report.verdict import judge
+from pipelines.workspace import writable
 
 # What a search is drawn against, and the hyperparameters whose values have lines of their own. All else in a row of the
 # table was found, not searched. `images`: a kernel is judged on all of them once, after the search on some.
 SEARCHED = {
     "C": (),
     "alpha": ("bandwidth", "images"),
-    "neighbours": ("temperature",),
+    "neighbors": ("temperature",),
     "shrinkage": ("metric",),
     "learning_rate": ("weight_decay", "hidden", "batch_size", "copies"),
 }
@@ -28,13 +28,13 @@ SIZE = {"width": theme.WIDTHS["half"], "height": theme.HEIGHTS["half"]}
 def write(path: Path, record: Mapping[str, Any], *, few_labels: Sequence[Mapping[str, Any]] = ()) -> None:
     """Writes the picture of a run to `path`, SVG or PNG by its suffix.
 
-    `few_labels` has one row per number of labels a class. Raises `InvalidInput` for another suffix, for a run of
+    `few_labels` has one row per number of labels a class. Raises `InvalidInputError` for another suffix, for a run of
     which there is nothing to draw, and where nothing can be written.
     """
     check(path)
     rows = [row for row in (_learning(record), _search(record), _few(few_labels, record)) if row is not None]
     if not rows:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"run must have curves, a search or few labels to be drawn; got {record['name']} without validation. "
             "Give --validation a share, or add --shots."
         )
@@ -45,9 +45,9 @@ def write(path: Path, record: Mapping[str, Any], *, few_labels: Sequence[Mapping
 
 
 def check(path: Path) -> None:
-    """Raises `InvalidInput` unless `path` has a suffix that can be drawn, and can be written."""
+    """Raises `InvalidInputError` unless `path` has a suffix that can be drawn, and can be written."""
     if path.suffix.lower() not in SUFFIXES:
-        raise InvalidInput(f"plot must be a file named .svg or .png; got {str(path)!r}. Name one of those.")
+        raise InvalidInputError(f"plot must be a file named .svg or .png; got {str(path)!r}. Name one of those.")
     writable.check("plot", path)
 
 
@@ -111,7 +111,7 @@ def _search_panel(points: list[dict[str, Any]], titles: tuple[str, str]) -> Char
     """A line for each name, a ring around the chosen candidate; candidates not fitted to the end are hollow."""
     lines = list(dict.fromkeys(point["line"] for point in points))
     palette = [theme.CLASS_COLOURS[i % 10] for i in range(len(lines))] if len(lines) > 1 else [theme.BLUE]
-    colour = alt.Color(
+    color = alt.Color(
         field="line",
         type="nominal",
         scale=alt.Scale(domain=lines, range=palette),
@@ -126,14 +126,14 @@ def _search_panel(points: list[dict[str, Any]], titles: tuple[str, str]) -> Char
     log = values if min(values) > 0 else []
     across = theme.x("at", title, log=log, axis_format="~g" if log else None, grid=False)
     up = theme.y("value", titles[1])
-    layers = [alt.Chart(theme.data(points)).mark_line(strokeWidth=2).encode(x=across, y=up, color=colour)]
+    layers = [alt.Chart(theme.data(points)).mark_line(strokeWidth=2).encode(x=across, y=up, color=color)]
     for kind in ("rough", "fitted"):
         some = [point for point in points if point["mark"] == kind]
         mark = alt.MarkDef(type="point", size=24, opacity=1, strokeWidth=1.5, filled=kind == "fitted")
         if kind == "rough":
             mark.fill = theme.PAPER
         dots = alt.Chart(theme.data(some), mark=mark)
-        layers += [dots.encode(x=across, y=up, color=colour)] if some else []
+        layers += [dots.encode(x=across, y=up, color=color)] if some else []
     ring = alt.Chart(theme.data(chosen)).mark_point(size=150, color=theme.GREEN, strokeWidth=2, opacity=1)
     layers += [ring.encode(x=across, y=up)] if chosen else []
     return alt.layer(*theme.rule("at", chosen[0]["at"] if chosen else None), *layers).properties(**SIZE)

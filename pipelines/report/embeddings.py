@@ -6,9 +6,8 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from extract.errors import PipelineError
-from extract.images import stratified_rows
-from pipelines import naming
+from extract.data.images import stratified_rows
+from extract.errors import TransferBenchError
 from pipelines.report import theme
 from pipelines.report.blocks import Block, Figure, Figures, Section
 from pipelines.report.confusion import names
@@ -16,6 +15,7 @@ from pipelines.report.images import Images
 from pipelines.report.results import Result
 from pipelines.report.study import Study
 from pipelines.report.text import clipped
+from pipelines.workspace import naming
 
 POINTS = 400
 MAPS = 3  # backbones a test set
@@ -56,11 +56,11 @@ def _files(study: Study) -> dict[str, Path]:
     found: dict[str, Path] = {}
     paths = sorted((study.workspace / "features").glob("*.h5")) if wanted else []
     for path in paths:
-        from extract.store import FeatureFile
+        from extract.features.store import FeatureFile
 
         try:
             content = FeatureFile(path).content
-        except PipelineError as error:
+        except TransferBenchError as error:
             study.problems.append(str(error))
             continue
         if content in wanted:
@@ -69,8 +69,8 @@ def _files(study: Study) -> dict[str, Path]:
 
 
 def _maps(path: Path, result: Result, images: Images) -> list[Figure]:
-    from extract.store import FeatureFile
-    from heads.projection import project
+    from extract.features.store import FeatureFile
+    from heads.kernel.projection import project
 
     split = FeatureFile(path).read("test")
     count = min(POINTS, len(split.labels))
@@ -107,10 +107,10 @@ def _keys(ids: tuple[str, ...], rows: np.ndarray, result: Result, images: Images
 def _figure(values: list[dict[str, Any]], class_names: list[str], title: str, result: Result) -> Figure:
     near = alt.selection_point(fields=["class"], bind="legend")
     few = len(class_names) <= 10
-    colour = alt.Color(
+    color = alt.Color(
         field="class",
         type="nominal",
-        scale=alt.Scale(domain=class_names, range=_colours(len(class_names))),
+        scale=alt.Scale(domain=class_names, range=_colors(len(class_names))),
         legend=alt.Legend(title=None, columns=5, labelLimit=90) if few else None,
     )
     bare = alt.Axis(labels=False, ticks=False, domain=False, grid=False)
@@ -127,7 +127,7 @@ def _figure(values: list[dict[str, Any]], class_names: list[str], title: str, re
         .encode(
             x=alt.X(field="x", type="quantitative", title=None, axis=bare, scale=alt.Scale(domain=frame["x"])),
             y=alt.Y(field="y", type="quantitative", title=None, axis=bare, scale=alt.Scale(domain=frame["y"])),
-            color=colour,
+            color=color,
             opacity=alt.when(near).then(alt.value(0.8)).otherwise(alt.value(0.06)) if few else alt.value(0.8),
             tooltip=shown,
         )
@@ -143,5 +143,5 @@ def _figure(values: list[dict[str, Any]], class_names: list[str], title: str, re
     )
 
 
-def _colours(count: int) -> list[str]:
+def _colors(count: int) -> list[str]:
     return [theme.CLASS_COLOURS[index % len(theme.CLASS_COLOURS)] for index in range(count)]

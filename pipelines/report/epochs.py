@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from finetune.recipes import Recipe
+from finetune.training.recipes import Recipe
 from pipelines.report import theme
 from pipelines.report.verdict import Verdict
 
@@ -47,7 +47,7 @@ def _chart(values: Sequence[Mapping[str, Any]], quantity: str, verdict: Verdict)
     title = "epoch" if verdict.kept_epoch is None else f"epoch (kept: {verdict.kept_epoch})"
     looks = {"training": (theme.MUTED, [1, 0]), "validation": (theme.BLUE, [1, 0])}
     names = list(dict.fromkeys(point["part"] for point in values))
-    colours, dashes = zip(*(looks.get(name, (theme.MUTED, [4, 3])) for name in names), strict=True)
+    colors, dashes = zip(*(looks.get(name, (theme.MUTED, [4, 3])) for name in names), strict=True)
     lines = (
         alt.Chart(theme.data(values))
         .mark_line(strokeWidth=2, interpolate="linear", point=alt.OverlayMarkDef(size=16, filled=True))
@@ -57,7 +57,7 @@ def _chart(values: Sequence[Mapping[str, Any]], quantity: str, verdict: Verdict)
             color=alt.Color(
                 field="part",
                 type="nominal",
-                scale=alt.Scale(domain=names, range=list(colours)),
+                scale=alt.Scale(domain=names, range=list(colors)),
                 legend=alt.Legend(title=None, symbolType="stroke"),
             ),
             strokeDash=alt.StrokeDash(

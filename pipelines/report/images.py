@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from extract import cifar, datasets
-from extract.decoding import decode
-from extract.errors import PipelineError
-from extract.images import ImageSet, Pixels, Split, subset
-from pipelines import places, records
+from extract.data import cifar, datasets
+from extract.data.images import ImageSet, Pixels, Split, subset
+from extract.decoding.decode import decode
+from extract.errors import TransferBenchError
 from pipelines.report.results import Result
 from pipelines.report.text import printable
+from pipelines.workspace import image_folders, records
 
 SIDE = 64  # pixels at most; smaller images keep their size
 
@@ -69,7 +69,7 @@ class Images:
         try:
             located = self._located(str(result.dataset["name"]), str(result.dataset.get("digest")))
             return None if located is None else part(datasets.load(located))
-        except PipelineError as error:
+        except TransferBenchError as error:
             self.problems.append(f"images of {result.dataset['name']} cannot be shown: {error}")
             return None
 
@@ -82,7 +82,7 @@ class Images:
     def _located(self, name: str, digest: str) -> datasets.Located | None:
         for dataset, place in self._candidates(name, digest):
             root = datasets.root_of(dataset)
-            known = None if root is None else places.contents(self.workspace, root)
+            known = None if root is None else image_folders.contents(self.workspace, root)
             located = datasets.locate(dataset, place, download_dir=self.workspace / "data", contents=known)
             if located.digest == digest:
                 return located
@@ -93,7 +93,7 @@ class Images:
 
         Folders are those that the user named, and where the workspace remembers the data set.
         """
-        folders = [*self.folders, *places.roots(self.workspace, digest)]
+        folders = [*self.folders, *image_folders.roots(self.workspace, digest)]
         found: list[tuple[str, Path | None]] = [(str(one.absolute()), None) for one in folders if one.is_dir()]
         if name == "digits":
             found.append(("digits", None))
@@ -127,7 +127,7 @@ def _image(split: Split, row: int) -> Image.Image | None:
     else:
         try:
             image = decode(split.images.paths[row], max_pixels=None)
-        except PipelineError:
+        except TransferBenchError:
             return None  # the run left this file out or saw it readable; either way there is no picture of it now
     image.thumbnail((SIDE, SIDE))
     return image

@@ -6,26 +6,24 @@ from typing import Any
 
 import altair as alt
 
-from extract.errors import DamagedFile, InvalidInput
-from extract.images import ImageSet, stratified_rows
-from pipelines import naming, records, stored
+from extract.data.images import ImageSet, stratified_rows
+from extract.errors import CorruptFileError, InvalidInputError
 from pipelines.report import theme
 from pipelines.report.blocks import Figure, Section
 from pipelines.report.images import Images
 from pipelines.report.results import Result, number
 from pipelines.report.study import Study
-from pipelines.shapes import Surface
+from pipelines.workspace import naming, records, stored
+from pipelines.workspace.shapes import Surface
 
 SIDE, REACH, IMAGES = 13, 1.0, 256
-CEILING = (
-    6.0  # times the loss at the network: what lies above is drawn as that, or the valley would have no colour left
-)
+CEILING = 6.0  # times the loss at the network: what lies above is drawn as that, or the valley would have no color left
 
 
 def section(study: Study, images: Images, *, run: str, progress: Callable[[int, int, str], None]) -> Section:
     """The surface around the network of `run`, which may be the beginning of a run's name.
 
-    Raises InvalidInput where the run is no trained network of this report, or its images are not at hand.
+    Raises InvalidInputError where the run is no trained network of this report, or its images are not at hand.
     """
     result = _result(study, run)
     path = study.workspace / "surfaces" / f"{result.run}-{SIDE}-{IMAGES}.json"
@@ -45,7 +43,7 @@ def _result(study: Study, run: str) -> Result:
     found = next((one for one in study.results if one.run == name), None)
     if found is None or found.kind != "network":
         what = "failed, broken or left out" if found is None else "a head on frozen features"
-        raise InvalidInput(
+        raise InvalidInputError(
             f"--loss-surface must name a trained network; got {name}, which is {what}. Name another run."
         )
     return found
@@ -55,7 +53,7 @@ def _kept(path: Path, run: str) -> dict[str, Any] | None:
     """The surface of `run` that was computed before, unless its file is not as it was written."""
     try:
         found = stored.read(path, Surface, thing="loss surface", remedy="It is computed again.")
-    except DamagedFile:
+    except CorruptFileError:
         return None
     return found if found["run"] == run else None
 
@@ -63,17 +61,17 @@ def _kept(path: Path, run: str) -> dict[str, Any] | None:
 def _computed(
     study: Study, images: Images, result: Result, path: Path, progress: Callable[[int, int, str], None]
 ) -> dict[str, Any]:
-    from finetune.surface import surface
-    from pipelines.networks import kept, pixels
+    from finetune.analysis.loss_landscape import surface
+    from pipelines.training import network_io, pixels
 
     split = images.train_split(result)
     if split is None:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"images of {result.dataset['name']} must be at hand for --loss-surface; got none of the recorded digest. "
             "Name their place with --data-dir or --images."
         )
     folder = records.folder(study.workspace, result.run)
-    preprocessing = kept.sidecar(folder).preprocessing
+    preprocessing = network_io.sidecar(folder).preprocessing
     sample = split.take(stratified_rows(split.labels, min(IMAGES, len(split)), seed=0))
     loaded = pixels.load(
         ImageSet(str(result.dataset["name"]), result.class_names, {"train": sample}),
@@ -81,9 +79,9 @@ def _computed(
         progress=lambda done, total: progress(done, total, "images"),
     )
     found = surface(
-        kept.network(folder),
+        network_io.network(folder),
         loaded.splits["train"],
-        normalisation=(preprocessing.mean, preprocessing.std),
+        normalization=(preprocessing.mean, preprocessing.std),
         resize=loaded.resize,
         side=SIDE,
         reach=REACH,
@@ -132,6 +130,6 @@ def _figure(result: Result, found: dict[str, Any]) -> Figure:
     chart = alt.layer(
         cells, cross.encode(x=alt.X(field="left", type="quantitative"), y=alt.Y(field="bottom", type="quantitative"))
     )
-    caption = f"Loss {middle:.3g} at the network; above {top:.3g} the colour stays the same."
+    caption = f"Loss {middle:.3g} at the network; above {top:.3g} the color stays the same."
     data = naming.data([result.record])
     return Figure(f"surface-{result.run}", f"Around {result.short}", caption, chart, shape="square", data=data)

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from pipelines import naming
 from pipelines.report import epochs, theme
 from pipelines.report.blocks import Block, Cell, Column, Figure, Figures, Section, Table
 from pipelines.report.rows import Row
 from pipelines.report.study import Study
 from pipelines.report.text import MINUS, MISSING
 from pipelines.report.verdict import KEPT_BY, RULE, judge, points
+from pipelines.workspace import naming
 
 SHOWN = 8  # runs with curves of their own
 TOGETHER = 10  # runs in the picture that compares them

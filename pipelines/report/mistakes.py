@@ -8,7 +8,7 @@ from pipelines.report.images import Images
 from pipelines.report.results import Result
 from pipelines.report.study import Study
 from pipelines.report.text import MODE_NAMES, percent
-from pipelines.wrong_answers import most_confident
+from pipelines.tasks.misclassified import most_confident
 
 SHOWN = 12
 

@@ -11,7 +11,7 @@ from pipelines.report import theme
 def chart(
     values: Sequence[dict[str, Any]], field: str, *, title: str, tips: Sequence[alt.Tooltip], zero: bool = False
 ) -> alt.LayerChart | alt.FacetChart:
-    """A line for each of `values`, at its `label`: `field` with a bar from `low` to `high`, coloured by `mode`.
+    """A line for each of `values`, at its `label`: `field` with a bar from `low` to `high`, colored by `mode`.
 
     The axis is that of the bulk; an outlier is named at its edge by its value. `zero` marks zero.
     """
@@ -21,7 +21,7 @@ def chart(
         domain = [min(domain[0], -room), max(domain[1], room)]
     modes = [value["mode"] for value in values]
     base = alt.Chart(theme.data(values)).encode(
-        y=theme.lines("label"), color=theme.mode_colour(modes), tooltip=list(tips)
+        y=theme.lines("label"), color=theme.mode_color(modes), tooltip=list(tips)
     )
     whiskers = base.mark_rule(strokeWidth=2, opacity=0.55, clip=True)
     points = base.mark_point(filled=True, size=75, opacity=1, clip=True)

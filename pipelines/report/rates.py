@@ -6,9 +6,9 @@ from pathlib import Path
 
 import altair as alt
 
-from extract.errors import InvalidInput
-from pipelines import writable
+from extract.errors import InvalidInputError
 from pipelines.report import static, theme
+from pipelines.workspace import writable
 
 KINDS = (".svg", ".png", ".html", ".json")
 
@@ -17,7 +17,7 @@ def draw(path: Path, *, rates: Sequence[float], losses: Sequence[float], suggest
     """Writes `path` (.svg, .png, .html, or .json for its Vega-Lite): loss over rate, with the suggested rate marked.
 
     The axis of losses fits the fall: what diverges far above the first loss is cut off, and the picture says so.
-    Raises `InvalidInput` for another kind of file, and where nothing can be written.
+    Raises `InvalidInputError` for another kind of file, and where nothing can be written.
     """
     check(path)
     style = {**theme.config(), "background": theme.PAPER}
@@ -26,9 +26,9 @@ def draw(path: Path, *, rates: Sequence[float], losses: Sequence[float], suggest
 
 
 def check(path: Path) -> None:
-    """Raises `InvalidInput` for a kind of file that cannot be drawn, and for a place that cannot be written."""
+    """Raises `InvalidInputError` for a kind of file that cannot be drawn, and for a place that cannot be written."""
     if path.suffix not in KINDS:
-        raise InvalidInput(f"plot must be a file that ends in {', '.join(KINDS)}; got {str(path)!r}. Rename it.")
+        raise InvalidInputError(f"plot must be a file that ends in {', '.join(KINDS)}; got {str(path)!r}. Rename it.")
     writable.check("plot", path)
 
 

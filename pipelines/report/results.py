@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInputError
 
 MODES = ("frozen", "finetuned", "scratch")
 CURVES = (
@@ -108,7 +108,7 @@ class Result:
 
 
 def parse(record: Mapping[str, Any]) -> tuple[Result, list[str]]:
-    """(the record's result, what in it could not be used). Raises InvalidInput where it is no result at all."""
+    """(the record's result, what in it could not be used). Raises InvalidInputError where it is no result at all."""
     fields = _Fields(record)
     names = fields.optional("class_names", _texts) or ()
     choice = fields.optional("choice", _mapping) or {}
@@ -156,7 +156,7 @@ class _Fields:
     def needed(self, name: str, read: Any) -> Any:
         value = read(self._record.get(name))
         if value is None:
-            raise InvalidInput(self._sentence(name, "The run is left out"))
+            raise InvalidInputError(self._sentence(name, "The run is left out"))
         return value
 
     def optional(self, name: str, read: Any) -> Any:

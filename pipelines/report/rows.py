@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from extract.layout import canonical_json
-from pipelines import naming
+from extract.features.layout import canonical_json
 from pipelines.report.results import Calibration, Result
 from pipelines.report.text import clipped
+from pipelines.workspace import naming
 
 SHORT = 48  # characters of a name beside a chart
 SEEDS = ("seed", "subset_seed", "weights_seed", "test_images")  # the seed draws a test subset

@@ -7,18 +7,18 @@ from typing import Any
 
 import altair as alt
 
-from extract.errors import DamagedFile
-from pipelines import naming, stored
+from extract.errors import CorruptFileError
 from pipelines.report import coordinates, theme
 from pipelines.report.blocks import Block, Cell, Column, Figure, Figures, Section, Table
 from pipelines.report.rows import Row
 from pipelines.report.study import Study
 from pipelines.report.text import MISSING, clipped, duration, percent, plural
-from pipelines.shapes import Found
+from pipelines.workspace import naming, stored
+from pipelines.workspace.shapes import Found
 
 SHOWN = 6
 BEST = 5
-ROUGH = "logistic head"  # its trials are paths of one C, which are judged roughly (`heads.logistic`)
+ROUGH = "logistic head"  # its trials are paths of one C, which are judged roughly (`heads.logistic.logistic`)
 STATES = {"complete": theme.BLUE, "pruned": theme.GOLD, "failed": theme.VERMILLION, "running": theme.MUTED}
 
 
@@ -46,7 +46,7 @@ def _results(study: Study) -> list[dict[str, Any]]:
     for path in sorted((study.workspace / "searches").glob("*/result.json")):
         try:
             search = stored.read(path, Found, thing="result of a search", remedy="It is left out; search again.")
-        except DamagedFile as error:
+        except CorruptFileError as error:
             study.problems.append(str(error))
             continue
         if search["best_run"] is None or search["best_run"] in runs:

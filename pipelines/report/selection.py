@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from extract.errors import InvalidInput, unknown
-from pipelines.table import fits
+from extract.errors import InvalidInputError, unknown
+from pipelines.tasks.table import fits
 
 Record = Mapping[str, Any]
 
@@ -27,14 +27,14 @@ def selected(records: Sequence[Record], wanted: str | None) -> list[Record]:
     """The records that `wanted` names: run names or their beginnings, and filters, with commas between.
 
     A filter is FIELD=PATTERN with * and ? (mode=frozen, architecture=resnet*). Several filters of one field are
-    alternatives; those of different fields must all fit. Raises InvalidInput for an unknown field or run, with
+    alternatives; those of different fields must all fit. Raises InvalidInputError for an unknown field or run, with
     the nearest names, and where nothing is named.
     """
     if wanted is None:
         return list(records)
     terms = [term.strip() for term in wanted.split(",") if term.strip()]
     if not terms:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"--runs must name runs or FIELD=PATTERN with commas between; got {wanted!r}. Leave it out for all runs."
         )
     filters = _filters([term for term in terms if "=" in term])
@@ -64,7 +64,9 @@ def _names(terms: Sequence[str], records: Sequence[Record]) -> set[str]:
     for term in terms:
         found = [name for name in known if name.startswith(term)]
         if len(found) > 1 and term not in found:
-            raise InvalidInput(f"run must name one run; got {term!r}, which fits {', '.join(found[:5])}. Add letters.")
+            raise InvalidInputError(
+                f"run must name one run; got {term!r}, which fits {', '.join(found[:5])}. Add letters."
+            )
         if not found:
             raise unknown("run", name=term, known=known, remedy="`pipeline runs` lists them.")
         names.add(term if term in found else found[0])

@@ -9,13 +9,13 @@ from typing import Any
 
 import altair as alt
 
-from pipelines import naming
 from pipelines.report import theme
 from pipelines.report.blocks import Block, Figure, Section
 from pipelines.report.results import Result, number
 from pipelines.report.rows import Row, identity
 from pipelines.report.study import Study, TestSet
 from pipelines.report.text import grouped, interval, percent, plural
+from pipelines.workspace import naming
 
 LINES = 10
 
@@ -115,13 +115,13 @@ def _figure(
     if not points:
         return None
     lines = list(dict.fromkeys(point["line"] for point in points))
-    colours = [theme.CLASS_COLOURS[index % len(theme.CLASS_COLOURS)] for index in range(len(lines))]
+    colors = [theme.CLASS_COLOURS[index % len(theme.CLASS_COLOURS)] for index in range(len(lines))]
     base = alt.Chart(theme.data(points)).encode(
         x=theme.x("count", axis, log=[point["count"] for point in points], axis_format="~s", grid=False),
         color=alt.Color(
             field="line",
             type="nominal",
-            scale=alt.Scale(domain=lines, range=colours),
+            scale=alt.Scale(domain=lines, range=colors),
             legend=alt.Legend(title=None, columns=1, labelLimit=420),
         ),
         tooltip=theme.tip(("line", "Run"), ("images", "Given"), ("shown", "Accuracy")),

@@ -13,7 +13,7 @@ WORD_JOINER = "\u2060"
 
 
 def for_page(figure: Figure, *, file: str) -> dict[str, Any]:
-    """The chart as it is embedded: without a configuration, which the page adds in its light or dark colours.
+    """The chart as it is embedded: without a configuration, which the page adds in its light or dark colors.
 
     Its `usermeta` says under which name `file` it is saved, and with `least_width` below how many pixels it scrolls.
     """

@@ -7,12 +7,12 @@ from typing import Any
 
 import vl_convert
 
-from extract.errors import InvalidInput
-from pipelines import writable
+from extract.errors import InvalidInputError
 from pipelines.report.blocks import Figure
 from pipelines.report.page import VEGA_LITE, template
 from pipelines.report.specs import for_file
 from pipelines.report.text import slugs
+from pipelines.workspace import writable
 
 INDEX = "index.html"
 SCALE = 2.0  # PNG pixels for one of the chart's, for slides
@@ -57,7 +57,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"figures must go to a directory that can be written; got {str(folder)!r} ({error.strerror}). "
             "Name another with --figures."
         ) from error

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInputError
 from heads.statistics import rows_interval
-from pipelines import naming, records
 from pipelines.report.results import MODES, Result, parse
 from pipelines.report.rows import Row, rows
 from pipelines.report.selection import selected
 from pipelines.report.text import plural
 from pipelines.report.winners import Pick, pick
+from pipelines.workspace import naming, records
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Study:
     def _read_logits(self, run: str) -> tuple[np.ndarray, np.ndarray] | None:
         try:
             logits, labels = records.logits(self.workspace, run)
-        except InvalidInput as error:
+        except InvalidInputError as error:
             self.problems.append(str(error))
             return None
         logits, labels = np.asarray(logits, dtype=np.float64), np.asarray(labels, dtype=np.int64)
@@ -114,16 +114,16 @@ class Study:
 def gather(workspace: Path, wanted: str | None) -> Study:
     """The study of the runs that `wanted` selects in a workspace (see `selection.selected`).
 
-    Broken records become problems. Raises InvalidInput where there is nothing to show.
+    Broken records become problems. Raises InvalidInputError where there is nothing to show.
     """
     found, problems = records.read_all(workspace)
     if not found and not problems:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"workspace must hold runs to report; got none in {str(workspace)!r}. `pipeline fit-head` makes one."
         )
     chosen = selected(found, wanted)
     if wanted is not None and not chosen:
-        raise InvalidInput(f"--runs must fit a run; got {wanted!r}, which fits none of {len(found)}. Widen it.")
+        raise InvalidInputError(f"--runs must fit a run; got {wanted!r}, which fits none of {len(found)}. Widen it.")
     return assembled(workspace, chosen, problems)
 
 
@@ -148,7 +148,7 @@ def _parsed(chosen: Sequence[Mapping[str, Any]], problems: list[str]) -> tuple[l
             continue
         try:
             result, found = parse(record)
-        except InvalidInput as error:
+        except InvalidInputError as error:
             problems.append(str(error))
             continue
         results.append(result)

@@ -1,7 +1,7 @@
-"""How every chart looks: palettes that colour-blind readers can tell apart, type, and the few building blocks.
+"""How every chart looks: palettes that color-blind readers can tell apart, type, and the few building blocks.
 
-Modes use three colours of Okabe and Ito (2008) and three shapes; many classes use Petroff's ten colours (2021).
-`DARK` says what each light colour becomes on a dark page, where the page's script exchanges them.
+Modes use three colors of Okabe and Ito (2008) and three shapes; many classes use Petroff's ten colors (2021).
+`DARK` says what each light color becomes on a dark page, where the page's script exchanges them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ HEIGHTS = {"wide": 340, "half": 260, "square": 440}
 
 
 def config() -> dict[str, Any]:
-    """The Vega-Lite configuration of every chart, in the light colours."""
+    """The Vega-Lite configuration of every chart, in the light colors."""
     axis = {
         "labelColor": MUTED, "titleColor": MUTED, "gridColor": FAINT, "gridOpacity": 0.6, "domainColor": FAINT,
         "tickColor": FAINT, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500, "titlePadding": 8,
@@ -62,16 +62,16 @@ def config() -> dict[str, Any]:
 
 
 def ink_on(ramp: Sequence[str], share: float) -> str:
-    """INK or PAPER, whichever stands out more from the colour at `share` between both ends of `ramp` (WCAG 2)."""
+    """INK or PAPER, whichever stands out more from the color at `share` between both ends of `ramp` (WCAG 2)."""
     back = blend_luminance(ramp, share)
     return INK if back**2 > blend_luminance([INK, INK], 0) * blend_luminance([PAPER, PAPER], 0) else PAPER
 
 
 def blend_luminance(ramp: Sequence[str], share: float) -> float:
-    """Relative luminance (WCAG 2), its 0.05 of stray light included, of the colour at `share` between two."""
+    """Relative luminance (WCAG 2), its 0.05 of stray light included, of the color at `share` between two."""
     found = 0.05
     for at, weight in ((1, 0.2126), (3, 0.7152), (5, 0.0722)):
-        start, end = (int(colour[at : at + 2], 16) / 255 for colour in ramp)
+        start, end = (int(color[at : at + 2], 16) / 255 for color in ramp)
         part = start + share * (end - start)
         found += weight * (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4)
     return found
@@ -175,8 +175,8 @@ def round_ticks(low: float, high: float) -> list[float]:
     return [place * step for place in range(ceil(low / step), floor(high / step) + 1)]
 
 
-def mode_colour(modes: Sequence[str], *, legend: bool = True) -> alt.Color:
-    """Colour by the field `mode`, with a legend of the modes that occur."""
+def mode_color(modes: Sequence[str], *, legend: bool = True) -> alt.Color:
+    """Color by the field `mode`, with a legend of the modes that occur."""
     present = present_modes(modes)
     shown = alt.Legend(title=None) if legend and len(present) > 1 else None
     scale = alt.Scale(domain=present, range=[MODE_COLOURS[mode] for mode in present])
@@ -184,7 +184,7 @@ def mode_colour(modes: Sequence[str], *, legend: bool = True) -> alt.Color:
 
 
 def mode_shape(modes: Sequence[str]) -> alt.Shape:
-    """Shape by the field `mode`; its legend joins that of the colour."""
+    """Shape by the field `mode`; its legend joins that of the color."""
     present = present_modes(modes)
     shown = alt.Legend(title=None) if len(present) > 1 else None
     scale = alt.Scale(domain=present, range=[MODE_SHAPES[mode] for mode in present])

@@ -1,4 +1,4 @@
-"""Hyperparameter search: many trials of one head or network, judged on held-out images, by several processes at once.
+"""Hyperparameter search: many trials of one head or network, judged on validation images, by several processes at once.
 
 `search(subject, wanted, context)` runs one; `HeadSubject` is what it can be about; `build` makes both from options
 by name, and `read` gives the space and the options that a file holds.

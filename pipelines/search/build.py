@@ -5,16 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from extract.datasets import load
-from extract.errors import InvalidInput, unknown
-from pipelines import row_checks
-from pipelines.context import Context
-from pipelines.frozen import fitting
+from extract.data.datasets import load
+from extract.errors import InvalidInputError, unknown
 from pipelines.search.head import HeadSubject, must_hold_out
 from pipelines.search.run import Wanted
 from pipelines.search.subject import Subject
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, locate, with_own_network
 from pipelines.specs.values import primitive
+from pipelines.tasks import fitting, row_checks
+from pipelines.workspace.context import Context
 
 NUMBERS = ("batch_size", "patience")  # which a head's command line takes as text
 ABOUT = ("trials", "timeout", "name", "seed")
@@ -24,12 +23,12 @@ def build(given: Mapping[str, Any], *, entries: Any, context: Context) -> tuple[
     """The subject and the search that the options `given` describe, by the names of the specs' fields.
 
     `head` or `network` says what is searched (neither: the logistic head); `features` may name a feature file.
-    Features that a head needs are extracted where they are not there. Raises `InvalidInput` with the nearest names
+    Features that a head needs are extracted where they are not there. Raises `InvalidInputError` with the nearest names
     for an unknown option.
     """
     options = {name: value for name, value in given.items() if value is not None}
     if "head" in options and "network" in options:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"search must be of a head or of a network; got {options['head']!r} and {options['network']!r}. "
             "Leave one out."
         )
@@ -57,10 +56,10 @@ def _head(options: dict[str, Any], context: Context) -> HeadSubject:
     extraction, head = _names(ExtractSpec), _names(HeadSpec)
     _refuse_unknown(options, known=[*extraction, *head, "features"], what="a head")
     spec = HeadSpec(**{name: value for name, value in options.items() if name in head})
-    from heads import catalogue
+    from heads import registry
 
     must_hold_out(spec)
-    catalogue.space(spec.head, fitting.matched(spec.head, spec.options()))  # before anything is extracted for it
+    registry.space(spec.head, fitting.matched(spec.head, spec.options()))  # before anything is extracted for it
     described = {name: value for name, value in options.items() if name in extraction}
     return HeadSubject(spec, features_path=_features(spec, described, context, file=options.get("features")))
 
@@ -79,13 +78,13 @@ def _features(head: HeadSpec, described: dict[str, Any], context: Context, *, fi
 
     What could not be searched on it is refused before it is extracted.
     """
-    from pipelines import stages
-    from pipelines.frozen.features import newest
+    from pipelines.tasks import stages
+    from pipelines.tasks.features import newest
 
     more = sorted(described.keys() - {"seed", "data_dir"})
     if file is not None:
         if more:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"features must come from a file or from options, not both; got features and {more[0]}. Leave one out."
             )
         return Path(file)

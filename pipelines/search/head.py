@@ -6,16 +6,15 @@ import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from extract.errors import InvalidInput
-from extract.memory import enough_for
-from pipelines import row_checks
-from pipelines.context import Context
-from pipelines.frozen import fitting
+from extract.errors import InvalidInputError
+from extract.runtime.memory import enough_for
 from pipelines.search.subject import Outcome, Subject, Watch
 from pipelines.specs import HeadSpec, resolve_head
+from pipelines.tasks import fitting, row_checks
+from pipelines.workspace.context import Context
 
 if TYPE_CHECKING:
-    from extract.store import SplitFeatures
+    from extract.features.store import SplitFeatures
     from heads import Choice
 
 _SCHEDULES = ["constant", "cosine", "one-cycle"]
@@ -41,16 +40,16 @@ USUAL: dict[str, dict[str, Any]] = {
 
 
 def must_hold_out(spec: HeadSpec) -> None:
-    """Raises `InvalidInput` for a head without held-out images to search by."""
+    """Raises `InvalidInputError` for a head without validation images to search by."""
     if spec.validation_part() is None:
-        raise InvalidInput("validation must hold images out to search by; got none. Use --validation 0.1.")
+        raise InvalidInputError("validation must hold images out to search by; got none. Use --validation 0.1.")
 
 
 class HeadSubject(Subject):
     """The head of `spec` on the feature file at `features_path`; the options that the spec gives stay fixed."""
 
     def __init__(self, spec: HeadSpec, *, features_path: Path) -> None:
-        from extract.store import FeatureFile
+        from extract.features.store import FeatureFile
 
         must_hold_out(spec)
         self._spec, self._path = spec, features_path
@@ -66,7 +65,7 @@ class HeadSubject(Subject):
         return f"the {self._spec.head} head"
 
     def known(self) -> dict[str, Any]:
-        from heads.catalogue import space
+        from heads.registry import space
 
         found = space(self._spec.head)
         hints = typing.get_type_hints(type(found))
@@ -74,7 +73,7 @@ class HeadSubject(Subject):
 
     def usual(self) -> dict[str, Any]:
         if self._spec.head not in USUAL:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"search of {self.what} must be given a space; it has no built-in one. Name a YAML file."
             )
         return {name: entry for name, entry in USUAL[self._spec.head].items() if name not in self._spec.options()}
@@ -98,7 +97,7 @@ class HeadSubject(Subject):
         )
 
     def settle(self, options: dict[str, Any], context: Context, folder: Path) -> dict[str, Any]:
-        from pipelines import stages
+        from pipelines.tasks import stages
 
         return stages.fit_head(self._with(options), context, features_path=self._path)
 
@@ -123,7 +122,7 @@ class HeadSubject(Subject):
         return self._file.read("train")
 
     def _space(self, options: dict[str, Any]) -> Any:
-        from heads.catalogue import space
+        from heads.registry import space
 
         return space(self._spec.head, fitting.matched(self._spec.head, self._with(options).options()))
 
@@ -133,7 +132,9 @@ class HeadSubject(Subject):
         fixed = self._spec.options()
         for name in options:
             if name in fixed:
-                raise InvalidInput(f"{name} must be searched or given, not both; got {fixed[name]!r}. Leave one out.")
+                raise InvalidInputError(
+                    f"{name} must be searched or given, not both; got {fixed[name]!r}. Leave one out."
+                )
         further = tuple(f"{name}={_text(value)}" for name, value in options.items() if name not in fields)
         own = {name: _alone(value) for name, value in options.items() if name in fields}
         return dataclasses.replace(self._spec, **own, option=(*self._spec.option, *further))

@@ -20,11 +20,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.storages.journal import JournalStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from extract.errors import DamagedFile, StorageError
-from extract.locks import Lock
-from pipelines import stored
+from extract.errors import CorruptFileError, StorageError
+from extract.runtime.locks import Lock
 from pipelines.search.lines import REMEDY, Lines
 from pipelines.search.space import Choices, Range, Space
+from pipelines.workspace import stored
 
 STARTUP_TRIALS = 8  # drawn at random before the model of good parameters begins to choose
 ATTEMPTS = 10  # a trial that outlived so many processes kills them: it counts as failed
@@ -183,7 +183,7 @@ class Journal:
 def _storage(lines: Lines, path: Path) -> JournalStorage:
     try:
         return JournalStorage(lines)
-    except DamagedFile:
+    except CorruptFileError:
         raise
     except (ValueError, KeyError, AssertionError) as error:  # whole lines, but of something else
         raise stored.damaged(path, f"{error}", thing="journal of the search", remedy=REMEDY) from error

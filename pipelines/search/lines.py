@@ -8,10 +8,10 @@ from typing import Any, TypedDict
 
 from optuna.storages.journal import BaseJournalBackend
 
-from extract.disk import disk_errors
-from extract.locks import Lock
-from extract.shapes import wrong
-from pipelines import stored
+from extract.runtime.disk import disk_errors
+from extract.runtime.locks import Lock
+from extract.runtime.shapes import wrong
+from pipelines.workspace import stored
 
 Entries = list[dict[str, Any]]
 REMEDY = "Remove the search's folder to search anew, or that line and all after it to go on from there."
@@ -27,7 +27,7 @@ class _Line(TypedDict):
 class Lines(BaseJournalBackend):
     """The journal at `path`. What a killed process left of a line is no line; who writes next cuts it off.
 
-    Raises `DamagedFile`, with the line's number, for a whole line that is not as it was written.
+    Raises `CorruptFileError`, with the line's number, for a whole line that is not as it was written.
     """
 
     def __init__(self, path: Path) -> None:

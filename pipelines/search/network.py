@@ -7,16 +7,17 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from extract.errors import InvalidInput
-from extract.memory import enough_for
-from finetune.recipes import SPEED_ONLY
-from pipelines import records, stages
-from pipelines.context import Context
-from pipelines.networks.alone import alone
-from pipelines.networks.training import LESS_MEMORY
+from extract.errors import InvalidInputError
+from extract.runtime.memory import enough_for
+from finetune.training.recipes import SPEED_ONLY
 from pipelines.search.subject import Outcome, Subject, Watch
 from pipelines.specs import NetworkSpec
 from pipelines.specs.network import RECIPE_OPTIONS
+from pipelines.tasks import stages
+from pipelines.training.lock import alone
+from pipelines.training.train_network import LESS_MEMORY
+from pipelines.workspace import records
+from pipelines.workspace.context import Context
 
 if TYPE_CHECKING:
     from pipelines.search.trial import Training
@@ -32,10 +33,12 @@ class NetworkSubject(Subject):
     """
 
     def __init__(self, spec: NetworkSpec, *, context: Context) -> None:
-        if spec.held_out_part() is None:
-            raise InvalidInput("validation must hold images out to search by; got none. Use --validation 0.1.")
+        if spec.validation_part() is None:
+            raise InvalidInputError("validation must hold images out to search by; got none. Use --validation 0.1.")
         if spec.mode == "frozen":
-            raise InvalidInput("mode must train something to be searched; got 'frozen'. Search a head on features.")
+            raise InvalidInputError(
+                "mode must train something to be searched; got 'frozen'. Search a head on features."
+            )
         self._spec = replace(spec, refit=True)
         self._key, inputs = stages.network_inputs(self._spec, context)
         self._located = inputs.located
@@ -53,7 +56,7 @@ class NetworkSubject(Subject):
         return self._spec.whole_recipe().epochs
 
     def known(self) -> dict[str, Any]:
-        from finetune import networks
+        from finetune.architectures import networks
 
         recipe = [name for name in RECIPE_OPTIONS if name not in NO_PART]
         hints = typing.get_type_hints(NetworkSpec)
@@ -78,12 +81,14 @@ class NetworkSubject(Subject):
         return self._key.as_dict()
 
     def check(self, options: dict[str, Any]) -> None:
-        from pipelines.networks import possible
+        from pipelines.training import validate
 
         if "epochs" in options:
-            raise InvalidInput("epochs must be given, not searched: they are what every trial may spend. Use --epochs.")
+            raise InvalidInputError(
+                "epochs must be given, not searched: they are what every trial may spend. Use --epochs."
+            )
         spec = self._with(options)
-        possible.check(spec, own_weights=self._key.weights_run is not None)
+        validate.check(spec, own_weights=self._key.weights_run is not None)
         self._training.check(spec, batch_size=spec.batch_size or 1)  # one that is not given may be searched
 
     def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome | None:
@@ -119,9 +124,9 @@ class NetworkSubject(Subject):
         names = {field.name for field in fields(NetworkSpec)}
         for name, value in options.items():
             if name not in names or isinstance(value, tuple):
-                raise InvalidInput(f"{name} must be an option with one value; got {value!r}. Leave it out.")
+                raise InvalidInputError(f"{name} must be an option with one value; got {value!r}. Leave it out.")
             if getattr(self._spec, name) is not None:
-                raise InvalidInput(
+                raise InvalidInputError(
                     f"{name} must be searched or given, not both; got {getattr(self._spec, name)!r}. Leave one out."
                 )
         return replace(self._spec, **options)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from extract.disk import write_file
-from extract.errors import InvalidInput, PipelineError
-from extract.layout import canonical_json
-from extract.locks import Lock
-from pipelines import stored
+from extract.errors import InvalidInputError, TransferBenchError
+from extract.features.layout import canonical_json
+from extract.runtime.disk import write_file
+from extract.runtime.locks import Lock
 from pipelines.search.space import Space, as_json
-from pipelines.shapes import Sought
+from pipelines.workspace import stored
+from pipelines.workspace.shapes import Sought
 
 DEFINITION = "search.json"
 RESULT = "result.json"
@@ -61,13 +61,13 @@ def folder(workspace: Path, definition: Definition, *, name: str | None, label: 
 
 
 def is_begun(folder: Path, definition: Definition) -> bool:
-    """Whether this search was begun there; `InvalidInput` where one with another definition was."""
+    """Whether this search was begun there; `InvalidInputError` where one with another definition was."""
     path = folder / DEFINITION
     if not path.exists():
         return False
     changed = definition.differences(_read(path))
     if changed:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"search {folder.name} must go on as it was begun; got another {', '.join(changed[:4])}. "
             "Give the changed search another --name."
         )
@@ -82,7 +82,7 @@ def begin(folder: Path, definition: Definition) -> None:
             if not is_begun(folder, definition):
                 write_file(folder / DEFINITION, definition.text())
     except OSError as error:
-        raise PipelineError(f"search must be able to write {str(folder)!r}; got {error.strerror}.") from error
+        raise TransferBenchError(f"search must be able to write {str(folder)!r}; got {error.strerror}.") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _unequal(own: dict[str, Any], other: Any) -> list[str]:
 
 def _checked(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}", name):
-        raise InvalidInput(
+        raise InvalidInputError(
             f"name of a search must be up to 80 letters, digits, dots, dashes and underscores; got {name!r}."
         )
     return name

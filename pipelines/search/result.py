@@ -9,15 +9,15 @@ reported, a failed one none.
 from pathlib import Path
 from typing import Any
 
-from extract.errors import DamagedFile, PipelineError
-from extract.locks import Lock
-from pipelines import records, stored
-from pipelines.context import Context
+from extract.errors import CorruptFileError, TransferBenchError
+from extract.runtime.locks import Lock
 from pipelines.search import place
 from pipelines.search.importance import importance
 from pipelines.search.journal import FrozenTrial, Journal, TrialState
 from pipelines.search.subject import Subject
-from pipelines.shapes import Found
+from pipelines.workspace import records, stored
+from pipelines.workspace.context import Context
+from pipelines.workspace.shapes import Found
 
 IMPORTANCE = ("importance", "importance_spread", "importance_note")
 STATES = {
@@ -32,13 +32,13 @@ STATES = {
 def settled(folder: Path, journal: Journal, subject: Subject, context: Context) -> dict[str, Any]:
     """The whole result; the winner is refitted through its stage, which the cache answers the second time.
 
-    Raises `PipelineError` where no trial was completed; the result is written all the same.
+    Raises `TransferBenchError` where no trial was completed; the result is written all the same.
     """
     with Lock(folder / "winner.lock"):
         found = _gathered(folder, journal, subject)
         if found["best"] is None:
             _write(folder, found)
-            raise PipelineError(_without_winner(found))
+            raise TransferBenchError(_without_winner(found))
         best = journal.trials()[found["best"]["number"]]
         answer = subject.settle(journal.options(best), context, journal.trial_folder(best))
         found["best_run"] = answer["run"]
@@ -93,7 +93,7 @@ def _before(folder: Path) -> dict[str, Any]:
     """The result as it was last written; empty where there is none that can be read."""
     try:
         return stored.read(folder / place.RESULT, Found, thing="result of a search", remedy="It is gathered again.")
-    except DamagedFile:
+    except CorruptFileError:
         return {}
 
 

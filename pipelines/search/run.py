@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from extract.disk import storage_error
-from extract.errors import DamagedFile, InvalidInput, StorageError, Unavailable, reason
-from extract.locks import Patience
-from pipelines.context import Context
+from extract.errors import CorruptFileError, InvalidInputError, StorageError, UnavailableError, reason
+from extract.runtime.disk import storage_error
+from extract.runtime.locks import Patience
 from pipelines.search import place, result, space
 from pipelines.search.journal import Journal, Trial, TrialState
 from pipelines.search.subject import Outcome, Subject, Watch
+from pipelines.workspace.context import Context
 
 WAIT_SECONDS = 0.2  # between looks at trials that other processes still run
 
@@ -31,9 +31,9 @@ class Wanted:
 
     def __post_init__(self) -> None:
         if self.trials < 1:
-            raise InvalidInput(f"trials must be at least 1; got {self.trials}.")
+            raise InvalidInputError(f"trials must be at least 1; got {self.trials}.")
         if self.timeout is not None and not self.timeout > 0:
-            raise InvalidInput(f"timeout must be seconds above 0; got {self.timeout}. Leave it out for none.")
+            raise InvalidInputError(f"timeout must be seconds above 0; got {self.timeout}. Leave it out for none.")
 
 
 def search(subject: Subject, wanted: Wanted, context: Context) -> dict[str, Any]:
@@ -67,8 +67,8 @@ def _check(subject: Subject, found: space.Space) -> None:
         for value in entry.ends():
             try:
                 subject.check({name: value})
-            except InvalidInput as error:
-                raise InvalidInput(
+            except InvalidInputError as error:
+                raise InvalidInputError(
                     f"search option {name} must allow {value!r}, which {subject.what} refuses: {error}"
                 ) from error
 
@@ -122,7 +122,7 @@ def says_nothing(error: Exception) -> bool:
 
     Everything else that a trial dies of is its result, and is recorded with its message.
     """
-    if isinstance(error, OSError | MemoryError | StorageError | Unavailable | DamagedFile):
+    if isinstance(error, OSError | MemoryError | StorageError | UnavailableError | CorruptFileError):
         return True
     return storage_error(error) is not None or type(error).__name__ == "AcceleratorError"  # torch's, of a lost GPU
 

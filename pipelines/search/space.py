@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from extract.errors import InvalidInput, nearest, unknown
+from extract.errors import InvalidInputError, nearest, unknown
 from pipelines.studies.nodes import KINDS, TRUTHS, guessed, read_text
 
 ENTRY_KEYS = ("low", "high", "log", "step", "int")
@@ -73,11 +73,11 @@ Space = dict[str, Range | Choices]
 def parse(raw: Any, *, what: str, known: Mapping[str, Any] | None = None) -> Space:
     """The space of `what` ("the mlp head") that `raw` (option -> entry, as a file gives it) describes.
 
-    `known` are the types of its options: a choice is read by them, as an option of a job is. Raises `InvalidInput`,
-    naming the option, for an entry that is neither of the forms and for a contradiction in it.
+    `known` are the types of its options: a choice is read by them, as an option of a job is. Raises
+    `InvalidInputError`, naming the option, for an entry that is neither of the forms and for a contradiction in it.
     """
     if not isinstance(raw, Mapping) or not raw:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"search space of {what} must be a mapping of options to {FORMS}; got {raw!r}. "
             "Write one line an option, like `learning_rate: {low: 1e-4, high: 0.1, log: true}`."
         )
@@ -95,7 +95,7 @@ def kinds_of(hint: Any) -> frozenset[type]:
 
 
 def check_names(space: Space, *, known: Iterable[str], what: str) -> None:
-    """Raises `InvalidInput` with the nearest names for an option that is not among those `known` of `what`."""
+    """Raises `InvalidInputError` with the nearest names for an option that is not among those `known` of `what`."""
     names = list(known)
     for name in space:
         if name not in names:
@@ -112,14 +112,14 @@ def _entry(name: str, raw: Any, wanted: frozenset[type]) -> Range | Choices:
         return _choices(name, raw, wanted)
     if isinstance(raw, Mapping):
         return _range(name, raw, wanted)
-    raise InvalidInput(f"search option {name} must be {FORMS}; got {raw!r}. To fix it, write [{raw}].")
+    raise InvalidInputError(f"search option {name} must be {FORMS}; got {raw!r}. To fix it, write [{raw}].")
 
 
 def _choices(name: str, raw: list[Any], wanted: frozenset[type]) -> Choices:
     values = tuple(_value(name, value, wanted) for value in raw)
     found = Choices(values)
     if not values or len(set(found.labels)) < len(values):
-        raise InvalidInput(f"search option {name} must be at least one choice, each once; got {raw!r}.")
+        raise InvalidInputError(f"search option {name} must be at least one choice, each once; got {raw!r}.")
     return found
 
 
@@ -127,9 +127,9 @@ def _value(name: str, raw: Any, wanted: frozenset[type]) -> Any:
     if isinstance(raw, list):
         return tuple(_value(name, part, wanted) for part in raw)
     if raw is not None and not isinstance(raw, str | int | float | bool):
-        raise InvalidInput(f"choices of {name} must be numbers, words or lists of them; got {raw!r}.")
+        raise InvalidInputError(f"choices of {name} must be numbers, words or lists of them; got {raw!r}.")
     if isinstance(raw, float) and not math.isfinite(raw):
-        raise InvalidInput(f"choices of {name} must be finite; got {raw!r}.")
+        raise InvalidInputError(f"choices of {name} must be finite; got {raw!r}.")
     return _typed(name, raw, wanted) if wanted else raw
 
 
@@ -145,13 +145,13 @@ def _typed(name: str, raw: Any, wanted: frozenset[type]) -> Any:
         except ValueError:
             continue
     expected = " or ".join(said for kind, said in KINDS.items() if kind in wanted)
-    raise InvalidInput(f"choices of {name} must be {expected}; got {raw!r}.")
+    raise InvalidInputError(f"choices of {name} must be {expected}; got {raw!r}.")
 
 
 def _range(name: str, raw: Mapping[Any, Any], wanted: frozenset[type]) -> Range:
     for key in raw:
         if key not in ENTRY_KEYS:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"search option {name} must be {FORMS}; got the key {key!r}. {nearest(str(key), ENTRY_KEYS)}"
             )
     low, high = _number(name, raw, "low"), _number(name, raw, "high")
@@ -173,26 +173,32 @@ def _counts(wanted: frozenset[type]) -> bool:
 def _refuse_contradictions(name: str, found: Range) -> None:
     low, high, step = found.low, found.high, found.step
     if low > high:
-        raise InvalidInput(f"search option {name} must have low at most high; got {low} and {high}. Exchange them.")
+        raise InvalidInputError(
+            f"search option {name} must have low at most high; got {low} and {high}. Exchange them."
+        )
     if found.log and low <= 0:
-        raise InvalidInput(f"search option {name} must be above 0 where log is true; got low {low}. Raise it.")
+        raise InvalidInputError(f"search option {name} must be above 0 where log is true; got low {low}. Raise it.")
     if found.log and step is not None:
-        raise InvalidInput(f"search option {name} must have log or step, not both; got step {step}. Leave one out.")
+        raise InvalidInputError(
+            f"search option {name} must have log or step, not both; got step {step}. Leave one out."
+        )
     if step is not None and not 0 < step <= high - low:
-        raise InvalidInput(f"search option {name} must have a step above 0 that fits into {low} to {high}; got {step}.")
+        raise InvalidInputError(
+            f"search option {name} must have a step above 0 that fits into {low} to {high}; got {step}."
+        )
     if found.whole and any(number is not None and number != int(number) for number in (low, high, step)):
-        raise InvalidInput(f"search option {name} must be whole numbers where int is true; got {low} to {high}.")
+        raise InvalidInputError(f"search option {name} must be whole numbers where int is true; got {low} to {high}.")
 
 
 def _number(name: str, raw: Mapping[Any, Any], key: str) -> float:
     value = guessed(raw[key]) if isinstance(raw.get(key), str) else raw.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidInput(f"{key} of the search option {name} must be a number; got {raw.get(key)!r}.")
+        raise InvalidInputError(f"{key} of the search option {name} must be a number; got {raw.get(key)!r}.")
     return value
 
 
 def _flag(name: str, raw: Mapping[Any, Any], key: str) -> bool:
     value = TRUTHS.get(str(raw.get(key, False)).lower())
     if value is None:
-        raise InvalidInput(f"{key} of the search option {name} must be true or false; got {raw[key]!r}.")
+        raise InvalidInputError(f"{key} of the search option {name} must be true or false; got {raw[key]!r}.")
     return value

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.context import Context
+from pipelines.workspace.context import Context
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial was worth on the held-out images: accuracy, and the log loss that decides between equals.
+    """What a trial was worth on the validation images: accuracy, and the log loss that decides between equals.
 
     `steps` are accuracies by epoch of a trial that could not report them while it ran.
     """
@@ -67,11 +67,11 @@ class Subject(ABC):
 
     @abstractmethod
     def check(self, options: dict[str, Any]) -> None:
-        """Raises `InvalidInput` where `options`, with those that are fixed, can never be right."""
+        """Raises `InvalidInputError` where `options`, with those that are fixed, can never be right."""
 
     @abstractmethod
     def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome | None:
-        """The outcome of one trial: trained on the training part, judged on the held-out part; None if it stopped."""
+        """The outcome of one trial: trained on the training part, judged on the validation part; None if it stopped."""
 
     @abstractmethod
     def settle(self, options: dict[str, Any], context: Context, folder: Path) -> dict[str, Any]:

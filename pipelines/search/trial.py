@@ -6,19 +6,19 @@ import numpy as np
 from torch import nn
 
 import heads
-from extract import datasets
-from extract.unreadable import files, refused_together
-from finetune import checkpoint, history
-from finetune.batches import Images
-from finetune.recipes import Recipe
-from finetune.train import Interrupted, Moment, fit
-from pipelines import images, row_checks, stages
-from pipelines.context import Context
-from pipelines.networks import answering, pixels, starts, watching
-from pipelines.networks.inputs import Inputs
+from extract.data import datasets
+from extract.data.unreadable import files, refused_together
+from finetune.augmentation.batches import Images
+from finetune.training import checkpoint, history
+from finetune.training.fitting import Moment, TrainingInterruptedError, fit
+from finetune.training.recipes import Recipe
 from pipelines.search.subject import Outcome, Watch
-from pipelines.signals import deferred
 from pipelines.specs import NetworkKey, NetworkSpec
+from pipelines.tasks import images, row_checks, stages
+from pipelines.training import build, inference, pixels, progress
+from pipelines.training.inputs import Inputs
+from pipelines.workspace.context import Context
+from pipelines.workspace.signals import deferred
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class _Prepared:
 
     key: NetworkKey
     inputs: Inputs
-    how: starts.Form
+    how: build.Form
     train: Images
     train_rows: np.ndarray
     held: Images
@@ -58,30 +58,30 @@ class Training:
         return len(self._images.splits["train"])
 
     def check(self, spec: NetworkSpec, *, batch_size: int) -> None:
-        """Raises `InvalidInput` where there are too few images for a batch, or to be held out as `spec` says."""
+        """Raises `InvalidInputError` where there are too few images for a batch, or to be held out as `spec` says."""
         row_checks.check_training(
             self._images.splits["train"].labels,
             mode=spec.mode,
             batch_size=batch_size,
-            part=spec.held_out_part(),
+            part=spec.validation_part(),
             seed=spec.seed,
         )
 
     def outcome(self, spec: NetworkSpec, watch: Watch, context: Context) -> Outcome | None:
-        """What the network of `spec` is worth on the held-out images; None where the watch stopped it.
+        """What the network of `spec` is worth on the validation images; None where the watch stopped it.
 
         Its checkpoint is kept in the watch's folder, from which an interrupted trial goes on.
         """
         ready = self._prepared(spec, context)
         try:
             network = _trained(ready, watch, context)
-        except Interrupted:
+        except TrainingInterruptedError:
             if watch.stop():
                 return None
             raise
         wanted, options = ready.how.preprocessing, ready.key.recipe_options
-        rows = answering.batch_size(network, wanted, device=context.device, recipe_options=options)
-        logits = answering.logits(
+        rows = inference.batch_size(network, wanted, device=context.device, recipe_options=options)
+        logits = inference.logits(
             network,
             ready.held.images.split(rows),
             rows=rows,
@@ -95,10 +95,10 @@ class Training:
 
     def _prepared(self, spec: NetworkSpec, context: Context) -> _Prepared:
         key, inputs = stages.network_inputs(spec, context)
-        how = starts.form(key, self._images, source=inputs.source)
+        how = build.form(key, self._images, source=inputs.source)
         loaded = self._pixels(how, context)
         every = loaded.splits["train"]
-        rows, held_rows = heads.held_out(every.labels, key.validation, seed=key.seed)
+        rows, validation_rows = heads.validation_split(every.labels, key.validation, seed=key.seed)
         train = pixels.take(every, rows)
         return _Prepared(
             key=key,
@@ -106,11 +106,11 @@ class Training:
             how=how.measured(train),
             train=train,
             train_rows=rows,
-            held=pixels.take(every, held_rows),
+            held=pixels.take(every, validation_rows),
             resize=loaded.resize,
         )
 
-    def _pixels(self, how: starts.Form, context: Context) -> pixels.Loaded:
+    def _pixels(self, how: build.Form, context: Context) -> pixels.Loaded:
         """The images at the network's size, decoded once for all trials of that size."""
         wanted = how.preprocessing
         size = (wanted.image_size, wanted.interpolation, wanted.crop_fraction, wanted.crop_mode)
@@ -127,10 +127,10 @@ class Training:
 
 
 def _trained(ready: _Prepared, watch: Watch, context: Context) -> nn.Module:
-    start = starts.network(ready.key, ready.how, source=ready.inputs.source)
+    start = build.network(ready.key, ready.how, source=ready.inputs.source)
     if ready.key.mode == "head-first":
         _install_head(start, ready, context)
-    seen = watching.Watch(context, images=len(ready.train))
+    seen = progress.Watch(context, images=len(ready.train))
 
     def moment(now: Moment) -> None:
         seen.moment(now)
@@ -149,7 +149,7 @@ def _trained(ready: _Prepared, watch: Watch, context: Context) -> nn.Module:
             ready.train,
             ready.held,
             recipe=ready.recipe,
-            normalisation=(ready.how.preprocessing.mean, ready.how.preprocessing.std),
+            normalization=(ready.how.preprocessing.mean, ready.how.preprocessing.std),
             seed=ready.key.seed,
             device=context.device,
             checkpoint_folder=watch.folder,
@@ -176,7 +176,7 @@ def _install_head(start: nn.Module, ready: _Prepared, context: Context) -> None:
         ready.key,
         ready.train_rows,
         labels=ready.train.labels.numpy(),
-        embeddings=lambda: starts.embeddings(
+        embeddings=lambda: build.embeddings(
             start,
             ready.train,
             how=ready.how,
@@ -185,6 +185,6 @@ def _install_head(start: nn.Module, ready: _Prepared, context: Context) -> None:
             recipe_options=ready.key.recipe_options,
             stepped=context.counter(len(ready.train), "features computed"),
         ),
-        extracted=ready.how.image_size if starts.extracted(ready.key) else None,
+        extracted=ready.how.image_size if build.extracted(ready.key) else None,
     )
-    starts.install(start, headed.head)
+    build.install(start, headed.head)

@@ -20,7 +20,7 @@ SUBJECTS = ("head", "network")
 def read(path: Path) -> "Written":
     """What the YAML file at `path` says of a search; of a study, its `search` section and its defaults.
 
-    Raises `InvalidInput` with file, line and column for what is no YAML and for a key that stands twice.
+    Raises `InvalidInputError` with file, line and column for what is no YAML and for a key that stands twice.
     """
     tree = nodes.read(path)
     sections = tree.items(tree.root, "search") if isinstance(tree.root, yaml.MappingNode) else []
@@ -46,7 +46,7 @@ class Written:
         """All options by name: the `flags` of a command line, then those of the section, then the study's defaults.
 
         A default counts as for a job: where what is searched has the option. It gives way to a space that varies
-        the option, and to a feature file, which is described already. Raises `InvalidInput` with the place of an
+        the option, and to a feature file, which is described already. Raises `InvalidInputError` with the place of an
         option that is not known or that cannot be read.
         """
         command = searched({**{option(key): node.value for key, node in self.pairs}, **flags})

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from extract import datasets
-from pipelines import places
+from extract.data import datasets
+from pipelines.workspace import image_folders
 
 Progress = Callable[[int, int], None]
 
@@ -41,12 +41,12 @@ def located(
         before_download()
     root = datasets.root_of(spec.dataset)
     root = root if root is not None and os.path.isdir(root) else None
-    known = None if root is None else places.contents(workspace, root)
+    known = None if root is None else image_folders.contents(workspace, root)
     found = datasets.locate(
         spec.dataset, _data_dir(spec), download_dir=workspace / "data", contents=known, progress=progress
     )
     if root is not None:
-        places.remember(workspace, root, digest=found.digest)
+        image_folders.remember(workspace, root, digest=found.digest)
     if found.folder is not None and spec.on_bad_image == "error":
         found.folder.must_have_no_empty_file()
     return replace(found, max_pixels=spec.max_pixels)

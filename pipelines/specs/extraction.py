@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from extract import datasets, feeding, weights
-from extract.decoding import MAX_PIXELS
-from extract.errors import InvalidInput
-from extract.layout import canonical_json
-from extract.machine import package_versions
-from extract.runtime import PRECISIONS, automatic_batch_size, resolve_precision
+from extract.backbones import weights, weights_preprocessing
+from extract.data import datasets
+from extract.decoding.decode import MAX_PIXELS
+from extract.errors import InvalidInputError
+from extract.features.layout import canonical_json
+from extract.runtime.devices import PRECISIONS, automatic_batch_size, resolve_precision
+from extract.runtime.machine import package_versions
 from pipelines.specs import data
 from pipelines.specs.known import dataset_name
 from pipelines.specs.own import known_preprocessing, own_run
@@ -28,7 +29,7 @@ class ExtractSpec:
     """One feature file, as the options of `pipeline extract` describe it.
 
     `subset` and `test_subset` count images; `layers` are stage indices, as text ("-2,-1"); `batch_size` is
-    "auto" or a number. Raises `InvalidInput` for a value that can never be right.
+    "auto" or a number. Raises `InvalidInputError` for a value that can never be right.
     """
 
     backbone: str = "resnet50"
@@ -70,8 +71,10 @@ class ExtractSpec:
         self.preprocessing()
 
     def preprocessing(self) -> dict[str, Any]:
-        """What the options say of the preprocessing (`extract.feeding`)."""
-        return feeding.given(mean=self.mean, std=self.std, crop_pct=self.crop_pct, interpolation=self.interpolation)
+        """What the options say of the preprocessing (`extract.backbones.weights_preprocessing`)."""
+        return weights_preprocessing.given(
+            mean=self.mean, std=self.std, crop_pct=self.crop_pct, interpolation=self.interpolation
+        )
 
     def layer_indices(self) -> tuple[int, ...] | None:
         """The stage indices that `layers` names."""
@@ -82,7 +85,7 @@ class ExtractSpec:
         if self.batch_size == "auto":
             return automatic_batch_size(device, self.image_size)
         if not str(self.batch_size).isdigit() or int(self.batch_size) < 1:
-            raise InvalidInput(f"batch size must be auto or a whole number from 1; got {self.batch_size!r}.")
+            raise InvalidInputError(f"batch size must be auto or a whole number from 1; got {self.batch_size!r}.")
         return int(self.batch_size)
 
 
@@ -92,7 +95,9 @@ def _indices(layers: str | None) -> tuple[int, ...] | None:
     try:
         return tuple(int(part) for part in layers.split(","))
     except ValueError:
-        raise InvalidInput(f"layers must be stage numbers with commas between, like -2,-1; got {layers!r}.") from None
+        raise InvalidInputError(
+            f"layers must be stage numbers with commas between, like -2,-1; got {layers!r}."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -178,9 +183,9 @@ def locate(spec: ExtractSpec, workspace: Path, *, progress: data.Progress = data
 
     def check() -> None:
         if own_run(spec.weights, workspace) is None:
-            from extract import backbones
+            from extract.backbones import frozen
 
             layers = spec.layer_indices()
-            backbones.check(spec.backbone, image_size=spec.image_size, pool=spec.pool, layers=layers)
+            frozen.check(spec.backbone, image_size=spec.image_size, pool=spec.pool, layers=layers)
 
     return data.located(spec, workspace, progress=progress, before_download=check)

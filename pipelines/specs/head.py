@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from extract.errors import InvalidInput
-from extract.layout import canonical_json
+from extract.errors import InvalidInputError
+from extract.features.layout import canonical_json
 from pipelines.specs.values import checked_seed, numbers, one_of, primitive, several, sizes, whole_numbers
 
 HEAD_VERSION = 10  # raised when the same key must give another head
-# As in `heads.catalogue`, which needs torch.
+# As in `heads.registry`, which needs torch.
 KINDS = ("logistic", "linear", "mlp", "knn", "ridge", "kernel", "centroid")
 CRITERIA = ("auto", "log_loss", "accuracy")
 
@@ -24,12 +24,12 @@ OWN: dict[str, Callable[[str, Any], Any]] = {
     "weight_decays": numbers,
     "optimizer": primitive,
     "schedule": primitive,
-    "warm_up": primitive,
+    "warmup": primitive,
     "epochs": primitive,
     "patience": primitive,
     "dropout": primitive,
     "label_smoothing": primitive,
-    "neighbours": whole_numbers,
+    "neighbors": whole_numbers,
     "temperatures": several,
     "alpha_grid": numbers,
     "bandwidths": numbers,
@@ -37,12 +37,12 @@ OWN: dict[str, Callable[[str, Any], Any]] = {
     "shrinkages": numbers,
 }
 # Which of them each kind has, as in its search space in `heads`, which needs torch.
-_NEURAL = ("learning_rates", "weight_decays", "optimizer", "schedule", "warm_up", "epochs", "patience")
+_NEURAL = ("learning_rates", "weight_decays", "optimizer", "schedule", "warmup", "epochs", "patience")
 HAS: dict[str, tuple[str, ...]] = {
     "logistic": ("c_grid", "solver"),
     "linear": (*_NEURAL, "label_smoothing"),
     "mlp": (*_NEURAL, "label_smoothing", "sizes", "dropout"),
-    "knn": ("neighbours", "temperatures"),
+    "knn": ("neighbors", "temperatures"),
     "ridge": ("alpha_grid",),
     "kernel": ("alpha_grid", "bandwidths"),
     "centroid": ("metrics", "shrinkages"),
@@ -57,7 +57,7 @@ class HeadSpec:
     `validation` is a share ("0.1"), a number of images ("500") or "none". Options of the head are None where
     they are left to it; lists come as text with commas between or as lists, `sizes` with x between the layers
     of one head ("256,512x128"). `option` holds further ones as "NAME=VALUE", named as in the head's space.
-    Raises `InvalidInput` for a value that can never be right; whether the head has an option is known later.
+    Raises `InvalidInputError` for a value that can never be right; whether the head has an option is known later.
     """
 
     head: str = "logistic"
@@ -70,12 +70,12 @@ class HeadSpec:
     weight_decays: str | list | None = None
     optimizer: str | None = None
     schedule: str | None = None
-    warm_up: float | None = None
+    warmup: float | None = None
     epochs: int | None = None
     patience: int | str | None = None
     dropout: float | None = None
     label_smoothing: float | None = None
-    neighbours: str | list | None = None
+    neighbors: str | list | None = None
     temperatures: str | list | None = None
     alpha_grid: str | list | None = None
     bandwidths: str | list | None = None
@@ -93,7 +93,7 @@ class HeadSpec:
         if self.validation_part() is None:
             idle = [name for name in CHOOSING if name in given or (name == "criterion" and self.criterion)]
             if idle:
-                raise InvalidInput(
+                raise InvalidInputError(
                     f"{idle[0]} must be left out without validation images; got --validation none. Leave one out."
                 )
 
@@ -108,7 +108,7 @@ class HeadSpec:
                 continue
             if part > 0 and (kind is int or part < 1):
                 return part
-        raise InvalidInput(
+        raise InvalidInputError(
             f"validation must be a share like 0.1, a number of images, or none; got {self.validation!r}."
         )
 
@@ -121,9 +121,9 @@ class HeadSpec:
             name, equals, value = text.partition("=")
             name = name.strip().replace("-", "_")
             if not equals or not name:
-                raise InvalidInput(f"option must be NAME=VALUE; got {text!r}. Write --option epochs=20.")
+                raise InvalidInputError(f"option must be NAME=VALUE; got {text!r}. Write --option epochs=20.")
             if name in given:
-                raise InvalidInput(f"{name} must be given once; got it twice. Leave one out.")
+                raise InvalidInputError(f"{name} must be given once; got it twice. Leave one out.")
             given[name] = OWN.get(name, primitive)(name, value.strip())
         return given
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from extract.datasets import NAMES
+from extract.data.datasets import NAMES
 
 DEFAULT = "cifar10"
 

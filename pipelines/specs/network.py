@@ -4,11 +4,12 @@ import re
 from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any
 
-from extract import datasets, feeding
-from extract.decoding import MAX_PIXELS
-from extract.errors import InvalidInput
-from finetune.options import Options
-from finetune.recipes import MADE_FOR, RECIPES, SPEED_ONLY, Recipe, overridden, suited
+from extract.backbones import weights_preprocessing
+from extract.data import datasets
+from extract.decoding.decode import MAX_PIXELS
+from extract.errors import InvalidInputError
+from finetune.architectures.options import Options
+from finetune.training.recipes import MADE_FOR, RECIPES, SPEED_ONLY, Recipe, overridden, suited
 from pipelines.specs import data
 from pipelines.specs.head import HeadSpec
 from pipelines.specs.known import dataset_name
@@ -32,12 +33,13 @@ def _given(source: Any) -> Any:
 class NetworkSpec(_given(Recipe), _given(Options)):
     """One network, trained from scratch or from weights, as the options of `pipeline train` and `finetune` say.
 
-    Every option of `finetune.recipes.Recipe` is a field, None where the recipe's own value stays, and every one
-    of `finetune.options.Options`, None where it is the usual. `mode` is scratch, full, head-first, partial:K or
-    frozen; `weights` and `recipe` None mean pretrained and gentle, from scratch none and short; frozen has no
-    recipe. A `network` that is not named is the one that the recipe was made for, else resnet18. `validation` is a
-    share, a number of images or "none"; `refit` trains once more on the whole training split, by the same schedule up
-    to the epoch that was best on the validation images. Raises `InvalidInput` for what can never be right.
+    Every option of `finetune.training.recipes.Recipe` is a field, None where the recipe's own value stays, and every
+    one of `finetune.architectures.options.Options`, None where it is the usual. `mode` is scratch, full, head-first,
+    partial:K or frozen; `weights` and `recipe` None mean pretrained and gentle, from scratch none and short; frozen
+    has no recipe. A `network` that is not named is the one that the recipe was made for, else resnet18. `validation`
+    is a share, a number of images or "none"; `refit` trains once more on the whole training split, by the same
+    schedule up to the epoch that was best on the validation images. Raises `InvalidInputError` for what can never be
+    right.
     """
 
     network: str = ""
@@ -91,15 +93,17 @@ class NetworkSpec(_given(Recipe), _given(Options)):
         return {name: getattr(self.whole_recipe(), name) for name in SPEED_ONLY}
 
     def preprocessing(self) -> dict[str, Any]:
-        """What the options say of the preprocessing (`extract.feeding`)."""
-        return feeding.given(mean=self.mean, std=self.std, crop_pct=self.crop_pct, interpolation=self.interpolation)
+        """What the options say of the preprocessing (`extract.backbones.weights_preprocessing`)."""
+        return weights_preprocessing.given(
+            mean=self.mean, std=self.std, crop_pct=self.crop_pct, interpolation=self.interpolation
+        )
 
     def architecture(self) -> dict[str, Any]:
         """The architecture options that were given."""
         found = {name: getattr(self, name) for name in ARCHITECTURE_OPTIONS}
         return {name: value for name, value in found.items() if value is not None}
 
-    def held_out_part(self) -> float | int | None:
+    def validation_part(self) -> float | int | None:
         """What is held out of the training split: a share, a count, or None for nothing."""
         return HeadSpec(validation=self.validation).validation_part()
 
@@ -109,7 +113,7 @@ class NetworkSpec(_given(Recipe), _given(Options)):
         if not found:
             one_of("mode", self.mode, MODES)
         if self.mode == "partial:K":
-            raise InvalidInput("mode must name a number of stages for partial; got 'partial:K'. Write partial:1.")
+            raise InvalidInputError("mode must name a number of stages for partial; got 'partial:K'. Write partial:1.")
         return int(found.group(1)) if found else None
 
     def _name_network(self) -> None:
@@ -118,7 +122,7 @@ class NetworkSpec(_given(Recipe), _given(Options)):
         if not self.network:
             object.__setattr__(self, "network", own or USUAL_NETWORK)
         elif own is not None and self.network != own:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"network of the recipe {self.recipe} must be {own}, for which it was made; got {self.network!r}. "
                 f"Use --network {own}, or another --recipe."
             )
@@ -126,40 +130,40 @@ class NetworkSpec(_given(Recipe), _given(Options)):
     def _check_start(self) -> None:
         scratch, none = self.mode == "scratch", self.weights == "none"
         if scratch and not none:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"weights must be none from scratch; got {self.weights!r}. Use `pipeline finetune` to start from them."
             )
         if none and not scratch:
-            raise InvalidInput(
+            raise InvalidInputError(
                 "weights must be pretrained, packaged, a file or a run to be fine-tuned; got 'none'. "
                 "Use `pipeline train` to start from scratch."
             )
         fed = [name for name in PREPROCESSING_OPTIONS if getattr(self, name) is not None]
         if scratch and fed:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"{fed[0].replace('_', '-')} must be left out from scratch, where the training images give it; got "
                 f"{getattr(self, fed[0])!r}. Use `pipeline finetune` with weights that want it."
             )
         options = ("recipe", *RECIPE_OPTIONS)
         given = [name for name in options if getattr(self, name) is not None and name not in FROZEN_HAS]
         if self.mode == "frozen" and given:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"{given[0].replace('_', '-')} must be left out in mode frozen, which fits a head and trains nothing; "
                 f"got {getattr(self, given[0])!r}. Use --mode partial:0 to train the last layer by a recipe."
             )
 
     def _check_length(self) -> None:
-        recipe, held_out = self.whole_recipe(), self.held_out_part() is not None
+        recipe, validation_split = self.whole_recipe(), self.validation_part() is not None
         needing = {"patience": recipe.patience is not None, "schedule": recipe.schedule == "plateau"}
         needing["refit"] = self.refit
         for name, needs in needing.items():
-            if needs and not held_out:
-                raise InvalidInput(
+            if needs and not validation_split:
+                raise InvalidInputError(
                     f"{name} {getattr(recipe, name, True)} must have validation images to go by; got none. "
                     "Use --validation 0.1."
                 )
         if self.mode != "frozen" and self.subset is not None and self.subset < recipe.batch_size:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"subset must be at least one batch, {recipe.batch_size} images; got {self.subset}. "
                 "Give a smaller --batch-size or a larger --subset."
             )

@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from extract import datasets, weights
-from extract.layout import canonical_json
-from extract.machine import package_versions
-from extract.runtime import resolve_precision
-from finetune.recipes import SPEED_ONLY
+from extract.backbones import weights
+from extract.data import datasets
+from extract.features.layout import canonical_json
+from extract.runtime.devices import resolve_precision
+from extract.runtime.machine import package_versions
+from finetune.training.recipes import SPEED_ONLY
 from pipelines.specs import data
 from pipelines.specs.network import FROZEN_HAS, NetworkSpec
 from pipelines.specs.own import beside_sidecar, known_preprocessing, own_run
@@ -25,7 +26,7 @@ class NetworkKey:
     Data are known by their digest alone: a folder may be renamed.
     `recipe_options` are all options of the recipe but those that change only speed, the precision resolved.
     `weights` is "run" for an own run, which `weights_run` names. `timm` is in it because architectures,
-    preprocessing and hub weights are timm's, `processes` because each draws its own dropout, and normalises by its
+    preprocessing and hub weights are timm's, `processes` because each draws its own dropout, and normalizes by its
     own slice of a batch on a CPU and its own parts of one on a GPU; one process alone is not mentioned.
     `preprocessing` is what is known beside what the weights' own file says, `weights_set` which tensors of that file;
     they are mentioned where there are any.
@@ -109,7 +110,7 @@ def resolve_network(
         on_bad_image=spec.on_bad_image,
         max_pixels=spec.max_pixels if spec.on_bad_image == "skip" else None,
         image_size=spec.image_size,
-        validation=spec.held_out_part(),
+        validation=spec.validation_part(),
         refit=spec.refit,
         recipe=spec.recipe,
         recipe_options=options,
@@ -130,7 +131,8 @@ def _kept_architecture(given: str) -> dict[str, Any]:
 def _precision(mode: str, given: str, *, device: str) -> str:
     """What `given` is on `device`; where nothing is trained, float32: the head is then fitted to what scoring computes.
 
-    Autocast rounds otherwise than `extract.reduced`: tf_efficientnet_lite0 lost 0.65 points of its head's accuracy.
+    Autocast rounds otherwise than `extract.backbones.reduced`: tf_efficientnet_lite0 lost 0.65 points of its head's
+    accuracy.
     """
     return "float32" if mode == "frozen" and given == "auto" else resolve_precision(given, device)
 
@@ -139,8 +141,8 @@ def locate_images(spec: NetworkSpec, workspace: Path, *, progress: data.Progress
     """Where the spec's data set is, as `data.located` finds it; an impossible network is refused before a download."""
 
     def check() -> None:
-        from pipelines.networks import possible
+        from pipelines.training import validate
 
-        possible.check(spec, own_weights=own_run(str(spec.weights), workspace) is not None)
+        validate.check(spec, own_weights=own_run(str(spec.weights), workspace) is not None)
 
     return data.located(spec, workspace, progress=progress, before_download=check)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from extract import feeding, weights
-from extract.errors import InvalidInput
-from pipelines import records
+from extract.backbones import weights, weights_preprocessing
+from extract.errors import InvalidInputError
+from pipelines.workspace import records
 
 WEIGHTS_NAME = "network.safetensors"
 SIDECAR_NAME = "network.json"
@@ -18,7 +18,7 @@ SIDECAR_NAME = "network.json"
 
 @dataclass(frozen=True)
 class Source:
-    """Where weights lie here: as `finetune.networks.load_weights` takes them, or in the folder of a trained network.
+    """Where weights lie here: as `networks.load_weights` takes them, or in the folder of a trained network.
 
     The folder is an own run's, or the one in which a file lies beside the sidecar of a run of whatever workspace.
     """
@@ -53,7 +53,7 @@ def beside_sidecar(given: str) -> dict[str, Any] | None:
 
 
 def known_preprocessing(given: str, options: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What is known of how weights want their images (`extract.feeding`), beside what their own file says.
+    """How weights want their images (`extract.backbones.weights_preprocessing`), beside what their own file says.
 
     The `options` win over the sidecar of a run, which wins over the hub's configuration. None for nothing.
     """
@@ -61,21 +61,21 @@ def known_preprocessing(given: str, options: Mapping[str, Any]) -> dict[str, Any
     if weights.is_file(given):
         sidecar = beside_sidecar(given)
         path, _ = weights.split(given)
-        found = feeding.within(sidecar) if sidecar is not None else feeding.beside(path)
+        found = weights_preprocessing.within(sidecar) if sidecar is not None else weights_preprocessing.beside(path)
     return {**found, **options} or None
 
 
 def own_run(given: str, workspace: Path) -> dict[str, Any] | None:
     """The record of the own trained network that `given` weights name; None where they are something else.
 
-    Raises `InvalidInput` for what looks like a run and is none, and for a run without a network of its own.
+    Raises `InvalidInputError` for what looks like a run and is none, and for a run without a network of its own.
     """
     looks = re.fullmatch(r"[0-9a-f]{4,12}", given) is not None
     if given in (*weights.SOURCES, "none") or os.path.isfile(given) or not looks:
         return None
     record = records.read(workspace, given)
     if record["kind"] != "network" or record["status"] != "done":
-        raise InvalidInput(
+        raise InvalidInputError(
             f"weights must be a run that trained a network to its end; got {record['run']}, a {record['status']} run "
             f"of a {record['kind']}. `pipeline runs` lists them."
         )
@@ -85,7 +85,7 @@ def own_run(given: str, workspace: Path) -> dict[str, Any] | None:
 def with_own_network(option: str, given: Mapping[str, Any], workspace: Path) -> dict[str, Any]:
     """The options `given`, with the network that the run trained as `option` where `weights` are a run's or its file.
 
-    `option` is "network" or "backbone"; one that was given stays. Raises `InvalidInput` as `own_run` does.
+    `option` is "network" or "backbone"; one that was given stays. Raises `InvalidInputError` as `own_run` does.
     """
     if given.get(option) is not None:
         return dict(given)

@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from extract.errors import InvalidInput
-from extract.layout import canonical_json
+from extract.errors import InvalidInputError
+from extract.features.layout import canonical_json
 from pipelines.specs.head import HeadSpec
 from pipelines.specs.values import whole_numbers
 
@@ -38,11 +38,11 @@ class ShotsKey:
 def resolve_shots(spec: HeadSpec, *, features: str, shots: str | list[int], draws: int) -> ShotsKey:
     """The key of a head on few labels of the features whose content digest is `features`.
 
-    Raises `InvalidInput` for shots or draws below 1.
+    Raises `InvalidInputError` for shots or draws below 1.
     """
     counts = sorted(set(whole_numbers("shots", shots)))
     if counts[0] < 1 or draws < 1:
-        raise InvalidInput(f"shots and draws must be at least 1; got {shots} and {draws}. Use --shots 1,2,5,10.")
+        raise InvalidInputError(f"shots and draws must be at least 1; got {shots} and {draws}. Use --shots 1,2,5,10.")
     return ShotsKey(
         SHOTS_VERSION, features, spec.head, spec.options(), spec.criterion or "auto", counts, draws, spec.seed
     )

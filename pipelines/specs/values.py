@@ -2,25 +2,25 @@
 
 from typing import Any
 
-from extract.errors import InvalidInput, unknown
+from extract.errors import InvalidInputError, unknown
 
 
 def one_of(thing: str, name: str, known: tuple[str, ...]) -> None:
-    """Raises `InvalidInput` with the nearest names unless `name` is among `known`."""
+    """Raises `InvalidInputError` with the nearest names unless `name` is among `known`."""
     if name not in known:
         raise unknown(thing, name=name, known=known)
 
 
 def at_least_one(thing: str, value: int | None) -> None:
-    """Raises `InvalidInput` for a count below 1; None passes."""
+    """Raises `InvalidInputError` for a count below 1; None passes."""
     if value is not None and value < 1:
-        raise InvalidInput(f"{thing} must be at least 1; got {value}.")
+        raise InvalidInputError(f"{thing} must be at least 1; got {value}.")
 
 
 def checked_seed(seed: int) -> None:
-    """Raises `InvalidInput` for a seed that some generator would refuse."""
+    """Raises `InvalidInputError` for a seed that some generator would refuse."""
     if not 0 <= seed < 2**32:
-        raise InvalidInput(f"seed must be from 0 to 4294967295; got {seed}.")
+        raise InvalidInputError(f"seed must be from 0 to 4294967295; got {seed}.")
 
 
 def primitive(name: str, value: Any) -> Any:
@@ -78,7 +78,7 @@ def _numbers(name: str, value: Any, *, kind: type, example: str) -> list:
     except (TypeError, ValueError):
         found = []
     if not found or len(found) < len(parts) or any(isinstance(part, bool) for part in parts):
-        raise InvalidInput(
+        raise InvalidInputError(
             f"{name.replace('_', '-')} must be {'whole ' if kind is int else ''}numbers with commas between, "
             f"like {example}; got {value!r}."
         )

@@ -6,24 +6,24 @@ Imports torch when it is called; a job that the cache has was right once and nee
 import functools
 from pathlib import Path
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInputError
 from pipelines.specs import ExtractSpec, weights_source
 from pipelines.studies.jobs import Job
 
 
 def check(job: Job, *, workspace: Path) -> None:
-    """Raises `InvalidInput` for a job that can never be right, before anything is computed for it.
+    """Raises `InvalidInputError` for a job that can never be right, before anything is computed for it.
 
     What own weights in the `workspace` hold is known to the job alone.
     """
     if job.network is not None:
-        from pipelines.networks import possible
+        from pipelines.training import validate
 
-        possible.check(job.network, own_weights=_are_own(str(job.network.weights), workspace))
+        validate.check(job.network, own_weights=_are_own(str(job.network.weights), workspace))
     if job.features is not None and not _are_own(job.features.weights, workspace):
         _check_backbone(job.features)
     if job.head is not None:
-        from pipelines.frozen import fitting
+        from pipelines.tasks import fitting
 
         fitting.check(job.head)
 
@@ -32,7 +32,7 @@ def _are_own(weights: str, workspace: Path) -> bool:
     """Whether the weights are a run's, if only of one that another job has yet to make."""
     try:
         return weights_source(weights, workspace).run_folder is not None
-    except InvalidInput:
+    except InvalidInputError:
         return True
 
 
@@ -42,7 +42,7 @@ def _check_backbone(spec: ExtractSpec) -> None:
 
 @functools.lru_cache(maxsize=1024)
 def _check_built(name: str, image_size: int | None, pool: str, layers: str | None) -> None:
-    from extract import backbones
+    from extract.backbones import frozen
 
     indices = ExtractSpec(layers=layers).layer_indices()
-    backbones.check(name, image_size=image_size, pool=pool, layers=indices)
+    frozen.check(name, image_size=image_size, pool=pool, layers=indices)

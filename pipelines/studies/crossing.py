@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInputError
 from pipelines.specs.known import with_data_dir
 from pipelines.studies.defaults import Given
 from pipelines.studies.jobs import Job, has, make, options
@@ -53,7 +53,7 @@ class Crossing:
     def jobs(self) -> Iterator[tuple[Job, "Place"]]:
         """Every job with its place; a default that not all of them have makes some twice.
 
-        Raises `InvalidInput` with the place of a mistake.
+        Raises `InvalidInputError` with the place of a mistake.
         """
         lists = {**self.defaults, **self.own}
         count = math.prod(len(values) for _, values in lists.values())
@@ -73,8 +73,8 @@ class Crossing:
         try:
             for job in self.made(whole):
                 yield job, place
-        except InvalidInput as error:
-            raise InvalidInput(f"{place.of_mistake()}: {error}") from error
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{place.of_mistake()}: {error}") from error
 
     def made(self, given: Mapping[str, Any]) -> list[Job]:
         """The jobs with the options `given`."""
@@ -98,7 +98,7 @@ class Place:
             try:
                 for job in one.made({other: value for other, value in self.given.items() if other != name}):
                     check(job)
-            except InvalidInput:
+            except InvalidInputError:
                 continue
             return one.tree.place(one.defaults[name][0])
         return one.tree.place(one.entry)

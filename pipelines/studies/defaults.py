@@ -19,7 +19,7 @@ def option(key: yaml.ScalarNode) -> str:
 
 
 def given(tree: Tree, pairs: Pairs, command: str) -> Given:
-    """The options of `command` that the `pairs` give; `InvalidInput` with the place of what it lacks or cannot read."""
+    """The options of `command` that the `pairs` give; InvalidInputError with the place of a mistake."""
     known = options(command)
     check_names(tree, pairs, known=known, what=f"option of {command}")
     return {option(key): (key, tree.values(value, known[option(key)], what=key.value)) for key, value in pairs}

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from extract import datasets, folder
-from extract.datasets import FACTS
-from extract.errors import PipelineError
-from extract.machine import processor_has_bfloat16, thread_count
-from pipelines import records
-from pipelines.frozen import origins
+from extract.data import datasets, folder
+from extract.data.datasets import FACTS
+from extract.errors import TransferBenchError
+from extract.runtime.machine import processor_has_bfloat16, thread_count
 from pipelines.specs import ExtractSpec, NetworkSpec
 from pipelines.studies.jobs import Job
+from pipelines.tasks import provenance
+from pipelines.workspace import records
 
 CORE_RATE = 25e9  # FLOP a second of one core in float32 (measured: 24e9 with AVX2, 53e9 with AMX, eager)
 BF16_GAIN = 4.0
@@ -84,7 +84,7 @@ class Estimator:
                 return self._network(job.network)
             assert job.features is not None
             return self._extraction(job.features) if job.head is None else self._head(job.head.head, job.features)
-        except PipelineError:
+        except TransferBenchError:
             return None
 
     def _extraction(self, spec: ExtractSpec) -> Cost:
@@ -151,7 +151,7 @@ class Estimator:
         return Rows(min(spec.subset or train, train), min(spec.test_subset or test, test), classes)
 
     def _described(self, spec: NetworkSpec, classes: int) -> Any:
-        from finetune.describe import describe
+        from finetune.analysis.describe import describe
 
         size = spec.image_size or (FACTS[spec.dataset].side if spec.dataset in FACTS else None)
         key = (spec.network, size, classes, repr(spec.architecture()))
@@ -160,11 +160,11 @@ class Estimator:
         return self._sizes[key]
 
     def _backbone(self, spec: ExtractSpec) -> Any:
-        from extract import backbones
+        from extract.backbones import frozen
 
         key = (spec.backbone, spec.image_size, spec.pool, spec.layers)
         if key not in self._sizes:
-            self._sizes[key] = backbones.load(
+            self._sizes[key] = frozen.load(
                 spec.backbone,
                 weights="untrained",
                 image_size=spec.image_size,
@@ -177,7 +177,7 @@ class Estimator:
 
 def _extraction_rates(workspace: Path) -> Iterable[float]:
     """FLOP a second of the extractions that the workspace remembers."""
-    for noted in origins.every(workspace, notice=lambda _: None):  # an estimate must not fail for a damaged note
+    for noted in provenance.every(workspace, notice=lambda _: None):  # an estimate must not fail for a damaged note
         yield (noted.images_per_second or 0.0) * noted.flops
 
 

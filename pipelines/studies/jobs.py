@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from extract.datasets import NAMES
-from extract.errors import InvalidInput
-from extract.layout import canonical_json
-from extract.weights import SOURCES, is_file, split
+from extract.backbones.weights import SOURCES, is_file, split
+from extract.data.datasets import NAMES
+from extract.errors import InvalidInputError
+from extract.features.layout import canonical_json
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
 from pipelines.specs.head import HAS, OWN
 from pipelines.specs.network import ARCHITECTURE_OPTIONS, FROZEN_HAS, PREPROCESSING_OPTIONS, RECIPE_OPTIONS
@@ -106,17 +106,17 @@ def has(command: str, name: str, given: Mapping[str, Any]) -> bool:
     if command in MODES and given.get("mode") == "frozen" and name in ("recipe", *RECIPE_OPTIONS):
         return name in FROZEN_HAS
     if command in MODES and name in ARCHITECTURE_OPTIONS:
-        from finetune import networks
+        from finetune.architectures import networks
 
         try:
             return name in networks.options_of(given.get("network", NetworkSpec.network))
-        except InvalidInput:
+        except InvalidInputError:
             return True  # no network is called so, which is said when it is checked
     return True
 
 
 def make(command: str, given: Mapping[str, Any], *, workspace: Path) -> list[Job]:
-    """The job of `command` with the options `given`; `seeds` makes several. `InvalidInput` for a bad value.
+    """The job of `command` with the options `given`; `seeds` makes several. `InvalidInputError` for a bad value.
 
     Where weights are of a run of the `workspace`, its network is the one that is meant if none is named.
     """
@@ -129,7 +129,7 @@ def make(command: str, given: Mapping[str, Any], *, workspace: Path) -> list[Job
         return [Job(command, features)]
     repeats = 1 if given.get(REPEATS) is None else given[REPEATS]
     if not 1 <= repeats <= 1000:
-        raise InvalidInput(f"seeds must be from 1 to 1000; got {repeats}.")
+        raise InvalidInputError(f"seeds must be from 1 to 1000; got {repeats}.")
     head = _of(HeadSpec, given)
     return [Job(command, features, dataclasses.replace(head, seed=head.seed + repeat)) for repeat in range(repeats)]
 
@@ -206,7 +206,9 @@ def _of(spec: type, given: Mapping[str, Any]) -> Any:
 def _network(command: str, given: Mapping[str, Any]) -> NetworkSpec:
     mode = given.get("mode", MODES[command])
     if (mode == "scratch") != (command == "train"):
-        raise InvalidInput(f"mode of {command} must not be {mode!r}. Use train for scratch, finetune for the others.")
+        raise InvalidInputError(
+            f"mode of {command} must not be {mode!r}. Use train for scratch, finetune for the others."
+        )
     return _of(NetworkSpec, {**given, "mode": mode})
 
 

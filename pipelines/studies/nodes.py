@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from extract.errors import InvalidInput, unknown
+from extract.errors import InvalidInputError, unknown
 
 NOTHING = ("", "~", "null")
 TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -79,9 +79,9 @@ class Tree:
         """`file:line:column`, counted from 1."""
         return f"{self.name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
-    def refuse(self, node: yaml.Node, sentence: str) -> InvalidInput:
+    def refuse(self, node: yaml.Node, sentence: str) -> InvalidInputError:
         """The error that `sentence` describes, at the node's place."""
-        return InvalidInput(f"{self.place(node)}: {sentence}")
+        return InvalidInputError(f"{self.place(node)}: {sentence}")
 
     def plain(self, node: yaml.Node) -> Any:
         """The node as dictionaries, lists and scalars, each scalar of the type that it looks like (`guessed`)."""
@@ -176,11 +176,11 @@ def parse(text: str, *, name: str) -> Tree:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = name if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
-        raise InvalidInput(f"{place}: study must be valid YAML; {explained(error)}.") from error
+        raise InvalidInputError(f"{place}: study must be valid YAML; {explained(error)}.") from error
     except RecursionError as error:
-        raise InvalidInput(f"{name}: study must be valid YAML; its lists are nested too deeply.") from error
+        raise InvalidInputError(f"{name}: study must be valid YAML; its lists are nested too deeply.") from error
     except yaml.YAMLError as error:
-        raise InvalidInput(f"{name}: study must be valid YAML; it holds characters that no text has.") from error
+        raise InvalidInputError(f"{name}: study must be valid YAML; it holds characters that no text has.") from error
     tree = Tree(name, root, loader)
     if root is not None:
         _check(tree, root)
@@ -193,7 +193,7 @@ def read(path: Path) -> Tree:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8: save it as UTF-8"
-        raise InvalidInput(f"study must be a readable YAML file; got {str(path)!r} ({reason}).") from error
+        raise InvalidInputError(f"study must be a readable YAML file; got {str(path)!r} ({reason}).") from error
     return parse(text, name=path.name)
 
 

@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from extract import datasets
-from extract.errors import InvalidInput, PipelineError
-from extract.images import ImageSet
-from pipelines import cache, row_checks, stages
-from pipelines.context import Context
+from extract.data import datasets
+from extract.data.images import ImageSet
+from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.specs import ExtractSpec, HeadSpec, data
 from pipelines.studies.checks import check
 from pipelines.studies.crossing import Place
 from pipelines.studies.jobs import Job
+from pipelines.tasks import row_checks, stages
+from pipelines.workspace import cache
+from pipelines.workspace.context import Context
 
 CACHED, MISSING, IMPOSSIBLE = "cached", "missing", "impossible"
 
@@ -58,7 +59,7 @@ def plan(jobs: Sequence[Job], context: Context, *, places: Mapping[Job, Place] |
     """Asks the cache for every job; computes, downloads and writes nothing, and imports no torch for what is cached.
 
     A data set that is nowhere makes its jobs "impossible"; one that can be downloaded leaves them "missing". Raises
-    `InvalidInput` for a job that can never be right whatever the data, with its place in the file, from `places`.
+    `InvalidInputError` for a job that can never be right whatever the data, with its place in the file, from `places`.
     """
     asker = _Asker(context)
     with datasets.looking_once():
@@ -76,9 +77,9 @@ def _refuse(jobs: Sequence[Job], context: Context, places: Mapping[Job, Place]) 
     for job in jobs:
         try:
             right(job)
-        except InvalidInput as error:
+        except InvalidInputError as error:
             place = f"{places[job].of_mistake(right)}: " if job in places else ""
-            raise InvalidInput(f"{place}{error}") from error
+            raise InvalidInputError(f"{place}{error}") from error
 
 
 class _Asker:
@@ -87,7 +88,7 @@ class _Asker:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._features: dict[ExtractSpec, Planned] = {}
-        self._faults: dict[tuple[str, str | None, str], PipelineError | None] = {}
+        self._faults: dict[tuple[str, str | None, str], TransferBenchError | None] = {}
         self._read: dict[tuple[str, str | None], ImageSet] = {}
 
     def ask(self, job: Job) -> Planned:
@@ -100,7 +101,7 @@ class _Asker:
                 return self._network(job)
             features = self._extraction(job)
             return features if job.head is None else self._head(job, job.head, features)
-        except PipelineError as error:
+        except TransferBenchError as error:
             return _impossible(job, error)
 
     def needed(self, job: Job) -> Job | None:
@@ -117,7 +118,7 @@ class _Asker:
             return planned
         try:
             row_checks.check_job(job, self._images(job))
-        except PipelineError as error:
+        except TransferBenchError as error:
             return _impossible(job, error)
         return planned
 
@@ -126,19 +127,19 @@ class _Asker:
             self._read[job.dataset] = datasets.load(data.located(job.data, self._context.workspace))
         return self._read[job.dataset]
 
-    def _fault(self, job: Job) -> PipelineError | None:
+    def _fault(self, job: Job) -> TransferBenchError | None:
         """Why the data set of a job cannot be had, None where it is here or can be downloaded."""
         asked = (*job.dataset, job.data.on_bad_image)
         if asked not in self._faults:
             self._faults[asked] = self._looked_for(job)
         return self._faults[asked]
 
-    def _looked_for(self, job: Job) -> PipelineError | None:
+    def _looked_for(self, job: Job) -> TransferBenchError | None:
         try:
             if self._is_here(job):
                 found = data.located(job.data, self._context.workspace, progress=stages.reading(self._context))
                 self._context.tell(found.notices)
-        except PipelineError as error:
+        except TransferBenchError as error:
             return error
         return None
 
@@ -152,7 +153,7 @@ class _Asker:
         try:
             with cache.looking():
                 return Planned(job, CACHED, stages.train(job.network, self._context))
-        except cache.Missing:
+        except cache.CacheMissError:
             return Planned(job, MISSING)
 
     def _extraction(self, job: Job) -> Planned:
@@ -181,5 +182,5 @@ class _Asker:
         return Planned(job, MISSING if record is None else CACHED, record)
 
 
-def _impossible(job: Job, error: PipelineError) -> Planned:
-    return Planned(job, IMPOSSIBLE, reason=str(error), refused=isinstance(error, InvalidInput))
+def _impossible(job: Job, error: TransferBenchError) -> Planned:
+    return Planned(job, IMPOSSIBLE, reason=str(error), refused=isinstance(error, InvalidInputError))

@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from extract.errors import InvalidInput, unknown
+from extract.errors import InvalidInputError, unknown
 from pipelines.specs.data import home
 from pipelines.studies import nodes
 from pipelines.studies.crossing import MOST_JOBS, NOTHING, Crossing, Outside, Place
@@ -47,13 +47,13 @@ class Study:
     places: Mapping[Job, Place] = field(default_factory=dict, repr=False, compare=False)
 
     def must_have_jobs(self) -> None:
-        """Raises `InvalidInput` for a study that only describes a search."""
+        """Raises `InvalidInputError` for a study that only describes a search."""
         if not self.jobs:
-            raise InvalidInput(NO_JOBS.format(name=self.name))
+            raise InvalidInputError(NO_JOBS.format(name=self.name))
 
 
 def find(name: str) -> Path:
-    """The study file at `name`, or the shipped one that is called so; `InvalidInput` with the nearest otherwise."""
+    """The study file at `name`, or the shipped one of that name; InvalidInputError with the nearest otherwise."""
     path = Path(home(name))
     if os.path.isfile(path):
         return path
@@ -71,7 +71,7 @@ def shipped() -> list[str]:
 def read(path: Path, outside: Outside = NOTHING) -> Study:
     """The study of a file.
 
-    Raises `InvalidInput` with file, line and column for whatever is wrong, names the nearest to a misspelt key.
+    Raises `InvalidInputError` with file, line and column for whatever is wrong, names the nearest to a misspelt key.
     """
     return _study(nodes.read(path), stem=path.stem, outside=outside)
 
@@ -84,7 +84,7 @@ def parse(text: str, outside: Outside = NOTHING, *, name: str = "study.yaml") ->
 def _study(tree: nodes.Tree, *, stem: str, outside: Outside) -> Study:
     sections = _sections(tree)
     if "jobs" not in sections and "search" not in sections:
-        raise InvalidInput(NO_JOBS.format(name=tree.name))
+        raise InvalidInputError(NO_JOBS.format(name=tree.name))
     defaults = Defaults(tree, sections.get("defaults"))
     places: dict[Job, Place] = {}
     if "jobs" in sections:
@@ -101,7 +101,7 @@ def _study(tree: nodes.Tree, *, stem: str, outside: Outside) -> Study:
 
 def _sections(tree: nodes.Tree) -> dict[str, yaml.Node]:
     if tree.root is None:
-        raise InvalidInput(f"{tree.name}: study must have jobs; the file is empty. List commands under `jobs:`.")
+        raise InvalidInputError(f"{tree.name}: study must have jobs; the file is empty. List commands under `jobs:`.")
     pairs = tree.items(tree.root, "study")
     for key, _ in pairs:
         tree.known(key, SECTIONS, what="section of a study")

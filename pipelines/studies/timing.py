@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import torch
 
-from extract.errors import PipelineError
-from finetune import modes, networks
-from finetune.batches import Images
-from finetune.recipes import Recipe
-from finetune.train import fit
+from extract.errors import TransferBenchError
+from finetune.architectures import modes, networks
+from finetune.augmentation.batches import Images
+from finetune.training.fitting import fit
+from finetune.training.recipes import Recipe
 from pipelines.specs import NetworkSpec
 
 STEPS = 2  # in each of two epochs, of which the first is slow and does not count
@@ -27,7 +27,7 @@ def training_rate(spec: NetworkSpec, *, classes: int, image_size: int, device: s
     short = replace(recipe, epochs=2, batch_size=rows, accumulate=1, small_share=0.0, patience=None, tta="none")
     try:
         return _rate(spec, short, classes=classes, image_size=image_size, device=device)
-    except (PipelineError, RuntimeError):  # what cannot be trained is said by the plan, or by the job itself
+    except (TransferBenchError, RuntimeError):  # what cannot be trained is said by the plan, or by the job itself
         return None
 
 
@@ -40,5 +40,5 @@ def _rate(spec: NetworkSpec, recipe: Recipe, *, classes: int, image_size: int, d
     levels = torch.randint(0, 256, (count, 3, image_size, image_size), dtype=torch.uint8, generator=noise)
     images = Images(levels, torch.arange(count) % classes)
     half = (0.5, 0.5, 0.5)
-    found = fit(network, images, None, recipe=recipe, normalisation=(half, half), device=device)
+    found = fit(network, images, None, recipe=recipe, normalization=(half, half), device=device)
     return count / max(float(found.history[-1]["seconds"]), 1e-3)

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestCentroid
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInputError
 from heads.centroid import CentroidHead, CentroidSpace
 from heads.metrics import scores
 
@@ -66,14 +66,14 @@ def test_one_row_a_class_is_enough(metric):
 
 
 def test_impossible_options_are_refused(blobs):
-    with pytest.raises(InvalidInput, match="cosine"):
+    with pytest.raises(InvalidInputError, match="cosine"):
         CentroidHead("cosin").fit(*blobs)
     for shrinkage in (-1.0, float("nan"), float("inf"), "much"):
-        with pytest.raises(InvalidInput, match="shrinkage must be"):
+        with pytest.raises(InvalidInputError, match="shrinkage must be"):
             CentroidHead(shrinkage=shrinkage).fit(*blobs)
-        with pytest.raises(InvalidInput, match="shrinkage must be"):
+        with pytest.raises(InvalidInputError, match="shrinkage must be"):
             CentroidSpace(shrinkages=(shrinkage,))
-    with pytest.raises(InvalidInput, match="temperature must be"):
+    with pytest.raises(InvalidInputError, match="temperature must be"):
         CentroidHead(temperature=0.0).fit(*blobs)
-    with pytest.raises(InvalidInput, match="at least one"):
+    with pytest.raises(InvalidInputError, match="at least one"):
         CentroidSpace(metrics=())

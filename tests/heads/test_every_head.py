@@ -7,10 +7,10 @@ import pytest
 import torch
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from extract.errors import DamagedFile, InvalidInput
-from heads.catalogue import available, fit_head, head_class, space
+from extract.errors import CorruptFileError, InvalidInputError
 from heads.metrics import scores
 from heads.persist import SIDECAR_NAME, load, save
+from heads.registry import available, fit_head, head_class, space
 
 # A small search of each kind, so that the tests are quick.
 SMALL = {
@@ -31,7 +31,7 @@ ONE = {
     "logistic": {"C": 0.01},
     "linear": {"learning_rates": [3e-2], "weight_decays": [0.01], "epochs": 4, "batch_size": 64},
     "mlp": {"learning_rates": [3e-2], "sizes": [32], "epochs": 4, "input_dropout": 0.0, "copies": 1, "batch_size": 64},
-    "knn": {"neighbours": [5], "temperatures": [0.1]},
+    "knn": {"neighbors": [5], "temperatures": [0.1]},
     "ridge": {"alpha": 100.0},
     "kernel": {"bandwidths": [1.0], "alpha_grid": [0.1]},
     "centroid": {"metrics": ["cosine"], "shrinkages": [0.0]},
@@ -164,7 +164,7 @@ def test_validation_none_takes_the_one_candidate_and_refuses_several(kind, blobs
     head, choice = fit_head(kind, ONE[kind], features=blobs[0], labels=blobs[1], validation=None)
     assert (choice.criterion, choice.validation, choice.temperature, choice.table) == ("given", None, None, ())
     assert head.score(*blobs) > 0.8
-    with pytest.raises(InvalidInput, match=r"without validation images"):
+    with pytest.raises(InvalidInputError, match=r"without validation images"):
         fit_head(kind, features=blobs[0], labels=blobs[1], validation=None)
 
 
@@ -207,7 +207,7 @@ def test_unusable_input_is_one_sentence(kind, features, labels, words):
         lambda: unfitted(kind).fit(features, labels),
         lambda: fit_head(kind, features=features, labels=labels, validation=1),
     ):
-        with pytest.raises(InvalidInput, match=words) as refused:
+        with pytest.raises(InvalidInputError, match=words) as refused:
             attempt()
         assert "\n" not in str(refused.value)
 
@@ -219,23 +219,23 @@ def test_more_held_out_rows_than_examples_are_refused(kind, blobs):
         (1.0, "share between 0 and 1"),
         (598, "at most 596"),
     ):
-        with pytest.raises(InvalidInput, match=words):
+        with pytest.raises(InvalidInputError, match=words):
             fit_head(kind, features=blobs[0], labels=blobs[1], validation=part)
 
 
 @every_head
 def test_features_of_another_width_or_with_nan_are_refused_when_applied(kind, blobs):
     head = unfitted(kind).fit(*blobs)
-    with pytest.raises(InvalidInput, match=r"must be 20 wide.*got X has 7"):
+    with pytest.raises(InvalidInputError, match=r"must be 20 wide.*got X has 7"):
         head.predict(np.zeros((3, 7)))
-    with pytest.raises(InvalidInput, match="finite"):
+    with pytest.raises(InvalidInputError, match="finite"):
         head.predict(np.full((3, 20), np.nan))
 
 
 @every_head
 def test_an_unknown_option_is_refused_with_the_nearest(kind):
     known = next(iter(ONE[kind]))
-    with pytest.raises(InvalidInput, match=known):
+    with pytest.raises(InvalidInputError, match=known):
         space(kind, {known + "x": 1})
 
 
@@ -248,7 +248,7 @@ def test_a_kept_head_comes_back_exactly(kind, blobs, tmp_path):
     assert returned.kind == kind
     np.testing.assert_array_equal(returned.logits(blobs[0]), head.logits(blobs[0]))
     np.testing.assert_array_equal(returned.predict(blobs[0]), head.predict(blobs[0]))
-    with pytest.raises(InvalidInput, match="must be 20 wide"):
+    with pytest.raises(InvalidInputError, match="must be 20 wide"):
         returned.predict(np.zeros((1, 3)))
 
 
@@ -258,7 +258,7 @@ def test_a_damaged_sidecar_is_refused(kind, blobs, tmp_path):
     text = (folder / SIDECAR_NAME).read_text()
     for broken in (text[:-20], text.replace(f'"{kind}"', '"knm"'), text.replace('"width": 20', '"width": 21'), "[]"):
         (folder / SIDECAR_NAME).write_text(broken)
-        with pytest.raises(DamagedFile, match=r"head\.json"):
+        with pytest.raises(CorruptFileError, match=r"head\.json"):
             load(folder)
 
 
@@ -288,7 +288,7 @@ def test_scikit_learn_s_own_estimator_checks(kind):
 )
 def test_labels_that_are_none_of_one_kind_are_refused_by_name(kind, labels, message):
     for given in (labels, np.array([*labels, None], dtype=object)[:-1]):
-        with pytest.raises(InvalidInput, match=message):
+        with pytest.raises(InvalidInputError, match=message):
             head_class(kind)().fit(np.eye(4), given)
 
 

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, top_k_accuracy_score
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInputError
 from heads.metrics import compare, fit_temperature, scores
 from heads.temperature import temperature_for
 
@@ -66,7 +66,7 @@ def test_a_class_without_rows_has_no_accuracy():
 def test_classes_name_the_columns():
     named = scores(np.eye(3), ["ant", "fly", "bee"], classes=["ant", "fly", "bee"])
     assert named.accuracy == 1.0
-    with pytest.raises(InvalidInput, match="'bug'"):
+    with pytest.raises(InvalidInputError, match="'bug'"):
         scores(np.eye(3), ["ant", "bug", "bee"], classes=["ant", "fly", "bee"])
 
 
@@ -74,7 +74,7 @@ def test_classes_name_the_columns():
     ("logits", "labels"), [(np.zeros((3, 2)), [0, 1]), (np.full((2, 2), np.nan), [0, 1]), (np.zeros((0, 2)), [])]
 )
 def test_unusable_logits_are_refused(logits, labels):
-    with pytest.raises(InvalidInput, match="logits"):
+    with pytest.raises(InvalidInputError, match="logits"):
         scores(logits, labels)
 
 
@@ -121,7 +121,7 @@ def test_every_rate_is_a_fraction(logits, seed):
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_temperature_that_is_not_positive_is_refused(temperature):
-    with pytest.raises(InvalidInput, match="temperature must be"):
+    with pytest.raises(InvalidInputError, match="temperature must be"):
         scores([[1.0, 0.0]], [0], temperature=temperature)
 
 
@@ -130,7 +130,7 @@ def test_a_perfect_table_has_a_log_loss_of_plain_zero():
 
 
 def problem(rng, rows):
-    """Held-out and test logits of a linear model that is overconfident, or not, with their labels."""
+    """Validation and test logits of a linear model that is overconfident, or not, with their labels."""
     classes, scale = int(rng.integers(2, 8)), float(np.exp(rng.uniform(-0.7, 0.9)))
     centres = rng.normal(size=(classes, 10)) * rng.uniform(0.4, 1.6)
 

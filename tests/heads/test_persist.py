@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from extract.errors import DamagedFile, InvalidInput, StorageError
-from heads.logistic import LogisticHead
-from heads.neighbours import NeighbourHead
+from extract.errors import CorruptFileError, InvalidInputError, StorageError
+from heads.knn import NeighborHead
+from heads.logistic.logistic import LogisticHead
 from heads.persist import SIDECAR_NAME, WEIGHTS_NAME, load, save
 
 RECIPE = {"backbone": "resnet50", "sizes": [224, 1.5], "nested": {"none": None, "yes": True}, "name": "größe"}
@@ -65,7 +65,7 @@ def alter(path, how):
 def test_damaged_weights_are_refused(kept, how):
     folder, _ = kept
     alter(folder / WEIGHTS_NAME, how)
-    with pytest.raises(DamagedFile, match=r"head\.safetensors"):
+    with pytest.raises(CorruptFileError, match=r"head\.safetensors"):
         load(folder)
 
 
@@ -73,7 +73,7 @@ def test_damaged_weights_are_refused(kept, how):
 def test_a_damaged_sidecar_is_refused(kept, how):
     folder, _ = kept
     alter(folder / SIDECAR_NAME, how)
-    with pytest.raises(DamagedFile, match=r"head\.json"):
+    with pytest.raises(CorruptFileError, match=r"head\.json"):
         load(folder)
 
 
@@ -93,7 +93,7 @@ def test_an_edited_sidecar_is_refused(kept, change):
     folder, _ = kept
     sidecar = json.loads((folder / SIDECAR_NAME).read_text())
     (folder / SIDECAR_NAME).write_text(json.dumps({**sidecar, **change}))
-    with pytest.raises(DamagedFile):
+    with pytest.raises(CorruptFileError):
         load(folder)
 
 
@@ -101,14 +101,14 @@ def test_an_edited_sidecar_is_refused(kept, change):
 def test_a_foreign_sidecar_is_refused(kept, text):
     folder, _ = kept
     (folder / SIDECAR_NAME).write_text(text)
-    with pytest.raises(DamagedFile, match="object with"):
+    with pytest.raises(CorruptFileError, match="object with"):
         load(folder)
 
 
 def test_what_cannot_be_kept_is_refused_before_anything_is_written(tmp_path, blobs):
     head = LogisticHead(0.1).fit(*blobs)
     for recipe in ({"array": np.zeros(2)}, {"nan": float("nan")}):
-        with pytest.raises(InvalidInput, match="recipe must be JSON"):
+        with pytest.raises(InvalidInputError, match="recipe must be JSON"):
             save(head, tmp_path / "head", recipe=recipe)
     with pytest.raises(NotFittedError):
         save(LogisticHead(0.1), tmp_path / "head", recipe={})
@@ -116,9 +116,9 @@ def test_what_cannot_be_kept_is_refused_before_anything_is_written(tmp_path, blo
 
 
 def test_options_from_a_numpy_grid_are_kept_as_numbers(tmp_path, blobs):
-    head = NeighbourHead(np.int64(5), temperature=np.float32(0.5)).fit(*blobs)
+    head = NeighborHead(np.int64(5), temperature=np.float32(0.5)).fit(*blobs)
     returned, _ = load(save(head, tmp_path / "head", recipe={}))
-    assert returned.get_params() == {"neighbours": 5, "temperature": 0.5, "centred": True, "device": "cpu"}
+    assert returned.get_params() == {"neighbors": 5, "temperature": 0.5, "centred": True, "device": "cpu"}
 
 
 def test_a_reader_beside_a_writer_sees_one_whole_head(kept, blobs):
@@ -151,7 +151,7 @@ def test_a_write_that_fails_leaves_the_old_head_and_nothing_else(kept, blobs, mo
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("extract.disk.os.fsync", full)
+    monkeypatch.setattr("extract.runtime.disk.os.fsync", full)
     with pytest.raises(StorageError, match="No space"):
         save(LogisticHead(10.0).fit(*blobs), folder, recipe={})
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

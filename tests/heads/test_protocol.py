@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import heads
-from extract.errors import InvalidInput
-from heads.catalogue import fit_head, space
-from heads.logistic import LogisticHead, LogisticSpace
+from extract.errors import InvalidInputError
+from heads.logistic.logistic import LogisticHead, LogisticSpace
 from heads.metrics import scores
-from heads.protocol import as_views, choose, held_out, refit
+from heads.protocol import as_views, choose, refit, validation_split
+from heads.registry import fit_head, space
 
 GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
@@ -24,38 +24,38 @@ def test_a_held_out_part_is_a_stratified_partition(labels, fraction, seed):
     counts = np.bincount(labels)
     wanted = max(1, round(fraction * len(labels)))
     if (counts[counts > 0] - 1).sum() < wanted:
-        with pytest.raises(InvalidInput, match="a row to train on"):
-            held_out(labels, fraction, seed=seed)
+        with pytest.raises(InvalidInputError, match="a row to train on"):
+            validation_split(labels, fraction, seed=seed)
         return
-    keep, hold = held_out(labels, fraction, seed=seed)
+    keep, hold = validation_split(labels, fraction, seed=seed)
     np.testing.assert_array_equal(np.sort(np.r_[keep, hold]), np.arange(len(labels)))
     assert len(hold) == wanted
     assert set(labels[keep]) == set(labels)
     shares = np.bincount(labels[hold], minlength=len(counts)) - counts * wanted / len(labels)
     if counts[counts > 0].min() > len(labels) * 0.1:  # no class so small that others must step in
         assert np.abs(shares).max() <= 1.5
-    again = held_out(labels, fraction, seed=seed)
+    again = validation_split(labels, fraction, seed=seed)
     np.testing.assert_array_equal(again[1], hold)
 
 
 def test_a_count_none_and_another_seed():
     labels = np.repeat(np.arange(10), 20)
-    assert [len(part) for part in held_out(labels, 30)] == [170, 30]
-    np.testing.assert_array_equal(np.bincount(labels[held_out(labels, 30)[1]]), np.full(10, 3))
-    assert [len(part) for part in held_out(labels, None)] == [200, 0]
-    assert not np.array_equal(held_out(labels, 30)[1], held_out(labels, 30, seed=1)[1])
+    assert [len(part) for part in validation_split(labels, 30)] == [170, 30]
+    np.testing.assert_array_equal(np.bincount(labels[validation_split(labels, 30)[1]]), np.full(10, 3))
+    assert [len(part) for part in validation_split(labels, None)] == [200, 0]
+    assert not np.array_equal(validation_split(labels, 30)[1], validation_split(labels, 30, seed=1)[1])
 
 
 @pytest.mark.parametrize("fraction", [0, 0.0, 1.0, -0.1, 200, True, "0.1", float("nan")])
 def test_an_impossible_share_is_refused(fraction):
-    with pytest.raises(InvalidInput, match="validation must be"):
-        held_out(np.repeat([0, 1], 100), fraction)
+    with pytest.raises(InvalidInputError, match="validation must be"):
+        validation_split(np.repeat([0, 1], 100), fraction)
 
 
 def test_the_choice_has_the_least_held_out_loss_of_an_honest_recount(blobs):
     features, labels = blobs
     choice = choose(LogisticSpace(c_grid=GRID), features, labels, validation=0.2, seed=5)
-    keep, hold = held_out(labels, 0.2, seed=5)
+    keep, hold = validation_split(labels, 0.2, seed=5)
     losses = []
     for C in GRID:
         head = LogisticHead(C).fit(features[keep], labels[keep])
@@ -72,7 +72,7 @@ def test_the_choice_has_the_least_held_out_loss_of_an_honest_recount(blobs):
 def test_one_image_far_from_all_others_does_not_choose_a_head_that_learned_nothing(blobs):
     """Its loss alone outweighs that of all the others, for every head that has learned anything."""
     features, labels = np.asarray(blobs[0], np.float64).copy(), blobs[1]
-    keep, hold = held_out(labels, 0.1, seed=0)
+    keep, hold = validation_split(labels, 0.1, seed=0)
     features[hold[0]] *= -1e4
     heads = [LogisticHead(C).fit(features[keep], labels[keep]) for C in (1e-6, 0.1)]
     losses = [scores(head.logits(features[hold]), labels[hold]).log_loss for head in heads]
@@ -83,7 +83,7 @@ def test_one_image_far_from_all_others_does_not_choose_a_head_that_learned_nothi
     assert choice.temperature < 10
 
 
-def test_ties_go_to_the_stronger_regularisation(rng):
+def test_ties_go_to_the_stronger_regularization(rng):
     labels = np.tile([0, 1], 100)
     features = (10.0 * labels + 0.1 * rng.normal(size=200))[:, None]
     choice = choose(LogisticSpace(c_grid=(10.0, 0.1, 1.0)), features, labels, criterion="accuracy")
@@ -120,7 +120,7 @@ def test_views_share_their_image_s_side(blobs):
     features, labels = blobs
     views = np.stack([features, features[:, ::-1]])
     choice = choose(LogisticSpace(c_grid=(0.01,)), views, labels, seed=2)
-    keep, hold = held_out(labels, 0.1, seed=2)
+    keep, hold = validation_split(labels, 0.1, seed=2)
     both = np.concatenate([features[keep], features[keep][:, ::-1]])
     head = LogisticHead(0.01).fit(both, np.tile(labels[keep], 2))
     expected = scores(head.logits(features[hold]), labels[hold])
@@ -137,7 +137,7 @@ def test_validation_none_takes_the_given_options(blobs):
     assert choice.validation is None
     assert choice.table == ()
     assert head.C == 0.01
-    with pytest.raises(InvalidInput, match="one C without validation images"):
+    with pytest.raises(InvalidInputError, match="one C without validation images"):
         fit_head("logistic", features=blobs[0], labels=blobs[1], validation=None)
 
 
@@ -160,9 +160,9 @@ def test_float16_storage_changes_accuracy_by_at_most_a_tenth_of_a_point(digits):
 
 
 def test_unknown_names_come_with_the_nearest(blobs):
-    with pytest.raises(InvalidInput, match="logistic"):
+    with pytest.raises(InvalidInputError, match="logistic"):
         space("logistc")
-    with pytest.raises(InvalidInput, match="c_grid"):
+    with pytest.raises(InvalidInputError, match="c_grid"):
         space("logistic", {"cgrid": (1.0,)})
     assert "logistic" in heads.available()
 
@@ -174,7 +174,7 @@ def test_arrays_of_another_rank_are_refused(rank):
     if rank in (2, 3):
         assert as_views(array).ndim == 3
     else:
-        with pytest.raises(InvalidInput, match=r"\[V, N, D\]"):
+        with pytest.raises(InvalidInputError, match=r"\[V, N, D\]"):
             as_views(array)
 
 
@@ -204,14 +204,14 @@ def test_a_choice_is_json_even_where_a_candidate_diverged(blobs):
 @pytest.mark.parametrize(("classes", "images"), [(100, 5), (40, 5)])
 def test_equal_remainders_fall_by_the_seed(classes, images):
     labels = np.repeat(np.arange(classes), images)
-    chosen = [set(labels[held_out(labels, 0.1, seed=seed)[1]].tolist()) for seed in range(20)]
+    chosen = [set(labels[validation_split(labels, 0.1, seed=seed)[1]].tolist()) for seed in range(20)]
     assert {len(one) for one in chosen} == {classes * images // 10}
     assert set().union(*chosen) == set(range(classes))
 
 
 def test_without_equal_remainders_the_seed_decides_over_rows_alone():
     labels = np.repeat(np.arange(4), [100, 50, 30, 20])
-    kept, held = held_out(labels, 0.1, seed=3)
+    kept, held = validation_split(labels, 0.1, seed=3)
     generator = np.random.default_rng(3)
     wanted = [generator.permutation(np.flatnonzero(labels == k))[:n] for k, n in enumerate((10, 5, 3, 2))]
     assert held.tolist() == np.sort(np.concatenate(wanted)).tolist()
@@ -219,5 +219,5 @@ def test_without_equal_remainders_the_seed_decides_over_rows_alone():
 
 
 def test_one_image_a_class_leads_to_training_on_everything():
-    with pytest.raises(InvalidInput, match=r"got one image of each of 6 classes. Use --validation none"):
-        held_out(np.arange(6), 0.1)
+    with pytest.raises(InvalidInputError, match=r"got one image of each of 6 classes. Use --validation none"):
+        validation_split(np.arange(6), 0.1)

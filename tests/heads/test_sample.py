@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from heads import catalogue
-from heads.grid import Member, Recipe, Rows, train_grid
-from heads.protocol import choose, held_out, refit
+from heads import registry
+from heads.neural.grid import Member, Recipe, Rows, train_grid
+from heads.protocol import choose, refit, validation_split
 from heads.sample import training_sample
 
 OPTIONS: dict[str, dict] = {
     "logistic": {"c_grid": [1e-4, 1e-2]},
     "linear": {"learning_rates": [1e-2], "weight_decays": [0.1], "epochs": 6, "mixup": 1.0, "input_dropout": 0.4},
     "mlp": {"learning_rates": [1e-2], "sizes": [32], "epochs": 4, "copies": 2},  # mixup and dropout as they are
-    "knn": {"neighbours": [5, 20]},
+    "knn": {"neighbors": [5, 20]},
     "ridge": {"alpha_grid": [1.0, 100.0]},
     "kernel": {"bandwidths": [0.7, 1.4], "alpha_grid": [0.3], "search_rows": 200},
     "centroid": {},
@@ -30,14 +30,14 @@ def test_a_sample_is_small_and_the_same_again(count, size):
     np.testing.assert_array_equal(sample, training_sample(count))
 
 
-@pytest.mark.parametrize("kind", catalogue.available())
+@pytest.mark.parametrize("kind", registry.available())
 @pytest.mark.parametrize("views", [1, 2])
 def test_the_recorded_accuracy_is_the_score_of_the_judged_head_on_those_rows(kind, views, blobs):
     features, labels = blobs
     both = np.stack([features, features[:, ::-1]][:views])
-    space = catalogue.space(kind, OPTIONS[kind])
+    space = registry.space(kind, OPTIONS[kind])
     choice = choose(space, both, labels, seed=3)
-    keep, _ = held_out(labels, 0.1, seed=3)
+    keep, _ = validation_split(labels, 0.1, seed=3)
     options = {**choice.options, "views": views} if space.averages_views else choice.options
     head = space.head(options, seed=3, device="cpu")
     head.fit(np.concatenate(both[:, keep]), np.tile(labels[keep], views))
@@ -60,14 +60,14 @@ def test_watching_changes_nothing_and_sees_more_than_the_batches_do(blobs):
         train_grid(rows, held, **common), train_grid(rows, held, watched=watched, **common), strict=True
     ):
         assert all(torch.equal(a, b) for a, b in zip(plain.layers, seen.layers, strict=True))
-        assert torch.equal(plain.held_logits, seen.held_logits)
+        assert torch.equal(plain.validation_logits, seen.validation_logits)
         assert plain.curves == {name: seen.curves[name] for name in plain.curves}
         assert set(seen.curves) - set(plain.curves) == {"training_loss", "training_accuracy"}
         assert seen.curves["training_accuracy"][-1] > seen.curves["running_training_accuracy"][-1] + 0.1
 
 
 def test_without_validation_there_are_the_curves_of_the_batches(blobs):
-    space = catalogue.space("linear", {"learning_rates": [1e-2], "weight_decays": [0.1], "epochs": 3})
+    space = registry.space("linear", {"learning_rates": [1e-2], "weight_decays": [0.1], "epochs": 3})
     _, choice = refit(space, choose(space, *blobs, validation=None), *blobs)
     assert choice.training_accuracy is None
     assert {name: len(values) for name, values in choice.curves.items()} == {

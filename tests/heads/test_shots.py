@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from extract.errors import InvalidInput
-from heads.catalogue import available, space
-from heads.logistic import LogisticHead, LogisticSpace
-from heads.protocol import held_out
+from extract.errors import InvalidInputError
+from heads.logistic.logistic import LogisticHead, LogisticSpace
+from heads.protocol import validation_split
+from heads.registry import available, space
 from heads.shots import drawn, few_labels
 
 # A small search of those kinds whose own is slow.
@@ -51,7 +51,7 @@ def test_a_head_is_chosen_and_fitted_on_its_rows_alone(blobs):
         changed[others] = np.random.default_rng(0).normal(size=changed[others].shape)
         again = LogisticHead(run.choice.options["C"]).fit(changed[run.rows], noise[run.rows])
         np.testing.assert_array_equal(run.head.weights_, again.weights_)
-        keep, hold = held_out(labels[run.rows], 8, seed=3 + run.draw)
+        keep, hold = validation_split(labels[run.rows], 8, seed=3 + run.draw)
         losses = []
         for C in GRID.c_grid:
             chance = LogisticHead(C).fit(features[run.rows][keep], labels[run.rows][keep])
@@ -100,7 +100,7 @@ def test_views_are_all_trained_on(blobs):
     [([], 1, "shots must be at least one"), ([0], 1, "whole number"), ([5000], 1, "smallest class"), ([1], 0, "draws")],
 )
 def test_impossible_draws_are_refused(shots, draws, words, blobs):
-    with pytest.raises(InvalidInput, match=words):
+    with pytest.raises(InvalidInputError, match=words):
         next(few_labels(GRID, *blobs, shots=shots, draws=draws))
 
 

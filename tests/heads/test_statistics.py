@@ -10,16 +10,8 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import binom, binomtest, multinomial
 
-from extract.errors import InvalidInput
-from heads.statistics import (
-    accuracy_interval,
-    calibration_error,
-    holm,
-    paired,
-    paired_rows,
-    rows_interval,
-    spread,
-)
+from extract.errors import InvalidInputError
+from heads.statistics import accuracy_interval, calibration_error, holm, paired, paired_rows, rows_interval, spread
 
 SIZES = (20, 50, 144, 360, 1_000, 10_000)
 
@@ -177,16 +169,16 @@ def test_calibration_does_not_depend_on_the_order_of_the_answers_nor_on_a_seed(r
 def test_spread_of_one_and_of_several():
     assert spread([0.5]) == {"mean": 0.5, "deviation": None, "least": 0.5, "greatest": 0.5}
     assert spread([1.0, 3.0])["deviation"] == pytest.approx(2**0.5)
-    with pytest.raises(InvalidInput, match="values"):
+    with pytest.raises(InvalidInputError, match="values"):
         spread([])
 
 
 @pytest.mark.parametrize("table", [[], [True], [[]]])
 def test_a_table_without_seeds_or_images_is_refused(table):
-    with pytest.raises(InvalidInput, match=r"\[S, N\]"):
+    with pytest.raises(InvalidInputError, match=r"\[S, N\]"):
         rows_interval(table)
 
 
 def test_rows_of_other_images_are_refused():
-    with pytest.raises(InvalidInput, match="same images"):
+    with pytest.raises(InvalidInputError, match="same images"):
         paired_rows([[True]], [[True, False]])

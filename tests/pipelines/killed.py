@@ -17,9 +17,9 @@ import sklearn.datasets  # noqa: F401 (imported once, for all children)
 import timm  # noqa: F401
 import torch
 
-from extract import extraction  # noqa: F401
+from extract.features import extraction  # noqa: F401
 from pipelines.cli import main
-from pipelines.frozen import features  # noqa: F401
+from pipelines.tasks import features  # noqa: F401
 
 WORDS = ["extract", "--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32"]
 KILLS = 30

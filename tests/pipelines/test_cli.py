@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines import records
+from pipelines.workspace import records
 
 TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
 QUICK_C = ("--c-grid", "1e-4,1e-2,1")
@@ -67,7 +67,7 @@ def test_a_feature_file_that_is_gone_or_damaged_is_made_again(pipeline, harm):
 
 
 def test_options_change_what_they_name(pipeline):
-    from extract.runtime import resolve_precision
+    from extract.runtime.devices import resolve_precision
 
     other_precision = "bfloat16" if resolve_precision("auto", "cpu") == "float32" else "float32"
     base = (*TINY, "--subset", 40, "--test-subset", 20, "--json")
@@ -91,7 +91,7 @@ def test_options_change_what_they_name(pipeline):
 
 
 def test_flip_views_are_the_features_of_mirrored_images(pipeline):
-    from extract.store import FeatureFile
+    from extract.features.store import FeatureFile
 
     made = pipeline("extract", *TINY, "--subset", 40, "--test-subset", 20, "--views", "flip", "--json").json
     features = FeatureFile(Path(made["path"])).read("train").features
@@ -104,10 +104,10 @@ def test_flip_views_are_the_features_of_mirrored_images(pipeline):
 def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_the_same_bits(
     pipeline, monkeypatch, engine
 ):
-    from extract import encoder
-    from extract.store import FeatureFile
-    from pipelines.context import Context
-    from pipelines.frozen.origins import origin
+    from extract.backbones import encoder
+    from extract.features.store import FeatureFile
+    from pipelines.tasks.provenance import origin
+    from pipelines.workspace.context import Context
 
     monkeypatch.setattr(encoder, "choose_engine", lambda **_: (engine, "the test says so"))
     counted = []
@@ -178,7 +178,7 @@ def test_the_kept_head_gives_the_kept_logits(pipeline):
     from safetensors.numpy import load_file
 
     import heads
-    from extract.store import FeatureFile
+    from extract.features.store import FeatureFile
 
     answer = pipeline("fit-head", *TINY, *QUICK_C, "--json").json
     head, recipe = heads.load(answer["path"])
@@ -219,7 +219,7 @@ def test_an_extraction_that_was_ended_before_its_first_block_does_not_speak_of_w
     words = ("extract", "--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits")
     words = (*words, "--image-size", 32, "--subset", 20, "--test-subset", 10)
     with monkeypatch.context() as patch:
-        patch.setattr("extract.extraction._warmed", lambda *_, **__: 1 / 0)
+        patch.setattr("extract.features.extraction._warmed", lambda *_, **__: 1 / 0)
         assert pipeline(*words).status == 1
     ended = pipeline(*words)
     assert ended.status == 0

@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from extract import disk, locks
+from extract.runtime import disk, locks
 
 fcntl = pytest.importorskip("fcntl")
 

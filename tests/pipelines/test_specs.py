@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
-from heads.catalogue import available, space
+from heads.registry import available, space
 from pipelines.specs import HEAD_VERSION, ExtractSpec, HeadSpec
 from pipelines.studies.estimate import HEAD_ROW_SECONDS, JOB_SECONDS, Estimator
 from pipelines.studies.jobs import Job

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import records, stored
 from pipelines.cli import main
 from pipelines.studies import reading
+from pipelines.workspace import records, stored
 
 B = ("--backbone", "test_resnet", "--weights", "untrained", "--image-size", "16")
 DIGITS = ("--dataset", "digits", "--subset", "60", "--test-subset", "40")

@@ -18,7 +18,7 @@
   };
 
   // ---- charts --------------------------------------------------------------------------------------------------
-  // Colours of the light palette become those of the dark one, images on hover get their data: URI, and where the
+  // Colors of the light palette become those of the dark one, images on hover get their data: URI, and where the
   // column is narrow, legends and axis labels get less room.
   const adapted = (value, width, key) => {
     if (typeof value === "string") {

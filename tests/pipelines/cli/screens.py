@@ -4,8 +4,8 @@ import io
 
 import pyte
 
-from pipelines.cli.live import Live
-from pipelines.cli.reporter import Reporter
+from pipelines.cli.terminal.live import Live
+from pipelines.cli.terminal.reporter import Reporter
 
 
 class Clock:

@@ -5,8 +5,8 @@ import signal
 import pytest
 from click.shell_completion import BashComplete
 
-from pipelines import signals
 from pipelines.cli import group
+from pipelines.workspace import signals
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def interruptible():
 @pytest.mark.parametrize("number", signals.SIGNALS)
 def test_a_signal_ends_with_one_sentence_and_one_json_object(pipeline, monkeypatch, number):
     status = 128 + number
-    monkeypatch.setattr("pipelines.inventory.inventory", lambda _: signal.raise_signal(number))
+    monkeypatch.setattr("pipelines.workspace.inventory.inventory", lambda _: signal.raise_signal(number))
     ended = pipeline("cache", "--json")
     assert ended.status == status
     assert ended.json["exit_status"] == status
@@ -33,9 +33,13 @@ def test_a_signal_ends_with_one_sentence_and_one_json_object(pipeline, monkeypat
 @pytest.mark.parametrize(
     ("words", "inside", "kept"),
     [
-        (("fit-head", "--dataset", "digits"), "pipelines.stages.extract", "the head that was being chosen is not"),
-        (("train", "--dataset", "digits"), "pipelines.stages.train", "checkpoint"),
-        (("runs",), "pipelines.table.rows", "does it anew"),
+        (
+            ("fit-head", "--dataset", "digits"),
+            "pipelines.tasks.stages.extract",
+            "the head that was being chosen is not",
+        ),
+        (("train", "--dataset", "digits"), "pipelines.tasks.stages.train", "checkpoint"),
+        (("runs",), "pipelines.tasks.table.rows", "does it anew"),
     ],
 )
 def test_what_is_kept_is_said_of_the_very_command(pipeline, monkeypatch, words, inside, kept):
@@ -51,7 +55,7 @@ def test_a_full_disk_met_anywhere_is_one_sentence_with_the_remedy(pipeline, monk
     def full(_):
         raise OSError(28, "No space left on device", path) if path else OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipelines.inventory.inventory", full)
+    monkeypatch.setattr("pipelines.workspace.inventory.inventory", full)
     ended = pipeline("cache")
     assert ended.status == 1
     assert ended.err.startswith("error: disk must have room for " + (f"'{path}'" if path else "a file"))
@@ -68,7 +72,7 @@ def test_a_shell_completes_commands_and_options(words, begun, ends):
 
 
 def test_the_options_of_a_recipe_are_printed(pipeline):
-    from finetune.recipes import RECIPES
+    from finetune.training.recipes import RECIPES
 
     assert pipeline("recipes", "--json").json["recipes"] == {name: one.as_dict() for name, one in RECIPES.items()}
     lines = [line.split() for line in pipeline("recipes", "laptop").out.splitlines()]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines import records
-from pipelines.context import Context
 from pipelines.predict import classify
+from pipelines.workspace import records
+from pipelines.workspace.context import Context
 
 DIGITS = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
 DIGITS = (*DIGITS, "--subset", "300")
@@ -25,7 +25,7 @@ def workspace(tmp_path) -> Path:
 @pytest.fixture
 def digit_files(tmp_path) -> list[Path]:
     """The digits' test images as PNG files of 8 x 8 pixels, in the order of the test split."""
-    from extract import digits
+    from extract.data import digits
 
     split = digits.load().splits["test"]
     (tmp_path / "digits").mkdir()
@@ -37,7 +37,7 @@ def digit_files(tmp_path) -> list[Path]:
 
 
 def test_photographs_get_the_very_logits_of_the_test_scores(pipeline, photo_folder, workspace):
-    from extract import folder
+    from extract.data import folder
 
     words = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", photo_folder, "--image-size", 64)
     answer = pipeline("fit-head", *words, *ONE_C, "--views", "flip", "--validation", "none", "--json").json

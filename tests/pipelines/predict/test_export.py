@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from extract.errors import InvalidInput
-from heads.catalogue import available, head_class
-from pipelines import records
+from extract.errors import InvalidInputError
+from heads.registry import available, head_class
 from pipelines.predict import export
 from pipelines.predict.graphs import head_module
+from pipelines.workspace import records
 
 DIGITS = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
 DIGITS = (*DIGITS, "--subset", "300")
@@ -20,7 +20,7 @@ FITTED = {
     "logistic": [{"C": 0.1}],
     "linear": [{"hidden": (), "epochs": 2}],
     "mlp": [{"hidden": (8,), "epochs": 2}, {"hidden": (8, 6), "epochs": 2, "power": 0.5}],
-    "knn": [{"neighbours": 5, "temperature": 0.1}, {"neighbours": 500, "temperature": None, "centred": False}],
+    "knn": [{"neighbors": 5, "temperature": 0.1}, {"neighbors": 500, "temperature": None, "centred": False}],
     "ridge": [{"alpha": 10.0}],
     "kernel": [{"alpha": 0.1}, {"views": 2, "power": 1.0, "temperature": 0.2}],
     "centroid": [{"metric": "cosine"}, {"metric": "euclidean", "shrinkage": 1.0}],
@@ -45,7 +45,7 @@ def test_a_head_without_such_a_form_is_refused():
     class Odd:
         kind = "odd"
 
-    with pytest.raises(InvalidInput, match="logistic"):
+    with pytest.raises(InvalidInputError, match="logistic"):
         head_module(Odd())  # type: ignore[arg-type]
 
 
@@ -53,7 +53,7 @@ def test_one_graph_from_pixels_gives_the_probabilities_of_the_test_scores(pipeli
     import onnx
     import onnxruntime
 
-    from extract import digits
+    from extract.data import digits
 
     precise = ("--storage", "float32", "--precision", "float32")
     answer = pipeline("fit-head", *DIGITS, *precise, "--c-grid", "0.01", "--json").json
@@ -101,7 +101,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_run_is_even_looked
 
 def test_python_too_is_told_before_the_export(tmp_path):
     unused: Any = None
-    with pytest.raises(InvalidInput, match="output must be a file that can be written"):
+    with pytest.raises(InvalidInputError, match="output must be a file that can be written"):
         export.export(unused, tmp_path, run="x")
 
 
@@ -110,7 +110,7 @@ def test_a_run_in_bfloat16_says_how_far_its_graph_is_from_predict(pipeline, monk
     import onnxruntime
     from PIL import Image
 
-    from extract import digits
+    from extract.data import digits
 
     reduced = ("--precision", "bfloat16", "--c-grid", "1", "--json")
     run = pipeline("fit-head", *DIGITS, *reduced).json["run"]

@@ -3,8 +3,8 @@
 import pytest
 from PIL import Image
 
-from extract.errors import PipelineError
-from extract.images import Files
+from extract.data.images import Files
+from extract.errors import TransferBenchError
 from pipelines.predict import pictures
 
 
@@ -29,5 +29,5 @@ def test_too_little_memory_is_no_damage(path, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(Image, "open", greedy)
-    with pytest.raises(PipelineError, match="must fit into memory"):
+    with pytest.raises(TransferBenchError, match="must fit into memory"):
         list(pictures.groups(Files((path,)), native=(8, 8)))

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from extract import digits
+from extract.data import digits
 from heads.metrics import scores
-from pipelines import records, stored
+from pipelines.workspace import records, stored
 
 TEST = digits.load().splits["test"]  # 360 images of ten classes, which are always at hand
 LABELS, IDS = TEST.labels, TEST.ids

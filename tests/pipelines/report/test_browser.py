@@ -204,10 +204,10 @@ def test_on_paper_tables_fit_headings_repeat_and_everything_is_unfolded(browser,
 
 def test_dark_and_light_are_a_button_away(browser, page):
     show(browser, page)
-    colour = "return getComputedStyle(document.body).backgroundColor"
-    before = browser.execute_script(colour)
+    color = "return getComputedStyle(document.body).backgroundColor"
+    before = browser.execute_script(color)
     browser.find_element(By.ID, "theme").click()
-    after = browser.execute_script(colour)
+    after = browser.execute_script(color)
     assert before != after
     show(browser, page)
     assert complaints(browser) == []

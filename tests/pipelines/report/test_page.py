@@ -14,14 +14,14 @@ import pytest
 import vl_convert
 from PIL import Image
 
-from extract import folder
-from extract.digits import fingerprint
-from extract.images import subset
-from pipelines import records, stored
+from extract.data import folder
+from extract.data.digits import fingerprint
+from extract.data.images import subset
 from pipelines.report.build import Wanted, build
 from pipelines.report.images import data_uri
 from pipelines.report.mistakes import most_confident
 from pipelines.report.text import slugs
+from pipelines.workspace import records, stored
 
 HOSTILE = [
     "<script>window.hacked = 1</script>",

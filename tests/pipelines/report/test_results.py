@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInputError
 from pipelines.report.results import parse
 
 RECORD = {
@@ -62,7 +62,7 @@ def test_any_value_anywhere_gives_finite_numbers_or_one_sentence(place, value):
     inside[last] = value
     try:
         result, _ = parse(record)
-    except InvalidInput:
+    except InvalidInputError:
         return  # refused in one sentence; what that says is tested below
     assert 0 <= result.test.accuracy <= 1
     assert result.test.interval[0] <= result.test.interval[1]
@@ -97,5 +97,5 @@ def test_a_part_of_another_shape_is_left_out_and_named(part, value):
 
 @pytest.mark.parametrize("part", ["run", "mode", "name", "dataset", "test", "seed"])
 def test_a_run_without_what_it_needs_is_refused_by_name(part):
-    with pytest.raises(InvalidInput, match=f"{part} must be as a record holds it"):
+    with pytest.raises(InvalidInputError, match=f"{part} must be as a record holds it"):
         parse({**RECORD, part: None})

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInputError
 from pipelines.report import comparison, provenance, shots
 from pipelines.report.compromise import front
 from pipelines.report.study import gather
@@ -96,7 +96,7 @@ def test_filters_and_names_choose_runs(tour, make):
     run = make.run_name("resnet18 fine-tuned 0")
     assert [one.run for one in gather(tour, run[:6]).results] == [run]
     for wrong, sentence in (("mod=frozen", "Nearest: mode"), ("zzz", "unknown run"), ("mode=other", "fits none of 8")):
-        with pytest.raises(InvalidInput, match=sentence):
+        with pytest.raises(InvalidInputError, match=sentence):
             gather(tour, wrong)
 
 

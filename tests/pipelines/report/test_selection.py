@@ -2,7 +2,7 @@
 
 import pytest
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInputError
 from pipelines.report.selection import selected
 
 RECORDS = [{"run": "aa11"}, {"run": "bb22"}]
@@ -15,5 +15,5 @@ def test_without_a_selection_all_runs_are_shown():
 
 @pytest.mark.parametrize("nothing", [",", "", " , "])
 def test_a_selection_of_nothing_is_refused_and_not_taken_for_all(nothing):
-    with pytest.raises(InvalidInput, match="--runs must name runs or FIELD=PATTERN"):
+    with pytest.raises(InvalidInputError, match="--runs must name runs or FIELD=PATTERN"):
         selected(RECORDS, nothing)

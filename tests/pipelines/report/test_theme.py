@@ -1,4 +1,4 @@
-"""Axes and colours that every chart shares."""
+"""Axes and colors that every chart shares."""
 
 import pytest
 from hypothesis import given, settings
@@ -34,7 +34,7 @@ def test_labels_stand_under_their_ticks():
 def test_digits_stand_out_from_every_cell_on_light_and_on_dark(ramp):
     for share in (step / 100 for step in range(101)):
         ink = theme.ink_on(ramp, share)
-        for colours, least in ((lambda one: one, 4.0), (theme.DARK.__getitem__, 3.5)):
-            back = theme.blend_luminance([colours(one) for one in ramp], share)
-            front = theme.blend_luminance([colours(ink)] * 2, 0)
+        for colors, least in ((lambda one: one, 4.0), (theme.DARK.__getitem__, 3.5)):
+            back = theme.blend_luminance([colors(one) for one in ramp], share)
+            front = theme.blend_luminance([colors(ink)] * 2, 0)
             assert max(back, front) / min(back, front) > least

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import stages
-from pipelines.context import Context
 from pipelines.specs import ExtractSpec
+from pipelines.tasks import stages
+from pipelines.workspace.context import Context
 
 TINY = {"backbone": "test_resnet", "weights": "untrained", "dataset": "digits", "image_size": 32}
 SMALL = {**TINY, "subset": 300, "test_subset": 100}

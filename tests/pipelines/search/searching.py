@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 
-from extract.errors import PipelineError
-from pipelines import stages
-from pipelines.context import Context
+from extract.errors import TransferBenchError
 from pipelines.search import HeadSubject, Wanted, search
 from pipelines.specs import ExtractSpec, HeadSpec
+from pipelines.tasks import stages
+from pipelines.workspace.context import Context
 
 TRIALS = 15
 SPACE = {"C": {"low": 1e-5, "high": 1e3, "log": True}}
@@ -57,7 +57,7 @@ def start(workspace: Path, features: Path) -> int:
     torch.set_num_threads(1)
     try:
         search(subject(features), Wanted(SPACE, trials=TRIALS, name="shared"), Context(workspace))
-    except PipelineError as error:
+    except TransferBenchError as error:
         print(error, file=sys.stderr)
         os._exit(1)
     os._exit(0)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from extract.store import FeatureFile
-from pipelines import records, stages
-from pipelines.context import Context
+from extract.features.store import FeatureFile
 from pipelines.search import HeadSubject, Wanted, search
 from pipelines.specs import HeadSpec
+from pipelines.tasks import stages
+from pipelines.workspace import records
+from pipelines.workspace.context import Context
 
 TINY = {"backbone": "test_resnet", "weights": "untrained", "dataset": "digits", "image_size": 32}
 SMALL = {**TINY, "subset": 300, "test_subset": 100}

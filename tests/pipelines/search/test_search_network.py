@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from extract import datasets
-from extract.errors import InvalidInput
-from pipelines import inventory, records, stages
-from pipelines.context import Context
+from extract.data import datasets
+from extract.errors import InvalidInputError
 from pipelines.search import Wanted, build, search, trial
 from pipelines.search.network import NetworkSubject
 from pipelines.search.space import check_names, parse
 from pipelines.specs import NetworkSpec
+from pipelines.tasks import stages
+from pipelines.workspace import inventory, records
+from pipelines.workspace.context import Context
 
 TINY = {
     "network": "test_resnet",
@@ -166,7 +167,7 @@ def test_out_of_time_within_a_trial_it_is_left_for_later(tmp_path):
 )
 def test_what_can_never_be_right_is_refused_before_any_training(tmp_path, space, sentence):
     context = Context(tmp_path)
-    with pytest.raises(InvalidInput, match=sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
         search(subject(context), Wanted(space, trials=1), context)
     assert not (tmp_path / "searches").exists()
 
@@ -180,19 +181,19 @@ def test_what_can_never_be_right_is_refused_before_any_training(tmp_path, space,
 )
 def test_an_option_that_was_given_is_blamed_itself_before_any_training(tmp_path, given, sentence):
     context = Context(tmp_path)
-    with pytest.raises(InvalidInput, match=sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
         search(subject(context, **given), Wanted(SPACE, trials=1), context)
     assert not (tmp_path / "searches").exists()
 
 
 def test_what_cannot_be_searched_is_refused(tmp_path):
     context = Context(tmp_path)
-    with pytest.raises(InvalidInput, match="validation must hold images out"):
+    with pytest.raises(InvalidInputError, match="validation must hold images out"):
         subject(context, validation="none")
     frozen = {name: value for name, value in TINY.items() if name not in ("batch_size", "epochs")}
-    with pytest.raises(InvalidInput, match="mode must train something"):
+    with pytest.raises(InvalidInputError, match="mode must train something"):
         build({**frozen, "mode": "frozen", "weights": "untrained"}, entries=None, context=context)
-    with pytest.raises(InvalidInput, match=r"unknown option 'sizes' of a search over a network"):
+    with pytest.raises(InvalidInputError, match=r"unknown option 'sizes' of a search over a network"):
         build({**TINY, "sizes": "8"}, entries=None, context=context)
 
 
@@ -243,5 +244,5 @@ def test_a_trial_that_runs_out_of_memory_fails_alone_and_says_what_takes_less(tm
 
 def test_a_batch_larger_than_the_images_is_refused_before_any_trial(tmp_path):
     context = Context(tmp_path)
-    with pytest.raises(InvalidInput, match="training images must be at least one batch, 128; got 110"):
+    with pytest.raises(InvalidInputError, match="training images must be at least one batch, 128; got 110"):
         search(subject(context, batch_size=None, subset=140), Wanted({"batch_size": [16, 128]}), context)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from extract.errors import InvalidInput
+from extract.errors import InvalidInputError
 from pipelines.search.journal import Journal, TrialState
 from pipelines.search.space import Choices, Range, as_json, check_names, parse
 from pipelines.studies import nodes
@@ -36,7 +36,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("entry", "sentence"), REFUSED)
 def test_a_contradiction_is_refused_in_one_sentence_that_names_the_option(entry, sentence):
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         parse({"x": entry}, what="the mlp head")
     assert sentence in str(caught.value)
     assert "x" in str(caught.value)
@@ -45,7 +45,7 @@ def test_a_contradiction_is_refused_in_one_sentence_that_names_the_option(entry,
 
 @pytest.mark.parametrize("raw", [None, {}, [], "learning_rate", 7])
 def test_what_is_no_space_is_refused(raw):
-    with pytest.raises(InvalidInput, match="must be a mapping"):
+    with pytest.raises(InvalidInputError, match="must be a mapping"):
         parse(raw, what="the mlp head")
 
 
@@ -69,7 +69,9 @@ def test_each_form_is_read_as_it_says():
 
 def test_a_misspelt_option_is_refused_with_the_nearest():
     space = parse({"dropuot": [0.1]}, what="the mlp head")
-    with pytest.raises(InvalidInput, match=r"unknown option to search 'dropuot' of the mlp head. Nearest: dropout"):
+    with pytest.raises(
+        InvalidInputError, match=r"unknown option to search 'dropuot' of the mlp head. Nearest: dropout"
+    ):
         check_names(space, known=["dropout", "epochs", "sizes"], what="the mlp head")
 
 
@@ -152,7 +154,7 @@ def test_a_file_is_read_as_the_options_want_it():
     assert space["d"] == Choices(("no", "12"))
     assert space["n"] == Range(1, 10, whole=True)
     assert space["s"] == Choices(((512, 128), 64))
-    with pytest.raises(InvalidInput, match="choices of a must be a number; got 'no'"):
+    with pytest.raises(InvalidInputError, match="choices of a must be a number; got 'no'"):
         parse({"a": ["no"]}, what="x", known=known)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from extract.errors import DamagedFile, InvalidInput, PipelineError, StorageError, Unavailable
-from pipelines.context import Context
+from extract.errors import CorruptFileError, InvalidInputError, StorageError, TransferBenchError, UnavailableError
 from pipelines.search import HeadSubject, Outcome, Subject, Wanted, search
 from pipelines.search.journal import Journal
 from pipelines.specs import HeadSpec
+from pipelines.workspace.context import Context
 
 
 class Scripted(Subject):
@@ -66,8 +66,8 @@ def test_a_failed_trial_is_recorded_with_its_message_and_has_no_score(workspace,
 
 
 def test_a_search_whose_trials_all_fail_says_why(workspace, scripted):
-    with pytest.raises(PipelineError, match="all of 2 failed, the first because: no such thing"):
-        search(scripted({1: InvalidInput("no such thing")}), Wanted(trials=2, name="failing"), Context(workspace))
+    with pytest.raises(TransferBenchError, match="all of 2 failed, the first because: no such thing"):
+        search(scripted({1: InvalidInputError("no such thing")}), Wanted(trials=2, name="failing"), Context(workspace))
     kept = json.loads((workspace / "searches" / "failing" / "result.json").read_text())
     assert [one["error"] for one in kept["trials"]] == ["no such thing"] * 2
     assert kept["best"] is None
@@ -124,7 +124,9 @@ def test_a_damaged_journal_is_refused_and_named_with_its_line(workspace, scripte
     found = search(scripted({1: Outcome(0.5)}), Wanted({"x": [1]}, trials=1, name="bad"), Context(workspace))
     journal = Path(found["path"]) / "journal.log"
     journal.write_bytes(damage(journal.read_bytes()))
-    with pytest.raises(DamagedFile, match=r"journal of the search must be whole; got .*journal\.log': line \d: it"):
+    with pytest.raises(
+        CorruptFileError, match=r"journal of the search must be whole; got .*journal\.log': line \d: it"
+    ):
         search(scripted({1: Outcome(0.5)}), Wanted({"x": [1]}, trials=1, name="bad"), Context(workspace))
 
 
@@ -146,7 +148,7 @@ def test_a_trial_that_kills_every_process_is_given_up(workspace, scripted, monke
     for _ in range(10):
         with pytest.raises(KeyboardInterrupt):
             search(subject, Wanted(trials=1), Context(workspace))
-    with pytest.raises(PipelineError, match="the process that ran it ended early 10 times"):
+    with pytest.raises(TransferBenchError, match="the process that ran it ended early 10 times"):
         search(subject, Wanted(trials=1), Context(workspace))
     assert len(subject.judged) == 10
 
@@ -187,13 +189,13 @@ def test_when_the_time_is_out_no_trial_is_begun_and_the_best_so_far_wins(workspa
     found = search(subject, Wanted(trials=50, timeout=1e-9, name="late"), Context(workspace))
     assert len(found["trials"]) == 2
     assert found["best_run"]
-    with pytest.raises(PipelineError, match="before its time is out"):
+    with pytest.raises(TransferBenchError, match="before its time is out"):
         search(subject, Wanted(trials=50, timeout=1e-9, name="later"), Context(workspace))
 
 
 def test_a_folder_that_cannot_be_written_is_named(workspace, scripted):
     (workspace / "searches").write_text("in the way")
-    with pytest.raises(PipelineError, match=r"search must be able to write '.*searches"):
+    with pytest.raises(TransferBenchError, match=r"search must be able to write '.*searches"):
         search(scripted({1: Outcome(0.5)}), Wanted(trials=1), Context(workspace))
 
 
@@ -203,7 +205,7 @@ def test_a_folder_that_cannot_be_written_is_named(workspace, scripted):
         OSError(28, "No space left on device"),
         MemoryError(),
         StorageError("disk must have room"),
-        Unavailable("the hub must answer"),
+        UnavailableError("the hub must answer"),
         RuntimeError("Can't write data (No space left on device)"),
     ],
     ids=["disk", "memory", "told", "outside", "HDF5"],

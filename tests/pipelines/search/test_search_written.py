@@ -4,11 +4,12 @@ from importlib import import_module
 
 import pytest
 
-from extract.errors import InvalidInput, PipelineError
-from pipelines import records, stages
-from pipelines.context import Context
+from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.search import build, read
 from pipelines.search.space import Range, parse
+from pipelines.tasks import stages
+from pipelines.workspace import records
+from pipelines.workspace.context import Context
 
 README = """
 defaults: {dataset: my_photos/, weights: packaged, learning-rate: 0.1}
@@ -37,7 +38,7 @@ def test_a_file_is_a_space_or_a_study_with_a_search_section(written):
     study = written("name: s\njobs: []\nsearch:\n  head: mlp\n  space: {dropout: [0.1, 0.2]}\n")
     assert (study.entries, study.options({})) == ({"dropout": [0.1, 0.2]}, {"head": "mlp"})
     for bad in ("a: [1", "a: [1]\na: [2]\n", "a: {low: 1, low: 2, high: 3}"):
-        with pytest.raises(InvalidInput, match=r"study.yaml:\d+:\d+: "):
+        with pytest.raises(InvalidInputError, match=r"study.yaml:\d+:\d+: "):
             written(bad)
 
 
@@ -63,9 +64,9 @@ def test_a_network_that_starts_from_nothing_inherits_no_weights(written):
 def test_a_default_gives_way_to_a_space_that_varies_it_and_must_be_one_value(written):
     text = "defaults: {epochs: 2, seed: [0, 1]}\nsearch: {network: resnet20, space: {epochs: [1, 2]}"
     assert written(text + ", seed: 4}").options({}) == {"network": "resnet20", "seed": 4}
-    with pytest.raises(InvalidInput, match=r"study.yaml:1:23: default seed must be one value for a search; got 2"):
+    with pytest.raises(InvalidInputError, match=r"study.yaml:1:23: default seed must be one value for a search; got 2"):
         written(text + "}").options({})
-    with pytest.raises(InvalidInput, match=r"study.yaml:1:12: unknown option 'epocs' of a study"):
+    with pytest.raises(InvalidInputError, match=r"study.yaml:1:12: unknown option 'epocs' of a study"):
         written("defaults: {epocs: 2}\nsearch: {head: mlp}")
 
 
@@ -73,7 +74,7 @@ def test_a_default_that_only_the_search_has_is_no_mistake():
     from pipelines.studies import reading
 
     text = "defaults: {dropout: 0.2}\njobs: [{command: extract}]\n"
-    with pytest.raises(InvalidInput, match="'dropout' applies to none"):
+    with pytest.raises(InvalidInputError, match="'dropout' applies to none"):
         reading.parse(text)
     assert reading.parse(text + "search: {head: mlp}").jobs
 
@@ -94,7 +95,7 @@ def test_a_default_that_only_the_search_has_is_no_mistake():
     ],
 )
 def test_a_value_of_another_type_is_refused_with_its_place(written, text, sentence):
-    with pytest.raises(InvalidInput) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         written(text).options({})
     assert sentence in str(refused.value)
 
@@ -125,7 +126,7 @@ def test_a_head_on_an_own_run_is_on_the_network_that_it_trained(tmp_path, monkey
     asked = []
     monkeypatch.setattr(stages, "extract", lambda spec, _: asked.append(spec) or {"path": "features.h5"})
     given = {"head": "logistic", "dataset": "digits", "weights": "0123456789ab"}
-    with pytest.raises(PipelineError, match=r"features.h5"):
+    with pytest.raises(TransferBenchError, match=r"features.h5"):
         build(given, entries=None, context=Context(tmp_path))
     assert asked[0].backbone == "resnet8"
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from heads import catalogue
+from heads import registry
 from pipelines.specs.head import HAS, OWN
 from pipelines.studies import jobs, reading
 
@@ -53,6 +53,6 @@ def test_labels_say_options_as_a_user_would():
 
 
 def test_the_table_of_heads_and_their_options_is_theirs():
-    for kind in catalogue.available():
-        names = {field.name for field in dataclasses.fields(catalogue.space(kind))}
+    for kind in registry.available():
+        names = {field.name for field in dataclasses.fields(registry.space(kind))}
         assert set(HAS[kind]) == names & OWN.keys(), kind

@@ -10,10 +10,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extract.errors import InvalidInput
-from pipelines import records
+from extract.errors import InvalidInputError
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
 from pipelines.studies import jobs, reading
+from pipelines.workspace import records
 
 HEADER = "jobs:\n  - command: "
 
@@ -45,9 +45,9 @@ def test_finetune_starts_from_pretrained_weights_and_train_from_scratch():
 
 
 def test_a_mode_that_contradicts_its_command_is_refused():
-    with pytest.raises(InvalidInput, match=r"study.yaml:2:5: mode of finetune must not be 'scratch'"):
+    with pytest.raises(InvalidInputError, match=r"study.yaml:2:5: mode of finetune must not be 'scratch'"):
         jobs_of(f"{HEADER}finetune\n    mode: scratch")
-    with pytest.raises(InvalidInput, match=r"study.yaml:3:5: unknown option 'mode' of train"):
+    with pytest.raises(InvalidInputError, match=r"study.yaml:3:5: unknown option 'mode' of train"):
         jobs_of(f"{HEADER}train\n    mode: full")
 
 
@@ -72,7 +72,7 @@ def test_a_default_is_read_anew_for_each_command_by_its_own_types():
         "defaults: {batch-size: 50, patience: 3, validation: 0.2}\njobs: [{command: fit-head}, {command: train}]"
     )
     assert (extraction.features.batch_size, network.network.batch_size) == ("50", 50)
-    with pytest.raises(InvalidInput, match=r"study.yaml:1:24: batch-size must be a whole number; got 'auto'"):
+    with pytest.raises(InvalidInputError, match=r"study.yaml:1:24: batch-size must be a whole number; got 'auto'"):
         jobs_of("defaults: {batch-size: auto}\njobs: [{command: extract}, {command: train}]")
 
 
@@ -143,14 +143,14 @@ def test_weights_of_an_own_run_mean_the_network_that_it_trained(tmp_path, monkey
     outside = reading.Outside(workspace=tmp_path)
     named = reading.parse("jobs: [{command: finetune, weights: 0123456789ab, network: x}]", outside)
     assert named.jobs[0].network.network == "x"
-    with pytest.raises(InvalidInput, match=r"study.yaml:1:8: .*ba9876543210"):
+    with pytest.raises(InvalidInputError, match=r"study.yaml:1:8: .*ba9876543210"):
         reading.parse("jobs: [{command: finetune, weights: ba9876543210}]", outside)
 
 
 def test_the_search_is_passed_on_as_it_stands():
     found = reading.parse("search: {space: {lr: [0.1, 1]}}\njobs:\n  - command: extract\n")
     assert found.search == {"space": {"lr": [0.1, 1]}}
-    with pytest.raises(InvalidInput, match="unknown section 'report' of a study"):
+    with pytest.raises(InvalidInputError, match="unknown section 'report' of a study"):
         reading.parse("report: {title: T}\njobs:\n  - command: extract\n")
 
 
@@ -230,7 +230,7 @@ def test_merge_keys_and_anchors_work():
     ],
 )
 def test_a_slip_is_refused_in_one_sentence_with_its_place(text, expected):
-    with pytest.raises(InvalidInput) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         reading.parse(text)
     sentence = str(refused.value)
     assert expected in sentence
@@ -239,14 +239,14 @@ def test_a_slip_is_refused_in_one_sentence_with_its_place(text, expected):
 
 def test_entries_that_are_too_many_together_are_refused(monkeypatch):
     monkeypatch.setattr(reading, "MOST_JOBS", 5)
-    with pytest.raises(InvalidInput, match=r"study.yaml:3:5: study must have at most 5 jobs; got 6"):
+    with pytest.raises(InvalidInputError, match=r"study.yaml:3:5: study must have at most 5 jobs; got 6"):
         jobs_of("jobs:\n  - {command: extract, subset: [1, 2, 3]}\n  - {command: extract, subset: [4, 5, 6]}")
 
 
 def test_nothing_in_a_study_is_executed(tmp_path):
     mark = tmp_path / "executed"
     text = f"search: !!python/object/apply:pathlib.Path.touch [{mark}]\njobs:\n  - command: extract\n"
-    with pytest.raises(InvalidInput, match=r"study.yaml:1:9: value must be plain YAML; got the tag"):
+    with pytest.raises(InvalidInputError, match=r"study.yaml:1:9: value must be plain YAML; got the tag"):
         reading.parse(text)
     assert not mark.exists()
 
@@ -255,7 +255,7 @@ def test_a_crossing_too_large_to_list_is_refused_before_it_is_made():
     lists = "".join(
         f"    {name}: [{', '.join(map(str, range(1, 200)))}]\n" for name in ("subset", "test-subset", "image-size")
     )
-    with pytest.raises(InvalidInput, match="this entry alone has 7880599"):
+    with pytest.raises(InvalidInputError, match="this entry alone has 7880599"):
         jobs_of(HEADER + "extract\n" + lists)
 
 
@@ -283,7 +283,7 @@ def test_any_text_is_a_study_or_one_sentence(text):
     sentence = ""
     try:
         reading.parse(text)
-    except InvalidInput as error:
+    except InvalidInputError as error:
         sentence = str(error)
     assert "\n" not in sentence
 
@@ -293,7 +293,7 @@ def test_a_study_is_found_by_path_or_by_the_name_of_a_shipped_one(tmp_path):
     path.write_text("jobs: [{command: extract}]")
     assert reading.find(str(path)) == path
     assert reading.find("digits-tour").name == "digits-tour.yaml"
-    with pytest.raises(InvalidInput, match="Nearest: digits-tour"):
+    with pytest.raises(InvalidInputError, match="Nearest: digits-tour"):
         reading.find("digits-tuor")
 
 
@@ -308,9 +308,9 @@ def test_shipped_studies_are_valid(name):
 def test_a_study_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "binary.yaml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InvalidInput, match="study must be a readable YAML file"):
+    with pytest.raises(InvalidInputError, match="study must be a readable YAML file"):
         reading.read(path)
-    with pytest.raises(InvalidInput, match="study must be a readable YAML file"):
+    with pytest.raises(InvalidInputError, match="study must be a readable YAML file"):
         reading.read(Path(tmp_path))
 
 
@@ -323,7 +323,9 @@ def doubled(levels):
 
 def test_aliases_and_merge_keys_that_multiply_are_refused_at_once_with_their_line():
     begun = time.process_time()
-    with pytest.raises(InvalidInput, match=r"study.yaml:1\d:\d+: value must be at most 100000 entries, aliases") as got:
+    with pytest.raises(
+        InvalidInputError, match=r"study.yaml:1\d:\d+: value must be at most 100000 entries, aliases"
+    ) as got:
         reading.parse(doubled(25))
     assert "\n" not in str(got.value)
     assert time.process_time() - begun < 1
@@ -364,5 +366,5 @@ def test_a_default_holds_for_the_jobs_whose_head_or_mode_has_it():
     ],
 )
 def test_a_mistake_is_said_where_it_stands(text, expected):
-    with pytest.raises(InvalidInput, match=f"^{re.escape(expected)}"):
+    with pytest.raises(InvalidInputError, match=f"^{re.escape(expected)}"):
         reading.parse(text)

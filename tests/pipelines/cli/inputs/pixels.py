@@ -80,7 +80,7 @@ CASES = [
         statuses=(2,),
         says="it holds no picture of",
     ),
-    Case("a PNG whose transparent colour is cut", (FIT_D,), with_bytes("odd.png", png_of(b"tRNS", b"\0"))),
+    Case("a PNG whose transparent color is cut", (FIT_D,), with_bytes("odd.png", png_of(b"tRNS", b"\0"))),
     Case(
         "a PNG of texts that unpack to gigabytes",
         (FIT_D,),

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from extract import seal
+from extract.features import integrity
 from tests.pipelines.cli.inputs.case import BACKBONE, Case
 
 RUN = "0123456789ab"
@@ -33,9 +33,9 @@ def _features(fill):
 
     def make(folder: Path) -> None:
         path = folder / "made.h5"
-        with h5py.File(path, "w", libver="latest", userblock_size=seal.BYTES) as file:
+        with h5py.File(path, "w", libver="latest", userblock_size=integrity.BYTES) as file:
             fill(file)
-        seal.write(path, schema=1, complete=True, regions=[])
+        integrity.write(path, schema=1, complete=True, regions=[])
 
     return make
 

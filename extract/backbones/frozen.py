@@ -1,0 +1,286 @@
+"""A frozen timm network: its weights, the width of its embedding, its size and its cost."""
+
+import functools
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from extract.backbones import checkpoints, hub, weights_fit, weights_preprocessing
+from extract.backbones import weights as weights_module
+from extract.backbones.cost import REFUSALS, cost, reason, weight_bytes
+from extract.backbones.transforms import Preprocessing, from_timm
+from extract.errors import InvalidInputError, UnavailableError, unknown
+
+POOLS = ("network", "avg", "max", "avgmax")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network that turns normalized images [B, 3, H, W] into embeddings [B, `dimension`].
+
+    `module` is in evaluation mode and none of its parameters wants a gradient. `weight_bytes` are those of
+    `cost.weight_bytes`, `flops` counts one image, 2 per multiply-add. `weights_sha256` digests the tensors themselves
+    (`weights.tensors_sha256`). `notices` tell a user what was chosen or assumed about the weights.
+    """
+
+    name: str
+    module: nn.Module
+    preprocessing: Preprocessing
+    dimension: int
+    parameter_count: int
+    weight_bytes: int
+    flops: int
+    weights_source: str
+    weights_sha256: str
+    notices: tuple[str, ...] = ()
+
+
+class Pooled(nn.Module):
+    """The feature maps of chosen stages, each pooled over its positions, side by side: [B, sum of widths].
+
+    `layers` are timm's stage indices (negative from the end); `pool` is "avg", "max" or "avgmax" (both,
+    concatenated).
+    """
+
+    def __init__(self, network: nn.Module, *, layers: tuple[int, ...], pool: str) -> None:
+        super().__init__()
+        self.network = network
+        self.layers = list(layers)
+        self.pool = pool
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps: list[Tensor] = self.network.forward_intermediates(  # type: ignore[operator]
+            images, indices=self.layers, norm=True, output_fmt="NCHW", intermediates_only=True
+        )
+        parts = []
+        for one in maps:
+            if self.pool in ("avg", "avgmax"):
+                parts.append(one.mean((2, 3)))
+            if self.pool in ("max", "avgmax"):
+                parts.append(one.amax((2, 3)))
+        return torch.cat(parts, 1)
+
+
+def names(pattern: str = "") -> list[str]:
+    """timm's architectures, those that contain `pattern` (or match it, with * and ?)."""
+    import timm
+
+    wild = pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
+    return timm.list_models(wild)
+
+
+@functools.cache
+def current_name(name: str) -> str:
+    """The name that timm has today for a deprecated `name` ("vit_small_patch16_224_dino"); any other as it is.
+
+    Raises `InvalidInputError` for a network that timm has removed.
+    """
+    import timm
+
+    if "." in name or not timm.is_model(name) or name in timm.list_models(name):
+        return name
+    try:
+        with warnings.catch_warnings(), torch.device("meta"):
+            warnings.simplefilter("ignore")
+            config: Any = timm.create_model(name).pretrained_cfg
+    except AssertionError as error:
+        raise InvalidInputError(
+            f"backbone must be one that timm still has; got {name!r}, which it has removed."
+        ) from error
+    tag = config["tag"]
+    return f"{config['architecture']}.{tag}" if tag else config["architecture"]
+
+
+def renamed(name: str) -> tuple[str, ...]:
+    """What a user is told of a name that timm has deprecated; nothing of another."""
+    now = current_name(name)
+    return () if now == name else (f"timm calls {name} {now} now",)
+
+
+def check_name(name: str) -> None:
+    """Raises `InvalidInputError` with the nearest names when timm has no such architecture or tag."""
+    import timm
+
+    architecture, sign, tag = name.partition(".")
+    if not timm.is_model(architecture) or (sign and not tag):
+        raise unknown("backbone", name=name, known=timm.list_models(), remedy="`pipeline backbones` lists them.")
+    tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{architecture}.*")]
+    if tag and tag not in tags:
+        raise unknown(f"weights tag of {architecture}", name=tag, known=tags)
+
+
+def check(name: str, *, image_size: int | None, pool: str, layers: tuple[int, ...] | None) -> None:
+    """Raises `InvalidInputError` for a name, a size, a pooling or layers that `load` would refuse whatever the weights.
+
+    The network is built and run on shapes alone.
+    """
+    import timm
+
+    check_name(name)
+    name = current_name(name)
+    with torch.device("meta"):
+        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **_size_options(name, image_size))
+        measured(pooled(network, pool=pool, layers=layers), _preprocessing(network, image_size), name=name)
+
+
+def load(
+    name: str,
+    *,
+    weights: str = "pretrained",
+    image_size: int | None = None,
+    pool: str = "network",
+    layers: tuple[int, ...] | None = None,
+    seed: int = 0,
+    preprocessing: Mapping[str, Any] | None = None,
+) -> Backbone:
+    """The frozen backbone `name` (any timm architecture, with or without a ".tag").
+
+    `weights` is "pretrained" (timm's, from the hub or its cache), "packaged", "untrained" (random, by
+    `seed`) or a file, as `checkpoints.read` takes it. `pool` "network" is the network's own pooled embedding,
+    `head_hidden_size` wide; the others pool the maps of `layers` (default: the last stage). `preprocessing` holds what
+    is known of it (`extract.backbones.weights_preprocessing`) and wins over what the file says, which wins over
+    timm's. Raises `InvalidInputError` for what does not exist or does not fit and `UnavailableError` when the hub is
+    needed and cannot be reached.
+    """
+    check_name(name)
+    given, name = name, current_name(name)
+    network, found, notices = _created(name, weights=weights, image_size=image_size, seed=seed)
+    notices = (*renamed(given), *notices)
+    known = {**(found.preprocessing if found else {}), **(preprocessing or {})}
+    wanted = _preprocessing(network, image_size).updated(known)
+    if found is not None:
+        notices = (*notices, weights_preprocessing.told(found.name, known=known, taken=wanted.as_dict(), model=name))
+    module = pooled(network, pool=pool, layers=layers)
+    module.eval().requires_grad_(False)
+    dimension, flops = measured(module, wanted, name=name)
+    return Backbone(
+        name=name,
+        module=module,
+        preprocessing=wanted,
+        dimension=dimension,
+        parameter_count=sum(parameter.numel() for parameter in module.parameters()),
+        weight_bytes=weight_bytes(module),
+        flops=flops,
+        weights_source=weights if weights in weights_module.SOURCES else "file",
+        weights_sha256=weights_module.tensors_sha256(module.state_dict()),
+        notices=notices,
+    )
+
+
+def _created(
+    name: str, *, weights: str, image_size: int | None, seed: int
+) -> tuple[nn.Module, checkpoints.Checkpoint | None, tuple[str, ...]]:
+    """The network with its weights, the file that they are from if it is the user's, and what the user is told."""
+    import timm
+
+    options = _size_options(name, image_size)
+    if weights == "pretrained":
+        return _pretrained(name, options), None, ()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU as well
+        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **options)
+    if weights == "untrained":
+        return network, None, ()
+    classifier = getattr(network, "default_cfg", {}).get("classifier") or ()
+    classifier = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    free = weights_fit.Free(absent=tuple(dict.fromkeys(one.split(".")[0] for one in classifier)))
+    found = file_weights(weights, name=name)
+    _, notices = weights_fit.load(network, found, free=free)
+    return network, None if weights == "packaged" else found, (*found.notices, *notices)
+
+
+def file_weights(weights: str, *, name: str) -> checkpoints.Checkpoint:
+    """The tensors of the weights "packaged" or of a file for the timm network `name`, under timm's names."""
+    if weights == "packaged":
+        return _packaged(name)
+    weights_module.weights_file(weights, backbone=name)
+    return checkpoints.read(weights)
+
+
+def _packaged(name: str) -> checkpoints.Checkpoint:
+    import timm
+
+    found = checkpoints.read(weights_module.packaged_file(name))
+    with torch.device("meta"):  # only its names and shapes are wanted; nothing is drawn
+        whole = timm.create_model(name, pretrained=False)
+    return replace(found, tensors=weights_fit.ordered_onto(found.tensors, whole.state_dict()))
+
+
+def _pretrained(name: str, options: dict[str, Any]) -> nn.Module:
+    import timm
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    others = "Use --weights packaged (tf_efficientnet_lite0 to 2), untrained or a file."
+    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    if config is None or not config.has_weights:
+        raise InvalidInputError(f"weights must exist on the hub for {name}; timm knows none. {others}")
+    cached = hub.cached_file(config.hf_hub_id, config.hf_hub_filename)
+    if cached is not None:  # asking the hub again would take half a minute of retries where it cannot be reached
+        options = {**options, "pretrained_cfg_overlay": {"file": str(cached)}}
+    elif not hub.reachable():
+        raise UnavailableError(
+            f"weights of {name} must come from the model hub or its local cache; the cache lacks them and the hub "
+            f"cannot be reached. {others}"
+        )
+    try:
+        return timm.create_model(name, pretrained=True, num_classes=0, **options)
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise UnavailableError(
+            f"weights of {name} must be loadable from the model hub; it answered {type(error).__name__}: "
+            f"{str(error).splitlines()[0]} {others}"
+        ) from error
+
+
+def _size_options(name: str, image_size: int | None) -> dict[str, Any]:
+    """Networks built for one size (position embeddings, windows) are created for another with `img_size`."""
+    import timm
+
+    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    if image_size is not None and config is not None and config.fixed_input_size:
+        return {"img_size": image_size}
+    return {}
+
+
+def _preprocessing(network: nn.Module, image_size: int | None) -> Preprocessing:
+    from timm.data.config import resolve_model_data_config
+
+    return from_timm(resolve_model_data_config(network), image_size=image_size)
+
+
+def pooled(network: nn.Module, *, pool: str, layers: tuple[int, ...] | None) -> nn.Module:
+    """`network` itself, or with its stages pooled as `load` says; InvalidInputError where it gives no stages."""
+    if pool not in POOLS:
+        raise unknown("pool", name=pool, known=POOLS)
+    if pool == "network" and layers is None:
+        return network
+    if not hasattr(network, "forward_intermediates"):
+        raise InvalidInputError(
+            f"backbone must give its stages for --pool and --layers; got {type(network).__name__}, which cannot. "
+            "Leave both options out."
+        )
+    return Pooled(network, layers=layers or (-1,), pool="avg" if pool == "network" else pool)
+
+
+def measured(module: nn.Module, preprocessing: Preprocessing, *, name: str) -> tuple[int, int]:
+    """(width of the embedding, FLOPs of one image) of `module`, the backbone `name`, on shapes alone.
+
+    Raises `InvalidInputError` for a size or layers that it does not take, and where it gives no embedding.
+    """
+    height, width = preprocessing.image_size
+    try:
+        found = cost(module, image_size=(height, width))
+    except REFUSALS as error:
+        raise InvalidInputError(
+            f"image size and layers must be ones that {name} accepts; got {height} x {width} ({reason(error)}). "
+            "Leave out --image-size and --layers."
+        ) from error
+    if len(found.output_shape) != 2 or not found.output_shape[1]:
+        raise InvalidInputError(
+            f"backbone must give one embedding an image; {name} gave a tensor of shape {found.output_shape}. "
+            "Use --pool avg."
+        )
+    return found.output_shape[1], found.flops

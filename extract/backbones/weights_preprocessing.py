@@ -1,0 +1,137 @@
+"""How weights from a file want their images, as far as somebody wrote it down. Imports no torch.
+
+What is known is a part of `extract.backbones.transforms.Preprocessing`: its fields without `image_size`.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from extract.errors import InvalidInputError
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
+CROP_MODES = ("center", "squash", "border")
+# Our names, and those of timm's configurations and command line and of transformers' processors.
+NAMES = {
+    "mean": ("mean", "image_mean"),
+    "std": ("std", "image_std"),
+    "crop_fraction": ("crop_pct", "crop_fraction"),
+    "interpolation": ("interpolation",),
+    "crop_mode": ("crop_mode",),
+}
+PLACES = ("preprocessing", "pretrained_cfg", "default_cfg", "args")  # where they lie in a file, the first wins
+OPTIONS = "--mean, --std, --crop-pct and --interpolation"
+
+
+def within(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What the objects or metadata of a weights file say, under `PLACES` or beside one another; {} for nothing."""
+    for place in PLACES:
+        found = _known(_mapping(content.get(place)))
+        if found:
+            return found
+    return _known(content) if {"mean", "std"} <= content.keys() else {}
+
+
+def beside(path: Path) -> dict[str, Any]:
+    """What the hub's `config.json` or `preprocessor_config.json` in a weights file's folder says; {} for nothing."""
+    config = _known(_mapping(_json(path.with_name("config.json")).get("pretrained_cfg")))
+    return config or _known(_json(path.with_name("preprocessor_config.json")))
+
+
+def given(*, mean: str | None, std: str | None, crop_pct: float | None, interpolation: str | None) -> dict[str, Any]:
+    """What the options say, checked: numbers with commas between, a fraction, a name."""
+    found: dict[str, Any] = {}
+    if mean is not None:
+        found["mean"] = _channels("mean", mean, lowest=-10.0)
+    if std is not None:
+        found["std"] = _channels("std", std, lowest=1e-6)
+    if crop_pct is not None:
+        if not (isinstance(crop_pct, int | float) and 0.05 <= crop_pct <= 1):
+            raise InvalidInputError(
+                f"crop-pct must be a fraction from 0.05 to 1; got {crop_pct!r}. Usual are 0.875 and 1."
+            )
+        found["crop_fraction"] = float(crop_pct)
+    if interpolation is not None:
+        if interpolation not in INTERPOLATIONS:
+            raise InvalidInputError(f"interpolation must be one of {', '.join(INTERPOLATIONS)}; got {interpolation!r}.")
+        found["interpolation"] = interpolation
+    return found
+
+
+def told(name: str, *, known: Mapping[str, Any], taken: Mapping[str, Any], model: str) -> str:
+    """The sentence for a user: what images of the weights `name` are fed as, and who says so.
+
+    `taken` is the whole preprocessing, `known` what was written down, `model` whose usual values stand for the rest.
+    """
+    mean, std = (", ".join(f"{one:.4g}" for one in taken[field]) for field in ("mean", "std"))
+    values = f"mean {mean}, std {std}, crop {taken['crop_fraction']:g}, {taken['interpolation']}"
+    assumed = [field for field in ("mean", "std", "crop_fraction", "interpolation") if field not in known]
+    if not assumed:
+        return f"{name}: images are preprocessed as its weights want them: {values}"
+    what = "preprocessing" if len(assumed) == 4 else " and ".join(one.replace("_", " ") for one in assumed)
+    return f"{name} does not say its {what}: {model}'s is assumed ({values}); {OPTIONS} set another"
+
+
+def _channels(option: str, value: object, *, lowest: float) -> list[float]:
+    """Three numbers, or one for all three."""
+    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+    try:
+        found = [float(part) for part in parts]  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        found = []
+    if len(found) not in (1, 3) or not all(lowest <= one <= 10 for one in found):
+        raise InvalidInputError(
+            f"{option} must be three numbers for values from 0 to 1, with commas between, like 0.485,0.456,0.406; got "
+            f"{value!r}."
+        )
+    return found * 3 if len(found) == 1 else found
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are there and make sense; nobody checked what a stranger wrote."""
+    found: dict[str, Any] = {}
+    for field, names in NAMES.items():
+        value = next((values[name] for name in names if values.get(name) is not None), None)
+        sound = _sound(field, value)
+        if sound is not None:
+            found[field] = sound
+    return found
+
+
+def _sound(field: str, value: object) -> Any:
+    if field in ("mean", "std"):
+        numbers = list(value) if isinstance(value, list | tuple) else []
+        low = 1e-6 if field == "std" else -10.0
+        return (
+            [float(one) for one in numbers]
+            if len(numbers) == 3 and all(_between(one, low) for one in numbers)
+            else None
+        )
+    if field == "crop_fraction":
+        return float(value) if _between(value, 0.05) and value <= 1 else None  # type: ignore[arg-type,operator]
+    known = INTERPOLATIONS if field == "interpolation" else CROP_MODES
+    return value if value in known else None
+
+
+def _between(value: object, low: float) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value) and low <= value <= 10  # type: ignore[arg-type,operator]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    """A mapping, or the JSON of one: the metadata of safetensors are texts."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
+    return value if isinstance(value, Mapping) else {}
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    try:
+        return _mapping(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,69 @@
+"""Digests of image files, remembered by what changes when a file does, so that an unchanged file is read once."""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from extract.data.walk import Image, Stamp
+from extract.decoding.unusual import Unusual, unusual
+from extract.runtime.machine import thread_count
+
+Progress = Callable[[int, int], None]
+UNREADABLE = b"unreadable"  # stands for the content of a file that cannot be read
+# A file that changed so little before it was read may change again under the same times: some disks count in 2 s.
+SETTLED_NS = 2_000_000_000
+SILENT_SECONDS = 1.0  # what is read in less time needs no progress
+
+
+@dataclass
+class Contents:
+    """sha256 digests of files by their path below a root, each with the stamp that the file had: `known`.
+
+    `unusual` is what is unusual about images, by the digest of their content.
+    `has_changed` says that `known` is no longer what it was when somebody set that to False.
+    A file whose content changes while size, times and inode stay what they were is taken for unchanged; the time of
+    the last change of a file's status (ctime) cannot be set back by ordinary means.
+    """
+
+    known: dict[str, tuple[Stamp, str]] = field(default_factory=dict)
+    unusual: dict[str, Unusual] = field(default_factory=dict)
+    has_changed: bool = False
+
+    def digests(self, images: Sequence[Image], *, progress: Progress) -> list[bytes]:
+        """The digest of each image's content. Afterwards `known` holds these images and no others."""
+        begun, done = time.monotonic(), 0
+        new = [image for image in images if self._remembered(image) is None]
+        found: dict[Path, bytes] = {}
+        with ThreadPoolExecutor(thread_count()) as pool:
+            for image, (digest, odd) in zip(new, pool.map(_content, (image.path for image in new)), strict=True):
+                found[image.path], done = digest, done + 1
+                if odd is not None:
+                    self.unusual[digest.hex()] = odd
+                if time.monotonic() - begun > SILENT_SECONDS:
+                    progress(done, len(new))
+        digests = [found[image.path] if image.path in found else self._remembered(image) or b"" for image in images]
+        before, now = self.known, time.time_ns()
+        self.known = {
+            "/".join(image.parts): (image.stamp, digest.hex())
+            for image, digest in zip(images, digests, strict=True)
+            if digest != UNREADABLE and now - max(image.stamp[1:3]) > SETTLED_NS
+        }
+        kept = {digest for _, digest in self.known.values()} | {digest.hex() for digest in digests}
+        self.unusual = {digest: odd for digest, odd in self.unusual.items() if digest in kept}
+        self.has_changed |= self.known != before
+        return digests
+
+    def _remembered(self, image: Image) -> bytes | None:
+        stamp, digest = self.known.get("/".join(image.parts), (None, ""))
+        return bytes.fromhex(digest) if stamp == image.stamp else None
+
+
+def _content(path: Path) -> tuple[bytes, Unusual | None]:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest(), unusual(path)
+    except OSError:
+        return UNREADABLE, None  # decoding it will name it, or it is skipped

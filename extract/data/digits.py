@@ -1,0 +1,39 @@
+"""The 1,797 handwritten digits of 8 x 8 pixels that scikit-learn ships (UCI, Alpaydin and Kaynak 1998)."""
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+
+from extract.data.images import ImageSet, Pixels, Split, stratified_rows
+from extract.errors import UnavailableError
+
+TEST_COUNT = 360  # a fifth; the split never changes, so that runs with different seeds share their test images
+SPLIT_SEED = 0
+
+
+def fingerprint() -> str:
+    """sha256 of the data file inside scikit-learn, found without importing it."""
+    found = importlib.util.find_spec("sklearn")
+    if found is None or found.origin is None:
+        raise UnavailableError(
+            "scikit-learn must be installed for the digits data set; it is not. pip install scikit-learn."
+        )
+    path = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def load() -> ImageSet:
+    """The digits as uint8 [N, 3, 8, 8] (grey repeated), 1,437 training and 360 test images, stratified."""
+    from sklearn.datasets import load_digits
+
+    pixels, target = load_digits(return_X_y=True)  # [N, 64], values 0 to 16
+    grey = np.round(np.asarray(pixels).reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    array = np.repeat(grey[:, None], 3, axis=1)
+    labels = np.asarray(target).astype(np.int64)
+    test = stratified_rows(labels, TEST_COUNT, seed=SPLIT_SEED)
+    train = np.setdiff1d(np.arange(len(labels)), test)
+    whole = Split(Pixels(array), labels, tuple(f"digit/{row:04d}" for row in range(len(labels))))
+    names = tuple(str(digit) for digit in range(10))
+    return ImageSet("digits", names, {"train": whole.take(train), "test": whole.take(test)})

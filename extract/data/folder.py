@@ -1,0 +1,146 @@
+"""A folder of class folders of photographs, with `train/` and `test/` (or `val/`) inside, or without."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from extract.data.contents import UNREADABLE, Contents, Progress
+from extract.data.images import Files, ImageSet, Split, stratified_rows
+from extract.data.listing import Listing, Member, listed
+from extract.data.unreadable import several
+from extract.data.walk import composed, printable
+from extract.decoding.decode import UnreadableImage
+from extract.decoding.unusual import notices
+from extract.errors import InvalidInputError
+
+TEST_FRACTION = 0.2
+SPLIT_SEED = 0  # the split belongs to the data, so runs with different seeds share their test images
+_NOTHING = (UNREADABLE, hashlib.sha256(b"").digest())  # no content that photographs could share
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A data set in a folder: its `images`, the `digest` of their names and contents, and which files hold no byte."""
+
+    images: ImageSet
+    digest: str
+    empty: tuple[Path, ...]
+
+    def must_have_no_empty_file(self) -> None:
+        """Raises `InvalidInputError` with the names of all files that hold nothing."""
+        errors = {path: UnreadableImage(path, "the file is empty") for path in self.empty}
+        if len(errors) > 1:
+            raise several(errors)
+        for error in errors.values():
+            raise error
+
+
+def _silent(*_: object) -> None:
+    """Takes anything and says nothing."""
+
+
+def read(root: Path, *, contents: Contents | None = None, progress: Progress = _silent) -> Folder:
+    """The data set under `root`. Class names are the class folders' names, sorted; no image is decoded.
+
+    With `train/` and `test/` (or `val/`) inside, those are the splits. Otherwise a stratified fifth of each
+    class is the test split, the same one every time. What was passed over is said in the images' `notices`.
+    `contents` remembers what the files hold; `progress(done, total)` counts files that are read for it.
+    """
+    listing = listed(root)
+    members = listing.members()
+    contents = Contents() if contents is None else contents
+    digests = contents.digests([member.image for member in members], progress=progress)
+    known = [contents.unusual.get(digest.hex()) for digest in digests]
+    odd = [(member.id, one) for member, one in zip(members, known, strict=True) if one is not None]
+    images = _images(listing)
+    twins = _twins(images, {member.id: digest for member, digest in zip(members, digests, strict=True)})
+    return Folder(
+        images=replace(images, notices=(*listing.notices, *twins, *notices(odd))),
+        digest=_digest(members, digests),
+        empty=tuple(member.image.path for member in members if member.image.is_empty),
+    )
+
+
+def fingerprint(root: Path) -> str:
+    """sha256 over every image's path below `root` and its content: moving or touching files changes nothing."""
+    return read(root).digest
+
+
+def load(root: Path) -> ImageSet:
+    """The images under `root`, as `read` finds them."""
+    return read(root).images
+
+
+def counts(root: Path) -> tuple[int, int, int]:
+    """(training images, test images, classes) of the data set under `root`; reads no file's content."""
+    images = _images(listed(root))
+    return len(images.splits["train"]), len(images.splits["test"]), len(images.class_names)
+
+
+def name_of(root: Path) -> str:
+    """What people call the data set under `root`."""
+    return printable(composed(root.resolve().name)) or "root"
+
+
+def _digest(members: Sequence[Member], digests: Sequence[bytes]) -> str:
+    total = hashlib.sha256()
+    for member, content in zip(members, digests, strict=True):
+        total.update(member.id.encode() + b"\0" + content)
+    return total.hexdigest()
+
+
+def _images(listing: Listing) -> ImageSet:
+    splits = {split: _split(members, listing.class_names) for split, members in listing.splits.items()}
+    if "test" not in splits:
+        splits = _cut(splits["train"], root=listing.root, class_names=listing.class_names)
+    return ImageSet(name_of(listing.root), listing.class_names, splits, listing.notices)
+
+
+def _split(members: list[Member], class_names: tuple[str, ...]) -> Split:
+    index = {name: label for label, name in enumerate(class_names)}
+    labels = np.array([index[member.class_name] for member in members], np.int64)
+    paths = tuple(member.image.path for member in members)
+    return Split(Files(paths), labels, tuple(member.id for member in members))
+
+
+def _cut(whole: Split, *, root: Path, class_names: tuple[str, ...]) -> dict[str, Split]:
+    sizes = np.bincount(whole.labels)
+    if sizes.min() < 2:
+        raise InvalidInputError(
+            f"every class must have at least two images to be split into training and test; got {sizes.min()} of "
+            f"{class_names[int(sizes.argmin())]!r} in {str(root)!r}. Add images, or make train/ and test/ folders."
+        )
+    test = stratified_rows(whole.labels, max(round(TEST_FRACTION * len(whole)), 1), seed=SPLIT_SEED)
+    train = np.setdiff1d(np.arange(len(whole)), test)
+    return {"train": whole.take(train), "test": whole.take(test)}
+
+
+def _twins(images: ImageSet, contents: dict[str, bytes]) -> Iterator[str]:
+    """What should be said of photographs that stand in several places, by their contents."""
+    first: dict[bytes, tuple[str, int]] = {}
+    shared, crossed = [], []
+    for name in ("train", "test"):
+        split = images.splits[name]
+        for one, label in zip(split.ids, split.labels.tolist(), strict=True):
+            content = contents[one]
+            if content in _NOTHING:
+                continue
+            other, other_label = first.get(content, (one, label))
+            if other_label != label:
+                crossed.append(f"{printable(one)} is {printable(other)}")
+            if name == "train":
+                first.setdefault(content, (one, label))
+            elif other != one:
+                shared.append(f"{printable(one)} is {printable(other)}")
+    if shared:
+        total = len(images.splits["test"])
+        yield (
+            f"{len(shared)} of {total} test images are training images, by content ({shared[0]}): "
+            "the test score is too good"
+        )
+    if crossed:
+        images_stand = "image stands" if len(crossed) == 1 else "images stand"
+        yield f"{len(crossed)} {images_stand} in more than one class, by content ({crossed[0]})"

@@ -1,0 +1,130 @@
+"""Image sets: named splits of labelled images, held in memory or decoded as they are needed.
+
+A split's images come either as one uint8 array [N, 3, H, W] (small images, all of one size) or as a list
+of files. Whatever reads them asks `sizes are one?` once, by type: `Pixels` or `Files`.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from extract.decoding.decode import MAX_PIXELS
+from extract.errors import InvalidInputError
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Images in memory: `array` uint8 [N, 3, H, W], RGB."""
+
+    array: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def take(self, rows: np.ndarray) -> "Pixels":
+        """The images of these rows, in their order."""
+        return Pixels(self.array[rows])
+
+
+@dataclass(frozen=True)
+class Files:
+    """Images on disk, of any size and common format."""
+
+    paths: tuple[Path, ...]
+    max_pixels: int = MAX_PIXELS  # of one image; a larger one is unreadable
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, rows: np.ndarray) -> "Files":
+        """The files of these rows, in their order."""
+        return replace(self, paths=tuple(self.paths[row] for row in rows))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled images: `labels` int64 [N], `ids` N distinct strings that name the images for people."""
+
+    images: Pixels | Files
+    labels: np.ndarray
+    ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: np.ndarray) -> "Split":
+        """The given rows, in their order."""
+        return Split(self.images.take(rows), self.labels[rows], tuple(self.ids[row] for row in rows))
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A data set: its class names and its splits, `train` and `test`. Labels index the class names.
+
+    `notices` are sentences on how it was read that people should know.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    splits: dict[str, Split]
+    notices: tuple[str, ...] = ()
+
+    def limited(self, max_pixels: int) -> "ImageSet":
+        """The data set whose files may have at most `max_pixels` each."""
+        held = {name: split.images for name, split in self.splits.items()}
+        files = {name: replace(one, max_pixels=max_pixels) for name, one in held.items() if isinstance(one, Files)}
+        splits = {name: replace(self.splits[name], images=images) for name, images in files.items()}
+        return replace(self, splits={**self.splits, **splits})
+
+
+def subset(images: ImageSet, *, train: int | None, test: int | None, seed: int) -> ImageSet:
+    """The data set with a stratified, seeded part of `train` training images and `test` test images.
+
+    None keeps a split whole. Rows keep their order; every class keeps its share within one image. Raises
+    `InvalidInputError` for more images than there are, and where a class would have no training image.
+    """
+    splits = dict(images.splits)
+    for name, count in (("train", train), ("test", test)):
+        if count is not None:
+            splits[name] = splits[name].take(_rows(splits[name], count, split_name=name, seed=seed))
+    if train is not None:
+        _check_classes(images, splits["train"].labels)
+    return replace(images, splits=splits)
+
+
+def _check_classes(images: ImageSet, kept: np.ndarray) -> None:
+    labels, counts = np.unique(images.splits["train"].labels, return_counts=True)
+    absent = np.setdiff1d(labels, kept)
+    if len(absent):
+        enough = -(-int(counts.sum()) // int(counts.min()))  # the smallest class' share of them is one image
+        raise InvalidInputError(
+            f"--subset must keep a training image of each of the {len(labels)} classes; got {len(kept)} images, none "
+            f"of {', '.join(images.class_names[label] for label in absent[:5])}. Use --subset {enough} or more."
+        )
+
+
+def stratified_rows(labels: np.ndarray, count: int, *, seed: int) -> np.ndarray:
+    """Sorted rows of a stratified sample of `count` of the `labels` [N]: int64 [count].
+
+    Each class gives floor or ceil of its proportional share (largest remainders first), at random.
+    """
+    classes, sizes = np.unique(labels, return_counts=True)
+    shares = sizes * count / len(labels)
+    quotas = np.floor(shares).astype(np.int64)
+    rng = np.random.default_rng(seed)
+    remainders = shares - quotas + rng.random(len(classes)) * 1e-9  # ties fall at random, not to the first class
+    quotas[np.argsort(-remainders)[: count - quotas.sum()]] += 1
+    chosen = [
+        rng.permutation(np.flatnonzero(labels == label))[:quota] for label, quota in zip(classes, quotas, strict=True)
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
+def _rows(split: Split, count: int, *, split_name: str, seed: int) -> np.ndarray:
+    option = "--subset" if split_name == "train" else "--test-subset"
+    if not 1 <= count <= len(split):
+        raise InvalidInputError(
+            f"{option} must be from 1 to the {len(split)} {split_name} images that the data set has; got {count}."
+        )
+    return stratified_rows(split.labels, count, seed=seed)

@@ -1,0 +1,71 @@
+"""How two feature files differ: in what they say they are, and row by row."""
+
+from typing import Any
+
+import numpy as np
+
+from extract.features.store import FeatureFile, SplitFeatures
+
+
+def compare(first: FeatureFile, second: FeatureFile) -> dict[str, Any]:
+    """`differences` of the specs (dotted key -> both values), and per common split the rows by id.
+
+    For each split: `common_rows`, `only_first`, `only_second`, `other_labels`, and where the widths agree
+    `views` (how many both have), `identical`, the minimum and mean cosine of a row with its counterpart over those
+    views, and the largest difference. Identical are only splits with the same number of views.
+    """
+    names = [name for name in first.shapes if name in second.shapes]
+    return {
+        "differences": _differences(_flat(first.spec), _flat(second.spec)),
+        "splits": {name: _compared(first.read(name), second.read(name)) for name in names},
+    }
+
+
+def _compared(first: SplitFeatures, second: SplitFeatures) -> dict[str, Any]:
+    place = {one: row for row, one in enumerate(second.ids)}
+    pairs = np.array([(row, place[one]) for row, one in enumerate(first.ids) if one in place], np.int64).reshape(-1, 2)
+    rows = {
+        "common_rows": len(pairs),
+        "only_first": len(first.ids) - len(pairs),
+        "only_second": len(second.ids) - len(pairs),
+        "other_labels": int((first.labels[pairs[:, 0]] != second.labels[pairs[:, 1]]).sum()),
+    }
+    comparable = first.features.shape[2] == second.features.shape[2] and len(pairs) > 0
+    if not comparable:
+        return rows
+    views = min(len(first.features), len(second.features))
+    cosines, largest, same = [], 0.0, len(first.features) == len(second.features)
+    for view in range(views):
+        a = first.features[view][pairs[:, 0]].astype(np.float32)
+        b = second.features[view][pairs[:, 1]].astype(np.float32)
+        cosines.append(_cosine(a, b))
+        largest, same = max(largest, float(np.abs(a - b).max())), same and np.array_equal(a, b)
+    return {
+        **rows,
+        "views": views,
+        "identical": bool(same),
+        "cosine_minimum": float(np.min(cosines)),
+        "cosine_mean": float(np.mean(cosines)),
+        "largest_difference": largest,
+    }
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cosine of each row of `a` [N, D] with its row of `b`; 1 where both are zero."""
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    products = np.einsum("nd,nd->n", a, b)
+    both_zero = ~a.any(1) & ~b.any(1)
+    return np.where(both_zero, 1.0, products / np.maximum(norms, np.finfo(np.float32).tiny))
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    return {
+        key: leaf for name, part in value.items() for key, leaf in _flat(part, f"{prefix}.{name}".lstrip(".")).items()
+    }
+
+
+def _differences(first: dict[str, Any], second: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    keys = sorted(first.keys() | second.keys())
+    return {key: (first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)}

@@ -1,0 +1,280 @@
+"""The feature file on disk: written block by block, resumed after any kill, refused when anything is wrong.
+
+One HDF5 file: attributes (`layout.Layout.header`, `schema`, `complete`, `content`), a seal in its user block
+(`seal`), and per split a group with `features` [V, N, D], `labels` int64 [N], `ids` bytes [N], `checksums` uint32
+[blocks]. Everything is preallocated and contiguous. A block counts only when its stored checksum is that of its
+rows, so whatever a killed writer left behind is either whole or computed again.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from extract.errors import InvalidInputError
+from extract.features import integrity, structure
+from extract.features.layout import SCHEMA, Layout, block_checksum, block_ranges, content_digest, encoded_ids
+from extract.runtime.disk import disk_errors, reserve, sync
+from extract.runtime.locks import Lock, keep_while
+
+Opened = Any  # h5py.File: its own types make every item a union of all that a file may hold
+LIBRARY_VERSIONS = ("v108", "v108")  # checksummed headers; no "file is open" mark that a killed writer would leave
+
+
+@dataclass(frozen=True)
+class SplitFeatures:
+    """One split as read: `features` [V, N, D] float16 or float32, `labels` int64 [N], `ids` N strings."""
+
+    features: np.ndarray
+    labels: np.ndarray
+    ids: tuple[str, ...]
+
+
+class FeatureWriter:
+    """Writes `path` through `path`.partial. Use as a context manager, one writer at a time (see `locked`)."""
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self._path = path
+        self._partial = path.with_name(path.name + ".partial")
+        self._layout = layout
+        self._lacks_only_its_name = False
+        self.resumed = self._can_resume()
+        with disk_errors(self._partial):
+            if not self.resumed:
+                self._create()
+            mode = "r" if self._lacks_only_its_name else "r+"
+            self._file: Opened = h5py.File(self._partial, mode, libver=LIBRARY_VERSIONS)
+
+    def __enter__(self) -> "FeatureWriter":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._file:
+            with disk_errors(self._partial):
+                self._file.close()
+
+    def missing(self, split: str) -> list[tuple[int, int]]:
+        """The (start, stop) of the blocks that are not there yet, or not as their checksums say."""
+        group = self._file[split]
+        ranges = block_ranges(len(self._layout.splits[split].labels), self._layout.block_rows)
+        if not self.resumed:
+            return ranges
+        checksums = group["checksums"][:]
+        return [
+            (start, stop)
+            for (start, stop), checksum in zip(ranges, checksums, strict=True)
+            # 0 is what a block without checksum shows; the one block in 2^32 whose checksum is 0 is recomputed
+            if checksum == 0 or block_checksum(group["features"][:, start:stop]) != checksum
+        ]
+
+    def write(self, split: str, start: int, features: np.ndarray) -> None:
+        """Writes the block `features` [V, n, D] at row `start`; its checksum follows when the rows are flushed."""
+        group = self._file[split]
+        with disk_errors(self._partial):
+            group["features"][:, start : start + features.shape[1]] = features
+            self._file.flush()
+            group["checksums"][start // self._layout.block_rows] = block_checksum(features)
+            self._file.flush()
+
+    def finish(self) -> None:
+        """Marks the file complete, makes that durable, and gives it its name."""
+        with disk_errors(self._partial):
+            if not self._lacks_only_its_name:
+                self._complete()
+            self._file.close()
+            sync(self._partial)
+            os.replace(self._partial, self._path)
+            sync(self._path.parent)
+
+    def _complete(self) -> None:
+        self._file.flush()
+        sync(self._partial)  # the long part of it while the seal is still that of an unfinished file
+        self._file.attrs["content"] = content_digest(self._layout.header(), _bound_arrays(self._file))
+        self._file.attrs["complete"] = True
+        regions = _regions(self._file, "features")
+        self._file.close()
+        integrity.write(self._partial, schema=SCHEMA, complete=True, regions=regions)
+
+    def _can_resume(self) -> bool:
+        if not self._partial.is_file() or self._partial.is_symlink():  # a link would be written to wherever it leads
+            return False
+        found = integrity.read(self._partial)
+        if found is None or integrity.broken(self._partial, found):
+            return False  # a partial file whose structure is not as it was made is made anew
+        with h5py.File(self._partial, "r") as file:
+            if any(structure.faults(file, byte_count=found.file_bytes)):
+                return False
+            fits = self._matches(file)
+            # Killed while the system still wrote it: as it is, or anew. Changing what is complete would move its bytes.
+            self._lacks_only_its_name = fits and found.complete and self._has_every_block(file)
+        return fits and (self._lacks_only_its_name or not found.complete)
+
+    def _has_every_block(self, file: Opened) -> bool:
+        return all(
+            block_checksum(file[name]["features"][:, start:stop]) == checksum
+            for name, rows in self._layout.splits.items()
+            for (start, stop), checksum in zip(
+                block_ranges(len(rows.labels), self._layout.block_rows), file[name]["checksums"][:], strict=True
+            )
+        )
+
+    def _matches(self, file: Opened) -> bool:
+        if file.attrs.get("schema") != SCHEMA or _header(file) != self._layout.header():
+            return False
+        return all(
+            np.array_equal(file[name]["labels"][:], rows.labels)
+            and np.array_equal(file[name]["ids"][:], encoded_ids(rows.ids))
+            and file[name]["features"].shape == (self._layout.view_count, len(rows.labels), self._layout.dimension)
+            and file[name].attrs["block_rows"] == self._layout.block_rows
+            for name, rows in self._layout.splits.items()
+        )
+
+    def _create(self) -> None:
+        self._partial.unlink(missing_ok=True)
+        # Before HDF5 touches the disk: it cannot even close a file whose writes fail.
+        reserve(self._partial, self._layout.file_bytes())
+        self._partial.unlink(missing_ok=True)
+        with h5py.File(self._partial, "w-", libver=LIBRARY_VERSIONS, userblock_size=integrity.BYTES) as file:
+            for key, value in self._layout.header().items():
+                file.attrs[key] = value
+            file.attrs["schema"] = SCHEMA
+            file.attrs["complete"] = False
+            file.attrs["content"] = "0" * 64  # as long as what replaces it, so that nothing moves
+            for name in sorted(self._layout.splits):
+                self._create_split(file.create_group(name), name)
+            regions = _regions(file, "features", "checksums")
+        reserve(self._partial, self._partial.stat().st_size)
+        integrity.write(self._partial, schema=SCHEMA, complete=False, regions=regions)
+
+    def _create_split(self, group: Opened, name: str) -> None:
+        layout, rows = self._layout, self._layout.splits[name]
+        block_count = len(block_ranges(len(rows.labels), layout.block_rows))
+        group.attrs["block_rows"] = layout.block_rows
+        group.create_dataset("labels", data=rows.labels.astype(np.int64))
+        group.create_dataset("ids", data=encoded_ids(rows.ids))
+        group.create_dataset("checksums", data=np.zeros(block_count, np.uint32))
+        early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        shape = (layout.view_count, len(rows.labels), layout.dimension)
+        group.create_dataset("features", shape, layout.storage, dcpl=early, fill_time="never")
+
+
+class FeatureFile:
+    """A complete feature file, checked on opening except for its blocks, which are checked as they are read.
+
+    As long as it is there, `pipeline cache trim` leaves its file where it is.
+
+    Raises `InvalidInputError` when there is no file and `CorruptFileError`, saying what is wrong, when it is foreign,
+    truncated, incomplete, altered or of another schema.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_file():
+            raise InvalidInputError(f"feature file must exist; got {str(path)!r}. `pipeline extract` makes one.")
+        if not keep_while(self, path):
+            raise InvalidInputError(
+                f"feature file must exist; got {str(path)!r}, just removed. `pipeline extract` makes it."
+            )
+        integrity.check(path, schema=SCHEMA)
+        try:
+            self._open()
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            what = str(error) if type(error) is ValueError else f"it cannot be read ({type(error).__name__})"
+            raise integrity.damaged(path, what) from error
+
+    def _open(self) -> None:
+        with self._opened() as file:
+            header = structure.header(file, byte_count=self.path.stat().st_size)
+            self.shapes: dict[str, tuple[int, int, int]] = {name: file[name]["features"].shape for name in file}
+            self.storage: str = str(next(iter(file.values()))["features"].dtype)
+        self.spec: dict[str, Any] = header["spec"]
+        self.digest: str = header["digest"]
+        self.content: str = header["content"]
+        self.versions: dict[str, str] = header["versions"]
+        self.class_names: tuple[str, ...] = tuple(header["class_names"])
+        self.skipped_ids: tuple[str, ...] = tuple(header["skipped_ids"])
+        self.engine: str = header["engine"]
+
+    @property
+    def row_count(self) -> int:
+        """Images over all splits."""
+        return sum(shape[1] for shape in self.shapes.values())
+
+    @property
+    def dimension(self) -> int:
+        """Width of one embedding."""
+        return next(iter(self.shapes.values()))[2]
+
+    def read(self, split: str) -> SplitFeatures:
+        """One split whole. Raises `CorruptFileError` with the rows of the first block whose checksum is wrong."""
+        if split not in self.shapes:
+            raise InvalidInputError(
+                f"split must be one of {', '.join(self.shapes)}; got {split!r} for {str(self.path)!r}."
+            )
+        with self._opened() as file:
+            group = file[split]
+            features = group["features"][:]
+            ranges = block_ranges(features.shape[1], int(group.attrs["block_rows"]))
+            for (start, stop), checksum in zip(ranges, group["checksums"][:], strict=True):
+                if block_checksum(features[:, start:stop]) != checksum:
+                    raise integrity.damaged(
+                        self.path, f"rows {start} to {stop - 1} of {split} do not match their checksum"
+                    )
+            try:
+                ids = tuple(one.decode() for one in group["ids"][:].tolist())
+            except UnicodeDecodeError as error:
+                raise integrity.damaged(self.path, f"ids of {split} are no text") from error
+            return SplitFeatures(features, group["labels"][:], ids)
+
+    def block(self, split: str, start: int, stop: int) -> np.ndarray:
+        """[V, stop - start, D]: one block of rows as it was written; CorruptFileError if its checksum is wrong."""
+        with self._opened() as file:
+            group = file[split]
+            rows = group["features"][:, start:stop]
+            if block_checksum(rows) != group["checksums"][start // int(group.attrs["block_rows"])]:
+                raise integrity.damaged(self.path, f"rows {start} to {stop - 1} of {split} do not match their checksum")
+            return rows
+
+    def verify(self) -> None:
+        """Reads everything; raises `CorruptFileError` at the first thing that is wrong."""
+        for split in self.shapes:
+            self.read(split)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Opened]:
+        with h5py.File(self.path, "r") as file:
+            yield file
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds the lock beside `path` while its body runs; another process that wants it waits until it ends."""
+    with Lock(path.with_name(path.name + ".lock")):
+        yield
+
+
+def _header(file: Opened) -> dict[str, str]:
+    return {key: _text(file, key) for key in structure.TEXTS}
+
+
+def _text(file: Opened, key: str) -> str:
+    return str(file.attrs.get(key, ""))
+
+
+def _regions(file: Opened, *names: str) -> list[tuple[int, int]]:
+    """(offset, length) in bytes of the named data sets of every split, from the start of the file on disk."""
+    return [
+        (data.id.get_offset(), data.id.get_storage_size())
+        for split in file.values()
+        for data in (split[name] for name in names)
+    ]
+
+
+def _bound_arrays(file: Opened) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    return {name: (file[name]["labels"][:], file[name]["ids"][:], file[name]["checksums"][:]) for name in file}

@@ -1,0 +1,130 @@
+"""The disk: room taken in time, files written whole or not at all, durability, and errors that say what to do."""
+
+import contextlib
+import errno
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from extract.errors import NotWritableError, StorageError, TransferBenchError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FORBIDDEN = (errno.EACCES, errno.EROFS, errno.EPERM)
+OCCUPIED = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP)  # by what it is not
+UNSYNCABLE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EACCES, errno.EBADF, errno.EISDIR)
+TEMPORARY = r"\.[0-9a-f]{32}\.partial"  # the end of a file's name before it is whole, as a regular expression
+KEPT_OF_NAME = 40  # letters of the file's own name in its temporary one: 255 bytes are the most that a name may have
+
+
+def reserve(path: Path, byte_count: int) -> None:
+    """Takes room on the disk now, where the system can: a disk too small is an error before hours of work."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with path.open("r+b" if path.exists() else "xb") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, byte_count)
+        except OSError:
+            path.unlink()
+            raise
+
+
+def sync(path: Path) -> None:
+    """Returns when what was written to the file or folder at `path` is on the disk.
+
+    Some file systems (SMB, some of FUSE) refuse this for a folder: what is in it is as durable there as can be.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        if path.is_dir():  # Windows opens none
+            return
+        raise
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in UNSYNCABLE or not path.is_dir():
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def write_file(path: Path, *parts: bytes | memoryview) -> None:
+    """Makes `parts` the content of the file at `path`, durably, in one step: whatever happens, what was there stays.
+
+    A link at `path` is replaced, not followed. Raises as `disk_errors` does.
+    """
+    with replacing(path) as temporary:
+        _fill(temporary, *parts)
+
+
+def write_files(contents: Mapping[Path, bytes]) -> None:
+    """As `write_file` for several files, which take their places one after another, or, where one cannot be written,
+    none of them."""
+    with contextlib.ExitStack() as stack:
+        for path, content in reversed(list(contents.items())):  # a stack ends with what came first
+            _fill(stack.enter_context(replacing(path)), content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A new, empty file beside `path`, which takes its place when the body has ended well, and is removed otherwise.
+
+    For what must be given a path to write to; everything else uses `write_file`. Its name cannot be guessed, so that
+    nobody can have put a link there.
+    """
+    temporary = path.with_name(f"{path.name[:KEPT_OF_NAME]}.{uuid.uuid4().hex}.partial")
+    with disk_errors(path):
+        try:
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            yield temporary
+            sync(temporary)
+            os.replace(temporary, path)
+            sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _fill(path: Path, *parts: bytes | memoryview) -> None:
+    with path.open("wb") as file:
+        for part in parts:
+            file.write(part)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Errors of its body while it writes `path` as sentences: `StorageError` for a full disk, `NotWritableError` for a
+    place that must not be written; any other as it came."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # HDF5 raises both
+        if (told := storage_error(error, path)) is not None:
+            raise told from error
+        raise
+
+
+def storage_error(error: BaseException, path: Path | str | None = None) -> StorageError | None:
+    """What `disk_errors` raises for `error`, met while `path` was written (None: the file that the error names)."""
+    if isinstance(error, TransferBenchError):
+        return None
+    number, place = getattr(error, "errno", None), path or getattr(error, "filename", None)
+    what = repr(str(place)) if place else "a file"
+    if number in FULL or "No space left" in str(error):
+        return StorageError(
+            f"disk must have room for {what}; writing it failed ({_reason(error)}). "
+            "Free some space, or write to another disk: --workspace names one for all that is kept."
+        )
+    if number in FORBIDDEN:
+        return NotWritableError(f"{what} must be writable; got {_reason(error)}. Name another place, or allow it.")
+    if number in OCCUPIED:
+        return NotWritableError(
+            f"{what} must be writable; got {_reason(error)}. Move away what stands there, or name another place."
+        )
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0]

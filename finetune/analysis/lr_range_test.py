@@ -1,0 +1,145 @@
+"""The learning-rate range test (Smith, "Cyclical learning rates", 2017): the loss while the rate rises."""
+
+import copy
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from extract.errors import InvalidInputError
+from extract.runtime.devices import resolve_device, resolve_precision, torch_device
+from finetune.augmentation.batches import Batch, Images, Normalization
+from finetune.training.recipes import Recipe
+from finetune.training.trainer import How, Trainer, surroundings
+from heads.neural import optimize
+from heads.neural.optimize import Step
+
+SMOOTHING = 0.9
+DIVERGED = 4.0  # times the lowest loss: the test ends there
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """`losses` are smoothed without lag, one for each of the rising `rates`, up to where training diverged.
+
+    `suggestion` is a peak rate for a schedule: where the loss falls fastest per decade of the rate.
+    """
+
+    rates: list[float]
+    losses: list[float]
+    suggestion: float
+
+
+def find_learning_rate(
+    network: nn.Module,
+    train: Images,
+    *,
+    recipe: Recipe,
+    normalization: Normalization,
+    seed: int = 0,
+    device: str = "auto",
+    resize: nn.Module | None = None,
+    whiten: bool = True,
+    lowest: float = 1e-4,
+    highest: float = 10.0,
+    steps: int = 100,
+    progress: Callable[[int, int], None] | None = None,
+) -> RangeTest:
+    """The losses of a copy of `network`, trained by `recipe` while its rate rises from `lowest` to `highest`.
+
+    `network` itself is left alone; `resize` and `whiten` are as in `finetune.training.fitting.fit`. Raises
+    InvalidInputError where the range or the number of `steps` is too small.
+    """
+    if not 0 < lowest < highest or steps < 10:
+        raise InvalidInputError(
+            f"learning rates must rise from above 0 in at least 10 steps; got {lowest} to {highest} in {steps}. "
+            "Use 1e-4 to 10 in 100."
+        )
+    place = torch_device(resolve_device(device))
+    plain = replace(recipe, learning_rate=1.0, accumulate=1, ema=0.0, lookahead=0, patience=None, small_share=0.0)
+    how = How(normalization, seed, place, resolve_precision(recipe.precision, str(place)), "eager", resize)
+    copied = copy.deepcopy(network).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    train = train.to(place)
+    with surroundings(copied, how):
+        trainer = Trainer(copied, train, recipe=plain, how=how)
+        trainer.start(train if whiten else None)
+        rising = _Rising(lowest, highest=highest, steps=steps, progress=progress)
+        losses = rising.losses(trainer)
+    rates = [rising.rate(step) for step in range(len(losses))]
+    return RangeTest(rates, losses, suggestion(rates, losses))
+
+
+def suggestion(rates: list[float], losses: list[float]) -> float:
+    """The rate at which `losses` fall fastest from step to step, before they reach their lowest."""
+    if len(losses) < 3:
+        return rates[0]
+    lowest = min(range(len(losses)), key=losses.__getitem__)
+    slopes = [losses[place + 1] - losses[place - 1] for place in range(1, max(lowest, 2))]
+    return rates[1 + min(range(len(slopes)), key=slopes.__getitem__)]
+
+
+class _Rising:
+    """Trains with a rising rate, and stops once the loss is far above its lowest."""
+
+    def __init__(
+        self, lowest: float, *, highest: float, steps: int, progress: Callable[[int, int], None] | None
+    ) -> None:
+        self._lowest, self._ratio, self._steps = lowest, highest / lowest, steps
+        self._progress = progress
+        self._raw: list[float] = []
+
+    def rate(self, step: int) -> float:
+        """The rate at `step`."""
+        return self._lowest * self._ratio ** (step / (self._steps - 1))
+
+    def losses(self, trainer: Trainer) -> list[float]:
+        """The smoothed losses, step by step."""
+
+        def loss(batch: Batch) -> Step:
+            taken = trainer.loss(batch)
+            self._raw.append(float(taken.sums["running_training_loss"]) / taken.row_count)
+            if self._progress is not None:
+                self._progress(len(self._raw), self._steps)
+            return taken
+
+        epochs = optimize.train(
+            loss,
+            trainer.epoch_batches,
+            optimizer=trainer.optimizer,
+            schedule=self.rate,
+            epochs=-(-self._steps // trainer.steps_per_epoch),
+            steps_per_epoch=trainer.steps_per_epoch,
+            clip_norm=trainer.recipe.clip_norm,
+            clipped=trainer.trainable,
+            stop=lambda _: self._is_over(),
+        )
+        for _ in epochs:
+            if self._is_over():
+                break
+        return centred(list(itertools.takewhile(math.isfinite, self._raw[: self._steps])))
+
+    def _is_over(self) -> bool:
+        smooth = _smoothed(self._raw)
+        return len(smooth) >= self._steps or not smooth[-1] <= DIVERGED * min(smooth)
+
+
+def centred(values: list[float]) -> list[float]:
+    """The exponential average of `values` from the start, averaged once more from the end, so that it lags nowhere.
+
+    What diverges at the end counts as the loss at which the test ends, so that it does not reach back.
+    """
+    ahead = _smoothed(values)
+    limit = max(ahead[0], DIVERGED * min(ahead))
+    return _smoothed(_smoothed([min(value, limit) for value in values])[::-1])[::-1]
+
+
+def _smoothed(values: list[float]) -> list[float]:
+    """The exponential average of `values`, corrected for its start."""
+    result, average = [], 0.0
+    for count, value in enumerate(values, 1):
+        average = SMOOTHING * average + (1 - SMOOTHING) * value
+        result.append(average / (1 - SMOOTHING**count))
+    return result

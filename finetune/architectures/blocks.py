@@ -1,0 +1,95 @@
+"""What a stage is made of: its blocks, each with its layers and what joins its branches."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from torch import nn
+
+CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+PROJECTION = "downsample"
+
+
+@dataclass(frozen=True)
+class Block:
+    """`count` equal blocks in a row. `layers` says what their convolutions, linear layers and poolings are; `link`
+    is "add" for a residual block, "concat" for one that sees all maps before it, None for plain layers."""
+
+    kind: str
+    count: int
+    layers: tuple[str, ...]
+    link: str | None
+
+
+def blocks(part: nn.Module, *, paths: Mapping[nn.Module, str], links: Mapping[str, str]) -> tuple[Block, ...]:
+    """The blocks of a stage in order; equal neighbors are one. `paths` holds the modules that were called."""
+    singles = [_block(unit, paths=paths, links=links) for unit in _units(part, paths=paths)]
+    equal = groupby((one for one in singles if one.layers), key=lambda one: one)
+    return tuple(Block(one.kind, len(list(same)), one.layers, one.link) for one, same in equal)
+
+
+def _units(part: nn.Module, *, paths: Mapping[nn.Module, str]) -> Iterator[list[nn.Module]]:
+    """Blocks, each alone, and runs of plain layers between them."""
+    run: list[nn.Module] = []
+    for child in _opened(part, paths=paths):
+        if _is_plain(child):
+            run.append(child)
+            continue
+        if run:
+            yield run
+        yield [child]
+        run = []
+    if run:
+        yield run
+
+
+def _opened(part: nn.Module, *, paths: Mapping[nn.Module, str]) -> Iterator[nn.Module]:
+    """The children of a stage, with containers of blocks opened."""
+    for child in part.children():
+        if isinstance(child, CONTAINERS) or _holds_blocks(child):
+            yield from _opened(child, paths=paths)
+        elif child in paths:
+            yield child
+
+
+def _holds_blocks(module: nn.Module) -> bool:
+    rows = [child for child in module.children() if isinstance(child, nn.Sequential | nn.ModuleList)]
+    return any(not _is_plain(one) and not isinstance(one, CONTAINERS) for row in rows for one in row)
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether this is one layer: a module whose parts, such as the activation of a norm, have no parameters."""
+    return not any(True for child in module.children() for _ in child.parameters())
+
+
+def _block(unit: list[nn.Module], *, paths: Mapping[nn.Module, str], links: Mapping[str, str]) -> Block:
+    first = unit[0]
+    if _is_plain(first):
+        return Block("layers", 1, tuple(filter(None, map(_label, unit))), None)
+    inside = [module for name, module in first.named_modules() if PROJECTION not in name.split(".")]
+    labels = tuple(filter(None, (_label(module) for module in inside if module in paths)))
+    return Block(type(first).__name__, 1, labels, links.get(paths[first]))
+
+
+def _label(layer: nn.Module) -> str:
+    """What a layer does, in a few words; "" for norms, activations and whatever else draws no attention."""
+    if isinstance(layer, nn.Conv2d):
+        depthwise = "depthwise " if layer.groups == layer.in_channels > 1 else ""
+        grouped = f", {layer.groups} groups" if layer.groups > 1 and not depthwise else ""
+        return f"{_size(layer.kernel_size)} {depthwise}conv, {layer.out_channels}{grouped}{_stride(layer.stride)}"
+    if isinstance(layer, nn.Linear):
+        return f"linear, {layer.out_features}"
+    if isinstance(layer, nn.MaxPool2d | nn.AvgPool2d):
+        kind = "max" if isinstance(layer, nn.MaxPool2d) else "average"
+        return f"{_size(layer.kernel_size)} {kind} pool{_stride(layer.stride)}"
+    return ""
+
+
+def _size(kernel: int | tuple[int, ...]) -> str:
+    height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+    return f"{height}×{width}"
+
+
+def _stride(stride: int | tuple[int, ...] | None) -> str:
+    step = stride if isinstance(stride, int) or stride is None else stride[0]
+    return f", /{step}" if step and step > 1 else ""

@@ -1,0 +1,58 @@
+"""What a training has done so far, one row an epoch, and everything that is decided from it."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from extract.runtime.disk import write_file
+
+NAME = "history.jsonl"
+PLATEAU_EPOCHS = 5
+PLATEAU_FACTOR = 0.1
+CURVES = (
+    *("training_loss", "training_accuracy", "running_training_loss", "running_training_accuracy"),
+    *("validation_loss", "validation_accuracy", "learning_rate"),
+)
+
+Row = dict[str, float]
+History = list[Row]
+
+
+def curves(history: Sequence[Row]) -> dict[str, list[float]]:
+    """The rows as one list a quantity, as a record holds them."""
+    return {name: [row[name] for row in history] for name in CURVES if history and name in history[0]}
+
+
+def best_epoch(history: Sequence[Row]) -> int:
+    """The epoch (from 1) with the highest validation accuracy, the lower loss deciding ties; 0 for none."""
+    judged = [row for row in history if "validation_accuracy" in row]
+    if not judged:
+        return 0
+    return int(
+        max(judged, key=lambda row: (row["validation_accuracy"], -row["validation_loss"], -row["epoch"]))["epoch"]
+    )
+
+
+def is_over(history: Sequence[Row], *, epochs: int, patience: int | None) -> bool:
+    """Whether all epochs are done, or `patience` epochs have gone by without a better one on validation images."""
+    waited = patience is not None and history and len(history) - best_epoch(history) >= patience
+    return len(history) >= epochs or bool(waited)
+
+
+def plateau_factor(history: Sequence[Row]) -> float:
+    """0.1 for every 5 epochs in a row that brought no lower loss (validation where there is one, else training)."""
+    factor, lowest, waited = 1.0, math.inf, 0
+    for row in history:
+        loss = row.get("validation_loss", row["running_training_loss"])
+        waited = 0 if loss < lowest else waited + 1
+        lowest = min(lowest, loss)
+        if waited == PLATEAU_EPOCHS:
+            factor, waited = factor * PLATEAU_FACTOR, 0
+    return factor
+
+
+def write(folder: Path, history: Sequence[Row]) -> None:
+    """Makes the file of `folder` hold these rows and no others, as JSON lines."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_file(folder / NAME, "".join(json.dumps(row) + "\n" for row in history).encode())

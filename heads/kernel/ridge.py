@@ -1,0 +1,160 @@
+"""Ridge regression onto the classes: closed form, every penalty from one factorisation."""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from extract.errors import InvalidInputError
+from extract.runtime.devices import resolve_device, torch_device
+from heads import checks
+from heads.base import Head, affine_logits
+from heads.logistic.design import Eigenbasis, Standardization, eigenbasis, standardization
+from heads.space import Candidate, Primitive, Progress, Space, Split, nearest_in
+from heads.temperature import temperature_for
+
+ALPHA_GRID = tuple(float(alpha) for alpha in np.logspace(-1, 7, 17))
+
+
+class RidgeHead(Head):
+    """Least squares of +1 for the own class and -1 for the others, with a penalty on the weights.
+
+    Minimizes ||Y - XW - b||^2 + `alpha` ||W||^2 over features standardized by training statistics, the
+    intercept free: scikit-learn's RidgeClassifier after its StandardScaler. The scores become logits by
+    division with `temperature`; None fits it to the exact leave-one-out scores of the training rows, which
+    cost no refit (Allen's PRESS, Technometrics 1974).
+
+    Fitted: `weights_` float64 [D, K] and `bias_` [K] give logits for raw features, standardization and
+    temperature folded in; `temperature_`.
+    """
+
+    kind = "ridge"
+    weight_names = ("weights_", "bias_")
+
+    def __init__(self, alpha: float = 1e3, *, temperature: float | None = None, device: str = "cpu") -> None:
+        self.alpha = alpha
+        self.temperature = temperature
+        self.device = device
+
+    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
+        alpha = checked_alpha(self.alpha)
+        if self.temperature is not None:
+            checks.positive("temperature", self.temperature, remedy="Leave it out to have it fitted")
+        device = torch_device(resolve_device(self.device))
+        factors = Factors.of(features.to(device), targets.to(device), class_count=class_count)
+        theta = factors.theta(alpha)
+        if self.temperature is None:
+            self.temperature_ = temperature_for(factors.left_out_scores(alpha), targets)
+        else:
+            self.temperature_ = float(self.temperature)
+        weights, bias = factors.standard.fold(theta / self.temperature_)
+        self.weights_, self.bias_ = weights.cpu().numpy(), bias.cpu().numpy()
+
+    def _logits(self, features: torch.Tensor) -> np.ndarray:
+        return affine_logits(features, self.weights_, self.bias_)
+
+
+@dataclass(frozen=True)
+class RidgeSpace(Space):
+    """Penalties, by default 17 from 0.1 to 1e7, log-spaced; `alpha` alone stands for a grid of one."""
+
+    kind: ClassVar[str] = "ridge"
+    fits_temperature: ClassVar[bool] = True
+
+    alpha_grid: tuple[float, ...] = ALPHA_GRID
+    alpha: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.alpha is not None:
+            object.__setattr__(self, "alpha_grid", (self.alpha,))
+        if not self.alpha_grid:
+            raise InvalidInputError("alpha_grid must be at least one number; got (). Leave it out for the usual 17.")
+        object.__setattr__(self, "alpha_grid", tuple(sorted({checked_alpha(a) for a in self.alpha_grid}, reverse=True)))
+
+    def count(self) -> int:
+        return len(self.alpha_grid)
+
+    def candidates(
+        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+    ) -> Iterator[Candidate]:
+        """Each penalty with the temperature that suits the validation rows best."""
+        factors = Factors.of(split.features, split.targets, class_count=split.class_count)
+        projected = factors.standard.apply(split.validation_features, torch.float64) @ factors.basis.vectors
+        for alpha in self.alpha_grid:
+            scores = projected @ factors.coordinates(alpha) + factors.offset
+            temperature = temperature_for(scores, split.validation_targets)
+            logits = (scores / temperature).float().cpu().numpy()
+            options: dict[str, Primitive] = {"alpha": alpha, "temperature": temperature}
+            yield Candidate(options, logits, facts={}, apply=functools.partial(factors.scores, alpha))
+
+    def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> RidgeHead:
+        return RidgeHead(**options, device=device)  # type: ignore[arg-type]
+
+    def usual(self) -> dict[str, Primitive]:
+        return {"alpha": nearest_in(self.alpha_grid, 1e3), "temperature": None}
+
+    def only(self) -> dict[str, Primitive]:
+        if len(self.alpha_grid) > 1:
+            raise InvalidInputError(
+                f"alpha_grid must be one alpha without validation images; got {len(self.alpha_grid)} of them. "
+                "Give one alpha, or a validation split."
+            )
+        return {"alpha": next(iter(self.alpha_grid)), "temperature": None}
+
+
+def checked_alpha(alpha: float) -> float:
+    """alpha as a float; InvalidInputError unless it is positive and finite."""
+    return checks.positive("alpha", alpha, remedy="Use one like 1e3; larger is more regularized")
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What every penalty shares: standardized features X float64 [N, D] with the eigenbasis V of their gram.
+
+    `signs` are the targets Y [N, K], `offset` [K] their means, `right` V'X'Y / N [R, K].
+    """
+
+    standard: Standardization
+    matrix: torch.Tensor
+    basis: Eigenbasis
+    signs: torch.Tensor
+    offset: torch.Tensor
+    right: torch.Tensor
+
+    @classmethod
+    def of(cls, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> "Factors":
+        """The factors of `features` [N, D] and class indices int64 [N]."""
+        standard = standardization(features)
+        matrix = standard.apply(features, torch.float64)
+        basis = eigenbasis(matrix, torch.float64)
+        signs = torch.nn.functional.one_hot(targets, class_count).double() * 2 - 1
+        right = basis.vectors.T @ (matrix.T @ signs) / len(matrix)
+        return cls(standard, matrix, basis, signs=signs, offset=signs.mean(0), right=right)
+
+    def coordinates(self, alpha: float) -> torch.Tensor:
+        """The weights at `alpha` in the eigenbasis, [R, K]."""
+        return self.right / (self.basis.values[:, None] + alpha / len(self.matrix))
+
+    def theta(self, alpha: float) -> torch.Tensor:
+        """Weights and, in the last row, intercepts [D + 1, K] for standardized features."""
+        return torch.cat([self.basis.vectors @ self.coordinates(alpha), self.offset[None]])
+
+    def scores(self, alpha: float, features: torch.Tensor) -> torch.Tensor:
+        """The scores [M, K] of `features` [M, D] at `alpha`."""
+        theta = self.theta(alpha)
+        return torch.addmm(theta[-1], self.standard.apply(features, torch.float64), theta[:-1])
+
+    def left_out_scores(self, alpha: float) -> torch.Tensor:
+        """The scores [N, K] that every training row would get from a fit to all the others."""
+        rows = len(self.matrix)
+        shrunk = 1 / (self.basis.values + alpha / rows)
+        scores, leverages = torch.empty_like(self.signs), self.signs.new_empty(rows)
+        for part, block in zip(torch.arange(rows).split(4096), self.matrix.split(4096), strict=True):
+            projected = block @ self.basis.vectors
+            scores[part] = projected @ self.coordinates(alpha) + self.offset
+            leverages[part] = (1 + projected.square() @ shrunk) / rows
+        own = leverages.clamp(max=1 - 1e-9)[:, None]
+        return (scores - own * self.signs) / (1 - own)

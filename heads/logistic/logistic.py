@@ -1,0 +1,294 @@
+"""Exact L2 multinomial logistic regression: our path solver, with scikit-learn as the reference."""
+
+import functools
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import sklearn
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from torch.nn.functional import cross_entropy
+
+from extract.errors import InvalidInputError
+from extract.runtime.devices import resolve_device, torch_device
+from heads import checks
+from heads.base import Head, affine_logits
+from heads.logistic.design import standardization
+from heads.logistic.path import CERTAIN, LOSS_ERROR, UNMOVED, Path, PathPoint, fit_exact
+from heads.metrics import ROW_LOSS_LIMIT
+from heads.space import Candidate, Primitive, Progress, Space, Split, nearest_in
+
+SOLVERS = ("path", "sklearn")
+# A point with a validation loss this many times the best is fitted roughly: no rounding makes it the best.
+HOPELESS = 1.1
+# Points whose validation losses are this near the best are decided between in float64: with bfloat16 passes each of
+# two losses errs by up to 1.1e-3 of itself (measured with AMX).
+NEAR = 1.003
+NEAR_ACCURACY = 0.003
+C_GRID = tuple(float(C) for C in np.logspace(-6, 5, 45))
+
+
+class LogisticHead(Head):
+    """Multinomial logistic regression with the exact objective of the project.
+
+    Minimizes mean cross-entropy + ||W||^2 / (2 C n), the bias free, over features standardized by training
+    statistics (a constant column keeps scale 1). Two classes are one weight vector w, as in scikit-learn.
+
+    `solver`: "path" is ours (Newton-CG, float64 at the end), "sklearn" scikit-learn's L-BFGS in float64.
+    `tolerance` bounds the path solver's decrement (about twice the objective still to be gained), and is
+    scikit-learn's largest gradient entry; `max_iter` bounds its steps. `device` is auto, cpu or cuda[:N].
+    Either way what is kept are two plain arrays (safetensors): no scikit-learn object, so nothing to unpickle.
+
+    Fitted: `weights_` float64 [D, K] and `bias_` float64 [K] for raw features, standardization folded in;
+    `gradient_norm_` (largest absolute entry, of the mean objective), `n_iter_`, `converged_`.
+    """
+
+    kind = "logistic"
+    weight_names = ("weights_", "bias_")
+
+    def __init__(
+        self,
+        C: float = 1e-3,
+        *,
+        solver: str = "path",
+        device: str = "cpu",
+        tolerance: float | None = None,
+        max_iter: int | None = None,
+    ) -> None:
+        self.C = C
+        self.solver = solver
+        self.device = device
+        self.tolerance = tolerance
+        self.max_iter = max_iter
+
+    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
+        C = checked_c(self.C)
+        checks.one_of("solver", self.solver, SOLVERS)
+        if self.tolerance is not None:
+            checks.not_negative("tolerance", self.tolerance, remedy="Leave it out for full precision")
+        if self.max_iter is not None:
+            checks.whole_number("max_iter", self.max_iter, remedy="Leave it out for as many as are needed")
+        device = torch_device(resolve_device(self.device))
+        features, targets = features.to(device), targets.to(device)
+        if self.solver == "path":
+            point = fit_exact(
+                features,
+                targets,
+                class_count=class_count,
+                C=C,
+                tolerance=1e-14 if self.tolerance is None else self.tolerance,
+                limit=100 if self.max_iter is None else self.max_iter,
+            )
+        else:
+            point = fit_sklearn(
+                features,
+                targets,
+                class_count=class_count,
+                C=C,
+                tolerance=1e-4 if self.tolerance is None else self.tolerance,
+                limit=5000 if self.max_iter is None else self.max_iter,
+            )
+        self.weights_, self.bias_ = point.weights.cpu().numpy(), point.bias.cpu().numpy()
+        self.gradient_norm_, self.n_iter_ = point.gradient_norm, point.iteration_count
+        self.converged_ = point.converged
+
+    def _logits(self, features: torch.Tensor) -> np.ndarray:
+        return affine_logits(features, self.weights_, self.bias_)
+
+
+@dataclass(frozen=True)
+class LogisticSpace(Space):
+    """A path of C values, by default the usual 45 from 1e-6 to 1e5, log-spaced; `C` alone stands for a grid of one."""
+
+    kind: ClassVar[str] = "logistic"
+
+    c_grid: tuple[float, ...] = C_GRID
+    C: float | None = None
+    solver: str = "path"
+
+    def __post_init__(self) -> None:
+        checks.one_of("solver", self.solver, SOLVERS)
+        if self.C is not None:
+            object.__setattr__(self, "c_grid", (self.C,))
+        if not self.c_grid:
+            raise InvalidInputError("c_grid must be at least one C; got (). Leave it out for the usual 45.")
+        object.__setattr__(self, "c_grid", tuple(sorted({checked_c(C) for C in self.c_grid})))
+
+    def count(self) -> int:
+        return len(self.c_grid)
+
+    def candidates(
+        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+    ) -> Iterator[Candidate]:
+        points = self._path_points(split, criterion) if self.solver == "path" else self._sklearn_points(split)
+        for point, logits in points:
+            yield Candidate(
+                options={"C": point.C, "solver": self.solver},
+                logits=logits.float().cpu().numpy(),
+                facts={
+                    "gradient_norm": point.gradient_norm,
+                    "iterations": point.iteration_count,
+                    "passes": point.pass_count,
+                    "converged": point.converged,
+                    "rough": not point.converged,
+                },
+                apply=functools.partial(_logits_at, point),
+            )
+
+    def _path_points(self, split: Split, criterion: str) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+        """Every point of the path and its validation logits; those near the best are refined before they are judged.
+
+        The loss so far says how carefully the next C is fitted. Judged by accuracy every point is fitted carefully,
+        for one that is hopeless by its loss may still be the most accurate.
+        """
+        path = Path(split.features, split.targets, class_count=split.class_count)
+        waiting: list[_Look] = []
+        best = latest = float("inf")
+        for C in self.c_grid:
+            hopeless = criterion == "log_loss" and latest > HOPELESS * best
+            if hopeless:  # what is near the best is known
+                yield from _refined(path, waiting, split, criterion)
+                waiting = []
+            waiting.append(_look(path.fit(C, careful=not hopeless), split))
+            latest = waiting[-1].log_loss
+            best = min(best, latest)
+        yield from _refined(path, waiting, split, criterion)
+
+    def _sklearn_points(self, split: Split) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+        """Every point as scikit-learn's own tolerance leaves it; converged if that is certain enough."""
+        path = Path(split.features, split.targets, class_count=split.class_count)
+        for C in self.c_grid:
+            point = fit_sklearn(
+                split.features, split.targets, class_count=split.class_count, C=C, tolerance=1e-4, limit=5000
+            )
+            (judged,) = path.refine([point], split.validation_features, split.validation_targets, effort=UNMOVED)
+            yield replace(point, converged=judged.converged), _look(point, split).logits
+
+    def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> LogisticHead:
+        return LogisticHead(**options, device=device)  # type: ignore[arg-type]
+
+    def usual(self) -> dict[str, Primitive]:
+        return {"C": nearest_in(self.c_grid, 1e-3), "solver": self.solver}
+
+    def only(self) -> dict[str, Primitive]:
+        if len(self.c_grid) > 1:
+            raise InvalidInputError(
+                f"c_grid must be one C without validation images; got {len(self.c_grid)} of them. "
+                "Give one C, or a validation split."
+            )
+        return {"C": next(iter(self.c_grid)), "solver": self.solver}
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A point of the path and what it says of the validation rows: logits float64 [M, K], their loss and accuracy."""
+
+    point: PathPoint
+    logits: torch.Tensor
+    log_loss: float
+    accuracy: float
+
+
+def _look(point: PathPoint, split: Split) -> _Look:
+    logits = _logits_at(point, split.validation_features)
+    losses = cross_entropy(logits, split.validation_targets, reduction="none").clamp(max=ROW_LOSS_LIMIT)
+    accuracy = (logits.argmax(1) == split.validation_targets).double().mean()
+    return _Look(point, logits, float(losses.mean()), float(accuracy))
+
+
+def _logits_at(point: PathPoint, features: torch.Tensor) -> torch.Tensor:
+    return torch.addmm(point.bias, features.double(), point.weights)  # folded weights cancel large means
+
+
+def _refined(path: Path, looks: list[_Look], split: Split, criterion: str) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+    """Each point of `looks` with its logits; where several are near the best of them, those are refined.
+
+    One that is alone is kept as it is, and called converged where refining would not change its loss.
+    """
+    near = _near(looks, criterion) if len(looks) > 1 else []
+    refined = path.refine([look.point for look in near], split.validation_features, split.validation_targets)
+    better = {point.C: _look(point, split) for point in refined}
+    if len(near) == 1:
+        (look,), exact = near, better.pop(near[0].point.C)
+        certain = exact.point.converged and abs(exact.log_loss - look.log_loss) + LOSS_ERROR <= CERTAIN
+        better[look.point.C] = replace(look, point=replace(look.point, converged=certain))
+    for look in looks:
+        one = better.get(look.point.C, look)
+        yield one.point, one.logits
+
+
+def _near(looks: list[_Look], criterion: str) -> list[_Look]:
+    if criterion == "accuracy":
+        highest = max((look.accuracy for look in looks), default=0.0)
+        return [look for look in looks if look.accuracy >= highest - NEAR_ACCURACY]
+    least = min((look.log_loss for look in looks), default=0.0)
+    return [look for look in looks if look.log_loss <= NEAR * least]
+
+
+def checked_c(C: float) -> float:
+    """C as a float; InvalidInputError unless it is positive and finite."""
+    return checks.positive("C", C, remedy="Use one like 1e-3; smaller is more regularized")
+
+
+def fit_sklearn(
+    features: torch.Tensor, targets: torch.Tensor, *, class_count: int, C: float, tolerance: float, limit: int
+) -> PathPoint:
+    """The same objective by scikit-learn's L-BFGS, float64.
+
+    On a GPU it computes there where scikit-learn's array API dispatch works (from 1.9, with SCIPY_ARRAY_API=1 set
+    before scipy is imported, as `pipeline` does), else on the CPU. `tolerance` is scikit-learn's own: the largest
+    gradient entry of its objective.
+    """
+    standard = standardization(features)
+    matrix = standard.apply(features, torch.float64)
+    model = LogisticRegression(C=C, tol=tolerance, max_iter=limit)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # `converged` says it
+        if matrix.device.type != "cpu" and dispatches():
+            with sklearn.config_context(array_api_dispatch=True):
+                model.fit(matrix, targets)
+        else:
+            model.fit(matrix.cpu().numpy(), targets.cpu().numpy())
+    coefficients = torch.as_tensor(model.coef_, device=matrix.device).double().T
+    intercept = torch.as_tensor(model.intercept_, device=matrix.device).double()
+    if class_count == 2:
+        coefficients = torch.cat([-coefficients, coefficients], dim=1) / 2
+        intercept = torch.cat([-intercept, intercept]) / 2
+    theta = torch.cat([coefficients, intercept[None]])
+    weights, bias = standard.fold(theta)
+    iterations = int(model.n_iter_[0])
+    return PathPoint(
+        C=C,
+        weights=weights,
+        bias=bias,
+        gradient_norm=_gradient_norm(matrix, targets, theta, C=C),
+        iteration_count=iterations,
+        pass_count=float(iterations),
+        converged=iterations < limit,
+    )
+
+
+def dispatches() -> bool:
+    """Whether the installed scikit-learn fits a logistic regression where its tensors are."""
+    if tuple(int(part) for part in sklearn.__version__.split(".")[:2]) < (1, 9):
+        return False
+    try:
+        with sklearn.config_context(array_api_dispatch=True):
+            return True
+    except (RuntimeError, ImportError):  # scipy was imported without its own support
+        return False
+
+
+def _gradient_norm(matrix: torch.Tensor, targets: torch.Tensor, theta: torch.Tensor, *, C: float) -> float:
+    from heads.logistic.newton import backward, forward
+    from heads.logistic.path import penalty_of
+
+    residual = forward(matrix, theta).softmax(1)
+    residual[torch.arange(len(residual), device=residual.device), targets] -= 1
+    gradient = backward(matrix, residual)
+    gradient[:-1] += penalty_of(C, len(matrix), theta.shape[1]) * theta[:-1]
+    return float(gradient.abs().max())

@@ -1,0 +1,266 @@
+"""Preconditioned Newton-CG for the L2 multinomial logistic objective.
+
+The objective is mean cross-entropy + penalty / 2 * ||W||^2 (the bias is free), over theta [D + 1, K] whose
+last row is the bias. One step solves the Newton equation by conjugate gradients (Lin, Weng and Keerthi,
+"Trust region Newton method for large-scale logistic regression", JMLR 2008). Its preconditioner is
+Boehning's fixed curvature ("Multinomial logistic regression algorithm", 1992) with the bound 1/2 replaced
+by each class's mean p (1 - p): in the eigenbasis of the gram it is diagonal, so one factorisation serves
+every penalty. Hessian products tolerate a few per mille of error, so they use the cheap copy of the features.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from heads.logistic.design import SMALL_ELEMENT_COUNT, Eigenbasis
+
+# Blocks of rows in a backward pass: a few are faster than one on CPUs, and each is long enough to be efficient.
+BLOCK_COUNT = 8
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Standardized features [N, D] twice, class indices int64 [N], and the gram's eigenbasis.
+
+    `exact` gives gradients and logits, `cheap` Hessian products; they may be the same tensor.
+    """
+
+    exact: torch.Tensor
+    cheap: torch.Tensor
+    targets: torch.Tensor
+    class_count: int
+    basis: Eigenbasis
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of theta and of the logits: that of `exact`, but at least float32."""
+        return torch.promote_types(self.exact.dtype, torch.float32)
+
+
+@dataclass(frozen=True)
+class Point:
+    """Parameters theta [D + 1, K], their training logits [N, K], and the objective there."""
+
+    theta: torch.Tensor
+    logits: torch.Tensor
+    value: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a minimization ended: the largest absolute gradient entry says how well.
+
+    `decrement` is g' M^-1 g with the preconditioner M: about twice the objective still to be gained.
+    """
+
+    point: Point
+    gradient_norm: float
+    decrement: float
+    iteration_count: int
+    pass_count: float
+    converged: bool
+
+
+def forward(features: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
+    """features @ W + b, [N, K], multiplied in the precision of `features`, returned in that of `theta`.
+
+    W goes in as K x D: 45,000 x 1280 x 10 then takes 28 ms instead of 52 (two Zen 3 cores, MKL, float32).
+    """
+    rows = theta[:-1].to(features.dtype).T.contiguous()
+    return torch.nn.functional.linear(features, rows).to(theta.dtype).add_(theta[-1])
+
+
+def backward(features: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+    """[features, 1]' @ residual / N, [D + 1, K].
+
+    The product is formed K x D, in a few blocks of rows at once: 20 ms instead of 38 for what `forward` does in 28.
+    """
+    blocks = features.split(max(-(-len(features) // BLOCK_COUNT), 1))
+    whole = len(blocks[0]) * (len(blocks) - (len(blocks[-1]) < len(blocks[0])))
+    sides = residual.to(features.dtype)
+    shape = (whole // len(blocks[0]), len(blocks[0]), -1)
+    product = torch.bmm(sides[:whole].reshape(shape).transpose(1, 2), features[:whole].view(shape)).sum(0)
+    if whole < len(features):
+        product = product + sides[whole:].T @ features[whole:]
+    return torch.cat([product.to(residual.dtype).T, residual.sum(0, keepdim=True)]).div_(len(features))
+
+
+def objective(problem: Problem, theta: torch.Tensor, logits: torch.Tensor, penalty: float) -> float:
+    """Mean cross-entropy + penalty / 2 * ||W||^2 at `theta`, whose training logits are `logits`."""
+    own = logits.gather(1, problem.targets[:, None])[:, 0]
+    loss = (logits.logsumexp(1) - own).mean()
+    return float(loss + penalty / 2 * theta[:-1].square().sum())
+
+
+def point_at(problem: Problem, theta: torch.Tensor, penalty: float) -> Point:
+    """The point at `theta`, its logits computed with the exact features."""
+    logits = forward(problem.exact, theta)
+    return Point(theta=theta, logits=logits, value=objective(problem, theta, logits, penalty))
+
+
+@dataclass(frozen=True)
+class Effort:
+    """When to stop: at a `decrement`, at a largest `gradient` entry, or after `steps` Newton steps.
+
+    `forcing` is the relative residual at which a Newton equation counts as solved.
+    """
+
+    decrement: float
+    gradient: float
+    steps: int
+    forcing: float
+
+
+def minimize(problem: Problem, start: Point, *, penalty: float, effort: Effort) -> Outcome:
+    """The minimum for `penalty` from `start`, as good as `effort` asks; if not reached, that is reported."""
+    point, passes = start, 0.0
+    for iteration in range(effort.steps + 1):
+        probabilities = point.logits.softmax(1)
+        gradient = _gradient(problem, point, probabilities, penalty)
+        precondition = _Preconditioner(problem.basis, probabilities, penalty)
+        decrement, gradient_norm = float((gradient * precondition(gradient)).sum()), float(gradient.abs().max())
+        converged = decrement <= effort.decrement or gradient_norm <= effort.gradient
+        passes += 0.5
+        if converged or iteration == effort.steps:
+            break
+        step, change, products = _newton_step(problem, gradient, probabilities, precondition, penalty, effort.forcing)
+        moved = _search_line(problem, point, step, change, slope=float((gradient * step).sum()), penalty=penalty)
+        passes += products
+        if moved is None:  # the objective cannot fall further in this precision
+            break
+        point = moved
+    return Outcome(
+        point=point,
+        gradient_norm=gradient_norm,
+        decrement=decrement,
+        iteration_count=iteration,
+        pass_count=passes,
+        converged=converged,
+    )
+
+
+def loss_error(
+    problem: Problem, outcome: Outcome, held: torch.Tensor, targets: torch.Tensor, *, penalty: float
+) -> float:
+    """About the most by which the mean loss of other rows, `held` [M, D], can differ from that at the minimum.
+
+    To first order the difference is v' H^-1 g, with v the gradient of that loss. By Cauchy and Schwarz it is at most
+    the root of v' H^-1 v times the Newton decrement g' H^-1 g (Boyd and Vandenberghe, "Convex optimization", 9.5);
+    the preconditioner stands for the Hessian H.
+    """
+    precondition = _Preconditioner(problem.basis, outcome.point.logits.softmax(1), penalty)
+    slope = _loss_gradient(held, forward(held, outcome.point.theta).softmax(1), targets)
+    return (float((slope * precondition(slope)).sum()) * outcome.decrement) ** 0.5
+
+
+def _gradient(problem: Problem, point: Point, probabilities: torch.Tensor, penalty: float) -> torch.Tensor:
+    gradient = _loss_gradient(problem.exact, probabilities, problem.targets)
+    gradient[:-1].add_(point.theta[:-1], alpha=penalty)
+    return gradient
+
+
+def _loss_gradient(features: torch.Tensor, probabilities: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """The gradient [D + 1, K] of the mean cross-entropy of rows with these probabilities [N, K]."""
+    residual = probabilities.clone()
+    residual.scatter_add_(1, targets[:, None], residual.new_full((len(residual), 1), -1.0))
+    return backward(features, residual)
+
+
+class _Preconditioner:
+    """Approximate inverse Hessian: one eigenbasis for all classes, scaled by each class's mean p (1 - p)."""
+
+    def __init__(self, basis: Eigenbasis, probabilities: torch.Tensor, penalty: float) -> None:
+        self._basis = basis
+        self._penalty = penalty
+        curvature = (probabilities * (1 - probabilities)).mean(0).clamp_(min=1e-7)
+        self._bias_curvature = curvature
+        self._curvature = basis.values[:, None] * curvature.to(basis.values.dtype) + penalty
+
+    def __call__(self, gradient: torch.Tensor) -> torch.Tensor:
+        vectors = self._basis.vectors
+        centred = gradient - gradient.mean(1, keepdim=True)  # classes sum to zero at the minimum: stay there
+        weights = centred[:-1].to(vectors.dtype)
+        inside = vectors.T @ weights
+        result = vectors @ (inside / self._curvature)
+        if not self._basis.complete:
+            result += (weights - vectors @ inside) / self._penalty
+        full = torch.cat([result.to(gradient.dtype), (centred[-1] / self._bias_curvature)[None]])
+        return full - full.mean(1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class _Curved:
+    """The rows that a Hessian product needs: those in which the probabilities can still move.
+
+    A row of curvature 1 - sum p^2 near zero adds nothing. Rows that together have less than a hundredth of all
+    curvature are left out, where that saves half of them or more. `share` is that of the rows that stay.
+    """
+
+    features: torch.Tensor
+    probabilities: torch.Tensor
+    share: float
+
+    @classmethod
+    def of(cls, features: torch.Tensor, probabilities: torch.Tensor) -> "_Curved":
+        curvature = 1 - probabilities.square().sum(1)
+        ordered, order = curvature.sort()
+        dropped = int((ordered.cumsum(0) < 0.01 * ordered.sum()).sum())
+        if dropped < len(features) / 2 or features.numel() < SMALL_ELEMENT_COUNT:
+            return cls(features, probabilities, share=1.0)
+        stay = order[dropped:].sort().values
+        return cls(features[stay], probabilities[stay], share=len(stay) / len(features))
+
+
+def _newton_step(
+    problem: Problem,
+    gradient: torch.Tensor,
+    probabilities: torch.Tensor,
+    precondition: _Preconditioner,
+    penalty: float,
+    forcing: float,
+) -> tuple[torch.Tensor, torch.Tensor, float]:
+    """(step [D + 1, K], its change of the logits [N, K], passes used) by preconditioned conjugate gradients."""
+    step, change = torch.zeros_like(gradient), torch.zeros_like(probabilities)
+    residual = -gradient
+    scaled = precondition(residual)
+    direction, size = scaled, float((residual * scaled).sum())
+    goal = forcing**2 * size
+    curved = _Curved.of(problem.cheap, probabilities)
+    count = 0
+    while count < 100:
+        count += 1
+        logits = forward(curved.features, direction)
+        weighted = curved.probabilities * logits
+        weighted -= curved.probabilities * weighted.sum(1, keepdim=True)
+        product = backward(curved.features, weighted).mul_(curved.share)
+        product[:-1].add_(direction[:-1], alpha=penalty)
+        curvature = float((direction * product).sum())
+        if curvature <= 0:  # rounding has eaten this direction
+            break
+        length = size / curvature
+        step.add_(direction, alpha=length)
+        if curved.share == 1:
+            change.add_(logits, alpha=length)
+        residual = residual.sub(product, alpha=length)
+        scaled = precondition(residual)
+        size, before = float((residual * scaled).sum()), size
+        if size <= goal:
+            break
+        direction = scaled.add(direction, alpha=size / before)
+    if problem.exact is not problem.cheap or curved.share < 1:
+        change = forward(problem.exact, step)
+    return step, change, count * curved.share + 0.5
+
+
+def _search_line(
+    problem: Problem, point: Point, step: torch.Tensor, change: torch.Tensor, *, slope: float, penalty: float
+) -> Point | None:
+    """The first point along `step` that lowers the objective enough (Armijo), or None; costs no data pass."""
+    rounding = 8 * torch.finfo(problem.dtype).eps * max(abs(point.value), 1e-3)
+    for halvings in range(24):
+        length = 0.5**halvings
+        theta, logits = point.theta.add(step, alpha=length), point.logits.add(change, alpha=length)
+        value = objective(problem, theta, logits, penalty)
+        if value <= point.value + 1e-4 * length * slope + rounding:
+            return Point(theta=theta, logits=logits, value=value)
+    return None

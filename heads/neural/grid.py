@@ -1,0 +1,290 @@
+"""A grid of networks on cached features, trained in one pass over them, each stopped at its own best epoch."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from extract.runtime.devices import limited_threads, threads_for
+from heads.base import Progress
+from heads.logistic.design import Standardization, cheap_dtype, signed_power, standardization
+from heads.neural.early_stopping import EarlyStopping, Rows
+from heads.neural.optimize import Step, train
+from heads.neural.optimizers import optimizer
+from heads.neural.schedule import schedule
+from heads.neural.stack import Stack, dropout_mask
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the members of a grid share. `warmup` is a share of all steps; `patience` counts epochs.
+
+    Features are raised to `power` (`heads.logistic.design.signed_power`) before they are standardized. `dropout` acts
+    on hidden values, `input_dropout` on the standardized features (zero is their mean). `mixup` is the alpha of the
+    Beta distribution by which every batch is blended with itself, features and targets (Zhang et al., ICLR 2018).
+    `criterion` (log_loss or accuracy) judges an epoch on the validation rows; a member without a better epoch
+    for `patience` epochs is finished (None: never). `epochs` is the length of the schedule.
+    """
+
+    optimizer: str
+    momentum: float
+    schedule: str
+    warmup: float
+    epochs: int
+    batch_size: int
+    dropout: float
+    label_smoothing: float
+    patience: int | None = None
+    criterion: str = "log_loss"
+    input_dropout: float = 0.0
+    power: float = 1.0
+    mixup: float = 0.0
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of a grid: hidden widths (() is linear), base learning rate, weight decay.
+
+    Copies of other numbers start from other weights and drop other hidden values.
+    """
+
+    hidden: tuple[int, ...]
+    learning_rate: float
+    weight_decay: float
+    copy: int = 0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A member after training: [W1, b1, W2, b2, ...] float32 of its best epoch, and the standardization of the features
+    raised to the power that they are for.
+
+    `epochs` counts the passes up to that epoch. `validation_logits` float32 [M, K] are its logits on the validation
+    rows then, and `curves` its values per epoch: running_training_loss and running_training_accuracy (of the batches,
+    with dropout and mixup, while the weights move), and those of the weights after it without either: training_loss and
+    training_accuracy of the watched rows, validation_loss and validation_accuracy. Without validation rows there are
+    only the running ones, and the last epoch is the best.
+    """
+
+    layers: list[torch.Tensor]
+    standard: Standardization
+    epochs: int
+    validation_logits: torch.Tensor | None
+    curves: dict[str, list[float]]
+
+
+def train_grid(
+    rows: Rows,
+    held: Rows | None,
+    *,
+    members: Sequence[Member],
+    recipe: Recipe,
+    class_count: int,
+    stop_epoch: int,
+    seed: int,
+    watched: torch.Tensor | None = None,
+    progress: Progress | None = None,
+) -> list[Trained]:
+    """Trains `members` together for at most `stop_epoch` of the recipe's epochs; the results in their order.
+
+    Members of the same hidden widths and copy are stacked; all stacks meet every batch. Initial weights,
+    batches and dropout masks depend on `seed`, the widths and the copy alone, so a member learns the same in any
+    company, up to rounding. `watched` are numbers of training rows, which are scored beside `held` after each epoch.
+    `progress` counts the epochs.
+    """
+    bent = signed_power(rows.features, recipe.power)
+    standard = standardization(bent)
+    dtype = cheap_dtype(bent)
+    features = standard.apply(bent, dtype)
+    del bent
+    grid = Grid(features, rows.targets, members=members, recipe=recipe, class_count=class_count, seed=seed)
+    keepers: list[EarlyStopping] = []
+    if held is not None:
+        judging = Rows(standard.apply(signed_power(held.features, recipe.power), dtype), held.targets)
+        own = None if watched is None else Rows(features[watched], rows.targets[watched])
+        keepers = [
+            EarlyStopping(stack, judging, watched=own, criterion=recipe.criterion, patience=recipe.patience)
+            for stack in grid.stacks
+        ]
+    with limited_threads(grid.step_threads()):
+        curves = _run(grid, keepers, recipe, stop_epoch, progress=progress)
+    results: dict[int, Trained] = {}
+    for place, (stack, group) in enumerate(zip(grid.stacks, grid.groups, strict=True)):
+        for position, member in enumerate(group):
+            best = keepers[place].best(position) if keepers else None
+            parameters = keepers[place].kept if keepers else stack.snapshot()
+            results[member] = Trained(
+                layers=stack.member(position, parameters),
+                standard=standard,
+                epochs=best.epoch if best else stop_epoch,
+                validation_logits=best.logits if best else None,
+                curves=curves[member],
+            )
+    return [results[member] for member in range(len(members))]
+
+
+def _run(
+    grid: "Grid", keepers: list[EarlyStopping], recipe: Recipe, stop_epoch: int, *, progress: Progress | None
+) -> list[dict[str, list[float]]]:
+    """Trains until every keeper is content or `stop_epoch`; the curves of every member, in the given order."""
+    order = [member for group in grid.groups for member in group]
+    curves: list[dict[str, list[float]]] = [{} for _ in order]
+    steps_per_epoch = grid.steps_per_epoch
+    if progress is not None:
+        progress(0, stop_epoch, "epochs")
+    epochs = train(
+        grid.loss,
+        grid.batches,
+        optimizer=grid.optimizer(),
+        schedule=schedule(recipe.schedule, total_steps=recipe.epochs * steps_per_epoch, warmup=recipe.warmup),
+        epochs=stop_epoch,
+        steps_per_epoch=steps_per_epoch,
+    )
+    for epoch in epochs:
+        judged = [keeper.judge(epoch.index + 1) for keeper in keepers]
+        facts: dict[str, Any] = dict(epoch.means)
+        for name in judged[0] if judged else ():
+            facts[name] = [value for stack in judged for value in stack[name]]
+        for place, member in enumerate(order):
+            for name, values in facts.items():
+                curves[member].setdefault(name, []).append(values[place])
+        are_finished = bool(keepers) and all(keeper.all_finished for keeper in keepers)
+        if progress is not None:
+            progress(stop_epoch if are_finished else epoch.index + 1, stop_epoch, "epochs")
+        if are_finished:
+            break
+    return curves
+
+
+def _mixed(seed: int, number: int) -> int:
+    return (seed * 1_000_003 + number) % 2**63
+
+
+@dataclass(frozen=True)
+class Batch:
+    """features [B, D], targets [B], and a dropout mask for every hidden layer of every stack.
+
+    With `partners` int64 [B] the features are blended already, and `share` of the loss is for `targets`, the
+    rest for `partners`.
+    """
+
+    features: torch.Tensor
+    targets: torch.Tensor
+    masks: list[list[torch.Tensor]]
+    partners: torch.Tensor | None = None
+    share: float = 1.0
+
+
+class Grid:
+    """The stacks of a grid with their batches, loss and optimizer."""
+
+    def __init__(
+        self,
+        features: torch.Tensor,
+        targets: torch.Tensor,
+        *,
+        members: Sequence[Member],
+        recipe: Recipe,
+        class_count: int,
+        seed: int,
+    ) -> None:
+        self._features, self._targets = features, targets
+        self._members, self._recipe, self._seed = members, recipe, seed
+        alike: dict[tuple[tuple[int, ...], int], list[int]] = {}
+        for index, member in enumerate(members):
+            alike.setdefault((member.hidden, member.copy), []).append(index)
+        self.groups = list(alike.values())
+        self._copies = [copy for _, copy in alike]
+        self.stacks = [
+            Stack(
+                (features.shape[1], *hidden, class_count),
+                member_count=len(group),
+                dropout=recipe.dropout,
+                generator=torch.Generator().manual_seed(_mixed(seed, copy)),
+                device=features.device,
+            )
+            for (hidden, copy), group in alike.items()
+        ]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self._features) // self._recipe.batch_size)
+
+    def step_threads(self) -> int | None:
+        """Threads for a step: 6 operations a weight and row, and some 10 a weight for its update, in 6 operators."""
+        weights = [weight for stack in self.stacks for weight in stack.weights]
+        flops = sum(weight.numel() for weight in weights) * (6 * self._recipe.batch_size + 10)
+        return threads_for(flops, operators=6 * len(weights))
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The recipe's optimizer with every member's own rates; biases do not decay."""
+        triples = []
+        for stack, group in zip(self.stacks, self.groups, strict=True):
+            rates = [self._members[index].learning_rate for index in group]
+            decays = [self._members[index].weight_decay for index in group]
+            for weight in stack.weights:
+                triples.append((weight, stack.per_member(rates, weight), stack.per_member(decays, weight)))
+            triples += [(bias, stack.per_member(rates, bias), 0.0) for bias in stack.biases]
+        return optimizer(self._recipe.optimizer, triples, momentum=self._recipe.momentum)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """The shuffled batches of an epoch with every stack's dropout masks; the same for the same number."""
+        device = self._features.device
+        mixed = _mixed(self._seed, epoch + 1)
+        shuffler = torch.Generator(device).manual_seed(mixed)
+        droppers = [torch.Generator(device).manual_seed(_mixed(mixed, copy)) for copy in self._copies]
+        shares = np.random.default_rng(mixed)
+        order = torch.randperm(len(self._features), generator=shuffler, device=device)
+        for index in order.split(self._recipe.batch_size):
+            masks = [stack.masks(len(index), own) for stack, own in zip(self.stacks, droppers, strict=True)]
+            yield self._blended(index, masks, shares, shuffler)
+
+    def _blended(
+        self,
+        index: torch.Tensor,
+        masks: list[list[torch.Tensor]],
+        shares: np.random.Generator,
+        shuffler: torch.Generator,
+    ) -> Batch:
+        features, targets = self._features[index], self._targets[index]
+        if not self._recipe.mixup:
+            return Batch(self._thinned(features, shuffler), targets, masks)
+        share = float(shares.beta(self._recipe.mixup, self._recipe.mixup))
+        share = max(share, 1 - share)  # a row and its partner are alike, so that `targets` may be the greater part
+        partner = torch.randperm(len(index), generator=shuffler, device=index.device)
+        blended = torch.lerp(features[partner], features, share)
+        return Batch(self._thinned(blended, shuffler), targets, masks, targets[partner], share)
+
+    def _thinned(self, features: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        share = self._recipe.input_dropout
+        if not share:
+            return features
+        return features.mul_(dropout_mask(*features.shape, share=share, generator=generator))
+
+    def loss(self, batch: Batch) -> Step:
+        """The sum of all members' mean smoothed cross-entropies; counts unsmoothed losses and hits by member."""
+        total = batch.features.new_zeros((), dtype=torch.float32)
+        losses, hits = [], []
+        for stack, own_masks in zip(self.stacks, batch.masks, strict=True):
+            logits = stack.logits(batch.features, own_masks)
+            norm = logits.logsumexp(2)
+            plain = norm - _true_logits(logits, batch)
+            smoothing = self._recipe.label_smoothing
+            cost = plain if not smoothing else torch.lerp(plain, norm - logits.mean(2), smoothing)
+            total = total + cost.mean(1).sum()
+            losses.append(plain.detach().sum(1))
+            hits.append((logits.detach().argmax(2) == batch.targets).sum(1))
+        sums = {"running_training_loss": torch.cat(losses), "running_training_accuracy": torch.cat(hits)}
+        return Step(loss=total, sums=sums, row_count=len(batch.targets))
+
+
+def _true_logits(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """[G, B] of `logits` [G, B, K]: that of a row's target, or the blend of its two targets'."""
+    picked = [
+        logits.gather(2, targets.expand(len(logits), -1)[:, :, None])[:, :, 0]
+        for targets in (batch.targets, batch.partners)
+        if targets is not None
+    ]
+    return picked[0] if len(picked) == 1 else torch.lerp(picked[1], picked[0], batch.share)

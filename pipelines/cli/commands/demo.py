@@ -1,0 +1,140 @@
+"""`pipeline demo`: the whole tour that needs no network, on real images."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from extract.errors import InvalidInputError, TransferBenchError
+from pipelines.cli import options
+from pipelines.cli.terminal.show import Column, duration, percent, table
+from pipelines.workspace import naming
+
+WITH_CIFAR, WITHOUT = "cifar10-tour", "digits-tour"
+COLUMNS = [
+    Column("run", named=True),
+    Column("mode", drop=1),
+    Column("test", right=True),
+    Column("95 % interval", right=True, drop=2),
+    Column("parameters", right=True, drop=3),
+    Column("FLOPs", right=True, drop=4),
+    Column("time", right=True),
+]
+
+
+@click.command("demo")
+@options.DATA_DIR
+@options.common
+def demo_command(run: options.Run, data_dir: str | None) -> None:
+    """Extract, fit heads, fine-tune, train, search and report: a few minutes, packaged weights.
+
+    Runs the study cifar10-tour on 1,000 images of CIFAR-10 where they are found, else digits-tour on scikit-learn's
+    digits, then the study's search, then the report.
+    """
+    place = _cifar(run.workspace, data_dir or options.data_dirs().get("cifar10"))
+    if place is None:
+        run.reporter.notice("CIFAR-10 was not found (name its directory with --data-dir): the tour is on digits")
+    study, fallback = (WITHOUT, {}) if place is None else (WITH_CIFAR, {"data_dir": str(place)})
+    records = _studied(run, study, fallback)
+    found = _searched(run, study, fallback)
+    page = _reported(run, place)
+    values = {
+        "study": study,
+        "results": [
+            {**_short(record), "name": name} for record, name in zip(records, naming.names(records), strict=True)
+        ],
+        "search": {key: found[key] for key in ("name", "best", "best_run", "seconds")},
+        "report": str(page),
+    }
+    run.reporter.result(values, _text(values))
+
+
+def _studied(run: options.Run, study: str, fallback: dict[str, Any]) -> list[dict[str, Any]]:
+    """The records of the study's jobs, the best first."""
+    from pipelines.studies import execute, plan, reading
+    from pipelines.studies.engines import Engine
+    from pipelines.workspace import records
+
+    described = reading.read(reading.find(study), reading.Outside({"seed": run.seed, **fallback}, run.workspace))
+    planned = plan.plan(described.jobs, run.context(), places=described.places)
+    outcomes = execute.run(
+        planned,
+        engine=Engine("loky", None, None),
+        context=run.context(),
+        devices=(run.device,),
+        told=lambda job, outcome: run.reporter.notice(f"{job.name}: {outcome.status} {outcome.error or ''}".rstrip()),
+    )
+    failed = [outcome.error for outcome in outcomes if outcome.status == "failed"]
+    if failed:
+        raise TransferBenchError(
+            f"every job of the tour must succeed; {len(failed)} failed, the first with: {failed[0]}"
+        )
+    found = [records.read(run.workspace, outcome.run) for outcome in outcomes if outcome.run is not None]
+    return sorted(found, key=lambda record: -record["test"]["accuracy"])
+
+
+def _searched(run: options.Run, study: str, fallback: dict[str, Any]) -> dict[str, Any]:
+    from pipelines.search import build, read, search
+    from pipelines.studies import reading
+
+    written = read(reading.find(study))
+    given = written.options({**fallback, "seed": run.seed})
+    subject, wanted = build(given, entries=written.entries, context=run.context())
+    return search(subject, wanted, run.context())
+
+
+def _reported(run: options.Run, place: Path | None) -> Path:
+    from pipelines.report.build import Wanted, build
+
+    page = run.workspace / "report.html"
+    wanted = Wanted(page, title="The tour", data_dirs=() if place is None else (place,))
+    return build(run.workspace, wanted, progress=run.reporter.progress).path
+
+
+def _cifar(workspace: Path, data_dir: str | None) -> Path | None:
+    from extract.data.cifar import is_in
+
+    if data_dir is not None and not is_in("cifar10", Path(data_dir)):
+        raise InvalidInputError(
+            f"data directory must hold CIFAR-10; got {data_dir!r}, which does not. Leave it out for digits."
+        )
+    place = Path(data_dir) if data_dir else workspace / "data"
+    return place if is_in("cifar10", place) else None
+
+
+def _short(record: dict[str, Any]) -> dict[str, Any]:
+    from pipelines.workspace import records
+
+    return {
+        "run": record["run"],
+        "name": record["name"],
+        "mode": record["mode"],
+        "test_accuracy": record["test"]["accuracy"],
+        "test_interval": record["test"]["interval"],
+        "parameters": record["parameters"],
+        "flops": record["flops"],
+        "seconds": records.with_total(record["seconds"])[records.TOTAL],
+    }
+
+
+def _text(values: dict[str, Any]) -> list[str]:
+    rows = [
+        [
+            one["name"],
+            one["mode"],
+            percent(one["test_accuracy"], 1),
+            " to ".join(percent(end, 1) for end in one["test_interval"]),
+            f"{one['parameters'] / 1e6:.2f} M",
+            f"{one['flops'] / 1e6:.0f} M",
+            duration(one["seconds"]),
+        ]
+        for one in values["results"]
+    ]
+    from pipelines.report.searches import described
+
+    best = values["search"]["best"]
+    return [
+        *table(COLUMNS, rows),
+        f"search: best validation accuracy {percent(best['value'], 1)} with {described(best['params'])}",
+        f"report: {values['report']}",
+    ]

@@ -1,0 +1,65 @@
+"""`pipeline export`: a kept run as one graph for other programs."""
+
+from pathlib import Path
+
+import click
+
+from extract.errors import InvalidInputError
+from pipelines.cli import options
+from pipelines.cli.terminal.show import size
+from pipelines.specs.values import one_of
+
+FORMATS = ("onnx",)
+
+
+@click.command("export")
+@click.option("--run", "run_name", required=True, metavar="ID", help="The run, or the start of its name.")
+@click.option("--format", "kind", default="onnx", show_default=True, metavar="onnx", help="What to write.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where.  [default: model.onnx beside the record]"
+)
+@click.option("--calibrated", is_flag=True, help="Probabilities at the temperature fitted on validation images.")
+@click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="The weights file, if it was moved.")
+@options.common
+def export_command(
+    run: options.Run, run_name: str, kind: str, output: Path | None, calibrated: bool, weights: Path | None
+) -> None:
+    """Write one graph from uint8 pixels to probabilities.
+
+    It is checked against torch before it is kept. Images come as [N, 3, height, width] at the data set's own
+    size; where that varies, resized and cut to the network's. Classes are in the file's metadata.
+    """
+    one_of("format", kind, FORMATS)
+    from pipelines.predict import classify, export
+    from pipelines.workspace import records, writable
+
+    if output is not None and not output.parent.is_dir():
+        raise InvalidInputError(f"output must be in a folder that exists; got {str(output)!r}. Make the folder first.")
+    if output is not None:
+        writable.check("output", output, stream=False)
+    one, record = classify.classifier(run_name, context=run.context(), weights=weights)
+    path = output or records.folder(run.workspace, record["run"]) / "model.onnx"
+    written = export.export(one, path, run=record["run"], calibrated=calibrated)
+    answer = {
+        "run": record["run"],
+        "path": str(written.path),
+        "format": kind,
+        "file_bytes": written.file_bytes,
+        "input": list(written.input_shape),
+        "class_names": list(written.class_names),
+        "calibrated": calibrated,
+        "largest_difference": written.largest_difference,
+        "difference_from_predict": written.from_predict,
+        "other_classes": written.other_classes,
+        "compared_images": written.compared_images,
+    }
+    shape = " x ".join(str(side) for side in written.input_shape)
+    run.reporter.result(
+        answer,
+        [
+            str(written.path),
+            f"{size(written.file_bytes)}; images uint8 {shape} -> {len(written.class_names)} probabilities",
+            f"at most {written.largest_difference:.1g} from torch in float32, {written.from_predict:.1g} from predict "
+            f"on {written.compared_images} real images, {written.other_classes} of which get another class",
+        ],
+    )

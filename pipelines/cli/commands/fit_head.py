@@ -1,0 +1,205 @@
+"""`pipeline fit-head`: a head on cached features."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from extract.errors import InvalidInputError
+from pipelines.cli import head_options, options
+from pipelines.cli.terminal.show import Column, calibration, duration, percent, table, training_line
+from pipelines.specs import ExtractSpec, HeadSpec
+
+if TYPE_CHECKING:
+    from pipelines.tasks.fit_head import Answer, Asked
+
+SHORTER = 5000  # training images with which a bare command is over in minutes
+FEW = [
+    Column("labels per class", right=True),
+    Column("test accuracy", right=True),
+    Column("SD, pts", right=True, drop=1),
+    Column("range", right=True),
+]
+
+
+@click.command("fit-head")
+@click.option(
+    "--features",
+    "features_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A feature file, instead of the options that describe one.",
+)
+@head_options.head
+@click.option("--seeds", type=int, metavar="N", help="Fit with N seeds, each a run, and show the spread.")
+@click.option("--shots", metavar="N,N,...", help="Also learn from N labels a class only, for each of these.")
+@click.option("--draws", type=int, metavar="N", help="Draws of those labels.  [default: 5]")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw curves, search and few labels: SVG or PNG."
+)
+@options.extraction
+@options.common
+def fit_head_command(
+    run: options.Run,
+    features_file: Path | None,
+    head_options: dict[str, Any],
+    seeds: int | None,
+    shots: str | None,
+    draws: int | None,
+    plot: Path | None,
+    **given: Any,
+) -> None:
+    """Fit a head on cached features, extracting them first where needed.
+
+    Chooses on a validation part of the training split, refits the choice on all of it, scores the test split
+    once. Bare, it takes the workspace's newest feature file.
+    """
+    from pipelines.tasks import few_shot as few_shots
+    from pipelines.tasks import repeats
+
+    asked = _asked(HeadSpec(**head_options, seed=run.seed), seeds=seeds, shots=shots, draws=draws, plot=plot)
+    found = _found(run, asked, features_file, given)
+    answer = {key: value for key, value in found.records[0].items() if key != "files"}
+    answer |= {"features": str(found.features), "extraction_seconds": found.extraction_seconds}
+    if seeds is not None:
+        answer["repeats"] = repeats.summary(found.records, first_seed=run.seed)
+    if found.few_labels is not None:
+        answer["few_labels"] = found.few_labels
+        few_shots.keep(run.workspace, answer["run"], found.few_labels)
+    if plot is not None:
+        answer["plot"] = _plotted(run, answer, plot)
+    run.reporter.result(answer, _text(answer))
+
+
+def _asked(spec: HeadSpec, *, seeds: int | None, shots: str | None, draws: int | None, plot: Path | None) -> "Asked":
+    """What is asked for; what can never be right is refused before anything is computed."""
+    from pipelines.tasks.fit_head import Asked
+
+    if shots is None and draws is not None:
+        raise InvalidInputError(f"draws must come with --shots; got --draws {draws} alone. Add --shots 1,2,5,10.")
+    if plot is not None:
+        from pipelines.report import curves
+
+        curves.check(plot)
+    return Asked(spec, 1 if seeds is None else seeds, shots, 5 if draws is None else draws)
+
+
+def _plotted(run: options.Run, answer: dict[str, Any], path: Path) -> str:
+    from pipelines.report import curves
+    from pipelines.workspace import records
+
+    curves.write(path, records.read(run.workspace, answer["run"]), few_labels=answer.get("few_labels", ()))
+    return str(path)
+
+
+def _found(run: options.Run, asked: "Asked", file: Path | None, given: dict[str, Any]) -> "Answer":
+    """The answer, on a feature file that there is or on the features that the options describe."""
+    from pipelines.tasks import fit_head as module
+
+    path = _file(run, file, given)
+    if path is not None:
+        return module.on_file(asked, run.context(), features_path=path)
+    return module.answer(asked, run.extract_spec(given), run.context())
+
+
+def _file(run: options.Run, file: Path | None, given: dict[str, Any]) -> Path | None:
+    """The feature file that was given, or the newest one where none is described; else None."""
+    from pipelines.tasks.features import newest
+
+    described = sorted(name for name, value in given.items() if value is not None and name != "data_dir")
+    if file is not None:
+        if described:
+            raise InvalidInputError(
+                f"features must come from a file or from options, not both; got --features and "
+                f"--{described[0].replace('_', '-')}. Leave one out."
+            )
+        return file
+    found = None if described else newest(run.workspace, notice=run.reporter.notice)
+    if found is not None:
+        run.reporter.notice(f"using the workspace's newest features, {found.name}")
+    elif not described:
+        run.reporter.notice(_beginning(run, run.extract_spec(given)))
+    return found
+
+
+def _beginning(run: options.Run, spec: ExtractSpec) -> str:
+    """What the bare command begins in an empty workspace, for how long, and what would be shorter."""
+    from pipelines.studies.estimate import Estimator
+    from pipelines.studies.jobs import Job
+
+    estimator = Estimator(run.workspace, device=run.device)
+    whole = estimator.of(Job("extract", spec))
+    part = estimator.of(Job("extract", replace(spec, subset=SHORTER, test_subset=SHORTER // 5)))
+    text = f"no features in the workspace: extracting those of {spec.backbone} on {spec.dataset}"
+    if whole is None or part is None:
+        return text
+    shorter = f"--subset {SHORTER} --test-subset {SHORTER // 5}"
+    return f"{text}, about {duration(whole.seconds)}; {shorter} takes about {duration(part.seconds)}"
+
+
+def _text(answer: dict[str, Any]) -> list[str]:
+    low, high = answer["test_interval"]
+    validation_split, averaged = answer["validation_accuracy"], answer["test_tta_accuracy"]
+    chosen = ", ".join(
+        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in answer["chosen"].items()
+    )
+    return [
+        f"{answer['head']} ({chosen}) on {Path(answer['features']).name}",
+        training_line(answer),
+        "validation accuracy " + ("no validation images" if validation_split is None else percent(validation_split)),
+        f"test accuracy       {percent(answer['test_accuracy'])}  (95 % interval {percent(low)} to {percent(high)}, "
+        f"{answer['test_rows']} images)",
+        *([] if averaged is None else [f"averaged views      {percent(averaged)}  (plain and mirrored)"]),
+        *calibration(answer),
+        f"time                extraction {_known(answer['extraction_seconds'])}, search "
+        f"{duration(answer['search_seconds'])}, fit {duration(answer['fit_seconds'])}"
+        + (" (from the cache)" if answer["cached"] else ""),
+        *_rough(answer),
+        f"saved to            {answer['path']}",
+        *_repeats(answer.get("repeats"), validated=answer["validation_accuracy"] is not None),
+        *_few(answer.get("few_labels")),
+        *([f"drawn in            {answer['plot']}"] if "plot" in answer else []),
+    ]
+
+
+def _rough(answer: dict[str, Any]) -> list[str]:
+    """How many candidates were fitted to the end, where not all were."""
+    count, rough = answer["candidates"], answer["rough_candidates"]
+    label = "candidates"
+    return [f"{label:<19} {count}, of which {count - rough} fitted to the end, {rough} roughly"] if rough else []
+
+
+def _known(seconds: float | None) -> str:
+    return "not known" if seconds is None else duration(seconds)
+
+
+def _repeats(found: dict[str, Any] | None, *, validated: bool) -> list[str]:
+    if found is None:
+        return []
+    from pipelines.report.text import seeded
+
+    deviation, reach = found["deviation"], f"{percent(found['least'])} to {percent(found['greatest'])}"
+    spread = "" if deviation is None else f"standard deviation {_points(deviation)} points, "
+    words = seeded(found["drawn"], validated=validated)
+    return [f"over {len(found['seeds'])} seeds        {percent(found['mean'])}  ({spread}{reach}; {words})"]
+
+
+def _few(found: list[dict[str, Any]] | None) -> list[str]:
+    if found is None:
+        return []
+    rows = [
+        [
+            str(row["labels_per_class"]),
+            percent(row["mean"]),
+            _points(row["deviation"]),
+            f"{percent(row['least'])} to {percent(row['greatest'])}",
+        ]
+        for row in found
+    ]
+    return ["", *table(FEW, rows)]
+
+
+def _points(deviation: float | None) -> str:
+    return "unknown" if deviation is None else f"{100 * deviation:.2f}"

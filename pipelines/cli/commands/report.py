@@ -1,0 +1,69 @@
+"""`pipeline report`: one HTML page, and its figures as SVG and PNG."""
+
+from pathlib import Path
+
+import click
+
+from pipelines.cli import options
+from pipelines.cli.terminal.show import size
+from pipelines.report.text import plural
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command("report")
+@click.option("--output", type=PATH, metavar="FILE.html", help="The page.  [default: report.html in the workspace]")
+@click.option(
+    "--figures",
+    type=PATH,
+    metavar="DIR",
+    help="Also write every figure there, as SVG and PNG, and an index with their captions.",
+)
+@click.option(
+    "--runs",
+    metavar="ID,...|FIELD=PATTERN,...",
+    help="Only these runs, e.g. mode=frozen,architecture=resnet*.  [default: all]",
+)
+@click.option("--title", metavar="TEXT", help="The page's title.")
+@click.option("--loss-surface", "surface", metavar="RUN", help="Also compute the loss around this network.")
+@options.DATA_DIR
+@click.option(
+    "--images",
+    type=PATH,
+    multiple=True,
+    metavar="DIR",
+    help="A folder of class folders that runs were made on, to show its images. Can be repeated.",
+)
+@options.common
+def report_command(
+    run: options.Run,
+    *,
+    output: Path | None,
+    figures: Path | None,
+    runs: str | None,
+    title: str | None,
+    surface: str | None,
+    data_dir: str | None,
+    images: tuple[Path, ...],
+) -> None:
+    """Write the workspace's runs as one HTML page.
+
+    The page works offline and can be sent as a file: comparison, trade-offs, learning curves, confusion,
+    calibration, errors, embeddings, searches, and how each number was obtained.
+    """
+    from pipelines.report.build import Wanted, build
+
+    places = tuple(Path(one) for one in (data_dir, *options.data_dirs().values()) if one)
+    wanted = Wanted(output or run.workspace / "report.html", runs, title, figures, places, images, surface)
+    built = build(run.workspace, wanted, progress=run.reporter.progress)
+    for problem in built.problems:
+        run.reporter.notice(problem)
+    values = {
+        "path": str(built.path),
+        "runs": built.run_count,
+        "figures": [str(path) for path in built.figures],
+        "problems": built.problems,
+    }
+    drawn = [f"{len(built.figures)} figure files in {figures}, with their captions in index.html"] if figures else []
+    lines = [str(built.path), f"{plural(built.run_count, 'run')}, {size(built.path.stat().st_size)}", *drawn]
+    run.reporter.result(values, lines)

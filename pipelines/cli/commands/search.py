@@ -1,0 +1,141 @@
+"""`pipeline search`: hyperparameters of a head or a network."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipelines.cli import head_options as head_options
+from pipelines.cli import network_options, options
+from pipelines.cli.terminal.show import Column, duration, percent, table
+from pipelines.report.text import plural
+from pipelines.specs.known import with_data_dir
+
+MOST = 20  # trials in the table
+HELP = {
+    "batch_size": "Images a step: the extraction's with --head (its own: --option batch_size=N), else the training's."
+}
+
+
+def of_networks(command: options.Command) -> options.Command:
+    """Adds the options of networks that the command has not got already; those not given arrive as None."""
+
+    @network_options.network(tuning=True)
+    def collected(given: dict[str, Any]) -> None: ...
+
+    known = {option.name for option in command.__click_params__}  # type: ignore[attr-defined]
+    further = [option for option in collected.__click_params__ if option.name not in known | {"refit"}]  # type: ignore[attr-defined]
+    command.__click_params__ += further  # type: ignore[attr-defined]
+    for option in command.__click_params__:  # type: ignore[attr-defined]
+        option.help = HELP.get(option.name, option.help)
+    return command
+
+
+@click.command("search")
+@click.argument("space_file", metavar="[SPACE.yaml]", required=False, type=click.Path(path_type=Path))
+@click.option("--trials", type=int, metavar="N", help="Trials in all, over processes and restarts.  [default: 20]")
+@click.option("--timeout", type=float, metavar="SECONDS", help="After this no trial is begun or goes on.")
+@click.option("--name", metavar="NAME", help="Name of the search.  [default: from what is searched, and the space]")
+@click.option("--features", metavar="FILE", help="A feature file, instead of the options that describe one.")
+@of_networks
+@head_options.head
+@options.extraction
+@options.common
+def search_command(run: options.Run, space_file: Path | None, head_options: dict[str, Any], **given: Any) -> None:
+    """Search the hyperparameters of a head (--head) or of a network (--network).
+
+    SPACE.yaml says what may vary, `option: {low, high, log}` or `option: [choices]` a line, or is a study with a
+    `search` section, for which its `defaults` count too; without it, a usual space is searched. Options that are
+    given stay fixed. The objective is validation accuracy; trials that are far behind are pruned.
+    The test split is scored once, for the winner. Start the command several times and the processes search together;
+    killed, the same command goes on.
+    """
+    from pipelines.search import build, read, search
+
+    flags = {name: value for name, value in {**given, **head_options}.items() if value is not None}
+    flags |= {"seed": run.seed} if _was_given("seed") else {}
+    written = None if space_file is None else read(space_file)
+    asked = {"seed": run.seed, **(flags if written is None else written.options(flags))}
+    if asked.get("features") is None:
+        asked = with_data_dir(asked, options.data_dirs())
+    subject, wanted = build(asked, entries=written and written.entries, context=run.context())
+    found = search(subject, wanted, run.context())
+    answer = _answer(found)
+    run.reporter.result(answer, _text(answer, found))
+
+
+def _was_given(option: str) -> bool:
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not None and source.name != "DEFAULT"
+
+
+def _answer(found: dict[str, Any]) -> dict[str, Any]:
+    scored, best = found["answer"] or {}, found["best"] or {}
+    states = [trial["state"] for trial in found["trials"]]
+    return {
+        "name": found["name"],
+        "subject": found["subject"],
+        "trials": len(states),
+        "pruned": states.count("pruned"),
+        "failed": states.count("failed"),
+        "best_spec": best.get("params"),
+        "validation_accuracy": best.get("value"),
+        "test_accuracy": scored.get("test_accuracy"),
+        "test_interval": scored.get("test_interval"),
+        **{key: value for key, value in found.items() if key.startswith("importance")},
+        "run": found["best_run"],
+        "seconds": found["seconds"],
+        "path": found["path"],
+    }
+
+
+def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    counts = f"{plural(answer['trials'], 'trial')} ({answer['pruned']} pruned, {answer['failed']} failed)"
+    lines = [f"{answer['name']}: {counts} in {duration(answer['seconds'])}", *_ranking(found)]
+    if answer["best_spec"] is not None:
+        rows = [
+            [option, _shown(value), *(_importance(answer, option) if answer["importance"] else ())]
+            for option, value in _by_importance(answer)
+        ]
+        columns = [Column("option"), Column(f"best, trial {found['best']['number']}", right=True, shrinks=True)]
+        if answer["importance"]:
+            columns += [Column("importance", right=True), Column("over refits", right=True)]
+        lines += ["", *table(columns, rows), f"({answer['importance_note']})"]
+        lines += [f"validation accuracy {percent(answer['validation_accuracy'])}"]
+    if answer["test_accuracy"] is not None:
+        low, high = answer["test_interval"]
+        lines += [
+            f"test accuracy       {percent(answer['test_accuracy'])}  (95 % interval {percent(low)} to {percent(high)})"
+        ]
+        lines += [f"run                 {answer['run']}"]
+    return [*lines, f"saved to            {answer['path']}", "next: pipeline report"]
+
+
+def _ranking(found: dict[str, Any]) -> list[str]:
+    """The complete trials, the most accurate first and of equals the one that was chosen: a line each, up to `MOST`."""
+    complete = [one for one in found["trials"] if one["state"] == "complete" and one["value"] is not None]
+    best = found["best"]["number"] if complete else None
+    complete.sort(key=lambda one: (-one["value"], one["number"] != best, one["number"]))
+    options = list(dict.fromkeys(option for one in complete for option in one["params"]))
+    columns = [Column("trial", right=True), Column("validation", right=True)]
+    columns += [Column(option, right=True, shrinks=True, drop=at) for at, option in enumerate(options)]
+    rows = [
+        [str(one["number"]), percent(one["value"]), *(_shown(one["params"].get(option, "")) for option in options)]
+        for one in complete[:MOST]
+    ]
+    return table(columns, rows) if rows else []
+
+
+def _importance(answer: dict[str, Any], option: str) -> tuple[str, str]:
+    low, high = answer["importance_spread"][option]
+    return percent(answer["importance"][option], 0), f"{percent(low, 0)} to {percent(high, 0)}"
+
+
+def _by_importance(answer: dict[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(answer["best_spec"].items(), key=lambda item: -answer["importance"].get(item[0], 0.0))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " x ".join(_shown(part) for part in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,70 @@
+"""`pipeline features`: look into feature files."""
+
+from pathlib import Path
+
+import click
+
+from pipelines.cli import options
+from pipelines.cli.terminal.show import size
+
+FILE = click.Path(path_type=Path)
+
+
+@click.group("features")
+def features_group() -> None:
+    """Look into feature files: info, verify, compare."""
+
+
+@features_group.command("info")
+@click.argument("file", type=FILE)
+@options.common
+def info_command(run: options.Run, file: Path) -> None:
+    """Say what a feature file holds and how it was made."""
+    from extract.features.store import FeatureFile
+
+    opened = FeatureFile(file)
+    values = {
+        "path": str(file),
+        "digest": opened.digest,
+        "content": opened.content,
+        "rows": {name: shape[1] for name, shape in opened.shapes.items()},
+        "views": next(iter(opened.shapes.values()))[0],
+        "dimension": opened.dimension,
+        "storage": opened.storage,
+        "file_bytes": file.stat().st_size,
+        "engine": opened.engine,
+        "class_names": list(opened.class_names),
+        "skipped": list(opened.skipped_ids),
+        "spec": opened.spec,
+        "versions": opened.versions,
+    }
+    shown = {**values, "file_bytes": size(values["file_bytes"])}
+    run.reporter.result(values, [f"{key:<12} {value}" for key, value in shown.items()])
+
+
+@features_group.command("verify")
+@click.argument("files", type=FILE, nargs=-1, required=True)
+@options.common
+def verify_command(run: options.Run, files: tuple[Path, ...]) -> None:
+    """Check every block of feature files against its checksum."""
+    from extract.features.store import FeatureFile
+
+    for file in files:
+        FeatureFile(file).verify()
+    run.reporter.result({"verified": [str(file) for file in files]}, [f"{file}: whole" for file in files])
+
+
+@features_group.command("compare")
+@click.argument("first", type=FILE)
+@click.argument("second", type=FILE)
+@options.common
+def compare_command(run: options.Run, first: Path, second: Path) -> None:
+    """Compare two feature files row by row, matched by image id."""
+    from extract.features.compare import compare
+    from extract.features.store import FeatureFile
+
+    values = compare(FeatureFile(first), FeatureFile(second))
+    lines = [f"{key}: {a!r} and {b!r}" for key, (a, b) in values["differences"].items()] or ["the specs are equal"]
+    for name, one in values["splits"].items():
+        lines.append(f"{name}: " + ", ".join(f"{key} {value}" for key, value in one.items()))
+    run.reporter.result(values, lines)

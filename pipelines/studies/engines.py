@@ -1,0 +1,210 @@
+"""Engines: joblib over processes here (loky), or over a dask or ray cluster. A pool is one of them, opened."""
+
+import contextlib
+import importlib
+import logging
+import os
+import re
+import socket
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from joblib import Parallel, delayed, parallel_config
+
+from extract.errors import InvalidInputError, UnavailableError, unknown
+from extract.runtime.machine import thread_count
+from pipelines.workspace import signals
+
+ENGINES = ("loky", "dask", "ray")
+CONNECT_SECONDS = 3.0
+WORKERS_SECONDS = 10.0
+LOCAL_STARTS = 3
+# By its name for others; 0 keeps a ray of our own to 127.0.0.1, where it would listen on every network of the machine.
+LONE_RAY = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+GREETING_SECONDS = 20.0  # with the import of the library
+GREETINGS = {
+    "dask": "import sys, distributed; distributed.Client(sys.argv[1], timeout=5).close()",
+    "ray": "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False); ray.shutdown()",
+}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Which engine, how many jobs at once (None: what a cluster has room for), and a cluster's address.
+
+    Raises `InvalidInputError` for an unknown engine and for options that exclude each other.
+    """
+
+    name: str = "loky"
+    jobs: int | None = None
+    scheduler: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.name not in ENGINES:
+            raise unknown("engine", name=self.name, known=ENGINES)
+        if self.jobs is not None and self.jobs < 1:
+            raise InvalidInputError(f"jobs must be at least 1; got {self.jobs}.")
+        if self.scheduler is not None and self.name == "loky":
+            raise InvalidInputError("scheduler must come with --engine dask or ray; got --engine loky, which has none.")
+        if self.scheduler is not None and self.jobs is not None:
+            raise InvalidInputError(
+                "jobs must be left to the cluster, by its slots; got --jobs with --scheduler. Leave one out."
+            )
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether its workers may be on other machines."""
+        return self.scheduler is not None
+
+
+@dataclass(frozen=True)
+class Pool:
+    """An open engine: `jobs` run at once, at most `slots` of them on one machine."""
+
+    backend: str
+    jobs: int
+    slots: int
+    is_local: bool
+
+    def map(self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+        """(index, `function(*tasks[index])`) as they end; an engine that cannot tell gives all at the end."""
+        inner = {"inner_max_num_threads": max(thread_count() // self.jobs, 1)} if self.backend == "loky" else {}
+        how = "list" if self.backend == "ray" else "generator_unordered"
+        numbered = (delayed(_numbered)(index, function, task) for index, task in enumerate(tasks))
+        with parallel_config(self.backend, n_jobs=self.jobs, **inner):
+            yield from Parallel(return_as=how, batch_size=1, pre_dispatch="all")(numbered)  # type: ignore[misc]
+
+
+def _numbered(index: int, function: Callable[..., Any], task: tuple[Any, ...]) -> tuple[int, Any]:
+    return index, function(*task)
+
+
+@contextlib.contextmanager
+def opened(engine: Engine) -> Iterator[Pool]:
+    """The pool of an engine; a cluster that was started here ends with it.
+
+    Raises `UnavailableError` within seconds when the scheduler does not answer or has no workers.
+    """
+    with {"loky": _loky, "dask": _dask, "ray": _ray}[engine.name](engine) as pool:
+        yield pool
+
+
+@contextlib.contextmanager
+def _loky(engine: Engine) -> Iterator[Pool]:
+    jobs = engine.jobs or 1
+    try:
+        yield Pool("loky", jobs, jobs, is_local=True)
+    finally:
+        if jobs > 1:
+            from joblib.externals.loky import get_reusable_executor
+
+            get_reusable_executor().shutdown(wait=False, kill_workers=True)
+
+
+@contextlib.contextmanager
+def _dask(engine: Engine) -> Iterator[Pool]:
+    distributed = _library("distributed", engine)
+    if engine.scheduler is None:
+        jobs = engine.jobs or 1
+        with (
+            distributed.LocalCluster(
+                n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.ERROR
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield _dask_pool(client)
+        return
+    _must_answer(engine)
+    try:
+        client = distributed.Client(engine.scheduler, timeout=CONNECT_SECONDS)
+        client.wait_for_workers(1, timeout=WORKERS_SECONDS)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise _silent(engine, str(error) or "no workers") from error
+    with client:
+        yield _dask_pool(client)
+
+
+def _dask_pool(client: Any) -> Pool:
+    hosts: dict[str, int] = {}
+    for worker in client.scheduler_info(n_workers=-1)["workers"].values():
+        hosts[worker["host"]] = hosts.get(worker["host"], 0) + worker["nthreads"]
+    return Pool("dask", sum(hosts.values()), max(hosts.values()), is_local=False)
+
+
+@contextlib.contextmanager
+def _ray(engine: Engine) -> Iterator[Pool]:
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # workers keep their GPUs: leases share them out
+    if engine.scheduler is None:
+        os.environ.setdefault(LONE_RAY, "0")
+    ray = _library("ray", engine)
+    if engine.scheduler is not None:
+        _must_answer(engine)
+    _start_ray(ray, engine)
+    try:
+        importlib.import_module("ray.util.joblib").register_ray()
+        slots = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+        if not sum(slots):
+            raise _silent(engine, "no workers")
+        yield Pool("ray", sum(slots), max(slots), is_local=False)
+    finally:
+        ray.shutdown()
+
+
+def _start_ray(ray: Any, engine: Engine) -> None:
+    """Connects to ray, or starts one here: ray gives its own start 30 seconds, too few for a busy machine."""
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
+    local = {"num_cpus": engine.jobs or 1, "include_dashboard": False}
+    where = local if engine.scheduler is None else {"address": engine.scheduler}
+    attempts = LOCAL_STARTS if engine.scheduler is None else 1
+    for attempt in range(1, attempts + 1):
+        try:
+            with warnings.catch_warnings(), signals.kept():  # ray ends a process by itself, with a native stack
+                warnings.simplefilter("ignore")
+                ray.init(**where, **options)
+            return
+        except Exception as error:  # ray raises its own and others' errors here
+            ray.shutdown()
+            if attempt == attempts:
+                raise _silent(engine, str(error).splitlines()[0]) from error
+
+
+def _library(name: str, engine: Engine) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise UnavailableError(
+            f"package {name} must be installed for --engine {engine.name}; it is not. Run pip install {name}."
+        ) from error
+
+
+def _must_answer(engine: Engine) -> None:
+    """Raises `UnavailableError` unless a scheduler listens at its host and port and answers."""
+    matched = re.fullmatch(r"(?:\w+://)?\[?(?P<host>[^\[\]/]+?)\]?:(?P<port>\d{1,5})", engine.scheduler or "")
+    if matched is None:
+        raise InvalidInputError(f"scheduler must be HOST:PORT or PROTOCOL://HOST:PORT; got {engine.scheduler!r}.")
+    try:
+        with socket.create_connection((matched["host"], int(matched["port"])), timeout=CONNECT_SECONDS):
+            pass
+    except (OSError, OverflowError) as error:
+        raise _silent(engine, str(error)) from error
+    _must_be_a_scheduler(engine)
+
+
+def _must_be_a_scheduler(engine: Engine) -> None:
+    """UnavailableError unless a process of its own can connect: what listens but is mute would hang this one."""
+    words = [sys.executable, "-c", GREETINGS[engine.name], str(engine.scheduler)]
+    try:
+        ended = subprocess.run(words, capture_output=True, text=True, timeout=GREETING_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise _silent(engine, f"it is mute for {GREETING_SECONDS:.0f} s") from error
+    if ended.returncode != 0:
+        raise _silent(engine, (ended.stderr.strip().splitlines() or ["it hung up"])[-1])
+
+
+def _silent(engine: Engine, reason: str) -> UnavailableError:
+    where = "of its own" if engine.scheduler is None else repr(engine.scheduler)
+    return UnavailableError(f"{engine.name} scheduler {where} must answer and have workers; it does not ({reason}).")

@@ -1,0 +1,252 @@
+"""Spec -> feature file in the workspace: what the extraction stage computes, and how its artifact is named."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from extract.data.datasets import Located
+from extract.data.images import ImageSet
+from extract.data.unreadable import files, refused_together
+from extract.errors import CorruptFileError, TransferBenchError
+from extract.features.layout import SCHEMA, spec_digest
+from extract.runtime.memory import enough_for
+from pipelines.specs import ExtractKey, Source
+from pipelines.tasks import images
+from pipelines.workspace import records
+from pipelines.workspace.context import Context
+from pipelines.workspace.shapes import Extracted, Timing
+
+LONGEST_NAME = 80  # bytes of a data set's or a backbone's name in a file's name, which may have 255
+DECODING = 2  # raised when an image file must give other pixels (`extract.decoding.decode`)
+ROUNDING = 3  # raised when bfloat16 or float16 arithmetic must give other features (`extract.backbones.reduced`)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What an extraction needs beside its key, which only digests it: the weights and the data themselves."""
+
+    source: Source
+    located: Located
+    context: Context
+
+
+def compute(key: ExtractKey, inputs: Inputs) -> Extracted:
+    """Extracts (or finds) the feature file of `key` and returns its record.
+
+    What the backbone cannot do is refused before images are read or weights are fetched.
+    """
+    _check(key, inputs.source)
+    with enough_for("extraction", remedy="Use a smaller --batch-size or --image-size, or another --backbone"):
+        data, skipped = _images(key, inputs)
+        inputs.context.doing("")  # weights that are downloaded come with a bar of the hub's own
+        backbone = _backbone(key, inputs.source)
+        for notice in backbone.notices:
+            inputs.context.notice(notice)
+        key = replace(key, backbone=backbone.name)  # as timm calls it today
+        return _extracted(key, data=data, backbone=backbone, skipped=skipped, context=inputs.context)
+
+
+def _check(key: ExtractKey, source: Source) -> None:
+    """InvalidInputError for a size, pooling or layers that the backbone lacks; of an own run, when it is loaded."""
+    from extract.backbones import frozen
+
+    if source.run_folder is None:
+        frozen.check(key.backbone, image_size=key.image_size, pool=key.pool, layers=key.layer_indices())
+
+
+def _backbone(key: ExtractKey, source: Source) -> Any:
+    layers = key.layer_indices()
+    if source.run_folder is not None:
+        from pipelines.training import run_backbone
+
+        return run_backbone.backbone(
+            source.run_folder,
+            key.backbone,
+            image_size=key.image_size,
+            pool=key.pool,
+            layers=layers,
+            preprocessing=key.preprocessing,
+        )
+    from extract.backbones import frozen
+
+    return frozen.load(
+        key.backbone,
+        weights=source.weights,
+        image_size=key.image_size,
+        pool=key.pool,
+        layers=layers,
+        seed=key.weights_seed or 0,
+        preprocessing=key.preprocessing,
+    )
+
+
+def _images(key: ExtractKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]:
+    inputs.context.doing("reading the data set")
+    data, skipped = images.chosen(
+        inputs.located,
+        on_bad_image=key.on_bad_image,
+        train=key.subset,
+        test=key.test_subset,
+        seed=key.subset_seed or 0,
+    )
+    inputs.context.tell(images.notices(inputs.located, skipped))
+    return data, skipped
+
+
+def _extracted(
+    key: ExtractKey, *, data: ImageSet, backbone: Any, skipped: tuple[str, ...], context: Context
+) -> Extracted:
+    from extract.features import extraction, store
+
+    spec = feature_spec(key, backbone=backbone, dataset=data.name, are_files=bool(files(data)))
+    rows = extraction.step_size(data, key.batch_size)
+    how = extraction.Computation(context.device, key.precision, key.views, key.storage, rows)
+    path = _place(context.workspace / "features", spec)
+    layout, reason = extraction.plan(data, backbone, spec=spec, how=how, skipped_ids=skipped)
+    with store.locked(path), refused_together(*files(data)):
+        timing, plain = None, None
+        if not is_readable(path):
+            if reason:
+                context.notice(f"{path.name}: not compiled, because {reason}")
+            plain = _lender(spec, layout=layout, folder=path.parent) if key.views == "flip" else None
+            if plain is not None:
+                context.notice(f"the plain view is there already, in {plain.path.name}")
+            timing = extraction.extract(
+                data,
+                backbone,
+                layout=layout,
+                how=how,
+                path=path,
+                progress=lambda done, total: context.progress(done, total, "images"),
+                notice=context.notice,
+                estimated=context.estimated,
+                doing=context.doing,
+                plain=plain,
+            )
+        record = _record(path, backbone=backbone)
+    return Extracted(
+        **record,
+        timing=None if timing is None else Timing(**asdict(timing)),
+        plain_view_of=None if plain is None else plain.content,
+        created=records.now(),
+    )
+
+
+def _lender(spec: dict[str, Any], *, layout: Any, folder: Path) -> Any:
+    """The whole feature file of the same plain view, made by the same engine; None where there is none."""
+    from extract.features.extraction import can_lend
+    from extract.features.store import FeatureFile
+
+    path = _place(folder, {**spec, "views": "plain"})
+    if not is_readable(path):
+        return None
+    file = FeatureFile(path)
+    return file if can_lend(file, layout) else None
+
+
+def feature_spec(key: ExtractKey, *, backbone: Any, dataset: str, are_files: bool) -> dict[str, Any]:
+    """What the features are, resolved to the last detail: the `spec` attribute of the file. `dataset` is a name."""
+    return {
+        "schema": SCHEMA,
+        "backbone": key.backbone,
+        "weights": {"source": key.weights, "sha256": backbone.weights_sha256, "seed": key.weights_seed},
+        "dataset": {
+            "name": dataset,
+            "digest": key.dataset_digest,
+            "subset": key.subset,
+            "test_subset": key.test_subset,
+            "seed": key.subset_seed,
+            "on_bad_image": key.on_bad_image,
+            **({"decoding": DECODING, "max_pixels": key.max_pixels} if are_files else {}),
+        },
+        "preprocessing": backbone.preprocessing.as_dict(),
+        "pool": key.pool,
+        "layers": key.layers,
+        "views": key.views,
+        "precision": key.precision,
+        **({} if key.precision == "float32" else {"rounding": ROUNDING}),
+        "batch_size": key.batch_size,
+        "storage": key.storage,
+    }
+
+
+def _place(folder: Path, spec: dict[str, Any]) -> Path:
+    """Where the features of `spec` are, whatever their data set was called when they were made, or else go."""
+    digest = spec_digest(spec)
+    made = sorted(folder.glob(f"*-{digest[:12]}.h5"))
+    return made[0] if made else folder / file_name(spec["dataset"]["name"], spec["backbone"], digest=digest)
+
+
+def file_name(dataset: str, backbone: str, *, digest: str) -> str:
+    """`<dataset>-<backbone>-<first 12 of the digest>.h5`, with only letters, digits, dots and dashes."""
+    return f"{_plain(dataset)}-{_plain(backbone)}-{digest[:12]}.h5"
+
+
+def _plain(name: str) -> str:
+    """The start of `name` that fits into a file's name, which is counted in bytes, with _ for unusual letters."""
+    plain = "".join(letter if letter.isalnum() or letter in "._" else "_" for letter in name)
+    return plain.encode()[:LONGEST_NAME].decode(errors="ignore")
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a whole feature file stands at `path`; a damaged one is as good as none."""
+    from extract.features.store import FeatureFile
+
+    if not path.exists():
+        return False
+    try:
+        FeatureFile(path).verify()
+    except CorruptFileError:
+        return False
+    return True
+
+
+def is_whole(record: dict[str, Any], workspace: Path) -> bool:
+    """Whether the file of an extraction's record is there, undamaged, and the one that was recorded."""
+    from extract.features.store import FeatureFile
+
+    path = workspace / "features" / record["file"]
+    if not path.exists():
+        return False
+    try:
+        file = FeatureFile(path)
+        file.verify()
+    except TransferBenchError:
+        return False
+    return file.content == record["content"]
+
+
+def newest(workspace: Path, *, notice: Callable[[str], None]) -> Path | None:
+    """The feature file of a workspace that was made last, as the workspace noted it; None without any.
+
+    Files of which nothing is noted were made elsewhere: they come before all others, in order of name.
+    """
+    from pipelines.tasks import provenance
+
+    files = sorted((workspace / "features").glob("*.h5"))
+    if len(files) < 2:
+        return files[0] if files else None
+    made: dict[str, str] = {}
+    for one in provenance.every(workspace, notice=notice):
+        made[one.file] = max(one.created, made.get(one.file, ""))
+    return max(files, key=lambda path: (made.get(path.name, ""), path.name))
+
+
+def _record(path: Path, *, backbone: Any) -> dict[str, Any]:
+    from extract.features.store import FeatureFile
+
+    file = FeatureFile(path)
+    return {
+        "file": path.name,
+        "digest": file.digest,
+        "content": file.content,
+        "rows": file.row_count,
+        "dimension": file.dimension,
+        "file_bytes": path.stat().st_size,
+        "engine": file.engine,
+        "parameters": backbone.parameter_count,
+        "weight_bytes": backbone.weight_bytes,
+        "flops": backbone.flops,
+        "skipped": list(file.skipped_ids),
+    }

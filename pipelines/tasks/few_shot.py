@@ -1,0 +1,54 @@
+"""Feature file x head x few labels -> accuracy against labels a class: what the few-label stage computes."""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.specs.shots import ShotsKey
+from pipelines.tasks.fitting import Inputs, matched
+from pipelines.workspace import records
+from pipelines.workspace.shapes import FewLabels, ShotsRow
+
+
+def compute(key: ShotsKey, inputs: Inputs) -> FewLabels:
+    """One row for every number of labels a class: the accuracies of its draws on the test split, and their spread.
+
+    Every head is chosen and fitted on its drawn training rows alone; the test split only scores it.
+    """
+    import heads
+    from heads import registry, shots
+
+    context, file = inputs.context, inputs.file
+    space = registry.space(key.head, matched(key.head, key.options))
+    context.doing("fitting heads to few labels")
+    train = file.read("train")
+    learned = shots.few_labels(
+        space,
+        train.features,
+        train.labels,
+        shots=key.shots,
+        draws=key.draws,
+        criterion=key.criterion,
+        seed=key.seed,
+        device=context.device,
+        progress=context.progress,
+    )
+    test = None
+    accuracies: dict[int, list[float]] = {count: [] for count in key.shots}
+    for one in learned:
+        test = file.read("test") if test is None else test
+        scores = heads.scores(one.head.logits(test.features[0]), test.labels, classes=one.head.classes_)
+        accuracies[one.shots].append(scores.accuracy)
+    return FewLabels(rows=[_row(count, found) for count, found in accuracies.items()])
+
+
+def keep(workspace: Path, run: str, rows: list[dict[str, Any]]) -> None:
+    """Adds the `rows` to the record of `run`, under `shots`, where the report finds them."""
+    record = records.read(workspace, run)
+    if record.get("shots") != rows:
+        records.write(workspace, {**record, "shots": rows})
+
+
+def _row(count: int, accuracies: list[float]) -> ShotsRow:
+    import heads
+
+    return ShotsRow(labels_per_class=count, accuracies=accuracies, **heads.spread(accuracies))

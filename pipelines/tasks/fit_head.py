@@ -1,0 +1,125 @@
+"""What `pipeline fit-head` is asked for, and its answer.
+
+What is kept needs no features, which may have been trimmed away; a mistake is told before anything is extracted.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from extract.data.datasets import load
+from extract.errors import InvalidInputError
+from pipelines.specs import ExtractSpec, HeadSpec, locate
+from pipelines.specs.data import is_here
+from pipelines.specs.shots import resolve_shots
+from pipelines.tasks import fitting, provenance, row_checks, stages
+from pipelines.workspace.context import Context
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A head, fitted with `count` seeds from its own on, and with few labels where `shots` ("1,2,5") are given.
+
+    Raises `InvalidInputError` for what can never be right.
+    """
+
+    head: HeadSpec
+    count: int = 1
+    shots: str | None = None
+    draws: int = 5
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise InvalidInputError(f"seeds must be at least 1; got {self.count}.")
+        replace(self.head, seed=self.head.seed + self.count - 1)
+        self.shot_counts()
+
+    def heads(self) -> list[HeadSpec]:
+        """The head once for every seed."""
+        return [replace(self.head, seed=self.head.seed + repeat) for repeat in range(self.count)]
+
+    def shot_counts(self) -> list[int]:
+        """The numbers of labels a class, ascending; none where no table is wanted."""
+        if self.shots is None:
+            return []
+        return resolve_shots(self.head, features="", shots=self.shots, draws=self.draws).shots
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`records` of the heads, one a seed; rows of the table of few labels, None where none is wanted.
+
+    `features` is the file that they were learned from, `extraction_seconds` what making it took, whichever
+    command did; None where that is not known, of a file from elsewhere.
+    """
+
+    records: list[dict[str, Any]]
+    few_labels: list[dict[str, Any]] | None
+    features: Path
+    extraction_seconds: float | None
+
+
+def answer(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer:
+    """What is asked for, on the features that `extraction` describes: kept whole, or on them extracted or found."""
+    known = kept(asked, extraction, context)
+    if known is not None:
+        return known
+    check(asked, extraction, context)
+    with stages.validation_features(extraction, context) as record:
+        return on_file(asked, context, features_path=Path(record["path"]))
+
+
+def kept(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer | None:
+    """What is asked for where all of it is kept: every seed, and the table if one is wanted; else None.
+
+    The feature file itself may be gone. Downloads nothing: of data that are not here nothing can be looked up.
+    """
+    if not is_here(extraction, context.workspace):
+        return None
+    source = stages.kept_features(extraction, context)
+    if source is None:
+        return None
+    content = source["content"]
+    records = [stages.kept_head(one, context, content=content) for one in asked.heads()]
+    table = None
+    if asked.shots is not None:
+        table = stages.kept_few_labels(asked.head, context, content=content, counts=asked.shots, draws=asked.draws)
+    if any(one is None for one in records) or (table is None and asked.shots is not None):
+        return None
+    context.tell(source["notices"])
+    if not source["whole"]:
+        context.notice(f"{source['file']} is gone; what was learned from it is kept")
+    path, took = context.workspace / "features" / source["file"], provenance.seconds(context.workspace, content)
+    return Answer([_shown(one, context) for one in records if one is not None], table, path, took)
+
+
+def on_file(asked: Asked, context: Context, *, features_path: Path) -> Answer:
+    """What is asked for, on a feature file; each run is cached by itself."""
+    from extract.features.store import FeatureFile
+
+    records = [stages.fit_head(one, context, features_path=features_path) for one in asked.heads()]
+    table = None
+    if asked.shots is not None:
+        table = stages.few_labels(
+            asked.head, context, features_path=features_path, counts=asked.shots, draws=asked.draws
+        )
+    took = provenance.seconds(context.workspace, FeatureFile(features_path).content)
+    return Answer(records, table, features_path, took)
+
+
+def check(asked: Asked, extraction: ExtractSpec, context: Context) -> None:
+    """Raises `InvalidInputError` for a head that could not be fitted on the features of `extraction`."""
+    fitting.check(asked.head)
+    labels = row_checks.training_labels(extraction, load(locate(extraction, context.workspace)))
+    row_checks.check_head(asked.head, labels)
+    least = int(np.unique(labels, return_counts=True)[1].min())
+    if max(asked.shot_counts(), default=0) > least:
+        raise InvalidInputError(
+            f"shots must be at most {least}, the rows of the smallest class; got {asked.shots}. Ask for fewer."
+        )
+
+
+def _shown(record: dict[str, Any], context: Context) -> dict[str, Any]:
+    return {**record, "path": str(context.workspace / "runs" / record["run"]), "cached": True}

@@ -1,0 +1,277 @@
+"""Feature file x head -> a run: the head kept, its test logits kept, one record. What the head stage computes."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from extract.errors import InvalidInputError, StorageError, reason
+from extract.features.store import FeatureFile, locked
+from extract.runtime.devices import Stopwatch
+from extract.runtime.machine import machine, package_versions
+from extract.runtime.memory import Peak, enough_for
+from pipelines.specs import HeadKey, HeadSpec
+from pipelines.tasks import misclassified
+from pipelines.tasks.provenance import Origin, origin, shared
+from pipelines.workspace import records
+from pipelines.workspace.context import Context
+from pipelines.workspace.shapes import FittedHead, Training
+
+LESS_MEMORY = "Use features of fewer images (--subset) or of a narrower backbone, or another --head"
+LIBRARIES = ("torch", "timm", "scikit-learn", "numpy", "h5py")
+CHOICE = ("criterion", "table", "training_rows", "validation_rows", "fit_facts")  # what a record keeps of a choice
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What fitting needs beside its key, which only digests it: the features themselves."""
+
+    file: FeatureFile
+    context: Context
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A head and how it was come by; `logits` float32 [N, K], `labels` [N] and `ids` are the test split's.
+
+    `averaged` float32 [N, K] are the means over the views, where the features have several.
+    """
+
+    head: Any
+    choice: Any
+    logits: Any
+    labels: Any
+    ids: tuple[str, ...]
+    scores: Any
+    averaged: Any
+    training: Training
+    evaluation_seconds: float
+
+
+def compute(key: HeadKey, inputs: Inputs) -> FittedHead:
+    """Chooses, refits and scores a head, keeps it under `runs/<run>/`, and returns its record's short form.
+
+    A fit that fails leaves a record of the failure. What `check` refuses is refused before anything is written.
+    """
+    import heads
+
+    context, file, peak = inputs.context, inputs.file, Peak(inputs.context.device)
+    options = _checked(key.head, key.options, validation=key.validation)
+    try:
+        source = origin(context, file)
+        with enough_for("fitting a head", remedy=LESS_MEMORY):
+            fitted = _fit(key, options=options, inputs=inputs)
+    except (InvalidInputError, StorageError):
+        raise
+    except Exception as error:
+        records.failed(
+            context.workspace,
+            run=key.run(),
+            kind="head",
+            name=name(key, file.spec),
+            key=asdict(key),
+            error=reason(error),
+            facts=_facts(key, file),
+        )
+        raise
+    folder = records.folder(context.workspace, key.run())
+    with locked(folder):
+        heads.save(fitted.head, folder, recipe=_recipe(key, file))
+        rows = {"labels": fitted.labels, "ids": fitted.ids}
+        records.keep_logits(folder / records.LOGITS_NAME, fitted.logits, **rows)
+        files = ["head.safetensors", "head.json", records.LOGITS_NAME]
+        if fitted.averaged is not None:
+            records.keep_logits(folder / records.AVERAGED_NAME, fitted.averaged, **rows)
+            files.append(records.AVERAGED_NAME)
+        record = _record(key, file=file, fitted=fitted, source=source)
+        record["peak_memory_bytes"] = peak.bytes()
+        record["hardware"]["device"] = context.device
+        record["files"] = {one: records.sha256(folder / one) for one in files}
+        records.write(context.workspace, record)
+    return _short(record)
+
+
+def check(spec: HeadSpec) -> None:
+    """Raises InvalidInputError for a head of an unknown kind, or with options that it has not.
+
+    Several candidates without validation images to choose by are refused too.
+    """
+    _checked(spec.head, spec.options(), validation=spec.validation_part())
+
+
+def _checked(kind: str, options: dict[str, Any], *, validation: float | int | None) -> dict[str, Any]:
+    """The options as the head's space takes them."""
+    from heads import registry
+
+    whole = matched(kind, options)
+    space = registry.space(kind, whole)
+    if validation is None:
+        space.only()
+    return whole
+
+
+def is_whole(record: dict[str, Any], workspace: Path) -> bool:
+    """Whether the run of a record is there with the files that were recorded."""
+    return records.is_whole(workspace, record["run"], record["files"])
+
+
+def matched(kind: str, options: dict[str, Any]) -> dict[str, Any]:
+    """`options` with a single value in a list of its own where the head of `kind` wants several."""
+    from heads import registry
+
+    default = registry.space(kind)
+    return {
+        option: [value] if isinstance(getattr(default, option, None), tuple) and not isinstance(value, list) else value
+        for option, value in options.items()
+    }
+
+
+def name(key: HeadKey, spec: dict[str, Any]) -> str:
+    """What tables call the run."""
+    return f"{key.head} on {spec['backbone']}" + (", flip views" if spec["views"] == "flip" else "")
+
+
+def _fit(key: HeadKey, *, options: dict[str, Any], inputs: Inputs) -> _Fitted:
+    """The chosen, refitted and scored head. The test split is read only after the head is chosen and refitted."""
+    import heads
+
+    context, file = inputs.context, inputs.file
+    context.doing("fitting the head")
+    train = file.read("train")
+    head, choice = heads.fit_head(
+        key.head,
+        options,
+        features=train.features,
+        labels=train.labels,
+        validation=key.validation,
+        criterion=key.criterion,
+        seed=key.seed,
+        device=context.device,
+        progress=context.fitting,
+    )
+    watch = Stopwatch(context.device)
+    context.doing("scoring the test images")
+    test = file.read("test")
+    logits = head.logits(test.features[0])
+    scores = heads.scores(logits, test.labels, classes=head.classes_)
+    seconds = watch.seconds()
+    others = [head.logits(view) for view in test.features[1:]]
+    averaged = sum(others, logits) / len(test.features) if others else None
+    training = _training(key, head, choice, train=train)
+    return _Fitted(head, choice, logits, test.labels, test.ids, scores, averaged, training, seconds)
+
+
+def _training(key: HeadKey, head: Any, choice: Any, *, train: Any) -> Training:
+    """What the head says of a sample of the images that it learned from; of those that no choice held back."""
+    import heads
+
+    rows, _ = heads.validation_split(train.labels, key.validation, seed=key.seed)
+    rows = rows[heads.training_sample(len(rows))]
+    kept = float(head.score(train.features[0][rows], train.labels[rows]))
+    judged = choice.training_accuracy
+    return Training(rows=len(rows), accuracy=kept if judged is None else judged, kept_accuracy=kept)
+
+
+def _kept(choice: dict[str, Any]) -> dict[str, Any]:
+    """The epoch that was kept, and why; None for heads that learn in none."""
+    if not choice["curves"]:
+        return {"kept_epoch": None, "kept_by": None}
+    chosen, last = choice["options"].get("stop_epoch"), len(choice["curves"]["running_training_loss"])
+    return {"kept_epoch": chosen or last, "kept_by": choice["criterion"] if choice["table"] else "last"}
+
+
+def _recipe(key: HeadKey, file: FeatureFile) -> dict[str, Any]:
+    """All that turns a raw image into this head's probabilities."""
+    return {"features": file.spec, "content": file.content, "class_names": list(file.class_names), "key": asdict(key)}
+
+
+def _facts(key: HeadKey, file: FeatureFile) -> dict[str, Any]:
+    """What is known of a run before it is run."""
+    spec = file.spec
+    return {
+        "mode": "frozen",
+        "architecture": spec["backbone"],
+        "family": None,
+        "weights": spec["weights"]["source"],
+        "head": key.head,
+        "dataset": spec["dataset"],
+        "image_size": spec["preprocessing"]["image_size"][0],
+        "seed": key.seed,
+        "class_names": list(file.class_names),
+        "features": {"spec": spec, "digest": file.digest, "content": file.content, "engine": file.engine},
+        "hardware": asdict(machine()),
+        "versions": package_versions(*LIBRARIES),
+    }
+
+
+def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin) -> dict[str, Any]:
+    import heads
+
+    choice = fitted.choice.as_dict()
+    weights = list(fitted.head.weights().values())
+    extraction = shared(source.seconds, file)
+    record = {
+        "run": key.run(),
+        "kind": "head",
+        "name": name(key, file.spec),
+        "key": asdict(key),
+        **_facts(key, file),
+        "chosen": choice["options"],
+        "choice": {
+            **{name: choice[name] for name in CHOICE},
+            **_kept(choice),
+            "refitted": key.validation is not None,
+            "drawn": list(heads.drawn(key.head)),
+        },
+        "curves": choice["curves"],
+        "training": fitted.training,
+        "validation": choice["validation"],
+        "test": fitted.scores.as_dict(),
+        "test_scaled": None,
+        "temperature": choice["temperature"],
+        "seconds": {
+            "extraction": extraction["train"],
+            "search": fitted.choice.search_seconds,
+            "fit": fitted.choice.fit_seconds,
+            "evaluation": fitted.evaluation_seconds + (extraction["test"] or 0.0),
+        },
+        "parameters": source.parameters + int(sum(array.size for array in weights)),
+        "flops": source.flops + int(sum(2 * array.size for array in weights if array.ndim == 2)),
+        "bytes": source.weight_bytes + int(sum(array.nbytes for array in weights)),
+        "images_per_second": source.images_per_second,
+        "notices": source.notices,
+    }
+    names = [file.class_names[int(label)] for label in fitted.head.classes_]
+    columns = np.searchsorted(fitted.head.classes_, fitted.labels)  # of the labels, as the logits have them
+    record["mistakes"] = misclassified.listed(fitted.logits, columns, ids=fitted.ids, class_names=names)
+    scored = records.images_digest(file.spec["dataset"]["digest"], fitted.ids)
+    record["dataset"] = {**file.spec["dataset"], "test_images": scored}
+    classes = fitted.head.classes_
+    if choice["temperature"] is not None:
+        scaled = heads.scores(fitted.logits, fitted.labels, classes=classes, temperature=choice["temperature"])
+        record["test_scaled"] = scaled.calibration()
+    if fitted.averaged is not None:
+        record["test_tta"] = heads.scores(fitted.averaged, fitted.labels, classes=classes).as_dict()
+    return record
+
+
+def _short(record: dict[str, Any]) -> FittedHead:
+    """What the cache keeps of a record: the answer of `pipeline fit-head`, and how to check the rest."""
+    return FittedHead(
+        run=record["run"],
+        files=record["files"],
+        head=record["head"],
+        chosen=record["chosen"],
+        criterion=record["choice"]["criterion"],
+        converged=record["choice"]["fit_facts"].get("converged"),
+        candidates=len(record["choice"]["table"]),
+        rough_candidates=sum(bool(row.get("rough")) for row in record["choice"]["table"]),
+        **records.headline(record),
+        search_seconds=record["seconds"]["search"],
+        fit_seconds=record["seconds"]["fit"],
+        evaluation_seconds=record["seconds"]["evaluation"],
+        parameters=record["parameters"],
+        flops=record["flops"],
+        bytes=record["bytes"],
+    )

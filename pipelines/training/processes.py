@@ -1,0 +1,189 @@
+"""Several processes that train one network together, as torchrun starts them: who they are, and who writes.
+
+torchrun says it all in the environment. Its variables count only together, and only in the commands that train one
+network (`meant`): a cluster leaves some of them behind, and no other command may be led astray. Alone, everything here
+is nothing, and no torch is imported for it.
+"""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from extract.errors import InvalidInputError, TransferBenchError
+from pipelines.workspace.context import Context
+
+Answer = TypeVar("Answer")
+MARKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID")
+MEETING = timedelta(minutes=10)  # for all to have started
+STEP = timedelta(minutes=5)  # for one exchange within a step; whoever works for longer is waited for by mail
+LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Group:
+    """The number of processes, this one's among them (from 0; only that one writes and prints), and on its machine."""
+
+    count: int = 1
+    rank: int = 0
+    place: int = 0
+
+
+_MEANT: ContextVar[Group | None] = ContextVar("meant", default=None)
+
+
+@contextlib.contextmanager
+def meant(whether: bool = True) -> Iterator[None]:
+    """Inside, the processes that torchrun has started are one group, where it has started some (and `whether`)."""
+    token = _MEANT.set(_started() if whether else None)
+    try:
+        yield
+    finally:
+        _MEANT.reset(token)
+
+
+def count() -> int:
+    """The number of processes."""
+    return _group().count
+
+
+def rank() -> int:
+    """The number of this process among them, from 0; only the first writes and prints."""
+    return _group().rank
+
+
+def _group() -> Group:
+    return _MEANT.get() or Group()
+
+
+def _started() -> Group | None:
+    """What torchrun says in the environment; None where its marks are not all there."""
+    if not all(os.environ.get(name) for name in MARKS):
+        return None
+    return Group(_number("WORLD_SIZE"), _number("RANK"), _number("LOCAL_RANK"))
+
+
+@contextlib.contextmanager
+def joined(context: Context) -> Iterator[Context]:
+    """Joins the processes, if there are several, for the body; gives the context with this process' own GPU."""
+    if count() == 1:
+        yield context
+        return
+    import torch
+    from torch import distributed
+
+    from finetune.training.distributed import told_by
+    from finetune.training.mail import Mail, lost_peers
+
+    on_gpu, place = context.device.startswith("cuda"), _group().place
+    if on_gpu:
+        torch.cuda.set_device(place)  # else every process would open a context on the first GPU, and NCCL would use it
+    with lost_peers():
+        mail = Mail(_in_steps(lambda: _met(on_gpu=on_gpu)), rank=rank(), count=count())
+    with told_by(mail), mail.beating(), lost_peers():
+        yield replace(context, device=f"cuda:{place}") if on_gpu else context
+    distributed.destroy_process_group()  # not after a failure: peers that are gone would be waited for
+
+
+def _met(*, on_gpu: bool) -> Any:
+    """Forms torch's process group, and gives the store that its processes share."""
+    from torch import distributed
+
+    store, number, total = next(iter(distributed.rendezvous("env://", timeout=MEETING)))  # pyright: ignore[reportPrivateImportUsage]
+    distributed.init_process_group(
+        "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
+        store=distributed.PrefixStore("group", store),  # pyright: ignore[reportPrivateImportUsage]
+        rank=number,
+        world_size=total,
+        timeout=STEP,
+    )
+    return distributed.PrefixStore("mail", store)  # pyright: ignore[reportPrivateImportUsage]
+
+
+def _in_steps(work: Callable[[], Answer]) -> Answer:
+    """What `work()` gives, computed in a thread: it may wait inside a library, where no signal would be obeyed."""
+    found: list[Answer] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except BaseException as error:  # noqa: BLE001 (it is raised again where it was asked for)
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True, name="meeting")
+    thread.start()
+    while thread.is_alive():
+        thread.join(LOOK_SECONDS)
+    if failed:
+        raise failed[0]
+    return found[0]
+
+
+@contextlib.contextmanager
+def in_turn() -> Iterator[None]:
+    """The first process runs the body before the others, which then find what it made.
+
+    Where the body fails in the first, the others are told and raise `TransferBenchError` in place of running it: one
+    mistake would be made as often as there are processes, and what is half made is not to be relied on.
+    """
+    if count() == 1:
+        yield
+    elif rank():
+        _check_first(_told(None))
+        yield
+    else:
+        failure: str | None = "it was interrupted"
+        try:
+            yield
+            failure = None
+        except Exception as error:
+            failure = str(error) or type(error).__name__
+            raise
+        finally:
+            _told(failure)
+
+
+def together(ask: Callable[[], Answer], *, known: Callable[[], bool], work: Callable[[], Any]) -> Answer:
+    """What `ask()` gives in the first process, in all of them.
+
+    The others `work()` beside it, unless the first says that the answer is `known()` already.
+    """
+    if count() == 1:
+        return ask()
+    if not _told(known() if rank() == 0 else False) and rank() > 0:
+        work()
+    return _told(ask() if rank() == 0 else None)  # type: ignore[return-value]
+
+
+def first_says(whether: Callable[[], bool]) -> bool:
+    """What `whether()` gives in the first process, in all of them; the others do not ask it."""
+    return whether() if count() == 1 else _told(whether() if rank() == 0 else False)
+
+
+def _told(value: Any) -> Any:
+    """The first process' `value`."""
+    from finetune.training.distributed import from_first
+
+    return from_first(value)
+
+
+def _check_first(failure: str | None) -> None:
+    if failure is not None:
+        raise TransferBenchError(
+            f"the first process must have made what the others need; got a failure there: {failure} "
+            "Repair that, and start all of them again."
+        )
+
+
+def _number(name: str) -> int:
+    text = os.environ[name]
+    if not text.isdecimal():
+        raise InvalidInputError(
+            f"environment variable {name} must be a whole number; got {text!r}. Start with torchrun."
+        )
+    return int(text)

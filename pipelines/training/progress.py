@@ -1,0 +1,58 @@
+"""A training as people watch it: how far it is, how good so far, how long it will take."""
+
+import math
+from dataclasses import dataclass, field
+
+from extract.features.extraction import Estimate
+from finetune.training.fitting import Moment
+from finetune.training.recipes import RECIPES
+from pipelines.workspace.context import Context
+
+LONG_SECONDS = 3600.0
+SHORTER_IMAGES, SHORTER_EPOCHS = 5000, RECIPES["laptop"].epochs
+SHORTER = f"--recipe laptop --subset {SHORTER_IMAGES}"
+
+
+@dataclass
+class Watch:
+    """Turns moments of a training on `images` images into progress, a status line, and one estimate at its start.
+
+    Where that is over an hour, it says what would be shorter.
+    """
+
+    context: Context
+    images: int
+    estimated: bool = field(default=False, init=False)
+
+    def moment(self, now: Moment) -> None:
+        """Passes one moment on."""
+        share = (now.epoch - 1 + now.step / max(now.steps, 1)) / now.epochs
+        total = now.epochs * self.images
+        self.context.progress(round(share * total), total, "training images")
+        self.context.status(f"epoch {now.epoch}/{now.epochs}", False)
+        if now.row is not None:
+            self.context.status(line(now), True)
+        if not self.estimated and now.images_per_second > 0 and math.isfinite(now.seconds_left):
+            self.estimated = True
+            self.context.estimated(Estimate(now.seconds_left, 0, 0, now.images_per_second))
+            if now.seconds_left > LONG_SECONDS:
+                self._advise(now)
+
+    def _advise(self, now: Moment) -> None:
+        minutes = SHORTER_EPOCHS * SHORTER_IMAGES / now.images_per_second / 60
+        if now.epochs * self.images / 2 > SHORTER_EPOCHS * SHORTER_IMAGES:
+            self.context.notice(f"that is over an hour: {SHORTER} takes about {max(minutes, 1):.0f} min")
+
+
+def line(now: Moment) -> str:
+    """What an epoch came to, in one line: scores of its weights in evaluation mode, no running means."""
+    assert now.row is not None, "an epoch that is over has a row"
+    row = now.row
+    parts = [
+        f"epoch {now.epoch}/{now.epochs}",
+        f"loss {row['training_loss']:.3f}",
+        f"train {100 * row['training_accuracy']:.1f} %",
+        *([f"val {100 * row['validation_accuracy']:.1f} %"] if "validation_accuracy" in row else []),
+        f"lr {now.learning_rate:.2g}",
+    ]
+    return "  ".join(parts)

@@ -1,0 +1,186 @@
+"""What a workspace keeps: its files by kind, their size, when they were last used, and what can go.
+
+Feature files and checkpoints can be computed again, so they may go; records, heads, networks and searches never do.
+A file that a running process has locked stays too, and so does whatever the pipeline did not write: a workspace may
+be a folder with other things in it.
+"""
+
+import contextlib
+import math
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from extract.errors import InvalidInputError
+from extract.runtime.disk import TEMPORARY
+from extract.runtime.locks import Lock, unkept
+from pipelines.workspace import records
+from pipelines.workspace.shapes import FEATURE_NAME
+
+FEATURES, RUNS, CHECKPOINTS, SEARCHES, CACHE = "features", "runs", "checkpoints", "searches", "cache"
+LEFT, DATA, OTHERS = "left over", "data sets", "others"
+KINDS = (FEATURES, RUNS, CHECKPOINTS, SEARCHES, CACHE, LEFT, DATA, OTHERS)
+FOLDERS = {"features": FEATURES, "runs": RUNS, "searches": SEARCHES, "cache": CACHE, "contents": CACHE, "data": DATA}
+UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+QUIET_SECONDS = 3600.0  # what was written later than this ago may belong to a running process
+_RUN = "[0-9a-f]{12}"
+_LEFT = (
+    rf"(.+/)?[^/]+{TEMPORARY}",
+    rf"features/({FEATURE_NAME}\.(partial|lock)|\.writable)",
+    rf"(runs|checkpoints)/{_RUN}(/.+)?\.(partial|lock)",
+    rf"checkpoints/{_RUN}/[^/]+\.partial/.+",  # a copy that was killed
+    r"searches/[^/]+/((begin|winner|trials|journal\.log|leases/\d+)\.lock|(search|result)\.json\..+\.partial)",
+    r"searches/[^/]+/trials/\d+/.+\.partial",
+    r"cache/(\.code\.lock|\.probe-\d+)",
+    r"(contents|extractions)/[0-9a-f]{16}\.json\..+\.partial",
+)
+# Paths in the workspace under which the pipeline writes what may go. The whole path decides: under `--workspace .`
+# a poetry.lock, a download or another program's checkpoint.bin lies beside them.
+REMOVABLE = {
+    LEFT: re.compile("|".join(_LEFT)),
+    FEATURES: re.compile(f"features/{FEATURE_NAME}"),
+    CHECKPOINTS: re.compile(rf"(checkpoints/{_RUN}|searches/[^/]+/trials/\d+)/(.+/)?checkpoint\.bin"),
+}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One file: its kind, its size, and the seconds since it was last read or written."""
+
+    path: Path
+    kind: str
+    byte_count: int
+    age_seconds: float
+
+
+def inventory(workspace: Path) -> list[Kept]:
+    """Every file of a workspace, largest first; none where there is no workspace. Opens and writes nothing."""
+    now = time.time()
+    found = []
+    for path in workspace.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # a running process has just renamed it
+            if path.is_file() and not path.is_symlink():
+                facts = path.stat()
+                used = max(facts.st_atime, facts.st_mtime)
+                found.append(Kept(path, _kind(path, workspace), facts.st_size, max(now - used, 0.0)))
+    return sorted(found, key=lambda kept: (-kept.byte_count, kept.path))
+
+
+def removable(workspace: Path, kept: Sequence[Kept], *, to_bytes: int) -> list[Kept]:
+    """What goes for the workspace (its data sets apart) to be at most `to_bytes`, in the order in which it goes.
+
+    What killed processes left over always goes; then checkpoints of runs that are done, half-made feature files,
+    feature files by their last use, oldest first, and checkpoints of unfinished runs. It may not be enough:
+    records, heads and networks stay.
+    """
+    turns = {one: turn for one in kept if (turn := _turn(workspace, one)) is not None}
+    total = sum(one.byte_count for one in kept if one.kind != DATA)
+    going = []
+    for one in sorted(turns, key=lambda one: (turns[one], -one.age_seconds, one.path.name)):
+        if turns[one] == 0 or total > to_bytes:
+            going.append(one)
+            total -= one.byte_count
+    return going
+
+
+def remove(kept: Sequence[Kept]) -> list[Kept]:
+    """Deletes the files that nobody works on, and returns them; `InvalidInputError` where the disk forbids it."""
+    gone = []
+    for one in kept:
+        try:
+            with _held(one) as is_free:
+                if is_free:
+                    one.path.unlink(missing_ok=True)
+                    gone.append(one)
+        except OSError as error:
+            raise InvalidInputError(
+                f"workspace must be a directory that can be written; got {str(one.path)!r} ({error.strerror}). "
+                "Free it where it can be."
+            ) from error
+    return gone
+
+
+def parse_size(text: str) -> int:
+    """Bytes of "2GiB", "500 MB", "1e9"; `InvalidInputError` for anything else."""
+    matched = re.fullmatch(r"\s*(\d+(?:\.\d*)?(?:e\d+)?)\s*([kmgt]?)(i?)(b?)\s*", text, re.IGNORECASE)
+    if matched is None or (matched[3] and not matched[2]) or not math.isfinite(float(matched[1])):
+        raise InvalidInputError(f"size must be a number of bytes like 2GiB, 500MB or 0; got {text!r}.")
+    scale = UNITS[matched[2].lower()]
+    if matched[3]:
+        scale = 1024 ** ("kmgt".index(matched[2].lower()) + 1)
+    return int(float(matched[1]) * scale)
+
+
+def _kind(path: Path, workspace: Path) -> str:
+    inside = path.relative_to(workspace)
+    for kind, written in REMOVABLE.items():
+        if written.fullmatch(inside.as_posix()):
+            return kind
+    found = FOLDERS.get(inside.parts[0], OTHERS)
+    return OTHERS if found == FEATURES else found
+
+
+def _turn(workspace: Path, kept: Kept) -> int | None:
+    """When a file goes, 0 first; None for what stays."""
+    if kept.kind == CHECKPOINTS:
+        return 1 if _is_done(workspace, kept.path) else 4
+    if kept.kind == LEFT:
+        return 2 if _is_half_made(kept.path) else 0
+    return 3 if kept.kind == FEATURES else None
+
+
+def _is_half_made(path: Path) -> bool:
+    """Whether it is a half-made feature file, with which an extraction would go on."""
+    return path.name.endswith(".h5.partial")
+
+
+def _is_done(workspace: Path, checkpoint: Path) -> bool:
+    """Whether a folder above the checkpoint is named after a run that is done."""
+    for part in checkpoint.relative_to(workspace).parts[:-1]:
+        with contextlib.suppress(InvalidInputError):
+            return records.read(workspace, records.folder(workspace, part).name)["status"] == "done"
+    return False
+
+
+@contextlib.contextmanager
+def _held(kept: Kept) -> Iterator[bool]:
+    """Whether nobody works on a file or reads it, and keeps it so: its lock is held while the body runs."""
+    if kept.kind == FEATURES:
+        with unkept(kept.path) as is_free, _unlocked(kept) as nobody_writes:
+            yield is_free and nobody_writes
+    else:
+        with _unlocked(kept) as nobody_writes:
+            yield nobody_writes
+
+
+@contextlib.contextmanager
+def _unlocked(kept: Kept) -> Iterator[bool]:
+    lock_path, quiet = _lock_of(kept), kept.age_seconds > QUIET_SECONDS
+    if not lock_path.exists():
+        yield quiet or kept.kind == FEATURES
+        return
+    lock = Lock(lock_path)
+    if not lock.take(within=0.0):
+        yield False
+        return
+    try:
+        yield quiet or kept.path.suffix in (".lock", ".h5") or _is_half_made(kept.path)
+    finally:
+        lock.free()
+
+
+def _lock_of(kept: Kept) -> Path:
+    """The lock that a process holds while it writes a file."""
+    if kept.path.suffix == ".lock":
+        return kept.path
+    if kept.kind == FEATURES or _is_half_made(kept.path):
+        return kept.path.with_name(kept.path.name.removesuffix(".partial") + ".lock")
+    folder, above = kept.path.parent, kept.path.parent.parent
+    places = (
+        folder.with_name(f"{folder.name}.lock"),
+        above.with_name(f"{above.name}.lock"),  # checkpoints/<run>/<phase>/: the training's, `networks.alone`
+        above.with_name("leases") / f"{folder.name}.lock",  # searches/<name>/trials/<number>/: the trial's lease
+    )
+    return next((place for place in places if place.exists()), places[0])

@@ -1,0 +1,284 @@
+"""Names of runs that are shown together, and the data that they were trained and scored on, in words."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from extract.data.datasets import Facts
+
+
+TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
+MODES = {"scratch": "from scratch", "finetuned": "fine-tuned", "frozen": "frozen"}
+WORDS = {
+    "learning_rate": "lr",
+    "learning_rates": "lr",
+    "batch_size": "batch",
+    "weight_decays": "weight decay",
+    "c_grid": "C",
+    "alpha_grid": "alpha",
+    "sizes": "hidden",
+    "subset_seed": "subset seed",
+}
+SHARED = (
+    "weights",
+    "dataset",
+    "subset",
+    "test_subset",
+    "image_size",
+    "seed",
+)  # compared among heads and networks alike
+OF_FEATURES = ("views", "pool", "layers", "precision", "storage")
+FEW = 3  # values of a list, up to which each is named
+MORE = "…"
+
+Record = Mapping[str, Any]
+Options = dict[str, Any]
+
+
+def names(records: Sequence[Record], *, but: Sequence[str] = ()) -> list[str]:
+    """A name for each record: its head or architecture, then only the options in which the records differ.
+
+    A value that more than half of the runs share is left to the others' names to say that it differs; `but` are
+    options that stand elsewhere, such as "seed". Untrained weights are named unless all are untrained.
+    Distinct runs never have the same name: as a last resort the run's ID ends it.
+    """
+    bases = _bases(records)
+    options = [_options(one, but) for one in records]
+    values = _values(records, options)
+    found = []
+    for base, record, given in zip(bases, records, options, strict=True):
+        shown = [name for name in given if _tells(values.get((name, _group(name, record))), given[name])]
+        found.append(", ".join([base, *filter(None, (said(name, given[name]) for name in shown))]))
+    return _distinct(found, records, but)
+
+
+def fitted(names: Sequence[str], width: int) -> list[str]:
+    """The names in at most `width` characters: parts that most others share are left out first, none is cut.
+
+    Names that were distinct stay so: equal ones are numbered. One whose first part alone is too long stays so.
+    """
+    short, shorter = _shortened(names, width), _shortened(names, width - len(" (9)"))
+    found: dict[str, str] = {}
+    taken = Counter[str]()
+    for name in short:
+        one = shorter[name] if short[name] in taken else short[name]
+        taken[one] += 1
+        found[name] = one if taken[one] == 1 else f"{one} ({taken[one]})"
+    return [found[name] for name in names]
+
+
+def least(names: Sequence[str], width: int) -> int:
+    """The width, at least `width`, in which `fitted` need not number any of the names nor leave one too long."""
+    low, high = width, max([width, *map(len, names)])
+    while low < high:
+        middle = (low + high) // 2
+        short = _shortened(names, middle).values()
+        fits = len(set(short)) == len(short) and max(map(len, short)) <= middle
+        low, high = (low, middle) if fits else (middle + 1, high)
+    return low
+
+
+def data(records: Sequence[Record]) -> str:
+    """What records of one data set were trained and scored on, at which size and with which weights if all are alike:
+    "CIFAR-10, 400 of 50,000 training and 400 of 10,000 test images, 48 px, packaged weights"."""
+    sizes, weights = ([one.get(name) for one in records] for name in ("image_size", "weights"))
+    return setting(images(records), sizes=sizes, weights=weights)
+
+
+def images(records: Sequence[Record]) -> str:
+    """The data set of the records, and how many of its images they were trained and scored on."""
+    name = str(records[0]["dataset"]["name"])
+    facts = _facts(name)
+    train = _counted([_training_images(one) for one in records], facts and facts.train_count)
+    test = _counted([(one.get("test") or {}).get("rows") for one in records], facts and facts.test_count)
+    counts = " and ".join(f"{count} {split}" for count, split in ((train, "training"), (test, "test")) if count)
+    return f"{title(name)}, {counts} images" if counts else title(name)
+
+
+def setting(images: str, *, sizes: Sequence[int | None], weights: Sequence[str | None]) -> str:
+    """`images` with the sizes that they are used at and the weights of the backbones, where all have the same."""
+    known = sorted({size for size in sizes if size})
+    given = {one for one in weights if one not in (None, "none", "unknown")}
+    parts = [images, f"{_span(known)} px" if known else "", said("weights", *given) if len(given) == 1 else ""]
+    return ", ".join(part for part in parts if part)
+
+
+def title(dataset: str) -> str:
+    """A data set as people write it."""
+    return TITLES.get(dataset, dataset)
+
+
+def said(option: str, value: Any) -> str:
+    """An option and its value in a few words; nothing for None."""
+    words = WORDS.get(option, option.replace("_", " "))
+    if value is None or value == "":
+        return "all images" if option == "subset" else ""
+    if option in ("weights", "dataset", "image_size", "subset", "test_subset", "epochs"):
+        return _own_words(option, value)
+    if option in ("recipe", "mode", "precision"):
+        return str(value)
+    if option == "views":
+        return f"{value} views" if value != "plain" else "plain view"
+    if isinstance(value, bool):
+        return words if value else f"no {words}"
+    return f"{words} {_value(value)}"
+
+
+def _own_words(option: str, value: Any) -> str:
+    if option == "weights":
+        return {"untrained": "untrained weights", "file": "weights of a file"}.get(str(value), f"{value} weights")
+    if option == "dataset":
+        return title(str(value))
+    if option == "epochs":
+        return f"{value} epoch{'' if value == 1 else 's'}"
+    return f"{value} px" if option == "image_size" else f"{value:,} {'test ' * (option == 'test_subset')}images"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        several = len(value) > FEW and all(isinstance(one, int | float) for one in value)
+        return f"{_value(min(value))} to {_value(max(value))}" if several else "/".join(map(_value, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _bases(records: Sequence[Record]) -> list[str]:
+    """What each name begins with; untrained weights are said wherever others are not untrained."""
+    untrained = [one.get("weights") == "untrained" for one in records]
+    marked = any(untrained) and not all(untrained)
+    return [_base(one) + " (untrained)" * (marked and raw) for one, raw in zip(records, untrained, strict=True)]
+
+
+def _base(record: Record) -> str:
+    """Head and backbone, or architecture with the options that were given and how it began."""
+    key, architecture = record.get("key") or {}, str(record.get("architecture") or record["name"])
+    if record["kind"] == "head":
+        return f"{record['head']} on {architecture}" if record.get("head") else str(record["name"])
+    given = key.get("architecture") if isinstance(key.get("architecture"), Mapping) else {}
+    shape = [said(name, value) for name, value in sorted((given or {}).items())]
+    return " ".join(filter(None, [architecture, *shape, MODES.get(str(record.get("mode")), "")]))
+
+
+def _options(record: Record, but: Sequence[str]) -> Options:
+    """What may tell a run from others, by name."""
+    key, dataset = record.get("key") or {}, record.get("dataset") or {}
+    weights = record.get("weights")
+    found = {
+        "weights": None if weights in ("none", "untrained") else weights,
+        "dataset": dataset.get("name"),
+        "subset": dataset.get("subset"),
+        "test_subset": dataset.get("test_subset"),
+        "image_size": record.get("image_size"),
+        **(_of_network(key) if record["kind"] == "network" else _of_head(record, key)),
+        "seed": record.get("seed"),
+    }
+    return {name: value for name, value in found.items() if name not in but}
+
+
+def _of_head(record: Record, key: Record) -> Options:
+    spec = (record.get("features") or {}).get("spec") or {}
+    features = {name: spec.get(name) for name in OF_FEATURES}
+    return {
+        **features,
+        **(key.get("options") or {}),
+        "validation": key.get("validation"),
+        "criterion": key.get("criterion"),
+    }
+
+
+def _of_network(key: Record) -> Options:
+    recipe = key.get("recipe_options") or {}
+    own = {name: key.get(name) for name in ("mode", "recipe", "validation", "refit")}
+    return {**own, **recipe} if key.get("mode") != "scratch" else {**own, "mode": None, **recipe}
+
+
+def _values(records: Sequence[Record], options: Sequence[Options]) -> dict[tuple[str, Any], Counter[str]]:
+    """How often each value of an option occurs, among the runs within which it is compared."""
+    found: dict[tuple[str, Any], Counter[str]] = {}
+    for name in dict.fromkeys(name for given in options for name in given):
+        for record, given in zip(records, options, strict=True):
+            if name != "weights" or given.get(name) is not None:
+                found.setdefault((name, _group(name, record)), Counter())[repr(given.get(name))] += 1
+    return found
+
+
+def _tells(values: Counter[str] | None, value: Any) -> bool:
+    """Whether a value belongs into a name: others differ, and no more than half of the runs have it."""
+    return values is not None and len(values) > 1 and 2 * values[repr(value)] <= values.total()
+
+
+def _group(name: str, record: Record) -> Any:
+    """Among which runs an option is compared."""
+    if name in SHARED:
+        return None
+    key = record.get("key") or {}
+    if record["kind"] == "network":
+        return ("network", key.get("recipe") if name in (key.get("recipe_options") or {}) else None)
+    return ("head", None if name in (*OF_FEATURES, "validation", "criterion") else record.get("head"))
+
+
+def _distinct(found: list[str], records: Sequence[Record], but: Sequence[str]) -> list[str]:
+    """The names; those that several runs share with all that tells these apart, or with the runs' IDs."""
+    shared = Counter(found)
+    for name in [name for name, count in shared.items() if count > 1]:
+        places = [place for place, one in enumerate(found) if one == name]
+        given = [_options(records[place], but) | _drawn_by(records[place]) for place in places]
+        known = dict.fromkeys(option for one in given for option in one)
+        apart = [option for option in known if len({repr(one.get(option)) for one in given}) > 1]
+        longer = [
+            ", ".join([name, *filter(None, (said(option, one.get(option)) for option in apart))]) for one in given
+        ]
+        for place, full in zip(places, longer, strict=True):
+            found[place] = full if longer.count(full) == 1 else f"{name}, run {records[place]['run']}"
+    return found
+
+
+def _drawn_by(record: Record) -> Options:
+    """The seed that drew the record's subset: of several runs with one seed, it may be all that tells them apart."""
+    return {"subset_seed": (record.get("dataset") or {}).get("seed")}
+
+
+def _shortened(names: Sequence[str], width: int) -> dict[str, str]:
+    """Each name without the parts that most others share, as far as it is longer than `width`."""
+    counts = Counter(part for name in set(names) for part in name.split(", ")[1:])
+    return {name: name if len(name) <= width else _shortest(name, counts, width) for name in names}
+
+
+def _shortest(name: str, counts: Mapping[str, int], width: int) -> str:
+    base, *parts = name.split(", ")
+    kept: list[int] = []
+    for place in sorted(range(len(parts)), key=lambda place: (counts[parts[place]], place)):
+        whole = ", ".join([base, *(parts[at] for at in sorted([*kept, place])), MORE])
+        kept += [place] if len(whole) <= width else []
+    return ", ".join([base, *(parts[at] for at in sorted(kept)), MORE]) if parts else name
+
+
+def _training_images(record: Record) -> int | None:
+    """How many labelled images a run was given, those for validation included; None where that is not known."""
+    subset = (record.get("dataset") or {}).get("subset")
+    if subset:
+        return int(subset)
+    choice = record.get("choice") or {}
+    trained, held_back = choice.get("training_rows"), choice.get("validation_rows") or 0
+    if trained:
+        return trained if choice.get("refitted") else trained + held_back
+    facts = _facts(str((record.get("dataset") or {}).get("name")))
+    return None if facts is None else facts.train_count
+
+
+def _facts(dataset: str) -> "Facts | None":
+    from extract.data.datasets import FACTS  # which is slow to import
+
+    return FACTS.get(dataset)
+
+
+def _counted(counts: Sequence[int | None], total: int | None) -> str:
+    known = sorted({count for count in counts if count})
+    return f"{_span(known)} of {total:,}" if known and total and known != [total] else _span(known)
+
+
+def _span(values: Sequence[int]) -> str:
+    """One number, both of two, or the ends of more."""
+    if len(values) <= 2:
+        return " and ".join(f"{value:,}" for value in values)
+    return f"{values[0]:,} to {values[-1]:,}"

@@ -1,0 +1,260 @@
+"""Records: what every run leaves behind, one line of JSON in a folder of its own, and how to read them again.
+
+`runs/<run>/record.json` is written last, under a temporary name, and renamed: where it stands, the run is
+whole. Nobody else's word is trusted on reading: a name is checked before it becomes a path, and a record that is
+altered, foreign, of another schema or another shape (`shapes.Record`) is refused (`read`) or reported (`read_all`),
+so that whoever reads a field finds what belongs there. Imports no torch.
+"""
+
+import contextlib
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from extract.errors import CorruptFileError, InvalidInputError, StorageError, unknown
+from extract.runtime.disk import write_file
+from extract.runtime.shapes import wrong
+from pipelines.workspace import stored
+from pipelines.workspace.shapes import Record
+from pipelines.workspace.stored import sha256
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SCHEMA = 3
+RECORD_NAME = "record.json"
+LOGITS_NAME = "test.safetensors"
+AVERAGED_NAME = "test_tta.safetensors"  # logits averaged over test-time views
+TOTAL = "total"  # of the seconds of a network's record
+# What the record of a run has that is done, beside what every record has.
+NEEDED = (
+    *("mode", "architecture", "weights", "dataset", "image_size", "seed", "class_names", "chosen", "choice", "curves"),
+    *("validation", "test", "temperature", "seconds", "parameters", "flops", "bytes", "files"),
+)
+REMEDY = "Run it again, or remove its folder."
+
+
+def folder(workspace: Path, run: str) -> Path:
+    """Where the files of `run` stand; InvalidInputError unless its name is 12 hexadecimal digits."""
+    if not re.fullmatch(r"[0-9a-f]{12}", run):
+        raise InvalidInputError(f"run must be 12 hexadecimal digits; got {run!r}. `pipeline runs` lists them.")
+    return workspace / "runs" / run
+
+
+def write(workspace: Path, record: Mapping[str, Any]) -> Path:
+    """The file in which `record` now stands as one line of JSON, with a checksum; an earlier one is replaced.
+
+    `schema`, `status`, `error` and `created` are filled in where absent; numbers that are not finite become
+    null, for JSON has none. Raises InvalidInputError where a record of this status has another shape.
+    """
+    whole = stored.finite({"schema": SCHEMA, "status": "done", "error": None, "created": now(), **record})
+    what = _wrong(whole)
+    if what:
+        raise InvalidInputError(f"record must have the shape of records; {what}. Mend the code that made it.")
+    place = folder(workspace, whole["run"])
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        stored.write(place / RECORD_NAME, whole)
+    except (OSError, StorageError):
+        forget_empty(place)
+        raise
+    return place / RECORD_NAME
+
+
+def note(workspace: Path, run: str, **facts: str) -> None:
+    """Adds facts to the record of a run, such as the study that it was computed for."""
+    write(workspace, {**read(workspace, run), **facts})
+
+
+def forget_empty(place: Path) -> None:
+    """Removes the folder of a run in which nothing could be written: a run without a record is none."""
+    with contextlib.suppress(OSError):  # it holds files, or is gone
+        place.rmdir()
+
+
+def with_total(seconds: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Seconds by phase with their sum as `total`; a phase whose seconds are not known (None) adds nothing."""
+    phases = {phase: value for phase, value in seconds.items() if phase != TOTAL}
+    return {**phases, TOTAL: sum(value or 0.0 for value in phases.values())}
+
+
+def failed(
+    workspace: Path,
+    *,
+    run: str,
+    kind: str,
+    name: str,
+    key: Mapping[str, Any],
+    error: str,
+    facts: Mapping[str, Any] | None = None,
+) -> Path:
+    """The record of a run that ended in `error` (a sentence); `facts` are other keys of a record, as far as known.
+
+    A record of the same run that was done is replaced: its files no longer count as cached.
+    """
+    known = {"run": run, "kind": kind, "status": "failed", "name": name, "key": dict(key), "error": error}
+    return write(workspace, {**(facts or {}), **known})
+
+
+def read(workspace: Path, run: str) -> dict[str, Any]:
+    """The record of `run`, or of the only run whose name starts so.
+
+    Raises InvalidInputError for a name that no run or several have, and CorruptFileError for a broken record.
+    """
+    return _read(workspace / "runs" / resolve(workspace, run) / RECORD_NAME)
+
+
+def resolve(workspace: Path, run: str) -> str:
+    """The whole name of the only run that is named `run` or starts so; InvalidInputError with the nearest otherwise."""
+    known = _names(workspace)
+    found = [name for name in known if name == run] or [name for name in known if run and name.startswith(run)]
+    if len(found) > 1:
+        raise InvalidInputError(
+            f"run must name one run; got {run!r}, which fits {', '.join(found[:5])}. Add some letters."
+        )
+    if not known:
+        raise InvalidInputError(
+            f"run must be one of the workspace; got {run!r}, and {str(workspace)!r} has no runs. "
+            "`pipeline fit-head` makes one; --workspace names another."
+        )
+    if not found:
+        raise unknown("run", name=run, known=known, remedy=f"`pipeline runs` lists those of {str(workspace)!r}.")
+    return found[0]
+
+
+def read_all(workspace: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """(every readable record, oldest first; a sentence for every record that is broken)."""
+    records, problems = [], []
+    for name in _names(workspace):
+        try:
+            records.append(_read(workspace / "runs" / name / RECORD_NAME))
+        except CorruptFileError as error:
+            problems.append(str(error))
+    return sorted(records, key=lambda record: (record["created"], record["run"])), problems
+
+
+def images_digest(dataset_digest: str, ids: Sequence[str]) -> str:
+    """What tells the test images of a run from any others: their data set's content, and which of it, in order.
+
+    It stands in the record as `dataset.test_images`. Runs were scored on the same images where it is the same.
+    """
+    return hashlib.sha256(json.dumps([dataset_digest, *ids]).encode()).hexdigest()
+
+
+def keep_logits(path: Path, logits: "np.ndarray", *, labels: "np.ndarray", ids: Sequence[str]) -> None:
+    """Write the logits float32 [N, K], labels int64 [N] and image ids of a test split to the file `path`."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    names = np.frombuffer(json.dumps(list(ids)).encode(), np.uint8)  # JSON, for ids hold any character
+    write_file(path, save({"logits": np.ascontiguousarray(logits), "labels": labels, "ids": names}))
+
+
+def logits(workspace: Path, run: str) -> tuple["np.ndarray", "np.ndarray"]:
+    """(logits float32 [N, K], labels int64 [N]) of the test split, in file order; `run` as in `read`.
+
+    Raises InvalidInputError where the run failed, CorruptFileError where the file is gone or is not what was recorded.
+    """
+    kept = _kept_logits(workspace, run)
+    return kept["logits"], kept["labels"]
+
+
+def test_ids(workspace: Path, run: str) -> tuple[str, ...]:
+    """The ids of the images that the rows of `logits` belong to; raises as that does."""
+    return tuple(json.loads(_kept_logits(workspace, run)["ids"].tobytes()))
+
+
+def _kept_logits(workspace: Path, run: str) -> dict[str, "np.ndarray"]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    record = read(workspace, run)
+    if record["status"] != "done":
+        raise InvalidInputError(
+            f"run must be done; got {record['run']}, which failed ({record['error']}). Run it again."
+        )
+    path = folder(workspace, record["run"]) / LOGITS_NAME
+    content = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(content).hexdigest() != record["files"].get(LOGITS_NAME):
+        raise _damaged(path, "it is gone, or not the file that its record describes")
+    try:
+        tensors = load(content)
+        return {name: tensors[name] for name in ("logits", "labels", "ids")}
+    except (SafetensorError, KeyError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def status(workspace: Path, run: str) -> str | None:
+    """ "done" or "failed"; None where there is no whole record of exactly that name. Raises nothing."""
+    try:
+        return _read(folder(workspace, run) / RECORD_NAME)["status"]
+    except InvalidInputError:
+        return None
+
+
+def is_whole(workspace: Path, run: str, files: Mapping[str, str]) -> bool:
+    """Whether `run` is done and each of its `files` (name -> sha256) is there, undamaged. Raises nothing."""
+    if status(workspace, run) != "done":
+        return False
+    place = folder(workspace, run)
+    return all((place / name).is_file() and sha256(place / name) == digest for name, digest in files.items())
+
+
+def now() -> str:
+    """This moment as ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _names(workspace: Path) -> list[str]:
+    return sorted(
+        path.parent.name
+        for path in (workspace / "runs").glob(f"*/{RECORD_NAME}")
+        if re.fullmatch(r"[0-9a-f]{12}", path.parent.name)
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    record = stored.read(path, Record, thing="record", remedy=REMEDY)
+    what = _wrong(record)
+    if not what and record["run"] != path.parent.name:
+        what = f"it is the record of {record['run']!r}"
+    if what:
+        raise _damaged(path, what)
+    return record
+
+
+def _wrong(record: dict[str, Any]) -> str:
+    """What is wrong with a record, or an empty text."""
+    what = wrong(record, Record)
+    missing = [name for name in NEEDED if name not in record]
+    if not what and record["status"] == "done" and missing:
+        what = f"it lacks {missing[0]}"
+    return what
+
+
+def _damaged(path: Path, what: str) -> CorruptFileError:
+    return stored.damaged(path, what, thing="record", remedy=REMEDY)
+
+
+def headline(record: dict[str, Any]) -> dict[str, Any]:
+    """The scores of a finished run that commands answer with, under their names there."""
+    validation, test, averaged = record["validation"], record["test"], record.get("test_tta")
+    scaled = record.get("test_scaled") or {}
+    return {
+        "training_accuracy": record["training"]["accuracy"],
+        "validation_accuracy": None if validation is None else validation["accuracy"],
+        "test_accuracy": test["accuracy"],
+        "test_interval": list(test["interval"]),
+        "test_rows": test["rows"],
+        "top5": test["top5"],
+        "log_loss": test["log_loss"],
+        "calibration_error": test["calibration_error"],
+        "calibration_limit": test["calibration_limit"],
+        "temperature": record["temperature"],
+        **{f"scaled_{name}": scaled.get(name) for name in ("log_loss", "calibration_error", "calibration_limit")},
+        "test_tta_accuracy": None if averaged is None else averaged["accuracy"],
+    }

@@ -1,0 +1,62 @@
+"""Weights rounded so that mean outputs stay."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from extract.backbones.rounding import photographs, round_convolutions, rounded_keeping_means
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([9, 144, 2500]), st.floats(1e-3, 30), st.booleans())
+def test_rounding_keeps_weighted_sums_and_moves_no_weight_past_its_neighbors(seed, count, scale, signed):
+    draw = torch.Generator().manual_seed(seed)
+    weights = torch.randn(6, count, generator=draw) * scale
+    weights[0, 0] = 0.5 * scale  # may need no rounding
+    means = torch.rand(6, count, generator=draw, dtype=torch.float64) - (0.5 if signed else 0.0)
+    before = torch.randn(6, generator=draw, dtype=torch.float64) * scale * 1e-3
+    plain = weights.bfloat16()
+    kept = rounded_keeping_means(weights, torch.bfloat16, means=means, error=before)
+    below = torch.where(plain > weights, torch.nextafter(plain, torch.full_like(plain, -torch.inf)), plain)
+    above = torch.where(plain < weights, torch.nextafter(plain, torch.full_like(plain, torch.inf)), plain)
+    assert ((kept == below) | (kept == above)).all()
+
+    def error(rounded):
+        return (((rounded.double() - weights.double()) * means).sum(1) + before).abs()
+
+    assert (error(kept) <= error(plain) + 1e-12).all()
+    assert error(kept).mean() < 0.5 * error(plain).mean()
+
+
+@pytest.mark.parametrize("groups", [1, 2, 8])
+def test_mean_outputs_of_a_rounded_convolution_are_what_they_were(groups):
+    images = torch.rand(4, 8, 12, 12, generator=torch.Generator().manual_seed(0)) + torch.arange(8.0)[:, None, None]
+    convolution = nn.Conv2d(8, 16, 3, groups=groups).requires_grad_(False)
+    nn.init.normal_(convolution.weight, generator=torch.Generator().manual_seed(1))
+    nn.init.normal_(convolution.bias, std=8, generator=torch.Generator().manual_seed(2))
+    before = convolution(images).mean((0, 2, 3))
+    plain = nn.Conv2d(8, 16, 3, groups=groups).requires_grad_(False)
+    plain.weight.copy_(convolution.weight.bfloat16())
+    plain.bias.copy_(convolution.bias.bfloat16())
+    round_convolutions([convolution], torch.bfloat16, run=lambda: convolution(images))
+    assert convolution.weight.dtype == convolution.bias.dtype == torch.bfloat16
+    errors = (convolution.float()(images).mean((0, 2, 3)) - before).abs()
+    assert errors.mean() < 0.35 * (plain(images).mean((0, 2, 3)) - before).abs().mean()
+
+
+def test_a_convolution_that_nothing_reaches_is_rounded_to_the_nearest():
+    convolution = nn.Conv2d(3, 4, 3).requires_grad_(False)
+    nearest = convolution.weight.bfloat16()
+    round_convolutions([convolution], torch.bfloat16, run=lambda: None)
+    assert torch.equal(convolution.weight, nearest)
+
+
+@pytest.mark.parametrize("size", [(224, 224), (32, 48), (300, 300)])
+def test_the_photographs_come_in_any_size_as_levels(size):
+    levels = photographs(size)
+    assert levels.shape == (12, 3, *size)
+    assert levels.min() >= 0
+    assert levels.max() <= 255
+    assert levels.std() > 20

@@ -1,0 +1,239 @@
+"""The walk through folders and what it makes of them: classes, splits, and everything that is passed over."""
+
+import os
+import shutil
+import socket
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from extract.data import folder
+from extract.data.listing import listed
+from extract.data.walk import MARK
+from extract.errors import InvalidInputError
+
+COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Übung") for form in ("NFC", "NFD"))
+
+
+def lay(root: Path, *names: str) -> Path:
+    """Files of the given names below `root`, each with content of its own."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(name.encode())
+    return root
+
+
+@pytest.fixture
+def plain(tmp_path) -> Path:
+    """Two classes of two images."""
+    return lay(tmp_path / "D", "blue/0.png", "blue/1.png", "red/0.png", "red/1.png")
+
+
+def ids(root: Path) -> list[str]:
+    """The images of the data set under `root`, in order."""
+    return [member.id for member in listed(root).members()]
+
+
+def said(root: Path) -> str:
+    """All notices on the data set under `root`."""
+    return "\n".join(listed(root).notices)
+
+
+PLAIN = ["blue/0.png", "blue/1.png", "red/0.png", "red/1.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("red/@eaDir/0.png/SYNOPHOTO_THUMB_M.jpg", "1 system file or folder (red/@eaDir)"),
+        ("@eaDir/x.png", "1 system file or folder (@eaDir)"),
+        ("#recycle/x/y.png", "1 system file or folder (#recycle)"),
+        ("$RECYCLE.BIN/x.png", "1 system file or folder ($RECYCLE.BIN)"),
+        ("lost+found/x.png", "1 system file or folder (lost+found)"),
+        ("red/__MACOSX/x.png", "1 system file or folder (red/__MACOSX)"),
+        ("red/Thumbs.db", "1 system file or folder (red/Thumbs.db)"),
+        (".Trashes/x.png", "1 hidden file or folder (.Trashes)"),
+        ("red/.DS_Store", "1 hidden file or folder (red/.DS_Store)"),
+        ("red/._0.png", "1 hidden file or folder (red/._0.png)"),
+        ("red/notes.txt", "1 non-image file (.txt: red/notes.txt)"),
+        ("lonely.png", "1 image outside class folders (lonely.png)"),
+        ("docs/readme.md", "1 folder without images (docs)"),
+        ("workspace/report/a.png", "1 workspace of this program (workspace)"),
+    ],
+)
+def test_what_is_no_image_of_a_class_is_passed_over_and_named(plain, name, what):
+    lay(plain, name)
+    if name.startswith("workspace"):
+        (plain / "workspace" / MARK).touch()
+    assert ids(plain) == PLAIN
+    assert what in said(plain)
+
+
+def test_empty_folders_are_named_and_change_nothing(plain):
+    before = folder.fingerprint(plain)
+    (plain / "void").mkdir()
+    (plain / "red" / "void").mkdir()
+    assert (ids(plain), folder.fingerprint(plain)) == (PLAIN, before)
+    assert "1 folder without images (void)" in said(plain)
+
+
+def test_a_root_that_is_a_workspace_keeps_its_classes_and_leaves_its_own_folders(plain):
+    lay(plain, "runs/a/figure.png", "features/x.png", MARK)
+    assert ids(plain) == PLAIN
+    assert "2 workspaces of this program (features, runs)" in said(plain)
+
+
+def test_links_are_followed_once_by_the_real_folder(plain, tmp_path):
+    lay(tmp_path / "elsewhere", "9.png", "more/8.png")
+    (plain / "self").symlink_to(".")
+    (plain / "up").symlink_to("..")
+    (plain / "again").symlink_to("red")
+    (plain / "blue" / "round").symlink_to("..")
+    (plain / "green").symlink_to(tmp_path / "elsewhere")
+    (plain / "red" / "inner").symlink_to(tmp_path / "elsewhere" / "more")
+    (plain / "red" / "gone.png").symlink_to("nowhere.png")
+    (plain / "red" / "loop.png").symlink_to("loop.png")
+    (plain / "red" / "2.png").symlink_to(tmp_path / "elsewhere" / "9.png")
+    assert ids(plain) == [*PLAIN[:2], "green/9.png", "green/more/8.png", "red/0.png", "red/1.png", "red/2.png"]
+    assert "5 folders that are read already (again, blue/round, red/inner, ...)" in said(plain)
+    assert "2 broken links (red/gone.png, red/loop.png)" in said(plain)
+
+
+def test_deep_folders_resolve_no_path_twice(plain, monkeypatch):
+    lay(plain, f"red/{'/'.join('d' * 50)}/0.png")
+    asked = []
+    real = os.path.realpath
+    monkeypatch.setattr(os.path, "realpath", lambda path, **how: asked.append(path) or real(path, **how))
+    assert len(listed(plain).members()) == 5
+    assert len(asked) < 10
+
+
+def test_pipes_and_sockets_are_named_and_never_opened(plain):
+    os.mkfifo(plain / "red" / "p.png")
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(plain / "red" / "s.png"))
+        assert ids(plain) == PLAIN
+        assert "2 pipes or devices (red/p.png, red/s.png)" in said(plain)
+        folder.fingerprint(plain)
+
+
+def test_a_folder_that_may_not_be_read_is_named_and_a_whole_class_is_refused(plain, monkeypatch):
+    lay(plain, "red/x/7.png")
+    scandir, closed = os.scandir, [plain / "red" / "x"]
+
+    def guarded(place):
+        if Path(place) in closed:
+            raise PermissionError(13, "Permission denied", str(place))
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    assert ids(plain) == PLAIN
+    assert "1 place that may not be read (red/x)" in said(plain)
+    closed.append(plain / "red")
+    with pytest.raises(InvalidInputError, match=r"class folder must be readable; got '.*red'"):
+        listed(plain)
+    closed.append(plain)
+    with pytest.raises(InvalidInputError, match="must be readable"):
+        listed(plain)
+
+
+def test_a_class_may_be_called_train_when_it_holds_images(plain):
+    lay(plain, "train/0.png", "train/1.png")
+    assert listed(plain).class_names == ("blue", "red", "train")
+    assert "train read as a class: it holds images and no class folders" in said(plain)
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (("train/steam/0.png", "train/diesel/0.png"), "must hold either classes or splits; .* 'train' with class"),
+        (("test/0.png",), "'?test'? stands beside blue, red"),
+        (("test/red/0.png", "test/blue/0.png"), "a training split of class folders"),
+        (("val/0.png",), "a training split of class folders"),
+    ],
+)
+def test_where_classes_and_splits_cannot_be_told_apart_nothing_is_guessed(plain, names, what):
+    lay(plain, *names)
+    with pytest.raises(InvalidInputError, match=what):
+        listed(plain)
+
+
+def test_a_test_folder_beside_a_training_folder_of_another_name_is_no_class(tmp_path):
+    root = lay(tmp_path, "trn/red/0.png", "trn/blue/0.png", "test/red/0.png", "test/blue/0.png")
+    with pytest.raises(InvalidInputError, match="Rename the training folder to train"):
+        listed(root)
+
+
+def test_unlabeled_test_images_and_further_folders_beside_splits_are_named(plain, tmp_path):
+    root = tmp_path / "S"
+    shutil.copytree(plain, root / "train")
+    lay(root, "test/0.png")
+    assert "test left out: no class folders inside" in said(root)
+    assert "a fifth of train is the test split" in said(root)
+    shutil.copytree(plain, root / "val")
+    shutil.copytree(plain, root / "extra")
+    assert set(listed(root).splits) == {"train", "test"}
+    assert "extra, test beside train and val left out" in said(root)
+
+
+def test_classes_in_sub_folders_only_and_without_test_images_are_named(tmp_path):
+    root = lay(tmp_path, "train/a/x/0.png", "train/b/0.png", "train/c/0.png", "test/a/0.png", "test/b/0.png")
+    assert "1 class folder with images in sub-folders only, which are not told apart (a)" in said(root)
+    assert "1 class without test images (c)" in said(root)
+
+
+def test_class_counts_are_said_and_uneven_ones_named(plain):
+    assert listed(plain).notices == ("4 images, 2 classes, 2 each",)
+    lay(plain, *(f"red/{number}.png" for number in range(2, 9)))
+    assert listed(plain).notices == ("11 images, 2 classes, 2 to 9 each: imbalanced",)
+
+
+def test_a_class_is_the_same_in_every_unicode_form_across_splits(tmp_path):
+    names = [f"train/{COMPOSED}/0.png", "train/Zebra/0.png", f"test/{DECOMPOSED}/0.png", "test/Zebra/0.png"]
+    listing = listed(lay(tmp_path, *names))
+    assert listing.class_names == ("Zebra", COMPOSED)
+    assert [member.class_name for member in listing.splits["test"]] == ["Zebra", COMPOSED]
+
+
+def test_two_forms_of_a_name_in_one_split_are_one_class(tmp_path):
+    root = lay(tmp_path, f"{COMPOSED}/0.png", f"{DECOMPOSED}/0.png", f"{DECOMPOSED}/1.png", "Zebra/0.png")
+    listing = listed(root)
+    assert listing.class_names == ("Zebra", COMPOSED)
+    assert len({member.id for member in listing.members()}) == 4
+    assert "1 class of two folders each, named alike in other Unicode forms" in said(root)
+
+
+def test_the_digest_and_the_order_do_not_depend_on_the_unicode_form(tmp_path):
+    found = []
+    for form in ("NFC", "NFD"):
+        root = tmp_path / form
+        for name in ("Ähre/ö.png", "Ähre/p.png", "Blüte/ä.png", "Blüte/z.png"):
+            path = root / unicodedata.normalize(form, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(name.encode())
+        found.append((ids(root), listed(root).class_names, folder.fingerprint(root)))
+    assert found[0] == found[1]
+
+
+def test_the_same_photograph_in_training_and_test_is_counted(tmp_path):
+    root = lay(tmp_path, *(f"{split}/{name}/{n}.png" for split in ("train", "test") for name in "ab" for n in (0, 1)))
+    shutil.copy(root / "train" / "a" / "0.png", root / "test" / "a" / "1.png")
+    shutil.copy(root / "train" / "a" / "1.png", root / "train" / "b" / "1.png")
+    notices = "\n".join(folder.load(root).notices)
+    assert "1 of 4 test images are training images, by content (test/a/1.png is train/a/0.png)" in notices
+    assert "1 image stands in more than one class, by content (train/b/1.png is train/a/1.png)" in notices
+
+
+def test_notices_do_not_say_where_the_folder_lies(plain):
+    lay(plain, "red/notes.txt", "lonely.png")
+    assert str(plain.parent) not in said(plain)
+
+
+def test_empty_files_are_refused_together(plain):
+    for name in ("blue/0.png", "red/1.png"):
+        (plain / name).write_bytes(b"")
+    with pytest.raises(
+        InvalidInputError, match=r"got 2 that are not: '.*blue/0.png' \(the file is empty\), '.*red/1.png'"
+    ):
+        folder.read(plain).must_have_no_empty_file()

@@ -1,0 +1,230 @@
+"""The feature file: whole or refused."""
+
+import os
+import resource
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from extract.errors import CorruptFileError, InvalidInputError
+from extract.features.layout import Layout, Rows
+from extract.features.store import FeatureFile, FeatureWriter
+
+SPEC = {
+    "backbone": "none",
+    "weights": {"source": "untrained", "sha256": "", "seed": 0},
+    "dataset": {"name": "none", "digest": "", "subset": None, "test_subset": None, "seed": None},
+    "preprocessing": {"image_size": [32, 32]},
+    "pool": "network",
+    "layers": None,
+    "views": "flip",
+    "precision": "float32",
+    "batch_size": 16,
+    "storage": "float16",
+    "note": "é<script>",
+}
+ROWS = {"train": 100, "test": 37}
+
+
+def make_layout(**changes):
+    values = {
+        "spec": SPEC,
+        "versions": {"numpy": np.__version__},
+        "class_names": ("a", "b"),
+        "skipped_ids": (),
+        "engine": "eager",
+        "storage": "float16",
+        "view_count": 2,
+        "dimension": 8,
+        "block_rows": 16,
+        "splits": {
+            name: Rows(np.arange(count) % 2, tuple(f"{name}/{row}" for row in range(count)))
+            for name, count in ROWS.items()
+        },
+    }
+    return Layout(**{**values, **changes})
+
+
+def features_of(name: str, start: int, stop: int) -> np.ndarray:
+    whole = np.random.default_rng(len(name)).normal(size=(2, ROWS[name], 8)).astype(np.float16)
+    return whole[:, start:stop]
+
+
+def write_all(path, layout, *, only=None):
+    with FeatureWriter(path, layout) as writer:
+        for name in layout.splits:
+            for start, stop in writer.missing(name)[:only]:
+                writer.write(name, start, features_of(name, start, stop))
+        if only is None:
+            writer.finish()
+        return writer.resumed
+
+
+def test_what_was_written_is_read(tmp_path):
+    write_all(tmp_path / "f.h5", make_layout())
+    file = FeatureFile(tmp_path / "f.h5")
+    assert file.shapes == {"test": (2, 37, 8), "train": (2, 100, 8)}
+    assert file.spec["note"] == "é<script>"
+    assert file.class_names == ("a", "b")
+    read = file.read("train")
+    assert np.array_equal(read.features, features_of("train", 0, 100))
+    assert read.ids[99] == "train/99"
+    assert not (tmp_path / "f.h5.partial").exists()
+
+
+def test_two_writings_are_the_same_bytes_resumed_or_not(tmp_path):
+    write_all(tmp_path / "once.h5", make_layout())
+    assert not write_all(tmp_path / "twice.h5", make_layout(), only=2)
+    assert not (tmp_path / "twice.h5").exists()
+    assert write_all(tmp_path / "twice.h5", make_layout())
+    assert (tmp_path / "once.h5").read_bytes() == (tmp_path / "twice.h5").read_bytes()
+
+
+def test_a_kill_just_before_the_file_gets_its_name_costs_no_block(tmp_path, monkeypatch):
+    write_all(tmp_path / "once.h5", make_layout())
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("extract.features.store.os.replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_all(tmp_path / "f.h5", make_layout())
+    monkeypatch.undo()
+    with FeatureWriter(tmp_path / "f.h5", make_layout()) as writer:
+        assert writer.resumed
+        assert [writer.missing(name) for name in ROWS] == [[], []]
+        writer.finish()
+    assert (tmp_path / "f.h5").read_bytes() == (tmp_path / "once.h5").read_bytes()
+
+
+def test_a_complete_file_without_its_name_but_with_damaged_rows_is_made_anew(tmp_path):
+    write_all(tmp_path / "once.h5", make_layout())
+    content = bytearray((tmp_path / "once.h5").read_bytes())
+    content[content.index(features_of("test", 0, 16)[1, 3].tobytes())] ^= 1
+    (tmp_path / "f.h5.partial").write_bytes(content)
+    assert not write_all(tmp_path / "f.h5", make_layout())
+    assert (tmp_path / "f.h5").read_bytes() == (tmp_path / "once.h5").read_bytes()
+
+
+def test_a_block_whose_rows_are_not_those_of_its_checksum_is_computed_again(tmp_path):
+    path = tmp_path / "f.h5"
+    write_all(path, make_layout(), only=3)
+    with h5py.File(tmp_path / "f.h5.partial", "r+", libver=("v108", "v108")) as file:
+        file["train"]["features"][0, 20, 3] = 7
+    with FeatureWriter(path, make_layout()) as writer:
+        assert writer.resumed
+        assert writer.missing("train") == [(16, 32), (48, 64), (64, 80), (80, 96), (96, 100)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"engine": "compiled"}, {"spec": {"backbone": "other"}}, {"versions": {"numpy": "0"}}, {"block_rows": 32}],
+)
+def test_a_partial_file_of_another_run_is_not_resumed(tmp_path, change):
+    write_all(tmp_path / "f.h5", make_layout(), only=3)
+    assert not write_all(tmp_path / "f.h5", make_layout(**change))
+
+
+def test_a_partial_file_of_garbage_is_made_anew(tmp_path):
+    (tmp_path / "f.h5.partial").write_bytes(os.urandom(5000))
+    assert not write_all(tmp_path / "f.h5", make_layout())
+    FeatureFile(tmp_path / "f.h5").verify()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "f.h5"
+    write_all(path, make_layout())
+    return path.read_bytes()
+
+
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+@settings(max_examples=300)
+def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(whole, tmp_path_factory, place, bit):
+    content = bytearray(whole)
+    content[int(place * len(content))] ^= 1 << bit
+    path = tmp_path_factory.getbasetemp() / "flipped.h5"
+    path.write_bytes(content)
+    try:
+        file = FeatureFile(path)
+        for name, count in ROWS.items():
+            read = file.read(name)
+            assert np.array_equal(read.features, features_of(name, 0, count))
+            assert np.array_equal(read.labels, np.arange(count) % 2)
+            assert read.ids == tuple(f"{name}/{row}" for row in range(count))
+        assert file.class_names == ("a", "b")
+        assert file.spec == make_layout().spec
+    except CorruptFileError:
+        pass
+
+
+@pytest.mark.parametrize("keep", [0, 1, 7, 100, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_refused(whole, tmp_path, keep):
+    length = keep if isinstance(keep, int) else int(keep * len(whole))
+    (tmp_path / "f.h5").write_bytes(whole[:length])
+    with pytest.raises(CorruptFileError, match=r"f\.h5"):
+        FeatureFile(tmp_path / "f.h5").verify()
+
+
+def test_foreign_older_and_half_written_files_are_refused_with_the_reason(whole, tmp_path):
+    (tmp_path / "text.h5").write_text("hello")
+    with pytest.raises(CorruptFileError, match="not a feature file of this project"):
+        FeatureFile(tmp_path / "text.h5")
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file["x"] = [1, 2]
+    with pytest.raises(CorruptFileError, match="not a feature file of this project"):
+        FeatureFile(tmp_path / "foreign.h5")
+    (tmp_path / "old.h5").write_bytes(whole.replace(b'"schema":1', b'"schema":0', 1))
+    with pytest.raises(CorruptFileError, match="schema is 0, this version reads 1"):
+        FeatureFile(tmp_path / "old.h5")
+    write_all(tmp_path / "half.h5", make_layout(), only=3)
+    (tmp_path / "half.h5.partial").rename(tmp_path / "half.h5")
+    with pytest.raises(CorruptFileError, match="never completed"):
+        FeatureFile(tmp_path / "half.h5")
+    with pytest.raises(InvalidInputError, match="must exist"):
+        FeatureFile(tmp_path / "none.h5")
+
+
+def test_damaged_rows_are_named(whole, tmp_path):
+    (tmp_path / "f.h5").write_bytes(whole)
+    with h5py.File(tmp_path / "f.h5", "r+") as file:
+        file["train"]["features"][1, 50, 2] = 3
+    with pytest.raises(CorruptFileError, match="rows 48 to 63 of train do not match"):
+        FeatureFile(tmp_path / "f.h5").verify()
+
+
+def test_many_long_class_names_fit(tmp_path):
+    names = tuple(f"class {index} {'ü' * 40}" for index in range(5000))
+    write_all(tmp_path / "f.h5", make_layout(class_names=names))
+    assert FeatureFile(tmp_path / "f.h5").class_names == names
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
+from test_store import make_layout, write_all
+from extract.errors import TransferBenchError
+try:
+    write_all(Path({path!r}), make_layout())
+except TransferBenchError as error:
+    print("refused:", error)
+"""
+
+
+@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="no file size limits on this system")
+def test_a_full_disk_is_an_error_and_leaves_nothing_that_looks_complete(tmp_path):
+    path = tmp_path / "f.h5"
+    script = FULL_DISK.format(tests=os.path.dirname(__file__), path=str(path))
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ended.stdout.startswith("refused: disk must have room"), ended.stderr
+    assert not path.exists()
+    assert not write_all(path, make_layout())
+    FeatureFile(path).verify()

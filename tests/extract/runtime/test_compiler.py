@@ -1,0 +1,64 @@
+"""A compiler that is there and does not work is found out before it is needed."""
+
+import os
+
+import pytest
+
+from extract.backbones import encoder
+from extract.runtime import compiler
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the compiler of this test's own is a shell script")
+
+
+@pytest.fixture
+def put(tmp_path, monkeypatch):
+    """Makes a script the C++ compiler."""
+
+    def put(script):
+        path = tmp_path / "g++"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("CXX", str(path))
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("echo 'trial.cpp:1:10: fatal error: Python.h: No such file' >&2; exit 1", "fatal error: Python.h"),
+        ("exit 1", "it said nothing"),
+        ("for last; do :; done; echo no library > $last", "does not work"),
+        ("for last; do :; done; exit 0", "does not work"),
+    ],
+    ids=["no headers", "mute", "another architecture", "writes nothing"],
+)
+def test_a_broken_compiler_makes_a_run_eager_and_says_why(put, script, why):
+    put(script)
+    assert not compiler.has_compiler()
+    engine, reason = encoder.choose_engine(image_count=60_000, image_size=(224, 224), device="cpu")
+    assert engine == "eager"
+    assert why in reason
+
+
+def test_none_at_all_names_what_to_install(monkeypatch):
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", "")
+    assert compiler.compiler_fault() == "no C++ compiler was found: install g++" or os.uname().sysname == "Darwin"
+
+
+def test_a_folder_from_which_no_code_may_run_is_found_out(monkeypatch):
+    def forbidden(_):
+        raise OSError("trial.so: failed to map segment from shared object")
+
+    monkeypatch.setattr(compiler.ctypes, "CDLL", forbidden)
+    monkeypatch.setattr(compiler, "_fault", compiler._fault.__wrapped__)
+    fault = compiler.compiler_fault()
+    assert "failed to map" in fault or "no C++ compiler" in fault
+
+
+def test_doctor_says_that_the_compiler_is_broken(put, pipeline):
+    put("echo 'error: no space for the moon' >&2; exit 1")
+    facts = pipeline("doctor", "--json").json
+    assert facts["compiler"] is False
+    assert any("no space for the moon" in problem for problem in facts["problems"])

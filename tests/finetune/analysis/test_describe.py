@@ -1,0 +1,244 @@
+"""What a description states, against values from hand, torch's own counter, and gradients of real pixels."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from extract.backbones.cost import cost, weight_bytes
+from extract.errors import InvalidInputError
+from finetune.analysis.describe import describe
+from finetune.analysis.drawing import amount, drawing
+from finetune.architectures import networks
+from finetune.architectures.blocks import Block
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "fields"),
+    [
+        ("resnet20", 32, [3, 15, 37, 81, None]),  # 3; + 6 x 2; + 2 + 5 x 4; + 4 + 5 x 8
+        ("vgg16", 32, [6, 16, 44, 100, 212, None]),  # behind each pooling
+        ("resnet18", 224, [11, 43, 99, 211, 435, None]),  # stem with its pooling: 7 + 2 x 2
+        ("sprint", 32, [2, 9, 23, 51, None]),
+    ],
+)
+def test_receptive_fields_are_those_from_hand(name, size, fields):
+    assert [stage.receptive_field for stage in describe(name, image_size=size).stages] == fields
+
+
+def smooth(network: nn.Module) -> nn.Module:
+    """The network with positive weights and averages for maxima, so that no path of a gradient is cut or cancelled."""
+    for path, module in list(network.named_modules()):
+        if isinstance(module, nn.MaxPool2d):
+            parent, _, last = path.rpartition(".")
+            setattr(network.get_submodule(parent), last, nn.AvgPool2d(module.kernel_size, module.stride))
+    for parameter in network.parameters():
+        parameter.data.abs_().add_(0.01)
+    return network.eval().double()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "size"),
+    [
+        ("resnet8", {"width": 0.5}, 64),
+        ("preact8", {"width": 0.5}, 64),
+        ("densenet-bc-16-4", {}, 96),
+        ("vgg11", {"width": 0.125, "stem": "cifar"}, 352),
+        ("sprint", {"width": 0.125}, 129),
+    ],
+)
+def test_receptive_fields_are_where_gradients_reach(name, options, size):
+    stated = describe(name, image_size=size, options=options).stages[-2].receptive_field
+    network = smooth(networks.build(name, class_count=2, image_size=size, options=options))
+    images = torch.ones(1, 3, size, size, dtype=torch.float64, requires_grad=True)
+    maps = network.forward_features(images)  # type: ignore[operator]
+    middle = maps.shape[-1] // 2
+    maps[:, :, middle, middle].sum().backward()
+    assert images.grad is not None
+    rows, columns = images.grad[0].abs().sum(0).nonzero(as_tuple=True)
+    assert rows.max() - rows.min() + 1 == columns.max() - columns.min() + 1 == stated
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        *((name, 32) for name in ("resnet20", "preact20", "densenet-bc-40-12", "vgg11", "sprint")),
+        *((name, 64) for name in ("test_efficientnet", "test_convnext", "test_resnet")),
+        ("test_vit", 160),
+        ("resnet18", 224),
+    ],
+)
+def test_stages_add_up_to_the_network(name, size):
+    network = networks.build(name, class_count=7, image_size=size).eval()
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # the counter does not know fused attention on CPUs
+        network(torch.zeros(1, 3, size, size))
+    description = describe(name, class_count=7, image_size=size)
+    assert description.parameters == sum(parameter.numel() for parameter in network.parameters())
+    assert description.weight_bytes == weight_bytes(network)
+    assert 2 * description.macs == counter.get_total_flops()
+    counted = cost(network, image_size=(size, size))
+    assert counted.flops == counter.get_total_flops()
+    assert counted.activation_bytes == description.activation_bytes
+    assert description.stages[-1].output_shape == (7,)
+    assert [stage.name for stage in description.stages[:-1]] == [stage for stage, _ in networks.stages(network)]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "depth"),
+    [
+        *((f"resnet{depth}", 32, depth) for depth in (18, 34, 50, 20)),
+        *((f"preact{depth}", 32, depth) for depth in (18, 50, 56)),
+        ("densenet121", 32, 121),
+        ("densenet-bc-40-12", 32, 40),
+        *((f"vgg{depth}", 224, depth) for depth in (11, 19)),
+        ("vgg16", 32, 14),  # without the two wide layers
+    ],
+)
+def test_layers_are_counted_as_in_the_name(name, size, depth):
+    assert describe(name, image_size=size).layers == depth
+
+
+def test_a_stage_in_numbers_from_hand():
+    stem, first, second, third, head = describe("resnet8", image_size=32, class_count=10).stages
+    shapes = [stage.output_shape for stage in (stem, first, second, third, head)]
+    assert shapes == [(16, 32, 32), (16, 32, 32), (32, 16, 16), (64, 8, 8), (10,)]
+    assert (stem.parameters, stem.macs) == (3 * 16 * 9 + 2 * 16, 3 * 16 * 9 * 32 * 32)
+    assert (first.parameters, first.macs) == (2 * (16 * 16 * 9 + 2 * 16), 2 * 16 * 16 * 9 * 32 * 32)
+    map_bytes, statistics = 4 * 16 * 32 * 32, 4 * 2 * 16
+    assert stem.activation_bytes == 2 * map_bytes + statistics  # convolution, norm; ReLU and sum happen in place
+    assert first.activation_bytes == 2 * stem.activation_bytes
+    assert (head.parameters, head.macs) == (64 * 10 + 10, 640)
+
+
+def test_blocks_are_named_counted_and_joined():
+    resnet, dense = describe("resnet50", image_size=224), describe("densenet121")
+    assert resnet.stages[0].blocks == (Block("layers", 1, ("7×7 conv, 64, /2", "3×3 max pool, /2"), None),)
+    layers = ("1×1 conv, 128", "3×3 conv, 128", "1×1 conv, 512")
+    assert resnet.stages[2].blocks == (
+        Block("Bottleneck", 1, ("1×1 conv, 128", "3×3 conv, 128, /2", "1×1 conv, 512"), "add"),
+        Block("Bottleneck", 3, layers, "add"),
+    )
+    assert dense.stages[1].blocks == (
+        Block("DenseLayer", 6, ("1×1 conv, 128", "3×3 conv, 32"), "concat"),
+        Block("layers", 1, ("1×1 conv, 128", "2×2 average pool, /2"), None),
+    )
+    assert {block.link for stage in describe("vgg11").stages for block in stage.blocks} == {None}
+
+
+def test_attention_and_gates_see_the_whole_image_and_patches_do_not():
+    stages = describe("test_vit", image_size=160).stages
+    assert stages[0].receptive_field == 16
+    assert stages[1].receptive_field is None
+    assert [stage.receptive_field for stage in describe("convnext_atto", image_size=64).stages][:3] == [4, 52, 152]
+
+
+def test_sizes_that_are_not_given_are_the_usual_ones():
+    assert [describe(name).image_size for name in ("resnet20", "vgg16", "test_vit")] == [32, 32, 160]
+
+
+def test_nothing_is_drawn_from_a_global_generator_and_nothing_is_computed():
+    torch.manual_seed(1)
+    expected = torch.rand(2)
+    torch.manual_seed(1)
+    describe("vgg19", image_size=224, class_count=1000)
+    assert torch.equal(torch.rand(2), expected)
+
+
+def words(svg: str) -> list[str]:
+    return [one.text or "" for one in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+def test_the_drawing_shows_every_stage_and_block():
+    description = describe("densenet-bc-40-12")
+    shown = words(drawing(description))
+    for stage in description.stages:
+        assert stage.name in shown
+        assert all(label in shown for block in stage.blocks for label in block.layers)
+    assert shown.count("×6") == 3
+    assert "whole image" in shown
+    assert "90 × 90" not in shown  # of images 32 pixels wide
+    assert any("concatenation" in one for one in shown)
+    assert not any("residual" in one for one in shown)
+
+
+def test_the_drawing_counts_in_the_units_of_the_table():
+    description = describe("resnet20")
+    shown = words(drawing(description))
+    assert all(amount(2 * stage.macs) in shown for stage in description.stages)
+    assert {"FLOPs", "receptive field"} <= set(shown)
+    assert not any(word in one for one in shown for word in ("multiply", "sees"))
+
+
+def test_the_drawing_lies_within_its_frame():
+    root = ElementTree.fromstring(drawing(describe("preact20")))
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    for one in root.iter(f"{SVG}rect"):
+        if "x" in one.attrib:
+            assert 0 <= float(one.attrib["x"]) <= float(one.attrib["x"]) + float(one.attrib["width"]) <= width
+            assert 0 <= float(one.attrib["y"]) <= float(one.attrib["y"]) + float(one.attrib["height"]) <= height
+
+
+def test_names_in_the_drawing_are_escaped():
+    description = replace(describe("resnet8"), network="<script>&'\"")
+    svg = drawing(description)
+    assert "<script>" not in svg
+    assert words(svg)[0] == "<script>&'\""
+
+
+def test_amounts_for_people():
+    numbers = (0, 950, 11_173_962, 1_234, 999_600, 4.1e9, 2.5e12)
+    assert [amount(one) for one in numbers] == ["0", "950", "11.2 M", "1.23 k", "1 M", "4.1 G", "2500 G"]
+
+
+def test_what_cannot_be_built_cannot_be_described():
+    with pytest.raises(InvalidInputError, match="at least 32 pixels"):
+        describe("vgg16", image_size=16)
+
+
+def test_on_the_command_line(pipeline, tmp_path):
+    ended = pipeline(
+        "describe", "--network", "densenet121", "--growth-rate", 12, "--drawing", tmp_path / "d.svg", "--json"
+    )
+    assert ended.status == 0
+    answer = ended.json
+    assert (answer["parameters"], round(answer["macs"] / 1e6), answer["layers"]) == (1_000_618, 125, 121)
+    assert answer["flops"] == 2 * answer["macs"]
+    assert [stage["output_shape"] for stage in answer["stages"]][1:3] == [[48, 16, 16], [96, 8, 8]]
+    assert "growth_rate 12" in " ".join(words((tmp_path / "d.svg").read_text()))
+    shown = pipeline("describe", "--network", "resnet20", "--classes", 100).out
+    assert re.search(r"layer3\s+64 × 8 × 8\s+6\s+203,520\s+26 M\s+216 kB\s+whole image \(theoretical 81\)", shown)
+    assert re.search(r"layer1\s+16 × 32 × 32\s.*\s15 × 15", shown)
+    assert "weights: 1.11 MB with the statistics of norms" in shown
+    assert re.search(r"FLOPs +activations +receptive field", shown)
+    assert "3 x BasicBlock (3×3 conv, 16 | 3×3 conv, 16)" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--network", "resnet21"], "6n + 2"),
+        (["--network", "desnet121"], "densenet121"),
+        (["--network", "vgg11", "--image-size", "16"], "at least 32"),
+        (["--network", "vgg11", "--drop-path", "0.1"], "vgg11 has"),
+        (["--network", "vgg11", "--drawing", "a.png"], ".svg"),
+        (["--network", "vgg11", "--drawing", "nowhere/a.svg"], "directory"),
+        (["--network", "vgg11", "--classes", "0"], "class count"),
+    ],
+)
+def test_a_mistake_on_the_command_line_ends_in_one_sentence(pipeline, arguments, word):
+    ended = pipeline("describe", *arguments)
+    assert (ended.status, ended.out) == (2, "")
+    assert word in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_networks_are_listed(pipeline):
+    assert pipeline("networks", "preact*", "--json").json["networks"][:2] == ["preact18", "preact20"]

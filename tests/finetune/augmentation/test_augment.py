@@ -1,0 +1,181 @@
+"""Every augmentation against a plain one, image by image, and the draws behind them."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from PIL import Image, ImageOps
+from torchvision.transforms import functional as reference
+
+from finetune.augmentation import augment, color
+from finetune.training.recipes import Recipe
+
+
+def images(count=6, height=12, width=10, seed=0):
+    return torch.randint(0, 256, (count, 3, height, width), generator=torch.Generator().manual_seed(seed)).to(
+        torch.uint8
+    )
+
+
+def each(function, batch):
+    return torch.stack(
+        [torch.from_numpy(np.ascontiguousarray(function(row, one.numpy()))) for row, one in enumerate(batch)]
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    padding=some.integers(0, 6), kind=some.sampled_from(["zero", "reflect"]), seed=some.integers(0, 99),
+    size=some.tuples(some.integers(7, 13), some.integers(7, 13)),
+)  # fmt: skip
+def test_crop_and_flip_are_pad_slice_and_mirror(padding, kind, seed, size):
+    batch = images(5, *size, seed=seed)
+    chance = np.random.default_rng(seed)
+    shift = torch.from_numpy(chance.integers(-padding, padding + 1, (5, 2)))
+    flip = torch.from_numpy(chance.random(5) < 0.5)
+
+    def plainly(row, image):
+        around = ((0, 0), (padding, padding), (padding, padding))
+        padded = np.pad(image, around, **({"mode": "reflect"} if kind == "reflect" else {"mode": "constant"}))
+        top, left = (int(value) + padding for value in shift[row])
+        cut = padded[:, top : top + size[0], left : left + size[1]]
+        return cut[:, :, ::-1] if flip[row] else cut
+
+    got = augment.crop_and_flip(batch, shift, flip, padding=kind)
+    assert torch.equal(got, each(plainly, batch))
+    assert got.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_without_draws_images_stay():
+    batch = images()
+    assert torch.equal(augment.augment(batch, augment.Draws({}), recipe=Recipe()), batch)
+
+
+@pytest.mark.parametrize("side", [1, 4, 5, 30])
+def test_cutout_greys_a_square_around_each_centre(side):
+    batch = images()
+    centres = torch.tensor([[0, 0], [11, 9], [5, 5], [3, 8], [6, 0], [11, 0]])
+
+    def plainly(row, image):
+        top, left = (int(value) - side // 2 for value in centres[row])
+        result = image.copy()
+        result[:, max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = augment.GREY
+        return result
+
+    assert torch.equal(augment.cut_out(batch, centres, side=side), each(plainly, batch))
+
+
+@pytest.mark.parametrize(
+    ("step", "other"),
+    [
+        (color.brightness, reference.adjust_brightness),
+        (color.contrast, reference.adjust_contrast),
+        (color.saturation, reference.adjust_saturation),
+    ],
+)
+def test_color_steps_are_torchvisions_with_a_factor_for_each_image(step, other):
+    batch = images(8, 16, 16)
+    factors = torch.linspace(0.1, 1.9, 8)
+    expected = torch.stack([other(image, float(factor)) for image, factor in zip(batch, factors, strict=True)])
+    off = (step(batch, factors).int() - expected.int()).abs()
+    assert off.max() <= 1  # the order of the float operations may round a whole level down
+    assert (off > 0).float().mean() < 0.02
+
+
+def by_pillow(function):
+    def apply(_, image):
+        return np.moveaxis(np.asarray(function(Image.fromarray(np.moveaxis(image, 0, 2)))), 2, 0)
+
+    return apply
+
+
+def test_equalize_posterize_and_solarise_are_pillows():
+    flat = torch.full((1, 3, 12, 10), 77, dtype=torch.uint8)
+    two = torch.where(images(1) > 100, 200, 10).to(torch.uint8)
+    wide = images(3, 40, 50)
+    ahead = torch.ones(3)
+    for batch in (flat, two, wide):
+        signs = ahead[: len(batch)]
+        assert torch.equal(color.equalize(batch, signs, 0.5, 0), each(by_pillow(ImageOps.equalize), batch))
+        kept = by_pillow(lambda image: ImageOps.posterize(image, 6))
+        assert torch.equal(color.posterize(batch, signs, 0.5, 0), each(kept, batch))
+        turned = by_pillow(lambda image: ImageOps.solarize(image, 128))
+        assert torch.equal(color.solarise(batch, signs, 0.5, 0), each(turned, batch))
+
+
+def pillow_affine(matrix, size):
+    """Pillow's nearest affine map about the image's centre; Pillow samples pixel centres, as grid_sample does."""
+    (a, b, c), (d, e, f) = matrix
+    height, width = size
+    x, y = (width) / 2, (height) / 2
+    data = (a, b, x - a * x - b * y + c, d, e, y - d * x - e * y + f)
+    return by_pillow(
+        lambda image: image.transform(
+            image.size, Image.Transform.AFFINE, data, Image.Resampling.NEAREST, fillcolor=(9, 9, 9)
+        )
+    )
+
+
+def test_shapes_move_as_pillows_affine_maps_do():
+    batch = images(4, 32, 32)
+    ahead, strength = torch.tensor([1.0, 1.0, 1.0, 1.0]), 0.7
+    angle = np.radians(30) * strength
+    turn = ((np.cos(angle), -np.sin(angle), 0), (np.sin(angle), np.cos(angle), 0))
+    lean = 0.3 * strength
+    for step, matrix in (
+        (color.rotate, turn),
+        (color.shear_x, ((1, lean, 0), (0, 1, 0))),
+        (color.shear_y, ((1, 0, 0), (lean, 1, 0))),
+        (color.translate_x, ((1, 0, lean * 32), (0, 1, 0))),
+        (color.translate_y, ((1, 0, 0), (0, 1, lean * 32))),
+    ):
+        got, expected = step(batch, ahead, strength, 9), each(pillow_affine(matrix, (32, 32)), batch)
+        assert (got != expected).float().mean() < 0.01, step.__name__  # places on the border of two pixels
+        assert not torch.equal(step(batch, -ahead, strength, 9), got)
+
+
+def test_every_operation_of_randaugment_meets_only_the_images_that_drew_it():
+    batch = images(len(color.OPERATIONS), 16, 16)
+    numbers = torch.arange(len(batch))
+    ahead = torch.ones(len(batch), dtype=torch.bool)
+    none = torch.zeros_like(numbers)
+    got = color.operate(
+        batch, torch.stack([numbers, none], 1), signs=torch.stack([ahead, ahead], 1), magnitude=6, fill=0
+    )
+    for row, apply in enumerate(color.OPERATIONS.values()):
+        assert torch.equal(got[row], apply(batch[row : row + 1], torch.ones(1), 0.6, 0)[0])
+    assert torch.equal(got[0], batch[0])
+    assert all(not torch.equal(got[row], batch[row]) for row in range(1, len(batch)))
+
+
+def draws(epoch=0, seed=0, count=4000, **options):
+    return augment.draw(Recipe(**options), torch.arange(count), size=(32, 32), seed=seed, epoch=epoch).values
+
+
+def test_one_kind_more_leaves_the_other_draws():
+    few, more = draws(), draws(cutout=8, color_jitter=0.4, randaugment=5)
+    for name, value in few.items():
+        assert torch.equal(more[name], value)
+    assert not torch.equal(draws(epoch=1)["shift"], few["shift"])
+    assert not torch.equal(draws(seed=1)["shift"], few["shift"])
+
+
+def test_draws_are_uniform_and_each_images_own():
+    made = draws(crop=2, cutout=8)
+    counts = torch.bincount(((made["shift"][:, 0] + 2) * 5 + made["shift"][:, 1] + 2), minlength=25)
+    assert counts.min() > 100
+    assert counts.max() < 230
+    assert abs(made["flip"].float().mean() - 0.5) < 0.05
+    assert made["cutout"].min() == 0
+    assert made["cutout"].max() == 31
+
+
+def test_alternating_flip_shows_each_side_of_every_image_in_turn():
+    first, second, third = (draws(epoch=epoch, flip="alternating")["flip"] for epoch in range(3))
+    assert torch.equal(first, ~second)
+    assert torch.equal(first, third)
+    assert abs(first.float().mean() - 0.5) < 0.05
+    order = torch.randperm(4000)
+    turned = augment.draw(Recipe(flip="alternating"), order, size=(32, 32), seed=0, epoch=0).values["flip"]
+    assert torch.equal(turned, first[order])  # by image, not by place in the epoch

@@ -1,0 +1,347 @@
+"""Training a network: what it reaches, what it must not touch, how it ends."""
+
+import copy
+import itertools
+import json
+import math
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from extract.errors import InvalidInputError, TransferBenchError
+from finetune.analysis import lr_range_test
+from finetune.architectures import modes, networks
+from finetune.augmentation.batches import Images, pixel_statistics
+from finetune.training import checkpoint, history, run
+from finetune.training.fitting import TrainingInterruptedError, fit, logits
+from finetune.training.recipes import Recipe
+
+PLAIN = {"crop": 0, "flip": "none", "schedule": "constant", "batch_size": 20, "weight_decay": 0.0, "compile": "off"}
+
+
+@pytest.fixture(scope="module")
+def images():
+    """100 random images of 16 pixels in 10 random classes: nothing to learn but by heart."""
+    chance = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (100, 3, 16, 16), generator=chance).to(torch.uint8)
+    return Images(pixels, torch.randint(0, 10, (100,), generator=chance))
+
+
+def small(norm="batch", **options):
+    return networks.build(
+        "resnet20", class_count=10, image_size=16, options={"depth": 8, "width": 0.5, "norm": norm, **options}
+    )
+
+
+def trained(network, images, held=None, **options):
+    places = {
+        name: options.pop(name)
+        for name in ("checkpoint_folder", "progress", "stop", "stop_epoch", "seed", "tensorboard")
+        if name in options
+    }
+    return fit(
+        network,
+        images,
+        held,
+        recipe=Recipe(**{**PLAIN, **options}),
+        normalization=pixel_statistics(images.images),
+        device="cpu",
+        **places,
+    )
+
+
+def accuracy(network, images):
+    given = logits(network, images.images, normalization=pixel_statistics(images.images))
+    return float((given.argmax(1) == images.labels).float().mean())
+
+
+def test_the_rate_that_is_told_leaves_out_a_slow_first_step(images, monkeypatch):
+    monkeypatch.setitem(run.LOOK_SECONDS, "cpu", 0.0)
+    network, moments = small(), []
+    waits = iter([2.0])
+    network.register_forward_pre_hook(lambda one, _: time.sleep(next(waits, 0.0) if one.training else 0.0))
+    trained(network, images, epochs=1, progress=moments.append)
+    first = moments[0]
+    assert (first.step, first.row) == (2, None)
+    assert first.images_per_second > 20 / 2.0
+    assert first.seconds_left < 3 * 2.0
+
+
+def test_a_network_memorises_a_hundred_images(images):
+    fitted = trained(small(), images, epochs=30, optimizer="adamw", learning_rate=0.02, schedule="one-cycle")
+    assert accuracy(fitted.network, images) == 1.0
+    assert fitted.epochs_run == fitted.best_epoch == 30
+    assert fitted.images_per_second > 0
+    assert fitted.curves["running_training_loss"][-1] < 0.1
+    assert not fitted.network.training
+
+
+@pytest.mark.parametrize("name", ["resnet20", "preact20", "vgg11", "densenet-bc-40-12"])
+def test_the_loss_starts_near_ln_k_and_every_trainable_parameter_gets_a_gradient(images, name):
+    network = networks.build(name, class_count=10, image_size=32)
+    inputs = torch.nn.functional.interpolate(images.images[:32].float(), 32) / 64 - 2
+    optimizer = torch.optim.SGD(network.train().parameters(), lr=1e-3)
+    for step in range(2):  # before the first update, branches that start at zero pass no gradient on
+        loss = nn.functional.cross_entropy(network(inputs), images.labels[:32])
+        assert step or abs(loss.item() - math.log(10)) < 0.4
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert [key for key, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()] == []
+
+
+def test_frozen_weights_and_statistics_stay_to_the_bit(images):
+    network = small()
+    modes.freeze(network, trained_stages=0)
+    before = copy.deepcopy(network.state_dict())
+    trained(network, images, epochs=2, learning_rate=0.1, weight_decay=0.1)
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    last = networks.classifier(network)
+    own = {
+        name for name, value in network.state_dict().items() if any(value is one for one in last.state_dict().values())
+    }
+    assert changed == {name for name in before if name.startswith(("fc.", "head.", "linear.", "classifier."))} | own
+    assert changed
+
+
+def test_batch_statistics_stay_in_evaluation_mode(images):
+    for kind, moves in (("eval", False), ("train", True), ("adapted", True)):
+        network = small()
+        before = copy.deepcopy(network.state_dict())
+        trained(network, images, epochs=1, batchnorm=kind)
+        moved = [
+            not torch.equal(value, before[name]) for name, value in network.state_dict().items() if "running" in name
+        ]
+        assert any(moved) == moves
+        assert any(
+            not torch.equal(value, before[name]) for name, value in network.state_dict().items() if "weight" in name
+        )
+
+
+def same(one, other, tolerance=0.0):
+    pairs = [(one.state_dict()[name], other.state_dict()[name]) for name in one.state_dict()]
+    return all(torch.allclose(a.double(), b.double(), atol=tolerance, rtol=0) for a, b in pairs)
+
+
+def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_generator(images):
+    state = torch.get_rng_state()
+    options = {"epochs": 2, "dropout": 0.5} | {"crop": 2, "flip": "random", "randaugment": 3}
+    dropout = options.pop("dropout")
+    runs = [trained(small(dropout=dropout), images, **options, seed=seed).network for seed in (0, 0, 1)]
+    assert same(runs[0], runs[1])
+    assert not same(runs[0], runs[2])
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_on_a_processor_no_generator_of_a_gpu_is_seeded(images, monkeypatch):
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    network = small(dropout=0.5)
+    trained(network, images, epochs=1)
+    normalization = pixel_statistics(images.images)
+    recipe = Recipe(**PLAIN)
+    lr_range_test.find_learning_rate(
+        network, images, recipe=recipe, normalization=normalization, device="cpu", steps=10
+    )
+    assert seeded == []
+
+
+def test_a_batch_in_parts_is_the_whole_batch(images):
+    whole, parts = (
+        trained(
+            small("group"),
+            images,
+            epochs=1,
+            accumulate=count,
+            clip_norm=0.5,
+            label_smoothing=0.1,
+            precision="float32",
+        )
+        for count in (1, 4)
+    )
+    assert same(whole.network, parts.network, 1e-5)
+    assert whole.curves["running_training_loss"] == pytest.approx(parts.curves["running_training_loss"], abs=1e-4)
+
+
+def test_clipping_bounds_what_an_update_can_do(images):
+    network = small("group")
+    before = copy.deepcopy(network)
+    trained(network, images, epochs=1, batch_size=100, clip_norm=1e-3, momentum=0.0, learning_rate=1.0)
+    moved = sum(
+        ((one - other) ** 2).sum() for one, other in zip(network.parameters(), before.parameters(), strict=True)
+    )
+    assert moved.item() ** 0.5 == pytest.approx(1e-3, rel=1e-2)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "muon"])
+def test_clipping_sees_the_gradients_of_all_weights_whatever_moves_them(images, optimizer):
+    network = small("group")  # in its first update the inner kernels have no gradient yet
+    trained(network, images, epochs=5, batch_size=100, clip_norm=1e-3, optimizer=optimizer, learning_rate=0.01)
+    norms = torch.stack([weight.grad.norm() for weight in network.parameters()])  # those of the last update
+    assert norms.norm().item() == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_early_stopping_keeps_the_best_weights(images):
+    held = Images(images.images[:40], images.labels.roll(3)[:40])  # labels that no training helps with
+    fitted = trained(small(), images, held, epochs=30, patience=3, learning_rate=0.1)
+    assert fitted.epochs_run < 30
+    assert fitted.best_epoch == fitted.epochs_run - 3 == history.best_epoch(fitted.history)
+    best = fitted.history[fitted.best_epoch - 1]
+    assert accuracy(fitted.network, held) == pytest.approx(best["validation_accuracy"], abs=1e-6)
+    with pytest.raises(InvalidInputError, match="patience must be left out without validation images"):
+        trained(small(), images, patience=3)
+
+
+def test_a_training_that_is_stopped_after_an_epoch_is_the_whole_one_up_to_there(images):
+    recipe = {"epochs": 6, "schedule": "cosine", "warmup": 0.4, "small_share": 0.5, "lookahead": 2, "ema": 0.9}
+    whole = trained(small(), images, **recipe, learning_rate=0.1)
+    part = trained(small(), images, **recipe, learning_rate=0.1, stop_epoch=4)
+    assert (part.epochs_run, part.best_epoch) == (4, 4)
+    for name, curve in part.curves.items():
+        assert curve == whole.curves[name][:4]
+
+
+def test_averaged_weights_are_the_result_and_what_is_judged(images):
+    fitted = trained(small(), images, images, epochs=3, ema=0.9, learning_rate=0.1)
+    plain = trained(small(), images, images, epochs=3, learning_rate=0.1)
+    assert not same(fitted.network, plain.network)
+    assert plain.curves["running_training_loss"] == fitted.curves["running_training_loss"]  # averaging only watches
+    assert accuracy(fitted.network, images) == pytest.approx(fitted.history[-1]["validation_accuracy"], abs=1e-6)
+    ahead = trained(small(), images, epochs=3, lookahead=2, learning_rate=0.1)
+    assert ahead.curves["running_training_loss"] != plain.curves["running_training_loss"]
+
+
+def test_a_diverging_run_ends_with_one_sentence_and_the_last_good_checkpoint(images, tmp_path):
+    torch.manual_seed(0)
+    bare = nn.Sequential(nn.Flatten(), nn.Linear(768, 16), nn.Linear(16, 10))
+    with pytest.raises(
+        TransferBenchError, match=r"finite loss and weights; got .* in epoch \d.*; lower the learning rate"
+    ) as raised:
+        trained(bare, images, epochs=30, learning_rate=100.0, warmup=0.9, checkpoint_folder=tmp_path)
+    assert "\n" not in str(raised.value)
+    rows = [json.loads(line) for line in (tmp_path / history.NAME).read_text().splitlines()]
+    assert all(math.isfinite(row["running_training_loss"]) for row in rows)
+    kept = checkpoint.load(tmp_path, spec_digest="", class_names=())
+    if kept is not None:
+        assert len(kept["rows"]) == len(rows)
+        assert all(value.isfinite().all() for value in kept["network"].values())
+
+
+def test_history_has_a_line_an_epoch_and_progress_hears_of_it(images, tmp_path):
+    heard = []
+    fitted = trained(small(), images, images, epochs=3, checkpoint_folder=tmp_path, progress=heard.append, warmup=0.5)
+    rows = [json.loads(line) for line in (tmp_path / history.NAME).read_text().splitlines()]
+    assert rows == fitted.history
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert set(fitted.curves) == set(history.CURVES)
+    whole = [moment for moment in heard if moment.row is not None]
+    assert [moment.row for moment in whole] == rows
+    assert (whole[-1].epoch, whole[-1].step, whole[-1].seconds_left) == (3, 5, 0)
+    assert rows[0]["learning_rate"] < rows[-1]["learning_rate"] == 0.1
+
+
+def test_tensorboard_files_are_written_on_request(images, tmp_path):
+    pytest.importorskip("tensorboard")
+    trained(small(), images, epochs=1, tensorboard=tmp_path)
+    assert list(Path(tmp_path).glob("events.*"))
+
+
+def steps_on_disk(folder):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = accumulator.EventAccumulator(str(folder)).Reload()
+    return [one.step for one in events.Scalars("running_training_loss")] if events.Tags()["scalars"] else []
+
+
+@pytest.mark.parametrize("dies", ["before", "after"])
+def test_a_training_killed_beside_its_checkpoint_and_resumed_has_every_row_once(images, tmp_path, monkeypatch, dies):
+    board, save = tmp_path / "board", checkpoint.save
+
+    def killed(folder, state):
+        assert steps_on_disk(board) == [row["epoch"] for row in state["rows"]]  # no kill can take them away
+        if len(state["rows"]) == 2:
+            if dies == "after":
+                save(folder, state)
+            raise KeyboardInterrupt
+        return save(folder, state)
+
+    places = {"checkpoint_folder": tmp_path / "kept", "tensorboard": board}
+    monkeypatch.setattr(checkpoint, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        trained(small(), images, epochs=4, **places)
+    monkeypatch.undo()
+    trained(small(), images, epochs=4, **places)
+    assert steps_on_disk(board) == [1, 2, 3, 4]
+
+
+def test_a_resumed_training_tells_a_new_tensorboard_what_it_did_before(images, tmp_path):
+    looks = itertools.count()
+    kept = {"checkpoint_folder": tmp_path / "kept"}
+    with pytest.raises(TrainingInterruptedError):
+        trained(small(), images, epochs=3, stop=lambda: next(looks) == 8, **kept)  # in the second epoch
+    trained(small(), images, epochs=3, tensorboard=tmp_path / "board", **kept)
+    assert steps_on_disk(tmp_path / "board") == [1, 2, 3]
+
+
+def test_a_stop_request_is_an_error_that_says_what_is_kept(images, tmp_path):
+    with pytest.raises(
+        TrainingInterruptedError, match=r"got a stop request in epoch 1 of 3\. The checkpoint after epoch 0 is kept"
+    ):
+        trained(small(), images, epochs=3, checkpoint_folder=tmp_path, stop=lambda: True)
+    with pytest.raises(TrainingInterruptedError, match=r"No checkpoint was written"):
+        trained(small(), images, epochs=3, stop=lambda: True)
+
+
+def row(epoch, accuracy, loss=1.0):
+    return {"epoch": epoch, "running_training_loss": loss, "validation_loss": loss, "validation_accuracy": accuracy}
+
+
+def test_plateau_acts_in_training(images):
+    fitted = trained(small(), images, images, epochs=8, schedule="plateau", learning_rate=1e-9)
+    rates = fitted.curves["learning_rate"]
+    expected = [1e-9 * history.plateau_factor(fitted.history[:epoch]) for epoch in range(8)]
+    assert rates == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_training_that_follows_another_takes_its_plateaus(images):
+    rows = [row(number, 0.5, loss) for number, loss in enumerate([2.0, 1.0, *[1.5] * 6], 1)]
+    options = {"epochs": 8, "schedule": "plateau", "learning_rate": 1e-9}
+    fitted = fit(
+        small(),
+        images,
+        None,
+        recipe=Recipe(**{**PLAIN, **options}),
+        normalization=pixel_statistics(images.images),
+        device="cpu",
+        followed=rows,
+    )
+    assert fitted.curves["learning_rate"] == pytest.approx([1e-9] * 7 + [1e-10])
+
+
+def test_tensorboards_writer_is_closed_however_a_training_ends(images, tmp_path, monkeypatch):
+    class Board:
+        def __init__(self):
+            self.steps, self.is_closed = set(), False
+
+        def add_scalar(self, name, value, step):
+            assert not self.is_closed
+            self.steps.add(step)
+
+        def flush(self):
+            pass
+
+        def close(self):
+            self.is_closed = True
+
+        log_dir = "board"
+
+    boards, looks = [], itertools.count()
+    monkeypatch.setattr(run, "_board", lambda folder, rows: boards.append(Board()) or boards[-1])
+    trained(small(), images, epochs=1, tensorboard=tmp_path)
+    with pytest.raises(TrainingInterruptedError):
+        trained(small(), images, epochs=3, tensorboard=tmp_path, stop=lambda: next(looks) == 6)  # in the second epoch
+    with pytest.raises(TransferBenchError, match="finite"):
+        trained(small(), images, epochs=3, tensorboard=tmp_path, learning_rate=1e30)
+    assert [(board.steps, board.is_closed) for board in boards] == [({1}, True), ({1}, True), (set(), True)]

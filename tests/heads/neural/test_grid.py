@@ -1,0 +1,193 @@
+"""Stacked networks: torch's own training as the reference, and what stacking and stopping promise."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from heads.metrics import scores
+from heads.neural.ensemble import network_logits
+from heads.neural.grid import Grid, Member, Recipe, Rows, train_grid
+from heads.neural.stack import Stack, dropout_mask
+
+BASE = {
+    "optimizer": "adamw",
+    "momentum": 0.9,
+    "schedule": "cosine",
+    "warmup": 0.0,
+    "epochs": 6,
+    "batch_size": 64,
+    "dropout": 0.0,
+    "label_smoothing": 0.0,
+}
+MEMBERS = [Member((), 1e-3, 0.0), Member((), 3e-2, 0.1), Member((), 1e-2, 1.0)]
+DEEP = [Member((16,), 1e-3, 0.0), Member((16,), 3e-2, 0.1), Member((8, 6), 1e-2, 1.0)]
+
+
+@pytest.fixture
+def parts(blobs):
+    """(training rows [450], validation rows [150]) of the blobs."""
+    features, labels = torch.from_numpy(blobs[0]), torch.from_numpy(blobs[1])
+    return Rows(features[:450], labels[:450]), Rows(features[450:], labels[450:])
+
+
+def grid(parts, members, *, stop_epoch=None, seed=0, held=True, **changes):
+    """`train_grid` of a recipe with `changes`."""
+    recipe = Recipe(**{**BASE, **changes})
+    return train_grid(
+        parts[0],
+        parts[1] if held else None,
+        members=members,
+        recipe=recipe,
+        class_count=4,
+        stop_epoch=stop_epoch or recipe.epochs,
+        seed=seed,
+    )
+
+
+def torch_reference(rows, member, recipe, network):
+    """Logits of `network` trained on whole batches by torch.optim, from the weights it has."""
+    mean, deviation = rows.features.double().mean(0), rows.features.double().std(0, correction=0)
+    matrix = ((rows.features - mean) / deviation).float()
+    weights = [p for p in network.parameters() if p.ndim == 2]
+    biases = [p for p in network.parameters() if p.ndim == 1]
+    groups = [{"params": weights, "weight_decay": member.weight_decay}, {"params": biases, "weight_decay": 0.0}]
+    rate, momentum = member.learning_rate, recipe["momentum"]
+    if recipe["optimizer"] == "sgd":
+        optimizer = torch.optim.SGD(groups, lr=rate, momentum=momentum)
+    else:
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe["optimizer"]]
+        optimizer = kind(groups, lr=rate, betas=(momentum, 0.999))
+    epochs = recipe["epochs"]
+    for epoch in range(epochs):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
+        optimizer.zero_grad()
+        cross_entropy(network(matrix), rows.targets, label_smoothing=recipe["label_smoothing"]).backward()
+        optimizer.step()
+    return network(matrix).detach().numpy()
+
+
+def network_of(hidden, seed=0):
+    """A torch network with the initial weights that a stack draws for `seed`."""
+    sizes = (20, *hidden, 4)
+    stack = Stack(
+        sizes,
+        member_count=1,
+        dropout=0.0,
+        generator=torch.Generator().manual_seed(seed),
+        device=torch.device("cpu"),
+    )
+    layers = []
+    for weight, width, out in zip(stack.weights, sizes[:-1], sizes[1:], strict=True):
+        layer = torch.nn.Linear(width, out)
+        layer.weight.data = weight.detach().reshape(width, out).T.clone()
+        layer.bias.data.zero_()
+        layers += [layer, torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+@pytest.mark.parametrize("members", [MEMBERS, DEEP], ids=["linear", "mlp"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "sgd"},
+        {"optimizer": "sgd", "momentum": 0.0},
+        {"optimizer": "adam"},
+        {"optimizer": "adamw"},
+        {"optimizer": "adamw", "label_smoothing": 0.1},
+    ],
+    ids=str,
+)
+def test_every_member_learns_what_torch_s_own_optimizer_learns(changes, members, parts):
+    recipe = {**BASE, "epochs": 25, "batch_size": 450, **changes}
+    for member, trained in zip(members, grid(parts, members, held=False, **recipe), strict=True):
+        expected = torch_reference(parts[0], member, recipe, network_of(member.hidden))
+        logits = network_logits(trained.layers, parts[0].features, standard=trained.standard)
+        np.testing.assert_allclose(logits, expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd", "label_smoothing": 0.1}, {"dropout": 0.4}], ids=str)
+def test_a_member_learns_the_same_in_company_as_alone(changes, parts):
+    members = DEEP if "dropout" in changes else MEMBERS + DEEP
+    together = grid(parts, members, patience=2, epochs=8, **changes)
+    for member, trained in zip(members, together, strict=True):
+        alone = grid(parts, [member], patience=2, epochs=8, **changes)[0]
+        assert trained.epochs == alone.epochs
+        torch.testing.assert_close(trained.validation_logits, alone.validation_logits, atol=1e-4, rtol=1e-4)
+        for mine, its in zip(trained.layers, alone.layers, strict=True):
+            torch.testing.assert_close(mine, its, atol=1e-4, rtol=1e-4)
+        for name, values in alone.curves.items():
+            np.testing.assert_allclose(trained.curves[name][: len(values)], values, atol=1e-4)
+
+
+@pytest.mark.parametrize("criterion", ["log_loss", "accuracy"])
+def test_the_best_epoch_s_weights_come_back(criterion, parts):
+    members = [Member((64,), 3e-2, 0.0), Member((64,), 1e-4, 0.0), Member((), 1e-2, 0.0)]
+    for trained in grid(parts, members, epochs=25, criterion=criterion):
+        costs = np.array(trained.curves["validation_loss"])
+        if criterion == "accuracy":
+            wrong = 1 - np.array(trained.curves["validation_accuracy"])
+            costs = np.where(np.isclose(wrong, wrong.min()), costs, np.inf)  # equal accuracies: the least loss
+        assert trained.epochs == 1 + int(costs.argmin())
+        logits = network_logits(trained.layers, parts[1].features, standard=trained.standard)
+        np.testing.assert_allclose(logits, trained.validation_logits, atol=1e-4)
+        judged = scores(trained.validation_logits, parts[1].targets)
+        at_best = [trained.curves[f"validation_{name}"][trained.epochs - 1] for name in ("loss", "accuracy")]
+        assert at_best == pytest.approx([judged.log_loss, judged.accuracy], abs=1e-5)
+
+
+def test_overfitting_is_visible_in_the_curves_and_stops(parts):
+    trained = grid(parts, [Member((64,), 3e-2, 0.0)], epochs=40, patience=5)[0]
+    assert len(trained.curves["running_training_loss"]) == trained.epochs + 5
+    assert trained.curves["validation_loss"][-1] > trained.curves["validation_loss"][trained.epochs - 1]
+    assert trained.curves["running_training_loss"][-1] < trained.curves["running_training_loss"][trained.epochs - 1]
+    assert trained.curves["running_training_accuracy"][-1] > trained.curves["validation_accuracy"][-1]
+    assert {len(values) for values in trained.curves.values()} == {trained.epochs + 5}
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_dropout_mask_drops_its_share_and_keeps_the_mean(share):
+    mask = dropout_mask(300, 333, share=share, generator=torch.Generator().manual_seed(1))
+    assert mask.shape == (300, 333)
+    assert float((mask == 0).float().mean()) == pytest.approx(share, abs=0.01)
+    assert float(mask.mean()) == pytest.approx(1.0, abs=0.05)
+    assert len(mask.unique()) == 2
+    again = dropout_mask(300, 333, share=share, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(mask, again)
+
+
+def test_the_first_training_loss_is_that_of_no_knowledge_and_smoothing_does_not_color_it(parts):
+    for smoothing in (0.0, 0.3):
+        curves = grid(parts, [MEMBERS[0]], batch_size=450, label_smoothing=smoothing)[0].curves
+        assert curves["running_training_loss"][0] == pytest.approx(math.log(4))
+
+
+def test_dropout_trains_on_masked_values_and_predicts_on_whole_ones(parts):
+    plain, dropped = (grid(parts, [Member((64,), 1e-2, 0.0)], dropout=share, epochs=15)[0] for share in (0.0, 0.7))
+    assert dropped.curves["running_training_loss"][-1] > 2 * plain.curves["running_training_loss"][-1]
+    assert dropped.curves["validation_accuracy"][-1] > 0.8
+
+
+def test_mixup_trains_on_blends(blobs):
+    features, labels = (torch.from_numpy(np.asarray(part)) for part in blobs)
+    recipe = Recipe(**BASE, mixup=0.7)
+    grid = Grid(features, labels, members=[Member((8,), 1e-3, 0.0)], recipe=recipe, class_count=4, seed=3)
+    seen = list(grid.batches(0))
+    shares = np.array([batch.share for batch in seen])
+    assert (shares >= 0.5).all()
+    assert len(set(shares)) == len(shares)
+    for batch, again in zip(seen, grid.batches(0), strict=True):
+        assert torch.equal(batch.features, again.features)
+        assert batch.partners is not None
+        for row, target, partner in zip(batch.features, batch.targets, batch.partners, strict=True):
+            ours, theirs = (features[labels == label] for label in (target, partner))
+            blends = batch.share * ours[:, None] + (1 - batch.share) * theirs
+            assert (blends - row).abs().amax(2).min() < 1e-5
+    first = seen[0]
+    loss = grid.loss(first).loss.item()
+    logits = grid.stacks[0].logits(first.features, first.masks[0])[0]
+    by_target = [cross_entropy(logits, targets).item() for targets in (first.targets, first.partners)]
+    assert loss == pytest.approx(first.share * by_target[0] + (1 - first.share) * by_target[1], rel=1e-5)

@@ -1,0 +1,85 @@
+"""`pipeline run` as a user reads it: the plan, the jobs as they end, the ranked table."""
+
+import re
+from pathlib import Path
+
+from extract.errors import InvalidInputError
+from finetune.training.fitting import Moment
+from pipelines.training.progress import Watch
+from pipelines.workspace.context import Context
+
+STUDY = """
+defaults: {backbone: test_resnet, weights: pretrained, dataset: digits, image-size: 32, subset: 60, test-subset: 50}
+jobs:
+  - {command: fit-head, weights: untrained, head: [centroid, knn], seed: [0, 1]}
+"""
+
+
+def test_plan_progress_and_end_count_the_same_jobs_and_rank_them(pipeline, tmp_path):
+    (tmp_path / "study.yaml").write_text(STUDY)
+    planned = pipeline("run", tmp_path / "study.yaml", "--dry-run")
+    assert "4 jobs: 0 cached, 4 to run, 0 impossible; extractions first: 2;" in planned.out
+    assert "seed 0, seed 0" not in planned.out
+    assert "2 extractions instead of 1, and runs with different seeds are not compared in pairs" in planned.out
+    ended = pipeline("run", tmp_path / "study.yaml")
+    assert ended.status == 0, ended.err
+    told = re.findall(r"^(\S+)  .*done in", ended.err, re.MULTILINE)
+    assert told == ["first", "first", "1/4", "2/4", "3/4", "4/4"]
+    assert len(re.findall(r"test \d+\.\d+ %, done in", ended.err)) == 4
+    lines = ended.out.splitlines()
+    assert lines[0] == "digits, 60 of 1,437 training and 50 of 360 test images, 32 px, untrained weights"
+    assert lines[1].split()[:2] == ["what", "runs"]
+    assert len(lines) == 7
+    assert lines[4] == "ranked by validation accuracy"
+    assert lines[5].startswith("study: 4 jobs in")
+    kept = pipeline("runs", "--json").json["runs"]
+    assert {(one["study"], one["device"]) for one in kept} == {("study", "cpu")}
+    answer = pipeline("run", tmp_path / "study.yaml", "--json").json
+    assert [len(one["runs"]) for one in answer["ranked"]] == [2, 2]
+    validation = [one["validation"] for one in answer["ranked"]]
+    assert validation == sorted(validation, reverse=True)
+
+
+def test_the_end_of_a_study_names_what_failed_and_ranks_the_rest_by_what_all_have(pipeline, tmp_path):
+    jobs = "  - {command: fit-head, weights: untrained, c-grid: 0.1, validation: [0.1, none, 59]}\n"
+    (tmp_path / "study.yaml").write_text(STUDY.partition("  - ")[0] + jobs)
+    ended = pipeline("run", tmp_path / "study.yaml")
+    assert ended.status == 1
+    lines = ended.out.splitlines()
+    assert lines[1].split()[-1] == "time"
+    assert re.search(r"\d+\.\d\d % +\d+\.\d % to \d+\.\d % .*\d s$", lines[2])
+    assert "ranked by test accuracy, for not every run has a validation accuracy" in lines
+    assert any(one.startswith("failed: ") and "validation must leave" in one for one in lines)
+    assert lines[-1] == "next: pipeline report"
+
+
+def test_seeds_share_one_extraction_and_the_plan_has_nothing_to_say(pipeline, tmp_path):
+    (tmp_path / "study.yaml").write_text(STUDY.replace("seed: [0, 1]", "seeds: 2"))
+    planned = pipeline("run", tmp_path / "study.yaml", "--dry-run", "--json").json
+    assert (planned["jobs"], len(planned["plan"]), planned["notes"]) == (4, 5, [])
+
+
+def test_a_head_on_features_of_an_earlier_command_says_what_they_took(pipeline):
+    words = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
+    words = (*words, "--subset", 60, "--test-subset", 50)
+    took = pipeline("extract", *words, "--json").json["seconds"]
+    assert took > 0
+    found = [pipeline("fit-head", *given, "--head", "centroid", "--json").json for given in (words, (), words)]
+    assert [one["extraction_seconds"] for one in found] == [took] * 3
+
+
+def test_a_bare_head_says_what_it_begins_and_for_how_long(pipeline, monkeypatch, fake_cifar):
+    place = fake_cifar("cifar10", [f"class {index}" for index in range(10)], train=2, test=1)
+    monkeypatch.setattr("pipelines.tasks.fit_head.answer", lambda *_: (_ for _ in ()).throw(InvalidInputError("begun")))
+    ended = pipeline("fit-head", "--data-dir", place)
+    assert re.search(r"extracting those of resnet50 on cifar10, about \d.*; --subset 5000 .* takes about \d", ended.err)
+
+
+def test_a_training_of_hours_says_what_would_be_shorter():
+    said = []
+    watch = Watch(Context(Path(), notice=said.append), images=50_000)
+    for _ in range(2):
+        watch.moment(Moment(1, 30, 10, 390, 2.0, 0.1, 0.1, 100.0, 15_000.0, None))
+    assert said == ["that is over an hour: --recipe laptop --subset 5000 takes about 12 min"]
+    Watch(Context(Path(), notice=said.append), images=1000).moment(Moment(1, 30, 1, 8, 2.0, 0.1, 0.1, 5.0, 6e3, None))
+    assert len(said) == 1

@@ -1,0 +1,73 @@
+"""The table of runs."""
+
+import csv
+
+from pipelines.cli.commands import runs, train
+from pipelines.cli.terminal import show
+from pipelines.tasks.table import row
+
+RECORD = {"run": "0" * 12, "kind": "network", "name": "resnet20 from scratch (short)", "status": "done"}
+NETWORK = {
+    **RECORD, "mode": "scratch", "architecture": "resnet20", "weights": "none", "image_size": 8, "seed": 0,
+    "dataset": {"name": "digits"}, "test": {"rows": 360, "accuracy": 0.18195000000000003},
+    "key": {"recipe_options": {"epochs": 2, "learning_rate": 0.1 + 0.2}, "architecture": {"width": 0.5}},
+    "choice": {"training_rows": 1293, "validation_rows": 144}, "chosen": {"recipe": "short"},
+    "hardware": {"device": "cpu"}, "study": "lab",
+}  # fmt: skip
+HEAD = {
+    **NETWORK, "kind": "head", "head": "mlp", "mode": "frozen", "architecture": "test_vit", "weights": "untrained",
+    "key": {"options": {"sizes": [256, 128]}, "validation": 0.1, "criterion": "auto"}, "chosen": {"C": 0.1},
+    "features": {"spec": {"precision": "bfloat16", "batch_size": 64, "preprocessing": {"image_size": [8, 8]}}},
+}  # fmt: skip
+
+
+def test_data_that_all_runs_share_stand_above_the_table():
+    same = runs._text([row(NETWORK), row({**NETWORK, "run": "1" * 12})])
+    assert same[0] == "digits, 1,437 training and 360 test images, 8 px"
+    assert "digits" not in "".join(same[1:])
+    other = runs._text([row(NETWORK), row({**NETWORK, "dataset": {"name": "digits", "subset": 500}})])
+    assert "digits, 1,437 training and 360 test images " in other[1]
+    assert "digits, 500 of 1,437 training and 360 test images " in other[2]
+
+
+def test_the_csv_file_has_every_hyperparameter_and_no_noise(tmp_path):
+    runs._write(tmp_path / "runs.csv", [row(NETWORK), row(HEAD)])
+    network, head = csv.DictReader((tmp_path / "runs.csv").open(newline=""))
+    assert (network["option.recipe"], network["option.epochs"], network["option.width"]) == ("short", "2", "0.5")
+    assert (network["option.learning_rate"], network["test_accuracy"]) == ("0.3", "0.18195")
+    assert (head["option.C"], head["option.sizes"], head["option.validation"]) == ("0.1", "[256, 128]", "0.1")
+    assert (head["option.extraction.precision"], head["option.extraction.batch_size"]) == ("bfloat16", "64")
+    assert (head["backbone"], network["backbone"], head["option.epochs"]) == ("test_vit", "", "")
+    counts = [network[f"{part}_rows"] for part in ("training", "validation", "test")]
+    assert (counts, network["study"], network["device"]) == (["1293", "144", "360"], "lab", "cpu")
+
+
+def test_joined_runs_of_several_data_sets_keep_them_at_80_columns(monkeypatch):
+    monkeypatch.setattr(show, "terminal_width", lambda: 80)
+    one = {
+        "name": "logistic on tf_efficientnet_lite0",
+        "dataset": "digits",
+        "data": "digits",
+        "image_size": 8,
+        "weights": "packaged",
+        "runs": ["a", "b"],
+    }
+    spread = {"seeds": [0, 1], "mean": 0.8778, "deviation": 0.0196, "least": 0.8639, "greatest": 0.8917}
+    spread |= {"validation": 0.88, "interval": (0.84, 0.91), "seconds": 3.2, "drawn": ["training images"]}
+    other = {**one, "data": "photos, 90 training and 10 test images"}
+    title, *rows, note = runs.ranking([one | spread, other | spread])
+    assert note == "ranked by validation accuracy"
+    assert "data" in title
+    assert ["digits" in rows[0], "photos" in rows[1]] == [True, True]
+    assert max(map(len, rows)) <= 80
+
+
+def test_one_epoch_is_no_epochs():
+    answer = {
+        "name": "n", "parameters": 1, "flops": 1, "validation_accuracy": None, "test_tta_accuracy": None,
+        "test_accuracy": 0.5, "test_interval": (0.4, 0.6), "test_rows": 9, "log_loss": 1.0, "calibration_error": 0.1,
+        "calibration_limit": 0.2, "temperature": None, "training_accuracy": 1.0,
+        "train_seconds": 1.0, "images_per_second": 9.0, "cached": False, "path": "p",
+    }  # fmt: skip
+    assert any(", 1 epoch, " in line for line in train._text({**answer, "epochs_run": 1}))
+    assert any(", 2 epochs, " in line for line in train._text({**answer, "epochs_run": 2}))

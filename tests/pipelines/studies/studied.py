@@ -1,0 +1,148 @@
+"""Run by test_batch.py in a process of its own: studies that are killed, and one study through every engine.
+
+torch, timm and scikit-learn are imported here once and never used; workers of loky and dask are forked with them,
+so that a dozen starts cost seconds and not a dozen imports.
+"""
+
+import contextlib
+import io
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import dask
+import sklearn.linear_model  # noqa: F401 (imported once, for all children)
+import timm  # noqa: F401
+import torch  # noqa: F401
+from joblib.externals.loky.backend.context import set_start_method
+
+from extract.features.store import FeatureFile
+from pipelines.cli import main
+from pipelines.workspace import records
+
+KILLS = 5
+HEADS = """
+defaults: {dataset: digits, weights: untrained, image-size: 16, subset: 100, test-subset: 50}
+jobs:
+  - {command: fit-head, backbone: test_resnet, views: [plain, flip], c-grid: 1e-2, seeds: 2}
+"""
+JOBS = 24
+STUDY = """
+defaults: {dataset: digits, image-size: 16, subset: 200, test-subset: 100}
+jobs:
+  - command: fit-head
+    backbone: test_resnet
+    weights: untrained
+    views: [plain, flip]
+    c-grid: 1e-2
+    validation: [0.1, 0.2, none]
+    seeds: 3
+  - command: train
+    network: resnet20
+    width: 0.25
+    epochs: [1, 2]
+    batch-size: 50
+    seed: [0, 1, 2]
+"""
+
+
+def start(study: Path, workspace: Path, *words: str) -> tuple[int, int]:
+    """(process id, end of a pipe with its answer) of a child that runs a study; its children share its group."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(writing)
+        return child, reading
+    os.setsid()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    status, answer = 0, io.StringIO()
+    try:
+        with contextlib.redirect_stdout(answer):
+            main(["run", str(study), "--workspace", str(workspace), "--json", "--device", "cpu", *words])
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    os.write(writing, answer.getvalue().encode())
+    os._exit(status)
+
+
+def finish(child: int, reading: int) -> tuple[int, str]:
+    """(exit status, answer) of a child."""
+    with os.fdopen(reading) as pipe:
+        answer = pipe.read()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), answer
+
+
+def run(study: Path, workspace: Path, *words: str) -> dict:
+    """The answer of a study that ends well."""
+    status, answer = finish(*start(study, workspace, *words))
+    assert status == 0, answer
+    return json.loads(answer)
+
+
+def done(workspace: Path) -> int:
+    """Records that stand in a workspace."""
+    return sum(1 for _ in (workspace / "runs").glob("*/record.json"))
+
+
+def killed(root: Path) -> dict:
+    """Kills a study with all its workers `KILLS` times at random, ends it, and says what is left."""
+    study, workspace = root / "study.yaml", root / "killed"
+    study.write_text(STUDY)
+    chance = random.Random(5)
+    before = []
+    for goal in sorted(chance.sample(range(18), KILLS)):
+        child, reading = start(study, workspace, "--jobs", "2")
+        patience = time.monotonic() + 60
+        while done(workspace) < goal and time.monotonic() < patience:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 0.3))
+        os.killpg(child, signal.SIGKILL)
+        status, _ = finish(child, reading)
+        assert status == -signal.SIGKILL, status
+        found, problems = records.read_all(workspace)
+        assert not problems, problems
+        before.append(len(found))
+    answer = run(study, workspace, "--jobs", "2")
+    return {**facts(workspace), "answer": answer, "records_after_kills": before, "study": str(study)}
+
+
+def facts(workspace: Path) -> dict:
+    """What a workspace holds: records, and whether each of its artifacts is whole."""
+    found, problems = records.read_all(workspace)
+    for path in (workspace / "features").glob("*.h5"):
+        FeatureFile(path).verify()
+    return {
+        "workspace": str(workspace),
+        "statuses": [record["status"] for record in found],
+        "runs": [record["run"] for record in found],
+        "keys": len({json.dumps(record["key"], sort_keys=True) for record in found}),
+        "whole": all(records.is_whole(workspace, record["run"], record["files"]) for record in found),
+        "problems": problems,
+        "feature_files": len(list((workspace / "features").glob("*.h5"))),
+    }
+
+
+def scores(workspace: Path) -> dict:
+    """run -> the whole of its test scores."""
+    return {record["run"]: record["test"] for record in records.read_all(workspace)[0]}
+
+
+def engines(root: Path) -> dict:
+    """The scores of one study through every engine, two workers each."""
+    study = root / "heads.yaml"
+    study.write_text(HEADS)
+    found = {}
+    for name in ("loky", "dask", "ray"):
+        answer = run(study, root / name, "--jobs", "2", "--engine", name)
+        found[name] = {"answer": answer, "scores": scores(root / name)}
+    return found
+
+
+if __name__ == "__main__":
+    set_start_method("fork", force=True)
+    dask.config.set({"distributed.worker.multiprocessing-method": "fork"})
+    print(json.dumps({"killed": killed, "engines": engines}[sys.argv[1]](Path(sys.argv[2]))))

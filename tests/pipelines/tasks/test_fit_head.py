@@ -1,0 +1,74 @@
+"""What `pipeline fit-head` refuses, and answers, without an extraction."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.workspace import records
+
+TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
+TINY = (*TINY, "--subset", "200", "--test-subset", "50")
+
+
+@pytest.fixture
+def extractions(monkeypatch) -> list:
+    """The extractions that were begun."""
+    from pipelines.tasks import features
+
+    begun, compute = [], features.compute
+    monkeypatch.setattr(features, "compute", lambda key, inputs: begun.append(key) or compute(key, inputs))
+    return begun
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--head foo", "unknown head 'foo'"),
+        ("--head knn --epochs 3", "unknown option 'epochs' of the knn head"),
+        ("--option bogus=1", "unknown option 'bogus' of the logistic head"),
+        ("--c-grid -1", "C must be"),
+        ("--validation none", "validation"),
+        ("--c-grid 1 --validation 500", "validation must be"),
+        ("--seeds 0", "seeds must be at least 1"),
+        ("--seeds 2 --seed 4294967295", "seed must be from 0"),
+        ("--shots 0", "shots and draws must be at least 1"),
+        ("--shots 1,1000", "shots must be at most 20, the rows of the smallest class"),
+        ("--plot nope/x.svg", "plot must be a file that can be written"),
+    ],
+)
+def test_a_mistake_is_told_before_the_extraction_and_is_no_run(words, sentence, pipeline, extractions, tmp_path):
+    ended = pipeline("fit-head", *TINY, *words.split())
+    assert ended.status == 2, ended.err
+    assert sentence in ended.err
+    assert extractions == []
+    assert records.read_all(tmp_path / "workspace") == ([], [])
+
+
+def test_several_candidates_with_nothing_held_out_are_no_failed_run(pipeline, tmp_path):
+    path = pipeline("extract", *TINY, "--json").json["path"]
+    assert pipeline("fit-head", "--features", path, "--validation", "none").status == 2
+    assert records.read_all(tmp_path / "workspace") == ([], [])
+
+
+def test_what_was_learned_is_told_without_an_extraction_when_the_features_are_gone(pipeline, extractions):
+    words = ("fit-head", *TINY, "--c-grid", "0.1", "--seeds", 2, "--shots", "1,3", "--draws", 2, "--json")
+    first = pipeline(*words).json
+    assert pipeline("cache", "trim", "--to", "0").status == 0
+    assert not Path(first["features"]).exists()
+    assert len(extractions) == 1
+    again = pipeline(*words)
+    assert again.status == 0, again.err
+    assert "is gone; what was learned from it is kept" in again.err
+    assert again.json == {**first, "cached": True}
+    assert len(extractions) == 1
+    assert "from the cache" in pipeline(*words[:-1]).out
+
+
+@pytest.mark.parametrize("more", [("--seeds", 2), ("--shots", "1"), ("--c-grid", "0.2")])
+def test_what_was_not_learned_yet_needs_the_features_again(pipeline, extractions, more):
+    words = ("fit-head", *TINY, "--c-grid", "0.1")
+    assert pipeline(*words).status == 0
+    pipeline("cache", "trim", "--to", "0")
+    ended = pipeline(*words, *more, "--json")
+    assert ended.status == 0, ended.err
+    assert len(extractions) == 2

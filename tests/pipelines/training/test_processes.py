@@ -1,0 +1,108 @@
+"""Processes that train together: each has its own GPU, and a failure of the first ends the others too."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from extract.errors import InvalidInputError
+from pipelines.training import processes
+from pipelines.workspace.context import Context
+
+SCRIPT = Path(__file__).with_name("turns.py")
+
+
+def started(folder: Path, rank: int, port: int) -> subprocess.Popen:
+    world = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test"}
+    world |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **world, "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+def test_the_first_works_before_the_others_and_where_it_fails_they_fail_with_its_sentence(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    both = [started(tmp_path, rank, port) for rank in range(2)]
+    outs = [one.communicate(timeout=120) for one in both]
+    assert [one.returncode for one in both] == [0, 0], outs
+    first, second = (out.splitlines() for out, _ in outs)
+    assert first == ["by the first", "InvalidInputError: data must be a folder; got none. Name one."]
+    assert second[0] == "by the first"
+    assert second[1].startswith(
+        "TransferBenchError: the first process must have made what the others need; got a failure"
+    )
+    assert "data must be a folder; got none. Name one. Repair that" in second[1]
+
+
+MARKS = {"RANK": "3", "LOCAL_RANK": "3", "WORLD_SIZE": "4", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+MARKS["TORCHELASTIC_RUN_ID"] = "test"
+
+
+@pytest.mark.parametrize(("device", "backend"), [("cuda", "cpu:gloo,cuda:nccl"), ("cpu", "gloo")])
+def test_every_process_takes_its_own_gpu_before_it_joins_and_messages_need_none(monkeypatch, tmp_path, device, backend):
+    did = []
+    for name, value in MARKS.items():
+        monkeypatch.setenv(name, value)
+    store = torch.distributed.HashStore()
+    monkeypatch.setattr(torch.cuda, "set_device", lambda place: did.append(("device", place)))
+    monkeypatch.setattr(torch.distributed, "rendezvous", lambda url, timeout: iter([(store, 3, 4)]))
+    monkeypatch.setattr(
+        torch.distributed,
+        "init_process_group",
+        lambda name, store, rank, world_size, timeout: did.append((name, rank, world_size, timeout.total_seconds())),
+    )
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: did.append("left"))
+    with processes.meant(), processes.joined(Context(tmp_path, device)) as here:
+        assert here.device == ("cuda:3" if device == "cuda" else "cpu")
+    assert did == [*([("device", 3)] if device == "cuda" else []), (backend, 3, 4, 300.0), "left"]
+
+
+@pytest.mark.parametrize("lacking", sorted(MARKS))
+def test_marks_that_a_cluster_left_behind_mean_nothing(monkeypatch, lacking):
+    for name, value in MARKS.items():
+        monkeypatch.setenv(name, value)
+    with processes.meant():
+        assert (processes.count(), processes.rank()) == (4, 3)
+    assert (processes.count(), processes.rank()) == (1, 0)  # in any other command
+    monkeypatch.delenv(lacking)
+    with processes.meant():
+        assert (processes.count(), processes.rank()) == (1, 0)
+
+
+def test_a_mark_that_is_no_number_is_refused_where_a_group_is_meant(monkeypatch):
+    for name, value in {**MARKS, "RANK": "abc"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidInputError, match="RANK must be a whole number; got 'abc'"), processes.meant():
+        pass
+
+
+def test_who_waits_for_others_to_start_obeys_a_signal(monkeypatch, tmp_path):
+    for name, value in MARKS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.distributed, "rendezvous", lambda *_, **__: time.sleep(30))
+
+    def obey(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, obey)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    begun = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt), processes.meant(), processes.joined(Context(tmp_path)):
+            pass
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - begun < 10

@@ -1,0 +1,113 @@
+"""Every option of a recipe and of an architecture is on the command line, explained, and means something."""
+
+from dataclasses import fields
+
+import pytest
+
+from extract.data.datasets import Located
+from finetune.architectures.options import Options
+from finetune.training.recipes import CHOICES, RECIPES, SPEED_ONLY, Recipe
+from pipelines.cli import network_options
+from pipelines.cli.commands.finetune import finetune_command
+from pipelines.cli.commands.train import train_command
+from pipelines.specs import NetworkKey, NetworkSpec, resolve_network
+
+OTHER = {
+    **{name: [one for one in known if one != getattr(Recipe(), name)][-1] for name, known in CHOICES.items()},
+    "schedule": "one-cycle",
+    "bias_decay": True,
+    "patience": 3,
+    "clip_norm": 1.0,
+    "layer_decay": 0.5,
+    "depth": 14,
+    "growth_rate": 12,
+    "norm": "group",
+    "precision": "bfloat16",
+    "stem": "cifar",
+}
+NAMES = [one.name for source in (Recipe, Options) for one in fields(source)]
+
+
+def key(tmp_path, **given) -> NetworkKey:
+    spec = NetworkSpec(**{"recipe": "standard", "validation": "0.1", "precision": "float32", **given})
+    return resolve_network(spec, located=Located("digits", "0" * 64, None), device="cpu", workspace=tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_is_on_both_commands_with_its_own_name_and_an_explanation(name):
+    assert network_options.HELP[name].endswith(".")
+    for command in (train_command, finetune_command):
+        flags = {parameter.name: parameter.opts for parameter in command.params}
+        assert f"--{name.replace('_', '-')}" in flags[name]
+
+
+def test_no_explanation_is_left_over():
+    assert set(network_options.HELP) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_changes_the_run_unless_it_only_changes_speed(tmp_path, name):
+    present = getattr(Recipe(), name, None)
+    value = OTHER[name] if name in OTHER else 0.3 if isinstance(present, float) or present is None else present + 1
+    plain, other = key(tmp_path), key(tmp_path, **{name: value})
+    if name in SPEED_ONLY:
+        assert plain.run() == other.run()
+        assert NetworkSpec(**{name: value}).speed() != NetworkSpec().speed()
+    else:
+        assert plain.run() != other.run()
+
+
+def test_a_key_comes_back_from_its_text(tmp_path):
+    one = key(tmp_path, mixup=0.2, width=0.5)
+    assert NetworkKey.from_text(one.text()) == one
+
+
+def test_several_processes_are_another_run_unless_nothing_is_trained(tmp_path):
+    def together(count, **given):
+        spec = NetworkSpec(validation="0.1", **given)
+        located = Located("digits", "0" * 64, None)
+        return resolve_network(spec, located=located, device="cpu", workspace=tmp_path, processes=count)
+
+    alone, two, frozen = together(1), together(2), {"mode": "frozen", "weights": "untrained"}
+    assert "processes" not in alone.as_dict()
+    assert two.as_dict() == {**alone.as_dict(), "processes": 2}
+    assert NetworkKey.from_text(two.text()) == two
+    assert len({alone.run(), two.run(), together(3).run()}) == 3
+    assert together(1, **frozen).run() == together(2, **frozen).run()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_is_its_own_unless_overridden(name):
+    assert NetworkSpec(recipe=name).whole_recipe() == RECIPES[name]
+    assert NetworkSpec(recipe=name, epochs=7).whole_recipe().epochs == 7
+
+
+def test_a_figure_that_cannot_be_written_is_refused_before_the_test_of_rates(pipeline, monkeypatch, tmp_path):
+    from pipelines.training import running
+
+    monkeypatch.setattr(running, "prepared", lambda *_: pytest.fail("the test was begun"))
+    words = ("train", "--network", "resnet20", "--dataset", "digits", "--find-learning-rate")
+    ended = pipeline(*words, "--plot", tmp_path / "nodir" / "lr.png")
+    assert ended.status == 2
+    assert "plot must be a file that can be written" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "resnet20 from scratch (short)"),
+        ({"epochs": 1, "learning_rate": 0.05}, "resnet20 from scratch (short, 1 epoch, learning rate 0.05)"),
+        ({"learning_rate": RECIPES["short"].learning_rate}, "resnet20 from scratch (short)"),
+        ({"epochs": 3, "optimizer": "adamw", "mixup": 0.2, "width": 0.5}, "resnet20 width 0.5 from scratch (short, 3 "
+         "epochs, optimizer adamw, mixup 0.2)"),
+        ({"bias_decay": True, "crop": 0}, "resnet20 from scratch (short, bias decay, crop 0)"),
+        ({"precision": "float32", "seed": 3, "subset": 1000}, "resnet20 from scratch (short)"),
+        ({"mode": "frozen", "weights": "untrained"}, "resnet20 fine-tuned frozen"),
+    ],
+)  # fmt: skip
+def test_a_name_tells_what_of_the_recipe_was_changed(tmp_path, given, expected):
+    from pipelines.training.results import name
+
+    spec = NetworkSpec(network="resnet20", **given)
+    one = resolve_network(spec, located=Located("cifar10", "0" * 64, None), device="cpu", workspace=tmp_path)
+    assert name(one, dataset="cifar10") == expected

@@ -1,0 +1,300 @@
+"""`pipeline finetune` as a user meets it: modes, weights from everywhere, own runs as weights and as backbones."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file, save_file
+
+from finetune.architectures import networks
+from pipelines.report import results
+from pipelines.specs import NetworkSpec
+from pipelines.tasks import lr_range_test, stages
+from pipelines.training import build
+from pipelines.workspace import records
+from pipelines.workspace.context import Context
+
+DATA = ("--dataset", "digits", "--subset", 200, "--test-subset", 100)
+SIZE = ("--image-size", 32)
+RECIPE = ("--epochs", 1, "--batch-size", 50, "--flip", "none", "--crop", 0)
+
+
+@pytest.fixture(scope="module")
+def weights_file(tmp_path_factory) -> Path:
+    """Weights of timm's test_resnet, with a classifier for 1000 classes, as a file from elsewhere."""
+    path = tmp_path_factory.mktemp("weights") / "elsewhere.safetensors"
+    torch.manual_seed(0)
+    save_file(timm.create_model("test_resnet", pretrained=False).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def sprint_weights(tmp_path_factory) -> Path:
+    """Weights of a narrow sprint network as a file."""
+    path = tmp_path_factory.mktemp("weights") / "sprint.safetensors"
+    built = networks.build("sprint", class_count=10, image_size=32, options={"width": 0.25})
+    save_file({name: tensor.contiguous() for name, tensor in built.state_dict().items()}, path)
+    return path
+
+
+@pytest.fixture
+def tuning(weights_file) -> tuple:
+    return ("finetune", "--network", "test_resnet", "--weights", weights_file, *DATA, *SIZE)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory) -> tuple[Path, dict]:
+    """A workspace with a network that was trained there."""
+    workspace = tmp_path_factory.mktemp("own") / "workspace"
+    spec = NetworkSpec(
+        network="resnet8", width=0.5, dataset="digits", subset=200, test_subset=100, recipe="laptop", epochs=1,
+        batch_size=50, precision="float32",
+    )  # fmt: skip
+    return workspace, stages.train(spec, Context(workspace))
+
+
+def tensors(answer: dict) -> dict[str, torch.Tensor]:
+    return load_file(Path(answer["path"]) / "network.safetensors")
+
+
+def test_frozen_reproduces_the_head_on_extracted_features(pipeline, tuning, weights_file, tmp_path):
+    precision = ("--precision", "float32")
+    frozen = pipeline(*tuning, "--mode", "frozen", *precision, "--json").json
+    words = ("fit-head", "--backbone", "test_resnet", "--weights", weights_file, *DATA, *SIZE)
+    words = (*words, "--storage", "float32", *precision, "--json")
+    head = pipeline(*words).json
+    assert head["cached"] is True  # it is the very head that frozen made its last layer
+    assert frozen["test_accuracy"] == head["test_accuracy"]
+    assert frozen["epochs_run"] == 0
+    ours, labels = records.logits(tmp_path / "workspace", frozen["run"])
+    theirs, same = records.logits(tmp_path / "workspace", head["run"])
+    assert np.array_equal(labels, same)
+    assert np.allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
+    backbone, kept = load_file(weights_file), tensors(frozen)
+    assert all(torch.equal(kept[name], backbone[name]) for name in kept if not name.startswith("fc."))
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_frozen_network_costs_the_extraction_and_the_fit_of_its_head(pipeline, tuning, tmp_path, again):
+    """Features and a head from the cache cost what they cost when they were computed."""
+    workspace = tmp_path / "workspace"
+    if again:
+        pipeline(*tuning, *RECIPE, "--mode", "head-first")
+    frozen = pipeline(*tuning, "--mode", "frozen", "--json").json
+    record = records.read(workspace, frozen["run"])
+    (head,) = [one for one in records.read_all(workspace)[0] if one["kind"] == "head"]
+    for phase in ("extraction", "search", "fit"):
+        assert record["seconds"][phase] == head["seconds"][phase] > 0
+    for name, value in {"training_rows": 200, "validation_rows": 20, "refitted": True, "criterion": "log_loss"}.items():
+        assert record["choice"][name] == head["choice"][name] == value
+    assert record["choice"]["drawn"] == head["choice"]["drawn"] == []
+    result, problems = results.parse(record)
+    assert problems == []
+    assert result.cost_seconds == pytest.approx(
+        sum(head["seconds"][phase] for phase in ("extraction", "search", "fit"))
+    )
+    assert record["seconds"]["total"] == pytest.approx(result.cost_seconds + record["seconds"]["evaluation"])
+
+
+def test_a_head_that_is_fitted_twice_costs_its_features_once(pipeline, tuning, tmp_path):
+    words = (*tuning, *RECIPE, "--mode", "head-first", "--validation", "0.25", "--refit", "--json")
+    workspace = tmp_path / "workspace"
+    seconds = records.read(workspace, pipeline(*words).json["run"])["seconds"]
+    (file,) = (workspace / "extractions").glob("*.json")
+    training_share = 200 / 300  # of the images that were extracted
+    assert seconds["extraction"] == pytest.approx(training_share * json.loads(file.read_text())["seconds"])
+    assert seconds["total"] == pytest.approx(sum(value for phase, value in seconds.items() if phase != "total"))
+
+
+def test_where_nothing_is_trained_the_precision_is_float32_unless_it_is_told_otherwise(pipeline, tuning, tmp_path):
+    for given, expected in (((), "float32"), (("--precision", "bfloat16"), "bfloat16")):
+        run = pipeline(*tuning, "--mode", "frozen", *given, "--json").json["run"]
+        assert records.read(tmp_path / "workspace", run)["key"]["recipe_options"]["precision"] == expected
+
+
+def test_head_first_starts_at_the_frozen_head(pipeline, tuning, tmp_path):
+    tuning = (*tuning, "--precision", "float32")
+    frozen = pipeline(*tuning, "--mode", "frozen", "--json").json
+    still = pipeline(*tuning, *RECIPE, "--mode", "head-first", "--learning-rate", "1e-12", "--json").json
+    moved = pipeline(*tuning, *RECIPE, "--mode", "head-first", "--learning-rate", "1e-3", "--json").json
+    assert still["test_accuracy"] == frozen["test_accuracy"]
+    assert moved["log_loss"] != frozen["log_loss"]
+    assert not torch.equal(tensors(moved)["conv1.0.weight"], tensors(frozen)["conv1.0.weight"])
+
+
+def test_a_training_that_loses_its_fitted_head_says_so(pipeline, tuning):
+    words = (*tuning, *RECIPE, "--mode", "head-first", "--clip-norm", 1, "--learning-rate")
+    lost, kept = pipeline(*words, 0.1), pipeline(*words, 1e-6)
+    assert lost.status == kept.status == 0
+    assert "the first epoch lost what the fitted head knew" in lost.err
+    assert "the first epoch lost" not in kept.err
+
+
+def test_with_a_held_out_part_the_starting_head_never_sees_it(pipeline, tuning):
+    frozen = pipeline(*tuning, "--mode", "frozen", "--validation", "0.25", "--json").json
+    everything = pipeline(*tuning, "--mode", "frozen", "--json").json
+    assert (frozen["training_rows"], frozen["validation_rows"]) == (150, 50)
+    assert frozen["validation_accuracy"] is not None
+    assert not torch.equal(tensors(frozen)["fc.weight"], tensors(everything)["fc.weight"])
+
+
+def test_partial_leaves_the_other_stages_and_their_statistics_to_the_bit(pipeline, tuning, weights_file):
+    answer = pipeline(*tuning, *RECIPE, "--mode", "partial:1", "--batchnorm", "train", "--json").json
+    before, after = load_file(weights_file), tensors(answer)
+    changed = {name.split(".")[0] for name in after if name not in before or not torch.equal(after[name], before[name])}
+    assert changed == {"layer4", "fc"}
+
+
+def test_full_starts_from_the_weights_with_a_new_last_layer(pipeline, tuning, weights_file):
+    answer = pipeline(*tuning, *RECIPE, "--learning-rate", "1e-12", "--json").json
+    before, after = load_file(weights_file), tensors(answer)
+    assert torch.allclose(after["conv1.0.weight"], before["conv1.0.weight"], atol=1e-6)
+    assert after["fc.weight"].shape == (10, before["fc.weight"].shape[1])
+
+
+def test_an_own_run_gives_its_weights(pipeline, own):
+    workspace, answer = own
+    words = ("finetune", "--weights", answer["run"][:8], *DATA, *RECIPE, "--workspace", workspace, "--json")
+    tuned = pipeline(*words, "--mode", "partial:0").json
+    before, after = tensors(answer), tensors(tuned)
+    assert tuned["network"] == "resnet8"
+    assert all(torch.equal(after[name], before[name]) for name in after if not name.startswith("fc."))
+    assert records.read(workspace, tuned["run"])["key"]["weights_run"] == answer["run"]
+
+
+def test_an_own_run_is_a_backbone_whose_embeddings_give_its_logits(pipeline, own):
+    from extract.features.store import FeatureFile
+
+    workspace, answer = own
+    words = ("extract", "--weights", answer["run"], *DATA, "--storage", "float32", "--precision", "float32")
+    words = (*words, "--workspace", workspace, "--json")
+    made = pipeline(*words).json
+    features = FeatureFile(Path(made["path"])).read("test").features[0]
+    kept = tensors(answer)
+    logits, _ = records.logits(workspace, answer["run"])
+    assert np.allclose(features @ kept["fc.weight"].numpy().T + kept["fc.bias"].numpy(), logits, atol=1e-4)
+    assert pipeline(*words).json["cached"] is True
+    head = pipeline("fit-head", "--weights", answer["run"], *DATA, "--c-grid", "0.1,1", "--workspace", workspace)
+    assert head.status == 0, head.err
+
+
+def test_a_run_of_a_head_or_of_nothing_is_no_source_of_weights(pipeline, own):
+    workspace, answer = own
+    for words in (("extract",), ("finetune", *RECIPE)):
+        ended = pipeline(*words, "--weights", "0123456789ab", *DATA, "--workspace", workspace)
+        assert ended.status == 2
+        assert "unknown run" in ended.err
+    other = ("finetune", "--network", "resnet20", "--weights", answer["run"], *DATA, *RECIPE)
+    assert "network must be the one that the run trained, resnet8" in pipeline(*other, "--workspace", workspace).err
+
+
+MISTAKES = [
+    (("--mode", "partial:6"), "partial must be at most the 5 stages"),
+    (("--mode", "partial:K"), "mode must name a number of stages"),
+    (("--mode", "frozn"), "Nearest: frozen"),
+    (("--mode", "frozen", "--epochs", 3), "epochs must be left out in mode frozen"),
+    (("--mode", "frozen", "--recipe", "short"), "recipe must be left out in mode frozen"),
+    (("--mode", "frozen", "--recipe", "gentle"), "recipe must be left out in mode frozen"),
+    (("--mode", "frozen", "--tensorboard", "board"), "tensorboard must be left out in mode frozen"),
+    (("--weights", "none"), "weights must be pretrained, packaged, a file or a run"),
+    (("--weights", "nowhere.safetensors"), "or a file"),
+    (("--mode", "frozen", "--find-learning-rate"), "mode must be one that trains"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), MISTAKES, ids=[" ".join(map(str, words)) for words, _ in MISTAKES])
+def test_a_mistake_ends_with_status_2_and_one_sentence(pipeline, tuning, words, sentence):
+    ended = pipeline(*tuning, *words)
+    assert ended.status == 2, ended.err
+    assert sentence in ended.err
+
+
+@pytest.mark.parametrize("mode", ["head-first", "frozen"])
+def test_a_network_that_takes_no_head_is_refused_before_any_features(pipeline, sprint_weights, monkeypatch, mode):
+    monkeypatch.setattr(build, "embeddings", lambda *_, **__: pytest.fail("features were computed"))
+    words = ("finetune", "--network", "sprint", "--width", 0.25, "--weights", sprint_weights, *DATA, *SIZE)
+    ended = pipeline(*words, "--mode", mode)
+    assert ended.status == 2, ended.err
+    assert "mode of sprint must be full or partial:K, because its last layer is not one with weights" in ended.err
+    assert f"got '{mode}'" in ended.err
+
+
+def test_the_range_test_does_not_whiten_over_loaded_weights(sprint_weights, tmp_path, monkeypatch):
+    given = {"network": "sprint", "width": 0.25, "dataset": "digits", "subset": 100, "test_subset": 50}
+    given |= {"image_size": 32, "batch_size": 25, "compile": "off"}
+    whitened = []
+    monkeypatch.setattr(networks, "whiten", lambda *_: whitened.append(True))
+    lr_range_test.find(NetworkSpec(**given, mode="full", weights=str(sprint_weights)), Context(tmp_path))
+    assert whitened == []
+    lr_range_test.find(NetworkSpec(**given), Context(tmp_path))
+    assert whitened == [True]
+
+
+STEMMED = ("--network", "resnet18", "--dataset", "digits", "--subset", 32, "--test-subset", 20, *SIZE)
+QUICK = ("--epochs", 1, "--batch-size", 16, "--precision", "float32", "--learning-rate", "1e-12")
+
+
+@pytest.fixture(scope="module")
+def resnet18_file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "r.pth"
+    torch.manual_seed(0)
+    torch.save(timm.create_model("resnet18").state_dict(), path)
+    return path
+
+
+@pytest.mark.parametrize("mode", ["full", "partial:1", "frozen"])
+def test_small_images_leave_the_first_layer_of_the_weights_in_its_place(pipeline, resnet18_file, mode):
+    recipe = ("--precision", "float32") if mode == "frozen" else QUICK
+    ended = pipeline("finetune", *STEMMED, *recipe, "--weights", resnet18_file, "--mode", mode, "--json")
+    kept, given = tensors(ended.json), torch.load(resnet18_file, weights_only=True)
+    assert torch.allclose(kept["conv1.weight"], given["conv1.weight"], atol=1e-6)
+    assert "keeps the stem of its weights" in ended.err
+
+
+def test_another_stem_that_was_asked_for_is_said_and_learns(pipeline, resnet18_file):
+    words = ("finetune", *STEMMED, *QUICK[:-1], "0.1", "--weights", resnet18_file, "--stem", "cifar")
+    ended = pipeline(*words, "--mode", "partial:0", "--json")
+    kept, given = tensors(ended.json), torch.load(resnet18_file, weights_only=True)
+    fresh = networks.build("resnet18", class_count=10, image_size=32, options={"stem": "cifar"}, seed=0).state_dict()
+    assert "conv1.weight of resnet18 is not in the weights" in ended.err
+    assert not torch.equal(kept["conv1.weight"], fresh["conv1.weight"])
+    assert not torch.equal(kept["bn1.running_var"], given["bn1.running_var"])
+    assert torch.equal(kept["layer1.0.bn1.running_var"], given["layer1.0.bn1.running_var"])
+
+
+def test_the_file_of_an_own_run_brings_its_architecture_and_preprocessing(pipeline, own, tmp_path):
+    _, answer = own
+    path = Path(answer["path"]) / "network.safetensors"
+    tuned = pipeline("finetune", "--weights", path, *DATA, *RECIPE, "--mode", "partial:0", "--json").json
+    assert tuned["network"] == "resnet8"
+    assert all(torch.equal(value, tensors(answer)[name]) for name, value in tensors(tuned).items() if "fc." not in name)
+    workspace = tmp_path / "workspace"
+    fed, known = (
+        records.read(place, one["run"])["preprocessing"] for place, one in ((workspace, tuned), (own[0], answer))
+    )
+    assert fed == known
+    made = pipeline("extract", "--weights", path, *DATA, "--json")
+    assert made.status == 0, made.err
+
+
+def test_options_of_the_preprocessing_stand_in_key_and_record(pipeline, tuning, tmp_path):
+    given = ("--mean", "0.1,0.2,0.3", "--std", "0.5", "--crop-pct", "1", "--interpolation", "bicubic")
+    ended = pipeline(*tuning, *RECIPE, *given, "--json")
+    assert "as its weights want them" in ended.err
+    record = records.read(tmp_path / "workspace", ended.json["run"])
+    assert record["preprocessing"]["mean"] == [0.1, 0.2, 0.3]
+    assert record["key"]["preprocessing"]["std"] == [0.5, 0.5, 0.5]
+    plain = pipeline(*tuning, *RECIPE, "--json")
+    assert "is assumed" in plain.err
+    assert plain.json["run"] != ended.json["run"]
+
+
+def test_an_own_vit_goes_on_at_another_image_size(pipeline, tmp_path):
+    words = ("--network", "test_vit", *DATA, *RECIPE, "--image-size")
+    run = pipeline("train", *words, 32, "--json").json["run"]
+    for command in (("finetune", "--mode", "partial:0", *words), ("extract", *DATA, "--image-size")):
+        ended = pipeline(*command, 64, "--weights", run, "--json")
+        assert ended.status == 0, ended.err

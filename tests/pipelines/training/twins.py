@@ -1,0 +1,55 @@
+"""Run by test_alone.py in a process of its own: two processes that are asked for the same network at once.
+
+They are forked from here, with torch imported but never used, and begin together.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from pipelines.specs import NetworkSpec
+from pipelines.tasks import stages
+from pipelines.training import results, running  # noqa: F401 (imported once, for both)
+from pipelines.workspace.context import Context
+
+SPEC = NetworkSpec(
+    network="resnet8",
+    width=0.5,
+    dataset="digits",
+    subset=200,
+    test_subset=100,
+    recipe="laptop",
+    epochs=4,
+    batch_size=50,
+    crop=0,
+    flip="none",
+    small_share=0.0,
+    tta="none",
+)
+
+
+def start(workspace: Path, answer: Path, gate: int) -> int:
+    """The process id of a child that trains once `gate` is closed, and leaves its answer and what it was told."""
+    child = os.fork()
+    if child:
+        return child
+    torch.set_num_threads(1)
+    said: list[str] = []
+    os.read(gate, 1)
+    found = stages.train(SPEC, Context(workspace, notice=said.append))
+    answer.write_text(json.dumps({**found, "said": said}))
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    root = Path(sys.argv[1])
+    gate, opened = os.pipe()
+    os.set_inheritable(opened, False)
+    children = []
+    for name in ("one.json", "other.json"):
+        children.append(start(root / "workspace", root / name, gate))
+    os.write(opened, b"xx")
+    sys.exit(sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0 for child in children))

@@ -1,0 +1,114 @@
+"""Requests to end: obeyed once in good order, at once when somebody insists, and not where they are ignored."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from pipelines.workspace import signals
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, which this system cannot")
+
+
+def status_of(body):
+    """The exit status of a child that runs `body`, with Ctrl-C not ignored."""
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            body()
+        except signals.Terminated as ended:
+            os._exit(int(ended.code))
+        except KeyboardInterrupt:
+            os._exit(99)
+        except BaseException:  # noqa: BLE001 (the child must not go on as pytest)
+            os._exit(98)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+    time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [one for one in signals.SIGNALS if one != signal.SIGINT])
+def test_a_step_is_finished_before_any_signal_is_obeyed(number):
+    def body():
+        with signals.obeyed(at_once=print), signals.deferred() as asked:
+            send(number)
+            send(number)  # the scheduler says it again
+            if not asked():
+                os._exit(97)
+
+    assert status_of(body) == 128 + number
+
+
+def test_a_second_ctrl_c_ends_a_step_and_the_third_whatever_comes_after_it():
+    def twice():
+        with signals.obeyed(at_once=print), signals.deferred():
+            send(signal.SIGINT)
+            send(signal.SIGINT)
+            os._exit(97)
+
+    def thrice():
+        with signals.obeyed(at_once=lambda status: None):
+            try:
+                send(signal.SIGINT)
+            except KeyboardInterrupt:
+                send(signal.SIGINT)
+            os._exit(97)
+
+    assert status_of(twice) == 99
+    assert status_of(thrice) == 130
+
+
+def test_what_is_ignored_stays_ignored():
+    def body():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with signals.obeyed(at_once=print), signals.deferred() as asked:
+            send(signal.SIGHUP)
+            os._exit(5 if not asked() else 97)
+
+    assert status_of(body) == 5
+
+
+def test_the_handlers_of_before_are_put_back():
+    before = {number: signal.getsignal(number) for number in signals.SIGNALS}
+    with signals.obeyed(at_once=print), signals.deferred():
+        assert signal.getsignal(signal.SIGTERM) is not before[signal.SIGTERM]
+    assert {number: signal.getsignal(number) for number in signals.SIGNALS} == before
+
+
+def test_torchrun_passing_on_a_ctrl_c_is_no_second_one(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+
+    def body():
+        with signals.obeyed(at_once=print), signals.deferred():
+            send(signal.SIGINT)
+            send(signal.SIGINT)
+            print("finished the step", flush=True)
+            os.environ["REACHED"] = "1"
+
+    def told():
+        try:
+            body()
+        except KeyboardInterrupt:
+            os._exit(7 if os.environ.get("REACHED") else 97)
+
+    assert status_of(told) == 7
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 99), (signal.SIGTERM, 128 + signal.SIGTERM)])
+def test_a_signal_that_comes_within_a_finalizer_is_obeyed_too(number, status):
+    class Dropped:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    def body():
+        with signals.obeyed(lambda status: None):
+            Dropped()
+            time.sleep(5)
+
+    assert status_of(body) == status
