@@ -1,7 +1,7 @@
 """Whether timm's architectures train, fine-tune and extract, each for one step at the smallest size that it takes.
 
 Of every module of timm the networks with the fewest parameters, and all of the families in `WHOLE`. Each command runs
-in a process of its own, with a limit of time; its end is "done", "refused" (one sentence, status 2) or a fault.
+in a process of its own, with a limit of time; its end is "done", "refused" (one sentence) or a fault.
 Beside it stands what `run --dry-run` says of the same job: what it calls possible must not be refused. Networks above
 `LARGEST` parameters are asked on shapes alone.
 
@@ -177,7 +177,8 @@ def ended(words: tuple[str, ...], *, planned: bool = False) -> dict[str, Any]:
             status = exit_status([*words, "--workspace", str(folder / "workspace"), "--device", "cpu"])
     said = [line for line in err.getvalue().splitlines() if line.startswith("error: ")]
     lines = err.getvalue().strip().splitlines()
-    kind = "done" if status == 0 else "refused" if status == 2 and len(said) == 1 else "fault"
+    one_sentence = status in (1, 2) and len(said) == 1 and "unexpected failure" not in said[0]
+    kind = "done" if status == 0 else "refused" if one_sentence else "fault"
     if planned and status == 0 and json.loads(out.getvalue())["impossible"]:
         kind, said = "refused", [json.loads(out.getvalue())["plan"][-1]["note"]]
     if FAULT.search(err.getvalue()):

@@ -14,7 +14,7 @@ from extract.backbones.frozen import Backbone
 from extract.backbones.reduced import in_reduced_precision
 from extract.backbones.transforms import Normalize
 from extract.runtime.compiler import compiler_fault, has_compiler
-from extract.runtime.devices import split_graph, torch_device, torch_dtype
+from extract.runtime.devices import channels_last, split_graph, torch_device, torch_dtype
 
 VIEWS = {"plain": ("plain",), "flip": ("plain", "mirrored")}
 ENGINES = ("eager", "compiled")
@@ -43,7 +43,7 @@ class Encoder(nn.Module):
                 normalize=Normalize(backbone.preprocessing, torch.float32),
             )
         self.normalize = Normalize(backbone.preprocessing, next(network.parameters()).dtype)
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = channels_last(network)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.network(self.inputs(images)).float()[None]

@@ -108,6 +108,20 @@ def torch_dtype(precision: str) -> "torch.dtype":
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
 
 
+def channels_last(module: "torch.nn.Module", place: "torch.device | None" = None) -> "torch.nn.Module":
+    """`module`, moved to `place`, its 2-D kernels in channels-last order in place.
+
+    torch's own `to(memory_format=...)` refuses a module that has 3-D kernels too.
+    """
+    import torch
+
+    module = module if place is None else module.to(place)
+    for one in (*module.parameters(), *module.buffers()):
+        if one.ndim == 4:
+            one.data = one.data.contiguous(memory_format=torch.channels_last)
+    return module
+
+
 def split_graph() -> None:
     """Compiled, what follows is a graph of its own; so what came before is computed once and lies in memory.
 

@@ -64,6 +64,8 @@ def _special(
         return [_product(left, right, shapes[0], united)]
     if receptive_field is None:
         return None
+    if len(shapes[0]) != 4 and (name == "convolution" or name in WINDOWS):
+        return [_everything([receptive_field], shape, united) for shape in shapes]
     if name == "constant_pad_nd":
         return [windows.padded(receptive_field, arguments[1], shapes[0])]
     if name.startswith("upsample_bi"):

@@ -6,11 +6,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import torch
 from torch import nn
 
 from extract.errors import InvalidInputError
-from extract.runtime.devices import resolve_device, resolve_precision, torch_device
+from extract.runtime.devices import channels_last, resolve_device, resolve_precision, torch_device
 from finetune.augmentation.batches import Batch, Images, Normalization
 from finetune.training.recipes import Recipe
 from finetune.training.trainer import How, Trainer, surroundings
@@ -61,7 +60,7 @@ def find_learning_rate(
     place = torch_device(resolve_device(device))
     plain = replace(recipe, learning_rate=1.0, accumulate=1, ema=0.0, lookahead=0, patience=None, small_share=0.0)
     how = How(normalization, seed, place, resolve_precision(recipe.precision, str(place)), "eager", resize)
-    copied = copy.deepcopy(network).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    copied = channels_last(copy.deepcopy(network), place)
     train = train.to(place)
     with surroundings(copied, how):
         trainer = Trainer(copied, train, recipe=plain, how=how)

@@ -25,8 +25,8 @@ def from_matcher(network: nn.Module, *, classifier: nn.Module) -> Stages:
     """
     number = _numbers(network)
     members: dict[int, list[nn.Module | nn.Parameter]] = {}
-    for one, name in _parts(network, number=number, skip=classifier):
-        members.setdefault(number[name], []).append(one)
+    for one, stage in _parts(network, number=number, skip=classifier):
+        members.setdefault(stage, []).append(one)
     keys = sorted(members)
     if len(keys) > 1 and not _has_matrix(members[keys[-1]]):
         last = members.pop(keys.pop())
@@ -39,29 +39,34 @@ def _has_matrix(members: list[nn.Module | nn.Parameter]) -> bool:
     return any(parameter.ndim > 1 for parameter in group(*members).parameters())
 
 
-def _numbers(network: nn.Module) -> dict[str, int]:
-    """Stage number by parameter name, all different parts numbered in order, the unmatched with the last."""
+def _numbers(network: nn.Module) -> dict[int, int]:
+    """Stage number by the identity of a parameter, all different parts numbered in order, the unmatched with the last.
+
+    A parameter that several parts share has one name, and lies in the stage of that.
+    """
     from timm.models import group_parameters
 
+    order: dict[str, int] = {}
+    named = dict(network.named_parameters())
     if hasattr(network, "group_matcher"):
         matcher = network.group_matcher(coarse=True)  # type: ignore[operator]
-        return dict(group_parameters(network, matcher, reverse=True))  # type: ignore[arg-type]
-    order: dict[str, int] = {}
-    return {name: order.setdefault(name.split(".")[0], len(order)) for name, _ in network.named_parameters()}
+        found = dict(group_parameters(network, matcher, reverse=True))  # type: ignore[arg-type]
+    else:
+        found = {name: order.setdefault(name.split(".")[0], len(order)) for name in named}
+    return {id(named[name]): stage for name, stage in found.items()}
 
 
 def _parts(
-    network: nn.Module, *, number: dict[str, int], skip: nn.Module, prefix: str = ""
-) -> Iterable[tuple[nn.Module | nn.Parameter, str]]:
-    """The largest parts of `network` that lie in one stage each, with the name of one of their parameters."""
-    for name, parameter in network.named_parameters(prefix=prefix, recurse=False):
-        yield parameter, name
-    for name, child in network.named_children():
-        path = f"{prefix}.{name}" if prefix else name
-        inside = [inner for inner, _ in child.named_parameters(prefix=path)]
+    network: nn.Module, *, number: dict[int, int], skip: nn.Module
+) -> Iterable[tuple[nn.Module | nn.Parameter, int]]:
+    """The largest parts of `network` that lie in one stage each, with the number of that stage."""
+    for parameter in network.parameters(recurse=False):
+        yield parameter, number[id(parameter)]
+    for child in network.children():
+        inside = {number[id(parameter)] for parameter in child.parameters()}
         if child is skip or not inside:
             continue
-        if len({number[inner] for inner in inside}) == 1 and skip not in list(child.modules()):
-            yield child, inside[0]
+        if len(inside) == 1 and skip not in list(child.modules()):
+            yield child, inside.pop()
         else:
-            yield from _parts(child, number=number, skip=skip, prefix=path)
+            yield from _parts(child, number=number, skip=skip)

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from extract.errors import InvalidInputError
-from extract.runtime.devices import resolve_device, resolve_precision, torch_device
+from extract.runtime.devices import channels_last, resolve_device, resolve_precision, torch_device
 from finetune.augmentation.batches import Images, Normalization
 from finetune.training import distributed, engine, history
 from finetune.training.checkpoint_manager import CheckpointManager
@@ -85,7 +84,7 @@ def fit(
     """
     place = torch_device(resolve_device(device))
     _check(recipe, held)
-    network = distributed.synchronized(network.to(place, memory_format=torch.channels_last), place)  # type: ignore[call-overload]
+    network = distributed.synchronized(channels_last(network, place), place)
     resize = resize.to(place) if resize is not None else None
     train, held = train.to(place), held.to(place) if held is not None else None
     how = _how(network, train, recipe=recipe, normalization=normalization, seed=seed, resize=resize)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from extract.backbones.transforms import Preprocessing
-from extract.runtime.devices import automatic_batch_size, torch_device
+from extract.runtime.devices import automatic_batch_size, channels_last, torch_device
 from finetune.training import evaluate
 
 
@@ -46,7 +46,7 @@ def logits(
     `stepped` hears of the images of every batch.
     """
     place = torch_device(device)
-    ready = network.to(place, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    ready = channels_last(network, place).eval()
     pieces = []
     for batch in given:
         black = batch.new_zeros((rows - len(batch) if fill else 0, *batch.shape[1:]))

@@ -1,0 +1,22 @@
+"""Stages of timm models by their own groups."""
+
+import torch
+
+from extract.runtime.devices import channels_last
+from finetune.architectures import networks
+
+
+def test_a_part_that_several_stages_share_lies_in_one_of_them():
+    with torch.device("meta"):
+        network = networks.build("coat_lite_tiny", class_count=3, image_size=32)
+    inside = [id(one) for _, stage in networks.stages(network) for one in stage.parameters()]
+    last = {id(one) for one in networks.classifier(network).parameters()}
+    assert set(inside) == {id(one) for one in network.parameters()} - last
+    assert len(inside) == len(set(inside))
+
+
+def test_kernels_of_two_dimensions_are_channels_last_beside_those_of_three():
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Conv3d(1, 2, 3))
+    flat, deep = (layer.weight for layer in channels_last(network))
+    assert flat.is_contiguous(memory_format=torch.channels_last)
+    assert deep.is_contiguous()
