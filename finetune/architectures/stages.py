@@ -50,7 +50,7 @@ def _numbers(network: nn.Module) -> dict[int, int]:
     named = dict(network.named_parameters())
     if hasattr(network, "group_matcher"):
         matcher = network.group_matcher(coarse=True)  # type: ignore[operator]
-        found = dict(group_parameters(network, matcher, reverse=True))  # type: ignore[arg-type]
+        found: dict[str, int] = dict(group_parameters(network, matcher, reverse=True))  # type: ignore
     else:
         found = {name: order.setdefault(name.split(".")[0], len(order)) for name in named}
     return {id(named[name]): stage for name, stage in found.items()}

@@ -1,6 +1,5 @@
 """The first thing read: the best of every mode, and whether its advantage is worth its cost."""
 
-from pipelines import naming
 from pipelines.report.blocks import Block, Card, Cards, Items, Section, Text
 from pipelines.report.differences import shown_p
 from pipelines.report.pairs import Difference, against
@@ -8,6 +7,7 @@ from pipelines.report.rows import Row
 from pipelines.report.study import Study, TestSet
 from pipelines.report.text import MODE_NAMES, duration, interval, percent, plural, short_count, signed
 from pipelines.report.winners import RULE, Pick
+from pipelines.workspace import naming
 
 MARGIN = 0.005  # of accuracy: by how much a faster run may be worse than the best and still count as not worse
 

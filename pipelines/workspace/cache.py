@@ -35,7 +35,7 @@ class CacheMissError(TransferBenchError):
 
 @contextlib.contextmanager
 def looking() -> Iterator[None]:
-    """Inside it `ask` computes nothing and makes nothing: it answers from the cache or raises `Missing`."""
+    """Inside it `ask` computes nothing and makes nothing: it answers from the cache or raises `CacheMissError`."""
     token = _LOOKING.set(True)
     try:
         yield
