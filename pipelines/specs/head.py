@@ -10,7 +10,7 @@ from extract.errors import InvalidInputError
 from extract.features.layout import canonical_json
 from pipelines.specs.values import checked_seed, numbers, one_of, primitive, several, sizes, whole_numbers
 
-HEAD_VERSION = 10  # raised when the same key must give another head
+HEAD_VERSION = 11  # raised when the same key must give another head
 # As in `heads.registry`, which needs torch.
 KINDS = ("logistic", "linear", "mlp", "knn", "ridge", "kernel", "centroid")
 CRITERIA = ("auto", "log_loss", "accuracy")
