@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 
@@ -25,13 +26,16 @@ from PIL import Image
 from extract.data import cifar
 from extract.runtime.memory import CLEAR_REFS
 
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and the tests send it
+
 hypothesis.settings.register_profile("shared machine", deadline=None)  # whose moments of silence are nobody's fault
 hypothesis.settings.load_profile("shared machine")
 
 # Folders of tests that compute with features or networks: what they find must hold for every instruction set.
 ARITHMETIC = (
     *("extract/", "heads/", "finetune/"),
-    *(f"pipelines/{name}/" for name in ("frozen", "networks", "predict", "search")),
+    *(f"pipelines/{name}/" for name in ("tasks", "training", "predict", "search")),
 )
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
