@@ -1,12 +1,17 @@
 """`pipeline doctor`: this machine, and what would stand in the way."""
 
 from dataclasses import asdict
+from importlib.metadata import packages_distributions
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
 
 from pipelines.cli import options
 
+DISTRIBUTION = "transfer-bench"
+PACKAGES = ("extract", "heads", "finetune", "pipelines")
 LIBRARIES = ("torch", "torchvision", "timm", "scikit-learn", "h5py", "joblib", "numpy", "pillow", "safetensors")
 
 
@@ -82,4 +87,24 @@ def _problems(run: options.Run, facts: dict[str, Any]) -> list[str]:
         problems.append(f"{compiler_fault()}; networks run uncompiled, which is slower.")
     if not facts["hub_reachable"] and not facts["packaged_weights"]:
         problems.append("no weights: the hub cannot be reached and no packaged weights are installed.")
+    return problems + _shadowed()
+
+
+def _shadowed() -> list[str]:
+    """Say which of our top-level packages another distribution, or a folder before it on the path, takes."""
+    distributions, root, problems = packages_distributions(), Path(__file__).parents[2], []
+    for name in PACKAGES:
+        others = sorted({one for one in distributions.get(name, ()) if one != DISTRIBUTION})
+        spec = find_spec(name)
+        folder = Path(spec.origin).parent if spec is not None and spec.origin else None
+        if others:
+            problems.append(
+                f"package {name!r} must be installed by {DISTRIBUTION} alone; it is also installed by "
+                f"{', '.join(others)}. Use an environment of its own."
+            )
+        elif folder != root / name:
+            problems.append(
+                f"package {name!r} must be that of {DISTRIBUTION}, {str(root / name)!r}; Python finds {str(folder)!r} "
+                "first. Use an environment of its own, or another current folder."
+            )
     return problems
