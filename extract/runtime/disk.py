@@ -13,6 +13,7 @@ from extract.errors import NotWritableError, StorageError, TransferBenchError
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EROFS, errno.EPERM)
 OCCUPIED = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP)  # by what it is not
+SYNC_ACCESS = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # Windows syncs only what is open for writing
 UNSYNCABLE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EACCES, errno.EBADF, errno.EISDIR)
 TEMPORARY = r"\.[0-9a-f]{32}\.partial"  # the end of a file's name before it is whole, as a regular expression
 KEPT_OF_NAME = 40  # letters of the file's own name in its temporary one: 255 bytes are the most that a name may have
@@ -36,7 +37,7 @@ def sync(path: Path) -> None:
     Some file systems (SMB, some of FUSE) refuse this for a folder: what is in it is as durable there as can be.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, SYNC_ACCESS)
     except PermissionError:
         if path.is_dir():  # Windows opens none
             return

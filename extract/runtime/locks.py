@@ -171,6 +171,8 @@ def _lock(descriptor: int, *, shared: bool) -> None:
     if fcntl is not None:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         return
+    if shared:  # Windows has no shared lock of this kind, and removes no file that is open
+        return
     import msvcrt  # pyright: ignore[reportAttributeAccessIssue]
 
     msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
