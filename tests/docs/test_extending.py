@@ -16,6 +16,7 @@ from finetune.architectures.stages import Stages
 from heads import registry
 from pipelines.cli import main
 from pipelines.report.study import gather
+from pipelines.workspace.context import Context
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 
@@ -43,7 +44,7 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_a_head_is_chosen_and_fitted(example, monkeypatch: pytest.MonkeyPatch) -> None:
     example("heads/median.py")
-    monkeypatch.setitem(registry.ROOMS, "median", ("median", "MedianSpace", "MedianHead"))
+    monkeypatch.setitem(registry.REGISTRY, "median", ("median", "MedianSpace", "MedianHead"))
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(4), 50)
     features = (np.eye(4, 16)[labels] * 3 + rng.normal(size=(200, 16))).astype(np.float32)
@@ -54,7 +55,7 @@ def test_a_head_is_chosen_and_fitted(example, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_family_of_networks_is_built_and_described(example, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = example("finetune/architectures/plain.py")
-    monkeypatch.setattr(families, "ROOMS", (*families.ROOMS, ("plain", plain)))
+    monkeypatch.setattr(families, "REGISTRY", (*families.REGISTRY, ("plain", plain)))
     monkeypatch.setattr(families, "KINDS", (*families.KINDS, ((plain.Plain,), plain)))
     network = networks.build("plain6", class_count=10, image_size=32, options={"width": 0.5})
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
@@ -72,3 +73,15 @@ def test_a_section_of_the_report_tabulates_the_runs(example, tmp_path: Path) -> 
     table = hardest.section(study).blocks[0]
     assert [len(row) for row in table.rows] == [3]
     assert table.rows[0][1].text in {str(digit) for digit in range(10)}
+
+
+def test_a_task_is_computed_once(example, tmp_path: Path) -> None:
+    separation = example("pipelines/tasks/separation.py").separation
+    workspace = tmp_path / "work"
+    backbone = ["--backbone", "test_resnet", "--weights", "untrained", "--image-size", "32"]
+    main(["extract", "--dataset", "digits", "--subset", "200", "--quiet", *backbone, "--workspace", str(workspace)])
+    features = next((workspace / "features").glob("*.h5"))
+    first, second = (separation(Context(workspace, device="cpu"), features_path=features) for _ in range(2))
+    assert (first.pop("cached"), second.pop("cached")) == (False, True)
+    assert first == second
+    assert 0 < first["between"] < first["within"] * 10

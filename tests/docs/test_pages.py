@@ -60,6 +60,12 @@ def test_imports_of_the_pages_exist(page: Path) -> None:
                 assert all(hasattr(module, one.name) for one in node.names), ast.unparse(node)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_the_pages_name_exist(page: Path) -> None:
+    named = re.findall(r"`((?:extract|heads|finetune|pipelines|benchmarks|tests|docs)/[\w/.]+\.\w+)`", page.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def test_links_of_the_readme_lead_somewhere() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text().replace("\n", " "))
     assert len(links) > 15
