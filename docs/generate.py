@@ -7,7 +7,6 @@ Nothing in a table is copied by hand: a new result file or a changed option appe
 
 import collections.abc
 import dataclasses
-import importlib
 import json
 import types
 import typing
@@ -113,10 +112,8 @@ def recipes() -> str:
 
 def head_options() -> str:
     """List every option of every head with its default."""
-    try:
-        from heads.registry import available, space
-    except ModuleNotFoundError:
-        from heads.registry import available, space  # type: ignore[import-not-found]
+    from heads.registry import available, space
+
     rows = [
         [f"`{kind}`", f"`{field.name}`", _value(field.default)]
         for kind in available()
@@ -142,10 +139,8 @@ def record() -> str:
 
 def record_fields() -> dict[tuple[str, ...], dict[str, str]]:
     """Collect {paths of a nested type: {field: its type in words}}; the record itself has the path ""."""
-    try:
-        shapes = importlib.import_module("pipelines.workspace.shapes")
-    except ModuleNotFoundError:
-        shapes = importlib.import_module("pipelines.workspace.shapes")
+    from pipelines.workspace import shapes
+
     kinds: dict[Any, list[str]] = {shapes.Record: [""]}
     found = {}
     for kind in (queue := [shapes.Record]):

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+import pipelines
 from pipelines.cli import options
 
 DISTRIBUTION = "transfer-bench"
@@ -92,7 +93,7 @@ def _problems(run: options.Run, facts: dict[str, Any]) -> list[str]:
 
 def _shadowed() -> list[str]:
     """Say which of our top-level packages another distribution, or a folder before it on the path, takes."""
-    distributions, root, problems = packages_distributions(), Path(__file__).parents[2], []
+    distributions, root, problems = packages_distributions(), Path(pipelines.__file__).parents[1], []
     for name in PACKAGES:
         others = sorted({one for one in distributions.get(name, ()) if one != DISTRIBUTION})
         spec = find_spec(name)
