@@ -97,9 +97,9 @@ def test_without_the_hub_pretrained_fails_in_one_sentence_that_names_the_other_w
     [
         (("train", "--lr", "1"), "unknown option '--lr'. Nearest: --learning-rate."),
         (("fit-head", "--lr", "1"), "unknown option '--lr'. Nearest: --learning-rates."),
-        (("train", "--optimizer", "sgd"), "Nearest: --optimizer"),
+        (("train", "--optimiser", "sgd"), "Nearest: --optimizer"),
         (("train", "--color", "0.1"), "Nearest: --color-jitter."),
-        (("fit-head", "--neighbors", "5"), "Nearest: --neighbors"),
+        (("fit-head", "--neighbours", "5"), "Nearest: --neighbors"),
         (("train", "--model", "resnet20"), "Nearest: --network."),
         (("train", "--backbone", "resnet20"), "Nearest: --network."),
         (("extract", "--network", "resnet20"), "Nearest: --backbone."),

@@ -21,7 +21,7 @@ CASES = [
     Case("comparing one run", (("compare", "a"),), statuses=(2,), says="must be at least two"),
     Case("another tool's learning rate", (("train", "--lr", "0.1"),), statuses=(2,), says="--learning-rate."),
     Case("another tool's model", (("extract", "--model", "resnet18"),), statuses=(2,), says="--backbone."),
-    Case("an option under its former name", (("train", "--optimizer", "sgd"),), statuses=(2,), says="--optimizer"),
+    Case("an option under its former name", (("train", "--optimiser", "sgd"),), statuses=(2,), says="--optimizer"),
     Case("a network named twice", (("train", "resnet20", "--network", "vgg11"),), statuses=(2,), says="named once"),
     Case("a network that is not named", (("describe",),), statuses=(2,), says="must be named"),
     Case("a recipe that is misspelt", (("recipes", "shrot", "--json"),), statuses=(2,), says="short"),
