@@ -44,16 +44,25 @@ def _numbers(network: nn.Module) -> dict[int, int]:
 
     A parameter that several parts share has one name, and lies in the stage of that.
     """
-    from timm.models import group_parameters
-
-    order: dict[str, int] = {}
     named = dict(network.named_parameters())
-    if hasattr(network, "group_matcher"):
-        matcher = network.group_matcher(coarse=True)  # type: ignore[operator]
-        found: dict[str, int] = dict(group_parameters(network, matcher, reverse=True))  # type: ignore
-    else:
+    found = _groups(network)
+    if found is None:
+        order: dict[str, int] = {}
         found = {name: order.setdefault(name.split(".")[0], len(order)) for name in named}
     return {id(named[name]): stage for name, stage in found.items()}
+
+
+def _groups(network: nn.Module) -> dict[str, int] | None:
+    """Stage number by parameter name, by timm's own groups, coarse ones where there are; None for a model without."""
+    from timm.models import group_parameters
+
+    if not hasattr(network, "group_matcher"):
+        return None
+    try:
+        matcher = network.group_matcher(coarse=True)  # type: ignore[operator]
+    except AssertionError:  # RDNet asserts that coarse ones are not asked for
+        matcher = network.group_matcher(coarse=False)  # type: ignore[operator]
+    return dict(group_parameters(network, matcher, reverse=True))  # type: ignore
 
 
 def _parts(

@@ -1,14 +1,18 @@
 """Stages of timm models by their own groups."""
 
+import pytest
 import torch
 
 from extract.runtime.devices import channels_last
 from finetune.architectures import networks
 
 
-def test_a_part_that_several_stages_share_lies_in_one_of_them():
+@pytest.mark.parametrize(
+    "name", ["coat_lite_tiny", "rdnet_tiny"]
+)  # with parts that stages share; without coarse groups
+def test_every_parameter_lies_in_one_stage(name):
     with torch.device("meta"):
-        network = networks.build("coat_lite_tiny", class_count=3, image_size=32)
+        network = networks.build(name, class_count=3, image_size=32)
     inside = [id(one) for _, stage in networks.stages(network) for one in stage.parameters()]
     last = {id(one) for one in networks.classifier(network).parameters()}
     assert set(inside) == {id(one) for one in network.parameters()} - last
