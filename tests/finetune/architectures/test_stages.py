@@ -9,7 +9,7 @@ from finetune.architectures import networks
 
 @pytest.mark.parametrize(
     "name", ["coat_lite_tiny", "rdnet_tiny"]
-)  # with parts that stages share; without coarse groups
+)  # shared parts; no coarse groups
 def test_every_parameter_lies_in_one_stage(name):
     with torch.device("meta"):
         network = networks.build(name, class_count=3, image_size=32)
