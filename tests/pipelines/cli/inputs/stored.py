@@ -59,7 +59,7 @@ def _huge(file) -> None:
 
 def _occupied(folder: Path) -> None:
     """A file where the answers of extractions should stand."""
-    place = folder / "W" / "cache" / "joblib" / "pipelines" / "stages" / "_extract"
+    place = folder / "W" / "cache" / "joblib" / "pipelines" / "tasks" / "stages" / "_extract"
     place.parent.mkdir(parents=True)
     place.touch()
 
