@@ -41,7 +41,7 @@ def _features(fill):
 
 
 def _prepared(folder: Path) -> None:
-    for place in ("cache/joblib/pipelines/stages/_extract", "extractions", "searches/s", f"runs/{RUN}"):
+    for place in ("cache/joblib/pipelines/tasks/stages/_extract", "extractions", "searches/s", f"runs/{RUN}"):
         (folder / "W" / place).mkdir(parents=True)
         for name in ("output.pkl", "result.json", "record.json", f"{16 * 'a'}.json"):
             (folder / "W" / place / name).write_bytes(pickle.dumps(np.float64))
