@@ -7,9 +7,7 @@ from extract.runtime.devices import channels_last
 from finetune.architectures import networks
 
 
-@pytest.mark.parametrize(
-    "name", ["coat_lite_tiny", "rdnet_tiny"]
-)  # shared parts; no coarse groups
+@pytest.mark.parametrize("name", ["coat_lite_tiny", "rdnet_tiny"])  # shared parts; no coarse groups
 def test_every_parameter_lies_in_one_stage(name):
     with torch.device("meta"):
         network = networks.build(name, class_count=3, image_size=32)
