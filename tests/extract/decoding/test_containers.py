@@ -3,9 +3,9 @@
 import zlib
 
 import pytest
-from tests.extract.test_decoding import levels, png
 
 from extract.decoding import containers
+from tests.extract.decoding.test_decode import levels, png
 
 
 @pytest.mark.parametrize(
