@@ -43,9 +43,12 @@ def behind(
     name = operator._overloadpacket.__name__.removesuffix("_")
     sights = [seen[id(one)] for one in tree_leaves(arguments) if id(one) in seen]
     united = reduce(_facts, sights)
-    found = _special(name, arguments, seen, united, shapes)
-    if found is None:
-        found = [_elementwise(sights, shape, united) for shape in shapes]
+    try:
+        found = _special(name, arguments, seen, united, shapes)
+        if found is None:
+            found = [_elementwise(sights, shape, united) for shape in shapes]
+    except RuntimeError:  # positions that cannot be followed through it may come from everywhere
+        return [_everything(sights, shape, united) for shape in shapes]
     return [
         one if one.first.shape == shape else _everything(sights, shape, united)
         for one, shape in zip(found, shapes, strict=True)

@@ -103,6 +103,11 @@ def classifier(network: nn.Module) -> nn.Module:
 
     A network with several (distilled ones) gives a `ModuleList` of them.
     """
+    if not hasattr(network, "get_classifier"):
+        raise InvalidInputError(
+            f"network must have a last layer for classes; got {type(network).__name__}, an encoder without one. "
+            "Take another of its family, or extract with it."
+        )
     last = network.get_classifier()  # type: ignore[operator]
     return nn.ModuleList(last) if isinstance(last, tuple) else last
 
