@@ -76,7 +76,7 @@ class Products(TorchFunctionMode):
             pairs = math.prod(queries.shape[:-1]) * keys.shape[-2]
             self.macs += pairs * (queries.shape[-1] + values.shape[-1])
         elif name == "einsum":
-            raise NotImplementedError(args[0])
+            raise ValueError(f"products must be counted by hand; got einsum {args[0]!r}. Count it in `Products`.")
         return output
 
 

@@ -154,18 +154,33 @@ def load(
     wanted = _preprocessing(network, image_size).updated(known)
     if found is not None:
         notices = (*notices, weights_preprocessing.told(found.name, known=known, taken=wanted.as_dict(), model=name))
+    source = weights if weights in weights_module.SOURCES else "file"
+    return frozen(network, name=name, pool=pool, layers=layers, preprocessing=wanted, source=source, notices=notices)
+
+
+def frozen(
+    network: nn.Module,
+    *,
+    name: str,
+    pool: str,
+    layers: tuple[int, ...] | None,
+    preprocessing: Preprocessing,
+    source: str,
+    notices: tuple[str, ...] = (),
+) -> Backbone:
+    """A `network` that gives embeddings as a backbone: pooled as `load` says, nothing of it trained, measured."""
     module = pooled(network, pool=pool, layers=layers)
     module.eval().requires_grad_(False)
-    dimension, flops = measured(module, wanted, name=name)
+    dimension, flops = measured(module, preprocessing, name=name)
     return Backbone(
         name=name,
         module=module,
-        preprocessing=wanted,
+        preprocessing=preprocessing,
         dimension=dimension,
         parameter_count=sum(parameter.numel() for parameter in module.parameters()),
         weight_bytes=weight_bytes(module),
         flops=flops,
-        weights_source=weights if weights in weights_module.SOURCES else "file",
+        weights_source=source,
         weights_sha256=weights_module.tensors_sha256(module.state_dict()),
         notices=notices,
     )

@@ -5,9 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from extract.backbones.cost import weight_bytes
-from extract.backbones.frozen import Backbone, measured, pooled
-from extract.backbones.weights import tensors_sha256
+from extract.backbones.frozen import Backbone, frozen
 from extract.errors import InvalidInputError
 from finetune.architectures import networks
 from pipelines.training import network_io
@@ -38,17 +36,5 @@ def backbone(
     wanted = known.preprocessing.updated(preprocessing or {})
     if image_size is not None:
         wanted = replace(wanted, image_size=(image_size, image_size))
-    module = pooled(networks.embedding(network_io.network(folder, image_size=image_size)), pool=pool, layers=layers)
-    module.eval().requires_grad_(False)
-    dimension, flops = measured(module, wanted, name=name)
-    return Backbone(
-        name=name,
-        module=module,
-        preprocessing=wanted,
-        dimension=dimension,
-        parameter_count=sum(one.numel() for one in module.parameters()),
-        weight_bytes=weight_bytes(module),
-        flops=flops,
-        weights_source=f"run:{folder.name}",
-        weights_sha256=tensors_sha256(module.state_dict()),
-    )
+    network = networks.embedding(network_io.network(folder, image_size=image_size))
+    return frozen(network, name=name, pool=pool, layers=layers, preprocessing=wanted, source=f"run:{folder.name}")
