@@ -69,9 +69,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def cifar_dir() -> Path:
     """The directory that holds the real CIFAR-10 in its standard layout."""
-    for place in (os.environ.get("CIFAR10_DIR"), BESIDE):
-        if place and (Path(place) / "cifar-10-batches-py" / "batches.meta").is_file():
-            return Path(place)
+    given = os.environ.get("CIFAR10_DIR")  # as the commands take it: that directory, or the one that holds it
+    for place in (*((Path(given), Path(given).parent) if given else ()), BESIDE):
+        if (place / "cifar-10-batches-py" / "batches.meta").is_file():
+            return place
     pytest.skip("the real CIFAR-10 is neither at CIFAR10_DIR nor in ../shared/data")
 
 

@@ -14,7 +14,7 @@ from pipelines.report.images import Images
 from pipelines.report.results import Result, number
 from pipelines.report.study import Study
 from pipelines.workspace import naming, records, stored
-from pipelines.workspace.shapes import Surface
+from pipelines.workspace.answer_shapes import Surface
 
 SIDE, REACH, IMAGES = 13, 1.0, 256
 CEILING = 6.0  # times the loss at the network: what lies above is drawn as that, or the valley would have no color left

@@ -14,7 +14,7 @@ from pipelines.report.rows import Row
 from pipelines.report.study import Study
 from pipelines.report.text import MISSING, clipped, duration, percent, plural
 from pipelines.workspace import naming, stored
-from pipelines.workspace.shapes import Found
+from pipelines.workspace.answer_shapes import Found
 
 SHOWN = 6
 BEST = 5

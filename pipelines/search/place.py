@@ -13,7 +13,7 @@ from extract.runtime.disk import write_file
 from extract.runtime.locks import Lock
 from pipelines.search.space import Space, as_json
 from pipelines.workspace import stored
-from pipelines.workspace.shapes import Sought
+from pipelines.workspace.answer_shapes import Sought
 
 DEFINITION = "search.json"
 RESULT = "result.json"

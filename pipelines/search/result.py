@@ -16,8 +16,8 @@ from pipelines.search.importance import importance
 from pipelines.search.journal import FrozenTrial, Journal, TrialState
 from pipelines.search.subject import Subject
 from pipelines.workspace import records, stored
+from pipelines.workspace.answer_shapes import Found
 from pipelines.workspace.context import Context
-from pipelines.workspace.shapes import Found
 
 IMPORTANCE = ("importance", "importance_spread", "importance_note")
 STATES = {

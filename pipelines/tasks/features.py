@@ -14,8 +14,8 @@ from extract.runtime.memory import enough_for
 from pipelines.specs import ExtractKey, Source
 from pipelines.tasks import images
 from pipelines.workspace import records
+from pipelines.workspace.answer_shapes import Extracted, Timing
 from pipelines.workspace.context import Context
-from pipelines.workspace.shapes import Extracted, Timing
 
 LONGEST_NAME = 80  # bytes of a data set's or a backbone's name in a file's name, which may have 255
 DECODING = 2  # raised when an image file must give other pixels (`extract.decoding.decode`)

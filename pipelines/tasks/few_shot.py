@@ -6,7 +6,8 @@ from typing import Any
 from pipelines.specs.shots import ShotsKey
 from pipelines.tasks.fitting import Inputs, matched
 from pipelines.workspace import records
-from pipelines.workspace.shapes import FewLabels, ShotsRow
+from pipelines.workspace.answer_shapes import FewLabels
+from pipelines.workspace.shapes import ShotsRow
 
 
 def compute(key: ShotsKey, inputs: Inputs) -> FewLabels:

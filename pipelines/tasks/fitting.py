@@ -15,8 +15,9 @@ from pipelines.specs import HeadKey, HeadSpec
 from pipelines.tasks import misclassified
 from pipelines.tasks.provenance import Origin, origin, shared
 from pipelines.workspace import records
+from pipelines.workspace.answer_shapes import FittedHead
 from pipelines.workspace.context import Context
-from pipelines.workspace.shapes import FittedHead, Training
+from pipelines.workspace.shapes import Training
 
 LESS_MEMORY = "Use features of fewer images (--subset) or of a narrower backbone, or another --head"
 LIBRARIES = ("torch", "timm", "scikit-learn", "numpy", "h5py")

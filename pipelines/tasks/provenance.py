@@ -14,8 +14,8 @@ from extract.backbones.weights import is_file, split
 from extract.errors import CorruptFileError
 from pipelines.specs import weights_source
 from pipelines.workspace import records, stored
+from pipelines.workspace.answer_shapes import Note
 from pipelines.workspace.context import Context
-from pipelines.workspace.shapes import Note
 
 if TYPE_CHECKING:
     from extract.features.store import FeatureFile

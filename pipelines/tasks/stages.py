@@ -33,8 +33,8 @@ from pipelines.training import processes, train_network
 from pipelines.training.head_init import Heading
 from pipelines.training.lock import alone
 from pipelines.workspace import cache
+from pipelines.workspace.answer_shapes import Extracted, FewLabels, FittedHead, TrainedNetwork
 from pipelines.workspace.context import Context
-from pipelines.workspace.shapes import Extracted, FewLabels, FittedHead, TrainedNetwork
 
 
 def _extract(key: str, context: features.Inputs) -> Extracted:

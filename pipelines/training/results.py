@@ -21,7 +21,8 @@ from pipelines.training import network_io, processes
 from pipelines.training.build import Form
 from pipelines.training.head_init import Headed
 from pipelines.workspace import records, stored
-from pipelines.workspace.shapes import TrainedNetwork, Training
+from pipelines.workspace.answer_shapes import TrainedNetwork
+from pipelines.workspace.shapes import Training
 
 LIBRARIES = ("torch", "timm", "torchvision", "scikit-learn", "numpy")
 HISTORY_NAME = "history.jsonl"

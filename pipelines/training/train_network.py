@@ -10,7 +10,7 @@ from pipelines.specs import NetworkKey
 from pipelines.training import processes
 from pipelines.training.inputs import Inputs
 from pipelines.workspace import records
-from pipelines.workspace.shapes import TrainedNetwork
+from pipelines.workspace.answer_shapes import TrainedNetwork
 
 LESS_MEMORY = "Use a smaller --batch-size or --image-size, or compute a batch in parts with --accumulate"
 

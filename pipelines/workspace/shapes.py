@@ -1,13 +1,13 @@
-"""The shapes of what a workspace keeps as JSON: cached answers, records, notes, results of searches.
+"""The shapes of records, and of what others that a workspace keeps as JSON share with them (see `answer_shapes`).
 
-Each is declared here once and checked in depth whenever a file is read, so that whoever uses a field can rely on it.
+Each is declared once and checked in depth whenever a file is read, so that whoever uses a field can rely on it.
 """
 
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from extract.runtime.shapes import LARGEST, Between, Count, Matching, Seconds, Sha256, Share
 
-FEATURE_NAME = r"[\w.]{0,80}-[\w.]{0,80}-[0-9a-f]{12}\.h5"  # of `frozen.features.file_name`, as a regular expression
+FEATURE_NAME = r"[\w.]{0,80}-[\w.]{0,80}-[0-9a-f]{12}\.h5"  # of `tasks.features.file_name`, as a regular expression
 RunName = Annotated[str, Matching("[0-9a-f]{12}")]
 FileName = Annotated[str, Matching(r"\w[\w.-]{0,99}")]  # leads out of no folder
 FeatureName = Annotated[str, Matching(FEATURE_NAME)]
@@ -178,160 +178,3 @@ class Record(TypedDict):
     shots: NotRequired[list[ShotsRow]]
     search: NotRequired[str]
     study: NotRequired[str]
-
-
-class Timing(TypedDict):
-    """What an extraction took (`extract.features.extraction.Timing`)."""
-
-    seconds: Seconds
-    compile_seconds: Seconds
-    images_computed: Count
-    images_per_second: Rate
-
-
-class Extracted(TypedDict):
-    """Cached answer of an extraction. `created` is when the file was made, as ISO 8601."""
-
-    file: FeatureName
-    digest: Sha256
-    content: Sha256
-    rows: Count
-    dimension: Count
-    file_bytes: Count
-    engine: str
-    parameters: Count
-    weight_bytes: Count
-    flops: Count
-    skipped: list[str]
-    timing: Timing | None
-    plain_view_of: Sha256 | None
-    created: str
-
-
-class Scored(TypedDict):
-    """The part of a run's cached answer that heads and networks share."""
-
-    run: RunName
-    files: Files
-    chosen: Options
-    parameters: Count
-    flops: Count
-    bytes: Count
-    training_accuracy: Share
-    validation_accuracy: Share | None
-    test_accuracy: Share
-    test_interval: tuple[Share, Share]
-    test_rows: Count
-    top5: Share | None
-    log_loss: float | None
-    calibration_error: float | None
-    calibration_limit: float | None
-    temperature: Positive | None
-    scaled_log_loss: float | None
-    scaled_calibration_error: float | None
-    scaled_calibration_limit: float | None
-    test_tta_accuracy: Share | None
-    evaluation_seconds: Seconds
-
-
-class FittedHead(Scored):
-    """Cached answer of a head."""
-
-    head: str
-    criterion: str
-    converged: bool | None
-    candidates: Count
-    rough_candidates: Count
-    search_seconds: Seconds
-    fit_seconds: Seconds
-
-
-class TrainedNetwork(Scored):
-    """Cached answer of a training."""
-
-    name: str
-    network: str
-    mode: str
-    image_size: Count
-    epochs_run: Count
-    best_epoch: Count
-    training_rows: Count
-    validation_rows: Count
-    skipped: list[str]
-    tta: str
-    train_seconds: Seconds
-    images_per_second: Rate
-    peak_memory_bytes: Count | None
-
-
-class FewLabels(TypedDict):
-    """Cached answer of heads on few labels."""
-
-    rows: list[ShotsRow]
-
-
-class Note(TypedDict):
-    """What is known of a feature file beside what it holds (`frozen.origins.Origin`)."""
-
-    content: Sha256
-    parameters: Count
-    weight_bytes: Count
-    flops: Count
-    seconds: Seconds | None
-    images_per_second: Rate | None
-    weights_file: str | None
-    created: str
-    file: FeatureName
-    notices: list[str]
-
-
-class Trial(TypedDict):
-    """One trial of a search."""
-
-    number: Count
-    state: Literal["complete", "pruned", "failed", "running", "waiting"]
-    params: Options
-    value: Share | None
-    seconds: Seconds | None
-    step_values: list[float | None]
-    error: str | None
-
-
-class Best(TypedDict):
-    """The winning trial of a search."""
-
-    number: Count
-    params: Options
-    value: Share
-
-
-class Found(TypedDict):
-    """The result of a search (`pipelines.search.result`)."""
-
-    name: str
-    subject: str
-    trials: list[Trial]
-    importance: dict[str, float]
-    importance_spread: dict[str, tuple[float, float]]
-    importance_note: str
-    logarithmic: list[str]
-    best: Best | None
-    best_run: RunName | None
-    seconds: Seconds
-
-
-class Sought(TypedDict):
-    """What a search is of (`pipelines.search.place.Definition`)."""
-
-    what: str
-    space: Options
-    key: Options
-    seed: int
-
-
-class Surface(TypedDict):
-    """A loss surface that a report keeps: `loss[i][j]` at steps i and j from the network `run`."""
-
-    run: RunName
-    steps: list[float]
-    loss: list[list[float | None]]

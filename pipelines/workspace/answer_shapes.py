@@ -1,0 +1,163 @@
+"""The shapes of cached answers, notes and results of searches, as a workspace keeps them beside its records."""
+
+from typing import Literal, TypedDict
+
+from extract.runtime.shapes import Count, Seconds, Sha256, Share
+from pipelines.workspace.shapes import FeatureName, Files, Options, Positive, Rate, RunName, ShotsRow
+
+
+class Timing(TypedDict):
+    """What an extraction took (`extract.features.extraction.Timing`)."""
+
+    seconds: Seconds
+    compile_seconds: Seconds
+    images_computed: Count
+    images_per_second: Rate
+
+
+class Extracted(TypedDict):
+    """Cached answer of an extraction. `created` is when the file was made, as ISO 8601."""
+
+    file: FeatureName
+    digest: Sha256
+    content: Sha256
+    rows: Count
+    dimension: Count
+    file_bytes: Count
+    engine: str
+    parameters: Count
+    weight_bytes: Count
+    flops: Count
+    skipped: list[str]
+    timing: Timing | None
+    plain_view_of: Sha256 | None
+    created: str
+
+
+class Scored(TypedDict):
+    """The part of a run's cached answer that heads and networks share."""
+
+    run: RunName
+    files: Files
+    chosen: Options
+    parameters: Count
+    flops: Count
+    bytes: Count
+    training_accuracy: Share
+    validation_accuracy: Share | None
+    test_accuracy: Share
+    test_interval: tuple[Share, Share]
+    test_rows: Count
+    top5: Share | None
+    log_loss: float | None
+    calibration_error: float | None
+    calibration_limit: float | None
+    temperature: Positive | None
+    scaled_log_loss: float | None
+    scaled_calibration_error: float | None
+    scaled_calibration_limit: float | None
+    test_tta_accuracy: Share | None
+    evaluation_seconds: Seconds
+
+
+class FittedHead(Scored):
+    """Cached answer of a head."""
+
+    head: str
+    criterion: str
+    converged: bool | None
+    candidates: Count
+    rough_candidates: Count
+    search_seconds: Seconds
+    fit_seconds: Seconds
+
+
+class TrainedNetwork(Scored):
+    """Cached answer of a training."""
+
+    name: str
+    network: str
+    mode: str
+    image_size: Count
+    epochs_run: Count
+    best_epoch: Count
+    training_rows: Count
+    validation_rows: Count
+    skipped: list[str]
+    tta: str
+    train_seconds: Seconds
+    images_per_second: Rate
+    peak_memory_bytes: Count | None
+
+
+class FewLabels(TypedDict):
+    """Cached answer of heads on few labels."""
+
+    rows: list[ShotsRow]
+
+
+class Note(TypedDict):
+    """What is known of a feature file beside what it holds (`tasks.provenance.Origin`)."""
+
+    content: Sha256
+    parameters: Count
+    weight_bytes: Count
+    flops: Count
+    seconds: Seconds | None
+    images_per_second: Rate | None
+    weights_file: str | None
+    created: str
+    file: FeatureName
+    notices: list[str]
+
+
+class Trial(TypedDict):
+    """One trial of a search."""
+
+    number: Count
+    state: Literal["complete", "pruned", "failed", "running", "waiting"]
+    params: Options
+    value: Share | None
+    seconds: Seconds | None
+    step_values: list[float | None]
+    error: str | None
+
+
+class Best(TypedDict):
+    """The winning trial of a search."""
+
+    number: Count
+    params: Options
+    value: Share
+
+
+class Found(TypedDict):
+    """The result of a search (`pipelines.search.result`)."""
+
+    name: str
+    subject: str
+    trials: list[Trial]
+    importance: dict[str, float]
+    importance_spread: dict[str, tuple[float, float]]
+    importance_note: str
+    logarithmic: list[str]
+    best: Best | None
+    best_run: RunName | None
+    seconds: Seconds
+
+
+class Sought(TypedDict):
+    """What a search is of (`pipelines.search.place.Definition`)."""
+
+    what: str
+    space: Options
+    key: Options
+    seed: int
+
+
+class Surface(TypedDict):
+    """A loss surface that a report keeps: `loss[i][j]` at steps i and j from the network `run`."""
+
+    run: RunName
+    steps: list[float]
+    loss: list[list[float | None]]
