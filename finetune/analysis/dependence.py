@@ -39,18 +39,15 @@ EMPTY = torch.tensor(torch.inf)
 def behind(
     operator: Any, *, arguments: Sequence[Any], seen: dict[int, ReceptiveField], shapes: Sequence[Any]
 ) -> list[ReceptiveField]:
-    """The sights of the tensors of `shapes` that an ATen operator gives; `seen` are those of its arguments by id."""
+    """The fields of the tensors of `shapes` that an ATen operator gives; `seen` are those of its arguments by id."""
     name = operator._overloadpacket.__name__.removesuffix("_")
-    sights = [seen[id(one)] for one in tree_leaves(arguments) if id(one) in seen]
-    united = reduce(_facts, sights)
-    try:
-        found = _special(name, arguments, seen, united, shapes)
-        if found is None:
-            found = [_elementwise(sights, shape, united) for shape in shapes]
-    except RuntimeError:  # positions that cannot be followed through it may come from everywhere
-        return [_everything(sights, shape, united) for shape in shapes]
+    fields = [seen[id(one)] for one in tree_leaves(arguments) if id(one) in seen]
+    united = reduce(_facts, fields)
+    found = _special(name, arguments, seen, united, shapes)
+    if found is None:
+        found = [_elementwise(fields, shape, united) for shape in shapes]
     return [
-        one if one.first.shape == shape else _everything(sights, shape, united)
+        one if one.first.shape == shape else _everything(fields, shape, united)
         for one, shape in zip(found, shapes, strict=True)
     ]
 
@@ -110,7 +107,8 @@ def _together(
     else:
         return None
     met = receptive_field.over(dims)
-    return [met.shaped(shape) for shape in shapes]
+    fewer = met.each(lambda one: one.squeeze(tuple(dims)))  # of a reduction that keeps no dimensions
+    return [(met if len(shape) == len(everywhere) else fewer).shaped(shape) for shape in shapes]
 
 
 def _facts(one: ReceptiveField, other: ReceptiveField) -> ReceptiveField:
@@ -119,19 +117,19 @@ def _facts(one: ReceptiveField, other: ReceptiveField) -> ReceptiveField:
     return replace(larger, coarse=max(one.coarse, other.coarse), mixed=one.mixed or other.mixed)
 
 
-def _elementwise(sights: Sequence[ReceptiveField], shape: Sequence[int], united: ReceptiveField) -> ReceptiveField:
+def _elementwise(fields: Sequence[ReceptiveField], shape: Sequence[int], united: ReceptiveField) -> ReceptiveField:
     try:
         parts = [
-            [compact(one) for one in both] for both in ([one.first for one in sights], [-one.last for one in sights])
+            [compact(one) for one in both] for both in ([one.first for one in fields], [-one.last for one in fields])
         ]
         first, last = (shaped(reduce(torch.minimum, part), tuple(shape)) for part in parts)
     except RuntimeError:
-        return _everything(sights, shape, united)
+        return _everything(fields, shape, united)
     return replace(united, first=first, last=-last)
 
 
-def _everything(sights: Sequence[ReceptiveField], shape: Sequence[int], united: ReceptiveField) -> ReceptiveField:
-    first, last = min(float(one.first.amin()) for one in sights), max(float(one.last.amax()) for one in sights)
+def _everything(fields: Sequence[ReceptiveField], shape: Sequence[int], united: ReceptiveField) -> ReceptiveField:
+    first, last = min(float(one.first.amin()) for one in fields), max(float(one.last.amax()) for one in fields)
     return replace(united, first=torch.tensor(first).expand(shape), last=torch.tensor(last).expand(shape), mixed=True)
 
 

@@ -40,7 +40,7 @@ class Trace(TorchDispatchMode):
         self.calls: Counter[str] = Counter()
         self.links: dict[str, str] = {}
         self.inside = [""]
-        self._sights = {
+        self._fields = {
             id(images): (images, ReceptiveField.of_image(images.shape))
         }  # tensors are known by identity, so they are kept alive
 
@@ -48,25 +48,25 @@ class Trace(TorchDispatchMode):
         """Runs an operator and notes it, where its inputs depend on the image."""
         output = func(*args, **(kwargs or {}))
         leaves = tree_leaves((args, kwargs))
-        seen = {id(one): self._sights[id(one)][1] for one in leaves if id(one) in self._sights}
+        seen = {id(one): self._fields[id(one)][1] for one in leaves if id(one) in self._fields}
         if seen:
             tensors = [one for one in tree_leaves(output) if isinstance(one, Tensor)]
             self._note(func, tensors, args, seen)
-            joins = sum(id(one) in self._sights for one in leaves) > 1
+            joins = sum(id(one) in self._fields for one in leaves) > 1
             if func in LINKS and (joins or LINKS[func] == "concat"):
                 self.links.setdefault(self.inside[-1], LINKS[func])
         return output
 
     def _note(self, func: Any, tensors: list[Tensor], args: Any, seen: dict[int, ReceptiveField]) -> None:
-        sights = behind(func, arguments=args, seen=seen, shapes=[one.shape for one in tensors])
-        for one, receptive_field in zip(tensors, sights, strict=True):
-            self._sights[id(one)] = (one, receptive_field)
+        fields = behind(func, arguments=args, seen=seen, shapes=[one.shape for one in tensors])
+        for one, receptive_field in zip(tensors, fields, strict=True):
+            self._fields[id(one)] = (one, receptive_field)
         count = flop_registry.get(func._overloadpacket)
         flops = count(*args, out_val=tensors[0]) if count else 0
         is_new = all(one.alias_info is None for one in func._schema.returns)
         new_bytes = sum(one.numel() * one.element_size() for one in tensors) if is_new else 0
         if tensors:
-            self.steps.append(Step(self.inside[-1], tuple(tensors[0].shape[1:]), flops // 2, new_bytes, sights[0]))
+            self.steps.append(Step(self.inside[-1], tuple(tensors[0].shape[1:]), flops // 2, new_bytes, fields[0]))
 
 
 @torch.no_grad()

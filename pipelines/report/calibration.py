@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 from scipy.special import softmax
 
+from heads.statistics import CALIBRATION_BIN_COUNT
 from pipelines.report import theme
 from pipelines.report.blocks import Block, Cell, Column, Figure, Figures, Section, Table
 from pipelines.report.results import Calibration, Result
@@ -13,7 +14,6 @@ from pipelines.report.rows import Row
 from pipelines.report.study import Study, TestSet
 from pipelines.report.text import MISSING, MODE_NAMES, percent, plural
 
-BIN_COUNT = 15
 BELOW = "ECE “< x”: indistinguishable from perfect calibration, which shows up to x on as many images."
 COLUMNS = (
     Column("#", "rank by accuracy; the charts use it as a label"),
@@ -84,7 +84,7 @@ def bins(logits: np.ndarray, labels: np.ndarray) -> list[dict[str, float]]:
     probabilities = softmax(logits, axis=1)
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    places = np.minimum((confidence * BIN_COUNT).astype(int), BIN_COUNT - 1)
+    places = np.minimum((confidence * CALIBRATION_BIN_COUNT).astype(int), CALIBRATION_BIN_COUNT - 1)
     return [
         {
             "confidence": float(confidence[places == place].mean()),

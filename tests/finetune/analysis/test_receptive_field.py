@@ -39,6 +39,14 @@ class Mixer(nn.Module):
         return self.linear(maps.flatten(2)).reshape(maps.shape)
 
 
+class Radix(nn.Module):
+    """The sum over two groups of channels, and the greatest of two, each without the dimension that it took away."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        summed = maps.unflatten(1, (2, -1)).sum(1)
+        return summed.unflatten(1, (-1, 2)).amax(2)
+
+
 def patches(side: int) -> nn.Module:
     return nn.Conv2d(3, 2, side, stride=side)
 
@@ -53,6 +61,7 @@ NETWORKS = {
     "shifted": nn.Sequential(patches(2), Windows(0), Windows(2)),
     "positions": nn.Sequential(patches(8), Mixer(64)),
     "gate": nn.Sequential(patches(4), nn.Conv2d(2, 2, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Upsample(16)),
+    "radix": nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), Radix(), nn.Conv2d(2, 2, 3, padding=1)),
     "halves": nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 8, 3, padding=1), nn.PixelShuffle(2)),
 }
 
