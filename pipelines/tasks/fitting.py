@@ -12,7 +12,7 @@ from extract.runtime.devices import Stopwatch
 from extract.runtime.machine import machine, package_versions
 from extract.runtime.memory import Peak, enough_for
 from pipelines.specs import HeadKey, HeadSpec
-from pipelines.tasks import misclassified
+from pipelines.tasks import scored
 from pipelines.tasks.provenance import Origin, origin, shared
 from pipelines.workspace import records
 from pipelines.workspace.answer_shapes import FittedHead
@@ -44,7 +44,6 @@ class _Fitted:
     logits: Any
     labels: Any
     ids: tuple[str, ...]
-    scores: Any
     averaged: Any
     training: Training
     evaluation_seconds: float
@@ -155,12 +154,11 @@ def _fit(key: HeadKey, *, options: dict[str, Any], inputs: Inputs) -> _Fitted:
     context.doing("scoring the test images")
     test = file.read("test")
     logits = head.logits(test.features[0])
-    scores = heads.scores(logits, test.labels, classes=head.classes_)
     seconds = watch.seconds()
     others = [head.logits(view) for view in test.features[1:]]
     averaged = sum(others, logits) / len(test.features) if others else None
     training = _training(key, head, choice, train=train)
-    return _Fitted(head, choice, logits, test.labels, test.ids, scores, averaged, training, seconds)
+    return _Fitted(head, choice, logits, test.labels, test.ids, averaged, training, seconds)
 
 
 def _training(key: HeadKey, head: Any, choice: Any, *, train: Any) -> Training:
@@ -228,9 +226,7 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
         "curves": choice["curves"],
         "training": fitted.training,
         "validation": choice["validation"],
-        "test": fitted.scores.as_dict(),
-        "test_scaled": None,
-        "temperature": choice["temperature"],
+        **_scored(file, fitted, temperature=choice["temperature"]),
         "seconds": {
             "extraction": extraction["train"],
             "search": fitted.choice.search_seconds,
@@ -243,18 +239,21 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
         "images_per_second": source.images_per_second,
         "notices": source.notices,
     }
-    names = [file.class_names[int(label)] for label in fitted.head.classes_]
-    columns = np.searchsorted(fitted.head.classes_, fitted.labels)  # of the labels, as the logits have them
-    record["mistakes"] = misclassified.listed(fitted.logits, columns, ids=fitted.ids, class_names=names)
-    scored = records.images_digest(file.spec["dataset"]["digest"], fitted.ids)
-    record["dataset"] = {**file.spec["dataset"], "test_images": scored}
-    classes = fitted.head.classes_
-    if choice["temperature"] is not None:
-        scaled = heads.scores(fitted.logits, fitted.labels, classes=classes, temperature=choice["temperature"])
-        record["test_scaled"] = scaled.calibration()
-    if fitted.averaged is not None:
-        record["test_tta"] = heads.scores(fitted.averaged, fitted.labels, classes=classes).as_dict()
+    digest = records.images_digest(file.spec["dataset"]["digest"], fitted.ids)
+    record["dataset"] = {**file.spec["dataset"], "test_images": digest}
     return record
+
+
+def _scored(file: FeatureFile, fitted: _Fitted, *, temperature: float | None) -> dict[str, Any]:
+    classes = fitted.head.classes_
+    return scored.on_test(
+        fitted.logits,
+        np.searchsorted(classes, fitted.labels),  # the columns of the labels
+        ids=fitted.ids,
+        class_names=[file.class_names[int(label)] for label in classes],
+        temperature=temperature,
+        averaged=fitted.averaged,
+    )
 
 
 def _short(record: dict[str, Any]) -> FittedHead:

@@ -16,7 +16,7 @@ from finetune.architectures import networks
 from finetune.training.fitting import Fitted
 from pipelines.specs import NetworkKey
 from pipelines.specs.network import suited_recipe
-from pipelines.tasks import misclassified
+from pipelines.tasks import scored
 from pipelines.training import network_io, processes
 from pipelines.training.build import Form
 from pipelines.training.head_init import Headed
@@ -181,9 +181,6 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
         "curves": chosen.curves,
         "training": result.training,
         "validation": None,
-        "test": heads.scores(result.logits, result.labels).as_dict(),
-        "test_scaled": None,
-        "temperature": None,
         "seconds": _seconds(result),
         "parameters": sum(one.numel() for one in final.network.parameters()),
         "bytes": weight_bytes(final.network),
@@ -191,18 +188,17 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
         "images_per_second": final.images_per_second,
         "processes": processes.count(),
     }
-    named = {"ids": result.ids, "class_names": result.how.class_names}
-    record["mistakes"] = misclassified.listed(result.logits, result.labels, **named)
     record["dataset"]["test_images"] = records.images_digest(key.dataset_digest, result.ids)
     if result.validation_split is not None:
-        logits, labels = result.validation_split
-        record["validation"] = heads.scores(logits, labels).as_dict()
-        record["temperature"] = temperature = heads.fit_temperature(logits, labels)
-        scaled = heads.scores(result.logits, result.labels, temperature=temperature)
-        record["test_scaled"] = scaled.calibration()
-    if result.averaged is not None:
-        record["test_tta"] = heads.scores(result.averaged, result.labels).as_dict()
-    return record
+        record["validation"] = heads.scores(*result.validation_split).as_dict()
+    return record | scored.on_test(
+        result.logits,
+        result.labels,
+        ids=result.ids,
+        class_names=result.how.class_names,
+        temperature=None if result.validation_split is None else heads.fit_temperature(*result.validation_split),
+        averaged=result.averaged,
+    )
 
 
 def _choice(key: NetworkKey, result: Result) -> dict[str, Any]:
