@@ -30,7 +30,7 @@ class Choice:
     `options` are the chosen head's; `table` has one row per candidate: its options, validation `log_loss` and
     `accuracy`, and facts about its fit such as convergence. `validation` scores the chosen candidate on
     `validation_rows` rows *before* the refit; `temperature` was fitted there. Both are None, and the table is empty,
-    where nothing was held out. `training_accuracy` is the same candidate's on `training_sample` of the rows that it
+    without such rows. `training_accuracy` is the same candidate's on `training_sample` of the rows that it
     learned from. `training_rows` are those that the head was fitted to: all of them after the refit. `curves` are the
     chosen candidate's values per epoch, where it learns in epochs; without validation the refit's. `fit_facts` say how
     the refit converged.
@@ -62,7 +62,7 @@ def validation_split(
     """(training rows, validation rows), both sorted int64, of `labels` [N]; stratified, the same for a seed.
 
     `fraction` is a share in (0, 1), a whole number of rows, or None for an empty validation part. Every class
-    keeps at least one row to train on; so a class with a single row is never held out. Raises InvalidInputError
+    keeps at least one row to train on; so a class with a single row is never for validation. Raises InvalidInputError
     where that leaves fewer rows than asked for.
     """
     array = checks.label_array(labels, rows=len(labels))  # type: ignore[arg-type]

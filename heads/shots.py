@@ -14,7 +14,7 @@ from heads.checks import Features
 from heads.protocol import Choice, as_views, choose, given, refit
 from heads.space import Progress, Space
 
-# Of the drawn rows of a class, this share (at least one) is held out to choose by.
+# Of the drawn rows of a class, this share (at least one) is for validation.
 HELD_OUT_SHARE = 0.2
 
 
@@ -45,7 +45,7 @@ def few_labels(
 
     features [N, D] or [V, N, D] and labels [N] are the training split, of which a head sees its drawn rows
     only, for choosing as for fitting. With two rows a class or more, a fifth of them (at least one a class) is
-    held out to choose by, and the choice is refitted on all drawn rows. With one there is nothing to choose by:
+    for validation, and the choice is refitted on all drawn rows. With one there is nothing to choose by:
     the head takes `space.usual()`. The rows of a draw with fewer shots are among those with more. The same
     seed gives the same draws. Raises InvalidInputError for shots that a class has not got.
     """

@@ -96,7 +96,7 @@ class Space(ABC):
     def only(self) -> dict[str, Primitive]:
         """The options of the one head of this space; InvalidInputError where it has several.
 
-        For training on everything: nothing is then held out to choose by.
+        For training on everything: there is no validation split to choose by.
         """
 
 

@@ -80,7 +80,7 @@ def fit(
 
     Raises `TrainingInterruptedError` once `stop` says so, with the state kept; TransferBenchError for a loss that is
     not finite, with the last good checkpoint kept; InvalidInputError for a foreign checkpoint, a batch larger than
-    `train`, or patience with nothing held out.
+    `train`, or patience without a validation split.
     """
     place = torch_device(resolve_device(device))
     _check(recipe, held)

@@ -150,7 +150,7 @@ RECIPES: dict[str, Recipe] = {
         crop_padding="reflect",
     ),
     # For two processor cores: few epochs, so little regularization, the first ones on smaller images; and Muon, with
-    # which resnet20 has 76.1 % held out after 3 epochs where Nesterov's SGD (batch 64, rate 0.1) has 73.4 %.
+    # which resnet20 has 76.1 % validation accuracy after 3 epochs where Nesterov's SGD (batch 64, rate 0.1) has 73.4 %.
     "laptop": Recipe(
         epochs=15,
         optimizer="muon",

@@ -15,7 +15,7 @@ HEAD = [
     click.option(
         "--validation",
         metavar="SHARE|N|none",
-        help="What is held out of the training split to choose by.  [default: 0.1]",
+        help="Validation split: a share of the training images, a number of them, or none.  [default: 0.1]",
     ),
     click.option(
         "--criterion", metavar="auto|log_loss|accuracy", help="What is best there.  [default: what the head declares]"

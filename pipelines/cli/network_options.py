@@ -75,7 +75,7 @@ SUBJECT = [
     click.option(
         "--validation",
         metavar="SHARE|N|none",
-        help="What is held out of the training split.  [default: none, a recipe chooses nothing]",
+        help="Validation split: a share of the training images, a number of them, or none.  [default: none]",
     ),
     click.option(
         "--refit", is_flag=True, help="Then train on the whole split, by the same schedule, up to the best epoch."

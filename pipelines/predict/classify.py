@@ -142,7 +142,7 @@ def predict(
 def probabilities(one: Classifier, logits: np.ndarray, *, calibrated: bool) -> np.ndarray:
     """float64 [N, K]: the softmax of `logits` [N, K], at the run's temperature where `calibrated`.
 
-    Raises `InvalidInputError` where the run has no temperature, because nothing was held out.
+    Raises `InvalidInputError` where the run has no temperature, because it had no validation split.
     """
     from scipy.special import softmax
 

@@ -28,7 +28,7 @@ NO_PART = (*SPEED_ONLY, "tta", "precision")  # options of a recipe that say noth
 class NetworkSubject(Subject):
     """The network of `spec`; the options that the spec gives stay fixed.
 
-    Every trial trains for the recipe's epochs on the part that is not held out. The winner is then trained once
+    Every trial trains for the recipe's epochs without the validation split. The winner is then trained once
     more on the whole training split: `refit` of `pipeline train`.
     """
 

@@ -1,4 +1,4 @@
-"""One trial of a network: trained as the train stage does on what is not held out, judged there. No test images."""
+"""One trial of a network: trained as the train stage does, judged on the validation split. No test images."""
 
 from dataclasses import dataclass
 
@@ -58,7 +58,7 @@ class Training:
         return len(self._images.splits["train"])
 
     def check(self, spec: NetworkSpec, *, batch_size: int) -> None:
-        """Raises `InvalidInputError` where there are too few images for a batch, or to be held out as `spec` says."""
+        """InvalidInputError where there are too few images for a batch, or for the validation split of `spec`."""
         row_checks.check_training(
             self._images.splits["train"].labels,
             mode=spec.mode,

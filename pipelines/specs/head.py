@@ -98,7 +98,7 @@ class HeadSpec:
                 )
 
     def validation_part(self) -> float | int | None:
-        """What is held out: a share, a count, or None for nothing."""
+        """The validation split: a share, a count, or None for none."""
         if str(self.validation) == "none":
             return None
         for kind in (int, float):

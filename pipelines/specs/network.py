@@ -104,7 +104,7 @@ class NetworkSpec(_given(Recipe), _given(Options)):
         return {name: value for name, value in found.items() if value is not None}
 
     def validation_part(self) -> float | int | None:
-        """What is held out of the training split: a share, a count, or None for nothing."""
+        """The validation split: a share of the training images, a count, or None for none."""
         return HeadSpec(validation=self.validation).validation_part()
 
     def trained_stages(self) -> int | None:

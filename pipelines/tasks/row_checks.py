@@ -11,12 +11,12 @@ from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
 if TYPE_CHECKING:
     from pipelines.studies.jobs import Job
 
-HEADED = ("head-first", "frozen")  # modes that begin with a head, for which some of the images are held out
+HEADED = ("head-first", "frozen")  # modes that begin with a head, which needs a validation split
 HEAD_HELD_OUT = 0.1
 
 
 def check_job(job: "Job", data: ImageSet) -> None:
-    """Raises `InvalidInputError` where `data` has too few images for a job: all, of a class, of a batch or held out."""
+    """InvalidInputError where `data` has too few images for a job: all, of a class, for a batch or validation."""
     if job.network is not None:
         spec = job.network
         labels = training_labels(spec, data)
@@ -57,7 +57,7 @@ def check_training(
 
 
 def check_head(spec: HeadSpec, labels: np.ndarray) -> None:
-    """Raises `InvalidInputError` where no images of `labels` can be held out as a head is to be chosen."""
+    """Raises `InvalidInputError` where `labels` leave no validation split to choose a head by."""
     import heads
 
     heads.validation_split(labels, spec.validation_part(), seed=spec.seed)

@@ -62,7 +62,7 @@ class Heading:
         """The head chosen and fitted on `rows` of the training split (None: on all of them), whose `labels` these are.
 
         Where extraction gives this network's features, at `extracted` pixels, they come from its file, so that they
-        are computed once for all runs; else `embeddings()` computes them here. Rows that are held out are not seen.
+        are computed once for all runs; else `embeddings()` computes them here. Rows for validation are not seen.
         """
         if extracted is None:
             watch = Stopwatch(self.context.device)

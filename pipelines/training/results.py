@@ -30,7 +30,7 @@ HISTORY_NAME = "history.jsonl"
 
 @dataclass(frozen=True)
 class Result:
-    """A network and how good it is. `chosen` was trained on what was not held out, `final` is what is kept.
+    """A network and how good it is. `chosen` was trained without the validation split, `final` is what is kept.
 
     `validation_split` are (logits, labels) of the validation images by `chosen`, None without. `logits` float32 [N, K],
     `labels` int64 [N] and `ids` are the test split's in file order, `averaged` its logits over several views. `headed`

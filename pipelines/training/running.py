@@ -99,7 +99,7 @@ class Run:
         self.checkpoints = inputs.checkpoints(key)
 
     def result(self) -> Result:
-        """Trains on what is not held out, scores that, trains again where asked, and scores the test split once."""
+        """Trains, scores the validation split, trains again where asked, and scores the test split once."""
         every = self.loaded.splits["train"]
         rows, validation_rows = heads.validation_split(every.labels, self.key.validation, seed=self.key.seed)
         held = pixels.take(every, validation_rows) if len(validation_rows) else None
@@ -191,7 +191,7 @@ class Run:
         return place / phase if place is not None and self.key.refit else place
 
     def range_test(self) -> lr_range_test.RangeTest:
-        """The losses of this training at rising learning rates, on everything that is not held out."""
+        """The losses of this training at rising learning rates, without the validation split."""
         rows, _ = heads.validation_split(self.loaded.splits["train"].labels, self.key.validation, seed=self.key.seed)
         start, train = self._begin(rows)
         return lr_range_test.find_learning_rate(
