@@ -165,10 +165,13 @@ def _text(answer: dict[str, Any]) -> list[str]:
 
 
 def _rough(answer: dict[str, Any]) -> list[str]:
-    """How many candidates were fitted to the end, where not all were."""
+    """How many candidates were fitted to the end, where not all were, and whether the head that is kept was."""
     count, rough = answer["candidates"], answer["rough_candidates"]
-    label = "candidates"
-    return [f"{label:<19} {count}, of which {count - rough} fitted to the end, {rough} roughly"] if rough else []
+    if not rough:
+        return []
+    kept = "the head that is kept converged" if answer["converged"] else "the head that is kept did not converge"
+    some = "all" if rough == count else f"{rough} of them"
+    return [f"candidates          {count}, {some} compared by a rough fit; {kept}"]
 
 
 def _known(seconds: float | None) -> str:

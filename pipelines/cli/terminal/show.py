@@ -197,12 +197,12 @@ def training_line(answer: Mapping[str, Any]) -> str:
 
 
 def calibration(answer: Mapping[str, Any]) -> list[str]:
-    """Log loss and calibration error of the test images as the logits are, and at the temperature where there is one.
+    """Log loss and calibration error of the test images as the logits are, and at the temperature where it is not 1.
 
     An error that perfect calibration may show on as many images is said to be indistinguishable from it.
     """
     temperature = answer["temperature"]
-    parts = {"log loss": ""} | ({} if temperature is None else {f"log loss (T = {temperature:.3g})": "scaled_"})
+    parts = {"log loss": ""} | ({} if temperature in (None, 1.0) else {f"log loss (T = {temperature:.3g})": "scaled_"})
     lines = []
     for label, prefix in parts.items():
         loss, error, limit = (answer[prefix + name] for name in ("log_loss", "calibration_error", "calibration_limit"))
