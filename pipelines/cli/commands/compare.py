@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from extract.errors import InvalidInputError
-from pipelines.cli import options
+from pipelines.cli.options import shared
 from pipelines.cli.terminal.show import Column, percent, table
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ COLUMNS = [
 
 @click.command("compare")
 @click.argument("runs", nargs=-1, metavar="FIRST SECOND...")
-@options.common
-def compare_command(run: options.Run, runs: tuple[str, ...]) -> None:
+@shared.common
+def compare_command(run: shared.Run, runs: tuple[str, ...]) -> None:
     """Compare run SECOND, and any further runs, with run FIRST, image by image.
 
     The difference of their accuracies with its 95 % interval, and McNemar's test (mid-p) that both err equally

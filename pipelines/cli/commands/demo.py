@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from extract.errors import InvalidInputError, TransferBenchError
-from pipelines.cli import options
+from pipelines.cli.options import shared
 from pipelines.cli.terminal.show import Column, duration, percent, table
 from pipelines.workspace import naming
 
@@ -23,15 +23,15 @@ COLUMNS = [
 
 
 @click.command("demo")
-@options.DATA_DIR
-@options.common
-def demo_command(run: options.Run, data_dir: str | None) -> None:
+@shared.DATA_DIR
+@shared.common
+def demo_command(run: shared.Run, data_dir: str | None) -> None:
     """Extract, fit heads, fine-tune, train, search and report: a few minutes, packaged weights.
 
     Runs the study cifar10-tour on 1,000 images of CIFAR-10 where they are found, else digits-tour on scikit-learn's
     digits, then the study's search, then the report.
     """
-    place = _cifar(run.workspace, data_dir or options.data_dirs().get("cifar10"))
+    place = _cifar(run.workspace, data_dir or shared.data_dirs().get("cifar10"))
     if place is None:
         run.reporter.notice("CIFAR-10 was not found (name its directory with --data-dir): the tour is on digits")
     study, fallback = (WITHOUT, {}) if place is None else (WITH_CIFAR, {"data_dir": str(place)})
@@ -49,7 +49,7 @@ def demo_command(run: options.Run, data_dir: str | None) -> None:
     run.reporter.result(values, _text(values))
 
 
-def _studied(run: options.Run, study: str, fallback: dict[str, Any]) -> list[dict[str, Any]]:
+def _studied(run: shared.Run, study: str, fallback: dict[str, Any]) -> list[dict[str, Any]]:
     """The records of the study's jobs, the best first."""
     from pipelines.studies import execute, plan, reading
     from pipelines.studies.engines import Engine
@@ -73,7 +73,7 @@ def _studied(run: options.Run, study: str, fallback: dict[str, Any]) -> list[dic
     return sorted(found, key=lambda record: -record["test"]["accuracy"])
 
 
-def _searched(run: options.Run, study: str, fallback: dict[str, Any]) -> dict[str, Any]:
+def _searched(run: shared.Run, study: str, fallback: dict[str, Any]) -> dict[str, Any]:
     from pipelines.search import build, read, search
     from pipelines.studies import reading
 
@@ -83,7 +83,7 @@ def _searched(run: options.Run, study: str, fallback: dict[str, Any]) -> dict[st
     return search(subject, wanted, run.context())
 
 
-def _reported(run: options.Run, place: Path | None) -> Path:
+def _reported(run: shared.Run, place: Path | None) -> Path:
     from pipelines.report.build import Wanted, build
 
     page = run.workspace / "report.html"

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import pipelines
-from pipelines.cli import options
+from pipelines.cli.options import shared
 
 DISTRIBUTION = "transfer-bench"
 PACKAGES = ("extract", "heads", "finetune", "pipelines")
@@ -17,8 +17,8 @@ LIBRARIES = ("torch", "torchvision", "timm", "scikit-learn", "h5py", "joblib", "
 
 
 @click.command("doctor")
-@options.common
-def doctor_command(run: options.Run) -> None:
+@shared.common
+def doctor_command(run: shared.Run) -> None:
     """Say what this machine has and what is missing."""
     facts = _facts(run)
     lines = [f"{key:<18} {_text(value)}" for key, value in facts.items() if key not in ("versions", "problems")]
@@ -39,7 +39,7 @@ def _text(value: object) -> str:
             return "none" if value is None else str(value)
 
 
-def _facts(run: options.Run) -> dict[str, Any]:
+def _facts(run: shared.Run) -> dict[str, Any]:
     from extract.backbones.hub import reachable
     from extract.runtime.compiler import compiler_fault
     from extract.runtime.devices import resolve_precision
@@ -72,7 +72,7 @@ def _packaged() -> list[str]:
     return found
 
 
-def _problems(run: options.Run, facts: dict[str, Any]) -> list[str]:
+def _problems(run: shared.Run, facts: dict[str, Any]) -> list[str]:
     from extract.errors import TransferBenchError
     from extract.runtime.compiler import compiler_fault
     from extract.runtime.devices import torch_device

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from extract.errors import InvalidInputError
-from pipelines.cli import options
+from pipelines.cli.options import shared
 from pipelines.cli.terminal.show import size
 from pipelines.specs.values import one_of
 
@@ -20,9 +20,9 @@ FORMATS = ("onnx",)
 )
 @click.option("--calibrated", is_flag=True, help="Probabilities at the temperature fitted on validation images.")
 @click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="The weights file, if it was moved.")
-@options.common
+@shared.common
 def export_command(
-    run: options.Run, run_name: str, kind: str, output: Path | None, calibrated: bool, weights: Path | None
+    run: shared.Run, run_name: str, kind: str, output: Path | None, calibrated: bool, weights: Path | None
 ) -> None:
     """Write one graph from uint8 pixels to probabilities.
 

@@ -4,14 +4,14 @@ from typing import Any
 
 import click
 
-from pipelines.cli import options
+from pipelines.cli.options import shared
 from pipelines.cli.terminal.show import duration, size
 
 
 @click.command("extract")
-@options.extraction
-@options.common
-def extract_command(run: options.Run, **given: Any) -> None:
+@shared.extraction
+@shared.common
+def extract_command(run: shared.Run, **given: Any) -> None:
     """Turn images into a feature file with a frozen backbone.
 
     Bare, it means resnet50 with timm's weights on CIFAR-10. Asked again, it answers from the cache; killed

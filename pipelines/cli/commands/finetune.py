@@ -5,17 +5,17 @@ from typing import Any
 
 import click
 
-from pipelines.cli import network_options, options
 from pipelines.cli.commands.train import answer
+from pipelines.cli.options import network_options, shared
 
 
 @click.command("finetune")
 @network_options.network(tuning=True)
 @network_options.watching
 @network_options.positional
-@options.common
+@shared.common
 def finetune_command(
-    run: options.Run, given: dict[str, Any], tensorboard: Path | None, find_learning_rate: bool, plot: Path | None
+    run: shared.Run, given: dict[str, Any], tensorboard: Path | None, find_learning_rate: bool, plot: Path | None
 ) -> None:
     """Train a pretrained network further, and score it once on the test split.
 

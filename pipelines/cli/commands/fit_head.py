@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from extract.errors import InvalidInputError
-from pipelines.cli import head_options, options
+from pipelines.cli.options import head_options, shared
 from pipelines.cli.terminal.show import Column, calibration, duration, percent, table, training_line
 from pipelines.specs import ExtractSpec, HeadSpec
 
@@ -38,10 +38,10 @@ FEW = [
 @click.option(
     "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw curves, search and few labels: SVG or PNG."
 )
-@options.extraction
-@options.common
+@shared.extraction
+@shared.common
 def fit_head_command(
-    run: options.Run,
+    run: shared.Run,
     features_file: Path | None,
     head_options: dict[str, Any],
     seeds: int | None,
@@ -85,7 +85,7 @@ def _asked(spec: HeadSpec, *, seeds: int | None, shots: str | None, draws: int |
     return Asked(spec, 1 if seeds is None else seeds, shots, 5 if draws is None else draws)
 
 
-def _plotted(run: options.Run, answer: dict[str, Any], path: Path) -> str:
+def _plotted(run: shared.Run, answer: dict[str, Any], path: Path) -> str:
     from pipelines.report import curves
     from pipelines.workspace import records
 
@@ -93,7 +93,7 @@ def _plotted(run: options.Run, answer: dict[str, Any], path: Path) -> str:
     return str(path)
 
 
-def _found(run: options.Run, asked: "Asked", file: Path | None, given: dict[str, Any]) -> "Answer":
+def _found(run: shared.Run, asked: "Asked", file: Path | None, given: dict[str, Any]) -> "Answer":
     """The answer, on a feature file that there is or on the features that the options describe."""
     from pipelines.tasks import fit_head as module
 
@@ -103,7 +103,7 @@ def _found(run: options.Run, asked: "Asked", file: Path | None, given: dict[str,
     return module.answer(asked, run.extract_spec(given), run.context())
 
 
-def _file(run: options.Run, file: Path | None, given: dict[str, Any]) -> Path | None:
+def _file(run: shared.Run, file: Path | None, given: dict[str, Any]) -> Path | None:
     """The feature file that was given, or the newest one where none is described; else None."""
     from pipelines.tasks.features import newest
 
@@ -123,7 +123,7 @@ def _file(run: options.Run, file: Path | None, given: dict[str, Any]) -> Path | 
     return found
 
 
-def _beginning(run: options.Run, spec: ExtractSpec) -> str:
+def _beginning(run: shared.Run, spec: ExtractSpec) -> str:
     """What the bare command begins in an empty workspace, for how long, and what would be shorter."""
     from pipelines.studies.estimate import Estimator
     from pipelines.studies.jobs import Job

@@ -9,7 +9,7 @@ import click
 
 from extract.decoding.decode import MAX_PIXELS
 from extract.runtime.devices import Stopwatch
-from pipelines.cli import options
+from pipelines.cli.options import shared
 from pipelines.cli.terminal.show import Column, defused, percent, table
 from pipelines.specs.values import at_least_one, one_of
 from pipelines.workspace import writable
@@ -34,9 +34,9 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--max-pixels", type=int, default=MAX_PIXELS, show_default=True, metavar="N", help="Most pixels of one image."
 )
-@options.common
+@shared.common
 def predict_command(
-    run: options.Run,
+    run: shared.Run,
     run_name: str,
     images: tuple[Path, ...],
     top: int,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.cli import options
+from pipelines.cli.options import shared
 from pipelines.cli.terminal.show import size
 from pipelines.report.text import plural
 
@@ -26,7 +26,7 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--title", metavar="TEXT", help="The page's title.")
 @click.option("--loss-surface", "surface", metavar="RUN", help="Also compute the loss around this network.")
-@options.DATA_DIR
+@shared.DATA_DIR
 @click.option(
     "--images",
     type=PATH,
@@ -34,9 +34,9 @@ PATH = click.Path(path_type=Path)
     metavar="DIR",
     help="A folder of class folders that runs were made on, to show its images. Can be repeated.",
 )
-@options.common
+@shared.common
 def report_command(
-    run: options.Run,
+    run: shared.Run,
     *,
     output: Path | None,
     figures: Path | None,
@@ -53,7 +53,7 @@ def report_command(
     """
     from pipelines.report.build import Wanted, build
 
-    places = tuple(Path(one) for one in (data_dir, *options.data_dirs().values()) if one)
+    places = tuple(Path(one) for one in (data_dir, *shared.data_dirs().values()) if one)
     wanted = Wanted(output or run.workspace / "report.html", runs, title, figures, places, images, surface)
     built = build(run.workspace, wanted, progress=run.reporter.progress)
     for problem in built.problems:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli import options
 from pipelines.cli.commands.runs import ranking
+from pipelines.cli.options import shared
 from pipelines.cli.terminal.show import Column, duration, percent, size, table
 from pipelines.report.text import plural
 
@@ -34,10 +34,10 @@ PLAN = [
 @click.option("--engine", default="loky", show_default=True, metavar="loky|dask|ray", help="Who runs the jobs.")
 @click.option("--scheduler", metavar="ADDRESS", help="A dask or ray cluster.  [default: workers here]")
 @click.option("--dry-run", is_flag=True, help="Show the plan with an estimate; compute nothing.")
-@options.DATA_DIR
-@options.common
+@shared.DATA_DIR
+@shared.common
 def run_command(
-    run: options.Run,
+    run: shared.Run,
     study: str,
     jobs: int | None,
     engine: str,
@@ -55,7 +55,7 @@ def run_command(
 
     how = Engine(engine, jobs, scheduler)
     fallback: dict[str, Any] = {"seed": run.seed} | ({} if data_dir is None else {"data_dir": data_dir})
-    outside = reading.Outside(fallback, run.workspace, options.data_dirs())
+    outside = reading.Outside(fallback, run.workspace, shared.data_dirs())
     described = reading.read(reading.find(study), outside)
     described.must_have_jobs()
     planned = plan.plan(described.jobs, run.context(), places=described.places)
@@ -65,7 +65,7 @@ def run_command(
         _compute(run, described, planned, how=how)
 
 
-def _show(run: options.Run, described: "Study", planned: "Plan") -> None:
+def _show(run: shared.Run, described: "Study", planned: "Plan") -> None:
     """The plan: what is there, what would be computed, and what that would take."""
     from pipelines.studies.estimate import Estimator
     from pipelines.studies.jobs import labels, notes
@@ -114,7 +114,7 @@ def _plan_text(values: dict[str, Any]) -> list[str]:
     return [*table(PLAN, rows), *reasons, *values["notes"], total]
 
 
-def _compute(run: options.Run, described: "Study", planned: "Plan", *, how: "Engine") -> None:
+def _compute(run: shared.Run, described: "Study", planned: "Plan", *, how: "Engine") -> None:
     from pipelines.studies import execute
     from pipelines.tasks.table import joined
 
@@ -145,7 +145,7 @@ def _compute(run: options.Run, described: "Study", planned: "Plan", *, how: "Eng
 class _Teller:
     """Tells of each outcome as it comes. Extractions that the study does not list are told of and not counted."""
 
-    def __init__(self, run: options.Run, planned: "Plan", *, study: str) -> None:
+    def __init__(self, run: shared.Run, planned: "Plan", *, study: str) -> None:
         from pipelines.studies.jobs import labels
 
         implied = planned.implied()
@@ -179,7 +179,7 @@ class _Teller:
         return f"test {percent(records.read(self._run.workspace, outcome.run)['test']['accuracy'])}, "
 
 
-def _devices(run: options.Run, how: "Engine") -> tuple[str, ...]:
+def _devices(run: shared.Run, how: "Engine") -> tuple[str, ...]:
     """What jobs may lease: the device that was named; for "auto" every GPU here, or each worker's own in a cluster."""
     if click.get_current_context().params["device"] != "auto":
         return (run.device,)

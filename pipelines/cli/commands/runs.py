@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipelines.cli import options
+from pipelines.cli.options import shared
 from pipelines.cli.terminal.show import Column, defused, duration, percent, size, table
 from pipelines.workspace import naming, writable
 
@@ -50,9 +50,9 @@ JOINED = [
 @click.option("--reverse", is_flag=True, help="The greatest first.")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE", help="Write every column there.")
 @click.option("--join-seeds", is_flag=True, help="Join runs that differ only by their seeds: mean and deviation.")
-@options.common
+@shared.common
 def runs_command(
-    run: options.Run, sort: str, reverse: bool, csv_file: Path | None, join_seeds: bool, **where: str | None
+    run: shared.Run, sort: str, reverse: bool, csv_file: Path | None, join_seeds: bool, **where: str | None
 ) -> None:
     """List the runs of a workspace, the oldest first.
 

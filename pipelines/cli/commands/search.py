@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from pipelines.cli import head_options as head_options
-from pipelines.cli import network_options, options
+from pipelines.cli.options import head_options as head_options
+from pipelines.cli.options import network_options, shared
 from pipelines.cli.terminal.show import Column, duration, percent, table
 from pipelines.report.text import plural
 from pipelines.specs.known import with_data_dir
@@ -17,7 +17,7 @@ HELP = {
 }
 
 
-def of_networks(command: options.Command) -> options.Command:
+def of_networks(command: shared.Command) -> shared.Command:
     """Adds the options of networks that the command has not got already; those not given arrive as None."""
 
     @network_options.network(tuning=True)
@@ -39,9 +39,9 @@ def of_networks(command: options.Command) -> options.Command:
 @click.option("--features", metavar="FILE", help="A feature file, instead of the options that describe one.")
 @of_networks
 @head_options.head
-@options.extraction
-@options.common
-def search_command(run: options.Run, space_file: Path | None, head_options: dict[str, Any], **given: Any) -> None:
+@shared.extraction
+@shared.common
+def search_command(run: shared.Run, space_file: Path | None, head_options: dict[str, Any], **given: Any) -> None:
     """Search the hyperparameters of a head (--head) or of a network (--network).
 
     SPACE.yaml says what may vary, `option: {low, high, log}` or `option: [choices]` a line, or is a study with a
@@ -57,7 +57,7 @@ def search_command(run: options.Run, space_file: Path | None, head_options: dict
     written = None if space_file is None else read(space_file)
     asked = {"seed": run.seed, **(flags if written is None else written.options(flags))}
     if asked.get("features") is None:
-        asked = with_data_dir(asked, options.data_dirs())
+        asked = with_data_dir(asked, shared.data_dirs())
     subject, wanted = build(asked, entries=written and written.entries, context=run.context())
     found = search(subject, wanted, run.context())
     answer = _answer(found)

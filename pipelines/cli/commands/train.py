@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from extract.errors import InvalidInputError
-from pipelines.cli import network_options, options
+from pipelines.cli.options import network_options, shared
 from pipelines.cli.terminal.show import calibration, duration, percent, training_line
 from pipelines.report.text import plural
 from pipelines.specs import NetworkSpec
@@ -16,9 +16,9 @@ from pipelines.specs import NetworkSpec
 @network_options.network(tuning=False)
 @network_options.watching
 @network_options.positional
-@options.common
+@shared.common
 def train_command(
-    run: options.Run, given: dict[str, Any], tensorboard: Path | None, find_learning_rate: bool, plot: Path | None
+    run: shared.Run, given: dict[str, Any], tensorboard: Path | None, find_learning_rate: bool, plot: Path | None
 ) -> None:
     """Train a network from scratch by a recipe, and score it once on the test split.
 
@@ -30,7 +30,7 @@ def train_command(
 
 
 def answer(
-    run: options.Run, spec: NetworkSpec, tensorboard: Path | None, *, find_learning_rate: bool, plot: Path | None
+    run: shared.Run, spec: NetworkSpec, tensorboard: Path | None, *, find_learning_rate: bool, plot: Path | None
 ) -> None:
     """Trains and prints, or tests learning rates and prints."""
     if plot is not None and not find_learning_rate:

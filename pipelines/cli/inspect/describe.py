@@ -7,7 +7,7 @@ import click
 
 from extract.errors import InvalidInputError
 from finetune.architectures.options import NORMS, STEMS
-from pipelines.cli import network_options, options
+from pipelines.cli.options import network_options, shared
 from pipelines.cli.terminal.show import Column, table
 from pipelines.workspace import writable
 
@@ -31,7 +31,7 @@ KINDS = {
 }
 
 
-def architecture(command: options.Command) -> options.Command:
+def architecture(command: shared.Command) -> shared.Command:
     """Adds the options of an architecture; those not given arrive as None."""
     for name, (kind, metavar) in reversed(KINDS.items()):
         flag, words = f"--{name.replace('_', '-')}", network_options.HELP[name]
@@ -50,9 +50,9 @@ def architecture(command: options.Command) -> options.Command:
 )
 @architecture
 @network_options.positional
-@options.common
+@shared.common
 def describe_command(
-    run: options.Run, network: str | None, image_size: int | None, classes: int, drawing: Path | None, **given: Any
+    run: shared.Run, network: str | None, image_size: int | None, classes: int, drawing: Path | None, **given: Any
 ) -> None:
     """Explain an architecture, stage by stage.
 
@@ -72,8 +72,8 @@ def describe_command(
 
 @click.command("networks")
 @click.argument("pattern", default="")
-@options.common
-def networks_command(run: options.Run, pattern: str) -> None:
+@shared.common
+def networks_command(run: shared.Run, pattern: str) -> None:
     """List networks that can be trained.
 
     The four families, then every other timm architecture, whose name contains PATTERN, or matches it with * and ?."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.cli import options
+from pipelines.cli.options import shared
 from pipelines.cli.terminal.show import size
 
 FILE = click.Path(path_type=Path)
@@ -17,8 +17,8 @@ def features_group() -> None:
 
 @features_group.command("info")
 @click.argument("file", type=FILE)
-@options.common
-def info_command(run: options.Run, file: Path) -> None:
+@shared.common
+def info_command(run: shared.Run, file: Path) -> None:
     """Say what a feature file holds and how it was made."""
     from extract.features.store import FeatureFile
 
@@ -44,8 +44,8 @@ def info_command(run: options.Run, file: Path) -> None:
 
 @features_group.command("verify")
 @click.argument("files", type=FILE, nargs=-1, required=True)
-@options.common
-def verify_command(run: options.Run, files: tuple[Path, ...]) -> None:
+@shared.common
+def verify_command(run: shared.Run, files: tuple[Path, ...]) -> None:
     """Check every block of feature files against its checksum."""
     from extract.features.store import FeatureFile
 
@@ -57,8 +57,8 @@ def verify_command(run: options.Run, files: tuple[Path, ...]) -> None:
 @features_group.command("compare")
 @click.argument("first", type=FILE)
 @click.argument("second", type=FILE)
-@options.common
-def compare_command(run: options.Run, first: Path, second: Path) -> None:
+@shared.common
+def compare_command(run: shared.Run, first: Path, second: Path) -> None:
     """Compare two feature files row by row, matched by image id."""
     from extract.features.compare import compare
     from extract.features.store import FeatureFile

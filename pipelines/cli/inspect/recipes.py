@@ -5,14 +5,14 @@ from typing import Any
 import click
 
 from finetune.training.recipes import RECIPES, Recipe, recipe
-from pipelines.cli import options
+from pipelines.cli.options import shared
 from pipelines.cli.terminal.show import Column, table
 
 
 @click.command("recipes")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@options.common
-def recipes_command(run: options.Run, names: tuple[str, ...]) -> None:
+@shared.common
+def recipes_command(run: shared.Run, names: tuple[str, ...]) -> None:
     """Print the options that the named recipes set, or all recipes.
 
     Each line can be given to train and finetune as an option, or written into a study file.

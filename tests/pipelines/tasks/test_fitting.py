@@ -13,7 +13,7 @@ from extract.errors import InvalidInputError, OutOfMemoryError
 from extract.features.store import FeatureFile
 from heads import registry
 from heads.persist import load
-from pipelines.cli import head_options
+from pipelines.cli.options import head_options
 from pipelines.specs import ExtractSpec, HeadSpec
 from pipelines.specs.head import OWN
 from pipelines.tasks import stages

@@ -7,9 +7,9 @@ import pytest
 from extract.data.datasets import Located
 from finetune.architectures.options import Options
 from finetune.training.recipes import CHOICES, RECIPES, SPEED_ONLY, Recipe
-from pipelines.cli import network_options
 from pipelines.cli.commands.finetune import finetune_command
 from pipelines.cli.commands.train import train_command
+from pipelines.cli.options import network_options
 from pipelines.specs import NetworkKey, NetworkSpec, resolve_network
 
 OTHER = {

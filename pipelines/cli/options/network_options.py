@@ -13,7 +13,7 @@ from extract.decoding.decode import MAX_PIXELS
 from extract.errors import InvalidInputError
 from finetune.architectures.options import NORMS, STEMS, Options
 from finetune.training.recipes import CHOICES, RECIPES, Recipe
-from pipelines.cli.options import DATA, PREPROCESSING, WEIGHTS_METAVAR, Run, data_dirs
+from pipelines.cli.options.shared import DATA, PREPROCESSING, WEIGHTS_METAVAR, Run, data_dirs
 from pipelines.specs import NetworkSpec, with_own_network
 from pipelines.specs.known import with_data_dir
 
