@@ -23,8 +23,8 @@ from benchmarks.hardware import write
 from extract.data import cifar
 from extract.runtime.devices import automatic_batch_size, resolve_device, resolve_precision
 
-TASKS = ("embeds tf_efficientnet_lite0", "embeds resnet50", "trains sprint", "trains resnet18")
-BATCH_SIZES = {"sprint": 1024, "resnet18": 128}
+TASKS = ("embeds tf_efficientnet_lite0", "embeds resnet50", "trains airbench94", "trains resnet18")
+BATCH_SIZES = {"airbench94": 1024, "resnet18": 128}
 SIDES = ("given back", "kept")
 LIBRARIES = ("torch", "timm", "numpy")
 

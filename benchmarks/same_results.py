@@ -86,7 +86,7 @@ def commands(folder: Path) -> dict[str, tuple[str, ...]]:
         ),
         "train-resnet": ("train", "--network", "resnet20", "--width", "0.25", *DIGITS),
         "train-validation": ("train", "--network", "resnet20", "--width", "0.25", *DIGITS, "--validation", "0.2"),
-        "train-preact": ("train", "--network", "preact20", "--width", "0.25", *DIGITS, "--recipe", "laptop"),
+        "train-preact": ("train", "--network", "preact20", "--width", "0.25", *DIGITS, "--recipe", "cpu"),
         "train-densenet": ("train", "--network", "densenet-bc-16-12", *DIGITS, "--mixup", "0.2"),
         "train-vgg": (
             "train",
@@ -133,8 +133,19 @@ def of_cifar10() -> dict[str, tuple[str, ...]]:
         "cifar10-extract-bfloat16": ("extract", *LITE, *few, "--precision", "bfloat16"),
         **{f"cifar10-{head}": ("fit-head", *LITE, *few, "--precision", "float32", "--head", head) for head in HEADS},
         "cifar10-train": ("train", "--network", "resnet20", "--width", "0.5", *few, "--epochs", "2"),
-        "cifar10-sprint": (
-            *("train", "--network", "sprint", "--recipe", "sprint", *few, "--epochs", "2", "--batch-size", "200"),
+        "cifar10-airbench94": (
+            *(
+                "train",
+                "--network",
+                "airbench94",
+                "--recipe",
+                "airbench94",
+                *few,
+                "--epochs",
+                "2",
+                "--batch-size",
+                "200",
+            ),
         ),
         "cifar10-head-first": ("finetune", *lite, "--mode", "head-first"),
     }

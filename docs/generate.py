@@ -444,7 +444,7 @@ IN_README = {
     "645fb4e009dd": "kernel head, mirrored views",
     "064857617516": "MLP head, mirrored views",
     "b01234c3240a": "logistic head, bfloat16",
-    "fbf03fe59f33": "`sprint` from scratch, bfloat16, one core",
+    "fbf03fe59f33": "`airbench94` from scratch, bfloat16, one core",
     "2aa617b753d4": "`resnet20` from scratch, one core",
 }
 

@@ -1,7 +1,7 @@
 """Freed memory that stays with the process while batches of one size come again and again.
 
 glibc gives large blocks back to the system as they are freed, so every batch pays for fresh, zeroed pages: on two
-Zen 4 cores in bfloat16 tf_efficientnet_lite0 embeds 143 images a second in place of 215, and `sprint` trains on 451
+Zen 4 cores in bfloat16 tf_efficientnet_lite0 embeds 143 images a second in place of 215, and `airbench94` trains on 451
 in place of 497 (`benchmarks.allocation`).
 """
 

@@ -13,7 +13,7 @@ from timm.models.vgg import VGG
 from torch import nn
 
 from extract.errors import InvalidInputError
-from finetune.architectures import densenet, preact, resnet, sprint, vgg
+from finetune.architectures import airbench94, densenet, preact, resnet, vgg
 from finetune.architectures import options as options_module
 from finetune.architectures.options import Options
 from finetune.architectures.stages import Stages
@@ -83,14 +83,14 @@ REGISTRY: tuple[tuple[str, Family], ...] = (
     ("preact", preact),
     ("densenet", densenet),
     ("vgg", vgg),
-    ("vgg", sprint),
+    ("vgg", airbench94),
 )
 KINDS: tuple[tuple[tuple[type, ...], Family], ...] = (
     ((ResNet, resnet.CifarResNet), resnet),
     ((ResNetV2,), preact),
     ((DenseNet,), densenet),
     ((VGG,), vgg),
-    ((sprint.Sprint,), sprint),
+    ((airbench94.Airbench94,), airbench94),
 )
 
 

@@ -104,7 +104,7 @@ def rate_factors(network: nn.Module, *, layer_decay: float) -> dict[str, float]:
 def takes_head(network: nn.Module) -> bool:
     """Whether the last layer is one layer with weights and a bias, which can be an affine head.
 
-    `sprint` has no bias; distilled networks have two last layers.
+    `airbench94` has no bias; distilled networks have two last layers.
     """
     layer = networks.classifier(network)
     return all(isinstance(getattr(layer, name, None), nn.Parameter) for name in ("weight", "bias"))

@@ -13,7 +13,7 @@ from extract.backbones import checkpoints, frozen, weights_fit
 from extract.backbones.cost import REFUSALS, cost, reason
 from extract.backbones.weights import tensors_sha256
 from extract.errors import InvalidInputError, unknown
-from finetune.architectures import families, loading, sprint
+from finetune.architectures import airbench94, families, loading
 from finetune.architectures import options as options_module
 from finetune.architectures import stages as stages_module
 from finetune.architectures.options import LARGEST_CIFAR_SIZE
@@ -209,22 +209,22 @@ def _free(network: nn.Module, stem: tuple[str, ...], *, with_classifier: bool) -
 def whiten(network: nn.Module, images: Tensor) -> bool:
     """Initializes what depends on the training images (normalized, [N, 3, H, W]); False where nothing does.
 
-    Only `sprint` has such a layer. Call it before training, not after weights were loaded.
+    Only `airbench94` has such a layer. Call it before training, not after weights were loaded.
     """
-    if not isinstance(network, sprint.Sprint):
+    if not isinstance(network, airbench94.Airbench94):
         return False
-    sprint.whiten(network.whitening, images.to(network.whitening.weight.device))
+    airbench94.whiten(network.whitening, images.to(network.whitening.weight.device))
     return True
 
 
 def whitening_bias(network: nn.Module) -> nn.Parameter | None:
-    """The bias of the whitening layer, which `sprint` trains for its first few epochs only; None elsewhere."""
-    bias = network.whitening.bias if isinstance(network, sprint.Sprint) else None
+    """The bias of the whitening layer, which `airbench94` trains for its first few epochs only; None elsewhere."""
+    bias = network.whitening.bias if isinstance(network, airbench94.Airbench94) else None
     return bias if isinstance(bias, nn.Parameter) else None
 
 
 def bias_parameters(network: nn.Module) -> list[nn.Parameter]:
-    """The trainable biases of the norm layers, in order: `sprint` trains them at 64 times the learning rate."""
+    """The trainable biases of the norm layers, in order: `airbench94` trains them at 64 times the learning rate."""
     kinds = (nn.BatchNorm2d, nn.SyncBatchNorm, nn.GroupNorm, nn.LayerNorm)
     found = [module.bias for module in network.modules() if isinstance(module, kinds)]
     return [bias for bias in found if bias is not None and bias.requires_grad]

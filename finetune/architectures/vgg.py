@@ -3,7 +3,7 @@
 `vgg11`, `13`, `16`, `19` on timm's class. Up to 64 pixels the two wide layers before the classifier are left out, as
 in pytorch-cifar: pooled maps go straight into it. Above, it is the paper's, with its 4096 wide layers. Convolutions
 start from He's normal distribution (fan out), the classifier from a normal one with standard deviation 0.01.
-`sprint`, the fastest member of this family, has its own module.
+`airbench94`, the fastest member of this family, has its own module.
 """
 
 from typing import Any

@@ -151,7 +151,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     # For two processor cores: few epochs, so little regularization, the first ones on smaller images; and Muon, with
     # which resnet20 has 76.1 % validation accuracy after 3 epochs where Nesterov's SGD (batch 64, rate 0.1) has 73.4 %.
-    "laptop": Recipe(
+    "cpu": Recipe(
         epochs=15,
         optimizer="muon",
         learning_rate=0.005,
@@ -168,7 +168,7 @@ RECIPES: dict[str, Recipe] = {
     # For pretrained weights: SGD at a small rate (BiT, Kolesnikov et al. 2020), statistics as they are, so that a
     # fitted head starts where it was fitted. Its gradients are not bounded: `clip_norm=1` cost 6 points on CIFAR-10, 5
     # cost 2. It is needed where few columns of the features vary, as on digits: that head's weights are very large.
-    "gentle": Recipe(
+    "finetune": Recipe(
         epochs=5,
         batch_size=64,
         optimizer="nesterov",
@@ -179,10 +179,10 @@ RECIPES: dict[str, Recipe] = {
         crop_padding="reflect",
         batchnorm="eval",
     ),
-    # After airbench94 (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024), for the network `sprint`. Its
+    # After airbench94 (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024), for the network of that name. Its
     # triangle begins at 0.2 and ends at 0.07 of the peak rate, this one begins and ends near 0. It has two epochs more:
     # with ten, one seed in bfloat16 had 93.83 % with views averaged, one in float32 94.12 %.
-    "sprint": Recipe(
+    "airbench94": Recipe(
         epochs=12,
         batch_size=1024,
         optimizer="nesterov",
@@ -202,7 +202,7 @@ RECIPES: dict[str, Recipe] = {
     ),
 }
 
-MADE_FOR = {"sprint": "sprint"}  # recipe -> the only network for which its rates are right
+MADE_FOR = {"airbench94": "airbench94"}  # recipe -> the only network for which its rates are right
 
 
 def recipe(name: str) -> Recipe:

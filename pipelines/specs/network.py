@@ -16,7 +16,7 @@ from pipelines.specs.known import dataset_name
 from pipelines.specs.values import at_least_one, checked_seed, one_of
 
 MODES = ("scratch", "full", "head-first", "partial:K", "frozen")
-SCRATCH_RECIPE, FINETUNE_RECIPE = "short", "gentle"
+SCRATCH_RECIPE, FINETUNE_RECIPE = "short", "finetune"
 USUAL_NETWORK = "resnet18"
 PREPROCESSING_OPTIONS = ("mean", "std", "crop_pct", "interpolation")
 RECIPE_OPTIONS = tuple(one.name for one in fields(Recipe))
@@ -35,7 +35,7 @@ class NetworkSpec(_given(Recipe), _given(Options)):
 
     Every option of `finetune.training.recipes.Recipe` is a field, None where the recipe's own value stays, and every
     one of `finetune.architectures.options.Options`, None where it is the usual. `mode` is scratch, full, head-first,
-    partial:K or frozen; `weights` and `recipe` None mean pretrained and gentle, from scratch none and short; frozen
+    partial:K or frozen; `weights` and `recipe` None mean pretrained and finetune, from scratch none and short; frozen
     has no recipe. A `network` that is not named is the one that the recipe was made for, else resnet18. `validation`
     is a share, a number of images or "none"; `refit` trains once more on the whole training split, by the same
     schedule up to the epoch that was best on the validation images. Raises `InvalidInputError` for what can never be

@@ -9,8 +9,8 @@ from finetune.training.recipes import RECIPES
 from pipelines.workspace.context import Context
 
 LONG_SECONDS = 3600.0
-SHORTER_IMAGES, SHORTER_EPOCHS = 5000, RECIPES["laptop"].epochs
-SHORTER = f"--recipe laptop --subset {SHORTER_IMAGES}"
+SHORTER_IMAGES, SHORTER_EPOCHS = 5000, RECIPES["cpu"].epochs
+SHORTER = f"--recipe cpu --subset {SHORTER_IMAGES}"
 
 
 @dataclass

@@ -26,7 +26,7 @@ SVG = "{http://www.w3.org/2000/svg}"
         ("resnet20", 32, [3, 15, 37, 81, None]),  # 3; + 6 x 2; + 2 + 5 x 4; + 4 + 5 x 8
         ("vgg16", 32, [6, 16, 44, 100, 212, None]),  # behind each pooling
         ("resnet18", 224, [11, 43, 99, 211, 435, None]),  # stem with its pooling: 7 + 2 x 2
-        ("sprint", 32, [2, 9, 23, 51, None]),
+        ("airbench94", 32, [2, 9, 23, 51, None]),
     ],
 )
 def test_receptive_fields_are_those_from_hand(name, size, fields):
@@ -51,7 +51,7 @@ def smooth(network: nn.Module) -> nn.Module:
         ("preact8", {"width": 0.5}, 64),
         ("densenet-bc-16-4", {}, 96),
         ("vgg11", {"width": 0.125, "stem": "cifar"}, 352),
-        ("sprint", {"width": 0.125}, 129),
+        ("airbench94", {"width": 0.125}, 129),
     ],
 )
 def test_receptive_fields_are_where_gradients_reach(name, options, size):
@@ -69,7 +69,7 @@ def test_receptive_fields_are_where_gradients_reach(name, options, size):
 @pytest.mark.parametrize(
     ("name", "size"),
     [
-        *((name, 32) for name in ("resnet20", "preact20", "densenet-bc-40-12", "vgg11", "sprint")),
+        *((name, 32) for name in ("resnet20", "preact20", "densenet-bc-40-12", "vgg11", "airbench94")),
         *((name, 64) for name in ("test_efficientnet", "test_convnext", "test_resnet")),
         ("test_vit", 160),
         ("resnet18", 224),

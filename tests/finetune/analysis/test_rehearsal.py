@@ -41,7 +41,7 @@ def test_what_trains_passes(name, size, options):
     [
         ("test_resnet", 32, {"accumulate": 8}, PART % (8, "1 process")),
         ("test_resnet", 32, {"accumulate": 4, "processes": 2}, PART % (4, "2 processes")),
-        ("sprint", 32, {"mode": "frozen"}, "mode of sprint must be full or partial:K, because its last layer"),
+        ("airbench94", 32, {"mode": "frozen"}, "mode of airbench94 must be full or partial:K, because its last layer"),
         ("test_vit3", 32, {"small_share": 0.5}, "small share must be 0 for a network that cannot see images of 24"),
     ],
 )

@@ -47,7 +47,7 @@ def test_with_its_own_stem_only_the_classifier_stays_fresh(tmp_path):
     assert set(loaded.fresh) == {"fc.weight", "fc.bias"}
 
 
-@pytest.mark.parametrize("name", ["resnet20", "densenet-bc-40-12", "sprint", "test_resnet"])
+@pytest.mark.parametrize("name", ["resnet20", "densenet-bc-40-12", "airbench94", "test_resnet"])
 def test_an_own_networks_weights_come_back_with_or_without_its_classifier(name, tmp_path):
     source = networks.build(name, class_count=5, image_size=32, seed=1)
     networks.whiten(source, torch.randn(9, 3, 32, 32))

@@ -116,7 +116,7 @@ def test_a_head_of_another_width_is_refused():
         modes.install_head(built("test_resnet", 32), weights=np.zeros((95, 7)), bias=np.zeros(7), classes=range(7))
 
 
-@pytest.mark.parametrize(("name", "size"), [("sprint", 32), ("deit_tiny_distilled_patch16_224", 224)])
+@pytest.mark.parametrize(("name", "size"), [("airbench94", 32), ("deit_tiny_distilled_patch16_224", 224)])
 def test_a_head_is_refused_by_a_network_without_one_affine_last_layer(name, size):
     network = networks.build(name, class_count=7, image_size=size)
     assert not modes.takes_head(network)

@@ -22,7 +22,7 @@ SMALL = [
     ("densenet-bc-16-8", {}),
     ("vgg11", {"width": 0.25}),
     ("vgg11", {"width": 0.25, "norm": "none"}),
-    ("sprint", {"width": 0.5}),
+    ("airbench94", {"width": 0.5}),
 ]
 SHALLOW = [one for one in SMALL if one[0] not in ("preact164", "densenet-bc-40-12", "resnet50")]
 OTHERS = ["test_resnet", "test_efficientnet", "test_vit", "test_convnext", "test_byobnet", "test_mambaout"]
@@ -168,7 +168,7 @@ def test_the_classifier_on_the_embedding_gives_the_logits_and_the_network_keeps_
     last = networks.classifier(network)
     assert embeddings.shape == (4, last.weight.shape[1])
     by_hand = embeddings @ last.weight.flatten(1).T
-    by_hand = by_hand / 9 if name == "sprint" else by_hand + last.bias
+    by_hand = by_hand / 9 if name == "airbench94" else by_hand + last.bias
     torch.testing.assert_close(by_hand, logits, rtol=1e-4, atol=1e-5)
 
 
@@ -196,7 +196,7 @@ def test_a_seed_decides_the_start_and_no_global_generator_is_touched():
         ("densenet-bc-40-12", 4, {}),
         ("vgg11", 32, {}),
         ("vgg11", 32, {"stem": "imagenet"}),
-        ("sprint", 9, {}),
+        ("airbench94", 9, {}),
     ],
 )
 def test_the_smallest_images_work(name, size, options):
@@ -205,7 +205,7 @@ def test_the_smallest_images_work(name, size, options):
 
 
 def test_names_and_families():
-    assert [networks.family(name) for name in ("resnet20", "preact18", "densenet-bc-22-6", "vgg16", "sprint")] == [
+    assert [networks.family(name) for name in ("resnet20", "preact18", "densenet-bc-22-6", "vgg16", "airbench94")] == [
         "resnet",
         "preact",
         "densenet",

@@ -42,7 +42,7 @@ def on_meta(name: str, *, size: int = 32, class_count: int = 10, **options: obje
         ("vgg11", "dropout", 0.5),
         ("vgg11", "norm", "group"),
         ("vgg11", "norm", "none"),
-        ("sprint", "width", 0.5),
+        ("airbench94", "width", 0.5),
         ("test_resnet", "dropout", 0.5),
         ("test_resnet", "drop_path", 0.5),
     ],
@@ -68,7 +68,7 @@ def test_no_option_does_nothing(name, option, value):
 @settings(max_examples=10)
 @given(
     data=st.data(),
-    name=st.sampled_from(["resnet14", "preact14", "densenet-bc-16-8", "vgg11", "sprint", "resnet18", "preact18"]),
+    name=st.sampled_from(["resnet14", "preact14", "densenet-bc-16-8", "vgg11", "airbench94", "resnet18", "preact18"]),
     size=st.integers(32, 80),
 )
 def test_any_allowed_options_build_a_network_with_k_logits(data, name, size):
@@ -109,7 +109,7 @@ def test_any_allowed_options_build_a_network_with_k_logits(data, name, size):
         ("vgg16", 31, {}, ["at least 32 pixels", "31"]),
         ("resnet18", 7, {}, ["at least 8 pixels", "7"]),
         ("resnet18", 31, {"stem": "imagenet"}, ["at least 32 pixels", "31"]),
-        ("sprint", 8, {}, ["at least 9 pixels", "8"]),
+        ("airbench94", 8, {}, ["at least 9 pixels", "8"]),
         ("inception_v3", 32, {}, ["inception_v3", "32"]),
         ("vgg11_bn", 32, {"drop_path": 0.1}, ["vgg11_bn", "drop_path"]),
     ],

@@ -45,7 +45,7 @@ def test_two_processes_judge_alike_and_end_together(tmp_path, in_process):
     assert first["ending"].startswith("training must keep a finite loss and weights; got")
 
 
-@pytest.mark.parametrize("name", ["resnet20", "preact20", "vgg11", "densenet-bc-40-12", "sprint"])
+@pytest.mark.parametrize("name", ["resnet20", "preact20", "vgg11", "densenet-bc-40-12", "airbench94"])
 def test_synchronized_a_network_computes_what_it_did_and_its_norms_are_known(monkeypatch, name):
     network = networks.build(name, class_count=10, image_size=32).eval()
     images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))

@@ -75,9 +75,9 @@ def test_the_options_of_a_recipe_are_printed(pipeline):
     from finetune.training.recipes import RECIPES
 
     assert pipeline("recipes", "--json").json["recipes"] == {name: one.as_dict() for name, one in RECIPES.items()}
-    lines = [line.split() for line in pipeline("recipes", "laptop").out.splitlines()]
+    lines = [line.split() for line in pipeline("recipes", "cpu").out.splitlines()]
     assert ["optimizer", "muon"] in lines
     assert ["patience", "none"] in lines
-    ended = pipeline("recipes", "laptp")
+    ended = pipeline("recipes", "fientune")
     assert ended.status == 2
-    assert "Nearest: laptop." in ended.err
+    assert "Nearest: finetune." in ended.err

@@ -13,7 +13,7 @@ from pipelines.workspace import records
 
 DATA = ("--dataset", "digits", "--subset", 120, "--test-subset", 60)
 NETWORK = (
-    *("train", "--network", "resnet8", "--width", 0.25, *DATA, "--image-size", 8, "--recipe", "laptop", "--epochs", 2),
+    *("train", "--network", "resnet8", "--width", 0.25, *DATA, "--image-size", 8, "--recipe", "cpu", "--epochs", 2),
     *("--batch-size", 24, "--crop", 0, "--flip", "none", "--small-share", 0.0, "--tta", "none", "--validation", 20),
 )
 # Seconds of each split's reading, of an epoch's updates, of each pass over validation images, of each final scoring.

@@ -17,7 +17,7 @@ from pipelines.workspace import records
 DATA = ("--dataset", "digits", "--subset", 120, "--test-subset", 60)
 HEAD = ("fit-head", *DATA, "--backbone", "test_resnet", "--weights", "untrained", "--image-size", 32)
 NETWORK = (
-    *("--network", "resnet8", "--width", 0.25, *DATA, "--image-size", 8, "--recipe", "laptop", "--epochs", 2),
+    *("--network", "resnet8", "--width", 0.25, *DATA, "--image-size", 8, "--recipe", "cpu", "--epochs", 2),
     *("--batch-size", 24, "--crop", 0, "--flip", "none", "--small-share", 0.0, "--tta", "none"),
 )
 SPACE = "space: {learning_rate: [0.01, 0.02]}\n"

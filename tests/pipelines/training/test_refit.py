@@ -13,7 +13,7 @@ from pipelines.training import running
 
 WORDS = (
     *("--network", "resnet8", "--width", 0.5, "--dataset", "digits", "--subset", 200, "--test-subset", 100),
-    *("--recipe", "laptop", "--batch-size", 50, "--crop", 0, "--flip", "none", "--small-share", 0.0, "--tta", "none"),
+    *("--recipe", "cpu", "--batch-size", 50, "--crop", 0, "--flip", "none", "--small-share", 0.0, "--tta", "none"),
 )
 
 

@@ -13,7 +13,7 @@ from pipelines.training import network_io
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 
-TINY = {"dataset": "digits", "subset": 400, "test_subset": 100, "recipe": "laptop", "batch_size": 50, "tta": "none"}
+TINY = {"dataset": "digits", "subset": 400, "test_subset": 100, "recipe": "cpu", "batch_size": 50, "tta": "none"}
 RESNET = {"network": "resnet8", "width": 0.5, "small_share": 0.0}
 CASES = {
     "mixup and crops": {**RESNET, "epochs": 3, "mixup": 1.0, "crop": 1, "flip": "random", "validation": "0.2"},

@@ -29,7 +29,7 @@ TINY = {
     "dataset": "digits",
     "subset": 200,
     "test_subset": 100,
-    "recipe": "laptop",
+    "recipe": "cpu",
     "epochs": 2,
     "batch_size": 50,
     "crop": 0,
@@ -54,7 +54,7 @@ def test_the_answer_has_what_the_design_promises_and_the_record_the_rest(trained
     assert answer["epochs_run"] == 2
     assert answer["validation_accuracy"] is None
     record = records.read(workspace, answer["run"])
-    assert record["name"] == ("resnet8 width 0.5 from scratch (laptop, 2 epochs, batch size 50, crop 0, small share 0)")
+    assert record["name"] == ("resnet8 width 0.5 from scratch (cpu, 2 epochs, batch size 50, crop 0, small share 0)")
     assert (record["mode"], record["family"], record["weights"]) == ("scratch", "resnet", "none")
     assert record["choice"]["validation_rows"] == 0
     assert record["choice"]["training_rows"] == 200
@@ -205,7 +205,7 @@ def test_averaged_views_are_reported_apart(pipeline, trained):
 
 def test_photographs_are_decoded_once_and_trained_on(pipeline, photo_folder, tmp_path):
     words = ("train", "--network", "resnet8", "--width", 0.5, "--dataset", photo_folder, "--image-size", 32)
-    answer = pipeline(*words, "--recipe", "laptop", "--epochs", 1, "--batch-size", 4, "--json")
+    answer = pipeline(*words, "--recipe", "cpu", "--epochs", 1, "--batch-size", 4, "--json")
     assert answer.status == 0, answer.err
     record = records.read(tmp_path / "workspace", answer.json["run"])
     assert record["class_names"] == ["flower", "temple"]
@@ -284,7 +284,7 @@ def test_two_processes_under_torchrun_give_one_answer_and_the_logits_of_one(pipe
 
 
 MISTAKES = [
-    (("--recipe", "laptp"), "unknown recipe 'laptp'. Nearest: laptop"),
+    (("--recipe", "fientune"), "unknown recipe 'fientune'. Nearest: finetune"),
     (("--network", "resnt18"), "Nearest: resnet18"),
     (("--network", "vgg11", "--growth-rate", 12), "architecture option must be one that vgg11 has"),
     (("--optimizer", "sgdd"), "Nearest: sgd"),

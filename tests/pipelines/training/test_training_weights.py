@@ -32,10 +32,10 @@ def weights_file(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sprint_weights(tmp_path_factory) -> Path:
-    """Weights of a narrow sprint network as a file."""
-    path = tmp_path_factory.mktemp("weights") / "sprint.safetensors"
-    built = networks.build("sprint", class_count=10, image_size=32, options={"width": 0.25})
+def airbench_weights(tmp_path_factory) -> Path:
+    """Weights of a narrow airbench94 network as a file."""
+    path = tmp_path_factory.mktemp("weights") / "airbench94.safetensors"
+    built = networks.build("airbench94", class_count=10, image_size=32, options={"width": 0.25})
     save_file({name: tensor.contiguous() for name, tensor in built.state_dict().items()}, path)
     return path
 
@@ -50,7 +50,7 @@ def own(tmp_path_factory) -> tuple[Path, dict]:
     """A workspace with a network that was trained there."""
     workspace = tmp_path_factory.mktemp("own") / "workspace"
     spec = NetworkSpec(
-        network="resnet8", width=0.5, dataset="digits", subset=200, test_subset=100, recipe="laptop", epochs=1,
+        network="resnet8", width=0.5, dataset="digits", subset=200, test_subset=100, recipe="cpu", epochs=1,
         batch_size=50, precision="float32",
     )  # fmt: skip
     return workspace, stages.train(spec, Context(workspace))
@@ -197,7 +197,7 @@ MISTAKES = [
     (("--mode", "frozn"), "Nearest: frozen"),
     (("--mode", "frozen", "--epochs", 3), "epochs must be left out in mode frozen"),
     (("--mode", "frozen", "--recipe", "short"), "recipe must be left out in mode frozen"),
-    (("--mode", "frozen", "--recipe", "gentle"), "recipe must be left out in mode frozen"),
+    (("--mode", "frozen", "--recipe", "finetune"), "recipe must be left out in mode frozen"),
     (("--mode", "frozen", "--tensorboard", "board"), "tensorboard must be left out in mode frozen"),
     (("--weights", "none"), "weights must be pretrained, packaged, a file or a run"),
     (("--weights", "nowhere.safetensors"), "or a file"),
@@ -213,21 +213,21 @@ def test_a_mistake_ends_with_status_2_and_one_sentence(pipeline, tuning, words, 
 
 
 @pytest.mark.parametrize("mode", ["head-first", "frozen"])
-def test_a_network_that_takes_no_head_is_refused_before_any_features(pipeline, sprint_weights, monkeypatch, mode):
+def test_a_network_that_takes_no_head_is_refused_before_any_features(pipeline, airbench_weights, monkeypatch, mode):
     monkeypatch.setattr(build, "embeddings", lambda *_, **__: pytest.fail("features were computed"))
-    words = ("finetune", "--network", "sprint", "--width", 0.25, "--weights", sprint_weights, *DATA, *SIZE)
+    words = ("finetune", "--network", "airbench94", "--width", 0.25, "--weights", airbench_weights, *DATA, *SIZE)
     ended = pipeline(*words, "--mode", mode)
     assert ended.status == 2, ended.err
-    assert "mode of sprint must be full or partial:K, because its last layer is not one with weights" in ended.err
+    assert "mode of airbench94 must be full or partial:K, because its last layer is not one with weights" in ended.err
     assert f"got '{mode}'" in ended.err
 
 
-def test_the_range_test_does_not_whiten_over_loaded_weights(sprint_weights, tmp_path, monkeypatch):
-    given = {"network": "sprint", "width": 0.25, "dataset": "digits", "subset": 100, "test_subset": 50}
+def test_the_range_test_does_not_whiten_over_loaded_weights(airbench_weights, tmp_path, monkeypatch):
+    given = {"network": "airbench94", "width": 0.25, "dataset": "digits", "subset": 100, "test_subset": 50}
     given |= {"image_size": 32, "batch_size": 25, "compile": "off"}
     whitened = []
     monkeypatch.setattr(networks, "whiten", lambda *_: whitened.append(True))
-    lr_range_test.find(NetworkSpec(**given, mode="full", weights=str(sprint_weights)), Context(tmp_path))
+    lr_range_test.find(NetworkSpec(**given, mode="full", weights=str(airbench_weights)), Context(tmp_path))
     assert whitened == []
     lr_range_test.find(NetworkSpec(**given), Context(tmp_path))
     assert whitened == [True]

@@ -27,7 +27,7 @@ def photos(choice):
     return {**head(subset=None), "dataset": {"name": "photos"}, "choice": choice}
 
 
-def network(architecture="resnet20", *, recipe="laptop", seed=0, **changes):
+def network(architecture="resnet20", *, recipe="cpu", seed=0, **changes):
     options = {**OWN, **{name: changes.pop(name) for name in OWN if name in changes}}
     return {
         **head(backbone=architecture, seed=seed),
@@ -45,7 +45,7 @@ def test_a_name_has_what_differs_and_nothing_else():
     assert naming.names(both) == ["resnet20 from scratch, lr 0.02", "resnet20 from scratch, lr 0.005"]
     assert naming.names([network(epochs=1), network(epochs=3)])[0] == "resnet20 from scratch, 1 epoch"
     assert naming.names([network(), network("densenet121", recipe="short", epochs=30)]) == [
-        "resnet20 from scratch, laptop",
+        "resnet20 from scratch, cpu",
         "densenet121 from scratch, short",
     ]
     assert naming.names([head(subset=100), head(subset=None)]) == [
@@ -93,7 +93,7 @@ RUNS = st.lists(
         st.builds(
             network,
             st.sampled_from(["resnet20", "densenet-bc-16-12"]),
-            recipe=st.sampled_from(["laptop", "short"]),
+            recipe=st.sampled_from(["cpu", "short"]),
             learning_rate=st.sampled_from([0.1, 0.02, 0.0200001]),
             epochs=st.integers(1, 3),
         ),

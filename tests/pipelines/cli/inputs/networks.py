@@ -51,17 +51,17 @@ CASES = [
     Case("layers that the name counts", (("describe", "--network", "vgg16"),), says="1 linear layer in place of 3"),
     Case(
         "a recipe made for another network",
-        (("train", *TRAIN, "--recipe", "sprint", "--batch-size", "64"),),
+        (("train", *TRAIN, "--recipe", "airbench94", "--batch-size", "64"),),
         statuses=(2,),
-        says="network of the recipe sprint must be sprint",
+        says="network of the recipe airbench94 must be airbench94",
     ),
     Case(
         "a recipe brings its network",
         (
-            ("train", *TRAIN[2:], "--recipe", "sprint", "--batch-size", "64", "--width", "0.125", "--json"),
+            ("train", *TRAIN[2:], "--recipe", "airbench94", "--batch-size", "64", "--width", "0.125", "--json"),
             ("runs", "--json"),
         ),
-        says='"sprint',
+        says='"airbench94',
     ),
     Case(
         "parts of a batch of one image",

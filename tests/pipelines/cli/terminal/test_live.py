@@ -41,7 +41,7 @@ def moment(epoch, *, step=0, over=False):
     return Moment(epoch, 10, step, 100, 1.5, 0.4, 0.05, 200.0, float("inf"), row)
 
 
-LONG = "12/36 densenet-bc-16-12 from scratch on cifar10 (laptop, learning rate 0.05)"
+LONG = "12/36 densenet-bc-16-12 from scratch on cifar10 (cpu, learning rate 0.05)"
 
 
 @pytest.mark.parametrize("columns", [60, 80, 140])

@@ -39,7 +39,7 @@ def test_an_error_names_it_escaped(pipeline):
     assert SHOWN in ended.json["error"]
 
 
-NAMES = ["", "densenet-bc-16-12 from scratch (laptop, 3 epochs, learning rate 0.05)", "画像" * 30, "é" * 70]
+NAMES = ["", "densenet-bc-16-12 from scratch (cpu, 3 epochs, learning rate 0.05)", "画像" * 30, "é" * 70]
 COLUMNS = [Column("what", shrinks=True), Column("data set", shrinks=True, drop=1), Column("test", right=True), *[
     Column(f"number {at}", right=True, drop=1 + at) for at in range(1, 6)
 ]]  # fmt: skip

@@ -1,10 +1,10 @@
-"""`sprint`: a VGG of seven convolutions, built to reach 94 % on CIFAR-10 in little time.
+"""`airbench94`: a VGG of seven convolutions, built to reach 94 % on CIFAR-10 in little time.
 
 Its design follows airbench94 (Jordan 2024, arXiv:2404.00498). Two things differ: the whitening is by the patches'
 covariance, there by their uncentred second moment; and the triangle of the rate (`finetune.training.recipes`) has
 other ends. A first layer of 2x2 filters whitens the patches of the training images and is frozen; three blocks of
 convolution, pooling, norm, GELU, convolution, norm, GELU; maxima over all positions; a linear layer whose logits are
-divided by 9. Convolutions start as the identity, norms have no scale of their own. It wants the recipe `sprint`.
+divided by 9. Convolutions start as the identity, norms have no scale of their own. It wants the recipe `airbench94`.
 """
 
 import torch
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from finetune.architectures.options import Options
 from finetune.architectures.stages import Stages, group
 
-NAMES = ("sprint",)
-PATTERN = "sprint"
+NAMES = ("airbench94",)
+PATTERN = "airbench94"
 OPTIONS = ("width",)
 NORMS = ("batch",)
 REPLACED = ()
@@ -36,8 +36,8 @@ def form(options: Options, *, cifar_stem: bool) -> str:
 
 
 def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
-    """The sprint network with `class_count` logits; `whiten` it before training."""
-    return Sprint(tuple(options.channels(width) for width in WIDTHS), class_count=class_count)
+    """The airbench94 network with `class_count` logits; `whiten` it before training."""
+    return Airbench94(tuple(options.channels(width) for width in WIDTHS), class_count=class_count)
 
 
 def smallest_size(options: Options, *, cifar_stem: bool) -> int:
@@ -47,12 +47,12 @@ def smallest_size(options: Options, *, cifar_stem: bool) -> int:
 
 def stages(network: nn.Module) -> Stages:
     """The whitening layer and the three blocks."""
-    assert isinstance(network, Sprint)
+    assert isinstance(network, Airbench94)
     first = group(network.whitening, network.activation)
     return [("whitening", first), *((f"block{n}", block) for n, block in enumerate(network.blocks, start=1))]
 
 
-class Sprint(nn.Module):
+class Airbench94(nn.Module):
     """Images [B, 3, H, W], normalized -> logits [B, K]. It has timm's interface."""
 
     def __init__(self, widths: tuple[int, ...], *, class_count: int) -> None:
