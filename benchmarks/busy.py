@@ -21,7 +21,7 @@ from benchmarks.hardware import write
 
 FEATURES = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "64")
 DIGITS = ("train", "--network", "resnet20", "--width", "0.5", "--dataset", "digits", "--epochs", "12")
-AIRBENCH94 = ("train", "--network", "airbench94", "--dataset", "cifar10", "--epochs", "1", "--subset", "10240")
+AIRBENCH94 = ("--network", "airbench94", "--dataset", "cifar10", "--epochs", "1", "--subset", "10240")
 
 
 def main() -> None:

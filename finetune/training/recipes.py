@@ -179,9 +179,9 @@ RECIPES: dict[str, Recipe] = {
         crop_padding="reflect",
         batchnorm="eval",
     ),
-    # After airbench94 (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024), for the network of that name. Its
-    # triangle begins at 0.2 and ends at 0.07 of the peak rate, this one begins and ends near 0. It has two epochs more:
-    # with ten, one seed in bfloat16 had 93.83 % with views averaged, one in float32 94.12 %.
+    # After airbench94 (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024), for the network of that name.
+    # Its triangle begins at 0.2 and ends at 0.07 of the peak rate, this one begins and ends near 0. It has two epochs
+    # more: with ten, one seed in bfloat16 had 93.83 % with views averaged, one in float32 94.12 %.
     "airbench94": Recipe(
         epochs=12,
         batch_size=1024,
