@@ -32,7 +32,7 @@ from extract.runtime.devices import Stopwatch, resolve_device, resolve_precision
 from extract.runtime.machine import core_count
 from finetune.architectures import networks
 from finetune.augmentation.batches import Images
-from finetune.training.recipes import overridden, recipe
+from finetune.recipes import overridden, recipe
 from finetune.training.trainer import How, Trainer
 from heads.neural.optimize import Totals
 

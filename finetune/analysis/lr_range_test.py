@@ -11,7 +11,7 @@ from torch import nn
 from extract.errors import InvalidInputError
 from extract.runtime.devices import channels_last, resolve_device, resolve_precision, torch_device
 from finetune.augmentation.batches import Batch, Images, Normalization
-from finetune.training.recipes import Recipe
+from finetune.recipes import Recipe
 from finetune.training.trainer import How, Trainer, surroundings
 from heads.neural import optimize
 from heads.neural.optimize import Step

@@ -9,7 +9,7 @@ from extract.backbones.cost import REFUSALS, cost, reason, shell
 from extract.errors import InvalidInputError
 from finetune.architectures import modes, networks
 from finetune.augmentation.batches import small_size
-from finetune.training.recipes import Recipe
+from finetune.recipes import Recipe
 
 HEADED = ("head-first", "frozen")  # modes whose last layer is a fitted head
 ALONE = "Expected more than 1 value per channel"  # BatchNorm, of one image whose map has one position

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from finetune.augmentation import color
 from finetune.augmentation.keyed_random import uniform, whole
-from finetune.training.recipes import Recipe
+from finetune.recipes import Recipe
 
 GREY = 128  # what cutout leaves: close to the mean of photographs
 

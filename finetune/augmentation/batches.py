@@ -10,7 +10,7 @@ from torch.nn import functional
 from extract.errors import InvalidInputError
 from finetune.augmentation import augment, mixing
 from finetune.augmentation.keyed_random import permutation
-from finetune.training.recipes import Recipe
+from finetune.recipes import Recipe
 
 Normalization = tuple[tuple[float, ...], tuple[float, ...]]
 

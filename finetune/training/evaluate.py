@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from extract.backbones.cost import cost
-from extract.errors import unknown
 from extract.runtime.allocator import memory_kept
 from extract.runtime.devices import resolve_precision, torch_dtype
+from extract.runtime.options import options_of
 from finetune.augmentation.batches import Images, Normalization, Normalize
-from finetune.training.recipes import CHOICES
+from finetune.recipes import Recipe
 
 MOST_ROWS = 500  # images that are scored at once, where memory is no matter
 SMALL_PIXELS = 64 * 64
@@ -55,8 +55,7 @@ def logits(
     over two copies moved by one pixel, up left and down right, each with its mirror image (airbench94). The
     network is in evaluation mode meanwhile and as before afterwards.
     """
-    if tta not in CHOICES["tta"]:
-        raise unknown("tta", name=tta, known=CHOICES["tta"])
+    options_of(Recipe)["tta"].check(tta)
     device = next(network.parameters()).device
     normalize = Normalize(normalization).to(device)
     pieces = []

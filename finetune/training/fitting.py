@@ -9,11 +9,11 @@ from torch import nn
 from extract.errors import InvalidInputError
 from extract.runtime.devices import channels_last, resolve_device, resolve_precision, torch_device
 from finetune.augmentation.batches import Images, Normalization
+from finetune.recipes import Recipe
 from finetune.training import distributed, engine, history
 from finetune.training.checkpoint_manager import CheckpointManager
 from finetune.training.evaluate import logits
 from finetune.training.mail import lost_peers
-from finetune.training.recipes import Recipe
 from finetune.training.run import Moment, Run, TrainingInterruptedError
 from finetune.training.trainer import How, Trainer, step_threads, surroundings
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from finetune.architectures import modes, networks
-from finetune.training.recipes import Recipe
+from finetune.recipes import Recipe
 from heads.neural.optimize import Optimizer
 
 Group = dict[str, Any]

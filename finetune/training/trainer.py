@@ -18,10 +18,10 @@ from extract.runtime.machine import thread_count
 from finetune.architectures import modes, networks
 from finetune.augmentation.batches import Batch, Batches, Images, Normalization, Normalize
 from finetune.augmentation.keyed_random import number, reseed
+from finetune.recipes import Recipe
 from finetune.training import averaging, distributed, engine, evaluate, history
 from finetune.training.gradients import sound_gradients
 from finetune.training.optimizers import optimizer
-from finetune.training.recipes import Recipe
 from heads.neural import optimize
 from heads.neural.optimize import Epoch, Step, Totals
 from heads.neural.schedule import Schedule, schedule

@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from finetune.training.recipes import Recipe
+from finetune.recipes import Recipe
 from pipelines.report import theme
 from pipelines.report.verdict import Verdict
 

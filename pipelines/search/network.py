@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from extract.errors import InvalidInputError
 from extract.runtime.memory import enough_for
-from finetune.training.recipes import SPEED_ONLY
+from finetune.recipes import SPEED_ONLY
 from pipelines.search.subject import Outcome, Subject, Watch
 from pipelines.specs import NetworkSpec
 from pipelines.specs.network import RECIPE_OPTIONS

@@ -9,9 +9,9 @@ import heads
 from extract.data import datasets
 from extract.data.unreadable import files, refused_together
 from finetune.augmentation.batches import Images
+from finetune.recipes import Recipe
 from finetune.training import checkpoint, history
 from finetune.training.fitting import Moment, TrainingInterruptedError, fit
-from finetune.training.recipes import Recipe
 from pipelines.search.subject import Outcome, Watch
 from pipelines.specs import NetworkKey, NetworkSpec
 from pipelines.tasks import images, row_checks, stages

@@ -9,7 +9,7 @@ from extract.data import datasets
 from extract.decoding.decode import MAX_PIXELS
 from extract.errors import InvalidInputError
 from finetune.architectures.options import Options
-from finetune.training.recipes import MADE_FOR, RECIPES, SPEED_ONLY, Recipe, overridden, suited
+from finetune.recipes import MADE_FOR, RECIPES, SPEED_ONLY, Recipe, overridden, suited
 from pipelines.specs import data
 from pipelines.specs.head import HeadSpec
 from pipelines.specs.known import dataset_name
@@ -33,7 +33,7 @@ def _given(source: Any) -> Any:
 class NetworkSpec(_given(Recipe), _given(Options)):
     """One network, trained from scratch or from weights, as the options of `pipeline train` and `finetune` say.
 
-    Every option of `finetune.training.recipes.Recipe` is a field, None where the recipe's own value stays, and every
+    Every option of `finetune.recipes.Recipe` is a field, None where the recipe's own value stays, and every
     one of `finetune.architectures.options.Options`, None where it is the usual. `mode` is scratch, full, head-first,
     partial:K or frozen; `weights` and `recipe` None mean pretrained and finetune, from scratch none and short; frozen
     has no recipe. A `network` that is not named is the one that the recipe was made for, else resnet18. `validation`

@@ -11,7 +11,7 @@ from extract.data import datasets
 from extract.features.layout import canonical_json
 from extract.runtime.devices import resolve_precision
 from extract.runtime.machine import package_versions
-from finetune.training.recipes import SPEED_ONLY
+from finetune.recipes import SPEED_ONLY
 from pipelines.specs import data
 from pipelines.specs.network import FROZEN_HAS, NetworkSpec
 from pipelines.specs.own import beside_sidecar, known_preprocessing, own_run

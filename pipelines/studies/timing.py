@@ -7,8 +7,8 @@ import torch
 from extract.errors import TransferBenchError
 from finetune.architectures import modes, networks
 from finetune.augmentation.batches import Images
+from finetune.recipes import Recipe
 from finetune.training.fitting import fit
-from finetune.training.recipes import Recipe
 from pipelines.specs import NetworkSpec
 
 STEPS = 2  # in each of two epochs, of which the first is slow and does not count

@@ -15,7 +15,7 @@ from finetune.analysis.rehearsal import rehearse
 from finetune.architectures import inputs, modes, networks
 from finetune.architectures.options import LARGEST_CIFAR_SIZE
 from finetune.augmentation.batches import Images, pixel_statistics
-from finetune.training.recipes import Recipe
+from finetune.recipes import Recipe
 from heads import LogisticHead
 from pipelines.specs import NetworkKey, Source
 from pipelines.training import inference, network_io, pixels

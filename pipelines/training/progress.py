@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, field
 
 from extract.features.extraction import Estimate
+from finetune.recipes import RECIPES
 from finetune.training.fitting import Moment
-from finetune.training.recipes import RECIPES
 from pipelines.workspace.context import Context
 
 LONG_SECONDS = 3600.0

@@ -13,9 +13,9 @@ from extract.data.unreadable import files, refused_together
 from extract.runtime.devices import Stopwatch
 from finetune.analysis import lr_range_test
 from finetune.augmentation.batches import Images
+from finetune.recipes import Recipe, doubts
 from finetune.training.fitting import Fitted, fit
 from finetune.training.history import History
-from finetune.training.recipes import Recipe, doubts
 from pipelines.specs import NetworkKey
 from pipelines.tasks import images, row_checks
 from pipelines.training import build, inference, pixels

@@ -11,7 +11,7 @@ from extract.data.datasets import FACTS
 from finetune.analysis.rehearsal import rehearse
 from finetune.architectures import inputs, modes, networks
 from finetune.architectures.options import chosen
-from finetune.training.recipes import Recipe
+from finetune.recipes import Recipe
 from pipelines.specs import NetworkSpec
 from pipelines.training import build, processes
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from finetune.training.recipes import RECIPES, Recipe, recipe
+from finetune.recipes import RECIPES, Recipe, recipe
 from pipelines.cli.options import shared
 from pipelines.cli.terminal.show import Column, table
 

@@ -11,47 +11,23 @@ import click
 
 from extract.decoding.decode import MAX_PIXELS
 from extract.errors import InvalidInputError
+from extract.runtime.options import options_of
 from finetune.architectures.options import NORMS, STEMS, Options
-from finetune.training.recipes import CHOICES, RECIPES, Recipe
+from finetune.recipes import RECIPES, Recipe
 from pipelines.cli.options.shared import DATA, PREPROCESSING, WEIGHTS_METAVAR, Run, data_dirs
 from pipelines.specs import NetworkSpec, with_own_network
 from pipelines.specs.known import with_data_dir
 
 Command = Callable[..., Any]
-VALUES = {**CHOICES, "norm": NORMS, "stem": STEMS}
+VALUES = {
+    **{name: one.choices for name, one in options_of(Recipe).items() if one.choices},
+    "norm": NORMS,
+    "stem": STEMS,
+}
 LETTERS = {int: "N", float: "X"}
 
 HELP = {
-    "epochs": "Passes over the training images.",
-    "batch_size": "Images an update.",
-    "accumulate": "Parts in which a batch is computed; less memory.",
-    "optimizer": "Who takes the steps.",
-    "learning_rate": "Rate at its peak.",
-    "momentum": "Momentum; beta1 of adamw.",
-    "weight_decay": "Decay of matrices and kernels; norms and biases have none.",
-    "bias_lr_scale": "Factor on the rate of norm biases.",
-    "bias_decay": "Decay norm biases as fast as weights.",
-    "schedule": "Course of the rate; plateau needs validation images.",
-    "warmup": "Share of the steps on which the rate rises.",
-    "label_smoothing": "Share of every label given to all classes.",
-    "mixup": "Alpha of mixup; 0 is without.",
-    "cutmix": "Alpha of cutmix; 0 is without.",
-    "crop": "Pixels of padding before a random crop.",
-    "crop_padding": "What the padding shows.",
-    "flip": "Mirror images: at random, or every other time.",
-    "cutout": "Side of a grey square, in pixels.",
-    "color_jitter": "Strength of random brightness, contrast and saturation.",
-    "randaugment": "Magnitude, 0 to 10, of two random operations.",
-    "small_share": "Share of the epochs, the first, on images at three quarters of their size.",
-    "clip_norm": "Bound on the norm of the gradient.",
-    "ema": "Decay of averaged weights, which are then the result; 0 is without.",
-    "lookahead": "Updates after which weights return to their slow average; 0 is without.",
-    "patience": "Epochs after which to stop without a higher validation accuracy, or as high a one at a lower loss.",
-    "tta": "Views averaged at test time, reported apart.",
-    "precision": "Arithmetic of the network.",
-    "layer_decay": "Factor on the rate from each stage to the one before it.",
-    "batchnorm": "eval keeps the statistics, adapted has a momentum for short trainings.",
-    "compile": "Compile the network; auto where it pays.",
+    **{name: one.help for name, one in options_of(Recipe).items()},
     "depth": "Layers, in place of the number in the name.",
     "width": "Multiplier of the channels.",
     "growth_rate": "Channels that each layer of a DenseNet adds.",

@@ -6,7 +6,7 @@ import torch
 from extract.errors import InvalidInputError
 from finetune.analysis.rehearsal import rehearse
 from finetune.architectures import modes, networks
-from finetune.training.recipes import RECIPES, overridden
+from finetune.recipes import RECIPES, overridden
 
 PART = r"part of a batch must be at least 2 images.*got 1 \(--batch-size 8, --accumulate %s, %s\)"
 

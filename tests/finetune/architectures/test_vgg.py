@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from finetune.architectures import networks
 from finetune.augmentation.batches import Images, Normalize, pixel_statistics
-from finetune.training.recipes import Recipe
+from finetune.recipes import Recipe
 from finetune.training.trainer import How, Trainer
 
 PLANS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}

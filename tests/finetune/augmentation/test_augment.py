@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from torchvision.transforms import functional as reference
 
 from finetune.augmentation import augment, color
-from finetune.training.recipes import Recipe
+from finetune.recipes import Recipe
 
 
 def images(count=6, height=12, width=10, seed=0):

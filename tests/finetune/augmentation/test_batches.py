@@ -8,7 +8,7 @@ from torch import nn
 from extract.errors import InvalidInputError
 from finetune.augmentation import mixing
 from finetune.augmentation.batches import Batches, Images, Normalize, pixel_statistics
-from finetune.training.recipes import Recipe
+from finetune.recipes import Recipe
 
 NORMALISATION = ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
 PLAIN = {"crop": 0, "flip": "none"}

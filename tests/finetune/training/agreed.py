@@ -14,9 +14,9 @@ from torch import distributed
 from extract.errors import TransferBenchError
 from finetune.architectures import networks
 from finetune.augmentation.batches import Images
+from finetune.recipes import Recipe
 from finetune.training import history
 from finetune.training.fitting import Fitted, fit
-from finetune.training.recipes import Recipe
 from finetune.training.trainer import Trainer
 
 

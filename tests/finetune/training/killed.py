@@ -17,8 +17,8 @@ import torch
 
 from finetune.architectures import networks
 from finetune.augmentation.batches import Images
+from finetune.recipes import Recipe
 from finetune.training.fitting import fit
-from finetune.training.recipes import Recipe
 
 KILLS = 10
 RECIPE = Recipe(

@@ -13,10 +13,10 @@ import torch
 from extract.errors import CorruptFileError, InvalidInputError
 from finetune.architectures import networks
 from finetune.augmentation.batches import Images
+from finetune.recipes import Recipe
 from finetune.training import checkpoint, history
 from finetune.training.checkpoint_manager import CheckpointManager
 from finetune.training.fitting import TrainingInterruptedError, fit
-from finetune.training.recipes import Recipe
 from finetune.training.trainer import How, Trainer
 
 NAMES = ("cat", "dog")

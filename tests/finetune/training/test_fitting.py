@@ -15,9 +15,9 @@ from extract.errors import InvalidInputError, TransferBenchError
 from finetune.analysis import lr_range_test
 from finetune.architectures import modes, networks
 from finetune.augmentation.batches import Images, pixel_statistics
+from finetune.recipes import Recipe
 from finetune.training import checkpoint, history, run
 from finetune.training.fitting import TrainingInterruptedError, fit, logits
-from finetune.training.recipes import Recipe
 
 PLAIN = {"crop": 0, "flip": "none", "schedule": "constant", "batch_size": 20, "weight_decay": 0.0, "compile": "off"}
 

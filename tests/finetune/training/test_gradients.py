@@ -10,9 +10,9 @@ from torch.nn import functional
 from extract.runtime.compiler import has_compiler
 from finetune.analysis.lr_range_test import find_learning_rate
 from finetune.augmentation.batches import Images
+from finetune.recipes import Recipe
 from finetune.training.fitting import fit
 from finetune.training.gradients import sound_gradients
-from finetune.training.recipes import Recipe
 
 CPU = torch.device("cpu")
 

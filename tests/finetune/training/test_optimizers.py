@@ -11,9 +11,9 @@ from extract.errors import InvalidInputError
 from finetune.analysis import lr_range_test
 from finetune.architectures import networks
 from finetune.augmentation.batches import Images
+from finetune.recipes import Recipe
 from finetune.training import averaging
 from finetune.training.optimizers import optimizer, parameter_groups
-from finetune.training.recipes import Recipe
 from heads.neural.schedule import schedule
 
 

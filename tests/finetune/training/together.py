@@ -13,8 +13,8 @@ from torch import distributed
 
 from finetune.architectures import networks
 from finetune.augmentation.batches import Images
+from finetune.recipes import Recipe
 from finetune.training.fitting import fit
-from finetune.training.recipes import Recipe
 
 
 def main(out: Path) -> None:

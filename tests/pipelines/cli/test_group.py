@@ -72,7 +72,7 @@ def test_a_shell_completes_commands_and_options(words, begun, ends):
 
 
 def test_the_options_of_a_recipe_are_printed(pipeline):
-    from finetune.training.recipes import RECIPES
+    from finetune.recipes import RECIPES
 
     assert pipeline("recipes", "--json").json["recipes"] == {name: one.as_dict() for name, one in RECIPES.items()}
     lines = [line.split() for line in pipeline("recipes", "cpu").out.splitlines()]

@@ -5,15 +5,20 @@ from dataclasses import fields
 import pytest
 
 from extract.data.datasets import Located
+from extract.runtime.options import options_of
 from finetune.architectures.options import Options
-from finetune.training.recipes import CHOICES, RECIPES, SPEED_ONLY, Recipe
+from finetune.recipes import RECIPES, SPEED_ONLY, Recipe
 from pipelines.cli.commands.finetune import finetune_command
 from pipelines.cli.commands.train import train_command
 from pipelines.cli.options import network_options
 from pipelines.specs import NetworkKey, NetworkSpec, resolve_network
 
 OTHER = {
-    **{name: [one for one in known if one != getattr(Recipe(), name)][-1] for name, known in CHOICES.items()},
+    **{
+        name: [value for value in one.choices if value != one.default][-1]
+        for name, one in options_of(Recipe).items()
+        if one.choices
+    },
     "schedule": "one-cycle",
     "bias_decay": True,
     "patience": 3,

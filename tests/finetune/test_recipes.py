@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from extract.errors import InvalidInputError
-from finetune.training.recipes import CHOICES, RECIPES, Recipe, doubts, overridden, recipe, suited
+from extract.runtime.options import options_of
+from finetune.recipes import RECIPES, Recipe, doubts, overridden, recipe, suited
 
 
 def test_the_named_recipes_are_whole_and_primitive():
@@ -44,13 +45,13 @@ def test_overriding_changes_what_is_given_and_nothing_else():
     ],
 )  # fmt: skip
 def test_values_out_of_range_are_refused_by_name(option, value):
-    with pytest.raises(InvalidInputError, match=f"{option} must be"):
+    with pytest.raises(InvalidInputError, match=f"{option.replace('_', '-')} must be"):
         overridden(Recipe(), **{option: value})
 
 
-@pytest.mark.parametrize("option", CHOICES)
+@pytest.mark.parametrize("option", [name for name, one in options_of(Recipe).items() if one.choices])
 def test_every_choice_is_accepted(option):
-    for value in CHOICES[option]:
+    for value in options_of(Recipe)[option].choices:
         assert getattr(overridden(Recipe(), **{option: value}), option) == value
 
 

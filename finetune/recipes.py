@@ -1,26 +1,15 @@
-"""How a network is trained, as named sets of options: primitives only, every one of which can be overridden.
+"""Recipes: the options of a training, and named sets of them.
 
 Imports no torch, so that a command line can list and check recipes at once.
 """
 
-import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 
 from extract.errors import InvalidInputError, unknown
+from extract.runtime.options import check, option
 
 Primitive = bool | int | float | str | None
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "optimizer": ("sgd", "nesterov", "adamw", "muon"),
-    "schedule": ("constant", "step", "plateau", "cosine", "one-cycle", "triangular"),
-    "crop_padding": ("zero", "reflect"),
-    "flip": ("none", "random", "alternating"),
-    "tta": ("none", "flip", "shift"),
-    "precision": ("auto", "float32", "bfloat16"),
-    "batchnorm": ("train", "eval", "adapted"),
-    "compile": ("auto", "on", "off"),
-}
 CROP_SHARE = 8  # of a side that a crop may be padded by
 SPEED_ONLY = ("compile",)  # changes rounding and time, not what is computed
 
@@ -29,70 +18,68 @@ SPEED_ONLY = ("compile",)  # changes rounding and time, not what is computed
 class Recipe:
     """The options of one training.
 
-    * Length: `epochs`, each of floor(N / `batch_size`) updates; what is left over differs by epoch.
-      `accumulate` computes a batch in that many parts (less memory; BatchNorm then sees the parts).
-    * Update: `optimizer` (sgd and nesterov with `momentum`, which is beta1 for adamw; muon is Muon for matrices
-      and kernels with AdamW for the rest), `learning_rate` at its peak, `weight_decay` on matrices and kernels,
-      none on norms and biases unless `bias_decay`, which shrinks norm biases as fast as the weights;
-      `bias_lr_scale` on the rate of norm biases; `layer_decay` multiplies the rate from stage to stage
-      towards the input; `clip_norm` bounds the gradient's norm.
-    * Rate: `schedule` and `warmup`, the share of the steps on which it rises (see `heads.neural.schedule`; plateau
-      divides by 10 after 5 epochs without a lower validation loss; a refit divides after the same epochs).
-    * Loss: `label_smoothing`, and `mixup` and `cutmix`, the alpha of their Beta distribution (0 is without;
-      with both, each batch has one of them).
-    * Images: `crop` pixels of padding (`crop_padding`) before a random crop, `flip`, `cutout` (side of the
-      grey square), `color_jitter` (strength of random brightness, contrast and saturation), `randaugment`
-      (magnitude 0 to 10 of two random operations). `small_share` of the epochs, the first ones, see images at
-      three quarters of their size.
-    * Averages: `ema`, the decay of averaged weights, which are then the result; `lookahead`, the number of
-      updates after which weights return to their slow average.
-    * End: `patience`, epochs without a better one before stopping, the best weights kept (None: all epochs, the
-      last weights); better is a higher accuracy on validation images, or as high a one at a lower loss. `tta`
-      averages test-time views, reported apart.
-    * Numerics: `precision`, `compile`, and `batchnorm`: train, eval (statistics stay), or adapted (momentum
-      for short fine-tuning).
+    An epoch has floor(N / `batch_size`) updates; what is left over differs by epoch. BatchNorm sees the parts of an
+    accumulated batch. Weight decay is that of matrices and kernels. The schedules are those of
+    `heads.neural.schedule`; plateau divides the rate by 10 after 5 epochs without a lower validation loss, and a refit
+    divides it after the same epochs. With mixup and cutmix, each batch has one of them. Without `patience` all epochs
+    are trained and the last weights are the result; with it the best, by validation accuracy, then loss.
     """
 
-    epochs: int = 200
-    batch_size: int = 128
-    optimizer: str = "sgd"
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    bias_lr_scale: float = 1.0
-    bias_decay: bool = False
-    schedule: str = "cosine"
-    warmup: float = 0.0
-    label_smoothing: float = 0.0
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    crop: int = 4
-    crop_padding: str = "zero"
-    flip: str = "random"
-    cutout: int = 0
-    color_jitter: float = 0.0
-    randaugment: int = 0
-    small_share: float = 0.0
-    clip_norm: float | None = None
-    ema: float = 0.0
-    lookahead: int = 0
-    accumulate: int = 1
-    patience: int | None = None
-    tta: str = "none"
-    precision: str = "auto"
-    layer_decay: float = 1.0
-    batchnorm: str = "train"
-    compile: str = "auto"
+    epochs: int = option(200, "Passes over the training images.", low=1)
+    batch_size: int = option(128, "Images an update.", low=1)
+    optimizer: str = option(
+        "sgd",
+        "Optimizer; muon is Muon for matrices and kernels, AdamW for the rest.",
+        choices=("sgd", "nesterov", "adamw", "muon"),
+    )
+    learning_rate: float = option(0.1, "Learning rate at its peak.", above=0)
+    momentum: float = option(0.9, "Momentum; beta1 of adamw.", low=0, below=1)
+    weight_decay: float = option(5e-4, "Decay of matrices and kernels; norms and biases have none.", low=0)
+    bias_lr_scale: float = option(1.0, "Factor on the learning rate of norm biases.", above=0)
+    bias_decay: bool = option(False, "Decay norm biases as fast as weights.")
+    schedule: str = option(
+        "cosine",
+        "Learning-rate schedule; plateau needs validation images.",
+        choices=("constant", "step", "plateau", "cosine", "one-cycle", "triangular"),
+    )
+    warmup: float = option(0.0, "Share of the steps on which the learning rate rises.", low=0, below=1)
+    label_smoothing: float = option(0.0, "Share of every label given to all classes.", low=0, below=1)
+    mixup: float = option(0.0, "Alpha of mixup; 0 is without.", low=0)
+    cutmix: float = option(0.0, "Alpha of cutmix; 0 is without.", low=0)
+    crop: int = option(4, "Pixels of padding before a random crop.", low=0)
+    crop_padding: str = option("zero", "What the padding shows.", choices=("zero", "reflect"))
+    flip: str = option(
+        "random", "Mirror images: at random, or every other epoch.", choices=("none", "random", "alternating")
+    )
+    cutout: int = option(0, "Side of a grey square, in pixels.", low=0)
+    color_jitter: float = option(0.0, "Strength of random brightness, contrast and saturation.", low=0, below=1)
+    randaugment: int = option(0, "Magnitude, 0 to 10, of two random operations.", low=0, high=10)
+    small_share: float = option(
+        0.0, "Share of the epochs, the first, on images at three quarters of their size.", low=0, below=1
+    )
+    clip_norm: float | None = option(None, "Gradient clipping: bound on the norm.", above=0)
+    ema: float = option(0.0, "Decay of averaged weights, which are then the result; 0 is without.", low=0, below=1)
+    lookahead: int = option(0, "Updates after which weights return to their slow average; 0 is without.", low=0)
+    accumulate: int = option(1, "Parts in which a batch is computed; less memory.", low=1)
+    patience: int | None = option(
+        None,
+        "Epochs after which to stop without a higher validation accuracy, or as high a one at a lower loss.",
+        low=1,
+    )
+    tta: str = option("none", "Views averaged at test time, reported apart.", choices=("none", "flip", "shift"))
+    precision: str = option("auto", "Arithmetic of the network.", choices=("auto", "float32", "bfloat16"))
+    layer_decay: float = option(
+        1.0, "Factor on the learning rate from each stage to the one before it.", above=0, high=1
+    )
+    batchnorm: str = option(
+        "train",
+        "Batch statistics; eval keeps them, adapted has a momentum for short trainings.",
+        choices=("train", "eval", "adapted"),
+    )
+    compile: str = option("auto", "Compile the network; auto where it pays.", choices=("auto", "on", "off"))
 
     def __post_init__(self) -> None:
-        for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
-                raise unknown(name, name=str(getattr(self, name)), known=known)
-        for names, (fits, expected, example) in _RANGES.items():
-            for name in names:
-                value = getattr(self, name)
-                if not fits(value):
-                    raise InvalidInputError(f"{name} must be {expected}; got {value!r}. Use one like {example}.")
+        check(self)
         if self.batch_size % self.accumulate:
             raise InvalidInputError(
                 f"accumulate must be a number of equal parts of the batch, {self.batch_size} images; got "
@@ -103,36 +90,6 @@ class Recipe:
         """The options by name."""
         return asdict(self)
 
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _whole(low: int, high: float = math.inf) -> Callable[[Primitive], bool]:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-def _real(low: float, below: float) -> Callable[[Primitive], bool]:
-    return lambda value: _is_number(value) and low <= float(value or 0) < below
-
-
-_RANGES: dict[tuple[str, ...], tuple[Callable[[Primitive], bool], str, str]] = {
-    ("epochs", "batch_size", "accumulate"): (_whole(1), "a whole number from 1", "1"),
-    ("crop", "cutout", "lookahead"): (_whole(0), "a whole number from 0", "4"),
-    ("randaugment",): (_whole(0, 10), "a whole number from 0 to 10", "5"),
-    ("patience",): (lambda value: value is None or _whole(1)(value), "a whole number from 1, or None", "5"),
-    ("learning_rate", "bias_lr_scale"): (
-        lambda value: _is_number(value) and float(value or 0) > 0,
-        "a number above 0",
-        "0.1",
-    ),
-    ("weight_decay", "mixup", "cutmix"): (_real(0, math.inf), "a number from 0", "0.001"),
-    ("momentum", "warmup", "label_smoothing", "ema"): (_real(0, 1), "a number from 0 to below 1", "0.1"),
-    ("small_share", "color_jitter"): (_real(0, 1), "a number from 0 to below 1", "0.4"),
-    ("clip_norm",): (lambda value: value is None or _real(1e-12, math.inf)(value), "a number above 0, or None", "1.0"),
-    ("layer_decay",): (lambda value: _is_number(value) and 0 < float(value or 0) <= 1, "above 0 and up to 1", "0.75"),
-    ("bias_decay",): (lambda value: isinstance(value, bool), "True or False", "False"),
-}
 
 RECIPES: dict[str, Recipe] = {
     # Near kuangliu/pytorch-cifar, of which re-runs had 95.4 to 95.7 % with resnet18, 93.7 with vgg16, 95.4 with
