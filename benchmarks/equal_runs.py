@@ -23,10 +23,10 @@ from scipy.special import expit
 
 from benchmarks.hardware import write
 from heads.statistics import accuracy_interval
-from pipelines.report.pairs import against_best
-from pipelines.report.results import Result, parse
-from pipelines.report.rows import rows
-from pipelines.report.study import Study
+from pipelines.report.study.pairs import against_best
+from pipelines.report.study.results import Result, parse
+from pipelines.report.study.rows import rows
+from pipelines.report.study.study import Study
 
 SIZES = (360, 2_000, 10_000)
 RUNS = 16

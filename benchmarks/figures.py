@@ -14,10 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.hardware import RESULTS
-from pipelines.report import comparison, compromise, static
-from pipelines.report.results import PHASES, parse
-from pipelines.report.rows import rows
-from pipelines.report.study import Study
+from pipelines.report.overview import comparison, tradeoff
+from pipelines.report.page import static
+from pipelines.report.study.results import PHASES, parse
+from pipelines.report.study.rows import rows
+from pipelines.report.study.study import Study
 
 SHOWN = {"accuracy-1": "cifar10-accuracy", "accuracy-against-bytes-1": "cifar10-accuracy-against-bytes"}
 TEST_IMAGES = 10_000
@@ -37,7 +38,7 @@ def draw(flat: list[Mapping[str, Any]], folder: Path) -> list[Path]:
     """The paths of the SVG files written into `folder` from flat rows of runs."""
     results = [parse(_record(row))[0] for row in flat if row["dataset"] == "cifar10" and row["subset"] is None]
     study = Study(folder, rows(results), [])
-    sections = [comparison.section(study), compromise.section(study)]
+    sections = [comparison.section(study), tradeoff.section(study)]
     figures = [one for section in sections if section is not None for one in section.figures() if one.name in SHOWN]
     folder.mkdir(parents=True, exist_ok=True)
     paths = []

@@ -8,27 +8,22 @@ from typing import Any
 from altair.utils.schemapi import debug_mode
 
 from extract.errors import InvalidInputError
-from pipelines.report import (
+from pipelines.report.details import (
     architectures,
     calibration,
-    comparison,
-    compromise,
     confusion,
-    costs,
-    differences,
     embeddings,
-    landscape,
     learning,
-    mistakes,
-    page,
-    provenance,
+    loss_landscape,
+    misclassified,
     searches,
     shots,
-    summary,
 )
-from pipelines.report.blocks import Section
-from pipelines.report.images import Images
-from pipelines.report.study import Study, gather
+from pipelines.report.overview import comparison, costs, paired_tests, provenance, summary, tradeoff
+from pipelines.report.page import render
+from pipelines.report.page.blocks import Section
+from pipelines.report.study.images import Images
+from pipelines.report.study.study import Study, gather
 from pipelines.workspace import records, writable
 
 
@@ -66,8 +61,10 @@ def build(workspace: Path, wanted: Wanted, *, progress: Callable[[int, int, str]
     images = Images(workspace, wanted.data_dirs, wanted.images)
     with debug_mode(False):  # the tests validate every chart; here it would cost most of the time
         sections = _sections(study, images, surface=wanted.surface, progress=progress)
-        head = page.Head(wanted.title or "Transfer-learning report", summary.lead(study), f"Made {records.now()[:10]}")
-        text = page.render(head, sections, thumbnails=images.thumbnails)
+        head = render.Head(
+            wanted.title or "Transfer-learning report", summary.lead(study), f"Made {records.now()[:10]}"
+        )
+        text = render.render(head, sections, thumbnails=images.thumbnails)
         _write(wanted.output, text)
         figures, undrawn = _figures(sections, wanted.figures, progress)
     return Built(wanted.output, len(study.results), figures, study.problems + undrawn)
@@ -79,12 +76,12 @@ def _sections(
     found: list[Section | None] = []
     if study.rows:
         found += [summary.section(study), comparison.section(study)]
-        found += [make(study) for make in (compromise.section, differences.section, costs.section)]
+        found += [make(study) for make in (tradeoff.section, paired_tests.section, costs.section)]
         found += [make(study) for make in (learning.section, shots.section, searches.section, confusion.section)]
-        found += [calibration.section(study), mistakes.section(study, images), embeddings.section(study, images)]
+        found += [calibration.section(study), misclassified.section(study, images), embeddings.section(study, images)]
         found += [architectures.section(study)]
     if surface is not None:
-        found.append(landscape.section(study, images, run=surface, progress=progress))
+        found.append(loss_landscape.section(study, images, run=surface, progress=progress))
     found.append(provenance.section(study))
     study.problems += images.problems
     found.append(provenance.problems(study))
@@ -96,7 +93,7 @@ def _figures(
 ) -> tuple[list[Path], list[str]]:
     if folder is None:
         return [], []
-    from pipelines.report import static
+    from pipelines.report.page import static
 
     figures = [figure for section in sections for figure in section.figures()]
     return static.write(figures, folder, progress=lambda done, total: progress(done, total, "figures"))

@@ -18,7 +18,7 @@ def find(spec: NetworkSpec, context: Context, *, plot: Path | None = None) -> di
     if spec.mode == "frozen":
         raise InvalidInputError("mode must be one that trains; got 'frozen', which has no rate. Use another --mode.")
     if plot is not None:
-        from pipelines.report import rates
+        from pipelines.report.charts import rates
 
         rates.check(plot)
     with enough_for("training", remedy=LESS_MEMORY):

@@ -96,8 +96,8 @@ def joined(workspace: Path, runs: Collection[str]) -> list[dict[str, Any]]:
     `seeds`, what these have `drawn` beside the validation images, the mean of the test accuracy, its sample standard
     deviation (None for one run, and where nothing was drawn), its least and greatest.
     """
-    from pipelines.report.study import assembled
-    from pipelines.report.winners import best_first
+    from pipelines.report.study.study import assembled
+    from pipelines.report.study.winners import best_first
 
     chosen = [one for one in records.read_all(workspace)[0] if one["run"] in runs and one["status"] == "done"]
     return [

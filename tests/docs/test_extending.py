@@ -15,7 +15,7 @@ from finetune.architectures import families, networks
 from finetune.architectures.stages import Stages
 from heads import registry
 from pipelines.cli import main
-from pipelines.report.study import gather
+from pipelines.report.study.study import gather
 from pipelines.workspace.context import Context
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"

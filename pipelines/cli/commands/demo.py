@@ -130,7 +130,7 @@ def _text(values: dict[str, Any]) -> list[str]:
         ]
         for one in values["results"]
     ]
-    from pipelines.report.searches import described
+    from pipelines.report.details.searches import described
 
     best = values["search"]["best"]
     return [

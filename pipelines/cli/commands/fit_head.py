@@ -79,14 +79,14 @@ def _asked(spec: HeadSpec, *, seeds: int | None, shots: str | None, draws: int |
     if shots is None and draws is not None:
         raise InvalidInputError(f"draws must come with --shots; got --draws {draws} alone. Add --shots 1,2,5,10.")
     if plot is not None:
-        from pipelines.report import curves
+        from pipelines.report.charts import curves
 
         curves.check(plot)
     return Asked(spec, 1 if seeds is None else seeds, shots, 5 if draws is None else draws)
 
 
 def _plotted(run: shared.Run, answer: dict[str, Any], path: Path) -> str:
-    from pipelines.report import curves
+    from pipelines.report.charts import curves
     from pipelines.workspace import records
 
     curves.write(path, records.read(run.workspace, answer["run"]), few_labels=answer.get("few_labels", ()))
@@ -181,7 +181,7 @@ def _known(seconds: float | None) -> str:
 def _repeats(found: dict[str, Any] | None, *, validated: bool) -> list[str]:
     if found is None:
         return []
-    from pipelines.report.text import seeded
+    from pipelines.report.page.text import seeded
 
     deviation, reach = found["deviation"], f"{percent(found['least'])} to {percent(found['greatest'])}"
     spread = "" if deviation is None else f"standard deviation {_points(deviation)} points, "

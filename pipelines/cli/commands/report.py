@@ -6,7 +6,7 @@ import click
 
 from pipelines.cli.options import shared
 from pipelines.cli.terminal.show import size
-from pipelines.report.text import plural
+from pipelines.report.page.text import plural
 
 PATH = click.Path(path_type=Path)
 

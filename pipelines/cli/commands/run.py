@@ -9,7 +9,7 @@ import click
 from pipelines.cli.commands.runs import ranking
 from pipelines.cli.options import shared
 from pipelines.cli.terminal.show import Column, duration, percent, size, table
-from pipelines.report.text import plural
+from pipelines.report.page.text import plural
 
 if TYPE_CHECKING:
     from pipelines.studies.engines import Engine

@@ -8,7 +8,7 @@ import click
 from extract.errors import InvalidInputError
 from pipelines.cli.options import network_options, shared
 from pipelines.cli.terminal.show import calibration, duration, percent, training_line
-from pipelines.report.text import plural
+from pipelines.report.page.text import plural
 from pipelines.specs import NetworkSpec
 
 

@@ -187,7 +187,7 @@ def size(count: float) -> str:
 
 def training_line(answer: Mapping[str, Any]) -> str:
     """Training accuracy of a run in evaluation mode, and how far it is ahead of validation accuracy."""
-    from pipelines.report.verdict import points
+    from pipelines.report.study.diagnosis import points
 
     training, validation = answer["training_accuracy"], answer["validation_accuracy"]
     gap = "" if validation is None else f"; gap {points(training - validation)} points"

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from finetune.training.trainer import Trainer
-from pipelines.report.results import parse
+from pipelines.report.study.results import parse
 from pipelines.training import pixels
 from pipelines.training.running import Run
 from pipelines.workspace import records

@@ -18,9 +18,9 @@ from extract.data import folder
 from extract.data.digits import fingerprint
 from extract.data.images import subset
 from pipelines.report.build import Wanted, build
-from pipelines.report.images import data_uri
-from pipelines.report.mistakes import most_confident
-from pipelines.report.text import slugs
+from pipelines.report.details.misclassified import most_confident
+from pipelines.report.page.text import slugs
+from pipelines.report.study.images import data_uri
 from pipelines.workspace import records, stored
 
 HOSTILE = [

@@ -6,9 +6,9 @@ import pytest
 import heads
 from heads import registry
 from heads.shots import few_labels
-from pipelines.report import provenance
-from pipelines.report.results import parse
-from pipelines.report.study import gather
+from pipelines.report.overview import provenance
+from pipelines.report.study.results import parse
+from pipelines.report.study.study import gather
 from pipelines.search import trial
 from pipelines.studies import reading
 from pipelines.training import running

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from finetune.architectures import networks
-from pipelines.report import results
+from pipelines.report.study import results
 from pipelines.specs import NetworkSpec
 from pipelines.tasks import lr_range_test, stages
 from pipelines.training import build

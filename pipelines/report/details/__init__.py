@@ -1,0 +1,1 @@
+"""Sections on single runs: learning, searches, errors, embeddings, architectures."""

@@ -1,0 +1,139 @@
+"""Which classes are taken for which: confusion matrices of the best runs, and the pairs that are confused most."""
+
+from typing import Any
+
+import altair as alt
+
+from pipelines.report.page import theme
+from pipelines.report.page.blocks import Block, Cell, Column, Figure, Figures, Section, Table
+from pipelines.report.page.text import MODE_NAMES, clipped, percent, printable
+from pipelines.report.study.results import Result
+from pipelines.report.study.rows import Row
+from pipelines.report.study.study import Study
+from pipelines.report.study.winners import pick
+from pipelines.workspace import naming
+
+WRITTEN = 12  # classes up to which counts are written into the cells
+NAMED = 40  # classes up to which the axes name them
+DRAWN = 120  # classes up to which the matrix is drawn at all
+PAIRS = 10
+TIPS = theme.tip(("true", "True"), ("said", "Predicted"), ("shown", "Images"))
+
+
+def section(study: Study) -> Section | None:
+    """The best run of every mode on every test set; None where no matrix was kept."""
+    blocks: list[Block] = []
+    for test_set in study.test_sets():
+        best = [one for one in test_set.best_of_modes() if one.row.best.test.confusion is not None]
+        drawn = [figure(one.row.best, one.said()) for one in best if len(one.row.best.test.confusion or ()) <= DRAWN]
+        if drawn:
+            blocks.append(Figures(drawn))
+        if best:
+            blocks.append(_pairs(pick([one.row for one in best]).row))
+    if not blocks:
+        return None
+    return Section(
+        "confusion",
+        "Confusion matrices",
+        "Rows are true classes, columns predicted ones. Blue: correct; orange: wrong, by the share of the row, on a "
+        "scale of its own so that rare errors show.",
+        blocks,
+    )
+
+
+def names(result: Result, count: int) -> list[str]:
+    """`count` names of classes, distinct and short enough to be shown; numbers where none were kept."""
+    given = [clipped(printable(name), 40) for name in result.class_names[:count]]
+    given += [f"class {index}" for index in range(len(given), count)]
+    repeated = {name for name in given if given.count(name) > 1}
+    return [f"{name} ({index})" if name in repeated else name for index, name in enumerate(given)]
+
+
+def figure(result: Result, chosen: str = "") -> Figure:
+    """The confusion matrix of a run that kept one; `chosen` says how it was chosen (`Pick.said`)."""
+    matrix = result.test.confusion or ()
+    labels = names(result, len(matrix))
+    values = [
+        _value(count, sum(row), labels[i], labels[j], i == j)
+        for i, row in enumerate(matrix)
+        for j, count in enumerate(row)
+        if count or len(matrix) <= WRITTEN
+    ]
+    return Figure(
+        f"confusion-{result.run}",
+        f"Confusion matrix: {result.name}",
+        f"{MODE_NAMES[result.mode].capitalize()}, {percent(result.test.accuracy, 2)} of {result.test.rows} correct"
+        f"{chosen}.",
+        _chart(values, labels),
+        shape="square",
+        data=naming.data([result.record]),
+    )
+
+
+def _value(count: int, total: int, true: str, said: str, right: bool) -> dict[str, Any]:
+    share = count / total if total else 0.0
+    return {
+        "true": true,
+        "said": said,
+        "count": count,
+        "written": str(count) if count or right else "",
+        "share": share,
+        "right": right,
+        "shown": f"{count} of {total} ({percent(share)})",
+    }
+
+
+def _chart(values: list[dict[str, Any]], labels: list[str]) -> alt.LayerChart | alt.FacetChart:
+    look = {
+        "labels": len(labels) <= NAMED,
+        "ticks": False,
+        "domain": False,
+        "labelLimit": 110,
+        "labelOverlap": False,
+        "grid": False,
+    }
+    short = max(map(len, labels)) <= 2
+    named, tilted = alt.Axis(**look), alt.Axis(**look, labelAngle=0 if short else -45)
+    # The domain alone orders the classes: Vega fails on a `sort` that lists "constructor" or "toString".
+    across = alt.X(field="said", type="nominal", title="predicted", axis=tilted, scale=alt.Scale(domain=labels))
+    down = alt.Y(field="true", type="nominal", title="true", axis=named, scale=alt.Scale(domain=labels))
+    layers: list[Any] = []
+    for right, *ramp in ((True, theme.WASH_BLUE, theme.DEEP_BLUE), (False, theme.WASH_RED, theme.DEEP_RED)):
+        part = [value for value in values if value["right"] == right]
+        most = max((value["share"] for value in part), default=0.0) or 1.0
+        scale = alt.Scale(domain=[0, most], range=ramp, interpolate="rgb")
+        color = alt.Color(field="share", type="quantitative", scale=scale, legend=None)
+        layers.append(_layer(part, across, down).mark_rect().encode(color=color))
+        if len(labels) <= WRITTEN:
+            for ink in (theme.INK, theme.PAPER):
+                chosen = [value for value in part if theme.ink_on(ramp, value["share"] / most) == ink]
+                written = _layer(chosen, across, down).mark_text(fontSize=11, color=ink)
+                layers.append(written.encode(text=alt.Text(field="written", type="nominal")))
+    return alt.layer(*layers).resolve_scale(color="independent")
+
+
+def _layer(part: list[dict[str, Any]], across: alt.X, down: alt.Y) -> alt.Chart:
+    return alt.Chart(theme.data(part)).encode(x=across, y=down, tooltip=TIPS)
+
+
+def _pairs(row: Row) -> Table:
+    result, matrix = row.best, row.best.test.confusion or ()
+    labels = names(result, len(matrix))
+    wrong = [
+        (count, count / sum(line), labels[i], labels[j])
+        for i, line in enumerate(matrix)
+        for j, count in enumerate(line)
+        if i != j and count
+    ]
+    wrong.sort(key=lambda pair: (-pair[0], pair[2], pair[3]))
+    rows = [
+        [Cell(true, true, true), Cell(said, said, said), Cell(str(count), count), Cell(f"{100 * share:.1f}", share)]
+        for count, share, true, said in wrong[:PAIRS]
+    ]
+    columns = [
+        Column("True class", numeric=False),
+        Column("Predicted class", numeric=False),
+        Column("Images"),
+        Column("Of the class, %"),
+    ]
+    return Table(f"Most frequent confusions of {result.name}{row.which}.", columns, rows, sorted_by=2)

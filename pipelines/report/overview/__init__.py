@@ -1,0 +1,1 @@
+"""Sections on all runs: summary, comparison, costs, where each number comes from."""

@@ -1,0 +1,85 @@
+"""The paired comparison of runs on the same test images: differences of accuracy with interval and p-value."""
+
+from heads.statistics import Paired
+from pipelines.report.charts import ranges
+from pipelines.report.page import theme
+from pipelines.report.page.blocks import Block, Figure, Section
+from pipelines.report.page.text import MISSING, MODE_NAMES, listed, signed
+from pipelines.report.study.pairs import SHOWN, Difference, against_best
+from pipelines.report.study.study import Study, TestSet
+from pipelines.report.study.winners import Pick
+
+
+def section(study: Study) -> Section | None:
+    """The best rows against the very best, for every test set; None where nothing can be paired."""
+    blocks: list[Block] = []
+    for number, test_set in enumerate(study.test_sets(), start=1):
+        best, family, found = against_best(study, test_set)
+        if found:
+            blocks.append(_figure(test_set, best, found, number=number, family=family))
+    if not blocks:
+        return None
+    return Section(
+        "differences",
+        "Paired differences",
+        "Each run against the best one on the same test images, image by image: much sharper than two "
+        "intervals side by side. Where the bar touches zero, the test images cannot tell the two apart.",
+        blocks,
+    )
+
+
+def _figure(test_set: TestSet, best: Pick, found: list[Difference], *, number: int, family: int) -> Figure:
+    values = [
+        {
+            "label": one.row.label,
+            "name": one.row.best.name,
+            "mode": MODE_NAMES[one.row.best.mode],
+            "difference": 100 * one.paired.difference,
+            "low": 100 * one.paired.interval[0],
+            "high": 100 * one.paired.interval[1],
+            "shown": _shown(one.paired),
+            "p": shown_p(one.paired.p_value),
+            "alone": MISSING if one.alone is None else "{} against {}".format(*one.alone),
+        }
+        for one in found
+    ]
+    tips = theme.tip(("name", "Run"), ("shown", "Points"), ("p", "p"), ("alone", "Only it correct / only the best"))
+    chart = ranges.chart(values, "difference", title="difference of accuracy, points", tips=tips, zero=True)
+    return Figure(
+        f"differences-{number}",
+        f"Differences from {best.row.best.short} on {test_set.title}",
+        f"Reference: {best.how}. {_rule(family)}{_missing(test_set, best, found)}",
+        chart,
+        data=test_set.data,
+    )
+
+
+def _missing(test_set: TestSet, best: Pick, found: list[Difference]) -> str:
+    """Which rows could not be paired; "" where all were, or where there are more than are shown."""
+    known = {best.row.number, *(one.row.number for one in found)}
+    missing = [f"#{row.number}" for row in test_set.rows if row.number not in known]
+    several = len(test_set.rows) - 1 > SHOWN
+    return (
+        f" Not scored on the same test images, or without logits: {listed(missing)}." if missing and not several else ""
+    )
+
+
+def _rule(family: int) -> str:
+    """How the bars and p-values of a figure were come by."""
+    p_value = "p (McNemar's mid-p, over seeds too where a run has several)"
+    if family == 1:
+        return f"Percentage points with 95 % interval, which excludes zero where {p_value} is below 0.05."
+    return (
+        f"Percentage points. A bar excludes zero where {p_value} is below 0.05 after Holm's correction for "
+        f"{family} comparisons: each is drawn at the confidence of its step, 95 % or more."
+    )
+
+
+def _shown(found: Paired) -> str:
+    middle, low, high = (signed(100 * one, 2) for one in (found.difference, *found.interval))
+    return f"{middle} ({low} to {high})"
+
+
+def shown_p(value: float) -> str:
+    """A p-value as papers write it."""
+    return "below 0.001" if value < 0.001 else f"{value:.3f}"

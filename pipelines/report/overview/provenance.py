@@ -1,0 +1,105 @@
+"""How each number was obtained, and what could not be read: a fold for every run, problems, failures."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.report.page.blocks import Block, Fold, Items, Section
+from pipelines.report.page.text import MODE_NAMES, clipped, duration, grouped, interval, percent, plural
+from pipelines.report.study.results import PHASES, Result
+from pipelines.report.study.rows import Row
+from pipelines.report.study.study import Study
+
+OWN = ("key", "chosen", "choice", "hardware", "versions", "files")
+LONGEST = 6000  # characters of the spec and what was chosen
+
+
+def section(study: Study) -> Section | None:
+    """A fold for every run, in the order of the table; None without runs."""
+    if not study.rows:
+        return None
+    folds = [_fold(row, result) for row in study.rows for result in row.results]
+    return Section(
+        "provenance",
+        "How each number was obtained",
+        "Hyperparameters, epochs and heads are chosen on a validation part of the training split. The test split is "
+        "scored once, after that; where this page then picks the best of several runs on it, it says so.",
+        folds,
+    )
+
+
+def problems(study: Study) -> Section | None:
+    """Failed runs and everything that was left out; None where there is nothing of the kind."""
+    blocks: list[Block] = []
+    if study.failed:
+        blocks.append(Items([_failure(record) for record in study.failed]))
+    if study.problems:
+        blocks.append(Items(list(dict.fromkeys(study.problems))))
+    if not blocks:
+        return None
+    failed, unread = plural(len(study.failed), "failed run"), plural(len(set(study.problems)), "problem")
+    return Section("problems", "Problems", f"{failed}; {unread} in reading the workspace.", blocks)
+
+
+def _failure(record: Mapping[str, Any]) -> str:
+    return f"{record.get('name')} (run {record.get('run')}) failed: {record.get('error') or 'no reason was kept'}"
+
+
+def _fold(row: Row, result: Result) -> Fold:
+    title = f"{row.number}. {result.name}, seed {result.seed}"
+    kept = {name: result.record.get(name) for name in OWN if result.record.get(name)}
+    code = json.dumps(kept, indent=1, ensure_ascii=False, default=str)
+    if len(code) > LONGEST:
+        code = code[:LONGEST] + "\n… (the rest is in the record)"
+    return Fold(title, _facts(result), code, anchor=f"run-{result.run}")
+
+
+def _facts(result: Result) -> list[tuple[str, str]]:
+    dataset, test = result.dataset, result.test
+    facts = [
+        ("run", result.run),
+        ("created", result.created),
+        ("what", f"{MODE_NAMES[result.mode]}, {result.architecture}, weights {result.weights}"),
+        ("data", f"{dataset['name']}, {test.rows} test images"),
+        *_trained_on(result),
+        ("data digest", str(dataset.get("digest") or "not kept")[:16]),
+        ("test accuracy", f"{percent(test.accuracy, 2)}, 95 % interval {interval(test.interval, 2)}"),
+    ]
+    if result.validation is not None:
+        held = result.validation
+        facts.append(("validation accuracy", f"{percent(held.accuracy, 2)} of {held.rows} images"))
+    if result.test_tta is not None:
+        facts.append(("with test-time augmentation", percent(result.test_tta.accuracy, 2)))
+    if result.temperature is not None:
+        facts.append(("temperature", f"{result.temperature:.3f}, fitted on validation images"))
+    spent = [f"{phase} {duration(result.seconds[phase])}" for phase in PHASES if phase in result.seconds]
+    facts += [("time", ", ".join(spent))] if spent else []
+    facts += _machine(result.record)
+    return facts
+
+
+def _trained_on(result: Result) -> list[tuple[str, str]]:
+    """The images that moved weights, and those that were held back while something was chosen."""
+    trained, held = result.training_rows, result.validation_rows
+    if trained is None or held is None:
+        return []
+    fate = "trained on as well once the choice was made" if result.refitted else "not trained on"
+    validation = f"{grouped(held, 0)} images, {fate}" if held else "none: nothing was chosen"
+    facts = [("trained on", f"{grouped(trained, 0)} images"), ("validation", validation)]
+    search, trials = result.record.get("search"), result.record["choice"].get("trials")
+    if search and trials:
+        facts.append(("options", f"the best of {plural(trials, 'trial')} by validation accuracy (search {search})"))
+    return facts
+
+
+def _machine(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    hardware, versions = record.get("hardware"), record.get("versions")
+    facts = []
+    if isinstance(hardware, Mapping):
+        shown = [str(hardware[name]) for name in ("processor", "gpu", "device") if hardware.get(name)]
+        if hardware.get("core_count"):
+            shown.append(f"{hardware['core_count']} cores")
+        facts += [("hardware", clipped(", ".join(shown), 200))] if shown else []
+    if isinstance(versions, Mapping):
+        facts.append(("versions", clipped(", ".join(f"{name} {one}" for name, one in versions.items()), 400)))
+    return facts

@@ -1,0 +1,121 @@
+"""The first thing read: the best of every mode, and whether its advantage is worth its cost."""
+
+from pipelines.report.overview.paired_tests import shown_p
+from pipelines.report.page.blocks import Block, Card, Cards, Items, Section, Text
+from pipelines.report.page.text import MODE_NAMES, duration, interval, percent, plural, short_count, signed
+from pipelines.report.study.pairs import Difference, against
+from pipelines.report.study.rows import Row
+from pipelines.report.study.study import Study, TestSet
+from pipelines.report.study.winners import RULE, Pick
+from pipelines.workspace import naming
+
+MARGIN = 0.005  # of accuracy: by how much a faster run may be worse than the best and still count as not worse
+
+
+def section(study: Study) -> Section:
+    """Cards of the best runs and sentences that compare them."""
+    blocks: list[Block] = []
+    found: list[str] = []
+    for test_set in study.test_sets()[:4]:
+        blocks.append(Cards([_card(pick, test_set) for pick in test_set.best_of_modes()]))
+        found += sentences(study, test_set)
+    if found:
+        blocks.append(Items(found))
+    if len(study.rows) > 1:
+        blocks.append(Text(RULE))
+    return Section("summary", "Summary", lead(study), blocks)
+
+
+def lead(study: Study) -> str:
+    """How much was compared, on what."""
+    results, data = study.results, [test_set.data for test_set in study.test_sets()]
+    if not results:
+        return f"No finished run. {plural(len(study.failed), 'run')} failed."
+    parts = [f"{plural(len(results), 'run')} on {'; '.join(data[:4])}"]
+    if len(study.rows) != len(results):
+        parts.append(f"{plural(len(study.rows), 'configuration')} once seeds are joined")
+    if study.failed:
+        parts.append(f"{plural(len(study.failed), 'run')} failed")
+    return "; ".join(parts) + "."
+
+
+def _card(pick: Pick, test_set: TestSet) -> Card:
+    row, best = pick.row, pick.row.best
+    seeds = f"mean of {len(row.results)} seeds" if len(row.results) > 1 else ""
+    data = naming.data([one.record for one in row.results])
+    facts = [data, best.name, *filter(None, [pick.how, seeds]), f"95 % interval {interval(row.interval)}"]
+    total = row.seconds("total")
+    sizes = [] if best.parameters is None else [f"{short_count(best.parameters)} parameters"]
+    sizes += [] if total is None else [f"{duration(total)} in all"]
+    facts += [", ".join(sizes)] if sizes else []
+    title = f"Best {MODE_NAMES[best.mode]}, {test_set.title}"
+    return Card(title, percent(row.accuracy, 2), "\n".join(facts), best.mode)
+
+
+def sentences(study: Study, test_set: TestSet) -> list[str]:
+    """What fine-tuning and training gain over the best frozen backbone, and which run is the fastest good one."""
+    best = test_set.best_of_modes()
+    gains = []
+    if best and best[0].row.best.mode == "frozen":
+        family = sum(best[0].tried * other.tried for other in best[1:])
+        found = against(study, best[0].row, [other.row for other in best[1:]], family=family)
+        compared = {one.row.number: _compared(one, best[0].row, family) for one in found}
+        gains = [
+            _gain(best[0].row, other.row, compared.get(other.row.number, ""), title=test_set.title)
+            for other in best[1:]
+        ]
+    fastest = _fastest(study, test_set)
+    return gains + ([fastest] if fastest else [])
+
+
+def _gain(frozen: Row, other: Row, compared: str, *, title: str) -> str:
+    """What the best run of another mode gains over the best frozen one, for what time."""
+    points = 100 * (other.accuracy - frozen.accuracy)
+    change = "gains {:.1f} points over" if points >= 0 else "loses {:.1f} points against"
+    subject = {"finetuned": "Fine-tuning", "scratch": "Training from scratch"}[other.best.mode]
+    sentence = f"{subject} {change.format(abs(points))} the best frozen backbone on {title}{compared}"
+    return sentence + _times(frozen.seconds("total"), other.seconds("total")) + "."
+
+
+def _compared(one: Difference, frozen: Row, family: int) -> str:
+    """The comparison in pairs, with its difference where seeds on other test images are not in it."""
+    middle, low, high = (signed(100 * end) for end in (one.paired.difference, *one.paired.interval))
+    both = f", corrected for {family} comparisons" if family > 1 else ""
+    alike = middle == signed(100 * (one.row.accuracy - frozen.accuracy))
+    pairs = "in pairs" if alike else f"in pairs on the same test images {middle}"
+    named = "interval" if both else "95 % interval"
+    return f" ({pairs}, {named} {low} to {high}, p {shown_p(one.paired.p_value)}{both})"
+
+
+def _times(frozen: float | None, other: float | None) -> str:
+    if not frozen or not other:
+        return ""
+    if other >= frozen:
+        return f", for {other / frozen:.1f} times the time ({duration(other)} against {duration(frozen)})"
+    return f", in {100 * other / frozen:.0f} % of the time ({duration(other)} against {duration(frozen)})"
+
+
+def _fastest(study: Study, test_set: TestSet) -> str:
+    """The fastest row that is not worse than the best by more than `MARGIN`, where one is faster than the best.
+
+    Non-inferiority in pairs: the 95 % interval of the difference lies above the margin.
+    """
+    best = test_set.best().row
+    total, on = best.seconds("total"), test_set.title
+    known = [(seconds, row) for row in test_set.rows if row is not best and (seconds := row.seconds("total"))]
+    faster = sorted((pair for pair in known if total and pair[0] < total), key=lambda pair: (pair[0], pair[1].number))
+    found = [(seconds, row, one) for seconds, row in faster for one in against(study, best, [row])]
+    for seconds, row, one in found:
+        if one.paired.interval[0] > -MARGIN:
+            middle, low, high = (signed(100 * end, 2) for end in (one.paired.difference, *one.paired.interval))
+            return (
+                f"Fastest run not worse than the best by more than {100 * MARGIN:g} points on {on}: "
+                f"{row.best.name}, {percent(row.accuracy, 2)} in {duration(seconds)} (in pairs {middle}, "
+                f"95 % interval {low} to {high}). The best, {best.best.name}, took {duration(total or 0)}."
+            )
+    if not found:
+        return ""
+    return (
+        f"No faster run is shown to be at most {100 * MARGIN:g} points worse than the best on {on}, {best.best.name}: "
+        f"with {best.best.test.rows} test images, no 95 % interval in pairs begins above {signed(-100 * MARGIN)}."
+    )

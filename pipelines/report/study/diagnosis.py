@@ -1,0 +1,111 @@
+"""What training and validation scores say of a run by a stated rule: gap, over-fitting, under-fitting."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.report.page.text import MINUS
+
+LARGE = 0.10  # gap between training and validation accuracy from which it is called large
+RISE = 1.05  # validation loss above its least by this factor is over-fitting
+LOW = 0.90  # training accuracy below which a run may be called under-fitting
+KEPT_BY = {
+    "log_loss": "least validation loss",
+    "accuracy": "highest validation accuracy",
+    "last": "the last",
+}
+RULE = (
+    "Training accuracy is measured as validation accuracy is: in evaluation mode, without augmentation, mixup or "
+    "dropout, on a fixed sample of at most 2,000 training images. The running accuracy (dashed) is that of the batches "
+    "while the weights move. Gap: training minus validation accuracy of what was kept. Large gap: 10 points or more. "
+    "Over-fitting from an epoch: the validation loss is least there and ends more than 5 % higher, while the training "
+    "loss has fallen since; shaded. Under-fitting: training accuracy below 90 %, without a large gap or over-fitting."
+)
+NO_VALIDATION = "No validation split, so no gap: --validation 0.1 makes one."
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the rule says of one run. Epochs count from 1; accuracies are fractions, None where not known."""
+
+    kept_epoch: int | None
+    kept_by: str | None
+    training: float | None
+    validation: float | None
+    overfits_from: int | None
+
+    @property
+    def gap(self) -> float | None:
+        """Training minus validation accuracy; None without either."""
+        return None if self.training is None or self.validation is None else self.training - self.validation
+
+    @property
+    def large(self) -> bool:
+        """Whether the gap is a large one."""
+        return self.gap is not None and round(self.gap, 6) >= LARGE
+
+    @property
+    def underfits(self) -> bool:
+        """Whether training accuracy itself is low."""
+        low = self.gap is not None and self.training is not None and self.training < LOW
+        return low and not self.large and self.overfits_from is None
+
+    def remark(self) -> str:
+        """What the gap is called, and what follows from the curves; empty where there is nothing to say."""
+        words = ["large gap"] if self.large else []
+        words += [] if self.overfits_from is None else [f"over-fitting from epoch {self.overfits_from}"]
+        words += ["under-fitting"] if self.underfits else []
+        words += ["no validation split"] if self.validation is None else []
+        return ", ".join(words)
+
+    def sentence(self) -> str:
+        """The verdict in words."""
+        parts = (
+            [] if self.kept_epoch is None else [f"Kept: epoch {self.kept_epoch}, {KEPT_BY[self.kept_by or 'last']}."]
+        )
+        if self.gap is not None:
+            both = f"training {_percent(self.training)}, validation {_percent(self.validation)}"
+            parts.append(f"Gap {points(self.gap).replace('-', MINUS)} points ({both}).")
+        elif self.training is not None:
+            parts.append(f"Training accuracy {_percent(self.training)}.")
+        if self.validation is None:
+            parts.append(NO_VALIDATION)
+        elif self.remark():
+            parts.append(f"{self.remark()[0].upper()}{self.remark()[1:]}.")
+        return " ".join(parts)
+
+
+def _percent(share: float | None) -> str:
+    return "not known" if share is None else f"{100 * share:.1f} %"
+
+
+def points(share: float) -> str:
+    """A difference of fractions as points, never -0.0."""
+    return f"{round(100 * share, 1) + 0.0:.1f}"
+
+
+def judge(record: Mapping[str, Any]) -> Verdict:
+    """The `Verdict` on a record of a run that is done."""
+    curves, choice = record.get("curves") or {}, record.get("choice") or {}
+    training, validation = record.get("training"), record.get("validation")
+    if record.get("head") == "knn":  # a training image is among its own nearest neighbors: that says nothing
+        training = None
+    return Verdict(
+        kept_epoch=choice.get("kept_epoch"),
+        kept_by=choice.get("kept_by"),
+        training=training["accuracy"] if training else None,
+        validation=validation["accuracy"] if validation else None,
+        overfits_from=_turning_point(curves.get("validation_loss", ()), curves.get("training_loss", ())),
+    )
+
+
+def _turning_point(held: Sequence[float | None], train: Sequence[float | None]) -> int | None:
+    """The epoch (from 1) of the least validation loss, where the rule calls what follows over-fitting."""
+    known = [value for value in held if value is not None]
+    if not known:
+        return None
+    least, end = held.index(min(known)), held[-1]
+    if least + 1 >= len(held) or (end is not None and end <= RISE * min(known)):
+        return None
+    before, after = (train[place] if least < len(train) else None for place in (least, -1))
+    return least + 1 if before is None or after is None or after < before else None

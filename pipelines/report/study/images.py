@@ -1,0 +1,133 @@
+"""The test images of a test set, when they are at hand, as thumbnails: PNG in data: URIs, each kept once.
+
+A record knows its data by digest, not by path. The images are looked for where the user says (`data_dirs`, folders of
+photographs) and in the workspace; nothing is downloaded, and a folder counts only with the digest that was recorded.
+"""
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from extract.data import cifar, datasets
+from extract.data.images import ImageSet, Pixels, Split, subset
+from extract.decoding.decode import decode
+from extract.errors import TransferBenchError
+from pipelines.report.page.text import printable
+from pipelines.report.study.results import Result
+from pipelines.workspace import image_folders, records
+
+SIDE = 64  # pixels at most; smaller images keep their size
+
+
+@dataclass
+class Images:
+    """Finds the images of test sets and keeps their thumbnails: `thumbnails[key]` is a data: URI."""
+
+    workspace: Path
+    data_dirs: Sequence[Path] = ()
+    folders: Sequence[Path] = ()
+    thumbnails: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    _splits: dict[str, Split | None] = field(default_factory=dict)
+
+    def test_split(self, result: Result) -> Split | None:
+        """The test images that a result was scored on, in order, or None where they are not at hand.
+
+        They are those whose ids the run kept: nothing is drawn again.
+        """
+        key = result.test_images
+        if key is None:
+            return None
+        if key not in self._splits:
+            self._splits[key] = self._found(result, lambda data: self._scored(data.splits["test"], result))
+        return self._splits[key]
+
+    def train_split(self, result: Result) -> Split | None:
+        """The training images of a result, validation images included, or None where they are not at hand."""
+        return self._found(result, lambda data: _trained(data, result))
+
+    def key(self, result: Result, row: int) -> str:
+        """The key of the thumbnail of a test image by its row; "" where it is not at hand."""
+        split = self.test_split(result)
+        if split is None or not 0 <= row < len(split):
+            return ""
+        digest = str(result.dataset.get("digest"))[:8]
+        key = printable(f"{digest}/{split.ids[row]}")
+        if key not in self.thumbnails:
+            image = _image(split, row)
+            if image is None:
+                return ""
+            self.thumbnails[key] = data_uri(image)
+        return key
+
+    def _found(self, result: Result, part: Callable[[ImageSet], Split | None]) -> Split | None:
+        try:
+            located = self._located(str(result.dataset["name"]), str(result.dataset.get("digest")))
+            return None if located is None else part(datasets.load(located))
+        except TransferBenchError as error:
+            self.problems.append(f"images of {result.dataset['name']} cannot be shown: {error}")
+            return None
+
+    def _scored(self, split: Split, result: Result) -> Split | None:
+        rows = {name: row for row, name in enumerate(split.ids)}
+        ids = records.test_ids(self.workspace, result.run)
+        known = [rows[name] for name in ids if name in rows]
+        return split.take(np.array(known, np.int64)) if len(known) == len(ids) else None
+
+    def _located(self, name: str, digest: str) -> datasets.Located | None:
+        for dataset, place in self._candidates(name, digest):
+            root = datasets.root_of(dataset)
+            known = None if root is None else image_folders.contents(self.workspace, root)
+            located = datasets.locate(dataset, place, download_dir=self.workspace / "data", contents=known)
+            if located.digest == digest:
+                return located
+        return None
+
+    def _candidates(self, name: str, digest: str) -> list[tuple[str, Path | None]]:
+        """(data set, its directory) to look at; CIFAR only where it is, so that nothing is downloaded.
+
+        Folders are those that the user named, and where the workspace remembers the data set.
+        """
+        folders = [*self.folders, *image_folders.roots(self.workspace, digest)]
+        found: list[tuple[str, Path | None]] = [(str(one.absolute()), None) for one in folders if one.is_dir()]
+        if name == "digits":
+            found.append(("digits", None))
+        if name in cifar.LAYOUTS:
+            directories = [*self.data_dirs, self.workspace / "data"]
+            found += [(name, place) for place in directories if cifar.is_in(name, place)]
+        return found
+
+
+def _trained(data: ImageSet, result: Result) -> Split:
+    """The training images as the run drew them, from those that it could read."""
+    choice = result.record.get("choice")
+    skipped = set(choice.get("skipped") or ()) if isinstance(choice, Mapping) else set()
+    split = data.splits["train"]
+    readable = split.take(np.array([row for row, name in enumerate(split.ids) if name not in skipped], np.int64))
+    seed = int(result.dataset.get("seed") or 0)
+    whole = replace(data, splits={"train": readable})
+    return subset(whole, train=result.dataset.get("subset"), test=None, seed=seed).splits["train"]
+
+
+def data_uri(image: Image.Image) -> str:
+    """The image as a PNG in a data: URI."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _image(split: Split, row: int) -> Image.Image | None:
+    if isinstance(split.images, Pixels):
+        image = Image.fromarray(np.ascontiguousarray(split.images.array[row].transpose(1, 2, 0)))
+    else:
+        try:
+            image = decode(split.images.paths[row], max_pixels=None)
+        except TransferBenchError:
+            return None  # the run left this file out or saw it readable; either way there is no picture of it now
+    image.thumbnail((SIDE, SIDE))
+    return image

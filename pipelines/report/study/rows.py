@@ -1,0 +1,196 @@
+"""Results that differ only by their seed, as one row: the mean over the seeds and their spread."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from extract.features.layout import canonical_json
+from pipelines.report.page.text import clipped
+from pipelines.report.study.results import Calibration, Result
+from pipelines.workspace import naming
+
+SHORT = 48  # characters of a name beside a chart
+SEEDS = ("seed", "subset_seed", "weights_seed", "test_images")  # the seed draws a test subset
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the comparison: results of one spec under different seeds, of which accuracy is the mean.
+
+    `interval` is the 95 % interval of that mean.
+    """
+
+    number: int
+    results: tuple[Result, ...]
+    interval: tuple[float, float]
+
+    @property
+    def best(self) -> Result:
+        """The result that stands for the row where one run must: the best by validation, else the first seed."""
+        return self.results[0]
+
+    @property
+    def label(self) -> str:
+        """What a chart calls the row: its number, and its name in a length that fits beside the chart."""
+        return f"{self.number}  {self.best.short}"
+
+    @property
+    def which(self) -> str:
+        """Behind a comma, the seed of the result that stands for a row of several; "" for the only one."""
+        return f", seed {self.best.seed} (one of {len(self.results)})" if len(self.results) > 1 else ""
+
+    @property
+    def accuracy(self) -> float:
+        """Mean test accuracy."""
+        return _mean(one.test.accuracy for one in self.results)
+
+    @property
+    def deviation(self) -> float | None:
+        """Sample standard deviation of the accuracy over seeds; None for one, and where they draw nothing."""
+        if len(self.results) < 2 or not self.drawn:
+            return None
+        squares = sum((one.test.accuracy - self.accuracy) ** 2 for one in self.results)
+        return (squares / (len(self.results) - 1)) ** 0.5
+
+    @property
+    def drawn(self) -> list[str]:
+        """What the seeds of the row draw, beside the validation images."""
+        found = [name for one in self.results for name in one.drawn]
+        if len({one.dataset.get("seed") for one in self.results}) > 1:
+            parts = {"subset": "training images", "test_subset": "test images"}
+            found += [words for part, words in parts.items() if self.best.dataset.get(part)]
+        if len({_weights_seed(one) for one in self.results}) > 1:
+            found.append("weights of the backbone")
+        return list(dict.fromkeys(found))
+
+    def mean(self, values: Iterable[float | None]) -> float | None:
+        """Mean of what is known, None where nothing is."""
+        known = [value for value in values if value is not None]
+        return _mean(known) if known else None
+
+    def calibration(self, name: str, *, scaled: bool) -> float | None:
+        """Mean of a field of the test logits' calibration, as they are or at the temperature of the validation images.
+
+        None unless all have it: another mean would be of other seeds.
+        """
+        found = [one.scaled if scaled else one.test for one in self.results]
+        values = [None if one is None else _field(one, name) for one in found]
+        return None if None in values else self.mean(values)
+
+    def is_calibrated(self, *, scaled: bool) -> bool:
+        """Whether no result of the row is told from a perfectly calibrated one."""
+        found = [one.scaled if scaled else one.test for one in self.results]
+        return all(one is not None and one.is_perfect for one in found)
+
+    def seconds(self, phase: str) -> float | None:
+        """Mean seconds of a phase, or of extraction, search and fit together for "total"."""
+        if phase == "total":
+            return self.mean(one.cost_seconds for one in self.results)
+        return self.mean(one.seconds.get(phase) for one in self.results)
+
+
+def rows(results: Iterable[Result], *, interval: Callable[[Sequence[Result]], tuple[float, float]]) -> list[Row]:
+    """The rows of the results, most accurate first, numbered from 1 in that order, each with the `interval` of its own.
+
+    Results that share everything but the seed make one row; where two of them have even the seed in common, so do those
+    on the same subset. Where two of these do, they differ in something that is not recorded, and each stands alone.
+    """
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(identity(result), []).append(result)
+    parts: list[list[Result]] = []
+    for group in groups.values():
+        of_subsets = [[one for one in group if one.dataset.get("seed") == seed] for seed in _subset_seeds(group)]
+        for part in [group] if _is_distinct(group) else of_subsets:
+            parts += [part] if _is_distinct(part) else [[one] for one in part]
+    ordered = [tuple(_best_first(part)) for part in parts]
+    ordered.sort(key=lambda part: (-_mean(one.test.accuracy for one in part), part[0].name, part[0].run))
+    return [Row(index, part, interval(part)) for index, part in enumerate(_named(ordered), start=1)]
+
+
+def _subset_seeds(group: Sequence[Result]) -> list[Any]:
+    return list(dict.fromkeys(one.dataset.get("seed") for one in group))
+
+
+def _is_distinct(group: Sequence[Result]) -> bool:
+    """Whether no two results have the same seed."""
+    return len({one.seed for one in group}) == len(group)
+
+
+def _named(parts: Sequence[tuple[Result, ...]]) -> list[tuple[Result, ...]]:
+    """The results under the names that tell the rows of one test set apart (`naming.names`)."""
+    found = list(parts)
+    for test_set in dict.fromkeys(part[0].test_set for part in parts):
+        places = [place for place, part in enumerate(parts) if part[0].test_set == test_set]
+        names = naming.names([parts[place][0].record for place in places], but=("seed", "dataset", "test_subset"))
+        for place, name, short in zip(places, names, naming.fitted(names, SHORT), strict=True):
+            found[place] = tuple(replace(one, name=name, short=clipped(short, SHORT)) for one in parts[place])
+    return found
+
+
+def identity(result: Result, *, but: tuple[str, ...] = ()) -> str:
+    """What a result is, as text, whatever its seed; `but` names further parts of its spec that do not count."""
+    left_out = (*SEEDS, *but)
+    key = result.record.get("key")
+    parts = {name: value for name, value in key.items() if name != "features"} if isinstance(key, Mapping) else key
+    return canonical_json(
+        [
+            [result.kind, result.mode, result.record["name"], result.architecture, result.head, result.weights],
+            result.image_size,
+            _without(result.dataset, left_out),
+            _without(parts, left_out),
+            _features(result.record.get("features"), left_out),
+        ]
+    )
+
+
+def standing(results: Sequence[Result]) -> tuple[float, float] | None:
+    """(error, log loss) on the validation images, the mean over the results; None where one of them has none."""
+    scores = [one.validation for one in results if one.validation is not None]
+    if len(scores) < len(results):
+        return None
+    losses = [math.inf if one.log_loss is None else one.log_loss for one in scores]
+    return 1 - _mean(one.accuracy for one in scores), _mean(losses)
+
+
+def _best_first(part: Sequence[Result]) -> list[Result]:
+    """By validation accuracy, of equals by validation loss; by seed where one has no validation images."""
+    by_seed = sorted(part, key=lambda one: (one.seed, one.run))
+    if standing(part) is None:
+        return by_seed
+    return sorted(by_seed, key=lambda one: standing([one]) or ())
+
+
+def _without(value: Any, left_out: tuple[str, ...]) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without(one, left_out) for name, one in value.items() if name not in left_out}
+    return [_without(one, left_out) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _features(features: Any, left_out: tuple[str, ...]) -> Any:
+    """A feature file's spec without seeds, nor the digest of weights that a seed drew."""
+    spec = _part(features, "spec")
+    if not isinstance(spec, Mapping):
+        return None
+    weights = spec.get("weights")
+    if isinstance(weights, Mapping) and weights.get("seed") is not None:
+        return _without({**spec, "weights": {**weights, "sha256": None}}, left_out)
+    return _without(spec, left_out)
+
+
+def _weights_seed(result: Result) -> Any:
+    return _part(_part(_part(result.record.get("features"), "spec"), "weights"), "seed")
+
+
+def _part(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else None
+
+
+def _field(score: Calibration, name: str) -> float | None:
+    return getattr(score, name)
+
+
+def _mean(values: Iterable[float]) -> float:
+    listed = list(values)
+    return sum(listed) / len(listed)

@@ -1,0 +1,167 @@
+"""All that a report is made from, gathered once: results, rows, kept logits, failures, what could not be read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from extract.errors import InvalidInputError
+from heads.statistics import rows_interval
+from pipelines.report.page.text import plural
+from pipelines.report.study.results import MODES, Result, parse
+from pipelines.report.study.rows import Row, rows
+from pipelines.report.study.selection import selected
+from pipelines.report.study.winners import Pick, pick
+from pipelines.workspace import naming, records
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Rows that were scored on the same test images, and so may be compared.
+
+    `title` names the data, `data` says how much of it the runs were trained and scored on, and at which size.
+    """
+
+    title: str
+    data: str
+    rows: tuple[Row, ...]
+
+    @property
+    def results(self) -> list[Result]:
+        """Every result of the rows."""
+        return [result for row in self.rows for result in row.results]
+
+    def best(self) -> Pick:
+        """The best of all rows."""
+        return pick(self.rows)
+
+    def best_of_modes(self) -> list[Pick]:
+        """The best row of every mode that occurs, in the modes' fixed order."""
+        modes = [[row for row in self.rows if row.best.mode == mode] for mode in MODES]
+        return [pick(rows) for rows in modes if rows]
+
+
+@dataclass
+class Study:
+    """The runs of a report. `problems` grows as parts turn out to be unreadable; `failed` are records of failures."""
+
+    workspace: Path
+    rows: list[Row]
+    failed: list[Mapping[str, Any]]
+    problems: list[str] = field(default_factory=list)
+    _logits: dict[str, tuple[np.ndarray, np.ndarray] | None] = field(default_factory=dict)
+
+    @property
+    def results(self) -> list[Result]:
+        """Every result, most accurate row first."""
+        return [result for row in self.rows for result in row.results]
+
+    def test_sets(self) -> list[TestSet]:
+        """The rows by what they were scored on, the test set with most rows first."""
+        groups: dict[tuple[Any, ...], list[Row]] = {}
+        for row in self.rows:
+            groups.setdefault(row.best.test_set, []).append(row)
+        ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].number))
+        titles = _titles([group[0].best for group in ordered])
+        data = [naming.data([row.best.record for row in group]) for group in ordered]
+        return [TestSet(*one) for one in zip(titles, data, map(tuple, ordered), strict=True)]
+
+    def logits(self, result: Result) -> tuple[np.ndarray, np.ndarray] | None:
+        """(logits float64 [N, K], labels int64 [N]) of a run's test split, or None where they are not whole."""
+        if result.run not in self._logits:
+            self._logits[result.run] = self._read_logits(result.run)
+        return self._logits[result.run]
+
+    def correct(self, row: Row, *, like: Result) -> np.ndarray | None:
+        """bool [S, N]: which test images each result of the row is correct on that was scored on those of `like`.
+
+        None where the row has no such result, or the logits of one are not whole, or of other classes.
+        """
+        wanted = self.logits(like)
+        same = [one for one in row.results if one.test_images is not None and one.test_images == like.test_images]
+        kept = [self.logits(one) for one in same]
+        if wanted is None or not kept or not all(_alike(one, wanted) for one in kept):
+            return None
+        return np.stack([logits.argmax(axis=1) == labels for logits, labels in filter(None, kept)])
+
+    def interval(self, results: Sequence[Result]) -> tuple[float, float]:
+        """The 95 % interval of the mean test accuracy of results that differ by their seeds alone.
+
+        Over images and seeds (`statistics.rows_interval`), of those whose logits are whole. Results on test images of
+        their own are taken as one table too: no image then stands in two of its rows.
+        """
+        kept = [found for one in results if len(results) > 1 and (found := self.logits(one)) is not None]
+        tables = [logits.argmax(axis=1) == labels for logits, labels in kept]
+        same_size = [one for one in tables if len(one) == len(tables[0])]
+        return rows_interval(np.stack(same_size)) if same_size else results[0].test.interval
+
+    def _read_logits(self, run: str) -> tuple[np.ndarray, np.ndarray] | None:
+        try:
+            logits, labels = records.logits(self.workspace, run)
+        except InvalidInputError as error:
+            self.problems.append(str(error))
+            return None
+        logits, labels = np.asarray(logits, dtype=np.float64), np.asarray(labels, dtype=np.int64)
+        fits = logits.ndim == 2 and labels.shape == logits.shape[:1] and len(labels) > 0 and np.isfinite(logits).all()
+        if not fits or labels.min() < 0 or labels.max() >= logits.shape[1]:
+            self.problems.append(f"run {run}: kept logits must be finite, one row for a label; they are left out.")
+            return None
+        return logits, labels
+
+
+def gather(workspace: Path, wanted: str | None) -> Study:
+    """The study of the runs that `wanted` selects in a workspace (see `selection.selected`).
+
+    Broken records become problems. Raises InvalidInputError where there is nothing to show.
+    """
+    found, problems = records.read_all(workspace)
+    if not found and not problems:
+        raise InvalidInputError(
+            f"workspace must hold runs to report; got none in {str(workspace)!r}. `pipeline fit-head` makes one."
+        )
+    chosen = selected(found, wanted)
+    if wanted is not None and not chosen:
+        raise InvalidInputError(f"--runs must fit a run; got {wanted!r}, which fits none of {len(found)}. Widen it.")
+    return assembled(workspace, chosen, problems)
+
+
+def assembled(workspace: Path, chosen: Sequence[Mapping[str, Any]], problems: list[str]) -> Study:
+    """The study of these records of a workspace; what in them cannot be used is added to the `problems`."""
+    results, failed = _parsed(chosen, problems)
+    study = Study(workspace, [], failed, problems)
+    study.rows = rows(results, interval=study.interval)
+    return study
+
+
+def _alike(kept: tuple[np.ndarray, np.ndarray] | None, wanted: tuple[np.ndarray, np.ndarray]) -> bool:
+    """Whether kept (logits, labels) are of the same classes and labels as those wanted."""
+    return kept is not None and kept[0].shape == wanted[0].shape and np.array_equal(kept[1], wanted[1])
+
+
+def _parsed(chosen: Sequence[Mapping[str, Any]], problems: list[str]) -> tuple[list[Result], list[Mapping[str, Any]]]:
+    results, failed = [], []
+    for record in chosen:
+        if record.get("status") == "failed":
+            failed.append(record)
+            continue
+        try:
+            result, found = parse(record)
+        except InvalidInputError as error:
+            problems.append(str(error))
+            continue
+        results.append(result)
+        problems += found
+    return results, failed
+
+
+def _titles(results: Sequence[Result]) -> list[str]:
+    """The data sets' names; where two are called the same with the number of test images, then with their digests."""
+    names = [naming.title(str(one.dataset["name"])) for one in results]
+    counted = [f"{name} ({plural(one.test.rows, 'test image')})" for name, one in zip(names, results, strict=True)]
+    digests = [str(one.dataset.get("digest") or "?")[:6] for one in results]
+    return [
+        name if names.count(name) == 1 else long if counted.count(long) == 1 else f"{long[:-1]}, {digest})"
+        for name, long, digest in zip(names, counted, digests, strict=True)
+    ]
