@@ -10,7 +10,8 @@
             check(self)
 
 Commands, study files, search spaces and the tables of the documentation are generated from `options_of`. A field whose
-type is a tuple holds several values: as text they stand with commas between. Imports no torch.
+type is a tuple holds several values: as text they stand with commas between, and where one of them may be a tuple
+itself, with x between its parts ("256,512x128"). Imports no torch.
 """
 
 import dataclasses
@@ -18,12 +19,13 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from extract.errors import InvalidInputError, unknown
 
+Value = bool | int | float | str | None | tuple["Value", ...]
 TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 NOTHING = ("", "~", "null", "none")
 KINDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -33,7 +35,9 @@ KINDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "true 
 class Option:
     """One option as its field declares it. `kinds` are the types of one value, None aside; bounds are inclusive
     (`low`, `high`) or not (`above`, `below`). `choices` are the texts that it may be, empty for any; `metavar` is how
-    help shows its value; `group` is the heading under which help lists it."""
+    help shows its value, `usual` what help says of a default that depends on others; `group` is the heading under which
+    help lists it, `flags` its spellings on a command line where these are not the field's name alone; one that is
+    `rare` has no flag of its own there."""
 
     name: str
     default: Any
@@ -41,67 +45,99 @@ class Option:
     kinds: tuple[type, ...]
     optional: bool
     several: bool
+    nested: bool
     choices: tuple[str, ...] = ()
     low: float = -math.inf
     high: float = math.inf
     above: float = -math.inf
     below: float = math.inf
     metavar: str = ""
+    usual: str = ""
     group: str = ""
     flags: tuple[str, ...] = ()
+    rare: bool = False
 
     @property
-    def flag(self) -> str:
-        """The option on a command line."""
-        return f"--{self.name.replace('_', '-')}"
+    def words(self) -> str:
+        """The option as a command line writes it, without dashes before it."""
+        return self.name.replace("_", "-")
 
     @property
     def expected(self) -> str:
-        """What one value must be, in words."""
-        said = " or ".join(KINDS[kind] for kind in self.kinds)
-        bounds = (("from", self.low), ("above", self.above), ("up to", self.high), ("below", self.below))
-        return " ".join([said, *(f"{word} {bound:g}" for word, bound in bounds if math.isfinite(bound))])
+        """What one value must be, in words: "a number from 0 to below 1"."""
+        said = " ".join(filter(None, [" or ".join(KINDS[kind] for kind in self.kinds), self.range]))
+        return f"{said}, or none" if self.optional and str not in self.kinds else said
 
-    def read(self, text: str) -> Any:
-        """The value that `text` stands for, as the field holds it; `InvalidInputError` where it is none."""
-        if self.several:
-            return tuple(self._one(part.strip()) for part in text.split(",") if part.strip())
-        return self._one(text.strip())
+    @property
+    def range(self) -> str:
+        """The bounds in words; nothing where there are none."""
+        low = f"above {self.above:g}" if math.isfinite(self.above) else f"from {self.low:.10g}"
+        low = low if math.isfinite(max(self.low, self.above)) else ""
+        high = f"below {self.below:g}" if math.isfinite(self.below) else f"{self.high:.10g}"
+        high = f"to {high}" if math.isfinite(min(self.high, self.below)) else ""
+        return f"{low} {high}".strip()
 
-    def _one(self, text: str) -> Any:
-        if self.optional and text.lower() in NOTHING:
+    def read(self, given: object) -> Any:
+        """What `given`, a text or a value, stands for, as the field holds it; `InvalidInputError` where it is none."""
+        if not self.several:
+            value = self._one(given)
+        elif given is None and self.optional:
             return None
-        for kind in (kind for kind in (int, float, bool, str) if kind in self.kinds):
+        else:
+            parts = given.split(",") if isinstance(given, str) else given
+            parts = parts if isinstance(parts, list | tuple) else [parts]
+            value = tuple(self._part(part, given) for part in parts if part != "")
+        self.check(value)
+        return value
+
+    def _part(self, part: object, given: object) -> Value:
+        if not self.nested or not isinstance(part, str | list | tuple):
+            return self._one(part, given)
+        inner = tuple(self._one(one, given) for one in (part.split("x") if isinstance(part, str) else part))
+        return inner[0] if len(inner) == 1 else inner
+
+    def _one(self, part: object, given: object = None) -> Value:
+        if isinstance(part, int) and not isinstance(part, bool) and float in self.kinds and int not in self.kinds:
+            return float(part)
+        if not isinstance(part, str):
+            return part  # type: ignore[return-value]  # `check` says what it must be
+        text = part.strip()
+        if self.optional and str not in self.kinds and text.lower() in NOTHING:
+            return None
+        for kind in (kind for kind in KINDS if kind in self.kinds):
             try:
                 return TRUTHS[text.lower()] if kind is bool else kind(text)
             except (ValueError, KeyError):
                 continue
-        raise self.refused(text)
+        raise self.refused(part if given is None else given)
 
-    def check(self, value: Any) -> None:
+    def check(self, value: object) -> None:
         """Raises `InvalidInputError` unless `value` is one that the field may hold."""
-        if self.several and isinstance(value, tuple | list):
-            for one in value:
-                self._check_one(one)
-        else:
-            self._check_one(value)
+        several = self.several and isinstance(value, tuple | list)
+        if several and not value:
+            raise InvalidInputError(f"{self.words} must be at least one value; got none. Add one.")
+        for one in value if several else (value,):  # type: ignore[union-attr]
+            for part in one if self.nested and isinstance(one, tuple | list) else (one,):
+                self._check_one(part)
 
-    def _check_one(self, value: Any) -> None:
+    def _check_one(self, value: object) -> None:
         if value is None and self.optional:
             return
         if self.choices and value not in self.choices:
-            raise unknown(self.name.replace("_", "-"), name=str(value), known=self.choices)
+            raise unknown(self.words, name=str(value), known=self.choices)
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        fits = type(value) in self.kinds or (number and float in self.kinds)
-        if not fits or (number and not self._holds(float(value))):
+        if not (type(value) in self.kinds or (number and float in self.kinds)):
+            raise self.refused(value)
+        if number and not self._holds(float(value)):  # type: ignore[arg-type]
             raise self.refused(value)
 
     def _holds(self, value: float) -> bool:
         return math.isfinite(value) and self.low <= value <= self.high and self.above < value < self.below
 
-    def refused(self, value: Any) -> InvalidInputError:
+    def refused(self, value: object) -> InvalidInputError:
         """The error that says what the option must be."""
-        return InvalidInputError(f"{self.name.replace('_', '-')} must be {self.expected}; got {value!r}.")
+        several = ", or several with commas between" if self.several else ""
+        return InvalidInputError(f"{self.words} must be {self.expected}{several}; got {value!r}.")
 
 
 def option(default: Any, help: str, **declared: Any) -> Any:
@@ -120,20 +156,37 @@ def options_of(source: type) -> Mapping[str, Option]:
     }
 
 
-def check(instance: Any) -> None:
+def check(instance: object) -> None:
     """Raises `InvalidInputError` for the first option of a dataclass that is none of its type, range or choices."""
     for name, declared in options_of(type(instance)).items():
         declared.check(getattr(instance, name))
 
 
+def read(given: Mapping[str, object], declared: Mapping[str, Option], *, what: str = "option") -> dict[str, Any]:
+    """The values of options by name, as `Option.read` reads each; `InvalidInputError` with the nearest for one that
+    is not `declared`."""
+    for name in given:
+        known(name, declared, what=what)
+    return {name: declared[name].read(value) for name, value in given.items()}
+
+
+def known(name: str, declared: Collection[str], *, what: str = "option") -> None:
+    """Raises `InvalidInputError` with the nearest names unless `name` is among the options `declared`."""
+    if name not in declared:
+        raise unknown(what, name=name, known=declared)
+
+
 def _option(field: "dataclasses.Field[Any]", hint: Any) -> Option:
     kinds = _kinds(hint)
+    tuples = [part for part in (hint, *typing.get_args(hint)) if typing.get_origin(part) is tuple]
+    inner = [part for one in tuples for part in typing.get_args(one)]
     return Option(
         name=field.name,
         default=field.default,
         kinds=tuple(kind for kind in kinds if kind is not types.NoneType),
         optional=types.NoneType in kinds,
-        several=any(typing.get_origin(part) is tuple for part in (hint, *typing.get_args(hint))),
+        several=bool(tuples),
+        nested=any(typing.get_origin(one) is tuple for part in inner for one in (part, *typing.get_args(part))),
         **field.metadata,
     )
 

@@ -42,14 +42,7 @@ class Training:
     """Trainings on the training split of one data set, which is read once. `spec` says which part of it."""
 
     def __init__(self, located: datasets.Located, spec: NetworkSpec) -> None:
-        self._images, _ = images.chosen(
-            located,
-            on_bad_image=spec.on_bad_image,
-            train=spec.subset,
-            test=None,
-            seed=spec.seed,
-            splits=("train",),
-        )
+        self._images, _ = images.chosen(located, spec, splits=("train",))
         self._loaded: dict[object, pixels.Loaded] = {}
 
     @property

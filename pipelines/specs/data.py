@@ -1,28 +1,134 @@
-"""The data set that a spec names: found, read, and refused before anything is paid for. Imports no torch."""
+"""The data set that a spec names: its options, where it is found, and what of it a run reads. Imports no torch."""
 
+import functools
 import os
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any
 
+from extract.backbones import weights_preprocessing
+from extract.backbones.weights_preprocessing import INTERPOLATIONS
 from extract.data import datasets
+from extract.decoding.decode import MAX_PIXELS
+from extract.runtime.options import check, option
 from pipelines.workspace import image_folders
 
+if TYPE_CHECKING:
+    from extract.data.images import ImageSet
+
 Progress = Callable[[int, int], None]
+CIFAR10_DIR = "CIFAR10_DIR"  # where CIFAR-10 alone is, for every command that reads it
+LARGEST_SEED = 2**32 - 1
+PREPROCESSING_OPTIONS = ("mean", "std", "crop_pct", "interpolation")
+seed_option = functools.partial(option, 0, "Seed of everything drawn.", low=0, high=LARGEST_SEED, metavar="N")
+_data = functools.partial(option, group="Data")
+_own = functools.partial(_data, None, usual="the weights' own")
 
 
-class DataSpec(Protocol):
-    """What a spec says of its data."""
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which images of a data set are used, and at which size: a part of specs and of their keys."""
+
+    image_size: int | None = _data(
+        None, "Pixels of a side.", low=1, metavar="N", usual="the network's own; from scratch the images'"
+    )
+    subset: int | None = _data(None, "N training images, stratified and seeded.", low=1, metavar="N")
+    test_subset: int | None = _data(None, "M test images, stratified and seeded.", low=1, metavar="M")
+    on_bad_image: str = _data("error", "What an unreadable image does.", choices=("error", "skip"))
 
     @property
-    def dataset(self) -> str: ...
+    def sampling_seed(self) -> int | None:
+        """The seed that draws the subsets."""
+        raise NotImplementedError
+
     @property
-    def data_dir(self) -> str | None: ...
+    def skips_bad_images(self) -> bool:
+        """Whether unreadable images are left out rather than refused."""
+        return self.on_bad_image == "skip"
+
     @property
-    def on_bad_image(self) -> str: ...
+    def sampled(self) -> tuple[str, ...]:
+        """The splits of which only a part is used."""
+        counts = {"train": self.subset, "test": self.test_subset}
+        return tuple(split for split, count in counts.items() if count is not None)
+
+    def counts(self, *, train: int, test: int) -> tuple[int, int]:
+        """How many training and test images are used of a data set with `train` and `test` of them."""
+        return min(self.subset or train, train), min(self.test_subset or test, test)
+
+    def sample(self, images: "ImageSet", *, splits: Sequence[str] = ("train", "test")) -> "ImageSet":
+        """The images of the `splits` that are used; InvalidInputError where there are fewer than asked for."""
+        from extract.data.images import subset
+
+        images = replace(images, splits={name: images.splits[name] for name in splits})
+        test = self.test_subset if "test" in splits else None
+        return subset(images, train=self.subset, test=test, seed=self.sampling_seed or 0)
+
+    def described(self, *, name: str, digest: str) -> dict[str, Any]:
+        """What a record says of the data set called `name`, and of the part of it that was used."""
+        return {
+            "name": name,
+            "digest": digest,
+            "subset": self.subset,
+            "test_subset": self.test_subset,
+            "seed": self.sampling_seed,
+            "on_bad_image": self.on_bad_image,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec(Selection):
+    """The options of what is read: the data set, which part of it, and what its images are made into.
+
+    `subset` and `test_subset` count images. Paths that begin with ~ are in the user's folder. Raises
+    `InvalidInputError` for a value that can never be right.
+    """
+
+    dataset: str = _data(
+        "cifar10", "A known data set, or a folder of class folders.", metavar="cifar10|cifar100|digits|DIR"
+    )
+    data_dir: str | None = _data(
+        None,
+        f"Directory of the built-in data sets; {CIFAR10_DIR} names that of CIFAR-10 alone.",
+        metavar="DIR",
+        usual="data/ in the workspace",
+    )
+    max_pixels: int = _data(MAX_PIXELS, "Most pixels of one image.", low=1, metavar="N")
+    mean: str | None = _own("Mean of the pixels, 0 to 1, for the weights.", metavar="R,G,B")
+    std: str | None = _own("Standard deviation of the pixels.", metavar="R,G,B")
+    crop_pct: float | None = _own("Center crop as a share of the image.")
+    interpolation: str | None = _own("Resizing filter.", metavar="|".join(INTERPOLATIONS))
+    seed: int = seed_option()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dataset", dataset_name(self.dataset))
+        for name in ("dataset", "data_dir", "weights"):
+            path = getattr(self, name, None)
+            if isinstance(path, str) and path.startswith("~"):
+                object.__setattr__(self, name, home(path))
+        check(self)
+        self.preprocessing()
+
     @property
-    def max_pixels(self) -> int: ...
+    def sampling_seed(self) -> int:
+        return self.seed
+
+    def preprocessing(self) -> dict[str, Any]:
+        """What the options say of the preprocessing (`extract.backbones.weights_preprocessing`)."""
+        return weights_preprocessing.given(**{name: getattr(self, name) for name in PREPROCESSING_OPTIONS})
+
+    def data_options(self) -> dict[str, Any]:
+        """The options of the data set alone, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(DataSpec)}
+
+    def data_key(self, located: datasets.Located) -> dict[str, Any]:
+        """The fields of a key that say which images are used."""
+        return {
+            "dataset_digest": located.digest,
+            "max_pixels": self.max_pixels if self.skips_bad_images else None,
+            **{field.name: getattr(self, field.name) for field in fields(Selection)},
+        }
 
 
 def silent(*_: object) -> None:
@@ -47,7 +153,7 @@ def located(
     )
     if root is not None:
         image_folders.remember(workspace, root, digest=found.digest)
-    if found.folder is not None and spec.on_bad_image == "error":
+    if found.folder is not None and not spec.skips_bad_images:
         found.folder.must_have_no_empty_file()
     return replace(found, max_pixels=spec.max_pixels)
 
@@ -57,12 +163,17 @@ def is_here(spec: DataSpec, workspace: Path) -> bool:
     return datasets.is_here(spec.dataset, _data_dir(spec), download_dir=workspace / "data")
 
 
-def expand(spec: object) -> None:
-    """Puts the paths of a spec whose names begin with ~ into the user's folder."""
-    for name in ("dataset", "data_dir", "weights"):
-        given = getattr(spec, name)
-        if isinstance(given, str) and given.startswith("~"):
-            object.__setattr__(spec, name, home(given))
+def dataset_name(given: str) -> str:
+    """`given` as the built-in data set is called that it names in another case, unless it is a folder here."""
+    name = given.lower()
+    return name if name in datasets.NAMES and given != name and not os.path.exists(given) else given
+
+
+def with_data_dir(given: Mapping[str, Any], data_dirs: Mapping[str, str]) -> dict[str, Any]:
+    """The options `given`; `data_dirs` (name -> directory) say where their data set is if they do not."""
+    name = dataset_name(str(given.get("dataset") or DataSpec.dataset))
+    known = given.get("data_dir") or data_dirs.get(name)
+    return dict(given) if known is None else {**given, "data_dir": known}
 
 
 def home(path: str) -> str:

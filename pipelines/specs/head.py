@@ -1,14 +1,14 @@
 """What a run of a head is: the options of `pipeline fit-head`, and what they mean on given features."""
 
-import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from extract.errors import InvalidInputError
-from extract.features.layout import canonical_json
-from pipelines.specs.values import checked_seed, numbers, one_of, primitive, several, sizes, whole_numbers
+from extract.runtime.options import check
+from pipelines.specs.data import seed_option
+from pipelines.specs.key import Key
+from pipelines.specs.values import numbers, one_of, primitive, several, sizes, whole_numbers
 
 HEAD_VERSION = 11  # raised when the same key must give another head
 # As in `heads.registry`, which needs torch.
@@ -82,10 +82,10 @@ class HeadSpec:
     metrics: str | list | None = None
     shrinkages: str | list | None = None
     option: tuple[str, ...] = ()
-    seed: int = 0
+    seed: int = seed_option()
 
     def __post_init__(self) -> None:
-        checked_seed(self.seed)
+        check(self)
         one_of("head", self.head, KINDS)
         if self.criterion is not None:
             one_of("criterion", self.criterion, CRITERIA)
@@ -128,11 +128,10 @@ class HeadSpec:
         return given
 
 
-@dataclass(frozen=True)
-class HeadKey:
+@dataclass(frozen=True, kw_only=True)
+class HeadKey(Key):
     """A `HeadSpec` with the digest of the features it reads."""
 
-    stage_version: int
     features: str
     head: str
     options: dict[str, Any]
@@ -140,28 +139,15 @@ class HeadKey:
     criterion: str
     seed: int
 
-    def text(self) -> str:
-        """The key as canonical JSON, which is what joblib hashes."""
-        return canonical_json(asdict(self))
-
-    def run(self) -> str:
-        """The name of the run: the first 12 digits of the key's sha256."""
-        return hashlib.sha256(self.text().encode()).hexdigest()[:12]
-
-    @classmethod
-    def from_text(cls, text: str) -> "HeadKey":
-        """The key that `text` was made from."""
-        return cls(**json.loads(text))
-
 
 def resolve_head(spec: HeadSpec, *, features: str) -> HeadKey:
     """The key of a head on the features whose content digest is `features`."""
     return HeadKey(
-        HEAD_VERSION,
-        features,
-        spec.head,
-        spec.options(),
-        spec.validation_part(),
-        spec.criterion or "auto",
-        spec.seed,
+        stage_version=HEAD_VERSION,
+        features=features,
+        head=spec.head,
+        options=spec.options(),
+        validation=spec.validation_part(),
+        criterion=spec.criterion or "auto",
+        seed=spec.seed,
     )

@@ -4,21 +4,18 @@ import re
 from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any
 
-from extract.backbones import weights_preprocessing
 from extract.data import datasets
-from extract.decoding.decode import MAX_PIXELS
 from extract.errors import InvalidInputError
 from finetune.architectures.options import Options
 from finetune.recipes import MADE_FOR, RECIPES, SPEED_ONLY, Recipe, overridden, suited
 from pipelines.specs import data
+from pipelines.specs.data import PREPROCESSING_OPTIONS
 from pipelines.specs.head import HeadSpec
-from pipelines.specs.known import dataset_name
-from pipelines.specs.values import at_least_one, checked_seed, one_of
+from pipelines.specs.values import one_of
 
 MODES = ("scratch", "full", "head-first", "partial:K", "frozen")
 SCRATCH_RECIPE, FINETUNE_RECIPE = "short", "finetune"
 USUAL_NETWORK = "resnet18"
-PREPROCESSING_OPTIONS = ("mean", "std", "crop_pct", "interpolation")
 RECIPE_OPTIONS = tuple(one.name for one in fields(Recipe))
 ARCHITECTURE_OPTIONS = tuple(one.name for one in fields(Options))
 
@@ -30,7 +27,7 @@ def _given(source: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkSpec(_given(Recipe), _given(Options)):
+class NetworkSpec(_given(Recipe), _given(Options), data.DataSpec):
     """One network, trained from scratch or from weights, as the options of `pipeline train` and `finetune` say.
 
     Every option of `finetune.recipes.Recipe` is a field, None where the recipe's own value stays, and every
@@ -46,24 +43,11 @@ class NetworkSpec(_given(Recipe), _given(Options)):
     mode: str = "scratch"
     weights: str | None = None
     recipe: str | None = None
-    dataset: str = "cifar10"
-    data_dir: str | None = None
-    image_size: int | None = None
-    subset: int | None = None
-    test_subset: int | None = None
     validation: str = "none"
     refit: bool = False
-    on_bad_image: str = "error"
-    max_pixels: int = MAX_PIXELS
-    mean: str | None = None
-    std: str | None = None
-    crop_pct: float | None = None
-    interpolation: str | None = None
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dataset", dataset_name(self.dataset))
-        data.expand(self)
+        data.DataSpec.__post_init__(self)
         scratch, frozen = self.mode == "scratch", self.mode == "frozen"
         if self.weights is None:
             object.__setattr__(self, "weights", "none" if scratch else "pretrained")
@@ -73,13 +57,6 @@ class NetworkSpec(_given(Recipe), _given(Options)):
         if self.recipe is not None:
             one_of("recipe", self.recipe, tuple(RECIPES))
         self._name_network()
-        one_of("on-bad-image", self.on_bad_image, ("error", "skip"))
-        at_least_one("max pixels", self.max_pixels)
-        at_least_one("image size", self.image_size)
-        at_least_one("subset", self.subset)
-        at_least_one("test subset", self.test_subset)
-        checked_seed(self.seed)
-        self.preprocessing()
         self._check_start()
         self._check_length()
 
@@ -91,12 +68,6 @@ class NetworkSpec(_given(Recipe), _given(Options)):
     def speed(self) -> dict[str, Any]:
         """The options of the recipe that change no result, only seconds."""
         return {name: getattr(self.whole_recipe(), name) for name in SPEED_ONLY}
-
-    def preprocessing(self) -> dict[str, Any]:
-        """What the options say of the preprocessing (`extract.backbones.weights_preprocessing`)."""
-        return weights_preprocessing.given(
-            mean=self.mean, std=self.std, crop_pct=self.crop_pct, interpolation=self.interpolation
-        )
 
     def architecture(self) -> dict[str, Any]:
         """The architecture options that were given."""

@@ -1,82 +1,48 @@
 """What a run of a whole network is here and now: digests of its inputs, and what "auto" means on this machine."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from extract.backbones import weights
 from extract.data import datasets
-from extract.features.layout import canonical_json
 from extract.runtime.devices import resolve_precision
 from extract.runtime.machine import package_versions
 from finetune.recipes import SPEED_ONLY
 from pipelines.specs import data
+from pipelines.specs.key import ImagesKey
 from pipelines.specs.network import FROZEN_HAS, NetworkSpec
 from pipelines.specs.own import beside_sidecar, known_preprocessing, own_run
 
 NETWORK_VERSION = 7  # raised when the same key must give another network
 
 
-@dataclass(frozen=True)
-class NetworkKey:
-    """A `NetworkSpec` resolved on this machine: primitives and digests of its inputs only.
+@dataclass(frozen=True, kw_only=True)
+class NetworkKey(ImagesKey):
+    """A `NetworkSpec` resolved on this machine.
 
-    Data are known by their digest alone: a folder may be renamed.
     `recipe_options` are all options of the recipe but those that change only speed, the precision resolved.
-    `weights` is "run" for an own run, which `weights_run` names. `timm` is in it because architectures,
-    preprocessing and hub weights are timm's, `processes` because each draws its own dropout, and normalizes by its
-    own slice of a batch on a CPU and its own parts of one on a GPU; one process alone is not mentioned.
-    `preprocessing` is what is known beside what the weights' own file says, `weights_set` which tensors of that file;
-    they are mentioned where there are any.
+    `weights` is "run" for an own run, which `weights_run` names. `processes` is in it because each draws its own
+    dropout, and normalizes by its own slice of a batch on a CPU and its own parts of one on a GPU; one process alone is
+    not mentioned.
     """
 
-    stage_version: int
-    timm: str
+    UNSAID: ClassVar = {**ImagesKey.UNSAID, "processes": 1}
     network: str
     architecture: dict[str, Any]
     mode: str
-    weights: str
     weights_sha256: str | None
     weights_run: str | None
-    dataset_digest: str
-    subset: int | None
-    test_subset: int | None
-    on_bad_image: str
-    max_pixels: int | None
-    image_size: int | None
     validation: float | int | None
     refit: bool
     recipe: str | None
     recipe_options: dict[str, Any]
     seed: int
     processes: int = 1
-    weights_set: str | None = None
-    preprocessing: dict[str, Any] | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """The key by field."""
-        values = asdict(self)
-        usual = {"processes": 1, "weights_set": None, "preprocessing": None}
-        return {name: one for name, one in values.items() if name not in usual or one != usual[name]}
-
-    def text(self) -> str:
-        """The key as canonical JSON, which is what joblib hashes."""
-        return canonical_json(self.as_dict())
-
-    def digest(self) -> str:
-        """sha256 of the key's text."""
-        return hashlib.sha256(self.text().encode()).hexdigest()
-
-    def run(self) -> str:
-        """The name of the run: the first 12 digits of the digest."""
-        return self.digest()[:12]
-
-    @classmethod
-    def from_text(cls, text: str) -> "NetworkKey":
-        """The key that `text` was made from."""
-        return cls(**json.loads(text))
+    @property
+    def sampling_seed(self) -> int:
+        return self.seed
 
 
 def resolve_network(
@@ -104,12 +70,6 @@ def resolve_network(
         weights="run" if run else given if given in (*weights.SOURCES, "none") else "file",
         weights_sha256=digest,
         weights_run=run["run"] if run else None,
-        dataset_digest=located.digest,
-        subset=spec.subset,
-        test_subset=spec.test_subset,
-        on_bad_image=spec.on_bad_image,
-        max_pixels=spec.max_pixels if spec.on_bad_image == "skip" else None,
-        image_size=spec.image_size,
         validation=spec.validation_part(),
         refit=spec.refit,
         recipe=spec.recipe,
@@ -118,6 +78,7 @@ def resolve_network(
         processes=1 if spec.mode == "frozen" else processes,
         weights_set=None if file is None else weights.split(given)[1],
         preprocessing=None if given == "none" else known_preprocessing(given, spec.preprocessing()),
+        **spec.data_key(located),
     )
 
 

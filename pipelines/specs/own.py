@@ -1,5 +1,6 @@
 """Own runs as weights: a trained network of the workspace, named where other weights would be. Imports no torch."""
 
+import functools
 import json
 import os
 import re
@@ -10,10 +11,18 @@ from typing import Any
 
 from extract.backbones import weights, weights_preprocessing
 from extract.errors import InvalidInputError
+from extract.runtime.options import option
 from pipelines.workspace import records
 
 WEIGHTS_NAME = "network.safetensors"
 SIDECAR_NAME = "network.json"
+weights_option = functools.partial(
+    option,
+    help="Where the weights come from; #SET takes another set of a file's tensors (averaged ones, EMA, go first, as in "
+    "timm).",
+    metavar="pretrained|packaged|untrained|FILE[#SET]|RUN",
+    group="Backbone",
+)
 
 
 @dataclass(frozen=True)

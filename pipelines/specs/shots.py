@@ -1,22 +1,20 @@
 """Which few labels a head is learned from: what `pipeline fit-head --shots` adds to a head's options."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from extract.errors import InvalidInputError
-from extract.features.layout import canonical_json
 from pipelines.specs.head import HeadSpec
+from pipelines.specs.key import Key
 from pipelines.specs.values import whole_numbers
 
 SHOTS_VERSION = 7  # raised when the same key must give another table
 
 
-@dataclass(frozen=True)
-class ShotsKey:
+@dataclass(frozen=True, kw_only=True)
+class ShotsKey(Key):
     """A head's options, the digest of the features it reads, numbers of labels a class, draws of each."""
 
-    stage_version: int
     features: str
     head: str
     options: dict[str, Any]
@@ -24,15 +22,6 @@ class ShotsKey:
     shots: list[int]
     draws: int
     seed: int
-
-    def text(self) -> str:
-        """The key as canonical JSON, which is what joblib hashes."""
-        return canonical_json(asdict(self))
-
-    @classmethod
-    def from_text(cls, text: str) -> "ShotsKey":
-        """The key that `text` was made from."""
-        return cls(**json.loads(text))
 
 
 def resolve_shots(spec: HeadSpec, *, features: str, shots: str | list[int], draws: int) -> ShotsKey:
@@ -44,5 +33,12 @@ def resolve_shots(spec: HeadSpec, *, features: str, shots: str | list[int], draw
     if counts[0] < 1 or draws < 1:
         raise InvalidInputError(f"shots and draws must be at least 1; got {shots} and {draws}. Use --shots 1,2,5,10.")
     return ShotsKey(
-        SHOTS_VERSION, features, spec.head, spec.options(), spec.criterion or "auto", counts, draws, spec.seed
+        stage_version=SHOTS_VERSION,
+        features=features,
+        head=spec.head,
+        options=spec.options(),
+        criterion=spec.criterion or "auto",
+        shots=counts,
+        draws=draws,
+        seed=spec.seed,
     )

@@ -17,12 +17,6 @@ def at_least_one(thing: str, value: int | None) -> None:
         raise InvalidInputError(f"{thing} must be at least 1; got {value}.")
 
 
-def checked_seed(seed: int) -> None:
-    """Raises `InvalidInputError` for a seed that some generator would refuse."""
-    if not 0 <= seed < 2**32:
-        raise InvalidInputError(f"seed must be from 0 to 4294967295; got {seed}.")
-
-
 def primitive(name: str, value: Any) -> Any:
     """A value as text in the type that it looks like: none, true, false, a number, a list (with commas), or text.
 

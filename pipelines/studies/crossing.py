@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from extract.errors import InvalidInputError
-from pipelines.specs.known import with_data_dir
+from pipelines.specs.data import with_data_dir
 from pipelines.studies.defaults import Given
 from pipelines.studies.jobs import Job, has, make, options
 from pipelines.studies.nodes import Tree

@@ -148,7 +148,7 @@ class Estimator:
             elif known is not None:
                 self._counts[spec.dataset] = known.train_count, known.test_count, known.class_count
         train, test, classes = self._counts[spec.dataset]
-        return Rows(min(spec.subset or train, train), min(spec.test_subset or test, test), classes)
+        return Rows(*spec.counts(train=train, test=test), classes)
 
     def _described(self, spec: NetworkSpec, classes: int) -> Any:
         from finetune.analysis.describe import describe

@@ -15,8 +15,9 @@ from extract.data.datasets import NAMES
 from extract.errors import InvalidInputError
 from extract.features.layout import canonical_json
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
+from pipelines.specs.data import PREPROCESSING_OPTIONS
 from pipelines.specs.head import HAS, OWN
-from pipelines.specs.network import ARCHITECTURE_OPTIONS, FROZEN_HAS, PREPROCESSING_OPTIONS, RECIPE_OPTIONS
+from pipelines.specs.network import ARCHITECTURE_OPTIONS, FROZEN_HAS, RECIPE_OPTIONS
 
 COMMANDS = ("extract", "fit-head", "train", "finetune")
 SPECS: dict[str, tuple[type, ...]] = {
@@ -170,13 +171,13 @@ def notes(jobs: Sequence[Job]) -> list[str]:
     """What a plan should say of its jobs beside what they are: features that are extracted anew for every seed."""
     drawn: dict[ExtractSpec, set[int]] = {}
     for job in jobs:
-        if job.features is not None and (job.features.subset is not None or job.features.test_subset is not None):
+        if job.features is not None and job.features.sampled:
             drawn.setdefault(dataclasses.replace(job.features, seed=0), set()).add(job.features.seed)
     several = [spec for spec, seeds in drawn.items() if len(seeds) > 1]
     if not several:
         return []
     count = sum(len(drawn[spec]) for spec in several)
-    test = any(spec.test_subset is not None for spec in several)
+    test = any("test" in spec.sampled for spec in several)
     return [
         f"`seed` draws the subset{' and the test images' if test else ''} anew: {count} extractions instead of "
         f"{len(several)}{', and runs with different seeds are not compared in pairs' if test else ''}. "
@@ -214,7 +215,7 @@ def _network(command: str, given: Mapping[str, Any]) -> NetworkSpec:
 
 def _features(spec: ExtractSpec) -> ExtractSpec:
     """The spec without a seed where nothing is drawn with it, so that it is extracted once for all seeds."""
-    drawn = spec.weights == "untrained" or spec.subset is not None or spec.test_subset is not None
+    drawn = spec.weights == "untrained" or spec.sampled
     return spec if drawn else dataclasses.replace(spec, seed=0)
 
 

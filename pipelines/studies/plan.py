@@ -88,7 +88,7 @@ class _Asker:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._features: dict[ExtractSpec, Planned] = {}
-        self._faults: dict[tuple[str, str | None, str], TransferBenchError | None] = {}
+        self._faults: dict[tuple[str, str | None, bool], TransferBenchError | None] = {}
         self._read: dict[tuple[str, str | None], ImageSet] = {}
 
     def ask(self, job: Job) -> Planned:
@@ -129,7 +129,7 @@ class _Asker:
 
     def _fault(self, job: Job) -> TransferBenchError | None:
         """Why the data set of a job cannot be had, None where it is here or can be downloaded."""
-        asked = (*job.dataset, job.data.on_bad_image)
+        asked = (*job.dataset, job.data.skips_bad_images)
         if asked not in self._faults:
             self._faults[asked] = self._looked_for(job)
         return self._faults[asked]

@@ -83,13 +83,7 @@ def _backbone(key: ExtractKey, source: Source) -> Any:
 
 def _images(key: ExtractKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]:
     inputs.context.doing("reading the data set")
-    data, skipped = images.chosen(
-        inputs.located,
-        on_bad_image=key.on_bad_image,
-        train=key.subset,
-        test=key.test_subset,
-        seed=key.subset_seed or 0,
-    )
+    data, skipped = images.chosen(inputs.located, key)
     inputs.context.tell(images.notices(inputs.located, skipped))
     return data, skipped
 
@@ -152,12 +146,7 @@ def feature_spec(key: ExtractKey, *, backbone: Any, dataset: str, are_files: boo
         "backbone": key.backbone,
         "weights": {"source": key.weights, "sha256": backbone.weights_sha256, "seed": key.weights_seed},
         "dataset": {
-            "name": dataset,
-            "digest": key.dataset_digest,
-            "subset": key.subset,
-            "test_subset": key.test_subset,
-            "seed": key.subset_seed,
-            "on_bad_image": key.on_bad_image,
+            **key.described_data(dataset),
             **({"decoding": DECODING, "max_pixels": key.max_pixels} if are_files else {}),
         },
         "preprocessing": backbone.preprocessing.as_dict(),

@@ -4,26 +4,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from extract.data.datasets import Located, load
-from extract.data.images import ImageSet, subset
+from extract.data.images import ImageSet
 from extract.data.unreadable import without_unreadable
 from extract.data.walk import a_few
+from pipelines.specs.data import Selection
 
 
 def chosen(
-    located: Located,
-    *,
-    on_bad_image: str,
-    train: int | None,
-    test: int | None,
-    seed: int,
-    splits: Sequence[str] = ("train", "test"),
+    located: Located, selection: Selection, *, splits: Sequence[str] = ("train", "test")
 ) -> tuple[ImageSet, tuple[str, ...]]:
-    """(the `splits` of a data set, sampled to `train` and `test` images; the ids of those that cannot be decoded)."""
+    """(the images of the `splits` of a data set that the selection uses; the ids of those that cannot be decoded)."""
     data, skipped = load(located), ()
     data = replace(data, splits={name: data.splits[name] for name in splits})
-    if on_bad_image == "skip":
+    if selection.skips_bad_images:
         data, skipped = without_unreadable(data)
-    return subset(data, train=train, test=test if "test" in splits else None, seed=seed), skipped
+    return selection.sample(data, splits=splits), skipped
 
 
 def notices(located: Located, skipped: Sequence[str] = ()) -> list[str]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from extract.data.images import ImageSet, subset
+from extract.data.images import ImageSet
 from extract.errors import InvalidInputError
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
 
@@ -36,7 +36,7 @@ def check_job(job: "Job", data: ImageSet) -> None:
 
 def training_labels(spec: ExtractSpec | NetworkSpec, data: ImageSet) -> np.ndarray:
     """int64 [N]: labels of the training images that a spec takes of `data`; InvalidInputError as of `subset`."""
-    return subset(data, train=spec.subset, test=spec.test_subset, seed=spec.seed).splits["train"].labels
+    return spec.sample(data).splits["train"].labels
 
 
 def check_training(

@@ -26,7 +26,6 @@ from pipelines.specs import (
     resolve_network,
     weights_source,
 )
-from pipelines.specs.network import PREPROCESSING_OPTIONS
 from pipelines.specs.shots import ShotsKey, resolve_shots
 from pipelines.tasks import features, few_shot, fitting, images, provenance
 from pipelines.training import processes, train_network
@@ -229,17 +228,9 @@ def _heading(spec: NetworkSpec, context: Context) -> Heading:
     features = ExtractSpec(
         backbone=spec.network,
         weights=str(spec.weights),
-        dataset=spec.dataset,
-        data_dir=spec.data_dir,
-        image_size=spec.image_size,
-        subset=spec.subset,
-        test_subset=spec.test_subset,
         storage="float32",  # what the last layer will see, not what is near it
         precision=spec.whole_recipe().precision,
-        on_bad_image=spec.on_bad_image,
-        max_pixels=spec.max_pixels,
-        **{name: getattr(spec, name) for name in PREPROCESSING_OPTIONS},
-        seed=spec.seed,
+        **spec.data_options(),
     )
 
     def in_turn(make: Callable[[], dict[str, Any]]) -> Path:

@@ -69,9 +69,7 @@ def prepared(key: NetworkKey, inputs: Inputs) -> "Run":
 
 def _data(key: NetworkKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]:
     inputs.context.doing("reading the data set")
-    data, skipped = images.chosen(
-        inputs.located, on_bad_image=key.on_bad_image, train=key.subset, test=key.test_subset, seed=key.seed
-    )
+    data, skipped = images.chosen(inputs.located, key)
     inputs.context.tell(images.notices(inputs.located, skipped))
     return data, skipped
 

@@ -9,7 +9,7 @@ from pipelines.cli.options import head_options as head_options
 from pipelines.cli.options import network_options, shared
 from pipelines.cli.terminal.show import Column, duration, percent, table
 from pipelines.report.page.text import plural
-from pipelines.specs.known import with_data_dir
+from pipelines.specs.data import with_data_dir
 
 MOST = 20  # trials in the table
 HELP = {

@@ -16,7 +16,7 @@ from finetune.architectures.options import NORMS, STEMS, Options
 from finetune.recipes import RECIPES, Recipe
 from pipelines.cli.options.shared import DATA, PREPROCESSING, WEIGHTS_METAVAR, Run, data_dirs
 from pipelines.specs import NetworkSpec, with_own_network
-from pipelines.specs.known import with_data_dir
+from pipelines.specs.data import with_data_dir
 
 Command = Callable[..., Any]
 VALUES = {

@@ -16,8 +16,7 @@ from pipelines.cli.terminal import threads
 from pipelines.cli.terminal.libraries import own_heard
 from pipelines.cli.terminal.reporter import Reporter
 from pipelines.specs import ExtractSpec, with_own_network
-from pipelines.specs.data import home
-from pipelines.specs.known import with_data_dir
+from pipelines.specs.data import home, with_data_dir
 from pipelines.training import processes
 from pipelines.workspace.context import Context
 

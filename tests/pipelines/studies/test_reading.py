@@ -207,7 +207,7 @@ def test_merge_keys_and_anchors_work():
             HEADER + "extract\n    subset: {a: 1}\n",
             "study.yaml:3:13: subset must be a value or a list of values; got a mapping",
         ),
-        (HEADER + "extract\n    subset: 0\n", "study.yaml:2:5: subset must be at least 1; got 0"),
+        (HEADER + "extract\n    subset: 0\n", "study.yaml:2:5: subset must be a whole number from 1, or none; got 0"),
         (HEADER + "fit-head\n    seeds: 0\n", "study.yaml:2:5: seeds must be from 1 to 1000; got 0"),
         ("jobs: 1\njobs: 2\n", "study.yaml:2:1: key of study must stand once; got 'jobs' again (first in line 1)"),
         (HEADER + "extract\n    subset: 1\n    subset: 2\n", "study.yaml:4:5: key of job must stand once"),

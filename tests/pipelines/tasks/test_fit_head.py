@@ -30,7 +30,7 @@ def extractions(monkeypatch) -> list:
         ("--validation none", "validation"),
         ("--c-grid 1 --validation 500", "validation must be"),
         ("--seeds 0", "seeds must be at least 1"),
-        ("--seeds 2 --seed 4294967295", "seed must be from 0"),
+        ("--seeds 2 --seed 4294967295", "seed must be a whole number from 0"),
         ("--shots 0", "shots and draws must be at least 1"),
         ("--shots 1,1000", "shots must be at most 20, the rows of the smallest class"),
         ("--plot nope/x.svg", "plot must be a file that can be written"),

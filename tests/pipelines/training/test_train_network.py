@@ -288,7 +288,7 @@ MISTAKES = [
     (("--network", "resnt18"), "Nearest: resnet18"),
     (("--network", "vgg11", "--growth-rate", 12), "architecture option must be one that vgg11 has"),
     (("--optimizer", "sgdd"), "Nearest: sgd"),
-    (("--learning-rate", -1), "learning_rate must be a number above 0"),
+    (("--learning-rate", -1), "learning-rate must be a number above 0"),
     (("--epochs", "many"), "many"),
     (("--patience", 3), "patience 3 must have validation images to go by; got none"),
     (("--schedule", "plateau"), "schedule plateau must have validation images"),
