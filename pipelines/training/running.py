@@ -7,9 +7,9 @@ import numpy as np
 from torch import nn
 
 import heads
+from extract.data.bad_images import files, refused_together
 from extract.data.datasets import FACTS
 from extract.data.images import ImageSet
-from extract.data.unreadable import files, refused_together
 from extract.runtime.devices import Stopwatch
 from finetune.analysis import lr_range_test
 from finetune.augmentation.batches import Images

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from extract.data.contents import Contents
-from extract.decoding.unusual import Unusual
+from extract.data.contents import Contents, Unusual
 from extract.errors import StorageError
 from extract.features.layout import canonical_json
 from extract.runtime.disk import write_file

@@ -40,7 +40,7 @@ def _text(value: object) -> str:
 
 
 def _facts(run: shared.Run) -> dict[str, Any]:
-    from extract.backbones.hub import reachable
+    from extract.backbones.weights import reachable
     from extract.runtime.compiler import compiler_fault
     from extract.runtime.devices import resolve_precision
     from extract.runtime.machine import machine, package_versions

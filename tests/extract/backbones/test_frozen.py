@@ -8,7 +8,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from extract.backbones import checkpoints, frozen, hub, weights, weights_fit
+from extract.backbones import checkpoints, frozen, weights, weights_fit
 from extract.backbones.encoder import Encoder
 from extract.errors import InvalidInputError, UnavailableError
 
@@ -107,7 +107,7 @@ def hub_directory(tmp_path, monkeypatch):
 
 def test_pretrained_weights_come_from_the_hub_directory(hub_directory):
     repository = timm.get_pretrained_cfg("test_resnet").hf_hub_id
-    assert hub.cached_file(repository, None) is not None
+    assert weights.cached_file(repository, None) is not None
     loaded = frozen.load("test_resnet", weights="pretrained")
     images = torch.rand(2, 3, 64, 64)
     hub_directory.reset_classifier(0)

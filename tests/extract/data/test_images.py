@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from extract.data import cifar, datasets, digits, folder
+from extract.data.bad_images import without_unreadable
 from extract.data.images import stratified_rows, subset
-from extract.data.unreadable import without_unreadable
 from extract.decoding import decode
 from extract.errors import CorruptFileError, InvalidInputError
 

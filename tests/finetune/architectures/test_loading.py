@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from extract.backbones import frozen, hub
+from extract.backbones import frozen, weights
 from extract.errors import InvalidInputError, UnavailableError
 from finetune.architectures import modes, networks
 
@@ -79,7 +79,7 @@ def test_pretrained_weights_come_through_the_hubs_cache(monkeypatch, tmp_path):
     source = timm.create_model("test_resnet")
     path = tmp_path / "model.safetensors"
     saved(source, path)
-    monkeypatch.setattr(hub, "cached_file", lambda *_: path)
+    monkeypatch.setattr(weights, "cached_file", lambda *_: path)
     network = networks.build("test_resnet", class_count=5, image_size=64)
     loaded = networks.load_weights(network, "test_resnet", weights="pretrained", image_size=64)
     assert set(loaded.fresh) == {"fc.weight", "fc.bias"}
@@ -87,8 +87,8 @@ def test_pretrained_weights_come_through_the_hubs_cache(monkeypatch, tmp_path):
 
 
 def test_without_a_hub_pretrained_weights_are_unavailable(monkeypatch):
-    monkeypatch.setattr(hub, "cached_file", lambda *_: None)
-    monkeypatch.setattr(hub, "reachable", lambda: False)
+    monkeypatch.setattr(weights, "cached_file", lambda *_: None)
+    monkeypatch.setattr(weights, "reachable", lambda: False)
     network = networks.build("resnet18", class_count=5, image_size=32, options={"width": 1})
     with pytest.raises(UnavailableError, match="hub"):
         networks.load_weights(network, "resnet18", weights="pretrained")

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from extract.backbones import cropping
 from extract.backbones.resampling import FILTERS
 from extract.backbones.transforms import Preprocessing, pillow_transform, resized_lengths
 from extract.data.images import Files
-from extract.decoding import cropping
 from extract.features.sources import DecodedSource
 
 HALF = (0.5, 0.5, 0.5)
