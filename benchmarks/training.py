@@ -31,7 +31,7 @@ from extract.runtime.allocator import memory_kept
 from extract.runtime.devices import Stopwatch, resolve_device, resolve_precision, torch_device
 from extract.runtime.machine import core_count
 from finetune.architectures import networks
-from finetune.augmentation.batches import Images
+from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import overridden, recipe
 from finetune.training.trainer import How, Trainer
 from heads.neural.optimize import Totals
@@ -145,7 +145,7 @@ class Ours:
         split = cifar.load("cifar10", cifar.find("cifar10", data_dir)).splits["train"]
         pixels = split.images
         assert isinstance(pixels, Pixels)
-        train = Images(torch.from_numpy(pixels.array), torch.from_numpy(split.labels)).to(place)
+        train = LabeledImages(torch.from_numpy(pixels.array), torch.from_numpy(split.labels)).to(place)
         network = networks.build(name, class_count=10, image_size=32).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
         chosen = overridden(recipe("standard"), batch_size=batch_size)
         precision = resolve_precision("auto", device)

@@ -19,7 +19,7 @@ STEPS = "num_batches_tracked"  # of BatchNorm, which only training reads
 
 
 @dataclass(frozen=True)
-class Cost:
+class NetworkCost:
     """Of one image: the `output_shape` [1, ...] that leaves the network and its `flops`, 2 per multiply-add.
 
     `operator_bytes` is the most that one operator holds at once, its inputs and its output; `activation_bytes` is
@@ -41,7 +41,7 @@ def shell(module: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
-def cost(module: nn.Module, *, image_size: tuple[int, int]) -> Cost:
+def cost(module: nn.Module, *, image_size: tuple[int, int]) -> NetworkCost:
     """The cost of one image [3, height, width] through `module` in evaluation mode.
 
     What the network computes once a batch, whatever the images (a table of relative positions), is left out. Raises
@@ -53,7 +53,7 @@ def cost(module: nn.Module, *, image_size: tuple[int, int]) -> Cost:
     with counter, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of networks that trace themselves
         output = network(images)
-    return Cost(tuple(output.shape), counter.flops, counter.operator_bytes, counter.activation_bytes)
+    return NetworkCost(tuple(output.shape), counter.flops, counter.operator_bytes, counter.activation_bytes)
 
 
 def weight_bytes(module: nn.Module) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from extract.data.images import Files, ImageSet, Split
+from extract.data.images import Files, ImageSet, ImageSplit
 from extract.decoding.decode import UnreadableImage, decode
 from extract.errors import InvalidInputError
 from extract.runtime.machine import thread_count
@@ -76,7 +76,7 @@ def _error(path: Path, max_pixels: int) -> UnreadableImage | None:
     return None
 
 
-def _require_classes(whole: Split, kept: Split, *, name: str, class_names: tuple[str, ...]) -> None:
+def _require_classes(whole: ImageSplit, kept: ImageSplit, *, name: str, class_names: tuple[str, ...]) -> None:
     lost = sorted(set(whole.labels.tolist()) - set(kept.labels.tolist()))
     if lost:
         raise InvalidInputError(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from extract.data.images import ImageSet, Pixels, Split
+from extract.data.images import ImageSet, ImageSplit, Pixels
 from extract.errors import CorruptFileError, InvalidInputError, UnavailableError
 from extract.runtime.disk import disk_errors
 from extract.runtime.locks import Lock
@@ -126,14 +126,14 @@ def _places(name: str, data_dir: Path) -> tuple[Path, Path]:
     return data_dir / LAYOUTS[name].folder, data_dir
 
 
-def _split(folder: Path, files: dict[str, str], *, layout: _Layout, split: str) -> Split:
+def _split(folder: Path, files: dict[str, str], *, layout: _Layout, split: str) -> ImageSplit:
     batches = [
         pickle.loads(_checked_bytes(folder / name, md5), encoding="latin1")  # noqa: S301 (the md5 is the official one)
         for name, md5 in files.items()
     ]
     array = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
     labels = np.concatenate([np.asarray(batch[layout.labels_key], np.int64) for batch in batches])
-    return Split(Pixels(array), labels, tuple(f"{split}/{row:05d}" for row in range(len(labels))))
+    return ImageSplit(Pixels(array), labels, tuple(f"{split}/{row:05d}" for row in range(len(labels))))
 
 
 def _checked_bytes(path: Path, md5: str) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from extract.data.images import ImageSet, Pixels, Split, stratified_rows
+from extract.data.images import ImageSet, ImageSplit, Pixels, stratified_rows
 from extract.errors import UnavailableError
 
 TEST_COUNT = 360  # a fifth; the split never changes, so that runs with different seeds share their test images
@@ -34,6 +34,6 @@ def load() -> ImageSet:
     labels = np.asarray(target).astype(np.int64)
     test = stratified_rows(labels, TEST_COUNT, seed=SPLIT_SEED)
     train = np.setdiff1d(np.arange(len(labels)), test)
-    whole = Split(Pixels(array), labels, tuple(f"digit/{row:04d}" for row in range(len(labels))))
+    whole = ImageSplit(Pixels(array), labels, tuple(f"digit/{row:04d}" for row in range(len(labels))))
     names = tuple(str(digit) for digit in range(10))
     return ImageSet("digits", names, {"train": whole.take(train), "test": whole.take(test)})

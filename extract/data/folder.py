@@ -9,8 +9,8 @@ import numpy as np
 
 from extract.data.bad_images import several
 from extract.data.contents import UNREADABLE, Contents, Progress, notices
-from extract.data.images import Files, ImageSet, Split, stratified_rows
-from extract.data.listing import Listing, Member, listed
+from extract.data.images import Files, ImageSet, ImageSplit, stratified_rows
+from extract.data.listing import ListedImage, Listing, listed
 from extract.data.walk import composed, printable
 from extract.decoding.decode import UnreadableImage
 from extract.errors import InvalidInputError
@@ -84,7 +84,7 @@ def name_of(root: Path) -> str:
     return printable(composed(root.resolve().name)) or "root"
 
 
-def _digest(members: Sequence[Member], digests: Sequence[bytes]) -> str:
+def _digest(members: Sequence[ListedImage], digests: Sequence[bytes]) -> str:
     total = hashlib.sha256()
     for member, content in zip(members, digests, strict=True):
         total.update(member.id.encode() + b"\0" + content)
@@ -98,14 +98,14 @@ def _images(listing: Listing) -> ImageSet:
     return ImageSet(name_of(listing.root), listing.class_names, splits, listing.notices)
 
 
-def _split(members: list[Member], class_names: tuple[str, ...]) -> Split:
+def _split(members: list[ListedImage], class_names: tuple[str, ...]) -> ImageSplit:
     index = {name: label for label, name in enumerate(class_names)}
     labels = np.array([index[member.class_name] for member in members], np.int64)
     paths = tuple(member.image.path for member in members)
-    return Split(Files(paths), labels, tuple(member.id for member in members))
+    return ImageSplit(Files(paths), labels, tuple(member.id for member in members))
 
 
-def _cut(whole: Split, *, root: Path, class_names: tuple[str, ...]) -> dict[str, Split]:
+def _cut(whole: ImageSplit, *, root: Path, class_names: tuple[str, ...]) -> dict[str, ImageSplit]:
     sizes = np.bincount(whole.labels)
     if sizes.min() < 2:
         raise InvalidInputError(

@@ -43,7 +43,7 @@ class Files:
 
 
 @dataclass(frozen=True)
-class Split:
+class ImageSplit:
     """Labelled images: `labels` int64 [N], `ids` N distinct strings that name the images for people."""
 
     images: Pixels | Files
@@ -53,9 +53,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, rows: np.ndarray) -> "Split":
+    def take(self, rows: np.ndarray) -> "ImageSplit":
         """The given rows, in their order."""
-        return Split(self.images.take(rows), self.labels[rows], tuple(self.ids[row] for row in rows))
+        return ImageSplit(self.images.take(rows), self.labels[rows], tuple(self.ids[row] for row in rows))
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class ImageSet:
 
     name: str
     class_names: tuple[str, ...]
-    splits: dict[str, Split]
+    splits: dict[str, ImageSplit]
     notices: tuple[str, ...] = ()
 
     def limited(self, max_pixels: int) -> "ImageSet":
@@ -121,7 +121,7 @@ def stratified_rows(labels: np.ndarray, count: int, *, seed: int) -> np.ndarray:
     return np.sort(np.concatenate(chosen))
 
 
-def _rows(split: Split, count: int, *, split_name: str, seed: int) -> np.ndarray:
+def _rows(split: ImageSplit, count: int, *, split_name: str, seed: int) -> np.ndarray:
     option = "--subset" if split_name == "train" else "--test-subset"
     if not 1 <= count <= len(split):
         raise InvalidInputError(

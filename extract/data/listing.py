@@ -27,7 +27,7 @@ UNEVEN = 4  # times as many images in the largest class as in the smallest are w
 
 
 @dataclass(frozen=True)
-class Member:
+class ListedImage:
     """An image with its class, named in Unicode's composed form, and its `id`, its path below the data set's root."""
 
     class_name: str
@@ -41,10 +41,10 @@ class Listing:
 
     root: Path
     class_names: tuple[str, ...]
-    splits: dict[str, list[Member]]
+    splits: dict[str, list[ListedImage]]
     notices: tuple[str, ...]
 
-    def members(self) -> list[Member]:
+    def members(self) -> list[ListedImage]:
         """Those of all splits, the training split's first."""
         return [member for members in self.splits.values() for member in members]
 
@@ -161,14 +161,14 @@ def _must_be_open(walker: Walker, root: Path, folders: Sequence[Path]) -> None:
         raise InvalidInputError(f"class folder must be readable; got {str(closed[0])!r}. Change its permissions.")
 
 
-def _members(found: dict[Path, list[Image]]) -> list[Member]:
+def _members(found: dict[Path, list[Image]]) -> list[ListedImage]:
     """The images of a split by class and name. Folders whose names differ in Unicode's form only are one class."""
     pairs = [(composed(folder.name), image) for folder, images in found.items() for image in images]
     pairs.sort(key=lambda pair: (pair[0], ordered(*pair[1].parts)))
     ids = [_checked("/".join(image.parts), image.path) for _, image in pairs]
     known = Counter(map(composed, ids))
     return [
-        Member(name, composed(raw) if known[composed(raw)] == 1 else raw, image)
+        ListedImage(name, composed(raw) if known[composed(raw)] == 1 else raw, image)
         for (name, image), raw in zip(pairs, ids, strict=True)
     ]
 

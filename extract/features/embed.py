@@ -8,14 +8,14 @@ from torch import Tensor
 
 from extract.errors import InvalidInputError
 from extract.features.layout import block_ranges
-from extract.features.sources import Source
+from extract.features.sources import ImageSource
 from extract.runtime.memory import is_out_of_memory
 
 Notice = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Block:
+class FeatureBlock:
     """Features of the rows `start` to `stop` of a split: `features` float32 [V, stop - start, D] on the CPU."""
 
     start: int
@@ -36,8 +36,8 @@ class Embedder:
         self.batch_size = batch_size
 
     def blocks(
-        self, source: Source, ranges: list[tuple[int, int]], *, stepped: Callable[[int], None] = lambda rows: None
-    ) -> Iterator[Block]:
+        self, source: ImageSource, ranges: list[tuple[int, int]], *, stepped: Callable[[int], None] = lambda rows: None
+    ) -> Iterator[FeatureBlock]:
         """The features of each range, in order; the copy back overlaps the next block's computation.
 
         `stepped` hears of the rows of every step.
@@ -46,13 +46,13 @@ class Embedder:
             [(start + a, start + b) for a, b in block_ranges(stop - start, self.batch_size)] for start, stop in ranges
         ]
         batches = source.batches([step for block in steps for step in block])
-        waiting: tuple[Block, torch.cuda.Event | None] | None = None
+        waiting: tuple[FeatureBlock, torch.cuda.Event | None] | None = None
         for (start, stop), block in zip(ranges, steps, strict=True):
             parts = []
             for first, last in block:
                 parts.append(self._embedded(next(batches)))
                 stepped(last - first)
-            copied = self._copy_back(Block(start, stop, torch.cat(parts, dim=1)))
+            copied = self._copy_back(FeatureBlock(start, stop, torch.cat(parts, dim=1)))
             if waiting is not None:
                 yield _arrived(*waiting)
             waiting = copied
@@ -80,14 +80,14 @@ class Embedder:
         moved = images.to(self._device, non_blocking=True)
         return self._model(moved)[:, : self.batch_size - missing]
 
-    def _copy_back(self, block: Block) -> tuple[Block, "torch.cuda.Event | None"]:
+    def _copy_back(self, block: FeatureBlock) -> tuple[FeatureBlock, "torch.cuda.Event | None"]:
         if not self._device.startswith("cuda"):
             return block, None
         pinned = torch.empty(block.features.shape, dtype=block.features.dtype, pin_memory=True)
         pinned.copy_(block.features, non_blocking=True)
         done = torch.cuda.Event()
         done.record(torch.cuda.current_stream(self._device))
-        return Block(block.start, block.stop, pinned), done
+        return FeatureBlock(block.start, block.stop, pinned), done
 
 
 def stored(features: Tensor, *, storage: str, ids: tuple[str, ...]) -> Tensor:
@@ -109,7 +109,7 @@ def stored(features: Tensor, *, storage: str, ids: tuple[str, ...]) -> Tensor:
     )
 
 
-def _arrived(block: Block, done: "torch.cuda.Event | None") -> Block:
+def _arrived(block: FeatureBlock, done: "torch.cuda.Event | None") -> FeatureBlock:
     if done is not None:
         done.synchronize()
     return block

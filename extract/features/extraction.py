@@ -12,9 +12,9 @@ import torch
 from extract.backbones import encoder
 from extract.backbones.frozen import Backbone
 from extract.data.images import ImageSet
-from extract.features.embed import Block, Embedder, Notice, stored
-from extract.features.layout import Layout, Rows
-from extract.features.sources import Source, source
+from extract.features.embed import Embedder, FeatureBlock, Notice, stored
+from extract.features.layout import Layout, SplitRows
+from extract.features.sources import ImageSource, source
 from extract.features.store import FeatureFile, FeatureWriter
 from extract.runtime.allocator import memory_kept
 from extract.runtime.devices import Stopwatch
@@ -38,7 +38,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Timing:
+class ExtractionTiming:
     """What a run took. `compile_seconds` is getting ready (weights to the precision, compiling, first batch).
 
     `images_per_second` leaves that out.
@@ -95,7 +95,7 @@ def plan(
         view_count=len(encoder.VIEWS[how.views]),
         dimension=backbone.dimension,
         block_rows=max(BLOCK_ROWS // how.batch_size, 1) * how.batch_size,
-        splits={name: Rows(split.labels, split.ids) for name, split in images.splits.items()},
+        splits={name: SplitRows(split.labels, split.ids) for name, split in images.splits.items()},
     )
     return layout, reason
 
@@ -112,7 +112,7 @@ def extract(
     estimated: Callable[[Estimate], None],
     doing: Callable[[str], None] = lambda what: None,
     plain: FeatureFile | None = None,
-) -> Timing:
+) -> ExtractionTiming:
     """Writes the feature file `path`, going on where a killed run stopped, and says what it took.
 
     With `plain`, the feature file of the plain view made by the same engine (see `can_lend`), only the other views
@@ -161,14 +161,14 @@ def can_lend(plain: FeatureFile, layout: Layout) -> bool:
     return made == (layout.engine, layout.versions, layout.storage, layout.skipped_ids, rows)
 
 
-def _completed(blocks: Iterator[Block], *, split: str, plain: FeatureFile | None) -> Iterator[Block]:
+def _completed(blocks: Iterator[FeatureBlock], *, split: str, plain: FeatureFile | None) -> Iterator[FeatureBlock]:
     """`blocks` with the rows of `plain` as their first view."""
     if plain is None:
         yield from blocks
         return
     for block in blocks:
         first = torch.from_numpy(plain.block(split, block.start, block.stop)).float()
-        yield Block(block.start, block.stop, torch.cat([first, block.features]))
+        yield FeatureBlock(block.start, block.stop, torch.cat([first, block.features]))
 
 
 class _Count:
@@ -183,7 +183,9 @@ class _Count:
         self._progress(self._done, self._total)
 
 
-def _write(writer: FeatureWriter, name: str, *, ids: tuple[str, ...], storage: str, blocks: Iterator[Block]) -> None:
+def _write(
+    writer: FeatureWriter, name: str, *, ids: tuple[str, ...], storage: str, blocks: Iterator[FeatureBlock]
+) -> None:
     """Writes blocks in a thread while the next ones are computed."""
     with ThreadPoolExecutor(1) as pool:
         pending: deque[Future[None]] = deque()
@@ -197,7 +199,7 @@ def _write(writer: FeatureWriter, name: str, *, ids: tuple[str, ...], storage: s
 
 
 def _warmed(
-    sources: dict[str, Source],
+    sources: dict[str, ImageSource],
     missing: dict[str, list[tuple[int, int]]],
     *,
     backbone: Backbone,
@@ -223,10 +225,10 @@ def _warmed(
     return embedder, Warm(ready_seconds, (first[0][1] - first[0][0]) / watch.seconds())
 
 
-def _timing(seconds: float, *, warm: Warm | None, computed: int) -> Timing:
+def _timing(seconds: float, *, warm: Warm | None, computed: int) -> ExtractionTiming:
     if warm is None:
-        return Timing(seconds, 0.0, 0, 0.0)
-    return Timing(seconds, warm.seconds, computed, computed / max(seconds - warm.seconds, 1e-9))
+        return ExtractionTiming(seconds, 0.0, 0, 0.0)
+    return ExtractionTiming(seconds, warm.seconds, computed, computed / max(seconds - warm.seconds, 1e-9))
 
 
 def _memory_bytes(peak: Peak) -> int:

@@ -12,7 +12,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True)
-class Rows:
+class SplitRows:
     """The rows of one split: `labels` int64 [N], `ids` N strings."""
 
     labels: np.ndarray
@@ -36,7 +36,7 @@ class Layout:
     view_count: int
     dimension: int
     block_rows: int
-    splits: dict[str, Rows]
+    splits: dict[str, SplitRows]
 
     def header(self) -> dict[str, str]:
         """The file's text attributes; two files with equal headers and rows hold the same features."""

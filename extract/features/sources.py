@@ -20,7 +20,7 @@ from extract.runtime.machine import thread_count
 AHEAD_BATCHES = 2  # decoded before they are needed; more would only cost memory
 
 
-class Source(Protocol):
+class ImageSource(Protocol):
     """Gives the batches of rows `ranges` in order, each uint8 [stop - start, 3, h, w]."""
 
     resize: nn.Module | None
@@ -28,7 +28,7 @@ class Source(Protocol):
     def batches(self, ranges: list[tuple[int, int]]) -> Iterator[Tensor]: ...
 
 
-def source(images: Pixels | Files, preprocessing: Preprocessing) -> "Source":
+def source(images: Pixels | Files, preprocessing: Preprocessing) -> "ImageSource":
     """How to read these images: in memory and resized by the device, or through Pillow and timm's transform.
 
     Pillow and zlib release the interpreter's lock while they decode and resize, so threads do in one

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from extract.backbones.cost import shell, weight_bytes
-from finetune.analysis.trace import Step, trace
+from finetune.analysis.trace import TracedOperator, trace
 from finetune.architectures import networks
-from finetune.architectures.blocks import PROJECTION, Block, blocks
+from finetune.architectures.blocks import PROJECTION, LayerBlock, blocks
 
 HEAD = "head"
 
@@ -35,7 +35,7 @@ class Stage:
     macs: int
     activation_bytes: int
     receptive_field: int | None
-    blocks: tuple[Block, ...]
+    blocks: tuple[LayerBlock, ...]
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def described(network: nn.Module, *, image_size: int) -> tuple[Stage, ...]:
     )
 
 
-def _places(steps: Sequence[Step], *, known: Mapping[str, int], head: int) -> list[int]:
+def _places(steps: Sequence[TracedOperator], *, known: Mapping[str, int], head: int) -> list[int]:
     """The stage of every step: that of the module around it, else of the step before; at the end, the head.
 
     The head begins with the first step in no stage behind the last matrix of the stages: a norm behind the pooling is
@@ -167,7 +167,12 @@ def _enclosing(path: str, known: Mapping[str, int]) -> int | None:
 
 
 def _stage(
-    name: str, *, part: nn.Module, steps: Sequence[Step], paths: Mapping[nn.Module, str], links: Mapping[str, str]
+    name: str,
+    *,
+    part: nn.Module,
+    steps: Sequence[TracedOperator],
+    paths: Mapping[nn.Module, str],
+    links: Mapping[str, str],
 ) -> Stage:
     counted = [module for module in part.modules() if isinstance(module, nn.Conv2d | nn.Linear) and module in paths]
     return Stage(

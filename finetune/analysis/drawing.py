@@ -4,7 +4,7 @@ import math
 from html import escape
 
 from finetune.analysis.describe import Description, Stage, field_text
-from finetune.architectures.blocks import Block
+from finetune.architectures.blocks import LayerBlock
 
 FONT = "font-family='Helvetica, Arial, sans-serif'"
 INK, PALE, RULE = "#1f2933", "#64748b", "#cbd5e1"
@@ -123,7 +123,7 @@ def _extent(shape: tuple[int, ...]) -> tuple[int, float]:
     return (shape[-1] if shape else 1, math.sqrt(shape[0]) if len(shape) == 2 else 1)
 
 
-def _block_height(block: Block) -> float:
+def _block_height(block: LayerBlock) -> float:
     return len(block.layers) * LINE + PAD + 4
 
 
@@ -139,7 +139,7 @@ def _blocks(stage: Stage, *, left: float, width: float) -> list[str]:
     return parts
 
 
-def _block(block: Block, *, left: float, width: float, top: float) -> str:
+def _block(block: LayerBlock, *, left: float, width: float, top: float) -> str:
     fill, line = COLOURS[block.link]
     height, inner = _block_height(block), width - 2 * PAD - (ARC if block.link or block.count > 1 else 0)
     parts = [
@@ -162,7 +162,7 @@ def _block(block: Block, *, left: float, width: float, top: float) -> str:
     return "".join([*parts, "</g>"])
 
 
-def _link(block: Block, *, x: float, top: float, bottom: float, color: str) -> list[str]:
+def _link(block: LayerBlock, *, x: float, top: float, bottom: float, color: str) -> list[str]:
     """The way around the layers, to the sum or concatenation behind them."""
     if block.link is None:
         return []

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from extract.errors import InvalidInputError
-from finetune.augmentation.batches import Images, Normalization
+from finetune.augmentation.batches import LabeledImages, Normalization
 from finetune.training.evaluate import logits
 
 
 @dataclass(frozen=True)
-class Surface:
+class LossLandscape:
     """Where the loss was measured: `steps` [S] along both directions, in filter norms, the middle one 0.
 
     `loss` and `accuracy` [S][S] are those of the images at (steps[row], steps[column]); a loss that is not finite
@@ -34,7 +34,7 @@ class Surface:
 
 def surface(
     network: nn.Module,
-    images: Images,
+    images: LabeledImages,
     *,
     normalization: Normalization,
     resize: nn.Module | None = None,
@@ -42,7 +42,7 @@ def surface(
     reach: float = 1.0,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
-) -> Surface:
+) -> LossLandscape:
     """The mean cross-entropy of `images` on a grid of `side` x `side` points up to `reach` filter norms away.
 
     The network is as before afterwards, and is evaluated in float32. Costs `side` squared evaluations. Raises
@@ -64,7 +64,7 @@ def surface(
     finally:
         _move(network, middle, ())
     rows = [points[start : start + side] for start in range(0, len(points), side)]
-    return Surface(
+    return LossLandscape(
         tuple(steps),
         tuple(tuple(loss for loss, _ in row) for row in rows),
         tuple(tuple(accuracy for _, accuracy in row) for row in rows),
@@ -99,7 +99,7 @@ def _move(network: nn.Module, middle: dict[str, Tensor], offsets: tuple[tuple[fl
 
 
 def _measured(
-    network: nn.Module, images: Images, normalization: Normalization, resize: nn.Module | None
+    network: nn.Module, images: LabeledImages, normalization: Normalization, resize: nn.Module | None
 ) -> tuple[float | None, float]:
     found = logits(network, images.images, normalization=normalization, resize=resize)
     labels = images.labels.cpu()

@@ -10,7 +10,7 @@ from torch import nn
 
 from extract.errors import InvalidInputError
 from extract.runtime.devices import channels_last, resolve_device, resolve_precision, torch_device
-from finetune.augmentation.batches import Batch, Images, Normalization
+from finetune.augmentation.batches import LabeledImages, Normalization, TrainingBatch
 from finetune.recipes import Recipe
 from finetune.training.trainer import How, Trainer, surroundings
 from heads.neural import optimize
@@ -34,7 +34,7 @@ class RangeTest:
 
 def find_learning_rate(
     network: nn.Module,
-    train: Images,
+    train: LabeledImages,
     *,
     recipe: Recipe,
     normalization: Normalization,
@@ -97,7 +97,7 @@ class _Rising:
     def losses(self, trainer: Trainer) -> list[float]:
         """The smoothed losses, step by step."""
 
-        def loss(batch: Batch) -> Step:
+        def loss(batch: TrainingBatch) -> Step:
             taken = trainer.loss(batch)
             self._raw.append(float(taken.sums["running_training_loss"]) / taken.row_count)
             if self._progress is not None:

@@ -20,7 +20,7 @@ LINKS = {aten.add.Tensor: "add", aten.add_.Tensor: "add", aten.cat.default: "con
 
 
 @dataclass(frozen=True)
-class Step:
+class TracedOperator:
     """What one operator did, inside the module at `path`: the shape that it gave (without the batch), its
     multiply-adds, the bytes that it newly holds, and what its output sees."""
 
@@ -36,7 +36,7 @@ class Trace(TorchDispatchMode):
 
     def __init__(self, images: Tensor) -> None:
         super().__init__()
-        self.steps: list[Step] = []
+        self.steps: list[TracedOperator] = []
         self.calls: Counter[str] = Counter()
         self.links: dict[str, str] = {}
         self.inside = [""]
@@ -66,7 +66,9 @@ class Trace(TorchDispatchMode):
         is_new = all(one.alias_info is None for one in func._schema.returns)
         new_bytes = sum(one.numel() * one.element_size() for one in tensors) if is_new else 0
         if tensors:
-            self.steps.append(Step(self.inside[-1], tuple(tensors[0].shape[1:]), flops // 2, new_bytes, fields[0]))
+            self.steps.append(
+                TracedOperator(self.inside[-1], tuple(tensors[0].shape[1:]), flops // 2, new_bytes, fields[0])
+            )
 
 
 @torch.no_grad()

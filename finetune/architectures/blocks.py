@@ -11,7 +11,7 @@ PROJECTION = "downsample"
 
 
 @dataclass(frozen=True)
-class Block:
+class LayerBlock:
     """`count` equal blocks in a row. `layers` says what their convolutions, linear layers and poolings are; `link`
     is "add" for a residual block, "concat" for one that sees all maps before it, None for plain layers."""
 
@@ -21,11 +21,11 @@ class Block:
     link: str | None
 
 
-def blocks(part: nn.Module, *, paths: Mapping[nn.Module, str], links: Mapping[str, str]) -> tuple[Block, ...]:
+def blocks(part: nn.Module, *, paths: Mapping[nn.Module, str], links: Mapping[str, str]) -> tuple[LayerBlock, ...]:
     """The blocks of a stage in order; equal neighbors are one. `paths` holds the modules that were called."""
     singles = [_block(unit, paths=paths, links=links) for unit in _units(part, paths=paths)]
     equal = groupby((one for one in singles if one.layers), key=lambda one: one)
-    return tuple(Block(one.kind, len(list(same)), one.layers, one.link) for one, same in equal)
+    return tuple(LayerBlock(one.kind, len(list(same)), one.layers, one.link) for one, same in equal)
 
 
 def _units(part: nn.Module, *, paths: Mapping[nn.Module, str]) -> Iterator[list[nn.Module]]:
@@ -62,13 +62,13 @@ def _is_plain(module: nn.Module) -> bool:
     return not any(True for child in module.children() for _ in child.parameters())
 
 
-def _block(unit: list[nn.Module], *, paths: Mapping[nn.Module, str], links: Mapping[str, str]) -> Block:
+def _block(unit: list[nn.Module], *, paths: Mapping[nn.Module, str], links: Mapping[str, str]) -> LayerBlock:
     first = unit[0]
     if _is_plain(first):
-        return Block("layers", 1, tuple(filter(None, map(_label, unit))), None)
+        return LayerBlock("layers", 1, tuple(filter(None, map(_label, unit))), None)
     inside = [module for name, module in first.named_modules() if PROJECTION not in name.split(".")]
     labels = tuple(filter(None, (_label(module) for module in inside if module in paths)))
-    return Block(type(first).__name__, 1, labels, links.get(paths[first]))
+    return LayerBlock(type(first).__name__, 1, labels, links.get(paths[first]))
 
 
 def _label(layer: nn.Module) -> str:

@@ -8,7 +8,7 @@ from extract.errors import InvalidInputError
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedWeights:
     """What was loaded: `source` "pretrained", "packaged", "untrained" or "file", the digest of all tensors there,
     and the names of the network's tensors that kept their own initialization.
 

@@ -140,7 +140,7 @@ def load_weights(
     options: Mapping[str, Any] | None = None,
     image_size: int | None = None,
     with_classifier: bool = False,
-) -> loading.Loaded:
+) -> loading.LoadedWeights:
     """Loads `weights` onto a network that `build` made under `name` and `options`; says what stayed fresh.
 
     `weights` is "pretrained" (timm's, from the hub or its cache), "packaged", "untrained" (nothing happens) or a
@@ -149,13 +149,13 @@ def load_weights(
     Raises `InvalidInputError` for weights that do not fit and `UnavailableError` for those that cannot be had.
     """
     if weights == "untrained":
-        return loading.Loaded("untrained", "", tuple(network.state_dict()))
+        return loading.LoadedWeights("untrained", "", tuple(network.state_dict()))
     stem = () if (options or {}).get("stem") == "imagenet" else replaced(name)
     found = loading.found(weights, network=name, architecture=timm_name(name, options), image_size=image_size)
     fresh, notices = weights_fit.load(network, found, free=_free(network, stem, with_classifier=with_classifier))
     source = weights if weights in ("pretrained", "packaged") else "file"
     told = (*found.notices, *notices)
-    return loading.Loaded(source, tensors_sha256(found.tensors), fresh, found.preprocessing, told)
+    return loading.LoadedWeights(source, tensors_sha256(found.tensors), fresh, found.preprocessing, told)
 
 
 def has_both_stems(name: str, options: Mapping[str, Any]) -> bool:

@@ -16,7 +16,7 @@ Normalization = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 @dataclass(frozen=True)
-class Images:
+class LabeledImages:
     """Labelled images: uint8 [N, 3, H, W] and int64 [N]."""
 
     images: Tensor
@@ -37,13 +37,13 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def to(self, device: torch.device) -> "Images":
+    def to(self, device: torch.device) -> "LabeledImages":
         """The images on `device`."""
-        return Images(self.images.to(device), self.labels.to(device))
+        return LabeledImages(self.images.to(device), self.labels.to(device))
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     """What one forward pass sees: `inputs` float32 [B, 3, H, W] channels last, `labels` int64 [B].
 
     A blended batch counts its `labels` with `share` and `other_labels` with the rest. `weight` is the batch's
@@ -58,7 +58,7 @@ class Batch:
     key: tuple[int, int, int]
 
 
-class Normalize(nn.Module):
+class NormalizePixels(nn.Module):
     """Levels 0..255 [B, 3, H, W] -> float32, mean 0 and deviation 1 where the images have `mean` and `std`."""
 
     scale: Tensor  # [3, 1, 1]
@@ -94,7 +94,7 @@ class Batches:
 
     def __init__(
         self,
-        train: Images,
+        train: LabeledImages,
         recipe: Recipe,
         *,
         normalization: Normalization,
@@ -114,7 +114,7 @@ class Batches:
                 f"got {recipe.batch_size}. Use --batch-size."
             )
         self._train, self._recipe, self._seed = train, recipe, seed
-        self._normalize = Normalize(normalization).to(train.images.device)
+        self._normalize = NormalizePixels(normalization).to(train.images.device)
         self._resize = resize
         self._rank, self._world_count = rank, world_count
         first = train.images[:1]
@@ -122,7 +122,7 @@ class Batches:
         self.size = height, width  # of the network's input
         self.steps_per_epoch = len(train) // recipe.batch_size
 
-    def __call__(self, epoch: int) -> Iterator[Batch]:
+    def __call__(self, epoch: int) -> Iterator[TrainingBatch]:
         """The batches of `epoch` (from 0), `accumulate` for every update."""
         recipe, size = self._recipe, tuple(self._train.images.shape[2:])
         rows = recipe.batch_size
@@ -161,7 +161,7 @@ class Batches:
         draws: augment.Draws,
         places: Tensor,
         blend: mixing.Blend | None,
-    ) -> Iterator[Batch]:
+    ) -> Iterator[TrainingBatch]:
         """This process' slice of one update, in its parts."""
         count = self._recipe.accumulate
         part_rows = len(places) // (self._world_count * count)
@@ -175,7 +175,7 @@ class Batches:
                 others = self.inputs(epoch, order=order[partners], draws=draws.take(partners))
                 inputs, other = mixing.apply(inputs, others, blend), self._train.labels[order[partners]]
             share = blend.share if blend is not None else 1.0
-            yield Batch(inputs, labels, other, share, 1 / count, (epoch, step, part))
+            yield TrainingBatch(inputs, labels, other, share, 1 / count, (epoch, step, part))
 
     def _input_size(self, epoch: int) -> tuple[int, int]:
         """The whole size, or `small_size` in the epochs that see small images."""

@@ -14,7 +14,7 @@ from extract.backbones.cost import cost
 from extract.runtime.allocator import memory_kept
 from extract.runtime.devices import resolve_precision, torch_dtype
 from extract.runtime.options import options_of
-from finetune.augmentation.batches import Images, Normalization, Normalize
+from finetune.augmentation.batches import LabeledImages, Normalization, NormalizePixels
 from finetune.recipes import Recipe
 
 MOST_ROWS = 500  # images that are scored at once, where memory is no matter
@@ -57,7 +57,7 @@ def logits(
     """
     options_of(Recipe)["tta"].check(tta)
     device = next(network.parameters()).device
-    normalize = Normalize(normalization).to(device)
+    normalize = NormalizePixels(normalization).to(device)
     pieces = []
     with memory_kept(), evaluating(network), autocast(device, precision):
         for part in images.split(batch_size):
@@ -69,7 +69,7 @@ def logits(
 
 def scores(
     network: nn.Module,
-    images: Images,
+    images: LabeledImages,
     *,
     part: str,
     normalization: Normalization,

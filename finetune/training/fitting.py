@@ -8,7 +8,7 @@ from torch import nn
 
 from extract.errors import InvalidInputError
 from extract.runtime.devices import channels_last, resolve_device, resolve_precision, torch_device
-from finetune.augmentation.batches import Images, Normalization
+from finetune.augmentation.batches import LabeledImages, Normalization
 from finetune.recipes import Recipe
 from finetune.training import distributed, engine, history
 from finetune.training.checkpoint_manager import CheckpointManager
@@ -17,7 +17,7 @@ from finetune.training.mail import lost_peers
 from finetune.training.run import Moment, Run, TrainingInterruptedError
 from finetune.training.trainer import How, Trainer, step_threads, surroundings
 
-__all__ = ["Fitted", "Images", "Moment", "TrainingInterruptedError", "fit", "logits"]
+__all__ = ["Fitted", "LabeledImages", "Moment", "TrainingInterruptedError", "fit", "logits"]
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Fitted:
 
 def fit(
     network: nn.Module,
-    train: Images,
-    held: Images | None,
+    train: LabeledImages,
+    held: LabeledImages | None,
     *,
     recipe: Recipe,
     normalization: Normalization,
@@ -99,7 +99,7 @@ def fit(
     return _fitted(trainer)
 
 
-def _check(recipe: Recipe, held: Images | None) -> None:
+def _check(recipe: Recipe, held: LabeledImages | None) -> None:
     if recipe.patience is not None and held is None:
         raise InvalidInputError(
             f"patience must be left out without validation images to judge an epoch by; got {recipe.patience}. "
@@ -109,7 +109,7 @@ def _check(recipe: Recipe, held: Images | None) -> None:
 
 def _how(
     network: nn.Module,
-    train: Images,
+    train: LabeledImages,
     *,
     recipe: Recipe,
     normalization: Normalization,

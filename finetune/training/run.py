@@ -10,7 +10,7 @@ from typing import Any
 
 from extract.errors import TransferBenchError, UnavailableError
 from extract.runtime.disk import disk_errors
-from finetune.augmentation.batches import Images
+from finetune.augmentation.batches import LabeledImages
 from finetune.training import distributed, history
 from finetune.training.checkpoint_manager import CheckpointManager
 from finetune.training.trainer import Trainer
@@ -48,7 +48,7 @@ class Run:
     def __init__(
         self,
         trainer: Trainer,
-        held: Images | None,
+        held: LabeledImages | None,
         keeper: CheckpointManager,
         *,
         progress: Callable[[Moment], None] | None,

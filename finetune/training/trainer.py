@@ -16,7 +16,7 @@ from extract.runtime.allocator import memory_kept
 from extract.runtime.devices import limited_threads, threads_for
 from extract.runtime.machine import thread_count
 from finetune.architectures import modes, networks
-from finetune.augmentation.batches import Batch, Batches, Images, Normalization, Normalize
+from finetune.augmentation.batches import Batches, LabeledImages, Normalization, NormalizePixels, TrainingBatch
 from finetune.augmentation.keyed_random import number, reseed
 from finetune.recipes import Recipe
 from finetune.training import averaging, distributed, engine, evaluate, history
@@ -76,7 +76,7 @@ class Trainer:
     `validation_seconds` the passes over validation images, earlier processes' included.
     """
 
-    def __init__(self, network: nn.Module, train: Images, *, recipe: Recipe, how: How) -> None:
+    def __init__(self, network: nn.Module, train: LabeledImages, *, recipe: Recipe, how: How) -> None:
         self.network, self.recipe, self.how, self._train = network, recipe, how, train
         self.rows: history.History = []
         self.seconds = self.epoch_seconds = self.validation_seconds = 0.0
@@ -100,14 +100,14 @@ class Trainer:
         self.averages: dict[str, Any] = {}
         self._forward: Callable[[Tensor], Tensor] | None = None
 
-    def start(self, train: Images | None) -> None:
+    def start(self, train: LabeledImages | None) -> None:
         """Begins a training that no checkpoint goes on with; a whitening layer is computed from `train`, if given."""
         if train is not None and networks.whitening_bias(self.network) is not None:
-            normalize = Normalize(self.how.normalization).to(self.how.device)
+            normalize = NormalizePixels(self.how.normalization).to(self.how.device)
             networks.whiten(self.network, normalize(self._seen(train)))
         self._start_averages()
 
-    def _seen(self, train: Images) -> Tensor:
+    def _seen(self, train: LabeledImages) -> Tensor:
         """The first training images as levels [N, 3, H, W] at the size at which the network sees them."""
         images, resize = train.images[:WHITENING_IMAGES], self.how.resize
         if resize is None:
@@ -165,7 +165,7 @@ class Trainer:
             stop=stop,
         )
 
-    def loss(self, batch: Batch) -> Step:
+    def loss(self, batch: TrainingBatch) -> Step:
         """The smoothed, blended cross-entropy of one batch; counts its plain loss and hits."""
         assert self._forward is not None
         key = (self.how.seed, "network", *batch.key, distributed.rank())
@@ -181,11 +181,11 @@ class Trainer:
         sums = {"running_training_loss": plain.detach().sum(), "running_training_accuracy": hits}
         return Step(loss=cost.mean() * batch.weight, sums=sums, row_count=len(batch.labels))
 
-    def scores(self, held: Images | None) -> dict[str, float]:
+    def scores(self, held: LabeledImages | None) -> dict[str, float]:
         """Losses and accuracies of the present weights on a fixed sample of the training images, and on `held`."""
         train = self._train
         rows = torch.from_numpy(training_sample(len(train))).to(train.labels.device)
-        sampled = self._scores(Images(train.images[rows], train.labels[rows]), part="training")
+        sampled = self._scores(LabeledImages(train.images[rows], train.labels[rows]), part="training")
         if held is None:
             return sampled
         begun = time.perf_counter()
@@ -193,7 +193,7 @@ class Trainer:
         self.validation_seconds += time.perf_counter() - begun
         return sampled | judged
 
-    def _scores(self, images: Images, *, part: str) -> dict[str, float]:
+    def _scores(self, images: LabeledImages, *, part: str) -> dict[str, float]:
         return evaluate.scores(
             self.network,
             images,
@@ -259,7 +259,7 @@ class Trainer:
             self.averages["ema"].give_back()
         self.network.eval()
 
-    def epoch_batches(self, epoch: int) -> Iterator[Batch]:
+    def epoch_batches(self, epoch: int) -> Iterator[TrainingBatch]:
         """The batches of `epoch`, the network in the mode in which it meets them."""
         modes.train_mode(self.network, batch_norm=self.recipe.batchnorm)
         bias = networks.whitening_bias(self.network)
@@ -281,7 +281,7 @@ class Trainer:
         return average
 
     @staticmethod
-    def _plain(log_probabilities: Tensor, batch: Batch) -> Tensor:
+    def _plain(log_probabilities: Tensor, batch: TrainingBatch) -> Tensor:
         """The cross-entropy of each row, [B]."""
         own = -log_probabilities.gather(1, batch.labels[:, None])[:, 0]
         if batch.other_labels is None:

@@ -15,7 +15,7 @@ from extract.errors import InvalidInputError
 from extract.features.layout import block_ranges
 from extract.features.sources import source
 from extract.runtime.shapes import wrong
-from finetune.augmentation.batches import Normalize
+from finetune.augmentation.batches import NormalizePixels
 from pipelines.predict import pictures
 from pipelines.predict.classify import Graph
 from pipelines.training import inference, network_io
@@ -87,7 +87,7 @@ class WholeClassifier:
         examples = pictures.examples(self._dataset, height=height, width=width)
         seen = wanted if self._native else replace(wanted, crop_fraction=1.0, crop_mode="center")  # cut already
         predicted = self._answers(Pixels(examples), seen)
-        way = _Way(resize, Normalize((wanted.mean, wanted.std)), self._network.float().cpu())
+        way = _Way(resize, NormalizePixels((wanted.mean, wanted.std)), self._network.float().cpu())
         return Graph(way.eval(), height, width, examples, predicted)
 
 

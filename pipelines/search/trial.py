@@ -8,7 +8,7 @@ from torch import nn
 import heads
 from extract.data import datasets
 from extract.data.bad_images import files, refused_together
-from finetune.augmentation.batches import Images
+from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
 from finetune.training import checkpoint, history
 from finetune.training.fitting import Moment, TrainingInterruptedError, fit
@@ -28,9 +28,9 @@ class _Prepared:
     key: NetworkKey
     inputs: Inputs
     how: build.Form
-    train: Images
+    train: LabeledImages
     train_rows: np.ndarray
-    held: Images
+    held: LabeledImages
     resize: nn.Module | None
 
     @property

@@ -6,7 +6,7 @@ import torch
 
 from extract.errors import TransferBenchError
 from finetune.architectures import modes, networks
-from finetune.augmentation.batches import Images
+from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
 from finetune.training.fitting import fit
 from pipelines.specs import NetworkSpec
@@ -38,7 +38,7 @@ def _rate(spec: NetworkSpec, recipe: Recipe, *, classes: int, image_size: int, d
     count = recipe.batch_size * STEPS
     noise = torch.Generator().manual_seed(0)
     levels = torch.randint(0, 256, (count, 3, image_size, image_size), dtype=torch.uint8, generator=noise)
-    images = Images(levels, torch.arange(count) % classes)
+    images = LabeledImages(levels, torch.arange(count) % classes)
     half = (0.5, 0.5, 0.5)
     found = fit(network, images, None, recipe=recipe, normalization=(half, half), device=device)
     return count / max(float(found.history[-1]["seconds"]), 1e-3)

@@ -14,7 +14,7 @@ from extract.errors import InvalidInputError
 from finetune.analysis.rehearsal import rehearse
 from finetune.architectures import inputs, modes, networks
 from finetune.architectures.options import LARGEST_CIFAR_SIZE
-from finetune.augmentation.batches import Images, pixel_statistics
+from finetune.augmentation.batches import LabeledImages, pixel_statistics
 from finetune.recipes import Recipe
 from heads import LogisticHead
 from pipelines.specs import NetworkKey, Source
@@ -42,7 +42,7 @@ class Form:
         """Pixels of a side."""
         return self.preprocessing.image_size[0]
 
-    def measured(self, train: Images) -> "Form":
+    def measured(self, train: LabeledImages) -> "Form":
         """The form with mean and deviation of the training images, where they are open."""
         if not self.open_statistics:
             return self
@@ -164,7 +164,7 @@ def _fresh_stem(built: nn.Module, fresh: tuple[str, ...]) -> tuple[str, ...]:
 
 def embeddings(
     start: nn.Module,
-    images: Images,
+    images: LabeledImages,
     *,
     how: Form,
     resize: nn.Module | None,

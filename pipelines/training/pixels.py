@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from extract.backbones.transforms import Preprocessing, Resize
-from extract.data.images import ImageSet, Pixels, Split
+from extract.data.images import ImageSet, ImageSplit, Pixels
 from extract.errors import InvalidInputError
 from extract.features.sources import source
 from extract.runtime.machine import available_memory
-from finetune.augmentation.batches import Images
+from finetune.augmentation.batches import LabeledImages
 
 BATCH_ROWS = 256  # decoded at a time
 
@@ -26,7 +26,7 @@ class Loaded:
     at the network's size. `seconds` are what reading each split took.
     """
 
-    splits: dict[str, Images]
+    splits: dict[str, LabeledImages]
     resize: nn.Module | None
     seconds: dict[str, float]
 
@@ -66,28 +66,28 @@ def load(images: ImageSet, preprocessing: Preprocessing, *, progress: Callable[[
     return Loaded(splits, resize if in_memory and not resize.unchanged else None, seconds)
 
 
-def take(images: Images, rows: np.ndarray) -> Images:
+def take(images: LabeledImages, rows: np.ndarray) -> LabeledImages:
     """The given rows, in their order."""
     index = torch.from_numpy(rows)
-    return Images(images.images[index], images.labels[index])
+    return LabeledImages(images.images[index], images.labels[index])
 
 
-def _held(split: Split) -> Images:
+def _held(split: ImageSplit) -> LabeledImages:
     assert isinstance(split.images, Pixels)  # only what is in memory is resized by matrices
-    return Images(torch.from_numpy(np.ascontiguousarray(split.images.array)), _labels(split))
+    return LabeledImages(torch.from_numpy(np.ascontiguousarray(split.images.array)), _labels(split))
 
 
-def _decoded(split: Split, preprocessing: Preprocessing, *, done: Callable[[int], None]) -> Images:
+def _decoded(split: ImageSplit, preprocessing: Preprocessing, *, done: Callable[[int], None]) -> LabeledImages:
     levels = torch.empty((len(split), 3, *preprocessing.image_size), dtype=torch.uint8)
     ranges = [(start, min(start + BATCH_ROWS, len(split))) for start in range(0, len(split), BATCH_ROWS)]
     batches = source(split.images, preprocessing).batches(ranges)
     for (start, stop), batch in zip(ranges, batches, strict=True):
         levels[start:stop] = batch
         done(stop)
-    return Images(levels, _labels(split))
+    return LabeledImages(levels, _labels(split))
 
 
-def _labels(split: Split) -> torch.Tensor:
+def _labels(split: ImageSplit) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(split.labels))
 
 

@@ -12,7 +12,7 @@ from extract.data.datasets import FACTS
 from extract.data.images import ImageSet
 from extract.runtime.devices import Stopwatch
 from finetune.analysis import lr_range_test
-from finetune.augmentation.batches import Images
+from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe, doubts
 from finetune.training.fitting import Fitted, fit
 from finetune.training.history import History
@@ -145,7 +145,9 @@ class Run:
         kept = float((self._logits(final.network, sample).argmax(1) == truth).mean())
         return Training(rows=len(sample), accuracy=judged, kept_accuracy=kept)
 
-    def _trained(self, rows: np.ndarray, held: Images | None, *, phase: str, judged: Fitted | None = None) -> Fitted:
+    def _trained(
+        self, rows: np.ndarray, held: LabeledImages | None, *, phase: str, judged: Fitted | None = None
+    ) -> Fitted:
         """The network trained on `rows`: by the recipe, or as `judged` was, up to the epoch that it was best after."""
         key, context, recipe = self.key, self.context, self.recipe
         if judged is not None:
@@ -204,7 +206,7 @@ class Run:
             progress=lambda done, total: self.context.progress(done, total, "learning rates"),
         )
 
-    def _begin(self, rows: np.ndarray) -> tuple[nn.Module, Images]:
+    def _begin(self, rows: np.ndarray) -> tuple[nn.Module, LabeledImages]:
         """The network before training, and the training images `rows`."""
         start = self.start or build.network(self.key, self.how, source=self.inputs.source)
         self.start = None  # it is trained in place: whoever begins again has it built again
@@ -214,7 +216,7 @@ class Run:
             build.install(start, self.headed[-1].head)
         return start, train
 
-    def _head(self, start: nn.Module, train: Images, *, rows: np.ndarray) -> Headed:
+    def _head(self, start: nn.Module, train: LabeledImages, *, rows: np.ndarray) -> Headed:
         return self.inputs.heading.head(
             self.key,
             rows if self.key.validation is not None else None,
@@ -231,7 +233,7 @@ class Run:
             extracted=self.how.image_size if build.extracted(self.key) else None,
         )
 
-    def _logits(self, network: nn.Module, images: Images, *, tta: str = "none") -> np.ndarray:
+    def _logits(self, network: nn.Module, images: LabeledImages, *, tta: str = "none") -> np.ndarray:
         wanted, device = self.how.preprocessing, self.context.device
         options = self.key.recipe_options
         rows = inference.batch_size(network, wanted, device=device, recipe_options=options)

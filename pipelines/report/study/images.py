@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from extract.data import cifar, datasets
-from extract.data.images import ImageSet, Pixels, Split, subset
+from extract.data.images import ImageSet, ImageSplit, Pixels, subset
 from extract.decoding.decode import decode
 from extract.errors import TransferBenchError
 from pipelines.report.page.text import printable
@@ -33,9 +33,9 @@ class Images:
     folders: Sequence[Path] = ()
     thumbnails: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    _splits: dict[str, Split | None] = field(default_factory=dict)
+    _splits: dict[str, ImageSplit | None] = field(default_factory=dict)
 
-    def test_split(self, result: Result) -> Split | None:
+    def test_split(self, result: Result) -> ImageSplit | None:
         """The test images that a result was scored on, in order, or None where they are not at hand.
 
         They are those whose ids the run kept: nothing is drawn again.
@@ -47,7 +47,7 @@ class Images:
             self._splits[key] = self._found(result, lambda data: self._scored(data.splits["test"], result))
         return self._splits[key]
 
-    def train_split(self, result: Result) -> Split | None:
+    def train_split(self, result: Result) -> ImageSplit | None:
         """The training images of a result, validation images included, or None where they are not at hand."""
         return self._found(result, lambda data: _trained(data, result))
 
@@ -65,7 +65,7 @@ class Images:
             self.thumbnails[key] = data_uri(image)
         return key
 
-    def _found(self, result: Result, part: Callable[[ImageSet], Split | None]) -> Split | None:
+    def _found(self, result: Result, part: Callable[[ImageSet], ImageSplit | None]) -> ImageSplit | None:
         try:
             located = self._located(str(result.dataset["name"]), str(result.dataset.get("digest")))
             return None if located is None else part(datasets.load(located))
@@ -73,7 +73,7 @@ class Images:
             self.problems.append(f"images of {result.dataset['name']} cannot be shown: {error}")
             return None
 
-    def _scored(self, split: Split, result: Result) -> Split | None:
+    def _scored(self, split: ImageSplit, result: Result) -> ImageSplit | None:
         rows = {name: row for row, name in enumerate(split.ids)}
         ids = records.test_ids(self.workspace, result.run)
         known = [rows[name] for name in ids if name in rows]
@@ -103,7 +103,7 @@ class Images:
         return found
 
 
-def _trained(data: ImageSet, result: Result) -> Split:
+def _trained(data: ImageSet, result: Result) -> ImageSplit:
     """The training images as the run drew them, from those that it could read."""
     choice = result.record.get("choice")
     skipped = set(choice.get("skipped") or ()) if isinstance(choice, Mapping) else set()
@@ -121,7 +121,7 @@ def data_uri(image: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _image(split: Split, row: int) -> Image.Image | None:
+def _image(split: ImageSplit, row: int) -> Image.Image | None:
     if isinstance(split.images, Pixels):
         image = Image.fromarray(np.ascontiguousarray(split.images.array[row].transpose(1, 2, 0)))
     else:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extract.errors import CorruptFileError, InvalidInputError
-from extract.features.layout import Layout, Rows
+from extract.features.layout import Layout, SplitRows
 from extract.features.store import FeatureFile, FeatureWriter
 
 SPEC = {
@@ -43,7 +43,7 @@ def make_layout(**changes):
         "dimension": 8,
         "block_rows": 16,
         "splits": {
-            name: Rows(np.arange(count) % 2, tuple(f"{name}/{row}" for row in range(count)))
+            name: SplitRows(np.arange(count) % 2, tuple(f"{name}/{row}" for row in range(count)))
             for name, count in ROWS.items()
         },
     }

@@ -15,7 +15,7 @@ from extract.errors import InvalidInputError
 from finetune.analysis.describe import describe
 from finetune.analysis.drawing import amount, drawing
 from finetune.architectures import networks
-from finetune.architectures.blocks import Block
+from finetune.architectures.blocks import LayerBlock
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -120,15 +120,15 @@ def test_a_stage_in_numbers_from_hand():
 
 def test_blocks_are_named_counted_and_joined():
     resnet, dense = describe("resnet50", image_size=224), describe("densenet121")
-    assert resnet.stages[0].blocks == (Block("layers", 1, ("7×7 conv, 64, /2", "3×3 max pool, /2"), None),)
+    assert resnet.stages[0].blocks == (LayerBlock("layers", 1, ("7×7 conv, 64, /2", "3×3 max pool, /2"), None),)
     layers = ("1×1 conv, 128", "3×3 conv, 128", "1×1 conv, 512")
     assert resnet.stages[2].blocks == (
-        Block("Bottleneck", 1, ("1×1 conv, 128", "3×3 conv, 128, /2", "1×1 conv, 512"), "add"),
-        Block("Bottleneck", 3, layers, "add"),
+        LayerBlock("Bottleneck", 1, ("1×1 conv, 128", "3×3 conv, 128, /2", "1×1 conv, 512"), "add"),
+        LayerBlock("Bottleneck", 3, layers, "add"),
     )
     assert dense.stages[1].blocks == (
-        Block("DenseLayer", 6, ("1×1 conv, 128", "3×3 conv, 32"), "concat"),
-        Block("layers", 1, ("1×1 conv, 128", "2×2 average pool, /2"), None),
+        LayerBlock("DenseLayer", 6, ("1×1 conv, 128", "3×3 conv, 32"), "concat"),
+        LayerBlock("layers", 1, ("1×1 conv, 128", "2×2 average pool, /2"), None),
     )
     assert {block.link for stage in describe("vgg11").stages for block in stage.blocks} == {None}
 

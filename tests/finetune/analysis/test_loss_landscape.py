@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from extract.errors import InvalidInputError
 from finetune.analysis.loss_landscape import directions, surface
-from finetune.augmentation.batches import Images
+from finetune.augmentation.batches import LabeledImages
 
 PLAIN = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
@@ -23,10 +23,10 @@ def network() -> nn.Module:
 
 
 @pytest.fixture
-def images() -> Images:
+def images() -> LabeledImages:
     generator = torch.Generator().manual_seed(1)
     pixels = torch.randint(0, 256, (24, 3, 8, 8), generator=generator, dtype=torch.uint8)
-    return Images(pixels, torch.randint(0, 4, (24,), generator=generator))
+    return LabeledImages(pixels, torch.randint(0, 4, (24,), generator=generator))
 
 
 def test_the_middle_is_the_network_and_every_point_is_its_moved_copy(network, images):

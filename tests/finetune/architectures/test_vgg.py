@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from finetune.architectures import networks
-from finetune.augmentation.batches import Images, Normalize, pixel_statistics
+from finetune.augmentation.batches import LabeledImages, NormalizePixels, pixel_statistics
 from finetune.recipes import Recipe
 from finetune.training.trainer import How, Trainer
 
@@ -73,14 +73,14 @@ class Twice(nn.Module):
 
 def test_a_training_whitens_images_as_the_network_sees_them(patches_of):
     levels = (patches_of * 60 + 128).clamp(0, 255).to(torch.uint8)
-    images = Images(levels, torch.zeros(len(levels), dtype=torch.int64))
+    images = LabeledImages(levels, torch.zeros(len(levels), dtype=torch.int64))
     network = networks.build("airbench94", class_count=10, image_size=64, options={"width": 0.25})
     normalization = pixel_statistics(levels)
     how = How(normalization, 0, torch.device("cpu"), "float32", "eager", Twice())
     Trainer(network, images, recipe=Recipe(batch_size=50, compile="off"), how=how).start(images)
     layer = network.get_submodule("whitening")
     with torch.no_grad():
-        outputs = F.conv2d(Normalize(normalization)(Twice()(levels)), layer.weight).movedim(1, 0).flatten(1)
+        outputs = F.conv2d(NormalizePixels(normalization)(Twice()(levels)), layer.weight).movedim(1, 0).flatten(1)
     covariance = torch.cov(outputs[: len(outputs) // 2].double())
     spread = covariance.diag()
     assert (spread[:4] > 0.9).all()

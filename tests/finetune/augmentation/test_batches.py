@@ -7,7 +7,7 @@ from torch import nn
 
 from extract.errors import InvalidInputError
 from finetune.augmentation import mixing
-from finetune.augmentation.batches import Batches, Images, Normalize, pixel_statistics
+from finetune.augmentation.batches import Batches, LabeledImages, NormalizePixels, pixel_statistics
 from finetune.recipes import Recipe
 
 NORMALISATION = ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
@@ -17,7 +17,7 @@ PLAIN = {"crop": 0, "flip": "none"}
 def some_images(count=50, size=16):
     chance = torch.Generator().manual_seed(1)
     pixels = torch.randint(0, 256, (count, 3, size, size), generator=chance).to(torch.uint8)
-    return Images(pixels, torch.arange(count))
+    return LabeledImages(pixels, torch.arange(count))
 
 
 def batches(count=50, seed=3, **options):
@@ -89,9 +89,9 @@ def test_batches_that_cannot_be_are_refused(options, sentence):
 
 def test_images_of_another_type_are_refused():
     with pytest.raises(InvalidInputError, match="images must be uint8"):
-        Images(torch.zeros(2, 3, 4, 4), torch.zeros(2, dtype=torch.int64))
+        LabeledImages(torch.zeros(2, 3, 4, 4), torch.zeros(2, dtype=torch.int64))
     with pytest.raises(InvalidInputError, match="labels must be int64, one for each of 2 images"):
-        Images(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64))
+        LabeledImages(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64))
 
 
 def test_pixel_statistics_are_numpys_and_normalize_undoes_them():
@@ -100,7 +100,7 @@ def test_pixel_statistics_are_numpys_and_normalize_undoes_them():
     values = np.moveaxis(images.numpy(), 1, 0).reshape(3, -1) / 255
     assert np.allclose(mean, values.mean(1))
     assert np.allclose(std, values.std(1))
-    normalized = Normalize((mean, std))(images)
+    normalized = NormalizePixels((mean, std))(images)
     assert torch.allclose(normalized.mean((0, 2, 3)), torch.zeros(3), atol=1e-4)
     assert torch.allclose(normalized.std((0, 2, 3)), torch.ones(3), atol=1e-3)
 

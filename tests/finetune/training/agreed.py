@@ -13,7 +13,7 @@ from torch import distributed
 
 from extract.errors import TransferBenchError
 from finetune.architectures import networks
-from finetune.augmentation.batches import Images
+from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
 from finetune.training import history
 from finetune.training.fitting import Fitted, fit
@@ -24,12 +24,12 @@ def trained(**options: Any) -> Fitted:
     """A network with BatchNorm, whose statistics each process has of its own slices, judged on few images."""
     chance = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (96, 3, 8, 8), generator=chance).to(torch.uint8)
-    images = Images(pixels, torch.randint(0, 4, (96,), generator=chance))
+    images = LabeledImages(pixels, torch.randint(0, 4, (96,), generator=chance))
     network = networks.build("resnet20", class_count=4, image_size=8, options={"depth": 8, "width": 0.5})
     return fit(
         network,
-        Images(images.images[:64], images.labels[:64]),
-        Images(images.images[64:], images.labels[64:]),
+        LabeledImages(images.images[:64], images.labels[:64]),
+        LabeledImages(images.images[64:], images.labels[64:]),
         recipe=Recipe(batch_size=16, crop=0, flip="none", compile="off", **options),
         normalization=((0.5,) * 3, (0.3,) * 3),
         device="cpu",

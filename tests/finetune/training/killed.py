@@ -16,7 +16,7 @@ import timm  # noqa: F401 (imported once, for all children)
 import torch
 
 from finetune.architectures import networks
-from finetune.augmentation.batches import Images
+from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
 from finetune.training.fitting import fit
 
@@ -37,7 +37,7 @@ def train(folder: Path) -> None:
     """A small training with every kind of state: momentum, averages, best weights, dropout, statistics."""
     chance = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (100, 3, 16, 16), generator=chance).to(torch.uint8)
-    images = Images(pixels, torch.randint(0, 10, (100,), generator=chance))
+    images = LabeledImages(pixels, torch.randint(0, 10, (100,), generator=chance))
     options = {"depth": 8, "width": 0.5, "dropout": 0.2}
     network = networks.build("resnet20", class_count=10, image_size=16, options=options)
     fitted = fit(

@@ -12,7 +12,7 @@ import torch
 
 from extract.errors import CorruptFileError, InvalidInputError
 from finetune.architectures import networks
-from finetune.augmentation.batches import Images
+from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
 from finetune.training import checkpoint, history
 from finetune.training.checkpoint_manager import CheckpointManager
@@ -35,7 +35,7 @@ class Evil:
 def images():
     chance = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (60, 3, 16, 16), generator=chance).to(torch.uint8)
-    return Images(pixels, torch.randint(0, 10, (60,), generator=chance))
+    return LabeledImages(pixels, torch.randint(0, 10, (60,), generator=chance))
 
 
 def trained(folder, *, spec_digest="one", class_names=NAMES, stop=None, epochs=4, **options):

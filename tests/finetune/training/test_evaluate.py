@@ -7,7 +7,7 @@ from torch.nn.functional import pad
 
 from extract.errors import InvalidInputError
 from finetune.architectures import networks
-from finetune.augmentation.batches import Images, Normalize
+from finetune.augmentation.batches import LabeledImages, NormalizePixels
 from finetune.training.evaluate import evaluating, logits, rows_at_once, scores
 
 NORMALISATION = ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
@@ -27,7 +27,7 @@ def images():
 @torch.no_grad()
 def test_flip_and_shift_average_the_logits_of_their_views(images):
     network = one_sided().eval()
-    inputs = Normalize(NORMALISATION)(images)
+    inputs = NormalizePixels(NORMALISATION)(images)
     both = (network(inputs) + network(inputs.flip(3))) / 2
     padded = pad(inputs, (1,) * 4, mode="reflect")
     moved = [padded[:, :, at : at + 8, at : at + 8] for at in (0, 2)]
@@ -55,7 +55,7 @@ def test_scores_are_mean_loss_and_accuracy(images):
     network = one_sided()
     labels = torch.arange(7) % 5
     given = logits(network, images, normalization=NORMALISATION)
-    found = scores(network, Images(images, labels), part="validation", normalization=NORMALISATION)
+    found = scores(network, LabeledImages(images, labels), part="validation", normalization=NORMALISATION)
     assert found["validation_loss"] == pytest.approx(nn.functional.cross_entropy(given, labels).item())
     assert found["validation_accuracy"] == pytest.approx((given.argmax(1) == labels).double().mean().item())
 
@@ -65,7 +65,7 @@ def test_scores_are_those_of_float32_where_bfloat16_answers_otherwise():
     network[1].weight.data = torch.tensor([[1.0, 0.0, 0.0], [1.001, 0.0, 0.0]])  # one number in bfloat16
     network[1].bias.data.zero_()
     white = torch.full((4, 3, 1, 1), 255, dtype=torch.uint8)
-    held = Images(white, torch.ones(4, dtype=torch.int64))
+    held = LabeledImages(white, torch.ones(4, dtype=torch.int64))
     exact = scores(network, held, part="validation", normalization=((0.0,) * 3, (1.0,) * 3))
     assert exact["validation_accuracy"] == 1
     rounded = logits(network, white, normalization=((0.0,) * 3, (1.0,) * 3), precision="bfloat16")
@@ -82,7 +82,7 @@ def test_resizing_comes_before_normalizing(images):
         precision="float32",
         resize=lambda levels: bigger(levels.float()),
     )
-    assert torch.allclose(got, network(Normalize(NORMALISATION)(images)), atol=1e-5)
+    assert torch.allclose(got, network(NormalizePixels(NORMALISATION)(images)), atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from torch import nn
 from extract.errors import InvalidInputError, TransferBenchError
 from finetune.analysis import lr_range_test
 from finetune.architectures import modes, networks
-from finetune.augmentation.batches import Images, pixel_statistics
+from finetune.augmentation.batches import LabeledImages, pixel_statistics
 from finetune.recipes import Recipe
 from finetune.training import checkpoint, history, run
 from finetune.training.fitting import TrainingInterruptedError, fit, logits
@@ -27,7 +27,7 @@ def images():
     """100 random images of 16 pixels in 10 random classes: nothing to learn but by heart."""
     chance = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (100, 3, 16, 16), generator=chance).to(torch.uint8)
-    return Images(pixels, torch.randint(0, 10, (100,), generator=chance))
+    return LabeledImages(pixels, torch.randint(0, 10, (100,), generator=chance))
 
 
 def small(norm="batch", **options):
@@ -185,7 +185,7 @@ def test_clipping_sees_the_gradients_of_all_weights_whatever_moves_them(images, 
 
 
 def test_early_stopping_keeps_the_best_weights(images):
-    held = Images(images.images[:40], images.labels.roll(3)[:40])  # labels that no training helps with
+    held = LabeledImages(images.images[:40], images.labels.roll(3)[:40])  # labels that no training helps with
     fitted = trained(small(), images, held, epochs=30, patience=3, learning_rate=0.1)
     assert fitted.epochs_run < 30
     assert fitted.best_epoch == fitted.epochs_run - 3 == history.best_epoch(fitted.history)

@@ -10,7 +10,7 @@ from torch import nn
 from extract.errors import InvalidInputError
 from finetune.analysis import lr_range_test
 from finetune.architectures import networks
-from finetune.augmentation.batches import Images
+from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
 from finetune.training import averaging
 from finetune.training.optimizers import optimizer, parameter_groups
@@ -141,7 +141,7 @@ def images():
     chance = torch.Generator().manual_seed(0)
     labels = torch.arange(200) % 2
     pixels = torch.randint(0, 100, (200, 3, 16, 16), generator=chance) + 100 * labels.view(-1, 1, 1, 1)
-    return Images(pixels.to(torch.uint8), labels)
+    return LabeledImages(pixels.to(torch.uint8), labels)
 
 
 def test_the_range_test_suggests_a_rate_that_trains_and_leaves_the_network(images):

@@ -12,7 +12,7 @@ import torch
 from torch import distributed
 
 from finetune.architectures import networks
-from finetune.augmentation.batches import Images
+from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
 from finetune.training.fitting import fit
 
@@ -24,7 +24,7 @@ def main(out: Path) -> None:
         distributed.init_process_group("gloo")
     chance = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (96, 3, 16, 16), generator=chance).to(torch.uint8)
-    images = Images(pixels, torch.randint(0, 10, (96,), generator=chance))
+    images = LabeledImages(pixels, torch.randint(0, 10, (96,), generator=chance))
     network = networks.build(
         "resnet20", class_count=10, image_size=16, options={"depth": 8, "width": 0.5, "norm": "group"}
     )
