@@ -93,6 +93,7 @@ def _answer(found: dict[str, Any]) -> dict[str, Any]:
 def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
     counts = f"{plural(answer['trials'], 'trial')} ({answer['pruned']} pruned, {answer['failed']} failed)"
     best, test = answer["best_spec"] is not None, answer["test_accuracy"]
+    interval = span(*(answer["test_interval"] or (None, None)))
     return [
         f"{answer['name']}: {counts} in {duration(answer['seconds'])}",
         *_ranking(found),
@@ -100,9 +101,7 @@ def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
         *facts(
             {
                 "validation accuracy": percent(answer["validation_accuracy"]) if best else None,
-                "test accuracy": None
-                if test is None
-                else f"{percent(test)}  (95 % interval {span(*answer['test_interval'])})",
+                "test accuracy": None if test is None else f"{percent(test)}  (95 % interval {interval})",
                 "run": None if test is None else answer["run"],
                 "saved to": answer["path"],
             }
