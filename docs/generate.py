@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 import numpy as np
 import yaml
 
@@ -140,11 +139,11 @@ def record() -> str:
 
 def record_fields() -> dict[tuple[str, ...], dict[str, str]]:
     """Collect {paths of a nested type: {field: its type in words}}; the record itself has the path ""."""
-    from pipelines.workspace.record import DoneRecord
+    from pipelines.workspace import shapes
 
-    kinds: dict[Any, list[str]] = {DoneRecord: [""]}
+    kinds: dict[Any, list[str]] = {shapes.Record: [""]}
     found = {}
-    for kind in (queue := [DoneRecord]):
+    for kind in (queue := [shapes.Record]):
         fields = {name: _bare(hint) for name, hint in typing.get_type_hints(kind).items()}
         for name, hint in fields.items():
             for inner in _records_in(hint):
@@ -162,7 +161,7 @@ def _bare(hint: Any) -> Any:
 
 
 def _records_in(hint: Any) -> list[Any]:
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+    if typing.is_typeddict(hint) or dataclasses.is_dataclass(hint):
         return [hint]
     return [one for inner in typing.get_args(hint) for one in _records_in(_bare(inner))]
 

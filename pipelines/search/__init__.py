@@ -7,7 +7,7 @@ by name, and `read` gives the space and the options that a file holds.
 from pipelines.search.build import build
 from pipelines.search.head import HeadSubject
 from pipelines.search.run import Wanted, search
+from pipelines.search.search_file import SearchFile, read
 from pipelines.search.subject import Outcome, Subject, Watch
-from pipelines.search.written import Written, read
 
-__all__ = ["HeadSubject", "Outcome", "Subject", "Wanted", "Watch", "Written", "build", "read", "search"]
+__all__ = ["HeadSubject", "Outcome", "SearchFile", "Subject", "Wanted", "Watch", "build", "read", "search"]

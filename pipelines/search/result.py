@@ -11,7 +11,7 @@ from typing import Any
 
 from extract.errors import CorruptFileError, TransferBenchError
 from extract.runtime.locks import Lock
-from pipelines.search import place
+from pipelines.search import storage
 from pipelines.search.importance import importance
 from pipelines.search.journal import FrozenTrial, Journal, TrialState
 from pipelines.search.subject import Subject
@@ -92,7 +92,7 @@ def _importance(journal: Journal) -> dict[str, Any]:
 def _before(folder: Path) -> dict[str, Any]:
     """The result as it was last written; empty where there is none that can be read."""
     try:
-        return stored.read(folder / place.RESULT, Found, thing="result of a search", remedy="It is gathered again.")
+        return stored.read(folder / storage.RESULT, Found, thing="result of a search", remedy="It is gathered again.")
     except CorruptFileError:
         return {}
 
@@ -123,7 +123,7 @@ def _without_winner(found: dict[str, Any]) -> str:
 
 
 def _write(folder: Path, found: dict[str, Any]) -> None:
-    stored.write(folder / place.RESULT, found)
+    stored.write(folder / storage.RESULT, found)
 
 
 def _charge(workspace: Path, run: str, *, folder: Path, found: dict[str, Any]) -> None:

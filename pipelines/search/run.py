@@ -9,7 +9,7 @@ from typing import Any
 from extract.errors import CorruptFileError, InvalidInputError, StorageError, UnavailableError, reason
 from extract.runtime.disk import storage_error
 from extract.runtime.locks import Patience
-from pipelines.search import place, result, space
+from pipelines.search import result, space, storage
 from pipelines.search.journal import Journal, Trial, TrialState
 from pipelines.search.subject import Outcome, Subject, Watch
 from pipelines.workspace.context import Context
@@ -46,11 +46,11 @@ def search(subject: Subject, wanted: Wanted, context: Context) -> dict[str, Any]
     subject.check({})  # before the data are read, and before a searched option is blamed for one that was given
     entries = subject.usual() if wanted.entries is None else wanted.entries
     found = space.parse(entries, what=subject.what, known=subject.known())
-    definition = place.define(what=subject.what, space=found, key=subject.key(), seed=wanted.seed)
-    folder = place.folder(context.workspace, definition, name=wanted.name, label=subject.label)
-    if not place.is_begun(folder, definition):
+    definition = storage.define(what=subject.what, space=found, key=subject.key(), seed=wanted.seed)
+    folder = storage.folder(context.workspace, definition, name=wanted.name, label=subject.label)
+    if not storage.is_begun(folder, definition):
         _check(subject, found)
-        place.begin(folder, definition)
+        storage.begin(folder, definition)
     journal = Journal(folder, name=folder.name, space=found, seed=wanted.seed, epochs=subject.epochs)
     deadline = None if wanted.timeout is None else begun + wanted.timeout
     in_time = _work(subject, journal, wanted.trials, context, deadline=deadline)

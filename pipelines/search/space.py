@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from extract.errors import InvalidInputError, nearest, unknown
-from pipelines.studies.nodes import KINDS, TRUTHS, guessed, read_text
+from extract.runtime.options import KINDS, TRUTHS
+from pipelines.studies.yaml_file import guessed
 
 ENTRY_KEYS = ("low", "high", "log", "step", "int")
 WORDS = ("none", "auto")  # which stand for a value that an option has anyway
@@ -202,3 +203,14 @@ def _flag(name: str, raw: Mapping[Any, Any], key: str) -> bool:
     if value is None:
         raise InvalidInputError(f"{key} of the search option {name} must be true or false; got {raw[key]!r}.")
     return value
+
+
+def read_text(text: str, kind: type) -> Any:
+    """A text as `kind`; ValueError where it is none."""
+    if kind is bool:
+        if text.lower() not in TRUTHS:
+            raise ValueError(text)
+        return TRUTHS[text.lower()]
+    if kind is float and float(text) != float(text):
+        raise ValueError(text)
+    return kind(text)

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import os
+import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ from extract.backbones.weights import SOURCES, is_file, split
 from extract.data.datasets import NAMES
 from extract.errors import InvalidInputError
 from extract.features.layout import canonical_json
+from extract.runtime.options import Option, options_of
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
 from pipelines.specs.data import PREPROCESSING_OPTIONS
 from pipelines.specs.head import HAS, OWN
@@ -90,14 +92,25 @@ class Job:
 
 
 @functools.cache
-def options(command: str) -> dict[str, Any]:
-    """The options of a command, by the names of their fields, with their types."""
-    hints: dict[str, Any] = {}
+def options(command: str) -> dict[str, Option]:
+    """The options of a command, by the names of their fields."""
+    found: dict[str, Option] = {}
     for spec in SPECS[command]:
-        hints |= typing.get_type_hints(spec)
+        declared, hints = options_of(spec), typing.get_type_hints(spec)
+        found |= {
+            field.name: declared.get(field.name) or _undeclared(field.name, hints[field.name])
+            for field in dataclasses.fields(spec)
+        }
     if command == "fit-head":
-        hints[REPEATS] = int | None
-    return {name: hint for name, hint in hints.items() if command != "train" or name not in STARTS}
+        found[REPEATS] = _undeclared(REPEATS, int | None)
+    return {name: one for name, one in found.items() if command != "train" or name not in STARTS}
+
+
+def _undeclared(name: str, hint: Any) -> Option:
+    parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    kinds = tuple(typing.get_origin(part) or part for part in parts if part is not types.NoneType)
+    kinds = (*kinds, str) if tuple in kinds else kinds
+    return Option(name, None, "", kinds, types.NoneType in parts, several=False, nested=False)
 
 
 def has(command: str, name: str, given: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from extract.data.images import ImageSet
 from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.specs import ExtractSpec, HeadSpec, data
 from pipelines.studies.checks import check
-from pipelines.studies.crossing import Place
+from pipelines.studies.crossing import JobPlace
 from pipelines.studies.jobs import Job
 from pipelines.tasks import row_checks, stages
 from pipelines.workspace import cache
@@ -55,7 +55,7 @@ class Plan:
         return [job for job in self.first if job not in listed]
 
 
-def plan(jobs: Sequence[Job], context: Context, *, places: Mapping[Job, Place] | None = None) -> Plan:
+def plan(jobs: Sequence[Job], context: Context, *, places: Mapping[Job, JobPlace] | None = None) -> Plan:
     """Asks the cache for every job; computes, downloads and writes nothing, and imports no torch for what is cached.
 
     A data set that is nowhere makes its jobs "impossible"; one that can be downloaded leaves them "missing". Raises
@@ -71,7 +71,7 @@ def plan(jobs: Sequence[Job], context: Context, *, places: Mapping[Job, Place] |
     return Plan(tuple(planned), tuple(first))
 
 
-def _refuse(jobs: Sequence[Job], context: Context, places: Mapping[Job, Place]) -> None:
+def _refuse(jobs: Sequence[Job], context: Context, places: Mapping[Job, JobPlace]) -> None:
     """Before an extraction is paid for whose head is refused afterwards."""
     right = functools.partial(check, workspace=context.workspace)
     for job in jobs:

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from extract.runtime.typed_json import plain
 from pipelines.specs.shots import ShotsKey
 from pipelines.tasks.fitting import Inputs, matched
 from pipelines.workspace import records
 from pipelines.workspace.answer_shapes import FewLabels
-from pipelines.workspace.record import ShotsRow
+from pipelines.workspace.shapes import ShotsRow
 
 
 def compute(key: ShotsKey, inputs: Inputs) -> FewLabels:
@@ -45,8 +44,8 @@ def compute(key: ShotsKey, inputs: Inputs) -> FewLabels:
 
 def keep(workspace: Path, run: str, rows: list[dict[str, Any]]) -> None:
     """Adds the `rows` to the record of `run`, under `shots`, where the report finds them."""
-    record = records.done(workspace, run)
-    if record.shots is None or plain(record.shots) != rows:
+    record = records.read(workspace, run)
+    if record.get("shots") != rows:
         records.write(workspace, {**record, "shots": rows})
 
 

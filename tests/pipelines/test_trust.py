@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import main
-from pipelines.studies import reading
+from pipelines.studies import study_file
 from pipelines.workspace import records, stored
 
 B = ("--backbone", "test_resnet", "--weights", "untrained", "--image-size", "16")
@@ -223,7 +223,7 @@ def test_the_newest_features_are_those_made_last_wherever_a_workspace_was_copied
 
 def test_an_empty_folder_of_a_run_blocks_no_study(copied, pipeline, tmp_path):
     study = tmp_path / "study.yaml"
-    for job in reading.read(study).jobs:
+    for job in study_file.read(study).jobs:
         (copied / "runs" / job.digest()).mkdir(exist_ok=True)
     ended = pipeline("run", study, "--json")
     assert ended.status == 0, ended.err

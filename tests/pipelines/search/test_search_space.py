@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from extract.errors import InvalidInputError
 from pipelines.search.journal import Journal, TrialState
 from pipelines.search.space import Choices, Range, as_json, check_names, parse
-from pipelines.studies import nodes
+from pipelines.studies import yaml_file
 
 REFUSED = [
     ({"low": 2, "high": 1}, "low at most high"),
@@ -137,7 +137,7 @@ def test_what_is_drawn_lies_in_the_space(tmp_path):
 def test_a_file_is_read_as_the_options_want_it():
     text = "a: [064, 1.0e5, 1]\nb: [no, yes]\nc: {low: 1, high: 10}\nd: [no, 12]\nn: {low: 1, high: 10}\n"
     text += "s: [[512, 128], 64]"
-    entries = nodes.parse(text, name="space.yaml")
+    entries = yaml_file.parse(text, name="space.yaml")
     known = {
         "a": float,
         "b": bool,
@@ -146,7 +146,7 @@ def test_a_file_is_read_as_the_options_want_it():
         "n": int | None,
         "s": tuple[int | tuple[int, ...], ...],
     }
-    space = parse(entries.plain(entries.root), what="x", known=known)
+    space = parse(yaml_file.plain(entries), what="x", known=known)
     assert space["a"] == Choices((64.0, 1e5, 1.0))
     assert space["b"] == Choices((False, True))
     assert space["c"] == Range(1.0, 10.0)
@@ -163,5 +163,5 @@ def test_a_file_is_read_as_the_options_want_it():
     [("064", 64), ("1.0e5", 1e5), ("1e-4", 1e-4), ("no", "no"), ("~", None), ("true", True), ("1_000", "1_000")],
 )
 def test_what_nobody_wants_a_type_of_is_what_it_looks_like(text, value):
-    assert nodes.guessed(text) == value
-    assert type(nodes.guessed(text)) is type(value)
+    assert yaml_file.guessed(text) == value
+    assert type(yaml_file.guessed(text)) is type(value)

@@ -12,7 +12,7 @@ import pytest
 
 import heads
 from extract.data import datasets
-from pipelines.studies import jobs, plan, reading
+from pipelines.studies import jobs, plan, study_file
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 
@@ -214,7 +214,7 @@ def test_a_study_without_jobs_and_a_study_of_a_search_alone_are_refused(pipeline
 
 
 def test_an_extraction_comes_once_and_before_its_heads(tmp_path):
-    found = reading.parse(TINY + HEAD + "  - {command: extract, backbone: test_resnet}\n").jobs
+    found = study_file.parse(TINY + HEAD + "  - {command: extract, backbone: test_resnet}\n").jobs
     planned = plan.plan(found, Context(tmp_path))
     assert [job.command for job in planned.first] == ["extract", "extract"]  # one for each seed of the subset
     assert planned.first[0] in found
@@ -222,13 +222,13 @@ def test_an_extraction_comes_once_and_before_its_heads(tmp_path):
 
 
 def test_an_unknown_dataset_makes_its_jobs_impossible_and_no_others(tmp_path):
-    found = reading.parse("jobs:\n  - {command: extract, dataset: [digits, digist]}\n").jobs
+    found = study_file.parse("jobs:\n  - {command: extract, dataset: [digits, digist]}\n").jobs
     states = [one.state for one in plan.plan(found, Context(tmp_path)).jobs]
     assert states == ["missing", "impossible"]
 
 
 def test_jobs_are_small_and_hold_primitives_only():
-    (job,) = reading.parse("jobs: [{command: fit-head}]").jobs
+    (job,) = study_file.parse("jobs: [{command: fit-head}]").jobs
     assert isinstance(job, jobs.Job)
     assert json.loads(json.dumps(job.key()))["command"] == "fit-head"
 
@@ -237,7 +237,9 @@ def test_a_plan_digests_each_data_set_once_and_the_next_plan_again(tmp_path, pho
     digested = []
     real = datasets.folder.read
     monkeypatch.setattr(datasets.folder, "read", lambda root, **more: digested.append(root) or real(root, **more))
-    found = reading.parse(f"jobs:\n  - {{command: fit-head, dataset: {photo_folder}, image-size: [16, 32, 64]}}\n").jobs
+    found = study_file.parse(
+        f"jobs:\n  - {{command: fit-head, dataset: {photo_folder}, image-size: [16, 32, 64]}}\n"
+    ).jobs
     for count in (1, 2):
         plan.plan(found, Context(tmp_path))
         assert len(digested) == count

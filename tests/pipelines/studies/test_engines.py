@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from extract.errors import InvalidInputError, UnavailableError
-from pipelines.studies import engines, execute, leases, reading
+from pipelines.studies import engines, execute, leases, study_file
 from pipelines.studies import work as batch_work
 from pipelines.studies.engines import Engine, Pool
 from pipelines.workspace import records
@@ -77,7 +77,7 @@ def test_job_threads_never_outnumber_the_cores(monkeypatch):
 
     seen = []
     monkeypatch.setattr(batch_work, "done", lambda job, context: seen.append(torch.get_num_threads()))
-    (job,) = reading.parse("jobs: [{command: extract}]").jobs
+    (job,) = study_file.parse("jobs: [{command: extract}]").jobs
     for cores, slots in ((8, 3), (2, 2), (2, 5), (4, 1)):
         monkeypatch.setattr(batch_work, "thread_count", lambda cores=cores: cores)
         batch_work.work(job, batch_work.Place(Path("nowhere"), ("cpu",), slots))
@@ -159,7 +159,7 @@ class MortalPool:
 def test_a_job_that_kills_its_worker_fails_and_the_rest_goes_on(tmp_path):
     names = [f"test_{index}" for index in range(6)]
     text = f"jobs:\n  - {{command: extract, dataset: digits, backbone: [{', '.join(names)}]}}\n"
-    found = reading.parse(text).jobs
+    found = study_file.parse(text).jobs
     told: dict[str, batch_work.Outcome] = {}
     context = Context(tmp_path)
     batch = execute.Batch(

@@ -4,13 +4,13 @@ import dataclasses
 
 from heads import registry
 from pipelines.specs.head import HAS, OWN
-from pipelines.studies import jobs, reading
+from pipelines.studies import jobs, study_file
 
 HEADER = "jobs:\n  - command: "
 
 
 def jobs_of(text: str, **fallback: object) -> tuple[jobs.Job, ...]:
-    return reading.parse(text, reading.Outside(fallback)).jobs
+    return study_file.parse(text, study_file.Environment(fallback)).jobs
 
 
 def test_every_option_of_the_specs_is_an_option_of_a_study():

@@ -10,7 +10,7 @@ from pipelines.report.overview import provenance
 from pipelines.report.study.results import parse
 from pipelines.report.study.study import gather
 from pipelines.search import trial
-from pipelines.studies import reading
+from pipelines.studies import study_file
 from pipelines.training import running
 from pipelines.workspace import records
 
@@ -76,7 +76,7 @@ def test_a_draw_of_few_labels_counts_its_rows():
 
 @pytest.mark.parametrize("study", ["digits-tour", "cifar10-tour", "cifar10-lab", "cifar10-full"])
 def test_the_studies_that_come_along_train_networks_on_as_many_images_as_heads(study, tmp_path):
-    described = reading.read(reading.find(study), reading.Outside({}, tmp_path))
+    described = study_file.read(study_file.find(study), study_file.Environment({}, tmp_path))
     networks = [job.network for job in described.jobs if job.network is not None]
     assert networks
     assert all(one.validation == "none" or one.refit for one in networks)

@@ -58,10 +58,10 @@ def test_the_demo_refuses_a_directory_without_cifar(pipeline, tmp_path):
 @pytest.mark.parametrize("name", ["digits-tour", "cifar10-tour"])
 def test_the_tours_of_the_demo_are_whole_studies(name):
     from pipelines import search
-    from pipelines.studies import reading
+    from pipelines.studies import study_file
 
-    path = reading.find(name)
-    assert {job.command for job in reading.read(path).jobs} == {"fit-head", "finetune", "train"}
+    path = study_file.find(name)
+    assert {job.command for job in study_file.read(path).jobs} == {"fit-head", "finetune", "train"}
     assert search.read(path).entries
 
 

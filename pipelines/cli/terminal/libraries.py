@@ -1,5 +1,4 @@
-"""What the libraries of this process and of its children may say and use: their warnings and log lines have no place
-on a user's terminal, and `--threads` limits them all."""
+"""What libraries say to programmers: their warnings and log lines have no place on a user's terminal."""
 
 import contextlib
 import logging
@@ -8,12 +7,9 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 
-from extract.errors import InvalidInputError
-
 OWN = ("extract", "heads", "finetune", "pipelines")
 # For processes that are started from here, and for what libraries' C++ parts print.
 ENVIRONMENT = {"PYTHONWARNINGS": "ignore", "TORCH_CPP_LOG_LEVEL": "ERROR"}
-THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @contextlib.contextmanager
@@ -25,7 +21,7 @@ def kept_quiet(*, unless: bool) -> Iterator[None]:
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     with warnings.catch_warnings():
-        warnings.showwarning = lambda *_: None
+        warnings.showwarning = _dropped
         try:
             yield
         finally:
@@ -56,11 +52,5 @@ def keep_children_quiet() -> None:
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # its bars of downloads are no lines of a log
 
 
-def use_threads(count: int) -> None:
-    """Computes with `count` threads from here on, in processes that are started from here too."""
-    if count < 1:
-        raise InvalidInputError(f"threads must be a whole number from 1; got {count}. Leave it out for one a core.")
-    for name in THREAD_COUNTS:
-        os.environ[name] = str(count)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(count)
+def _dropped(*_: object) -> None:
+    """Takes a warning."""

@@ -71,20 +71,23 @@ def test_a_default_gives_way_to_a_space_that_varies_it_and_must_be_one_value(wri
 
 
 def test_a_default_that_only_the_search_has_is_no_mistake():
-    from pipelines.studies import reading
+    from pipelines.studies import study_file
 
     text = "defaults: {dropout: 0.2}\njobs: [{command: extract}]\n"
     with pytest.raises(InvalidInputError, match="'dropout' applies to none"):
-        reading.parse(text)
-    assert reading.parse(text + "search: {head: mlp}").jobs
+        study_file.parse(text)
+    assert study_file.parse(text + "search: {head: mlp}").jobs
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ('search: {network: resnet20, trials: "two"}', "study.yaml:1:37: trials must be a whole number; got 'two'"),
-        ("search: {head: mlp, timeout: soon}", "study.yaml:1:30: timeout must be a number; got 'soon'"),
-        ("search: {head: mlp, subset: many}", "study.yaml:1:29: subset must be a whole number; got 'many'"),
+        ("search: {head: mlp, timeout: soon}", "study.yaml:1:30: timeout must be a number, or none; got 'soon'"),
+        (
+            "search: {head: mlp, subset: many}",
+            "study.yaml:1:29: subset must be a whole number from 1, or none; got 'many'",
+        ),
         ("search: {network: resnet20, epochs: [1, 2]}", "study.yaml:1:37: epochs must be one value; got a list"),
         (
             "search: {network: resnet20, depht: 14}",

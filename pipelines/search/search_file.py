@@ -1,0 +1,116 @@
+"""A search as a file describes it: a space alone, or the `search` section of a study over the study's defaults."""
+
+import dataclasses
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from extract.runtime.options import Option, option, options_of
+from pipelines.specs import ExtractSpec
+from pipelines.studies import jobs, yaml_file
+from pipelines.studies.option_values import Defaults, read_value, searched_command
+from pipelines.studies.study_file import Sections
+from pipelines.studies.yaml_file import Section, Values, option_section, refusal
+
+SUBJECTS = ("head", "network")
+EXTRACTION = frozenset(field.name for field in dataclasses.fields(ExtractSpec))
+
+
+@dataclass(frozen=True)
+class _About:
+    """The options of a search itself."""
+
+    trials: int = option(20, "Trials in all, over processes and restarts.")
+    timeout: float | None = option(None, "Seconds after which no trial is begun or goes on.")
+    name: str | None = option(None, "Name of the search.")
+    seed: int = option(0, "Seed.")
+
+
+@dataclass(frozen=True)
+class _HeadAbout(_About):
+    """The same of a search over a head."""
+
+    features: str | None = option(None, "A feature file, instead of the options that describe one.")
+
+
+@dataclass(frozen=True)
+class SearchFile:
+    """The space as plain values (None: the built-in one), and the options that stand beside it and above it.
+
+    An option is read by the type that what is searched wants, which the command line may say as well.
+    """
+
+    entries: yaml_file.Plain
+    section: Section
+    defaults: Defaults
+
+    def options(self, flags: Mapping[str, object]) -> dict[str, object]:
+        """All options by name: the `flags` of a command line, then those of the section, then the study's defaults.
+
+        A default counts as for a job: where what is searched has the option. It gives way to a space that varies
+        the option, and to a feature file, which is described already. Raises `InvalidInputError` with the place of an
+        option that is not known or that cannot be read.
+        """
+        command = searched_command({**self.section, **flags})
+        given = {**self._own(command), **flags}
+        return {**self._inherited(command, given), **given}
+
+    def _own(self, command: str) -> dict[str, object]:
+        known, what = _known(command), "a head" if command == "fit-head" else "a network"
+        section = option_section(self.section, known=known, what=f"option of a search over {what}")
+        return {name: _value(known[name], value) for name, value in section.items()}
+
+    def _inherited(self, command: str, given: Mapping[str, object]) -> dict[str, object]:
+        found: dict[str, object] = {}
+        hidden = {*given, *self._varied(command), jobs.REPEATS, *(EXTRACTION if "features" in given else ())}
+        for name, default in self.defaults.of(command).items():
+            if name in hidden:
+                continue
+            if len(default.values) > 1:
+                sentence = f"default {name} must be one value for a search; got {len(default.values)}."
+                raise refusal(default.place, f"{sentence} Give it under `search:`.")
+            found[name] = default.values[0]
+        return found
+
+    def _varied(self, command: str) -> Collection[str]:
+        """The options that the space varies. Those of an extraction are none: a head may have some of that name."""
+        names = {name.replace("-", "_") for name in self.entries} if isinstance(self.entries, Mapping) else set()
+        return names - EXTRACTION if command == "fit-head" else names
+
+
+def read(path: Path) -> SearchFile:
+    """What the YAML file at `path` says of a search; of a study, its `search` section and its defaults.
+
+    Raises `InvalidInputError` with file, line and column for what is no YAML and for a key that stands twice.
+    """
+    root = yaml_file.read(path)
+    if not isinstance(root, Section) or not {"search", "jobs"} & root.keys():
+        return _described(root, Defaults(None))
+    sections = yaml_file.structured(root, Sections, what="study")
+    return _described(sections.search, Defaults(sections.defaults))
+
+
+def _described(value: object, defaults: Defaults) -> SearchFile:
+    """With a key `space`, or one that says what is searched, the others are options; else all of it is the space."""
+    if isinstance(value, Section) and ("space" in value or not value.keys().isdisjoint(SUBJECTS)):
+        return SearchFile(yaml_file.plain(value.get("space")), value.without("space"), defaults)
+    return SearchFile(yaml_file.plain(value), Section(), defaults)
+
+
+def _known(command: str) -> dict[str, Option]:
+    """The options of a search over what `command` makes, and of what is searched."""
+    if command == "fit-head":
+        heads = {name: one for name, one in jobs.options(command).items() if name != jobs.REPEATS}
+        return {**heads, **options_of(_HeadAbout), "network": jobs.options("train")["network"]}
+    return {**jobs.options("finetune"), **options_of(_About), "head": jobs.options("fit-head")["head"]}
+
+
+def _value(declared: Option, value: yaml_file.Value) -> object:
+    """The one value that stands there; a list is one only for an option that holds several."""
+    if isinstance(value, Values):
+        if list in declared.kinds:
+            return yaml_file.plain(value)
+        if not (declared.several or tuple in declared.kinds):
+            sentence = f"{declared.words} must be one value; got a list. Options with several go under `space:`."
+            raise refusal(value.place, sentence)
+    return read_value(declared, value)

@@ -1,0 +1,94 @@
+"""Options as a study gives them, by the types that a command declares; those under `defaults` anew for each command."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from extract.runtime.options import Option
+from pipelines.studies.jobs import COMMANDS, STARTS, options
+from pipelines.studies.yaml_file import (
+    NOTHING,
+    Section,
+    Text,
+    Value,
+    Values,
+    option_section,
+    refusal,
+    shown,
+    standing_at,
+    written,
+)
+
+
+@dataclass(frozen=True)
+class OptionValues:
+    """The values that a file gives for one option, and where it stands."""
+
+    place: str
+    values: tuple[object, ...]
+
+
+def read_options(section: Section, command: str) -> dict[str, OptionValues]:
+    """The options of `command` in a section; `InvalidInputError` with the place of a mistake."""
+    known = options(command)
+    section = option_section(section, known=known, what=f"option of {command}")
+    return {name: read_values(known[name], value, section.key_places[name]) for name, value in section.items()}
+
+
+def read_values(option: Option, value: Value, place: str) -> OptionValues:
+    """The value that stands there, or those of a list; a list within the list is one value of several parts."""
+    found = value if isinstance(value, Values) else [value]
+    if not found:
+        sentence = f"{option.words} must have a value; got an empty list. Leave the key out for its default."
+        raise refusal(value.place, sentence)
+    return OptionValues(place, tuple(read_value(option, one) for one in found))
+
+
+def read_value(option: Option, value: Value) -> object:
+    """The one value that stands there, as the option holds it."""
+    if isinstance(value, Values) and {list, tuple} & set(option.kinds):
+        texts = tuple(str(part) for part in value)
+        return texts if tuple in option.kinds else ",".join(texts)
+    if isinstance(value, Section) or (isinstance(value, Values) and not option.several):
+        raise refusal(value.place, f"{option.words} must be a value or a list of values; got {shown(value)}.")
+    if isinstance(value, Text) and option.optional and not value.is_quoted and value in NOTHING:
+        return None
+    if tuple in option.kinds:
+        return (str(value),)
+    with standing_at(value.place):
+        return option.read(written(value))
+
+
+def searched_command(given: Mapping[str, object]) -> str:
+    """The command whose options a search with these options has: of a head, or of a network and its start."""
+    given = {name.replace("-", "_"): value for name, value in given.items()}
+    if given.get("network") is None:
+        return "fit-head"
+    return "finetune" if any(given.get(name) not in (None, "none", "scratch") for name in STARTS) else "train"
+
+
+class Defaults:
+    """The section `defaults` of a study (None: it has none).
+
+    The same name may be another type to another command: `batch-size` is text for an extraction, which may say
+    "auto", and a number for a training.
+    """
+
+    def __init__(self, section: Section | None) -> None:
+        every = dict.fromkeys(name for command in COMMANDS for name in options(command))
+        self._section = Section() if section is None else option_section(section, known=every, what="option of a study")
+
+    def of(self, command: str) -> dict[str, OptionValues]:
+        """The defaults that are options of `command`, as it reads them."""
+        known, section = options(command), self._section
+        return {
+            name: read_values(known[name], value, section.key_places[name])
+            for name, value in section.items()
+            if name in known
+        }
+
+    def must_apply(self, used: Collection[str]) -> None:
+        """Refuses a default that is not among the options `used` by a job or a search."""
+        for name in self._section:
+            if name not in used:
+                sentence = f"default must apply to some job; {name!r} applies to none. Remove it."
+                raise refusal(self._section.key_places[name], sentence)

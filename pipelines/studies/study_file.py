@@ -1,0 +1,142 @@
+"""The study file: many runs described once, as a list of commands whose options may be lists to be crossed.
+
+    name: heads on digits
+    defaults: {dataset: digits, image-size: 64}     # for every job whose command knows the option
+    jobs:
+      - command: fit-head                           # 2 backbones x 2 heads = 4 jobs on 2 shared extractions
+        backbone: [tf_efficientnet_lite0, test_resnet]
+        head: [logistic, mlp]
+      - command: train
+        network: resnet20
+        epochs: 5
+
+Option names are those of the command line, with hyphens or underscores.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from extract.errors import InvalidInputError, unknown
+from pipelines.specs.data import home
+from pipelines.studies import yaml_file
+from pipelines.studies.crossing import ALONE, MOST_JOBS, Entry, Environment, JobPlace
+from pipelines.studies.jobs import COMMANDS, Job, options
+from pipelines.studies.option_values import Defaults, read_options, searched_command
+from pipelines.studies.yaml_file import Section, Text, Value, Values, refusal
+
+SHIPPED = Path(__file__).parent
+NO_JOBS = "{name}: study must have jobs; it has none. List commands under `jobs:`."
+
+
+class Sections(msgspec.Struct, forbid_unknown_fields=True):
+    """The sections of a study file."""
+
+    name: Text | None = None
+    description: Text | None = None
+    defaults: Section | None = None
+    jobs: Values | None = None
+    search: object = None
+
+
+class _Job(msgspec.Struct):
+    """What every entry of a study's jobs has."""
+
+    command: Text | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study: its distinct jobs in the order of the file, and the search as plain values, which others read.
+
+    `places` says where the first entry that means a job stands.
+    """
+
+    name: str
+    description: str
+    jobs: tuple[Job, ...]
+    search: yaml_file.Plain = None
+    places: Mapping[Job, JobPlace] = field(default_factory=dict, repr=False, compare=False)
+
+    def must_have_jobs(self) -> None:
+        """Raises `InvalidInputError` for a study that only describes a search."""
+        if not self.jobs:
+            raise InvalidInputError(NO_JOBS.format(name=self.name))
+
+
+def find(name: str) -> Path:
+    """The study file at `name`, or the shipped one of that name; InvalidInputError with the nearest otherwise."""
+    path = Path(home(name))
+    if os.path.isfile(path):
+        return path
+    known = shipped()
+    if path.name == name and path.stem in known:
+        return SHIPPED / f"{path.stem}.yaml"
+    raise unknown("study", name=name, known=known, remedy="A path of a YAML file works too.")
+
+
+def shipped() -> list[str]:
+    """The names of the studies that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+
+
+def read(path: Path, environment: Environment = ALONE) -> Study:
+    """The study of a file.
+
+    Raises `InvalidInputError` with file, line and column for whatever is wrong, names the nearest to a misspelt key.
+    """
+    return _study(yaml_file.read(path), path.name, environment)
+
+
+def parse(text: str, environment: Environment = ALONE, *, name: str = "study.yaml") -> Study:
+    """The study of a YAML text, as `read` reads it from a file."""
+    return _study(yaml_file.parse(text, name=name), name, environment)
+
+
+def _study(root: Value | None, file_name: str, environment: Environment) -> Study:
+    if root is None:
+        raise InvalidInputError(f"{file_name}: study must have jobs; the file is empty. List commands under `jobs:`.")
+    sections = yaml_file.structured(root, Sections, what="study")
+    if sections.jobs is None and sections.search is None:
+        raise InvalidInputError(NO_JOBS.format(name=file_name))
+    defaults = Defaults(sections.defaults)
+    places = {} if sections.jobs is None else _jobs(sections.jobs, defaults, sections.search, environment)
+    return Study(
+        name=str(sections.name or Path(file_name).stem),
+        description=str(sections.description or ""),
+        jobs=tuple(places),
+        places=places,
+        search=yaml_file.plain(sections.search),
+    )
+
+
+def _jobs(entries: Values, defaults: Defaults, search: object, environment: Environment) -> dict[Job, JobPlace]:
+    """The distinct jobs in order, each with the place of the first entry that means it."""
+    if not entries:
+        raise refusal(entries.place, "study must have jobs; the list is empty. Add an entry with a command.")
+    jobs: dict[Job, JobPlace] = {}
+    used = set(options(searched_command(search))) if isinstance(search, Section) else set()
+    for value in entries:
+        command, section = _entry(value)
+        own = read_options(section, command)
+        for job, place in Entry(value.place, command, own, defaults.of(command), environment).jobs():
+            used |= place.options.keys()
+            jobs.setdefault(job, place)
+        if len(jobs) > MOST_JOBS:
+            raise refusal(value.place, f"study must have at most {MOST_JOBS} jobs; got {len(jobs)}. Shorten its lists.")
+    defaults.must_apply(used)
+    return jobs
+
+
+def _entry(value: Value) -> tuple[str, Section]:
+    """(command, the entry's options)."""
+    command = yaml_file.structured(value, _Job, what="job").command
+    if command is None:
+        raise refusal(value.place, f"job must have a command; got none. Known: {', '.join(COMMANDS)}.")
+    if command not in COMMANDS:
+        raise refusal(command.place, unknown("command", name=command, known=COMMANDS))
+    assert isinstance(value, Section)
+    return str(command), value.without("command")

@@ -1,0 +1,277 @@
+"""YAML files whose values know where they stand, so that every refusal names its line and column.
+
+PyYAML composes the nodes and msgspec checks their structure. Scalars stay the text that was written, for options read
+their values by their own types: `0.1` for an option that holds text stays text, `1e-4` for a number is a number, and
+`no` is a word unless a truth value is expected.
+"""
+
+import contextlib
+import re
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from extract.errors import InvalidInputError, unknown
+
+NOTHING = ("", "~", "null")
+STANDARD = "tag:yaml.org,2002:"
+MERGE = f"{STANDARD}merge"
+TAGS = ("str", "int", "float", "bool", "null", "timestamp", "value", "merge", "seq", "map")
+MOST_ENTRIES = 100_000  # of a value with its aliases and merge keys written out
+NUMBERS = {int: re.compile(r"[-+]?\d+"), float: re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")}
+# What the parser says, and what a person may have written.
+PROBLEMS = (
+    ("<block end>", "an entry is indented otherwise than those above it, or lacks its dash or key"),
+    ("mapping values are not allowed", "a colon stands within a value: put the value in quotes, or on a line below"),
+    ("could not find expected ':'", "a key lacks its colon"),
+    ("'\\t'", "a tab stands where only spaces may"),
+    ("undefined alias", "a name after * has no anchor (&name) above it"),
+    ("found duplicate anchor", "an anchor (&name) stands twice"),
+    ("',' or ']'", "a list in brackets is not closed, or lacks a comma"),
+    ("',' or '}'", "a mapping in braces is not closed, or lacks a comma"),
+    ("unexpected end of stream", "a text in quotes is not closed"),
+    ("<stream end>", "a list, a mapping or a text is not closed"),
+    ("another document", "a second document begins, by three dashes"),
+    ("unknown escape", "a text in double quotes has a backslash that means nothing: use single quotes"),
+    ("cannot start any token", "a value begins with a sign that must stand in quotes"),
+)
+
+
+class Text(str):
+    """A scalar as it was written. `place` is `file:line:column`, counted from 1."""
+
+    place: str
+    is_quoted: bool
+    size = 1
+
+
+class Values(list["Value"]):
+    """A list; `size` counts its entries with aliases written out."""
+
+    place: str
+    size: int
+
+
+class Section(dict[str, "Value"]):
+    """A mapping; `key_places` says where each key stands."""
+
+    place: str = ""
+    size: int = 1
+
+    def __init__(self, key_places: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self.key_places = dict(key_places or {})
+
+    def without(self, name: str) -> "Section":
+        """The mapping without a key."""
+        found = Section(self.key_places)
+        found.update({key: value for key, value in self.items() if key != name})
+        found.place = self.place
+        return found
+
+
+Value = Text | Section | Values
+Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
+Written = str | list["Written"] | dict[str, "Written"]
+WORDS = {"Text": "text", "Section": "a mapping of names to values", "Values": "a list"}
+WORDS["object"] = WORDS["Section"]
+Structure = typing.TypeVar("Structure", bound=msgspec.Struct)
+
+
+def read(path: Path) -> Value | None:
+    """The document of a YAML file in UTF-8; None where it is empty. `InvalidInputError` as of `parse`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8: save it as UTF-8"
+        raise InvalidInputError(f"study must be a readable YAML file; got {str(path)!r} ({reason}).") from error
+    return parse(text, name=path.name)
+
+
+def parse(text: str, *, name: str) -> Value | None:
+    """The document of a YAML text.
+
+    Raises `InvalidInputError` with a place for bad YAML, for tags of no plain value, for a key that stands twice, for
+    a value that contains itself, and for aliases that multiply beyond what a person writes.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        return None if root is None else _Reader(name).value(root, "study")
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = name if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
+        said = f"{error.context} {error.problem}"
+        problem = next((words for part, words in PROBLEMS if part in said), "it cannot be understood from here on")
+        raise InvalidInputError(f"{place}: study must be valid YAML; {problem}.") from error
+    except RecursionError as error:
+        raise InvalidInputError(f"{name}: study must be valid YAML; its lists are nested too deeply.") from error
+    except yaml.YAMLError as error:
+        raise InvalidInputError(f"{name}: study must be valid YAML; it holds characters that no text has.") from error
+
+
+def structured(root: Value, structure: type[Structure], *, what: str) -> Structure:
+    """A value as a msgspec structure whose fields are values; `InvalidInputError` with the place of what is not so."""
+    try:
+        return msgspec.convert(root, structure)
+    except msgspec.ValidationError as error:
+        raise _misfit(root, structure, str(error), what=what) from error
+
+
+def _misfit(root: Value, structure: type[msgspec.Struct], said: str, *, what: str) -> InvalidInputError:
+    """What msgspec said, with its place and in the words of the project."""
+    foreign = re.search("unknown field `(.*)`", said, re.DOTALL)
+    if foreign is not None and isinstance(root, Section):
+        known = structure.__struct_encode_fields__
+        return refusal(root.key_places[foreign[1]], unknown(f"section of a {what}", name=foreign[1], known=known))
+    misfit = re.search(r"Expected `(\w+)`, got `\w+`(?: - at `\$\.(\w+)`)?", said)
+    assert misfit is not None, said
+    node = root[misfit[2]] if isinstance(root, Section) and misfit[2] else root
+    return refusal(node.place, f"{misfit[2] or what} must be {WORDS[misfit[1]]}; got {shown(node)}.")
+
+
+def refusal(place: str, sentence: object) -> InvalidInputError:
+    """The error that `sentence` describes, at its place."""
+    return InvalidInputError(f"{place}: {sentence}")
+
+
+@contextlib.contextmanager
+def standing_at(place: str) -> Iterator[None]:
+    """Names the place of an `InvalidInputError` that the body raises."""
+    try:
+        yield
+    except InvalidInputError as error:
+        raise refusal(place, error) from error
+
+
+def option_section(section: Section, *, known: Iterable[str], what: str) -> Section:
+    """The section with the names of options for keys, which may be written with hyphens or underscores.
+
+    Refuses a key that is not among the options `known`, and one that stands twice under its two spellings.
+    """
+    names, found = list(known), Section()
+    found.place = section.place
+    for key, value in section.items():
+        name, place = key.replace("-", "_"), section.key_places[key]
+        if name not in names:
+            raise refusal(place, unknown(what, name=key, known=[one.replace("_", "-") for one in names]))
+        if name in found:
+            raise refusal(place, f"option must stand once; got {key!r} again, under its other spelling.")
+        found[name], found.key_places[name] = value, place
+    return found
+
+
+def plain(value: object) -> Plain:
+    """The value as dictionaries, lists and scalars, each scalar without quotes of the type that it looks like."""
+    if isinstance(value, Section):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, Values):
+        return [plain(one) for one in value]
+    if isinstance(value, Text):
+        return str(value) if value.is_quoted else guessed(str(value))
+    return None
+
+
+def written(value: Value) -> Written:
+    """The value as lists and mappings of the texts that were written."""
+    if isinstance(value, Section):
+        return {key: written(one) for key, one in value.items()}
+    return [written(one) for one in value] if isinstance(value, Values) else str(value)
+
+
+def guessed(text: str) -> str | int | float | bool | None:
+    """A scalar whose type nobody knows: nothing, true, false, a decimal number, or the text itself.
+
+    None of the surprises of YAML 1.1: `064` is 64, `1.0e5` and `1e-4` are numbers, `no` is a word.
+    """
+    if text in NOTHING:
+        return None
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    return next((kind(text) for kind, look in NUMBERS.items() if look.fullmatch(text)), text)
+
+
+def shown(value: Value) -> str:
+    """The value in a message."""
+    if isinstance(value, Text):
+        return repr(str(value)) if value else "nothing"
+    return "a list" if isinstance(value, Values) else "a mapping"
+
+
+class _Reader:
+    """Turns nodes into values, each node once, however often it is aliased."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._values: dict[int, Value | None] = {}  # by the id of the node; None while the node is open
+
+    def value(self, node: yaml.Node, what: str) -> Value:
+        if id(node) not in self._values:
+            self._values[id(node)] = None
+            self._values[id(node)] = self._made(node, what)
+        found = self._values[id(node)]
+        if found is None:
+            raise refusal(self._place(node), "value must not contain itself; it does, through its own anchor.")
+        return found
+
+    def _place(self, node: yaml.Node) -> str:
+        return f"{self._name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+
+    def _made(self, node: yaml.Node, what: str) -> Value:
+        place = self._place(node)
+        if node.tag.removeprefix(STANDARD) not in TAGS:
+            raise refusal(place, f"value must be plain YAML; got the tag {node.tag.replace(STANDARD, '!!')!r}.")
+        if isinstance(node, yaml.MappingNode):
+            found: Value = self._section(node, what)
+        elif isinstance(node, yaml.SequenceNode):
+            found = Values(self.value(one, "job" if what == "jobs" else what) for one in node.value)
+            found.size = 1 + sum(one.size for one in found)
+        else:
+            found = Text(_complete_text(node.value, place))
+            found.is_quoted = node.style is not None
+        if found.size > MOST_ENTRIES:
+            raise refusal(
+                place, f"value must be at most {MOST_ENTRIES} entries, aliases written out; got {found.size}."
+            )
+        found.place = place
+        return found
+
+    def _section(self, node: yaml.MappingNode, what: str) -> Section:
+        """The mapping; its own keys win over merged ones (`<<`), and of these those of the first mapping."""
+        own, merged, size = Section(), Section(), 1
+        for key_node, value_node in node.value:
+            key, place = self.value(key_node, what), self._place(key_node)
+            if not isinstance(key, Text):
+                raise refusal(place, f"key of {what} must be a name; got {shown(key)}.")
+            if key in own.key_places:
+                line = own.key_places[key].split(":")[-2]
+                raise refusal(place, f"key of {what} must stand once; got {str(key)!r} again (first in line {line}).")
+            own.key_places[str(key)] = place
+            value = self.value(value_node, str(key))
+            size += 1 + value.size
+            if key_node.tag != MERGE:
+                own[str(key)] = value
+                continue
+            for section in reversed(value if isinstance(value, Values) else [value]):
+                if not isinstance(section, Section):
+                    expected = "merge key must name mappings, as in `<<: *name`; got something else."
+                    raise refusal(self._place(node), expected)
+                merged.update(section)
+                merged.key_places.update(section.key_places)
+        merged.update(own)
+        merged.key_places.update(own.key_places)
+        merged.size = size
+        return merged
+
+
+def _complete_text(written: str, place: str) -> str:
+    """The text of a scalar; two halves of a character, as JSON writes them, become the character."""
+    try:
+        text = written.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError as error:
+        raise refusal(place, f"text must be of whole characters; got {written!r}.") from error
+    if "\0" in text:
+        raise refusal(place, f"text must hold no NUL; got {text!r}.")
+    return text
