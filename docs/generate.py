@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import numpy as np
 import yaml
 
@@ -139,11 +140,11 @@ def record() -> str:
 
 def record_fields() -> dict[tuple[str, ...], dict[str, str]]:
     """Collect {paths of a nested type: {field: its type in words}}; the record itself has the path ""."""
-    from pipelines.workspace import shapes
+    from pipelines.workspace.record import DoneRecord
 
-    kinds: dict[Any, list[str]] = {shapes.Record: [""]}
+    kinds: dict[Any, list[str]] = {DoneRecord: [""]}
     found = {}
-    for kind in (queue := [shapes.Record]):
+    for kind in (queue := [DoneRecord]):
         fields = {name: _bare(hint) for name, hint in typing.get_type_hints(kind).items()}
         for name, hint in fields.items():
             for inner in _records_in(hint):
@@ -161,7 +162,7 @@ def _bare(hint: Any) -> Any:
 
 
 def _records_in(hint: Any) -> list[Any]:
-    if typing.is_typeddict(hint) or dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return [hint]
     return [one for inner in typing.get_args(hint) for one in _records_in(_bare(inner))]
 

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from pipelines.cli.terminal.libraries import keep_children_quiet
+from pipelines.cli.terminal.process import keep_children_quiet
 
 __all__ = ["main"]
 

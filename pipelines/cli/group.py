@@ -11,24 +11,10 @@ from click.shell_completion import shell_complete
 from extract.errors import InvalidInputError, TransferBenchError, nearest, sentence
 from extract.runtime.disk import storage_error
 from extract.runtime.memory import enough_for
-from pipelines.cli.commands import (
-    compare,
-    demo,
-    doctor,
-    export,
-    extract,
-    finetune,
-    fit_head,
-    predict,
-    report,
-    run,
-    runs,
-    search,
-    train,
-)
-from pipelines.cli.inspect import backbones, cache, describe, features, recipes
+from pipelines.cli.commands import demo, export, extract, fit_head, predict, report, run, search, train
+from pipelines.cli.inspect import architectures, cache, compare, doctor, features, runs
 from pipelines.cli.terminal import streams
-from pipelines.cli.terminal.libraries import kept_quiet
+from pipelines.cli.terminal.process import kept_quiet
 from pipelines.cli.terminal.reporter import json_text, tell_failure
 from pipelines.workspace import signals
 
@@ -44,29 +30,15 @@ def pipeline() -> None:
     """Transfer learning for image classification: frozen backbones, heads on their features, one protocol."""
 
 
-for command in (
-    extract.extract_command,
-    fit_head.fit_head_command,
-    predict.predict_command,
-    export.export_command,
-    compare.compare_command,
-    runs.runs_command,
-    report.report_command,
-    features.features_group,
-    backbones.backbones_command,
-    describe.networks_command,
-    describe.describe_command,
-    recipes.recipes_command,
-    doctor.doctor_command,
-    demo.demo_command,
-    run.run_command,
-    cache.cache_group,
-    search.search_command,
-    train.train_command,
-    finetune.finetune_command,
-):
+COMMANDS = (
+    *(extract.extract_command, fit_head.fit_head_command, train.train_command, train.finetune_command),
+    *(search.search_command, run.run_command, predict.predict_command, export.export_command),
+    *(report.report_command, compare.compare_command, runs.runs_command, features.features_group),
+    *(architectures.backbones_command, architectures.networks_command, architectures.recipes_command),
+    *(architectures.describe_command, doctor.doctor_command, cache.cache_group, demo.demo_command),
+)
+for command in COMMANDS:
     pipeline.add_command(command)
-
 
 # What an interrupted command leaves for the same command to go on with.
 KEPT = {

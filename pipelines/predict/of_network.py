@@ -14,14 +14,14 @@ from extract.decoding.decode import MAX_PIXELS
 from extract.errors import InvalidInputError
 from extract.features.layout import block_ranges
 from extract.features.sources import source
-from extract.runtime.shapes import wrong
+from extract.runtime.typed_json import ShapeError, typed
 from finetune.augmentation.batches import NormalizePixels
 from pipelines.predict import pictures
 from pipelines.predict.classify import Graph
 from pipelines.training import inference, network_io
 from pipelines.workspace import records, stored
 from pipelines.workspace.context import Context
-from pipelines.workspace.shapes import NetworkRecordKey
+from pipelines.workspace.record import NetworkRecordKey
 
 
 def load(record: dict[str, Any], *, context: Context, weights: Path | None, quick: bool) -> "WholeClassifier":
@@ -30,9 +30,11 @@ def load(record: dict[str, Any], *, context: Context, weights: Path | None, quic
         raise InvalidInputError(
             f"weights must be left out for a trained network, which has its own; got {str(weights)!r}."
         )
-    folder, what = records.folder(context.workspace, record["run"]), wrong(record["key"], NetworkRecordKey, name="key")
-    if what:
-        raise stored.damaged(folder / records.RECORD_NAME, what, thing="record", remedy=records.REMEDY)
+    folder = records.folder(context.workspace, record["run"])
+    try:
+        typed(record["key"], NetworkRecordKey, name="key")
+    except ShapeError as error:
+        raise stored.damaged(folder / records.RECORD_NAME, str(error), thing="record", remedy=records.REMEDY) from error
     return WholeClassifier(record, folder, context=context, quick=quick)
 
 

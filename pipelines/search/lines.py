@@ -10,7 +10,7 @@ from optuna.storages.journal import BaseJournalBackend
 
 from extract.runtime.disk import disk_errors
 from extract.runtime.locks import Lock
-from extract.runtime.shapes import wrong
+from extract.runtime.typed_json import typed
 from pipelines.workspace import stored
 
 Entries = list[dict[str, Any]]
@@ -77,11 +77,11 @@ class Lines(BaseJournalBackend):
             self._line_count += 1
             self._byte_count += len(content) + 1
 
-    def _checked(self, content: bytes) -> dict[str, Any]:
+    def _checked(self, content: bytes) -> _Line:
         try:
-            found = stored.checked(content)
-            what = wrong(found, _Line) or ("" if found["line"] == self._line_count else "it is out of order")
-        except stored.Foreign as error:
+            found = typed(stored.checked(content), _Line)
+            what = "" if found["line"] == self._line_count else "it is out of order"
+        except ValueError as error:
             what = str(error)
         if what:
             raise stored.damaged(

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from extract.runtime.typed_json import plain
 from pipelines.specs.shots import ShotsKey
 from pipelines.tasks.fitting import Inputs, matched
 from pipelines.workspace import records
 from pipelines.workspace.answer_shapes import FewLabels
-from pipelines.workspace.shapes import ShotsRow
+from pipelines.workspace.record import ShotsRow
 
 
 def compute(key: ShotsKey, inputs: Inputs) -> FewLabels:
@@ -44,8 +45,8 @@ def compute(key: ShotsKey, inputs: Inputs) -> FewLabels:
 
 def keep(workspace: Path, run: str, rows: list[dict[str, Any]]) -> None:
     """Adds the `rows` to the record of `run`, under `shots`, where the report finds them."""
-    record = records.read(workspace, run)
-    if record.get("shots") != rows:
+    record = records.done(workspace, run)
+    if record.shots is None or plain(record.shots) != rows:
         records.write(workspace, {**record, "shots": rows})
 
 

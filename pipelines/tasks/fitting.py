@@ -17,7 +17,7 @@ from pipelines.tasks.provenance import Origin, origin, shared
 from pipelines.workspace import records
 from pipelines.workspace.answer_shapes import FittedHead
 from pipelines.workspace.context import Context
-from pipelines.workspace.shapes import Training
+from pipelines.workspace.record import TrainingScore
 
 LESS_MEMORY = "Use features of fewer images (--subset) or of a narrower backbone, or another --head"
 LIBRARIES = ("torch", "timm", "scikit-learn", "numpy", "h5py")
@@ -45,7 +45,7 @@ class _Fitted:
     labels: Any
     ids: tuple[str, ...]
     averaged: Any
-    training: Training
+    training: TrainingScore
     evaluation_seconds: float
 
 
@@ -161,7 +161,7 @@ def _fit(key: HeadKey, *, options: dict[str, Any], inputs: Inputs) -> _Fitted:
     return _Fitted(head, choice, logits, test.labels, test.ids, averaged, training, seconds)
 
 
-def _training(key: HeadKey, head: Any, choice: Any, *, train: Any) -> Training:
+def _training(key: HeadKey, head: Any, choice: Any, *, train: Any) -> TrainingScore:
     """What the head says of a sample of the images that it learned from; of those that no choice held back."""
     import heads
 
@@ -169,7 +169,7 @@ def _training(key: HeadKey, head: Any, choice: Any, *, train: Any) -> Training:
     rows = rows[heads.training_sample(len(rows))]
     kept = float(head.score(train.features[0][rows], train.labels[rows]))
     judged = choice.training_accuracy
-    return Training(rows=len(rows), accuracy=kept if judged is None else judged, kept_accuracy=kept)
+    return TrainingScore(rows=len(rows), accuracy=kept if judged is None else judged, kept_accuracy=kept)
 
 
 def _kept(choice: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from extract.runtime.locks import keep_while
+from extract.runtime.typed_json import plain
 from pipelines.specs import (
     ExtractKey,
     ExtractSpec,
@@ -124,7 +125,7 @@ def few_labels(
         workspace=context.workspace,
         is_whole=lambda _: True,  # the table is all that there is
     )
-    return table["rows"]
+    return plain(table["rows"])
 
 
 def kept_head(spec: HeadSpec, context: Context, *, content: str) -> dict[str, Any] | None:
@@ -147,7 +148,7 @@ def kept_few_labels(
     """The table of `few_labels` on the features whose content digest is `content`, where it is kept; else None."""
     key = resolve_shots(spec, features=content, shots=counts, draws=draws)
     found = cache.find(_few_labels, key.text(), workspace=context.workspace, is_whole=lambda _: True)
-    return None if found is None else found["rows"]
+    return None if found is None else plain(found["rows"])
 
 
 def kept_features(spec: ExtractSpec, context: Context) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ from pipelines.training.build import Form
 from pipelines.training.head_init import Headed
 from pipelines.workspace import records, stored
 from pipelines.workspace.answer_shapes import TrainedNetwork
-from pipelines.workspace.shapes import Training
+from pipelines.workspace.record import TrainingScore
 
 LIBRARIES = ("torch", "timm", "torchvision", "scikit-learn", "numpy")
 HISTORY_NAME = "history.jsonl"
@@ -45,7 +45,7 @@ class Result:
     how: Form
     chosen: Fitted
     final: Fitted
-    training: Training
+    training: TrainingScore
     training_rows: int
     validation_split: tuple[np.ndarray, np.ndarray] | None
     logits: np.ndarray

@@ -23,7 +23,7 @@ from pipelines.training.head_init import Headed
 from pipelines.training.inputs import Inputs
 from pipelines.training.progress import Watch
 from pipelines.training.results import Result
-from pipelines.workspace.shapes import Training
+from pipelines.workspace.record import TrainingScore
 from pipelines.workspace.signals import deferred
 
 GUESSING_SHARE = 0.1  # of the way from guessing to certainty, up to which a network counts as guessing
@@ -135,15 +135,15 @@ class Run:
             evaluation_seconds=self.loaded.seconds["test"] + watch.seconds(),
         )
 
-    def _training(self, rows: np.ndarray, chosen: Fitted, final: Fitted) -> Training:
+    def _training(self, rows: np.ndarray, chosen: Fitted, final: Fitted) -> TrainingScore:
         """What the networks say of a sample of the images `rows`, from which both learned."""
         sample = pixels.take(self.loaded.splits["train"], rows[heads.training_sample(len(rows))])
         truth = sample.labels.numpy()
         judged = float((self._logits(chosen.network, sample).argmax(1) == truth).mean())
         if final is chosen:
-            return Training(rows=len(sample), accuracy=judged, kept_accuracy=judged)
+            return TrainingScore(rows=len(sample), accuracy=judged, kept_accuracy=judged)
         kept = float((self._logits(final.network, sample).argmax(1) == truth).mean())
-        return Training(rows=len(sample), accuracy=judged, kept_accuracy=kept)
+        return TrainingScore(rows=len(sample), accuracy=judged, kept_accuracy=kept)
 
     def _trained(
         self, rows: np.ndarray, held: LabeledImages | None, *, phase: str, judged: Fitted | None = None

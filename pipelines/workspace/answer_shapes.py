@@ -2,8 +2,8 @@
 
 from typing import Literal, TypedDict
 
-from extract.runtime.shapes import Count, Seconds, Sha256, Share
-from pipelines.workspace.shapes import FeatureName, Files, Options, Positive, Rate, RunName, ShotsRow
+from extract.runtime.typed_json import Count, Number, Seconds, Sha256, Share
+from pipelines.workspace.record import FeatureName, Files, Options, Positive, Rate, RunName, ShotsRow
 
 
 class Timing(TypedDict):
@@ -49,13 +49,13 @@ class Scored(TypedDict):
     test_interval: tuple[Share, Share]
     test_rows: Count
     top5: Share | None
-    log_loss: float | None
-    calibration_error: float | None
-    calibration_limit: float | None
+    log_loss: Number | None
+    calibration_error: Number | None
+    calibration_limit: Number | None
     temperature: Positive | None
-    scaled_log_loss: float | None
-    scaled_calibration_error: float | None
-    scaled_calibration_limit: float | None
+    scaled_log_loss: Number | None
+    scaled_calibration_error: Number | None
+    scaled_calibration_limit: Number | None
     test_tta_accuracy: Share | None
     evaluation_seconds: Seconds
 
@@ -119,7 +119,7 @@ class Trial(TypedDict):
     params: Options
     value: Share | None
     seconds: Seconds | None
-    step_values: list[float | None]
+    step_values: list[Number | None]
     error: str | None
 
 
@@ -137,8 +137,8 @@ class Found(TypedDict):
     name: str
     subject: str
     trials: list[Trial]
-    importance: dict[str, float]
-    importance_spread: dict[str, tuple[float, float]]
+    importance: dict[str, Number]
+    importance_spread: dict[str, tuple[Number, Number]]
     importance_note: str
     logarithmic: list[str]
     best: Best | None
@@ -159,5 +159,5 @@ class Surface(TypedDict):
     """A loss surface that a report keeps: `loss[i][j]` at steps i and j from the network `run`."""
 
     run: RunName
-    steps: list[float]
-    loss: list[list[float | None]]
+    steps: list[Number]
+    loss: list[list[Number | None]]

@@ -23,7 +23,7 @@ from extract.runtime.disk import disk_errors, write_file
 from pipelines.workspace.store_backend import Answers
 
 BACKEND = "checked answers"
-Stage = Callable[[str, Any], Any]  # with a `TypedDict` as its return type, or another shape of `extract.runtime.shapes`
+Stage = Callable[[str, Any], Any]  # its return type is checked (`extract.runtime.typed_json`)
 _LOOKING: ContextVar[bool] = ContextVar("looking", default=False)
 
 register_store_backend(BACKEND, Answers)

@@ -17,7 +17,7 @@ from extract.errors import InvalidInputError
 from extract.runtime.disk import TEMPORARY
 from extract.runtime.locks import Lock, unkept
 from pipelines.workspace import records
-from pipelines.workspace.shapes import FEATURE_NAME
+from pipelines.workspace.record import FEATURE_NAME
 
 FEATURES, RUNS, CHECKPOINTS, SEARCHES, CACHE = "features", "runs", "checkpoints", "searches", "cache"
 LEFT, DATA, OTHERS = "left over", "data sets", "others"

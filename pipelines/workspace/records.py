@@ -15,26 +15,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from extract.errors import CorruptFileError, InvalidInputError, StorageError, unknown
 from extract.runtime.disk import write_file
-from extract.runtime.shapes import wrong
+from extract.runtime.typed_json import ShapeError, typed
 from pipelines.workspace import stored
-from pipelines.workspace.shapes import Record
+from pipelines.workspace.record import SCHEMA, TOTAL, DoneRecord, Record
 from pipelines.workspace.stored import sha256
 
 if TYPE_CHECKING:
     import numpy as np
 
-SCHEMA = 3
 RECORD_NAME = "record.json"
 LOGITS_NAME = "test.safetensors"
 AVERAGED_NAME = "test_tta.safetensors"  # logits averaged over test-time views
-TOTAL = "total"  # of the seconds of a network's record
-# What the record of a run has that is done, beside what every record has.
-NEEDED = (
-    *("mode", "architecture", "weights", "dataset", "image_size", "seed", "class_names", "chosen", "choice", "curves"),
-    *("validation", "test", "temperature", "seconds", "parameters", "flops", "bytes", "files"),
-)
 REMEDY = "Run it again, or remove its folder."
 
 
@@ -45,17 +40,25 @@ def folder(workspace: Path, run: str) -> Path:
     return workspace / "runs" / run
 
 
-def write(workspace: Path, record: Mapping[str, Any]) -> Path:
-    """The file in which `record` now stands as one line of JSON, with a checksum; an earlier one is replaced.
+def made(values: Mapping[str, object]) -> Record:
+    """The record that holds `values`; `schema`, `status`, `error` and `created` are filled in where absent.
 
-    `schema`, `status`, `error` and `created` are filled in where absent; numbers that are not finite become
-    null, for JSON has none. Raises InvalidInputError where a record of this status has another shape.
+    Numbers that are not finite become null, for JSON has none. Raises InvalidInputError where a record of this status
+    has another shape.
     """
-    whole = stored.finite({"schema": SCHEMA, "status": "done", "error": None, "created": now(), **record})
-    what = _wrong(whole)
-    if what:
-        raise InvalidInputError(f"record must have the shape of records; {what}. Mend the code that made it.")
-    place = folder(workspace, whole["run"])
+    complete = stored.finite({"schema": SCHEMA, "status": "done", "error": None, "created": now(), **values})
+    try:
+        return _typed(complete)
+    except ShapeError as error:
+        raise InvalidInputError(
+            f"record must have the shape of records; {error}. Mend the code that made it."
+        ) from error
+
+
+def write(workspace: Path, record: Record | Mapping[str, object]) -> Path:
+    """The file in which `record` now stands as one line of JSON, with a checksum; an earlier one is replaced."""
+    whole = made(stored.finite(record))
+    place = folder(workspace, whole.run)
     place.mkdir(parents=True, exist_ok=True)
     try:
         stored.write(place / RECORD_NAME, whole)
@@ -67,7 +70,7 @@ def write(workspace: Path, record: Mapping[str, Any]) -> Path:
 
 def note(workspace: Path, run: str, **facts: str) -> None:
     """Adds facts to the record of a run, such as the study that it was computed for."""
-    write(workspace, {**read(workspace, run), **facts})
+    write(workspace, structs.replace(read(workspace, run), **facts))
 
 
 def forget_empty(place: Path) -> None:
@@ -100,12 +103,20 @@ def failed(
     return write(workspace, {**(facts or {}), **known})
 
 
-def read(workspace: Path, run: str) -> dict[str, Any]:
+def read(workspace: Path, run: str) -> Record:
     """The record of `run`, or of the only run whose name starts so.
 
     Raises InvalidInputError for a name that no run or several have, and CorruptFileError for a broken record.
     """
     return _read(workspace / "runs" / resolve(workspace, run) / RECORD_NAME)
+
+
+def done(workspace: Path, run: str) -> DoneRecord:
+    """As `read`, of a run that is done; InvalidInputError for one that failed."""
+    record = read(workspace, run)
+    if not isinstance(record, DoneRecord):
+        raise InvalidInputError(f"run must be done; got {record.run}, which failed ({record.error}). Run it again.")
+    return record
 
 
 def resolve(workspace: Path, run: str) -> str:
@@ -126,7 +137,7 @@ def resolve(workspace: Path, run: str) -> str:
     return found[0]
 
 
-def read_all(workspace: Path) -> tuple[list[dict[str, Any]], list[str]]:
+def read_all(workspace: Path) -> tuple[list[Record], list[str]]:
     """(every readable record, oldest first; a sentence for every record that is broken)."""
     records, problems = [], []
     for name in _names(workspace):
@@ -134,7 +145,7 @@ def read_all(workspace: Path) -> tuple[list[dict[str, Any]], list[str]]:
             records.append(_read(workspace / "runs" / name / RECORD_NAME))
         except CorruptFileError as error:
             problems.append(str(error))
-    return sorted(records, key=lambda record: (record["created"], record["run"])), problems
+    return sorted(records, key=lambda record: (record.created, record.run)), problems
 
 
 def images_digest(dataset_digest: str, ids: Sequence[str]) -> str:
@@ -172,14 +183,10 @@ def _kept_logits(workspace: Path, run: str) -> dict[str, "np.ndarray"]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    record = read(workspace, run)
-    if record["status"] != "done":
-        raise InvalidInputError(
-            f"run must be done; got {record['run']}, which failed ({record['error']}). Run it again."
-        )
-    path = folder(workspace, record["run"]) / LOGITS_NAME
+    record = done(workspace, run)
+    path = folder(workspace, record.run) / LOGITS_NAME
     content = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(content).hexdigest() != record["files"].get(LOGITS_NAME):
+    if hashlib.sha256(content).hexdigest() != record.files.get(LOGITS_NAME):
         raise _damaged(path, "it is gone, or not the file that its record describes")
     try:
         tensors = load(content)
@@ -191,7 +198,7 @@ def _kept_logits(workspace: Path, run: str) -> dict[str, "np.ndarray"]:
 def status(workspace: Path, run: str) -> str | None:
     """ "done" or "failed"; None where there is no whole record of exactly that name. Raises nothing."""
     try:
-        return _read(folder(workspace, run) / RECORD_NAME)["status"]
+        return _read(folder(workspace, run) / RECORD_NAME).status
     except InvalidInputError:
         return None
 
@@ -217,23 +224,18 @@ def _names(workspace: Path) -> list[str]:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    record = stored.read(path, Record, thing="record", remedy=REMEDY)
-    what = _wrong(record)
-    if not what and record["run"] != path.parent.name:
-        what = f"it is the record of {record['run']!r}"
-    if what:
-        raise _damaged(path, what)
+def _read(path: Path) -> Record:
+    try:
+        record = _typed(stored.read(path, dict[str, object], thing="record", remedy=REMEDY))
+    except ShapeError as error:
+        raise _damaged(path, str(error)) from error
+    if record.run != path.parent.name:
+        raise _damaged(path, f"it is the record of {record.run!r}")
     return record
 
 
-def _wrong(record: dict[str, Any]) -> str:
-    """What is wrong with a record, or an empty text."""
-    what = wrong(record, Record)
-    missing = [name for name in NEEDED if name not in record]
-    if not what and record["status"] == "done" and missing:
-        what = f"it lacks {missing[0]}"
-    return what
+def _typed(values: Mapping[str, object]) -> Record:
+    return typed(values, DoneRecord if values.get("status") == "done" else Record)
 
 
 def _damaged(path: Path, what: str) -> CorruptFileError:

@@ -11,7 +11,7 @@ from joblib import StoreBackendBase
 
 from extract.errors import CorruptFileError, TransferBenchError
 from extract.runtime.disk import disk_errors
-from extract.runtime.shapes import wrong
+from extract.runtime.typed_json import ShapeError, typed
 from pipelines.workspace import stored
 
 
@@ -41,10 +41,10 @@ class Answers(StoreBackendBase):
         """Whether there is a whole answer of that call."""
         call = tuple(call_id)
         if call not in self._read:
-            with contextlib.suppress(CorruptFileError):  # it is computed again, and replaced
+            with contextlib.suppress(CorruptFileError, ShapeError):  # it is computed again, and replaced
                 found = stored.read(self._path(call), _Entry, thing="cached answer", remedy="It is computed again.")
-                if (found["function"], found["arguments"]) == call and not wrong(found["answer"], self._shape):
-                    self._read[call] = found["answer"]
+                if (found["function"], found["arguments"]) == call:
+                    self._read[call] = typed(found["answer"], self._shape)
         return call in self._read
 
     def load_item(self, call_id: Sequence[str], **_: Any) -> Any:
@@ -55,10 +55,12 @@ class Answers(StoreBackendBase):
     def dump_item(self, call_id: Sequence[str], item: Any, verbose: int = 0) -> None:
         """Keeps an answer; `TransferBenchError` where it is not of the declared shape, or cannot be written."""
         path = self._path(call_id)
-        answer = stored.finite(item)
-        fault = wrong(answer, self._shape)
-        if fault:
-            raise TransferBenchError(f"answer of {call_id[0]} must have its declared shape; got another: {fault}.")
+        try:
+            answer = typed(stored.finite(item), self._shape)
+        except ShapeError as error:
+            raise TransferBenchError(
+                f"answer of {call_id[0]} must have its declared shape; got another: {error}."
+            ) from error
         with disk_errors(path):
             self.create_location(path.parent)
             stored.write(path, {"function": call_id[0], "arguments": call_id[1], "answer": answer})

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from extract.errors import CorruptFileError
 from extract.features.layout import canonical_json
 from extract.runtime.disk import write_file
-from extract.runtime.shapes import wrong
+from extract.runtime.typed_json import T, typed
 
 CHECKSUM = "checksum"
 
@@ -24,27 +26,23 @@ class Foreign(ValueError):
     """Why a text is no checked object."""
 
 
-def write(path: Path, values: Mapping[str, Any]) -> None:
+def write(path: Path, values: Mapping[str, object] | msgspec.Struct) -> None:
     """Writes `values` with their checksum as one line of JSON; an earlier file is replaced in one step."""
     write_file(path, line(values))
 
 
-def read(path: Path, shape: Any, *, thing: str, remedy: str) -> dict[str, Any]:
-    """The object in the file, without its checksum, if it is whole and of this `shape` (see `extract.runtime.shapes`).
+def read(path: Path, kind: type[T], *, thing: str, remedy: str) -> T:
+    """The object in the file, without its checksum, as a `kind` (see `extract.runtime.typed_json`).
 
     Raises `CorruptFileError` otherwise: "`thing` must be whole; got `path`: what is wrong. `remedy`".
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise Foreign("it is no ordinary file")  # to read a pipe is to wait for ever
-        values = checked(path.read_bytes())
+        return typed(checked(path.read_bytes()), kind)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise damaged(path, reason or "it cannot be read", thing=thing, remedy=remedy) from error
-    what = wrong(values, shape)
-    if what:
-        raise damaged(path, what, thing=thing, remedy=remedy)
-    return values
 
 
 def damaged(path: Path, what: str, *, thing: str, remedy: str) -> CorruptFileError:
@@ -52,7 +50,7 @@ def damaged(path: Path, what: str, *, thing: str, remedy: str) -> CorruptFileErr
     return CorruptFileError(f"{thing} must be whole; got {str(path)!r}: {what}. {remedy}")
 
 
-def line(values: Mapping[str, Any]) -> bytes:
+def line(values: Mapping[str, object] | msgspec.Struct) -> bytes:
     """`values` as one line of JSON, their checksum last; numbers that are not finite become null."""
     plain = finite(values)
     text = json.dumps({**plain, CHECKSUM: _checksum(plain)}, ensure_ascii=False, allow_nan=False)
@@ -84,11 +82,15 @@ def sha256(path: Path) -> str:
 
 def finite(value: Any) -> Any:
     """`value` as JSON gives it back: None for every NaN and infinity in it, tuples as lists."""
+    if isinstance(value, msgspec.Struct):
+        value = msgspec.to_builtins(value, enc_hook=float)
     if isinstance(value, Mapping):
         return {str(key): finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [finite(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
 
 
 def _checksum(values: Mapping[str, Any]) -> str:

@@ -239,7 +239,7 @@ def test_doctor_and_backbones(pipeline):
     assert facts["versions"]["torch"]
     shown = pipeline("doctor").out
     assert not any(sign in shown for sign in ("[", "True", "False", "None"))
-    assert f"packaged_weights   {', '.join(facts['packaged_weights'])}" in shown
+    assert f"packaged_weights    {', '.join(facts['packaged_weights'])}" in shown
     listed = pipeline("backbones", "tf_efficientnet_lite", "--json").json
     assert "tf_efficientnet_lite0" in listed["backbones"]
     assert pipeline("backbones", "lite", "--packaged", "--json").json["count"] == 3

@@ -7,18 +7,19 @@ import click
 
 from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.cli.options import shared
-from pipelines.cli.terminal.show import Column, duration, percent, table
+from pipelines.cli.terminal.table import Column, table
+from pipelines.cli.terminal.text import duration, percent, span
 from pipelines.workspace import naming
 
 WITH_CIFAR, WITHOUT = "cifar10-tour", "digits-tour"
-COLUMNS = [
-    Column("run", named=True),
-    Column("mode", drop=1),
-    Column("test", right=True),
-    Column("95 % interval", right=True, drop=2),
-    Column("parameters", right=True, drop=3),
-    Column("FLOPs", right=True, drop=4),
-    Column("time", right=True),
+COLUMNS: list[Column[dict[str, Any]]] = [
+    Column("run", lambda one: one["name"], named=True),
+    Column("mode", lambda one: one["mode"], drop=1),
+    Column("test", lambda one: percent(one["test_accuracy"], 1), right=True),
+    Column("95 % interval", lambda one: span(*one["test_interval"], 1), right=True, drop=2),
+    Column("parameters", lambda one: f"{one['parameters'] / 1e6:.2f} M", right=True, drop=3),
+    Column("FLOPs", lambda one: f"{one['flops'] / 1e6:.0f} M", right=True, drop=4),
+    Column("time", lambda one: duration(one["seconds"]), right=True),
 ]
 
 
@@ -31,6 +32,8 @@ def demo_command(run: shared.Run, data_dir: str | None) -> None:
     Runs the study cifar10-tour on 1,000 images of CIFAR-10 where they are found, else digits-tour on scikit-learn's
     digits, then the study's search, then the report.
     """
+    from pipelines.report.details.searches import described
+
     place = _cifar(run.workspace, data_dir or shared.data_dirs().get("cifar10"))
     if place is None:
         run.reporter.notice("CIFAR-10 was not found (name its directory with --data-dir): the tour is on digits")
@@ -38,15 +41,13 @@ def demo_command(run: shared.Run, data_dir: str | None) -> None:
     records = _studied(run, study, fallback)
     found = _searched(run, study, fallback)
     page = _reported(run, place)
-    values = {
-        "study": study,
-        "results": [
-            {**_short(record), "name": name} for record, name in zip(records, naming.names(records), strict=True)
-        ],
-        "search": {key: found[key] for key in ("name", "best", "best_run", "seconds")},
-        "report": str(page),
-    }
-    run.reporter.result(values, _text(values))
+    results = [{**_short(record), "name": name} for record, name in zip(records, naming.names(records), strict=True)]
+    searched = {key: found[key] for key in ("name", "best", "best_run", "seconds")}
+    best = f"{percent(found['best']['value'], 1)} with {described(found['best']['params'])}"
+    run.reporter.result(
+        {"study": study, "results": results, "search": searched, "report": str(page)},
+        [*table(COLUMNS, results), f"search: best validation accuracy {best}", f"report: {page}"],
+    )
 
 
 def _studied(run: shared.Run, study: str, fallback: dict[str, Any]) -> list[dict[str, Any]]:
@@ -108,35 +109,8 @@ def _short(record: dict[str, Any]) -> dict[str, Any]:
     from pipelines.workspace import records
 
     return {
-        "run": record["run"],
-        "name": record["name"],
-        "mode": record["mode"],
+        **{name: record[name] for name in ("run", "name", "mode", "parameters", "flops")},
         "test_accuracy": record["test"]["accuracy"],
         "test_interval": record["test"]["interval"],
-        "parameters": record["parameters"],
-        "flops": record["flops"],
         "seconds": records.with_total(record["seconds"])[records.TOTAL],
     }
-
-
-def _text(values: dict[str, Any]) -> list[str]:
-    rows = [
-        [
-            one["name"],
-            one["mode"],
-            percent(one["test_accuracy"], 1),
-            " to ".join(percent(end, 1) for end in one["test_interval"]),
-            f"{one['parameters'] / 1e6:.2f} M",
-            f"{one['flops'] / 1e6:.0f} M",
-            duration(one["seconds"]),
-        ]
-        for one in values["results"]
-    ]
-    from pipelines.report.details.searches import described
-
-    best = values["search"]["best"]
-    return [
-        *table(COLUMNS, rows),
-        f"search: best validation accuracy {percent(best['value'], 1)} with {described(best['params'])}",
-        f"report: {values['report']}",
-    ]

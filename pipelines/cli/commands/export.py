@@ -1,13 +1,17 @@
 """`pipeline export`: a kept run as one graph for other programs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from extract.errors import InvalidInputError
 from pipelines.cli.options import shared
-from pipelines.cli.terminal.show import size
+from pipelines.cli.terminal.text import size
 from pipelines.specs.values import one_of
+
+if TYPE_CHECKING:
+    from pipelines.predict.export import Exported
 
 FORMATS = ("onnx",)
 
@@ -33,33 +37,37 @@ def export_command(
     from pipelines.predict import classify, export
     from pipelines.workspace import records, writable
 
-    if output is not None and not output.parent.is_dir():
-        raise InvalidInputError(f"output must be in a folder that exists; got {str(output)!r}. Make the folder first.")
     if output is not None:
+        if not output.parent.is_dir():
+            raise InvalidInputError(
+                f"output must be in a folder that exists; got {str(output)!r}. Make the folder first."
+            )
         writable.check("output", output, stream=False)
     one, record = classify.classifier(run_name, context=run.context(), weights=weights)
     path = output or records.folder(run.workspace, record["run"]) / "model.onnx"
     written = export.export(one, path, run=record["run"], calibrated=calibrated)
-    answer = {
-        "run": record["run"],
+    answer = {"run": record["run"], "format": kind, "calibrated": calibrated, **_values(written)}
+    run.reporter.result(answer, _text(written))
+
+
+def _values(written: "Exported") -> dict[str, object]:
+    return {
         "path": str(written.path),
-        "format": kind,
         "file_bytes": written.file_bytes,
         "input": list(written.input_shape),
         "class_names": list(written.class_names),
-        "calibrated": calibrated,
         "largest_difference": written.largest_difference,
         "difference_from_predict": written.from_predict,
         "other_classes": written.other_classes,
         "compared_images": written.compared_images,
     }
-    shape = " x ".join(str(side) for side in written.input_shape)
-    run.reporter.result(
-        answer,
-        [
-            str(written.path),
-            f"{size(written.file_bytes)}; images uint8 {shape} -> {len(written.class_names)} probabilities",
-            f"at most {written.largest_difference:.1g} from torch in float32, {written.from_predict:.1g} from predict "
-            f"on {written.compared_images} real images, {written.other_classes} of which get another class",
-        ],
-    )
+
+
+def _text(written: "Exported") -> list[str]:
+    shape = " x ".join(map(str, written.input_shape))
+    return [
+        str(written.path),
+        f"{size(written.file_bytes)}; images uint8 {shape} -> {len(written.class_names)} probabilities",
+        f"at most {written.largest_difference:.1g} from torch in float32, {written.from_predict:.1g} from predict "
+        f"on {written.compared_images} real images, {written.other_classes} of which get another class",
+    ]

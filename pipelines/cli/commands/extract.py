@@ -5,7 +5,12 @@ from typing import Any
 import click
 
 from pipelines.cli.options import shared
-from pipelines.cli.terminal.show import duration, size
+from pipelines.cli.terminal.text import duration, size
+
+ANSWERED = (
+    *("path", "digest", "content", "rows", "dimension", "file_bytes", "engine", "parameters", "flops", "skipped"),
+    *("seconds", "images_per_second", "cached"),
+)
 
 
 @click.command("extract")
@@ -14,29 +19,12 @@ from pipelines.cli.terminal.show import duration, size
 def extract_command(run: shared.Run, **given: Any) -> None:
     """Turn images into a feature file with a frozen backbone.
 
-    Bare, it means resnet50 with timm's weights on CIFAR-10. Asked again, it answers from the cache; killed
-    and asked again, it goes on where it stopped.
+    Bare, it means resnet50 with timm's weights on CIFAR-10. Started again, it answers from the cache; killed and
+    started again, it goes on where it stopped.
     """
     from pipelines.tasks import stages
 
     record = stages.extract(run.extract_spec(given), run.context())
     took = "from the cache" if record["cached"] else f"in {duration(record['seconds'])}"
-    keys = (
-        "path",
-        "digest",
-        "content",
-        "rows",
-        "dimension",
-        "file_bytes",
-        "engine",
-        "parameters",
-        "flops",
-        "skipped",
-        "seconds",
-        "images_per_second",
-        "cached",
-    )
-    run.reporter.result(
-        {key: record[key] for key in keys},
-        [record["path"], f"{record['rows']} rows of {record['dimension']}, {size(record['file_bytes'])}, {took}"],
-    )
+    line = f"{record['rows']} rows of {record['dimension']}, {size(record['file_bytes'])}, {took}"
+    run.reporter.result({key: record[key] for key in ANSWERED}, [record["path"], line])

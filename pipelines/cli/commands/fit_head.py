@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from extract.errors import InvalidInputError
+from pipelines.cli.inspect.runs import points
 from pipelines.cli.options import head_options, shared
-from pipelines.cli.terminal.show import Column, calibration, duration, percent, table, training_line
+from pipelines.cli.terminal.scores import scores
+from pipelines.cli.terminal.table import Column, facts, table
+from pipelines.cli.terminal.text import duration, percent, span
 from pipelines.specs import ExtractSpec, HeadSpec
 
 if TYPE_CHECKING:
     from pipelines.tasks.fit_head import Answer, Asked
 
 SHORTER = 5000  # training images with which a bare command is over in minutes
-FEW = [
-    Column("labels per class", right=True),
-    Column("test accuracy", right=True),
-    Column("SD, pts", right=True, drop=1),
-    Column("range", right=True),
+FEW_LABELS: list[Column[dict[str, Any]]] = [
+    Column("labels per class", lambda row: str(row["labels_per_class"]), right=True),
+    Column("test accuracy", lambda row: percent(row["mean"]), right=True),
+    Column("SD, pts", lambda row: points(row["deviation"]) or "unknown", right=True, drop=1),
+    Column("range", lambda row: span(row["least"], row["greatest"]), right=True),
 ]
 
 
@@ -55,26 +58,9 @@ def fit_head_command(
     Chooses on a validation part of the training split, refits the choice on all of it, scores the test split
     once. Bare, it takes the workspace's newest feature file.
     """
-    from pipelines.tasks import few_shot as few_shots
-    from pipelines.tasks import repeats
-
-    asked = _asked(HeadSpec(**head_options, seed=run.seed), seeds=seeds, shots=shots, draws=draws, plot=plot)
-    found = _found(run, asked, features_file, given)
-    answer = {key: value for key, value in found.records[0].items() if key != "files"}
-    answer |= {"features": str(found.features), "extraction_seconds": found.extraction_seconds}
-    if seeds is not None:
-        answer["repeats"] = repeats.summary(found.records, first_seed=run.seed)
-    if found.few_labels is not None:
-        answer["few_labels"] = found.few_labels
-        few_shots.keep(run.workspace, answer["run"], found.few_labels)
-    if plot is not None:
-        answer["plot"] = _plotted(run, answer, plot)
-    run.reporter.result(answer, _text(answer))
-
-
-def _asked(spec: HeadSpec, *, seeds: int | None, shots: str | None, draws: int | None, plot: Path | None) -> "Asked":
-    """What is asked for; what can never be right is refused before anything is computed."""
+    from pipelines.tasks import few_shot, repeats
     from pipelines.tasks.fit_head import Asked
+    from pipelines.workspace import records
 
     if shots is None and draws is not None:
         raise InvalidInputError(f"draws must come with --shots; got --draws {draws} alone. Add --shots 1,2,5,10.")
@@ -82,25 +68,30 @@ def _asked(spec: HeadSpec, *, seeds: int | None, shots: str | None, draws: int |
         from pipelines.report.charts import curves
 
         curves.check(plot)
-    return Asked(spec, 1 if seeds is None else seeds, shots, 5 if draws is None else draws)
-
-
-def _plotted(run: shared.Run, answer: dict[str, Any], path: Path) -> str:
-    from pipelines.report.charts import curves
-    from pipelines.workspace import records
-
-    curves.write(path, records.read(run.workspace, answer["run"]), few_labels=answer.get("few_labels", ()))
-    return str(path)
+    asked = Asked(HeadSpec(**head_options, seed=run.seed), seeds or 1, shots, draws or 5)
+    found = _found(run, asked, features_file, given)
+    answer = {key: value for key, value in found.records[0].items() if key != "files"}
+    answer |= {"features": str(found.features), "extraction_seconds": found.extraction_seconds}
+    if seeds is not None:
+        answer["repeats"] = repeats.summary(found.records, first_seed=run.seed)
+    if found.few_labels is not None:
+        answer["few_labels"] = found.few_labels
+        few_shot.keep(run.workspace, answer["run"], found.few_labels)
+    if plot is not None:
+        record = records.read(run.workspace, answer["run"])
+        curves.write(plot, record, few_labels=answer.get("few_labels", ()))
+        answer["plot"] = str(plot)
+    run.reporter.result(answer, _text(answer))
 
 
 def _found(run: shared.Run, asked: "Asked", file: Path | None, given: dict[str, Any]) -> "Answer":
     """The answer, on a feature file that there is or on the features that the options describe."""
-    from pipelines.tasks import fit_head as module
+    from pipelines.tasks import fit_head
 
     path = _file(run, file, given)
     if path is not None:
-        return module.on_file(asked, run.context(), features_path=path)
-    return module.answer(asked, run.extract_spec(given), run.context())
+        return fit_head.on_file(asked, run.context(), features_path=path)
+    return fit_head.answer(asked, run.extract_spec(given), run.context())
 
 
 def _file(run: shared.Run, file: Path | None, given: dict[str, Any]) -> Path | None:
@@ -139,70 +130,46 @@ def _beginning(run: shared.Run, spec: ExtractSpec) -> str:
 
 
 def _text(answer: dict[str, Any]) -> list[str]:
-    low, high = answer["test_interval"]
-    validation_split, averaged = answer["validation_accuracy"], answer["test_tta_accuracy"]
     chosen = ", ".join(
         f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
         for key, value in answer["chosen"].items()
     )
+    time = f"extraction {duration(answer['extraction_seconds']) or 'not known'}, "
+    time += f"search {duration(answer['search_seconds'])}, fit {duration(answer['fit_seconds'])}"
+    few = answer.get("few_labels")
     return [
         f"{answer['head']} ({chosen}) on {Path(answer['features']).name}",
-        training_line(answer),
-        "validation accuracy " + ("no validation images" if validation_split is None else percent(validation_split)),
-        f"test accuracy       {percent(answer['test_accuracy'])}  (95 % interval {percent(low)} to {percent(high)}, "
-        f"{answer['test_rows']} images)",
-        *([] if averaged is None else [f"averaged views      {percent(averaged)}  (plain and mirrored)"]),
-        *calibration(answer),
-        f"time                extraction {_known(answer['extraction_seconds'])}, search "
-        f"{duration(answer['search_seconds'])}, fit {duration(answer['fit_seconds'])}"
-        + (" (from the cache)" if answer["cached"] else ""),
-        *_rough(answer),
-        f"saved to            {answer['path']}",
-        *_repeats(answer.get("repeats"), validated=answer["validation_accuracy"] is not None),
-        *_few(answer.get("few_labels")),
-        *([f"drawn in            {answer['plot']}"] if "plot" in answer else []),
+        *facts(
+            {
+                **scores(answer, views="plain and mirrored"),
+                "time": time + (" (from the cache)" if answer["cached"] else ""),
+                "candidates": _candidates(answer),
+                "saved to": answer["path"],
+                **_repeats(answer),
+            }
+        ),
+        *(["", *table(FEW_LABELS, few)] if few else []),
+        *facts({"drawn in": answer.get("plot")}),
     ]
 
 
-def _rough(answer: dict[str, Any]) -> list[str]:
+def _candidates(answer: dict[str, Any]) -> str | None:
     """How many candidates were fitted to the end, where not all were, and whether the head that is kept was."""
     count, rough = answer["candidates"], answer["rough_candidates"]
     if not rough:
-        return []
+        return None
     kept = "the head that is kept converged" if answer["converged"] else "the head that is kept did not converge"
-    some = "all" if rough == count else f"{rough} of them"
-    return [f"candidates          {count}, {some} compared by a rough fit; {kept}"]
+    return f"{count}, {'all' if rough == count else f'{rough} of them'} compared by a rough fit; {kept}"
 
 
-def _known(seconds: float | None) -> str:
-    return "not known" if seconds is None else duration(seconds)
-
-
-def _repeats(found: dict[str, Any] | None, *, validated: bool) -> list[str]:
-    if found is None:
-        return []
+def _repeats(answer: dict[str, Any]) -> dict[str, str]:
+    if "repeats" not in answer:
+        return {}
     from pipelines.report.page.text import seeded
 
-    deviation, reach = found["deviation"], f"{percent(found['least'])} to {percent(found['greatest'])}"
-    spread = "" if deviation is None else f"standard deviation {_points(deviation)} points, "
-    words = seeded(found["drawn"], validated=validated)
-    return [f"over {len(found['seeds'])} seeds        {percent(found['mean'])}  ({spread}{reach}; {words})"]
-
-
-def _few(found: list[dict[str, Any]] | None) -> list[str]:
-    if found is None:
-        return []
-    rows = [
-        [
-            str(row["labels_per_class"]),
-            percent(row["mean"]),
-            _points(row["deviation"]),
-            f"{percent(row['least'])} to {percent(row['greatest'])}",
-        ]
-        for row in found
-    ]
-    return ["", *table(FEW, rows)]
-
-
-def _points(deviation: float | None) -> str:
-    return "unknown" if deviation is None else f"{100 * deviation:.2f}"
+    found = answer["repeats"]
+    deviation = points(found["deviation"])
+    spread = f"standard deviation {deviation} points, " if deviation else ""
+    words = seeded(found["drawn"], validated=answer["validation_accuracy"] is not None)
+    reach = span(found["least"], found["greatest"])
+    return {f"over {len(found['seeds'])} seeds": f"{percent(found['mean'])}  ({spread}{reach}; {words})"}

@@ -2,15 +2,17 @@
 
 import csv
 import io
+import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from extract.decoding.decode import MAX_PIXELS
 from extract.runtime.devices import Stopwatch
 from pipelines.cli.options import shared
-from pipelines.cli.terminal.show import Column, defused, percent, table
+from pipelines.cli.terminal.table import Column, table
+from pipelines.cli.terminal.text import defused, percent
 from pipelines.specs.values import at_least_one, one_of
 from pipelines.workspace import writable
 
@@ -73,36 +75,40 @@ def predict_command(
         "calibrated": calibrated,
         "images": [_as_dict(one) for one in found.images],
         "skipped": [str(path) for path in found.skipped],
-        "csv": None if csv_file is None else str(csv_file),
+        "csv": csv_file and str(csv_file),
         "seconds": watch.seconds(),
     }
     run.reporter.result(answer, _text(found))
 
 
-def _as_dict(one: "Prediction") -> dict[str, Any]:
-    name, probability = one.top[0]
-    top = [{"class": other, "probability": share} for other, share in one.top]
-    return {"path": str(one.path), "class": name, "probability": probability, "top": top}
+def _as_dict(one: "Prediction") -> dict[str, object]:
+    top = [{"class": name, "probability": share} for name, share in one.top]
+    return {"path": str(one.path), **top[0], "top": top}
 
 
 def _text(found: "Predictions") -> list[str]:
     """A line an image: its path and its classes with their probabilities, the likeliest first."""
-    count = max((len(one.top) for one in found.images), default=0)
-    ranks = [Column(f"class {rank}", shrinks=True, drop=rank - 1) for rank in range(1, count + 1)]
-    rows = [[str(one.path), *(f"{name} {percent(share, 1)}" for name, share in one.top)] for one in found.images]
-    lines = table([Column("image", shrinks=True), *ranks], rows) if rows else []
+    columns: list[Column[Prediction]] = [Column("image", lambda one: str(one.path), shrinks=True)]
+    for at in range(_most(found)):
+        columns.append(Column(f"class {at + 1}", lambda one, at=at: _named(one, at), shrinks=True, drop=at))
+    lines = table(columns, found.images) if found.images else []
     return lines + [f"{path}  skipped: it cannot be read" for path in found.skipped]
 
 
-def _row(one: "Prediction") -> list[str | float]:
-    return [str(one.path), *(part for pair in one.top for part in pair)]
+def _named(one: "Prediction", at: int) -> str:
+    name, share = one.top[at]
+    return f"{name} {percent(share, 1)}"
+
+
+def _most(found: "Predictions") -> int:
+    return max((len(one.top) for one in found.images), default=0)
 
 
 def _write_csv(path: Path, found: "Predictions") -> None:
-    count = max((len(one.top) for one in found.images), default=1)
-    header = ["path"] + [f"{part}_{rank}" for rank in range(1, count + 1) for part in ("class", "probability")]
+    ranks = range(1, max(_most(found), 1) + 1)
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(header)
-    writer.writerows([defused(cell) for cell in _row(one)] for one in found.images)
+    writer.writerow(["path", *(f"{part}_{rank}" for rank in ranks for part in ("class", "probability"))])
+    for one in found.images:
+        writer.writerow([defused(cell) for cell in (str(one.path), *itertools.chain.from_iterable(one.top))])
     writable.write("csv file", path, text.getvalue())

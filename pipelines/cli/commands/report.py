@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from pipelines.cli.options import shared
-from pipelines.cli.terminal.show import size
+from pipelines.cli.terminal.text import size
 from pipelines.report.page.text import plural
 
 PATH = click.Path(path_type=Path)
@@ -64,6 +64,7 @@ def report_command(
         "figures": [str(path) for path in built.figures],
         "problems": built.problems,
     }
-    drawn = [f"{len(built.figures)} figure files in {figures}, with their captions in index.html"] if figures else []
-    lines = [str(built.path), f"{plural(built.run_count, 'run')}, {size(built.path.stat().st_size)}", *drawn]
+    lines = [str(built.path), f"{plural(built.run_count, 'run')}, {size(built.path.stat().st_size)}"]
+    if figures:
+        lines.append(f"{len(built.figures)} figure files in {figures}, with their captions in index.html")
     run.reporter.result(values, lines)

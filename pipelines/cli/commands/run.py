@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli.commands.runs import ranking
+from pipelines.cli.inspect.runs import ranking
 from pipelines.cli.options import shared
-from pipelines.cli.terminal.show import Column, duration, percent, size, table
+from pipelines.cli.terminal.table import Column, table
+from pipelines.cli.terminal.text import duration, percent, size
 from pipelines.report.page.text import plural
 
 if TYPE_CHECKING:
     from pipelines.studies.engines import Engine
+    from pipelines.studies.estimate import Estimator
     from pipelines.studies.jobs import Job
     from pipelines.studies.plan import Plan, Planned
     from pipelines.studies.study_file import Study
@@ -20,11 +22,12 @@ if TYPE_CHECKING:
 
 FIRST = "extracted first"
 STATES = {"missing": "to run"}
-PLAN = [
-    Column("job", shrinks=True),
-    Column("state"),
-    Column("time", right=True),
-    Column("disk", right=True, drop=1),
+Line = dict[str, Any]
+PLAN: list[Column[Line]] = [
+    Column("job", lambda line: line["job"], shrinks=True),
+    Column("state", lambda line: "to run first" if line["note"] == FIRST else STATES.get(line["state"], line["state"])),
+    Column("time", lambda line: duration(line["seconds"]), right=True),
+    Column("disk", lambda line: size(line["bytes"]), right=True, drop=1),
 ]
 
 
@@ -53,7 +56,7 @@ def run_command(
     from pipelines.studies import plan, study_file
     from pipelines.studies.engines import Engine
 
-    how = Engine(engine, jobs, scheduler)
+    chosen = Engine(engine, jobs, scheduler)
     fallback: dict[str, Any] = {"seed": run.seed} | ({} if data_dir is None else {"data_dir": data_dir})
     environment = study_file.Environment(fallback, run.workspace, shared.data_dirs())
     described = study_file.read(study_file.find(study), environment)
@@ -62,7 +65,7 @@ def run_command(
     if dry_run:
         _show(run, described, planned)
     else:
-        _compute(run, described, planned, how=how)
+        _compute(run, described, planned, engine=chosen)
 
 
 def _show(run: shared.Run, described: "Study", planned: "Plan") -> None:
@@ -79,112 +82,100 @@ def _show(run: shared.Run, described: "Study", planned: "Plan") -> None:
     totals = {key: sum(line[key] or 0 for line in lines) for key in ("seconds", "bytes")}
     values = {"study": described.name, "jobs": len(planned.jobs), **counts, **totals, "plan": lines}
     values["notes"] = notes([one.job for one in planned.jobs])
-    run.reporter.result(values, _plan_text(values))
+    first = len(listed) - len(planned.jobs)
+    total = (
+        f"{plural(len(planned.jobs), 'job')}: {counts['cached']} cached, {counts['missing']} to run, "
+        f"{counts['impossible']} impossible{f'; extractions first: {first}' if first else ''}; "
+        f"about {duration(totals['seconds'])} one after another, {size(totals['bytes'])} on disk"
+    )
+    reasons = [f"{line['job']}: {line['note']}" for line in lines if line["note"] not in ("", FIRST)]
+    run.reporter.result(values, [*table(PLAN, lines), *reasons, *values["notes"], total])
 
 
-def _line(planned: "Planned", name: str, estimator: Any) -> dict[str, Any]:
+def _line(planned: "Planned", name: str, estimator: "Estimator") -> Line:
     cost = estimator.of(planned.job) if planned.state == "missing" else None
     return {
         "job": name,
         "command": planned.job.command,
         "state": planned.state,
         "note": planned.reason,
-        "seconds": None if cost is None else cost.seconds,
-        "bytes": None if cost is None else cost.byte_count,
+        "seconds": cost and cost.seconds,
+        "bytes": cost and cost.byte_count,
     }
 
 
-def _plan_text(values: dict[str, Any]) -> list[str]:
-    rows = [
-        [
-            line["job"],
-            STATES.get(line["state"], line["state"]) if line["note"] != FIRST else "to run first",
-            "" if line["seconds"] is None else duration(line["seconds"]),
-            "" if line["bytes"] is None else size(line["bytes"]),
-        ]
-        for line in values["plan"]
-    ]
-    reasons = [f"{line['job']}: {line['note']}" for line in values["plan"] if line["note"] not in ("", FIRST)]
-    first = sum(line["note"] == FIRST for line in values["plan"])
-    total = (
-        f"{plural(values['jobs'], 'job')}: {values['cached']} cached, {values['missing']} to run, "
-        f"{values['impossible']} impossible{f'; extractions first: {first}' if first else ''}; "
-        f"about {duration(values['seconds'])} one after another, {size(values['bytes'])} on disk"
-    )
-    return [*table(PLAN, rows), *reasons, *values["notes"], total]
-
-
-def _compute(run: shared.Run, described: "Study", planned: "Plan", *, how: "Engine") -> None:
+def _compute(run: shared.Run, described: "Study", planned: "Plan", *, engine: "Engine") -> None:
     from pipelines.studies import execute
     from pipelines.tasks.table import joined
 
-    begun, told = time.perf_counter(), _Teller(run, planned, study=described.name)
+    begun, progress = time.perf_counter(), _Progress(run, planned, study=described.name)
     outcomes = execute.run(
-        planned, engine=how, context=run.context(), devices=_devices(run, how), told=told, label=told.label
+        planned,
+        engine=engine,
+        context=run.context(),
+        devices=_devices(run, engine),
+        told=progress,
+        label=progress.label,
     )
     seconds = time.perf_counter() - begun
     counts = {one: sum(outcome.status == one for outcome in outcomes) for one in ("computed", "cached", "failed")}
     failures = [
-        {"job": told.names[one.job], "run": outcome.run, "error": outcome.error}
+        {"job": progress.names[one.job], "run": outcome.run, "error": outcome.error}
         for one, outcome in zip(planned.jobs, outcomes, strict=True)
         if outcome.status == "failed"
     ]
-    values = {"study": described.name, "jobs": len(outcomes), **counts, "seconds": seconds}
-    text = ", ".join(f"{count} {status}" for status, count in counts.items())
     runs = [outcome.run for outcome in outcomes if outcome.run is not None]
     ranked = joined(run.workspace, set(runs))
-    lines = [f"failed: {one['job']}: {one['error']}" for one in failures]
-    lines += [f"{described.name}: {plural(len(outcomes), 'job')} in {duration(seconds)}: {text}"]
-    if ranked:
-        lines = [*ranking(ranked), *lines, "next: pipeline report"]
+    values = {"study": described.name, "jobs": len(outcomes), **counts, "seconds": seconds}
+    text = ", ".join(f"{count} {status}" for status, count in counts.items())
+    lines = [
+        *(ranking(ranked) if ranked else []),
+        *(f"failed: {one['job']}: {one['error']}" for one in failures),
+        f"{described.name}: {plural(len(outcomes), 'job')} in {duration(seconds)}: {text}",
+        *(["next: pipeline report"] if ranked else []),
+    ]
     run.reporter.result({**values, "runs": runs, "failures": failures, "ranked": ranked}, lines)
     if failures:
         sys.exit(1)
 
 
-class _Teller:
-    """Tells of each outcome as it comes. Extractions that the study does not list are told of and not counted."""
+class _Progress:
+    """Reports each outcome as it comes. Extractions that the study does not list are reported and not counted."""
 
     def __init__(self, run: shared.Run, planned: "Plan", *, study: str) -> None:
         from pipelines.studies.jobs import labels
 
-        implied = planned.implied()
         jobs = [one.job for one in planned.jobs]
-        self.names = dict(zip([*jobs, *implied], labels([*jobs, *implied]), strict=True))
+        every = [*jobs, *planned.implied()]
+        self.names = dict(zip(every, labels(every), strict=True))
         self._run, self._listed, self._ended, self._study = run, dict.fromkeys(jobs), 0, study
 
     def label(self, job: "Job") -> str:
         """The place of a job that begins among those of the study, and its name."""
-        place = f"{self._ended + 1}/{len(self._listed)}" if job in self._listed else "first"
-        return f"{place} {self.names[job]}"
+        return f"{self._place(job, self._ended + 1)} {self.names[job]}"
 
     def __call__(self, job: "Job", outcome: "Outcome") -> None:
         from pipelines.workspace import records
 
         self._ended += job in self._listed
-        place = f"{self._ended}/{len(self._listed)}" if job in self._listed else "first"
-        what = f"{place}  {self.names[job]}"
+        what, accuracy = f"{self._place(job, self._ended)}  {self.names[job]}", ""
         if outcome.status == "computed":
             if outcome.run is not None:
                 records.note(self._run.workspace, outcome.run, study=self._study)
-            self._run.reporter.notice(f"{what}: {self._accuracy(outcome)}done in {duration(outcome.seconds)}")
+                record = records.read(self._run.workspace, outcome.run)
+                accuracy = f"test {percent(record['test']['accuracy'])}, "
+            self._run.reporter.notice(f"{what}: {accuracy}done in {duration(outcome.seconds)}")
         elif outcome.status == "failed":
             self._run.reporter.notice(f"{what}: failed: {outcome.error}")
 
-    def _accuracy(self, outcome: "Outcome") -> str:
-        from pipelines.workspace import records
-
-        if outcome.run is None:
-            return ""
-        return f"test {percent(records.read(self._run.workspace, outcome.run)['test']['accuracy'])}, "
+    def _place(self, job: "Job", number: int) -> str:
+        return f"{number}/{len(self._listed)}" if job in self._listed else "first"
 
 
-def _devices(run: shared.Run, how: "Engine") -> tuple[str, ...]:
+def _devices(run: shared.Run, engine: "Engine") -> tuple[str, ...]:
     """What jobs may lease: the device that was named; for "auto" every GPU here, or each worker's own in a cluster."""
     if click.get_current_context().params["device"] != "auto":
         return (run.device,)
-    if how.is_remote:
-        return ()
     from pipelines.studies.work import own_devices
 
-    return own_devices()
+    return () if engine.is_remote else own_devices()

@@ -7,7 +7,8 @@ import click
 
 from pipelines.cli.options import head_options as head_options
 from pipelines.cli.options import network_options, shared
-from pipelines.cli.terminal.show import Column, duration, percent, table
+from pipelines.cli.terminal.table import Column, facts, table
+from pipelines.cli.terminal.text import duration, percent, span
 from pipelines.report.page.text import plural
 from pipelines.specs.data import with_data_dir
 
@@ -55,11 +56,11 @@ def search_command(run: shared.Run, space_file: Path | None, head_options: dict[
     flags = {name: value for name, value in {**given, **head_options}.items() if value is not None}
     flags |= {"seed": run.seed} if _was_given("seed") else {}
     written = None if space_file is None else read(space_file)
-    asked = {"seed": run.seed, **(flags if written is None else written.options(flags))}
-    if asked.get("features") is None:
-        asked = with_data_dir(asked, shared.data_dirs())
-    subject, wanted = build(asked, entries=written and written.entries, context=run.context())
-    found = search(subject, wanted, run.context())
+    options = {"seed": run.seed, **(flags if written is None else written.options(flags))}
+    if options.get("features") is None:
+        options = with_data_dir(options, shared.data_dirs())
+    subject, request = build(options, entries=written and written.entries, context=run.context())
+    found = search(subject, request, run.context())
     answer = _answer(found)
     run.reporter.result(answer, _text(answer, found))
 
@@ -91,24 +92,22 @@ def _answer(found: dict[str, Any]) -> dict[str, Any]:
 
 def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
     counts = f"{plural(answer['trials'], 'trial')} ({answer['pruned']} pruned, {answer['failed']} failed)"
-    lines = [f"{answer['name']}: {counts} in {duration(answer['seconds'])}", *_ranking(found)]
-    if answer["best_spec"] is not None:
-        rows = [
-            [option, _shown(value), *(_importance(answer, option) if answer["importance"] else ())]
-            for option, value in _by_importance(answer)
-        ]
-        columns = [Column("option"), Column(f"best, trial {found['best']['number']}", right=True, shrinks=True)]
-        if answer["importance"]:
-            columns += [Column("importance", right=True), Column("over refits", right=True)]
-        lines += ["", *table(columns, rows), f"({answer['importance_note']})"]
-        lines += [f"validation accuracy {percent(answer['validation_accuracy'])}"]
-    if answer["test_accuracy"] is not None:
-        low, high = answer["test_interval"]
-        lines += [
-            f"test accuracy       {percent(answer['test_accuracy'])}  (95 % interval {percent(low)} to {percent(high)})"
-        ]
-        lines += [f"run                 {answer['run']}"]
-    return [*lines, f"saved to            {answer['path']}", "next: pipeline report"]
+    best, test = answer["best_spec"] is not None, answer["test_accuracy"]
+    interval = span(*(answer["test_interval"] or (None, None)))
+    return [
+        f"{answer['name']}: {counts} in {duration(answer['seconds'])}",
+        *_ranking(found),
+        *(["", *_best(answer, found["best"]["number"]), f"({answer['importance_note']})"] if best else []),
+        *facts(
+            {
+                "validation accuracy": percent(answer["validation_accuracy"]) if best else None,
+                "test accuracy": None if test is None else f"{percent(test)}  (95 % interval {interval})",
+                "run": None if test is None else answer["run"],
+                "saved to": answer["path"],
+            }
+        ),
+        "next: pipeline report",
+    ]
 
 
 def _ranking(found: dict[str, Any]) -> list[str]:
@@ -116,26 +115,39 @@ def _ranking(found: dict[str, Any]) -> list[str]:
     complete = [one for one in found["trials"] if one["state"] == "complete" and one["value"] is not None]
     best = found["best"]["number"] if complete else None
     complete.sort(key=lambda one: (-one["value"], one["number"] != best, one["number"]))
-    options = list(dict.fromkeys(option for one in complete for option in one["params"]))
-    columns = [Column("trial", right=True), Column("validation", right=True)]
-    columns += [Column(option, right=True, shrinks=True, drop=at) for at, option in enumerate(options)]
-    rows = [
-        [str(one["number"]), percent(one["value"]), *(_shown(one["params"].get(option, "")) for option in options)]
-        for one in complete[:MOST]
+    columns: list[Column[dict[str, Any]]] = [
+        Column("trial", lambda one: str(one["number"]), right=True),
+        Column("validation", lambda one: percent(one["value"]), right=True),
     ]
-    return table(columns, rows) if rows else []
+    for at, option in enumerate(dict.fromkeys(option for one in complete for option in one["params"])):
+        columns.append(
+            Column(
+                option,
+                lambda one, option=option: _shown(one["params"].get(option, "")),
+                right=True,
+                shrinks=True,
+                drop=at,
+            )
+        )
+    return table(columns, complete[:MOST]) if complete else []
 
 
-def _importance(answer: dict[str, Any], option: str) -> tuple[str, str]:
-    low, high = answer["importance_spread"][option]
-    return percent(answer["importance"][option], 0), f"{percent(low, 0)} to {percent(high, 0)}"
+def _best(answer: dict[str, Any], number: int) -> list[str]:
+    """The table of the best trial's options, the most important first."""
+    spec, importance, spread = (answer[name] for name in ("best_spec", "importance", "importance_spread"))
+    columns: list[Column[str]] = [
+        Column("option", str),
+        Column(f"best, trial {number}", lambda option: _shown(spec[option]), right=True, shrinks=True),
+    ]
+    if importance:
+        columns += [
+            Column("importance", lambda option: percent(importance[option], 0), right=True),
+            Column("over refits", lambda option: span(*spread[option], 0), right=True),
+        ]
+    return table(columns, sorted(spec, key=lambda option: -importance.get(option, 0.0)))
 
 
-def _by_importance(answer: dict[str, Any]) -> list[tuple[str, Any]]:
-    return sorted(answer["best_spec"].items(), key=lambda item: -answer["importance"].get(item[0], 0.0))
-
-
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, list | tuple):
-        return " x ".join(_shown(part) for part in value)
+        return " x ".join(map(_shown, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)

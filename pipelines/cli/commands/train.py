@@ -1,4 +1,4 @@
-"""`pipeline train`: a whole network, from scratch."""
+"""`pipeline train` and `pipeline finetune`: a network, from scratch or from weights."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,9 @@ import click
 
 from extract.errors import InvalidInputError
 from pipelines.cli.options import network_options, shared
-from pipelines.cli.terminal.show import calibration, duration, percent, training_line
+from pipelines.cli.terminal.scores import scores
+from pipelines.cli.terminal.table import facts
+from pipelines.cli.terminal.text import duration
 from pipelines.report.page.text import plural
 from pipelines.specs import NetworkSpec
 
@@ -17,38 +19,64 @@ from pipelines.specs import NetworkSpec
 @network_options.watching
 @network_options.positional
 @shared.common
-def train_command(
-    run: shared.Run, given: dict[str, Any], tensorboard: Path | None, find_learning_rate: bool, plot: Path | None
-) -> None:
+def train_command(run: shared.Run, given: dict[str, Any], **watching: Any) -> None:
     """Train a network from scratch by a recipe, and score it once on the test split.
 
-    A recipe is a named set of the options below it; each can be given one by one. TrainingInterruptedError (Ctrl-C,
-    SIGTERM) or killed, the same command goes on where it stopped, and the result is that of an uninterrupted training:
-    on a processor to the bit, on a GPU within rounding.
+    A recipe is a named set of the options below it; each can be given one by one. Interrupted (Ctrl-C, SIGTERM) or
+    killed, the same command goes on where it stopped, and the result is that of an uninterrupted training: on a
+    processor to the bit, on a GPU within rounding.
     """
-    answer(run, network_options.spec(run, given), tensorboard, find_learning_rate=find_learning_rate, plot=plot)
+    _answer(run, network_options.spec(run, given), **watching)
 
 
-def answer(
-    run: shared.Run, spec: NetworkSpec, tensorboard: Path | None, *, find_learning_rate: bool, plot: Path | None
+@click.command("finetune")
+@network_options.network(tuning=True)
+@network_options.watching
+@network_options.positional
+@shared.common
+def finetune_command(run: shared.Run, given: dict[str, Any], **watching: Any) -> None:
+    """Train a pretrained network further, and score it once on the test split.
+
+    Mode head-first fits the logistic head on the frozen network's features, makes it the last layer, then
+    trains everything gently; frozen stops before the training. RUN is the name of an own run.
+    """
+    _answer(run, network_options.tuned(run, {"mode": "full", **given}), **watching)
+
+
+def _answer(
+    run: shared.Run, spec: NetworkSpec, *, tensorboard: Path | None, find_learning_rate: bool, plot: Path | None
 ) -> None:
-    """Trains and prints, or tests learning rates and prints."""
+    if tensorboard is not None and find_learning_rate:
+        raise InvalidInputError("tensorboard must be left out with --find-learning-rate, which keeps nothing.")
+    if tensorboard is not None and spec.mode == "frozen":
+        raise InvalidInputError(
+            "tensorboard must be left out in mode frozen, which fits a head and has no epochs to show."
+        )
     if plot is not None and not find_learning_rate:
         raise InvalidInputError(
             "plot must come with --find-learning-rate, whose figure it is. Add that, or leave it out."
         )
     if find_learning_rate:
-        if tensorboard is not None:
-            raise InvalidInputError("tensorboard must be left out with --find-learning-rate, which keeps nothing.")
-        from pipelines.tasks import lr_range_test
+        _test_learning_rates(run, spec, plot)
+    else:
+        _train(run, spec, tensorboard)
 
-        found = lr_range_test.find(spec, run.context(), plot=plot)
-        run.reporter.result(found, _found(found))
-        return
-    if tensorboard is not None and spec.mode == "frozen":
-        raise InvalidInputError(
-            "tensorboard must be left out in mode frozen, which fits a head and has no epochs to show."
-        )
+
+def _test_learning_rates(run: shared.Run, spec: NetworkSpec, plot: Path | None) -> None:
+    from pipelines.tasks import lr_range_test
+
+    found = lr_range_test.find(spec, run.context(), plot=plot)
+    lines = facts(
+        {
+            "suggested rate": f"{found['suggested_learning_rate']:.2g}  (where the loss falls fastest)",
+            "recipe's rate": f"{found['recipe_learning_rate']:.2g}",
+            "figure": found["plot"],
+        }
+    )
+    run.reporter.result(found, lines)
+
+
+def _train(run: shared.Run, spec: NetworkSpec, tensorboard: Path | None) -> None:
     from pipelines.tasks import stages
 
     record = stages.train(spec, run.context(), tensorboard=tensorboard)
@@ -58,29 +86,10 @@ def answer(
     run.reporter.result(values, _text(values))
 
 
-def _found(answer: dict[str, Any]) -> list[str]:
-    lines = [
-        f"suggested rate      {answer['suggested_learning_rate']:.2g}  (where the loss falls fastest)",
-        f"recipe's rate       {answer['recipe_learning_rate']:.2g}",
-    ]
-    return lines if answer["plot"] is None else [*lines, f"figure              {answer['plot']}"]
-
-
 def _text(answer: dict[str, Any]) -> list[str]:
-    low, high = answer["test_interval"]
-    epochs = plural(answer["epochs_run"], "epoch")
-    validation_split, averaged = answer["validation_accuracy"], answer["test_tta_accuracy"]
-    lines = [
+    time = f"training {duration(answer['train_seconds'])}, {plural(answer['epochs_run'], 'epoch')}, "
+    time += f"{answer['images_per_second']:.0f} images per second" + (" (from the cache)" if answer["cached"] else "")
+    return [
         f"{answer['name']}, {answer['parameters']:,} parameters, {answer['flops'] / 1e6:,.0f} MFLOPs per image",
-        training_line(answer),
-        "validation accuracy " + ("no validation images" if validation_split is None else percent(validation_split)),
-        f"test accuracy       {percent(answer['test_accuracy'])}  (95 % interval {percent(low)} to {percent(high)}, "
-        f"{answer['test_rows']} images)",
-        *calibration(answer),
-        f"time                training {duration(answer['train_seconds'])}, {epochs}, "
-        f"{answer['images_per_second']:.0f} images per second" + (" (from the cache)" if answer["cached"] else ""),
-        f"saved to            {answer['path']}",
+        *facts({**scores(answer, views=answer.get("tta", "")), "time": time, "saved to": answer["path"]}),
     ]
-    if averaged is not None:
-        lines.insert(4, f"averaged views      {percent(averaged)}  ({answer['tta']})")
-    return lines

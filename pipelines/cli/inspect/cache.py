@@ -1,26 +1,19 @@
 """`pipeline cache`: what is kept, and how to make it smaller."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.cli.options import shared
-from pipelines.cli.terminal.show import Column, size, table
+from pipelines.cli.terminal.table import Column, table
+from pipelines.cli.terminal.text import duration, size
 
 if TYPE_CHECKING:
     from pipelines.workspace.inventory import Kept
 
 SHOWN_FILES = 10
 DAY_SECONDS = 86_400.0
-AGE = Column("last used", right=True)
-KINDS = [
-    Column("kept"),
-    Column("files", right=True),
-    Column("size", right=True),
-    AGE,
-    Column("longest unused", right=True, drop=1),
-]
-LARGEST = [Column("largest that can be computed again", shrinks=True), Column("size", right=True), AGE]
 
 
 @click.group("cache", invoke_without_command=True)
@@ -47,28 +40,22 @@ def trim_command(run: shared.Run, limit: str, dry_run: bool) -> None:
     kept = inventory.inventory(run.workspace)
     going = inventory.removable(run.workspace, kept, to_bytes=to_bytes)
     gone = going if dry_run else inventory.remove(going)
-    freed = sum(one.byte_count for one in gone)
-    left = sum(one.byte_count for one in kept if one.kind != inventory.DATA) - freed
-    run.reporter.result(
-        {
-            "removed": [_facts(one, run) for one in gone],
-            "in_use": [str(one.path.relative_to(run.workspace)) for one in going if one not in gone],
-            "freed_bytes": freed,
-            "bytes": left,
-            "dry_run": dry_run,
-        },
-        _trim_text(going, gone, left=left, limit=to_bytes, dry_run=dry_run),
-    )
-
-
-def _trim_text(going: list["Kept"], gone: list["Kept"], *, left: int, limit: int, dry_run: bool) -> list[str]:
-    freed = sum(one.byte_count for one in gone)
+    in_use = [one for one in going if one not in gone]
+    freed = _bytes(gone)
+    left = _bytes([one for one in kept if one.kind != inventory.DATA]) - freed
+    values = {
+        "removed": [_facts(one, run) for one in gone],
+        "in_use": [str(one.path.relative_to(run.workspace)) for one in in_use],
+        "freed_bytes": freed,
+        "bytes": left,
+        "dry_run": dry_run,
+    }
     lines = [f"{one.path.name}  {size(one.byte_count)}" for one in gone if one.byte_count]
-    lines += [f"{one.path.name}  stays: it is in use" for one in going if one not in gone and one.byte_count]
+    lines += [f"{one.path.name}  stays: it is in use" for one in in_use if one.byte_count]
     lines.append(f"{'would free' if dry_run else 'freed'} {size(freed)}; {size(left)} stay")
-    if left > limit:
-        lines.append(f"more than {size(limit)}: what stays are records, heads and networks, and files in use")
-    return lines
+    if left > to_bytes:
+        lines.append(f"more than {size(to_bytes)}: what stays are records, heads and networks, and files in use")
+    run.reporter.result(values, lines)
 
 
 def _show(run: shared.Run) -> None:
@@ -76,26 +63,43 @@ def _show(run: shared.Run) -> None:
 
     kept = inventory.inventory(run.workspace)
     kinds = {kind: [one for one in kept if one.kind == kind] for kind in inventory.KINDS}
-    totals = {
-        kind: {
-            "files": len(files),
-            "bytes": sum(one.byte_count for one in files),
-            "newest_seconds": min((one.age_seconds for one in files), default=None),
-            "oldest_seconds": max((one.age_seconds for one in files), default=None),
-        }
-        for kind, files in kinds.items()
-    }
-    largest = [_facts(one, run) for one in kept if one.kind in (inventory.FEATURES, inventory.CHECKPOINTS)]
+    largest = [one for one in kept if one.kind in (inventory.FEATURES, inventory.CHECKPOINTS)]
     values = {
         "workspace": str(run.workspace),
-        "bytes": sum(one.byte_count for one in kept),
-        "kinds": totals,
-        "recomputable": largest,
+        "bytes": _bytes(kept),
+        "kinds": {
+            kind: {
+                "files": len(files),
+                "bytes": _bytes(files),
+                "newest_seconds": min((one.age_seconds for one in files), default=None),
+                "oldest_seconds": max((one.age_seconds for one in files), default=None),
+            }
+            for kind, files in kinds.items()
+        },
+        "recomputable": [_facts(one, run) for one in largest],
     }
-    run.reporter.result(values, _text(values))
+    if not kept:
+        run.reporter.result(values, [f"nothing is kept in {run.workspace}"])
+        return
+    totals: list[Column[str]] = [
+        Column("kept", str),
+        Column("files", lambda kind: str(len(kinds[kind])), right=True),
+        Column("size", lambda kind: size(_bytes(kinds[kind])), right=True),
+        Column("last used", lambda kind: _ago(min(one.age_seconds for one in kinds[kind])), right=True),
+        Column("longest unused", lambda kind: _ago(max(one.age_seconds for one in kinds[kind])), right=True, drop=1),
+    ]
+    title = "largest that can be computed again"
+    files: list[Column[Kept]] = [
+        Column(title, lambda one: str(one.path.relative_to(run.workspace)), shrinks=True),
+        Column("size", lambda one: size(one.byte_count), right=True),
+        Column("last used", lambda one: _ago(one.age_seconds), right=True),
+    ]
+    lines = table(totals, [kind for kind, files in kinds.items() if files])
+    lines += ["", *table(files, largest[:SHOWN_FILES])] if largest else []
+    run.reporter.result(values, [*lines, "", f"{size(_bytes(kept))} in {run.workspace}"])
 
 
-def _facts(kept: "Kept", run: shared.Run) -> dict[str, Any]:
+def _facts(kept: "Kept", run: shared.Run) -> dict[str, object]:
     return {
         "path": str(kept.path.relative_to(run.workspace)),
         "kind": kept.kind,
@@ -104,25 +108,9 @@ def _facts(kept: "Kept", run: shared.Run) -> dict[str, Any]:
     }
 
 
-def _text(values: dict[str, Any]) -> list[str]:
-    rows = [
-        [kind, str(one["files"]), size(one["bytes"]), _age(one["newest_seconds"]), _age(one["oldest_seconds"])]
-        for kind, one in values["kinds"].items()
-        if one["files"]
-    ]
-    if not rows:
-        return [f"nothing is kept in {values['workspace']}"]
-    lines = table(KINDS, rows)
-    files = values["recomputable"][:SHOWN_FILES]
-    if files:
-        rows = [[one["path"], size(one["bytes"]), _age(one["age_seconds"])] for one in files]
-        lines += ["", *table(LARGEST, rows)]
-    return [*lines, "", f"{size(values['bytes'])} in {values['workspace']}"]
+def _bytes(files: "Sequence[Kept]") -> int:
+    return sum(one.byte_count for one in files)
 
 
-def _age(seconds: float | None) -> str:
-    from pipelines.cli.terminal.show import duration
-
-    if seconds is None:
-        return ""
+def _ago(seconds: float) -> str:
     return f"{seconds / DAY_SECONDS:.0f} days ago" if seconds > 2 * DAY_SECONDS else f"{duration(seconds)} ago"

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from pipelines.cli.options import shared
-from pipelines.cli.terminal.show import size
+from pipelines.cli.terminal.table import facts
+from pipelines.cli.terminal.text import size
 
 FILE = click.Path(path_type=Path)
 
@@ -38,8 +39,8 @@ def info_command(run: shared.Run, file: Path) -> None:
         "spec": opened.spec,
         "versions": opened.versions,
     }
-    shown = {**values, "file_bytes": size(values["file_bytes"])}
-    run.reporter.result(values, [f"{key:<12} {value}" for key, value in shown.items()])
+    shown = {**values, "file_bytes": size(file.stat().st_size)}
+    run.reporter.result(values, facts({key: str(value) for key, value in shown.items()}))
 
 
 @features_group.command("verify")
@@ -51,7 +52,7 @@ def verify_command(run: shared.Run, files: tuple[Path, ...]) -> None:
 
     for file in files:
         FeatureFile(file).verify()
-    run.reporter.result({"verified": [str(file) for file in files]}, [f"{file}: whole" for file in files])
+    run.reporter.result({"verified": [str(file) for file in files]}, [f"{file}: intact" for file in files])
 
 
 @features_group.command("compare")

@@ -12,8 +12,7 @@ from click.core import ParameterSource
 from extract.backbones.weights_preprocessing import INTERPOLATIONS
 from extract.decoding.decode import MAX_PIXELS
 from extract.runtime.devices import resolve_device
-from pipelines.cli.terminal import threads
-from pipelines.cli.terminal.libraries import own_heard
+from pipelines.cli.terminal.process import own_heard, use_threads
 from pipelines.cli.terminal.reporter import Reporter
 from pipelines.specs import ExtractSpec, with_own_network
 from pipelines.specs.data import home, with_data_dir
@@ -114,7 +113,7 @@ def common(command: Command) -> Command:
         options = _at_home(options)
         given = _at_home(own | _given_to_group(own))
         if given["threads"] is not None:
-            threads.use(given["threads"])
+            use_threads(given["threads"])
         with processes.meant(click.get_current_context().info_name in TOGETHER):
             reporter = Reporter(as_json=given["as_json"], quiet=given["quiet"], silent=processes.rank() > 0)
             with reporter, own_heard(reporter.notice):

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines.cli.terminal import streams
 from pipelines.cli.terminal.live import Live
-from pipelines.cli.terminal.show import OBEYED, duration, message_width, plain, size, terminal_width, wrapped
+from pipelines.cli.terminal.text import OBEYED, duration, message_width, plain, size, terminal_width, wrapped
 
 LONG_RUN_SECONDS = 10.0  # below this an estimate would only be noise
 SURROGATES = re.compile("[\ud800-\udfff]")

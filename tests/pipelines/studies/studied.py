@@ -21,6 +21,7 @@ import torch  # noqa: F401
 from joblib.externals.loky.backend.context import set_start_method
 
 from extract.features.store import FeatureFile
+from extract.runtime.typed_json import plain
 from pipelines.cli import main
 from pipelines.workspace import records
 
@@ -117,10 +118,10 @@ def facts(workspace: Path) -> dict:
         FeatureFile(path).verify()
     return {
         "workspace": str(workspace),
-        "statuses": [record["status"] for record in found],
-        "runs": [record["run"] for record in found],
-        "keys": len({json.dumps(record["key"], sort_keys=True) for record in found}),
-        "whole": all(records.is_whole(workspace, record["run"], record["files"]) for record in found),
+        "statuses": [record.status for record in found],
+        "runs": [record.run for record in found],
+        "keys": len({json.dumps(record.key, sort_keys=True) for record in found}),
+        "whole": all(records.is_whole(workspace, record.run, record.files) for record in found),
         "problems": problems,
         "feature_files": len(list((workspace / "features").glob("*.h5"))),
     }
@@ -128,7 +129,7 @@ def facts(workspace: Path) -> dict:
 
 def scores(workspace: Path) -> dict:
     """run -> the whole of its test scores."""
-    return {record["run"]: record["test"] for record in records.read_all(workspace)[0]}
+    return {record.run: plain(record.test) for record in records.read_all(workspace)[0]}
 
 
 def engines(root: Path) -> dict:

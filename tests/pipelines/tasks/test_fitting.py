@@ -11,6 +11,7 @@ import pytest
 import heads
 from extract.errors import InvalidInputError, OutOfMemoryError
 from extract.features.store import FeatureFile
+from extract.runtime.typed_json import plain
 from heads import registry
 from heads.persist import load
 from pipelines.cli.options import head_options
@@ -72,8 +73,8 @@ def test_noise_for_test_labels_changes_no_choice_no_weight_and_no_held_out_score
     assert abs(noise["test_accuracy"] - true["test_accuracy"]) > 0.2
     one, other = (records.read(tmp_path / place, true["run"]) for place in ("true", "noise"))
     for key in ("chosen", "curves", "validation", "temperature", "parameters"):
-        assert one[key] == other[key]
-    assert {**one["choice"], "table": one["choice"]["table"]} == other["choice"]
+        assert getattr(one, key) == getattr(other, key)
+    assert one.choice == other.choice
     for name in ("head.safetensors", "head.json"):
         contents = [(tmp_path / place / "runs" / true["run"] / name).read_bytes() for place in ("true", "noise")]
         assert contents[0] == contents[1]
@@ -222,7 +223,7 @@ def test_seeds_are_runs_of_their_own_and_few_labels_a_table(features, pipeline, 
     for row in answer["few_labels"]:
         assert len(row["accuracies"]) == 2
         assert row["deviation"] == pytest.approx(np.std(row["accuracies"], ddof=1))
-    assert records.read(tmp_path / "workspace", answer["run"])["shots"] == answer["few_labels"]
+    assert plain(records.done(tmp_path / "workspace", answer["run"]).shots) == answer["few_labels"]
     picture = plot.read_text()
     for text in ("training", "validation", "loss, nats", "labels per class", "mlp on test_resnet"):
         assert text in picture

@@ -8,8 +8,7 @@ from extract.data.datasets import Located
 from extract.runtime.options import options_of
 from finetune.architectures.options import Options
 from finetune.recipes import RECIPES, SPEED_ONLY, Recipe
-from pipelines.cli.commands.finetune import finetune_command
-from pipelines.cli.commands.train import train_command
+from pipelines.cli.commands.train import finetune_command, train_command
 from pipelines.cli.options import network_options
 from pipelines.specs import NetworkKey, NetworkSpec, resolve_network
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.tasks.features import file_name
 from pipelines.workspace import inventory
-from pipelines.workspace.shapes import FEATURE_NAME
+from pipelines.workspace.record import FEATURE_NAME
 
 KEPT = ("data", "runs", "searches", "cache")  # what lies there has the folder's kind, and none of it goes
 RUN = "0123456789ab"

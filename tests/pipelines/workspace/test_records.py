@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from extract.errors import CorruptFileError, InvalidInputError
 from pipelines.workspace import records, stored
+from pipelines.workspace.record import SCHEMA
 
 RUN = "0123456789ab"
 SCORES = {
@@ -44,8 +45,9 @@ def record(run: str = RUN, **changes) -> dict:
         "key": {"seed": 0},
         "class_names": ["0", "1"],
         "chosen": {"C": 0.1},
-        "choice": None,
+        "choice": ROWS,
         "curves": {},
+        "training": {"rows": 9, "accuracy": 0.9, "kept_accuracy": 0.9},
         "validation": None,
         "test": SCORES,
         "temperature": None,
@@ -59,28 +61,23 @@ def record(run: str = RUN, **changes) -> dict:
 
 
 def test_a_record_is_one_line_and_comes_back_as_written(tmp_path):
-    given_record = record(choice={**ROWS, "table": [{"log_loss": float("inf"), "size": (1, 2)}], "note": "größer"})
+    given_record = record(choice={**ROWS, "table": [{"log_loss": float("inf"), "size": (1, 2), "note": "größer"}]})
     path = records.write(tmp_path, given_record)
     assert path == tmp_path / "runs" / RUN / "record.json"
     assert path.read_text(encoding="utf-8").count("\n") == 1
     returned = records.read(tmp_path, RUN)
-    assert returned["choice"] == {**ROWS, "table": [{"log_loss": None, "size": [1, 2]}], "note": "größer"}
-    assert returned["schema"] == records.SCHEMA
-    assert returned["status"] == "done"
-    assert returned["error"] is None
-    assert returned["created"].endswith("+00:00")
-    assert {**returned, "choice": None} == {
-        **record(),
-        **{key: returned[key] for key in ("schema", "status", "error", "created")},
-    }
+    assert returned.choice.table == [{"log_loss": None, "size": [1, 2], "note": "größer"}]
+    assert (returned.schema, returned.status, returned.error) == (SCHEMA, "done", None)
+    assert returned.created.endswith("+00:00")
+    assert records.made({**record(choice=returned.choice), "created": returned.created}) == returned
     assert [one.name for one in path.parent.iterdir()] == ["record.json"]
 
 
 def test_a_prefix_names_a_run_unless_it_fits_several(tmp_path):
     for run in ("aaaa00000000", "aaab00000000", "bbbb00000000"):
         records.write(tmp_path, record(run))
-    assert records.read(tmp_path, "b")["run"] == "bbbb00000000"
-    assert records.read(tmp_path, "aaab")["run"] == "aaab00000000"
+    assert records.read(tmp_path, "b").run == "bbbb00000000"
+    assert records.read(tmp_path, "aaab").run == "aaab00000000"
     with pytest.raises(InvalidInputError, match="aaaa00000000, aaab00000000"):
         records.read(tmp_path, "aaa")
     with pytest.raises(InvalidInputError, match="Nearest: bbbb00000000"):
@@ -112,9 +109,9 @@ BROKEN = [
     b"null",
     b"\xff\xfe",
     b"[" * 100_000,
-    json.dumps({**record(), "schema": records.SCHEMA, "status": "done", "created": "x", "error": None}).encode(),
+    json.dumps({**record(), "schema": SCHEMA, "status": "done", "created": "x", "error": None}).encode(),
     *(
-        stored.line({**record(), "schema": records.SCHEMA, "status": "done", "created": "x", "error": None, **other})
+        stored.line({**record(), "schema": SCHEMA, "status": "done", "created": "x", "error": None, **other})
         for other in (
             {"schema": 1},
             {"status": "odd"},
@@ -141,7 +138,7 @@ def test_a_broken_record_is_named_and_hides_no_other(tmp_path, content):
     with pytest.raises(CorruptFileError, match=RUN):
         records.read(tmp_path, RUN)
     found, problems = records.read_all(tmp_path)
-    assert [one["run"] for one in found] == [whole]
+    assert [one.run for one in found] == [whole]
     assert len(problems) == 1
     assert RUN in problems[0]
     assert not records.is_whole(tmp_path, RUN, {})
@@ -169,7 +166,7 @@ def test_records_are_listed_from_the_oldest_and_a_workspace_may_be_empty(tmp_pat
     (tmp_path / "runs" / "not-a-run").mkdir()
     (tmp_path / "runs" / "not-a-run" / "record.json").write_text("{}")
     found, problems = records.read_all(tmp_path)
-    assert [one["created"] for one in found] == ["2026-01", "2026-02"]
+    assert [one.created for one in found] == ["2026-01", "2026-02"]
     assert problems == []
 
 
@@ -186,7 +183,7 @@ def test_a_failed_run_says_why_and_never_counts_as_whole(tmp_path):
         facts={"mode": "scratch"},
     )
     returned = records.read(tmp_path, RUN)
-    assert (returned["status"], returned["error"], returned["name"]) == ("failed", "no memory", "resnet20")
+    assert (returned.status, returned.error, returned.name) == ("failed", "no memory", "resnet20")
     assert not records.is_whole(tmp_path, RUN, {})
     with pytest.raises(InvalidInputError, match="no memory"):
         records.logits(tmp_path, RUN)

@@ -10,7 +10,7 @@ import pytest
 from finetune.training.fitting import Moment
 from pipelines.cli.terminal import reporter, streams
 from pipelines.cli.terminal.reporter import tell_failure
-from pipelines.cli.terminal.show import cells, message_width
+from pipelines.cli.terminal.text import cells, message_width
 from pipelines.training.progress import Watch
 from pipelines.workspace.context import Context
 from tests.pipelines.cli.screens import Seen

@@ -11,7 +11,7 @@ from extract.runtime.devices import SHARED_FROM_FLOPS, threads_for
 from extract.runtime.machine import idle_cores, thread_count
 from finetune.architectures import networks
 from finetune.training.trainer import step_threads
-from pipelines.cli.terminal import threads
+from pipelines.cli.terminal.process import THREAD_COUNTS
 
 
 @pytest.fixture
@@ -24,11 +24,11 @@ def two_threads():
 
 
 def test_threads_count_for_torch_for_decoding_and_for_other_processes(pipeline, monkeypatch, two_threads):
-    for name in threads.COUNTS:
+    for name in THREAD_COUNTS:
         monkeypatch.setenv(name, "2")
     assert pipeline("runs", "--threads", "1").status == 0
     assert torch.get_num_threads() == thread_count() == 1
-    assert {os.environ[name] for name in threads.COUNTS} == {"1"}
+    assert {os.environ[name] for name in THREAD_COUNTS} == {"1"}
 
 
 @pytest.mark.parametrize("count", ["0", "-2"])

@@ -1,15 +1,18 @@
 """`pipeline doctor`: this machine, and what would stand in the way."""
 
+import contextlib
 from dataclasses import asdict
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import click
 
 import pipelines
+from extract.backbones.weights import PACKAGED, packaged_file
+from extract.errors import TransferBenchError, UnavailableError
 from pipelines.cli.options import shared
+from pipelines.cli.terminal.table import facts
 
 DISTRIBUTION = "transfer-bench"
 PACKAGES = ("extract", "heads", "finetune", "pipelines")
@@ -20,60 +23,47 @@ LIBRARIES = ("torch", "torchvision", "timm", "scikit-learn", "h5py", "joblib", "
 @shared.common
 def doctor_command(run: shared.Run) -> None:
     """Say what this machine has and what is missing."""
-    facts = _facts(run)
-    lines = [f"{key:<18} {_text(value)}" for key, value in facts.items() if key not in ("versions", "problems")]
-    lines += [f"{name:<18} {version}" for name, version in facts["versions"].items()]
-    lines += (
-        ["", *(f"problem: {problem}" for problem in facts["problems"])] if facts["problems"] else ["", "no problems"]
-    )
-    run.reporter.result(facts, lines)
-
-
-def _text(value: object) -> str:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case list():
-            return ", ".join(map(str, value)) or "none"
-        case _:
-            return "none" if value is None else str(value)
-
-
-def _facts(run: shared.Run) -> dict[str, Any]:
     from extract.backbones.weights import reachable
     from extract.runtime.compiler import compiler_fault
     from extract.runtime.devices import resolve_precision
     from extract.runtime.machine import machine, package_versions
 
-    facts = {
+    hub_reachable, packaged, versions = reachable(), _packaged(), package_versions(*LIBRARIES)
+    found = {
         **asdict(machine()),
         "device": run.device,
         "precision": resolve_precision("auto", run.device),
         "compiler": not compiler_fault(),
-        "hub_reachable": reachable(),
-        "packaged_weights": _packaged(),
+        "hub_reachable": hub_reachable,
+        "packaged_weights": packaged,
         "workspace": str(run.workspace.resolve()),
-        "versions": package_versions(*LIBRARIES),
     }
-    return {**facts, "problems": _problems(run, facts)}
+    problems = [*_problems(run), *_shadowed()]
+    if not hub_reachable and not packaged:
+        problems.append("no weights: the hub cannot be reached and no packaged weights are installed.")
+    lines = facts({name: _text(value) for name, value in {**found, **versions}.items()})
+    lines += ["", *([f"problem: {problem}" for problem in problems] or ["no problems"])]
+    run.reporter.result({**found, "versions": versions, "problems": problems}, lines)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
 
 
 def _packaged() -> list[str]:
-    from extract.backbones.weights import PACKAGED, packaged_file
-    from extract.errors import UnavailableError
-
     found = []
     for name in PACKAGED:
-        try:
+        with contextlib.suppress(UnavailableError):
             packaged_file(name)
-        except UnavailableError:
-            continue
-        found.append(name)
+            found.append(name)
     return found
 
 
-def _problems(run: shared.Run, facts: dict[str, Any]) -> list[str]:
-    from extract.errors import TransferBenchError
+def _problems(run: shared.Run) -> list[str]:
     from extract.runtime.compiler import compiler_fault
     from extract.runtime.devices import torch_device
     from pipelines.workspace.cache import check_workspace
@@ -84,11 +74,9 @@ def _problems(run: shared.Run, facts: dict[str, Any]) -> list[str]:
             check()
         except TransferBenchError as error:
             problems.append(str(error))
-    if not facts["compiler"]:
-        problems.append(f"{compiler_fault()}; networks run uncompiled, which is slower.")
-    if not facts["hub_reachable"] and not facts["packaged_weights"]:
-        problems.append("no weights: the hub cannot be reached and no packaged weights are installed.")
-    return problems + _shadowed()
+    if fault := compiler_fault():
+        problems.append(f"{fault}; networks run uncompiled, which is slower.")
+    return problems
 
 
 def _shadowed() -> list[str]:

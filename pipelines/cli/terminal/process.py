@@ -1,4 +1,5 @@
-"""What libraries say to programmers: their warnings and log lines have no place on a user's terminal."""
+"""What the libraries of this process and of its children may say and use: their warnings and log lines have no place
+on a user's terminal, and `--threads` limits them all."""
 
 import contextlib
 import logging
@@ -7,9 +8,12 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 
+from extract.errors import InvalidInputError
+
 OWN = ("extract", "heads", "finetune", "pipelines")
 # For processes that are started from here, and for what libraries' C++ parts print.
 ENVIRONMENT = {"PYTHONWARNINGS": "ignore", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @contextlib.contextmanager
@@ -21,7 +25,7 @@ def kept_quiet(*, unless: bool) -> Iterator[None]:
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     with warnings.catch_warnings():
-        warnings.showwarning = _dropped
+        warnings.showwarning = lambda *_: None
         try:
             yield
         finally:
@@ -52,5 +56,11 @@ def keep_children_quiet() -> None:
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # its bars of downloads are no lines of a log
 
 
-def _dropped(*_: object) -> None:
-    """Takes a warning."""
+def use_threads(count: int) -> None:
+    """Computes with `count` threads from here on, in processes that are started from here too."""
+    if count < 1:
+        raise InvalidInputError(f"threads must be a whole number from 1; got {count}. Leave it out for one a core.")
+    for name in THREAD_COUNTS:
+        os.environ[name] = str(count)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(count)

