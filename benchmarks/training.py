@@ -28,12 +28,13 @@ from extract.backbones.cost import cost
 from extract.data import cifar
 from extract.data.images import Pixels
 from extract.runtime.allocator import memory_kept
-from extract.runtime.devices import Stopwatch, resolve_device, resolve_precision, torch_device
+from extract.runtime.devices import Stopwatch, resolve_device, torch_device
 from extract.runtime.machine import core_count
 from finetune.architectures import networks
 from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import overridden, recipe
-from finetune.training.trainer import How, Trainer
+from finetune.training.config import TrainConfig
+from finetune.training.trainer import Trainer
 from heads.neural.optimize import Totals
 
 NETWORKS = ("resnet18",)
@@ -98,9 +99,9 @@ def measure(name: str, data_dir: Path, *, device: str, batch_size: int, seconds:
         "data_seconds": data_seconds,
         "training_flops_per_image": flops,
         "flops_per_second": flops * medians["eager"],
-        "matrix_product_flops_per_second": matrix_product_rate(device, eager.trainer.how.precision),
+        "matrix_product_flops_per_second": matrix_product_rate(device, eager.trainer.precision),
         "start_seconds": {name: one.start_seconds for name, one in ours.items()},
-        "precision": eager.trainer.how.precision,
+        "precision": eager.trainer.precision,
         "rounds": measured,
     }
 
@@ -147,27 +148,28 @@ class Ours:
         assert isinstance(pixels, Pixels)
         train = LabeledImages(torch.from_numpy(pixels.array), torch.from_numpy(split.labels)).to(place)
         network = networks.build(name, class_count=10, image_size=32).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        chosen = overridden(recipe("standard"), batch_size=batch_size)
-        precision = resolve_precision("auto", device)
-        self.trainer = Trainer(network, train, recipe=chosen, how=How(NORMALISATION, 0, place, precision, engine, None))
-        self.trainer.start(None)
+        compiles = "on" if engine == "compiled" else "off"
+        chosen = overridden(recipe("standard"), batch_size=batch_size, compile=compiles)
+        config = TrainConfig(NORMALISATION, device=device, whiten=False)
+        self.trainer = Trainer(network, train, recipe=chosen, config=config)
+        self.trainer.start()
         watch = Stopwatch(device)
         self._run(lambda totals: totals.step >= WARM_UP_STEPS)
         self.start_seconds = watch.seconds()
 
     def rate(self, seconds: float) -> float:
         """Images a second over about `seconds`."""
-        watch = Stopwatch(str(self.trainer.how.device))
+        watch = Stopwatch(str(self.trainer.device))
         rows = self._run(lambda totals: watch.seconds() > seconds)
         return rows / watch.seconds()
 
     def data_seconds(self, steps: int = 20) -> float:
         """Seconds for one batch alone: drawn, gathered, augmented, normalized; the draws of an epoch shared out."""
-        watch = Stopwatch(str(self.trainer.how.device))
+        watch = Stopwatch(str(self.trainer.device))
         for _ in itertools.islice(self.trainer.batches(0), steps):
             pass
         first = watch.seconds()
-        watch = Stopwatch(str(self.trainer.how.device))
+        watch = Stopwatch(str(self.trainer.device))
         next(iter(self.trainer.batches(0)))
         start = watch.seconds()  # the draws of the whole epoch, and one batch
         each = (first - start) / (steps - 1)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from extract.errors import InvalidInputError
-from extract.runtime.devices import channels_last, resolve_device, resolve_precision, torch_device
-from finetune.augmentation.batches import LabeledImages, Normalization, TrainingBatch
+from finetune.augmentation.batches import LabeledImages, TrainingBatch
 from finetune.recipes import Recipe
-from finetune.training.trainer import How, Trainer, surroundings
+from finetune.training.config import TrainConfig
+from finetune.training.trainer import Trainer
 from heads.neural import optimize
 from heads.neural.optimize import Step
 
@@ -37,11 +37,7 @@ def find_learning_rate(
     train: LabeledImages,
     *,
     recipe: Recipe,
-    normalization: Normalization,
-    seed: int = 0,
-    device: str = "auto",
-    resize: nn.Module | None = None,
-    whiten: bool = True,
+    config: TrainConfig,
     lowest: float = 1e-4,
     highest: float = 10.0,
     steps: int = 100,
@@ -49,22 +45,17 @@ def find_learning_rate(
 ) -> RangeTest:
     """The losses of a copy of `network`, trained by `recipe` while its rate rises from `lowest` to `highest`.
 
-    `network` itself is left alone; `resize` and `whiten` are as in `finetune.training.fitting.fit`. Raises
-    InvalidInputError where the range or the number of `steps` is too small.
+    `network` itself is left alone. Raises InvalidInputError where the range or the number of `steps` is too small.
     """
     if not 0 < lowest < highest or steps < 10:
         raise InvalidInputError(
             f"learning rates must rise from above 0 in at least 10 steps; got {lowest} to {highest} in {steps}. "
             "Use 1e-4 to 10 in 100."
         )
-    place = torch_device(resolve_device(device))
     plain = replace(recipe, learning_rate=1.0, accumulate=1, ema=0.0, lookahead=0, patience=None, small_share=0.0)
-    how = How(normalization, seed, place, resolve_precision(recipe.precision, str(place)), "eager", resize)
-    copied = channels_last(copy.deepcopy(network), place)
-    train = train.to(place)
-    with surroundings(copied, how):
-        trainer = Trainer(copied, train, recipe=plain, how=how)
-        trainer.start(train if whiten else None)
+    trainer = Trainer(copy.deepcopy(network), train, recipe=replace(plain, compile="off"), config=config)
+    with trainer.surroundings():
+        trainer.start()
         rising = _Rising(lowest, highest=highest, steps=steps, progress=progress)
         losses = rising.losses(trainer)
     rates = [rising.rate(step) for step in range(len(losses))]

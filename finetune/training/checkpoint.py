@@ -1,29 +1,62 @@
-"""The state of a training on disk: whole or absent, for one spec, and nothing in it is executed.
+"""Checkpoints: the state of a training on disk, complete or absent, for one spec, and nothing in it is executed.
 
-One file: a line with the format and the sha256 of all that follows, a line of JSON with the state, and safetensors with
-its tensors, to which the JSON refers by number. Each tensor comes back with its own order of axes in memory, on which
-the last bits of some kernels depend.
+One file: a line with the format and the sha256 of all that follows, then torch's own format, read with `weights_only`.
 """
 
 import hashlib
-import json
+import io
+import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from extract.errors import CorruptFileError, InvalidInputError
 from extract.runtime.disk import write_file
+from finetune.training import distributed, history
+from finetune.training.trainer import Trainer
 
 NAME = "checkpoint.bin"
-FORMAT = b"transfer-bench training 3 "
-TENSOR, TUPLE, ITEMS = "tensor", "tuple", "items"
+FORMAT = b"transfer-bench training 4 "
 
 State = dict[str, Any]
+
+
+class CheckpointManager:
+    """The checkpoint and the history file of a training; without a folder, none. Only the first process writes."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer, self._config, self._folder = trainer, trainer.config, trainer.config.checkpoint_folder
+
+    def resume(self) -> bool:
+        """Whether there was a checkpoint, whose state the training now has."""
+        if self._folder is None:
+            return False
+        state = load(self._folder, spec_digest=self._config.spec_digest, class_names=self._config.class_names)
+        if state is not None:
+            self._trainer.restore(state)
+        if distributed.rank() == 0:
+            history.write(self._folder, self._trainer.rows)
+        if state is not None:
+            done, total = len(self._trainer.rows), self._trainer.last_epoch
+            self._config.notice(f"training goes on after epoch {done} of {total}")
+        return state is not None
+
+    def keep(self) -> None:
+        """Writes the checkpoint, and then the history file."""
+        if self._folder is None or distributed.rank():
+            return
+        names = {"spec_digest": self._config.spec_digest, "class_names": list(self._config.class_names)}
+        save(self._folder, {**names, **self._trainer.state()})
+        history.write(self._folder, self._trainer.rows)
+
+    def kept(self) -> str:
+        """What a training that ends early leaves, as a sentence."""
+        done = len(self._trainer.rows)
+        if self._folder is None or (done == 0 and self._trainer.begun is None):
+            return "No checkpoint was written"
+        return f"The checkpoint after epoch {done} is kept"
 
 
 def save(folder: Path, state: State) -> Path:
@@ -31,13 +64,12 @@ def save(folder: Path, state: State) -> Path:
 
     A state is made of tensors, numbers, texts, None, lists, tuples and dicts; TypeError for anything else.
     """
+    _check_parts(state)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors: dict[str, Tensor] = {}
-    text = json.dumps(_written(state, tensors)).encode() + b"\n"
-    content = save_tensors(tensors)
-    digest = hashlib.sha256(text)
-    digest.update(content)
-    write_file(folder / NAME, FORMAT + digest.hexdigest().encode() + b"\n", text, content)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getbuffer()
+    write_file(folder / NAME, FORMAT + hashlib.sha256(content).hexdigest().encode() + b"\n", content)
     return folder / NAME
 
 
@@ -56,75 +88,32 @@ def load(folder: Path, *, spec_digest: str, class_names: tuple[str, ...]) -> Sta
     head, _, content = path.read_bytes().partition(b"\n")
     if head != FORMAT + hashlib.sha256(content).hexdigest().encode():
         raise CorruptFileError(
-            f"{path} must be a whole checkpoint; got one that is cut short, altered or foreign. "
+            f"{path} must be a complete checkpoint; got one that is cut short, altered or foreign. "
             "Delete it to train from the start."
         )
-    text, _, tensors = content.partition(b"\n")
     try:
-        state: State = _read(json.loads(text), load_tensors(tensors))
-        _check(path, state, spec_digest=spec_digest, class_names=class_names)
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, RecursionError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
+        state: State = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        own = state["spec_digest"], tuple(state["class_names"])
+    except (pickle.UnpicklingError, KeyError, TypeError, ValueError, EOFError, RuntimeError) as error:
         raise CorruptFileError(
             f"{path} must hold the state of a training; got something else ({error}). Delete it."
         ) from error
+    if own[0] != spec_digest:
+        raise InvalidInputError(
+            f"{path} must be of the spec {spec_digest[:12]}; got one of {own[0][:12]}. "
+            "Delete it, or give the options it was made with."
+        )
+    if own[1] != class_names:
+        raise InvalidInputError(
+            f"{path} must be of the classes {', '.join(class_names)}; got {', '.join(own[1])}. "
+            "Delete it, or use the data set it was made with."
+        )
     return state
 
 
-def _written(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """`value` as JSON, with a tensor's number, sizes and strides in its place; the tensor itself goes to `tensors`."""
-    if isinstance(value, Tensor):
-        number = str(len(tensors))
-        strides = value.stride() if _is_dense(value) else value.new_empty(value.shape).stride()
-        tensors[number] = _flat(value.detach(), strides)
-        return {TENSOR: [number, list(value.shape), list(strides)]}
-    if isinstance(value, dict):
-        return {ITEMS: [[_written(one, tensors) for one in pair] for pair in value.items()]}
-    if isinstance(value, tuple):
-        return {TUPLE: [_written(one, tensors) for one in value]}
-    if isinstance(value, list):
-        return [_written(one, tensors) for one in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise TypeError(f"a checkpoint must hold tensors, numbers, texts and lists of them; got {type(value).__name__}")
-
-
-def _read(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """What `_written` wrote."""
-    if isinstance(value, list):
-        return [_read(one, tensors) for one in value]
-    if not isinstance(value, dict):
-        return value
-    if ITEMS in value:
-        return {_read(key, tensors): _read(one, tensors) for key, one in value[ITEMS]}
-    if TUPLE in value:
-        return tuple(_read(one, tensors) for one in value[TUPLE])
-    number, shape, strides = value[TENSOR]
-    found = torch.empty_strided(shape, strides, dtype=tensors[number].dtype)
-    return found.copy_(tensors[number].as_strided(shape, strides))
-
-
-def _flat(tensor: Tensor, strides: tuple[int, ...]) -> Tensor:
-    """The values [N] in the order in which a tensor of these `strides` has them in memory, in memory of their own."""
-    ordered = torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype).copy_(tensor)
-    return ordered.as_strided((ordered.numel(),), (1,))
-
-
-def _is_dense(tensor: Tensor) -> bool:
-    """Whether the values lie one after another, whatever the order of the axes."""
-    reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    return tensor.numel() > 0 and reach + 1 == tensor.numel()
-
-
-def _check(path: Path, state: State, *, spec_digest: str, class_names: tuple[str, ...]) -> None:
-    if state["spec_digest"] != spec_digest:
-        raise InvalidInputError(
-            f"{path} must be of the spec {spec_digest[:12]}; got one of {state['spec_digest'][:12]}. "
-            "Delete it, or give the options it was made with."
-        )
-    if tuple(state["class_names"]) != class_names:
-        raise InvalidInputError(
-            f"{path} must be of the classes {', '.join(class_names)}; got {', '.join(state['class_names'])}. "
-            "Delete it, or use the data set it was made with."
-        )
+def _check_parts(value: object) -> None:
+    if isinstance(value, dict | list | tuple):
+        for part in [*value.keys(), *value.values()] if isinstance(value, dict) else value:
+            _check_parts(part)
+    elif not isinstance(value, Tensor | bool | int | float | str | None):
+        raise TypeError(f"a checkpoint must hold tensors, numbers, texts and lists of them; got {type(value).__name__}")

@@ -1,11 +1,10 @@
-"""One training as an object: what a step computes, what a checkpoint holds, and how both are put back."""
+"""The state of one training: what a step computes, what a checkpoint holds, and how both are put back."""
 
 import contextlib
 import functools
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,13 +12,21 @@ from torch import Tensor, nn
 
 from extract.backbones.cost import cost
 from extract.runtime.allocator import memory_kept
-from extract.runtime.devices import limited_threads, threads_for
+from extract.runtime.devices import (
+    channels_last,
+    limited_threads,
+    resolve_device,
+    resolve_precision,
+    threads_for,
+    torch_device,
+)
 from extract.runtime.machine import thread_count
 from finetune.architectures import modes, networks
-from finetune.augmentation.batches import Batches, LabeledImages, Normalization, NormalizePixels, TrainingBatch
+from finetune.augmentation.batches import Batches, LabeledImages, NormalizePixels, TrainingBatch
 from finetune.augmentation.keyed_random import number, reseed
 from finetune.recipes import Recipe
 from finetune.training import averaging, distributed, engine, evaluate, history
+from finetune.training.config import TrainConfig
 from finetune.training.gradients import sound_gradients
 from finetune.training.optimizers import optimizer
 from heads.neural import optimize
@@ -27,28 +34,10 @@ from heads.neural.optimize import Epoch, Step, Totals
 from heads.neural.schedule import Schedule, schedule
 from heads.sample import training_sample
 
+KEPT = ("rows", "best", "seconds", "epoch_seconds", "validation_seconds")  # what a checkpoint holds as it is
 WHITENING_EPOCHS = 3  # airbench: the bias of the whitening layer is trained for so long
 WHITENING_IMAGES = 5000
 WHITENING_PIXELS = WHITENING_IMAGES * 32 * 32  # of enlarged images: as many patches as of CIFAR's, for as much memory
-
-
-@dataclass(frozen=True)
-class How:
-    """What a training is given beside its images: normalization, seed, device, resolved engine, a resize, threads.
-
-    `followed` is the history of an earlier training, by whose plateaus the rate falls in place of its own;
-    `stop_epoch` the epoch of the recipe's after which to end, None for the last.
-    """
-
-    normalization: Normalization
-    seed: int
-    device: torch.device
-    precision: str
-    engine: str
-    resize: nn.Module | None
-    followed: history.History | None = None
-    stop_epoch: int | None = None
-    threads: int | None = None
 
 
 def step_threads(network: nn.Module, *, rows: int, image_size: tuple[int, int], device: torch.device) -> int | None:
@@ -60,60 +49,77 @@ def step_threads(network: nn.Module, *, rows: int, image_size: tuple[int, int], 
     return threads_for(flops, operators=layers)
 
 
-@contextlib.contextmanager
-def surroundings(network: nn.Module, how: How) -> Iterator[None]:
-    """What a training of `network` runs in: memory kept, sound gradients, the caller's random state put back."""
-    devices = [how.device] if how.device.type == "cuda" else []
-    sound = sound_gradients(network, device=how.device, precision=how.precision)
-    with memory_kept(), torch.random.fork_rng(devices=devices), sound, limited_threads(how.threads):
-        yield
+def means(totals: Totals) -> dict[str, float]:
+    """The running means of an epoch, read from the device."""
+    return {name: float(value) for name, value in totals.means().items()}  # type: ignore[arg-type]
 
 
 class Trainer:
     """A network on its way through a recipe. `rows` is the history.
 
     `seconds` is what the updates have taken, `epoch_seconds` those of the epoch that is not over, and
-    `validation_seconds` the passes over validation images, earlier processes' included.
+    `validation_seconds` the passes over validation images, earlier processes' included. `begun` are the sums of an
+    epoch that was cut short, `best` the best weights so far under patience.
     """
 
-    def __init__(self, network: nn.Module, train: LabeledImages, *, recipe: Recipe, how: How) -> None:
-        self.network, self.recipe, self.how, self._train = network, recipe, how, train
+    def __init__(self, network: nn.Module, train: LabeledImages, *, recipe: Recipe, config: TrainConfig) -> None:
+        self.device = torch_device(resolve_device(config.device))
+        self.network = distributed.synchronized(channels_last(network, self.device), self.device)
+        self.recipe, self.config = recipe, config
+        self._train, self._resize = train.to(self.device), config.resize
+        if self._resize is not None:
+            self._resize.to(self.device)
         self.rows: history.History = []
         self.seconds = self.epoch_seconds = self.validation_seconds = 0.0
         self.best: dict[str, Tensor] = {}
         self.begun: Totals | None = None
         self.batches = Batches(
-            train,
+            self._train,
             recipe,
-            normalization=how.normalization,
-            seed=how.seed,
-            resize=how.resize,
+            normalization=config.normalization,
+            seed=config.seed,
+            resize=self._resize,
             rank=distributed.rank(),
             world_count=distributed.world_count(),
         )
         self.steps_per_epoch = self.batches.steps_per_epoch
-        self.optimizer = optimizer(network, recipe)
+        self.precision = resolve_precision(recipe.precision, str(self.device))
+        images = len(train) * recipe.epochs
+        self.engine = engine.choose(
+            recipe.compile, self.network, image_count=images, image_size=self.batches.size, device=str(self.device)
+        )
+        self.optimizer = optimizer(self.network, recipe)
         # An optimizer may hold views of the weights instead (Muon), whose gradients come only with its step.
-        self.trainable = [weight for weight in network.parameters() if weight.requires_grad]
+        self.trainable = [weight for weight in self.network.parameters() if weight.requires_grad]
         if recipe.batchnorm == "adapted":
-            modes.adapt_batch_norm(network, steps_per_epoch=self.steps_per_epoch)
-        self.averages: dict[str, Any] = {}
+            modes.adapt_batch_norm(self.network, steps_per_epoch=self.steps_per_epoch)
+        self.averages: dict[str, averaging.Ema | averaging.Lookahead] = {}
         self._forward: Callable[[Tensor], Tensor] | None = None
 
-    def start(self, train: LabeledImages | None) -> None:
-        """Begins a training that no checkpoint goes on with; a whitening layer is computed from `train`, if given."""
-        if train is not None and networks.whitening_bias(self.network) is not None:
-            normalize = NormalizePixels(self.how.normalization).to(self.how.device)
-            networks.whiten(self.network, normalize(self._seen(train)))
+    @contextlib.contextmanager
+    def surroundings(self) -> Iterator[None]:
+        """Memory kept, gradients sound, threads limited; at the end the caller's threads and random state put back."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        rows = self.recipe.batch_size // self.recipe.accumulate
+        threads = step_threads(self.network, rows=rows, image_size=self.batches.size, device=self.device)
+        sound = sound_gradients(self.network, device=self.device, precision=self.precision)
+        with memory_kept(), torch.random.fork_rng(devices=devices), sound, limited_threads(threads):
+            yield
+
+    def start(self) -> None:
+        """Begins a training that no checkpoint goes on with."""
+        if self.config.whiten and networks.whitening_bias(self.network) is not None:
+            normalize = NormalizePixels(self.config.normalization).to(self.device)
+            networks.whiten(self.network, normalize(self._whitening_levels()))
         self._start_averages()
 
-    def _seen(self, train: LabeledImages) -> Tensor:
+    def _whitening_levels(self) -> Tensor:
         """The first training images as levels [N, 3, H, W] at the size at which the network sees them."""
-        images, resize = train.images[:WHITENING_IMAGES], self.how.resize
-        if resize is None:
+        images = self._train.images[:WHITENING_IMAGES]
+        if self._resize is None:
             return images
-        height, width = resize(images[:1]).shape[2:]
-        return resize(images[: max(WHITENING_PIXELS // (height * width), 1)])
+        height, width = self.batches.size
+        return self._resize(images[: max(WHITENING_PIXELS // (height * width), 1)])
 
     def _start_averages(self) -> None:
         """Begins EMA and lookahead at the present weights."""
@@ -132,19 +138,21 @@ class Trainer:
         factor = schedule(shape, total_steps=total, warmup=self.recipe.warmup)
         if self.recipe.schedule != "plateau":
             return factor
-        return lambda step: factor(step) * history.plateau_factor(self._judged_rows())
-
-    def _judged_rows(self) -> history.History:
-        """The epochs done by which a plateau is judged: this training's own, or as many of the followed one's."""
-        return self.rows if self.how.followed is None else self.how.followed[: len(self.rows)]
+        followed = self.rows if self.config.followed is None else self.config.followed
+        return lambda step: factor(step) * history.plateau_factor(followed[: len(self.rows)])
 
     @property
     def last_epoch(self) -> int:
         """The epoch after which the training ends, whatever its schedule still has."""
-        return self.recipe.epochs if self.how.stop_epoch is None else self.how.stop_epoch
+        return self.recipe.epochs if self.config.stop_epoch is None else self.config.stop_epoch
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all epochs are done, or patience is out."""
+        return history.is_over(self.rows, epochs=self.last_epoch, patience=self.recipe.patience)
 
     def rate(self, step: int) -> float:
-        """The learning rate of update number `step` (from 0) of the whole training, without multipliers."""
+        """The learning rate of update number `step` (from 0) of the training, without multipliers."""
         return self.recipe.learning_rate * self.schedule()(step)
 
     def epochs(self, *, stop: Callable[[Totals], bool]) -> Iterator[Epoch]:
@@ -168,12 +176,12 @@ class Trainer:
     def loss(self, batch: TrainingBatch) -> Step:
         """The smoothed, blended cross-entropy of one batch; counts its plain loss and hits."""
         assert self._forward is not None
-        key = (self.how.seed, "network", *batch.key, distributed.rank())
-        reseed(self.how.device, number(key))  # for dropout and drop path
-        with evaluate.autocast(self.how.device, self.how.precision):
+        key = (self.config.seed, "network", *batch.key, distributed.rank())
+        reseed(self.device, number(key))  # for dropout and drop path
+        with evaluate.autocast(self.device, self.precision):
             logits = self._forward(batch.inputs)
         log_probabilities = logits.float().log_softmax(1)
-        plain = self._plain(log_probabilities, batch)
+        plain = _cross_entropy(log_probabilities, batch)
         smoothing = self.recipe.label_smoothing
         cost = torch.lerp(plain, -log_probabilities.mean(1), smoothing) if smoothing else plain
         likelier = batch.labels if batch.other_labels is None or batch.share >= 0.5 else batch.other_labels
@@ -181,15 +189,35 @@ class Trainer:
         sums = {"running_training_loss": plain.detach().sum(), "running_training_accuracy": hits}
         return Step(loss=cost.mean() * batch.weight, sums=sums, row_count=len(batch.labels))
 
-    def scores(self, held: LabeledImages | None) -> dict[str, float]:
-        """Losses and accuracies of the present weights on a fixed sample of the training images, and on `held`."""
-        train = self._train
-        rows = torch.from_numpy(training_sample(len(train))).to(train.labels.device)
-        sampled = self._scores(LabeledImages(train.images[rows], train.labels[rows]), part="training")
-        if held is None:
+    def finish_epoch(self, scores: dict[str, float], validation: LabeledImages | None) -> history.Row:
+        """The row of the epoch that is over, appended to the history; the weights are kept where they are the best.
+
+        `scores` are its running means. The first process judges for all: on a CPU each has BatchNorm statistics of its
+        own, and what they decide by the row (the rate, the end) they must decide alike, or they wait for one another
+        for ever.
+        """
+        epoch = len(self.rows) + 1
+        rate, seconds = self.rate(epoch * self.steps_per_epoch - 1), round(self.epoch_seconds, 3)
+        row: history.Row = {"epoch": epoch, "learning_rate": rate, "seconds": seconds, **scores}
+        self.begun, self.epoch_seconds = None, 0.0
+        ema = self.averages.get("ema")
+        with ema.shown() if ema is not None else contextlib.nullcontext():
+            if distributed.rank() == 0:
+                row |= self.scores(validation)
+            row = distributed.from_first(row)
+            self.rows.append(row)
+            if self.recipe.patience is not None and history.best_epoch(self.rows) == epoch:
+                self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        return row
+
+    def scores(self, validation: LabeledImages | None) -> dict[str, float]:
+        """Losses and accuracies of the weights on a fixed sample of the training images, and on `validation`."""
+        rows = torch.from_numpy(training_sample(len(self._train))).to(self.device)
+        sampled = self._scores(LabeledImages(self._train.images[rows], self._train.labels[rows]), part="training")
+        if validation is None:
             return sampled
         begun = time.perf_counter()
-        judged = self._scores(held, part="validation")
+        judged = self._scores(validation, part="validation")
         self.validation_seconds += time.perf_counter() - begun
         return sampled | judged
 
@@ -198,14 +226,13 @@ class Trainer:
             self.network,
             images,
             part=part,
-            normalization=self.how.normalization,
-            batch_size=self._validation_out_rows,
-            resize=self.how.resize,
+            normalization=self.config.normalization,
+            batch_size=self._rows_at_once,
+            resize=self._resize,
         )
 
     @functools.cached_property
-    def _validation_out_rows(self) -> int:
-        """Images that are scored at once, so that it takes no more memory than a step."""
+    def _rows_at_once(self) -> int:
         part_rows = self.recipe.batch_size // (self.recipe.accumulate * distributed.world_count())
         return evaluate.rows_at_once(self.network, image_size=self.batches.size, part_rows=part_rows)
 
@@ -214,10 +241,6 @@ class Trainer:
         values = [value for value in self.network.state_dict().values() if value.is_floating_point()]
         return bool(torch.stack([value.isfinite().all() for value in values]).all())
 
-    def keep_best(self) -> None:
-        """Remembers the present weights as the best."""
-        self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-
     def state(self) -> dict[str, Any]:
         """Everything that going on later needs, as tensors and primitives."""
         begun = self.begun or Totals()
@@ -225,12 +248,8 @@ class Trainer:
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "averages": {name: average.values for name, average in self.averages.items()},
-            "best": self.best,
-            "rows": self.rows,
             "begun": {"step": begun.step, "row_count": begun.row_count, "sums": begun.sums},
-            "seconds": self.seconds,
-            "epoch_seconds": self.epoch_seconds,
-            "validation_seconds": self.validation_seconds,
+            **{name: getattr(self, name) for name in KEPT},
             "threads": torch.get_num_threads(),
         }
 
@@ -244,11 +263,11 @@ class Trainer:
         self._start_averages()
         for name, average in self.averages.items():
             average.restore(state["averages"][name])
-        self.best, self.rows, self.seconds = state["best"], state["rows"], state["seconds"]
-        self.epoch_seconds, self.validation_seconds = state["epoch_seconds"], state["validation_seconds"]
+        for name in KEPT:
+            setattr(self, name, state[name])
         torch.set_num_threads(min(state["threads"], thread_count()))  # on which the last bits depend
         begun = Totals(**state["begun"])
-        begun.sums = {name: value.to(self.how.device) for name, value in begun.sums.items()}
+        begun.sums = {name: value.to(self.device) for name, value in begun.sums.items()}
         self.begun = begun if begun.step else None
 
     def finish(self) -> None:
@@ -267,7 +286,7 @@ class Trainer:
             bias.requires_grad_(False)
             self._forward = self._forward if epoch > WHITENING_EPOCHS else None
         if self._forward is None:
-            self._forward = engine.build(distributed.wrap(self.network), self.how.engine)
+            self._forward = engine.build(distributed.wrap(self.network), self.engine)
         return self.batches(epoch)
 
     def _after_step(self) -> Callable[[], None]:
@@ -280,11 +299,11 @@ class Trainer:
 
         return average
 
-    @staticmethod
-    def _plain(log_probabilities: Tensor, batch: TrainingBatch) -> Tensor:
-        """The cross-entropy of each row, [B]."""
-        own = -log_probabilities.gather(1, batch.labels[:, None])[:, 0]
-        if batch.other_labels is None:
-            return own
-        other = -log_probabilities.gather(1, batch.other_labels[:, None])[:, 0]
-        return torch.lerp(other, own, batch.share)
+
+def _cross_entropy(log_probabilities: Tensor, batch: TrainingBatch) -> Tensor:
+    """The cross-entropy of each row, [B]."""
+    own = -log_probabilities.gather(1, batch.labels[:, None])[:, 0]
+    if batch.other_labels is None:
+        return own
+    other = -log_probabilities.gather(1, batch.other_labels[:, None])[:, 0]
+    return torch.lerp(other, own, batch.share)

@@ -11,7 +11,8 @@ from extract.data.bad_images import files, refused_together
 from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
 from finetune.training import checkpoint, history
-from finetune.training.fitting import Moment, TrainingInterruptedError, fit
+from finetune.training.config import TrainConfig, TrainingProgress
+from finetune.training.loop import TrainingInterruptedError, fit
 from pipelines.search.subject import Outcome, Watch
 from pipelines.specs import NetworkKey, NetworkSpec
 from pipelines.tasks import images, row_checks, stages
@@ -125,7 +126,7 @@ def _trained(ready: _Prepared, watch: Watch, context: Context) -> nn.Module:
         _install_head(start, ready, context)
     seen = progress.Watch(context, images=len(ready.train))
 
-    def moment(now: Moment) -> None:
+    def moment(now: TrainingProgress) -> None:
         seen.moment(now)
         if now.row is not None:
             _report([now.row], watch)
@@ -142,17 +143,19 @@ def _trained(ready: _Prepared, watch: Watch, context: Context) -> nn.Module:
             ready.train,
             ready.held,
             recipe=ready.recipe,
-            normalization=(ready.how.preprocessing.mean, ready.how.preprocessing.std),
-            seed=ready.key.seed,
-            device=context.device,
-            checkpoint_folder=watch.folder,
-            spec_digest=digest,
-            class_names=names,
-            resize=ready.resize,
-            whiten=ready.key.weights == "none",
-            progress=moment,
-            notice=context.notice,
-            stop=lambda: asked() or watch.stop(),
+            config=TrainConfig(
+                normalization=(ready.how.preprocessing.mean, ready.how.preprocessing.std),
+                seed=ready.key.seed,
+                device=context.device,
+                checkpoint_folder=watch.folder,
+                spec_digest=digest,
+                class_names=names,
+                resize=ready.resize,
+                whiten=ready.key.weights == "none",
+                progress=moment,
+                notice=context.notice,
+                stop=lambda: asked() or watch.stop(),
+            ),
         )
     _report(fitted.history, watch)
     return fitted.network

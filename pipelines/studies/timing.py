@@ -8,7 +8,8 @@ from extract.errors import TransferBenchError
 from finetune.architectures import modes, networks
 from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
-from finetune.training.fitting import fit
+from finetune.training.config import TrainConfig
+from finetune.training.loop import fit
 from pipelines.specs import NetworkSpec
 
 STEPS = 2  # in each of two epochs, of which the first is slow and does not count
@@ -40,5 +41,5 @@ def _rate(spec: NetworkSpec, recipe: Recipe, *, classes: int, image_size: int, d
     levels = torch.randint(0, 256, (count, 3, image_size, image_size), dtype=torch.uint8, generator=noise)
     images = LabeledImages(levels, torch.arange(count) % classes)
     half = (0.5, 0.5, 0.5)
-    found = fit(network, images, None, recipe=recipe, normalization=(half, half), device=device)
+    found = fit(network, images, None, recipe=recipe, config=TrainConfig((half, half), device=device))
     return count / max(float(found.history[-1]["seconds"]), 1e-3)

@@ -129,7 +129,7 @@ def _run(job: Job, context: Context) -> str | None:
 
 def _is_interruption(error: Exception) -> bool:
     """Whether a training stopped because the process was asked to end: then the batch ends, too."""
-    from finetune.training.run import TrainingInterruptedError
+    from finetune.training.loop import TrainingInterruptedError
 
     return isinstance(error, TrainingInterruptedError)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from extract.features.extraction import Estimate
 from finetune.recipes import RECIPES
-from finetune.training.fitting import Moment
+from finetune.training.config import TrainingProgress
 from pipelines.workspace.context import Context
 
 LONG_SECONDS = 3600.0
@@ -24,7 +24,7 @@ class Watch:
     images: int
     estimated: bool = field(default=False, init=False)
 
-    def moment(self, now: Moment) -> None:
+    def moment(self, now: TrainingProgress) -> None:
         """Passes one moment on."""
         share = (now.epoch - 1 + now.step / max(now.steps, 1)) / now.epochs
         total = now.epochs * self.images
@@ -38,13 +38,13 @@ class Watch:
             if now.seconds_left > LONG_SECONDS:
                 self._advise(now)
 
-    def _advise(self, now: Moment) -> None:
+    def _advise(self, now: TrainingProgress) -> None:
         minutes = SHORTER_EPOCHS * SHORTER_IMAGES / now.images_per_second / 60
         if now.epochs * self.images / 2 > SHORTER_EPOCHS * SHORTER_IMAGES:
             self.context.notice(f"that is over an hour: {SHORTER} takes about {max(minutes, 1):.0f} min")
 
 
-def line(now: Moment) -> str:
+def line(now: TrainingProgress) -> str:
     """What an epoch came to, in one line: scores of its weights in evaluation mode, no running means."""
     assert now.row is not None, "an epoch that is over has a row"
     row = now.row

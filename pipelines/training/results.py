@@ -13,7 +13,7 @@ from extract.features.store import locked
 from extract.runtime.disk import write_file
 from extract.runtime.machine import machine, package_versions
 from finetune.architectures import networks
-from finetune.training.fitting import Fitted
+from finetune.training.loop import Fitted
 from pipelines.specs import NetworkKey
 from pipelines.specs.network import suited_recipe
 from pipelines.tasks import scored

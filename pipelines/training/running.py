@@ -14,8 +14,9 @@ from extract.runtime.devices import Stopwatch
 from finetune.analysis import lr_range_test
 from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe, doubts
-from finetune.training.fitting import Fitted, fit
+from finetune.training.config import TrainConfig
 from finetune.training.history import History
+from finetune.training.loop import Fitted, fit
 from pipelines.specs import NetworkKey
 from pipelines.tasks import images, row_checks
 from pipelines.training import build, inference, pixels
@@ -163,20 +164,22 @@ class Run:
                 train,
                 held,
                 recipe=recipe,
-                normalization=(self.how.preprocessing.mean, self.how.preprocessing.std),
-                seed=key.seed,
-                device=context.device,
-                checkpoint_folder=self.checkpoints / phase,
-                spec_digest=f"{key.digest()} {phase} {stop_epoch}",
-                class_names=self.how.class_names,
-                resize=self.loaded.resize,
-                whiten=key.weights == "none",
-                followed=None if judged is None else judged.history,
-                stop_epoch=stop_epoch,
-                tensorboard=self._board(phase),
-                progress=Watch(context, images=len(train)).moment,
-                notice=context.notice,
-                stop=stop,
+                config=TrainConfig(
+                    normalization=(self.how.preprocessing.mean, self.how.preprocessing.std),
+                    seed=key.seed,
+                    device=context.device,
+                    checkpoint_folder=self.checkpoints / phase,
+                    spec_digest=f"{key.digest()} {phase} {stop_epoch}",
+                    class_names=self.how.class_names,
+                    resize=self.loaded.resize,
+                    whiten=key.weights == "none",
+                    followed=None if judged is None else judged.history,
+                    stop_epoch=stop_epoch,
+                    tensorboard=self._board(phase),
+                    progress=Watch(context, images=len(train)).moment,
+                    notice=context.notice,
+                    stop=stop,
+                ),
             )
         if key.mode == "head-first" and _has_lost_its_head(fitted.history, len(self.how.class_names)):
             context.notice(
@@ -198,11 +201,13 @@ class Run:
             start,
             train,
             recipe=self.recipe,
-            normalization=(self.how.preprocessing.mean, self.how.preprocessing.std),
-            seed=self.key.seed,
-            device=self.context.device,
-            resize=self.loaded.resize,
-            whiten=self.key.weights == "none",
+            config=TrainConfig(
+                normalization=(self.how.preprocessing.mean, self.how.preprocessing.std),
+                seed=self.key.seed,
+                device=self.context.device,
+                resize=self.loaded.resize,
+                whiten=self.key.weights == "none",
+            ),
             progress=lambda done, total: self.context.progress(done, total, "learning rates"),
         )
 

@@ -22,7 +22,7 @@ def compute(key: NetworkKey, inputs: Inputs) -> TrainedNetwork | None:
     record of itself; an interruption leaves the checkpoint with which the same key goes on. Of several processes
     only the first scores for good, writes and has something to return; None in the others.
     """
-    from finetune.training.fitting import TrainingInterruptedError
+    from finetune.training.loop import TrainingInterruptedError
     from finetune.training.mail import LostPeerError
     from pipelines.training import results, running
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from finetune.architectures import networks
 from finetune.augmentation.batches import LabeledImages, NormalizePixels, pixel_statistics
 from finetune.recipes import Recipe
-from finetune.training.trainer import How, Trainer
+from finetune.training.config import TrainConfig
+from finetune.training.trainer import Trainer
 
 PLANS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
@@ -76,8 +77,8 @@ def test_a_training_whitens_images_as_the_network_sees_them(patches_of):
     images = LabeledImages(levels, torch.zeros(len(levels), dtype=torch.int64))
     network = networks.build("airbench94", class_count=10, image_size=64, options={"width": 0.25})
     normalization = pixel_statistics(levels)
-    how = How(normalization, 0, torch.device("cpu"), "float32", "eager", Twice())
-    Trainer(network, images, recipe=Recipe(batch_size=50, compile="off"), how=how).start(images)
+    recipe = Recipe(batch_size=50, compile="off")
+    Trainer(network, images, recipe=recipe, config=TrainConfig(normalization, device="cpu", resize=Twice())).start()
     layer = network.get_submodule("whitening")
     with torch.no_grad():
         outputs = F.conv2d(NormalizePixels(normalization)(Twice()(levels)), layer.weight).movedim(1, 0).flatten(1)

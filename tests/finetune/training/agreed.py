@@ -16,7 +16,8 @@ from finetune.architectures import networks
 from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
 from finetune.training import history
-from finetune.training.fitting import Fitted, fit
+from finetune.training.config import TrainConfig
+from finetune.training.loop import Fitted, fit
 from finetune.training.trainer import Trainer
 
 
@@ -31,8 +32,7 @@ def trained(**options: Any) -> Fitted:
         LabeledImages(images.images[:64], images.labels[:64]),
         LabeledImages(images.images[64:], images.labels[64:]),
         recipe=Recipe(batch_size=16, crop=0, flip="none", compile="off", **options),
-        normalization=((0.5,) * 3, (0.3,) * 3),
-        device="cpu",
+        config=TrainConfig(((0.5,) * 3, (0.3,) * 3), device="cpu"),
     )
 
 

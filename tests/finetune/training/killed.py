@@ -18,7 +18,8 @@ import torch
 from finetune.architectures import networks
 from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
-from finetune.training.fitting import fit
+from finetune.training.config import TrainConfig
+from finetune.training.loop import fit
 
 KILLS = 10
 RECIPE = Recipe(
@@ -45,10 +46,9 @@ def train(folder: Path) -> None:
         images,
         images,
         recipe=RECIPE,
-        normalization=((0.5, 0.5, 0.5), (0.3, 0.3, 0.3)),
-        device="cpu",
-        checkpoint_folder=folder,
-        spec_digest="a" * 64,
+        config=TrainConfig(
+            ((0.5, 0.5, 0.5), (0.3, 0.3, 0.3)), device="cpu", checkpoint_folder=folder, spec_digest="a" * 64
+        ),
     )
     content = b"".join(value.numpy().tobytes() for value in fitted.network.state_dict().values())
     losses = [[row["running_training_loss"], row["validation_loss"], row["learning_rate"]] for row in fitted.history]

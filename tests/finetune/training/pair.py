@@ -13,7 +13,7 @@ import sys
 import timm  # noqa: F401 (imported once, for both)
 import torch
 
-from finetune.training import fitting  # noqa: F401
+from finetune.training import loop  # noqa: F401
 
 
 def start(rank: int, port: int, script: str, out: str) -> int:

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or absent, of one spec, and a training that goes on equals one that never stopped."""
+"""Checkpoints: complete or absent, of one spec, and a training that goes on equals one that never stopped."""
 
 import hashlib
 import json
@@ -15,9 +15,11 @@ from finetune.architectures import networks
 from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
 from finetune.training import checkpoint, history
-from finetune.training.checkpoint_manager import CheckpointManager
-from finetune.training.fitting import TrainingInterruptedError, fit
-from finetune.training.trainer import How, Trainer
+from finetune.training import trainer as trainer_module
+from finetune.training.checkpoint import CheckpointManager
+from finetune.training.config import TrainConfig
+from finetune.training.loop import TrainingInterruptedError, fit
+from finetune.training.trainer import Trainer
 
 NAMES = ("cat", "dog")
 
@@ -38,7 +40,7 @@ def images():
     return LabeledImages(pixels, torch.randint(0, 10, (60,), generator=chance))
 
 
-def trained(folder, *, spec_digest="one", class_names=NAMES, stop=None, epochs=4, **options):
+def trained(folder, *, spec_digest="one", class_names=NAMES, stop=lambda: False, epochs=4, **options):
     network = networks.build(
         "resnet20", class_count=10, image_size=16, options={"depth": 8, "width": 0.5, "dropout": 0.3}
     )
@@ -47,12 +49,14 @@ def trained(folder, *, spec_digest="one", class_names=NAMES, stop=None, epochs=4
         images(),
         images(),
         recipe=Recipe(**{"epochs": epochs, "batch_size": 20, "crop": 2, "compile": "off", **options}),
-        normalization=((0.5,) * 3, (0.3,) * 3),
-        device="cpu",
-        checkpoint_folder=folder,
-        spec_digest=spec_digest,
-        class_names=class_names,
-        stop=stop,
+        config=TrainConfig(
+            normalization=((0.5,) * 3, (0.3,) * 3),
+            device="cpu",
+            checkpoint_folder=folder,
+            spec_digest=spec_digest,
+            class_names=class_names,
+            stop=stop,
+        ),
     )
 
 
@@ -98,16 +102,16 @@ def test_stopped_after_any_update_it_goes_on_to_the_same_bits(tmp_path, options)
 
 @pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_what_an_optimizer_counts_in_memory_is_put_back_there_and_the_rest_on_the_device(tmp_path, optimizer):
+def test_an_optimizer_s_counts_come_back_in_memory_and_the_rest_on_the_device(tmp_path, monkeypatch, optimizer):
     looks = iter([False, True])
     with pytest.raises(TrainingInterruptedError):
         trained(tmp_path, optimizer=optimizer, stop=lambda: next(looks))
-    device = torch.device("meta")  # stands for a GPU
+    monkeypatch.setattr(trainer_module, "resolve_device", lambda _: "meta")  # stands for a GPU
     network = networks.build("resnet20", class_count=10, image_size=16, options={"depth": 8, "width": 0.5})
-    how = How(((0.5,) * 3, (0.3,) * 3), 0, device, "float32", "eager", None)
-    recipe = Recipe(batch_size=20, optimizer=optimizer, compile="off")
-    trainer = Trainer(network.to(device), images(), recipe=recipe, how=how)
-    assert CheckpointManager(trainer, tmp_path, spec_digest="one", class_names=NAMES).resume(None)
+    recipe = Recipe(batch_size=20, optimizer=optimizer, compile="off", precision="float32")
+    config = TrainConfig(((0.5,) * 3, (0.3,) * 3), checkpoint_folder=tmp_path, spec_digest="one", class_names=NAMES)
+    trainer = Trainer(network, images(), recipe=recipe, config=config)
+    assert CheckpointManager(trainer).resume()
     state = trainer.optimizer.state_dict()
     parts = [one["state"] for one in state.get("parts", [state])]
     held = [item for part in parts for one in part.values() for item in one.items()]
@@ -148,7 +152,7 @@ def test_a_checkpoint_that_is_cut_short_altered_or_foreign_is_refused(tmp_path):
     for damaged in (content[:-1], content[: len(content) // 2], content[:3], b"", bytes(flipped), b"hello\nyou"):
         path.write_bytes(damaged)
         with pytest.raises(
-            CorruptFileError, match="must be a whole checkpoint; got one that is cut short, altered or foreign"
+            CorruptFileError, match="must be a complete checkpoint; got one that is cut short, altered or foreign"
         ):
             trained(tmp_path, epochs=1)
 

@@ -16,8 +16,10 @@ from finetune.analysis import lr_range_test
 from finetune.architectures import modes, networks
 from finetune.augmentation.batches import LabeledImages, pixel_statistics
 from finetune.recipes import Recipe
-from finetune.training import checkpoint, history, run
-from finetune.training.fitting import TrainingInterruptedError, fit, logits
+from finetune.training import checkpoint, history, loop
+from finetune.training.config import TrainConfig
+from finetune.training.evaluate import logits
+from finetune.training.loop import TrainingInterruptedError, fit
 
 PLAIN = {"crop": 0, "flip": "none", "schedule": "constant", "batch_size": 20, "weight_decay": 0.0, "compile": "off"}
 
@@ -47,9 +49,7 @@ def trained(network, images, held=None, **options):
         images,
         held,
         recipe=Recipe(**{**PLAIN, **options}),
-        normalization=pixel_statistics(images.images),
-        device="cpu",
-        **places,
+        config=TrainConfig(pixel_statistics(images.images), device="cpu", **places),
     )
 
 
@@ -59,7 +59,7 @@ def accuracy(network, images):
 
 
 def test_the_rate_that_is_told_leaves_out_a_slow_first_step(images, monkeypatch):
-    monkeypatch.setitem(run.LOOK_SECONDS, "cpu", 0.0)
+    monkeypatch.setitem(loop.LOOK_SECONDS, "cpu", 0.0)
     network, moments = small(), []
     waits = iter([2.0])
     network.register_forward_pre_hook(lambda one, _: time.sleep(next(waits, 0.0) if one.training else 0.0))
@@ -142,10 +142,8 @@ def test_on_a_processor_no_generator_of_a_gpu_is_seeded(images, monkeypatch):
     network = small(dropout=0.5)
     trained(network, images, epochs=1)
     normalization = pixel_statistics(images.images)
-    recipe = Recipe(**PLAIN)
-    lr_range_test.find_learning_rate(
-        network, images, recipe=recipe, normalization=normalization, device="cpu", steps=10
-    )
+    config = TrainConfig(normalization, device="cpu")
+    lr_range_test.find_learning_rate(network, images, recipe=Recipe(**PLAIN), config=config, steps=10)
     assert seeded == []
 
 
@@ -313,9 +311,7 @@ def test_a_training_that_follows_another_takes_its_plateaus(images):
         images,
         None,
         recipe=Recipe(**{**PLAIN, **options}),
-        normalization=pixel_statistics(images.images),
-        device="cpu",
-        followed=rows,
+        config=TrainConfig(pixel_statistics(images.images), device="cpu", followed=rows),
     )
     assert fitted.curves["learning_rate"] == pytest.approx([1e-9] * 7 + [1e-10])
 
@@ -338,7 +334,7 @@ def test_tensorboards_writer_is_closed_however_a_training_ends(images, tmp_path,
         log_dir = "board"
 
     boards, looks = [], itertools.count()
-    monkeypatch.setattr(run, "_board", lambda folder, rows: boards.append(Board()) or boards[-1])
+    monkeypatch.setattr(loop, "_board", lambda folder, rows: boards.append(Board()) or boards[-1])
     trained(small(), images, epochs=1, tensorboard=tmp_path)
     with pytest.raises(TrainingInterruptedError):
         trained(small(), images, epochs=3, tensorboard=tmp_path, stop=lambda: next(looks) == 6)  # in the second epoch

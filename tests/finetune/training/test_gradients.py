@@ -11,8 +11,9 @@ from extract.runtime.compiler import has_compiler
 from finetune.analysis.lr_range_test import find_learning_rate
 from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
-from finetune.training.fitting import fit
+from finetune.training.config import TrainConfig
 from finetune.training.gradients import sound_gradients
+from finetune.training.loop import fit
 
 CPU = torch.device("cpu")
 
@@ -62,7 +63,7 @@ def test_every_training_has_them(find):
         layer.register_forward_hook(lambda layer, _, output: dtypes.append(output.dtype) if layer.training else None)
     images = LabeledImages(torch.randint(0, 256, (20, 3, 4, 4), dtype=torch.uint8), torch.arange(20) % 2)
     recipe = Recipe(epochs=1, batch_size=10, crop=0, flip="none", precision="bfloat16", compile="off")
-    given = {"recipe": recipe, "normalization": ((0.5,) * 3, (0.3,) * 3), "device": "cpu"}
+    given = {"recipe": recipe, "config": TrainConfig(((0.5,) * 3, (0.3,) * 3), device="cpu")}
     if find:
         find_learning_rate(network, images, steps=10, **given)
     else:

@@ -13,6 +13,7 @@ from finetune.architectures import networks
 from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
 from finetune.training import averaging
+from finetune.training.config import TrainConfig
 from finetune.training.optimizers import optimizer, parameter_groups
 from heads.neural.schedule import schedule
 
@@ -147,9 +148,8 @@ def images():
 def test_the_range_test_suggests_a_rate_that_trains_and_leaves_the_network(images):
     network = small()
     before = copy.deepcopy(network.state_dict())
-    found = lr_range_test.find_learning_rate(
-        network, images, recipe=Recipe(batch_size=40), normalization=((0.5,) * 3, (0.25,) * 3), device="cpu", steps=40
-    )
+    config = TrainConfig(((0.5,) * 3, (0.25,) * 3), device="cpu")
+    found = lr_range_test.find_learning_rate(network, images, recipe=Recipe(batch_size=40), config=config, steps=40)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert len(found.rates) == len(found.losses) <= 40
     ratios = [after / rate for rate, after in zip(found.rates, found.rates[1:], strict=False)]
@@ -157,9 +157,7 @@ def test_the_range_test_suggests_a_rate_that_trains_and_leaves_the_network(image
     assert found.rates[0] == 1e-4
     assert 1e-3 < found.suggestion < 5
     with pytest.raises(InvalidInputError, match="learning rates must rise from above 0 in at least 10 steps"):
-        lr_range_test.find_learning_rate(
-            network, images, recipe=Recipe(), normalization=((0.5,) * 3, (0.25,) * 3), lowest=1.0, highest=0.1
-        )
+        lr_range_test.find_learning_rate(network, images, recipe=Recipe(), config=config, lowest=1.0, highest=0.1)
 
 
 @pytest.mark.parametrize("steepest", [0.01, 0.1])

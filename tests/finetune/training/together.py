@@ -14,7 +14,8 @@ from torch import distributed
 from finetune.architectures import networks
 from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
-from finetune.training.fitting import fit
+from finetune.training.config import TrainConfig
+from finetune.training.loop import fit
 
 
 def main(out: Path) -> None:
@@ -45,9 +46,7 @@ def main(out: Path) -> None:
         images,
         images,
         recipe=recipe,
-        normalization=((0.5,) * 3, (0.3,) * 3),
-        device="cpu",
-        checkpoint_folder=out / "kept",
+        config=TrainConfig(((0.5,) * 3, (0.3,) * 3), device="cpu", checkpoint_folder=out / "kept"),
     )
     rank = distributed.get_rank() if distributed.is_initialized() else 0
     torch.save({"weights": fitted.network.state_dict(), "history": fitted.history}, out / f"rank{rank}.pt")

@@ -7,7 +7,7 @@ import termios
 
 import pytest
 
-from finetune.training.fitting import Moment
+from finetune.training.config import TrainingProgress
 from pipelines.cli.terminal import reporter, streams
 from pipelines.cli.terminal.reporter import tell_failure
 from pipelines.cli.terminal.text import cells, message_width
@@ -38,7 +38,7 @@ def context(reporter):
 
 def moment(epoch, *, step=0, over=False):
     row = {"training_loss": 1.2345, "training_accuracy": 0.456, "validation_accuracy": 0.441} if over else None
-    return Moment(epoch, 10, step, 100, 1.5, 0.4, 0.05, 200.0, float("inf"), row)
+    return TrainingProgress(epoch, 10, step, 100, 1.5, 0.4, 0.05, 200.0, float("inf"), row)
 
 
 LONG = "12/36 densenet-bc-16-12 from scratch on cifar10 (cpu, learning rate 0.05)"
