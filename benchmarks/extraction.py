@@ -29,10 +29,10 @@ import torch._inductor.config
 from torch import nn
 
 from benchmarks.hardware import earlier_today, write
-from extract.backbones import encoder, frozen
+from extract.backbones import frozen
 from extract.backbones.transforms import Normalize, Resize
 from extract.data import cifar, images
-from extract.features import extraction
+from extract.features import embed, extraction
 from extract.runtime.allocator import memory_kept
 from extract.runtime.devices import Stopwatch, automatic_batch_size, resolve_device, resolve_precision
 from extract.runtime.machine import core_count
@@ -118,7 +118,7 @@ class Bare:
     def __init__(self, name: str, data: images.ImageSet, *, device: str, precision: str, batch_size: int) -> None:
         one = frozen.load(name, weights="untrained", image_size=224)
         raw = data.splits["train"].images.take(np.arange(batch_size)).array
-        whole = encoder.Encoder(one, resize=None, precision=precision)
+        whole = embed.Encoder(one, resize=None, precision=precision)
         resize = Resize(one.preprocessing, height=32, width=32)
         normalize = Normalize(one.preprocessing, next(whole.network.parameters()).dtype)
         with torch.no_grad():
@@ -175,23 +175,23 @@ class Ours:
 
     def __init__(self, name: str, data: images.ImageSet, *, device: str, precision: str, batch_size: int) -> None:
         self._name, self._data = name, data
-        self._how = extraction.Computation(device, precision, "plain", "float16", batch_size)
+        self._config = extraction.Computation(device, precision, "plain", "float16", batch_size)
         self.compile_seconds = 0.0
         self.peak_bytes = 0
 
     def rate(self, rows: int) -> float:
         """Images a second for `rows` images, file written and synced, compile time left out."""
-        encoder.PAYS_AFTER_IMAGES = dict.fromkeys(encoder.PAYS_AFTER_IMAGES, 0)  # as in a whole run, however short this
+        embed.PAYS_AFTER_IMAGES = dict.fromkeys(embed.PAYS_AFTER_IMAGES, 0)  # as in a whole run, however short this
         part = images.subset(self._data, train=rows - 10, test=10, seed=0)
         backbone = frozen.load(self._name, weights="untrained", image_size=224)
-        layout, _ = extraction.plan(part, backbone, spec={"benchmark": self._name}, how=self._how)
+        layout, _ = extraction.plan(part, backbone, spec={"benchmark": self._name}, config=self._config)
         assert layout.engine == "compiled"
         with tempfile.TemporaryDirectory() as folder, PeakMemory() as memory:
             timing = extraction.extract(
                 part,
                 backbone,
                 layout=layout,
-                how=self._how,
+                config=self._config,
                 path=Path(folder) / "features.h5",
                 progress=memory.look,
                 notice=print,

@@ -22,14 +22,15 @@ from torch import Tensor, nn
 
 from benchmarks.extraction import BACKBONES
 from benchmarks.hardware import write
-from extract.backbones import encoder, frozen
+from extract.backbones import frozen
 from extract.data import cifar
 from extract.data.images import Pixels
-from extract.features.sources import source
+from extract.features import embed
+from extract.features.embed import source
 from extract.runtime.allocator import memory_kept
 from extract.runtime.devices import Stopwatch, automatic_batch_size, resolve_device, resolve_precision
 
-SPLITTING = ("extract.backbones.transforms.split_graph", "extract.backbones.encoder.split_graph")
+SPLITTING = ("extract.backbones.transforms.split_graph", "extract.features.embed.split_graph")
 LIBRARIES = ("torch", "timm", "numpy", "pillow")
 
 
@@ -54,7 +55,7 @@ def main() -> None:
 class Inputs(nn.Module):
     """What `encoder` gives its network."""
 
-    def __init__(self, encoder: encoder.Encoder) -> None:
+    def __init__(self, encoder: embed.Encoder) -> None:
         super().__init__()
         self.encoder = encoder
 
@@ -68,8 +69,8 @@ def measure(name: str, data: Pixels, *, device: str, seconds: float, rounds: int
     backbone = frozen.load(name, weights="untrained", image_size=224)
     resize = source(data, backbone.preprocessing).resize
     images = torch.from_numpy(data.take(np.arange(batch_size)).array).to(device)
-    prepare = [Inputs(encoder.Encoder(backbone, resize=resize, precision=precision)) for _ in range(2)]
-    split, whole = (encoder.build(one, engine="compiled", device=device) for one in prepare)  # type: ignore[arg-type]
+    prepare = [Inputs(embed.Encoder(backbone, resize=resize, precision=precision)) for _ in range(2)]
+    split, whole = (embed.build(one, engine="compiled", device=device) for one in prepare)  # type: ignore[arg-type]
     with memory_kept(), torch.no_grad():
         expected = split(images)
         with unsplit():

@@ -23,11 +23,12 @@ from torch import nn
 
 import heads
 from benchmarks.hardware import earlier_today, write
-from extract.backbones import encoder, frozen
+from extract.backbones import frozen
 from extract.backbones.reduced import Cast
 from extract.data import cifar
 from extract.data.images import Pixels
-from extract.features.sources import source
+from extract.features import embed
+from extract.features.embed import source
 from extract.runtime.devices import resolve_device
 from extract.runtime.machine import processor_has_bfloat16
 
@@ -78,13 +79,13 @@ def embedded(
     """Embeddings float32 [N, D] of uint8 images [N, 3, 32, 32], in batches, progress printed."""
     backbone = frozen.load(given.backbone, weights=given.weights)
     one = source(Pixels(images), backbone.preprocessing)
-    model = encoder.Encoder(backbone, resize=one.resize, precision=precision)
+    model = embed.Encoder(backbone, resize=one.resize, precision=precision)
     if simulated:
         as_hardware_rounds(model.network)
-    embed = encoder.build(model, engine="eager", device=device)
+    embedding_of = embed.build(model, engine="eager", device=device)
     rows = []
     for start in range(0, len(images), BATCH):
-        rows.append(embed(torch.from_numpy(images[start : start + BATCH]).to(device))[0].cpu())
+        rows.append(embedding_of(torch.from_numpy(images[start : start + BATCH]).to(device))[0].cpu())
         if start % 1000 == 0:
             print(precision, start, "of", len(images), flush=True)
     return torch.cat(rows).numpy()

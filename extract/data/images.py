@@ -70,6 +70,11 @@ class ImageSet:
     splits: dict[str, ImageSplit]
     notices: tuple[str, ...] = ()
 
+    @property
+    def image_count(self) -> int:
+        """Images over all splits."""
+        return sum(map(len, self.splits.values()))
+
     def limited(self, max_pixels: int) -> "ImageSet":
         """The data set whose files may have at most `max_pixels` each."""
         held = {name: split.images for name, split in self.splits.items()}

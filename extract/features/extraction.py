@@ -1,20 +1,18 @@
 """The whole extraction: images x backbone -> one feature file. The order of the other modules stands here."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from extract.backbones import encoder
 from extract.backbones.frozen import Backbone
 from extract.data.images import ImageSet
-from extract.features.embed import Embedder, FeatureBlock, Notice, stored
+from extract.features import embed
+from extract.features.embed import Embedder, FeatureBlock, ImageSource, Notice, Ranges
 from extract.features.layout import Layout, SplitRows
-from extract.features.sources import ImageSource, source
 from extract.features.store import FeatureFile, FeatureWriter
 from extract.runtime.allocator import memory_kept
 from extract.runtime.devices import Stopwatch
@@ -51,14 +49,6 @@ class ExtractionTiming:
 
 
 @dataclass(frozen=True)
-class Warm:
-    """What it took in seconds to get ready, up to the first batch, and the rate that the second batch showed."""
-
-    seconds: float
-    images_per_second: float
-
-
-@dataclass(frozen=True)
 class Computation:
     """How to compute: resolved device and precision, views, storage, images a step."""
 
@@ -78,12 +68,19 @@ def step_size(images: ImageSet, wanted: int) -> int:
 
 
 def plan(
-    images: ImageSet, backbone: Backbone, *, spec: dict[str, Any], how: Computation, skipped_ids: tuple[str, ...] = ()
+    images: ImageSet,
+    backbone: Backbone,
+    *,
+    spec: Mapping[str, object],
+    config: Computation,
+    skipped_ids: tuple[str, ...] = (),
 ) -> tuple[Layout, str]:
     """The layout of the file to be made, and what keeps it from being compiled, if anything does."""
-    count = sum(len(split) for split in images.splits.values()) * len(encoder.VIEWS[how.views])
-    engine, reason = encoder.choose_engine(
-        image_count=count, image_size=backbone.preprocessing.image_size, device=how.device
+    view_count = len(embed.VIEWS[config.views])
+    engine, reason = embed.choose_engine(
+        image_count=images.image_count * view_count,
+        image_size=backbone.preprocessing.image_size,
+        device=config.device,
     )
     layout = Layout(
         spec=spec,
@@ -91,10 +88,10 @@ def plan(
         class_names=images.class_names,
         skipped_ids=skipped_ids,
         engine=engine,
-        storage=how.storage,
-        view_count=len(encoder.VIEWS[how.views]),
+        storage=config.storage,
+        view_count=view_count,
         dimension=backbone.dimension,
-        block_rows=max(BLOCK_ROWS // how.batch_size, 1) * how.batch_size,
+        block_rows=max(BLOCK_ROWS // config.batch_size, 1) * config.batch_size,
         splits={name: SplitRows(split.labels, split.ids) for name, split in images.splits.items()},
     )
     return layout, reason
@@ -105,7 +102,7 @@ def extract(
     backbone: Backbone,
     *,
     layout: Layout,
-    how: Computation,
+    config: Computation,
     path: Path,
     progress: Progress,
     notice: Notice,
@@ -121,34 +118,28 @@ def extract(
     `progress(done, total)` counts images, `notice` takes sentences, `estimated` one `Estimate` after the
     first batch, `doing` what is done before. The caller holds `store.locked(path)`.
     """
-    watch, peak = Stopwatch(how.device), Peak(how.device)
-    sources = {name: source(split.images, backbone.preprocessing) for name, split in images.splits.items()}
-    total = sum(len(split) for split in images.splits.values())
+    watch, peak = Stopwatch(config.device), Peak(config.device)
     with memory_kept(), FeatureWriter(path, layout) as writer:
         missing = {name: writer.missing(name) for name in images.splits}
         left = sum(stop - start for ranges in missing.values() for start, stop in ranges)
-        if writer.resumed and left < total:
-            notice(f"{total - left} of {total} images were there already; going on with the rest")
-        views = encoder.VIEWS[how.views][0 if plain is None else 1 :]
+        present = images.image_count - left
+        if writer.resumed and present:
+            notice(f"{present} of {images.image_count} images were there already; going on with the rest")
         doing("compiling the network" if layout.engine == "compiled" else "first batch")
-        embedder, warm = _warmed(
-            sources, missing, backbone=backbone, layout=layout, how=how, views=views, notice=notice
-        )
-        if warm is not None:
-            rate = warm.images_per_second
-            estimated(Estimate(left / rate, layout.file_bytes(), _memory_bytes(peak), rate))
-        count = _Count(total - left, total, progress)
-        for name, ranges in missing.items():
-            blocks = embedder.blocks(sources[name], ranges, stepped=count.add)
-            _write(
-                writer,
-                name,
-                ids=images.splits[name].ids,
-                storage=how.storage,
-                blocks=_completed(blocks, split=name, plain=plain),
+        warm = _warmed(images, missing, backbone=backbone, layout=layout, config=config, notice=notice, plain=plain)
+        if left:
+            memory_bytes = peak.bytes() or _memory_taken()
+            estimated(
+                Estimate(left / warm.images_per_second, layout.file_bytes(), memory_bytes, warm.images_per_second)
             )
+        count = _Count(present, images.image_count, progress)
+        for name, ranges in missing.items():
+            blocks = warm.embedder.blocks(warm.sources[name], ranges, stepped=count.add)
+            _write(writer, name, images.splits[name].ids, _completed(blocks, split=name, plain=plain))
         writer.finish()
-    return _timing(watch.seconds(), warm=warm, computed=left)
+    seconds = watch.seconds()
+    rate = left / max(seconds - warm.seconds, 1e-9)
+    return ExtractionTiming(seconds, warm.seconds, left, rate)
 
 
 def can_lend(plain: FeatureFile, layout: Layout) -> bool:
@@ -161,12 +152,51 @@ def can_lend(plain: FeatureFile, layout: Layout) -> bool:
     return made == (layout.engine, layout.versions, layout.storage, layout.skipped_ids, rows)
 
 
+@dataclass(frozen=True)
+class _Warm:
+    """What computes, after `seconds` of getting ready up to the first batch, at the rate that the second one showed."""
+
+    sources: dict[str, ImageSource]
+    embedder: Embedder
+    seconds: float = 0.0
+    images_per_second: float = 0.0
+
+
+def _warmed(
+    images: ImageSet,
+    missing: dict[str, Ranges],
+    *,
+    backbone: Backbone,
+    layout: Layout,
+    config: Computation,
+    notice: Notice,
+    plain: FeatureFile | None,
+) -> _Warm:
+    """The embedder, ready: the first batch compiles, the second shows the rate; neither where nothing is missing."""
+    watch = Stopwatch(config.device)
+    sources = {name: embed.source(split.images, backbone.preprocessing) for name, split in images.splits.items()}
+    resize = next(iter(sources.values())).resize
+    encoder = embed.Encoder(backbone, resize=resize, precision=config.precision)
+    views = embed.VIEWS[config.views][0 if plain is None else 1 :]
+    model = embed.build(encoder, engine=layout.engine, device=config.device, views=views)
+    embedder = Embedder(model, device=config.device, batch_size=config.batch_size, notice=notice)
+    name = next((name for name, ranges in missing.items() if ranges), None)
+    if name is None:
+        return _Warm(sources, embedder)
+    start, stop = missing[name][0]
+    first = [(start, min(start + config.batch_size, stop))]
+    list(embedder.blocks(sources[name], first))
+    ready_seconds, watch = watch.seconds(), Stopwatch(config.device)
+    list(embedder.blocks(sources[name], first))
+    return _Warm(sources, embedder, ready_seconds, (first[0][1] - first[0][0]) / watch.seconds())
+
+
 def _completed(blocks: Iterator[FeatureBlock], *, split: str, plain: FeatureFile | None) -> Iterator[FeatureBlock]:
     """`blocks` with the rows of `plain` as their first view."""
-    if plain is None:
-        yield from blocks
-        return
     for block in blocks:
+        if plain is None:
+            yield block
+            continue
         first = torch.from_numpy(plain.block(split, block.start, block.stop)).float()
         yield FeatureBlock(block.start, block.stop, torch.cat([first, block.features]))
 
@@ -183,14 +213,12 @@ class _Count:
         self._progress(self._done, self._total)
 
 
-def _write(
-    writer: FeatureWriter, name: str, *, ids: tuple[str, ...], storage: str, blocks: Iterator[FeatureBlock]
-) -> None:
+def _write(writer: FeatureWriter, name: str, ids: Sequence[str], blocks: Iterator[FeatureBlock]) -> None:
     """Writes blocks in a thread while the next ones are computed."""
     with ThreadPoolExecutor(1) as pool:
         pending: deque[Future[None]] = deque()
         for block in blocks:
-            features = stored(block.features, storage=storage, ids=ids[block.start : block.stop])
+            features = embed.stored(block.features, storage=writer.storage, ids=ids[block.start : block.stop])
             pending.append(pool.submit(writer.write, name, block.start, features.numpy()))
             if len(pending) > WRITES_AHEAD:
                 pending.popleft().result()  # an error of the writing thread is raised here
@@ -198,41 +226,7 @@ def _write(
             pending.popleft().result()
 
 
-def _warmed(
-    sources: dict[str, ImageSource],
-    missing: dict[str, list[tuple[int, int]]],
-    *,
-    backbone: Backbone,
-    layout: Layout,
-    how: Computation,
-    views: Sequence[str],
-    notice: Notice,
-) -> tuple[Embedder, Warm | None]:
-    """The embedder, and what it took to get ready: the first batch compiles, the second shows the rate."""
-    watch = Stopwatch(how.device)
-    resize = next(iter(sources.values())).resize
-    one = encoder.Encoder(backbone, resize=resize, precision=how.precision)
-    model = encoder.build(one, engine=layout.engine, device=how.device, views=views)
-    embedder = Embedder(model, device=how.device, batch_size=how.batch_size, notice=notice)
-    name = next((name for name, ranges in missing.items() if ranges), None)
-    if name is None:
-        return embedder, None
-    start, stop = missing[name][0]
-    first = [(start, min(start + how.batch_size, stop))]
-    list(embedder.blocks(sources[name], first))
-    ready_seconds, watch = watch.seconds(), Stopwatch(how.device)
-    list(embedder.blocks(sources[name], first))
-    return embedder, Warm(ready_seconds, (first[0][1] - first[0][0]) / watch.seconds())
-
-
-def _timing(seconds: float, *, warm: Warm | None, computed: int) -> ExtractionTiming:
-    if warm is None:
-        return ExtractionTiming(seconds, 0.0, 0, 0.0)
-    return ExtractionTiming(seconds, warm.seconds, computed, computed / max(seconds - warm.seconds, 1e-9))
-
-
-def _memory_bytes(peak: Peak) -> int:
-    """The peak, or what is taken now where the system does not tell it."""
+def _memory_taken() -> int:
     import psutil
 
-    return peak.bytes() or psutil.Process().memory_info().rss
+    return psutil.Process().memory_info().rss

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ class Layout:
     them. `block_rows` is how many rows share a checksum.
     """
 
-    spec: dict[str, Any]
+    spec: Mapping[str, Any]
     versions: dict[str, str]
     class_names: tuple[str, ...]
     skipped_ids: tuple[str, ...]
@@ -64,12 +65,12 @@ def block_ranges(row_count: int, block_rows: int) -> list[tuple[int, int]]:
     return [(start, min(start + block_rows, row_count)) for start in range(0, row_count, block_rows)]
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def spec_digest(spec: dict[str, Any]) -> str:
+def spec_digest(spec: Mapping[str, Any]) -> str:
     """sha256 of a spec's canonical JSON without the name of its data set, whose digest says what it is."""
     dataset = {name: value for name, value in spec.get("dataset", {}).items() if name != "name"}
     return hashlib.sha256(canonical_json({**spec, "dataset": dataset}).encode()).hexdigest()

@@ -50,6 +50,11 @@ class FeatureWriter:
             mode = "r" if self._lacks_only_its_name else "r+"
             self._file: Opened = h5py.File(self._partial, mode, libver=LIBRARY_VERSIONS)
 
+    @property
+    def storage(self) -> str:
+        """The dtype of the stored features."""
+        return self._layout.storage
+
     def __enter__(self) -> "FeatureWriter":
         return self
 

@@ -10,15 +10,15 @@ import torch
 from torch import nn
 
 import heads
-from extract.backbones import encoder, frozen
+from extract.backbones import frozen
 from extract.backbones.transforms import Preprocessing, Resize, resizes_by_matrix
 from extract.backbones.weights import is_file
 from extract.data.images import Files, Pixels
 from extract.decoding.decode import MAX_PIXELS
 from extract.errors import CorruptFileError, InvalidInputError
-from extract.features.embed import Embedder, stored
+from extract.features import embed
+from extract.features.embed import Embedder, source, stored
 from extract.features.layout import block_ranges
-from extract.features.sources import source
 from extract.runtime.allocator import memory_kept
 from pipelines.predict import pictures
 from pipelines.predict.classify import Graph
@@ -83,7 +83,7 @@ class FrozenClassifier:
         backbone = self._backbone()
         height, width = self._native or backbone.preprocessing.image_size
         resize = _resize(backbone.preprocessing, height=height, width=width) if self._native else None
-        one = encoder.Encoder(backbone, resize=resize, precision="float32")
+        one = embed.Encoder(backbone, resize=resize, precision="float32")
         examples = pictures.examples(self._spec["dataset"], height=height, width=width)
         whole = None if self._native else {"crop_fraction": 1.0, "crop_mode": "center"}  # they are cut already
         predicted = self._answers(Pixels(examples), engine="eager", otherwise=whole)
@@ -94,8 +94,8 @@ class FrozenClassifier:
         """float32 [1, n, D], the plain view. The backbone is loaded for each way: an encoder may change it in place."""
         backbone = self._backbone()
         read = source(images, backbone.preprocessing.updated(otherwise))
-        one = encoder.Encoder(backbone, resize=read.resize, precision=self._spec["precision"])
-        model = encoder.build(one, engine=engine, device=self._context.device)
+        one = embed.Encoder(backbone, resize=read.resize, precision=self._spec["precision"])
+        model = embed.build(one, engine=engine, device=self._context.device)
         batch_size = min(self._spec["batch_size"], len(images)) if self._quick else self._spec["batch_size"]
         embedder = Embedder(model, device=self._context.device, batch_size=batch_size, notice=self._context.notice)
         stepped = self._context.counter(len(images), "images")

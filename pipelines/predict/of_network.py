@@ -12,8 +12,8 @@ from extract.backbones.transforms import Preprocessing, Resize, resizes_by_matri
 from extract.data.images import Files, Pixels
 from extract.decoding.decode import MAX_PIXELS
 from extract.errors import InvalidInputError
+from extract.features.embed import source
 from extract.features.layout import block_ranges
-from extract.features.sources import source
 from extract.runtime.typed_json import ShapeError, typed
 from finetune.augmentation.batches import NormalizePixels
 from pipelines.predict import pictures

@@ -95,9 +95,9 @@ def _extracted(
 
     spec = feature_spec(key, backbone=backbone, dataset=data.name, are_files=bool(files(data)))
     rows = extraction.step_size(data, key.batch_size)
-    how = extraction.Computation(context.device, key.precision, key.views, key.storage, rows)
+    config = extraction.Computation(context.device, key.precision, key.views, key.storage, rows)
     path = _place(context.workspace / "features", spec)
-    layout, reason = extraction.plan(data, backbone, spec=spec, how=how, skipped_ids=skipped)
+    layout, reason = extraction.plan(data, backbone, spec=spec, config=config, skipped_ids=skipped)
     with store.locked(path), refused_together(*files(data)):
         timing, plain = None, None
         if not is_readable(path):
@@ -110,7 +110,7 @@ def _extracted(
                 data,
                 backbone,
                 layout=layout,
-                how=how,
+                config=config,
                 path=path,
                 progress=lambda done, total: context.progress(done, total, "images"),
                 notice=context.notice,

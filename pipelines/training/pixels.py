@@ -11,7 +11,7 @@ from torch import nn
 from extract.backbones.transforms import Preprocessing, Resize
 from extract.data.images import ImageSet, ImageSplit, Pixels
 from extract.errors import InvalidInputError
-from extract.features.sources import source
+from extract.features.embed import source
 from extract.runtime.machine import available_memory
 from finetune.augmentation.batches import LabeledImages
 

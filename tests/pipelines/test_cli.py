@@ -104,14 +104,14 @@ def test_flip_views_are_the_features_of_mirrored_images(pipeline):
 def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_the_same_bits(
     pipeline, monkeypatch, engine
 ):
-    from extract.backbones import encoder
+    from extract.features import embed
     from extract.features.store import FeatureFile
     from pipelines.tasks.provenance import origin
     from pipelines.workspace.context import Context
 
     monkeypatch.setattr(encoder, "choose_engine", lambda **_: (engine, "the test says so"))
     counted = []
-    build = encoder.build
+    build = embed.build
     monkeypatch.setattr(encoder, "build", lambda one, **how: counted.append(how["views"]) or build(one, **how))
     quick = ("--backbone", "test_byobnet")  # to compile, four times
     words = ("extract", *TINY, *quick, "--subset", 40, "--test-subset", 20, "--json")

@@ -13,7 +13,7 @@ from extract.backbones import cropping
 from extract.backbones.resampling import FILTERS
 from extract.backbones.transforms import Preprocessing, pillow_transform, resized_lengths
 from extract.data.images import Files
-from extract.features.sources import DecodedSource
+from extract.features.embed import source
 
 HALF = (0.5, 0.5, 0.5)
 
@@ -47,7 +47,7 @@ def test_what_is_kept_of_an_enlarged_image_is_timms_to_the_bit(short, longer, is
 def test_a_strip_costs_little(size, tmp_path):
     Image.new("RGB", size, (10, 20, 30)).save(tmp_path / "strip.png")
     tracemalloc.start()
-    (levels,) = DecodedSource(Files((tmp_path / "strip.png",)), preprocessing(224)).batches([(0, 1)])
+    (levels,) = source(Files((tmp_path / "strip.png",)), preprocessing(224)).batches([(0, 1)])
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert levels.shape == (1, 3, 224, 224)

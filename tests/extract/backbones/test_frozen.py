@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from extract.backbones import checkpoints, frozen, weights, weights_fit
-from extract.backbones.encoder import Encoder
 from extract.errors import InvalidInputError, UnavailableError
+from extract.features.embed import Encoder
 
 
 def test_the_embedding_is_as_wide_as_timm_says():

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from benchmarks.rounding import as_hardware_rounds
-from extract.backbones import encoder, frozen
+from extract.backbones import frozen
 from extract.backbones.reduced import Shifted, in_reduced_precision
 from extract.data.images import Pixels
-from extract.features.sources import source
+from extract.features import embed
+from extract.features.embed import source
 from extract.runtime.machine import processor_has_bfloat16
 
 
@@ -21,11 +22,11 @@ def in_bfloat16(network: torch.nn.Module) -> torch.nn.Module:
 def features(images: np.ndarray, *, precision: str, image_size: int, simulated: bool = False) -> torch.Tensor:
     backbone = frozen.load("tf_efficientnet_lite0", weights="packaged", image_size=image_size)
     one = source(Pixels(images), backbone.preprocessing)
-    model = encoder.Encoder(backbone, resize=one.resize, precision=precision)
+    model = embed.Encoder(backbone, resize=one.resize, precision=precision)
     if simulated:
         as_hardware_rounds(model.network)
     with torch.no_grad():
-        return encoder.build(model, engine="eager", device="cpu")(torch.from_numpy(images))[0]
+        return embed.build(model, engine="eager", device="cpu")(torch.from_numpy(images))[0]
 
 
 @pytest.mark.parametrize("simulated", [True, False])

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from extract.backbones import encoder, frozen
+from extract.backbones import frozen
 from extract.data import digits
 from extract.data.images import Pixels
 from extract.errors import InvalidInputError
-from extract.features.embed import Embedder, stored
-from extract.features.sources import source
+from extract.features import embed
+from extract.features.embed import Embedder, source, stored
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +20,8 @@ def parts():
     backbone = frozen.load("test_resnet", weights="untrained", image_size=32)
     images = Pixels(digits.load().splits["test"].images.array[:50])
     one = source(images, backbone.preprocessing)
-    whole = encoder.Encoder(backbone, resize=one.resize, precision="float32")
-    return one, encoder.build(whole, engine="eager", device="cpu", views=encoder.VIEWS["flip"])
+    whole = embed.Encoder(backbone, resize=one.resize, precision="float32")
+    return one, embed.build(whole, engine="eager", device="cpu", views=embed.VIEWS["flip"])
 
 
 def embedded(parts, ranges, batch_size):
@@ -40,10 +40,10 @@ def test_a_row_does_not_depend_on_where_the_run_was_cut(parts):
 
 
 def test_the_mirrored_view_is_the_plain_view_of_the_mirrored_image():
-    whole = encoder.Encoder(
+    whole = embed.Encoder(
         frozen.load("test_resnet", weights="untrained", image_size=32), resize=None, precision="float32"
     )
-    model = encoder.build(whole, engine="eager", device="cpu", views=encoder.VIEWS["flip"])
+    model = embed.build(whole, engine="eager", device="cpu", views=embed.VIEWS["flip"])
     images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(model(images)[1], model(images.flip(3))[0])
     assert not torch.allclose(model(images)[1], model(images)[0])
@@ -56,7 +56,7 @@ def test_a_backbone_can_be_used_again_in_another_precision(name):
     before = {key: value.clone() for key, value in backbone.module.state_dict().items()}
     images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     embeddings = [
-        encoder.build(encoder.Encoder(backbone, resize=None, precision=precision), engine="eager", device="cpu")(images)
+        embed.build(embed.Encoder(backbone, resize=None, precision=precision), engine="eager", device="cpu")(images)
         for precision in ("float32", "bfloat16", "float32", "bfloat16")
     ]
     assert torch.equal(embeddings[0], embeddings[2])
@@ -104,7 +104,7 @@ def test_no_nan_and_no_overflow_is_ever_stored():
 
 def test_the_engine_follows_the_size_of_the_whole_run(monkeypatch):
     def engine(count, size, device="cpu"):
-        return encoder.choose_engine(image_count=count, image_size=(size, size), device=device)[0]
+        return embed.choose_engine(image_count=count, image_size=(size, size), device=device)[0]
 
     monkeypatch.setattr(encoder, "has_compiler", lambda: True)
     assert engine(60000, 224) == "compiled"
@@ -114,18 +114,18 @@ def test_the_engine_follows_the_size_of_the_whole_run(monkeypatch):
     assert engine(60000, 224) == "eager"
 
 
-@pytest.mark.skipif(not encoder.has_compiler(), reason="compiling needs a C++ compiler")
+@pytest.mark.skipif(not embed.has_compiler(), reason="compiling needs a C++ compiler")
 def test_compiled_features_are_those_of_the_eager_network():
     backbone = frozen.load("test_resnet", weights="untrained", image_size=32)
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (8, 3, 32, 32), np.uint8))
-    model = encoder.Encoder(backbone, resize=None, precision="float32")
+    model = embed.Encoder(backbone, resize=None, precision="float32")
     with torch.no_grad():
         eager = model.eval()(images)
-        compiled = encoder.build(model, engine="compiled", device="cpu")(images)
+        compiled = embed.build(model, engine="compiled", device="cpu")(images)
     torch.testing.assert_close(compiled, eager, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.skipif(not encoder.has_compiler(), reason="compiling needs a C++ compiler")
+@pytest.mark.skipif(not embed.has_compiler(), reason="compiling needs a C++ compiler")
 def test_the_tenth_encoder_of_a_process_is_compiled_like_the_first():
     from torch._dynamo.utils import counters
 
@@ -134,8 +134,8 @@ def test_the_tenth_encoder_of_a_process_is_compiled_like_the_first():
     for width in range(1, 11):
         backbone = frozen.load("test_resnet", weights="untrained", image_size=16)
         small = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, width))
-        model = encoder.Encoder(replace(backbone, module=small), resize=None, precision="float32")
+        model = embed.Encoder(replace(backbone, module=small), resize=None, precision="float32")
         with torch.no_grad():
-            encoder.build(model, engine="compiled", device="cpu")(images)
+            embed.build(model, engine="compiled", device="cpu")(images)
         graphs.append(counters["stats"]["unique_graphs"])
     assert [later - earlier for earlier, later in pairwise(graphs)] == [2] * 9  # its inputs, and itself

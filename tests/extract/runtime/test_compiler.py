@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from extract.backbones import encoder
+from extract.features import embed
 from extract.runtime import compiler
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the compiler of this test's own is a shell script")
@@ -36,7 +36,7 @@ def put(tmp_path, monkeypatch):
 def test_a_broken_compiler_makes_a_run_eager_and_says_why(put, script, why):
     put(script)
     assert not compiler.has_compiler()
-    engine, reason = encoder.choose_engine(image_count=60_000, image_size=(224, 224), device="cpu")
+    engine, reason = embed.choose_engine(image_count=60_000, image_size=(224, 224), device="cpu")
     assert engine == "eager"
     assert why in reason
 
