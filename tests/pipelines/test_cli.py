@@ -109,10 +109,10 @@ def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_
     from pipelines.tasks.provenance import origin
     from pipelines.workspace.context import Context
 
-    monkeypatch.setattr(encoder, "choose_engine", lambda **_: (engine, "the test says so"))
+    monkeypatch.setattr(embed, "choose_engine", lambda **_: (engine, "the test says so"))
     counted = []
     build = embed.build
-    monkeypatch.setattr(encoder, "build", lambda one, **how: counted.append(how["views"]) or build(one, **how))
+    monkeypatch.setattr(embed, "build", lambda one, **how: counted.append(how["views"]) or build(one, **how))
     quick = ("--backbone", "test_byobnet")  # to compile, four times
     words = ("extract", *TINY, *quick, "--subset", 40, "--test-subset", 20, "--json")
     alone = Path(pipeline(*words, "--views", "flip").json["path"])

@@ -106,11 +106,11 @@ def test_the_engine_follows_the_size_of_the_whole_run(monkeypatch):
     def engine(count, size, device="cpu"):
         return embed.choose_engine(image_count=count, image_size=(size, size), device=device)[0]
 
-    monkeypatch.setattr(encoder, "has_compiler", lambda: True)
+    monkeypatch.setattr(embed, "has_compiler", lambda: True)
     assert engine(60000, 224) == "compiled"
     assert engine(1797, 224) == "eager"
     assert engine(60000, 32) == "eager"
-    monkeypatch.setattr(encoder, "has_compiler", lambda: False)
+    monkeypatch.setattr(embed, "has_compiler", lambda: False)
     assert engine(60000, 224) == "eager"
 
 
