@@ -1,7 +1,7 @@
 """`pipeline demo`: the whole tour that needs no network, on real images."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,12 +11,15 @@ from pipelines.cli.terminal.table import Column, table
 from pipelines.cli.terminal.text import duration, percent, span
 from pipelines.workspace import naming
 
+if TYPE_CHECKING:
+    from pipelines.workspace.record import DoneRecord
+
 WITH_CIFAR, WITHOUT = "cifar10-tour", "digits-tour"
 COLUMNS: list[Column[dict[str, Any]]] = [
     Column("run", lambda one: one["name"], named=True),
     Column("mode", lambda one: one["mode"], drop=1),
     Column("test", lambda one: percent(one["test_accuracy"], 1), right=True),
-    Column("95 % interval", lambda one: span(*one["test_interval"], 1), right=True, drop=2),
+    Column("95 % interval", lambda one: span(*one["test_interval"], digits=1), right=True, drop=2),
     Column("parameters", lambda one: f"{one['parameters'] / 1e6:.2f} M", right=True, drop=3),
     Column("FLOPs", lambda one: f"{one['flops'] / 1e6:.0f} M", right=True, drop=4),
     Column("time", lambda one: duration(one["seconds"]), right=True),
@@ -50,7 +53,7 @@ def demo_command(run: shared.Run, data_dir: str | None) -> None:
     )
 
 
-def _studied(run: shared.Run, study: str, fallback: dict[str, Any]) -> list[dict[str, Any]]:
+def _studied(run: shared.Run, study: str, fallback: dict[str, Any]) -> "list[DoneRecord]":
     """The records of the study's jobs, the best first."""
     from pipelines.studies import execute, plan, study_file
     from pipelines.studies.engines import Engine
@@ -72,8 +75,8 @@ def _studied(run: shared.Run, study: str, fallback: dict[str, Any]) -> list[dict
         raise TransferBenchError(
             f"every job of the tour must succeed; {len(failed)} failed, the first with: {failed[0]}"
         )
-    found = [records.read(run.workspace, outcome.run) for outcome in outcomes if outcome.run is not None]
-    return sorted(found, key=lambda record: -record["test"]["accuracy"])
+    found = [records.done(run.workspace, outcome.run) for outcome in outcomes if outcome.run is not None]
+    return sorted(found, key=lambda record: -record.test.accuracy)
 
 
 def _searched(run: shared.Run, study: str, fallback: dict[str, Any]) -> dict[str, Any]:
@@ -105,12 +108,13 @@ def _cifar(workspace: Path, data_dir: str | None) -> Path | None:
     return place if is_in("cifar10", place) else None
 
 
-def _short(record: dict[str, Any]) -> dict[str, Any]:
+def _short(record: "DoneRecord") -> dict[str, Any]:
     from pipelines.workspace import records
+    from pipelines.workspace.record import TOTAL
 
     return {
-        **{name: record[name] for name in ("run", "name", "mode", "parameters", "flops")},
-        "test_accuracy": record["test"]["accuracy"],
-        "test_interval": record["test"]["interval"],
-        "seconds": records.with_total(record["seconds"])[records.TOTAL],
+        **{name: getattr(record, name) for name in ("run", "name", "mode", "parameters", "flops")},
+        "test_accuracy": record.test.accuracy,
+        "test_interval": record.test.interval,
+        "seconds": records.with_total(record.seconds)[TOTAL],
     }

@@ -60,7 +60,6 @@ def fit_head_command(
     """
     from pipelines.tasks import few_shot, repeats
     from pipelines.tasks.fit_head import Asked
-    from pipelines.workspace import records
 
     if shots is None and draws is not None:
         raise InvalidInputError(f"draws must come with --shots; got --draws {draws} alone. Add --shots 1,2,5,10.")
@@ -78,10 +77,16 @@ def fit_head_command(
         answer["few_labels"] = found.few_labels
         few_shot.keep(run.workspace, answer["run"], found.few_labels)
     if plot is not None:
-        record = records.read(run.workspace, answer["run"])
-        curves.write(plot, record, few_labels=answer.get("few_labels", ()))
-        answer["plot"] = str(plot)
+        answer["plot"] = _drawn(run, answer, plot)
     run.reporter.result(answer, _text(answer))
+
+
+def _drawn(run: shared.Run, answer: dict[str, Any], plot: Path) -> str:
+    from pipelines.report.charts import curves
+    from pipelines.workspace import records
+
+    curves.write(plot, records.read(run.workspace, answer["run"]), few_labels=answer.get("few_labels", ()))
+    return str(plot)
 
 
 def _found(run: shared.Run, asked: "Asked", file: Path | None, given: dict[str, Any]) -> "Answer":

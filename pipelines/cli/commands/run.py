@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from pipelines.studies.work import Outcome
 
 FIRST = "extracted first"
-STATES = {"missing": "to run"}
 Line = dict[str, Any]
 PLAN: list[Column[Line]] = [
     Column("job", lambda line: line["job"], shrinks=True),
-    Column("state", lambda line: "to run first" if line["note"] == FIRST else STATES.get(line["state"], line["state"])),
+    Column("state", lambda line: _state(line)),
     Column("time", lambda line: duration(line["seconds"]), right=True),
     Column("disk", lambda line: size(line["bytes"]), right=True, drop=1),
 ]
@@ -90,6 +89,12 @@ def _show(run: shared.Run, described: "Study", planned: "Plan") -> None:
     )
     reasons = [f"{line['job']}: {line['note']}" for line in lines if line["note"] not in ("", FIRST)]
     run.reporter.result(values, [*table(PLAN, lines), *reasons, *values["notes"], total])
+
+
+def _state(line: Line) -> str:
+    if line["note"] == FIRST:
+        return "to run first"
+    return "to run" if line["state"] == "missing" else line["state"]
 
 
 def _line(planned: "Planned", name: str, estimator: "Estimator") -> Line:
@@ -162,8 +167,8 @@ class _Progress:
         if outcome.status == "computed":
             if outcome.run is not None:
                 records.note(self._run.workspace, outcome.run, study=self._study)
-                record = records.read(self._run.workspace, outcome.run)
-                accuracy = f"test {percent(record['test']['accuracy'])}, "
+                record = records.done(self._run.workspace, outcome.run)
+                accuracy = f"test {percent(record.test.accuracy)}, "
             self._run.reporter.notice(f"{what}: {accuracy}done in {duration(outcome.seconds)}")
         elif outcome.status == "failed":
             self._run.reporter.notice(f"{what}: failed: {outcome.error}")

@@ -93,7 +93,7 @@ def _answer(found: dict[str, Any]) -> dict[str, Any]:
 def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
     counts = f"{plural(answer['trials'], 'trial')} ({answer['pruned']} pruned, {answer['failed']} failed)"
     best, test = answer["best_spec"] is not None, answer["test_accuracy"]
-    interval = span(*(answer["test_interval"] or (None, None)))
+    interval = span(*answer["test_interval"]) if answer["test_interval"] else ""
     return [
         f"{answer['name']}: {counts} in {duration(answer['seconds'])}",
         *_ranking(found),
@@ -142,7 +142,7 @@ def _best(answer: dict[str, Any], number: int) -> list[str]:
     if importance:
         columns += [
             Column("importance", lambda option: percent(importance[option], 0), right=True),
-            Column("over refits", lambda option: span(*spread[option], 0), right=True),
+            Column("over refits", lambda option: span(*spread[option], digits=0), right=True),
         ]
     return table(columns, sorted(spec, key=lambda option: -importance.get(option, 0.0)))
 

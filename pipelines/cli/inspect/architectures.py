@@ -16,7 +16,7 @@ from pipelines.workspace import writable
 
 if TYPE_CHECKING:
     from finetune.analysis.describe import Description
-    from finetune.architectures.blocks import Block
+    from finetune.architectures.blocks import LayerBlock
 
 KINDS = {
     "depth": (int, "N"),
@@ -79,7 +79,7 @@ def recipes_command(run: shared.Run, names: tuple[str, ...]) -> None:
     defaults = Recipe().as_dict()
     shown = [name for name in defaults if len(found) == 1 or any(one[name] != defaults[name] for one in found.values())]
     columns = [Column[str]("option", lambda option: option.replace("_", "-"))]
-    columns += [Column(name, lambda option, one=one: _shown(one[option])) for name, one in found.items()]
+    columns += [Column[str](name, lambda option, one=one: _shown(one[option])) for name, one in found.items()]
     run.reporter.result({"recipes": found}, table(columns, shown))
 
 
@@ -162,6 +162,6 @@ def _text(described: "Description") -> list[str]:
     ]
 
 
-def _block(block: "Block") -> str:
+def _block(block: "LayerBlock") -> str:
     times = f"{block.count} x " if block.count > 1 else ""
     return f"{times}{'' if block.kind == 'layers' else block.kind + ' '}({' | '.join(block.layers)})"

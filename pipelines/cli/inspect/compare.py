@@ -1,6 +1,6 @@
 """`pipeline compare`: runs on the same test images."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -12,14 +12,22 @@ from pipelines.cli.terminal.text import percent
 if TYPE_CHECKING:
     from heads import Comparison
 
-Pair = tuple[dict[str, Any], "Comparison"]
-COLUMNS: "list[Column[Pair]]" = [
-    Column("run", lambda pair: pair[0]["run"]),
-    Column("what", lambda pair: pair[0]["name"], named=True),
-    Column("test", lambda pair: percent(pair[1].accuracy_b), right=True, drop=2),
-    Column("difference, points", lambda pair: f"{100 * pair[1].difference:+.2f}", right=True),
-    Column("interval", lambda pair: _interval(pair[1]), right=True),
-    Column("p", lambda pair: f"{pair[1].p_value:.3g}", right=True, drop=1),
+
+class Compared(NamedTuple):
+    """A run, and how it compares with the first one."""
+
+    run: str
+    name: str
+    found: "Comparison"
+
+
+COLUMNS: list[Column[Compared]] = [
+    Column("run", lambda one: one.run),
+    Column("what", lambda one: one.name, named=True),
+    Column("test", lambda one: percent(one.found.accuracy_b), right=True, drop=2),
+    Column("difference, points", lambda one: f"{100 * one.found.difference:+.2f}", right=True),
+    Column("interval", lambda one: _interval(one.found), right=True),
+    Column("p", lambda one: f"{one.found.p_value:.3g}", right=True, drop=1),
 ]
 
 
@@ -39,23 +47,30 @@ def compare_command(run: shared.Run, runs: tuple[str, ...]) -> None:
     if len(runs) < 2:
         given = f"got {runs[0]!r} alone" if runs else "got none"
         raise InvalidInputError(f"runs to compare must be at least two; {given}. `pipeline runs` lists them.")
-    read = [records.read(run.workspace, name) for name in runs]
-    one, *others = [{**record, "name": name} for record, name in zip(read, naming.names(read), strict=True)]
-    comparisons = compare(run.workspace, one["run"], [other["run"] for other in others])
-    pairs = list(zip(others, comparisons, strict=True))
+    first, *others = read = [records.done(run.workspace, name) for name in runs]
+    name, *names = naming.names(read)
+    comparisons = compare(run.workspace, first.run, [other.run for other in others])
+    compared = list(map(Compared, (other.run for other in others), names, comparisons))
     answers = [
-        {"first": one["run"], "second": other["run"], "names": [one["name"], other["name"]], **found.as_dict()}
-        for other, found in pairs
+        {"first": first.run, "second": one.run, "names": [name, one.name], **one.found.as_dict()} for one in compared
     ]
-    lines = _one(one, pairs[0]) if len(pairs) == 1 else _several(one, pairs)
+    accuracy = percent(comparisons[0].accuracy_a)
+    if len(compared) == 1:
+        lines = [f"{first.run}  {name}: {accuracy}", *_pair(compared[0])]
+    else:
+        lines = [
+            f"against {first.run}  {name}: {accuracy} of {comparisons[0].rows} images",
+            *table(COLUMNS, compared),
+            f"p (McNemar's mid-p) and intervals are corrected for {len(compared)} comparisons (Holm): zero is outside "
+            "an interval where p is below 0.05.",
+        ]
     run.reporter.result({**answers[0], "comparisons": answers}, lines)
 
 
-def _one(one: dict[str, Any], pair: Pair) -> list[str]:
-    other, found = pair
+def _pair(other: Compared) -> list[str]:
+    found = other.found
     return [
-        f"{one['run']}  {one['name']}: {percent(found.accuracy_a)}",
-        f"{other['run']}  {other['name']}: {percent(found.accuracy_b)}",
+        f"{other.run}  {other.name}: {percent(found.accuracy_b)}",
         *facts(
             {
                 "difference": f"{100 * found.difference:+.2f} points  (95 % interval {_interval(found)}, "
@@ -64,16 +79,6 @@ def _one(one: dict[str, Any], pair: Pair) -> list[str]:
                 "McNemar's mid-p": f"p = {found.p_value:.3g}",
             }
         ),
-    ]
-
-
-def _several(one: dict[str, Any], pairs: list[Pair]) -> list[str]:
-    first = pairs[0][1]
-    return [
-        f"against {one['run']}  {one['name']}: {percent(first.accuracy_a)} of {first.rows} images",
-        *table(COLUMNS, pairs),
-        f"p (McNemar's mid-p) and intervals are corrected for {len(pairs)} comparisons (Holm): zero is outside an "
-        "interval where p is below 0.05.",
     ]
 
 

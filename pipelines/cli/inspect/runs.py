@@ -33,7 +33,7 @@ JOINED: list[Column[Row]] = [
     Column("seeds", lambda row: ", ".join(map(str, sorted(row["seeds"]))), drop=6),
     Column("validation", lambda row: percent(row["validation"]), right=True, drop=1),
     Column("test", lambda row: percent(row["mean"]), right=True),
-    Column("95 % interval", lambda row: span(*row["interval"], 1), right=True, drop=2),
+    Column("95 % interval", lambda row: span(*row["interval"], digits=1), right=True, drop=2),
     Column("SD, pts", lambda row: points(row["deviation"]), right=True, drop=4),
     Column(
         "range", lambda row: span(row["least"], row["greatest"]) if len(row["runs"]) > 1 else "", right=True, drop=5

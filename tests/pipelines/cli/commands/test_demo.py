@@ -1,6 +1,7 @@
 """The table of the tour."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,8 +17,9 @@ from pipelines.cli.commands.demo import _short
     ],
 )
 def test_the_time_of_a_run_is_that_of_its_phases_each_counted_once(seconds, expected):
-    record = {"run": "0" * 12, "name": "n", "mode": "scratch", "test": {"accuracy": 0.5, "interval": [0.4, 0.6]}}
-    assert _short({**record, "parameters": 1, "flops": 1, "seconds": seconds})["seconds"] == expected
+    test = SimpleNamespace(accuracy=0.5, interval=(0.4, 0.6))
+    record = SimpleNamespace(run="0" * 12, name="n", mode="scratch", test=test, parameters=1, flops=1, seconds=seconds)
+    assert _short(record)["seconds"] == expected
 
 
 TINY_TOUR = """
