@@ -12,7 +12,8 @@ from pipelines.search.run import Wanted
 from pipelines.search.subject import Subject
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, locate, with_own_network
 from pipelines.specs.values import primitive
-from pipelines.tasks import fitting, row_checks
+from pipelines.tasks import fitting
+from pipelines.training.images import training_labels
 from pipelines.workspace.context import Context
 
 NUMBERS = ("batch_size", "patience")  # which a head's command line takes as text
@@ -93,7 +94,7 @@ def _features(head: HeadSpec, described: dict[str, Any], context: Context, *, fi
         context.notice(f"using the workspace's newest features, {found.name}")
         return found
     spec = ExtractSpec(**with_own_network("backbone", described, context.workspace))
-    row_checks.check_head(head, row_checks.training_labels(spec, load(locate(spec, context.workspace))))
+    fitting.check_rows(head, training_labels(spec, load(locate(spec, context.workspace))))
     return Path(stages.extract(spec, context)["path"])
 
 

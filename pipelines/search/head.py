@@ -10,7 +10,7 @@ from extract.errors import InvalidInputError
 from extract.runtime.memory import enough_for
 from pipelines.search.subject import Outcome, Subject, Watch
 from pipelines.specs import HeadSpec, resolve_head
-from pipelines.tasks import fitting, row_checks
+from pipelines.tasks import fitting
 from pipelines.workspace.context import Context
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class HeadSubject(Subject):
 
     def check(self, options: dict[str, Any]) -> None:
         self._space(options)
-        row_checks.check_head(self._spec, self._train.labels)
+        fitting.check_rows(self._spec, self._train.labels)
 
     def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome:
         context.doing("fitting the head")  # one without epochs has nothing to count

@@ -15,8 +15,8 @@ from finetune.training.config import TrainConfig, TrainingProgress
 from finetune.training.loop import TrainingInterruptedError, fit
 from pipelines.search.subject import Outcome, Watch
 from pipelines.specs import NetworkKey, NetworkSpec
-from pipelines.tasks import images, row_checks, stages
-from pipelines.training import build, inference, pixels, progress
+from pipelines.tasks import stages
+from pipelines.training import build, images, inference, pixels, progress
 from pipelines.training.inputs import Inputs
 from pipelines.workspace.context import Context
 from pipelines.workspace.signals import deferred
@@ -53,7 +53,7 @@ class Training:
 
     def check(self, spec: NetworkSpec, *, batch_size: int) -> None:
         """InvalidInputError where there are too few images for a batch, or for the validation split of `spec`."""
-        row_checks.check_training(
+        images.check_training(
             self._images.splits["train"].labels,
             mode=spec.mode,
             batch_size=batch_size,

@@ -12,7 +12,8 @@ from pipelines.specs import ExtractSpec, HeadSpec, data
 from pipelines.studies.checks import check
 from pipelines.studies.crossing import JobPlace
 from pipelines.studies.jobs import Job
-from pipelines.tasks import row_checks, stages
+from pipelines.tasks import fitting, stages
+from pipelines.training.images import check_training, training_labels
 from pipelines.workspace import cache
 from pipelines.workspace.context import Context
 
@@ -117,7 +118,7 @@ class _Asker:
         if planned.state != MISSING or not self._is_here(job):
             return planned
         try:
-            row_checks.check_job(job, self._images(job))
+            _check_rows(job, self._images(job))
         except TransferBenchError as error:
             return _impossible(job, error)
         return planned
@@ -180,6 +181,16 @@ class _Asker:
             return Planned(job, MISSING)
         record = stages.kept_head(head, self._context, content=features.record["content"])
         return Planned(job, MISSING if record is None else CACHED, record)
+
+
+def _check_rows(job: Job, images: ImageSet) -> None:
+    """InvalidInputError where a job's data set has too few images: all, of a class, for a batch or validation."""
+    labels = training_labels(job.data, images)
+    if job.head is not None:
+        fitting.check_rows(job.head, labels)
+    elif (spec := job.network) is not None:
+        batch_size, part = spec.whole_recipe().batch_size, spec.validation_part()
+        check_training(labels, mode=spec.mode, batch_size=batch_size, part=part, seed=spec.seed)
 
 
 def _impossible(job: Job, error: TransferBenchError) -> Planned:

@@ -12,7 +12,7 @@ from extract.errors import CorruptFileError, TransferBenchError
 from extract.features.layout import SCHEMA, spec_digest
 from extract.runtime.memory import enough_for
 from pipelines.specs import ExtractKey, Source
-from pipelines.tasks import images
+from pipelines.training import images
 from pipelines.workspace import records
 from pipelines.workspace.answer_shapes import Extracted, Timing
 from pipelines.workspace.context import Context

@@ -14,7 +14,8 @@ from extract.errors import InvalidInputError
 from pipelines.specs import ExtractSpec, HeadSpec, locate
 from pipelines.specs.data import is_here
 from pipelines.specs.shots import resolve_shots
-from pipelines.tasks import fitting, provenance, row_checks, stages
+from pipelines.tasks import fitting, provenance, stages
+from pipelines.training.images import training_labels
 from pipelines.workspace.context import Context
 
 
@@ -112,8 +113,8 @@ def on_file(asked: Asked, context: Context, *, features_path: Path) -> Answer:
 def check(asked: Asked, extraction: ExtractSpec, context: Context) -> None:
     """Raises `InvalidInputError` for a head that could not be fitted on the features of `extraction`."""
     fitting.check(asked.head)
-    labels = row_checks.training_labels(extraction, load(locate(extraction, context.workspace)))
-    row_checks.check_head(asked.head, labels)
+    labels = training_labels(extraction, load(locate(extraction, context.workspace)))
+    fitting.check_rows(asked.head, labels)
     least = int(np.unique(labels, return_counts=True)[1].min())
     if max(asked.shot_counts(), default=0) > least:
         raise InvalidInputError(

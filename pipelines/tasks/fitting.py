@@ -12,8 +12,8 @@ from extract.runtime.devices import Stopwatch
 from extract.runtime.machine import machine, package_versions
 from extract.runtime.memory import Peak, enough_for
 from pipelines.specs import HeadKey, HeadSpec
-from pipelines.tasks import scored
 from pipelines.tasks.provenance import Origin, origin, shared
+from pipelines.training import scores
 from pipelines.workspace import records
 from pipelines.workspace.answer_shapes import FittedHead
 from pipelines.workspace.context import Context
@@ -109,6 +109,13 @@ def _checked(kind: str, options: dict[str, Any], *, validation: float | int | No
     if validation is None:
         space.only()
     return whole
+
+
+def check_rows(spec: HeadSpec, labels: np.ndarray) -> None:
+    """Raises `InvalidInputError` where `labels` leave no validation split to choose a head by."""
+    import heads
+
+    heads.validation_split(labels, spec.validation_part(), seed=spec.seed)
 
 
 def is_whole(record: dict[str, Any], workspace: Path) -> bool:
@@ -246,7 +253,7 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
 
 def _scored(file: FeatureFile, fitted: _Fitted, *, temperature: float | None) -> dict[str, Any]:
     classes = fitted.head.classes_
-    return scored.on_test(
+    return scores.on_test(
         fitted.logits,
         np.searchsorted(classes, fitted.labels),  # the columns of the labels
         ids=fitted.ids,

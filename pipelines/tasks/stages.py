@@ -28,8 +28,8 @@ from pipelines.specs import (
     weights_source,
 )
 from pipelines.specs.shots import ShotsKey, resolve_shots
-from pipelines.tasks import features, few_shot, fitting, images, provenance
-from pipelines.training import processes, train_network
+from pipelines.tasks import features, few_shot, fitting, provenance
+from pipelines.training import images, processes, train_network
 from pipelines.training.head_init import Heading
 from pipelines.training.lock import alone
 from pipelines.workspace import cache

@@ -16,8 +16,7 @@ from finetune.architectures import networks
 from finetune.training.loop import Fitted
 from pipelines.specs import NetworkKey
 from pipelines.specs.network import suited_recipe
-from pipelines.tasks import scored
-from pipelines.training import network_io, processes
+from pipelines.training import network_io, processes, scores
 from pipelines.training.build import Form
 from pipelines.training.head_init import Headed
 from pipelines.workspace import records, stored
@@ -184,7 +183,7 @@ def _record(key: NetworkKey, result: Result) -> dict[str, Any]:
     record["dataset"]["test_images"] = records.images_digest(key.dataset_digest, result.ids)
     if result.validation_split is not None:
         record["validation"] = heads.scores(*result.validation_split).as_dict()
-    return record | scored.on_test(
+    return record | scores.on_test(
         result.logits,
         result.labels,
         ids=result.ids,

@@ -18,8 +18,7 @@ from finetune.training.config import TrainConfig
 from finetune.training.history import History
 from finetune.training.loop import Fitted, fit
 from pipelines.specs import NetworkKey
-from pipelines.tasks import images, row_checks
-from pipelines.training import build, inference, pixels
+from pipelines.training import build, images, inference, pixels
 from pipelines.training.head_init import Headed
 from pipelines.training.inputs import Inputs
 from pipelines.training.progress import Watch
@@ -34,7 +33,7 @@ def prepared(key: NetworkKey, inputs: Inputs) -> "Run":
     """The training of `key` with its images and its network in memory; what cannot be trained is refused here."""
     data, skipped = _data(key, inputs)
     recipe = Recipe(**{**key.recipe_options, **inputs.speed})
-    train = row_checks.check_training(
+    train = images.check_training(
         data.splits["train"].labels,
         mode=key.mode,
         batch_size=recipe.batch_size,

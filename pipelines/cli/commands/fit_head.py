@@ -67,7 +67,8 @@ def fit_head_command(
         from pipelines.report.charts import curves
 
         curves.check(plot)
-    asked = Asked(HeadSpec(**head_options, seed=run.seed), seeds or 1, shots, draws or 5)
+    count, draws = 1 if seeds is None else seeds, 5 if draws is None else draws
+    asked = Asked(HeadSpec(**head_options, seed=run.seed), count, shots, draws)
     found = _found(run, asked, features_file, given)
     answer = {key: value for key, value in found.records[0].items() if key != "files"}
     answer |= {"features": str(found.features), "extraction_seconds": found.extraction_seconds}

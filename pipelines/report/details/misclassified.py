@@ -8,7 +8,7 @@ from pipelines.report.page.text import MODE_NAMES, percent
 from pipelines.report.study.images import Images
 from pipelines.report.study.results import Result
 from pipelines.report.study.study import Study
-from pipelines.tasks.misclassified import most_confident
+from pipelines.training.scores import most_confident_mistakes
 
 SHOWN = 12
 
@@ -48,7 +48,7 @@ def _gallery(study: Study, result: Result, images: Images, *, chosen: str) -> Ga
                 ("confidence", percent(probability)),
             ],
         )
-        for row, wrong, probability in most_confident(logits, labels, count=SHOWN)
+        for row, wrong, probability in most_confident_mistakes(logits, labels, count=SHOWN)
     ]
     if not pictures:
         return None

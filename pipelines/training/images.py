@@ -1,0 +1,55 @@
+"""The images of a run: read, bad ones left out where that is asked for, sampled; and whether they are enough."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from extract.data.bad_images import without_unreadable
+from extract.data.datasets import Located, load
+from extract.data.images import ImageSet
+from extract.data.walk import a_few
+from extract.errors import InvalidInputError
+from pipelines.specs.data import Selection
+
+HEADED = ("head-first", "frozen")  # modes that begin with a head, which needs a validation split
+HEAD_VALIDATION_SHARE = 0.1
+
+
+def chosen(
+    located: Located, selection: Selection, *, splits: Sequence[str] = ("train", "test")
+) -> tuple[ImageSet, tuple[str, ...]]:
+    """(the images of the `splits` of a data set that the selection uses; the ids of those that cannot be decoded)."""
+    data, skipped = load(located), ()
+    data = replace(data, splits={name: data.splits[name] for name in splits})
+    if selection.skips_bad_images:
+        data, skipped = without_unreadable(data)
+    return selection.sample(data, splits=splits), skipped
+
+
+def notices(located: Located, skipped: Sequence[str] = ()) -> list[str]:
+    """What people should know of how a data set was read; `skipped` are ids of images that were left out."""
+    left = f"{len(skipped)} unreadable images skipped: {a_few(skipped)}"
+    return [*located.notices, *([left] if skipped else [])]
+
+
+def training_labels(selection: Selection, data: ImageSet) -> np.ndarray:
+    """int64 [N]: labels of the training images that a spec takes of `data`; InvalidInputError as of `sample`."""
+    return selection.sample(data).splits["train"].labels
+
+
+def check_training(
+    labels: np.ndarray, *, mode: str, batch_size: int, part: float | int | None, seed: int
+) -> np.ndarray:
+    """The rows [N'] of `labels` that a network is trained on; `InvalidInputError` where they are too few."""
+    import heads
+
+    rows, _ = heads.validation_split(labels, part, seed=seed)
+    if mode in HEADED:
+        heads.validation_split(labels[rows], HEAD_VALIDATION_SHARE, seed=seed)
+    if mode != "frozen" and len(rows) < batch_size:
+        raise InvalidInputError(
+            f"training images must be at least one batch, {batch_size}; got {len(rows)}. "
+            "Give a smaller --batch-size or more images."
+        )
+    return rows
