@@ -1,7 +1,7 @@
 """The whole extraction: images x backbone -> one feature file. The order of the other modules stands here."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,7 +164,7 @@ class _Warm:
 
 def _warmed(
     images: ImageSet,
-    missing: dict[str, Ranges],
+    missing: Mapping[str, Ranges],
     *,
     backbone: Backbone,
     layout: Layout,
@@ -213,7 +213,7 @@ class _Count:
         self._progress(self._done, self._total)
 
 
-def _write(writer: FeatureWriter, name: str, ids: Sequence[str], blocks: Iterator[FeatureBlock]) -> None:
+def _write(writer: FeatureWriter, name: str, ids: tuple[str, ...], blocks: Iterator[FeatureBlock]) -> None:
     """Writes blocks in a thread while the next ones are computed."""
     with ThreadPoolExecutor(1) as pool:
         pending: deque[Future[None]] = deque()

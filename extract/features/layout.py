@@ -50,6 +50,10 @@ class Layout:
             "engine": self.engine,
         }
 
+    def shape(self, split: str) -> tuple[int, int, int]:
+        """[V, N, D] of the features of a split."""
+        return self.view_count, len(self.splits[split].labels), self.dimension
+
     def file_bytes(self) -> int:
         """Size of the file, within some kilobytes: features, labels, ids, checksums, header."""
         width = np.dtype(self.storage).itemsize * self.view_count * self.dimension

@@ -1,9 +1,9 @@
 """The feature file on disk: written block by block, resumed after any kill, refused when anything is wrong.
 
-One HDF5 file: attributes (`layout.Layout.header`, `schema`, `complete`, `content`), a seal in its user block
-(`seal`), and per split a group with `features` [V, N, D], `labels` int64 [N], `ids` bytes [N], `checksums` uint32
-[blocks]. Everything is preallocated and contiguous. A block counts only when its stored checksum is that of its
-rows, so whatever a killed writer left behind is either whole or computed again.
+One HDF5 file: attributes (`layout.Layout.header`, `schema`, `complete`, `content`), an integrity header in its user
+block (`integrity`), and per split a group with `features` [V, N, D], `labels` int64 [N], `ids` bytes [N], `checksums`
+uint32 [blocks]. Everything is preallocated and contiguous. A block counts only when its stored checksum is that of its
+rows, so whatever a killed writer left behind is either intact or computed again.
 """
 
 import os
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -19,10 +18,11 @@ import numpy as np
 from extract.errors import InvalidInputError
 from extract.features import integrity, structure
 from extract.features.layout import SCHEMA, Layout, block_checksum, block_ranges, content_digest, encoded_ids
+from extract.features.structure import Opened
 from extract.runtime.disk import disk_errors, reserve, sync
 from extract.runtime.locks import Lock, keep_while
+from extract.runtime.typed_json import ShapeError
 
-Opened = Any  # h5py.File: its own types make every item a union of all that a file may hold
 LIBRARY_VERSIONS = ("v108", "v108")  # checksummed headers; no "file is open" mark that a killed writer would leave
 
 
@@ -66,13 +66,9 @@ class FeatureWriter:
     def missing(self, split: str) -> list[tuple[int, int]]:
         """The (start, stop) of the blocks that are not there yet, or not as their checksums say."""
         group = self._file[split]
-        ranges = block_ranges(len(self._layout.splits[split].labels), self._layout.block_rows)
-        if not self.resumed:
-            return ranges
-        checksums = group["checksums"][:]
         return [
             (start, stop)
-            for (start, stop), checksum in zip(ranges, checksums, strict=True)
+            for start, stop, checksum in _blocks(group)
             # 0 is what a block without checksum shows; the one block in 2^32 whose checksum is 0 is recomputed
             if checksum == 0 or block_checksum(group["features"][:, start:stop]) != checksum
         ]
@@ -98,8 +94,8 @@ class FeatureWriter:
 
     def _complete(self) -> None:
         self._file.flush()
-        sync(self._partial)  # the long part of it while the seal is still that of an unfinished file
-        self._file.attrs["content"] = content_digest(self._layout.header(), _bound_arrays(self._file))
+        sync(self._partial)  # the long part of it while the header is still that of an unfinished file
+        self._file.attrs["content"] = content_digest(self._layout.header(), structure.bound_arrays(self._file))
         self._file.attrs["complete"] = True
         regions = _regions(self._file, "features")
         self._file.close()
@@ -112,29 +108,24 @@ class FeatureWriter:
         if found is None or integrity.broken(self._partial, found):
             return False  # a partial file whose structure is not as it was made is made anew
         with h5py.File(self._partial, "r") as file:
-            if any(structure.faults(file, byte_count=found.file_bytes)):
+            try:
+                structure.check(file, byte_count=found.file_bytes)
+            except ValueError:
                 return False
             fits = self._matches(file)
             # Killed while the system still wrote it: as it is, or anew. Changing what is complete would move its bytes.
-            self._lacks_only_its_name = fits and found.complete and self._has_every_block(file)
+            self._lacks_only_its_name = fits and found.complete and _has_every_block(file)
         return fits and (self._lacks_only_its_name or not found.complete)
 
-    def _has_every_block(self, file: Opened) -> bool:
-        return all(
-            block_checksum(file[name]["features"][:, start:stop]) == checksum
-            for name, rows in self._layout.splits.items()
-            for (start, stop), checksum in zip(
-                block_ranges(len(rows.labels), self._layout.block_rows), file[name]["checksums"][:], strict=True
-            )
-        )
-
     def _matches(self, file: Opened) -> bool:
-        if file.attrs.get("schema") != SCHEMA or _header(file) != self._layout.header():
+        if file.attrs.get("schema") != SCHEMA:
+            return False
+        if {key: str(file.attrs[key]) for key in structure.TEXTS} != self._layout.header():
             return False
         return all(
             np.array_equal(file[name]["labels"][:], rows.labels)
             and np.array_equal(file[name]["ids"][:], encoded_ids(rows.ids))
-            and file[name]["features"].shape == (self._layout.view_count, len(rows.labels), self._layout.dimension)
+            and file[name]["features"].shape == self._layout.shape(name)
             and file[name].attrs["block_rows"] == self._layout.block_rows
             for name, rows in self._layout.splits.items()
         )
@@ -165,8 +156,7 @@ class FeatureWriter:
         group.create_dataset("checksums", data=np.zeros(block_count, np.uint32))
         early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-        shape = (layout.view_count, len(rows.labels), layout.dimension)
-        group.create_dataset("features", shape, layout.storage, dcpl=early, fill_time="never")
+        group.create_dataset("features", layout.shape(name), layout.storage, dcpl=early, fill_time="never")
 
 
 class FeatureFile:
@@ -180,17 +170,14 @@ class FeatureFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.is_file():
+        if not path.is_file() or not keep_while(self, path):
             raise InvalidInputError(f"feature file must exist; got {str(path)!r}. `pipeline extract` makes one.")
-        if not keep_while(self, path):
-            raise InvalidInputError(
-                f"feature file must exist; got {str(path)!r}, just removed. `pipeline extract` makes it."
-            )
         integrity.check(path, schema=SCHEMA)
         try:
             self._open()
         except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
-            what = str(error) if type(error) is ValueError else f"it cannot be read ({type(error).__name__})"
+            is_said = type(error) in (ValueError, ShapeError)
+            what = str(error) if is_said else f"it cannot be read ({type(error).__name__})"
             raise integrity.damaged(path, what) from error
 
     def _open(self) -> None:
@@ -198,13 +185,13 @@ class FeatureFile:
             header = structure.header(file, byte_count=self.path.stat().st_size)
             self.shapes: dict[str, tuple[int, int, int]] = {name: file[name]["features"].shape for name in file}
             self.storage: str = str(next(iter(file.values()))["features"].dtype)
-        self.spec: dict[str, Any] = header["spec"]
-        self.digest: str = header["digest"]
-        self.content: str = header["content"]
-        self.versions: dict[str, str] = header["versions"]
-        self.class_names: tuple[str, ...] = tuple(header["class_names"])
-        self.skipped_ids: tuple[str, ...] = tuple(header["skipped_ids"])
-        self.engine: str = header["engine"]
+        self.spec = header["spec"]
+        self.digest = header["digest"]
+        self.content = header["content"]
+        self.versions = header["versions"]
+        self.class_names = tuple(header["class_names"])
+        self.skipped_ids = tuple(header["skipped_ids"])
+        self.engine = header["engine"]
 
     @property
     def row_count(self) -> int:
@@ -225,12 +212,8 @@ class FeatureFile:
         with self._opened() as file:
             group = file[split]
             features = group["features"][:]
-            ranges = block_ranges(features.shape[1], int(group.attrs["block_rows"]))
-            for (start, stop), checksum in zip(ranges, group["checksums"][:], strict=True):
-                if block_checksum(features[:, start:stop]) != checksum:
-                    raise integrity.damaged(
-                        self.path, f"rows {start} to {stop - 1} of {split} do not match their checksum"
-                    )
+            for start, stop, checksum in _blocks(group):
+                self._check_block(split, start, features[:, start:stop], checksum)
             try:
                 ids = tuple(one.decode() for one in group["ids"][:].tolist())
             except UnicodeDecodeError as error:
@@ -242,9 +225,13 @@ class FeatureFile:
         with self._opened() as file:
             group = file[split]
             rows = group["features"][:, start:stop]
-            if block_checksum(rows) != group["checksums"][start // int(group.attrs["block_rows"])]:
-                raise integrity.damaged(self.path, f"rows {start} to {stop - 1} of {split} do not match their checksum")
+            self._check_block(split, start, rows, group["checksums"][start // int(group.attrs["block_rows"])])
             return rows
+
+    def _check_block(self, split: str, start: int, rows: np.ndarray, checksum: int) -> None:
+        if block_checksum(rows) != checksum:
+            last = start + rows.shape[1] - 1
+            raise integrity.damaged(self.path, f"rows {start} to {last} of {split} do not match their checksum")
 
     def verify(self) -> None:
         """Reads everything; raises `CorruptFileError` at the first thing that is wrong."""
@@ -264,22 +251,21 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _header(file: Opened) -> dict[str, str]:
-    return {key: _text(file, key) for key in structure.TEXTS}
+def _blocks(group: Opened) -> list[tuple[int, int, int]]:
+    """(start, stop, checksum) of every block of a split."""
+    ranges = block_ranges(group["features"].shape[1], int(group.attrs["block_rows"]))
+    return [(start, stop, checksum) for (start, stop), checksum in zip(ranges, group["checksums"][:], strict=True)]
 
 
-def _text(file: Opened, key: str) -> str:
-    return str(file.attrs.get(key, ""))
+def _has_every_block(file: Opened) -> bool:
+    return all(
+        block_checksum(group["features"][:, start:stop]) == checksum
+        for group in file.values()
+        for start, stop, checksum in _blocks(group)
+    )
 
 
-def _regions(file: Opened, *names: str) -> list[tuple[int, int]]:
+def _regions(file: Opened, *names: str) -> integrity.Regions:
     """(offset, length) in bytes of the named data sets of every split, from the start of the file on disk."""
-    return [
-        (data.id.get_offset(), data.id.get_storage_size())
-        for split in file.values()
-        for data in (split[name] for name in names)
-    ]
-
-
-def _bound_arrays(file: Opened) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    return {name: (file[name]["labels"][:], file[name]["ids"][:], file[name]["checksums"][:]) for name in file}
+    held = [split[name].id for split in file.values() for name in names]
+    return tuple(sorted((data.get_offset(), data.get_storage_size()) for data in held))

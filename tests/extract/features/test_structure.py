@@ -58,7 +58,7 @@ def made(path, spoil=lambda file: None, **changes):
         arrays = {"train": tuple(group[name][:] for name in ("labels", "ids", "checksums"))}
         file.attrs["content"] = content_digest(texts(**changes), arrays)
         spoil(file)
-    integrity.write(path, schema=SCHEMA, complete=True, regions=[])
+    integrity.write(path, schema=SCHEMA, complete=True, regions=())
     return path
 
 

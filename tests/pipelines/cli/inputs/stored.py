@@ -35,7 +35,7 @@ def _features(fill):
         path = folder / "made.h5"
         with h5py.File(path, "w", libver="latest", userblock_size=integrity.BYTES) as file:
             fill(file)
-        integrity.write(path, schema=1, complete=True, regions=[])
+        integrity.write(path, schema=1, complete=True, regions=())
 
     return make
 
