@@ -10,7 +10,7 @@ from pipelines.specs import ExtractSpec
 from pipelines.studies import jobs, yaml_file
 from pipelines.studies.option_values import Defaults, read_value, searched_command
 from pipelines.studies.study_file import Sections
-from pipelines.studies.yaml_file import Section, Values, option_section, refusal
+from pipelines.studies.yaml_file import YamlList, YamlMap, option_section, refusal
 
 SUBJECTS = ("head", "network")
 EXTRACTION = frozenset(field.name for field in dataclasses.fields(ExtractSpec))
@@ -41,7 +41,7 @@ class SearchFile:
     """
 
     entries: yaml_file.Plain
-    section: Section
+    section: YamlMap
     defaults: Defaults
 
     def options(self, flags: Mapping[str, object]) -> dict[str, object]:
@@ -66,10 +66,10 @@ class SearchFile:
         for name, default in self.defaults.of(command).items():
             if name in hidden:
                 continue
-            if len(default.values) > 1:
+            found[name], *others = default.values
+            if others:
                 sentence = f"default {name} must be one value for a search; got {len(default.values)}."
                 raise refusal(default.place, f"{sentence} Give it under `search:`.")
-            found[name] = default.values[0]
         return found
 
     def _varied(self, command: str) -> Collection[str]:
@@ -84,7 +84,7 @@ def read(path: Path) -> SearchFile:
     Raises `InvalidInputError` with file, line and column for what is no YAML and for a key that stands twice.
     """
     root = yaml_file.read(path)
-    if not isinstance(root, Section) or not {"search", "jobs"} & root.keys():
+    if not isinstance(root, YamlMap) or not {"search", "jobs"} & root.keys():
         return _described(root, Defaults(None))
     sections = yaml_file.structured(root, Sections, what="study")
     return _described(sections.search, Defaults(sections.defaults))
@@ -92,9 +92,9 @@ def read(path: Path) -> SearchFile:
 
 def _described(value: object, defaults: Defaults) -> SearchFile:
     """With a key `space`, or one that says what is searched, the others are options; else all of it is the space."""
-    if isinstance(value, Section) and ("space" in value or not value.keys().isdisjoint(SUBJECTS)):
+    if isinstance(value, YamlMap) and ("space" in value or not value.keys().isdisjoint(SUBJECTS)):
         return SearchFile(yaml_file.plain(value.get("space")), value.without("space"), defaults)
-    return SearchFile(yaml_file.plain(value), Section(), defaults)
+    return SearchFile(yaml_file.plain(value), YamlMap(), defaults)
 
 
 def _known(command: str) -> dict[str, Option]:
@@ -105,9 +105,9 @@ def _known(command: str) -> dict[str, Option]:
     return {**jobs.options("finetune"), **options_of(_About), "head": jobs.options("fit-head")["head"]}
 
 
-def _value(declared: Option, value: yaml_file.Value) -> object:
+def _value(declared: Option, value: yaml_file.YamlValue) -> object:
     """The one value that stands there; a list is one only for an option that holds several."""
-    if isinstance(value, Values):
+    if isinstance(value, YamlList):
         if list in declared.kinds:
             return yaml_file.plain(value)
         if not (declared.several or tuple in declared.kinds):

@@ -33,7 +33,7 @@ ALONE = Environment()
 
 
 @dataclass(frozen=True)
-class Entry:
+class JobEntry:
     """The values that an entry gives itself (`own`), and the `defaults` of its command.
 
     A default holds for the jobs whose head, network and mode have the option; an entry's own option must.
@@ -80,7 +80,7 @@ class Entry:
 class JobPlace:
     """Where a job with these options stands in its study."""
 
-    entry: Entry
+    entry: JobEntry
     options: Mapping[str, object]
 
     def of_mistake(self, check: Callable[[Job], object] = lambda job: None) -> str:

@@ -11,7 +11,8 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
 
@@ -19,6 +20,10 @@ from extract.errors import InvalidInputError, UnavailableError, unknown
 from extract.runtime.machine import thread_count
 from pipelines.workspace import signals
 
+if TYPE_CHECKING:
+    from distributed import Client
+
+R = TypeVar("R")
 ENGINES = ("loky", "dask", "ray")
 CONNECT_SECONDS = 3.0
 WORKERS_SECONDS = 10.0
@@ -70,16 +75,16 @@ class Pool:
     slots: int
     is_local: bool
 
-    def map(self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+    def map(self, function: Callable[..., R], tasks: Sequence[tuple[object, ...]]) -> Iterator[tuple[int, R]]:
         """(index, `function(*tasks[index])`) as they end; an engine that cannot tell gives all at the end."""
         inner = {"inner_max_num_threads": max(thread_count() // self.jobs, 1)} if self.backend == "loky" else {}
-        how = "list" if self.backend == "ray" else "generator_unordered"
+        order = "list" if self.backend == "ray" else "generator_unordered"
         numbered = (delayed(_numbered)(index, function, task) for index, task in enumerate(tasks))
         with parallel_config(self.backend, n_jobs=self.jobs, **inner):
-            yield from Parallel(return_as=how, batch_size=1, pre_dispatch="all")(numbered)  # type: ignore[misc]
+            yield from Parallel(return_as=order, batch_size=1, pre_dispatch="all")(numbered)  # type: ignore[misc]
 
 
-def _numbered(index: int, function: Callable[..., Any], task: tuple[Any, ...]) -> tuple[int, Any]:
+def _numbered(index: int, function: Callable[..., R], task: tuple[object, ...]) -> tuple[int, R]:
     return index, function(*task)
 
 
@@ -128,7 +133,7 @@ def _dask(engine: Engine) -> Iterator[Pool]:
         yield _dask_pool(client)
 
 
-def _dask_pool(client: Any) -> Pool:
+def _dask_pool(client: "Client") -> Pool:
     hosts: dict[str, int] = {}
     for worker in client.scheduler_info(n_workers=-1)["workers"].values():
         hosts[worker["host"]] = hosts.get(worker["host"], 0) + worker["nthreads"]
@@ -138,10 +143,10 @@ def _dask_pool(client: Any) -> Pool:
 @contextlib.contextmanager
 def _ray(engine: Engine) -> Iterator[Pool]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # workers keep their GPUs: leases share them out
-    if engine.scheduler is None:
+    if not engine.is_remote:
         os.environ.setdefault(LONE_RAY, "0")
     ray = _library("ray", engine)
-    if engine.scheduler is not None:
+    if engine.is_remote:
         _must_answer(engine)
     _start_ray(ray, engine)
     try:
@@ -154,17 +159,17 @@ def _ray(engine: Engine) -> Iterator[Pool]:
         ray.shutdown()
 
 
-def _start_ray(ray: Any, engine: Engine) -> None:
+def _start_ray(ray: ModuleType, engine: Engine) -> None:
     """Connects to ray, or starts one here: ray gives its own start 30 seconds, too few for a busy machine."""
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
-    local = {"num_cpus": engine.jobs or 1, "include_dashboard": False}
-    where = local if engine.scheduler is None else {"address": engine.scheduler}
-    attempts = LOCAL_STARTS if engine.scheduler is None else 1
+    here = {"num_cpus": engine.jobs or 1, "include_dashboard": False}
+    options = {"address": engine.scheduler} if engine.is_remote else here
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
+    attempts = 1 if engine.is_remote else LOCAL_STARTS
     for attempt in range(1, attempts + 1):
         try:
             with warnings.catch_warnings(), signals.kept():  # ray ends a process by itself, with a native stack
                 warnings.simplefilter("ignore")
-                ray.init(**where, **options)
+                ray.init(**options, **quiet)
             return
         except Exception as error:  # ray raises its own and others' errors here
             ray.shutdown()
@@ -172,7 +177,7 @@ def _start_ray(ray: Any, engine: Engine) -> None:
                 raise _silent(engine, str(error).splitlines()[0]) from error
 
 
-def _library(name: str, engine: Engine) -> Any:
+def _library(name: str, engine: Engine) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -182,25 +187,22 @@ def _library(name: str, engine: Engine) -> Any:
 
 
 def _must_answer(engine: Engine) -> None:
-    """Raises `UnavailableError` unless a scheduler listens at its host and port and answers."""
+    """Raises `UnavailableError` unless a scheduler listens at its host and port and answers.
+
+    A process of its own connects: what listens but is mute would hang this one.
+    """
     matched = re.fullmatch(r"(?:\w+://)?\[?(?P<host>[^\[\]/]+?)\]?:(?P<port>\d{1,5})", engine.scheduler or "")
     if matched is None:
         raise InvalidInputError(f"scheduler must be HOST:PORT or PROTOCOL://HOST:PORT; got {engine.scheduler!r}.")
+    words = [sys.executable, "-c", GREETINGS[engine.name], str(engine.scheduler)]
     try:
         with socket.create_connection((matched["host"], int(matched["port"])), timeout=CONNECT_SECONDS):
             pass
-    except (OSError, OverflowError) as error:
-        raise _silent(engine, str(error)) from error
-    _must_be_a_scheduler(engine)
-
-
-def _must_be_a_scheduler(engine: Engine) -> None:
-    """UnavailableError unless a process of its own can connect: what listens but is mute would hang this one."""
-    words = [sys.executable, "-c", GREETINGS[engine.name], str(engine.scheduler)]
-    try:
         ended = subprocess.run(words, capture_output=True, text=True, timeout=GREETING_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise _silent(engine, f"it is mute for {GREETING_SECONDS:.0f} s") from error
+    except (OSError, OverflowError) as error:
+        raise _silent(engine, str(error)) from error
     if ended.returncode != 0:
         raise _silent(engine, (ended.stderr.strip().splitlines() or ["it hung up"])[-1])
 

@@ -46,24 +46,28 @@ class Job:
     network: NetworkSpec | None = None
 
     @property
+    def data(self) -> ExtractSpec | NetworkSpec:
+        """The spec that says what the job reads."""
+        return self.network or self.extract_spec
+
+    @property
+    def extract_spec(self) -> ExtractSpec:
+        """The extraction, or that of the features that the head reads; a network has none."""
+        assert self.features is not None
+        return self.features
+
+    @property
     def dataset(self) -> tuple[str, str | None]:
         """(data set, data directory or None) that the job reads."""
         return self.data.dataset, self.data.data_dir
 
     @property
-    def data(self) -> ExtractSpec | NetworkSpec:
-        """The spec that says what the job reads."""
-        spec = self.features or self.network
-        assert spec is not None
-        return spec
-
-    @property
     def name(self) -> str:
         """A short label: what is computed, on what."""
+        dataset = Path(self.data.dataset).name or self.data.dataset
         if self.network is not None:
-            return f"{self.network.network} {self.network.mode} on {_short(self.network.dataset)}"
-        assert self.features is not None
-        features = f"{self.features.backbone} on {_short(self.features.dataset)}"
+            return f"{self.network.network} {self.network.mode} on {dataset}"
+        features = f"{self.extract_spec.backbone} on {dataset}"
         return f"features of {features}" if self.head is None else f"{self.head.head} on {features}"
 
     @property
@@ -71,16 +75,13 @@ class Job:
         """The kind of its record: "network", or "head" for what rests on features."""
         return "head" if self.network is None else "network"
 
-    def key(self) -> dict[str, Any]:
+    def specs(self) -> dict[str, dict[str, object]]:
+        """Each spec by its field's name, as primitives."""
+        return {part: value for part, value in asdict(self).items() if isinstance(value, dict)}
+
+    def key(self) -> dict[str, object]:
         """The job as primitives."""
-        return {
-            "command": self.command,
-            **{
-                field.name: asdict(spec)
-                for field in dataclasses.fields(self)
-                if dataclasses.is_dataclass(spec := getattr(self, field.name)) and not isinstance(spec, type)
-            },
-        }
+        return {"command": self.command, **self.specs()}
 
     def digest(self) -> str:
         """12 hexadecimal digits that only equal jobs share: the run under which a failure is recorded."""
@@ -150,19 +151,18 @@ def make(command: str, given: Mapping[str, Any], *, workspace: Path) -> list[Job
 
 def labels(jobs: Sequence[Job]) -> list[str]:
     """A label for each job: its name, and the options in which it differs from others of that name."""
-    named: dict[str, list[dict[str, Any]]] = {}
+    named: dict[str, list[dict[str, object]]] = {}
     for job in jobs:
         named.setdefault(job.name, []).append(_flat(job))
     varying = {name: _varying(flats) for name, flats in named.items()}
     return [_label(job, varying[job.name]) for job in jobs]
 
 
-def _flat(job: Job) -> dict[str, Any]:
-    specs = {part: spec for part, spec in job.key().items() if part != "command"}
-    return {f"{part}.{name}": value for part, spec in specs.items() for name, value in spec.items()}
+def _flat(job: Job) -> dict[str, object]:
+    return {f"{part}.{name}": value for part, spec in job.specs().items() for name, value in spec.items()}
 
 
-def _varying(flats: list[dict[str, Any]]) -> list[str]:
+def _varying(flats: list[dict[str, object]]) -> list[str]:
     names = dict.fromkeys(name for flat in flats for name in flat)
     return [name for name in names if len({repr(flat.get(name)) for flat in flats}) > 1]
 
@@ -198,7 +198,7 @@ def notes(jobs: Sequence[Job]) -> list[str]:
     ]
 
 
-def _option(name: str, value: Any) -> str:
+def _option(name: str, value: object) -> str:
     """An option as one would say it; nothing for one that was left out."""
     words = name.replace("_", " ")
     if value is None or value == ():
@@ -241,7 +241,3 @@ def _absolute(name: str, value: Any) -> Any:
         path, chosen = split(str(value))
         return f"{path.resolve()}#{chosen}" if chosen else str(path.resolve())
     return str(Path(value).resolve()) if name == "data_dir" or os.path.exists(value) else value
-
-
-def _short(dataset: str) -> str:
-    return Path(dataset).name or dataset

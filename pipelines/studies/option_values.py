@@ -7,10 +7,10 @@ from extract.runtime.options import Option
 from pipelines.studies.jobs import COMMANDS, STARTS, options
 from pipelines.studies.yaml_file import (
     NOTHING,
-    Section,
-    Text,
-    Value,
-    Values,
+    YamlList,
+    YamlMap,
+    YamlText,
+    YamlValue,
     option_section,
     refusal,
     shown,
@@ -27,30 +27,30 @@ class OptionValues:
     values: tuple[object, ...]
 
 
-def read_options(section: Section, command: str) -> dict[str, OptionValues]:
+def read_options(section: YamlMap, command: str) -> dict[str, OptionValues]:
     """The options of `command` in a section; `InvalidInputError` with the place of a mistake."""
     known = options(command)
     section = option_section(section, known=known, what=f"option of {command}")
     return {name: read_values(known[name], value, section.key_places[name]) for name, value in section.items()}
 
 
-def read_values(option: Option, value: Value, place: str) -> OptionValues:
+def read_values(option: Option, value: YamlValue, place: str) -> OptionValues:
     """The value that stands there, or those of a list; a list within the list is one value of several parts."""
-    found = value if isinstance(value, Values) else [value]
+    found = value if isinstance(value, YamlList) else [value]
     if not found:
         sentence = f"{option.words} must have a value; got an empty list. Leave the key out for its default."
         raise refusal(value.place, sentence)
     return OptionValues(place, tuple(read_value(option, one) for one in found))
 
 
-def read_value(option: Option, value: Value) -> object:
+def read_value(option: Option, value: YamlValue) -> object:
     """The one value that stands there, as the option holds it."""
-    if isinstance(value, Values) and {list, tuple} & set(option.kinds):
+    if isinstance(value, YamlList) and {list, tuple} & set(option.kinds):
         texts = tuple(str(part) for part in value)
         return texts if tuple in option.kinds else ",".join(texts)
-    if isinstance(value, Section) or (isinstance(value, Values) and not option.several):
+    if isinstance(value, YamlMap) or (isinstance(value, YamlList) and not option.several):
         raise refusal(value.place, f"{option.words} must be a value or a list of values; got {shown(value)}.")
-    if isinstance(value, Text) and option.optional and not value.is_quoted and value in NOTHING:
+    if isinstance(value, YamlText) and option.optional and not value.is_quoted and value in NOTHING:
         return None
     if tuple in option.kinds:
         return (str(value),)
@@ -73,9 +73,9 @@ class Defaults:
     "auto", and a number for a training.
     """
 
-    def __init__(self, section: Section | None) -> None:
+    def __init__(self, section: YamlMap | None) -> None:
         every = dict.fromkeys(name for command in COMMANDS for name in options(command))
-        self._section = Section() if section is None else option_section(section, known=every, what="option of a study")
+        self._section = YamlMap() if section is None else option_section(section, known=every, what="option of a study")
 
     def of(self, command: str) -> dict[str, OptionValues]:
         """The defaults that are options of `command`, as it reads them."""

@@ -2,14 +2,13 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from extract.data import datasets
 from extract.data.images import ImageSet
 from extract.errors import InvalidInputError, TransferBenchError
-from pipelines.specs import ExtractSpec, HeadSpec, data
-from pipelines.studies.checks import check
+from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, data, weights_source
 from pipelines.studies.crossing import JobPlace
 from pipelines.studies.jobs import Job
 from pipelines.tasks import fitting, stages
@@ -22,21 +21,18 @@ CACHED, MISSING, IMPOSSIBLE = "cached", "missing", "impossible"
 
 @dataclass(frozen=True)
 class Planned:
-    """A job and its state: "cached" with its `record`, "missing", or "impossible" with the reason.
+    """A job and its state: "cached" with the `run` of its record, "missing", or "impossible" with the reason.
 
-    `refused` says that the reason is the user's mistake, not something that is out of reach just now.
+    `content` is the digest of what is known of an extraction's features, whose file may be gone. `refused` says that
+    the reason is the user's mistake, not something that is out of reach just now.
     """
 
     job: Job
     state: str
-    record: dict[str, Any] | None = None
+    run: str | None = None
+    content: str | None = None
     reason: str = ""
     refused: bool = False
-
-    @property
-    def run(self) -> str | None:
-        """The run of its record; None for an extraction."""
-        return None if self.record is None else self.record.get("run")
 
 
 @dataclass(frozen=True)
@@ -62,19 +58,18 @@ def plan(jobs: Sequence[Job], context: Context, *, places: Mapping[Job, JobPlace
     A data set that is nowhere makes its jobs "impossible"; one that can be downloaded leaves them "missing". Raises
     `InvalidInputError` for a job that can never be right whatever the data, with its place in the file, from `places`.
     """
-    asker = _Asker(context)
+    planner = _Planner(context)
     with datasets.looking_once():
-        planned = [asker.ask(job) for job in jobs]
-        _refuse([one.job for one in planned if one.state != CACHED], context, places or {})
-        planned = [asker.with_rows(one) for one in planned]
-        missing = [one.job for one in planned if one.state == MISSING]
-        first = dict.fromkeys(needed for job in missing if (needed := asker.needed(job)) is not None)
-    return Plan(tuple(planned), tuple(first))
+        planned = [planner.ask(job) for job in jobs]
+        _refuse([one.job for one in planned if one.state != CACHED], context.workspace, places or {})
+        planned = [planner.with_rows(one) for one in planned]
+        needed = [planner.needed(one.job) for one in planned if one.state == MISSING]
+    return Plan(tuple(planned), tuple(dict.fromkeys(job for job in needed if job is not None)))
 
 
-def _refuse(jobs: Sequence[Job], context: Context, places: Mapping[Job, JobPlace]) -> None:
+def _refuse(jobs: Sequence[Job], workspace: Path, places: Mapping[Job, JobPlace]) -> None:
     """Before an extraction is paid for whose head is refused afterwards."""
-    right = functools.partial(check, workspace=context.workspace)
+    right = functools.partial(check, workspace=workspace)
     for job in jobs:
         try:
             right(job)
@@ -83,14 +78,44 @@ def _refuse(jobs: Sequence[Job], context: Context, places: Mapping[Job, JobPlace
             raise InvalidInputError(f"{place}{error}") from error
 
 
-class _Asker:
+def check(job: Job, *, workspace: Path) -> None:
+    """Raises `InvalidInputError` for a job that can never be right, before anything is computed for it.
+
+    What own weights in the `workspace` hold is known to the job alone. Imports torch.
+    """
+    if job.network is not None:
+        from pipelines.training import validate
+
+        validate.check(job.network, own_weights=_are_own(str(job.network.weights), workspace))
+    if job.features is not None and not _are_own(job.features.weights, workspace):
+        _check_backbone(job.features.backbone, job.features.image_size, job.features.pool, job.features.layers)
+    if job.head is not None:
+        fitting.check(job.head)
+
+
+def _are_own(weights: str, workspace: Path) -> bool:
+    """Whether the weights are a run's, if only of one that another job has yet to make."""
+    try:
+        return weights_source(weights, workspace).run_folder is not None
+    except InvalidInputError:
+        return True
+
+
+@functools.lru_cache(maxsize=1024)
+def _check_backbone(name: str, image_size: int | None, pool: str, layers: str | None) -> None:
+    from extract.backbones import frozen
+
+    frozen.check(name, image_size=image_size, pool=pool, layers=ExtractSpec(layers=layers).layer_indices())
+
+
+class _Planner:
     """Asks the cache, each extraction and each data set once."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._features: dict[ExtractSpec, Planned] = {}
         self._faults: dict[tuple[str, str | None, bool], TransferBenchError | None] = {}
-        self._read: dict[tuple[str, str | None], ImageSet] = {}
+        self._images: dict[tuple[str, str | None], ImageSet] = {}
 
     def ask(self, job: Job) -> Planned:
         """The job with its state."""
@@ -99,8 +124,8 @@ class _Asker:
             return _impossible(job, fault)
         try:
             if job.network is not None:
-                return self._network(job)
-            features = self._extraction(job)
+                return self._network(job, job.network)
+            features = self._extraction(job, job.extract_spec)
             return features if job.head is None else self._head(job, job.head, features)
         except TransferBenchError as error:
             return _impossible(job, error)
@@ -108,7 +133,7 @@ class _Asker:
     def needed(self, job: Job) -> Job | None:
         """The extraction that must run before `job` can."""
         extraction = job if job.command == "extract" else job.extraction()
-        if extraction is None or self._extraction(extraction).state == CACHED:
+        if extraction is None or self._extraction(extraction, extraction.extract_spec).state == CACHED:
             return None
         return extraction
 
@@ -118,69 +143,51 @@ class _Asker:
         if planned.state != MISSING or not self._is_here(job):
             return planned
         try:
-            _check_rows(job, self._images(job))
+            if job.dataset not in self._images:
+                self._images[job.dataset] = datasets.load(data.located(job.data, self._context.workspace))
+            _check_rows(job, self._images[job.dataset])
         except TransferBenchError as error:
             return _impossible(job, error)
         return planned
-
-    def _images(self, job: Job) -> ImageSet:
-        if job.dataset not in self._read:
-            self._read[job.dataset] = datasets.load(data.located(job.data, self._context.workspace))
-        return self._read[job.dataset]
 
     def _fault(self, job: Job) -> TransferBenchError | None:
         """Why the data set of a job cannot be had, None where it is here or can be downloaded."""
         asked = (*job.dataset, job.data.skips_bad_images)
         if asked not in self._faults:
-            self._faults[asked] = self._looked_for(job)
+            self._faults[asked] = None
+            try:
+                if self._is_here(job):
+                    found = data.located(job.data, self._context.workspace, progress=stages.reading(self._context))
+                    self._context.tell(found.notices)
+            except TransferBenchError as error:
+                self._faults[asked] = error
         return self._faults[asked]
-
-    def _looked_for(self, job: Job) -> TransferBenchError | None:
-        try:
-            if self._is_here(job):
-                found = data.located(job.data, self._context.workspace, progress=stages.reading(self._context))
-                self._context.tell(found.notices)
-        except TransferBenchError as error:
-            return error
-        return None
 
     def _is_here(self, job: Job) -> bool:
         return data.is_here(job.data, self._context.workspace)
 
-    def _network(self, job: Job) -> Planned:
-        assert job.network is not None
+    def _network(self, job: Job, spec: NetworkSpec) -> Planned:
         if not self._is_here(job):
             return Planned(job, MISSING)
         try:
             with cache.looking():
-                return Planned(job, CACHED, stages.train(job.network, self._context))
+                return Planned(job, CACHED, stages.train(spec, self._context)["run"])
         except cache.CacheMissError:
             return Planned(job, MISSING)
 
-    def _extraction(self, job: Job) -> Planned:
-        spec = job.features
-        assert spec is not None
+    def _extraction(self, job: Job, spec: ExtractSpec) -> Planned:
         if spec not in self._features:
-            extraction = Job("extract", spec)
-            self._features[spec] = (
-                self._kept_features(extraction) if self._is_here(job) else Planned(extraction, MISSING)
-            )
-        found = self._features[spec]
-        return Planned(job, found.state, found.record)
-
-    def _kept_features(self, job: Job) -> Planned:
-        assert job.features is not None
-        record = stages.kept_features(job.features, self._context)
-        if record is None:
-            return Planned(job, MISSING)
-        return Planned(job, CACHED if record["whole"] else MISSING, record)
+            found = stages.kept_features(spec, self._context) if self._is_here(job) else None
+            state = CACHED if found is not None and found["whole"] else MISSING
+            self._features[spec] = Planned(job, state, content=None if found is None else found["content"])
+        return replace(self._features[spec], job=job)
 
     def _head(self, job: Job, head: HeadSpec, features: Planned) -> Planned:
         """A head is known by the digest of its features, which the cache keeps when the file is trimmed away."""
-        if features.record is None:
+        if features.content is None:
             return Planned(job, MISSING)
-        record = stages.kept_head(head, self._context, content=features.record["content"])
-        return Planned(job, MISSING if record is None else CACHED, record)
+        found = stages.kept_head(head, self._context, content=features.content)
+        return Planned(job, MISSING) if found is None else Planned(job, CACHED, found["run"])
 
 
 def _check_rows(job: Job, images: ImageSet) -> None:

@@ -23,10 +23,10 @@ import msgspec
 from extract.errors import InvalidInputError, unknown
 from pipelines.specs.data import home
 from pipelines.studies import yaml_file
-from pipelines.studies.crossing import ALONE, MOST_JOBS, Entry, Environment, JobPlace
+from pipelines.studies.crossing import ALONE, MOST_JOBS, Environment, JobEntry, JobPlace
 from pipelines.studies.jobs import COMMANDS, Job, options
 from pipelines.studies.option_values import Defaults, read_options, searched_command
-from pipelines.studies.yaml_file import Section, Text, Value, Values, refusal
+from pipelines.studies.yaml_file import YamlList, YamlMap, YamlText, YamlValue, refusal
 
 SHIPPED = Path(__file__).parent
 NO_JOBS = "{name}: study must have jobs; it has none. List commands under `jobs:`."
@@ -35,21 +35,21 @@ NO_JOBS = "{name}: study must have jobs; it has none. List commands under `jobs:
 class Sections(msgspec.Struct, forbid_unknown_fields=True):
     """The sections of a study file."""
 
-    name: Text | None = None
-    description: Text | None = None
-    defaults: Section | None = None
-    jobs: Values | None = None
+    name: YamlText | None = None
+    description: YamlText | None = None
+    defaults: YamlMap | None = None
+    jobs: YamlList | None = None
     search: object = None
 
 
 class _Job(msgspec.Struct):
     """What every entry of a study's jobs has."""
 
-    command: Text | None = None
+    command: YamlText | None = None
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyJobs:
     """A study: its distinct jobs in the order of the file, and the search as plain values, which others read.
 
     `places` says where the first entry that means a job stands.
@@ -83,7 +83,7 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 
 
-def read(path: Path, environment: Environment = ALONE) -> Study:
+def read(path: Path, environment: Environment = ALONE) -> StudyJobs:
     """The study of a file.
 
     Raises `InvalidInputError` with file, line and column for whatever is wrong, names the nearest to a misspelt key.
@@ -91,12 +91,12 @@ def read(path: Path, environment: Environment = ALONE) -> Study:
     return _study(yaml_file.read(path), path.name, environment)
 
 
-def parse(text: str, environment: Environment = ALONE, *, name: str = "study.yaml") -> Study:
+def parse(text: str, environment: Environment = ALONE, *, name: str = "study.yaml") -> StudyJobs:
     """The study of a YAML text, as `read` reads it from a file."""
     return _study(yaml_file.parse(text, name=name), name, environment)
 
 
-def _study(root: Value | None, file_name: str, environment: Environment) -> Study:
+def _study(root: YamlValue | None, file_name: str, environment: Environment) -> StudyJobs:
     if root is None:
         raise InvalidInputError(f"{file_name}: study must have jobs; the file is empty. List commands under `jobs:`.")
     sections = yaml_file.structured(root, Sections, what="study")
@@ -104,7 +104,7 @@ def _study(root: Value | None, file_name: str, environment: Environment) -> Stud
         raise InvalidInputError(NO_JOBS.format(name=file_name))
     defaults = Defaults(sections.defaults)
     places = {} if sections.jobs is None else _jobs(sections.jobs, defaults, sections.search, environment)
-    return Study(
+    return StudyJobs(
         name=str(sections.name or Path(file_name).stem),
         description=str(sections.description or ""),
         jobs=tuple(places),
@@ -113,16 +113,16 @@ def _study(root: Value | None, file_name: str, environment: Environment) -> Stud
     )
 
 
-def _jobs(entries: Values, defaults: Defaults, search: object, environment: Environment) -> dict[Job, JobPlace]:
+def _jobs(entries: YamlList, defaults: Defaults, search: object, environment: Environment) -> dict[Job, JobPlace]:
     """The distinct jobs in order, each with the place of the first entry that means it."""
     if not entries:
         raise refusal(entries.place, "study must have jobs; the list is empty. Add an entry with a command.")
     jobs: dict[Job, JobPlace] = {}
-    used = set(options(searched_command(search))) if isinstance(search, Section) else set()
+    used = set(options(searched_command(search))) if isinstance(search, YamlMap) else set()
     for value in entries:
         command, section = _entry(value)
         own = read_options(section, command)
-        for job, place in Entry(value.place, command, own, defaults.of(command), environment).jobs():
+        for job, place in JobEntry(value.place, command, own, defaults.of(command), environment).jobs():
             used |= place.options.keys()
             jobs.setdefault(job, place)
         if len(jobs) > MOST_JOBS:
@@ -131,12 +131,12 @@ def _jobs(entries: Values, defaults: Defaults, search: object, environment: Envi
     return jobs
 
 
-def _entry(value: Value) -> tuple[str, Section]:
+def _entry(value: YamlValue) -> tuple[str, YamlMap]:
     """(command, the entry's options)."""
     command = yaml_file.structured(value, _Job, what="job").command
     if command is None:
         raise refusal(value.place, f"job must have a command; got none. Known: {', '.join(COMMANDS)}.")
     if command not in COMMANDS:
         raise refusal(command.place, unknown("command", name=command, known=COMMANDS))
-    assert isinstance(value, Section)
+    assert isinstance(value, YamlMap)
     return str(command), value.without("command")

@@ -40,7 +40,7 @@ PROBLEMS = (
 )
 
 
-class Text(str):
+class YamlText(str):
     """A scalar as it was written. `place` is `file:line:column`, counted from 1."""
 
     place: str
@@ -48,14 +48,14 @@ class Text(str):
     size = 1
 
 
-class Values(list["Value"]):
+class YamlList(list["YamlValue"]):
     """A list; `size` counts its entries with aliases written out."""
 
     place: str
     size: int
 
 
-class Section(dict[str, "Value"]):
+class YamlMap(dict[str, "YamlValue"]):
     """A mapping; `key_places` says where each key stands."""
 
     place: str = ""
@@ -65,23 +65,23 @@ class Section(dict[str, "Value"]):
         super().__init__()
         self.key_places = dict(key_places or {})
 
-    def without(self, name: str) -> "Section":
+    def without(self, name: str) -> "YamlMap":
         """The mapping without a key."""
-        found = Section(self.key_places)
+        found = YamlMap(self.key_places)
         found.update({key: value for key, value in self.items() if key != name})
         found.place = self.place
         return found
 
 
-Value = Text | Section | Values
+YamlValue = YamlText | YamlMap | YamlList
 Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
 Written = str | list["Written"] | dict[str, "Written"]
-WORDS = {"Text": "text", "Section": "a mapping of names to values", "Values": "a list"}
-WORDS["object"] = WORDS["Section"]
+WORDS = {"YamlText": "text", "YamlMap": "a mapping of names to values", "YamlList": "a list"}
+WORDS["object"] = WORDS["YamlMap"]
 Structure = typing.TypeVar("Structure", bound=msgspec.Struct)
 
 
-def read(path: Path) -> Value | None:
+def read(path: Path) -> YamlValue | None:
     """The document of a YAML file in UTF-8; None where it is empty. `InvalidInputError` as of `parse`."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -91,7 +91,7 @@ def read(path: Path) -> Value | None:
     return parse(text, name=path.name)
 
 
-def parse(text: str, *, name: str) -> Value | None:
+def parse(text: str, *, name: str) -> YamlValue | None:
     """The document of a YAML text.
 
     Raises `InvalidInputError` with a place for bad YAML, for tags of no plain value, for a key that stands twice, for
@@ -112,7 +112,7 @@ def parse(text: str, *, name: str) -> Value | None:
         raise InvalidInputError(f"{name}: study must be valid YAML; it holds characters that no text has.") from error
 
 
-def structured(root: Value, structure: type[Structure], *, what: str) -> Structure:
+def structured(root: YamlValue, structure: type[Structure], *, what: str) -> Structure:
     """A value as a msgspec structure whose fields are values; `InvalidInputError` with the place of what is not so."""
     try:
         return msgspec.convert(root, structure)
@@ -120,15 +120,15 @@ def structured(root: Value, structure: type[Structure], *, what: str) -> Structu
         raise _misfit(root, structure, str(error), what=what) from error
 
 
-def _misfit(root: Value, structure: type[msgspec.Struct], said: str, *, what: str) -> InvalidInputError:
+def _misfit(root: YamlValue, structure: type[msgspec.Struct], said: str, *, what: str) -> InvalidInputError:
     """What msgspec said, with its place and in the words of the project."""
     foreign = re.search("unknown field `(.*)`", said, re.DOTALL)
-    if foreign is not None and isinstance(root, Section):
+    if foreign is not None and isinstance(root, YamlMap):
         known = structure.__struct_encode_fields__
         return refusal(root.key_places[foreign[1]], unknown(f"section of a {what}", name=foreign[1], known=known))
     misfit = re.search(r"Expected `(\w+)`, got `\w+`(?: - at `\$\.(\w+)`)?", said)
     assert misfit is not None, said
-    node = root[misfit[2]] if isinstance(root, Section) and misfit[2] else root
+    node = root[misfit[2]] if isinstance(root, YamlMap) and misfit[2] else root
     return refusal(node.place, f"{misfit[2] or what} must be {WORDS[misfit[1]]}; got {shown(node)}.")
 
 
@@ -146,12 +146,12 @@ def standing_at(place: str) -> Iterator[None]:
         raise refusal(place, error) from error
 
 
-def option_section(section: Section, *, known: Iterable[str], what: str) -> Section:
+def option_section(section: YamlMap, *, known: Iterable[str], what: str) -> YamlMap:
     """The section with the names of options for keys, which may be written with hyphens or underscores.
 
     Refuses a key that is not among the options `known`, and one that stands twice under its two spellings.
     """
-    names, found = list(known), Section()
+    names, found = list(known), YamlMap()
     found.place = section.place
     for key, value in section.items():
         name, place = key.replace("-", "_"), section.key_places[key]
@@ -165,20 +165,20 @@ def option_section(section: Section, *, known: Iterable[str], what: str) -> Sect
 
 def plain(value: object) -> Plain:
     """The value as dictionaries, lists and scalars, each scalar without quotes of the type that it looks like."""
-    if isinstance(value, Section):
+    if isinstance(value, YamlMap):
         return {key: plain(one) for key, one in value.items()}
-    if isinstance(value, Values):
+    if isinstance(value, YamlList):
         return [plain(one) for one in value]
-    if isinstance(value, Text):
+    if isinstance(value, YamlText):
         return str(value) if value.is_quoted else guessed(str(value))
     return None
 
 
-def written(value: Value) -> Written:
+def written(value: YamlValue) -> Written:
     """The value as lists and mappings of the texts that were written."""
-    if isinstance(value, Section):
+    if isinstance(value, YamlMap):
         return {key: written(one) for key, one in value.items()}
-    return [written(one) for one in value] if isinstance(value, Values) else str(value)
+    return [written(one) for one in value] if isinstance(value, YamlList) else str(value)
 
 
 def guessed(text: str) -> str | int | float | bool | None:
@@ -193,11 +193,11 @@ def guessed(text: str) -> str | int | float | bool | None:
     return next((kind(text) for kind, look in NUMBERS.items() if look.fullmatch(text)), text)
 
 
-def shown(value: Value) -> str:
+def shown(value: YamlValue) -> str:
     """The value in a message."""
-    if isinstance(value, Text):
+    if isinstance(value, YamlText):
         return repr(str(value)) if value else "nothing"
-    return "a list" if isinstance(value, Values) else "a mapping"
+    return "a list" if isinstance(value, YamlList) else "a mapping"
 
 
 class _Reader:
@@ -205,9 +205,9 @@ class _Reader:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._values: dict[int, Value | None] = {}  # by the id of the node; None while the node is open
+        self._values: dict[int, YamlValue | None] = {}  # by the id of the node; None while the node is open
 
-    def value(self, node: yaml.Node, what: str) -> Value:
+    def value(self, node: yaml.Node, what: str) -> YamlValue:
         if id(node) not in self._values:
             self._values[id(node)] = None
             self._values[id(node)] = self._made(node, what)
@@ -219,18 +219,18 @@ class _Reader:
     def _place(self, node: yaml.Node) -> str:
         return f"{self._name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
-    def _made(self, node: yaml.Node, what: str) -> Value:
+    def _made(self, node: yaml.Node, what: str) -> YamlValue:
         place = self._place(node)
         if node.tag.removeprefix(STANDARD) not in TAGS:
             raise refusal(place, f"value must be plain YAML; got the tag {node.tag.replace(STANDARD, '!!')!r}.")
         if isinstance(node, yaml.MappingNode):
-            found: Value = self._section(node, what)
+            found: YamlValue = self._section(node, what)
         elif isinstance(node, yaml.SequenceNode):
-            found = Values(self.value(one, "job" if what == "jobs" else what) for one in node.value)
+            found = YamlList(self.value(one, "job" if what == "jobs" else what) for one in node.value)
             found.size = 1 + sum(one.size for one in found)
         else:
-            found = Text(_complete_text(node.value, place))
-            found.is_quoted = node.style is not None
+            found = YamlText(_complete_text(node.value, place))
+            found.is_quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
         if found.size > MOST_ENTRIES:
             raise refusal(
                 place, f"value must be at most {MOST_ENTRIES} entries, aliases written out; got {found.size}."
@@ -238,12 +238,12 @@ class _Reader:
         found.place = place
         return found
 
-    def _section(self, node: yaml.MappingNode, what: str) -> Section:
+    def _section(self, node: yaml.MappingNode, what: str) -> YamlMap:
         """The mapping; its own keys win over merged ones (`<<`), and of these those of the first mapping."""
-        own, merged, size = Section(), Section(), 1
+        own, merged, size = YamlMap(), YamlMap(), 1
         for key_node, value_node in node.value:
             key, place = self.value(key_node, what), self._place(key_node)
-            if not isinstance(key, Text):
+            if not isinstance(key, YamlText):
                 raise refusal(place, f"key of {what} must be a name; got {shown(key)}.")
             if key in own.key_places:
                 line = own.key_places[key].split(":")[-2]
@@ -254,8 +254,8 @@ class _Reader:
             if key_node.tag != MERGE:
                 own[str(key)] = value
                 continue
-            for section in reversed(value if isinstance(value, Values) else [value]):
-                if not isinstance(section, Section):
+            for section in reversed(value if isinstance(value, YamlList) else [value]):
+                if not isinstance(section, YamlMap):
                     expected = "merge key must name mappings, as in `<<: *name`; got something else."
                     raise refusal(self._place(node), expected)
                 merged.update(section)

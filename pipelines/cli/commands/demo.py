@@ -68,7 +68,7 @@ def _studied(run: shared.Run, study: str, fallback: dict[str, Any]) -> "list[Don
         engine=Engine("loky", None, None),
         context=run.context(),
         devices=(run.device,),
-        told=lambda job, outcome: run.reporter.notice(f"{job.name}: {outcome.status} {outcome.error or ''}".rstrip()),
+        on_result=lambda job, result: run.reporter.notice(f"{job.name}: {result.status} {result.error}".rstrip()),
     )
     failed = [outcome.error for outcome in outcomes if outcome.status == "failed"]
     if failed:

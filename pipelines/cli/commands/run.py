@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pipelines.studies.estimate import Estimator
     from pipelines.studies.jobs import Job
     from pipelines.studies.plan import Plan, Planned
-    from pipelines.studies.study_file import Study
-    from pipelines.studies.work import Outcome
+    from pipelines.studies.study_file import StudyJobs
+    from pipelines.studies.worker import JobResult
 
 FIRST = "extracted first"
 Line = dict[str, Any]
@@ -67,7 +67,7 @@ def run_command(
         _compute(run, described, planned, engine=chosen)
 
 
-def _show(run: shared.Run, described: "Study", planned: "Plan") -> None:
+def _show(run: shared.Run, described: "StudyJobs", planned: "Plan") -> None:
     """The plan: what is there, what would be computed, and what that would take."""
     from pipelines.studies.estimate import Estimator
     from pipelines.studies.jobs import labels, notes
@@ -109,7 +109,7 @@ def _line(planned: "Planned", name: str, estimator: "Estimator") -> Line:
     }
 
 
-def _compute(run: shared.Run, described: "Study", planned: "Plan", *, engine: "Engine") -> None:
+def _compute(run: shared.Run, described: "StudyJobs", planned: "Plan", *, engine: "Engine") -> None:
     from pipelines.studies import execute
     from pipelines.tasks.table import joined
 
@@ -119,7 +119,7 @@ def _compute(run: shared.Run, described: "Study", planned: "Plan", *, engine: "E
         engine=engine,
         context=run.context(),
         devices=_devices(run, engine),
-        told=progress,
+        on_result=progress,
         label=progress.label,
     )
     seconds = time.perf_counter() - begun
@@ -159,7 +159,7 @@ class _Progress:
         """The place of a job that begins among those of the study, and its name."""
         return f"{self._place(job, self._ended + 1)} {self.names[job]}"
 
-    def __call__(self, job: "Job", outcome: "Outcome") -> None:
+    def __call__(self, job: "Job", outcome: "JobResult") -> None:
         from pipelines.workspace import records
 
         self._ended += job in self._listed
@@ -181,6 +181,6 @@ def _devices(run: shared.Run, engine: "Engine") -> tuple[str, ...]:
     """What jobs may lease: the device that was named; for "auto" every GPU here, or each worker's own in a cluster."""
     if click.get_current_context().params["device"] != "auto":
         return (run.device,)
-    from pipelines.studies.work import own_devices
+    from pipelines.studies.worker import own_devices
 
     return () if engine.is_remote else own_devices()

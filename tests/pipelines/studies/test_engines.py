@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 from extract.errors import InvalidInputError, UnavailableError
-from pipelines.studies import engines, execute, leases, study_file
-from pipelines.studies import work as batch_work
+from pipelines.studies import engines, execute, study_file, worker
 from pipelines.studies.engines import Engine, Pool
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
@@ -76,11 +75,11 @@ def test_job_threads_never_outnumber_the_cores(monkeypatch):
     import torch
 
     seen = []
-    monkeypatch.setattr(batch_work, "done", lambda job, context: seen.append(torch.get_num_threads()))
+    monkeypatch.setattr(worker, "result_of", lambda job, context: seen.append(torch.get_num_threads()))
     (job,) = study_file.parse("jobs: [{command: extract}]").jobs
     for cores, slots in ((8, 3), (2, 2), (2, 5), (4, 1)):
-        monkeypatch.setattr(batch_work, "thread_count", lambda cores=cores: cores)
-        batch_work.work(job, batch_work.Place(Path("nowhere"), ("cpu",), slots))
+        monkeypatch.setattr(worker, "thread_count", lambda cores=cores: cores)
+        worker.work(job, worker.WorkerSetup(Path("nowhere"), ("cpu",), slots))
         assert seen[-1] == max(cores // slots, 1)
 
 
@@ -92,13 +91,13 @@ def test_local_workers_share_the_cores_out_among_their_libraries(monkeypatch):
 
 
 def test_a_gpu_is_leased_to_one_job_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(leases.tempfile, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(leases, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(worker.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(worker, "LEASE_POLL_SECONDS", 0.01)
     inside: dict[str, int] = {"cuda:0": 0, "cuda:1": 0}
     most, used = [0], set()
 
     def job() -> None:
-        with leases.leased(["cuda:0", "cuda:1"]) as device:
+        with worker.leased(["cuda:0", "cuda:1"]) as device:
             inside[device] += 1
             most[0] = max(most[0], inside[device])
             used.add(device)
@@ -116,28 +115,28 @@ def test_a_gpu_is_leased_to_one_job_at_a_time(tmp_path, monkeypatch):
 
 def test_a_lease_is_the_machine_s_not_the_process_s(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(leases.tempfile, "tempdir", None)
+    monkeypatch.setattr(worker.tempfile, "tempdir", None)
     hold = (
-        "import time; from pipelines.studies.leases import leased\n"
+        "import time; from pipelines.studies.worker import leased\n"
         "with leased(['cuda:0']): print('held', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    with leases.leased(["cuda:0", "cuda:1"]) as device:
+    with worker.leased(["cuda:0", "cuda:1"]) as device:
         assert device == "cuda:1"
     holder.kill()
     holder.wait()
-    with leases.leased(["cuda:0", "cuda:1"]) as device:
+    with worker.leased(["cuda:0", "cuda:1"]) as device:
         assert device == "cuda:0"
 
 
 def test_a_lease_follows_the_physical_device(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-abc")
-    assert leases.lock_file("cuda:0").name == "cuda-3.lock"
-    assert leases.lock_file("cuda:1").name == "cuda-GPU-abc.lock"
+    assert worker.lock_file("cuda:0").name == "cuda-3.lock"
+    assert worker.lock_file("cuda:1").name == "cuda-GPU-abc.lock"
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    assert leases.lock_file("cuda:3").name == "cuda-3.lock"
+    assert worker.lock_file("cuda:3").name == "cuda-3.lock"
 
 
 @dataclasses.dataclass
@@ -153,19 +152,19 @@ class MortalPool:
         for index, (job, _) in enumerate(tasks):
             if job.features.backbone == self.deadly:
                 raise RuntimeError("a worker was terminated")
-            yield index, batch_work.Outcome("computed")
+            yield index, worker.JobResult("computed")
 
 
 def test_a_job_that_kills_its_worker_fails_and_the_rest_goes_on(tmp_path):
     names = [f"test_{index}" for index in range(6)]
     text = f"jobs:\n  - {{command: extract, dataset: digits, backbone: [{', '.join(names)}]}}\n"
     found = study_file.parse(text).jobs
-    told: dict[str, batch_work.Outcome] = {}
+    told: dict[str, worker.JobResult] = {}
     context = Context(tmp_path)
-    batch = execute.Batch(
+    execution = execute.Execution(
         context, ("cpu",), lambda job, outcome: told.update({job.features.backbone: outcome}), frozenset(found)
     )
-    execute.through(MortalPool("test_3"), batch, found)
+    execution.through(MortalPool("test_3"), found)
     assert {name: outcome.status for name, outcome in told.items()} == {
         name: "failed" if name == "test_3" else "computed" for name in names
     }
@@ -176,7 +175,7 @@ def test_a_job_that_kills_its_worker_fails_and_the_rest_goes_on(tmp_path):
 def test_a_cluster_that_does_not_see_the_workspace_is_refused(tmp_path):
     class Blind(MortalPool):
         def map(self, function: Any, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
-            yield 0, batch_work.Hello(sees_workspace=False, devices=("cpu",))
+            yield 0, worker.Greeting(sees_workspace=False, devices=("cpu",))
 
     (tmp_path / "cache").mkdir()
     with pytest.raises(UnavailableError, match="workspace must be shared with the workers"):
@@ -201,8 +200,8 @@ def test_a_user_without_a_name_has_leases_too(monkeypatch):
     monkeypatch.setattr(os, "getuid", lambda: 54321)
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
-    assert leases.lock_file("cuda:0").parent.name == "transfer-bench-54321"
-    leases.lock_file("cuda:0").parent.rmdir()
+    assert worker.lock_file("cuda:0").parent.name == "transfer-bench-54321"
+    worker.lock_file("cuda:0").parent.rmdir()
 
 
 def test_ray_leaves_the_signals_to_us_and_keeps_a_cluster_of_our_own_to_this_machine(monkeypatch):

@@ -1,0 +1,188 @@
+"""What a worker does with one job. Runs in another process, perhaps on another machine: only specs arrive here.
+
+Among the jobs of studies a GPU belongs to one at a time, on the whole machine, whoever started them. Single commands
+(`pipeline train` beside a study) take no lease: they use the device that they are given. A lease is a locked file in
+the system's temporary directory; the system frees it when its process dies.
+"""
+
+import contextlib
+import functools
+import getpass
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from extract.errors import InvalidInputError, TransferBenchError, sentence
+from extract.runtime.devices import limited_threads, torch_runs_on
+from extract.runtime.locks import Lock, Patience
+from extract.runtime.machine import cuda_device_count, thread_count
+from pipelines.specs import locate_images, resolve_head, resolve_network
+from pipelines.studies.jobs import Job
+from pipelines.workspace import records
+from pipelines.workspace.context import Context
+
+ORPHAN_POLL_SECONDS = 1.0
+LEASE_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """Where a job runs: the workspace, the devices it may lease (none: the worker's own), what it shares.
+
+    `slots` jobs share the cores of a machine (None: the threads are left as they are). `parent` is the process
+    that a local worker must not outlive.
+    """
+
+    workspace: Path
+    devices: tuple[str, ...] = ("cpu",)
+    slots: int | None = None
+    parent: int | None = None
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """What a worker says of itself before it is trusted with work."""
+
+    sees_workspace: bool
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """Result of a job: "computed" or "cached", or "failed" with `error`.
+
+    `run` is the run whose record tells of it; None for an extraction, and for a failure that is not recorded yet.
+    `refused` says that the failure is the user's mistake, which leaves no record.
+    """
+
+    status: str
+    run: str | None = None
+    error: str = ""
+    seconds: float = 0.0
+    refused: bool = False
+
+
+def greet(probe: Path) -> Greeting:
+    """Whether this worker sees the file `probe` of the shared workspace, and the devices it has."""
+    return Greeting(probe.is_file(), own_devices())
+
+
+def own_devices() -> tuple[str, ...]:
+    """The devices of this machine that jobs can have: its GPUs, or its processors where it has none."""
+    return tuple(f"cuda:{index}" for index in range(cuda_device_count()) if torch_runs_on(index)) or ("cpu",)
+
+
+def work(job: Job, setup: WorkerSetup) -> JobResult:
+    """Do the job and return its result; an error becomes one, so that the rest goes on."""
+    if setup.parent not in (None, os.getpid()):
+        _follow(setup.parent)
+    threads = None if setup.slots is None else max(thread_count() // setup.slots, 1)
+    if threads is not None:
+        os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(threads))
+    with leased(setup.devices or own_devices()) as device, limited_threads(threads):
+        return result_of(job, Context(setup.workspace, device))
+
+
+def result_of(job: Job, context: Context) -> JobResult:
+    """Do the job in a context and return its result."""
+    begun = time.perf_counter()
+    try:
+        is_cached, run = _computed(job, context)
+    except Exception as error:
+        from finetune.training.loop import TrainingInterruptedError
+
+        if isinstance(error, TrainingInterruptedError):  # the process was asked to end: then the study ends, too
+            raise KeyboardInterrupt from error
+        refused = isinstance(error, InvalidInputError)
+        run = None if refused else _failed_run(job, context)
+        return JobResult("failed", run, sentence(error), time.perf_counter() - begun, refused)
+    return JobResult("cached" if is_cached else "computed", run, seconds=time.perf_counter() - begun)
+
+
+def _computed(job: Job, context: Context) -> tuple[bool, str | None]:
+    """(whether the cache had it, the run of its record or None for an extraction)."""
+    from pipelines.tasks import stages
+
+    if job.network is not None:
+        answer = stages.train(job.network, context)
+    elif job.head is None:
+        answer = stages.extract(job.extract_spec, context)
+    else:
+        with stages.validation_features(job.extract_spec, context) as features:
+            answer = stages.fit_head(job.head, context, features_path=Path(features["path"]))
+    return answer["cached"], answer.get("run")
+
+
+def _failed_run(job: Job, context: Context) -> str | None:
+    """The run under which the task itself has recorded the failure of a job; None where it got not that far."""
+    try:
+        run = _run(job, context)
+        return run if run is not None and records.read(context.workspace, run).status == "failed" else None
+    except TransferBenchError:
+        return None
+
+
+def _run(job: Job, context: Context) -> str | None:
+    """The run that a job's record has; None for an extraction, and for a head whose features are not there."""
+    from pipelines.tasks import stages
+
+    workspace = context.workspace
+    if job.network is not None:
+        located = locate_images(job.network, workspace)
+        return resolve_network(job.network, located=located, device=context.device, workspace=workspace).run()
+    features = None if job.head is None else stages.kept_features(job.extract_spec, context)
+    return None if features is None or job.head is None else resolve_head(job.head, features=features["content"]).run()
+
+
+@functools.cache
+def _follow(parent: int) -> None:
+    """Ends this process soon after `parent` has ended: nobody is left who would use what it computes."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(ORPHAN_POLL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="follow-parent").start()
+
+
+@contextlib.contextmanager
+def leased(devices: Sequence[str]) -> Iterator[str]:
+    """One of `devices` ("cpu", "cuda:0", ...), nobody else's while the body runs; waits until one is free.
+
+    Processors are shared by threads, not leased: "cpu" is given at once.
+    """
+    if "cpu" in devices:
+        yield "cpu"
+        return
+    device, lock = _first_free(devices)
+    try:
+        yield device
+    finally:
+        lock.free()
+
+
+def _first_free(devices: Sequence[str]) -> tuple[str, Lock]:
+    patience = Patience(" and ".join(devices), poll_seconds=LEASE_POLL_SECONDS)
+    while True:
+        for device in devices:
+            lock = Lock(lock_file(device))
+            if lock.take(within=0.0):
+                return device, lock
+        patience.step()
+
+
+def lock_file(device: str) -> Path:
+    """The lock of "cuda:N", named by the physical device where CUDA_VISIBLE_DEVICES renumbers them."""
+    index = int(device.partition(":")[2] or 0)
+    visible = [one.strip() for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one.strip()]
+    physical = visible[index] if index < len(visible) else str(index)
+    # The user's number, for one in a container may have no name; the name where the system has no numbers.
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
+    folder = Path(tempfile.gettempdir()) / f"transfer-bench-{user}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"cuda-{''.join(one for one in physical if one.isalnum() or one == '-')}.lock"
