@@ -71,7 +71,7 @@ class Damages:
                 for head in HEADS:
                     self._made(("fit-head", *BACKBONE, "--head", head))
         network = next(path.parent.name for path in (self.work / "runs").glob("*/network.safetensors"))
-        self._made(("report", "--output", str(self.page), "--loss-surface", network))
+        self._made(("report", "--output", str(self.page), "--loss-landscape", network))
         self._killed(("train", *NETWORK, "--seed", "7"))
         shutil.copytree(self.work, self.whole)
         for path in sorted(self.whole.rglob("*")):
@@ -169,8 +169,8 @@ class Damages:
                     ("compare", run[1], other),
                 ]
             )
-        elif name.startswith("surfaces/"):
-            maker = (*report, "--loss-surface", Path(name).name[:12])
+        elif name.startswith("landscapes/"):
+            maker = (*report, "--loss-landscape", Path(name).name[:12])
         return [("runs",), reader, maker]
 
     def _runs(self) -> list[str]:

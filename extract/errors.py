@@ -111,7 +111,7 @@ def reason(error: BaseException) -> str:
 
 
 def sentence(error: BaseException) -> str:
-    """An error as one line that a user can act on or report: the project's own words, else where it came about."""
+    """An error as one line that a user can act on or report: the project's own words, else where it was raised."""
     if isinstance(error, TransferBenchError | OSError):
         return reason(error)
     if isinstance(error, MemoryError):

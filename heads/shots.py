@@ -15,7 +15,7 @@ from heads.protocol import Choice, as_views, choose, given, refit
 from heads.space import Progress, Space
 
 # Of the drawn rows of a class, this share (at least one) is for validation.
-HELD_OUT_SHARE = 0.2
+VALIDATION_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _chosen(
     if shots == 1 or space.count() == 1:
         options = space.only() if space.count() == 1 else space.usual()
         return given(space, options, rows=len(own), seed=seed)
-    held = max(1, round(HELD_OUT_SHARE * shots)) * (len(own) // shots)
+    held = max(1, round(VALIDATION_SHARE * shots)) * (len(own) // shots)
     return choose(space, part, own, validation=held, criterion=criterion, seed=seed, device=device)
 
 

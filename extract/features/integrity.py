@@ -77,9 +77,7 @@ def check(path: Path, *, schema: int) -> None:
 
 def damaged(path: Path, what: str) -> CorruptFileError:
     """The error for a feature file with which something is wrong."""
-    return CorruptFileError(
-        f"feature file must be whole and its own; got {str(path)!r}: {what}. Remove it and extract again."
-    )
+    return CorruptFileError(f"feature file must be intact; got {str(path)!r}: {what}. Remove it and extract again.")
 
 
 def _digest(path: Path, regions: Regions, length: int) -> str:

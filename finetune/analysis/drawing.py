@@ -8,7 +8,7 @@ from finetune.architectures.blocks import LayerBlock
 
 FONT = "font-family='Helvetica, Arial, sans-serif'"
 INK, PALE, RULE = "#1f2933", "#64748b", "#cbd5e1"
-COLOURS = {"add": ("#e0ecfb", "#2563ab"), "concat": ("#e1f3e6", "#2f855a"), None: ("#f1f5f9", "#64748b")}
+COLORS = {"add": ("#e0ecfb", "#2563ab"), "concat": ("#e1f3e6", "#2f855a"), None: ("#f1f5f9", "#64748b")}
 LEGEND = {
     "add": ("+", "residual block: its input is added to its output"),
     "concat": ("c", "dense layer: its output is put beside its input (concatenation)"),
@@ -140,7 +140,7 @@ def _blocks(stage: Stage, *, left: float, width: float) -> list[str]:
 
 
 def _block(block: LayerBlock, *, left: float, width: float, top: float) -> str:
-    fill, line = COLOURS[block.link]
+    fill, line = COLORS[block.link]
     height, inner = _block_height(block), width - 2 * PAD - (ARC if block.link or block.count > 1 else 0)
     parts = [
         f"<g><title>{escape(block.kind)}</title>",
@@ -215,7 +215,7 @@ def _arrow(start: float, end: float, *, y: float) -> str:
 
 
 def _legend(links: list[str], *, top: float) -> list[str]:
-    rows = [(LEGEND[link][0], LEGEND[link][1], COLOURS[link][1]) for link in links]
+    rows = [(LEGEND[link][0], LEGEND[link][1], COLORS[link][1]) for link in links]
     rows.append(("▪", NOT_DRAWN, PALE))
     return [
         _text(sign, x=PAD + 10, y=top + 20 * index, size=13, fill=color, bold=True)

@@ -32,7 +32,7 @@ class LossLandscape:
     accuracy: tuple[tuple[float, ...], ...]
 
 
-def surface(
+def loss_landscape(
     network: nn.Module,
     images: LabeledImages,
     *,
@@ -49,7 +49,7 @@ def surface(
     `InvalidInputError` for an even side, which would miss the network itself.
     """
     if side < 3 or side % 2 == 0:
-        raise InvalidInputError(f"side of a loss surface must be an odd number from 3; got {side}. Take {side + 1}.")
+        raise InvalidInputError(f"side of a loss landscape must be an odd number from 3; got {side}. Take {side + 1}.")
     middle = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
     first, second = directions(network, seed=2 * seed), directions(network, seed=2 * seed + 1)
     steps = [reach * (2 * index / (side - 1) - 1) for index in range(side)]

@@ -103,7 +103,7 @@ def place(name: str) -> tuple[str | None, Family | None]:
     return None, None
 
 
-def room_of(network: nn.Module) -> Family | None:
+def family_of(network: nn.Module) -> Family | None:
     """The family that can read a network, whoever built it."""
     return next((family for kinds, family in KINDS if isinstance(network, kinds)), None)
 

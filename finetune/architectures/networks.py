@@ -114,7 +114,7 @@ def classifier(network: nn.Module) -> nn.Module:
 
 def stages(network: nn.Module) -> stages_module.Stages:
     """The named stages of a network from input to output, without its classifier (`architectures.stages`)."""
-    family = families.room_of(network)
+    family = families.family_of(network)
     if family is not None:
         return family.stages(network)
     return stages_module.from_matcher(network, classifier=classifier(network))
@@ -182,7 +182,7 @@ def stem_of(name: str, found: checkpoints.Checkpoint, *, options: Mapping[str, A
         with torch.device("meta"):
             given = {**(options or {}), "stem": stem}
             network = build(name, class_count=2, image_size=LARGEST_CIFAR_SIZE, options=given)
-        family = families.room_of(network)
+        family = families.family_of(network)
         assert family is not None  # only families have the option
         state, _ = weights_fit.adapted(network, found, free=_free(network, family.REPLACED, with_classifier=False))
         if _same_shapes(network.state_dict(), state, below=family.REPLACED):

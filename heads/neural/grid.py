@@ -100,21 +100,21 @@ def train_grid(
     features = standard.apply(bent, dtype)
     del bent
     grid = Grid(features, rows.targets, members=members, recipe=recipe, class_count=class_count, seed=seed)
-    keepers: list[EarlyStopping] = []
+    stoppers: list[EarlyStopping] = []
     if held is not None:
         judging = Rows(standard.apply(signed_power(held.features, recipe.power), dtype), held.targets)
         own = None if watched is None else Rows(features[watched], rows.targets[watched])
-        keepers = [
+        stoppers = [
             EarlyStopping(stack, judging, watched=own, criterion=recipe.criterion, patience=recipe.patience)
             for stack in grid.stacks
         ]
     with limited_threads(grid.step_threads()):
-        curves = _run(grid, keepers, recipe, stop_epoch, progress=progress)
+        curves = _run(grid, stoppers, recipe, stop_epoch, progress=progress)
     results: dict[int, Trained] = {}
     for place, (stack, group) in enumerate(zip(grid.stacks, grid.groups, strict=True)):
         for position, member in enumerate(group):
-            best = keepers[place].best(position) if keepers else None
-            parameters = keepers[place].kept if keepers else stack.snapshot()
+            best = stoppers[place].best(position) if stoppers else None
+            parameters = stoppers[place].kept if stoppers else stack.snapshot()
             results[member] = Trained(
                 layers=stack.member(position, parameters),
                 standard=standard,
@@ -126,9 +126,9 @@ def train_grid(
 
 
 def _run(
-    grid: "Grid", keepers: list[EarlyStopping], recipe: Recipe, stop_epoch: int, *, progress: Progress | None
+    grid: "Grid", stoppers: list[EarlyStopping], recipe: Recipe, stop_epoch: int, *, progress: Progress | None
 ) -> list[dict[str, list[float]]]:
-    """Trains until every keeper is content or `stop_epoch`; the curves of every member, in the given order."""
+    """Trains until every stopper is content or `stop_epoch`; the curves of every member, in the given order."""
     order = [member for group in grid.groups for member in group]
     curves: list[dict[str, list[float]]] = [{} for _ in order]
     steps_per_epoch = grid.steps_per_epoch
@@ -143,14 +143,14 @@ def _run(
         steps_per_epoch=steps_per_epoch,
     )
     for epoch in epochs:
-        judged = [keeper.judge(epoch.index + 1) for keeper in keepers]
+        judged = [stopper.judge(epoch.index + 1) for stopper in stoppers]
         facts: dict[str, Any] = dict(epoch.means)
         for name in judged[0] if judged else ():
             facts[name] = [value for stack in judged for value in stack[name]]
         for place, member in enumerate(order):
             for name, values in facts.items():
                 curves[member].setdefault(name, []).append(values[place])
-        are_finished = bool(keepers) and all(keeper.all_finished for keeper in keepers)
+        are_finished = bool(stoppers) and all(stopper.all_finished for stopper in stoppers)
         if progress is not None:
             progress(stop_epoch if are_finished else epoch.index + 1, stop_epoch, "epochs")
         if are_finished:

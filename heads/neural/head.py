@@ -14,7 +14,7 @@ from heads.base import Head
 from heads.logistic.design import Standardization
 from heads.neural.ensemble import merged, network_logits
 from heads.neural.grid import Member, Recipe, Rows, train_grid
-from heads.neural.optimizers import OPTIMISERS
+from heads.neural.optimizers import OPTIMIZERS
 from heads.neural.schedule import SCHEDULES
 
 
@@ -172,7 +172,7 @@ def checked_member(member: Member) -> Member:
 
 def checked_recipe(recipe: Recipe, *, linear: bool) -> Recipe:
     """`recipe`, every value of which is in its range; InvalidInputError otherwise."""
-    checks.one_of("optimizer", recipe.optimizer, OPTIMISERS)
+    checks.one_of("optimizer", recipe.optimizer, OPTIMIZERS)
     checks.one_of("schedule", recipe.schedule, SCHEDULES)
     for name in ("epochs", "batch_size"):
         checks.whole_number(name, getattr(recipe, name), remedy="Use 20")

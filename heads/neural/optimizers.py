@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from heads import checks
 
-OPTIMISERS = ("sgd", "adam", "adamw")
+OPTIMIZERS = ("sgd", "adam", "adamw")
 Rate = float | torch.Tensor
 
 
@@ -23,7 +23,7 @@ def optimizer(name: str, parameters: Sequence[tuple[torch.Tensor, Rate, Rate]], 
     (Kingma and Ba, 2015), with `momentum` as beta1 and beta2 0.999; adamw shrinks the weights by lr x decay
     instead (Loshchilov and Hutter, 2019).
     """
-    checks.one_of("optimizer", name, OPTIMISERS)
+    checks.one_of("optimizer", name, OPTIMIZERS)
     groups = [{"params": [tensor], "lr": lr, "weight_decay": decay} for tensor, lr, decay in parameters]
     if name == "sgd":
         return StackedSGD(groups, momentum=momentum)

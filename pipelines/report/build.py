@@ -34,7 +34,7 @@ def _silent(*_: Any) -> None:
 @dataclass(frozen=True)
 class Wanted:
     """What a report is asked for. `runs` selects (see `selection.selected`); `figures` is a directory for files,
-    `surface` a run whose loss surface is computed."""
+    `landscape` a run whose loss landscape is computed."""
 
     output: Path
     runs: str | None = None
@@ -42,7 +42,7 @@ class Wanted:
     figures: Path | None = None
     data_dirs: tuple[Path, ...] = ()
     images: tuple[Path, ...] = ()
-    surface: str | None = None
+    landscape: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def build(workspace: Path, wanted: Wanted, *, progress: Callable[[int, int, str]
     study = gather(workspace, wanted.runs)
     images = Images(workspace, wanted.data_dirs, wanted.images)
     with debug_mode(False):  # the tests validate every chart; here it would cost most of the time
-        sections = _sections(study, images, surface=wanted.surface, progress=progress)
+        sections = _sections(study, images, landscape=wanted.landscape, progress=progress)
         head = render.Head(
             wanted.title or "Transfer-learning report", summary.lead(study), f"Made {records.now()[:10]}"
         )
@@ -71,7 +71,7 @@ def build(workspace: Path, wanted: Wanted, *, progress: Callable[[int, int, str]
 
 
 def _sections(
-    study: Study, images: Images, *, surface: str | None, progress: Callable[[int, int, str], None]
+    study: Study, images: Images, *, landscape: str | None, progress: Callable[[int, int, str], None]
 ) -> list[Section]:
     found: list[Section | None] = []
     if study.rows:
@@ -80,8 +80,8 @@ def _sections(
         found += [make(study) for make in (learning.section, shots.section, searches.section, confusion.section)]
         found += [calibration.section(study), misclassified.section(study, images), embeddings.section(study, images)]
         found += [architectures.section(study)]
-    if surface is not None:
-        found.append(loss_landscape.section(study, images, run=surface, progress=progress))
+    if landscape is not None:
+        found.append(loss_landscape.section(study, images, run=landscape, progress=progress))
     found.append(provenance.section(study))
     study.problems += images.problems
     found.append(provenance.problems(study))

@@ -18,7 +18,7 @@ from pipelines.workspace.context import Context
 if TYPE_CHECKING:
     from heads import LogisticHead
 
-HELD_OUT = 0.1  # of the images that the network is trained on: where the head's C is chosen
+VALIDATION_SHARE = 0.1  # of the images that the network is trained on: where the head's C is chosen
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Heading:
             "logistic",
             features=features,
             labels=labels,
-            validation=HELD_OUT,
+            validation=VALIDATION_SHARE,
             seed=seed,
             device=self.context.device,
             progress=self.context.fitting,

@@ -155,8 +155,8 @@ class Sought(TypedDict):
     seed: int
 
 
-class Surface(TypedDict):
-    """A loss surface that a report keeps: `loss[i][j]` at steps i and j from the network `run`."""
+class LossLandscape(TypedDict):
+    """A loss landscape that a report keeps: `loss[i][j]` at steps i and j from the network `run`."""
 
     run: RunName
     steps: list[Number]

@@ -73,7 +73,7 @@ def test_hundreds_of_columns_that_never_vary_change_little(kind, blobs):
 
 
 @every_head
-def test_test_labels_replaced_by_noise_change_no_choice_no_weight_and_no_held_out_score(kind, blobs):
+def test_test_labels_replaced_by_noise_change_no_choice_no_weight_and_no_validation_score(kind, blobs):
     features, labels = blobs
     noise = np.random.default_rng(1).integers(0, 4, 200)
     runs = []
@@ -213,7 +213,7 @@ def test_unusable_input_is_one_sentence(kind, features, labels, words):
 
 
 @every_head
-def test_more_held_out_rows_than_examples_are_refused(kind, blobs):
+def test_more_validation_rows_than_examples_are_refused(kind, blobs):
     for part, words in (
         (600, "fewer rows than the 600 there are"),
         (1.0, "share between 0 and 1"),

@@ -1,4 +1,4 @@
-"""The protocol: what is held out, what is chosen, and that test data have no way in."""
+"""The protocol: what is the validation split, what is chosen, and that test data have no way in."""
 
 import inspect
 import json
@@ -19,7 +19,7 @@ GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
 @given(st.lists(st.integers(0, 5), min_size=12, max_size=80), st.floats(0.05, 0.5), st.integers(0, 1000))
-def test_a_held_out_part_is_a_stratified_partition(labels, fraction, seed):
+def test_a_validation_split_is_a_stratified_partition(labels, fraction, seed):
     labels = np.array(labels)
     counts = np.bincount(labels)
     wanted = max(1, round(fraction * len(labels)))
@@ -52,7 +52,7 @@ def test_an_impossible_share_is_refused(fraction):
         validation_split(np.repeat([0, 1], 100), fraction)
 
 
-def test_the_choice_has_the_least_held_out_loss_of_an_honest_recount(blobs):
+def test_the_choice_has_the_least_validation_loss_of_an_honest_recount(blobs):
     features, labels = blobs
     choice = choose(LogisticSpace(c_grid=GRID), features, labels, validation=0.2, seed=5)
     keep, hold = validation_split(labels, 0.2, seed=5)

@@ -25,7 +25,7 @@ PATH = click.Path(path_type=Path)
     help="Only these runs, e.g. mode=frozen,architecture=resnet*.  [default: all]",
 )
 @click.option("--title", metavar="TEXT", help="The page's title.")
-@click.option("--loss-surface", "surface", metavar="RUN", help="Also compute the loss around this network.")
+@click.option("--loss-landscape", "landscape", metavar="RUN", help="Also compute the loss around this network.")
 @shared.DATA_DIR
 @click.option(
     "--images",
@@ -42,7 +42,7 @@ def report_command(
     figures: Path | None,
     runs: str | None,
     title: str | None,
-    surface: str | None,
+    landscape: str | None,
     data_dir: str | None,
     images: tuple[Path, ...],
 ) -> None:
@@ -54,7 +54,7 @@ def report_command(
     from pipelines.report.build import Wanted, build
 
     places = tuple(Path(one) for one in (data_dir, *shared.data_dirs().values()) if one)
-    wanted = Wanted(output or run.workspace / "report.html", runs, title, figures, places, images, surface)
+    wanted = Wanted(output or run.workspace / "report.html", runs, title, figures, places, images, landscape)
     built = build(run.workspace, wanted, progress=run.reporter.progress)
     for problem in built.problems:
         run.reporter.notice(problem)

@@ -111,7 +111,7 @@ def _written(value: Any) -> str:
 def _search_panel(points: list[dict[str, Any]], titles: tuple[str, str]) -> Chart:
     """A line for each name, a ring around the chosen candidate; candidates not fitted to the end are hollow."""
     lines = list(dict.fromkeys(point["line"] for point in points))
-    palette = [theme.CLASS_COLOURS[i % 10] for i in range(len(lines))] if len(lines) > 1 else [theme.BLUE]
+    palette = [theme.CLASS_COLORS[i % 10] for i in range(len(lines))] if len(lines) > 1 else [theme.BLUE]
     color = alt.Color(
         field="line",
         type="nominal",

@@ -144,4 +144,4 @@ def _figure(values: list[dict[str, Any]], class_names: list[str], title: str, re
 
 
 def _colors(count: int) -> list[str]:
-    return [theme.CLASS_COLOURS[index % len(theme.CLASS_COLOURS)] for index in range(count)]
+    return [theme.CLASS_COLORS[index % len(theme.CLASS_COLORS)] for index in range(count)]

@@ -107,7 +107,7 @@ def _together(rows: Sequence[Row]) -> Figure | None:
             color=alt.Color(
                 field="name",
                 type="nominal",
-                scale=alt.Scale(domain=names, range=list(theme.CLASS_COLOURS[: len(names)])),
+                scale=alt.Scale(domain=names, range=list(theme.CLASS_COLORS[: len(names)])),
                 legend=alt.Legend(title=None, columns=2, labelLimit=340),
             ),
             opacity=alt.when(near).then(alt.value(1.0)).otherwise(alt.value(0.15)),

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import altair as alt
 
@@ -14,23 +13,23 @@ from pipelines.report.study.images import Images
 from pipelines.report.study.results import Result, number
 from pipelines.report.study.study import Study
 from pipelines.workspace import naming, records, stored
-from pipelines.workspace.answer_shapes import Surface
+from pipelines.workspace.answer_shapes import LossLandscape
 
 SIDE, REACH, IMAGES = 13, 1.0, 256
 CEILING = 6.0  # times the loss at the network: what lies above is drawn as that, or the valley would have no color left
 
 
 def section(study: Study, images: Images, *, run: str, progress: Callable[[int, int, str], None]) -> Section:
-    """The surface around the network of `run`, which may be the beginning of a run's name.
+    """The loss landscape around the network of `run`, which may be the beginning of a run's name.
 
     Raises InvalidInputError where the run is no trained network of this report, or its images are not at hand.
     """
     result = _result(study, run)
-    path = study.workspace / "surfaces" / f"{result.run}-{SIDE}-{IMAGES}.json"
+    path = study.workspace / "landscapes" / f"{result.run}-{SIDE}-{IMAGES}.json"
     found = _kept(path, result.run) or _computed(study, images, result, path, progress)
     return Section(
-        "surface",
-        "Loss surface",
+        "loss-landscape",
+        "Loss landscape",
         f"The mean loss of {IMAGES} images of the training split, validation images included, on one plane through the "
         "weights: two random directions, each filter as long as the network's own (Li et al., 2018). The cross is the "
         "network. Other directions give other pictures, and nothing here measures how easy training is.",
@@ -44,15 +43,15 @@ def _result(study: Study, run: str) -> Result:
     if found is None or found.kind != "network":
         what = "failed, broken or left out" if found is None else "a head on frozen features"
         raise InvalidInputError(
-            f"--loss-surface must name a trained network; got {name}, which is {what}. Name another run."
+            f"--loss-landscape must name a trained network; got {name}, which is {what}. Name another run."
         )
     return found
 
 
-def _kept(path: Path, run: str) -> dict[str, Any] | None:
-    """The surface of `run` that was computed before, unless its file is not as it was written."""
+def _kept(path: Path, run: str) -> LossLandscape | None:
+    """The loss landscape of `run` that was computed before, unless its file is not as it was written."""
     try:
-        found = stored.read(path, Surface, thing="loss surface", remedy="It is computed again.")
+        found = stored.read(path, LossLandscape, thing="loss landscape", remedy="It is computed again.")
     except CorruptFileError:
         return None
     return found if found["run"] == run else None
@@ -60,15 +59,15 @@ def _kept(path: Path, run: str) -> dict[str, Any] | None:
 
 def _computed(
     study: Study, images: Images, result: Result, path: Path, progress: Callable[[int, int, str], None]
-) -> dict[str, Any]:
-    from finetune.analysis.loss_landscape import surface
+) -> LossLandscape:
+    from finetune.analysis.loss_landscape import loss_landscape
     from pipelines.training import network_io, pixels
 
     split = images.train_split(result)
     if split is None:
         raise InvalidInputError(
-            f"images of {result.dataset['name']} must be at hand for --loss-surface; got none of the recorded digest. "
-            "Name their place with --data-dir or --images."
+            f"images of {result.dataset['name']} must be at hand for --loss-landscape; got none of the recorded "
+            "digest. Name their place with --data-dir or --images."
         )
     folder = records.folder(study.workspace, result.run)
     preprocessing = network_io.sidecar(folder).preprocessing
@@ -78,22 +77,22 @@ def _computed(
         preprocessing,
         progress=lambda done, total: progress(done, total, "images"),
     )
-    found = surface(
+    found = loss_landscape(
         network_io.network(folder),
         loaded.splits["train"],
         normalization=(preprocessing.mean, preprocessing.std),
         resize=loaded.resize,
         side=SIDE,
         reach=REACH,
-        progress=lambda done, total: progress(done, total, "points of the loss surface"),
+        progress=lambda done, total: progress(done, total, "points of the loss landscape"),
     )
-    values = {"run": result.run, "steps": list(found.steps), "loss": [list(row) for row in found.loss]}
+    values: LossLandscape = {"run": result.run, "steps": list(found.steps), "loss": [list(row) for row in found.loss]}
     path.parent.mkdir(parents=True, exist_ok=True)
     stored.write(path, values)
     return values
 
 
-def _figure(result: Result, found: dict[str, Any]) -> Figure:
+def _figure(result: Result, found: LossLandscape) -> Figure:
     steps, half = found["steps"], (found["steps"][1] - found["steps"][0]) / 2
     middle = number(found["loss"][SIDE // 2][SIDE // 2]) or 0.0
     top = CEILING * max(middle, 0.3)
@@ -132,4 +131,4 @@ def _figure(result: Result, found: dict[str, Any]) -> Figure:
     )
     caption = f"Loss {middle:.3g} at the network; above {top:.3g} the color stays the same."
     data = naming.data([result.record])
-    return Figure(f"surface-{result.run}", f"Around {result.short}", caption, chart, shape="square", data=data)
+    return Figure(f"loss-landscape-{result.run}", f"Around {result.short}", caption, chart, shape="square", data=data)

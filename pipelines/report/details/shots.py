@@ -115,7 +115,7 @@ def _figure(
     if not points:
         return None
     lines = list(dict.fromkeys(point["line"] for point in points))
-    colors = [theme.CLASS_COLOURS[index % len(theme.CLASS_COLOURS)] for index in range(len(lines))]
+    colors = [theme.CLASS_COLORS[index % len(theme.CLASS_COLORS)] for index in range(len(lines))]
     base = alt.Chart(theme.data(points)).encode(
         x=theme.x("count", axis, log=[point["count"] for point in points], axis_format="~s", grid=False),
         color=alt.Color(

@@ -11,7 +11,7 @@ from pipelines.report.study.results import PHASES
 from pipelines.report.study.study import Study, TestSet
 
 SHOWN = 20
-COLOURS = {"extraction": theme.GOLD, "search": theme.GREEN, "fit": theme.BLUE, "evaluation": theme.MUTED}
+COLORS = {"extraction": theme.GOLD, "search": theme.GREEN, "fit": theme.BLUE, "evaluation": theme.MUTED}
 
 
 def section(study: Study) -> Section | None:
@@ -74,7 +74,7 @@ def _chart(values: list[dict[str, Any]], lines: int) -> alt.Chart:
             color=alt.Color(
                 field="phase",
                 type="nominal",
-                scale=alt.Scale(domain=phases, range=[COLOURS[phase] for phase in phases]),
+                scale=alt.Scale(domain=phases, range=[COLORS[phase] for phase in phases]),
                 legend=alt.Legend(title=None),
             ),
             order=alt.Order(field="order", type="quantitative"),

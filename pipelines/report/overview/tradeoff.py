@@ -230,8 +230,8 @@ def _written(texts: list[dict[str, Any]], across: alt.X, up: dict[str, Any]) -> 
 def _colors(values: Sequence[dict[str, Any]]) -> tuple[str, alt.Color]:
     """The field that colors the points and its channel: the mode, or the architecture where there is one mode."""
     kinds = list(dict.fromkeys(value["architecture"] for value in values))
-    if len({value["mode"] for value in values}) > 1 or not 1 < len(kinds) <= len(theme.CLASS_COLOURS):
+    if len({value["mode"] for value in values}) > 1 or not 1 < len(kinds) <= len(theme.CLASS_COLORS):
         return "mode", theme.mode_color([value["mode"] for value in values])
-    scale = alt.Scale(domain=kinds, range=list(theme.CLASS_COLOURS[: len(kinds)]))
+    scale = alt.Scale(domain=kinds, range=list(theme.CLASS_COLORS[: len(kinds)]))
     legend = alt.Legend(title=None, columns=2)
     return "architecture", alt.Color(field="architecture", type="nominal", scale=scale, legend=legend)

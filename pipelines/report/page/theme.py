@@ -30,9 +30,9 @@ DARK = {
     DEEP_BLUE: "#4aa3d9",
     DEEP_RED: "#d9702c",
 }
-MODE_COLOURS = {"frozen": BLUE, "fine-tuned": VERMILLION, "from scratch": GREEN}
+MODE_COLORS = {"frozen": BLUE, "fine-tuned": VERMILLION, "from scratch": GREEN}
 MODE_SHAPES = {"frozen": "circle", "fine-tuned": "square", "from scratch": "triangle-up"}
-CLASS_COLOURS = (
+CLASS_COLORS = (
     "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
 )  # fmt: skip
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', 'Noto Sans', sans-serif"
@@ -179,7 +179,7 @@ def mode_color(modes: Sequence[str], *, legend: bool = True) -> alt.Color:
     """Color by the field `mode`, with a legend of the modes that occur."""
     present = present_modes(modes)
     shown = alt.Legend(title=None) if legend and len(present) > 1 else None
-    scale = alt.Scale(domain=present, range=[MODE_COLOURS[mode] for mode in present])
+    scale = alt.Scale(domain=present, range=[MODE_COLORS[mode] for mode in present])
     return alt.Color(field="mode", type="nominal", scale=scale, legend=shown)
 
 

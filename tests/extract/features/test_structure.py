@@ -118,7 +118,7 @@ def test_a_file_that_is_not_made_like_feature_files_is_refused_without_believing
     path = made(tmp_path / "f.h5", spoil)
     assert path.stat().st_size < 100_000
     tracemalloc.start()
-    with pytest.raises(CorruptFileError, match="feature file must be whole"):
+    with pytest.raises(CorruptFileError, match="feature file must be intact"):
         FeatureFile(path)
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
@@ -137,5 +137,5 @@ def test_a_file_that_is_not_made_like_feature_files_is_refused_without_believing
     ],
 )
 def test_texts_of_another_shape_are_refused(tmp_path, changes):
-    with pytest.raises(CorruptFileError, match="feature file must be whole"):
+    with pytest.raises(CorruptFileError, match="feature file must be intact"):
         FeatureFile(made(tmp_path / "f.h5", **changes))

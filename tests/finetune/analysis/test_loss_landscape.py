@@ -1,4 +1,4 @@
-"""The loss surface: the network stands in its middle, filters set its scale, nothing is left changed."""
+"""The loss landscape: the network stands in its middle, filters set its scale, nothing is left changed."""
 
 import copy
 
@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from extract.errors import InvalidInputError
-from finetune.analysis.loss_landscape import directions, surface
+from finetune.analysis.loss_landscape import directions, loss_landscape
 from finetune.augmentation.batches import LabeledImages
 
 PLAIN = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -30,7 +30,7 @@ def images() -> LabeledImages:
 
 
 def test_the_middle_is_the_network_and_every_point_is_its_moved_copy(network, images):
-    found = surface(network, images, normalization=PLAIN, side=3, seed=5)
+    found = loss_landscape(network, images, normalization=PLAIN, side=3, seed=5)
     assert found.steps == (-1.0, 0.0, 1.0)
     first, second = directions(network, seed=10), directions(network, seed=11)
     inputs = (images.images.float() / 255 - 0.5) / 0.25
@@ -45,7 +45,7 @@ def test_the_middle_is_the_network_and_every_point_is_its_moved_copy(network, im
 
 def test_the_network_is_left_as_it_was(network, images):
     before = copy.deepcopy(network.state_dict())
-    surface(network, images, normalization=PLAIN, side=3, reach=1e9)
+    loss_landscape(network, images, normalization=PLAIN, side=3, reach=1e9)
     assert all(torch.equal(before[name], one) for name, one in network.state_dict().items())
     assert not network.training
 
@@ -64,6 +64,6 @@ def test_each_filter_of_a_direction_is_as_long_as_the_networks_own(network):
 def test_a_loss_that_is_not_finite_is_none_and_an_even_side_is_refused(network, images):
     with torch.no_grad():
         network[-1].weight.fill_(3e38)
-    assert surface(network, images, normalization=PLAIN, side=3).loss[0][0] is None
+    assert loss_landscape(network, images, normalization=PLAIN, side=3).loss[0][0] is None
     with pytest.raises(InvalidInputError, match="Take 5"):
-        surface(network, images, normalization=PLAIN, side=4)
+        loss_landscape(network, images, normalization=PLAIN, side=4)

@@ -183,7 +183,7 @@ def test_far_jumps_of_c_are_fitted_to_the_end(grid):
     assert choice.options["C"] == grid[int(np.argmin(exact))]
 
 
-def test_a_long_path_in_cheap_precision_follows_the_exact_held_out_loss():
+def test_a_long_path_in_cheap_precision_follows_the_exact_validation_loss():
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 5, 12_000)
     features = np.maximum(generator.normal(size=(5, 256))[labels] * 0.15 + generator.normal(size=(12_000, 256)), 0)

@@ -34,7 +34,7 @@ def logits(accuracy: float, *, seed: int, sharpness: float = 4.0) -> np.ndarray:
 
 
 def curves(epochs: int, *, gap: float, rise: float = 0.0) -> dict[str, list[float]]:
-    """Curves that learn; held out trails by `gap`, and its loss turns up by `rise` after half of the epochs."""
+    """Curves that learn; validation trails by `gap`, and its loss turns up by `rise` after half of the epochs."""
     steps = np.arange(1, epochs + 1) / epochs
     learned = 1 - np.exp(-4 * steps)
     turned = rise * np.clip(steps - 0.5, 0, None)

@@ -18,9 +18,9 @@ from extract.data import folder
 from extract.data.digits import fingerprint
 from extract.data.images import subset
 from pipelines.report.build import Wanted, build
-from pipelines.report.details.misclassified import most_confident
 from pipelines.report.page.text import slugs
 from pipelines.report.study.images import data_uri
+from pipelines.training.scores import most_confident_mistakes
 from pipelines.workspace import records, stored
 
 HOSTILE = [
@@ -263,7 +263,7 @@ def test_the_gallery_shows_the_very_images_that_were_scored(pipeline, tmp_path, 
     logits, labels = records.logits(workspace, run)
     ids = records.test_ids(workspace, run)
     assert set(ids) != set(subset(folder.load(tmp_path / "photos"), train=None, test=8, seed=0).splits["test"].ids)
-    wrong = [ids[row] for row, _, _ in most_confident(logits, labels, count=12)]
+    wrong = [ids[row] for row, _, _ in most_confident_mistakes(logits, labels, count=12)]
     assert wrong
     shown = [a["data-thumbnail"] for tag, a in page.elements if tag == "img" and a.get("data-thumbnail")]
     assert [key.partition("/")[2] for key in shown] == wrong

@@ -44,7 +44,7 @@ def test_a_mistake_is_told_before_the_extraction_and_is_no_run(words, sentence, 
     assert records.read_all(tmp_path / "workspace") == ([], [])
 
 
-def test_several_candidates_with_nothing_held_out_are_no_failed_run(pipeline, tmp_path):
+def test_several_candidates_with_no_validation_split_are_no_failed_run(pipeline, tmp_path):
     path = pipeline("extract", *TINY, "--json").json["path"]
     assert pipeline("fit-head", "--features", path, "--validation", "none").status == 2
     assert records.read_all(tmp_path / "workspace") == ([], [])

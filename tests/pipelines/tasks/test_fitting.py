@@ -57,7 +57,7 @@ def test_there_is_a_quick_spec_of_every_head():
 
 
 @pytest.mark.parametrize("kind", QUICK)
-def test_noise_for_test_labels_changes_no_choice_no_weight_and_no_held_out_score(kind, features, tmp_path, monkeypatch):
+def test_noise_for_test_labels_changes_no_choice_weight_or_validation_score(kind, features, tmp_path, monkeypatch):
     true = stages.fit_head(QUICK[kind], Context(tmp_path / "true"), features_path=features)
     honest = FeatureFile.read
 

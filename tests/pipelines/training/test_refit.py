@@ -65,7 +65,7 @@ def test_a_refit_is_the_recipe_that_was_judged_up_to_its_best_epoch(pipeline, mo
     assert refit == pytest.approx(chosen[:2], rel=0.05)  # an epoch has a step less there
 
 
-def test_a_refit_takes_the_rates_that_held_out_images_chose(pipeline, monkeypatch):
+def test_a_refit_takes_the_rates_that_validation_images_chose(pipeline, monkeypatch):
     fitted = _remembered(monkeypatch)
     _judged(monkeypatch, itertools.repeat(0.5))
     monkeypatch.setattr(history, "PLATEAU_EPOCHS", 2)

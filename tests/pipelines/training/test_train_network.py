@@ -179,7 +179,7 @@ def test_a_run_that_diverges_leaves_a_failed_record_and_is_never_cached(pipeline
         assert record["error"] == ended.json["error"]
 
 
-def test_with_a_held_out_part_both_scores_are_told_and_patience_keeps_the_best_epoch(pipeline, tmp_path):
+def test_with_a_validation_split_both_scores_are_told_and_patience_keeps_the_best_epoch(pipeline, tmp_path):
     words = (*WORDS, "--validation", "0.2", "--epochs", 4, "--patience", 1, "--learning-rate", 0.2, "--json")
     answer = pipeline("train", *words).json
     record = records.read(tmp_path / "workspace", answer["run"])

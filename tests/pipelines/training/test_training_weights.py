@@ -133,7 +133,7 @@ def test_a_training_that_loses_its_fitted_head_says_so(pipeline, tuning):
     assert "the first epoch lost" not in kept.err
 
 
-def test_with_a_held_out_part_the_starting_head_never_sees_it(pipeline, tuning):
+def test_with_a_validation_split_the_starting_head_never_sees_it(pipeline, tuning):
     frozen = pipeline(*tuning, "--mode", "frozen", "--validation", "0.25", "--json").json
     everything = pipeline(*tuning, "--mode", "frozen", "--json").json
     assert (frozen["training_rows"], frozen["validation_rows"]) == (150, 50)

@@ -97,7 +97,7 @@ CASES = [
         for command, job in JOBS.items()
     ),
     Case(
-        "a plan of more held out than there is",
+        "a plan of more validation images than there are",
         (DRY,),
         lambda folder: write_study(folder, f"{JOBS['fit-head']}, subset: 20, validation: 15"),
         says=IMPOSSIBLE,

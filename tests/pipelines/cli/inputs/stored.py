@@ -82,7 +82,7 @@ CASES = [
             (("features", "info", "made.h5", "--json"), ("fit-head", "--features", "made.h5", "--workspace", "W")),
             _features(fill),
             statuses=(2,),
-            says="feature file must be whole",
+            says="feature file must be intact",
         )
         for name, fill in (
             ("nothing in it", lambda file: None),

@@ -46,7 +46,7 @@ LONG = "12/36 densenet-bc-16-12 from scratch on cifar10 (cpu, learning rate 0.05
 
 @pytest.mark.parametrize("columns", [60, 80, 140])
 @pytest.mark.parametrize("label", ["", "3/36", LONG], ids=["alone", "short label", "long label"])
-@pytest.mark.parametrize("what", ["images", "points of the loss surface", "画像" * 20], ids=["short", "long", "wide"])
+@pytest.mark.parametrize("what", ["images", "points of the loss landscape", "画像" * 20], ids=["short", "long", "wide"])
 def test_bar_count_speed_and_time_left_fit_one_line_at_every_width(seen, columns, label, what):
     screen = seen(columns)
     reporter = screen.reporter()
