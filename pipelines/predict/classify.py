@@ -97,7 +97,7 @@ def classifier(
         )
     if not records.is_whole(context.workspace, record["run"], record["files"]):
         raise CorruptFileError(
-            f"run must be whole; got {record['run']}, whose files are gone or altered. Run it again."
+            f"run must be intact; got {record['run']}, whose files are gone or altered. Run it again."
         )
     module = importlib.import_module(REGISTRY[record["kind"]])
     return module.load(record, context=context, weights=weights, quick=quick), record

@@ -138,4 +138,4 @@ def _digest(values: dict[str, Any]) -> str:
 
 
 def _damaged(path: Path, what: str) -> CorruptFileError:
-    return CorruptFileError(f"trained network must be whole; got {str(path)!r}: {what}. Train it again.")
+    return CorruptFileError(f"trained network must be intact; got {str(path)!r}: {what}. Train it again.")

@@ -34,7 +34,7 @@ def write(path: Path, values: Mapping[str, object] | msgspec.Struct) -> None:
 def read(path: Path, kind: type[T], *, thing: str, remedy: str) -> T:
     """The object in the file, without its checksum, as a `kind` (see `extract.runtime.typed_json`).
 
-    Raises `CorruptFileError` otherwise: "`thing` must be whole; got `path`: what is wrong. `remedy`".
+    Raises `CorruptFileError` otherwise: "`thing` must be intact; got `path`: what is wrong. `remedy`".
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -47,7 +47,7 @@ def read(path: Path, kind: type[T], *, thing: str, remedy: str) -> T:
 
 def damaged(path: Path, what: str, *, thing: str, remedy: str) -> CorruptFileError:
     """The error for a file that is not as it was written."""
-    return CorruptFileError(f"{thing} must be whole; got {str(path)!r}: {what}. {remedy}")
+    return CorruptFileError(f"{thing} must be intact; got {str(path)!r}: {what}. {remedy}")
 
 
 def line(values: Mapping[str, object] | msgspec.Struct) -> bytes:

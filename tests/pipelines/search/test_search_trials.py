@@ -125,7 +125,7 @@ def test_a_damaged_journal_is_refused_and_named_with_its_line(workspace, scripte
     journal = Path(found["path"]) / "journal.log"
     journal.write_bytes(damage(journal.read_bytes()))
     with pytest.raises(
-        CorruptFileError, match=r"journal of the search must be whole; got .*journal\.log': line \d: it"
+        CorruptFileError, match=r"journal of the search must be intact; got .*journal\.log': line \d: it"
     ):
         search(scripted({1: Outcome(0.5)}), Wanted({"x": [1]}, trials=1, name="bad"), Context(workspace))
 

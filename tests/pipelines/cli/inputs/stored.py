@@ -67,7 +67,7 @@ def _occupied(folder: Path) -> None:
 CASES = [
     Case("a file in the place of a folder", ((*EXTRACT, "--json"),), _occupied, statuses=(2,), says="Move away what"),
     *(
-        Case(f"a record that is {name}", (RUNS, REPORT), _record(content), says="record must be whole")
+        Case(f"a record that is {name}", (RUNS, REPORT), _record(content), says="record must be intact")
         for name, content in (
             ("empty", b""),
             ("{}", b"{}"),
