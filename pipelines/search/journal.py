@@ -1,8 +1,8 @@
 """The trials of a search on disk, shared by every process that searches: who runs which, and how each ended.
 
-`journal.log` is Optuna's journal in checked lines (`lines`): a trial is drawn in one line, and ends in one. Two things
-stand beside it. A process draws, takes over and ends trials only while it holds `trials.lock`, so that numbers are
-distinct and the total is exact. And while it runs a trial it holds that trial's lease, a lock that the system drops
+`journal.log` is Optuna's journal in checked lines (`journal_file`): a trial is drawn in one line, and ends in one. Two
+things stand beside it. A process draws, takes over and ends trials only while it holds `trials.lock`, so that numbers
+are distinct and the total is exact. And while it runs a trial it holds that trial's lease, a lock that the system drops
 when the process dies: a running trial whose lease is free was abandoned, and the next process that asks takes it over,
 under its own number and with its own parameters.
 """
@@ -10,9 +10,7 @@ under its own number and with its own parameters.
 import contextlib
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import optuna
@@ -22,7 +20,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from extract.errors import CorruptFileError, StorageError
 from extract.runtime.locks import Lock
-from pipelines.search.lines import REMEDY, Lines
+from pipelines.search.journal_file import REMEDY, JournalFile
 from pipelines.search.space import Choices, Range, Space
 from pipelines.workspace import stored
 
@@ -40,13 +38,12 @@ class Journal:
 
     def __init__(self, folder: Path, *, name: str, space: Space, seed: int, epochs: int | None = None) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._folder, self._seed = folder.resolve(), seed
+        self._folder, self._space, self._seed = folder.resolve(), space, seed
         self._distributions = {option: _distribution(entry) for option, entry in space.items()}
-        self._space = space
         self._lease: Lock | None = None
         (self._folder / "leases").mkdir(parents=True, exist_ok=True)
         path = self._folder / "journal.log"
-        self._lines = Lines(path)
+        self._lines = JournalFile(path)
         with self._locked():
             self.study = optuna.create_study(
                 study_name=name,
@@ -60,17 +57,15 @@ class Journal:
         """A trial for this process to run: an abandoned one, or a new one while there are fewer than `total`."""
         with self._locked():
             for frozen in self.trials(TrialState.RUNNING):
-                if self._take(frozen.number):
-                    trial = self._taken_over(frozen)
-                    if trial is not None:
-                        return trial
+                if self._take(frozen.number) and (trial := self._taken_over(frozen)) is not None:
+                    return trial
             number = len(self.trials())
             if number >= total:
                 return None
             self._take(number)
             return self._drawn(number)
 
-    def end(self, trial: Trial, state: TrialState, value: float | None, **facts: Any) -> None:
+    def end(self, trial: Trial, state: TrialState, value: float | None, **facts: object) -> None:
         """Records how a trial ended, with facts about it, and frees its lease."""
         with self._locked():
             with self._lines.one_line():
@@ -116,7 +111,7 @@ class Journal:
             if one.state.is_finished() and one.number != but and self.trial_folder(one).exists():
                 shutil.rmtree(self.trial_folder(one))
 
-    def options(self, trial: Trial | FrozenTrial) -> dict[str, Any]:
+    def options(self, trial: Trial | FrozenTrial) -> dict[str, object]:
         """option -> value of a trial, as the spec takes them."""
         return {
             name: entry.value(trial.params[name]) if isinstance(entry, Choices) else trial.params[name]
@@ -158,29 +153,28 @@ class Journal:
         self.study.sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed)
 
     def _take(self, number: int) -> bool:
+        """Whether this process now holds the lease of a trial."""
         lease = Lock(self._lease_path(number))
-        if not lease.take(within=0.0):
-            return False
-        self._lease = lease
-        return True
+        if lease.take(within=0.0):
+            self._lease = lease
+        return self._lease is lease
 
     def _is_free(self, number: int) -> bool:
         lease = Lock(self._lease_path(number))
-        try:
-            return lease.take(within=0.0)
-        finally:
-            lease.free()
+        is_free = lease.take(within=0.0)
+        lease.free()
+        return is_free
 
     def _lease_path(self, number: int) -> Path:
         return self._folder / "leases" / f"{number}.lock"
 
-    @contextmanager
+    @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         with Lock(self._folder / "trials.lock"):
             yield
 
 
-def _storage(lines: Lines, path: Path) -> JournalStorage:
+def _storage(lines: JournalFile, path: Path) -> JournalStorage:
     try:
         return JournalStorage(lines)
     except CorruptFileError:

@@ -46,7 +46,7 @@ def search(subject: Subject, wanted: Wanted, context: Context) -> dict[str, Any]
     subject.check({})  # before the data are read, and before a searched option is blamed for one that was given
     entries = subject.usual() if wanted.entries is None else wanted.entries
     found = space.parse(entries, what=subject.what, known=subject.known())
-    definition = storage.define(what=subject.what, space=found, key=subject.key(), seed=wanted.seed)
+    definition = storage.Definition(subject.what, space.as_json(found), subject.key(), wanted.seed)
     folder = storage.folder(context.workspace, definition, name=wanted.name, label=subject.label)
     if not storage.is_begun(folder, definition):
         _check(subject, found)

@@ -1,55 +1,44 @@
-"""Where a search lives, and what it is a search of: one folder, one space, one subject, for good."""
+"""The folder of a search and its immutable definition: one folder, one space, one subject."""
 
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from msgspec import Struct
 
 from extract.errors import InvalidInputError, TransferBenchError
 from extract.features.layout import canonical_json
-from extract.runtime.disk import write_file
 from extract.runtime.locks import Lock
-from pipelines.search.space import Space, as_json
+from extract.runtime.typed_json import plain
 from pipelines.workspace import stored
-from pipelines.workspace.answer_shapes import Sought
 
 DEFINITION = "search.json"
 RESULT = "result.json"
 
 
-@dataclass(frozen=True)
-class Definition:
-    """What makes two searches the same one: the space in full form, the subject's key, the seed."""
+class Definition(Struct, frozen=True):
+    """What makes two searches the same one: what is searched, the space in full form, the subject's key, the seed."""
 
     what: str
-    space: dict[str, Any]
-    key: dict[str, Any]
+    space: dict[str, object]
+    key: dict[str, object]
     seed: int
 
     def digest(self) -> str:
         """12 hexadecimal digits of all of it."""
-        return hashlib.sha256(canonical_json(self._primitives()).encode()).hexdigest()[:12]
+        return hashlib.sha256(canonical_json(plain(self)).encode()).hexdigest()[:12]
 
-    def differences(self, other: dict[str, Any]) -> list[str]:
-        """The names of what is not as in `other`, a definition that was read."""
-        own = json.loads(canonical_json(self._primitives()))
-        options = _unequal(own["space"], other.get("space"))
-        rest = _unequal(own["key"], other.get("key"))
-        return options + rest + [name for name in ("what", "seed") if own[name] != other.get(name)]
-
-    def _primitives(self) -> dict[str, Any]:
-        return {"what": self.what, "space": self.space, "key": self.key, "seed": self.seed}
-
-    def text(self) -> bytes:
-        """The definition as a file."""
-        return stored.line(self._primitives())
+    def differences(self, other: "Definition") -> list[str]:
+        """The names of what is not as in `other`: searched options, parts of the key, the rest."""
+        own, found = (json.loads(canonical_json(plain(one))) for one in (self, other))
+        parts = ((own["space"], found["space"]), (own["key"], found["key"]))
+        names = [name for one, two in parts for name in sorted(one.keys() | two.keys()) if _differs(one, two, name)]
+        return [*names, *(name for name in ("what", "seed") if own[name] != found[name])]
 
 
-def define(*, what: str, space: Space, key: dict[str, Any], seed: int) -> Definition:
-    """The definition of a search."""
-    return Definition(what, as_json(space), key, seed)
+def _differs(own: dict[str, object], other: dict[str, object], name: str) -> bool:
+    return (name in own) != (name in other) or own.get(name) != other.get(name)
 
 
 def folder(workspace: Path, definition: Definition, *, name: str | None, label: str) -> Path:
@@ -57,7 +46,13 @@ def folder(workspace: Path, definition: Definition, *, name: str | None, label: 
 
     Without a `name` it is called by `label` and the definition's digest, so that a changed space is another search.
     """
-    return workspace / "searches" / (_checked(name) if name else f"{_clean(label)}-{definition.digest()}")
+    if name is None:
+        name = f"{re.sub(r'[^A-Za-z0-9._-]', '_', label).lstrip('.-')[:80]}-{definition.digest()}"
+    elif not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}", name):
+        raise InvalidInputError(
+            f"name of a search must be up to 80 letters, digits, dots, dashes and underscores; got {name!r}."
+        )
+    return workspace / "searches" / name
 
 
 def is_begun(folder: Path, definition: Definition) -> bool:
@@ -65,8 +60,8 @@ def is_begun(folder: Path, definition: Definition) -> bool:
     path = folder / DEFINITION
     if not path.exists():
         return False
-    changed = definition.differences(_read(path))
-    if changed:
+    kept = stored.read(path, Definition, thing="search", remedy="Remove its folder to search anew.")
+    if changed := definition.differences(kept):
         raise InvalidInputError(
             f"search {folder.name} must go on as it was begun; got another {', '.join(changed[:4])}. "
             "Give the changed search another --name."
@@ -80,27 +75,6 @@ def begin(folder: Path, definition: Definition) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with Lock(folder / "begin.lock"):
             if not is_begun(folder, definition):
-                write_file(folder / DEFINITION, definition.text())
+                stored.write(folder / DEFINITION, definition)
     except OSError as error:
         raise TransferBenchError(f"search must be able to write {str(folder)!r}; got {error.strerror}.") from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return stored.read(path, Sought, thing="search", remedy="Remove its folder to search anew.")
-
-
-def _unequal(own: dict[str, Any], other: Any) -> list[str]:
-    found = other if isinstance(other, dict) else {}
-    return sorted(key for key in own.keys() | found.keys() if own.get(key, own) != found.get(key, own))
-
-
-def _checked(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}", name):
-        raise InvalidInputError(
-            f"name of a search must be up to 80 letters, digits, dots, dashes and underscores; got {name!r}."
-        )
-    return name
-
-
-def _clean(label: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]", "_", label).lstrip(".-")[:80]

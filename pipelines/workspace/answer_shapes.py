@@ -146,15 +146,6 @@ class Found(TypedDict):
     seconds: Seconds
 
 
-class Sought(TypedDict):
-    """What a search is of (`pipelines.search.storage.Definition`)."""
-
-    what: str
-    space: Options
-    key: Options
-    seed: int
-
-
 class LossLandscape(TypedDict):
     """A loss landscape that a report keeps: `loss[i][j]` at steps i and j from the network `run`."""
 

@@ -1,11 +1,11 @@
-"""Optuna's journal as a file of checked lines: each has a number and a checksum, and is there whole or not at all."""
+"""Optuna's journal as a file of checked lines: numbered, with checksums, each there complete or not at all."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypedDict
 
+from msgspec import Struct
 from optuna.storages.journal import BaseJournalBackend
 
 from extract.runtime.disk import disk_errors
@@ -13,21 +13,21 @@ from extract.runtime.locks import Lock
 from extract.runtime.typed_json import typed
 from pipelines.workspace import stored
 
-Entries = list[dict[str, Any]]
+Entries = list[dict[str, object]]
 REMEDY = "Remove the search's folder to search anew, or that line and all after it to go on from there."
 
 
-class _Line(TypedDict):
+class JournalLine(Struct, frozen=True):
     """One line: its number in the file, from 0, and Optuna's entries in it."""
 
     line: int
-    entries: list[dict[str, Any]]
+    entries: Entries
 
 
-class Lines(BaseJournalBackend):
+class JournalFile(BaseJournalBackend):
     """The journal at `path`. What a killed process left of a line is no line; who writes next cuts it off.
 
-    Raises `CorruptFileError`, with the line's number, for a whole line that is not as it was written.
+    Raises `CorruptFileError`, with the line's number, for a complete line that is not as it was written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,34 +63,32 @@ class Lines(BaseJournalBackend):
             try:
                 yield
                 if self._begun:
-                    self._write(self._begun)
+                    self._write(stored.line(JournalLine(self._line_count, self._begun)))
+                    self._read()
             finally:
                 self._begun = None
 
     def _read(self) -> None:
-        """Reads the lines that others have added since."""
+        """Reads the lines that were added since."""
         with self._path.open("rb") as file:
             file.seek(self._byte_count)
             *lines, _ = file.read().split(b"\n")
         for content in lines:
-            self._entries += self._checked(content)["entries"]
+            self._entries += self._checked(content).entries
             self._line_count += 1
             self._byte_count += len(content) + 1
 
-    def _checked(self, content: bytes) -> _Line:
+    def _checked(self, content: bytes) -> JournalLine:
         try:
-            found = typed(stored.checked(content), _Line)
-            what = "" if found["line"] == self._line_count else "it is out of order"
+            found = typed(stored.checked(content), JournalLine)
+            if found.line != self._line_count:
+                raise ValueError("it is out of order")
         except ValueError as error:
-            what = str(error)
-        if what:
-            raise stored.damaged(
-                self._path, f"line {self._line_count + 1}: {what}", thing="journal of the search", remedy=REMEDY
-            )
+            what = f"line {self._line_count + 1}: {error}"
+            raise stored.damaged(self._path, what, thing="journal of the search", remedy=REMEDY) from error
         return found
 
-    def _write(self, entries: Entries) -> None:
-        content = stored.line({"line": self._line_count, "entries": entries})
+    def _write(self, content: bytes) -> None:
         with self._path.open("r+b") as file:
             try:
                 file.truncate(self._byte_count)  # half a line of a killed process
@@ -101,6 +99,3 @@ class Lines(BaseJournalBackend):
             except OSError:
                 file.truncate(self._byte_count)
                 raise
-        self._entries += stored.checked(content)["entries"]
-        self._line_count += 1
-        self._byte_count += len(content)
