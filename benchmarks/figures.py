@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.hardware import RESULTS
 from pipelines.report.overview import comparison, tradeoff
-from pipelines.report.page import static
+from pipelines.report.page import render
 from pipelines.report.study.results import PHASES, parse
 from pipelines.report.study.rows import rows
 from pipelines.report.study.study import Study
@@ -39,11 +39,11 @@ def draw(flat: list[Mapping[str, Any]], folder: Path) -> list[Path]:
     results = [parse(_record(row))[0] for row in flat if row["dataset"] == "cifar10" and row["subset"] is None]
     study = Study(folder, rows(results), [])
     sections = [comparison.section(study), tradeoff.section(study)]
-    figures = [one for section in sections if section is not None for one in section.figures() if one.name in SHOWN]
+    figures = [one for section in sections for one in section.figures() if one.name in SHOWN]
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     with TemporaryDirectory() as place:
-        static.write(figures, Path(place), progress=lambda done, total: None)
+        render.write_figures(figures, Path(place), progress=lambda done, total: None)
         for figure in figures:
             paths.append(folder / f"{SHOWN[figure.name]}.svg")
             paths[-1].write_text((Path(place) / f"{figure.name}.svg").read_text())

@@ -163,6 +163,17 @@ def calibration_error(confidences: ArrayLike, correct: ArrayLike) -> tuple[float
     return float(errors(right)), float(np.quantile(perfect, CALIBRATION_LIMIT))
 
 
+def reliability(confidences: ArrayLike, correct: ArrayLike) -> list[tuple[float, float, int]]:
+    """(mean confidence, accuracy, count) of the answers in each of 15 equal bins of confidence that is not empty.
+
+    `calibration_error` is the mean of |accuracy - confidence|, weighted by count.
+    """
+    given, right = np.asarray(confidences), np.asarray(correct)
+    places = np.minimum((given * CALIBRATION_BIN_COUNT).astype(int), CALIBRATION_BIN_COUNT - 1)
+    parts = [places == place for place in np.unique(places)]
+    return [(float(given[part].mean()), float(right[part].mean()), int(part.sum())) for part in parts]
+
+
 class Spread(TypedDict):
     """How repeats' values spread."""
 

@@ -1,8 +1,8 @@
 """Records -> one HTML page that works offline, and its figures as SVG and PNG.
 
-`study` gathers what is shown (records, kept logits, searches), a module a section turns it into blocks of text,
-tables and Vega-Lite charts, `page` puts them into the template, `static` draws the same charts without a browser.
-Names are imported when they are first used, so importing the package loads neither altair nor torch.
+`study` gathers what is shown (records, kept logits, images), a module a section in `overview` and `details` turns it
+into blocks of text, tables and Vega-Lite charts (`charts`), `page` puts them into the template and draws them without
+a browser. Names are imported when they are first used, so importing the package loads no library that draws.
 """
 
 from typing import TYPE_CHECKING, Any

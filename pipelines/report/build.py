@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from altair.utils.schemapi import debug_mode
-
+from extract.data.images import ImageSplit
 from extract.errors import InvalidInputError
 from pipelines.report.details import (
     architectures,
@@ -23,18 +21,36 @@ from pipelines.report.overview import comparison, costs, paired_tests, provenanc
 from pipelines.report.page import render
 from pipelines.report.page.blocks import Section
 from pipelines.report.study.images import Images
+from pipelines.report.study.results import Result
 from pipelines.report.study.study import Study, gather
+from pipelines.tasks import loss_landscape as landscapes
 from pipelines.workspace import records, writable
 
-
-def _silent(*_: Any) -> None:
-    """Takes anything and says nothing."""
+Progress = Callable[[int, int, str], None]
+SECTIONS: tuple[Callable[[Study], Section], ...] = (  # those without blocks are left out
+    summary.section,
+    comparison.section,
+    tradeoff.section,
+    paired_tests.section,
+    costs.section,
+    learning.section,
+    shots.section,
+    searches.section,
+    confusion.section,
+    calibration.section,
+    misclassified.section,
+    embeddings.section,
+    architectures.section,
+    loss_landscape.section,
+    provenance.section,
+    provenance.problems,
+)
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a report is asked for. `runs` selects (see `selection.selected`); `figures` is a directory for files,
-    `landscape` a run whose loss landscape is computed."""
+class ReportRequest:
+    """What a report is made of. `runs` selects (see `selection.selected`); `figures` is a directory for files,
+    `loss_landscape` a run whose loss landscape is computed."""
 
     output: Path
     runs: str | None = None
@@ -42,7 +58,7 @@ class Wanted:
     figures: Path | None = None
     data_dirs: tuple[Path, ...] = ()
     images: tuple[Path, ...] = ()
-    landscape: str | None = None
+    loss_landscape: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,48 +71,53 @@ class Built:
     problems: list[str]
 
 
-def build(workspace: Path, wanted: Wanted, *, progress: Callable[[int, int, str], None] = _silent) -> Built:
+def build(workspace: Path, request: ReportRequest, *, progress: Progress = lambda done, total, what: None) -> Built:
     """Writes the report of a workspace. Raises InvalidInputError where there is nothing to report."""
-    study = gather(workspace, wanted.runs)
-    images = Images(workspace, wanted.data_dirs, wanted.images)
-    with debug_mode(False):  # the tests validate every chart; here it would cost most of the time
-        sections = _sections(study, images, landscape=wanted.landscape, progress=progress)
-        head = render.Head(
-            wanted.title or "Transfer-learning report", summary.lead(study), f"Made {records.now()[:10]}"
+    study = gather(workspace, request.runs)
+    study.images = Images(workspace, request.data_dirs, request.images, problems=study.problems)
+    if request.loss_landscape is not None:
+        result = _network(study, request.loss_landscape)
+        found = landscapes.loss_landscape(
+            workspace, result.run, split=lambda: _images(study, result), progress=progress
         )
-        text = render.render(head, sections, thumbnails=images.thumbnails)
-        _write(wanted.output, text)
-        figures, undrawn = _figures(sections, wanted.figures, progress)
-    return Built(wanted.output, len(study.results), figures, study.problems + undrawn)
+        study.landscape = result, found
+    sections = [section for make in SECTIONS if (section := make(study)).blocks]
+    title, made = request.title or "Transfer-learning report", f"Made {records.now()[:10]}"
+    thumbnails = study.images.thumbnails
+    _write(
+        request.output, render.page(sections, title=title, lead=summary.lead(study), made=made, thumbnails=thumbnails)
+    )
+    figures, undrawn = _figures(sections, request.figures, progress)
+    return Built(request.output, len(study.results), figures, study.problems + undrawn)
 
 
-def _sections(
-    study: Study, images: Images, *, landscape: str | None, progress: Callable[[int, int, str], None]
-) -> list[Section]:
-    found: list[Section | None] = []
-    if study.rows:
-        found += [summary.section(study), comparison.section(study)]
-        found += [make(study) for make in (tradeoff.section, paired_tests.section, costs.section)]
-        found += [make(study) for make in (learning.section, shots.section, searches.section, confusion.section)]
-        found += [calibration.section(study), misclassified.section(study, images), embeddings.section(study, images)]
-        found += [architectures.section(study)]
-    if landscape is not None:
-        found.append(loss_landscape.section(study, images, run=landscape, progress=progress))
-    found.append(provenance.section(study))
-    study.problems += images.problems
-    found.append(provenance.problems(study))
-    return [section for section in found if section is not None]
+def _network(study: Study, run: str) -> Result:
+    """The result of the network that `run`, or the beginning of its name, is."""
+    name = records.resolve(study.workspace, run)
+    found = next((one for one in study.results if one.run == name), None)
+    if found is None or found.kind != "network":
+        what = "failed, broken or left out" if found is None else "a head on frozen features"
+        raise InvalidInputError(
+            f"--loss-landscape must name a trained network; got {name}, which is {what}. Name another run."
+        )
+    return found
 
 
-def _figures(
-    sections: list[Section], folder: Path | None, progress: Callable[[int, int, str], None]
-) -> tuple[list[Path], list[str]]:
+def _images(study: Study, result: Result) -> ImageSplit:
+    split = study.images.train_split(result)
+    if split is None:
+        raise InvalidInputError(
+            f"images of {result.dataset['name']} must be at hand for --loss-landscape; got none of the recorded "
+            "digest. Name their place with --data-dir or --images."
+        )
+    return split
+
+
+def _figures(sections: list[Section], folder: Path | None, progress: Progress) -> tuple[list[Path], list[str]]:
     if folder is None:
         return [], []
-    from pipelines.report.page import static
-
     figures = [figure for section in sections for figure in section.figures()]
-    return static.write(figures, folder, progress=lambda done, total: progress(done, total, "figures"))
+    return render.write_figures(figures, folder, progress=lambda done, total: progress(done, total, "figures"))
 
 
 def _write(path: Path, text: str) -> None:

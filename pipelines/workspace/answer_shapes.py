@@ -146,8 +146,8 @@ class Found(TypedDict):
     seconds: Seconds
 
 
-class LossLandscape(TypedDict):
-    """A loss landscape that a report keeps: `loss[i][j]` at steps i and j from the network `run`."""
+class KeptLandscape(TypedDict):
+    """A loss landscape that is kept: `loss[i][j]` at steps i and j from the network `run`."""
 
     run: RunName
     steps: list[Number]

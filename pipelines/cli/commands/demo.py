@@ -90,11 +90,11 @@ def _searched(run: shared.Run, study: str, fallback: dict[str, Any]) -> dict[str
 
 
 def _reported(run: shared.Run, place: Path | None) -> Path:
-    from pipelines.report.build import Wanted, build
+    from pipelines.report.build import ReportRequest, build
 
     page = run.workspace / "report.html"
-    wanted = Wanted(page, title="The tour", data_dirs=() if place is None else (place,))
-    return build(run.workspace, wanted, progress=run.reporter.progress).path
+    request = ReportRequest(page, title="The tour", data_dirs=() if place is None else (place,))
+    return build(run.workspace, request, progress=run.reporter.progress).path
 
 
 def _cifar(workspace: Path, data_dir: str | None) -> Path | None:

@@ -66,7 +66,7 @@ def fit_head_command(
     if plot is not None:
         from pipelines.report.charts import curves
 
-        curves.check(plot)
+        curves.check(plot, curves.OF_RUN)
     count, draws = 1 if seeds is None else seeds, 5 if draws is None else draws
     asked = Asked(HeadSpec(**head_options, seed=run.seed), count, shots, draws)
     found = _found(run, asked, features_file, given)
@@ -86,7 +86,7 @@ def _drawn(run: shared.Run, answer: dict[str, Any], plot: Path) -> str:
     from pipelines.report.charts import curves
     from pipelines.workspace import records
 
-    curves.write(plot, records.read(run.workspace, answer["run"]), few_labels=answer.get("few_labels", ()))
+    curves.write_run(plot, records.read(run.workspace, answer["run"]), few_labels=answer.get("few_labels", ()))
     return str(plot)
 
 

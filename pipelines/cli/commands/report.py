@@ -25,7 +25,7 @@ PATH = click.Path(path_type=Path)
     help="Only these runs, e.g. mode=frozen,architecture=resnet*.  [default: all]",
 )
 @click.option("--title", metavar="TEXT", help="The page's title.")
-@click.option("--loss-landscape", "landscape", metavar="RUN", help="Also compute the loss around this network.")
+@click.option("--loss-landscape", metavar="RUN", help="Also compute the loss landscape of this network.")
 @shared.DATA_DIR
 @click.option(
     "--images",
@@ -42,7 +42,7 @@ def report_command(
     figures: Path | None,
     runs: str | None,
     title: str | None,
-    landscape: str | None,
+    loss_landscape: str | None,
     data_dir: str | None,
     images: tuple[Path, ...],
 ) -> None:
@@ -51,11 +51,12 @@ def report_command(
     The page works offline and can be sent as a file: comparison, trade-offs, learning curves, confusion,
     calibration, errors, embeddings, searches, and how each number was obtained.
     """
-    from pipelines.report.build import Wanted, build
+    from pipelines.report.build import ReportRequest, build
 
     places = tuple(Path(one) for one in (data_dir, *shared.data_dirs().values()) if one)
-    wanted = Wanted(output or run.workspace / "report.html", runs, title, figures, places, images, landscape)
-    built = build(run.workspace, wanted, progress=run.reporter.progress)
+    output = output or run.workspace / "report.html"
+    request = ReportRequest(output, runs, title, figures, places, images, loss_landscape)
+    built = build(run.workspace, request, progress=run.reporter.progress)
     for problem in built.problems:
         run.reporter.notice(problem)
     values = {

@@ -63,9 +63,15 @@ def _answer(
 
 
 def _test_learning_rates(run: shared.Run, spec: NetworkSpec, plot: Path | None) -> None:
+    from pipelines.report.charts import curves
     from pipelines.tasks import lr_range_test
 
-    found = lr_range_test.find(spec, run.context(), plot=plot)
+    if plot is not None:
+        curves.check(plot, curves.OF_RANGE_TEST)
+    found = {**lr_range_test.find(spec, run.context()), "plot": None if plot is None else str(plot)}
+    if plot is not None:
+        rates, losses, suggested = (found[name] for name in ("rates", "losses", "suggested_learning_rate"))
+        curves.write_range_test(plot, rates=rates, losses=losses, suggested=suggested)
     lines = facts(
         {
             "suggested rate": f"{found['suggested_learning_rate']:.2g}  (where the loss falls fastest)",

@@ -1,18 +1,21 @@
-"""One run as a picture: learning curves, the search over one number, accuracy against labels per class."""
+"""Curves: learning by epoch, a search over one number, accuracy by labels, and the range test of learning rates."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import altair as alt
-
 from extract.errors import InvalidInputError
-from pipelines.report.charts import epochs
-from pipelines.report.charts.epochs import Chart
-from pipelines.report.page import static, theme
-from pipelines.report.study.diagnosis import judge
+from finetune.recipes import Recipe
+from pipelines.report.charts import vega
+from pipelines.report.page import theme
+from pipelines.report.page.blocks import Datum, Spec
+from pipelines.report.page.render import write_chart
+from pipelines.report.study.diagnosis import Diagnosis, diagnose
 from pipelines.workspace import writable
 
+QUANTITIES = {"accuracy": ("accuracy, %", 100.0), "loss": ("loss, nats", 1.0)}
+AUGMENTING = ("mixup", "cutmix", "crop", "flip", "cutout", "color_jitter", "randaugment")  # options of recipes
 # What a search is drawn against, and the hyperparameters whose values have lines of their own. All else in a row of the
 # table was found, not searched. `images`: a kernel is judged on all of them once, after the search on some.
 SEARCHED = {
@@ -22,44 +25,117 @@ SEARCHED = {
     "shrinkage": ("metric",),
     "learning_rate": ("weight_decay", "hidden", "batch_size", "copies"),
 }
-SUFFIXES = (".svg", ".png")
-SIZE = {"width": theme.WIDTHS["half"], "height": theme.HEIGHTS["half"]}
+OF_RUN = (".svg", ".png")
+OF_RANGE_TEST = (".svg", ".png", ".html", ".json")
+SIZE: Spec = {"width": theme.WIDTHS["half"], "height": theme.HEIGHTS["half"]}
 
 
-def write(path: Path, record: Mapping[str, Any], *, few_labels: Sequence[Mapping[str, Any]] = ()) -> None:
-    """Writes the picture of a run to `path`, SVG or PNG by its suffix.
+def check(path: Path, kinds: Sequence[str]) -> None:
+    """Raise `InvalidInputError` unless `path` ends in one of the `kinds` that can be drawn, and can be written."""
+    if path.suffix.lower() not in kinds:
+        raise InvalidInputError(f"plot must be a file that ends in {', '.join(kinds)}; got {str(path)!r}. Rename it.")
+    writable.check("plot", path)
 
-    `few_labels` has one row per number of labels a class. Raises `InvalidInputError` for another suffix, for a run of
-    which there is nothing to draw, and where nothing can be written.
+
+def write_run(path: Path, record: Mapping[str, Any], *, few_labels: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Write the picture of a run to `path`, SVG or PNG by its suffix.
+
+    `few_labels` has one row per number of labels a class. Raises `InvalidInputError` for a run of which there is
+    nothing to draw, and where nothing can be written.
     """
-    check(path)
+    check(path, OF_RUN)
     rows = [row for row in (_learning(record), _search(record), _few(few_labels, record)) if row is not None]
     if not rows:
         raise InvalidInputError(
             f"run must have curves, a search or few labels to be drawn; got {record['name']} without validation. "
             "Give --validation a share, or add --shots."
         )
-    style = {**theme.config(), "background": theme.PAPER}
-    chart = alt.vconcat(*rows, title=record["name"], config=style, padding=16).resolve_scale(color="independent")
-    kind = path.suffix[1:].lower()
-    writable.write("plot", path, static.drawn(chart, kind, scale=2 if kind == "png" else 1))
+    write_chart(path, {"vconcat": rows, "title": record["name"], "resolve": {"scale": {"color": "independent"}}})
 
 
-def check(path: Path) -> None:
-    """Raises `InvalidInputError` unless `path` has a suffix that can be drawn, and can be written."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise InvalidInputError(f"plot must be a file named .svg or .png; got {str(path)!r}. Name one of those.")
-    writable.check("plot", path)
+def write_range_test(path: Path, *, rates: Sequence[float], losses: Sequence[float], suggested: float) -> None:
+    """Write loss over learning rate to `path` (.svg, .png, .html, or .json), with the suggested rate marked.
+
+    The axis of losses fits the fall: what diverges far above the first loss is cut off, and the picture says so.
+    """
+    check(path, OF_RANGE_TEST)
+    finite = [loss for loss in losses if isfinite(loss)]
+    low, first = min(finite), finite[0]
+    fall = (first - low) or abs(first) or 1.0
+    domain = [low - 0.1 * fall, first + 0.4 * fall]
+    values = [{"rate": rate, "loss": loss} for rate, loss in zip(rates, losses, strict=True) if isfinite(loss)]
+    across = vega.number("rate", "learning rate", log=rates, axis_format="~g")
+    up = vega.number("loss", "smoothed training loss", domain=domain)
+    named = [{"rate": suggested, "name": f"suggested: {suggested:.2g}"}]
+    look: Spec = {"dx": -6, "dy": 4, "align": "right", "baseline": "top", "color": theme.GREEN, "fontWeight": 600}
+    cut = ["losses above the axis are cut off"] if max(finite) > domain[1] else []
+    layers = [
+        vega.mark("line", values, {"clip": True, "strokeWidth": 2}, x=across, y=up),
+        *vega.rule("rate", suggested),
+        vega.mark("text", named, look, x=across, y={"value": 0}, text=vega.words("name")),
+    ]
+    title = {"text": "Learning-rate range test", "subtitle": cut}
+    size = {"width": theme.WIDTHS["wide"], "height": theme.HEIGHTS["wide"]}
+    write_chart(path, {"layer": layers, "title": title, **size})
 
 
-def _learning(record: Mapping[str, Any]) -> alt.HConcatChart | None:
+def by_epoch(record: Mapping[str, Any], found: Diagnosis) -> dict[str, Spec]:
+    """Lines of each quantity of which the record has two epochs or more: the kept epoch marked, over-fitting shaded."""
+    points = {quantity: _points(record, quantity) for quantity in QUANTITIES}
+    return {quantity: _lines(some, quantity, found) for quantity, some in points.items() if len(some) > 1}
+
+
+def _points(record: Mapping[str, Any], quantity: str) -> list[Datum]:
+    """The values of a quantity, one for each part and epoch (from 1) where it is known."""
+    factor, curves = QUANTITIES[quantity][1], record["curves"]
+    return [
+        {"epoch": epoch, "value": factor * value, "part": shown, "shown": f"{factor * value:.4g}"}
+        for part, shown in _parts(record).items()
+        for epoch, value in enumerate(curves.get(f"{part}_{quantity}", ()), start=1)
+        if value is not None
+    ]
+
+
+def _parts(record: Mapping[str, Any]) -> dict[str, str]:
+    """What each curve is called. Batches are augmented where the recipe of a network says so."""
+    options = record.get("key", {}).get("recipe_options")
+    complete = {} if options is None else {**Recipe().as_dict(), **options}
+    augments = any(complete.get(name) not in (None, 0, "none") for name in AUGMENTING)
+    running = "running, on augmented batches" if augments else "running, in training mode"
+    return {"training": "training", "running_training": running, "validation": "validation"}
+
+
+def _lines(values: Sequence[Datum], quantity: str, found: Diagnosis) -> Spec:
+    last = max(point["epoch"] for point in values)
+    title = "epoch" if found.kept_epoch is None else f"epoch (kept: {found.kept_epoch})"
+    looks = {"training": (theme.MUTED, [1, 0]), "validation": (theme.BLUE, [1, 0])}
+    names = list(dict.fromkeys(point["part"] for point in values))
+    colors, dashes = zip(*(looks.get(name, (theme.MUTED, [4, 3])) for name in names), strict=True)
+    ticks, legend = min(max(last - 1, 1), 6), {"symbolType": "stroke"}
+    lines = vega.mark(
+        "line",
+        values,
+        {"strokeWidth": 2, "interpolate": "linear", "point": {"size": 16, "filled": True}},
+        x=vega.number("epoch", title, domain=[1, max(last, 2)], axis_format="d", grid=False, ticks=ticks),
+        y=vega.number("value", QUANTITIES[quantity][0]),
+        color=vega.kinds("part", names, colors, legend=legend),
+        strokeDash=vega.kinds("part", names, dashes, legend=legend),
+        tooltip=[{**vega.plain("epoch"), "title": "Epoch"}, *vega.tip(("part", "Curve"), ("shown", "Value"))],
+    )
+    ends = [] if found.overfits_from is None else [{"from": found.overfits_from, "to": last}]
+    shade = {"color": theme.VERMILLION, "opacity": 0.12}
+    shaded = [vega.mark("rect", ends, shade, x=vega.plain("from"), x2={"field": "to"})] if ends else []
+    return {"layer": [*shaded, *vega.rule("epoch", found.kept_epoch), lines]}
+
+
+def _learning(record: Mapping[str, Any]) -> Spec | None:
     """Training and validation accuracy and loss an epoch, under what they say."""
-    verdict = judge(record)
-    panels = [chart.properties(**SIZE) for chart in epochs.charts(record, verdict).values()]
-    return alt.hconcat(*panels, title=verdict.sentence()) if panels else None
+    found = diagnose(record)
+    panels = [{**chart, **SIZE} for chart in by_epoch(record, found).values()]
+    return {"hconcat": panels, "title": found.sentence()} if panels else None
 
 
-def _search(record: Mapping[str, Any]) -> alt.HConcatChart | None:
+def _search(record: Mapping[str, Any]) -> Spec | None:
     """Validation log loss and accuracy of every candidate against the number that was searched."""
     table = (record["choice"] or {}).get("table") or []
     name = next((one for one in SEARCHED if table and len({row.get(one) for row in table}) > 1), None)
@@ -67,25 +143,22 @@ def _search(record: Mapping[str, Any]) -> alt.HConcatChart | None:
         return None
     apart = [option for option in SEARCHED[name] if len({str(row.get(option)) for row in table}) > 1]
     chosen = _chosen(table, record["chosen"], (name, *SEARCHED[name]))
+    quantities = (("log_loss", "validation loss, nats", 1.0), ("accuracy", "validation accuracy, %", 100.0))
     panels = []
-    for quantity, title, factor in (
-        ("log_loss", "validation loss, nats", 1.0),
-        ("accuracy", "validation accuracy, %", 100.0),
-    ):
+    for quantity, title, factor in quantities:
         points = [
             {
                 "at": row[name],
                 "value": factor * row[quantity],
                 "line": _line(row, apart),
-                "mark": "rough" if row.get("rough") else "fitted",
+                "rough": bool(row.get("rough")),
                 "chosen": row is chosen,
             }
             for row in table
             if row[quantity] is not None
         ]
-        if points:
-            panels.append(_search_panel(points, (name, title)))
-    return alt.hconcat(*panels) if panels else None
+        panels += [_search_panel(points, name, title)] if points else []
+    return {"hconcat": panels} if panels else None
 
 
 def _chosen(
@@ -102,45 +175,39 @@ def _line(row: Mapping[str, Any], apart: Sequence[str]) -> str:
     return ", ".join(f"{option.replace('_', ' ')} {_written(value)}" for option, value in shown.items())
 
 
-def _written(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return "-".join(map(str, value)) or "none"
-    return "none" if value is None else str(value)
+def _written(value: object) -> str:
+    text = "-".join(map(str, value)) if isinstance(value, list | tuple) else "" if value is None else str(value)
+    return text or "none"
 
 
-def _search_panel(points: list[dict[str, Any]], titles: tuple[str, str]) -> Chart:
+def _search_panel(points: list[Datum], name: str, quantity: str) -> Spec:
     """A line for each name, a ring around the chosen candidate; candidates not fitted to the end are hollow."""
     lines = list(dict.fromkeys(point["line"] for point in points))
-    palette = [theme.CLASS_COLORS[i % 10] for i in range(len(lines))] if len(lines) > 1 else [theme.BLUE]
-    color = alt.Color(
-        field="line",
-        type="nominal",
-        scale=alt.Scale(domain=lines, range=palette),
-        legend=alt.Legend(title=None, columns=3) if len(lines) > 1 else None,
-    )
+    several = len(lines) > 1
+    palette = theme.class_colors(len(lines)) if several else [theme.BLUE]
+    color = vega.kinds("line", lines, palette, legend={"columns": 3} if several else None)
     values = [point["at"] for point in points]
-    title, chosen = titles[0].replace("_", " "), [point for point in points if point["chosen"]]
+    title, chosen = name.replace("_", " "), [point for point in points if point["chosen"]]
     if chosen:
         title += f" (ring: chosen, {chosen[0]['at']:.4g})"
-    if any(point["mark"] == "rough" for point in points):
+    if any(point["rough"] for point in points):
         title += "; hollow: not fitted to the end"
     log = values if min(values) > 0 else []
-    across = theme.x("at", title, log=log, axis_format="~g" if log else None, grid=False)
-    up = theme.y("value", titles[1])
-    layers = [alt.Chart(theme.data(points)).mark_line(strokeWidth=2).encode(x=across, y=up, color=color)]
-    for kind in ("rough", "fitted"):
-        some = [point for point in points if point["mark"] == kind]
-        mark = alt.MarkDef(type="point", size=24, opacity=1, strokeWidth=1.5, filled=kind == "fitted")
-        if kind == "rough":
-            mark.fill = theme.PAPER
-        dots = alt.Chart(theme.data(some), mark=mark)
-        layers += [dots.encode(x=across, y=up, color=color)] if some else []
-    ring = alt.Chart(theme.data(chosen)).mark_point(size=150, color=theme.GREEN, strokeWidth=2, opacity=1)
-    layers += [ring.encode(x=across, y=up)] if chosen else []
-    return alt.layer(*theme.rule("at", chosen[0]["at"] if chosen else None), *layers).properties(**SIZE)
+    across = vega.number("at", title, log=log, axis_format="~g" if log else None, grid=False)
+    base: Spec = {"x": across, "y": vega.number("value", quantity)}
+    layers = vega.rule("at", chosen[0]["at"] if chosen else None)
+    layers.append(vega.mark("line", points, {"strokeWidth": 2}, **base, color=color))
+    for rough in (True, False):
+        some = [point for point in points if point["rough"] == rough]
+        look = {"size": 24, "opacity": 1, "strokeWidth": 1.5, "filled": not rough}
+        look |= {"fill": theme.PAPER} if rough else {}
+        layers += [vega.mark("point", some, look, **base, color=color)] if some else []
+    ring = {"size": 150, "color": theme.GREEN, "strokeWidth": 2, "opacity": 1}
+    layers += [vega.mark("point", chosen, ring, **base)] if chosen else []
+    return {"layer": layers, **SIZE}
 
 
-def _few(table: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> Chart | None:
+def _few(table: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> Spec | None:
     """Accuracy against labels per class: the mean of the draws, their range, and the run with all labels."""
     if not table:
         return None
@@ -153,13 +220,12 @@ def _few(table: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> Chart
         }
         for row in table
     ]
-    across = theme.x("shots", "labels per class", log=[point["shots"] for point in points], axis_format="~g")
-    base = alt.Chart(theme.data(points))
-    title = "test accuracy, %"
-    up = theme.y("low", title)
-    band = base.mark_area(opacity=0.2, color=theme.BLUE).encode(x=across, y=up, y2=alt.Y2(field="high"))
-    line = base.mark_line(strokeWidth=2, color=theme.BLUE, point=True).encode(x=across, y=theme.y("mean", title))
-    whole = alt.Chart(theme.data([{"all": 100 * record["test"]["accuracy"]}]))
-    rule = whole.mark_rule(strokeDash=[4, 3], color=theme.MUTED).encode(y=alt.Y(field="all", type="quantitative"))
-    caption = "Few labels: mean and range of the draws; dashed: all labels"
-    return alt.layer(band, line, rule).properties(**SIZE, title=caption)
+    across = vega.number("shots", "labels per class", log=[point["shots"] for point in points], axis_format="~g")
+    low, mean = (vega.number(name, "test accuracy, %") for name in ("low", "mean"))
+    all_labels = [{"all": 100 * record["test"]["accuracy"]}]
+    layers = [
+        vega.mark("area", points, {"opacity": 0.2, "color": theme.BLUE}, x=across, y=low, y2={"field": "high"}),
+        vega.mark("line", points, {"strokeWidth": 2, "color": theme.BLUE, "point": True}, x=across, y=mean),
+        vega.mark("rule", all_labels, {"strokeDash": [4, 3], "color": theme.MUTED}, y=vega.plain("all")),
+    ]
+    return {"layer": layers, **SIZE, "title": "Few labels: mean and range of the draws; dashed: all labels"}

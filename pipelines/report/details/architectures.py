@@ -17,8 +17,8 @@ SHOWN = 6
 COUNTS = (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9))
 
 
-def section(study: Study) -> Section | None:
-    """The architectures of the most accurate networks; None where no network was trained."""
+def section(study: Study) -> Section:
+    """The architectures of the most accurate networks."""
     blocks: list[Block] = []
     distinct = _distinct(study)
     for result in distinct[:SHOWN]:
@@ -26,8 +26,6 @@ def section(study: Study) -> Section | None:
             blocks += _blocks(result)
         except TransferBenchError as error:
             study.problems.append(f"architecture {clipped(result.architecture)} cannot be described: {error}")
-    if not blocks:
-        return None
     more = f" The {SHOWN} most accurate of {len(distinct)}." if len(distinct) > SHOWN else ""
     return Section(
         "architectures",

@@ -1,14 +1,11 @@
 """Whether confidence means what it says: reliability diagrams from the kept logits."""
 
-from typing import Any
-
-import altair as alt
-import numpy as np
 from scipy.special import softmax
 
-from heads.statistics import CALIBRATION_BIN_COUNT
+from heads.statistics import reliability
+from pipelines.report.charts import vega
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Block, Cell, Column, Figure, Figures, Section, Table
+from pipelines.report.page.blocks import Block, Cell, Column, Datum, Figure, Figures, Section, Spec, Table
 from pipelines.report.page.text import MISSING, MODE_NAMES, percent, plural
 from pipelines.report.study.results import Calibration, Result
 from pipelines.report.study.rows import Row
@@ -24,19 +21,16 @@ COLUMNS = (
     Column("Log loss at T", "of the logits divided by T"),
     Column("ECE at T", "of the logits divided by T"),
 )
+TIPS = vega.tip(("name", "Run"), ("shown", "Bin"), ("images", "Holds"))
 
 
-def section(study: Study) -> Section | None:
-    """A diagram of the best run of every mode on every test set; None where no logits were kept."""
+def section(study: Study) -> Section:
+    """A diagram of the best run of every mode on every test set where logits were kept, and a table of every row."""
     blocks: list[Block] = []
     for number, test_set in enumerate(study.test_sets(), start=1):
         figures = _figures(study, test_set, number)
-        if figures:
-            blocks.append(Figures(figures))
-    if study.rows:
-        blocks.append(_table(study.rows))
-    if not blocks:
-        return None
+        blocks += [Figures(figures)] if figures else []
+    blocks += [_table(study.rows)] if study.rows else []
     return Section(
         "calibration",
         "Calibration",
@@ -44,19 +38,6 @@ def section(study: Study) -> Section | None:
         "run is over-confident. The larger a point, the more images.",
         blocks,
     )
-
-
-def _cells(row: Row, *, scaled: bool) -> list[Cell]:
-    """Log loss and calibration error of the logits as they are, or at the temperature of the validation images.
-
-    An error that cannot be told from perfect calibration is shown as below what that shows on as many images.
-    """
-    loss, error, limit = (
-        row.calibration(name, scaled=scaled) for name in ("log_loss", "calibration_error", "calibration_limit")
-    )
-    below = limit is not None and row.is_calibrated(scaled=scaled)
-    shown = MISSING if error is None else f"< {percent(limit)}" if below and limit else percent(error)
-    return [Cell(MISSING if loss is None else f"{loss:.3f}", loss), Cell(shown, error)]
 
 
 def _table(rows: list[Row]) -> Table:
@@ -75,115 +56,93 @@ def _table(rows: list[Row]) -> Table:
     return Table(caption, COLUMNS, lines, sorted_by=0)
 
 
-def bins(logits: np.ndarray, labels: np.ndarray) -> list[dict[str, float]]:
-    """For each of 15 equal bins of confidence that is not empty: `confidence`, `accuracy` (means), `count`.
+def _cells(row: Row, *, scaled: bool) -> list[Cell]:
+    """Log loss and calibration error of the logits as they are, or at the temperature of the validation images.
 
-    logits [N, K], labels int64 [N]. The expected calibration error is the mean of |accuracy - confidence|, weighted
-    by count.
+    An error that cannot be told from perfect calibration is shown as below what that shows on as many images.
     """
-    probabilities = softmax(logits, axis=1)
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    places = np.minimum((confidence * CALIBRATION_BIN_COUNT).astype(int), CALIBRATION_BIN_COUNT - 1)
-    return [
-        {
-            "confidence": float(confidence[places == place].mean()),
-            "accuracy": float(right[places == place].mean()),
-            "count": int((places == place).sum()),
-        }
-        for place in np.unique(places)
-    ]
+    loss, error, limit = (
+        row.calibration(name, scaled=scaled) for name in ("log_loss", "calibration_error", "calibration_limit")
+    )
+    below = limit is not None and row.is_calibrated(scaled=scaled)
+    shown = MISSING if error is None else f"< {percent(limit)}" if below and limit else percent(error)
+    return [Cell(MISSING if loss is None else f"{loss:.3f}", loss), Cell(shown, error)]
 
 
 def _figures(study: Study, test_set: TestSet, number: int) -> list[Figure]:
-    values = []
-    for pick in test_set.best_of_modes():
-        values += _values(study, pick.row)
+    best = test_set.best_of_modes()
+    values = [value for pick in best for value in _values(study, pick.row.best)]
     if not values:
         return []
-    title = f"Reliability on {test_set.title}"
-    caption = "; ".join(
-        f"{MODE_NAMES[row.best.mode]}: {row.best.short}{pick.said()}{_error(row.best)}"
-        for pick in test_set.best_of_modes()
-        for row in [pick.row]
+    runs = [f"{MODE_NAMES[one.row.best.mode]}: {one.row.best.short}{one.said()}{_error(one.row.best)}" for one in best]
+    reliability, confidence = (
+        (f"Reliability on {test_set.title}", f"{'; '.join(runs)}. {BELOW}", _reliability(values)),
+        (f"Confidence on {test_set.title}", "Share of the test images at each confidence.", _histogram(values)),
     )
     return [
-        Figure(
-            f"reliability-{number}",
-            title,
-            f"{caption}. {BELOW}",
-            _reliability(values),
-            shape="half",
-            data=test_set.data,
-        ),
-        Figure(
-            f"confidence-{number}",
-            f"Confidence on {test_set.title}",
-            "Share of the test images at each confidence.",
-            _histogram(values),
-            shape="half",
-            data=test_set.data,
-        ),
+        Figure(f"reliability-{number}", *reliability, shape="half", data=test_set.data),
+        Figure(f"confidence-{number}", *confidence, shape="half", data=test_set.data),
     ]
 
 
 def _error(result: Result) -> str:
     """The calibration errors of a run, with what can be told from perfect calibration."""
     parts = [("", result.test), ("at its validation temperature ", result.scaled)]
-    told = [f"{which}{_judged(one)}" for which, one in parts if one is not None and one.calibration_error is not None]
+    told = [f"{which}{_limited(one)}" for which, one in parts if one is not None and one.calibration_error is not None]
     return f" (ECE {', '.join(told)})" if told else ""
 
 
-def _judged(one: Calibration) -> str:
+def _limited(one: Calibration) -> str:
     return f"< {percent(one.calibration_limit or 0.0)}" if one.is_perfect else percent(one.calibration_error or 0.0)
 
 
-def _values(study: Study, row: Row) -> list[dict[str, Any]]:
-    kept = study.logits(row.best)
+def _values(study: Study, result: Result) -> list[Datum]:
+    kept = study.logits(result)
     if kept is None:
         return []
     logits, labels = kept
+    probabilities = softmax(logits, axis=1)
     return [
         {
-            "mode": MODE_NAMES[row.best.mode],
-            "name": row.best.name,
-            "confidence": 100 * one["confidence"],
-            "accuracy": 100 * one["accuracy"],
-            "count": one["count"],
-            "share": 100 * one["count"] / len(labels),
-            "shown": f"confidence {percent(one['confidence'])}, accuracy {percent(one['accuracy'])}",
-            "images": plural(int(one["count"]), "image"),
+            "mode": MODE_NAMES[result.mode],
+            "name": result.name,
+            "confidence": 100 * confidence,
+            "accuracy": 100 * accuracy,
+            "count": count,
+            "share": 100 * count / len(labels),
+            "shown": f"confidence {percent(confidence)}, accuracy {percent(accuracy)}",
+            "images": plural(count, "image"),
         }
-        for one in bins(logits, labels)
+        for confidence, accuracy, count in reliability(
+            probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+        )
     ]
 
 
-def _reliability(values: list[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
-    span = [0, 100]
-    across = theme.x("confidence", "confidence, %", domain=span, ticks=5)
-    up = theme.y("accuracy", "accuracy, %", domain=span, ticks=5)
-    modes = [value["mode"] for value in values]
-    ideal = alt.Chart(theme.data([{"confidence": end, "accuracy": end} for end in span]))
-    diagonal = ideal.mark_line(color=theme.MUTED, strokeDash=[4, 3], strokeWidth=1.2).encode(x=across, y=up)
-    base = alt.Chart(theme.data(values)).encode(x=across, y=up, color=theme.mode_color(modes))
-    lines = base.mark_line(strokeWidth=1.5, opacity=0.6)
-    points = base.mark_point(filled=True, opacity=0.95).encode(
-        size=alt.Size(field="count", type="quantitative", legend=None, scale=alt.Scale(range=[20, 260])),
-        shape=theme.mode_shape(modes),
-        tooltip=theme.tip(("name", "Run"), ("shown", "Bin"), ("images", "Holds")),
-    )
-    return alt.layer(diagonal, lines, points)
+def _reliability(values: list[Datum]) -> Spec:
+    x = vega.number("confidence", "confidence, %", domain=[0, 100], ticks=5)
+    y = vega.number("accuracy", "accuracy, %", domain=[0, 100], ticks=5)
+    look = vega.modes([value["mode"] for value in values])
+    base: Spec = {"x": x, "y": y, "color": look["color"]}
+    size = {**vega.plain("count"), "legend": None, "scale": {"range": [20, 260]}}
+    ends = [{"confidence": end, "accuracy": end} for end in (0, 100)]
+    diagonal: Spec = {"color": theme.MUTED, "strokeDash": [4, 3], "strokeWidth": 1.2}
+    dots: Spec = {"filled": True, "opacity": 0.95}
+    layers = [
+        vega.mark("line", ends, diagonal, x=x, y=y),
+        vega.mark("line", values, {"strokeWidth": 1.5, "opacity": 0.6}, **base),
+        vega.mark("point", values, dots, **base, size=size, shape=look["shape"], tooltip=TIPS),
+    ]
+    return {"layer": layers}
 
 
-def _histogram(values: list[dict[str, Any]]) -> alt.Chart:
-    modes = [value["mode"] for value in values]
-    return (
-        alt.Chart(theme.data(values))
-        .mark_line(point=alt.OverlayMarkDef(filled=True, size=30), strokeWidth=1.5)
-        .encode(
-            x=theme.x("confidence", "confidence, %", domain=[0, 100], ticks=5),
-            y=theme.y("share", "share of test images, %", zero=True),
-            color=theme.mode_color(modes),
-            tooltip=theme.tip(("name", "Run"), ("shown", "Bin"), ("images", "Holds")),
-        )
+def _histogram(values: list[Datum]) -> Spec:
+    return vega.mark(
+        "line",
+        values,
+        {"point": {"filled": True, "size": 30}, "strokeWidth": 1.5},
+        x=vega.number("confidence", "confidence, %", domain=[0, 100], ticks=5),
+        y=vega.number("share", "share of test images, %", zero=True),
+        color=vega.modes([value["mode"] for value in values])["color"],
+        tooltip=TIPS,
     )

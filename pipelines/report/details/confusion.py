@@ -1,11 +1,8 @@
 """Which classes are taken for which: confusion matrices of the best runs, and the pairs that are confused most."""
 
-from typing import Any
-
-import altair as alt
-
+from pipelines.report.charts import vega
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Block, Cell, Column, Figure, Figures, Section, Table
+from pipelines.report.page.blocks import Block, Cell, Column, Datum, Figure, Figures, Section, Spec, Table
 from pipelines.report.page.text import MODE_NAMES, clipped, percent, printable
 from pipelines.report.study.results import Result
 from pipelines.report.study.rows import Row
@@ -17,21 +14,16 @@ WRITTEN = 12  # classes up to which counts are written into the cells
 NAMED = 40  # classes up to which the axes name them
 DRAWN = 120  # classes up to which the matrix is drawn at all
 PAIRS = 10
-TIPS = theme.tip(("true", "True"), ("said", "Predicted"), ("shown", "Images"))
 
 
-def section(study: Study) -> Section | None:
-    """The best run of every mode on every test set; None where no matrix was kept."""
+def section(study: Study) -> Section:
+    """The best run of every mode on every test set, where a matrix was kept."""
     blocks: list[Block] = []
     for test_set in study.test_sets():
         best = [one for one in test_set.best_of_modes() if one.row.best.test.confusion is not None]
         drawn = [figure(one.row.best, one.said()) for one in best if len(one.row.best.test.confusion or ()) <= DRAWN]
-        if drawn:
-            blocks.append(Figures(drawn))
-        if best:
-            blocks.append(_pairs(pick([one.row for one in best]).row))
-    if not blocks:
-        return None
+        blocks += [Figures(drawn)] if drawn else []
+        blocks += [_pairs(pick([one.row for one in best]).row)] if best else []
     return Section(
         "confusion",
         "Confusion matrices",
@@ -70,7 +62,7 @@ def figure(result: Result, chosen: str = "") -> Figure:
     )
 
 
-def _value(count: int, total: int, true: str, said: str, right: bool) -> dict[str, Any]:
+def _value(count: int, total: int, true: str, said: str, right: bool) -> Datum:
     share = count / total if total else 0.0
     return {
         "true": true,
@@ -83,37 +75,28 @@ def _value(count: int, total: int, true: str, said: str, right: bool) -> dict[st
     }
 
 
-def _chart(values: list[dict[str, Any]], labels: list[str]) -> alt.LayerChart | alt.FacetChart:
-    look = {
-        "labels": len(labels) <= NAMED,
-        "ticks": False,
-        "domain": False,
-        "labelLimit": 110,
-        "labelOverlap": False,
+def _chart(values: list[Datum], labels: list[str]) -> Spec:
+    look: Spec = {
+        "labels": len(labels) <= NAMED, "ticks": False, "domain": False, "labelLimit": 110, "labelOverlap": False,
         "grid": False,
+    }  # fmt: skip
+    tilted = {**look, "labelAngle": 0 if max(map(len, labels)) <= 2 else -45}
+    scale = {"domain": labels}  # alone orders the classes: Vega fails on a `sort` that lists "constructor"
+    base: Spec = {
+        "x": {**vega.words("said"), "title": "predicted", "axis": tilted, "scale": scale},
+        "y": {**vega.words("true"), "title": "true", "axis": look, "scale": scale},
+        "tooltip": vega.tip(("true", "True"), ("said", "Predicted"), ("shown", "Images")),
     }
-    short = max(map(len, labels)) <= 2
-    named, tilted = alt.Axis(**look), alt.Axis(**look, labelAngle=0 if short else -45)
-    # The domain alone orders the classes: Vega fails on a `sort` that lists "constructor" or "toString".
-    across = alt.X(field="said", type="nominal", title="predicted", axis=tilted, scale=alt.Scale(domain=labels))
-    down = alt.Y(field="true", type="nominal", title="true", axis=named, scale=alt.Scale(domain=labels))
-    layers: list[Any] = []
+    layers: list[Spec] = []
     for right, *ramp in ((True, theme.WASH_BLUE, theme.DEEP_BLUE), (False, theme.WASH_RED, theme.DEEP_RED)):
         part = [value for value in values if value["right"] == right]
         most = max((value["share"] for value in part), default=0.0) or 1.0
-        scale = alt.Scale(domain=[0, most], range=ramp, interpolate="rgb")
-        color = alt.Color(field="share", type="quantitative", scale=scale, legend=None)
-        layers.append(_layer(part, across, down).mark_rect().encode(color=color))
-        if len(labels) <= WRITTEN:
-            for ink in (theme.INK, theme.PAPER):
-                chosen = [value for value in part if theme.ink_on(ramp, value["share"] / most) == ink]
-                written = _layer(chosen, across, down).mark_text(fontSize=11, color=ink)
-                layers.append(written.encode(text=alt.Text(field="written", type="nominal")))
-    return alt.layer(*layers).resolve_scale(color="independent")
-
-
-def _layer(part: list[dict[str, Any]], across: alt.X, down: alt.Y) -> alt.Chart:
-    return alt.Chart(theme.data(part)).encode(x=across, y=down, tooltip=TIPS)
+        share = {"scale": {"domain": [0, most], "range": ramp, "interpolate": "rgb"}, "legend": None}
+        layers.append(vega.mark("rect", part, {}, **base, color={**vega.plain("share"), **share}))
+        for ink in (theme.INK, theme.PAPER) if len(labels) <= WRITTEN else ():
+            some = [value for value in part if theme.ink_on(ramp, value["share"] / most) == ink]
+            layers.append(vega.mark("text", some, {"fontSize": 11, "color": ink}, **base, text=vega.words("written")))
+    return {"layer": layers, "resolve": {"scale": {"color": "independent"}}}
 
 
 def _pairs(row: Row) -> Table:
@@ -131,9 +114,7 @@ def _pairs(row: Row) -> Table:
         for count, share, true, said in wrong[:PAIRS]
     ]
     columns = [
-        Column("True class", numeric=False),
-        Column("Predicted class", numeric=False),
-        Column("Images"),
-        Column("Of the class, %"),
+        *(Column("True class", numeric=False), Column("Predicted class", numeric=False)),
+        *(Column("Images"), Column("Of the class, %")),
     ]
     return Table(f"Most frequent confusions of {result.name}{row.which}.", columns, rows, sorted_by=2)

@@ -1,18 +1,16 @@
 """Maps of the embeddings: test images of a feature file in the plane, by PCA and t-SNE, with the images on hover."""
 
 from pathlib import Path
-from typing import Any
 
-import altair as alt
 import numpy as np
 
 from extract.data.images import stratified_rows
 from extract.errors import TransferBenchError
+from pipelines.report.charts import vega
 from pipelines.report.details.confusion import names
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Block, Figure, Figures, Section
+from pipelines.report.page.blocks import Block, Datum, Figure, Figures, Section, Spec
 from pipelines.report.page.text import clipped
-from pipelines.report.study.images import Images
 from pipelines.report.study.results import Result
 from pipelines.report.study.study import Study
 from pipelines.workspace import naming
@@ -22,19 +20,16 @@ MAPS = 3  # backbones a test set
 METHODS = {"pca": "PCA", "tsne": "t-SNE"}
 
 
-def section(study: Study, images: Images) -> Section | None:
-    """PCA and t-SNE of the backbones with the best heads; None where no feature file of a run is in the workspace."""
+def section(study: Study) -> Section:
+    """PCA and t-SNE of the backbones with the best heads, where a feature file of a run is in the workspace."""
     files = _files(study)
     blocks: list[Block] = []
     for test_set in study.test_sets():
-        best: dict[tuple[Any, ...], Result] = {}
+        best: dict[tuple[object, ...], Result] = {}
         for result in test_set.results:
             if _content(result) in files:  # files that differ by their training rows only have the same map
                 best.setdefault((result.architecture, result.weights, result.image_size), result)
-        for result in list(best.values())[:MAPS]:
-            blocks.append(Figures(_maps(files[_content(result)], result, images)))
-    if not blocks:
-        return None
+        blocks += [Figures(_maps(files[_content(result)], result, study)) for result in list(best.values())[:MAPS]]
     return Section(
         "embeddings",
         "Map of the embeddings",
@@ -54,8 +49,7 @@ def _files(study: Study) -> dict[str, Path]:
     """Content digest -> feature file, for the feature files that the study's runs read."""
     wanted = {_content(result) for result in study.results if result.kind == "head"}
     found: dict[str, Path] = {}
-    paths = sorted((study.workspace / "features").glob("*.h5")) if wanted else []
-    for path in paths:
+    for path in sorted((study.workspace / "features").glob("*.h5")) if wanted else ():
         from extract.features.store import FeatureFile
 
         try:
@@ -68,80 +62,61 @@ def _files(study: Study) -> dict[str, Path]:
     return found
 
 
-def _maps(path: Path, result: Result, images: Images) -> list[Figure]:
+def _maps(path: Path, result: Result, study: Study) -> list[Figure]:
     from extract.features.store import FeatureFile
     from heads.kernel.projection import project
 
     split = FeatureFile(path).read("test")
-    count = min(POINTS, len(split.labels))
-    rows = stratified_rows(split.labels, count, seed=0)
+    rows = stratified_rows(split.labels, min(POINTS, len(split.labels)), seed=0)
     features = split.features[0][rows].astype(np.float64)
     features = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-6)
-    labels = split.labels[rows]
-    pictured = _keys(split.ids, rows, result, images)
+    shown = study.images.test_split(result)  # matched by image id: a file may lack images that the folder has
+    places = {} if shown is None else {name: place for place, name in enumerate(shown.ids)}
     class_names = names(result, int(split.labels.max()) + 1)
+    images = [
+        {
+            "class": class_names[split.labels[row]],
+            "id": clipped(split.ids[row], 80),
+            **(
+                {"image": f"thumbnail:{key}"}
+                if (key := study.images.key(result, places.get(split.ids[row], -1)))
+                else {}
+            ),
+        }
+        for row in rows
+    ]
     figures = []
     for method, title in METHODS.items():
-        points = project(features, method)
-        values = [
-            {
-                "x": round(float(point[0]), 4),
-                "y": round(float(point[1]), 4),
-                "class": class_names[label],
-                "id": clipped(split.ids[row], 80),
-                **({"image": f"thumbnail:{key}"} if key else {}),
-            }
-            for point, label, row, key in zip(points, labels, rows, pictured, strict=True)
-        ]
-        figures.append(_figure(values, class_names, title, result))
+        points = [[round(float(at), 4) for at in point] for point in project(features, method)]
+        values = [{"x": x, "y": y, **image} for (x, y), image in zip(points, images, strict=True)]
+        chart, beyond = _chart(values, class_names)
+        caption = f"{len(values)} test images{f', {beyond} of them beyond the frame' if beyond else ''}."
+        name, title = f"map-{method}-{result.run}", f"{clipped(result.architecture, 40)}, {title}"
+        figures.append(Figure(name, title, caption, chart, shape="square", data=naming.data([result.record])))
     return figures
 
 
-def _keys(ids: tuple[str, ...], rows: np.ndarray, result: Result, images: Images) -> list[str]:
-    """Thumbnail keys of the sampled rows, matched by image id: a file may lack images that the folder has."""
-    found = images.test_split(result)
-    places = {} if found is None else {name: place for place, name in enumerate(found.ids)}
-    return [images.key(result, places[ids[row]]) if ids[row] in places else "" for row in rows]
-
-
-def _figure(values: list[dict[str, Any]], class_names: list[str], title: str, result: Result) -> Figure:
-    near = alt.selection_point(fields=["class"], bind="legend")
+def _chart(values: list[Datum], class_names: list[str]) -> tuple[Spec, int]:
+    """(the map, how many of its points lie beyond the frame). A legend that picks a class stands over up to ten."""
+    params, opacity = vega.picked("class", 0.8, 0.06)
     few = len(class_names) <= 10
-    color = alt.Color(
-        field="class",
-        type="nominal",
-        scale=alt.Scale(domain=class_names, range=_colors(len(class_names))),
-        legend=alt.Legend(title=None, columns=5, labelLimit=90) if few else None,
-    )
-    bare = alt.Axis(labels=False, ticks=False, domain=False, grid=False)
-    shown = theme.tip(("class", "Class"), ("id", "Image"))
-    frame = {
-        axis: theme.bulk_domain([one[axis] for one in values], [(one[axis],) * 2 for one in values]) for axis in "xy"
+    legend: Spec | None = {"columns": 5, "labelLimit": 90} if few else None
+    tips = vega.tip(("class", "Class"), ("id", "Image"))
+    tips += vega.tip(("image", "image")) if any("image" in value for value in values) else []
+    bare = {"labels": False, "ticks": False, "domain": False, "grid": False}
+    frame = {axis: vega.bulk_domain([one[axis] for one in values]) for axis in "xy"}
+    beyond = sum(not all(low <= one[axis] <= high for axis, (low, high) in frame.items()) for one in values)
+    sides = {
+        axis: {**vega.plain(axis), "title": None, "axis": bare, "scale": {"domain": ends}}
+        for axis, ends in frame.items()
     }
-    beyond = sum(not all(frame[axis][0] <= one[axis] <= frame[axis][1] for axis in "xy") for one in values)
-    if any("image" in value for value in values):
-        shown.append(alt.Tooltip(field="image", type="nominal", title="image"))
-    chart = (
-        alt.Chart(theme.data(values))
-        .mark_point(filled=True, size=42, clip=True)
-        .encode(
-            x=alt.X(field="x", type="quantitative", title=None, axis=bare, scale=alt.Scale(domain=frame["x"])),
-            y=alt.Y(field="y", type="quantitative", title=None, axis=bare, scale=alt.Scale(domain=frame["y"])),
-            color=color,
-            opacity=alt.when(near).then(alt.value(0.8)).otherwise(alt.value(0.06)) if few else alt.value(0.8),
-            tooltip=shown,
-        )
+    points = vega.mark(
+        "point",
+        values,
+        {"filled": True, "size": 42, "clip": True},
+        **sides,
+        color=vega.kinds("class", class_names, theme.class_colors(len(class_names)), legend=legend),
+        opacity=opacity if few else {"value": 0.8},
+        tooltip=tips,
     )
-    chart = chart.add_params(near) if few else chart  # the legend chooses a class, and many classes have none
-    return Figure(
-        f"map-{'pca' if title == 'PCA' else 'tsne'}-{result.run}",
-        f"{clipped(result.architecture, 40)}, {title}",
-        f"{len(values)} test images{f', {beyond} of them beyond the frame' if beyond else ''}.",
-        chart,
-        shape="square",
-        data=naming.data([result.record]),
-    )
-
-
-def _colors(count: int) -> list[str]:
-    return [theme.CLASS_COLORS[index % len(theme.CLASS_COLORS)] for index in range(count)]
+    return {**points, **({"params": params} if few else {})}, beyond

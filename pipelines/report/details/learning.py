@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 
-import altair as alt
-
-from pipelines.report.charts import epochs
+from pipelines.report.charts import curves, vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Block, Cell, Column, Figure, Figures, Section, Table
 from pipelines.report.page.text import MINUS, MISSING
-from pipelines.report.study.diagnosis import KEPT_BY, RULE, judge, points
+from pipelines.report.study.diagnosis import KEPT_BY, RULE, diagnose, points
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
 from pipelines.workspace import naming
@@ -17,14 +15,13 @@ SHOWN = 8  # runs with curves of their own
 TOGETHER = 10  # runs in the picture that compares them
 
 
-def section(study: Study) -> Section | None:
-    """What training and validation accuracy say of every run, and curves of the best that have any; None without."""
+def section(study: Study) -> Section:
+    """What training and validation accuracy say of every run, and curves of the best that have any."""
     rows = [row for row in study.rows if row.best.record.get("training") or _is_curved(row)]
-    if not rows:
-        return None
     curved = [row for row in rows if _is_curved(row)]
     together = _together(curved[:TOGETHER])
-    blocks: list[Block] = [_table(rows), *([together] if together is not None else [])]
+    blocks: list[Block] = [_table(rows)] if rows else []
+    blocks += [together] if together is not None else []
     figures = [figure for row in curved[:SHOWN] for figure in _figures(row)]
     blocks += [Figures(figures)] if figures else []
     left_out = f" The {SHOWN} most accurate of {len(curved)}; --runs shows others." if len(curved) > SHOWN else ""
@@ -36,22 +33,22 @@ def _is_curved(row: Row) -> bool:
 
 
 def _table(rows: Sequence[Row]) -> Table:
-    """Both accuracies, the gap and the verdict of every row's run."""
+    """Both accuracies, the gap and the diagnosis of every row's run."""
     columns = [
         *(Column("Run", numeric=False), Column("Training %"), Column("Validation %"), Column("Gap, points")),
-        *(Column("Kept epoch"), Column("Verdict", numeric=False)),
+        *(Column("Kept epoch"), Column("Diagnosis", numeric=False)),
     ]
     cells = []
     for row in rows:
-        verdict = judge(row.best.record)
-        kept = "" if verdict.kept_epoch is None else str(verdict.kept_epoch)
+        found = diagnose(row.best.record)
+        kept = MISSING if found.kept_epoch is None else str(found.kept_epoch)
         cells.append(
             [
                 Cell(row.label, row.label),
-                *(_share(share) for share in (verdict.training, verdict.validation)),
-                Cell(MISSING if verdict.gap is None else points(verdict.gap).replace("-", MINUS), verdict.gap),
-                Cell(kept or MISSING, verdict.kept_epoch, detail=KEPT_BY.get(verdict.kept_by or "", "")),
-                Cell(verdict.remark() or MISSING),
+                *(_share(share) for share in (found.training, found.validation)),
+                Cell(MISSING if found.gap is None else points(found.gap).replace("-", MINUS), found.gap),
+                Cell(kept, found.kept_epoch, detail=KEPT_BY.get(found.kept_by or "", "")),
+                Cell(found.remark() or MISSING),
             ]
         )
     caption = "Accuracy in evaluation mode of what was judged on the validation images, before any refit."
@@ -67,55 +64,55 @@ def _share(share: float | None) -> Cell:
 
 
 def _figures(row: Row) -> list[Figure]:
-    result, verdict = row.best, judge(row.best.record)
+    result, found = row.best, diagnose(row.best.record)
     return [
         Figure(
             f"learning-{quantity}-{result.run}",
             f"{result.short}: {quantity}",
-            verdict.sentence() + (f" This is{row.which[1:]}." if row.which else ""),
+            found.sentence() + (f" This is{row.which[1:]}." if row.which else ""),
             chart,
             shape="half",
             data=naming.data([result.record]),
         )
-        for quantity, chart in epochs.charts(result.record, verdict).items()
+        for quantity, chart in curves.by_epoch(result.record, found).items()
     ]
 
 
 def _together(rows: Sequence[Row]) -> Figure | None:
-    points = [
-        {"epoch": epoch, "value": 100 * value, "name": row.label, "shown": f"{100 * value:.2f} %"}
-        for row in rows
-        for epoch, value in enumerate(row.best.curves.get("validation_accuracy", ()), start=1)
+    """Validation accuracy of several runs by epoch, or by share of the epochs where their numbers differ."""
+    accuracies = {row.label: row.best.curves.get("validation_accuracy", ()) for row in rows}
+    last = {
+        name: max(epoch for epoch, value in enumerate(values, start=1) if value is not None)
+        for name, values in accuracies.items()
+        if any(value is not None for value in values)
+    }
+    if len(last) < 2:
+        return None
+    values = [
+        {
+            "epoch": epoch,
+            "share": 100 * epoch / last[name],
+            "value": 100 * value,
+            "name": name,
+            "shown": f"{100 * value:.2f} %",
+        }
+        for name in last
+        for epoch, value in enumerate(accuracies[name], start=1)
         if value is not None
     ]
-    last = {point["name"]: point["epoch"] for point in points}
-    field, title, shape = (
-        ("epoch", "epoch", "d") if len(set(last.values())) == 1 else ("share", "share of the epochs, %", "d")
+    field, title = ("epoch", "epoch") if len(set(last.values())) == 1 else ("share", "share of the epochs, %")
+    params, opacity = vega.picked("name", 1.0, 0.15)
+    legend = {"columns": 2, "labelLimit": 340}
+    lines = vega.mark(
+        "line",
+        values,
+        {"strokeWidth": 2, "point": {"size": 18, "filled": True}},
+        x=vega.number(field, title, axis_format="d", grid=False),
+        y=vega.number("value", "validation accuracy, %"),
+        color=vega.kinds("name", list(last), theme.class_colors(len(last)), legend=legend),
+        opacity=opacity,
+        tooltip=[*vega.tip(("name", "Run"), ("shown", "Validation")), {**vega.plain("epoch"), "title": "Epoch"}],
     )
-    points = [{**point, "share": 100 * point["epoch"] / last[point["name"]]} for point in points]
-    names = list(last)
-    if len(names) < 2:
-        return None
-    near = alt.selection_point(fields=["name"], bind="legend")
     data = "; ".join(dict.fromkeys(naming.data([row.best.record]) for row in rows))
-    chart = (
-        alt.Chart(theme.data(points))
-        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18, filled=True))
-        .encode(
-            x=theme.x(field, title, axis_format=shape, grid=False),
-            y=theme.y("value", "validation accuracy, %"),
-            color=alt.Color(
-                field="name",
-                type="nominal",
-                scale=alt.Scale(domain=names, range=list(theme.CLASS_COLORS[: len(names)])),
-                legend=alt.Legend(title=None, columns=2, labelLimit=340),
-            ),
-            opacity=alt.when(near).then(alt.value(1.0)).otherwise(alt.value(0.15)),
-            tooltip=[
-                *theme.tip(("name", "Run"), ("shown", "Validation")),
-                alt.Tooltip(field="epoch", type="quantitative", title="Epoch"),
-            ],
-        )
-        .add_params(near)
-    )
-    return Figure("learning-together", "Validation accuracy", "Click a name to isolate its curve.", chart, data=data)
+    caption = "Click a name to isolate its curve."
+    return Figure("learning-together", "Validation accuracy", caption, {**lines, "params": params}, data=data)

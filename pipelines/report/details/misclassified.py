@@ -3,45 +3,38 @@
 import numpy as np
 
 from pipelines.report.details.confusion import names
-from pipelines.report.page.blocks import Block, Gallery, Picture, Section
+from pipelines.report.page.blocks import Gallery, Picture, Section
 from pipelines.report.page.text import MODE_NAMES, percent
-from pipelines.report.study.images import Images
-from pipelines.report.study.results import Result
 from pipelines.report.study.study import Study
+from pipelines.report.study.winners import Pick
 from pipelines.training.scores import most_confident_mistakes
 
 SHOWN = 12
 
 
-def section(study: Study, images: Images) -> Section | None:
-    """A gallery for the best run of every mode on every test set; None where none is wrong, or no logits were kept."""
-    blocks: list[Block] = []
-    for test_set in study.test_sets():
-        for pick in test_set.best_of_modes():
-            gallery = _gallery(study, pick.row.best, images, chosen=pick.said())
-            if gallery is not None:
-                blocks.append(gallery)
-    if not blocks:
-        return None
+def section(study: Study) -> Section:
+    """A gallery for the best run of every mode on every test set, where logits were kept and an image is wrong."""
+    galleries = [_gallery(study, pick) for one in study.test_sets() for pick in one.best_of_modes()]
     return Section(
-        "mistakes",
+        "misclassified",
         "Most confident errors",
         "Misclassified test images by the probability of the wrong class, highest first. Some labels may be wrong.",
-        blocks,
+        [gallery for gallery in galleries if gallery is not None and gallery.pictures],
     )
 
 
-def _gallery(study: Study, result: Result, images: Images, *, chosen: str) -> Gallery | None:
+def _gallery(study: Study, pick: Pick) -> Gallery | None:
+    result = pick.row.best
     kept = study.logits(result)
     if kept is None:
         return None
     logits, labels = kept
     class_names = names(result, logits.shape[1])
-    split = images.test_split(result)
+    split = study.images.test_split(result)
     shown = split is not None and np.array_equal(split.labels, labels)
     pictures = [
         Picture(
-            images.key(result, row) if shown else "",
+            study.images.key(result, row) if shown else "",
             [
                 ("true", class_names[labels[row]]),
                 ("predicted", class_names[wrong]),
@@ -50,9 +43,8 @@ def _gallery(study: Study, result: Result, images: Images, *, chosen: str) -> Ga
         )
         for row, wrong, probability in most_confident_mistakes(logits, labels, count=SHOWN)
     ]
-    if not pictures:
-        return None
-    caption = f"{MODE_NAMES[result.mode].capitalize()}, test accuracy {percent(result.test.accuracy, 2)}{chosen}."
+    accuracy = percent(result.test.accuracy, 2)
+    caption = f"{MODE_NAMES[result.mode].capitalize()}, test accuracy {accuracy}{pick.said()}."
     if not shown:
         caption += " The images are not at hand: name their place with --data-dir or --images."
     return Gallery(result.name, caption, pictures)

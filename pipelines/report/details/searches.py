@@ -5,17 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import altair as alt
-
 from extract.errors import CorruptFileError
-from pipelines.report.charts import coordinates
+from pipelines.report.charts import coordinates, vega
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Block, Cell, Column, Figure, Figures, Section, Table
+from pipelines.report.page.blocks import Block, Cell, Column, Datum, Figure, Figures, Section, Spec, Table
 from pipelines.report.page.text import MISSING, clipped, duration, percent, plural
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
 from pipelines.workspace import naming, stored
-from pipelines.workspace.answer_shapes import Found
+from pipelines.workspace.answer_shapes import Found, Trial
 
 SHOWN = 6
 BEST = 5
@@ -23,14 +21,12 @@ ROUGH = "logistic head"  # its trials are paths of one C, which are judged rough
 STATES = {"complete": theme.BLUE, "pruned": theme.GOLD, "failed": theme.VERMILLION, "running": theme.MUTED}
 
 
-def section(study: Study) -> Section | None:
-    """Every search that left a result in the workspace; None without one."""
+def section(study: Study) -> Section:
+    """Every search that left a result in the workspace."""
     blocks: list[Block] = []
     found = _results(study)[:SHOWN]
     for place, (search, title) in enumerate(zip(found, _titles(found), strict=True), start=1):
         blocks += _blocks(search, place, title, study)
-    if not blocks:
-        return None
     return Section(
         "search",
         "Search",
@@ -40,7 +36,7 @@ def section(study: Study) -> Section | None:
     )
 
 
-def _results(study: Study) -> list[dict[str, Any]]:
+def _results(study: Study) -> list[Found]:
     """The readable results; one that a filter of runs left without its winner is left out too."""
     runs = {result.run for result in study.results}
     found = []
@@ -55,103 +51,79 @@ def _results(study: Study) -> list[dict[str, Any]]:
     return found
 
 
-def _titles(found: Sequence[Mapping[str, Any]]) -> list[str]:
+def _titles(found: Sequence[Found]) -> list[str]:
     """The names of the searches, without the digest of their spaces where they differ without it."""
     short = [re.sub("-[0-9a-f]{12}$", "", search["name"]) for search in found]
     titles = [one if short.count(one) == 1 else search["name"] for one, search in zip(short, found, strict=True)]
     return [clipped(title, 60) for title in titles]
 
 
-def _blocks(search: dict[str, Any], place: int, title: str, study: Study) -> list[Block]:
+def _blocks(search: Found, place: int, title: str, study: Study) -> list[Block]:
     winner = next((row for row in study.rows if search["best_run"] in {one.run for one in row.results}), None)
     data = naming.data([winner.best.record]) if winner else ""
-    figures = [_progress(search, place, title)] if _valued(search["trials"]) else []
-    if search["importance"]:
-        figures.append(_importance(search, place, title))
-    figures = [replace(one, data=data) for one in figures]
+    valued = [trial for trial in search["trials"] if trial["value"] is not None]
+    figures = [_progress(search, place, title)] if valued else []
+    figures += [_importance(search, place, title)] if search["importance"] else []
     parallel = coordinates.figure(
-        _valued(search["trials"]),
-        logarithmic=search["logarithmic"],
-        name=f"search-parallel-{place}",
-        title=title,
+        valued, logarithmic=search["logarithmic"], name=f"search-parallel-{place}", title=title
     )
-    blocks: list[Block] = [Figures(figures)] if figures else []
-    blocks += [replace(parallel, data=data)] if parallel else []
     table = _table(search, title, winner)
+    blocks: list[Block] = [Figures([replace(one, data=data) for one in figures])] if figures else []
+    blocks += [replace(parallel, data=data)] if parallel else []
     return [*blocks, table] if table else blocks
 
 
-def _valued(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [trial for trial in trials if trial["value"] is not None]
-
-
-def _progress(search: Mapping[str, Any], place: int, title: str) -> Figure:
-    points, line, best = [], [], None
-    for trial in _valued(search["trials"]):
-        value = 100 * trial["value"]
-        points.append(
-            {
-                "trial": trial["number"],
-                "value": value,
-                "state": trial["state"] if trial["state"] in STATES else "running",
-                "shown": f"{value:.2f} %",
-                "params": clipped(described(trial["params"]), 200),
-            }
+def _progress(search: Found, place: int, title: str) -> Figure:
+    points = [
+        {
+            "trial": trial["number"],
+            "value": 100 * trial["value"],
+            "state": trial["state"] if trial["state"] in STATES else "running",
+            "shown": f"{100 * trial['value']:.2f} %",
+            "params": clipped(described(trial["params"]), 200),
+        }
+        for trial in search["trials"]
+        if trial["value"] is not None
+    ]
+    line: list[Datum] = []
+    for point in points:
+        best = max(
+            [one["value"] for one in line[-1:]] + [point["value"]] * (point["state"] == "complete"), default=None
         )
-        if trial["state"] == "complete" and (best is None or value > best):
-            best = value
-        if best is not None:
-            line.append({"trial": trial["number"], "value": best})
+        line += [] if best is None else [{"trial": point["trial"], "value": best}]
     caption = f"{plural(len(search['trials']), 'trial')}. The line is the best completed so far."
     if not search["importance"]:
         note = search["importance_note"]
         caption += f" {note[:1].upper()}{note[1:]}."
-    values = [point["value"] for point in points]
-    domain = theme.bulk_domain(values, [(value, value) for value in values])
+    domain = vega.bulk_domain([point["value"] for point in points])
     beyond = [point for point in points if not domain[0] <= point["value"] <= domain[1]]
     if beyond:
-        told = ", ".join(f"trial {point['trial']} at {point['shown']}" for point in beyond)
-        caption += f" Beyond the axis: {told}."
+        caption += f" Beyond the axis: {', '.join('trial {trial} at {shown}'.format(**point) for point in beyond)}."
     rough = search["subject"] == ROUGH
     caption += " Hollow: each C is fitted to a first look only, not to the end." if rough else ""
     chart = _progress_chart(points, line, domain, filled=not rough)
     return Figure(f"search-progress-{place}", f"{title}: best so far", caption, chart, shape="half")
 
 
-def _progress_chart(
-    points: list[dict[str, Any]], line: list[dict[str, Any]], domain: Sequence[float], *, filled: bool
-) -> alt.LayerChart | alt.FacetChart:
+def _progress_chart(points: list[Datum], line: list[Datum], domain: Sequence[float], *, filled: bool) -> Spec:
     states = [state for state in STATES if any(point["state"] == state for point in points)]
     ends = [points[0]["trial"] - 0.5, points[-1]["trial"] + 0.5]
-    across = theme.x("trial", "trial", domain=ends, axis_format="d", grid=False, ticks=min(len(points), 6))
-    up = theme.y("value", "validation accuracy, %", domain=domain)
-    so_far = alt.Chart(theme.data(line)).mark_line(
-        interpolate="step-after", color=theme.GREEN, strokeWidth=2, clip=True
-    )
-    dots = (
-        alt.Chart(theme.data(points))
-        .mark_point(filled=filled, size=50, clip=True)
-        .encode(
-            x=across,
-            y=up,
-            color=alt.Color(
-                field="state",
-                type="nominal",
-                scale=alt.Scale(domain=states, range=[STATES[state] for state in states]),
-                legend=alt.Legend(title=None),
-            ),
-            tooltip=[
-                alt.Tooltip(field="trial", type="quantitative", title="Trial"),
-                *theme.tip(("state", "State"), ("shown", "Validation"), ("params", "With")),
-            ],
-        )
-    )
-    return alt.layer(so_far.encode(x=across, y=up), dots)
+    base: Spec = {
+        "x": vega.number("trial", "trial", domain=ends, axis_format="d", grid=False, ticks=min(len(points), 6)),
+        "y": vega.number("value", "validation accuracy, %", domain=domain),
+    }
+    step: Spec = {"interpolate": "step-after", "color": theme.GREEN, "strokeWidth": 2, "clip": True}
+    color = vega.kinds("state", states, [STATES[state] for state in states], legend={})
+    tips = vega.tip(("state", "State"), ("shown", "Validation"), ("params", "With"))
+    tooltip = [{**vega.plain("trial"), "title": "Trial"}, *tips]
+    look: Spec = {"filled": filled, "size": 50, "clip": True}
+    dots = vega.mark("point", points, look, **base, color=color, tooltip=tooltip)
+    return {"layer": [vega.mark("line", line, step, **base), dots]}
 
 
-def _importance(search: Mapping[str, Any], place: int, title: str) -> Figure:
-    shares, spread = search["importance"], search["importance_spread"]
-    ordered = sorted(shares.items(), key=lambda pair: -pair[1])[:15]
+def _importance(search: Found, place: int, title: str) -> Figure:
+    spread = search["importance_spread"]
+    ordered = sorted(search["importance"].items(), key=lambda pair: -pair[1])[:15]
     values = [
         {
             "option": clipped(name, 40),
@@ -163,42 +135,46 @@ def _importance(search: Mapping[str, Any], place: int, title: str) -> Figure:
         for name, share in ordered
         for low, high in [spread[name]]
     ]
-    base = alt.Chart(theme.data(values)).encode(
-        y=alt.Y(field="option", type="nominal", title=None, sort=None, axis=alt.Axis(labelLimit=180, grid=False)),
-        tooltip=theme.tip(("option", "Hyperparameter"), ("shown", "Importance")),
-    )
-    bars = base.mark_bar(color=theme.BLUE, height={"band": 0.68}).encode(x=theme.x("share", "importance, %", zero=True))
-    whiskers = base.mark_rule(color=theme.INK, strokeWidth=1.5).encode(
-        x=theme.x("low", "importance, %", zero=True), x2=alt.X2(field="high")
-    )
+    tooltip = vega.tip(("option", "Hyperparameter"), ("shown", "Importance"))
+    base: Spec = {"y": vega.lines("option", limit=180), "tooltip": tooltip}
+    share, low = (vega.number(name, "importance, %", zero=True) for name in ("share", "low"))
+    bars = vega.mark("bar", values, {"color": theme.BLUE, "height": {"band": 0.68}}, **base, x=share)
+    whiskers = vega.mark("rule", values, {"color": theme.INK, "strokeWidth": 1.5}, **base, x=low, x2={"field": "high"})
     caption = (
         f"{search['importance_note']}: by a random forest's estimate, how much of the variation of validation accuracy "
         "over the space each hyperparameter explains alone, scaled to sum to 100 %. Lines: least and greatest of 20 "
         "forests, each on trials drawn with replacement."
     )
-    return Figure(
-        f"search-importance-{place}", f"{title}: what mattered", caption, alt.layer(bars, whiskers), shape="half"
-    )
+    chart: Spec = {"layer": [bars, whiskers]}
+    return Figure(f"search-importance-{place}", f"{title}: what mattered", caption, chart, shape="half")
 
 
-def _table(search: Mapping[str, Any], title: str, winner: Row | None) -> Table | None:
-    complete = [trial for trial in _valued(search["trials"]) if trial["state"] == "complete"]
-    complete.sort(key=lambda trial: (-trial["value"], trial["number"]))
+def _table(search: Found, title: str, winner: Row | None) -> Table | None:
+    complete = [
+        (one, one["value"]) for one in search["trials"] if one["state"] == "complete" and one["value"] is not None
+    ]
+    complete.sort(key=lambda pair: (-pair[1], pair[0]["number"]))
     if not complete:
         return None
-    rows = [
-        [
-            Cell(str(trial["number"]), trial["number"]),
-            Cell(f"{100 * trial['value']:.2f}", trial["value"]),
-            Cell(MISSING if trial["seconds"] is None else duration(trial["seconds"]), trial["seconds"]),
-            Cell(described(trial["params"]), described(trial["params"])),
-        ]
-        for trial in complete[:BEST]
-    ]
+    rows = [_cells(trial, value) for trial, value in complete[:BEST]]
     columns = [Column("Trial"), Column("Validation, %"), Column("Time"), Column("Hyperparameters", numeric=False)]
-    best, run = (search["best"] or {}).get("number"), search["best_run"]
-    ran = f" The winner, trial {best}, refitted and scored, is run {run}, #{winner.number}." if winner else ""
+    best, run = search["best"], search["best_run"]
+    ran = (
+        f" The winner, trial {best['number']}, refitted and scored, is run {run}, #{winner.number}."
+        if best and winner
+        else ""
+    )
     return Table(f"The best trials of {title}.{ran}", columns, rows, sorted_by=1)
+
+
+def _cells(trial: Trial, value: float) -> list[Cell]:
+    seconds, params = trial["seconds"], described(trial["params"])
+    return [
+        Cell(str(trial["number"]), trial["number"]),
+        Cell(f"{100 * value:.2f}", value),
+        Cell(MISSING if seconds is None else duration(seconds), seconds),
+        Cell(params, params),
+    ]
 
 
 def described(params: Mapping[str, Any]) -> str:

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipelines.report.charts import ranges
-from pipelines.report.page import theme
+from pipelines.report.charts import ranges, vega
 from pipelines.report.page.blocks import Block, Cell, Column, Figure, Section, Table
 from pipelines.report.page.text import (
     MISSING,
@@ -16,6 +15,7 @@ from pipelines.report.page.text import (
     percent,
     plural,
     seeded,
+    short_bytes,
     short_count,
 )
 from pipelines.report.study.rows import Row
@@ -35,19 +35,11 @@ class Measure:
     shown: Callable[[float], str]
 
 
-def _count(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _bytes(value: float) -> str:
-    return f"{short_count(value)}B"
-
-
 TOTAL = Measure("Total", "extraction, search and fit", lambda row: row.seconds("total"), duration)
 MEASURES = (
     Measure("Parameters", "of the whole network, head included", lambda row: row.best.parameters, short_count),
     Measure("FLOPs", "per image, two for every multiply-add", lambda row: row.best.flops, short_count),
-    Measure("Size", "of the kept weights", lambda row: row.best.bytes, _bytes),
+    Measure("Size", "of the kept weights", lambda row: row.best.bytes, short_bytes),
     Measure(
         "Log loss",
         "mean negative log likelihood of the probabilities as they are, in nats; lower is better",
@@ -60,12 +52,12 @@ MEASURES = (
         lambda row: row.calibration("calibration_error", scaled=False),
         percent,
     ),
-    Measure("Trained on", "images that moved the weights", lambda row: row.best.training_rows, _count),
+    Measure("Trained on", "images that moved the weights", lambda row: row.best.training_rows, "{:,.0f}".format),
     Measure(
         "Validation",
         "images held back while something was chosen; a refit trains on them as well",
         lambda row: row.best.validation_rows,
-        _count,
+        "{:,.0f}".format,
     ),
     Measure("Extraction", "features of the training images", lambda row: row.seconds("extraction"), duration),
     Measure("Search", "choosing hyperparameters", lambda row: row.seconds("search"), duration),
@@ -75,7 +67,7 @@ MEASURES = (
 
 def section(study: Study) -> Section:
     """The table of every row, and for every test set the picture of its accuracies."""
-    blocks: list[Block] = [table(study)]
+    blocks: list[Block] = [table(study)] if study.rows else []
     for number, test_set in enumerate(study.test_sets(), start=1):
         if len(test_set.rows) > 1:
             blocks.append(_picture(test_set, number))
@@ -172,10 +164,9 @@ def _picture(test_set: TestSet, number: int) -> Figure:
         }
         for row in rows
     ]
-    left_out = len(test_set.rows) - len(rows)
-    caption = f"Test accuracy on {test_set.title} with 95 % intervals." + (
-        f" The {PICTURED} most accurate of {len(test_set.rows)}." if left_out else ""
-    )
-    tips = theme.tip(("name", "Run"), ("mode", "Mode"), ("shown", "Accuracy"), ("seeds", "Mean of"))
+    caption = f"Test accuracy on {test_set.title} with 95 % intervals."
+    if len(test_set.rows) > PICTURED:
+        caption += f" The {PICTURED} most accurate of {len(test_set.rows)}."
+    tips = vega.tip(("name", "Run"), ("mode", "Mode"), ("shown", "Accuracy"), ("seeds", "Mean of"))
     chart = ranges.chart(values, "accuracy", title="test accuracy, %", tips=tips)
     return Figure(f"accuracy-{number}", f"Accuracy on {test_set.title}", caption, chart, data=test_set.data)

@@ -1,8 +1,7 @@
 """The paired comparison of runs on the same test images: differences of accuracy with interval and p-value."""
 
 from heads.statistics import Paired
-from pipelines.report.charts import ranges
-from pipelines.report.page import theme
+from pipelines.report.charts import ranges, vega
 from pipelines.report.page.blocks import Block, Figure, Section
 from pipelines.report.page.text import MISSING, MODE_NAMES, listed, signed
 from pipelines.report.study.pairs import SHOWN, Difference, against_best
@@ -10,18 +9,16 @@ from pipelines.report.study.study import Study, TestSet
 from pipelines.report.study.winners import Pick
 
 
-def section(study: Study) -> Section | None:
-    """The best rows against the very best, for every test set; None where nothing can be paired."""
+def section(study: Study) -> Section:
+    """The best rows against the very best, for every test set in which some can be paired."""
     blocks: list[Block] = []
     for number, test_set in enumerate(study.test_sets(), start=1):
         best, family, found = against_best(study, test_set)
         if found:
             blocks.append(_figure(test_set, best, found, number=number, family=family))
-    if not blocks:
-        return None
     return Section(
-        "differences",
-        "Paired differences",
+        "paired-tests",
+        "Paired tests",
         "Each run against the best one on the same test images, image by image: much sharper than two "
         "intervals side by side. Where the bar touches zero, the test images cannot tell the two apart.",
         blocks,
@@ -43,10 +40,10 @@ def _figure(test_set: TestSet, best: Pick, found: list[Difference], *, number: i
         }
         for one in found
     ]
-    tips = theme.tip(("name", "Run"), ("shown", "Points"), ("p", "p"), ("alone", "Only it correct / only the best"))
+    tips = vega.tip(("name", "Run"), ("shown", "Points"), ("p", "p"), ("alone", "Only it correct / only the best"))
     chart = ranges.chart(values, "difference", title="difference of accuracy, points", tips=tips, zero=True)
     return Figure(
-        f"differences-{number}",
+        f"paired-tests-{number}",
         f"Differences from {best.row.best.short} on {test_set.title}",
         f"Reference: {best.how}. {_rule(family)}{_missing(test_set, best, found)}",
         chart,
@@ -58,10 +55,9 @@ def _missing(test_set: TestSet, best: Pick, found: list[Difference]) -> str:
     """Which rows could not be paired; "" where all were, or where there are more than are shown."""
     known = {best.row.number, *(one.row.number for one in found)}
     missing = [f"#{row.number}" for row in test_set.rows if row.number not in known]
-    several = len(test_set.rows) - 1 > SHOWN
-    return (
-        f" Not scored on the same test images, or without logits: {listed(missing)}." if missing and not several else ""
-    )
+    if not missing or len(test_set.rows) - 1 > SHOWN:
+        return ""
+    return f" Not scored on the same test images, or without logits: {listed(missing)}."
 
 
 def _rule(family: int) -> str:

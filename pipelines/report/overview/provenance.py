@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from extract.runtime.typed_json import plain
 from pipelines.report.page.blocks import Block, Fold, Items, Section
 from pipelines.report.page.text import MODE_NAMES, clipped, duration, grouped, interval, percent, plural
 from pipelines.report.study.results import PHASES, Result
@@ -14,10 +15,8 @@ OWN = ("key", "chosen", "choice", "hardware", "versions", "files")
 LONGEST = 6000  # characters of the spec and what was chosen
 
 
-def section(study: Study) -> Section | None:
-    """A fold for every run, in the order of the table; None without runs."""
-    if not study.rows:
-        return None
+def section(study: Study) -> Section:
+    """A fold for every run, in the order of the table."""
     folds = [_fold(row, result) for row in study.rows for result in row.results]
     return Section(
         "provenance",
@@ -28,15 +27,13 @@ def section(study: Study) -> Section | None:
     )
 
 
-def problems(study: Study) -> Section | None:
-    """Failed runs and everything that was left out; None where there is nothing of the kind."""
+def problems(study: Study) -> Section:
+    """Failed runs and everything that was left out."""
     blocks: list[Block] = []
     if study.failed:
         blocks.append(Items([_failure(record) for record in study.failed]))
     if study.problems:
         blocks.append(Items(list(dict.fromkeys(study.problems))))
-    if not blocks:
-        return None
     failed, unread = plural(len(study.failed), "failed run"), plural(len(set(study.problems)), "problem")
     return Section("problems", "Problems", f"{failed}; {unread} in reading the workspace.", blocks)
 
@@ -48,7 +45,7 @@ def _failure(record: Mapping[str, Any]) -> str:
 def _fold(row: Row, result: Result) -> Fold:
     title = f"{row.number}. {result.name}, seed {result.seed}"
     kept = {name: result.record.get(name) for name in OWN if result.record.get(name)}
-    code = json.dumps(kept, indent=1, ensure_ascii=False, default=str)
+    code = json.dumps(plain(kept), indent=1, ensure_ascii=False)
     if len(code) > LONGEST:
         code = code[:LONGEST] + "\n… (the rest is in the record)"
     return Fold(title, _facts(result), code, anchor=f"run-{result.run}")

@@ -2,17 +2,14 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import log10
-from typing import Any
 
-import altair as alt
-
-from pipelines.report.charts import labels
+from pipelines.report.charts import labels, vega
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Block, Figure, Figures, Section
-from pipelines.report.page.text import MODE_NAMES, clipped, duration, interval, percent, short_count
+from pipelines.report.page.blocks import Block, Datum, Figure, Figures, Section, Spec
+from pipelines.report.page.text import MODE_NAMES, clipped, duration, interval, percent, short_bytes, short_count
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
 from pipelines.workspace import naming
@@ -41,7 +38,7 @@ class Frame:
     costs: Sequence[float]
     accuracies: Sequence[float]
 
-    def share(self, one: Mapping[str, Any]) -> float:
+    def share(self, one: Datum) -> float:
         """How far to the right a point is, of the whole width."""
         return log10(one["cost"] / self.costs[0]) / log10(self.costs[1] / self.costs[0])
 
@@ -53,26 +50,26 @@ class Frame:
         """Pixels from the top."""
         return HEIGHT * (self.accuracies[1] - self.within(accuracy)) / (self.accuracies[1] - self.accuracies[0])
 
+    def name(self, one: Datum) -> str:
+        """The name of a point; beyond the axis with its accuracy."""
+        beyond = self.within(one["accuracy"]) != one["accuracy"]
+        return f"{one['brief']}, {one['accuracy']:.1f} %" if beyond else one["brief"]
+
 
 COSTS = (
     Cost("parameters", "parameters", "parameters", lambda row: row.best.parameters, short_count),
     Cost("flops", "FLOPs", "FLOPs per image", lambda row: row.best.flops, short_count),
     Cost("seconds", "time", "seconds: extraction, search and fit", lambda row: row.seconds("total"), duration, "~g"),
-    Cost(
-        "bytes", "size", "bytes of the kept weights", lambda row: row.best.bytes, lambda value: short_count(value) + "B"
-    ),
+    Cost("bytes", "size", "bytes of the kept weights", lambda row: row.best.bytes, short_bytes),
 )
 
 
-def section(study: Study) -> Section | None:
-    """Four plots for every test set with at least two rows; None without one."""
+def section(study: Study) -> Section:
+    """Four plots for every test set with at least two rows."""
     blocks: list[Block] = []
     for number, test_set in enumerate(study.test_sets(), start=1):
         figures = [figure for cost in COSTS if (figure := _figure(test_set, cost, number)) is not None]
-        if figures:
-            blocks.append(Figures(figures))
-    if not blocks:
-        return None
+        blocks += [Figures(figures)] if figures else []
     return Section(
         "trade-offs",
         "Trade-offs",
@@ -100,28 +97,27 @@ def _figure(test_set: TestSet, cost: Cost, number: int) -> Figure | None:
     known = [(row, value) for row in test_set.rows if (value := cost.value(row))]
     if len({value for _, value in known}) < 2:
         return None
-    on_front = front([(value, row.accuracy) for row, value in known])
     briefs = _briefs([row for row, _ in known])
     values = [_point(row, value, cost, brief) for (row, value), brief in zip(known, briefs, strict=True)]
-    line = [values[index] for index in on_front]
+    line = [values[index] for index in front([(value, row.accuracy) for row, value in known])]
     bars = [(one["low"], one["high"]) for one in values]
-    accuracies = theme.bulk_domain([one["accuracy"] for one in values], bars)
-    frame = Frame(theme.log_domain([one["cost"] for one in values]), accuracies)
+    accuracies = vega.bulk_domain([one["accuracy"] for one in values], bars)
+    frame = Frame(vega.log_domain([one["cost"] for one in values]), accuracies)
     named = values if len(values) <= NAMED else line[-NAMED:]
     described = "; ".join(one["short"] for one in line[:12])
-    beyond = [_text(one, frame) for one in values if _text(one, frame) != one["brief"]]
+    beyond = [frame.name(one) for one in values if frame.name(one) != one["brief"]]
     outside = f" Beyond the axis: {'; '.join(beyond)}." if beyond else ""
     return Figure(
         f"accuracy-against-{cost.name}-{number}",
         f"Accuracy against {cost.short} on {test_set.title}",
         f"On the front: {described}{'; …' if len(line) > 12 else ''}.{outside}",
-        _chart(values, (line, named), cost, frame),
+        _chart(values, _names(named, line, frame), line, cost=cost, frame=frame),
         shape="half",
         data=test_set.data,
     )
 
 
-def _point(row: Row, value: float, cost: Cost, brief: str) -> dict[str, Any]:
+def _point(row: Row, value: float, cost: Cost, brief: str) -> Datum:
     return {
         "number": str(row.number),
         "name": row.best.name,
@@ -149,11 +145,11 @@ def _briefs(rows: Sequence[Row]) -> list[str]:
     return [clipped(name.removesuffix(f", {naming.MORE}"), BRIEF) for name in fitted]
 
 
-def _names(named: Sequence[dict[str, Any]], line: Sequence[dict[str, Any]], frame: Frame) -> list[dict[str, Any]]:
+def _names(named: Sequence[Datum], line: Sequence[Datum], frame: Frame) -> list[Datum]:
     """The points with where their names stand: `text`, `at`, and `dx`, `dy`, `align` and `apart` of `labels.Place`."""
     points = [
         labels.Point(
-            _text(one, frame), frame.share(one), *(frame.down(one[name]) for name in ("accuracy", "high", "low"))
+            frame.name(one), frame.share(one), *(frame.down(one[name]) for name in ("accuracy", "high", "low"))
         )
         for one in named
     ]
@@ -168,70 +164,51 @@ def _names(named: Sequence[dict[str, Any]], line: Sequence[dict[str, Any]], fram
     ]
 
 
-def _text(one: Mapping[str, Any], frame: Frame) -> str:
-    """The name of a point; beyond the axis with its accuracy."""
-    beyond = frame.within(one["accuracy"]) != one["accuracy"]
-    return f"{one['brief']}, {one['accuracy']:.1f} %" if beyond else one["brief"]
-
-
-def _chart(values: Any, parts: tuple[Any, Any], cost: Cost, frame: Frame) -> alt.LayerChart | alt.FacetChart:
-    """The chart of all points; `parts` are those that the line joins, and those that are named."""
-    line, named = parts
+def _chart(values: list[Datum], texts: list[Datum], line: list[Datum], *, cost: Cost, frame: Frame) -> Spec:
+    """The chart of all points, the `texts` that name them, and those that the line joins."""
     costs = [value["cost"] for value in values]
-    across = theme.x("cost", cost.title, log=costs, axis_format=cost.axis_format)
-    up = theme.axis_of("test accuracy, %", domain=frame.accuracies)
-    kind, colors = _colors(values)
-    picked = alt.selection_point(fields=[kind], bind="legend")
-    base = alt.Chart(theme.data(values)).encode(
-        x=across,
-        color=colors,
-        opacity=alt.when(picked).then(alt.value(1.0)).otherwise(alt.value(0.12)),
-        tooltip=theme.tip(
-            ("name", "Run"),
-            ("mode", "Mode"),
-            ("shown", "Accuracy"),
-            ("paid", cost.short.capitalize() if cost.name != "flops" else cost.short),
-        ),
-    )
-    whiskers = base.mark_rule(strokeWidth=1.5, opacity=0.5, clip=True).encode(
-        y=alt.Y(field="low", **up), y2=alt.Y2(field="high")
-    )
-    points = base.mark_point(filled=True, size=70, clip=True).encode(
-        y=alt.Y(field="accuracy", **up), shape=theme.mode_shape([value["mode"] for value in values])
-    )
-    stairs = alt.Chart(theme.data(line)).mark_line(
-        interpolate="step-after", color=theme.MUTED, strokeDash=[5, 3], strokeWidth=1.2, clip=True
-    )
-    return alt.layer(
-        stairs.encode(x=across, y=alt.Y(field="accuracy", **up)),
-        whiskers.add_params(picked),
-        *_written(_names(named, line, frame), across, up),
+    across = vega.number("cost", cost.title, log=costs, axis_format=cost.axis_format)
+    up = vega.number("accuracy", "test accuracy, %", domain=frame.accuracies)
+    colored, look = _colors(values)
+    params, opacity = vega.picked(colored, 1.0, 0.12)
+    paid = cost.short if cost.name == "flops" else cost.short.capitalize()
+    tips = vega.tip(("name", "Run"), ("mode", "Mode"), ("shown", "Accuracy"), ("paid", paid))
+    base: Spec = {"x": across, "color": look["color"], "opacity": opacity, "tooltip": tips}
+    stairs: Spec = {
+        "interpolate": "step-after", "color": theme.MUTED, "strokeDash": [5, 3], "strokeWidth": 1.2, "clip": True,
+    }  # fmt: skip
+    bars: Spec = {"strokeWidth": 1.5, "opacity": 0.5, "clip": True}
+    whiskers = vega.mark("rule", values, bars, **base, y={**up, "field": "low"}, y2={"field": "high"})
+    points = vega.mark("point", values, {"filled": True, "size": 70, "clip": True}, **base, y=up, shape=look["shape"])
+    layers = [
+        vega.mark("line", line, stairs, x=across, y=up),
+        {**whiskers, "params": params},
+        *_written(texts, across, {**up, "field": "at"}),
         points,
-    ).properties(height=HEIGHT)
+    ]
+    return {"layer": layers, "height": HEIGHT}
 
 
-def _written(texts: list[dict[str, Any]], across: alt.X, up: dict[str, Any]) -> list[alt.Chart]:
-    """The names, and leader lines to those that stand apart from their points."""
-    at, dx, dy, align = alt.Y(field="at", **up), *(alt.ExprRef(f"datum.{name}") for name in ("dx", "dy", "align"))
-    leaders = alt.Chart(theme.data([one for one in texts if one["apart"]])).mark_rule(
-        color=theme.MUTED, strokeWidth=0.7, x2Offset=dx, y2Offset=dy
-    )
-    words = alt.Chart(theme.data(texts)).mark_text(dx=dx, dy=dy, align=align, baseline="middle", color=theme.INK)
-    edges = alt.Chart(theme.data([one for one in texts if one["at"] != one["accuracy"]])).mark_point(
-        shape="triangle-down", size=60, filled=True, color=theme.MUTED, yOffset=-4
-    )
+def _written(texts: list[Datum], across: Spec, at: Spec) -> list[Spec]:
+    """The names, leader lines to those that stand apart from their points, and arrows beyond the axis."""
+    dx, dy, align = ({"expr": f"datum.{name}"} for name in ("dx", "dy", "align"))
+    edges = [one for one in texts if one["at"] != one["accuracy"]]
+    apart = [one for one in texts if one["apart"]]
+    arrow: Spec = {"shape": "triangle-down", "size": 60, "filled": True, "color": theme.MUTED, "yOffset": -4}
+    leader: Spec = {"color": theme.MUTED, "strokeWidth": 0.7, "x2Offset": dx, "y2Offset": dy}
+    text: Spec = {"dx": dx, "dy": dy, "align": align, "baseline": "middle", "color": theme.INK}
     return [
-        edges.encode(x=across, y=at),
-        leaders.encode(x=across, x2=alt.X2(field="cost"), y=at, y2=alt.Y2(field="at")),
-        words.encode(x=across, y=at, text=alt.Text(field="text", type="nominal")),
+        vega.mark("point", edges, arrow, x=across, y=at),
+        vega.mark("rule", apart, leader, x=across, x2={"field": "cost"}, y=at, y2={"field": "at"}),
+        vega.mark("text", texts, text, x=across, y=at, text=vega.words("text")),
     ]
 
 
-def _colors(values: Sequence[dict[str, Any]]) -> tuple[str, alt.Color]:
-    """The field that colors the points and its channel: the mode, or the architecture where there is one mode."""
+def _colors(values: Sequence[Datum]) -> tuple[str, Spec]:
+    """(field that colors the points, their color and shape): the mode, or the architecture where there is one mode."""
     kinds = list(dict.fromkeys(value["architecture"] for value in values))
+    look = vega.modes([value["mode"] for value in values])
     if len({value["mode"] for value in values}) > 1 or not 1 < len(kinds) <= len(theme.CLASS_COLORS):
-        return "mode", theme.mode_color([value["mode"] for value in values])
-    scale = alt.Scale(domain=kinds, range=list(theme.CLASS_COLORS[: len(kinds)]))
-    legend = alt.Legend(title=None, columns=2)
-    return "architecture", alt.Color(field="architecture", type="nominal", scale=scale, legend=legend)
+        return "mode", look
+    color = vega.kinds("architecture", kinds, theme.class_colors(len(kinds)), legend={"columns": 2})
+    return "architecture", {**look, "color": color}

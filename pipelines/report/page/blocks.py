@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+Spec = dict[str, object]  # a chart of Vega-Lite, or a part of one
+Datum = dict[str, Any]  # one row of a chart's data
+
 
 @dataclass(frozen=True)
 class Text:
@@ -17,17 +20,17 @@ class Text:
 class Figure:
     """A chart with its caption. `name` is its file name; `shape` how wide it stands: wide, half or square.
 
-    `data` says on what its numbers were measured: a line under the title.
-
-    `chart` is an altair chart whose width is still open: the page fills its column, a file takes the shape's width.
+    `data` says on what its numbers were measured: a line under the title. The width of the `chart` is still open: the
+    page fills its column, a file takes the shape's width, and neither is below `least_width` pixels.
     """
 
     name: str
     title: str
     caption: str
-    chart: Any
+    chart: Spec
     shape: str = "wide"
     data: str = ""
+    least_width: int = 0
     kind: str = field(default="figure", init=False)
 
 

@@ -62,6 +62,11 @@ def short_count(value: float) -> str:
     return f"{value:.0f}"
 
 
+def short_bytes(value: float) -> str:
+    """Bytes with a unit letter, in powers of 1000."""
+    return f"{short_count(value)}B"
+
+
 def column_unit(values: Iterable[float | None], units: Sequence[tuple[str, float]]) -> tuple[str, float, int]:
     """(unit, its size, digits) in which every value of a column is written, so that its numbers line up.
 

@@ -1,4 +1,4 @@
-"""What training and validation scores say of a run by a stated rule: gap, over-fitting, under-fitting."""
+"""Diagnosis of a training by a stated rule: gap between training and validation, over-fitting, under-fitting."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ NO_VALIDATION = "No validation split, so no gap: --validation 0.1 makes one."
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Diagnosis:
     """What the rule says of one run. Epochs count from 1; accuracies are fractions, None where not known."""
 
     kept_epoch: int | None
@@ -59,10 +59,9 @@ class Verdict:
         return ", ".join(words)
 
     def sentence(self) -> str:
-        """The verdict in words."""
-        parts = (
-            [] if self.kept_epoch is None else [f"Kept: epoch {self.kept_epoch}, {KEPT_BY[self.kept_by or 'last']}."]
-        )
+        """The diagnosis in words."""
+        kept = f"Kept: epoch {self.kept_epoch}, {KEPT_BY[self.kept_by or 'last']}."
+        parts = [] if self.kept_epoch is None else [kept]
         if self.gap is not None:
             both = f"training {_percent(self.training)}, validation {_percent(self.validation)}"
             parts.append(f"Gap {points(self.gap).replace('-', MINUS)} points ({both}).")
@@ -84,13 +83,13 @@ def points(share: float) -> str:
     return f"{round(100 * share, 1) + 0.0:.1f}"
 
 
-def judge(record: Mapping[str, Any]) -> Verdict:
-    """The `Verdict` on a record of a run that is done."""
+def diagnose(record: Mapping[str, Any]) -> Diagnosis:
+    """Apply the rule to the record of a run that is done."""
     curves, choice = record.get("curves") or {}, record.get("choice") or {}
     training, validation = record.get("training"), record.get("validation")
     if record.get("head") == "knn":  # a training image is among its own nearest neighbors: that says nothing
         training = None
-    return Verdict(
+    return Diagnosis(
         kept_epoch=choice.get("kept_epoch"),
         kept_by=choice.get("kept_by"),
         training=training["accuracy"] if training else None,

@@ -10,11 +10,13 @@ import numpy as np
 from extract.errors import InvalidInputError
 from heads.statistics import rows_interval
 from pipelines.report.page.text import plural
+from pipelines.report.study.images import Images
 from pipelines.report.study.results import MODES, Result, parse
 from pipelines.report.study.rows import Row, rows
 from pipelines.report.study.selection import selected
 from pipelines.report.study.winners import Pick, pick
 from pipelines.workspace import naming, records
+from pipelines.workspace.answer_shapes import KeptLandscape
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,20 @@ class TestSet:
 
 @dataclass
 class Study:
-    """The runs of a report. `problems` grows as parts turn out to be unreadable; `failed` are records of failures."""
+    """The runs of a report, and the loss landscape around one of them where it was asked for.
+
+    `problems` grows as parts turn out to be unreadable; `failed` are records of failures.
+    """
 
     workspace: Path
     rows: list[Row]
     failed: list[Mapping[str, Any]]
     problems: list[str] = field(default_factory=list)
+    landscape: tuple[Result, KeptLandscape] | None = None
     _logits: dict[str, tuple[np.ndarray, np.ndarray] | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.images = Images(self.workspace, problems=self.problems)
 
     @property
     def results(self) -> list[Result]:

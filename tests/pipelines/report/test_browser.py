@@ -14,7 +14,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from pipelines.report.build import Wanted, build
+from pipelines.report.build import ReportRequest, build
 
 FLAGS = (
     "--headless",
@@ -87,7 +87,7 @@ def column(browser: webdriver.Chrome, title: str) -> tuple[Any, list[str]]:
 def page(make: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a workspace with everything in it."""
     folder = tmp_path_factory.mktemp("page")
-    return build(make.fill(folder / "workspace"), Wanted(folder / "report.html")).path
+    return build(make.fill(folder / "workspace"), ReportRequest(folder / "report.html")).path
 
 
 def test_no_complaint_no_request_and_the_table_sorts(browser, page):
@@ -166,7 +166,7 @@ def test_no_label_of_a_figure_file_is_cut_or_covers_another(browser, workspace, 
     for index in range(8):  # many heads on one backbone stand at one number of parameters
         make.put(workspace, make.head(f"head{index}", "resnet50", accuracy=0.9 + index / 200, parameters=23_528_522))
     make.put(workspace, make.network("vgg11", "scratch", accuracy=0.2, parameters=9_000_000))
-    built = build(workspace, Wanted(tmp_path / "report.html", figures=tmp_path / "figures"))
+    built = build(workspace, ReportRequest(tmp_path / "report.html", figures=tmp_path / "figures"))
     drawn = [path for path in built.figures if path.suffix == ".svg"]
     inline = "".join(f"<div id='{path.stem}'>{path.read_text(encoding='utf-8')}</div>" for path in drawn)
     (tmp_path / "all.html").write_text(f"<meta charset='utf-8'>{inline}", encoding="utf-8")
@@ -217,7 +217,7 @@ def test_hostile_names_run_nothing_and_are_read_as_they_are(browser, workspace, 
     classes = [f"{index} {HOSTILE}" for index in range(10)]
     make.put(workspace, make.network("resnet20", "scratch", accuracy=0.8, architecture=HOSTILE, class_names=classes))
     make.put(workspace, make.head("logistic", "resnet50", accuracy=0.9, architecture=HOSTILE, class_names=classes))
-    path = build(workspace, Wanted(tmp_path / "report.html", title=HOSTILE)).path
+    path = build(workspace, ReportRequest(tmp_path / "report.html", title=HOSTILE)).path
     show(browser, path, width=390)
     assert complaints(browser) == []
     assert browser.execute_script("return window.hacked") is None
@@ -234,7 +234,7 @@ def test_hostile_names_run_nothing_and_are_read_as_they_are(browser, workspace, 
 
 def test_strange_class_names_leave_every_chart_and_figure_whole(browser, workspace, make, tmp_path):
     make.put(workspace, make.network("resnet20", "scratch", accuracy=0.8, class_names=STRANGE))
-    built = build(workspace, Wanted(tmp_path / "report.html", figures=tmp_path / "figures"))
+    built = build(workspace, ReportRequest(tmp_path / "report.html", figures=tmp_path / "figures"))
     assert built.problems == []
     show(browser, built.path)
     assert complaints(browser) == []

@@ -17,7 +17,7 @@ from PIL import Image
 from extract.data import folder
 from extract.data.digits import fingerprint
 from extract.data.images import subset
-from pipelines.report.build import Wanted, build
+from pipelines.report.build import ReportRequest, build
 from pipelines.report.page.text import slugs
 from pipelines.report.study.images import data_uri
 from pipelines.training.scores import most_confident_mistakes
@@ -67,8 +67,8 @@ def test_the_page_holds_every_mode_and_section_and_loads_nothing(pipeline, tour)
     assert ended.status == 0, ended.err
     assert ended.json["runs"] == 7
     page = Page(Path(ended.json["path"]))
-    sections = ["summary", "comparison", "trade-offs", "differences", "costs", "learning", "search", "confusion"]
-    sections += ["calibration", "mistakes", "architectures", "provenance", "problems"]
+    sections = ["summary", "comparison", "trade-offs", "paired-tests", "costs", "learning", "search", "confusion"]
+    sections += ["calibration", "misclassified", "architectures", "provenance", "problems"]
     assert page.ids("section") == sections
     text = "".join(page.text)
     assert all(mode in text for mode in ("frozen", "fine-tuned", "from scratch", "out of memory"))
@@ -91,7 +91,7 @@ def test_subset_size_and_weights_stand_beside_every_number(pipeline, workspace, 
 
 def test_the_table_has_name_accuracy_and_total_first_and_no_digest(tour, make, tmp_path):
     make.search(tour, "resnet20-scratch-digits-dd43debd25d6")
-    build(tour, Wanted(tmp_path / "page.html"))
+    build(tour, ReportRequest(tmp_path / "page.html"))
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     headings = re.findall(r"<th scope[^>]*><button[^>]*>([^<]*)", text)
     first = ["#", "Name", "Accuracy, %", "95 % interval", "Seeds ±", "Mode", "Total", "Parameters"]
@@ -118,7 +118,7 @@ def test_what_there_is_nothing_of_has_no_section(pipeline, workspace, make):
         "learning",
         "confusion",
         "calibration",
-        "mistakes",
+        "misclassified",
         "provenance",
     ]
 
@@ -157,7 +157,7 @@ def test_hostile_names_are_text(workspace, make, name, tmp_path):
     result = stored.checked((workspace / "searches" / "s" / "result.json").read_bytes())
     result["name"], result["importance"][name], result["importance_spread"][name] = name, 0.5, [0.4, 0.6]
     stored.write(workspace / "searches" / "s" / "result.json", result)
-    build(workspace, Wanted(tmp_path / "page.html", title=name))
+    build(workspace, ReportRequest(tmp_path / "page.html", title=name))
     page = Page(tmp_path / "page.html")
     assert name in "".join(page.text)
     assert [tag for tag, _ in page.elements].count("script") == 5
@@ -166,7 +166,7 @@ def test_hostile_names_are_text(workspace, make, name, tmp_path):
 
 
 def test_every_chart_follows_the_schema_of_vega_lite(tour, tmp_path):
-    build(tour, Wanted(tmp_path / "page.html"))
+    build(tour, ReportRequest(tmp_path / "page.html"))
     charts = Page(tmp_path / "page.html").data("charts")
     assert len(charts) >= 15
     kinds = {re.sub(r"-[0-9a-f]{12}$", "", name): spec for name, spec in charts.items()}
@@ -230,7 +230,7 @@ def test_two_hundred_records_take_under_thirty_seconds(workspace, make, tmp_path
         )
         make.put(workspace, make.head("logistic", f"backbone{index}", accuracy=0.7 + index / 400, flops=1000 + index))
     start = time.perf_counter()
-    built = build(workspace, Wanted(tmp_path / "page.html"))
+    built = build(workspace, ReportRequest(tmp_path / "page.html"))
     assert time.perf_counter() - start < 30
     assert built.run_count == 200
     assert (tmp_path / "page.html").stat().st_size < 10e6
@@ -274,10 +274,10 @@ def test_the_gallery_shows_the_very_images_that_were_scored(pipeline, tmp_path, 
 def test_images_of_another_digest_are_not_shown(workspace, make, tmp_path):
     record, table = make.head("logistic", "resnet50", accuracy=0.8)
     make.put(workspace, (record, table))
-    build(workspace, Wanted(tmp_path / "page.html"))
+    build(workspace, ReportRequest(tmp_path / "page.html"))
     assert len(Page(tmp_path / "page.html").data("thumbnails")) == 12
     make.put(workspace, ({**record, "dataset": {**record["dataset"], "digest": fingerprint()[::-1]}}, table))
-    build(workspace, Wanted(tmp_path / "page.html"))
+    build(workspace, ReportRequest(tmp_path / "page.html"))
     page = Page(tmp_path / "page.html")
     assert page.data("thumbnails") == {}
     assert "not at hand" in "".join(page.text)

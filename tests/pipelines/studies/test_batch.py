@@ -58,7 +58,7 @@ def test_a_study_of_24_jobs_killed_five_times_ends_with_24_whole_records(tmp_pat
         "from pipelines.cli import main\n"
         "try: main(sys.argv[1:])\n"
         "except SystemExit as ended: assert not ended.code\n"
-        "print(time.perf_counter() - begun, sorted({'torch', 'timm', 'optuna', 'altair'} & set(sys.modules)))"
+        "print(time.perf_counter() - begun, sorted({'torch', 'timm', 'optuna', 'vl_convert'} & set(sys.modules)))"
     )
     words = ["run", left["study"], "--workspace", left["workspace"], "--json", "--jobs", "2", "--device", "cpu"]
     ended = subprocess.run([sys.executable, "-c", again, *words], capture_output=True, text=True, check=True)

@@ -14,7 +14,7 @@ def trials(rates):
 def test_an_axis_is_logarithmic_where_the_search_drew_so(logarithmic, place):
     figure = coordinates.figure(trials((0.01, 0.04, 0.16)), logarithmic=logarithmic, name="n", title="t")
     assert figure is not None
-    points = figure.chart.to_dict()["layer"][0]["data"]["values"]
+    points = figure.chart["layer"][0]["data"]["values"]
     (middle,) = [one["place"] for one in points if one["axis"].startswith("rate") and one["trial"] == 1]
     assert middle == pytest.approx(place)
 
@@ -22,7 +22,7 @@ def test_an_axis_is_logarithmic_where_the_search_drew_so(logarithmic, place):
 def test_numbers_stand_outside_the_lines_or_on_paper():
     figure = coordinates.figure(trials((1, 2, 3)), logarithmic=[], name="n", title="t")
     assert figure is not None
-    _, above, below, halo, between = figure.chart.to_dict()["layer"]
+    _, above, below, halo, between = figure.chart["layer"]
     assert above["mark"]["dy"] < 0 < below["mark"]["dy"]
     assert halo["mark"]["stroke"] == coordinates.theme.PAPER
     assert [one["text"] for one in between["data"]["values"]] == ["muon"]

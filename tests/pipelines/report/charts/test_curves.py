@@ -1,12 +1,15 @@
-"""`pipelines.report.charts.curves`: one run as a picture, read as SVG."""
+"""`pipelines.report.charts.curves`: one run as a picture, read as SVG, and the range test of learning rates."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipelines.report.charts import curves
+from pipelines.report.page import theme
 
 
 def record(**parts: Any) -> dict[str, Any]:
@@ -18,7 +21,7 @@ def record(**parts: Any) -> dict[str, Any]:
 
 def drawn(folder: Path, one: dict[str, Any]) -> str:
     """The SVG of a record."""
-    curves.write(folder / "run.svg", one)
+    curves.write_run(folder / "run.svg", one)
     return (folder / "run.svg").read_text()
 
 
@@ -123,3 +126,16 @@ def test_running_curves_are_named_for_what_they_are(tmp_path: Path) -> None:
     assert network.count("stroke-dasharray") > drawn(
         tmp_path, record(curves={**one, "running_training_accuracy": []})
     ).count("stroke-dasharray")
+
+
+def test_the_axis_fits_the_fall_and_says_what_it_cuts_off(tmp_path: Path) -> None:
+    at = np.geomspace(1e-5, 10, 60)
+    losses = 2.3 - 1.2 / (1 + np.exp(-3 * (np.log10(at) + 2))) + np.where(at > 0.5, at**3, 0)
+    curves.write_range_test(tmp_path / "r.json", rates=at.tolist(), losses=[*losses[:-1], float("nan")], suggested=0.03)
+    chart = json.loads((tmp_path / "r.json").read_text())
+    low, high = next(layer["encoding"]["y"]["scale"]["domain"] for layer in chart["layer"] if "y" in layer["encoding"])
+    assert 0.9 < low < losses.min()
+    assert losses[0] < high < 3
+    assert chart["title"]["subtitle"] == ["losses above the axis are cut off"]
+    assert chart["config"]["axis"] == theme.config()["axis"]
+    assert "suggested: 0.03" in json.dumps(chart)

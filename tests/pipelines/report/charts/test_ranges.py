@@ -11,7 +11,7 @@ def test_an_outlier_is_written_at_the_edge_of_the_axis_of_the_others():
         {"label": name, "mode": "frozen", "accuracy": one, "low": one - 2, "high": one + 2}
         for name, one in accuracies.items()
     ]
-    chart = ranges.chart(values, "accuracy", title="accuracy", tips=[]).to_dict()
+    chart = ranges.chart(values, "accuracy", title="accuracy", tips=[])
     domain = chart["layer"][0]["encoding"]["x"]["scale"]["domain"]
     assert domain[0] > 89
     written = [layer["data"]["values"] for layer in chart["layer"] if "text" in layer["encoding"]]
@@ -19,6 +19,6 @@ def test_an_outlier_is_written_at_the_edge_of_the_axis_of_the_others():
     assert "−3" in json.dumps(
         ranges.chart(
             [{**one, "accuracy": one["accuracy"] - 70} for one in values], "accuracy", title="", tips=[], zero=True
-        ).to_dict(),
+        ),
         ensure_ascii=False,
     )

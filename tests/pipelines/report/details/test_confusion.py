@@ -13,7 +13,7 @@ def test_the_matrix_is_called_so_and_shows_the_zeros_of_its_diagonal(make):
     record["test"]["confusion"] = matrix.tolist()
     figure = confusion.figure(parse({**record, "class_names": list("abcdefghij")})[0])
     assert figure.title == "Confusion matrix: logistic on resnet50"
-    cells = [cell for layer in figure.chart.to_dict()["layer"] for cell in layer["data"]["values"]]
+    cells = [cell for layer in figure.chart["layer"] for cell in layer["data"]["values"]]
     written = {(cell["true"], cell["said"]): cell["written"] for cell in cells}
     assert written["d", "d"] == "0"
     assert written["d", "f"] == "36"

@@ -14,4 +14,4 @@ def test_trials_of_the_logistic_head_are_hollow_for_none_is_fitted_to_the_end(su
     search = {"subject": subject, "trials": trials, "importance": {}, "importance_note": "too few trials"}
     figure = searches._progress(search, 1, "a search")
     assert ("Hollow" in figure.caption) is rough
-    assert figure.chart.to_dict()["layer"][1]["mark"]["filled"] is not rough
+    assert figure.chart["layer"][1]["mark"]["filled"] is not rough

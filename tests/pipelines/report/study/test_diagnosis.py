@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from pipelines.report.study.diagnosis import judge, points
+from pipelines.report.study.diagnosis import diagnose, points
 
 
 def record(training: float, validation: float | None = None, **parts: Any) -> dict[str, Any]:
-    """A record with as much as a verdict needs."""
+    """A record with as much as a diagnosis needs."""
     scores = None if validation is None else {"accuracy": validation}
     return {
         "training": {"rows": 200, "accuracy": training, "kept_accuracy": training},
@@ -33,7 +33,7 @@ def record(training: float, validation: float | None = None, **parts: Any) -> di
     ],
 )
 def test_gap_and_under_fitting_are_called_as_the_rule_says(training, validation, remark):
-    assert judge(record(training, validation)).remark() == remark
+    assert diagnose(record(training, validation)).remark() == remark
 
 
 def test_a_gap_of_nothing_has_no_sign():
@@ -42,27 +42,27 @@ def test_a_gap_of_nothing_has_no_sign():
 
 
 def test_over_fitting_begins_at_the_least_validation_loss_and_shuts_out_under_fitting(make):
-    turning = judge(record(0.8, 0.79, curves=make.curves(20, gap=0.08, rise=1.5)))
+    turning = diagnose(record(0.8, 0.79, curves=make.curves(20, gap=0.08, rise=1.5)))
     assert turning.overfits_from == 10
     assert turning.remark() == "over-fitting from epoch 10"
-    assert judge(record(0.98, 0.9, curves=make.curves(20, gap=0.08))).overfits_from is None
+    assert diagnose(record(0.98, 0.9, curves=make.curves(20, gap=0.08))).overfits_from is None
     diverged = {"training_loss": (1.0, 0.9, None), "validation_loss": (1.0, 0.9, None)}
-    assert judge(record(0.98, 0.9, curves=diverged)).overfits_from == 2
+    assert diagnose(record(0.98, 0.9, curves=diverged)).overfits_from == 2
     both_risen = {"training_loss": (1.0, 0.9, 1.2), "validation_loss": (1.0, 0.9, 1.3)}
-    assert judge(record(0.98, 0.9, curves=both_risen)).overfits_from is None
+    assert diagnose(record(0.98, 0.9, curves=both_risen)).overfits_from is None
 
 
 def test_the_sentence_says_what_was_kept_why_and_how_far_apart_they_are():
     choice = {"kept_epoch": 4, "kept_by": "log_loss"}
-    assert judge(record(0.97, 0.735, choice=choice)).sentence() == (
+    assert diagnose(record(0.97, 0.735, choice=choice)).sentence() == (
         "Kept: epoch 4, least validation loss. Gap 23.5 points (training 97.0 %, validation 73.5 %). Large gap."
     )
     choice = {"kept_epoch": 2, "kept_by": "last"}
-    assert judge(record(0.97, choice=choice)).sentence() == (
+    assert diagnose(record(0.97, choice=choice)).sentence() == (
         "Kept: epoch 2, the last. Training accuracy 97.0 %. No validation split, so no gap: --validation 0.1 makes one."
     )
 
 
 def test_no_gap_is_stated_of_knn_whose_images_are_their_own_neighbors():
-    one = judge(record(1.0, 0.88, head="knn"))
+    one = diagnose(record(1.0, 0.88, head="knn"))
     assert (one.gap, one.remark()) == (None, "")

@@ -146,4 +146,4 @@ def test_few_labels_of_any_seed_are_drawn_and_name_their_draws_and_seed(workspac
         make.put(workspace, ({**record, **({"shots": table} if seed == 0 else {})}, logits))
     [figure] = shots.section(gather(workspace, None)).blocks
     assert figure.caption.startswith("Mean over 2 draws of the labelled images")
-    assert "logistic on resnet50, seed 0" in str(figure.chart.to_dict())
+    assert "logistic on resnet50, seed 0" in str(figure.chart)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.report.build import Wanted, build
+from pipelines.report.build import ReportRequest, build
 from pipelines.report.overview import summary
 from pipelines.report.study.study import gather
 
@@ -32,7 +32,7 @@ def test_the_best_is_chosen_by_validation_accuracy_or_it_says_that_it_was_not(wo
     assert test_set.best().how == how
     assert [pick.row.best.architecture for pick in test_set.best_of_modes()] == [best]
     page = workspace / "page.html"
-    build(workspace, Wanted(page))
+    build(workspace, ReportRequest(page))
     text = page.read_text(encoding="utf-8")
     assert how in text
     assert ("picked on the test images, best of" in text) == how.startswith("picked")
@@ -79,7 +79,7 @@ def test_numbers_of_one_of_several_seeds_say_which_seed(workspace, make):
         made = make.network("resnet20 from scratch", "scratch", accuracy=0.9 - seed / 10, seed=seed)
         make.put(workspace, judged(made, validation))
     page = workspace / "page.html"
-    build(workspace, Wanted(page))
+    build(workspace, ReportRequest(page))
     text = page.read_text(encoding="utf-8")
     assert " of 360 correct, seed 1 (one of 2).</bdi>" in text
     assert "This is seed 1 (one of 2)." in text

@@ -1,0 +1,25 @@
+"""Axes that every chart shares."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.report.charts import vega
+
+
+@settings(max_examples=100)
+@given(low=st.floats(1e-9, 1e9), factor=st.floats(1.01, 1e12))
+def test_a_logarithmic_axis_has_at_least_three_ticks_within_it(low, factor):
+    found = vega.number("", "", log=[low, low * factor])
+    axis, (start, end) = found["axis"], found["scale"]["domain"]
+    assert 3 <= len(axis["values"]) <= 16
+    assert all(start <= tick <= end * (1 + 1e-9) for tick in axis["values"])
+
+
+def test_one_outlier_does_not_stretch_the_axis_of_the_others():
+    values = [93.6, 94.4, 92.2, 96.7, 97.2, 40.0]
+    low, high = vega.bulk_domain(values, [(value - 2, value + 2) for value in values])
+    assert 89 < low < 90.2
+    assert 99.2 < high < 100
+    two_kinds = [71, 70, 68, 67, 31, 25, 25, 12]
+    assert vega.bulk_domain(two_kinds, [(value - 4, value + 4) for value in two_kinds])[0] < 8
+    assert vega.bulk_domain([50], [(50, 50)]) == [49, 51]
