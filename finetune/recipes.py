@@ -3,6 +3,7 @@
 Imports no torch, so that a command line can list and check recipes at once.
 """
 
+import functools
 from dataclasses import asdict, dataclass, fields, replace
 
 from extract.errors import InvalidInputError, unknown
@@ -12,6 +13,8 @@ Primitive = bool | int | float | str | None
 
 CROP_SHARE = 8  # of a side that a crop may be padded by
 SPEED_ONLY = ("compile",)  # changes rounding and time, not what is computed
+_training = functools.partial(option, group="Optimization")
+_augmentation = functools.partial(option, group="Augmentation")
 
 
 @dataclass(frozen=True)
@@ -25,58 +28,66 @@ class Recipe:
     are trained and the last weights are the result; with it the best, by validation accuracy, then loss.
     """
 
-    epochs: int = option(200, "Passes over the training images.", low=1)
-    batch_size: int = option(128, "Images an update.", low=1)
-    optimizer: str = option(
+    epochs: int = _training(200, "Passes over the training images.", low=1)
+    batch_size: int = _training(128, "Images an update.", low=1)
+    optimizer: str = _training(
         "sgd",
         "Optimizer; muon is Muon for matrices and kernels, AdamW for the rest.",
         choices=("sgd", "nesterov", "adamw", "muon"),
     )
-    learning_rate: float = option(0.1, "Learning rate at its peak.", above=0)
-    momentum: float = option(0.9, "Momentum; beta1 of adamw.", low=0, below=1)
-    weight_decay: float = option(5e-4, "Decay of matrices and kernels; norms and biases have none.", low=0)
-    bias_lr_scale: float = option(1.0, "Factor on the learning rate of norm biases.", above=0)
-    bias_decay: bool = option(False, "Decay norm biases as fast as weights.")
-    schedule: str = option(
+    learning_rate: float = _training(0.1, "Learning rate at its peak.", above=0)
+    momentum: float = _training(0.9, "Momentum; beta1 of adamw.", low=0, below=1)
+    weight_decay: float = _training(
+        5e-4,
+        "Decay of matrices and kernels; norms and biases have none.",
+        low=0,
+        search={"low": 1e-5, "high": 1e-2, "log": True},
+    )
+    bias_lr_scale: float = _training(1.0, "Factor on the learning rate of norm biases.", above=0)
+    bias_decay: bool = _training(False, "Decay norm biases as fast as weights.")
+    schedule: str = _training(
         "cosine",
         "Learning-rate schedule; plateau needs validation images.",
         choices=("constant", "step", "plateau", "cosine", "one-cycle", "triangular"),
+        search=["cosine", "one-cycle", "triangular"],
     )
-    warmup: float = option(0.0, "Share of the steps on which the learning rate rises.", low=0, below=1)
-    label_smoothing: float = option(0.0, "Share of every label given to all classes.", low=0, below=1)
-    mixup: float = option(0.0, "Alpha of mixup; 0 is without.", low=0)
-    cutmix: float = option(0.0, "Alpha of cutmix; 0 is without.", low=0)
-    crop: int = option(4, "Pixels of padding before a random crop.", low=0)
-    crop_padding: str = option("zero", "What the padding shows.", choices=("zero", "reflect"))
-    flip: str = option(
+    warmup: float = _training(0.0, "Share of the steps on which the learning rate rises.", low=0, below=1)
+    label_smoothing: float = _training(
+        0.0, "Share of every label given to all classes.", low=0, below=1, search=[0.0, 0.1]
+    )
+    mixup: float = _augmentation(0.0, "Alpha of mixup; 0 is without.", low=0, search=[0.0, 0.2])
+    cutmix: float = _augmentation(0.0, "Alpha of cutmix; 0 is without.", low=0)
+    crop: int = _augmentation(4, "Pixels of padding before a random crop.", low=0)
+    crop_padding: str = _augmentation("zero", "What the padding shows.", choices=("zero", "reflect"))
+    flip: str = _augmentation(
         "random", "Mirror images: at random, or every other epoch.", choices=("none", "random", "alternating")
     )
-    cutout: int = option(0, "Side of a grey square, in pixels.", low=0)
-    color_jitter: float = option(0.0, "Strength of random brightness, contrast and saturation.", low=0, below=1)
-    randaugment: int = option(0, "Magnitude, 0 to 10, of two random operations.", low=0, high=10)
-    small_share: float = option(
+    cutout: int = _augmentation(0, "Side of a grey square, in pixels.", low=0, search=[0, 8])
+    color_jitter: float = _augmentation(0.0, "Strength of random brightness, contrast and saturation.", low=0, below=1)
+    randaugment: int = _augmentation(0, "Magnitude, 0 to 10, of two random operations.", low=0, high=10)
+    small_share: float = _augmentation(
         0.0, "Share of the epochs, the first, on images at three quarters of their size.", low=0, below=1
     )
-    clip_norm: float | None = option(None, "Gradient clipping: bound on the norm.", above=0)
-    ema: float = option(0.0, "Decay of averaged weights, which are then the result; 0 is without.", low=0, below=1)
-    lookahead: int = option(0, "Updates after which weights return to their slow average; 0 is without.", low=0)
-    accumulate: int = option(1, "Parts in which a batch is computed; less memory.", low=1)
-    patience: int | None = option(
+    clip_norm: float | None = _training(None, "Gradient clipping: bound on the norm.", above=0)
+    ema: float = _training(0.0, "Decay of averaged weights, which are then the result; 0 is without.", low=0, below=1)
+    lookahead: int = _training(0, "Updates after which weights return to their slow average; 0 is without.", low=0)
+    accumulate: int = _training(1, "Parts in which a batch is computed; less memory.", low=1)
+    patience: int | None = _training(
         None,
         "Epochs after which to stop without a higher validation accuracy, or as high a one at a lower loss.",
         low=1,
     )
-    tta: str = option("none", "Views averaged at test time, reported apart.", choices=("none", "flip", "shift"))
-    precision: str = option("auto", "Arithmetic of the network.", choices=("auto", "float32", "bfloat16"))
-    layer_decay: float = option(
+    tta: str = _augmentation("none", "Views averaged at test time, reported apart.", choices=("none", "flip", "shift"))
+    precision: str = _training("auto", "Arithmetic of the network.", choices=("auto", "float32", "bfloat16"))
+    layer_decay: float = _training(
         1.0, "Factor on the learning rate from each stage to the one before it.", above=0, high=1
     )
-    batchnorm: str = option(
+    batchnorm: str = _training(
         "train",
         "Batch statistics; eval keeps them, adapted has a momentum for short trainings.",
         choices=("train", "eval", "adapted"),
     )
-    compile: str = option("auto", "Compile the network; auto where it pays.", choices=("auto", "on", "off"))
+    compile: str = _training("auto", "Compile the network; auto where it pays.", choices=("auto", "on", "off"))
 
     def __post_init__(self) -> None:
         check(self)

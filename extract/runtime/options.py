@@ -33,11 +33,16 @@ KINDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "true 
 
 @dataclass(frozen=True)
 class Option:
-    """One option as its field declares it. `kinds` are the types of one value, None aside; bounds are inclusive
-    (`low`, `high`) or not (`above`, `below`). `choices` are the texts that it may be, empty for any; `metavar` is how
-    help shows its value, `usual` what help says of a default that depends on others; `group` is the heading under which
-    help lists it, `flags` its spellings on a command line where these are not the field's name alone; one that is
-    `rare` has no flag of its own there."""
+    """One option as its field declares it.
+
+    `kinds` are the types of one value, which may be None too if `optional`; bounds are inclusive (`low`, `high`) or not
+    (`above`, `below`). `choices` are the texts that it may be, empty for any. `metavar` is how help shows its value,
+    `usual` what help says of a default that depends on others, `group` the heading under which help lists it, `flags`
+    its spellings on a command line where these are not the field's name alone, `envvar` the variable that stands for it
+    there; one that is `rare` has no flag. `separator` stands in a text between several values, nothing where a text is
+    one of them. `search` is its entry in a built-in search space (see `pipelines.search.space`), None where it is
+    searched only when asked for.
+    """
 
     name: str
     default: Any
@@ -55,7 +60,10 @@ class Option:
     usual: str = ""
     group: str = ""
     flags: tuple[str, ...] = ()
+    envvar: str = ""
+    separator: str = ","
     rare: bool = False
+    search: Any = None
 
     @property
     def words(self) -> str:
@@ -81,10 +89,10 @@ class Option:
         """What `given`, a text or a value, stands for, as the field holds it; `InvalidInputError` where it is none."""
         if not self.several:
             value = self._one(given)
-        elif given is None and self.optional:
+        elif given is None and self.default is None:
             return None
         else:
-            parts = given.split(",") if isinstance(given, str) else given
+            parts = given.split(self.separator) if isinstance(given, str) and self.separator else given
             parts = parts if isinstance(parts, list | tuple) else [parts]
             value = tuple(self._part(part, given) for part in parts if part != "")
         self.check(value)
@@ -99,7 +107,7 @@ class Option:
     def _one(self, part: object, given: object = None) -> Value:
         if isinstance(part, int) and not isinstance(part, bool) and float in self.kinds and int not in self.kinds:
             return float(part)
-        if not isinstance(part, str):
+        if not isinstance(part, str) or self.kinds == (str,):
             return part  # type: ignore[return-value]  # `check` says what it must be
         text = part.strip()
         if self.optional and str not in self.kinds and text.lower() in NOTHING:
@@ -114,7 +122,9 @@ class Option:
     def check(self, value: object) -> None:
         """Raises `InvalidInputError` unless `value` is one that the field may hold."""
         several = self.several and isinstance(value, tuple | list)
-        if several and not value:
+        if self.several and value is None and self.default is None:
+            return
+        if several and not value and self.default != ():
             raise InvalidInputError(f"{self.words} must be at least one value; got none. Add one.")
         for one in value if several else (value,):  # type: ignore[union-attr]
             for part in one if self.nested and isinstance(one, tuple | list) else (one,):
@@ -162,14 +172,6 @@ def check(instance: object) -> None:
         declared.check(getattr(instance, name))
 
 
-def read(given: Mapping[str, object], declared: Mapping[str, Option], *, what: str = "option") -> dict[str, Any]:
-    """The values of options by name, as `Option.read` reads each; `InvalidInputError` with the nearest for one that
-    is not `declared`."""
-    for name in given:
-        known(name, declared, what=what)
-    return {name: declared[name].read(value) for name, value in given.items()}
-
-
 def known(name: str, declared: Collection[str], *, what: str = "option") -> None:
     """Raises `InvalidInputError` with the nearest names unless `name` is among the options `declared`."""
     if name not in declared:
@@ -180,11 +182,12 @@ def _option(field: "dataclasses.Field[Any]", hint: Any) -> Option:
     kinds = _kinds(hint)
     tuples = [part for part in (hint, *typing.get_args(hint)) if typing.get_origin(part) is tuple]
     inner = [part for one in tuples for part in typing.get_args(one)]
+    parts = [kind for part in inner for kind in _kinds(part)] if tuples else kinds
     return Option(
         name=field.name,
         default=field.default,
         kinds=tuple(kind for kind in kinds if kind is not types.NoneType),
-        optional=types.NoneType in kinds,
+        optional=types.NoneType in parts,
         several=bool(tuples),
         nested=any(typing.get_origin(one) is tuple for part in inner for one in (part, *typing.get_args(part))),
         **field.metadata,

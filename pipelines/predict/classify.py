@@ -19,6 +19,7 @@ from extract.data.walk import printable
 from extract.decoding.decode import MAX_PIXELS
 from extract.errors import CorruptFileError, InvalidInputError
 from pipelines.predict import pictures
+from pipelines.specs.data import DataSpec
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 
@@ -109,24 +110,23 @@ def predict(
     *,
     top: int = 5,
     calibrated: bool = False,
-    on_bad_image: str = "error",
-    max_pixels: int = MAX_PIXELS,
+    reading: DataSpec | None = None,
 ) -> Predictions:
     """The likeliest `top` classes of every image that `places` (files and folders) name.
 
     `calibrated` divides the logits by the temperature that was fitted on validation images. An unreadable image
-    is an `UnreadableImage`, or is skipped where `on_bad_image` is "skip"; so is one of more than `max_pixels`.
+    is an `UnreadableImage`, or is skipped where `reading` says so; so is one of more than its `max_pixels`.
     """
     if top < 1:
         raise InvalidInputError(f"top must be at least 1; got {top}.")
+    reading = reading or DataSpec()
     with pictures.listed(places) as found:
-        bad = unreadable(Files(found.paths, max_pixels)) if on_bad_image == "skip" else {}
+        bad = unreadable(Files(found.paths, reading.max_pixels)) if reading.skips_bad_images else {}
         kept = [row for row, path in enumerate(found.paths) if path not in bad]
         paths = tuple(found.paths[row] for row in kept)
-        with refused_together(Files(paths, max_pixels)):
-            logits = (
-                one.logits(paths, max_pixels=max_pixels) if paths else np.empty((0, len(one.class_names)), np.float32)
-            )
+        with refused_together(Files(paths, reading.max_pixels)):
+            none = np.empty((0, len(one.class_names)), np.float32)
+            logits = one.logits(paths, max_pixels=reading.max_pixels) if paths else none
         odd = [(str(found.names[row]), unusual(found.paths[row])) for row in kept]
         said = tuple(notices([(printable(name), what) for name, what in odd if what is not None]))
     shares = probabilities(one, logits, calibrated=calibrated)

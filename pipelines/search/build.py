@@ -1,6 +1,5 @@
 """From options by name, as a command line or a study gives them, to a subject and a search."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,10 @@ from pipelines.search.head import HeadSubject, must_hold_out
 from pipelines.search.run import Wanted
 from pipelines.search.subject import Subject
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, locate, with_own_network
-from pipelines.specs.values import primitive
 from pipelines.tasks import fitting
 from pipelines.training.images import training_labels
 from pipelines.workspace.context import Context
 
-NUMBERS = ("batch_size", "patience")  # which a head's command line takes as text
 ABOUT = ("trials", "timeout", "name", "seed")
 
 
@@ -54,9 +51,9 @@ def _varied(subject: HeadSubject, entries: Any) -> set[str]:
 
 
 def _head(options: dict[str, Any], context: Context) -> HeadSubject:
-    extraction, head = _names(ExtractSpec), _names(HeadSpec)
+    extraction, head = ExtractSpec.declared(), HeadSpec.declared()
     _refuse_unknown(options, known=[*extraction, *head, "features"], what="a head")
-    spec = HeadSpec(**{name: value for name, value in options.items() if name in head})
+    spec = HeadSpec.of({name: value for name, value in options.items() if name in head})
     from heads import registry
 
     must_hold_out(spec)
@@ -68,10 +65,9 @@ def _head(options: dict[str, Any], context: Context) -> HeadSubject:
 def _network(options: dict[str, Any], context: Context) -> Subject:
     from pipelines.search.network import NetworkSubject
 
-    _refuse_unknown(options, known=_names(NetworkSpec), what="a network")
-    options = {name: primitive(name, value) if name in NUMBERS else value for name, value in options.items()}
+    _refuse_unknown(options, known=[*NetworkSpec.declared()], what="a network")
     mode = "scratch" if options.get("weights", "none") == "none" else "full"
-    return NetworkSubject(NetworkSpec(**{"validation": "0.1", "mode": mode, **options}), context=context)
+    return NetworkSubject(NetworkSpec.of({"validation": 0.1, "mode": mode, **options}), context=context)
 
 
 def _features(head: HeadSpec, described: dict[str, Any], context: Context, *, file: Any) -> Path:
@@ -93,7 +89,7 @@ def _features(head: HeadSpec, described: dict[str, Any], context: Context, *, fi
     if found is not None:
         context.notice(f"using the workspace's newest features, {found.name}")
         return found
-    spec = ExtractSpec(**with_own_network("backbone", described, context.workspace))
+    spec = ExtractSpec.of(with_own_network("backbone", described, context.workspace))
     fitting.check_rows(head, training_labels(spec, load(locate(spec, context.workspace))))
     return Path(stages.extract(spec, context)["path"])
 
@@ -102,7 +98,3 @@ def _refuse_unknown(options: dict[str, Any], *, known: list[str], what: str) -> 
     for name in options:
         if name not in known:
             raise unknown(f"option of a search over {what}", name=name, known=[*known, *ABOUT])
-
-
-def _names(spec: type) -> list[str]:
-    return [field.name for field in dataclasses.fields(spec)]

@@ -128,7 +128,7 @@ class HeadSubject(Subject):
 
     def _with(self, options: dict[str, Any]) -> HeadSpec:
         """The spec with `options`: in fields of their own where it has them, else among its further ones."""
-        fields = {field.name for field in dataclasses.fields(HeadSpec)}
+        fields = HeadSpec.declared()
         fixed = self._spec.options()
         for name in options:
             if name in fixed:
@@ -142,7 +142,7 @@ class HeadSubject(Subject):
 
 def _alone(value: Any) -> Any:
     """A tuple is one value of an option that could take several."""
-    return [list(value)] if isinstance(value, tuple) else value
+    return (value,) if isinstance(value, tuple) else value
 
 
 def _text(value: Any) -> str:

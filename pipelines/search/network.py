@@ -2,17 +2,17 @@
 
 import functools
 import shutil
-import typing
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from extract.errors import InvalidInputError
 from extract.runtime.memory import enough_for
-from finetune.recipes import SPEED_ONLY
+from extract.runtime.options import Option, options_of
+from finetune.recipes import SPEED_ONLY, Recipe
 from pipelines.search.subject import Outcome, Subject, Watch
 from pipelines.specs import NetworkSpec
-from pipelines.specs.network import RECIPE_OPTIONS
 from pipelines.tasks import stages
 from pipelines.training.lock import alone
 from pipelines.training.train_network import LESS_MEMORY
@@ -55,12 +55,12 @@ class NetworkSubject(Subject):
     def epochs(self) -> int:
         return self._spec.whole_recipe().epochs
 
-    def known(self) -> dict[str, Any]:
+    def known(self) -> Mapping[str, Option]:
         from finetune.architectures import networks
 
-        recipe = [name for name in RECIPE_OPTIONS if name not in NO_PART]
-        hints = typing.get_type_hints(NetworkSpec)
-        return {name: hints[name] for name in (*recipe, *networks.options_of(self._spec.network), "image_size")}
+        recipe = [name for name in options_of(Recipe) if name not in NO_PART]
+        declared = NetworkSpec.declared()
+        return {name: declared[name] for name in (*recipe, *networks.options_of(self._spec.network), "image_size")}
 
     def usual(self) -> dict[str, Any]:
         """Around the recipe's own rate and batch; the rest as the literature varies it on small images."""
@@ -68,14 +68,10 @@ class NetworkSubject(Subject):
         batches = [size for size in (recipe.batch_size // 2, recipe.batch_size, 2 * recipe.batch_size) if size]
         space: dict[str, Any] = {
             "learning_rate": {"low": recipe.learning_rate / 30, "high": recipe.learning_rate * 5, "log": True},
-            "weight_decay": {"low": 1e-5, "high": 1e-2, "log": True},
             "batch_size": [size for size in batches if size <= rows // 4] or [recipe.batch_size],
-            "schedule": ["cosine", "one-cycle", "triangular"],
-            "label_smoothing": [0.0, 0.1],
-            "cutout": [0, 8],
-            "mixup": [0.0, 0.2],
+            **{name: one.search for name, one in options_of(Recipe).items() if one.search is not None},
         }
-        return {name: entry for name, entry in space.items() if getattr(self._spec, name) is None}
+        return {name: entry for name, entry in space.items() if name not in self._spec.options}
 
     def key(self) -> dict[str, Any]:
         return self._key.as_dict()
@@ -89,7 +85,8 @@ class NetworkSubject(Subject):
             )
         spec = self._with(options)
         validate.check(spec, own_weights=self._key.weights_run is not None)
-        self._training.check(spec, batch_size=spec.batch_size or 1)  # one that is not given may be searched
+        batch_size = spec.options.get("batch_size", 1)  # one that is not given may be searched
+        self._training.check(spec, batch_size=batch_size)
 
     def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome | None:
         with enough_for("training", remedy=LESS_MEMORY):
@@ -121,12 +118,12 @@ class NetworkSubject(Subject):
         return Training(self._located, self._spec)
 
     def _with(self, options: dict[str, Any]) -> NetworkSpec:
-        names = {field.name for field in fields(NetworkSpec)}
+        given = self._spec.as_dict()
         for name, value in options.items():
-            if name not in names or isinstance(value, tuple):
+            if name not in NetworkSpec.declared() or isinstance(value, tuple):
                 raise InvalidInputError(f"{name} must be an option with one value; got {value!r}. Leave it out.")
-            if getattr(self._spec, name) is not None:
+            if given.get(name) is not None:
                 raise InvalidInputError(
-                    f"{name} must be searched or given, not both; got {getattr(self._spec, name)!r}. Leave one out."
+                    f"{name} must be searched or given, not both; got {given[name]!r}. Leave one out."
                 )
-        return replace(self._spec, **options)
+        return NetworkSpec.of({**given, **options})

@@ -107,10 +107,7 @@ def _known(command: str) -> dict[str, Option]:
 
 def _value(declared: Option, value: yaml_file.YamlValue) -> object:
     """The one value that stands there; a list is one only for an option that holds several."""
-    if isinstance(value, YamlList):
-        if list in declared.kinds:
-            return yaml_file.plain(value)
-        if not (declared.several or tuple in declared.kinds):
-            sentence = f"{declared.words} must be one value; got a list. Options with several go under `space:`."
-            raise refusal(value.place, sentence)
+    if isinstance(value, YamlList) and not declared.several:
+        sentence = f"{declared.words} must be one value; got a list. Options with several go under `space:`."
+        raise refusal(value.place, sentence)
     return read_value(declared, value)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from extract.errors import InvalidInputError, nearest, unknown
-from extract.runtime.options import KINDS, TRUTHS
+from extract.runtime.options import KINDS, TRUTHS, Option
 from pipelines.studies.yaml_file import guessed
 
 ENTRY_KEYS = ("low", "high", "log", "step", "int")
@@ -84,7 +84,8 @@ def parse(raw: Any, *, what: str, known: Mapping[str, Any] | None = None) -> Spa
         )
     names = {str(key).replace("-", "_"): key for key in sorted(raw, key=str)}
     hints = known or {}
-    return {name: _entry(str(key), raw[key], kinds_of(hints.get(name, Any))) for name, key in names.items()}
+    kinds = {name: hint.kinds if isinstance(hint, Option) else kinds_of(hint) for name, hint in hints.items()}
+    return {name: _entry(str(key), raw[key], frozenset(kinds.get(name, ()))) for name, key in names.items()}
 
 
 def kinds_of(hint: Any) -> frozenset[type]:

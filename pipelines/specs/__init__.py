@@ -6,7 +6,7 @@ in neither. None of this imports torch.
 """
 
 from pipelines.specs.extraction import EXTRACT_VERSION, ExtractKey, ExtractSpec, locate, resolve_extract
-from pipelines.specs.head import HEAD_VERSION, HeadKey, HeadSpec, resolve_head
+from pipelines.specs.head import HEAD_VERSION, HeadKey, HeadSpec, ShotsKey, resolve_head, resolve_shots
 from pipelines.specs.network import NetworkSpec
 from pipelines.specs.network_key import NETWORK_VERSION, NetworkKey, locate_images, resolve_network
 from pipelines.specs.own import Source, own_run, weights_source, with_own_network
@@ -21,6 +21,7 @@ __all__ = [
     "HeadSpec",
     "NetworkKey",
     "NetworkSpec",
+    "ShotsKey",
     "Source",
     "locate",
     "locate_images",
@@ -28,6 +29,7 @@ __all__ = [
     "resolve_extract",
     "resolve_head",
     "resolve_network",
+    "resolve_shots",
     "weights_source",
     "with_own_network",
 ]

@@ -5,13 +5,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from extract.backbones import weights_preprocessing
 from extract.backbones.weights_preprocessing import INTERPOLATIONS
 from extract.data import datasets
 from extract.decoding.decode import MAX_PIXELS
-from extract.runtime.options import check, option
+from extract.runtime.options import option
+from pipelines.specs.spec import Spec, seed_option
 from pipelines.workspace import image_folders
 
 if TYPE_CHECKING:
@@ -19,11 +20,25 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 CIFAR10_DIR = "CIFAR10_DIR"  # where CIFAR-10 alone is, for every command that reads it
-LARGEST_SEED = 2**32 - 1
 PREPROCESSING_OPTIONS = ("mean", "std", "crop_pct", "interpolation")
-seed_option = functools.partial(option, 0, "Seed of everything drawn.", low=0, high=LARGEST_SEED, metavar="N")
 _data = functools.partial(option, group="Data")
 _own = functools.partial(_data, None, usual="the weights' own")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource:
+    """Which data set is read, and where it lies."""
+
+    dataset: str = _data(
+        "cifar10", "A known data set, or a folder of class folders.", metavar="cifar10|cifar100|digits|DIR"
+    )
+    data_dir: str | None = _data(
+        None,
+        f"Directory of the built-in data sets; {CIFAR10_DIR} names that of CIFAR-10 alone.",
+        metavar="DIR",
+        usual="data/ in the workspace",
+        envvar="PIPELINE_DATA",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +72,10 @@ class Selection:
         """How many training and test images are used of a data set with `train` and `test` of them."""
         return min(self.subset or train, train), min(self.test_subset or test, test)
 
+    def of_part(self, train: int, test: int) -> Self:
+        """The same of so many training and test images only."""
+        return replace(self, subset=train, test_subset=test)
+
     def sample(self, images: "ImageSet", *, splits: Sequence[str] = ("train", "test")) -> "ImageSet":
         """The images of the `splits` that are used; InvalidInputError where there are fewer than asked for."""
         from extract.data.images import subset
@@ -78,22 +97,14 @@ class Selection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataSpec(Selection):
+class DataSpec(Spec, Selection, DataSource):
     """The options of what is read: the data set, which part of it, and what its images are made into.
 
     `subset` and `test_subset` count images. Paths that begin with ~ are in the user's folder. Raises
     `InvalidInputError` for a value that can never be right.
     """
 
-    dataset: str = _data(
-        "cifar10", "A known data set, or a folder of class folders.", metavar="cifar10|cifar100|digits|DIR"
-    )
-    data_dir: str | None = _data(
-        None,
-        f"Directory of the built-in data sets; {CIFAR10_DIR} names that of CIFAR-10 alone.",
-        metavar="DIR",
-        usual="data/ in the workspace",
-    )
+    NETWORK: ClassVar[str] = ""  # the option that names the network
     max_pixels: int = _data(MAX_PIXELS, "Most pixels of one image.", low=1, metavar="N")
     mean: str | None = _own("Mean of the pixels, 0 to 1, for the weights.", metavar="R,G,B")
     std: str | None = _own("Standard deviation of the pixels.", metavar="R,G,B")
@@ -107,7 +118,7 @@ class DataSpec(Selection):
             path = getattr(self, name, None)
             if isinstance(path, str) and path.startswith("~"):
                 object.__setattr__(self, name, home(path))
-        check(self)
+        super().__post_init__()
         self.preprocessing()
 
     @property

@@ -27,6 +27,7 @@ class ExtractSpec(data.DataSpec):
     value that can never be right.
     """
 
+    NETWORK = "backbone"
     backbone: str = _backbone("resnet50", "Any timm architecture.", metavar="NAME")
     weights: str = weights_option("pretrained")
     pool: str = _backbone("network", "How maps become one embedding.", choices=("network", "avg", "max", "avgmax"))
@@ -34,7 +35,7 @@ class ExtractSpec(data.DataSpec):
     views: str = _output("plain", "Also embed the mirrored image.", choices=("plain", "flip"))
     storage: str = _output("float16", "Dtype of the stored features.", choices=("float16", "float32"))
     precision: str = _backbone("auto", "Arithmetic of the network.", choices=PRECISIONS)
-    batch_size: str = _backbone("auto", "Images a step.", metavar="auto|N")
+    batch_size: int | str = _backbone("auto", "Images a step.", metavar="auto|N")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,9 +50,9 @@ class ExtractSpec(data.DataSpec):
         """Images a step: the given number, or for "auto" what fills the device without waste."""
         if self.batch_size == "auto":
             return automatic_batch_size(device, self.image_size)
-        if not str(self.batch_size).isdigit() or int(self.batch_size) < 1:
+        if not isinstance(self.batch_size, int) or self.batch_size < 1:
             raise InvalidInputError(f"batch size must be auto or a whole number from 1; got {self.batch_size!r}.")
-        return int(self.batch_size)
+        return self.batch_size
 
 
 def _indices(layers: str | None) -> tuple[int, ...] | None:

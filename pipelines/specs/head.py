@@ -1,42 +1,20 @@
 """What a run of a head is: the options of `pipeline fit-head`, and what they mean on given features."""
 
-from collections.abc import Callable
+import functools
 from dataclasses import dataclass
 from typing import Any
 
 from extract.errors import InvalidInputError
-from extract.runtime.options import check
-from pipelines.specs.data import seed_option
+from extract.runtime.options import Value, option, options_of
 from pipelines.specs.key import Key
-from pipelines.specs.values import numbers, one_of, primitive, several, sizes, whole_numbers
+from pipelines.specs.spec import Spec, seed_option, validation_option, validation_part
 
 HEAD_VERSION = 11  # raised when the same key must give another head
+SHOTS_VERSION = 7  # raised when the same key must give another table
 # As in `heads.registry`, which needs torch.
 KINDS = ("logistic", "linear", "mlp", "knn", "ridge", "kernel", "centroid")
-CRITERIA = ("auto", "log_loss", "accuracy")
-
-# The options of heads that have a field of their own, and what turns the given text or value into the head's.
-OWN: dict[str, Callable[[str, Any], Any]] = {
-    "c_grid": numbers,
-    "solver": primitive,
-    "sizes": sizes,
-    "learning_rates": numbers,
-    "weight_decays": numbers,
-    "optimizer": primitive,
-    "schedule": primitive,
-    "warmup": primitive,
-    "epochs": primitive,
-    "patience": primitive,
-    "dropout": primitive,
-    "label_smoothing": primitive,
-    "neighbors": whole_numbers,
-    "temperatures": several,
-    "alpha_grid": numbers,
-    "bandwidths": numbers,
-    "metrics": several,
-    "shrinkages": numbers,
-}
-# Which of them each kind has, as in its search space in `heads`, which needs torch.
+CHOOSING = ("criterion", "patience")  # what means nothing without validation images
+# Which options that are fields of `HeadSpec` each kind has, as in its search space in `heads`, which needs torch.
 _NEURAL = ("learning_rates", "weight_decays", "optimizer", "schedule", "warmup", "epochs", "patience")
 HAS: dict[str, tuple[str, ...]] = {
     "logistic": ("c_grid", "solver"),
@@ -47,48 +25,67 @@ HAS: dict[str, tuple[str, ...]] = {
     "kernel": ("alpha_grid", "bandwidths"),
     "centroid": ("metrics", "shrinkages"),
 }
-CHOOSING = ("criterion", "patience")  # what means nothing without validation images
+_head = functools.partial(option, group="Head")
+_own = functools.partial(_head, None)
 
 
 @dataclass(frozen=True)
-class HeadSpec:
+class HeadSpec(Spec):
     """One head on one feature file, as the options of `pipeline fit-head` describe it.
 
-    `validation` is a share ("0.1"), a number of images ("500") or "none". Options of the head are None where
-    they are left to it; lists come as text with commas between or as lists, `sizes` with x between the layers
-    of one head ("256,512x128"). `option` holds further ones as "NAME=VALUE", named as in the head's space.
-    Raises `InvalidInputError` for a value that can never be right; whether the head has an option is known later.
+    `validation` is a share, a number of images or "none". Options of the head are None where they are left to it. Those
+    that are fields come as text or as values; `option` holds further ones as "NAME=VALUE", named as in the head's
+    space. Raises `InvalidInputError` for a value that can never be right; whether the head has an option is known
+    later.
     """
 
-    head: str = "logistic"
-    validation: str = "0.1"
-    criterion: str | None = None
-    c_grid: str | list | None = None
-    solver: str | None = None
-    sizes: str | list | None = None
-    learning_rates: str | list | None = None
-    weight_decays: str | list | None = None
-    optimizer: str | None = None
-    schedule: str | None = None
-    warmup: float | None = None
-    epochs: int | None = None
-    patience: int | str | None = None
-    dropout: float | None = None
-    label_smoothing: float | None = None
-    neighbors: str | list | None = None
-    temperatures: str | list | None = None
-    alpha_grid: str | list | None = None
-    bandwidths: str | list | None = None
-    metrics: str | list | None = None
-    shrinkages: str | list | None = None
-    option: tuple[str, ...] = ()
+    head: str = _head("logistic", "The kind of head.", choices=KINDS)
+    validation: float | int | str = validation_option(0.1)
+    criterion: str | None = _head(
+        None,
+        "Validation metric that selects the candidate.",
+        choices=("auto", "log_loss", "accuracy"),
+        usual="what the head declares",
+    )
+    c_grid: tuple[float, ...] | None = _own(
+        "logistic: penalties to try.", metavar="C,C,...", usual="45 from 1e-6 to 1e5"
+    )
+    solver: str | None = _own("logistic: solver.", metavar="path|sklearn", usual="path")
+    sizes: tuple[int | tuple[int, ...], ...] | None = _own(
+        "mlp: hidden widths to try; x between the layers of one.", metavar="N,NxM,..."
+    )
+    learning_rates: tuple[float, ...] | None = _own("linear, mlp: learning rates to try.", metavar="R,R,...")
+    weight_decays: tuple[float, ...] | None = _own("linear, mlp: weight decays to try.", metavar="D,D,...")
+    optimizer: str | None = _own("linear, mlp: optimizer.", metavar="sgd|adam|adamw")
+    schedule: str | None = _own("linear, mlp: constant, step, cosine or one-cycle learning rate.", metavar="NAME")
+    warmup: float | None = _own("linear, mlp: share of the steps that warm up.", metavar="SHARE")
+    epochs: int | None = _own("linear, mlp: length of the schedule.")
+    patience: int | str | None = _own("linear, mlp: epochs without a better one after which to stop.", metavar="N|none")
+    dropout: float | None = _own("mlp: hidden values left out at random.", metavar="SHARE")
+    label_smoothing: float | None = _own("linear, mlp: share given to all classes.", metavar="SHARE")
+    neighbors: tuple[int, ...] | None = _own(
+        "knn: numbers of neighbors to try.", metavar="K,K,...", flags=("--neighbors", "--k")
+    )
+    temperatures: tuple[float | None, ...] | None = _own(
+        "knn: temperatures to try; none: votes all alike.", metavar="T,none,..."
+    )
+    alpha_grid: tuple[float, ...] | None = _own(
+        "ridge, kernel: penalties.", metavar="A,A,...", flags=("--alpha-grid", "--penalties")
+    )
+    bandwidths: tuple[float, ...] | None = _own(
+        "kernel: bandwidths to try, in root mean square distances.", metavar="B,B,..."
+    )
+    metrics: tuple[str, ...] | None = _own("centroid: distance metrics to try.", metavar="cosine,euclidean")
+    shrinkages: tuple[float, ...] | None = _own(
+        "centroid: how far means move to that of all, to try.", metavar="S,S,..."
+    )
+    option: tuple[str, ...] = _head(
+        (), "Any other option of the head, as in Python.", metavar="NAME=VALUE", separator=""
+    )
     seed: int = seed_option()
 
     def __post_init__(self) -> None:
-        check(self)
-        one_of("head", self.head, KINDS)
-        if self.criterion is not None:
-            one_of("criterion", self.criterion, CRITERIA)
+        super().__post_init__()
         given = self.options()
         if self.validation_part() is None:
             idle = [name for name in CHOOSING if name in given or (name == "criterion" and self.criterion)]
@@ -99,24 +96,12 @@ class HeadSpec:
 
     def validation_part(self) -> float | int | None:
         """The validation split: a share, a count, or None for none."""
-        if str(self.validation) == "none":
-            return None
-        for kind in (int, float):
-            try:
-                part = kind(str(self.validation))
-            except ValueError:
-                continue
-            if part > 0 and (kind is int or part < 1):
-                return part
-        raise InvalidInputError(
-            f"validation must be a share like 0.1, a number of images, or none; got {self.validation!r}."
-        )
+        return validation_part(self.validation)
 
     def options(self) -> dict[str, Any]:
         """The head's own options that were given, under its own names."""
-        given = {
-            name: convert(name, getattr(self, name)) for name, convert in OWN.items() if getattr(self, name) is not None
-        }
+        found = {name: getattr(self, name) for name in HEAD_OPTIONS}
+        given = {name: plain(value) for name, value in found.items() if value is not None}
         for text in self.option:
             name, equals, value = text.partition("=")
             name = name.strip().replace("-", "_")
@@ -124,8 +109,33 @@ class HeadSpec:
                 raise InvalidInputError(f"option must be NAME=VALUE; got {text!r}. Write --option epochs=20.")
             if name in given:
                 raise InvalidInputError(f"{name} must be given once; got it twice. Leave one out.")
-            given[name] = OWN.get(name, primitive)(name, value.strip())
+            given[name] = plain(options_of(HeadSpec)[name].read(value)) if name in HEAD_OPTIONS else primitive(value)
         return given
+
+
+HEAD_OPTIONS = tuple(name for names in HAS.values() for name in names)
+
+
+def plain(value: Value) -> Any:
+    """An option's value as JSON holds it, and none where the word stands for it."""
+    if isinstance(value, tuple):
+        return [plain(one) for one in value]
+    return None if value == "none" else value
+
+
+def primitive(text: str) -> Any:
+    """A text in the type that it looks like: none, true, false, a number, a list (with commas), or text."""
+    if "," in text:
+        return [primitive(part) for part in text.split(",") if part.strip()]
+    words = {"none": None, "true": True, "false": False}
+    if text.strip().lower() in words:
+        return words[text.strip().lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text.strip()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,14 +150,58 @@ class HeadKey(Key):
     seed: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShotsKey(Key):
+    """A head's options, the digest of the features it reads, numbers of labels a class, draws of each."""
+
+    features: str
+    head: str
+    options: dict[str, Any]
+    criterion: str
+    shots: list[int]
+    draws: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Repeats(Spec):
+    """How often a head is fitted: with how many seeds, counted up, and with how few labels a class."""
+
+    seeds: int | None = option(None, "Fit with N seeds, each a run, and show the spread.", low=1, high=1000)
+    shots: tuple[int, ...] | None = option(
+        None, "Also learn from N labels a class only, for each of these.", low=1, metavar="N,N,..."
+    )
+    draws: int | None = option(None, "Draws of those labels.", low=1, usual="5")
+    seed: int = seed_option()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.shots is None and self.draws is not None:
+            raise InvalidInputError(
+                f"draws must come with --shots; got --draws {self.draws} alone. Add --shots 1,2,5,10."
+            )
+
+
 def resolve_head(spec: HeadSpec, *, features: str) -> HeadKey:
     """The key of a head on the features whose content digest is `features`."""
-    return HeadKey(
-        stage_version=HEAD_VERSION,
-        features=features,
-        head=spec.head,
-        options=spec.options(),
-        validation=spec.validation_part(),
-        criterion=spec.criterion or "auto",
-        seed=spec.seed,
-    )
+    return HeadKey(stage_version=HEAD_VERSION, validation=spec.validation_part(), **_key(spec, features))
+
+
+def resolve_shots(spec: HeadSpec, *, features: str, shots: tuple[int, ...] | str, draws: int) -> ShotsKey:
+    """The key of a head on few labels of the features whose content digest is `features`.
+
+    Raises `InvalidInputError` for shots or draws below 1.
+    """
+    declared = options_of(Repeats)
+    counts, draws = declared["shots"].read(shots), declared["draws"].read(draws)
+    return ShotsKey(stage_version=SHOTS_VERSION, shots=sorted(set(counts)), draws=draws, **_key(spec, features))
+
+
+def _key(spec: HeadSpec, features: str) -> dict[str, Any]:
+    return {
+        "features": features,
+        "head": spec.head,
+        "options": spec.options(),
+        "criterion": spec.criterion or "auto",
+        "seed": spec.seed,
+    }

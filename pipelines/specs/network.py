@@ -1,69 +1,84 @@
 """What a run of a whole network is: the options of `pipeline train` and `finetune`."""
 
+import functools
 import re
-from dataclasses import dataclass, field, fields, make_dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from extract.data import datasets
-from extract.errors import InvalidInputError
+from extract.errors import InvalidInputError, unknown
+from extract.runtime.options import Option, Value, option, options_of
 from finetune.architectures.options import Options
 from finetune.recipes import MADE_FOR, RECIPES, SPEED_ONLY, Recipe, overridden, suited
-from pipelines.specs import data
-from pipelines.specs.data import PREPROCESSING_OPTIONS
-from pipelines.specs.head import HeadSpec
-from pipelines.specs.values import one_of
+from pipelines.specs.data import PREPROCESSING_OPTIONS, DataSpec
+from pipelines.specs.own import weights_option
+from pipelines.specs.spec import validation_option, validation_part
 
 MODES = ("scratch", "full", "head-first", "partial:K", "frozen")
+STARTS = ("weights", "mode", *PREPROCESSING_OPTIONS)  # options of finetune alone: train starts from nothing
 SCRATCH_RECIPE, FINETUNE_RECIPE = "short", "finetune"
 USUAL_NETWORK = "resnet18"
-RECIPE_OPTIONS = tuple(one.name for one in fields(Recipe))
-ARCHITECTURE_OPTIONS = tuple(one.name for one in fields(Options))
-
-
-def _given(source: Any) -> Any:
-    """A dataclass with the fields of `source`, each None until it is given."""
-    optional: Any = [(one.name, one.type | None, field(default=None)) for one in fields(source)]  # type: ignore[operator]
-    return make_dataclass(f"Given{source.__name__}", optional, frozen=True, kw_only=True)
+FROZEN_HAS = ("tta", "precision", "compile")  # the options of a recipe that mean something where nothing is trained
+_network = functools.partial(option, group="Network")
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkSpec(_given(Recipe), _given(Options), data.DataSpec):
+class NetworkSpec(DataSpec):
     """One network, trained from scratch or from weights, as the options of `pipeline train` and `finetune` say.
 
-    Every option of `finetune.recipes.Recipe` is a field, None where the recipe's own value stays, and every
-    one of `finetune.architectures.options.Options`, None where it is the usual. `mode` is scratch, full, head-first,
-    partial:K or frozen; `weights` and `recipe` None mean pretrained and finetune, from scratch none and short; frozen
-    has no recipe. A `network` that is not named is the one that the recipe was made for, else resnet18. `validation`
-    is a share, a number of images or "none"; `refit` trains once more on the whole training split, by the same
-    schedule up to the epoch that was best on the validation images. Raises `InvalidInputError` for what can never be
-    right.
+    `options` are those of `finetune.recipes.Recipe` in place of the recipe's own, and of
+    `finetune.architectures.options.Options`. `mode` is scratch, full, head-first, partial:K or frozen; `weights` and
+    `recipe` None mean pretrained and finetune, from scratch none and short; frozen has no recipe. A `network` that is
+    not named is the one that the recipe was made for, else resnet18. `validation` is a share, a number of images or
+    "none"; `refit` trains once more on the whole training split, by the same schedule up to the epoch that was best on
+    the validation images. Raises `InvalidInputError` for what can never be right.
     """
 
-    network: str = ""
-    mode: str = "scratch"
-    weights: str | None = None
-    recipe: str | None = None
-    validation: str = "none"
-    refit: bool = False
+    NETWORK = "network"
+    network: str = _network(
+        "",
+        "One of the four families, or any timm name.",
+        metavar="NAME",
+        usual=f"the recipe's, else {USUAL_NETWORK}",
+    )
+    weights: str | None = weights_option(None, usual="pretrained")
+    mode: str = _network(
+        "scratch",
+        "What is trained: all; all from a fitted head; the last K stages; nothing but that head.",
+        metavar="|".join(MODES[1:]),
+        usual="full",
+    )
+    recipe: str | None = option(None, "A named set of the options below.", choices=tuple(RECIPES), group="Optimization")
+    validation: float | int | str = validation_option("none")
+    refit: bool = option(
+        False,
+        "Then train on the whole split, by the same schedule, up to the best epoch.",
+        flags=("--refit",),
+        group="Optimization",
+    )
+    options: Mapping[str, Value] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        data.DataSpec.__post_init__(self)
         scratch, frozen = self.mode == "scratch", self.mode == "frozen"
         if self.weights is None:
             object.__setattr__(self, "weights", "none" if scratch else "pretrained")
         if self.recipe is None and not frozen:
             object.__setattr__(self, "recipe", SCRATCH_RECIPE if scratch else FINETUNE_RECIPE)
+        super().__post_init__()
         self.trained_stages()
-        if self.recipe is not None:
-            one_of("recipe", self.recipe, tuple(RECIPES))
         self._name_network()
         self._check_start()
         self._check_length()
 
+    @classmethod
+    def further(cls) -> Mapping[str, Option]:
+        return {**options_of(Options), **options_of(Recipe)}
+
     def whole_recipe(self) -> Recipe:
         """The recipe, suited to the data set, with the options that were given in place of its own."""
         own = suited_recipe(self.recipe or FINETUNE_RECIPE, dataset=self.dataset, image_size=self.image_size)
-        return overridden(own, **{name: getattr(self, name) for name in RECIPE_OPTIONS})
+        return overridden(own, **self._given(Recipe))
 
     def speed(self) -> dict[str, Any]:
         """The options of the recipe that change no result, only seconds."""
@@ -71,18 +86,20 @@ class NetworkSpec(_given(Recipe), _given(Options), data.DataSpec):
 
     def architecture(self) -> dict[str, Any]:
         """The architecture options that were given."""
-        found = {name: getattr(self, name) for name in ARCHITECTURE_OPTIONS}
-        return {name: value for name, value in found.items() if value is not None}
+        return self._given(Options)
+
+    def _given(self, source: type) -> dict[str, Any]:
+        return {name: value for name, value in self.options.items() if name in options_of(source)}
 
     def validation_part(self) -> float | int | None:
         """The validation split: a share of the training images, a count, or None for none."""
-        return HeadSpec(validation=self.validation).validation_part()
+        return validation_part(self.validation)
 
     def trained_stages(self) -> int | None:
         """K of partial:K; None in the other modes."""
         found = re.fullmatch(r"partial:(\d+)", self.mode)
-        if not found:
-            one_of("mode", self.mode, MODES)
+        if not found and self.mode not in MODES:
+            raise unknown("mode", name=self.mode, known=MODES)
         if self.mode == "partial:K":
             raise InvalidInputError("mode must name a number of stages for partial; got 'partial:K'. Write partial:1.")
         return int(found.group(1)) if found else None
@@ -115,12 +132,12 @@ class NetworkSpec(_given(Recipe), _given(Options), data.DataSpec):
                 f"{fed[0].replace('_', '-')} must be left out from scratch, where the training images give it; got "
                 f"{getattr(self, fed[0])!r}. Use `pipeline finetune` with weights that want it."
             )
-        options = ("recipe", *RECIPE_OPTIONS)
-        given = [name for name in options if getattr(self, name) is not None and name not in FROZEN_HAS]
-        if self.mode == "frozen" and given:
+        given = {**({} if self.recipe is None else {"recipe": self.recipe}), **self._given(Recipe)}
+        idle = [name for name in given if name not in FROZEN_HAS]
+        if self.mode == "frozen" and idle:
             raise InvalidInputError(
-                f"{given[0].replace('_', '-')} must be left out in mode frozen, which fits a head and trains nothing; "
-                f"got {getattr(self, given[0])!r}. Use --mode partial:0 to train the last layer by a recipe."
+                f"{idle[0].replace('_', '-')} must be left out in mode frozen, which fits a head and trains nothing; "
+                f"got {given[idle[0]]!r}. Use --mode partial:0 to train the last layer by a recipe."
             )
 
     def _check_length(self) -> None:
@@ -147,6 +164,3 @@ def suited_recipe(name: str, *, dataset: str, image_size: int | None) -> Recipe:
     """
     facts = datasets.FACTS.get(dataset)
     return suited(RECIPES[name], side=facts.side if facts else image_size, mirrors=facts is None or facts.mirrors)
-
-
-FROZEN_HAS = ("tta", "precision", "compile")  # the options of a recipe that mean something where nothing is trained

@@ -4,33 +4,27 @@ import dataclasses
 import functools
 import hashlib
 import os
-import types
-import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from extract.backbones.weights import SOURCES, is_file, split
 from extract.data.datasets import NAMES
 from extract.errors import InvalidInputError
 from extract.features.layout import canonical_json
 from extract.runtime.options import Option, options_of
+from finetune.architectures.options import Options
+from finetune.recipes import Recipe
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
-from pipelines.specs.data import PREPROCESSING_OPTIONS
-from pipelines.specs.head import HAS, OWN
-from pipelines.specs.network import ARCHITECTURE_OPTIONS, FROZEN_HAS, RECIPE_OPTIONS
+from pipelines.specs.head import HAS, HEAD_OPTIONS, Repeats
+from pipelines.specs.network import FROZEN_HAS, STARTS, USUAL_NETWORK
+from pipelines.specs.spec import Spec
 
+AnySpec = TypeVar("AnySpec", bound=Spec)
 COMMANDS = ("extract", "fit-head", "train", "finetune")
-SPECS: dict[str, tuple[type, ...]] = {
-    "extract": (ExtractSpec,),
-    "fit-head": (ExtractSpec, HeadSpec),
-    "train": (NetworkSpec,),
-    "finetune": (NetworkSpec,),
-}
 REPEATS = "seeds"  # fit-head's: as many heads, seeds counted up, on the same features
 MODES = {"train": "scratch", "finetune": "full"}
-STARTS = ("weights", "mode", *PREPROCESSING_OPTIONS)  # options of finetune alone: train starts from nothing
 
 
 @dataclass(frozen=True)
@@ -77,7 +71,8 @@ class Job:
 
     def specs(self) -> dict[str, dict[str, object]]:
         """Each spec by its field's name, as primitives."""
-        return {part: value for part, value in asdict(self).items() if isinstance(value, dict)}
+        specs = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {part: spec.as_dict() for part, spec in specs.items() if isinstance(spec, Spec)}
 
     def key(self) -> dict[str, object]:
         """The job as primitives."""
@@ -93,38 +88,27 @@ class Job:
 
 
 @functools.cache
-def options(command: str) -> dict[str, Option]:
-    """The options of a command, by the names of their fields."""
-    found: dict[str, Option] = {}
-    for spec in SPECS[command]:
-        declared, hints = options_of(spec), typing.get_type_hints(spec)
-        found |= {
-            field.name: declared.get(field.name) or _undeclared(field.name, hints[field.name])
-            for field in dataclasses.fields(spec)
-        }
+def options(command: str) -> Mapping[str, Option]:
+    """The options of a command by name."""
+    if command == "extract":
+        return ExtractSpec.declared()
     if command == "fit-head":
-        found[REPEATS] = _undeclared(REPEATS, int | None)
-    return {name: one for name, one in found.items() if command != "train" or name not in STARTS}
-
-
-def _undeclared(name: str, hint: Any) -> Option:
-    parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    kinds = tuple(typing.get_origin(part) or part for part in parts if part is not types.NoneType)
-    kinds = (*kinds, str) if tuple in kinds else kinds
-    return Option(name, None, "", kinds, types.NoneType in parts, several=False, nested=False)
+        return {**HeadSpec.declared(), **ExtractSpec.declared(), REPEATS: options_of(Repeats)[REPEATS]}
+    every = NetworkSpec.declared()
+    return {name: one for name, one in every.items() if command != "train" or name not in STARTS}
 
 
 def has(command: str, name: str, given: Mapping[str, Any]) -> bool:
     """Whether a job of `command` has the option `name`, which the head, network or mode that is `given` may lack."""
-    if command == "fit-head" and name in OWN:
-        return name in HAS.get(given.get("head", HeadSpec.head), OWN)
-    if command in MODES and given.get("mode") == "frozen" and name in ("recipe", *RECIPE_OPTIONS):
+    if command == "fit-head" and name in HEAD_OPTIONS:
+        return name in HAS.get(given.get("head") or HeadSpec.head, HEAD_OPTIONS)
+    if command in MODES and given.get("mode") == "frozen" and name in ("recipe", *options_of(Recipe)):
         return name in FROZEN_HAS
-    if command in MODES and name in ARCHITECTURE_OPTIONS:
+    if command in MODES and name in options_of(Options):
         from finetune.architectures import networks
 
         try:
-            return name in networks.options_of(given.get("network", NetworkSpec.network))
+            return name in networks.options_of(given.get("network") or USUAL_NETWORK)
         except InvalidInputError:
             return True  # no network is called so, which is said when it is checked
     return True
@@ -142,9 +126,7 @@ def make(command: str, given: Mapping[str, Any], *, workspace: Path) -> list[Job
     features = _features(_of(ExtractSpec, given))
     if command == "extract":
         return [Job(command, features)]
-    repeats = 1 if given.get(REPEATS) is None else given[REPEATS]
-    if not 1 <= repeats <= 1000:
-        raise InvalidInputError(f"seeds must be from 1 to 1000; got {repeats}.")
+    repeats = options(command)[REPEATS].read(given.get(REPEATS)) or 1
     head = _of(HeadSpec, given)
     return [Job(command, features, dataclasses.replace(head, seed=head.seed + repeat)) for repeat in range(repeats)]
 
@@ -207,18 +189,17 @@ def _option(name: str, value: object) -> str:
         return "no validation"
     if isinstance(value, bool):
         return words if value else f"no {words}"
-    if isinstance(value, tuple):  # further options of a head, each NAME=VALUE
-        return ", ".join(map(str, value))
-    return f"{words} {value}"
+    if name == "option":  # further ones of a head, each NAME=VALUE
+        return ", ".join(value)
+    return f"{words} {','.join(map(str, value)) if isinstance(value, tuple) else value}"
 
 
-def _of(spec: type, given: Mapping[str, Any]) -> Any:
-    names = {field.name for field in dataclasses.fields(spec)}
-    return spec(**{name: _absolute(name, value) for name, value in given.items() if name in names})
+def _of(spec: type[AnySpec], given: Mapping[str, Any]) -> AnySpec:
+    return spec.of({name: _absolute(name, value) for name, value in given.items() if name in spec.declared()})
 
 
 def _network(command: str, given: Mapping[str, Any]) -> NetworkSpec:
-    mode = given.get("mode", MODES[command])
+    mode = given.get("mode") or MODES[command]
     if (mode == "scratch") != (command == "train"):
         raise InvalidInputError(
             f"mode of {command} must not be {mode!r}. Use train for scratch, finetune for the others."

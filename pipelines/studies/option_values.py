@@ -45,15 +45,10 @@ def read_values(option: Option, value: YamlValue, place: str) -> OptionValues:
 
 def read_value(option: Option, value: YamlValue) -> object:
     """The one value that stands there, as the option holds it."""
-    if isinstance(value, YamlList) and {list, tuple} & set(option.kinds):
-        texts = tuple(str(part) for part in value)
-        return texts if tuple in option.kinds else ",".join(texts)
     if isinstance(value, YamlMap) or (isinstance(value, YamlList) and not option.several):
         raise refusal(value.place, f"{option.words} must be a value or a list of values; got {shown(value)}.")
-    if isinstance(value, YamlText) and option.optional and not value.is_quoted and value in NOTHING:
+    if isinstance(value, YamlText) and not value.is_quoted and value in NOTHING:
         return None
-    if tuple in option.kinds:
-        return (str(value),)
     with standing_at(value.place):
         return option.read(written(value))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from extract.runtime.typed_json import plain
-from pipelines.specs.shots import ShotsKey
+from pipelines.specs import ShotsKey
 from pipelines.tasks.fitting import Inputs, matched
 from pipelines.workspace import records
 from pipelines.workspace.answer_shapes import FewLabels

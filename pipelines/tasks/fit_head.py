@@ -11,9 +11,8 @@ import numpy as np
 
 from extract.data.datasets import load
 from extract.errors import InvalidInputError
-from pipelines.specs import ExtractSpec, HeadSpec, locate
+from pipelines.specs import ExtractSpec, HeadSpec, locate, resolve_shots
 from pipelines.specs.data import is_here
-from pipelines.specs.shots import resolve_shots
 from pipelines.tasks import fitting, provenance, stages
 from pipelines.training.images import training_labels
 from pipelines.workspace.context import Context
@@ -21,14 +20,14 @@ from pipelines.workspace.context import Context
 
 @dataclass(frozen=True)
 class Asked:
-    """A head, fitted with `count` seeds from its own on, and with few labels where `shots` ("1,2,5") are given.
+    """A head, fitted with `count` seeds from its own on, and with few labels where `shots` are given.
 
     Raises `InvalidInputError` for what can never be right.
     """
 
     head: HeadSpec
     count: int = 1
-    shots: str | None = None
+    shots: tuple[int, ...] | None = None
     draws: int = 5
 
     def __post_init__(self) -> None:

@@ -20,14 +20,15 @@ from pipelines.specs import (
     HeadSpec,
     NetworkKey,
     NetworkSpec,
+    ShotsKey,
     locate,
     locate_images,
     resolve_extract,
     resolve_head,
     resolve_network,
+    resolve_shots,
     weights_source,
 )
-from pipelines.specs.shots import ShotsKey, resolve_shots
 from pipelines.tasks import features, few_shot, fitting, provenance
 from pipelines.training import images, processes, train_network
 from pipelines.training.head_init import Heading

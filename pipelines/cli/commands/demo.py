@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.cli.options import shared
+from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.table import Column, table
 from pipelines.cli.terminal.text import duration, percent, span
+from pipelines.specs.data import DataSpec
 from pipelines.workspace import naming
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ COLUMNS: list[Column[dict[str, Any]]] = [
 ]
 
 
-@click.command("demo")
-@shared.DATA_DIR
+@command("demo")
+@declared(DataSpec, only=("data_dir",))
 @shared.common
-def demo_command(run: shared.Run, data_dir: str | None) -> None:
+def demo_command(run: shared.Run, given: dict[str, Any]) -> None:
     """Extract, fit heads, fine-tune, train, search and report: a few minutes, packaged weights.
 
     Runs the study cifar10-tour on 1,000 images of CIFAR-10 where they are found, else digits-tour on scikit-learn's
@@ -37,7 +37,7 @@ def demo_command(run: shared.Run, data_dir: str | None) -> None:
     """
     from pipelines.report.details.searches import described
 
-    place = _cifar(run.workspace, data_dir or shared.data_dirs().get("cifar10"))
+    place = _cifar(run.workspace, given.get("data_dir") or shared.data_dirs().get("cifar10"))
     if place is None:
         run.reporter.notice("CIFAR-10 was not found (name its directory with --data-dir): the tour is on digits")
     study, fallback = (WITHOUT, {}) if place is None else (WITH_CIFAR, {"data_dir": str(place)})

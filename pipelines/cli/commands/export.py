@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from extract.errors import InvalidInputError
+from extract.errors import InvalidInputError, unknown
 from pipelines.cli.options import shared
+from pipelines.cli.options.declared import command
 from pipelines.cli.terminal.text import size
-from pipelines.specs.values import one_of
 
 if TYPE_CHECKING:
     from pipelines.predict.export import Exported
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FORMATS = ("onnx",)
 
 
-@click.command("export")
+@command("export")
 @click.option("--run", "run_name", required=True, metavar="ID", help="The run, or the start of its name.")
 @click.option("--format", "kind", default="onnx", show_default=True, metavar="onnx", help="What to write.")
 @click.option(
@@ -33,7 +33,8 @@ def export_command(
     It is checked against torch before it is kept. Images come as [N, 3, height, width] at the data set's own
     size; where that varies, resized and cut to the network's. Classes are in the file's metadata.
     """
-    one_of("format", kind, FORMATS)
+    if kind not in FORMATS:
+        raise unknown("format", name=kind, known=FORMATS)
     from pipelines.predict import classify, export
     from pipelines.workspace import records, writable
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import click
-
 from pipelines.cli.options import shared
+from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.text import duration, size
+from pipelines.specs import ExtractSpec
 
 ANSWERED = (
     *("path", "digest", "content", "rows", "dimension", "file_bytes", "engine", "parameters", "flops", "skipped"),
@@ -13,10 +13,10 @@ ANSWERED = (
 )
 
 
-@click.command("extract")
-@shared.extraction
+@command("extract")
+@declared(ExtractSpec)
 @shared.common
-def extract_command(run: shared.Run, **given: Any) -> None:
+def extract_command(run: shared.Run, given: dict[str, Any]) -> None:
     """Turn images into a feature file with a frozen backbone.
 
     Bare, it means resnet50 with timm's weights on CIFAR-10. Started again, it answers from the cache; killed and
@@ -24,7 +24,7 @@ def extract_command(run: shared.Run, **given: Any) -> None:
     """
     from pipelines.tasks import stages
 
-    record = stages.extract(run.extract_spec(given), run.context())
+    record = stages.extract(run.spec(ExtractSpec, given), run.context())
     took = "from the cache" if record["cached"] else f"in {duration(record['seconds'])}"
     line = f"{record['rows']} rows of {record['dimension']}, {size(record['file_bytes'])}, {took}"
     run.reporter.result({key: record[key] for key in ANSWERED}, [record["path"], line])

@@ -1,6 +1,5 @@
 """`pipeline fit-head`: a head on cached features."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,11 +7,13 @@ import click
 
 from extract.errors import InvalidInputError
 from pipelines.cli.inspect.runs import points
-from pipelines.cli.options import head_options, shared
+from pipelines.cli.options import shared
+from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.scores import scores
 from pipelines.cli.terminal.table import Column, facts, table
 from pipelines.cli.terminal.text import duration, percent, span
 from pipelines.specs import ExtractSpec, HeadSpec
+from pipelines.specs.head import Repeats
 
 if TYPE_CHECKING:
     from pipelines.tasks.fit_head import Answer, Asked
@@ -26,7 +27,7 @@ FEW_LABELS: list[Column[dict[str, Any]]] = [
 ]
 
 
-@click.command("fit-head")
+@command("fit-head")
 @click.option(
     "--features",
     "features_file",
@@ -34,46 +35,37 @@ FEW_LABELS: list[Column[dict[str, Any]]] = [
     metavar="FILE",
     help="A feature file, instead of the options that describe one.",
 )
-@head_options.head
-@click.option("--seeds", type=int, metavar="N", help="Fit with N seeds, each a run, and show the spread.")
-@click.option("--shots", metavar="N,N,...", help="Also learn from N labels a class only, for each of these.")
-@click.option("--draws", type=int, metavar="N", help="Draws of those labels.  [default: 5]")
 @click.option(
     "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw curves, search and few labels: SVG or PNG."
 )
-@shared.extraction
+@declared(Repeats, HeadSpec, ExtractSpec)
 @shared.common
 def fit_head_command(
     run: shared.Run,
     features_file: Path | None,
-    head_options: dict[str, Any],
-    seeds: int | None,
-    shots: str | None,
-    draws: int | None,
     plot: Path | None,
-    **given: Any,
+    given: dict[str, Any],
 ) -> None:
     """Fit a head on cached features, extracting them first where needed.
 
     Chooses on a validation part of the training split, refits the choice on all of it, scores the test split
     once. Bare, it takes the workspace's newest feature file.
     """
-    from pipelines.tasks import few_shot, repeats
+    from pipelines.tasks import few_shot
+    from pipelines.tasks import repeats as seeds
     from pipelines.tasks.fit_head import Asked
 
-    if shots is None and draws is not None:
-        raise InvalidInputError(f"draws must come with --shots; got --draws {draws} alone. Add --shots 1,2,5,10.")
+    repeats = run.spec(Repeats, given)
     if plot is not None:
         from pipelines.report.charts import curves
 
         curves.check(plot, curves.OF_RUN)
-    count, draws = 1 if seeds is None else seeds, 5 if draws is None else draws
-    asked = Asked(HeadSpec(**head_options, seed=run.seed), count, shots, draws)
+    asked = Asked(run.spec(HeadSpec, given), repeats.seeds or 1, repeats.shots, repeats.draws or 5)
     found = _found(run, asked, features_file, given)
     answer = {key: value for key, value in found.records[0].items() if key != "files"}
     answer |= {"features": str(found.features), "extraction_seconds": found.extraction_seconds}
-    if seeds is not None:
-        answer["repeats"] = repeats.summary(found.records, first_seed=run.seed)
+    if repeats.seeds is not None:
+        answer["repeats"] = seeds.summary(found.records, first_seed=run.seed)
     if found.few_labels is not None:
         answer["few_labels"] = found.few_labels
         few_shot.keep(run.workspace, answer["run"], found.few_labels)
@@ -97,14 +89,14 @@ def _found(run: shared.Run, asked: "Asked", file: Path | None, given: dict[str, 
     path = _file(run, file, given)
     if path is not None:
         return fit_head.on_file(asked, run.context(), features_path=path)
-    return fit_head.answer(asked, run.extract_spec(given), run.context())
+    return fit_head.answer(asked, run.spec(ExtractSpec, given), run.context())
 
 
 def _file(run: shared.Run, file: Path | None, given: dict[str, Any]) -> Path | None:
     """The feature file that was given, or the newest one where none is described; else None."""
     from pipelines.tasks.features import newest
 
-    described = sorted(name for name, value in given.items() if value is not None and name != "data_dir")
+    described = sorted(name for name in given if name in ExtractSpec.declared() and name != "data_dir")
     if file is not None:
         if described:
             raise InvalidInputError(
@@ -116,7 +108,7 @@ def _file(run: shared.Run, file: Path | None, given: dict[str, Any]) -> Path | N
     if found is not None:
         run.reporter.notice(f"using the workspace's newest features, {found.name}")
     elif not described:
-        run.reporter.notice(_beginning(run, run.extract_spec(given)))
+        run.reporter.notice(_beginning(run, run.spec(ExtractSpec, given)))
     return found
 
 
@@ -127,7 +119,7 @@ def _beginning(run: shared.Run, spec: ExtractSpec) -> str:
 
     estimator = Estimator(run.workspace, device=run.device)
     whole = estimator.of(Job("extract", spec))
-    part = estimator.of(Job("extract", replace(spec, subset=SHORTER, test_subset=SHORTER // 5)))
+    part = estimator.of(Job("extract", spec.of_part(SHORTER, SHORTER // 5)))
     text = f"no features in the workspace: extracting those of {spec.backbone} on {spec.dataset}"
     if whole is None or part is None:
         return text

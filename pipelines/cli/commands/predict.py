@@ -4,16 +4,16 @@ import csv
 import io
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from extract.decoding.decode import MAX_PIXELS
 from extract.runtime.devices import Stopwatch
 from pipelines.cli.options import shared
+from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.table import Column, table
 from pipelines.cli.terminal.text import defused, percent
-from pipelines.specs.values import at_least_one, one_of
+from pipelines.specs.data import DataSpec
 from pipelines.workspace import writable
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 
 
-@click.command("predict")
+@command("predict")
 @click.option("--run", "run_name", required=True, metavar="ID", help="The run, or the start of its name.")
 @click.argument("images", nargs=-1, required=True, type=FILE)
 @click.option("--top", type=int, default=5, show_default=True, metavar="K", help="How many classes to name.")
@@ -30,12 +30,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--csv", "csv_file", type=FILE, metavar="FILE", help="Also write a table, one line an image.")
 @click.option("--weights", type=FILE, metavar="FILE", help="The weights file, where it is not where it was.")
 @click.option("--quick", is_flag=True, help="Equal within rounding only: no compiling, no filling of the batch.")
-@click.option(
-    "--on-bad-image", default="error", show_default=True, metavar="error|skip", help="What an unreadable image does."
-)
-@click.option(
-    "--max-pixels", type=int, default=MAX_PIXELS, show_default=True, metavar="N", help="Most pixels of one image."
-)
+@declared(DataSpec, only=("on_bad_image", "max_pixels"))
 @shared.common
 def predict_command(
     run: shared.Run,
@@ -46,16 +41,14 @@ def predict_command(
     csv_file: Path | None,
     weights: Path | None,
     quick: bool,
-    on_bad_image: str,
-    max_pixels: int,
+    given: dict[str, Any],
 ) -> None:
     """Classify image files, and every image in folders, by a kept run.
 
     Backbone, preprocessing and head come from the run's record; no network is needed. The run's own test
     images get exactly the logits that the run was scored by.
     """
-    one_of("on-bad-image", on_bad_image, ("error", "skip"))
-    at_least_one("max pixels", max_pixels)
+    reading = run.spec(DataSpec, given)
     from pipelines.predict import classify
 
     if csv_file is not None:
@@ -63,9 +56,7 @@ def predict_command(
     watch = Stopwatch()
     run.reporter.doing("reading the run and its network")
     one, record = classify.classifier(run_name, context=run.context(), weights=weights, quick=quick)
-    found = classify.predict(
-        one, images, top=top, calibrated=calibrated, on_bad_image=on_bad_image, max_pixels=max_pixels
-    )
+    found = classify.predict(one, images, top=top, calibrated=calibrated, reading=reading)
     run.context().tell(found.notices)
     if csv_file is not None:
         _write_csv(csv_file, found)

@@ -5,13 +5,15 @@ from pathlib import Path
 import click
 
 from pipelines.cli.options import shared
+from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.text import size
 from pipelines.report.page.text import plural
+from pipelines.specs.data import DataSpec
 
 PATH = click.Path(path_type=Path)
 
 
-@click.command("report")
+@command("report")
 @click.option("--output", type=PATH, metavar="FILE.html", help="The page.  [default: report.html in the workspace]")
 @click.option(
     "--figures",
@@ -26,7 +28,7 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--title", metavar="TEXT", help="The page's title.")
 @click.option("--loss-landscape", metavar="RUN", help="Also compute the loss landscape of this network.")
-@shared.DATA_DIR
+@declared(DataSpec, only=("data_dir",))
 @click.option(
     "--images",
     type=PATH,
@@ -43,7 +45,7 @@ def report_command(
     runs: str | None,
     title: str | None,
     loss_landscape: str | None,
-    data_dir: str | None,
+    given: dict[str, str],
     images: tuple[Path, ...],
 ) -> None:
     """Write the workspace's runs as one HTML page.
@@ -53,7 +55,7 @@ def report_command(
     """
     from pipelines.report.build import ReportRequest, build
 
-    places = tuple(Path(one) for one in (data_dir, *shared.data_dirs().values()) if one)
+    places = tuple(Path(one) for one in (given.get("data_dir"), *shared.data_dirs().values()) if one)
     output = output or run.workspace / "report.html"
     request = ReportRequest(output, runs, title, figures, places, images, loss_landscape)
     built = build(run.workspace, request, progress=run.reporter.progress)

@@ -8,9 +8,11 @@ import click
 
 from pipelines.cli.inspect.runs import ranking
 from pipelines.cli.options import shared
+from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.table import Column, table
 from pipelines.cli.terminal.text import duration, percent, size
 from pipelines.report.page.text import plural
+from pipelines.specs.data import DataSpec
 
 if TYPE_CHECKING:
     from pipelines.studies.engines import Engine
@@ -30,13 +32,13 @@ PLAN: list[Column[Line]] = [
 ]
 
 
-@click.command("run")
+@command("run")
 @click.argument("study")
 @click.option("--jobs", type=int, metavar="N", help="Jobs at once; they share the cores out.  [default: 1]")
 @click.option("--engine", default="loky", show_default=True, metavar="loky|dask|ray", help="Who runs the jobs.")
 @click.option("--scheduler", metavar="ADDRESS", help="A dask or ray cluster.  [default: workers here]")
 @click.option("--dry-run", is_flag=True, help="Show the plan with an estimate; compute nothing.")
-@shared.DATA_DIR
+@declared(DataSpec, only=("data_dir",))
 @shared.common
 def run_command(
     run: shared.Run,
@@ -45,7 +47,7 @@ def run_command(
     engine: str,
     scheduler: str | None,
     dry_run: bool,
-    data_dir: str | None,
+    given: dict[str, Any],
 ) -> None:
     """Run the jobs of STUDY: a YAML file, or the name of a study that comes with the package.
 
@@ -56,7 +58,7 @@ def run_command(
     from pipelines.studies.engines import Engine
 
     chosen = Engine(engine, jobs, scheduler)
-    fallback: dict[str, Any] = {"seed": run.seed} | ({} if data_dir is None else {"data_dir": data_dir})
+    fallback: dict[str, Any] = {"seed": run.seed, **given}
     environment = study_file.Environment(fallback, run.workspace, shared.data_dirs())
     described = study_file.read(study_file.find(study), environment)
     described.must_have_jobs()

@@ -5,11 +5,12 @@ from typing import Any
 
 import click
 
-from pipelines.cli.options import head_options as head_options
-from pipelines.cli.options import network_options, shared
+from pipelines.cli.options import shared
+from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.table import Column, facts, table
 from pipelines.cli.terminal.text import duration, percent, span
 from pipelines.report.page.text import plural
+from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
 from pipelines.specs.data import with_data_dir
 
 MOST = 20  # trials in the table
@@ -18,31 +19,15 @@ HELP = {
 }
 
 
-def of_networks(command: shared.Command) -> shared.Command:
-    """Adds the options of networks that the command has not got already; those not given arrive as None."""
-
-    @network_options.network(tuning=True)
-    def collected(given: dict[str, Any]) -> None: ...
-
-    known = {option.name for option in command.__click_params__}  # type: ignore[attr-defined]
-    further = [option for option in collected.__click_params__ if option.name not in known | {"refit"}]  # type: ignore[attr-defined]
-    command.__click_params__ += further  # type: ignore[attr-defined]
-    for option in command.__click_params__:  # type: ignore[attr-defined]
-        option.help = HELP.get(option.name, option.help)
-    return command
-
-
-@click.command("search")
+@command("search")
 @click.argument("space_file", metavar="[SPACE.yaml]", required=False, type=click.Path(path_type=Path))
 @click.option("--trials", type=int, metavar="N", help="Trials in all, over processes and restarts.  [default: 20]")
 @click.option("--timeout", type=float, metavar="SECONDS", help="After this no trial is begun or goes on.")
 @click.option("--name", metavar="NAME", help="Name of the search.  [default: from what is searched, and the space]")
 @click.option("--features", metavar="FILE", help="A feature file, instead of the options that describe one.")
-@of_networks
-@head_options.head
-@shared.extraction
+@declared(HeadSpec, ExtractSpec, NetworkSpec, but=("refit",), help=HELP)
 @shared.common
-def search_command(run: shared.Run, space_file: Path | None, head_options: dict[str, Any], **given: Any) -> None:
+def search_command(run: shared.Run, space_file: Path | None, given: dict[str, Any], **about: Any) -> None:
     """Search the hyperparameters of a head (--head) or of a network (--network).
 
     SPACE.yaml says what may vary, `option: {low, high, log}` or `option: [choices]` a line, or is a study with a
@@ -53,7 +38,7 @@ def search_command(run: shared.Run, space_file: Path | None, head_options: dict[
     """
     from pipelines.search import build, read, search
 
-    flags = {name: value for name, value in {**given, **head_options}.items() if value is not None}
+    flags = {name: value for name, value in {**given, **about}.items() if value is not None}
     flags |= {"seed": run.seed} if _was_given("seed") else {}
     written = None if space_file is None else read(space_file)
     options = {"seed": run.seed, **(flags if written is None else written.options(flags))}

@@ -1,23 +1,43 @@
 """`pipeline train` and `pipeline finetune`: a network, from scratch or from weights."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import click
 
 from extract.errors import InvalidInputError
-from pipelines.cli.options import network_options, shared
+from pipelines.cli.options import shared
+from pipelines.cli.options.declared import HeadedOption, command, declared
 from pipelines.cli.terminal.scores import scores
 from pipelines.cli.terminal.table import facts
 from pipelines.cli.terminal.text import duration
 from pipelines.report.page.text import plural
 from pipelines.specs import NetworkSpec
+from pipelines.specs.network import STARTS
 
 
-@click.command("train")
-@network_options.network(tuning=False)
-@network_options.watching
-@network_options.positional
+def watched(command: shared.Command) -> shared.Command:
+    """Adds the options that look at a training, or at its learning rates instead."""
+    option, path = functools.partial(click.option, cls=HeadedOption, heading="Output"), click.Path(path_type=Path)
+    for add in (
+        option("--plot", type=path, metavar="FILE", help="Figure of that test: .svg, .png or .html."),
+        option("--find-learning-rate", is_flag=True, help="Only test rising learning rates; keep nothing."),
+        option(
+            "--tensorboard",
+            type=path,
+            metavar="DIR",
+            help="Also write its files; with --refit in subfolders chosen and refit.",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
+@command("train")
+@declared(NetworkSpec, but=STARTS)
+@watched
+@shared.positional
 @shared.common
 def train_command(run: shared.Run, given: dict[str, Any], **watching: Any) -> None:
     """Train a network from scratch by a recipe, and score it once on the test split.
@@ -26,13 +46,13 @@ def train_command(run: shared.Run, given: dict[str, Any], **watching: Any) -> No
     killed, the same command goes on where it stopped, and the result is that of an uninterrupted training: on a
     processor to the bit, on a GPU within rounding.
     """
-    _answer(run, network_options.spec(run, given), **watching)
+    _answer(run, run.spec(NetworkSpec, given), **watching)
 
 
-@click.command("finetune")
-@network_options.network(tuning=True)
-@network_options.watching
-@network_options.positional
+@command("finetune")
+@declared(NetworkSpec)
+@watched
+@shared.positional
 @shared.common
 def finetune_command(run: shared.Run, given: dict[str, Any], **watching: Any) -> None:
     """Train a pretrained network further, and score it once on the test split.
@@ -40,7 +60,7 @@ def finetune_command(run: shared.Run, given: dict[str, Any], **watching: Any) ->
     Mode head-first fits the logistic head on the frozen network's features, makes it the last layer, then
     trains everything gently; frozen stops before the training. RUN is the name of an own run.
     """
-    _answer(run, network_options.tuned(run, {"mode": "full", **given}), **watching)
+    _answer(run, run.spec(NetworkSpec, {"mode": "full", **given}), **watching)
 
 
 def _answer(

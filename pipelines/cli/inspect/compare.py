@@ -6,6 +6,7 @@ import click
 
 from extract.errors import InvalidInputError
 from pipelines.cli.options import shared
+from pipelines.cli.options.declared import command
 from pipelines.cli.terminal.table import Column, facts, table
 from pipelines.cli.terminal.text import percent
 
@@ -31,7 +32,7 @@ COLUMNS: list[Column[Compared]] = [
 ]
 
 
-@click.command("compare")
+@command("compare")
 @click.argument("runs", nargs=-1, metavar="FIRST SECOND...")
 @shared.common
 def compare_command(run: shared.Run, runs: tuple[str, ...]) -> None:

@@ -6,12 +6,11 @@ from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
 
-import click
-
 import pipelines
 from extract.backbones.weights import PACKAGED, packaged_file
 from extract.errors import TransferBenchError, UnavailableError
 from pipelines.cli.options import shared
+from pipelines.cli.options.declared import command
 from pipelines.cli.terminal.table import facts
 
 DISTRIBUTION = "transfer-bench"
@@ -19,7 +18,7 @@ PACKAGES = ("extract", "heads", "finetune", "pipelines")
 LIBRARIES = ("torch", "torchvision", "timm", "scikit-learn", "h5py", "joblib", "numpy", "pillow", "safetensors")
 
 
-@click.command("doctor")
+@command("doctor")
 @shared.common
 def doctor_command(run: shared.Run) -> None:
     """Say what this machine has and what is missing."""

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from pipelines.cli.options import shared
+from pipelines.cli.options.declared import command
 from pipelines.cli.terminal.table import Column, table
 from pipelines.cli.terminal.text import defused, duration, percent, size, span
 from pipelines.workspace import naming, writable
@@ -42,7 +43,7 @@ JOINED: list[Column[Row]] = [
 ]
 
 
-@click.command("runs")
+@command("runs")
 @click.option("--dataset", metavar="NAME", help="Only runs on this data set.")
 @click.option("--mode", metavar="frozen|finetuned|scratch", help="Only runs of this mode.")
 @click.option("--head", metavar="NAME", help="Only runs of this kind of head.")

@@ -2,28 +2,31 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from extract.backbones.weights_preprocessing import INTERPOLATIONS
-from extract.decoding.decode import MAX_PIXELS
+from extract.errors import InvalidInputError
 from extract.runtime.devices import resolve_device
+from pipelines.cli.options.declared import COMMON, HeadedOption
 from pipelines.cli.terminal.process import own_heard, use_threads
 from pipelines.cli.terminal.reporter import Reporter
-from pipelines.specs import ExtractSpec, with_own_network
-from pipelines.specs.data import home, with_data_dir
+from pipelines.specs import with_own_network
+from pipelines.specs.data import CIFAR10_DIR, DataSpec, home, with_data_dir
+from pipelines.specs.spec import Spec
 from pipelines.training import processes
 from pipelines.workspace.context import Context
 
+AnySpec = TypeVar("AnySpec", bound=Spec)
 Command = Callable[..., Any]
+_common = functools.partial(click.option, cls=HeadedOption, heading=COMMON)
 TOGETHER = ("train", "finetune")  # the commands on which several processes may work together
 
-COMMON = [
-    click.option(
+OPTIONS = [
+    _common(
         "--workspace",
         type=click.Path(path_type=Path),
         default="workspace",
@@ -33,75 +36,19 @@ COMMON = [
         metavar="DIR",
         help="Where everything that is computed is kept.",
     ),
-    click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to compute."),
-    click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of everything drawn."),
-    click.option(
+    _common("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to compute."),
+    _common("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of everything drawn."),
+    _common(
         "--threads",
         type=int,
         metavar="N",
         help="Processor threads.  [default: one a core; idle cores only for what trains in epochs]",
     ),
-    click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object to stdout."),
-    click.option("--quiet", is_flag=True, help="No progress and no messages; errors stay."),
-    click.option("--debug", is_flag=True, help="Show the traceback of a failure, and libraries' warnings."),
+    _common("--json", "as_json", is_flag=True, help="Print exactly one JSON object to stdout."),
+    _common("--quiet", is_flag=True, help="No progress and no messages; errors stay."),
+    _common("--debug", is_flag=True, help="Show the traceback of a failure, and libraries' warnings."),
 ]
 OWN = ("workspace", "device", "seed", "threads", "as_json", "quiet", "debug")  # the names of these
-CIFAR10_DIR = "CIFAR10_DIR"  # where CIFAR-10 alone is, for every command that reads it
-DATA_DIR = click.option(
-    "--data-dir",
-    envvar="PIPELINE_DATA",
-    show_envvar=True,
-    metavar="DIR",
-    help=f"Directory of the built-in data sets; {CIFAR10_DIR} names that of CIFAR-10 alone.  "
-    "[default: data/ in the workspace]",
-)
-DATA = [
-    click.option(
-        "--dataset",
-        metavar="cifar10|cifar100|digits|DIR",
-        help="A known data set, or a folder of class folders.  [default: cifar10]",
-    ),
-    DATA_DIR,
-]
-PREPROCESSING = [
-    click.option(
-        "--mean",
-        metavar="R,G,B",
-        help="Mean of the pixels, 0 to 1, for the weights.  [default: the weights' own]",
-    ),
-    click.option("--std", metavar="R,G,B", help="Standard deviation of the pixels.  [default: the weights' own]"),
-    click.option(
-        "--crop-pct", type=float, metavar="X", help="Center crop as a share of the image.  [default: the weights' own]"
-    ),
-    click.option(
-        "--interpolation", metavar="|".join(INTERPOLATIONS), help="Resizing filter.  [default: the weights' own]"
-    ),
-]
-WEIGHTS_METAVAR = "pretrained|packaged|untrained|FILE[#SET]|RUN"
-EXTRACTION = [
-    click.option("--backbone", metavar="NAME", help="Any timm architecture.  [default: resnet50]"),
-    click.option(
-        "--weights",
-        metavar=WEIGHTS_METAVAR,
-        help="Where its weights come from; #SET takes another set of a file's tensors (averaged ones, EMA, go first, "
-        "as in timm).  [default: pretrained]",
-    ),
-    *DATA,
-    click.option("--image-size", type=int, metavar="N", help="Pixels of a side.  [default: the backbone's own]"),
-    *PREPROCESSING,
-    click.option("--pool", metavar="network|avg|max|avgmax", help="How maps become one embedding.  [default: network]"),
-    click.option("--layers", metavar="I,J,...", help="Stages to take, e.g. -2,-1.  [default: the last]"),
-    click.option("--views", metavar="plain|flip", help="Also embed the mirrored image.  [default: plain]"),
-    click.option("--subset", type=int, metavar="N", help="N training images, stratified and seeded."),
-    click.option("--test-subset", type=int, metavar="M", help="M test images, stratified and seeded."),
-    click.option("--storage", metavar="float16|float32", help="Type in the file.  [default: float16]"),
-    click.option(
-        "--precision", metavar="auto|float32|bfloat16|float16", help="Arithmetic of the network.  [default: auto]"
-    ),
-    click.option("--batch-size", metavar="auto|N", help="Images a step.  [default: auto]"),
-    click.option("--on-bad-image", metavar="error|skip", help="What an unreadable image does.  [default: error]"),
-    click.option("--max-pixels", type=int, metavar="N", help=f"Most pixels of one image.  [default: {MAX_PIXELS}]"),
-]
 
 
 def common(command: Command) -> Command:
@@ -119,12 +66,9 @@ def common(command: Command) -> Command:
             with reporter, own_heard(reporter.notice):
                 return command(run=Run(given["workspace"], given["device"], given["seed"], reporter), **options)
 
-    return _decorated(wrapped, COMMON)
-
-
-def extraction(command: Command) -> Command:
-    """Adds the options that describe a feature file; those not given arrive as None."""
-    return _decorated(command, EXTRACTION)
+    for option in reversed(OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
 
 
 class Run:
@@ -149,13 +93,31 @@ class Run:
             told=reporter.told(),
         )
 
-    def extract_spec(self, given: dict[str, Any]) -> ExtractSpec:
-        """The spec of the extraction options that were given; the others keep the spec's defaults.
+    def spec(self, kind: type[AnySpec], given: Mapping[str, Any]) -> AnySpec:
+        """The spec of those options that were `given` and that it has; the others keep its defaults.
 
-        With weights of an own run the backbone is the network that the run trained.
+        With weights of an own run the network is the one that the run trained.
         """
-        asked = with_data_dir({name: value for name, value in given.items() if value is not None}, data_dirs())
-        return ExtractSpec(**with_own_network("backbone", asked, self.workspace), seed=self.seed)
+        own = {name: value for name, value in given.items() if name in kind.declared()}
+        if issubclass(kind, DataSpec):
+            own = with_own_network(kind.NETWORK, with_data_dir(own, data_dirs()), self.workspace)
+        return kind.of({**own, "seed": self.seed})
+
+
+def positional(command: Command) -> Command:
+    """Adds the network as an argument, beside `--network`: `pipeline train resnet20`. The command gets `network`."""
+
+    @functools.wraps(command)
+    def wrapped(named: str | None, **values: Any) -> Any:
+        into = values if "network" in values else values["given"]
+        flag = into.get("network")
+        if named is not None and flag not in (None, named):
+            raise InvalidInputError(f"network must be named once; got {named!r} and --network {flag}. Leave one out.")
+        if named is not None:
+            into["network"] = named
+        return command(**values)
+
+    return click.argument("named", metavar="[NETWORK]", required=False)(wrapped)
 
 
 def data_dirs() -> dict[str, str]:
@@ -190,9 +152,3 @@ def _given_to_group(own: dict[str, Any]) -> dict[str, Any]:
 
 def _is_written(context: click.Context, option: str) -> bool:
     return context.get_parameter_source(option) is ParameterSource.COMMANDLINE
-
-
-def _decorated(command: Command, options: list[Any]) -> Command:
-    for option in reversed(options):
-        command = option(command)
-    return command

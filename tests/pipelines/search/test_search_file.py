@@ -115,10 +115,10 @@ def test_values_are_read_by_the_type_that_what_is_searched_wants(written):
     head = "search: {head: mlp, batch-size: 50, sizes: [64, [64, 32]], option: copies=1, validation: 0.10}"
     assert written(head).options({}) == {
         "head": "mlp",
-        "batch_size": "50",
-        "sizes": [64, [64, 32]],
+        "batch_size": 50,
+        "sizes": (64, (64, 32)),
         "option": ("copies=1",),
-        "validation": "0.10",
+        "validation": 0.1,
     }
     assert written("search: {batch-size: 50, space: {}}").options({"network": "resnet20"})["batch_size"] == 50
 

@@ -45,7 +45,7 @@ RATES = {"learning_rate": [0.003, 0.01, 1e-7, 1e-8], "optimizer": ["adamw", "nes
 
 
 def subject(context: Context, **options) -> NetworkSubject:
-    return NetworkSubject(NetworkSpec(**{**TINY, **options}), context=context)
+    return NetworkSubject(NetworkSpec.of(**{**TINY, **options}), context=context)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_hopeless_trials_are_pruned_at_their_rung_and_the_others_report_every_ep
 def test_the_winner_is_what_train_makes_of_its_options_anywhere(searched, tmp_path):
     context, found = searched
     options = {**LEARNING, **found["best"]["params"], "refit": True}
-    alone = stages.train(NetworkSpec(**options), Context(tmp_path))
+    alone = stages.train(NetworkSpec.of(**options), Context(tmp_path))
     assert alone["run"] == found["best_run"]
     assert alone["validation_accuracy"] == found["best"]["value"]
     here, there = (records.read(place, alone["run"]) for place in (context.workspace, tmp_path))
@@ -200,7 +200,7 @@ def test_what_cannot_be_searched_is_refused(tmp_path):
 @pytest.mark.parametrize("network", ["resnet20", "vgg11", "test_resnet"])
 def test_the_usual_space_fits_the_network_and_its_images(tmp_path, network):
     free = {name: value for name, value in TINY.items() if name != "batch_size"} | {"subset": 600}
-    tried = NetworkSubject(NetworkSpec(**{**free, "network": network, "image_size": 32}), context=Context(tmp_path))
+    tried = NetworkSubject(NetworkSpec.of(**{**free, "network": network, "image_size": 32}), context=Context(tmp_path))
     space = parse(tried.usual(), what=tried.what)
     check_names(space, known=tried.known(), what=tried.what)
     for name, entry in space.items():

@@ -71,7 +71,7 @@ def test_a_default_is_read_anew_for_each_command_by_its_own_types():
     extraction, network = jobs_of(
         "defaults: {batch-size: 50, patience: 3, validation: 0.2}\njobs: [{command: fit-head}, {command: train}]"
     )
-    assert (extraction.features.batch_size, network.network.batch_size) == ("50", 50)
+    assert (extraction.features.batch_size, network.network.options["batch_size"]) == (50, 50)
     with pytest.raises(InvalidInputError, match=r"study.yaml:1:24: batch-size must be a whole number.*; got 'auto'"):
         jobs_of("defaults: {batch-size: auto}\njobs: [{command: extract}, {command: train}]")
 
@@ -109,7 +109,7 @@ def test_seeds_repeats_a_head_on_the_same_features():
 
 def test_values_are_read_by_the_type_of_their_field_not_by_yaml():
     (job,) = jobs_of(HEADER + "fit-head\n    validation: 0.10\n    c-grid: 1e-4\n    backbone: no\n    dropout: 1e-1")
-    assert (job.head.validation, job.head.c_grid, job.features.backbone) == ("0.10", "1e-4", "no")
+    assert (job.head.validation, job.head.c_grid, job.features.backbone) == (0.1, (1e-4,), "no")
     assert job.head.dropout == 0.1
 
 
@@ -120,7 +120,7 @@ def test_null_is_the_default_of_an_option_that_may_be_left_out():
 
 def test_a_list_in_a_list_is_one_value_of_an_option_that_holds_several():
     one, other = jobs_of(HEADER + "fit-head\n    c-grid: [[1e-3, 1e-2], 1e-1]")
-    assert (one.head.c_grid, other.head.c_grid) == ("1e-3,1e-2", "1e-1")
+    assert (one.head.c_grid, other.head.c_grid) == ((1e-3, 1e-2), (1e-1,))
 
 
 def test_paths_are_absolute_so_that_other_processes_find_them(tmp_path, monkeypatch):
@@ -184,7 +184,7 @@ def test_merge_keys_and_anchors_work():
         ),
         (
             HEADER + "fit-head\n    head: logitsic\n",
-            "study.yaml:2:5: unknown head 'logitsic'. Nearest: logistic",
+            "study.yaml:3:11: unknown head 'logitsic'. Nearest: logistic",
         ),
         (
             HEADER + "train\n    accumulate: 3\n",
@@ -217,7 +217,10 @@ def test_merge_keys_and_anchors_work():
             HEADER + "extract\n    subset: 0\n",
             "study.yaml:3:13: subset must be a whole number from 1, or none; got 0",
         ),
-        (HEADER + "fit-head\n    seeds: 0\n", "study.yaml:2:5: seeds must be from 1 to 1000; got 0"),
+        (
+            HEADER + "fit-head\n    seeds: 0\n",
+            "study.yaml:3:12: seeds must be a whole number from 1 to 1000, or none; got 0",
+        ),
         ("jobs: 1\njobs: 2\n", "study.yaml:2:1: key of study must stand once; got 'jobs' again (first in line 1)"),
         (HEADER + "extract\n    subset: 1\n    subset: 2\n", "study.yaml:4:5: key of job must stand once"),
         (
@@ -346,7 +349,7 @@ def test_a_default_holds_for_the_jobs_whose_head_or_mode_has_it():
         "  - {command: train, network: resnet20}\n  - {command: finetune, mode: [frozen, full]}\n"
     )
     epochs = {
-        job.name: getattr(job.head or job.network, "epochs", None) for job in study.jobs if job.command != "extract"
+        job.name: (job.head or job.network).as_dict().get("epochs") for job in study.jobs if job.command != "extract"
     }
     assert epochs == {
         "logistic on resnet50 on digits": None,

@@ -11,12 +11,12 @@ import pytest
 import heads
 from extract.errors import InvalidInputError, OutOfMemoryError
 from extract.features.store import FeatureFile
+from extract.runtime.options import options_of
 from extract.runtime.typed_json import plain
 from heads import registry
 from heads.persist import load
-from pipelines.cli.options import head_options
 from pipelines.specs import ExtractSpec, HeadSpec
-from pipelines.specs.head import OWN
+from pipelines.specs.head import HEAD_OPTIONS, KINDS
 from pipelines.tasks import stages
 from pipelines.tasks.fitting import matched
 from pipelines.workspace import records
@@ -53,7 +53,7 @@ def features(tmp_path_factory) -> Path:
 
 
 def test_there_is_a_quick_spec_of_every_head():
-    assert set(QUICK) == set(registry.available()) == set(head_options.KINDS)
+    assert set(QUICK) == set(registry.available()) == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", QUICK)
@@ -102,11 +102,11 @@ def test_the_average_over_flip_views_is_reported_apart(features, tmp_path):
 def test_every_option_of_the_spec_is_one_of_some_head_and_lists_are_lists():
     spaces = [registry.space(kind) for kind in registry.available()]
     known = {one.name: getattr(space, one.name) for space in spaces for one in dataclasses.fields(space)}
-    assert set(OWN) <= set(known)
+    assert set(HEAD_OPTIONS) <= set(known)
     for name, default in known.items():
         if isinstance(default, tuple):
-            assert OWN[name](name, "1" if name != "metrics" else "cosine") in ([1], [1.0], ["cosine"])
-    assert set(head_options.NAMES) == {one.name for one in dataclasses.fields(HeadSpec)} - {"seed"}
+            assert options_of(HeadSpec)[name].read("1" if name != "metrics" else "cosine") in ((1,), ("cosine",))
+    assert set(HeadSpec.declared()) == {one.name for one in dataclasses.fields(HeadSpec)}
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_options_come_under_the_names_of_python(words, expected, monkeypatch, pi
     monkeypatch.setattr(stages, "fit_head", lambda spec, *_, **__: seen.append(spec) or pytest.skip.Exception)
     pipeline("fit-head", "--features", "unused.h5", *words)
     assert seen[0].options() == expected
-    assert HeadSpec(**{name: value for name, value in expected.items() if name in OWN}).options().items() <= (
+    assert HeadSpec(**{name: value for name, value in expected.items() if name in HEAD_OPTIONS}).options().items() <= (
         expected.items()
     )
 
@@ -141,8 +141,8 @@ def test_single_values_become_lists_only_where_the_head_wants_several():
     [
         (("--head", "ridge", "--sizes", "8"), "unknown option 'sizes' of the ridge head"),
         (("--head", "mlp", "--option", "drop_out=0.1"), "Nearest: dropout"),
-        (("--head", "mlp", "--sizes", "8x"), "sizes must be whole numbers"),
-        (("--head", "knn", "--k", "1.5"), "neighbors must be whole numbers"),
+        (("--head", "mlp", "--sizes", "8x"), "sizes must be a whole number"),
+        (("--head", "knn", "--k", "1.5"), "neighbors must be a whole number"),
         (("--head", "linear", "--optimizer", "sdg"), "sgd"),
         (("--criterion", "acuracy"), "Nearest: accuracy"),
         (("--criterion", "accuracy", "--validation", "none"), "criterion must be left out without validation images"),
@@ -150,9 +150,9 @@ def test_single_values_become_lists_only_where_the_head_wants_several():
         (("--option", "C"), "option must be NAME=VALUE"),
         (("--c-grid", "1", "--option", "c_grid=2"), "c_grid must be given once"),
         (("--draws", "3"), "draws must come with --shots"),
-        (("--shots", "0"), "shots and draws must be at least 1"),
+        (("--shots", "0"), "shots must be a whole number from 1"),
         (("--shots", "1,50"), "shots must be at most"),
-        (("--seeds", "0"), "seeds must be at least 1"),
+        (("--seeds", "0"), "seeds must be a whole number from 1"),
         (("--plot", "curve.pdf"), "plot must be a file named .svg or .png"),
     ],
 )

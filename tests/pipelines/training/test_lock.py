@@ -29,5 +29,5 @@ def test_of_two_processes_at_once_one_trains_and_both_answer_the_same(tmp_path, 
 
 def test_a_plan_that_only_looks_waits_for_nobody_and_makes_nothing(tmp_path):
     with cache.looking(), pytest.raises(cache.CacheMissError):
-        stages.train(NetworkSpec(dataset="digits", image_size=8), Context(tmp_path / "workspace"))
+        stages.train(NetworkSpec.of(dataset="digits", image_size=8), Context(tmp_path / "workspace"))
     assert not (tmp_path / "workspace").exists()

@@ -35,7 +35,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_recorded_training_accuracy_is_the_score_of_the_kept_network(case, tmp_path):
-    spec = NetworkSpec(**TINY, **CASES[case])
+    spec = NetworkSpec.of(**TINY, **CASES[case])
     answer = stages.train(spec, Context(tmp_path))
     record = records.read(tmp_path, answer["run"])
     train = subset(digits.load(), train=400, test=100, seed=0).splits["train"]

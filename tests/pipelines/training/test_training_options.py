@@ -9,7 +9,6 @@ from extract.runtime.options import options_of
 from finetune.architectures.options import Options
 from finetune.recipes import RECIPES, SPEED_ONLY, Recipe
 from pipelines.cli.commands.train import finetune_command, train_command
-from pipelines.cli.options import network_options
 from pipelines.specs import NetworkKey, NetworkSpec, resolve_network
 
 OTHER = {
@@ -33,20 +32,16 @@ NAMES = [one.name for source in (Recipe, Options) for one in fields(source)]
 
 
 def key(tmp_path, **given) -> NetworkKey:
-    spec = NetworkSpec(**{"recipe": "standard", "validation": "0.1", "precision": "float32", **given})
+    spec = NetworkSpec.of(**{"recipe": "standard", "validation": "0.1", "precision": "float32", **given})
     return resolve_network(spec, located=Located("digits", "0" * 64, None), device="cpu", workspace=tmp_path)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_option_is_on_both_commands_with_its_own_name_and_an_explanation(name):
-    assert network_options.HELP[name].endswith(".")
+    assert NetworkSpec.declared()[name].help.endswith(".")
     for command in (train_command, finetune_command):
         flags = {parameter.name: parameter.opts for parameter in command.params}
         assert f"--{name.replace('_', '-')}" in flags[name]
-
-
-def test_no_explanation_is_left_over():
-    assert set(network_options.HELP) == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -56,7 +51,7 @@ def test_every_option_changes_the_run_unless_it_only_changes_speed(tmp_path, nam
     plain, other = key(tmp_path), key(tmp_path, **{name: value})
     if name in SPEED_ONLY:
         assert plain.run() == other.run()
-        assert NetworkSpec(**{name: value}).speed() != NetworkSpec().speed()
+        assert NetworkSpec.of(**{name: value}).speed() != NetworkSpec().speed()
     else:
         assert plain.run() != other.run()
 
@@ -68,7 +63,7 @@ def test_a_key_comes_back_from_its_text(tmp_path):
 
 def test_several_processes_are_another_run_unless_nothing_is_trained(tmp_path):
     def together(count, **given):
-        spec = NetworkSpec(validation="0.1", **given)
+        spec = NetworkSpec.of(validation="0.1", **given)
         located = Located("digits", "0" * 64, None)
         return resolve_network(spec, located=located, device="cpu", workspace=tmp_path, processes=count)
 
@@ -82,8 +77,8 @@ def test_several_processes_are_another_run_unless_nothing_is_trained(tmp_path):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_is_its_own_unless_overridden(name):
-    assert NetworkSpec(recipe=name).whole_recipe() == RECIPES[name]
-    assert NetworkSpec(recipe=name, epochs=7).whole_recipe().epochs == 7
+    assert NetworkSpec.of(recipe=name).whole_recipe() == RECIPES[name]
+    assert NetworkSpec.of(recipe=name, epochs=7).whole_recipe().epochs == 7
 
 
 def test_a_figure_that_cannot_be_written_is_refused_before_the_test_of_rates(pipeline, monkeypatch, tmp_path):
@@ -112,6 +107,6 @@ def test_a_figure_that_cannot_be_written_is_refused_before_the_test_of_rates(pip
 def test_a_name_tells_what_of_the_recipe_was_changed(tmp_path, given, expected):
     from pipelines.training.results import name
 
-    spec = NetworkSpec(network="resnet20", **given)
+    spec = NetworkSpec.of(network="resnet20", **given)
     one = resolve_network(spec, located=Located("cifar10", "0" * 64, None), device="cpu", workspace=tmp_path)
     assert name(one, dataset="cifar10") == expected

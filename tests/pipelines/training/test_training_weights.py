@@ -49,7 +49,7 @@ def tuning(weights_file) -> tuple:
 def own(tmp_path_factory) -> tuple[Path, dict]:
     """A workspace with a network that was trained there."""
     workspace = tmp_path_factory.mktemp("own") / "workspace"
-    spec = NetworkSpec(
+    spec = NetworkSpec.of(
         network="resnet8", width=0.5, dataset="digits", subset=200, test_subset=100, recipe="cpu", epochs=1,
         batch_size=50, precision="float32",
     )  # fmt: skip
@@ -227,9 +227,9 @@ def test_the_range_test_does_not_whiten_over_loaded_weights(airbench_weights, tm
     given |= {"image_size": 32, "batch_size": 25, "compile": "off"}
     whitened = []
     monkeypatch.setattr(networks, "whiten", lambda *_: whitened.append(True))
-    lr_range_test.find(NetworkSpec(**given, mode="full", weights=str(airbench_weights)), Context(tmp_path))
+    lr_range_test.find(NetworkSpec.of(**given, mode="full", weights=str(airbench_weights)), Context(tmp_path))
     assert whitened == []
-    lr_range_test.find(NetworkSpec(**given), Context(tmp_path))
+    lr_range_test.find(NetworkSpec.of(**given), Context(tmp_path))
     assert whitened == [True]
 
 

@@ -15,7 +15,7 @@ from pipelines.tasks import stages
 from pipelines.training import results, running  # noqa: F401 (imported once, for both)
 from pipelines.workspace.context import Context
 
-SPEC = NetworkSpec(
+SPEC = NetworkSpec.of(
     network="resnet8",
     width=0.5,
     dataset="digits",
