@@ -170,7 +170,7 @@ MISTAKES = [
     ("{command: extract, backbone: test_resnet, layers: 9}", "layers must be ones that test_resnet accepts"),
     ("{command: train, batch-size: 50, network: resnet2O}", "unknown network 'resnet2O'"),
     ("{command: train, batch-size: 50, network: resnet20, depth: 15}", "depth of resnet must be"),
-    ("{command: train, batch-size: 50, network: resnet20, norm: batsch}", "unknown norm 'batsch' of resnet20"),
+    ("{command: train, batch-size: 50, network: resnet20, norm: none}", "unknown norm 'none' of resnet20"),
     ("{command: train, batch-size: 50, network: resnet20, growth-rate: 4}", "one that resnet20 has"),
     ("{command: train, batch-size: 50, network: resnet20, stem: imagenet}", "stem of resnet20 must be"),
     ("{command: train, batch-size: 50, network: vgg16, image-size: 1}", "image size must be"),
