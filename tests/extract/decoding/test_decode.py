@@ -1,7 +1,6 @@
 """Pixels are read whatever stands around them: metadata, transparency, declared bits, frames, limits."""
 
 import io
-import random
 import struct
 import threading
 import zlib
@@ -9,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin, features
+from PIL import Image, PngImagePlugin
 
 from benchmarks import orientation
 from extract.data import folder
 from extract.data.contents import Contents
-from extract.decoding.decode import TURNS, OversizedImage, UnreadableImage, decode, traits
+from extract.decoding.decode import OversizedImage, UnreadableImage, decode, traits
 from extract.errors import TransferBenchError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -41,54 +40,6 @@ def tiff(bits, photometric, data, width):
     values = [(256, width), (257, 1), (258, bits), (259, 1), (262, photometric), (273, 8), (277, 1), (278, 1)]
     entries = b"".join(struct.pack("<HHLHH", tag, 3, 1, value, 0) for tag, value in [*values, (279, len(data))])
     return b"II*\0" + struct.pack("<L", 8 + len(data)) + data + struct.pack("<H", 9) + entries + bytes(4)
-
-
-def test_a_sample_of_all_odd_tags_with_each_orientation_comes_the_right_way_up(tmp_path):
-    path, plain = tmp_path / "one.jpg", orientation.picture()
-    wanted = orientation.turned(path, plain)
-    for odd in random.Random(0).sample(list(orientation.combinations()), 60):
-        for one in range(1, 9):
-            whole = orientation.jpeg(plain, orientation.exif(odd, one, order="<>"[one % 2]))
-            assert orientation.is_upright(path, whole, wanted=wanted[one]), (odd, one)
-
-
-@pytest.mark.parametrize("data", [b"garbage!", b"", b"II*\0", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff"])
-def test_damaged_exif_data_leave_a_photograph_as_it_is(data, tmp_path):
-    (tmp_path / "one.jpg").write_bytes(orientation.jpeg(orientation.picture(), data))
-    assert levels(tmp_path / "one.jpg").shape == (6, 10, 3)
-
-
-@pytest.mark.parametrize(("kind", "suffix"), [("PNG", "png"), ("WEBP", "webp"), ("AVIF", "avif"), ("TIFF", "tif")])
-@pytest.mark.parametrize("one", range(1, 9))
-def test_every_format_is_turned_by_its_own_orientation(kind, suffix, one, tmp_path):
-    if kind == "AVIF" and not features.check("avif"):
-        pytest.skip("this Pillow is built without AVIF")
-    path, exif = tmp_path / f"one.{suffix}", Image.Exif()
-    Image.fromarray(NOISE).save(path, lossless=True)
-    upright = decode(path)
-    exif[0x0112] = one
-    Image.fromarray(NOISE).save(path, exif=exif, lossless=True)
-    wanted = upright.transpose(TURNS[one]) if one in TURNS else upright
-    assert np.array_equal(levels(path), np.asarray(wanted))
-    assert (traits(path).width, traits(path).height) == wanted.size
-
-
-@pytest.mark.parametrize("value", [struct.pack("<HHLB3x", 274, 1, 1, 6), struct.pack("<HHLL", 274, 4, 1, 6)])
-def test_an_orientation_of_another_type_is_still_one(value, tmp_path):
-    data = b"II*\0\x08\0\0\0\x01\0" + value + bytes(4)
-    (tmp_path / "one.jpg").write_bytes(orientation.jpeg(orientation.picture(), data))
-    assert levels(tmp_path / "one.jpg").shape == (10, 6, 3)
-
-
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "RGB", "1"])
-@pytest.mark.parametrize("one", range(1, 9))
-def test_a_raw_tiff_is_turned_whole(mode, one, tmp_path):
-    image, exif = Image.fromarray(NOISE).convert(mode), Image.Exif()
-    exif[0x0112] = one
-    image.save(tmp_path / "one.tif", exif=exif)
-    upright = image.convert("RGB")
-    wanted = upright.transpose(TURNS[one]) if one in TURNS else upright
-    assert np.array_equal(levels(tmp_path / "one.tif"), np.asarray(wanted))
 
 
 def test_text_and_profiles_of_a_png_decide_nothing(tmp_path):
@@ -180,33 +131,6 @@ def test_frames_are_counted_and_the_first_is_read(suffix, tmp_path):
     assert np.array_equal(levels(path), np.asarray(first))
 
 
-def test_only_pictures_of_known_formats_are_opened(tmp_path):
-    (tmp_path / "one.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
-    (tmp_path / "two.png").write_bytes(b"")
-    with pytest.raises(UnreadableImage, match="it holds no picture of JPEG, PNG"):
-        decode(tmp_path / "one.png")
-    with pytest.raises(UnreadableImage, match="it is empty"):
-        decode(tmp_path / "two.png")
-
-
-@pytest.mark.parametrize(
-    ("content", "what"),
-    [
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "it is a HEIF"),
-        (b"\xff\x0a" + bytes(30), "it is a JPEG XL picture, which is not read: save it as JPEG or PNG"),
-        (b"II*\0\xff\xff\xff\xff", "it is a damaged or unusual TIFF"),
-        (b"<!DOCTYPE html><html></html>", "it is a web page. Download the file"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer.* Run git lfs pull"),
-        (b"Pf\n2 1\n-1.0\n" + struct.pack("<2f", 0.5, 1), "have no known range"),
-        (png(8, 3, b"\1\2\3"), "its content is damaged"),
-    ],
-)
-def test_what_is_no_picture_that_is_read_is_called_what_it_is(content, what, tmp_path):
-    (tmp_path / "one.png").write_bytes(content)
-    with pytest.raises(UnreadableImage, match=what):
-        decode(tmp_path / "one.png")
-
-
 def test_too_many_pixels_are_refused_by_our_own_limit_which_can_be_raised(tmp_path, monkeypatch, recwarn):
     path = tmp_path / "one.tif"
     Image.fromarray(NOISE).save(path)
@@ -267,17 +191,3 @@ def test_transparency_and_frames_are_said_once_with_the_data_set(tmp_path):
     )
     assert folder.read(tmp_path, contents=contents).images.notices[-2:] == wanted
     assert folder.read(tmp_path, contents=contents).images.notices[-2:] == wanted
-
-
-@pytest.mark.skipif(not features.check("avif"), reason="this Pillow is built without AVIF")
-@pytest.mark.parametrize("one", [1, 6])
-def test_an_avif_is_turned_as_its_picture_says_whatever_its_exif_data(one, tmp_path):
-    path, exif = tmp_path / "one.avif", Image.Exif()
-    exif[0x0112], exif[0x011A] = one, 72.0
-    Image.fromarray(NOISE).save(path, exif=exif)
-    wanted, whole = levels(path), path.read_bytes()
-    place = max(whole.find(b"MM\0*"), whole.find(b"II*\0"))
-    for damaged in (b"none", whole[place : place + 4][::-1]):
-        path.write_bytes(whole[:place] + damaged + whole[place + 4 :])
-        assert np.array_equal(levels(path), wanted)
-    assert wanted.shape == ((20, 30, 3) if one == 1 else (30, 20, 3))

@@ -8,61 +8,10 @@ import sys
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from extract.errors import CorruptFileError, InvalidInputError
-from extract.features.layout import Layout, SplitRows
 from extract.features.store import FeatureFile, FeatureWriter
-
-SPEC = {
-    "backbone": "none",
-    "weights": {"source": "untrained", "sha256": "", "seed": 0},
-    "dataset": {"name": "none", "digest": "", "subset": None, "test_subset": None, "seed": None},
-    "preprocessing": {"image_size": [32, 32]},
-    "pool": "network",
-    "layers": None,
-    "views": "flip",
-    "precision": "float32",
-    "batch_size": 16,
-    "storage": "float16",
-    "note": "é<script>",
-}
-ROWS = {"train": 100, "test": 37}
-
-
-def make_layout(**changes):
-    values = {
-        "spec": SPEC,
-        "versions": {"numpy": np.__version__},
-        "class_names": ("a", "b"),
-        "skipped_ids": (),
-        "engine": "eager",
-        "storage": "float16",
-        "view_count": 2,
-        "dimension": 8,
-        "block_rows": 16,
-        "splits": {
-            name: SplitRows(np.arange(count) % 2, tuple(f"{name}/{row}" for row in range(count)))
-            for name, count in ROWS.items()
-        },
-    }
-    return Layout(**{**values, **changes})
-
-
-def features_of(name: str, start: int, stop: int) -> np.ndarray:
-    whole = np.random.default_rng(len(name)).normal(size=(2, ROWS[name], 8)).astype(np.float16)
-    return whole[:, start:stop]
-
-
-def write_all(path, layout, *, only=None):
-    with FeatureWriter(path, layout) as writer:
-        for name in layout.splits:
-            for start, stop in writer.missing(name)[:only]:
-                writer.write(name, start, features_of(name, start, stop))
-        if only is None:
-            writer.finish()
-        return writer.resumed
+from tests.extract.features.written import ROWS, features_of, make_layout, write_all
 
 
 def test_what_was_written_is_read(tmp_path):
@@ -134,41 +83,6 @@ def test_a_partial_file_of_garbage_is_made_anew(tmp_path):
     (tmp_path / "f.h5.partial").write_bytes(os.urandom(5000))
     assert not write_all(tmp_path / "f.h5", make_layout())
     FeatureFile(tmp_path / "f.h5").verify()
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    path = tmp_path_factory.mktemp("whole") / "f.h5"
-    write_all(path, make_layout())
-    return path.read_bytes()
-
-
-@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-@settings(max_examples=300)
-def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(whole, tmp_path_factory, place, bit):
-    content = bytearray(whole)
-    content[int(place * len(content))] ^= 1 << bit
-    path = tmp_path_factory.getbasetemp() / "flipped.h5"
-    path.write_bytes(content)
-    try:
-        file = FeatureFile(path)
-        for name, count in ROWS.items():
-            read = file.read(name)
-            assert np.array_equal(read.features, features_of(name, 0, count))
-            assert np.array_equal(read.labels, np.arange(count) % 2)
-            assert read.ids == tuple(f"{name}/{row}" for row in range(count))
-        assert file.class_names == ("a", "b")
-        assert file.spec == make_layout().spec
-    except CorruptFileError:
-        pass
-
-
-@pytest.mark.parametrize("keep", [0, 1, 7, 100, 0.5, 0.9, 0.999])
-def test_a_truncated_file_is_refused(whole, tmp_path, keep):
-    length = keep if isinstance(keep, int) else int(keep * len(whole))
-    (tmp_path / "f.h5").write_bytes(whole[:length])
-    with pytest.raises(CorruptFileError, match=r"f\.h5"):
-        FeatureFile(tmp_path / "f.h5").verify()
 
 
 def test_foreign_older_and_half_written_files_are_refused_with_the_reason(whole, tmp_path):

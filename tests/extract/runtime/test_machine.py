@@ -5,9 +5,7 @@ import ctypes
 import pytest
 import torch
 
-from extract.errors import UnavailableError
-from extract.runtime import devices, machine
-from extract.runtime.devices import Stopwatch
+from extract.runtime import machine
 
 
 class Driver:
@@ -69,31 +67,3 @@ def test_bfloat16_units_are_those_that_onednn_may_use(monkeypatch, flags, limit,
 
 def test_torch_s_own_cuda_version_is_read_without_importing_it():
     assert machine._cuda_of_torch() == (int(torch.version.cuda.split(".")[0]) if torch.version.cuda else None)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="torch can use the GPU here")
-def test_a_stopwatch_on_a_device_that_torch_cannot_use_says_so():
-    with pytest.raises(UnavailableError, match="torch cannot use it"):
-        Stopwatch("cuda:0")
-
-
-@pytest.mark.parametrize(
-    ("capability", "built", "device", "precision"),
-    [
-        ((9, 0), [], "cuda:0", "bfloat16"),
-        ((8, 0), ["sm_75", "sm_80"], "cuda:0", "bfloat16"),
-        ((7, 5), ["sm_75", "sm_80"], "cuda:0", "float32"),  # emulates bfloat16
-        ((6, 1), ["sm_75", "sm_80"], "cpu", "float32"),  # torch has no code for it
-        ((7, 5), ["sm_70"], "cuda:0", "float32"),
-        ((12, 1), ["sm_90", "compute_120"], "cuda:0", "bfloat16"),
-        ((12, 0), ["sm_90", "sm_100a"], "cpu", "bfloat16"),
-    ],
-)
-def test_a_gpu_that_torch_has_no_code_for_is_not_taken_and_bfloat16_needs_units(
-    monkeypatch, capability, built, device, precision
-):
-    monkeypatch.setattr(devices, "cuda_device_count", lambda: 1)
-    monkeypatch.setattr(devices, "cuda_capability", lambda _: capability)
-    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: built)
-    assert devices.resolve_device("auto") == device
-    assert devices.resolve_precision("auto", "cuda:0") == precision
