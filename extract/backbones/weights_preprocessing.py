@@ -21,11 +21,12 @@ NAMES = {
     "interpolation": ("interpolation",),
     "crop_mode": ("crop_mode",),
 }
+KnownPreprocessing = dict[str, Any]  # fields of `Preprocessing` by name: texts, numbers, lists of three numbers
 PLACES = ("preprocessing", "pretrained_cfg", "default_cfg", "args")  # where they lie in a file, the first wins
 OPTIONS = "--mean, --std, --crop-pct and --interpolation"
 
 
-def within(content: Mapping[str, Any]) -> dict[str, Any]:
+def within(content: Mapping[str, Any]) -> KnownPreprocessing:
     """What the objects or metadata of a weights file say, under `PLACES` or beside one another; {} for nothing."""
     for place in PLACES:
         found = _known(_mapping(content.get(place)))
@@ -34,15 +35,17 @@ def within(content: Mapping[str, Any]) -> dict[str, Any]:
     return _known(content) if {"mean", "std"} <= content.keys() else {}
 
 
-def beside(path: Path) -> dict[str, Any]:
+def beside(path: Path) -> KnownPreprocessing:
     """What the hub's `config.json` or `preprocessor_config.json` in a weights file's folder says; {} for nothing."""
     config = _known(_mapping(_json(path.with_name("config.json")).get("pretrained_cfg")))
     return config or _known(_json(path.with_name("preprocessor_config.json")))
 
 
-def given(*, mean: str | None, std: str | None, crop_pct: float | None, interpolation: str | None) -> dict[str, Any]:
+def given(
+    *, mean: str | None, std: str | None, crop_pct: float | None, interpolation: str | None
+) -> KnownPreprocessing:
     """What the options say, checked: numbers with commas between, a fraction, a name."""
-    found: dict[str, Any] = {}
+    found: KnownPreprocessing = {}
     if mean is not None:
         found["mean"] = _channels("mean", mean, lowest=-10.0)
     if std is not None:
@@ -89,9 +92,9 @@ def _channels(option: str, value: object, *, lowest: float) -> list[float]:
     return found * 3 if len(found) == 1 else found
 
 
-def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+def _known(values: Mapping[str, Any]) -> KnownPreprocessing:
     """The fields that are there and make sense; nobody checked what a stranger wrote."""
-    found: dict[str, Any] = {}
+    found: KnownPreprocessing = {}
     for field, names in NAMES.items():
         value = next((values[name] for name in names if values.get(name) is not None), None)
         sound = _sound(field, value)

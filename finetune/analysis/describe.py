@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from extract.backbones.cost import shell, weight_bytes
+from finetune.analysis.blocks import PROJECTION, LayerBlock, blocks
 from finetune.analysis.trace import TracedOperator, trace
 from finetune.architectures import networks
-from finetune.architectures.blocks import PROJECTION, LayerBlock, blocks
 
 HEAD = "head"
 

@@ -3,8 +3,8 @@
 import math
 from html import escape
 
+from finetune.analysis.blocks import LayerBlock
 from finetune.analysis.describe import Description, Stage, field_text
-from finetune.architectures.blocks import LayerBlock
 
 FONT = "font-family='Helvetica, Arial, sans-serif'"
 INK, PALE, RULE = "#1f2933", "#64748b", "#cbd5e1"

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from finetune.architectures.options import Options
 from finetune.architectures.stages import Stages, group
 
-NAMES = ("airbench94",)
-PATTERN = "airbench94"
-OPTIONS = ("width",)
-NORMS = ("batch",)
-REPLACED = ()
-IMAGENET_DEPTHS = ()
-HAS_CIFAR_STEM = False
+NAMES: tuple[str, ...] = ("airbench94",)
+PATTERN: str = "airbench94"
+OPTIONS: tuple[str, ...] = ("width",)
+NORMS: tuple[str, ...] = ("batch",)
+REPLACED: tuple[str, ...] = ()
+IMAGENET_DEPTHS: tuple[int, ...] = ()
+HAS_CIFAR_STEM: bool = False
 PATCH = 2
 WIDTHS = (64, 256, 256)
 LOGIT_SCALE = 1 / 9

@@ -20,13 +20,13 @@ from finetune.architectures.stages import Stages, group
 
 CIFAR_GROWTH = 12
 BLOCKS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32)}
-IMAGENET_DEPTHS = tuple(BLOCKS)
-NAMES = (*(f"densenet{depth}" for depth in BLOCKS), "densenet-bc-40-12", "densenet-bc-100-12")
-PATTERN = r"densenet(?P<depth>\d+)?|densenet-bc(-(?P<cifar_depth>\d+)-(?P<growth_rate>\d+))?"
-OPTIONS = ("depth", "growth_rate", "dropout", "norm", "stem")
-NORMS = ("batch", "group")
-REPLACED = ("features.conv0", "features.norm0")
-HAS_CIFAR_STEM = True
+IMAGENET_DEPTHS: tuple[int, ...] = tuple(BLOCKS)
+NAMES: tuple[str, ...] = (*(f"densenet{depth}" for depth in BLOCKS), "densenet-bc-40-12", "densenet-bc-100-12")
+PATTERN: str = r"densenet(?P<depth>\d+)?|densenet-bc(-(?P<cifar_depth>\d+)-(?P<growth_rate>\d+))?"
+OPTIONS: tuple[str, ...] = ("depth", "growth_rate", "dropout", "norm", "stem")
+NORMS: tuple[str, ...] = ("batch", "group")
+REPLACED: tuple[str, ...] = ("features.conv0", "features.norm0")
+HAS_CIFAR_STEM: bool = True
 
 
 def timm_name(options: Options) -> str | None:

@@ -1,4 +1,4 @@
-"""The families of the families under one interface, and which of them a name means."""
+"""The families of networks under one interface, and which of them a name means."""
 
 import re
 from collections.abc import Mapping
@@ -20,42 +20,21 @@ from finetune.architectures.stages import Stages
 
 
 class Family(Protocol):
-    """What the module of a family offers: its names, its options, and how to build and read its networks."""
+    """What the module of a family offers: its names, its options, and how to build and read its networks.
 
-    @property
-    def NAMES(self) -> tuple[str, ...]:
-        """Those that are listed; `PATTERN` matches more."""
-        ...
+    `NAMES` are listed; `PATTERN` matches more, with groups "depth" (or "cifar_depth") and "growth_rate" where a name
+    holds them. `OPTIONS` are the architecture options that it has, `NORMS` its values of `norm`. `IMAGENET_DEPTHS` have
+    both stems; `REPLACED` are the modules that the CIFAR stem replaces or leaves out, `HAS_CIFAR_STEM` says whether it
+    has weights of its own, which ImageNet's weights lack.
+    """
 
-    @property
-    def PATTERN(self) -> str:
-        """A regular expression with groups "depth" (or "cifar_depth") and "growth_rate" where a name holds them."""
-        ...
-
-    @property
-    def OPTIONS(self) -> tuple[str, ...]:
-        """The architecture options that the family has."""
-        ...
-
-    @property
-    def NORMS(self) -> tuple[str, ...]:
-        """Its values of the option `norm`."""
-        ...
-
-    @property
-    def REPLACED(self) -> tuple[str, ...]:
-        """The modules that its CIFAR stem replaces or leaves out."""
-        ...
-
-    @property
-    def IMAGENET_DEPTHS(self) -> tuple[int, ...]:
-        """The depths that have both stems."""
-        ...
-
-    @property
-    def HAS_CIFAR_STEM(self) -> bool:
-        """Whether the CIFAR stem has weights of its own, which ImageNet's weights lack."""
-        ...
+    NAMES: tuple[str, ...]
+    PATTERN: str
+    OPTIONS: tuple[str, ...]
+    NORMS: tuple[str, ...]
+    REPLACED: tuple[str, ...]
+    IMAGENET_DEPTHS: tuple[int, ...]
+    HAS_CIFAR_STEM: bool
 
     def timm_name(self, options: Options) -> str | None:
         """The timm architecture whose weights fit."""
@@ -94,7 +73,7 @@ KINDS: tuple[tuple[tuple[type, ...], Family], ...] = (
 )
 
 
-def place(name: str) -> tuple[str | None, Family | None]:
+def lookup(name: str) -> tuple[str | None, Family | None]:
     """(name of the family, family) of a network's name; (None, None) for what is, or may be, timm's."""
     bare = name.partition(".")[0]
     for key, family in REGISTRY:

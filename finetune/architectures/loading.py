@@ -1,9 +1,9 @@
 """Weights onto a network whose last layer, and perhaps stem, are new: timm's, packaged ones, or a file's."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from extract.backbones import checkpoints, frozen
+from extract.backbones.weights_preprocessing import KnownPreprocessing
 from extract.errors import InvalidInputError
 
 
@@ -19,7 +19,7 @@ class LoadedWeights:
     source: str
     sha256: str
     fresh: tuple[str, ...]
-    preprocessing: dict[str, Any] = field(default_factory=dict)
+    preprocessing: KnownPreprocessing = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
 

@@ -7,10 +7,13 @@ from typing import Any
 
 import timm
 import torch
+from timm.data.config import resolve_data_config
+from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
 from extract.backbones import checkpoints, frozen, weights_fit
 from extract.backbones.cost import REFUSALS, cost, reason
+from extract.backbones.transforms import Preprocessing, from_timm
 from extract.backbones.weights import tensors_sha256
 from extract.errors import InvalidInputError, unknown
 from finetune.architectures import airbench94, families, loading
@@ -19,14 +22,14 @@ from finetune.architectures import stages as stages_module
 from finetune.architectures.options import LARGEST_CIFAR_SIZE
 
 TIMM_OPTIONS = ("dropout", "drop_path")
+Given = Mapping[str, object]  # architecture options by name; None counts as not given
 
 
 def names(pattern: str = "") -> list[str]:
     """The networks of the four families, then timm's, whose name contains `pattern` (or matches it, with * and ?)."""
     wild = pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
     own = [name for _, family in families.REGISTRY for name in family.NAMES]
-    others = [name for name in timm.list_models(wild) if name not in own]
-    return fnmatch.filter(own, wild) + others
+    return fnmatch.filter(own, wild) + [name for name in timm.list_models(wild) if name not in own]
 
 
 def family(name: str) -> str | None:
@@ -34,12 +37,12 @@ def family(name: str) -> str | None:
 
     A name that timm has and no family lists, such as resnet26, is timm's.
     """
-    return families.place(name)[0]
+    return families.lookup(name)[0]
 
 
 def check_name(name: str) -> None:
     """Raises `InvalidInputError` with the nearest names for a network that neither a family nor timm has."""
-    if name.endswith(".") or (families.place(name)[1] is None and not timm.is_model(name)):
+    if name.endswith(".") or (family(name) is None and not timm.is_model(name)):
         raise unknown("network", name=name, known=names(), remedy="`pipeline networks` lists them.")
     if "." in name:  # a tag names weights of timm's
         frozen.check_name(timm_name(name) or name)
@@ -48,18 +51,18 @@ def check_name(name: str) -> None:
 
 def current_name(name: str) -> str:
     """The name that the network has today; another one only where timm has deprecated `name`."""
-    return name if families.place(name)[1] is not None else frozen.current_name(name)
+    return frozen.current_name(name) if family(name) is None else name
 
 
 def options_of(name: str) -> tuple[str, ...]:
     """The architecture options that `name` has."""
-    _, family = families.place(name)
+    _, family = families.lookup(name)
     return family.OPTIONS if family else TIMM_OPTIONS
 
 
-def timm_name(name: str, options: Mapping[str, Any] | None = None) -> str | None:
+def timm_name(name: str, options: Given | None = None) -> str | None:
     """The timm architecture whose weights fit the network; None where there is none."""
-    _, family = families.place(name)
+    _, family = families.lookup(name)
     if family is None:
         return current_name(name)
     found = family.timm_name(families.resolved(name, family=family, given=options or {}))
@@ -67,9 +70,26 @@ def timm_name(name: str, options: Mapping[str, Any] | None = None) -> str | None
     return f"{found}.{tag}" if found and tag else found
 
 
-def build(
-    name: str, *, class_count: int, image_size: int, options: Mapping[str, Any] | None = None, seed: int = 0
-) -> nn.Module:
+def own_size(name: str) -> int | None:
+    """Pixels of a side that the network's weights were made for; None where timm has none."""
+    config = _timm_config(name)
+    return None if config is None else int(config.input_size[1])
+
+
+def preprocessing(name: str, *, image_size: int) -> Preprocessing | None:
+    """The preprocessing of the network's timm weights at `image_size` pixels, as extraction has it; None without."""
+    config = _timm_config(name)
+    if config is None:
+        return None
+    return from_timm(resolve_data_config(pretrained_cfg=config.to_dict()), image_size=image_size)
+
+
+def _timm_config(name: str) -> PretrainedCfg | None:
+    architecture = timm_name(name)
+    return timm.get_pretrained_cfg(architecture, allow_unregistered=True) if architecture else None
+
+
+def build(name: str, *, class_count: int, image_size: int, options: Given | None = None, seed: int = 0) -> nn.Module:
     """An untrained network: images [B, 3, H, W] -> logits [B, `class_count`], initialized by `seed`.
 
     `options` are those of `Options`; None counts as not given. Draws from no global generator. Raises
@@ -78,24 +98,64 @@ def build(
     if class_count < 1:
         raise InvalidInputError(f"class count must be a whole number from 1; got {class_count!r}. Check the data set.")
     check_name(name)
-    _, family = families.place(name)
+    _, family = families.lookup(name)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # it is built in memory; the generators of GPUs are left alone
         if family is None:
             return _timm(current_name(name), class_count=class_count, image_size=image_size, given=options or {})
         resolved = families.resolved(name, family=family, given=options or {})
         cifar_stem = resolved.cifar_stem(image_size)
-        _check_size(name, image_size=image_size, smallest=family.smallest_size(resolved, cifar_stem=cifar_stem))
-        return _tagged(family.build(resolved, class_count=class_count, cifar_stem=cifar_stem), name)
+        smallest = family.smallest_size(resolved, cifar_stem=cifar_stem)
+        if image_size < smallest:
+            raise InvalidInputError(
+                f"image size must be at least {smallest} pixels for {name}; got {image_size!r}. Use --image-size."
+            )
+        network = family.build(resolved, class_count=class_count, cifar_stem=cifar_stem)
+    if "." in name:  # the preprocessing of the weights that the tag stands for
+        config = timm.get_pretrained_cfg(timm_name(name) or name)
+        assert config is not None  # `check_name` has seen it
+        network.pretrained_cfg = network.default_cfg = config.to_dict()  # type: ignore[assignment]
+    return network
 
 
-def form(name: str, *, image_size: int, options: Mapping[str, Any] | None = None) -> str:
+def _timm(name: str, *, class_count: int, image_size: int, given: Given) -> nn.Module:
+    chosen = options_module.chosen(given, network=name, has=TIMM_OPTIONS)
+    rates = {"drop_rate": chosen.dropout, "drop_path_rate": chosen.drop_path}
+    arguments: dict[str, Any] = {key: value for key, value in rates.items() if value}
+    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    if config is not None and config.fixed_input_size:
+        arguments["img_size"] = image_size
+    try:
+        network = timm.create_model(name, num_classes=class_count, **arguments)
+    except TypeError as error:
+        raise InvalidInputError(
+            f"architecture options must be ones that {name} has; got {', '.join(arguments)} ({error}). Leave them out."
+        ) from error
+    try:
+        cost(network, image_size=(image_size, image_size))  # only the model knows which sizes it takes
+    except REFUSALS as error:
+        raise InvalidInputError(
+            f"image size must be one that {name} takes; got {image_size!r} ({reason(error)}). Use --image-size."
+        ) from error
+    return network
+
+
+def form(name: str, *, image_size: int, options: Given | None = None) -> str:
     """What `build` makes of a name and options, in words; timm's name for what no family lists."""
-    _, family = families.place(name)
+    _, family = families.lookup(name)
     if family is None:
         return f"timm's {name}"
     resolved = families.resolved(name, family=family, given=options or {})
     return family.form(resolved, cifar_stem=resolved.cifar_stem(image_size))
+
+
+def accepts(network: nn.Module, image_size: int) -> bool:
+    """Whether `network` can see square images of `image_size` pixels."""
+    try:
+        cost(network, image_size=(image_size, image_size))
+    except REFUSALS:
+        return False
+    return True
 
 
 def classifier(network: nn.Module) -> nn.Module:
@@ -127,7 +187,7 @@ def embedding(network: nn.Module) -> nn.Module:
     return without
 
 
-def check_weights(name: str, *, weights: str, options: Mapping[str, Any] | None = None) -> None:
+def check_weights(name: str, *, weights: str, options: Given | None = None) -> None:
     """Raises `InvalidInputError` where timm has no "pretrained" or "packaged" weights for the network."""
     loading.timm_architecture(weights, network=name, architecture=timm_name(name, options))
 
@@ -137,7 +197,7 @@ def load_weights(
     name: str,
     *,
     weights: str,
-    options: Mapping[str, Any] | None = None,
+    options: Given | None = None,
     image_size: int | None = None,
     with_classifier: bool = False,
 ) -> loading.LoadedWeights:
@@ -150,7 +210,8 @@ def load_weights(
     """
     if weights == "untrained":
         return loading.LoadedWeights("untrained", "", tuple(network.state_dict()))
-    stem = () if (options or {}).get("stem") == "imagenet" else replaced(name)
+    _, family = families.lookup(name)
+    stem = () if family is None or (options or {}).get("stem") == "imagenet" else family.REPLACED
     found = loading.found(weights, network=name, architecture=timm_name(name, options), image_size=image_size)
     fresh, notices = weights_fit.load(network, found, free=_free(network, stem, with_classifier=with_classifier))
     source = weights if weights in ("pretrained", "packaged") else "file"
@@ -158,25 +219,19 @@ def load_weights(
     return loading.LoadedWeights(source, tensors_sha256(found.tensors), fresh, found.preprocessing, told)
 
 
-def has_both_stems(name: str, options: Mapping[str, Any]) -> bool:
+def has_both_stems(name: str, options: Given) -> bool:
     """Whether the network can have the CIFAR stem and ImageNet's."""
-    _, family = families.place(name)
+    _, family = families.lookup(name)
     return family is not None and families.resolved(name, family=family, given=options).depth in family.IMAGENET_DEPTHS
-
-
-def replaced(name: str) -> tuple[str, ...]:
-    """The modules of a family's network that its CIFAR stem replaces or leaves out; none of another's."""
-    _, family = families.place(name)
-    return family.REPLACED if family is not None else ()
 
 
 def has_cifar_stem(name: str) -> bool:
     """Whether a CIFAR stem of the network has weights of its own, which weights for ImageNet lack."""
-    _, family = families.place(name)
+    _, family = families.lookup(name)
     return family is not None and family.HAS_CIFAR_STEM
 
 
-def stem_of(name: str, found: checkpoints.Checkpoint, *, options: Mapping[str, Any] | None = None) -> str:
+def stem_of(name: str, found: checkpoints.Checkpoint, *, options: Given | None = None) -> str:
     """The stem, "imagenet" or "cifar", of the network of a family whose weights were `found` in a file."""
     for stem in ("imagenet", "cifar"):
         with torch.device("meta"):
@@ -185,18 +240,13 @@ def stem_of(name: str, found: checkpoints.Checkpoint, *, options: Mapping[str, A
         family = families.family_of(network)
         assert family is not None  # only families have the option
         state, _ = weights_fit.adapted(network, found, free=_free(network, family.REPLACED, with_classifier=False))
-        if _same_shapes(network.state_dict(), state, below=family.REPLACED):
+        if _shapes(network.state_dict(), below=family.REPLACED) == _shapes(state, below=family.REPLACED):
             return stem
     return "imagenet"
 
 
-def _same_shapes(target: Mapping[str, Tensor], state: Mapping[str, Tensor], *, below: tuple[str, ...]) -> bool:
-    """Whether both have the same tensors below the given modules, in the same shapes."""
-    ours, theirs = (
-        {name: tensor.shape for name, tensor in one.items() if name.startswith(below) and tensor.ndim}
-        for one in (target, state)
-    )
-    return ours == theirs
+def _shapes(state: Mapping[str, Tensor], *, below: tuple[str, ...]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in state.items() if name.startswith(below) and tensor.ndim}
 
 
 def _free(network: nn.Module, stem: tuple[str, ...], *, with_classifier: bool) -> weights_fit.Free:
@@ -228,55 +278,3 @@ def bias_parameters(network: nn.Module) -> list[nn.Parameter]:
     kinds = (nn.BatchNorm2d, nn.SyncBatchNorm, nn.GroupNorm, nn.LayerNorm)
     found = [module.bias for module in network.modules() if isinstance(module, kinds)]
     return [bias for bias in found if bias is not None and bias.requires_grad]
-
-
-def _tagged(network: nn.Module, name: str) -> nn.Module:
-    """The network of a family with the preprocessing of the weights that the ".tag" in its name stands for."""
-    if "." in name:
-        config = timm.get_pretrained_cfg(timm_name(name) or name)
-        assert config is not None  # `check_name` has seen it
-        network.pretrained_cfg = network.default_cfg = config.to_dict()  # type: ignore[assignment]
-    return network
-
-
-def accepts(network: nn.Module, image_size: int) -> bool:
-    """Whether `network` can see square images of `image_size` pixels."""
-    try:
-        cost(network, image_size=(image_size, image_size))
-    except REFUSALS:
-        return False
-    return True
-
-
-def _check_size(name: str, *, image_size: int, smallest: int) -> None:
-    if image_size < smallest:
-        raise InvalidInputError(
-            f"image size must be at least {smallest} pixels for {name}; got {image_size!r}. Use --image-size."
-        )
-
-
-def _timm(name: str, *, class_count: int, image_size: int, given: Mapping[str, Any]) -> nn.Module:
-    chosen = options_module.chosen(given, network=name, has=TIMM_OPTIONS)
-    wanted: dict[str, Any] = {"drop_rate": chosen.dropout, "drop_path_rate": chosen.drop_path}
-    wanted = {key: value for key, value in wanted.items() if value}
-    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    if config is not None and config.fixed_input_size:
-        wanted["img_size"] = image_size
-    try:
-        network = timm.create_model(name, num_classes=class_count, **wanted)
-    except TypeError as error:
-        raise InvalidInputError(
-            f"architecture options must be ones that {name} has; got {', '.join(wanted)} ({error}). Leave them out."
-        ) from error
-    _check_runs(network, name=name, image_size=image_size)
-    return network
-
-
-def _check_runs(network: nn.Module, *, name: str, image_size: int) -> None:
-    """Runs a timm model on shapes alone, since only the model knows which sizes it takes."""
-    try:
-        cost(network, image_size=(image_size, image_size))
-    except REFUSALS as error:
-        raise InvalidInputError(
-            f"image size must be one that {name} takes; got {image_size!r} ({reason(error)}). Use --image-size."
-        ) from error

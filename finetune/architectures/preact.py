@@ -19,13 +19,13 @@ from finetune.architectures.options import Options
 from finetune.architectures.resnet import cifar_blocks, cifar_widths
 from finetune.architectures.stages import Stages, group
 
-NAMES = tuple(f"preact{depth}" for depth in (18, 20, 34, 50, 56, 101, 110, 164))
-PATTERN = r"preact(?P<depth>\d+)?"
-OPTIONS = ("depth", "width", "dropout", "drop_path", "norm", "stem")
-NORMS = ("batch", "group")
-REPLACED = ("stem.conv",)
-HAS_CIFAR_STEM = True
-IMAGENET_DEPTHS = (18, 34, 50, 101)
+NAMES: tuple[str, ...] = tuple(f"preact{depth}" for depth in (18, 20, 34, 50, 56, 101, 110, 164))
+PATTERN: str = r"preact(?P<depth>\d+)?"
+OPTIONS: tuple[str, ...] = ("depth", "width", "dropout", "drop_path", "norm", "stem")
+NORMS: tuple[str, ...] = ("batch", "group")
+REPLACED: tuple[str, ...] = ("stem.conv",)
+HAS_CIFAR_STEM: bool = True
+IMAGENET_DEPTHS: tuple[int, ...] = (18, 34, 50, 101)
 BOTTLENECKS_FROM = 164
 
 

@@ -22,13 +22,13 @@ from finetune.architectures import norms
 from finetune.architectures.options import Options
 from finetune.architectures.stages import Stages, group
 
-NAMES = tuple(f"resnet{depth}" for depth in (18, 20, 32, 34, 44, 50, 56, 101, 110, 152))
-PATTERN = r"resnet(?P<depth>\d+)?"
-OPTIONS = ("depth", "width", "dropout", "drop_path", "norm", "stem")
-NORMS = ("batch", "group")
-REPLACED = ("conv1",)
-HAS_CIFAR_STEM = True
-IMAGENET_DEPTHS = (18, 34, 50, 101, 152)
+NAMES: tuple[str, ...] = tuple(f"resnet{depth}" for depth in (18, 20, 32, 34, 44, 50, 56, 101, 110, 152))
+PATTERN: str = r"resnet(?P<depth>\d+)?"
+OPTIONS: tuple[str, ...] = ("depth", "width", "dropout", "drop_path", "norm", "stem")
+NORMS: tuple[str, ...] = ("batch", "group")
+REPLACED: tuple[str, ...] = ("conv1",)
+HAS_CIFAR_STEM: bool = True
+IMAGENET_DEPTHS: tuple[int, ...] = (18, 34, 50, 101, 152)
 
 
 def timm_name(options: Options) -> str | None:

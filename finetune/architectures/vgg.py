@@ -18,13 +18,13 @@ from finetune.architectures import norms
 from finetune.architectures.options import Options
 from finetune.architectures.stages import Stages, group
 
-IMAGENET_DEPTHS = (11, 13, 16, 19)
-NAMES = tuple(f"vgg{depth}" for depth in IMAGENET_DEPTHS)
-PATTERN = r"vgg(?P<depth>\d+)?"
-OPTIONS = ("depth", "width", "dropout", "norm", "stem")
-NORMS = ("batch", "group", "none")
-REPLACED = ("pre_logits",)
-HAS_CIFAR_STEM = False  # its CIFAR form leaves layers out and has no new ones
+IMAGENET_DEPTHS: tuple[int, ...] = (11, 13, 16, 19)
+NAMES: tuple[str, ...] = tuple(f"vgg{depth}" for depth in IMAGENET_DEPTHS)
+PATTERN: str = r"vgg(?P<depth>\d+)?"
+OPTIONS: tuple[str, ...] = ("depth", "width", "dropout", "norm", "stem")
+NORMS: tuple[str, ...] = ("batch", "group", "none")
+REPLACED: tuple[str, ...] = ("pre_logits",)
+HAS_CIFAR_STEM: bool = False  # its CIFAR form leaves layers out and has no new ones
 
 
 def timm_name(options: Options) -> str | None:

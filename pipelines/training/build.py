@@ -12,7 +12,7 @@ from extract.backbones.transforms import Preprocessing
 from extract.data.images import ImageSet
 from extract.errors import InvalidInputError
 from finetune.analysis.rehearsal import rehearse
-from finetune.architectures import inputs, modes, networks
+from finetune.architectures import modes, networks
 from finetune.architectures.options import LARGEST_CIFAR_SIZE
 from finetune.augmentation.batches import LabeledImages, pixel_statistics
 from finetune.recipes import Recipe
@@ -65,8 +65,8 @@ def form(key: NetworkKey, data: ImageSet, *, source: Source) -> Form:
         if size is not None:
             wanted = replace(wanted, image_size=(size, size))
         return Form(_own_architecture(key, own), wanted, data.class_names, False)
-    size = size or inputs.own_size(key.network) or USUAL_SIZE
-    timms = None if key.weights == "none" else inputs.preprocessing(key.network, image_size=size)
+    size = size or networks.own_size(key.network) or USUAL_SIZE
+    timms = None if key.weights == "none" else networks.preprocessing(key.network, image_size=size)
     read = checkpoints.read(source.weights) if key.weights == "file" else None
     if read is not None:
         known = {**read.preprocessing, **known}

@@ -9,7 +9,7 @@ from extract.backbones import checkpoints
 from extract.backbones.weights import is_file
 from extract.data.datasets import FACTS
 from finetune.analysis.rehearsal import rehearse
-from finetune.architectures import inputs, modes, networks
+from finetune.architectures import modes, networks
 from finetune.architectures.options import chosen
 from finetune.recipes import Recipe
 from pipelines.specs import NetworkSpec
@@ -34,7 +34,7 @@ def check(spec: NetworkSpec, *, own_weights: bool = False) -> None:
     if spec.weights in ("pretrained", "packaged"):
         networks.check_weights(spec.network, weights=str(spec.weights), options=options)
     native = FACTS[spec.dataset].side if spec.dataset in FACTS else None
-    size = spec.image_size or native or inputs.own_size(spec.network) or build.USUAL_SIZE
+    size = spec.image_size or native or networks.own_size(spec.network) or build.USUAL_SIZE
     recipe = spec.whole_recipe()
     seen = Recipe(**{name: getattr(recipe, name) for name in IN_A_STEP})
     _check_built(spec.network, size, tuple(options.items()), spec.mode, seen, processes.count())

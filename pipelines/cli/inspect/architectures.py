@@ -17,8 +17,8 @@ from pipelines.cli.terminal.table import Column, table
 from pipelines.workspace import writable
 
 if TYPE_CHECKING:
+    from finetune.analysis.blocks import LayerBlock
     from finetune.analysis.describe import Description
-    from finetune.architectures.blocks import LayerBlock
 
 
 @command("backbones")
