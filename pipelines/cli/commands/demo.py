@@ -1,12 +1,13 @@
 """`pipeline demo`: the whole tour that needs no network, on real images."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
-from pipelines.cli.terminal.table import Column, table
+from pipelines.cli.terminal.reporter import Values
+from pipelines.cli.terminal.table import TableColumn, table
 from pipelines.cli.terminal.text import duration, percent, span
 from pipelines.specs.data import DataSpec
 from pipelines.workspace import naming
@@ -15,21 +16,21 @@ if TYPE_CHECKING:
     from pipelines.workspace.record import DoneRecord
 
 WITH_CIFAR, WITHOUT = "cifar10-tour", "digits-tour"
-COLUMNS: list[Column[dict[str, Any]]] = [
-    Column("run", lambda one: one["name"], named=True),
-    Column("mode", lambda one: one["mode"], drop=1),
-    Column("test", lambda one: percent(one["test_accuracy"], 1), right=True),
-    Column("95 % interval", lambda one: span(*one["test_interval"], digits=1), right=True, drop=2),
-    Column("parameters", lambda one: f"{one['parameters'] / 1e6:.2f} M", right=True, drop=3),
-    Column("FLOPs", lambda one: f"{one['flops'] / 1e6:.0f} M", right=True, drop=4),
-    Column("time", lambda one: duration(one["seconds"]), right=True),
+COLUMNS: list[TableColumn[Values]] = [
+    TableColumn("run", lambda one: one["name"], named=True),
+    TableColumn("mode", lambda one: one["mode"], drop=1),
+    TableColumn("test", lambda one: percent(one["test_accuracy"], 1), right=True),
+    TableColumn("95 % interval", lambda one: span(*one["test_interval"], digits=1), right=True, drop=2),
+    TableColumn("parameters", lambda one: f"{one['parameters'] / 1e6:.2f} M", right=True, drop=3),
+    TableColumn("FLOPs", lambda one: f"{one['flops'] / 1e6:.0f} M", right=True, drop=4),
+    TableColumn("time", lambda one: duration(one["seconds"]), right=True),
 ]
 
 
 @command("demo")
 @declared(DataSpec, only=("data_dir",))
 @shared.common
-def demo_command(run: shared.Run, given: dict[str, Any]) -> None:
+def demo_command(run: shared.Invocation, given: Values) -> None:
     """Extract, fit heads, fine-tune, train, search and report: a few minutes, packaged weights.
 
     Runs the study cifar10-tour on 1,000 images of CIFAR-10 where they are found, else digits-tour on scikit-learn's
@@ -53,7 +54,7 @@ def demo_command(run: shared.Run, given: dict[str, Any]) -> None:
     )
 
 
-def _studied(run: shared.Run, study: str, fallback: dict[str, Any]) -> "list[DoneRecord]":
+def _studied(run: shared.Invocation, study: str, fallback: Values) -> "list[DoneRecord]":
     """The records of the study's jobs, the best first."""
     from pipelines.studies import execute, plan, study_file
     from pipelines.studies.engines import Engine
@@ -79,7 +80,7 @@ def _studied(run: shared.Run, study: str, fallback: dict[str, Any]) -> "list[Don
     return sorted(found, key=lambda record: -record.test.accuracy)
 
 
-def _searched(run: shared.Run, study: str, fallback: dict[str, Any]) -> dict[str, Any]:
+def _searched(run: shared.Invocation, study: str, fallback: Values) -> Values:
     from pipelines.search import build, read, search
     from pipelines.studies import study_file
 
@@ -89,7 +90,7 @@ def _searched(run: shared.Run, study: str, fallback: dict[str, Any]) -> dict[str
     return search(subject, wanted, run.context())
 
 
-def _reported(run: shared.Run, place: Path | None) -> Path:
+def _reported(run: shared.Invocation, place: Path | None) -> Path:
     from pipelines.report.build import ReportRequest, build
 
     page = run.workspace / "report.html"
@@ -108,7 +109,7 @@ def _cifar(workspace: Path, data_dir: str | None) -> Path | None:
     return place if is_in("cifar10", place) else None
 
 
-def _short(record: "DoneRecord") -> dict[str, Any]:
+def _short(record: "DoneRecord") -> Values:
     from pipelines.workspace import records
     from pipelines.workspace.record import TOTAL
 

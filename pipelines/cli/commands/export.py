@@ -26,7 +26,7 @@ FORMATS = ("onnx",)
 @click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="The weights file, if it was moved.")
 @shared.common
 def export_command(
-    run: shared.Run, run_name: str, kind: str, output: Path | None, calibrated: bool, weights: Path | None
+    run: shared.Invocation, run_name: str, kind: str, output: Path | None, calibrated: bool, weights: Path | None
 ) -> None:
     """Write one graph from uint8 pixels to probabilities.
 

@@ -1,9 +1,8 @@
 """`pipeline extract`: one feature file."""
 
-from typing import Any
-
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
+from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.text import duration, size
 from pipelines.specs import ExtractSpec
 
@@ -16,7 +15,7 @@ ANSWERED = (
 @command("extract")
 @declared(ExtractSpec)
 @shared.common
-def extract_command(run: shared.Run, given: dict[str, Any]) -> None:
+def extract_command(run: shared.Invocation, given: Values) -> None:
     """Turn images into a feature file with a frozen backbone.
 
     Bare, it means resnet50 with timm's weights on CIFAR-10. Started again, it answers from the cache; killed and

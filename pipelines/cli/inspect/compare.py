@@ -7,7 +7,7 @@ import click
 from extract.errors import InvalidInputError
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command
-from pipelines.cli.terminal.table import Column, facts, table
+from pipelines.cli.terminal.table import TableColumn, facts, table
 from pipelines.cli.terminal.text import percent
 
 if TYPE_CHECKING:
@@ -22,20 +22,20 @@ class Compared(NamedTuple):
     found: "Comparison"
 
 
-COLUMNS: list[Column[Compared]] = [
-    Column("run", lambda one: one.run),
-    Column("what", lambda one: one.name, named=True),
-    Column("test", lambda one: percent(one.found.accuracy_b), right=True, drop=2),
-    Column("difference, points", lambda one: f"{100 * one.found.difference:+.2f}", right=True),
-    Column("interval", lambda one: _interval(one.found), right=True),
-    Column("p", lambda one: f"{one.found.p_value:.3g}", right=True, drop=1),
+COLUMNS: list[TableColumn[Compared]] = [
+    TableColumn("run", lambda one: one.run),
+    TableColumn("what", lambda one: one.name, named=True),
+    TableColumn("test", lambda one: percent(one.found.accuracy_b), right=True, drop=2),
+    TableColumn("difference, points", lambda one: f"{100 * one.found.difference:+.2f}", right=True),
+    TableColumn("interval", lambda one: _interval(one.found), right=True),
+    TableColumn("p", lambda one: f"{one.found.p_value:.3g}", right=True, drop=1),
 ]
 
 
 @command("compare")
 @click.argument("runs", nargs=-1, metavar="FIRST SECOND...")
 @shared.common
-def compare_command(run: shared.Run, runs: tuple[str, ...]) -> None:
+def compare_command(run: shared.Invocation, runs: tuple[str, ...]) -> None:
     """Compare run SECOND, and any further runs, with run FIRST, image by image.
 
     The difference of their accuracies with its 95 % interval, and McNemar's test (mid-p) that both err equally

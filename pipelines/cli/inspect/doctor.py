@@ -20,7 +20,7 @@ LIBRARIES = ("torch", "torchvision", "timm", "scikit-learn", "h5py", "joblib", "
 
 @command("doctor")
 @shared.common
-def doctor_command(run: shared.Run) -> None:
+def doctor_command(run: shared.Invocation) -> None:
     """Say what this machine has and what is missing."""
     from extract.backbones.weights import reachable
     from extract.runtime.compiler import compiler_fault
@@ -62,7 +62,7 @@ def _packaged() -> list[str]:
     return found
 
 
-def _problems(run: shared.Run) -> list[str]:
+def _problems(run: shared.Invocation) -> list[str]:
     from extract.runtime.compiler import compiler_fault
     from extract.runtime.devices import torch_device
     from pipelines.workspace.cache import check_workspace

@@ -19,7 +19,7 @@ def features_group() -> None:
 @features_group.command("info")
 @click.argument("file", type=FILE)
 @shared.common
-def info_command(run: shared.Run, file: Path) -> None:
+def info_command(run: shared.Invocation, file: Path) -> None:
     """Say what a feature file holds and how it was made."""
     from extract.features.store import FeatureFile
 
@@ -46,7 +46,7 @@ def info_command(run: shared.Run, file: Path) -> None:
 @features_group.command("verify")
 @click.argument("files", type=FILE, nargs=-1, required=True)
 @shared.common
-def verify_command(run: shared.Run, files: tuple[Path, ...]) -> None:
+def verify_command(run: shared.Invocation, files: tuple[Path, ...]) -> None:
     """Check every block of feature files against its checksum."""
     from extract.features.store import FeatureFile
 
@@ -59,7 +59,7 @@ def verify_command(run: shared.Run, files: tuple[Path, ...]) -> None:
 @click.argument("first", type=FILE)
 @click.argument("second", type=FILE)
 @shared.common
-def compare_command(run: shared.Run, first: Path, second: Path) -> None:
+def compare_command(run: shared.Invocation, first: Path, second: Path) -> None:
     """Compare two feature files row by row, matched by image id."""
     from extract.features.compare import compare
     from extract.features.store import FeatureFile

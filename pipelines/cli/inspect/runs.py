@@ -5,41 +5,40 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command
-from pipelines.cli.terminal.table import Column, table
+from pipelines.cli.terminal.reporter import Values
+from pipelines.cli.terminal.table import TableColumn, table
 from pipelines.cli.terminal.text import defused, duration, percent, size, span
 from pipelines.workspace import naming, writable
 
-Row = dict[str, Any]
-RUNS: list[Column[Row]] = [
-    Column("run", lambda row: row["run"]),
-    Column("what", lambda row: row["name"], named=True),
-    Column("data", lambda row: row["data"], shrinks=True, drop=2),
-    Column("validation", lambda row: percent(row["validation_accuracy"]), right=True, drop=1),
-    Column("test", lambda row: percent(row["test_accuracy"]), right=True),
-    Column("95 % interval", lambda row: span(row["interval_low"], row["interval_high"], 1), right=True, drop=4),
-    Column("size", lambda row: size(row["bytes"]), right=True, drop=6),
-    Column("search and fit", lambda row: duration(_seconds(row)), right=True, drop=5),
-    Column("status", lambda row: row["status"], drop=3),
+RUNS: list[TableColumn[Values]] = [
+    TableColumn("run", lambda row: row["run"]),
+    TableColumn("what", lambda row: row["name"], named=True),
+    TableColumn("data", lambda row: row["data"], shrinks=True, drop=2),
+    TableColumn("validation", lambda row: percent(row["validation_accuracy"]), right=True, drop=1),
+    TableColumn("test", lambda row: percent(row["test_accuracy"]), right=True),
+    TableColumn("95 % interval", lambda row: span(row["interval_low"], row["interval_high"], 1), right=True, drop=4),
+    TableColumn("size", lambda row: size(row["bytes"]), right=True, drop=6),
+    TableColumn("search and fit", lambda row: duration(_seconds(row)), right=True, drop=5),
+    TableColumn("status", lambda row: row["status"], drop=3),
 ]
-JOINED: list[Column[Row]] = [
-    Column("what", lambda row: row["name"], named=True),
-    Column("data", lambda row: row["data"], shrinks=True),
-    Column("runs", lambda row: str(len(row["runs"])), right=True, drop=3),
-    Column("seeds", lambda row: ", ".join(map(str, sorted(row["seeds"]))), drop=6),
-    Column("validation", lambda row: percent(row["validation"]), right=True, drop=1),
-    Column("test", lambda row: percent(row["mean"]), right=True),
-    Column("95 % interval", lambda row: span(*row["interval"], digits=1), right=True, drop=2),
-    Column("SD, pts", lambda row: points(row["deviation"]), right=True, drop=4),
-    Column(
+JOINED: list[TableColumn[Values]] = [
+    TableColumn("what", lambda row: row["name"], named=True),
+    TableColumn("data", lambda row: row["data"], shrinks=True),
+    TableColumn("runs", lambda row: str(len(row["runs"])), right=True, drop=3),
+    TableColumn("seeds", lambda row: ", ".join(map(str, sorted(row["seeds"]))), drop=6),
+    TableColumn("validation", lambda row: percent(row["validation"]), right=True, drop=1),
+    TableColumn("test", lambda row: percent(row["mean"]), right=True),
+    TableColumn("95 % interval", lambda row: span(*row["interval"], digits=1), right=True, drop=2),
+    TableColumn("SD, pts", lambda row: points(row["deviation"]), right=True, drop=4),
+    TableColumn(
         "range", lambda row: span(row["least"], row["greatest"]) if len(row["runs"]) > 1 else "", right=True, drop=5
     ),
-    Column("time", lambda row: duration(row["seconds"]), right=True, drop=7),
+    TableColumn("time", lambda row: duration(row["seconds"]), right=True, drop=7),
 ]
 
 
@@ -58,7 +57,7 @@ JOINED: list[Column[Row]] = [
 @click.option("--join-seeds", is_flag=True, help="Join runs that differ only by their seeds: mean and deviation.")
 @shared.common
 def runs_command(
-    run: shared.Run, sort: str, reverse: bool, csv_file: Path | None, join_seeds: bool, **where: str | None
+    run: shared.Invocation, sort: str, reverse: bool, csv_file: Path | None, join_seeds: bool, **where: str | None
 ) -> None:
     """List the runs of a workspace, the oldest first.
 
@@ -79,7 +78,7 @@ def runs_command(
     run.reporter.result(answer, lines if found else ["no runs"])
 
 
-def listed(columns: Sequence[Column[Row]], found: list[Row]) -> list[str]:
+def listed(columns: Sequence[TableColumn[Values]], found: list[Values]) -> list[str]:
     """The lines of a table of runs; data that all of them share stand above it, once."""
     data = {row["data"] for row in found if row["data"]}
     if len(data) != 1:
@@ -89,7 +88,7 @@ def listed(columns: Sequence[Column[Row]], found: list[Row]) -> list[str]:
     return [naming.setting(*data, sizes=sizes, weights=weights), *table(shown, found)]
 
 
-def ranking(found: list[Row]) -> list[str]:
+def ranking(found: list[Values]) -> list[str]:
     """The lines of a table of runs that are joined over their seeds (`pipelines.tasks.table.joined`)."""
     silent = sorted({row["name"] for row in found if len(row["runs"]) > 1 and row["deviation"] is None})
     notes = [f"no standard deviation of {', '.join(silent)}: their seeds vary at most the validation images"]
@@ -103,12 +102,12 @@ def points(deviation: float | None) -> str:
     return "" if deviation is None else f"{100 * deviation:.2f}"
 
 
-def _seconds(row: Row) -> float | None:
+def _seconds(row: Values) -> float | None:
     known = [one for one in (row["search_seconds"], row["fit_seconds"]) if one is not None]
     return sum(known) if known else None
 
 
-def _write(path: Path, found: list[Row]) -> None:
+def _write(path: Path, found: list[Values]) -> None:
     from pipelines.tasks.table import COLUMNS
 
     columns = dict.fromkeys([*COLUMNS, *sorted({name for row in found for name in row} - {*COLUMNS})])

@@ -52,7 +52,7 @@ OWN = ("workspace", "device", "seed", "threads", "as_json", "quiet", "debug")  #
 
 
 def common(command: Command) -> Command:
-    """Adds the options of every command and passes them on as one `run: Run`."""
+    """Adds the options of every command and passes them on as one `run: Invocation`."""
 
     @functools.wraps(command)
     def wrapped(**options: Any) -> Any:
@@ -64,14 +64,14 @@ def common(command: Command) -> Command:
         with processes.meant(click.get_current_context().info_name in TOGETHER):
             reporter = Reporter(as_json=given["as_json"], quiet=given["quiet"], silent=processes.rank() > 0)
             with reporter, own_heard(reporter.notice):
-                return command(run=Run(given["workspace"], given["device"], given["seed"], reporter), **options)
+                return command(run=Invocation(given["workspace"], given["device"], given["seed"], reporter), **options)
 
     for option in reversed(OPTIONS):
         wrapped = option(wrapped)
     return wrapped
 
 
-class Run:
+class Invocation:
     """The common options of one invocation."""
 
     def __init__(self, workspace: Path, device: str, seed: int, reporter: Reporter) -> None:

@@ -24,7 +24,7 @@ BARS = (("━", "─"), ("=", "-"))
 
 
 @dataclass
-class Step:
+class ProgressStep:
     """What is being done since `begun`: `what`, or in a counted step `done` of `total` of it; `detail` says where."""
 
     what: str
@@ -69,8 +69,10 @@ class Live:
         self._on_terminal, self._width, self._now, self._ticks = on_terminal, width, now, ticks
         self._bar = BARS[0] if streams.holds("━─", stream) else BARS[1]
         self._lock = threading.RLock()
-        self._step: Step | None = None
-        self._counted: dict[str, Step] = {}  # those that are not over: steps within a job do not end one around it
+        self._step: ProgressStep | None = None
+        self._counted: dict[
+            str, ProgressStep
+        ] = {}  # those that are not over: steps within a job do not end one around it
         self._drawn = self._spoken = now()
         self._ended = threading.Event()
         self._ticker: threading.Thread | None = None
@@ -79,7 +81,7 @@ class Live:
     def doing(self, what: str) -> None:
         """Begins a step that cannot be counted; "" ends the one at hand."""
         with self._lock:
-            self._step = Step(what, self._now()) if what else None
+            self._step = ProgressStep(what, self._now()) if what else None
             self._begin(new=True)
 
     def progress(self, done: int, total: int, what: str) -> None:
@@ -88,7 +90,7 @@ class Live:
             step, now = self._step, self._now()
             counted = self._counted.get(what)
             if counted is None or counted.total != total or done < counted.done:
-                self._counted[what] = counted = Step(what, now, total)
+                self._counted[what] = counted = ProgressStep(what, now, total)
             counted.count(done, now=now)
             is_new, self._step = step is not counted, counted
             if done >= total:
@@ -167,7 +169,7 @@ class Live:
             streams.draw(self._shown(self._step))
             self._drawn = self._now()
 
-    def _shown(self, step: Step) -> str:
+    def _shown(self, step: ProgressStep) -> str:
         """The live line, one cell short of the terminal's width, beyond which it would wrap."""
         now, width = self._now(), self._width() - 1
         what = plain(step.detail or step.what)
@@ -186,7 +188,7 @@ class Live:
         full = round(share * length)
         return self._bar[0] * full + self._bar[1] * (length - full)
 
-    def _logged(self, step: Step) -> str:
+    def _logged(self, step: ProgressStep) -> str:
         now = self._now()
         what = plain(step.detail or step.what)
         if step.total is None:
@@ -198,7 +200,7 @@ class Live:
         return self.labelled(f"{what}: " + ", ".join([*parts, *([] if left is None else [f"{duration(left)} left"])]))
 
 
-def _pace(step: Step, *, now: float) -> list[str]:
+def _pace(step: ProgressStep, *, now: float) -> list[str]:
     speed, left = step.speed(), step.seconds_left(now=now)
     return [] if speed is None or left is None else [_rate(speed), clock(left)]
 

@@ -6,12 +6,16 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.terminal import streams
 from pipelines.cli.terminal.live import Live
 from pipelines.cli.terminal.text import OBEYED, duration, message_width, plain, size, terminal_width, wrapped
 
+if TYPE_CHECKING:
+    from extract.features.extraction import Estimate
+
+Values = dict[str, Any]  # by name: the options of a command line, and what it answers as JSON
 LONG_RUN_SECONDS = 10.0  # below this an estimate would only be noise
 SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -34,7 +38,7 @@ class Reporter:
     def __exit__(self, *exception: object) -> None:
         self._live.end()
 
-    def result(self, values: dict[str, Any], lines: Iterable[str]) -> None:
+    def result(self, values: Values, lines: Iterable[str]) -> None:
         """The command's answer: `values` with --json, else `lines`, in which nothing moves a terminal.
 
         On a terminal, lines are broken between words. What was told of the data stands in `values` as `notices`.
@@ -58,7 +62,7 @@ class Reporter:
         if not self._quiet:
             self._live.say(one_line(sentence))
 
-    def estimated(self, estimate: Any) -> None:
+    def estimated(self, estimate: "Estimate") -> None:
         """What a long run will take."""
         if estimate.seconds < LONG_RUN_SECONDS:
             return
@@ -107,7 +111,7 @@ def one_line(sentence: str) -> str:
     return plain(" ".join(sentence.split("\n")))
 
 
-def json_text(values: dict[str, Any]) -> str:
+def json_text(values: Values) -> str:
     r"""`values` as JSON that stdout can hold and that moves no terminal.
 
     Lone surrogates (bytes of a file name that are no text) are no text to most readers: they become \\udcff.

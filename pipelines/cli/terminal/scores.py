@@ -1,12 +1,10 @@
 """The facts of an answer that say how good a run is, of heads and of networks."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.text import percent, span
 
 
-def scores(answer: Mapping[str, Any], *, views: str) -> dict[str, str | None]:
+def scores(answer: Values, *, views: str) -> dict[str, str | None]:
     """Accuracies and calibration by label; `views` says what was averaged where test images were seen in several."""
     validation = answer["validation_accuracy"]
     interval = f"95 % interval {span(*answer['test_interval'])}, {answer['test_rows']} images"
@@ -20,7 +18,7 @@ def scores(answer: Mapping[str, Any], *, views: str) -> dict[str, str | None]:
     }
 
 
-def _training(answer: Mapping[str, Any]) -> str:
+def _training(answer: Values) -> str:
     """Training accuracy in evaluation mode, and how far it is ahead of validation accuracy."""
     from pipelines.report.study.diagnosis import points
 
@@ -31,7 +29,7 @@ def _training(answer: Mapping[str, Any]) -> str:
     return f"{percent(training)}  (evaluation mode{gap})"
 
 
-def _calibration(answer: Mapping[str, Any]) -> dict[str, str]:
+def _calibration(answer: Values) -> dict[str, str]:
     """Log loss and calibration error of the test images as the logits are, and at the temperature where it is not 1.
 
     An error that perfect calibration may show on as many images is said to be indistinguishable from it.

@@ -15,7 +15,7 @@ Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
-class Column(Generic[Row]):
+class TableColumn(Generic[Row]):
     """A column of a table: its title, and the text of its `cell` in a row. Numbers stand to the `right`.
 
     Where the table is too wide, names in columns with `shrinks` are shortened in their middle, names of runs in
@@ -36,12 +36,12 @@ def facts(values: Mapping[str, str | None]) -> list[str]:
     return [f"{label:<{LABEL_CELLS}} {text}" for label, text in values.items() if text is not None]
 
 
-def table(columns: Sequence[Column[Row]], rows: Sequence[Row]) -> list[str]:
+def table(columns: Sequence[TableColumn[Row]], rows: Sequence[Row]) -> list[str]:
     """The lines of a table that fits the terminal."""
     return fitted(columns, rows, width=terminal_width())
 
 
-def fitted(columns: Sequence[Column[Row]], rows: Sequence[Row], *, width: int | None) -> list[str]:
+def fitted(columns: Sequence[TableColumn[Row]], rows: Sequence[Row], *, width: int | None) -> list[str]:
     """The lines of a table of at most `width` cells (None: as wide as it needs), the last column unpadded."""
     texts = {column: [plain(column.cell(row)) for row in rows] for column in columns}
     while True:
@@ -57,15 +57,15 @@ def fitted(columns: Sequence[Column[Row]], rows: Sequence[Row], *, width: int | 
     return [GAP.join(map(_padded, line, texts, widths.values())).rstrip() for line in lines]
 
 
-def _padded(text: str, column: Column[Row], width: int) -> str:
+def _padded(text: str, column: TableColumn[Row], width: int) -> str:
     text = shortened(text, width)
     space = " " * (width - cells(text))
     return space + text if column.right else text + space
 
 
 def _widths(
-    texts: Mapping[Column[Row], Sequence[str]], *, width: int | None, short: int
-) -> dict[Column[Row], int] | None:
+    texts: Mapping[TableColumn[Row], Sequence[str]], *, width: int | None, short: int
+) -> dict[TableColumn[Row], int] | None:
     """The width of every column, the widest names shortened first, but not below `short`; None where that is too wide.
 
     With `short` 1 there is always an answer: the last resort is a table that is too wide.

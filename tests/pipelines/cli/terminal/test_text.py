@@ -11,7 +11,7 @@ import pytest
 from pipelines.cli.commands import predict
 from pipelines.cli.terminal import table
 from pipelines.cli.terminal.reporter import Reporter
-from pipelines.cli.terminal.table import Column, fitted
+from pipelines.cli.terminal.table import TableColumn, fitted
 from pipelines.cli.terminal.text import OBEYED, cells, defused, plain
 from pipelines.predict.classify import Prediction, Predictions
 
@@ -43,10 +43,10 @@ def test_an_error_names_it_escaped(pipeline):
 
 NAMES = ["", "densenet-bc-16-12 from scratch (cpu, 3 epochs, learning rate 0.05)", "画像" * 30, "é" * 70]
 COLUMNS = [
-    Column("what", itemgetter(0), shrinks=True),
-    Column("data set", itemgetter(1), shrinks=True, drop=1),
-    Column("test", itemgetter(2), right=True),
-    *[Column(f"number {at}", itemgetter(2 + at), right=True, drop=1 + at) for at in range(1, 6)],
+    TableColumn("what", itemgetter(0), shrinks=True),
+    TableColumn("data set", itemgetter(1), shrinks=True, drop=1),
+    TableColumn("test", itemgetter(2), right=True),
+    *[TableColumn(f"number {at}", itemgetter(2 + at), right=True, drop=1 + at) for at in range(1, 6)],
 ]
 
 
@@ -84,7 +84,7 @@ def test_text_stands_left_and_numbers_right_and_a_pipe_gets_everything():
 )
 def test_what_a_terminal_would_obey_is_shown(text, shown, capsys):
     assert plain(text) == shown
-    assert fitted([Column("name", str)], [text], width=80)[1] == shown
+    assert fitted([TableColumn("name", str)], [text], width=80)[1] == shown
     Reporter(as_json=False).result({}, [text])
     assert capsys.readouterr().out == f"{shown}\n"
     Reporter(as_json=True).result({"name": text}, [])
