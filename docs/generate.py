@@ -53,15 +53,15 @@ def _cell(value: object) -> str:
 def commands() -> str:
     """Describe every command with its options; what all of them take stands in one table at the top."""
     from pipelines.cli.group import pipeline
+    from pipelines.cli.options.declared import COMMON, headed
 
-    found = list(_commands(pipeline, "pipeline"))
-    common = set.intersection(*({option.name for option in _options(one)} for _, one in found if _options(one)))
-    shared = [option for option in _options(found[0][1]) if option.name in common]
-    parts = ["## Options of every command\n\n", _option_table(shared)]
-    for name, command in found:
-        own = [option for option in _options(command) if option.name not in common]
+    found = [(name, command, headed(command.params)) for name, command in _commands(pipeline, "pipeline")]
+    parts = [f"## {COMMON}\n\n", _option_table(found[0][2][COMMON])]
+    for name, command, headings in found:
         parts += [f"\n## {name}\n\n", f"```text\n{_usage(name, command)}\n```\n\n", _prose(command.help or "")]
-        parts += [_option_table(own)] if own else []
+        for heading, options in headings.items():
+            if heading != COMMON:
+                parts += [f"{heading}:\n\n" if len(headings) > 2 else "", _option_table(options), "\n"]
     return "".join(parts)
 
 
@@ -72,10 +72,6 @@ def _commands(group: click.Group, prefix: str) -> Iterable[tuple[str, click.Comm
             yield f"{prefix} {name}", command
         if isinstance(command, click.Group):
             yield from _commands(command, f"{prefix} {name}")
-
-
-def _options(command: click.Command) -> list[click.Option]:
-    return [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
 
 
 def _usage(name: str, command: click.Command) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.cli.options import shared
+from pipelines.cli.options.declared import HeadedCommand
 from pipelines.cli.terminal.table import TableColumn, table
 from pipelines.cli.terminal.text import duration, size
 
@@ -24,7 +25,7 @@ def cache_group(run: shared.Invocation) -> None:
         _show(run)
 
 
-@cache_group.command("trim")
+@cache_group.command("trim", cls=HeadedCommand)
 @click.option("--to", "limit", required=True, metavar="SIZE", help="What may stay, e.g. 2GiB; data sets do not count.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @shared.common

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from pipelines.cli.options import shared
+from pipelines.cli.options.declared import HeadedCommand
 from pipelines.cli.terminal.table import facts
 from pipelines.cli.terminal.text import size
 
@@ -16,7 +17,7 @@ def features_group() -> None:
     """Look into feature files: info, verify, compare."""
 
 
-@features_group.command("info")
+@features_group.command("info", cls=HeadedCommand)
 @click.argument("file", type=FILE)
 @shared.common
 def info_command(run: shared.Invocation, file: Path) -> None:
@@ -43,7 +44,7 @@ def info_command(run: shared.Invocation, file: Path) -> None:
     run.reporter.result(values, facts({key: str(value) for key, value in shown.items()}))
 
 
-@features_group.command("verify")
+@features_group.command("verify", cls=HeadedCommand)
 @click.argument("files", type=FILE, nargs=-1, required=True)
 @shared.common
 def verify_command(run: shared.Invocation, files: tuple[Path, ...]) -> None:
@@ -55,7 +56,7 @@ def verify_command(run: shared.Invocation, files: tuple[Path, ...]) -> None:
     run.reporter.result({"verified": [str(file) for file in files]}, [f"{file}: intact" for file in files])
 
 
-@features_group.command("compare")
+@features_group.command("compare", cls=HeadedCommand)
 @click.argument("first", type=FILE)
 @click.argument("second", type=FILE)
 @shared.common
