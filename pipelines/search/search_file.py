@@ -10,9 +10,8 @@ from pipelines.specs import ExtractSpec
 from pipelines.studies import jobs, yaml_file
 from pipelines.studies.option_values import Defaults, read_value, searched_command
 from pipelines.studies.study_file import Sections
-from pipelines.studies.yaml_file import YamlList, YamlMap, option_section, refusal
+from pipelines.studies.yaml_file import Pairs, YamlList, YamlMap, YamlValue, named, refusal, structured
 
-SUBJECTS = ("head", "network")
 EXTRACTION = frozenset(field.name for field in dataclasses.fields(ExtractSpec))
 
 
@@ -41,7 +40,7 @@ class SearchFile:
     """
 
     entries: yaml_file.Plain
-    section: YamlMap
+    pairs: Pairs
     defaults: Defaults
 
     def options(self, flags: Mapping[str, object]) -> dict[str, object]:
@@ -51,14 +50,14 @@ class SearchFile:
         the option, and to a feature file, which is described already. Raises `InvalidInputError` with the place of an
         option that is not known or that cannot be read.
         """
-        command = searched_command({**self.section, **flags})
+        command = searched_command({**dict(self.pairs), **flags})
         given = {**self._own(command), **flags}
         return {**self._inherited(command, given), **given}
 
     def _own(self, command: str) -> dict[str, object]:
         known, what = _known(command), "a head" if command == "fit-head" else "a network"
-        section = option_section(self.section, known=known, what=f"option of a search over {what}")
-        return {name: _value(known[name], value) for name, value in section.items()}
+        found = named(self.pairs, known=known, what=f"option of a search over {what}")
+        return {name: _value(known[name], value) for name, (_, value) in found.items()}
 
     def _inherited(self, command: str, given: Mapping[str, object]) -> dict[str, object]:
         found: dict[str, object] = {}
@@ -86,15 +85,15 @@ def read(path: Path) -> SearchFile:
     root = yaml_file.read(path)
     if not isinstance(root, YamlMap) or not {"search", "jobs"} & root.keys():
         return _described(root, Defaults(None))
-    sections = yaml_file.structured(root, Sections, what="study")
+    sections = structured(root, Sections, what="study")
     return _described(sections.search, Defaults(sections.defaults))
 
 
 def _described(value: object, defaults: Defaults) -> SearchFile:
     """With a key `space`, or one that says what is searched, the others are options; else all of it is the space."""
-    if isinstance(value, YamlMap) and ("space" in value or not value.keys().isdisjoint(SUBJECTS)):
-        return SearchFile(yaml_file.plain(value.get("space")), value.without("space"), defaults)
-    return SearchFile(yaml_file.plain(value), YamlMap(), defaults)
+    if not isinstance(value, YamlMap) or value.keys().isdisjoint(("space", "head", "network")):
+        return SearchFile(yaml_file.plain(value), [], defaults)
+    return SearchFile(yaml_file.plain(value.get("space")), value.pairs(but="space"), defaults)
 
 
 def _known(command: str) -> dict[str, Option]:
@@ -105,7 +104,7 @@ def _known(command: str) -> dict[str, Option]:
     return {**jobs.options("finetune"), **options_of(_About), "head": jobs.options("fit-head")["head"]}
 
 
-def _value(declared: Option, value: yaml_file.YamlValue) -> object:
+def _value(declared: Option, value: YamlValue) -> object:
     """The one value that stands there; a list is one only for an option that holds several."""
     if isinstance(value, YamlList) and not declared.several:
         sentence = f"{declared.words} must be one value; got a list. Options with several go under `space:`."

@@ -7,15 +7,15 @@ from extract.runtime.options import Option
 from pipelines.studies.jobs import COMMANDS, STARTS, options
 from pipelines.studies.yaml_file import (
     NOTHING,
+    Pairs,
     YamlList,
     YamlMap,
     YamlText,
     YamlValue,
-    option_section,
+    named,
     refusal,
     shown,
     standing_at,
-    written,
 )
 
 
@@ -27,14 +27,14 @@ class OptionValues:
     values: tuple[object, ...]
 
 
-def read_options(section: YamlMap, command: str) -> dict[str, OptionValues]:
+def read_options(pairs: Pairs, command: str) -> dict[str, OptionValues]:
     """The options of `command` in a section; `InvalidInputError` with the place of a mistake."""
     known = options(command)
-    section = option_section(section, known=known, what=f"option of {command}")
-    return {name: read_values(known[name], value, section.key_places[name]) for name, value in section.items()}
+    found = named(pairs, known=known, what=f"option of {command}")
+    return {name: _values(known[name], value, key.place) for name, (key, value) in found.items()}
 
 
-def read_values(option: Option, value: YamlValue, place: str) -> OptionValues:
+def _values(option: Option, value: YamlValue, place: str) -> OptionValues:
     """The value that stands there, or those of a list; a list within the list is one value of several parts."""
     found = value if isinstance(value, YamlList) else [value]
     if not found:
@@ -50,7 +50,7 @@ def read_value(option: Option, value: YamlValue) -> object:
     if isinstance(value, YamlText) and not value.is_quoted and value in NOTHING:
         return None
     with standing_at(value.place):
-        return option.read(written(value))
+        return option.read(value)
 
 
 def searched_command(given: Mapping[str, object]) -> str:
@@ -70,20 +70,16 @@ class Defaults:
 
     def __init__(self, section: YamlMap | None) -> None:
         every = dict.fromkeys(name for command in COMMANDS for name in options(command))
-        self._section = YamlMap() if section is None else option_section(section, known=every, what="option of a study")
+        self._section = named(section.pairs() if section else [], known=every, what="option of a study")
 
     def of(self, command: str) -> dict[str, OptionValues]:
         """The defaults that are options of `command`, as it reads them."""
-        known, section = options(command), self._section
-        return {
-            name: read_values(known[name], value, section.key_places[name])
-            for name, value in section.items()
-            if name in known
-        }
+        known = options(command)
+        given = {name: found for name, found in self._section.items() if name in known}
+        return {name: _values(known[name], value, key.place) for name, (key, value) in given.items()}
 
     def must_apply(self, used: Collection[str]) -> None:
         """Refuses a default that is not among the options `used` by a job or a search."""
-        for name in self._section:
+        for name, (key, _) in self._section.items():
             if name not in used:
-                sentence = f"default must apply to some job; {name!r} applies to none. Remove it."
-                raise refusal(self._section.key_places[name], sentence)
+                raise refusal(key.place, f"default must apply to some job; {name!r} applies to none. Remove it.")

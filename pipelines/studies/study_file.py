@@ -26,7 +26,17 @@ from pipelines.studies import yaml_file
 from pipelines.studies.crossing import ALONE, MOST_JOBS, Environment, JobEntry, JobPlace
 from pipelines.studies.jobs import COMMANDS, Job, options
 from pipelines.studies.option_values import Defaults, read_options, searched_command
-from pipelines.studies.yaml_file import YamlList, YamlMap, YamlText, YamlValue, refusal
+from pipelines.studies.yaml_file import (
+    Pairs,
+    YamlList,
+    YamlMap,
+    YamlText,
+    YamlValue,
+    mapping,
+    refusal,
+    shown,
+    structured,
+)
 
 SHIPPED = Path(__file__).parent
 NO_JOBS = "{name}: study must have jobs; it has none. List commands under `jobs:`."
@@ -40,12 +50,6 @@ class Sections(msgspec.Struct, forbid_unknown_fields=True):
     defaults: YamlMap | None = None
     jobs: YamlList | None = None
     search: object = None
-
-
-class _Job(msgspec.Struct):
-    """What every entry of a study's jobs has."""
-
-    command: YamlText | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def parse(text: str, environment: Environment = ALONE, *, name: str = "study.yam
 def _study(root: YamlValue | None, file_name: str, environment: Environment) -> StudyJobs:
     if root is None:
         raise InvalidInputError(f"{file_name}: study must have jobs; the file is empty. List commands under `jobs:`.")
-    sections = yaml_file.structured(root, Sections, what="study")
+    sections = structured(mapping(root, what="study"), Sections, what="study")
     if sections.jobs is None and sections.search is None:
         raise InvalidInputError(NO_JOBS.format(name=file_name))
     defaults = Defaults(sections.defaults)
@@ -120,8 +124,8 @@ def _jobs(entries: YamlList, defaults: Defaults, search: object, environment: En
     jobs: dict[Job, JobPlace] = {}
     used = set(options(searched_command(search))) if isinstance(search, YamlMap) else set()
     for value in entries:
-        command, section = _entry(value)
-        own = read_options(section, command)
+        command, pairs = _entry(value)
+        own = read_options(pairs, command)
         for job, place in JobEntry(value.place, command, own, defaults.of(command), environment).jobs():
             used |= place.options.keys()
             jobs.setdefault(job, place)
@@ -131,12 +135,14 @@ def _jobs(entries: YamlList, defaults: Defaults, search: object, environment: En
     return jobs
 
 
-def _entry(value: YamlValue) -> tuple[str, YamlMap]:
+def _entry(value: YamlValue) -> tuple[str, Pairs]:
     """(command, the entry's options)."""
-    command = yaml_file.structured(value, _Job, what="job").command
+    section = mapping(value, what="job")
+    command = section.get("command")
     if command is None:
         raise refusal(value.place, f"job must have a command; got none. Known: {', '.join(COMMANDS)}.")
+    if not isinstance(command, YamlText):
+        raise refusal(command.place, f"command must be text; got {shown(command)}.")
     if command not in COMMANDS:
         raise refusal(command.place, unknown("command", name=command, known=COMMANDS))
-    assert isinstance(value, YamlMap)
-    return str(command), value.without("command")
+    return str(command), section.pairs(but="command")

@@ -7,9 +7,9 @@ their values by their own types: `0.1` for an option that holds text stays text,
 
 import contextlib
 import re
-import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import yaml
@@ -56,29 +56,21 @@ class YamlList(list["YamlValue"]):
 
 
 class YamlMap(dict[str, "YamlValue"]):
-    """A mapping; `key_places` says where each key stands."""
+    """A mapping, whose keys have places too; `size` as of a list."""
 
-    place: str = ""
-    size: int = 1
+    place: str
+    size: int
 
-    def __init__(self, key_places: Mapping[str, str] | None = None) -> None:
-        super().__init__()
-        self.key_places = dict(key_places or {})
-
-    def without(self, name: str) -> "YamlMap":
-        """The mapping without a key."""
-        found = YamlMap(self.key_places)
-        found.update({key: value for key, value in self.items() if key != name})
-        found.place = self.place
-        return found
+    def pairs(self, *, but: str = "") -> "Pairs":
+        """(key, value), without the key `but`."""
+        return [(key, value) for key, value in self.items() if isinstance(key, YamlText) and key != but]
 
 
 YamlValue = YamlText | YamlMap | YamlList
+Pairs = list[tuple[YamlText, YamlValue]]
 Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
-Written = str | list["Written"] | dict[str, "Written"]
 WORDS = {"YamlText": "text", "YamlMap": "a mapping of names to values", "YamlList": "a list"}
-WORDS["object"] = WORDS["YamlMap"]
-Structure = typing.TypeVar("Structure", bound=msgspec.Struct)
+Structure = TypeVar("Structure", bound=msgspec.Struct)
 
 
 def read(path: Path) -> YamlValue | None:
@@ -101,35 +93,51 @@ def parse(text: str, *, name: str) -> YamlValue | None:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         return None if root is None else _Reader(name).value(root, "study")
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark, said = error.problem_mark or error.context_mark, f"{error.context} {error.problem}"
         place = name if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
-        said = f"{error.context} {error.problem}"
         problem = next((words for part, words in PROBLEMS if part in said), "it cannot be understood from here on")
-        raise InvalidInputError(f"{place}: study must be valid YAML; {problem}.") from error
+        raise refusal(place, f"study must be valid YAML; {problem}.") from error
     except RecursionError as error:
-        raise InvalidInputError(f"{name}: study must be valid YAML; its lists are nested too deeply.") from error
+        raise refusal(name, "study must be valid YAML; its lists are nested too deeply.") from error
     except yaml.YAMLError as error:
-        raise InvalidInputError(f"{name}: study must be valid YAML; it holds characters that no text has.") from error
+        raise refusal(name, "study must be valid YAML; it holds characters that no text has.") from error
 
 
-def structured(root: YamlValue, structure: type[Structure], *, what: str) -> Structure:
-    """A value as a msgspec structure whose fields are values; `InvalidInputError` with the place of what is not so."""
+def mapping(value: YamlValue, *, what: str) -> YamlMap:
+    """The value, which must be a mapping."""
+    if not isinstance(value, YamlMap):
+        raise refusal(value.place, f"{what} must be {WORDS['YamlMap']}; got {shown(value)}.")
+    return value
+
+
+def structured(root: YamlMap, structure: type[Structure], *, what: str) -> Structure:
+    """A mapping as a msgspec structure whose fields are values; `InvalidInputError` with the place of a misfit."""
+    fields = {str(key): value for key, value in root.items()}
     try:
-        return msgspec.convert(root, structure)
+        return msgspec.convert(fields, structure)
     except msgspec.ValidationError as error:
-        raise _misfit(root, structure, str(error), what=what) from error
+        if foreign := re.search("unknown field `(.*)`", str(error), re.DOTALL):
+            place = next(key.place for key, _ in root.pairs() if key == foreign[1])
+            known = structure.__struct_encode_fields__
+            raise refusal(place, unknown(f"section of a {what}", name=foreign[1], known=known)) from error
+        kind, name = re.findall(r"Expected `(\w+)`.*`\$\.(\w+)`", str(error))[0]
+        raise refusal(fields[name].place, f"{name} must be {WORDS[kind]}; got {shown(fields[name])}.") from error
 
 
-def _misfit(root: YamlValue, structure: type[msgspec.Struct], said: str, *, what: str) -> InvalidInputError:
-    """What msgspec said, with its place and in the words of the project."""
-    foreign = re.search("unknown field `(.*)`", said, re.DOTALL)
-    if foreign is not None and isinstance(root, YamlMap):
-        known = structure.__struct_encode_fields__
-        return refusal(root.key_places[foreign[1]], unknown(f"section of a {what}", name=foreign[1], known=known))
-    misfit = re.search(r"Expected `(\w+)`, got `\w+`(?: - at `\$\.(\w+)`)?", said)
-    assert misfit is not None, said
-    node = root[misfit[2]] if isinstance(root, YamlMap) and misfit[2] else root
-    return refusal(node.place, f"{misfit[2] or what} must be {WORDS[misfit[1]]}; got {shown(node)}.")
+def named(pairs: Pairs, *, known: Collection[str], what: str) -> dict[str, tuple[YamlText, YamlValue]]:
+    """option -> (key, value) of a section whose keys may be written with hyphens or underscores.
+
+    Refuses a key that is not among the options `known`, and one that stands twice under its two spellings.
+    """
+    found: dict[str, tuple[YamlText, YamlValue]] = {}
+    for key, value in pairs:
+        name = key.replace("-", "_")
+        if name not in known:
+            raise refusal(key.place, unknown(what, name=key, known=[one.replace("_", "-") for one in known]))
+        if name in found:
+            raise refusal(key.place, f"option must stand once; got {key!r} again, under its other spelling.")
+        found[name] = key, value
+    return found
 
 
 def refusal(place: str, sentence: object) -> InvalidInputError:
@@ -146,39 +154,15 @@ def standing_at(place: str) -> Iterator[None]:
         raise refusal(place, error) from error
 
 
-def option_section(section: YamlMap, *, known: Iterable[str], what: str) -> YamlMap:
-    """The section with the names of options for keys, which may be written with hyphens or underscores.
-
-    Refuses a key that is not among the options `known`, and one that stands twice under its two spellings.
-    """
-    names, found = list(known), YamlMap()
-    found.place = section.place
-    for key, value in section.items():
-        name, place = key.replace("-", "_"), section.key_places[key]
-        if name not in names:
-            raise refusal(place, unknown(what, name=key, known=[one.replace("_", "-") for one in names]))
-        if name in found:
-            raise refusal(place, f"option must stand once; got {key!r} again, under its other spelling.")
-        found[name], found.key_places[name] = value, place
-    return found
-
-
 def plain(value: object) -> Plain:
     """The value as dictionaries, lists and scalars, each scalar without quotes of the type that it looks like."""
     if isinstance(value, YamlMap):
-        return {key: plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, YamlList):
         return [plain(one) for one in value]
     if isinstance(value, YamlText):
         return str(value) if value.is_quoted else guessed(str(value))
     return None
-
-
-def written(value: YamlValue) -> Written:
-    """The value as lists and mappings of the texts that were written."""
-    if isinstance(value, YamlMap):
-        return {key: written(one) for key, one in value.items()}
-    return [written(one) for one in value] if isinstance(value, YamlList) else str(value)
 
 
 def guessed(text: str) -> str | int | float | bool | None:
@@ -196,7 +180,7 @@ def guessed(text: str) -> str | int | float | bool | None:
 def shown(value: YamlValue) -> str:
     """The value in a message."""
     if isinstance(value, YamlText):
-        return repr(str(value)) if value else "nothing"
+        return repr(value) if value else "nothing"
     return "a list" if isinstance(value, YamlList) else "a mapping"
 
 
@@ -224,7 +208,7 @@ class _Reader:
         if node.tag.removeprefix(STANDARD) not in TAGS:
             raise refusal(place, f"value must be plain YAML; got the tag {node.tag.replace(STANDARD, '!!')!r}.")
         if isinstance(node, yaml.MappingNode):
-            found: YamlValue = self._section(node, what)
+            found = self._map(node, what)
         elif isinstance(node, yaml.SequenceNode):
             found = YamlList(self.value(one, "job" if what == "jobs" else what) for one in node.value)
             found.size = 1 + sum(one.size for one in found)
@@ -232,38 +216,41 @@ class _Reader:
             found = YamlText(_complete_text(node.value, place))
             found.is_quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
         if found.size > MOST_ENTRIES:
-            raise refusal(
-                place, f"value must be at most {MOST_ENTRIES} entries, aliases written out; got {found.size}."
-            )
+            expected = f"value must be at most {MOST_ENTRIES} entries, aliases written out"
+            raise refusal(place, f"{expected}; got {found.size}.")
         found.place = place
         return found
 
-    def _section(self, node: yaml.MappingNode, what: str) -> YamlMap:
-        """The mapping; its own keys win over merged ones (`<<`), and of these those of the first mapping."""
-        own, merged, size = YamlMap(), YamlMap(), 1
+    def _map(self, node: yaml.MappingNode, what: str) -> YamlMap:
+        """The mapping, whose own keys win over inherited ones."""
+        own, inherited, size = YamlMap(), YamlMap(), 1
+        places: dict[str, str] = {}
         for key_node, value_node in node.value:
-            key, place = self.value(key_node, what), self._place(key_node)
+            key = self.value(key_node, what)
             if not isinstance(key, YamlText):
-                raise refusal(place, f"key of {what} must be a name; got {shown(key)}.")
-            if key in own.key_places:
-                line = own.key_places[key].split(":")[-2]
-                raise refusal(place, f"key of {what} must stand once; got {str(key)!r} again (first in line {line}).")
-            own.key_places[str(key)] = place
-            value = self.value(value_node, str(key))
-            size += 1 + value.size
-            if key_node.tag != MERGE:
-                own[str(key)] = value
-                continue
-            for section in reversed(value if isinstance(value, YamlList) else [value]):
-                if not isinstance(section, YamlMap):
-                    expected = "merge key must name mappings, as in `<<: *name`; got something else."
-                    raise refusal(self._place(node), expected)
-                merged.update(section)
-                merged.key_places.update(section.key_places)
-        merged.update(own)
-        merged.key_places.update(own.key_places)
-        merged.size = size
-        return merged
+                raise refusal(key.place, f"key of {what} must be a name; got {shown(key)}.")
+            if key in places:
+                line = places[key].split(":")[-2]
+                raise refusal(key.place, f"key of {what} must stand once; got {key!r} again (first in line {line}).")
+            value = self.value(value_node, key)
+            places[key], size = key.place, size + 1 + value.size
+            if key_node.tag == MERGE:
+                inherited = self._inherited(value, self._place(node))
+            else:
+                own[key] = value
+        keys = {key: key for key in (*inherited, *own)}  # with the place of the own one
+        found = YamlMap((key, own[key] if key in own else inherited[key]) for key in keys.values())
+        found.size = size
+        return found
+
+    def _inherited(self, value: YamlValue, place: str) -> YamlMap:
+        """What a merge key (`<<`) names: one mapping, or several of which the first wins."""
+        found = YamlMap()
+        for section in reversed(value if isinstance(value, YamlList) else [value]):
+            if not isinstance(section, YamlMap):
+                raise refusal(place, "merge key must name mappings, as in `<<: *name`; got something else.")
+            found.update(section)
+        return found
 
 
 def _complete_text(written: str, place: str) -> str:
