@@ -1,6 +1,16 @@
-"""Images that cannot be decoded: left out where that is asked for, else refused together and by name."""
+"""What happens to images that cannot be read, by `--on-bad-image`.
 
-from collections.abc import Iterator
+* `error`: the first one that is met is refused together with all others of its data set, each by its name and what is
+  wrong with it (`refused_together`). Files that hold no byte are refused as soon as the data set is found
+  (`refuse_empty`).
+* `skip`: every file is decoded before anything is computed. Those that cannot be are left out, and their ids are
+  recorded (`without_unreadable`). A class that would lose all of its images in a split is refused.
+
+No image is ever replaced by another. What cannot be read is decided by `extract.decoding.decode.decode`, which raises
+`UnreadableImage`, or `OversizedImage` for more than `--max-pixels`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -8,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from extract.data.images import Files, ImageSet, ImageSplit
+from extract.data.images import Files, ImageSet
 from extract.decoding.decode import UnreadableImage, decode
 from extract.errors import InvalidInputError
 from extract.runtime.machine import thread_count
@@ -18,9 +28,17 @@ NAMES_SHOWN = 100
 
 def unreadable(images: Files) -> dict[Path, UnreadableImage]:
     """Those of the files that cannot be decoded, in order, each with its error. Decodes all of them."""
+
+    def error(path: Path) -> UnreadableImage | None:
+        try:
+            decode(path, max_pixels=images.max_pixels)
+        except UnreadableImage as found:
+            return found
+        return None
+
     with ThreadPoolExecutor(thread_count()) as pool:
-        errors = list(pool.map(lambda path: _error(path, images.max_pixels), images.paths))
-    return {path: error for path, error in zip(images.paths, errors, strict=True) if error is not None}
+        errors = zip(images.paths, pool.map(error, images.paths), strict=True)
+        return {path: found for path, found in errors if found is not None}
 
 
 def without_unreadable(images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
@@ -28,16 +46,20 @@ def without_unreadable(images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
 
     Raises `InvalidInputError` where a class would be left without images in a split.
     """
-    splits, skipped = {}, []
+    splits, skipped = dict(images.splits), []
     for name, split in images.splits.items():
         if not isinstance(split.images, Files):
-            splits[name] = split
             continue
         bad = unreadable(split.images)
         is_bad = np.fromiter((path in bad for path in split.images.paths), bool, len(split))
         skipped += [split.ids[row] for row in np.flatnonzero(is_bad)]
-        splits[name] = split.take(np.flatnonzero(~is_bad))
-        _require_classes(split, splits[name], name=name, class_names=images.class_names)
+        kept = splits[name] = split.take(np.flatnonzero(~is_bad))
+        lost = np.setdiff1d(split.labels, kept.labels)
+        if len(lost):
+            raise InvalidInputError(
+                f"every class must keep a readable image in the {name} split; got none of "
+                f"{images.class_names[lost[0]]!r}. Repair its images, or delete its folder."
+            )
     return replace(images, splits=splits), tuple(skipped)
 
 
@@ -47,20 +69,14 @@ def refused_together(*groups: Files) -> Iterator[None]:
     try:
         yield
     except UnreadableImage as first:
-        errors = {path: error for group in groups for path, error in unreadable(group).items()}
-        if len(errors) > 1:
-            raise several(errors) from first
-        raise
+        _refuse({path: error for group in groups for path, error in unreadable(group).items()}, first=first)
 
 
-def several(errors: dict[Path, UnreadableImage]) -> InvalidInputError:
-    """One error for many unreadable images."""
-    shown = [f"{str(path)!r} ({error.reason})" for path, error in list(errors.items())[:NAMES_SHOWN]]
-    more = f" and {len(errors) - len(shown)} more" if len(errors) > len(shown) else ""
-    return InvalidInputError(
-        f"images must be readable; got {len(errors)} that are not: {', '.join(shown)}{more}. "
-        "Repair or delete them, or skip such files with --on-bad-image skip."
-    )
+def refuse_empty(paths: Sequence[Path]) -> None:
+    """Raises `InvalidInputError` with the names of all of these files, which hold nothing."""
+    errors = {path: UnreadableImage(path, "the file is empty") for path in paths}
+    if errors:
+        _refuse(errors, first=errors[paths[0]])
 
 
 def files(images: ImageSet) -> list[Files]:
@@ -68,18 +84,12 @@ def files(images: ImageSet) -> list[Files]:
     return [split.images for split in images.splits.values() if isinstance(split.images, Files)]
 
 
-def _error(path: Path, max_pixels: int) -> UnreadableImage | None:
-    try:
-        decode(path, max_pixels=max_pixels)
-    except UnreadableImage as error:
-        return error
-    return None
-
-
-def _require_classes(whole: ImageSplit, kept: ImageSplit, *, name: str, class_names: tuple[str, ...]) -> None:
-    lost = sorted(set(whole.labels.tolist()) - set(kept.labels.tolist()))
-    if lost:
-        raise InvalidInputError(
-            f"every class must keep a readable image in the {name} split; got none of {class_names[lost[0]]!r}. "
-            "Repair its images, or delete its folder."
-        )
+def _refuse(errors: Mapping[Path, UnreadableImage], *, first: UnreadableImage) -> None:
+    if len(errors) < 2:
+        raise first
+    shown = [f"{str(path)!r} ({error.reason})" for path, error in list(errors.items())[:NAMES_SHOWN]]
+    more = f" and {len(errors) - len(shown)} more" if len(errors) > len(shown) else ""
+    raise InvalidInputError(
+        f"images must be readable; got {len(errors)} that are not: {', '.join(shown)}{more}. "
+        "Repair or delete them, or skip such files with --on-bad-image skip."
+    ) from first

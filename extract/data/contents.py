@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from extract.data.walk import Image, Stamp, a_few
+from extract.data.walk import Image, Stamp, a_few, counted
 from extract.decoding.decode import UnreadableImage, traits
 from extract.errors import TransferBenchError
 from extract.runtime.machine import thread_count
@@ -21,6 +21,10 @@ UNREADABLE = b"unreadable"  # stands for the content of a file that cannot be re
 # A file that changed so little before it was read may change again under the same times: some disks count in 2 s.
 SETTLED_NS = 2_000_000_000
 SILENT_SECONDS = 1.0  # what is read in less time needs no progress
+
+
+def silent(*_: object) -> None:
+    """Takes any progress and says nothing."""
 
 
 class Unusual(NamedTuple):
@@ -46,17 +50,18 @@ class Contents:
 
     def digests(self, images: Sequence[Image], *, progress: Progress) -> list[bytes]:
         """The digest of each image's content. Afterwards `known` holds these images and no others."""
-        begun, done = time.monotonic(), 0
-        new = [image for image in images if self._remembered(image) is None]
-        found: dict[Path, bytes] = {}
+        found = [self._remembered(image) for image in images]
+        new = [row for row, digest in enumerate(found) if digest is None]
+        begun = time.monotonic()
         with ThreadPoolExecutor(thread_count()) as pool:
-            for image, (digest, odd) in zip(new, pool.map(_content, (image.path for image in new)), strict=True):
-                found[image.path], done = digest, done + 1
+            read = pool.map(_content, [images[row].path for row in new])
+            for done, (row, (digest, odd)) in enumerate(zip(new, read, strict=True), start=1):
+                found[row] = digest
                 if odd is not None:
                     self.unusual[digest.hex()] = odd
                 if time.monotonic() - begun > SILENT_SECONDS:
                     progress(done, len(new))
-        digests = [found[image.path] if image.path in found else self._remembered(image) or b"" for image in images]
+        digests = [digest for digest in found if digest is not None]
         before, now = self.known, time.time_ns()
         self.known = {
             "/".join(image.parts): (image.stamp, digest.hex())
@@ -95,10 +100,6 @@ def notices(found: Sequence[tuple[str, Unusual]]) -> Iterator[str]:
     transparent = [name for name, one in found if one.transparent]
     several = [f"{name} with {one.frames}" for name, one in found if one.frames > 1]
     if transparent:
-        yield f"{_images(len(transparent))} with transparency: laid over white ({a_few(transparent)})"
+        yield f"{counted(len(transparent), 'image')} with transparency: laid over white ({a_few(transparent)})"
     if several:
-        yield f"{_images(len(several))} with several frames or pages: the first is read ({a_few(several)})"
-
-
-def _images(count: int) -> str:
-    return f"{count} image{'s' if count > 1 else ''}"
+        yield f"{counted(len(several), 'image')} with several frames or pages: the first is read ({a_few(several)})"

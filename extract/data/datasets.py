@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from extract.data import cifar, digits, folder
-from extract.data.contents import Contents, Progress
+from extract.data.contents import Contents, Progress, silent
 from extract.data.folder import Folder
 from extract.data.images import ImageSet
 from extract.decoding.decode import MAX_PIXELS
@@ -52,10 +52,6 @@ class Located:
     max_pixels: int = MAX_PIXELS  # of one image; a larger one is unreadable
 
 
-def _silent(*_: object) -> None:
-    """Takes anything and says nothing."""
-
-
 _Asked = tuple[str, Path | None, Path]
 _FOUND: ContextVar[dict[_Asked, Located] | None] = ContextVar("found", default=None)
 
@@ -76,7 +72,7 @@ def locate(
     *,
     download_dir: Path,
     contents: Contents | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Located:
     """Finds `dataset` (a known name, or a directory) and digests its content.
 

@@ -1,18 +1,16 @@
 """A folder of class folders of photographs, with `train/` and `test/` (or `val/`) inside, or without."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from extract.data.bad_images import several
-from extract.data.contents import UNREADABLE, Contents, Progress, notices
+from extract.data.contents import UNREADABLE, Contents, Progress, notices, silent
 from extract.data.images import Files, ImageSet, ImageSplit, stratified_rows
 from extract.data.listing import ListedImage, Listing, listed
 from extract.data.walk import composed, printable
-from extract.decoding.decode import UnreadableImage
 from extract.errors import InvalidInputError
 
 TEST_FRACTION = 0.2
@@ -28,20 +26,8 @@ class Folder:
     digest: str
     empty: tuple[Path, ...]
 
-    def must_have_no_empty_file(self) -> None:
-        """Raises `InvalidInputError` with the names of all files that hold nothing."""
-        errors = {path: UnreadableImage(path, "the file is empty") for path in self.empty}
-        if len(errors) > 1:
-            raise several(errors)
-        for error in errors.values():
-            raise error
 
-
-def _silent(*_: object) -> None:
-    """Takes anything and says nothing."""
-
-
-def read(root: Path, *, contents: Contents | None = None, progress: Progress = _silent) -> Folder:
+def read(root: Path, *, contents: Contents | None = None, progress: Progress = silent) -> Folder:
     """The data set under `root`. Class names are the class folders' names, sorted; no image is decoded.
 
     With `train/` and `test/` (or `val/`) inside, those are the splits. Otherwise a stratified fifth of each
@@ -51,26 +37,16 @@ def read(root: Path, *, contents: Contents | None = None, progress: Progress = _
     listing = listed(root)
     members = listing.members()
     contents = Contents() if contents is None else contents
-    digests = contents.digests([member.image for member in members], progress=progress)
-    known = [contents.unusual.get(digest.hex()) for digest in digests]
-    odd = [(member.id, one) for member, one in zip(members, known, strict=True) if one is not None]
+    read = contents.digests([member.image for member in members], progress=progress)
+    digests = {member.id: digest for member, digest in zip(members, read, strict=True)}
+    known = {name: contents.unusual.get(digest.hex()) for name, digest in digests.items()}
+    odd = [(name, one) for name, one in known.items() if one is not None]
     images = _images(listing)
-    twins = _twins(images, {member.id: digest for member, digest in zip(members, digests, strict=True)})
     return Folder(
-        images=replace(images, notices=(*listing.notices, *twins, *notices(odd))),
-        digest=_digest(members, digests),
+        images=replace(images, notices=(*listing.notices, *_twins(images, digests), *notices(odd))),
+        digest=hashlib.sha256(b"".join(name.encode() + b"\0" + one for name, one in digests.items())).hexdigest(),
         empty=tuple(member.image.path for member in members if member.image.is_empty),
     )
-
-
-def fingerprint(root: Path) -> str:
-    """sha256 over every image's path below `root` and its content: moving or touching files changes nothing."""
-    return read(root).digest
-
-
-def load(root: Path) -> ImageSet:
-    """The images under `root`, as `read` finds them."""
-    return read(root).images
 
 
 def counts(root: Path) -> tuple[int, int, int]:
@@ -79,23 +55,12 @@ def counts(root: Path) -> tuple[int, int, int]:
     return len(images.splits["train"]), len(images.splits["test"]), len(images.class_names)
 
 
-def name_of(root: Path) -> str:
-    """What people call the data set under `root`."""
-    return printable(composed(root.resolve().name)) or "root"
-
-
-def _digest(members: Sequence[ListedImage], digests: Sequence[bytes]) -> str:
-    total = hashlib.sha256()
-    for member, content in zip(members, digests, strict=True):
-        total.update(member.id.encode() + b"\0" + content)
-    return total.hexdigest()
-
-
 def _images(listing: Listing) -> ImageSet:
     splits = {split: _split(members, listing.class_names) for split, members in listing.splits.items()}
     if "test" not in splits:
         splits = _cut(splits["train"], root=listing.root, class_names=listing.class_names)
-    return ImageSet(name_of(listing.root), listing.class_names, splits, listing.notices)
+    name = printable(composed(listing.root.resolve().name)) or "root"
+    return ImageSet(name, listing.class_names, splits, listing.notices)
 
 
 def _split(members: list[ListedImage], class_names: tuple[str, ...]) -> ImageSplit:
@@ -118,7 +83,6 @@ def _cut(whole: ImageSplit, *, root: Path, class_names: tuple[str, ...]) -> dict
 
 
 def _twins(images: ImageSet, contents: dict[str, bytes]) -> Iterator[str]:
-    """What should be said of photographs that stand in several places, by their contents."""
     first: dict[bytes, tuple[str, int]] = {}
     shared, crossed = [], []
     for name in ("train", "test"):

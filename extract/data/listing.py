@@ -16,6 +16,7 @@ from extract.data.walk import (
     Walker,
     a_few,
     composed,
+    counted,
     ordered,
     printable,
 )
@@ -205,25 +206,24 @@ def _counts(listing: Listing) -> Iterator[str]:
 
 
 def _odd_classes(listing: Listing, found: dict[Path, list[Image]]) -> Iterator[str]:
-    """What a reader of the folder may not expect of its classes."""
     if "test" in listing.splits:
         untested = sorted(set(listing.class_names) - {one.class_name for one in listing.splits["test"]})
         if untested:
-            yield f"{_classes(len(untested))} without test images ({a_few(untested)})"
+            yield f"{counted(len(untested), 'class')} without test images ({a_few(untested)})"
     twice = Counter((folder.parent, composed(folder.name)) for folder in found)
     merged = sorted({name for (_, name), count in twice.items() if count > 1})
     if merged:
-        yield f"{_classes(len(merged))} of two folders each, named alike in other Unicode forms ({a_few(merged)})"
+        classes = counted(len(merged), "class")
+        yield f"{classes} of two folders each, named alike in other Unicode forms ({a_few(merged)})"
     letters = {name: "".join(name.casefold().split()) for name in listing.class_names}
     counts = Counter(letters.values())
     alike = [name for name in sorted(letters, key=lambda name: (letters[name], name)) if counts[letters[name]] > 1]
     if alike:
-        yield f"{_classes(len(alike))} whose names differ by case or spaces only ({a_few([*map(repr, alike)])})"
+        yield f"{counted(len(alike), 'class')} whose names differ by case or spaces only ({a_few([*map(repr, alike)])})"
     yield from _nested(listing, found)
 
 
 def _nested(listing: Listing, found: dict[Path, list[Image]]) -> Iterator[str]:
-    """What should be said of class folders that hold images in sub-folders only."""
     own = {one.image.path.parent for one in listing.members()}
     nested = sorted(folder.name for folder in found if folder not in own)
     inner = {
@@ -236,9 +236,5 @@ def _nested(listing: Listing, found: dict[Path, list[Image]]) -> Iterator[str]:
             "a split comes above its classes (train/NAME, test/NAME)"
         )
     elif nested:
-        folders = "class folder" if len(nested) == 1 else "class folders"
-        yield f"{len(nested)} {folders} with images in sub-folders only, which are not told apart ({a_few(nested)})"
-
-
-def _classes(count: int) -> str:
-    return f"{count} class" if count == 1 else f"{count} classes"
+        folders = counted(len(nested), "class folder")
+        yield f"{folders} with images in sub-folders only, which are not told apart ({a_few(nested)})"

@@ -72,7 +72,7 @@ class OversizedImage(UnreadableImage):
             f"image must have at most {max_pixels} pixels; got {str(path)!r}, which has {width} x {height}. "
             f"Give --max-pixels {width * height}, or skip such files with --on-bad-image skip.",
         )
-        self.path = path
+        self.path, self.reason = path, f"it has {width} x {height} pixels"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from extract.backbones import weights_preprocessing
 from extract.backbones.weights_preprocessing import INTERPOLATIONS
-from extract.data import datasets
+from extract.data import bad_images, datasets
 from extract.decoding.decode import MAX_PIXELS
 from extract.runtime.options import option
 from pipelines.specs.spec import Spec, seed_option
@@ -165,7 +165,7 @@ def located(
     if root is not None:
         image_folders.remember(workspace, root, digest=found.digest)
     if found.folder is not None and not spec.skips_bad_images:
-        found.folder.must_have_no_empty_file()
+        bad_images.refuse_empty(found.folder.empty)
     return replace(found, max_pixels=spec.max_pixels)
 
 

@@ -23,7 +23,7 @@ def test_an_unreadable_image_is_named_or_left_out(photo_folder):
     for name in ("flower/cut.jpg", "temple/no.png"):
         with pytest.raises(decode.UnreadableImage, match=name):
             decode.decode(photo_folder / name)
-    kept, skipped = without_unreadable(folder.load(photo_folder))
+    kept, skipped = without_unreadable(folder.read(photo_folder).images)
     assert sorted(skipped) == ["flower/cut.jpg", "temple/no.png"]
     assert sum(len(split) for split in kept.splits.values()) == 16
 
@@ -32,7 +32,7 @@ def test_a_class_without_a_readable_image_is_named(photo_folder):
     for path in (photo_folder / "temple").iterdir():
         path.write_bytes(b"no image")
     with pytest.raises(InvalidInputError, match="must keep a readable image in the train split; got none of 'temple'"):
-        without_unreadable(folder.load(photo_folder))
+        without_unreadable(folder.read(photo_folder).images)
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

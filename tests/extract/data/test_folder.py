@@ -11,7 +11,7 @@ from extract.errors import InvalidInputError
 
 
 def test_a_folder_of_photographs_is_split_by_class(photo_folder):
-    images = folder.load(photo_folder)
+    images = folder.read(photo_folder).images
     assert images.class_names == ("flower", "temple")
     assert len(images.splits["train"]) + len(images.splits["test"]) == 16
     assert set(images.splits["test"].labels.tolist()) == {0, 1}
@@ -21,18 +21,18 @@ def test_train_and_val_folders_are_the_splits(photo_folder, tmp_path):
     root = tmp_path / "split"
     shutil.copytree(photo_folder, root / "train")
     shutil.copytree(photo_folder, root / "val")
-    images = folder.load(root)
+    images = folder.read(root).images
     assert len(images.splits["train"]) == len(images.splits["test"]) == 16
     assert images.splits["test"].ids[0].startswith("val/flower/")
 
 
 def test_the_fingerprint_follows_content_not_time(photo_folder, tmp_path):
-    before = folder.fingerprint(photo_folder)
+    before = folder.read(photo_folder).digest
     moved = tmp_path / "moved"
     shutil.copytree(photo_folder, moved)
-    assert folder.fingerprint(moved) == before
+    assert folder.read(moved).digest == before
     Image.new("RGB", (9, 9)).save(moved / "flower" / "0.jpg")
-    assert folder.fingerprint(moved) != before
+    assert folder.read(moved).digest != before
 
 
 def test_test_classes_must_be_training_classes(photo_folder, tmp_path):
@@ -41,7 +41,7 @@ def test_test_classes_must_be_training_classes(photo_folder, tmp_path):
     shutil.copytree(photo_folder, root / "test")
     (root / "test" / "temple").rename(root / "test" / "castle")
     with pytest.raises(InvalidInputError, match="must be among the training classes; got 'castle'"):
-        folder.load(root)
+        folder.read(root).images
 
 
 @pytest.mark.parametrize("names", [("Train", "Test"), ("training", "testing"), ("train", "valid"), ("TRAIN", "Val")])
@@ -49,7 +49,7 @@ def test_split_folders_are_known_by_their_usual_names_in_any_case(names, photo_f
     root = tmp_path / "split"
     for name in names:
         shutil.copytree(photo_folder, root / name)
-    images = folder.load(root)
+    images = folder.read(root).images
     assert images.class_names == ("flower", "temple")
     assert len(images.splits["train"]) == len(images.splits["test"]) == 16
     assert images.notices[0] == "32 images, 2 classes, 16 each"
@@ -57,22 +57,22 @@ def test_split_folders_are_known_by_their_usual_names_in_any_case(names, photo_f
 
 
 def test_hidden_folders_are_passed_over_at_any_depth(photo_folder):
-    before, digest = folder.load(photo_folder), folder.fingerprint(photo_folder)
+    before, digest = folder.read(photo_folder).images, folder.read(photo_folder).digest
     for place in ("flower/.ipynb_checkpoints", "flower/more/__MACOSX", "__MACOSX"):
         (photo_folder / place).mkdir(parents=True)
         shutil.copy(photo_folder / "flower" / "0.jpg", photo_folder / place / "0.jpg")
-    assert folder.load(photo_folder).splits["train"].ids == before.splits["train"].ids
-    assert folder.fingerprint(photo_folder) == digest
+    assert folder.read(photo_folder).images.splits["train"].ids == before.splits["train"].ids
+    assert folder.read(photo_folder).digest == digest
 
 
 def test_a_class_with_one_image_is_named(photo_folder):
     (photo_folder / "single").mkdir()
     shutil.copy(photo_folder / "flower" / "0.jpg", photo_folder / "single" / "0.jpg")
     with pytest.raises(InvalidInputError, match="got 1 of 'single'"):
-        folder.load(photo_folder)
+        folder.read(photo_folder).images
 
 
 def test_a_name_that_is_not_utf_8_is_refused(photo_folder):
     shutil.copy(photo_folder / "flower" / "0.jpg", os.fsencode(photo_folder / "flower") + b"/x\xff.jpg")
     with pytest.raises(InvalidInputError, match=r"valid UTF-8; got '.*x\\udcff.jpg'"):
-        folder.fingerprint(photo_folder)
+        folder.read(photo_folder).digest

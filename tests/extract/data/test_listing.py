@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from extract.data import folder
+from extract.data import bad_images, folder
 from extract.data.listing import listed
 from extract.data.walk import MARK
 from extract.errors import InvalidInputError
@@ -142,7 +142,7 @@ def test_the_digest_and_the_order_do_not_depend_on_the_unicode_form(tmp_path):
             path = root / unicodedata.normalize(form, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(name.encode())
-        found.append((ids(root), listed(root).class_names, folder.fingerprint(root)))
+        found.append((ids(root), listed(root).class_names, folder.read(root).digest))
     assert found[0] == found[1]
 
 
@@ -150,7 +150,7 @@ def test_the_same_photograph_in_training_and_test_is_counted(tmp_path):
     root = lay(tmp_path, *(f"{split}/{name}/{n}.png" for split in ("train", "test") for name in "ab" for n in (0, 1)))
     shutil.copy(root / "train" / "a" / "0.png", root / "test" / "a" / "1.png")
     shutil.copy(root / "train" / "a" / "1.png", root / "train" / "b" / "1.png")
-    notices = "\n".join(folder.load(root).notices)
+    notices = "\n".join(folder.read(root).images.notices)
     assert "1 of 4 test images are training images, by content (test/a/1.png is train/a/0.png)" in notices
     assert "1 image stands in more than one class, by content (train/b/1.png is train/a/1.png)" in notices
 
@@ -166,4 +166,4 @@ def test_empty_files_are_refused_together(plain):
     with pytest.raises(
         InvalidInputError, match=r"got 2 that are not: '.*blue/0.png' \(the file is empty\), '.*red/1.png'"
     ):
-        folder.read(plain).must_have_no_empty_file()
+        bad_images.refuse_empty(folder.read(plain).empty)

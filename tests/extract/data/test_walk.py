@@ -66,10 +66,10 @@ def test_what_is_no_image_of_a_class_is_passed_over_and_named(plain, name, what)
 
 
 def test_empty_folders_are_named_and_change_nothing(plain):
-    before = folder.fingerprint(plain)
+    before = folder.read(plain).digest
     (plain / "void").mkdir()
     (plain / "red" / "void").mkdir()
-    assert (ids(plain), folder.fingerprint(plain)) == (PLAIN, before)
+    assert (ids(plain), folder.read(plain).digest) == (PLAIN, before)
     assert "1 folder without images (void)" in said(plain)
 
 
@@ -104,4 +104,4 @@ def test_pipes_and_sockets_are_named_and_never_opened(plain):
         one.bind(str(plain / "red" / "s.png"))
         assert ids(plain) == PLAIN
         assert "2 pipes or devices (red/p.png, red/s.png)" in said(plain)
-        folder.fingerprint(plain)
+        folder.read(plain).digest

@@ -253,7 +253,7 @@ def test_the_gallery_shows_the_very_images_that_were_scored(pipeline, tmp_path, 
         for number in range(40):
             pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number:02d}.png")
-    whole = folder.load(tmp_path / "photos").splits["test"]
+    whole = folder.read(tmp_path / "photos").images.splits["test"]
     whole.images.paths[0].write_bytes(b"torn")
     words = ("--backbone", "test_resnet", "--weights", "untrained", "--image-size", "32", "--head", "centroid")
     words = (*words, "--dataset", tmp_path / "photos", "--on-bad-image", "skip", "--test-subset", "8")
@@ -262,7 +262,9 @@ def test_the_gallery_shows_the_very_images_that_were_scored(pipeline, tmp_path, 
     workspace = tmp_path / "workspace"
     logits, labels = records.logits(workspace, run)
     ids = records.test_ids(workspace, run)
-    assert set(ids) != set(subset(folder.load(tmp_path / "photos"), train=None, test=8, seed=0).splits["test"].ids)
+    assert set(ids) != set(
+        subset(folder.read(tmp_path / "photos").images, train=None, test=8, seed=0).splits["test"].ids
+    )
     wrong = [ids[row] for row, _, _ in most_confident_mistakes(logits, labels, count=12)]
     assert wrong
     shown = [a["data-thumbnail"] for tag, a in page.elements if tag == "img" and a.get("data-thumbnail")]
