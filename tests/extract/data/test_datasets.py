@@ -19,6 +19,6 @@ def test_digits_are_split_alike_every_time():
 def test_what_is_no_data_set_is_refused(photo_folder, tmp_path):
     (tmp_path / "bare").mkdir()
     with pytest.raises(InvalidInputError, match="must hold class folders with images"):
-        folder.read(tmp_path / "bare").images
+        folder.read(tmp_path / "bare")
     with pytest.raises(InvalidInputError, match=r"unknown data set 'cifar11' \(no such folder; built in: cifar10, "):
         datasets.locate("cifar11", None, download_dir=tmp_path)

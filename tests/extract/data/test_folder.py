@@ -41,7 +41,7 @@ def test_test_classes_must_be_training_classes(photo_folder, tmp_path):
     shutil.copytree(photo_folder, root / "test")
     (root / "test" / "temple").rename(root / "test" / "castle")
     with pytest.raises(InvalidInputError, match="must be among the training classes; got 'castle'"):
-        folder.read(root).images
+        folder.read(root)
 
 
 @pytest.mark.parametrize("names", [("Train", "Test"), ("training", "testing"), ("train", "valid"), ("TRAIN", "Val")])
@@ -69,10 +69,10 @@ def test_a_class_with_one_image_is_named(photo_folder):
     (photo_folder / "single").mkdir()
     shutil.copy(photo_folder / "flower" / "0.jpg", photo_folder / "single" / "0.jpg")
     with pytest.raises(InvalidInputError, match="got 1 of 'single'"):
-        folder.read(photo_folder).images
+        folder.read(photo_folder)
 
 
 def test_a_name_that_is_not_utf_8_is_refused(photo_folder):
     shutil.copy(photo_folder / "flower" / "0.jpg", os.fsencode(photo_folder / "flower") + b"/x\xff.jpg")
     with pytest.raises(InvalidInputError, match=r"valid UTF-8; got '.*x\\udcff.jpg'"):
-        folder.read(photo_folder).digest
+        folder.read(photo_folder)
