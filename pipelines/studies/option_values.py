@@ -50,7 +50,11 @@ def read_value(option: Option, value: YamlValue) -> object:
     if isinstance(value, YamlText) and not value.is_quoted and value in NOTHING:
         return None
     with standing_at(value.place):
-        return option.read(value)
+        return option.read(_texts(value))
+
+
+def _texts(value: YamlValue) -> object:
+    return [_texts(one) for one in value] if isinstance(value, YamlList) else str(value)
 
 
 def searched_command(given: Mapping[str, object]) -> str:
