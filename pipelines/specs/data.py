@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -129,16 +129,12 @@ class DataSpec(Spec, Selection, DataSource):
         """What the options say of the preprocessing (`extract.backbones.weights_preprocessing`)."""
         return weights_preprocessing.given(**{name: getattr(self, name) for name in PREPROCESSING_OPTIONS})
 
-    def data_options(self) -> dict[str, Any]:
-        """The options of the data set alone, by name."""
-        return {field.name: getattr(self, field.name) for field in fields(DataSpec)}
-
     def data_key(self, located: datasets.Located) -> dict[str, Any]:
         """The fields of a key that say which images are used."""
         return {
             "dataset_digest": located.digest,
             "max_pixels": self.max_pixels if self.skips_bad_images else None,
-            **{field.name: getattr(self, field.name) for field in fields(Selection)},
+            **self.part(Selection),
         }
 
 

@@ -20,31 +20,41 @@ _output = functools.partial(option, group="Features")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExtractSpec(data.DataSpec):
-    """One feature file, as the options of `pipeline extract` describe it.
+class Embedding:
+    """How images become features: a part of a spec and of its key. `layers` are stage indices, as text ("-2,-1")."""
 
-    `layers` are stage indices, as text ("-2,-1"); `batch_size` is "auto" or a number. Raises `InvalidInputError` for a
-    value that can never be right.
+    backbone: str = _backbone("resnet50", "Any timm architecture.", metavar="NAME")
+    pool: str = _backbone("network", "How maps become one embedding.", choices=("network", "avg", "max", "avgmax"))
+    layers: str | None = _backbone(None, "Stages to take, e.g. -2,-1.", metavar="I,J,...", usual="the last")
+    precision: str = _backbone("auto", "Arithmetic of the network.", choices=PRECISIONS)
+    views: str = _output("plain", "Also embed the mirrored image.", choices=("plain", "flip"))
+    storage: str = _output("float16", "Dtype of the stored features.", choices=("float16", "float32"))
+
+    def layer_indices(self) -> tuple[int, ...] | None:
+        """The stage indices that `layers` names."""
+        try:
+            return None if self.layers is None else tuple(int(part) for part in self.layers.split(","))
+        except ValueError:
+            raise InvalidInputError(
+                f"layers must be stage numbers with commas between, like -2,-1; got {self.layers!r}."
+            ) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractSpec(data.DataSpec, Embedding):
+    """One feature file, as the options of `pipeline extract` describe it. `batch_size` is "auto" or a number.
+
+    Raises `InvalidInputError` for a value that can never be right.
     """
 
     NETWORK = "backbone"
-    backbone: str = _backbone("resnet50", "Any timm architecture.", metavar="NAME")
     weights: str = weights_option("pretrained")
-    pool: str = _backbone("network", "How maps become one embedding.", choices=("network", "avg", "max", "avgmax"))
-    layers: str | None = _backbone(None, "Stages to take, e.g. -2,-1.", metavar="I,J,...", usual="the last")
-    views: str = _output("plain", "Also embed the mirrored image.", choices=("plain", "flip"))
-    storage: str = _output("float16", "Dtype of the stored features.", choices=("float16", "float32"))
-    precision: str = _backbone("auto", "Arithmetic of the network.", choices=PRECISIONS)
     batch_size: int | str = _backbone("auto", "Images a step.", metavar="auto|N")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.layer_indices()
         self.resolved_batch_size("cpu")
-
-    def layer_indices(self) -> tuple[int, ...] | None:
-        """The stage indices that `layers` names."""
-        return _indices(self.layers)
 
     def resolved_batch_size(self, device: str) -> int:
         """Images a step: the given number, or for "auto" what fills the device without waste."""
@@ -55,39 +65,18 @@ class ExtractSpec(data.DataSpec):
         return self.batch_size
 
 
-def _indices(layers: str | None) -> tuple[int, ...] | None:
-    if layers is None:
-        return None
-    try:
-        return tuple(int(part) for part in layers.split(","))
-    except ValueError:
-        raise InvalidInputError(
-            f"layers must be stage numbers with commas between, like -2,-1; got {layers!r}."
-        ) from None
-
-
 @dataclass(frozen=True, kw_only=True)
-class ExtractKey(ImagesKey):
+class ExtractKey(ImagesKey, Embedding):
     """An `ExtractSpec` resolved on this machine. `subset_seed` is None where nothing is drawn."""
 
-    backbone: str
     weights_file_sha256: str | None
     weights_seed: int | None
     subset_seed: int | None
-    pool: str
-    layers: str | None
-    views: str
-    storage: str
-    precision: str
     batch_size: int
 
     @property
     def sampling_seed(self) -> int | None:
         return self.subset_seed
-
-    def layer_indices(self) -> tuple[int, ...] | None:
-        """The stage indices that `layers` names."""
-        return _indices(self.layers)
 
 
 def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str, workspace: Path) -> ExtractKey:
@@ -96,23 +85,18 @@ def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str
     file = None if run else weights.weights_file(spec.weights, backbone=spec.backbone)
     known = spec.weights if spec.weights in weights.SOURCES else "file"
     sha256 = run["files"]["network.safetensors"] if run else None if file is None else weights.file_sha256(file)
+    shared = {**spec.data_key(located), **spec.part(Embedding), "precision": resolve_precision(spec.precision, device)}
     return ExtractKey(
+        **shared,
         stage_version=EXTRACT_VERSION,
         timm=package_versions("timm")["timm"],
-        backbone=spec.backbone,
         weights=f"run:{run['run']}" if run else known,
         weights_file_sha256=sha256,
         weights_seed=spec.seed if spec.weights == "untrained" else None,
         subset_seed=spec.seed if spec.sampled else None,
-        pool=spec.pool,
-        layers=spec.layers,
-        views=spec.views,
-        storage=spec.storage,
-        precision=resolve_precision(spec.precision, device),
         batch_size=spec.resolved_batch_size(device),
         weights_set=None if file is None else weights.split(spec.weights)[1],
         preprocessing=known_preprocessing(spec.weights, spec.preprocessing()),
-        **spec.data_key(located),
     )
 
 

@@ -52,6 +52,10 @@ class Spec:
         fields = {name: value for name, value in present.items() if name in own}
         return cls(**fields, **({"options": further} if further else {}))
 
+    def part(self, part: type) -> dict[str, Any]:
+        """The options that the spec has of a class that it inherits from, by name."""
+        return {name: getattr(self, name) for name in options_of(part)}
+
     def as_dict(self) -> dict[str, Any]:
         """Every field and every further option that was given, by name, as `of` takes them."""
         further = getattr(self, "options", {})

@@ -29,6 +29,7 @@ from pipelines.specs import (
     resolve_shots,
     weights_source,
 )
+from pipelines.specs.data import DataSpec
 from pipelines.tasks import features, few_shot, fitting, provenance
 from pipelines.training import images, processes, train_network
 from pipelines.training.head_init import Heading
@@ -232,7 +233,7 @@ def _heading(spec: NetworkSpec, context: Context) -> Heading:
         weights=str(spec.weights),
         storage="float32",  # what the last layer will see, not what is near it
         precision=spec.whole_recipe().precision,
-        **spec.data_options(),
+        **spec.part(DataSpec),
     )
 
     def in_turn(make: Callable[[], dict[str, Any]]) -> Path:
