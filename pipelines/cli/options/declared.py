@@ -63,10 +63,11 @@ def declared(
             given = {name: values.pop(name) for name in names}
             return command(given={name: one for name, one in given.items() if one not in (None, ())}, **values)
 
+        decorated: Command = wrapped
         for name in reversed(names):
             one, text = found[name]
-            wrapped = click_option(one, help=(help or {}).get(name, text))(wrapped)
-        return wrapped
+            decorated = click_option(one, help=(help or {}).get(name, text))(decorated)
+        return decorated
 
     return decorate
 

@@ -70,9 +70,7 @@ class Live:
         self._bar = BARS[0] if streams.holds("━─", stream) else BARS[1]
         self._lock = threading.RLock()
         self._step: ProgressStep | None = None
-        self._counted: dict[
-            str, ProgressStep
-        ] = {}  # those that are not over: steps within a job do not end one around it
+        self._counted: dict[str, ProgressStep] = {}  # not over: steps within a job do not end one around it
         self._drawn = self._spoken = now()
         self._ended = threading.Event()
         self._ticker: threading.Thread | None = None
