@@ -1,12 +1,6 @@
 """`pipeline run` as a user reads it: the plan, the jobs as they end, the ranked table."""
 
 import re
-from pathlib import Path
-
-from extract.errors import InvalidInputError
-from finetune.training.config import TrainingProgress
-from pipelines.training.progress import Watch
-from pipelines.workspace.context import Context
 
 STUDY = """
 defaults: {backbone: test_resnet, weights: pretrained, dataset: digits, image-size: 32, subset: 60, test-subset: 50}
@@ -57,31 +51,3 @@ def test_seeds_share_one_extraction_and_the_plan_has_nothing_to_say(pipeline, tm
     (tmp_path / "study.yaml").write_text(STUDY.replace("seed: [0, 1]", "seeds: 2"))
     planned = pipeline("run", tmp_path / "study.yaml", "--dry-run", "--json").json
     assert (planned["jobs"], len(planned["plan"]), planned["notes"]) == (4, 5, [])
-
-
-def test_a_head_on_features_of_an_earlier_command_says_what_they_took(pipeline):
-    words = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
-    words = (*words, "--subset", 60, "--test-subset", 50)
-    took = pipeline("extract", *words, "--json").json["seconds"]
-    assert took > 0
-    found = [pipeline("fit-head", *given, "--head", "centroid", "--json").json for given in (words, (), words)]
-    assert [one["extraction_seconds"] for one in found] == [took] * 3
-
-
-def test_a_bare_head_says_what_it_begins_and_for_how_long(pipeline, monkeypatch, fake_cifar):
-    place = fake_cifar("cifar10", [f"class {index}" for index in range(10)], train=2, test=1)
-    monkeypatch.setattr("pipelines.tasks.fit_head.answer", lambda *_: (_ for _ in ()).throw(InvalidInputError("begun")))
-    ended = pipeline("fit-head", "--data-dir", place)
-    assert re.search(r"extracting those of resnet50 on cifar10, about \d.*; --subset 5000 .* takes about \d", ended.err)
-
-
-def test_a_training_of_hours_says_what_would_be_shorter():
-    said = []
-    watch = Watch(Context(Path(), notice=said.append), images=50_000)
-    for _ in range(2):
-        watch.moment(TrainingProgress(1, 30, 10, 390, 2.0, 0.1, 0.1, 100.0, 15_000.0, None))
-    assert said == ["that is over an hour: --recipe cpu --subset 5000 takes about 12 min"]
-    Watch(Context(Path(), notice=said.append), images=1000).moment(
-        TrainingProgress(1, 30, 1, 8, 2.0, 0.1, 0.1, 5.0, 6e3, None)
-    )
-    assert len(said) == 1

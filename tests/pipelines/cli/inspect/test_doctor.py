@@ -47,3 +47,12 @@ def test_a_folder_that_python_finds_before_ours_is_named(
     monkeypatch.delitem(sys.modules, "finetune", raising=False)
     monkeypatch.setattr(sys, "path", [str(folder.parent), *sys.path])
     assert [one for one in problems(capsys, tmp_path / "work") if str(folder) in one]
+
+
+def test_this_machine_is_described(pipeline):
+    facts = pipeline("doctor", "--json").json
+    assert facts["core_count"] >= 1
+    assert facts["versions"]["torch"]
+    shown = pipeline("doctor").out
+    assert not any(sign in shown for sign in ("[", "True", "False", "None"))
+    assert f"packaged_weights    {', '.join(facts['packaged_weights'])}" in shown

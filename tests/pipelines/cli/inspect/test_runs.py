@@ -2,10 +2,10 @@
 
 import csv
 
-from pipelines.cli.commands import train
 from pipelines.cli.inspect import runs
 from pipelines.cli.terminal import table
 from pipelines.tasks.table import row
+from pipelines.workspace import records
 
 RECORD = {"run": "0" * 12, "kind": "network", "name": "resnet20 from scratch (short)", "status": "done"}
 NETWORK = {
@@ -63,12 +63,8 @@ def test_joined_runs_of_several_data_sets_keep_them_at_80_columns(monkeypatch):
     assert max(map(len, rows)) <= 80
 
 
-def test_one_epoch_is_no_epochs():
-    answer = {
-        "name": "n", "parameters": 1, "flops": 1, "validation_accuracy": None, "test_tta_accuracy": None,
-        "test_accuracy": 0.5, "test_interval": (0.4, 0.6), "test_rows": 9, "log_loss": 1.0, "calibration_error": 0.1,
-        "calibration_limit": 0.2, "temperature": None, "training_accuracy": 1.0,
-        "train_seconds": 1.0, "images_per_second": 9.0, "cached": False, "path": "p",
-    }  # fmt: skip
-    assert any(", 1 epoch, " in line for line in train._text({**answer, "epochs_run": 1}))
-    assert any(", 2 epochs, " in line for line in train._text({**answer, "epochs_run": 2}))
+def test_runs_without_a_failure_are_no_mistake(pipeline, tmp_path):
+    place = tmp_path / "workspace"
+    records.failed(place, run="f" * 12, kind="network", name="resnet20", key={}, error="no memory")
+    assert pipeline("runs", "--workspace", place, "--status", "done").out == "no runs\n"
+    assert pipeline("runs", "--workspace", place, "--status", "don").status == 2

@@ -1,0 +1,31 @@
+"""`pipeline train`: what it says."""
+
+from pathlib import Path
+
+from finetune.training.config import TrainingProgress
+from pipelines.cli.commands import train
+from pipelines.training.progress import Watch
+from pipelines.workspace.context import Context
+
+
+def test_one_epoch_is_no_epochs():
+    answer = {
+        "name": "n", "parameters": 1, "flops": 1, "validation_accuracy": None, "test_tta_accuracy": None,
+        "test_accuracy": 0.5, "test_interval": (0.4, 0.6), "test_rows": 9, "log_loss": 1.0, "calibration_error": 0.1,
+        "calibration_limit": 0.2, "temperature": None, "training_accuracy": 1.0,
+        "train_seconds": 1.0, "images_per_second": 9.0, "cached": False, "path": "p",
+    }  # fmt: skip
+    assert any(", 1 epoch, " in line for line in train._text({**answer, "epochs_run": 1}))
+    assert any(", 2 epochs, " in line for line in train._text({**answer, "epochs_run": 2}))
+
+
+def test_a_training_of_hours_says_what_would_be_shorter():
+    said = []
+    watch = Watch(Context(Path(), notice=said.append), images=50_000)
+    for _ in range(2):
+        watch.moment(TrainingProgress(1, 30, 10, 390, 2.0, 0.1, 0.1, 100.0, 15_000.0, None))
+    assert said == ["that is over an hour: --recipe cpu --subset 5000 takes about 12 min"]
+    Watch(Context(Path(), notice=said.append), images=1000).moment(
+        TrainingProgress(1, 30, 1, 8, 2.0, 0.1, 0.1, 5.0, 6e3, None)
+    )
+    assert len(said) == 1

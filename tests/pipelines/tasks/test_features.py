@@ -1,0 +1,65 @@
+"""The extraction of a feature file, and what is taken from one that is there."""
+
+from pathlib import Path
+
+import pytest
+
+TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
+
+
+@pytest.mark.parametrize("harm", ["remove", "truncate", "flip"])
+def test_a_feature_file_that_is_gone_or_damaged_is_made_again(pipeline, harm):
+    first = pipeline("extract", *TINY, "--subset", 50, "--test-subset", 20, "--json").json
+    path = Path(first["path"])
+    whole = path.read_bytes()
+    if harm == "remove":
+        path.unlink()
+    elif harm == "truncate":
+        path.write_bytes(whole[:-100])
+    else:
+        path.write_bytes(whole[:-1000] + bytes([whole[-1000] ^ 8]) + whole[-999:])
+    again = pipeline("extract", *TINY, "--subset", 50, "--test-subset", 20, "--json").json
+    assert again["cached"] is False
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("engine", ["eager", "compiled"])
+def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_the_same_bits(
+    pipeline, monkeypatch, engine
+):
+    from extract.features import embed
+    from extract.features.store import FeatureFile
+    from pipelines.tasks.provenance import origin
+    from pipelines.workspace.context import Context
+
+    monkeypatch.setattr(embed, "choose_engine", lambda **_: (engine, "the test says so"))
+    counted = []
+    build = embed.build
+    monkeypatch.setattr(embed, "build", lambda one, **how: counted.append(how["views"]) or build(one, **how))
+    quick = ("--backbone", "test_byobnet")  # to compile, four times
+    words = ("extract", *TINY, *quick, "--subset", 40, "--test-subset", 20, "--json")
+    alone = Path(pipeline(*words, "--views", "flip").json["path"])
+    whole = alone.read_bytes()
+    alone.unlink()
+    plain = pipeline(*words).json
+    ended = pipeline(*words, "--views", "flip")
+    assert "the plain view is there already" in ended.err
+    assert counted == [("plain", "mirrored"), ("plain",), ("mirrored",)]
+    assert Path(ended.json["path"]).read_bytes() == whole
+    took = {
+        views: origin(Context(alone.parent.parent), FeatureFile(path)).seconds
+        for views, path in (("plain", Path(plain["path"])), ("flip", alone))
+    }
+    assert took["flip"] == pytest.approx(took["plain"] + ended.json["seconds"], abs=1e-6)
+
+
+def test_a_damaged_plain_file_lends_nothing(pipeline):
+    words = ("extract", *TINY, "--subset", 40, "--test-subset", 20, "--json")
+    plain = Path(pipeline(*words).json["path"])
+    content = bytearray(plain.read_bytes())
+    content[-500] ^= 1
+    plain.write_bytes(content)
+    ended = pipeline(*words, "--views", "flip")
+    assert ended.status == 0
+    assert "the plain view is there already" not in ended.err
