@@ -3,6 +3,7 @@
 import math
 from html import escape
 
+from extract.runtime.formats import amount, bytes_amount
 from finetune.analysis.blocks import LayerBlock
 from finetune.analysis.describe import Description, Stage, field_text
 
@@ -49,19 +50,6 @@ def drawing(description: Description) -> str:
             "</svg>\n",
         ]
     )
-
-
-def amount(number: float) -> str:
-    """A count for people: 950, 11.2 k, 3.4 M, 1.2 G."""
-    for unit, size in (("", 1.0), (" k", 1e3), (" M", 1e6)):
-        if number / size < 999.5:
-            return f"{number / size:.3g}{unit}"
-    return f"{number / 1e9:.3g} G" if number < 999.5e9 else f"{number / 1e9:.0f} G"
-
-
-def bytes_text(count: float) -> str:
-    """Bytes in powers of 1000: 296 B, 1.6 kB."""
-    return f"{amount(count)}B" if count >= 999.5 else f"{count:.0f} B"
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
@@ -179,7 +167,7 @@ def _facts(stage: Stage, *, left: float, width: float, top: float, description: 
         ("layers", str(stage.layers)),
         ("parameters", amount(stage.parameters)),
         ("FLOPs", amount(2 * stage.macs)),
-        ("activations", bytes_text(stage.activation_bytes)),
+        ("activations", bytes_amount(stage.activation_bytes)),
         ("receptive field", field_text(stage, image_size=description.image_size).partition(" (")[0]),
     )
     parts = [f"<line x1='{left:.1f}' x2='{left + width:.1f}' y1='{top:.1f}' y2='{top:.1f}' stroke='{RULE}'/>"]

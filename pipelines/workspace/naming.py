@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
-MODES = {"scratch": "from scratch", "finetuned": "fine-tuned", "frozen": "frozen"}
+MODES = {"frozen": "frozen", "finetuned": "fine-tuned", "scratch": "from scratch"}
 WORDS = {
     "learning_rate": "lr",
     "learning_rates": "lr",

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extract.errors import InvalidInputError, TransferBenchError
+from extract.runtime.formats import duration, percent, span
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.table import TableColumn, table
-from pipelines.cli.terminal.text import duration, percent, span
 from pipelines.specs.data import DataSpec
 from pipelines.workspace import naming
 

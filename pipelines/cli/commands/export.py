@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from extract.errors import InvalidInputError, unknown
+from extract.runtime.formats import size
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command
-from pipelines.cli.terminal.text import size
 
 if TYPE_CHECKING:
     from pipelines.predict.export import Exported

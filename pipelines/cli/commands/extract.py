@@ -1,9 +1,9 @@
 """`pipeline extract`: one feature file."""
 
+from extract.runtime.formats import duration, size
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
-from pipelines.cli.terminal.text import duration, size
 from pipelines.specs import ExtractSpec
 
 ANSWERED = (

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import click
 
 from extract.errors import InvalidInputError
+from extract.runtime.formats import duration, percent, span
 from pipelines.cli.inspect.runs import points
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.scores import scores
 from pipelines.cli.terminal.table import TableColumn, facts, table
-from pipelines.cli.terminal.text import duration, percent, span
 from pipelines.specs import ExtractSpec, HeadSpec
 from pipelines.specs.head import Repeats
 

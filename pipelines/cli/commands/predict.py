@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from extract.runtime.devices import Stopwatch
+from extract.runtime.formats import percent
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.table import TableColumn, table
-from pipelines.cli.terminal.text import defused, percent
+from pipelines.cli.terminal.text import defused
 from pipelines.specs.data import DataSpec
 from pipelines.workspace import writable
 

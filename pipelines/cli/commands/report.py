@@ -4,10 +4,9 @@ from pathlib import Path
 
 import click
 
+from extract.runtime.formats import plural, size
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
-from pipelines.cli.terminal.text import size
-from pipelines.report.page.text import plural
 from pipelines.specs.data import DataSpec
 
 PATH = click.Path(path_type=Path)

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from extract.runtime.formats import duration, percent, plural, size
 from pipelines.cli.inspect.runs import ranking
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.table import TableColumn, table
-from pipelines.cli.terminal.text import duration, percent, size
-from pipelines.report.page.text import plural
 from pipelines.specs.data import DataSpec
 
 if TYPE_CHECKING:

@@ -5,12 +5,11 @@ from typing import Any
 
 import click
 
+from extract.runtime.formats import duration, percent, plural, span
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.table import TableColumn, facts, table
-from pipelines.cli.terminal.text import duration, percent, span
-from pipelines.report.page.text import plural
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
 from pipelines.specs.data import with_data_dir
 

@@ -7,13 +7,12 @@ from typing import Any
 import click
 
 from extract.errors import InvalidInputError
+from extract.runtime.formats import duration, plural
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import HeadedOption, command, declared
 from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.scores import scores
 from pipelines.cli.terminal.table import facts
-from pipelines.cli.terminal.text import duration
-from pipelines.report.page.text import plural
 from pipelines.specs import NetworkSpec
 from pipelines.specs.network import STARTS
 

@@ -123,8 +123,9 @@ def _draw(described: "Description", path: Path) -> None:
 
 
 def _text(described: "Description") -> list[str]:
+    from extract.runtime.formats import amount, bytes_amount
     from finetune.analysis.describe import Stage, field_text
-    from finetune.analysis.drawing import amount, bytes_text, shape_text
+    from finetune.analysis.drawing import shape_text
 
     columns: list[TableColumn[Stage | None]] = [
         TableColumn("stage", lambda stage: stage.name if stage else "total", shrinks=True),
@@ -132,7 +133,9 @@ def _text(described: "Description") -> list[str]:
         TableColumn("layers", lambda stage: str((stage or described).layers), right=True, drop=1),
         TableColumn("parameters", lambda stage: f"{(stage or described).parameters:,}", right=True),
         TableColumn("FLOPs", lambda stage: amount(2 * (stage or described).macs), right=True),
-        TableColumn("activations", lambda stage: bytes_text((stage or described).activation_bytes), right=True, drop=2),
+        TableColumn(
+            "activations", lambda stage: bytes_amount((stage or described).activation_bytes), right=True, drop=2
+        ),
         TableColumn(
             "receptive field",
             lambda stage: field_text(stage, image_size=described.image_size) if stage else "",
@@ -146,7 +149,7 @@ def _text(described: "Description") -> list[str]:
         described.form,
         "",
         *table(columns, [*described.stages, None]),
-        f"weights: {bytes_text(described.weight_bytes)} with the statistics of norms",
+        f"weights: {bytes_amount(described.weight_bytes)} with the statistics of norms",
         "",
         *(f"{stage.name}: {', '.join(map(_block, stage.blocks))}" for stage in described.stages if stage.blocks),
     ]

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from extract.runtime.formats import duration, size
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import HeadedCommand
 from pipelines.cli.terminal.table import TableColumn, table
-from pipelines.cli.terminal.text import duration, size
 
 if TYPE_CHECKING:
     from pipelines.workspace.inventory import Kept

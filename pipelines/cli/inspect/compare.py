@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from extract.errors import InvalidInputError
+from extract.runtime.formats import percent
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command
 from pipelines.cli.terminal.table import TableColumn, facts, table
-from pipelines.cli.terminal.text import percent
 
 if TYPE_CHECKING:
     from heads import Comparison

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
+from extract.runtime.formats import size
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import HeadedCommand
 from pipelines.cli.terminal.table import facts
-from pipelines.cli.terminal.text import size
 
 FILE = click.Path(path_type=Path)
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
+from extract.runtime.formats import duration, percent, size, span
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command
 from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.table import TableColumn, table
-from pipelines.cli.terminal.text import defused, duration, percent, size, span
+from pipelines.cli.terminal.text import defused
 from pipelines.workspace import naming, writable
 
 RUNS: list[TableColumn[Values]] = [

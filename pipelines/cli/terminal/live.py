@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from extract.runtime.formats import clock, duration
 from pipelines.cli.terminal import streams
-from pipelines.cli.terminal.text import cells, clock, duration, message_width, plain, shortened, wrapped
+from pipelines.cli.terminal.text import cells, message_width, plain, shortened, wrapped
 
 TICK_SECONDS = 0.5  # how often the live line is drawn anew
 LOG_SECONDS = 60.0  # between two lines of a log

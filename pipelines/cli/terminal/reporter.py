@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from extract.runtime.formats import duration, size
 from pipelines.cli.terminal import streams
 from pipelines.cli.terminal.live import Live
-from pipelines.cli.terminal.text import OBEYED, duration, message_width, plain, size, terminal_width, wrapped
+from pipelines.cli.terminal.text import OBEYED, message_width, plain, terminal_width, wrapped
 
 if TYPE_CHECKING:
     from extract.features.extraction import Estimate

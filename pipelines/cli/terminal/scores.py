@@ -1,7 +1,7 @@
 """The facts of an answer that say how good a run is, of heads and of networks."""
 
+from extract.runtime.formats import percent, span
 from pipelines.cli.terminal.reporter import Values
-from pipelines.cli.terminal.text import percent, span
 
 
 def scores(answer: Values, *, views: str) -> dict[str, str | None]:

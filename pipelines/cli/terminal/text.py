@@ -1,4 +1,4 @@
-"""Text for people: numbers in their units, lines that fit the terminal, and names that cannot disturb it."""
+"""Text for people: lines that fit the terminal, and names that cannot disturb it."""
 
 import contextlib
 import os
@@ -15,43 +15,6 @@ INDENT = "  "
 # and lone surrogates (bytes of a file name that are no text).
 OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds for people: 3.2 s, 5 min 12 s, 2 h 05 min; "" for None."""
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def clock(seconds: float) -> str:
-    """Seconds on the shortest line: 0:12, 12:34, 1:02:03."""
-    minutes, rest = divmod(max(round(seconds), 0), 60)
-    return f"{minutes}:{rest:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
-
-
-def percent(share: float | None, digits: int = 2) -> str:
-    """A fraction as per cent; "" for None."""
-    return "" if share is None else f"{100 * share:.{digits}f} %"
-
-
-def span(low: float | None, high: float | None, digits: int = 2) -> str:
-    """Two fractions as per cent, from the one to the other; "" for None."""
-    return "" if low is None else f"{percent(low, digits)} to {percent(high, digits)}"
-
-
-def size(count: float | None) -> str:
-    """Bytes for people, in powers of 1024; "" for None."""
-    if count is None:
-        return ""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
 
 
 def plain(text: str) -> str:

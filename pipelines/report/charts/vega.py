@@ -5,8 +5,9 @@ from math import ceil, floor, log10
 from statistics import fmean, quantiles
 
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Spec
-from pipelines.report.page.text import MODE_NAMES
+from pipelines.report.page.blocks import Datum, Spec
+from pipelines.report.study.rows import Row
+from pipelines.workspace import naming
 
 
 def mark(kind: str, values: Sequence[Mapping[str, object]], look: Mapping[str, object], **channels: object) -> Spec:
@@ -64,12 +65,17 @@ def kinds(field: str, names: Sequence[str], shown: Sequence[object], *, legend: 
 
 def modes(present: Sequence[str]) -> Spec:
     """Color and shape by the field `mode`, with a legend of the modes that occur where there are several."""
-    names = [name for name in MODE_NAMES.values() if name in present]
+    names = [name for name in naming.MODES.values() if name in present]
     legend: Spec | None = {} if len(names) > 1 else None
     return {
         channel: kinds("mode", names, [look[name] for name in names], legend=legend)
         for channel, look in (("color", theme.MODE_COLORS), ("shape", theme.MODE_SHAPES))
     }
+
+
+def of_row(row: Row) -> Datum:
+    """What charts say of a row: its `label`, `name` and `mode`."""
+    return {"label": row.label, "name": row.best.name, "mode": naming.MODES[row.best.mode]}
 
 
 def tip(*fields: tuple[str, str]) -> list[Spec]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from extract.errors import TransferBenchError
 from extract.features.layout import canonical_json
 from pipelines.report.page.blocks import Block, Cell, Column, Drawing, Section, Table
-from pipelines.report.page.text import clipped, column_unit, grouped
+from pipelines.report.page.text import clipped, column_unit
 from pipelines.report.study.results import Result
 from pipelines.report.study.study import Study
 
@@ -72,8 +72,9 @@ def _blocks(result: Result) -> list[Block]:
 
 
 def _table(described: "Description", title: str) -> Table:
+    from extract.runtime.formats import bytes_amount
     from finetune.analysis.describe import field_text
-    from finetune.analysis.drawing import bytes_text, shape_text
+    from finetune.analysis.drawing import shape_text
 
     stages = described.stages
     unit, size, digits = column_unit([stage.parameters for stage in stages], COUNTS)
@@ -92,9 +93,9 @@ def _table(described: "Description", title: str) -> Table:
             Cell(stage.name, stage.name),
             Cell(shape_text(stage.output_shape), float(place)),
             Cell(str(stage.layers), stage.layers),
-            Cell(grouped(stage.parameters / size, digits), stage.parameters),
-            Cell(grouped(2 * stage.macs / flop_size, flop_digits), stage.macs),
-            Cell(bytes_text(stage.activation_bytes), stage.activation_bytes),
+            Cell(f"{stage.parameters / size:,.{digits}f}", stage.parameters),
+            Cell(f"{2 * stage.macs / flop_size:,.{flop_digits}f}", stage.macs),
+            Cell(bytes_amount(stage.activation_bytes), stage.activation_bytes),
             Cell(field_text(stage, image_size=described.image_size), stage.receptive_field),
         ]
         for place, stage in enumerate(stages)

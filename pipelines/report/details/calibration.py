@@ -2,14 +2,16 @@
 
 from scipy.special import softmax
 
+from extract.runtime.formats import percent, plural
 from heads.statistics import reliability
 from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Block, Cell, Column, Datum, Figure, Figures, Section, Spec, Table
-from pipelines.report.page.text import MISSING, MODE_NAMES, percent, plural
+from pipelines.report.page.text import MISSING
 from pipelines.report.study.results import Calibration, Result
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
+from pipelines.workspace import naming
 
 BELOW = "ECE “< x”: indistinguishable from perfect calibration, which shows up to x on as many images."
 COLUMNS = (
@@ -65,7 +67,7 @@ def _cells(row: Row, *, scaled: bool) -> list[Cell]:
         row.calibration(name, scaled=scaled) for name in ("log_loss", "calibration_error", "calibration_limit")
     )
     below = limit is not None and row.is_calibrated(scaled=scaled)
-    shown = MISSING if error is None else f"< {percent(limit)}" if below and limit else percent(error)
+    shown = MISSING if error is None else f"< {percent(limit, 1)}" if below and limit else percent(error, 1)
     return [Cell(MISSING if loss is None else f"{loss:.3f}", loss), Cell(shown, error)]
 
 
@@ -74,7 +76,10 @@ def _figures(study: Study, test_set: TestSet, number: int) -> list[Figure]:
     values = [value for pick in best for value in _values(study, pick.row.best)]
     if not values:
         return []
-    runs = [f"{MODE_NAMES[one.row.best.mode]}: {one.row.best.short}{one.said()}{_error(one.row.best)}" for one in best]
+    runs = [
+        f"{naming.MODES[pick.row.best.mode]}: {pick.row.best.short}{pick.said()}{_error(pick.row.best)}"
+        for pick in best
+    ]
     reliability, confidence = (
         (f"Reliability on {test_set.title}", f"{'; '.join(runs)}. {BELOW}", _reliability(values)),
         (f"Confidence on {test_set.title}", "Share of the test images at each confidence.", _histogram(values)),
@@ -93,7 +98,7 @@ def _error(result: Result) -> str:
 
 
 def _limited(one: Calibration) -> str:
-    return f"< {percent(one.calibration_limit or 0.0)}" if one.is_perfect else percent(one.calibration_error or 0.0)
+    return f"< {percent(one.calibration_limit, 1)}" if one.is_perfect else percent(one.calibration_error, 1)
 
 
 def _values(study: Study, result: Result) -> list[Datum]:
@@ -104,13 +109,13 @@ def _values(study: Study, result: Result) -> list[Datum]:
     probabilities = softmax(logits, axis=1)
     return [
         {
-            "mode": MODE_NAMES[result.mode],
+            "mode": naming.MODES[result.mode],
             "name": result.name,
             "confidence": 100 * confidence,
             "accuracy": 100 * accuracy,
             "count": count,
             "share": 100 * count / len(labels),
-            "shown": f"confidence {percent(confidence)}, accuracy {percent(accuracy)}",
+            "shown": f"confidence {percent(confidence, 1)}, accuracy {percent(accuracy, 1)}",
             "images": plural(count, "image"),
         }
         for confidence, accuracy, count in reliability(

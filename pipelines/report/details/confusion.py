@@ -1,9 +1,10 @@
 """Which classes are taken for which: confusion matrices of the best runs, and the pairs that are confused most."""
 
+from extract.runtime.formats import percent
 from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Block, Cell, Column, Datum, Figure, Figures, Section, Spec, Table
-from pipelines.report.page.text import MODE_NAMES, clipped, percent, printable
+from pipelines.report.page.text import clipped, printable
 from pipelines.report.study.results import Result
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
@@ -54,7 +55,7 @@ def figure(result: Result, chosen: str = "") -> Figure:
     return Figure(
         f"confusion-{result.run}",
         f"Confusion matrix: {result.name}",
-        f"{MODE_NAMES[result.mode].capitalize()}, {percent(result.test.accuracy, 2)} of {result.test.rows} correct"
+        f"{naming.MODES[result.mode].capitalize()}, {percent(result.test.accuracy)} of {result.test.rows} correct"
         f"{chosen}.",
         _chart(values, labels),
         shape="square",
@@ -71,7 +72,7 @@ def _value(count: int, total: int, true: str, said: str, right: bool) -> Datum:
         "written": str(count) if count or right else "",
         "share": share,
         "right": right,
-        "shown": f"{count} of {total} ({percent(share)})",
+        "shown": f"{count} of {total} ({percent(share, 1)})",
     }
 
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from extract.runtime.formats import percent
 from pipelines.report.details.confusion import names
 from pipelines.report.page.blocks import Gallery, Picture, Section
-from pipelines.report.page.text import MODE_NAMES, percent
 from pipelines.report.study.study import Study
 from pipelines.report.study.winners import Pick
 from pipelines.training.scores import most_confident_mistakes
+from pipelines.workspace import naming
 
 SHOWN = 12
 
@@ -38,13 +39,13 @@ def _gallery(study: Study, pick: Pick) -> Gallery | None:
             [
                 ("true", class_names[labels[row]]),
                 ("predicted", class_names[wrong]),
-                ("confidence", percent(probability)),
+                ("confidence", percent(probability, 1)),
             ],
         )
         for row, wrong, probability in most_confident_mistakes(logits, labels, count=SHOWN)
     ]
-    accuracy = percent(result.test.accuracy, 2)
-    caption = f"{MODE_NAMES[result.mode].capitalize()}, test accuracy {accuracy}{pick.said()}."
+    accuracy = percent(result.test.accuracy)
+    caption = f"{naming.MODES[result.mode].capitalize()}, test accuracy {accuracy}{pick.said()}."
     if not shown:
         caption += " The images are not at hand: name their place with --data-dir or --images."
     return Gallery(result.name, caption, pictures)

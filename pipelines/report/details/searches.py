@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from extract.errors import CorruptFileError
+from extract.runtime.formats import duration, percent, plural
 from pipelines.report.charts import coordinates, vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Block, Cell, Column, Datum, Figure, Figures, Section, Spec, Table
-from pipelines.report.page.text import MISSING, clipped, duration, percent, plural
+from pipelines.report.page.text import MISSING, clipped
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
 from pipelines.workspace import naming, stored
@@ -130,7 +131,7 @@ def _importance(search: Found, place: int, title: str) -> Figure:
             "share": 100 * share,
             "low": 100 * low,
             "high": 100 * high,
-            "shown": f"{percent(share)} ({percent(low)} to {percent(high)})",
+            "shown": f"{percent(share, 1)} ({percent(low, 1)} to {percent(high, 1)})",
         }
         for name, share in ordered
         for low, high in [spread[name]]

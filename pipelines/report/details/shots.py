@@ -6,10 +6,11 @@ a run kept under `shots`, one row {labels_per_class, mean, least, greatest} a co
 
 from collections.abc import Mapping, Sequence
 
+from extract.runtime.formats import percent, plural
 from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Datum, Figure, Section, Spec
-from pipelines.report.page.text import grouped, interval, percent, plural
+from pipelines.report.page.text import interval
 from pipelines.report.study.results import Result, number
 from pipelines.report.study.rows import Row, identity
 from pipelines.report.study.study import Study, TestSet
@@ -42,7 +43,7 @@ def _subsets(test_set: TestSet, place: int) -> Figure | None:
         return None
     names = naming.names([line[0][1].best.record for line in long], but=("seed", "subset", "dataset", "test_subset"))
     points = [
-        _point(name, count, f"{grouped(count, 0)} training images", (row.accuracy, *row.interval))
+        _point(name, count, f"{count:,} training images", (row.accuracy, *row.interval))
         for name, line in zip(naming.fitted(names, 40), long, strict=True)
         for count, row in sorted(line, key=lambda pair: pair[0])
     ]
@@ -84,7 +85,7 @@ def _draws(test_set: TestSet, place: int) -> Figure | None:
 
 def _point(line: str, count: float, images: str, shares: tuple[float, float, float]) -> Datum:
     mean, low, high = (100 * share for share in shares)
-    shown = f"{percent(shares[0], 2)} ({interval(shares[1:])})"
+    shown = f"{percent(shares[0])} ({interval(shares[1:])})"
     return {"line": line, "count": count, "mean": mean, "low": low, "high": high, "shown": shown, "images": images}
 
 

@@ -3,23 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from extract.runtime.formats import amount, bytes_amount, duration, listed, percent, plural
 from pipelines.report.charts import ranges, vega
 from pipelines.report.page.blocks import Block, Cell, Column, Figure, Section, Table
-from pipelines.report.page.text import (
-    MISSING,
-    MODE_NAMES,
-    THIN,
-    duration,
-    interval,
-    listed,
-    percent,
-    plural,
-    seeded,
-    short_bytes,
-    short_count,
-)
+from pipelines.report.page.text import MISSING, interval, seeded
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
+from pipelines.workspace import naming
 
 PICTURED = 40
 ACCURACY, SEEDS = 2, 4  # columns of the table
@@ -37,9 +27,9 @@ class Measure:
 
 TOTAL = Measure("Total", "extraction, search and fit", lambda row: row.seconds("total"), duration)
 MEASURES = (
-    Measure("Parameters", "of the whole network, head included", lambda row: row.best.parameters, short_count),
-    Measure("FLOPs", "per image, two for every multiply-add", lambda row: row.best.flops, short_count),
-    Measure("Size", "of the kept weights", lambda row: row.best.bytes, short_bytes),
+    Measure("Parameters", "of the whole network, head included", lambda row: row.best.parameters, amount),
+    Measure("FLOPs", "per image, two for every multiply-add", lambda row: row.best.flops, amount),
+    Measure("Size", "of the kept weights", lambda row: row.best.bytes, bytes_amount),
     Measure(
         "Log loss",
         "mean negative log likelihood of the probabilities as they are, in nats; lower is better",
@@ -50,7 +40,7 @@ MEASURES = (
         "ECE",
         "expected calibration error of the probabilities as they are; Calibration says what of it is noise",
         lambda row: row.calibration("calibration_error", scaled=False),
-        percent,
+        lambda error: percent(error, 1),
     ),
     Measure("Trained on", "images that moved the weights", lambda row: row.best.training_rows, "{:,.0f}".format),
     Measure(
@@ -128,7 +118,7 @@ def _scores(rows: list[Row]) -> tuple[list[Column], list[list[Cell]]]:
 
 
 def _score_cells(row: Row) -> list[Cell]:
-    deviation, mode, count = row.deviation, MODE_NAMES[row.best.mode], len(row.results)
+    deviation, mode, count = row.deviation, naming.MODES[row.best.mode], len(row.results)
     spread = MISSING if deviation is None else f"{100 * deviation:.2f}"
     return [
         Cell(str(row.number), row.number),
@@ -146,20 +136,18 @@ def _add(measure: Measure, rows: list[Row], columns: list[Column], cells: list[l
         return
     columns.append(Column(measure.title, measure.note))
     for line, value in zip(cells, values, strict=True):
-        line.append(Cell(MISSING if value is None else measure.shown(value).replace(THIN, " "), value))
+        line.append(Cell(MISSING if value is None else measure.shown(value), value))
 
 
 def _picture(test_set: TestSet, number: int) -> Figure:
     rows = test_set.rows[:PICTURED]
     values = [
         {
-            "label": row.label,
-            "name": row.best.name,
-            "mode": MODE_NAMES[row.best.mode],
+            **vega.of_row(row),
             "accuracy": 100 * row.accuracy,
             "low": 100 * row.interval[0],
             "high": 100 * row.interval[1],
-            "shown": f"{100 * row.accuracy:.2f} % ({interval(row.interval)})",
+            "shown": f"{percent(row.accuracy)} ({interval(row.interval)})",
             "seeds": plural(len(row.results), "run"),
         }
         for row in rows

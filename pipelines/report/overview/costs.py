@@ -1,9 +1,9 @@
 """What each result took, joined up: extraction, search and fit, against training."""
 
+from extract.runtime.formats import duration, percent
 from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Figure, Section
-from pipelines.report.page.text import MODE_NAMES, duration, percent
 from pipelines.report.study.results import PHASES
 from pipelines.report.study.study import Study, TestSet
 
@@ -29,14 +29,12 @@ def _figure(test_set: TestSet, number: int) -> Figure | None:
     rows = [row for row in test_set.rows if row.seconds("total")][:SHOWN]
     values = [
         {
-            "label": row.label,
-            "name": row.best.name,
-            "mode": MODE_NAMES[row.best.mode],
+            **vega.of_row(row),
             "phase": phase,
             "order": order,
             "seconds": seconds,
             "shown": duration(seconds),
-            "all": f"{duration(row.seconds('total') or 0.0)} for {percent(row.accuracy, 2)}",
+            "all": f"{duration(row.seconds('total') or 0.0)} for {percent(row.accuracy)}",
         }
         for row in rows
         for order, phase in enumerate(PHASES[:3])

@@ -1,9 +1,10 @@
 """The paired comparison of runs on the same test images: differences of accuracy with interval and p-value."""
 
+from extract.runtime.formats import listed
 from heads.statistics import Paired
 from pipelines.report.charts import ranges, vega
 from pipelines.report.page.blocks import Block, Figure, Section
-from pipelines.report.page.text import MISSING, MODE_NAMES, listed, signed
+from pipelines.report.page.text import MISSING, signed
 from pipelines.report.study.pairs import SHOWN, Difference, against_best
 from pipelines.report.study.study import Study, TestSet
 from pipelines.report.study.winners import Pick
@@ -28,9 +29,7 @@ def section(study: Study) -> Section:
 def _figure(test_set: TestSet, best: Pick, found: list[Difference], *, number: int, family: int) -> Figure:
     values = [
         {
-            "label": one.row.label,
-            "name": one.row.best.name,
-            "mode": MODE_NAMES[one.row.best.mode],
+            **vega.of_row(one.row),
             "difference": 100 * one.paired.difference,
             "low": 100 * one.paired.interval[0],
             "high": 100 * one.paired.interval[1],

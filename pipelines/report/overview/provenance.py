@@ -4,12 +4,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from extract.runtime.formats import duration, percent, plural
 from extract.runtime.typed_json import plain
 from pipelines.report.page.blocks import Block, Fold, Items, Section
-from pipelines.report.page.text import MODE_NAMES, clipped, duration, grouped, interval, percent, plural
+from pipelines.report.page.text import clipped, interval
 from pipelines.report.study.results import PHASES, Result
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
+from pipelines.workspace import naming
 
 OWN = ("key", "chosen", "choice", "hardware", "versions", "files")
 LONGEST = 6000  # characters of the spec and what was chosen
@@ -56,17 +58,17 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     facts = [
         ("run", result.run),
         ("created", result.created),
-        ("what", f"{MODE_NAMES[result.mode]}, {result.architecture}, weights {result.weights}"),
+        ("what", f"{naming.MODES[result.mode]}, {result.architecture}, weights {result.weights}"),
         ("data", f"{dataset['name']}, {test.rows} test images"),
         *_trained_on(result),
         ("data digest", str(dataset.get("digest") or "not kept")[:16]),
-        ("test accuracy", f"{percent(test.accuracy, 2)}, 95 % interval {interval(test.interval, 2)}"),
+        ("test accuracy", f"{percent(test.accuracy)}, 95 % interval {interval(test.interval, 2)}"),
     ]
     if result.validation is not None:
         held = result.validation
-        facts.append(("validation accuracy", f"{percent(held.accuracy, 2)} of {held.rows} images"))
+        facts.append(("validation accuracy", f"{percent(held.accuracy)} of {held.rows} images"))
     if result.test_tta is not None:
-        facts.append(("with test-time augmentation", percent(result.test_tta.accuracy, 2)))
+        facts.append(("with test-time augmentation", percent(result.test_tta.accuracy)))
     if result.temperature is not None:
         facts.append(("temperature", f"{result.temperature:.3f}, fitted on validation images"))
     spent = [f"{phase} {duration(result.seconds[phase])}" for phase in PHASES if phase in result.seconds]
@@ -81,8 +83,8 @@ def _trained_on(result: Result) -> list[tuple[str, str]]:
     if trained is None or held is None:
         return []
     fate = "trained on as well once the choice was made" if result.refitted else "not trained on"
-    validation = f"{grouped(held, 0)} images, {fate}" if held else "none: nothing was chosen"
-    facts = [("trained on", f"{grouped(trained, 0)} images"), ("validation", validation)]
+    validation = f"{held:,} images, {fate}" if held else "none: nothing was chosen"
+    facts = [("trained on", f"{trained:,} images"), ("validation", validation)]
     search, trials = result.record.get("search"), result.record["choice"].get("trials")
     if search and trials:
         facts.append(("options", f"the best of {plural(trials, 'trial')} by validation accuracy (search {search})"))

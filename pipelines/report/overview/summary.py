@@ -1,8 +1,9 @@
 """The first thing read: the best of every mode, and whether its advantage is worth its cost."""
 
+from extract.runtime.formats import amount, duration, percent, plural
 from pipelines.report.overview.paired_tests import shown_p
 from pipelines.report.page.blocks import Block, Card, Cards, Items, Section, Text
-from pipelines.report.page.text import MODE_NAMES, duration, interval, percent, plural, short_count, signed
+from pipelines.report.page.text import interval, signed
 from pipelines.report.study.pairs import Difference, against
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
@@ -45,11 +46,11 @@ def _card(pick: Pick, test_set: TestSet) -> Card:
     data = naming.data([one.record for one in row.results])
     facts = [data, best.name, *filter(None, [pick.how, seeds]), f"95 % interval {interval(row.interval)}"]
     total = row.seconds("total")
-    sizes = [] if best.parameters is None else [f"{short_count(best.parameters)} parameters"]
+    sizes = [] if best.parameters is None else [f"{amount(best.parameters)} parameters"]
     sizes += [] if total is None else [f"{duration(total)} in all"]
     facts += [", ".join(sizes)] if sizes else []
-    title = f"Best {MODE_NAMES[best.mode]}, {test_set.title}"
-    return Card(title, percent(row.accuracy, 2), "\n".join(facts), best.mode)
+    title = f"Best {naming.MODES[best.mode]}, {test_set.title}"
+    return Card(title, percent(row.accuracy), "\n".join(facts), best.mode)
 
 
 def sentences(study: Study, test_set: TestSet) -> list[str]:
@@ -110,7 +111,7 @@ def _fastest(study: Study, test_set: TestSet) -> str:
             middle, low, high = (signed(100 * end, 2) for end in (one.paired.difference, *one.paired.interval))
             return (
                 f"Fastest run not worse than the best by more than {100 * MARGIN:g} points on {on}: "
-                f"{row.best.name}, {percent(row.accuracy, 2)} in {duration(seconds)} (in pairs {middle}, "
+                f"{row.best.name}, {percent(row.accuracy)} in {duration(seconds)} (in pairs {middle}, "
                 f"95 % interval {low} to {high}). The best, {best.best.name}, took {duration(total or 0)}."
             )
     if not found:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import log10
 
+from extract.runtime.formats import amount, bytes_amount, duration, percent
 from pipelines.report.charts import labels, vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Block, Datum, Figure, Figures, Section, Spec
-from pipelines.report.page.text import MODE_NAMES, clipped, duration, interval, percent, short_bytes, short_count
+from pipelines.report.page.text import clipped, interval
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
 from pipelines.workspace import naming
@@ -57,10 +58,10 @@ class Frame:
 
 
 COSTS = (
-    Cost("parameters", "parameters", "parameters", lambda row: row.best.parameters, short_count),
-    Cost("flops", "FLOPs", "FLOPs per image", lambda row: row.best.flops, short_count),
+    Cost("parameters", "parameters", "parameters", lambda row: row.best.parameters, amount),
+    Cost("flops", "FLOPs", "FLOPs per image", lambda row: row.best.flops, amount),
     Cost("seconds", "time", "seconds: extraction, search and fit", lambda row: row.seconds("total"), duration, "~g"),
-    Cost("bytes", "size", "bytes of the kept weights", lambda row: row.best.bytes, short_bytes),
+    Cost("bytes", "size", "bytes of the kept weights", lambda row: row.best.bytes, bytes_amount),
 )
 
 
@@ -124,12 +125,12 @@ def _point(row: Row, value: float, cost: Cost, brief: str) -> Datum:
         "short": row.best.short,
         "brief": brief,
         "architecture": clipped(row.best.architecture, 40),
-        "mode": MODE_NAMES[row.best.mode],
+        "mode": naming.MODES[row.best.mode],
         "cost": value,
         "accuracy": 100 * row.accuracy,
         "low": 100 * row.interval[0],
         "high": 100 * row.interval[1],
-        "shown": f"{percent(row.accuracy, 2)} ({interval(row.interval)})",
+        "shown": f"{percent(row.accuracy)} ({interval(row.interval)})",
         "paid": cost.shown(value),
     }
 

@@ -1,11 +1,11 @@
-"""Numbers and names as people read them. Only the report shows per cent."""
+"""Texts of the page: numbers with their signs, names that fit, and what may be shown at all."""
 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-MODE_NAMES = {"frozen": "frozen", "finetuned": "fine-tuned", "scratch": "from scratch"}
-THIN = "\u202f"
+from extract.runtime.formats import listed
+
 MISSING = "–"
 MINUS = "\u2212"
 SLUG_BYTES = 120
@@ -20,12 +20,7 @@ def printable(text: str) -> str:
 
 def bound(text: str) -> str:
     """The text with every number kept on one line with its unit, and with the "<" before it."""
-    return re.sub(r"(?<=\d) (?=%|px\b)|(?<=<) (?=\d)", "\u00a0", text)
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """A fraction as per cent."""
-    return f"{100 * share:.{digits}f}{THIN}%"
+    return re.sub(r"(?<=\d) (?=%|(?:px|ms|s|min|h|[kMG]?B|[kMG])\b)|(?<=<) (?=\d)", "\u00a0", text)
 
 
 def signed(value: float, digits: int = 1) -> str:
@@ -36,35 +31,6 @@ def signed(value: float, digits: int = 1) -> str:
 def interval(ends: tuple[float, float], digits: int = 1) -> str:
     """Both ends of an interval of fractions, as per cent without the sign."""
     return f"{100 * ends[0]:.{digits}f} to {100 * ends[1]:.{digits}f}"
-
-
-def grouped(value: float, digits: int) -> str:
-    """A number with commas between thousands."""
-    return f"{value:,.{digits}f}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that people would use."""
-    if seconds < 1:
-        return f"{1000 * seconds:.0f}{THIN}ms"
-    if seconds < 120:
-        return f"{seconds:.1f}{THIN}s"
-    if seconds < 7200:
-        return f"{seconds / 60:.1f}{THIN}min"
-    return f"{seconds / 3600:.1f}{THIN}h"
-
-
-def short_count(value: float) -> str:
-    """A count with a unit letter: 270 k, 25.6 M, 4.1 G."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:.3g}{THIN}{unit}"
-    return f"{value:.0f}"
-
-
-def short_bytes(value: float) -> str:
-    """Bytes with a unit letter, in powers of 1000."""
-    return f"{short_count(value)}B"
 
 
 def column_unit(values: Iterable[float | None], units: Sequence[tuple[str, float]]) -> tuple[str, float, int]:
@@ -81,22 +47,12 @@ def column_unit(values: Iterable[float | None], units: Sequence[tuple[str, float
     return unit, size, 0 if size == 1 and all(value == int(value) for value in known) else digits
 
 
-def listed(names: Sequence[str]) -> str:
-    """Names as a sentence part: a, b and c."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def seeded(drawn: Sequence[str], *, validated: bool) -> str:
     """What seeds vary: what they draw of a fit, and the validation images, which alone say nothing of a method."""
     if drawn:
         return f"seeds vary {listed([*drawn, *(['validation images'] if validated else [])])}"
     moved = "the validation images only" if validated else "nothing"
     return f"seeds vary {moved}, so no standard deviation is shown"
-
-
-def plural(count: int, noun: str) -> str:
-    """A count with its noun: 1 run, 2 runs."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def slugs(titles: Sequence[str]) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from extract.errors import InvalidInputError
+from extract.runtime.formats import plural
 from heads.statistics import rows_interval
-from pipelines.report.page.text import plural
 from pipelines.report.study.images import Images
 from pipelines.report.study.results import MODES, Result, parse
 from pipelines.report.study.rows import Row, rows

@@ -12,9 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from extract.backbones.cost import cost, weight_bytes
 from extract.errors import InvalidInputError
+from extract.runtime.formats import amount
 from finetune.analysis.blocks import LayerBlock
 from finetune.analysis.describe import describe
-from finetune.analysis.drawing import amount, drawing
+from finetune.analysis.drawing import drawing
 from finetune.architectures import networks
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
+from extract.runtime.formats import percent
 from heads.metrics import scores
 from pipelines.report.details import calibration
-from pipelines.report.page.text import percent
 from pipelines.report.study.study import gather
 
 
@@ -46,11 +46,11 @@ def test_every_run_is_shown_as_it_is_and_at_its_validation_temperature(workspace
     plain, scaled = scores(4 * table, labels), scores(table, labels)
     assert cells(study, "Log loss") == [f"{plain.log_loss:.3f}"]
     assert cells(study, "Log loss at T") == [f"{scaled.log_loss:.3f}"]
-    assert cells(study, "ECE") == [percent(plain.calibration_error)]
-    assert cells(study, "ECE at T") == [f"< {percent(scaled.calibration_limit)}"]
+    assert cells(study, "ECE") == [percent(plain.calibration_error, 1)]
+    assert cells(study, "ECE at T") == [f"< {percent(scaled.calibration_limit, 1)}"]
     caption = calibration.section(study).blocks[0].figures[0].caption
-    limit = percent(scaled.calibration_limit)
-    assert f"(ECE {percent(plain.calibration_error)}, at its validation temperature < {limit})" in caption
+    limit = percent(scaled.calibration_limit, 1)
+    assert f"(ECE {percent(plain.calibration_error, 1)}, at its validation temperature < {limit})" in caption
     assert "“< x”: indistinguishable from perfect calibration" in caption
 
 
