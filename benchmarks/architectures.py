@@ -37,7 +37,7 @@ from pipelines.cli import main as command_line
 from pipelines.studies import execute as _conduct  # noqa: F401 (what commands import when they run is loaded once, here)
 from pipelines.studies import plan as _plan  # noqa: F401
 from pipelines.studies import timing
-from pipelines.training import running as _running  # noqa: F401
+from pipelines.training import prepare as _prepare  # noqa: F401
 
 WHOLE = ("cait*", "pit_*", "vit_*siglip*", "vit_pe_core*")
 LARGEST = 300_000_000  # parameters of what is computed; larger ones would not fit beside others

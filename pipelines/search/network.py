@@ -14,13 +14,13 @@ from finetune.recipes import SPEED_ONLY, Recipe
 from pipelines.search.subject import Outcome, Subject, Watch
 from pipelines.specs import NetworkSpec
 from pipelines.tasks import stages
-from pipelines.training.lock import alone
+from pipelines.training.processes import exclusive
 from pipelines.training.train_network import LESS_MEMORY
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 
 if TYPE_CHECKING:
-    from pipelines.search.trial import Training
+    from pipelines.search.trial import NetworkTrials
 
 NO_PART = (*SPEED_ONLY, "tta", "precision")  # options of a recipe that say nothing of how well it trains
 
@@ -64,7 +64,7 @@ class NetworkSubject(Subject):
 
     def usual(self) -> dict[str, Any]:
         """Around the recipe's own rate and batch; the rest as the literature varies it on small images."""
-        recipe, rows = self._spec.whole_recipe(), self._training.row_count
+        recipe, rows = self._spec.whole_recipe(), self._trials.row_count
         batches = [size for size in (recipe.batch_size // 2, recipe.batch_size, 2 * recipe.batch_size) if size]
         space: dict[str, Any] = {
             "learning_rate": {"low": recipe.learning_rate / 30, "high": recipe.learning_rate * 5, "log": True},
@@ -77,20 +77,20 @@ class NetworkSubject(Subject):
         return self._key.as_dict()
 
     def check(self, options: dict[str, Any]) -> None:
-        from pipelines.training import validate
+        from pipelines.training import network
 
         if "epochs" in options:
             raise InvalidInputError(
                 "epochs must be given, not searched: they are what every trial may spend. Use --epochs."
             )
         spec = self._with(options)
-        validate.check(spec, own_weights=self._key.weights_run is not None)
+        network.check(spec, own_weights=self._key.weights_run is not None)
         batch_size = spec.options.get("batch_size", 1)  # one that is not given may be searched
-        self._training.check(spec, batch_size=batch_size)
+        self._trials.check(spec, batch_size=batch_size)
 
     def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome | None:
         with enough_for("training", remedy=LESS_MEMORY):
-            return self._training.outcome(self._with(options), watch, context)
+            return self._trials.outcome(self._with(options), watch, context)
 
     def settle(self, options: dict[str, Any], context: Context, folder: Path) -> dict[str, Any]:
         spec = self._with(options)
@@ -104,7 +104,7 @@ class NetworkSubject(Subject):
         """
         key, inputs = stages.network_inputs(spec, context)
         place = inputs.checkpoints(key) / "chosen"
-        with alone(inputs.checkpoints(key), notice=context.notice):
+        with exclusive(inputs.checkpoints(key), notice=context.notice):
             if folder.is_dir() and not place.exists() and not records.folder(context.workspace, key.run()).exists():
                 partial = place.with_name(f"{place.name}.partial")
                 shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
@@ -112,10 +112,10 @@ class NetworkSubject(Subject):
                 partial.rename(place)
 
     @functools.cached_property
-    def _training(self) -> "Training":
-        from pipelines.search.trial import Training
+    def _trials(self) -> "NetworkTrials":
+        from pipelines.search.trial import NetworkTrials
 
-        return Training(self._located, self._spec)
+        return NetworkTrials(self._located, self._spec)
 
     def _with(self, options: dict[str, Any]) -> NetworkSpec:
         given = self._spec.as_dict()

@@ -8,7 +8,7 @@ in neither. None of this imports torch.
 from pipelines.specs.extraction import EXTRACT_VERSION, ExtractKey, ExtractSpec, locate, resolve_extract
 from pipelines.specs.head import HEAD_VERSION, HeadKey, HeadSpec, ShotsKey, resolve_head, resolve_shots
 from pipelines.specs.network import NetworkSpec
-from pipelines.specs.network_key import NETWORK_VERSION, NetworkKey, locate_images, resolve_network
+from pipelines.specs.network_key import NETWORK_VERSION, NetworkKey, resolve_network
 from pipelines.specs.own import Source, own_run, weights_source, with_own_network
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "ShotsKey",
     "Source",
     "locate",
-    "locate_images",
     "own_run",
     "resolve_extract",
     "resolve_head",

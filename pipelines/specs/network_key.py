@@ -9,7 +9,6 @@ from extract.data import datasets
 from extract.runtime.devices import resolve_precision
 from extract.runtime.machine import package_versions
 from finetune.recipes import SPEED_ONLY
-from pipelines.specs import data
 from pipelines.specs.key import ImagesKey
 from pipelines.specs.network import FROZEN_HAS, NetworkSpec
 from pipelines.specs.own import beside_sidecar, known_preprocessing, own_run
@@ -96,14 +95,3 @@ def _precision(mode: str, given: str, *, device: str) -> str:
     accuracy.
     """
     return "float32" if mode == "frozen" and given == "auto" else resolve_precision(given, device)
-
-
-def locate_images(spec: NetworkSpec, workspace: Path, *, progress: data.Progress = data.silent) -> datasets.Located:
-    """Where the spec's data set is, as `data.located` finds it; an impossible network is refused before a download."""
-
-    def check() -> None:
-        from pipelines.training import validate
-
-        validate.check(spec, own_weights=own_run(str(spec.weights), workspace) is not None)
-
-    return data.located(spec, workspace, progress=progress, before_download=check)

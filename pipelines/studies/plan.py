@@ -84,9 +84,9 @@ def check(job: Job, *, workspace: Path) -> None:
     What own weights in the `workspace` hold is known to the job alone. Imports torch.
     """
     if job.network is not None:
-        from pipelines.training import validate
+        from pipelines.training import network
 
-        validate.check(job.network, own_weights=_are_own(str(job.network.weights), workspace))
+        network.check(job.network, own_weights=_are_own(str(job.network.weights), workspace))
     if job.features is not None and not _are_own(job.features.weights, workspace):
         _check_backbone(job.features.backbone, job.features.image_size, job.features.pool, job.features.layers)
     if job.head is not None:

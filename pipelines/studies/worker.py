@@ -20,8 +20,9 @@ from extract.errors import InvalidInputError, TransferBenchError, sentence
 from extract.runtime.devices import limited_threads, torch_runs_on
 from extract.runtime.locks import Lock, Patience
 from extract.runtime.machine import cuda_device_count, thread_count
-from pipelines.specs import locate_images, resolve_head, resolve_network
+from pipelines.specs import resolve_head, resolve_network
 from pipelines.studies.jobs import Job
+from pipelines.training.train_network import locate_images
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 

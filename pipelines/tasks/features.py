@@ -58,9 +58,9 @@ def _check(key: ExtractKey, source: Source) -> None:
 def _backbone(key: ExtractKey, source: Source) -> Any:
     layers = key.layer_indices()
     if source.run_folder is not None:
-        from pipelines.training import run_backbone
+        from pipelines.training import network_io
 
-        return run_backbone.backbone(
+        return network_io.backbone(
             source.run_folder,
             key.backbone,
             image_size=key.image_size,

@@ -12,12 +12,19 @@ from pipelines.workspace.context import Context
 
 def find(spec: NetworkSpec, context: Context) -> dict[str, Any]:
     """The test's rates and losses with the suggested rate, as primitives."""
-    from pipelines.training import running
+    from finetune.analysis.lr_range_test import find_learning_rate
+    from pipelines.training.prepare import prepare
 
     if spec.mode == "frozen":
         raise InvalidInputError("mode must be one that trains; got 'frozen', which has no rate. Use another --mode.")
     with enough_for("training", remedy=LESS_MEMORY):
-        found = running.prepared(*stages.network_inputs(spec, context)).range_test()
+        ready = prepare(*stages.network_inputs(spec, context))
+        found = find_learning_rate(
+            *ready.begin(ready.rows),
+            recipe=ready.recipe,
+            config=ready.train_config,
+            progress=lambda done, total: context.progress(done, total, "learning rates"),
+        )
     return {
         "network": spec.network,
         "recipe": spec.recipe,

@@ -139,9 +139,9 @@ def backbone(spec: dict[str, Any], *, weights: str, workspace: Path) -> Any:
     if weights.startswith(RUN):
         folder = records.folder(workspace, weights.removeprefix(RUN))
     if folder is not None:
-        from pipelines.training import run_backbone
+        from pipelines.training import network_io
 
-        return run_backbone.backbone(folder, spec["backbone"], image_size=size, pool=spec["pool"], layers=layers)
+        return network_io.backbone(folder, spec["backbone"], image_size=size, pool=spec["pool"], layers=layers)
     from extract.backbones import frozen
 
     seed = spec["weights"]["seed"] or 0

@@ -22,7 +22,6 @@ from pipelines.specs import (
     NetworkSpec,
     ShotsKey,
     locate,
-    locate_images,
     resolve_extract,
     resolve_head,
     resolve_network,
@@ -32,8 +31,8 @@ from pipelines.specs import (
 from pipelines.specs.data import DataSpec
 from pipelines.tasks import features, few_shot, fitting, provenance
 from pipelines.training import images, processes, train_network
-from pipelines.training.head_init import Heading
-from pipelines.training.lock import alone
+from pipelines.training.head_init import HeadInitializer
+from pipelines.training.processes import exclusive
 from pipelines.workspace import cache
 from pipelines.workspace.answer_shapes import Extracted, FewLabels, FittedHead, TrainedNetwork
 from pipelines.workspace.context import Context
@@ -51,7 +50,7 @@ def _few_labels(key: str, context: fitting.Inputs) -> FewLabels:
     return few_shot.compute(ShotsKey.from_text(key), context)
 
 
-def _train(key: str, context: train_network.Inputs) -> TrainedNetwork:
+def _train(key: str, context: train_network.TrainingInputs) -> TrainedNetwork:
     return typing.cast(TrainedNetwork, train_network.compute(NetworkKey.from_text(key), context))
 
 
@@ -180,7 +179,7 @@ def train(spec: NetworkSpec, context: Context, *, tensorboard: Path | None = Non
         def is_known() -> bool:
             return cache.find(_train, text, workspace=place, is_whole=is_whole) is not None
 
-        with _alone(key, inputs, is_known=is_known):
+        with _exclusive(key, inputs, is_known=is_known):
             record, cached = processes.together(
                 lambda: cache.ask(_train, text, context=inputs, workspace=place, is_whole=is_whole),
                 known=is_known,
@@ -191,23 +190,25 @@ def train(spec: NetworkSpec, context: Context, *, tensorboard: Path | None = Non
 
 
 @contextlib.contextmanager
-def _alone(key: NetworkKey, inputs: train_network.Inputs, *, is_known: Callable[[], bool]) -> Iterator[None]:
+def _exclusive(
+    key: NetworkKey, inputs: train_network.TrainingInputs, *, is_known: Callable[[], bool]
+) -> Iterator[None]:
     """Holds the lock of the training of `key`; of none where it is only looked for, or known."""
     if cache.is_looking() or processes.first_says(is_known):
         yield
         return
     cache.make_workspace(inputs.context.workspace)
-    with alone(inputs.checkpoints(key), notice=inputs.context.notice):
+    with exclusive(inputs.checkpoints(key), notice=inputs.context.notice):
         yield
 
 
 def network_inputs(
     spec: NetworkSpec, context: Context, *, tensorboard: Path | None = None
-) -> tuple[NetworkKey, train_network.Inputs]:
+) -> tuple[NetworkKey, train_network.TrainingInputs]:
     """The key of a spec here and now, and what training it needs beside that."""
     context.doing("looking for the data set")
     with processes.in_turn():
-        located = locate_images(spec, context.workspace, progress=reading(context))
+        located = train_network.locate_images(spec, context.workspace, progress=reading(context))
     context.tell(located.notices)
     key = resolve_network(
         spec,
@@ -217,8 +218,8 @@ def network_inputs(
         processes=processes.count(),
     )
     source = weights_source(str(spec.weights), context.workspace)
-    heading = _heading(spec, context)
-    return key, train_network.Inputs(located, source, context, heading, spec.speed(), tensorboard)
+    head_initializer = _head_initializer(spec, context)
+    return key, train_network.TrainingInputs(located, source, context, head_initializer, spec.speed(), tensorboard)
 
 
 def reading(context: Context) -> Callable[[int, int], None]:
@@ -226,8 +227,8 @@ def reading(context: Context) -> Callable[[int, int], None]:
     return lambda done, total: context.progress(done, total, "files")
 
 
-def _heading(spec: NetworkSpec, context: Context) -> Heading:
-    """How a fine-tuning comes by the head of its network: through the stages, when it asks."""
+def _head_initializer(spec: NetworkSpec, context: Context) -> HeadInitializer:
+    """Gives a fine-tuning the head of its network, through the stages."""
     features = ExtractSpec(
         backbone=spec.network,
         weights=str(spec.weights),
@@ -240,8 +241,15 @@ def _heading(spec: NetworkSpec, context: Context) -> Heading:
         with processes.in_turn():
             return Path(make()["path"])
 
-    return Heading(
+    def extracted(size: int) -> tuple[Path, float | None]:
+        from extract.features.store import FeatureFile
+
+        path = in_turn(lambda: extract(replace(features, image_size=size), context))
+        file = FeatureFile(path)
+        return path, provenance.shared(provenance.origin(context, file).seconds, file)["train"]
+
+    return HeadInitializer(
         context,
-        features=lambda size: in_turn(lambda: extract(replace(features, image_size=size), context)),
+        features=extracted,
         fitted=lambda path: in_turn(lambda: fit_head(HeadSpec(seed=spec.seed), context, features_path=path)),
     )

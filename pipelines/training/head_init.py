@@ -11,18 +11,16 @@ import heads
 from extract.features.store import FeatureFile
 from extract.runtime.devices import Stopwatch
 from pipelines.specs import NetworkKey
-from pipelines.tasks.provenance import origin, shared
+from pipelines.training.images import HEAD_VALIDATION_SHARE
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 
 if TYPE_CHECKING:
     from heads import LogisticHead
 
-VALIDATION_SHARE = 0.1  # of the images that the network is trained on: where the head's C is chosen
-
 
 @dataclass(frozen=True)
-class Headed:
+class HeadInit:
     """A head and the seconds that it took: `extraction` of its features, `search` for its C, `fit` of the head.
 
     Its C was chosen on `validation_rows` images, which it was then fitted to as well.
@@ -39,15 +37,16 @@ class Headed:
 
 
 @dataclass(frozen=True)
-class Heading:
-    """How to come by the head.
+class HeadInitializer:
+    """Fits the head, or finds it.
 
-    `features(size)` is the path of the network's feature file at `size` pixels, extracted or found;
-    `fitted(path)` is the folder of the head that was chosen and fitted on all of that file's training rows.
+    `features(size)` gives the network's feature file at `size` pixels, extracted or found, and the seconds that its
+    training split took, None where nobody noted them; `fitted(path)` is the folder of the head that was chosen and
+    fitted on all of that file's training rows.
     """
 
     context: Context
-    features: Callable[[int], Path]
+    features: Callable[[int], tuple[Path, float | None]]
     fitted: Callable[[Path], Path]
 
     def head(
@@ -58,7 +57,7 @@ class Heading:
         labels: np.ndarray,
         embeddings: Callable[[], np.ndarray],
         extracted: int | None,
-    ) -> Headed:
+    ) -> HeadInit:
         """The head chosen and fitted on `rows` of the training split (None: on all of them), whose `labels` these are.
 
         Where extraction gives this network's features, at `extracted` pixels, they come from its file, so that they
@@ -68,35 +67,34 @@ class Heading:
             watch = Stopwatch(self.context.device)
             features = embeddings()
             return self._fitted(features, labels, seed=key.seed, extraction=watch.seconds(), file=None)
-        path = self.features(extracted)
+        path, seconds = self.features(extracted)
         if rows is None:
             return self._kept(path)
-        file = FeatureFile(path)
-        features = file.read("train").features[:, rows]
-        took = shared(origin(self.context, file).seconds, file)["train"]
-        return self._fitted(features, labels, seed=key.seed, extraction=took, file=path)
+        features = FeatureFile(path).read("train").features[:, rows]
+        return self._fitted(features, labels, seed=key.seed, extraction=seconds, file=path)
 
-    def _kept(self, path: Path) -> Headed:
+    def _kept(self, path: Path) -> HeadInit:
         """The head of the head stage, with the seconds of its record."""
         folder = self.fitted(path)
         head, _ = heads.load(folder)
         assert isinstance(head, heads.LogisticHead)  # it is what was asked for
-        record = records.read(self.context.workspace, folder.name)
-        took, rows = record["seconds"], record["choice"]["validation_rows"]
-        return Headed(head, took["extraction"], took["search"], took["fit"], rows, path)
+        record = records.done(self.context.workspace, folder.name)
+        seconds = record.seconds
+        search, fit = seconds["search"] or 0.0, seconds["fit"] or 0.0
+        return HeadInit(head, seconds["extraction"], search, fit, record.choice.validation_rows, path)
 
     def _fitted(
         self, features: np.ndarray, labels: np.ndarray, *, seed: int, extraction: float | None, file: Path | None
-    ) -> Headed:
+    ) -> HeadInit:
         self.context.doing("fitting the head")
         head, choice = heads.fit_head(
             "logistic",
             features=features,
             labels=labels,
-            validation=VALIDATION_SHARE,
+            validation=HEAD_VALIDATION_SHARE,
             seed=seed,
             device=self.context.device,
             progress=self.context.fitting,
         )
         assert isinstance(head, heads.LogisticHead)  # it is what was asked for
-        return Headed(head, extraction, choice.search_seconds, choice.fit_seconds, choice.validation_rows, file)
+        return HeadInit(head, extraction, choice.search_seconds, choice.fit_seconds, choice.validation_rows, file)

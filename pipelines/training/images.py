@@ -40,11 +40,14 @@ def training_labels(selection: Selection, data: ImageSet) -> np.ndarray:
 
 def check_training(
     labels: np.ndarray, *, mode: str, batch_size: int, part: float | int | None, seed: int
-) -> np.ndarray:
-    """The rows [N'] of `labels` that a network is trained on; `InvalidInputError` where they are too few."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of `labels`, int64 [N] and [V]: those that a network is trained on, and its validation split.
+
+    Raises `InvalidInputError` where they are too few.
+    """
     import heads
 
-    rows, _ = heads.validation_split(labels, part, seed=seed)
+    rows, validation_rows = heads.validation_split(labels, part, seed=seed)
     if mode in HEADED:
         heads.validation_split(labels[rows], HEAD_VALIDATION_SHARE, seed=seed)
     if mode != "frozen" and len(rows) < batch_size:
@@ -52,4 +55,4 @@ def check_training(
             f"training images must be at least one batch, {batch_size}; got {len(rows)}. "
             "Give a smaller --batch-size or more images."
         )
-    return rows
+    return rows, validation_rows

@@ -2,30 +2,34 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from extract.backbones import weights_fit
+from extract.backbones.checkpoints import Checkpoint
+from extract.backbones.frozen import Backbone, frozen
 from extract.backbones.transforms import Preprocessing
-from extract.errors import CorruptFileError
+from extract.errors import CorruptFileError, InvalidInputError
 from extract.features.layout import canonical_json
 from extract.runtime.disk import write_files
+from extract.runtime.typed_json import plain, typed
+from finetune.architectures import networks
+from finetune.architectures.options import LARGEST_CIFAR_SIZE
 from pipelines.specs.own import SIDECAR_NAME, WEIGHTS_NAME
-
-SCHEMA = 1
-NEEDED = ("schema", "network", "architecture", "class_names", "preprocessing", "key", "weights_sha256")
 
 
 @dataclass(frozen=True)
 class Sidecar:
     """What the weights are of: enough to build the network again and to feed it.
 
-    `architecture` holds the options that were given; `key` is the whole spec of the run, recipe and all.
+    `architecture` holds the options that were given; `key` is the spec of the run, recipe and all.
     """
 
     network: str
@@ -33,20 +37,14 @@ class Sidecar:
     class_names: tuple[str, ...]
     preprocessing: Preprocessing
     key: dict[str, Any]
+    weights_sha256: str = ""
+    schema: Literal[1] = 1
 
 
 def keep(network: nn.Module, folder: Path, *, sidecar: Sidecar) -> None:
     """Writes the weights, then the sidecar that names their sha256; each under a temporary name first."""
     weights = save({name: _plain(tensor) for name, tensor in network.state_dict().items()})
-    values = {
-        "schema": SCHEMA,
-        "network": sidecar.network,
-        "architecture": sidecar.architecture,
-        "class_names": list(sidecar.class_names),
-        "preprocessing": sidecar.preprocessing.as_dict(),
-        "key": sidecar.key,
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
-    }
+    values = plain(replace(sidecar, weights_sha256=hashlib.sha256(weights).hexdigest()))
     text = json.dumps({**values, "sidecar_sha256": _digest(values)}, indent=1, ensure_ascii=False)
     folder.mkdir(parents=True, exist_ok=True)
     write_files({folder / WEIGHTS_NAME: weights, folder / SIDECAR_NAME: text.encode()})
@@ -54,24 +52,18 @@ def keep(network: nn.Module, folder: Path, *, sidecar: Sidecar) -> None:
 
 def sidecar(folder: Path) -> Sidecar:
     """The sidecar of the network in `folder`; `CorruptFileError` where it is missing, altered or of another schema."""
-    values = _values(folder / SIDECAR_NAME)
+    path = folder / SIDECAR_NAME
     try:
-        given: dict[str, Any] = {
-            name: tuple(one) if isinstance(one, list) else one for name, one in values["preprocessing"].items()
-        }
-        preprocessing = Preprocessing(**given)
-    except (TypeError, AttributeError) as error:
-        raise _damaged(folder / SIDECAR_NAME, str(error)) from error
-    return Sidecar(
-        values["network"], values["architecture"], tuple(values["class_names"]), preprocessing, values["key"]
-    )
+        values = json.loads(path.read_bytes())
+        if not isinstance(values, dict) or values.pop("sidecar_sha256", None) != _digest(values):
+            raise ValueError("it is not as it was written")
+        return typed(values, Sidecar)
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, str(error) or type(error).__name__) from error
 
 
 def architecture(known: Sidecar) -> dict[str, Any]:
     """The options of a kept network with its stem made explicit, so that it is the same at every image size."""
-    from finetune.architectures import networks
-    from finetune.architectures.options import LARGEST_CIFAR_SIZE
-
     options = dict(known.architecture)
     if "stem" in networks.options_of(known.network) and options.get("stem", "auto") == "auto":
         options["stem"] = "cifar" if known.preprocessing.image_size[0] <= LARGEST_CIFAR_SIZE else "imagenet"
@@ -83,10 +75,6 @@ def network(folder: Path, *, image_size: int | None = None) -> nn.Module:
 
     At another `image_size` than its own, position embeddings are resampled as timm resamples them.
     """
-    from extract.backbones.checkpoints import Checkpoint
-    from extract.backbones.weights_fit import Free, load
-    from finetune.architectures import networks
-
     known = sidecar(folder)
     state = tensors(folder)
     size = image_size or known.preprocessing.image_size[0]
@@ -94,7 +82,7 @@ def network(folder: Path, *, image_size: int | None = None) -> nn.Module:
         known.network, class_count=len(known.class_names), image_size=size, options=architecture(known)
     )
     if size != known.preprocessing.image_size[0]:
-        load(built, Checkpoint(str(folder / WEIGHTS_NAME), state, {}), free=Free())
+        weights_fit.load(built, Checkpoint(str(folder / WEIGHTS_NAME), state, {}), free=weights_fit.Free())
         return built.eval()
     try:
         built.load_state_dict(state)
@@ -103,11 +91,40 @@ def network(folder: Path, *, image_size: int | None = None) -> nn.Module:
     return built.eval()
 
 
+def backbone(
+    folder: Path,
+    name: str,
+    *,
+    image_size: int | None,
+    pool: str = "network",
+    layers: tuple[int, ...] | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
+) -> Backbone:
+    """The network kept in `folder`, which trained `name`, as extraction wants it; fed as it was trained.
+
+    `preprocessing` is what is to be otherwise (`extract.backbones.weights_preprocessing`).
+
+    `image_size`, `pool` and `layers` as in `extract.backbones.frozen.load`. Raises `InvalidInputError` where the name
+    or an option does not fit and `CorruptFileError` where the files are not those that were kept.
+    """
+    known = sidecar(folder)
+    if known.network != networks.current_name(name):
+        raise InvalidInputError(
+            f"backbone must be the network that the run trained, {known.network}; got {name!r}. "
+            f"Use --backbone {known.network}, or leave it out."
+        )
+    wanted = known.preprocessing.updated(preprocessing or {})
+    if image_size is not None:
+        wanted = replace(wanted, image_size=(image_size, image_size))
+    embedding = networks.embedding(network(folder, image_size=image_size))
+    return frozen(embedding, name=name, pool=pool, layers=layers, preprocessing=wanted, source=f"run:{folder.name}")
+
+
 def tensors(folder: Path) -> dict[str, Tensor]:
     """The weights in `folder` by name, checked against the sidecar's sha256."""
     path = folder / WEIGHTS_NAME
     content = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(content).hexdigest() != _values(folder / SIDECAR_NAME)["weights_sha256"]:
+    if hashlib.sha256(content).hexdigest() != sidecar(folder).weights_sha256:
         raise _damaged(path, "it is gone, or not the file that its sidecar describes")
     try:
         return load(content)
@@ -118,19 +135,6 @@ def tensors(folder: Path) -> dict[str, Tensor]:
 def _plain(tensor: Tensor) -> Tensor:
     """A tensor that shares its memory with no other and lies in the order of its axes, as safetensors wants it."""
     return torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())
-
-
-def _values(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(path, str(error) or type(error).__name__) from error
-    if not isinstance(values, dict) or not set(NEEDED) <= values.keys() or values["schema"] != SCHEMA:
-        raise _damaged(path, "it has other keys or another schema")
-    digest = values.pop("sidecar_sha256", None)
-    if digest != _digest(values):
-        raise _damaged(path, "it is not as it was written")
-    return values
 
 
 def _digest(values: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """A data set's splits as uint8 tensors of one size, held in memory: what networks train on."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +9,15 @@ import torch
 from torch import nn
 
 from extract.backbones.transforms import Preprocessing, Resize
+from extract.data.bad_images import files, refused_together
+from extract.data.datasets import Located
 from extract.data.images import ImageSet, ImageSplit, Pixels
 from extract.errors import InvalidInputError
 from extract.features.embed import source
 from extract.runtime.machine import available_memory
 from finetune.augmentation.batches import LabeledImages
+from pipelines.specs.data import Selection
+from pipelines.training.images import chosen
 
 BATCH_ROWS = 256  # decoded at a time
 
@@ -31,6 +35,26 @@ class Loaded:
     seconds: dict[str, float]
 
 
+class TrainingData:
+    """The images of a data set that are used, read once, decoded once for all trainings at one size.
+
+    `skipped` are the ids of those that cannot be decoded and are left out.
+    """
+
+    def __init__(self, located: Located, selection: Selection, *, splits: Sequence[str] = ("train", "test")) -> None:
+        self.images, self.skipped = chosen(located, selection, splits=splits)
+        self._loaded: dict[object, Loaded] = {}
+
+    def load(self, preprocessing: Preprocessing, *, progress: Callable[[int, int], None]) -> Loaded:
+        """The images as `load` has them."""
+        one = preprocessing
+        geometry = (one.image_size, one.interpolation, one.crop_fraction, one.crop_mode)
+        if geometry not in self._loaded:
+            with refused_together(*files(self.images)):
+                self._loaded = {geometry: load(self.images, preprocessing, progress=progress)}
+        return self._loaded[geometry]
+
+
 def native_size(images: ImageSet) -> int | None:
     """Pixels of a side where all images are squares in memory; None for photographs."""
     found = images.splits["train"].images
@@ -39,8 +63,8 @@ def native_size(images: ImageSet) -> int | None:
     return None
 
 
-def plain(image_size: int) -> Preprocessing:
-    """The preprocessing of a network that has none of its own: bicubic, the whole centre; mean and std still open."""
+def plain_preprocessing(image_size: int) -> Preprocessing:
+    """That of a network that has none of its own: bicubic, the center uncropped; mean and std still open."""
     return Preprocessing((image_size, image_size), "bicubic", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0, "center")
 
 

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 from extract.errors import InvalidInputError, TransferBenchError
+from extract.runtime.locks import Lock
 from pipelines.workspace.context import Context
 
 Answer = TypeVar("Answer")
@@ -22,6 +24,7 @@ MARKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "TORC
 MEETING = timedelta(minutes=10)  # for all to have started
 STEP = timedelta(minutes=5)  # for one exchange within a step; whoever works for longer is waited for by mail
 LOOK_SECONDS = 0.1
+LOCK_SECONDS = 60.0  # torch gives up processes of a group that hear nothing for longer than some minutes
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,29 @@ def together(ask: Callable[[], Answer], *, known: Callable[[], bool], work: Call
 def first_says(whether: Callable[[], bool]) -> bool:
     """What `whether()` gives in the first process, in all of them; the others do not ask it."""
     return whether() if count() == 1 else _told(whether() if rank() == 0 else False)
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path, *, notice: Callable[[str], None]) -> Iterator[None]:
+    """Holds the lock of the training whose checkpoints stand in `folder`, `<folder>.lock`, while the body runs.
+
+    Two trainings of a key would go on from, replace and delete the same checkpoints.
+
+    Another process that holds it is waited for, of which `notice` hears. Of processes that train together the
+    first one holds the lock, and the others wait with it.
+    """
+    lock = Lock(folder.with_name(f"{folder.name}.lock"))
+    if rank() == 0:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    if not first_says(lambda: lock.take(within=0.0)):
+        if rank() == 0:
+            notice(f"another process trains {folder.name} already; waiting until it ends")
+        while not first_says(lambda: lock.take(within=LOCK_SECONDS)):
+            pass
+    try:
+        yield
+    finally:
+        lock.free()  # nothing where it is not held
 
 
 def _told(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A training as people watch it: how far it is, how good so far, how long it will take."""
+"""The progress of a training as people see it: its share, its scores so far, the time that is left."""
 
 import math
 from dataclasses import dataclass, field
@@ -14,8 +14,8 @@ SHORTER = f"--recipe cpu --subset {SHORTER_IMAGES}"
 
 
 @dataclass
-class Watch:
-    """Turns moments of a training on `images` images into progress, a status line, and one estimate at its start.
+class ProgressReporter:
+    """Turns the progress of a training on `images` images into a bar, a status line, and one estimate at its start.
 
     Where that is over an hour, it says what would be shorter.
     """
@@ -24,8 +24,8 @@ class Watch:
     images: int
     estimated: bool = field(default=False, init=False)
 
-    def moment(self, now: TrainingProgress) -> None:
-        """Passes one moment on."""
+    def report(self, now: TrainingProgress) -> None:
+        """Passes one on."""
         share = (now.epoch - 1 + now.step / max(now.steps, 1)) / now.epochs
         total = now.epochs * self.images
         self.context.progress(round(share * total), total, "training images")

@@ -1,21 +1,62 @@
-"""Images x network -> a run: the network trained, scored once, kept. What the train stage computes."""
+"""Images x network -> a run: the network trained, scored once, kept. Imports no torch before it computes."""
 
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from extract.data.datasets import Located
 from extract.errors import InvalidInputError, StorageError, reason
 from extract.runtime.memory import Peak, enough_for
-from pipelines.specs import NetworkKey
+from pipelines.specs import NetworkKey, NetworkSpec, Source
+from pipelines.specs import data as data_specs
+from pipelines.specs.own import own_run
 from pipelines.training import processes
-from pipelines.training.inputs import Inputs
+from pipelines.training.head_init import HeadInitializer
 from pipelines.workspace import records
 from pipelines.workspace.answer_shapes import TrainedNetwork
+from pipelines.workspace.context import Context
 
 LESS_MEMORY = "Use a smaller --batch-size or --image-size, or compute a batch in parts with --accumulate"
 
 
-def compute(key: NetworkKey, inputs: Inputs) -> TrainedNetwork | None:
+@dataclass(frozen=True)
+class TrainingInputs:
+    """What training needs beside its key, which only digests it.
+
+    `head_initializer` gives the fitted head to the modes that start from one. `speed` are the options of the recipe
+    that are not in the key because they change no result; `tensorboard` is where TensorBoard's files are written, with
+    refit in the subfolders `chosen` and `refit`.
+    """
+
+    located: Located
+    source: Source
+    context: Context
+    head_initializer: HeadInitializer
+    speed: dict[str, Any] = field(default_factory=dict)
+    tensorboard: Path | None = None
+
+    def checkpoints(self, key: NetworkKey) -> Path:
+        """Where the state of an unfinished training of `key` is kept."""
+        return self.context.workspace / "checkpoints" / key.run()
+
+
+def locate_images(
+    spec: NetworkSpec, workspace: Path, *, progress: Callable[[int, int], None] = data_specs.silent
+) -> Located:
+    """Where the spec's data set is, as `specs.data.located` finds it; an impossible network is refused before a
+    download."""
+
+    def check() -> None:
+        from pipelines.training import network
+
+        network.check(spec, own_weights=own_run(str(spec.weights), workspace) is not None)
+
+    return data_specs.located(spec, workspace, progress=progress, before_download=check)
+
+
+def compute(key: NetworkKey, inputs: TrainingInputs) -> TrainedNetwork | None:
     """Trains, scores and keeps the network of `key` under `runs/<run>/`, and returns its record's short form.
 
     The test split is read only after everything is chosen. What is refused leaves no trace; a failure leaves a
@@ -24,38 +65,26 @@ def compute(key: NetworkKey, inputs: Inputs) -> TrainedNetwork | None:
     """
     from finetune.training.loop import TrainingInterruptedError
     from finetune.training.mail import LostPeerError
-    from pipelines.training import results, running
+    from pipelines.training import prepare, results
 
     workspace, peak = inputs.context.workspace, Peak(inputs.context.device)
     try:
         with enough_for("training", remedy=LESS_MEMORY):
-            result = running.prepared(key, inputs).result()
+            ready = prepare.prepare(key, inputs)
+            result = prepare.run(ready)
     except (InvalidInputError, TrainingInterruptedError, LostPeerError, StorageError):
         raise
     except Exception as error:
         if processes.rank() == 0:
-            _keep_failure(key, error, inputs=inputs)
+            name = inputs.located.name
+            facts = results.facts(key, dataset=name, class_names=())
+            records.failed(workspace, **results.identity(key, dataset=name), error=reason(error), facts=facts)
         raise
     if processes.rank():
         return None
-    device = inputs.context.device
-    record = results.keep(key, result, peak_memory_bytes=peak.bytes(), device=device, workspace=workspace)
+    record = results.keep(ready, result, peak_memory_bytes=peak.bytes())
     shutil.rmtree(inputs.checkpoints(key), ignore_errors=True)
     return results.short(record)
-
-
-def _keep_failure(key: NetworkKey, error: Exception, *, inputs: Inputs) -> None:
-    from pipelines.training import results
-
-    records.failed(
-        inputs.context.workspace,
-        run=key.run(),
-        kind="network",
-        name=results.name(key, dataset=inputs.located.name),
-        key=key.as_dict(),
-        error=reason(error),
-        facts=results.facts(key, dataset=inputs.located.name, class_names=()),
-    )
 
 
 def is_whole(record: dict[str, Any], workspace: Path) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from finetune.training.trainer import Trainer
 from pipelines.report.study.results import parse
 from pipelines.training import pixels
-from pipelines.training.running import Run
+from pipelines.training.prepare import PreparedTraining
 from pipelines.workspace import records
 
 DATA = ("--dataset", "digits", "--subset", 120, "--test-subset", 60)
@@ -45,7 +45,7 @@ def test_a_network_s_clock_holds_reading_and_validation_and_nothing_of_the_test_
     takes(pixels, "_held", READING)
     takes(Trainer, "epoch_batches", UPDATING)
     takes(Trainer, "_scores", VALIDATING)  # of the fixed sample of training images too, which is on no clock
-    takes(Run, "_logits", SCORING)  # of the validation images, then of the test images
+    takes(PreparedTraining, "logits", SCORING)  # of the validation images, then of the test images
     answer = pipeline(*NETWORK, *(["--refit"] if refit else []), "--json").json
     record = records.read(tmp_path / "workspace", answer["run"])
     judged = 2 * UPDATING + 2 * VALIDATING + SCORING

@@ -9,11 +9,12 @@ import pytest
 
 from extract.data import datasets
 from extract.errors import InvalidInputError
-from pipelines.search import Wanted, build, search, trial
+from pipelines.search import Wanted, build, search
 from pipelines.search.network import NetworkSubject
 from pipelines.search.space import check_names, parse
 from pipelines.specs import NetworkSpec
 from pipelines.tasks import stages
+from pipelines.training import prepare
 from pipelines.workspace import inventory, records
 from pipelines.workspace.context import Context
 
@@ -225,14 +226,14 @@ def test_the_command_line_searches_a_network(pipeline, tmp_path):
 
 
 def test_a_trial_that_runs_out_of_memory_fails_alone_and_says_what_takes_less(tmp_path, monkeypatch):
-    real = trial.fit
+    real = prepare.fit
 
     def fit(network, train, held, *, recipe, **options):
         if recipe.batch_size == 64:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] data. DefaultCPUAllocator: not enough memory")
         return real(network, train, held, recipe=recipe, **options)
 
-    monkeypatch.setattr(trial, "fit", fit)
+    monkeypatch.setattr(prepare, "fit", fit)
     context = Context(tmp_path)
     given = {"image_size": 8, "network": "resnet8", "epochs": 1, "batch_size": None, "subset": 200}
     found = search(subject(context, **given), Wanted({"batch_size": [16, 64]}, trials=4), context)

@@ -9,9 +9,8 @@ from heads.shots import few_labels
 from pipelines.report.overview import provenance
 from pipelines.report.study.results import parse
 from pipelines.report.study.study import gather
-from pipelines.search import trial
 from pipelines.studies import study_file
-from pipelines.training import running
+from pipelines.training import prepare
 from pipelines.workspace import records
 
 DATA = ("--dataset", "digits", "--subset", 120, "--test-subset", 60)
@@ -61,8 +60,7 @@ def _counted(monkeypatch) -> list[int]:
     def head(fit):
         return lambda self, features, labels: moved.append(len(labels)) or fit(self, features, labels)
 
-    monkeypatch.setattr(running, "fit", network(running.fit))
-    monkeypatch.setattr(trial, "fit", network(trial.fit))
+    monkeypatch.setattr(prepare, "fit", network(prepare.fit))
     monkeypatch.setattr(heads.LogisticHead, "fit", head(heads.LogisticHead.fit))
     return moved
 

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 from finetune.training import history
 from finetune.training.trainer import Trainer
 from heads.neural.schedule import schedule as rate_factor
-from pipelines.training import running
+from pipelines.training import prepare
 
 WORDS = (
     *("--network", "resnet8", "--width", 0.5, "--dataset", "digits", "--subset", 200, "--test-subset", 100),
@@ -31,13 +31,13 @@ def test_refit_trains_on_everything_for_the_best_number_of_epochs(pipeline, tmp_
 
 def _remembered(monkeypatch):
     """The list in which every network will stand that is fitted from here on."""
-    fitted, fit = [], running.fit
+    fitted, fit = [], prepare.fit
 
     def remembered(*arguments, **options):
         fitted.append(fit(*arguments, **options))
         return fitted[-1]
 
-    monkeypatch.setattr(running, "fit", remembered)
+    monkeypatch.setattr(prepare, "fit", remembered)
     return fitted
 
 

@@ -148,7 +148,7 @@ def test_interrupted_and_asked_again_it_ends_with_the_bits_of_an_uninterrupted_r
 ):
     _, uninterrupted = trained
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in a shell's background inherits "ignored"
-    told = progress.Watch.moment
+    told = progress.ProgressReporter.report
 
     def moment(self, now):
         told(self, now)
@@ -156,7 +156,7 @@ def test_interrupted_and_asked_again_it_ends_with_the_bits_of_an_uninterrupted_r
             signal.raise_signal(number)
 
     with monkeypatch.context() as patched:
-        patched.setattr(progress.Watch, "moment", moment)
+        patched.setattr(progress.ProgressReporter, "report", moment)
         ended = pipeline("train", *WORDS)
     assert ended.status == status
     kept = list((tmp_path / "workspace" / "checkpoints").rglob("checkpoint.bin"))
@@ -320,7 +320,7 @@ def test_a_checkpoint_of_another_spec_or_with_other_classes_is_refused(pipeline,
             signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patched:
-        patched.setattr(progress.Watch, "moment", moment)
+        patched.setattr(progress.ProgressReporter, "report", moment)
         pipeline("train", *WORDS)
         pipeline("train", *WORDS, "--seed", 1)
     one, other = sorted((tmp_path / "workspace" / "checkpoints").rglob("checkpoint.bin"))

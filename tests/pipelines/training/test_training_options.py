@@ -82,9 +82,9 @@ def test_every_recipe_is_its_own_unless_overridden(name):
 
 
 def test_a_figure_that_cannot_be_written_is_refused_before_the_test_of_rates(pipeline, monkeypatch, tmp_path):
-    from pipelines.training import running
+    from pipelines.training import prepare
 
-    monkeypatch.setattr(running, "prepared", lambda *_: pytest.fail("the test was begun"))
+    monkeypatch.setattr(prepare, "prepare", lambda *_: pytest.fail("the test was begun"))
     words = ("train", "--network", "resnet20", "--dataset", "digits", "--find-learning-rate")
     ended = pipeline(*words, "--plot", tmp_path / "nodir" / "lr.png")
     assert ended.status == 2

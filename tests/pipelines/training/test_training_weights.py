@@ -13,7 +13,7 @@ from finetune.architectures import networks
 from pipelines.report.study import results
 from pipelines.specs import NetworkSpec
 from pipelines.tasks import lr_range_test, stages
-from pipelines.training import build
+from pipelines.training.head_init import HeadInitializer
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 
@@ -214,7 +214,7 @@ def test_a_mistake_ends_with_status_2_and_one_sentence(pipeline, tuning, words, 
 
 @pytest.mark.parametrize("mode", ["head-first", "frozen"])
 def test_a_network_that_takes_no_head_is_refused_before_any_features(pipeline, airbench_weights, monkeypatch, mode):
-    monkeypatch.setattr(build, "embeddings", lambda *_, **__: pytest.fail("features were computed"))
+    monkeypatch.setattr(HeadInitializer, "head", lambda *_, **__: pytest.fail("features were computed"))
     words = ("finetune", "--network", "airbench94", "--width", 0.25, "--weights", airbench_weights, *DATA, *SIZE)
     ended = pipeline(*words, "--mode", mode)
     assert ended.status == 2, ended.err

@@ -12,7 +12,7 @@ import torch
 
 from pipelines.specs import NetworkSpec
 from pipelines.tasks import stages
-from pipelines.training import results, running  # noqa: F401 (imported once, for both)
+from pipelines.training import prepare, results  # noqa: F401 (imported once, for both)
 from pipelines.workspace.context import Context
 
 SPEC = NetworkSpec.of(

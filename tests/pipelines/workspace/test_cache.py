@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from extract.errors import InvalidInputError, TransferBenchError
 from extract.features.store import FeatureFile
 from pipelines.cli import main
-from pipelines.training.lock import alone
+from pipelines.training.processes import exclusive
 from pipelines.workspace import cache, inventory, records
 
 STUDY = """
@@ -238,7 +238,7 @@ def test_the_checkpoint_of_a_running_training_or_trial_stays_however_old_it_is(w
     kept = [aged(training / "chosen" / name, hours=9) for name in ("checkpoint.bin", "checkpoint.bin.partial")]
     kept.append(aged(search / "trials" / "3" / "checkpoint.bin", hours=9))
     (search / "leases").mkdir()
-    with alone(training, notice=pytest.fail), FileLock(search / "leases" / "3.lock"):
+    with exclusive(training, notice=pytest.fail), FileLock(search / "leases" / "3.lock"):
         assert inventory.remove(inventory.inventory(workspace)) == []
         assert all(path.exists() for path in kept)
     inventory.remove(inventory.inventory(workspace))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from finetune.training.config import TrainingProgress
 from pipelines.cli.commands import train
-from pipelines.training.progress import Watch
+from pipelines.training.progress import ProgressReporter
 from pipelines.workspace.context import Context
 
 
@@ -21,11 +21,11 @@ def test_one_epoch_is_no_epochs():
 
 def test_a_training_of_hours_says_what_would_be_shorter():
     said = []
-    watch = Watch(Context(Path(), notice=said.append), images=50_000)
+    watch = ProgressReporter(Context(Path(), notice=said.append), images=50_000)
     for _ in range(2):
-        watch.moment(TrainingProgress(1, 30, 10, 390, 2.0, 0.1, 0.1, 100.0, 15_000.0, None))
+        watch.report(TrainingProgress(1, 30, 10, 390, 2.0, 0.1, 0.1, 100.0, 15_000.0, None))
     assert said == ["that is over an hour: --recipe cpu --subset 5000 takes about 12 min"]
-    Watch(Context(Path(), notice=said.append), images=1000).moment(
+    ProgressReporter(Context(Path(), notice=said.append), images=1000).report(
         TrainingProgress(1, 30, 1, 8, 2.0, 0.1, 0.1, 5.0, 6e3, None)
     )
     assert len(said) == 1

@@ -11,7 +11,7 @@ from finetune.training.config import TrainingProgress
 from pipelines.cli.terminal import reporter, streams
 from pipelines.cli.terminal.reporter import tell_failure
 from pipelines.cli.terminal.text import cells, message_width
-from pipelines.training.progress import Watch
+from pipelines.training.progress import ProgressReporter
 from pipelines.workspace.context import Context
 from tests.pipelines.cli.screens import Seen
 
@@ -66,16 +66,16 @@ def test_bar_count_speed_and_time_left_fit_one_line_at_every_width(seen, columns
 def test_an_epochs_line_stays_above_the_bar_and_nothing_else_does(seen):
     screen = seen()
     reporter = screen.reporter()
-    watch = Watch(context(reporter), images=1000)
+    watch = ProgressReporter(context(reporter), images=1000)
     reporter.doing("first training step")
     screen.tick()
     assert screen.lines() == ["first training step  0:01"]
     for epoch in (1, 2):
         for step in (20, 50, 90):
-            watch.moment(moment(epoch, step=step))
+            watch.report(moment(epoch, step=step))
             screen.tick()
-        watch.moment(moment(epoch, over=True, step=100))
-    watch.moment(moment(3, step=50))
+        watch.report(moment(epoch, over=True, step=100))
+    watch.report(moment(3, step=50))
     *epochs, bar = screen.lines()
     assert epochs == [f"epoch {n}/10  loss 1.234  train 45.6 %  val 44.1 %  lr 0.05" for n in (1, 2)]
     assert bar.startswith("epoch 3/10  ━")
@@ -100,14 +100,14 @@ def test_a_step_that_is_over_leaves_nothing(seen):
 def test_a_job_stands_before_its_lines_and_goes_with_them(seen):
     screen = seen()
     reporter = screen.reporter()
-    watch = Watch(context(reporter), images=1000)
+    watch = ProgressReporter(context(reporter), images=1000)
     for number in (1, 2):
         reporter.progress(number - 1, 5, "trials")
         with reporter.job(f"trial {number}/5"):
-            watch.moment(moment(1, step=50))
+            watch.report(moment(1, step=50))
             screen.tick()
             assert screen.lines()[-1].startswith(f"trial {number}/5  epoch 1/10  ━")
-            watch.moment(moment(1, over=True))
+            watch.report(moment(1, over=True))
         assert screen.lines()[number - 1 :] == [
             f"trial {number}/5  epoch 1/10  loss 1.234  train 45.6 %  val 44.1 %  lr 0.05"
         ]
@@ -171,15 +171,15 @@ def test_a_long_message_is_broken_between_words_and_only_on_a_terminal(seen):
 def test_a_log_has_a_plain_line_a_minute_and_one_an_epoch(seen):
     screen = seen()
     reporter = screen.reporter(on_terminal=False)
-    watch = Watch(context(reporter), images=1000)
+    watch = ProgressReporter(context(reporter), images=1000)
     with reporter.job("3/36 resnet20"):
         reporter.doing("compiling the network")
         for _ in range(70):
             screen.tick()
         for step in range(100):
-            watch.moment(moment(1, step=step))
+            watch.report(moment(1, step=step))
             screen.tick()
-        watch.moment(moment(1, over=True))
+        watch.report(moment(1, over=True))
     assert screen.getvalue().splitlines() == [
         "3/36 resnet20  compiling the network: 1 min 00 s so far",
         "3/36 resnet20  epoch 1/10: 490 of 10000 training images, 10/s, 15 min 50 s left",
@@ -200,12 +200,12 @@ def test_a_terminal_without_the_signs_of_a_bar_gets_others(seen):
 def test_quiet_says_nothing_but_the_answer(seen, capsys, on_terminal):
     screen = seen()
     reporter = screen.reporter(on_terminal=on_terminal, quiet=True)
-    watch = Watch(context(reporter), images=1000)
+    watch = ProgressReporter(context(reporter), images=1000)
     with reporter.job("1/2"):
         reporter.doing("compiling")
         reporter.notice("a message")
-        watch.moment(moment(1, step=50))
-        watch.moment(moment(1, over=True))
+        watch.report(moment(1, step=50))
+        watch.report(moment(1, over=True))
         screen.tick(100)
     reporter.result({}, ["done"])
     assert screen.getvalue() == ""
