@@ -29,8 +29,10 @@ from benchmarks.hardware import earlier_today, write
 from extract.features.store import FeatureFile, SplitFeatures
 from extract.runtime.devices import resolve_device
 from heads.logistic.design import standardization
-from heads.logistic.logistic import C_GRID, LogisticHead
-from heads.neural.grid import Member, Recipe, Rows, train_grid
+from heads.logistic.head import LogisticHead
+from heads.logistic.space import C_GRID
+from heads.neural.grid import Rows, train_grid
+from heads.neural.space import Member, Recipe
 
 LIBRARIES = ("torch", "scikit-learn", "numpy", "scipy")
 GRIDS = {"1": C_GRID[:25], "10": C_GRID[:29]}  # by their greatest C: above, only scikit-learn fits to the end
@@ -172,11 +174,11 @@ def stacked_against_alone(file: FeatureFile, *, device: str) -> dict[str, Any]:
 
 def epoch_seconds(rows: Rows, members: list[Member]) -> float:
     """Seconds of one epoch: of three epochs less one epoch, so that preparation does not count, halved."""
-    recipe = Recipe("adamw", 0.9, "cosine", 0.0, epochs=30, batch_size=512, dropout=0.0, label_smoothing=0.0)
+    recipe = Recipe(epochs=30, batch_size=512)
     seconds = []
     for stop_epoch in (1, 1, 3):  # the first call warms up
         start = time.perf_counter()
-        train_grid(rows, None, members=members, recipe=recipe, class_count=10, stop_epoch=stop_epoch, seed=0)
+        train_grid(rows, members=members, recipe=recipe, class_count=10, stop_epoch=stop_epoch, seed=0)
         seconds.append(time.perf_counter() - start)
     return (seconds[2] - seconds[1]) / 2
 

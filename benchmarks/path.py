@@ -17,7 +17,8 @@ import torch
 import heads
 from benchmarks.hardware import earlier_today, write
 from extract.features.store import FeatureFile, SplitFeatures
-from heads.logistic.logistic import C_GRID, LogisticHead
+from heads.logistic.head import LogisticHead
+from heads.logistic.space import C_GRID
 from heads.metrics import ROW_LOSS_LIMIT
 from heads.registry import space
 

@@ -109,11 +109,11 @@ def recipes() -> str:
 
 def head_options() -> str:
     """List every option of every head with its default."""
-    from heads.registry import available, space
+    from heads.registry import kinds, space
 
     rows = [
         [f"`{kind}`", f"`{field.name}`", _value(field.default)]
-        for kind in available()
+        for kind in kinds()
         for field in dataclasses.fields(space(kind))
     ]
     return table(["head", "option", "default"], rows)

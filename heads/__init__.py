@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from heads.base import Head
-    from heads.logistic.logistic import LogisticHead, LogisticSpace
+    from heads.logistic.head import LogisticHead
+    from heads.logistic.space import LogisticSpace
     from heads.metrics import Comparison, Scores, compare, fit_temperature, scores
     from heads.persist import load, save
-    from heads.protocol import Choice, choose, refit, validation_split
-    from heads.registry import available, drawn, fit_head, head_class
+    from heads.protocol import Choice, choose, fit_head, refit, validation_split
+    from heads.registry import head_class, kinds, space_class
     from heads.sample import training_sample
     from heads.shots import Draw, few_labels
     from heads.statistics import spread
 
 _MODULES = {
     "Head": "base",
-    "available": "registry",
-    "drawn": "registry",
-    "fit_head": "registry",
     "head_class": "registry",
-    "LogisticHead": "logistic.logistic",
-    "LogisticSpace": "logistic.logistic",
+    "kinds": "registry",
+    "space_class": "registry",
+    "LogisticHead": "logistic.head",
+    "LogisticSpace": "logistic.space",
     "Comparison": "metrics",
     "Scores": "metrics",
     "compare": "metrics",
@@ -35,6 +35,7 @@ _MODULES = {
     "load": "persist",
     "save": "persist",
     "Choice": "protocol",
+    "fit_head": "protocol",
     "choose": "protocol",
     "validation_split": "protocol",
     "refit": "protocol",
@@ -51,18 +52,18 @@ __all__ = [
     "LogisticHead",
     "LogisticSpace",
     "Scores",
-    "available",
     "choose",
     "compare",
-    "drawn",
     "few_labels",
     "fit_head",
     "fit_temperature",
     "head_class",
+    "kinds",
     "load",
     "refit",
     "save",
     "scores",
+    "space_class",
     "spread",
     "training_sample",
     "validation_split",

@@ -1,8 +1,9 @@
 """The one abstract type: a head reads frozen features and gives logits."""
 
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import ClassVar, Self
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -11,23 +12,31 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
+from extract.errors import InvalidInputError
+from extract.runtime.options import check, option
 from heads import checks
 from heads.checks import Features
+from heads.space import Candidate, Progress, Split
 
-Progress = Callable[[int, int, str], None]  # (how many are done, how many there are, of what: "epochs", "candidates")
+
+def parameter(default: Any, **declared: Any) -> Any:
+    """A parameter of a head, with its range as in `extract.runtime.options.option`; its space holds the help."""
+    return option(default, "", **declared)
 
 
+@dataclass(eq=False, repr=False)
 class Head(ClassifierMixin, BaseEstimator):
     """A classifier of feature vectors that follows scikit-learn's estimator contract.
 
-    A kind of head implements `_fit` (learn), `_logits` (apply) and says in `weight_names` which fitted
-    arrays it needs to be applied; the rest is here. Input is a numpy array or a torch tensor [N, D] of any
+    A kind of head implements `_fit` (learn), `_logits` (apply), `candidates` (search) and `module` (export), and says
+    in `weight_names` which fitted arrays it needs to be applied; the rest is here. It is a dataclass of its parameters,
+    declared by `parameter`. Input is a numpy array or a torch tensor [N, D] of any
     float precision. Fitted: `classes_` [K], sorted; `n_features_in_`, D.
     """
 
     kind: ClassVar[str]
     weight_names: ClassVar[tuple[str, ...]]
-    _progress: Progress | None = None  # hears of the epochs of a head that learns in epochs, while it is fitted
+    _progress: ClassVar[Progress | None] = None  # hears of the epochs of a fit
 
     def fit(self, features: Features, labels: ArrayLike | torch.Tensor) -> Self:
         """The head itself, fitted to `features` [N, D] and `labels` [N] (numbers or strings).
@@ -35,6 +44,7 @@ class Head(ClassifierMixin, BaseEstimator):
         Raises InvalidInputError for NaN or infinite features, one class only, lengths that differ, and options
         out of their range.
         """
+        check(self)
         tensor = checks.matrix(features)
         classes, targets = checks.encode(labels, rows=len(tensor))
         self._fit(tensor, torch.from_numpy(targets), class_count=len(classes))
@@ -69,6 +79,21 @@ class Head(ClassifierMixin, BaseEstimator):
         self.classes_ = classes
         self.n_features_in_ = width
         return self
+
+    @classmethod
+    def candidates(
+        cls, space: Any, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+    ) -> Iterator[Candidate]:
+        """Yields a trial of every candidate of `space`, the most regularized first (it wins ties).
+
+        `criterion` (log_loss or accuracy) is what epochs are judged by, in heads that learn in epochs; `progress`
+        counts these.
+        """
+        raise NotImplementedError
+
+    def module(self) -> torch.nn.Module:
+        """The fitted head as a module for export: features float [B, D] -> logits float64 [B, K]."""
+        raise InvalidInputError(f"head must be one with a module to be exported; got {self.kind!r}.")
 
     @abstractmethod
     def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:

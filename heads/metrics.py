@@ -72,6 +72,31 @@ class Comparison(_Record):
     p_value: float
 
 
+@dataclass(frozen=True)
+class ValidationScore:
+    """Log loss and accuracy of a trial on validation rows, each of which adds at most `ROW_LOSS_LIMIT` to the loss.
+
+    Where a logit is not finite the loss is infinite and the accuracy 0.
+    """
+
+    log_loss: float
+    accuracy: float
+
+    @classmethod
+    def of(cls, logits: np.ndarray, targets: np.ndarray) -> "ValidationScore":
+        """The score of `logits` [M, K] for class indices [M]."""
+        table = logits.astype(np.float64)
+        if not np.isfinite(table).all():
+            return cls(float("inf"), 0.0)
+        own = -log_softmax(table, axis=1)[np.arange(len(targets)), targets]
+        accuracy = (table.argmax(axis=1) == targets).mean()
+        return cls(float(np.minimum(own, ROW_LOSS_LIMIT).mean()), float(accuracy))
+
+    def cost(self, criterion: str) -> float:
+        """The number that is least for the best trial; infinite for one that is never chosen."""
+        return self.log_loss if criterion == "log_loss" or np.isinf(self.log_loss) else 1.0 - self.accuracy
+
+
 def scores(
     logits: ArrayLike, labels: ArrayLike, *, classes: ArrayLike | None = None, temperature: float = 1.0
 ) -> Scores:

@@ -4,6 +4,7 @@ Nothing here takes test data. The caller scores the test split once, with the he
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,9 @@ from extract.runtime.devices import Stopwatch, resolve_device, torch_device
 from heads import checks
 from heads.base import Head
 from heads.checks import Features
-from heads.metrics import Scores, fit_temperature, scores
-from heads.space import Candidate, Primitive, Progress, Space, Split, ValidationScore
+from heads.metrics import Scores, ValidationScore, fit_temperature, scores
+from heads.registry import space as space_of
+from heads.space import Candidate, Primitive, Progress, Space, Split
 
 CRITERIA = ("auto", "log_loss", "accuracy")
 TIES = 1  # beside the seed, of the generator that only decides between equal remainders
@@ -77,6 +79,37 @@ def validation_split(
     return np.setdiff1d(everything, validation, assume_unique=True), validation
 
 
+def fit_head(
+    kind: str,
+    options: Mapping[str, Primitive | list] | None = None,
+    *,
+    features: Features,
+    labels: ArrayLike | torch.Tensor,
+    validation: float | int | None = 0.1,
+    criterion: str = "auto",
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> tuple[Head, Choice]:
+    """(the head of `kind` chosen on validation rows and refitted on all of them, the `Choice`).
+
+    features [N, D] or [V, N, D] and labels [N] are the training split; test data have no way in. See `choose` for
+    `validation`, `criterion` and views, and the kind's space for its options.
+    """
+    space = space_of(kind, options)
+    choice = choose(
+        space,
+        features,
+        labels,
+        validation=validation,
+        criterion=criterion,
+        seed=seed,
+        device=device,
+        progress=progress,
+    )
+    return refit(space, choice, features, labels, device=device, progress=progress)
+
+
 def choose(
     space: Space,
     features: Features,
@@ -104,7 +137,7 @@ def choose(
     criterion = space.criterion if criterion == "auto" else criterion
     clock = Stopwatch(resolve_device(device))
     if validation is None:
-        return given(space, space.only(), rows=len(targets), seed=seed)
+        return given(space, space.single(), rows=len(targets), seed=seed)
     keep, hold = validation_split(targets, validation, seed=seed)
     split = _split(views, targets, keep, hold, class_count=len(classes), device=device)
     best, table = _search(space, split, targets[hold], criterion=criterion, seed=seed, progress=progress)
@@ -147,11 +180,11 @@ def refit(
     if space.averages_views:
         options = {**options, "views": len(views)}
     head = space.head(options, seed=choice.seed, device=device)
-    head._progress = progress
+    head.__dict__["_progress"] = progress
     try:
         head.fit(views.flatten(0, 1), np.tile(targets, len(views)))
     finally:
-        del head._progress
+        del head.__dict__["_progress"]
     facts = {
         name: getattr(head, attribute)
         for name, attribute in (
@@ -260,7 +293,7 @@ def _search(
     best_cost = np.inf
     table: list[dict[str, Any]] = []
     for candidate in space.candidates(split, criterion=criterion, seed=seed, progress=progress):
-        judgement = ValidationScore.of(candidate, labels)
+        judgement = ValidationScore.of(candidate.logits, labels)
         row = {**candidate.options, **dataclasses.asdict(judgement), **candidate.facts}
         table.append(row)
         cost = judgement.cost(criterion)

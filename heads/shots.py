@@ -46,7 +46,7 @@ def few_labels(
     features [N, D] or [V, N, D] and labels [N] are the training split, of which a head sees its drawn rows
     only, for choosing as for fitting. With two rows a class or more, a fifth of them (at least one a class) is
     for validation, and the choice is refitted on all drawn rows. With one there is nothing to choose by:
-    the head takes `space.usual()`. The rows of a draw with fewer shots are among those with more. The same
+    the head takes `space.defaults()`. The rows of a draw with fewer shots are among those with more. The same
     seed gives the same draws. Raises InvalidInputError for shots that a class has not got.
     """
     views = as_views(features)
@@ -76,7 +76,7 @@ def _chosen(
     space: Space, part: torch.Tensor, own: np.ndarray, *, shots: int, criterion: str, seed: int, device: str
 ) -> Choice:
     if shots == 1 or space.count() == 1:
-        options = space.only() if space.count() == 1 else space.usual()
+        options = space.single() if space.count() == 1 else space.defaults()
         return given(space, options, rows=len(own), seed=seed)
     held = max(1, round(VALIDATION_SHARE * shots)) * (len(own) // shots)
     return choose(space, part, own, validation=held, criterion=criterion, seed=seed, device=device)

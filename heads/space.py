@@ -1,20 +1,31 @@
-"""What a search over one kind of head is: the options to try, and a trial of each on validation rows."""
+"""The search over one kind of head: its options, and a trial of each combination on validation rows.
 
+Imports no torch, so that commands can list the options of every head at once: the class of the heads, named by
+`head_path`, is imported when one is needed.
+"""
+
+import functools
 import math
+import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-import torch
-from scipy.special import log_softmax
-
-from heads.base import Head, Progress
-from heads.metrics import ROW_LOSS_LIMIT
+from extract.errors import InvalidInputError
+from extract.runtime.options import option
 from heads.sample import training_sample
 
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from heads.base import Head
+
 Primitive = str | int | float | bool | None | tuple["Primitive", ...]
+Progress = Callable[[int, int, str], None]  # (how many are done, how many there are, of what: "epochs", "candidates")
+head_option = functools.partial(option, group="Head")  # an option of a head, as a field of its space
+MEASURED_ROWS = 50_000  # training rows of the measurements behind `Space.row_seconds`
 
 
 @dataclass(frozen=True)
@@ -26,16 +37,18 @@ class Split:
     the same images in the same order.
     """
 
-    features: torch.Tensor
-    targets: torch.Tensor
-    validation_features: torch.Tensor
-    validation_targets: torch.Tensor
+    features: "torch.Tensor"
+    targets: "torch.Tensor"
+    validation_features: "torch.Tensor"
+    validation_targets: "torch.Tensor"
     class_count: int
     views: int = 1
 
     @property
-    def sample(self) -> torch.Tensor:
+    def sample(self) -> "torch.Tensor":
         """int64 numbers of the training rows that are scored beside the validation rows, of view 0 as these are."""
+        import torch
+
         return torch.from_numpy(training_sample(len(self.targets) // self.views)).to(self.targets.device)
 
 
@@ -48,81 +61,88 @@ class Candidate:
     """
 
     options: dict[str, Primitive]
-    logits: np.ndarray
+    logits: "np.ndarray"
     facts: dict[str, float | int | bool]
-    apply: Callable[[torch.Tensor], torch.Tensor]
+    apply: "Callable[[torch.Tensor], torch.Tensor]"
     curves: dict[str, list[float]] = field(default_factory=dict)
 
 
 class Space(ABC):
-    """The options of one kind of head that a search tries. Subclasses are frozen dataclasses of primitives."""
+    """The options of one kind of head that a search tries. Subclasses are dataclasses of primitives.
+
+    Their fields are declared by `head_option`: command line, study files, searches and tables of
+    the documentation are made from them.
+    """
 
     kind: ClassVar[str]
+    # The class of the heads of this kind, "module:class".
+    head_path: ClassVar[str]
+    # The fields that hold several values: every combination of these is a candidate.
+    grids: ClassVar[tuple[str, ...]]
     criterion: ClassVar[str] = "log_loss"
     # Whether `temperature` None has the head fit one to its training rows, each judged by all the others.
     fits_temperature: ClassVar[bool] = False
     # Whether the head takes the number of views, of which its rows are so many blocks, as `views`.
     averages_views: ClassVar[bool] = False
+    # Whether the weights of the fitted head are its training rows.
+    keeps_rows: ClassVar[bool] = False
+    # Whether a training row is its own nearest neighbor, so that training accuracy says nothing.
+    is_own_neighbor: ClassVar[bool] = False
     # What the seed draws of a fit, beside the validation rows. A head with one solution draws nothing.
     drawn: ClassVar[tuple[str, ...]] = ()
+    # Seconds a training row to choose and fit, with `MEASURED_ROWS` rows of 1280 features on two cores with AVX2.
+    row_seconds: ClassVar[float] = 1e-3
+    # Whether a row takes longer the more rows there are, in proportion.
+    slows_with_rows: ClassVar[bool] = False
 
-    @abstractmethod
+    @classmethod
+    def head_class(cls) -> "type[Head]":
+        """The class of the heads of this kind."""
+        return pkgutil.resolve_name(cls.head_path)
+
     def candidates(
         self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
-        """Yields a trial of every candidate, the most regularized first (it wins ties).
-
-        `criterion` (log_loss or accuracy) is what epochs are judged by, in heads that learn in epochs; `progress`
-        counts these.
-        """
+        """Trials of every candidate on `split`, as `Head.candidates` of the kind's heads yields them."""
+        return self.head_class().candidates(self, split, criterion=criterion, seed=seed, progress=progress)
 
     @abstractmethod
+    def defaults(self) -> dict[str, Primitive]:
+        """The options for when rows are too few to choose by: of the grid, those nearest to the head's defaults."""
+
     def count(self) -> int:
         """How many candidates there are."""
+        return math.prod(len(getattr(self, name)) for name in self.grids)
+
+    @classmethod
+    def growth(cls, rows: int) -> float:
+        """The seconds of one of `rows` training rows, as a multiple of `row_seconds`."""
+        return rows / MEASURED_ROWS if cls.slows_with_rows else 1.0
 
     def trials(self, split: Split) -> int:
         """How many candidates there will be on `split`."""
         return self.count()
 
-    @abstractmethod
-    def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> Head:
-        """The unfitted head for the `options` of a candidate."""
-
-    @abstractmethod
-    def usual(self) -> dict[str, Primitive]:
-        """The options for when rows are too few to choose by: of the grid, those nearest to the head's defaults."""
-
-    @abstractmethod
-    def only(self) -> dict[str, Primitive]:
+    def single(self) -> dict[str, Primitive]:
         """The options of the one head of this space; InvalidInputError where it has several.
 
         For training on everything: there is no validation split to choose by.
         """
+        count = math.prod(len(getattr(self, name)) for name in self.grids)
+        if count > 1:
+            names, each = " and ".join(self.grids).replace("_", "-"), " each" if len(self.grids) > 1 else ""
+            raise InvalidInputError(
+                f"{names} must be one value{each} without validation images; got {count} candidates. "
+                f"Give one{each}, or a validation split."
+            )
+        return self.defaults()
 
-
-@dataclass(frozen=True)
-class ValidationScore:
-    """What validation rows say of a trial: log loss, to which a row adds at most `ROW_LOSS_LIMIT`, and accuracy.
-
-    Where a logit is not finite the loss is infinite and the accuracy 0.
-    """
-
-    log_loss: float
-    accuracy: float
-
-    @classmethod
-    def of(cls, trial: Candidate, targets: np.ndarray) -> "ValidationScore":
-        """The judgement of `trial` for class indices [M]."""
-        logits = trial.logits.astype(np.float64)
-        if not np.isfinite(logits).all():
-            return cls(float("inf"), 0.0)
-        own = -log_softmax(logits, axis=1)[np.arange(len(targets)), targets]
-        accuracy = (logits.argmax(axis=1) == targets).mean()
-        return cls(float(np.minimum(own, ROW_LOSS_LIMIT).mean()), float(accuracy))
-
-    def cost(self, criterion: str) -> float:
-        """What is least for the best trial; infinite for one that is never chosen."""
-        return self.log_loss if criterion == "log_loss" or np.isinf(self.log_loss) else 1.0 - self.accuracy
+    def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> "Head":
+        """The unfitted head for the `options` of a candidate; it gets the seed and the device if it takes them."""
+        kind = self.head_class()
+        taken = kind().get_params()
+        own = {name: value for name, value in (("seed", seed), ("device", device)) if name in taken}
+        return kind(**options, **own)
 
 
 def nearest_in(grid: Iterable[float], usual: float) -> float:

@@ -17,6 +17,7 @@ itself, with x between its parts ("256,512x128"). Imports no torch.
 import dataclasses
 import functools
 import math
+import numbers
 import types
 import typing
 from collections.abc import Collection, Mapping
@@ -135,8 +136,9 @@ class Option:
             return
         if self.choices and value not in self.choices:
             raise unknown(self.words, name=str(value), known=self.choices)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (type(value) in self.kinds or (number and float in self.kinds)):
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)  # NumPy's among them
+        whole = number and isinstance(value, numbers.Integral)
+        if not (type(value) in self.kinds or (number and float in self.kinds) or (whole and int in self.kinds)):
             raise self.refused(value)
         if number and not self._holds(float(value)):  # type: ignore[arg-type]
             raise self.refused(value)

@@ -2,22 +2,23 @@
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 import torch
 
 from extract.errors import InvalidInputError
 from extract.runtime.devices import resolve_device, torch_device
-from heads import checks
-from heads.base import Head
+from heads.base import Head, parameter
 from heads.kernel.gram import Bank, System, as_points
+from heads.kernel.space import KernelSpace
 from heads.logistic.design import signed_power
-from heads.space import Candidate, Primitive, Progress, Space, Split, ValidationScore, nearest_in
+from heads.metrics import ValidationScore
+from heads.space import Candidate, Progress, Split
 from heads.temperature import temperature_for
 
 
+@dataclass(eq=False, repr=False)
 class KernelHead(Head):
     """Least squares of 1 for the own class and 0 for the others with a Gaussian kernel and no intercept but the mean.
 
@@ -37,27 +38,15 @@ class KernelHead(Head):
     kind = "kernel"
     weight_names = ("examples_", "coefficients_", "mean_", "width_", "offset_")
 
-    def __init__(
-        self,
-        bandwidth: float = 0.7,
-        alpha: float = 0.03,
-        *,
-        power: float = 0.5,
-        temperature: float = 0.1,
-        views: int = 1,
-        device: str = "cpu",
-    ) -> None:
-        self.bandwidth = bandwidth
-        self.alpha = alpha
-        self.power = power
-        self.temperature = temperature
-        self.views = views
-        self.device = device
+    bandwidth: float = parameter(0.7, above=0)
+    alpha: float = parameter(0.03, above=0)
+    _: KW_ONLY
+    power: float = parameter(0.5, above=0)
+    temperature: float = parameter(0.1, above=0)
+    views: int = parameter(1, low=1)
+    device: str = "cpu"
 
     def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
-        checked(self.bandwidth, self.alpha, self.power)
-        checks.positive("temperature", self.temperature, remedy="Use 0.1")
-        checks.whole_number("views", self.views, remedy="Use 1 where every row is an image of its own")
         if len(features) % self.views or bool(
             (targets.view(self.views, -1) != targets[: len(targets) // self.views]).any()
         ):
@@ -92,139 +81,74 @@ class KernelHead(Head):
             blocks.append(((bank.scores(points, coefficients) + offset) / self.temperature).float())
         return torch.cat(blocks).cpu().numpy()
 
-
-@dataclass(frozen=True)
-class KernelSpace(Space):
-    """Bandwidths x penalties, chosen on `search_rows` images; the best of them on all is the last candidate."""
-
-    kind: ClassVar[str] = "kernel"
-    averages_views: ClassVar[bool] = True
-
-    bandwidths: tuple[float, ...] = (0.5, 0.7, 1.0, 1.4)
-    alpha_grid: tuple[float, ...] = (0.03, 0.3, 3.0)
-    power: float = 0.5
-    search_rows: int = 8000
-
-    def __post_init__(self) -> None:
-        if not self.bandwidths or not self.alpha_grid:
-            raise InvalidInputError("bandwidths and alpha_grid must each be at least one; got none. Add one.")
-        for bandwidth in self.bandwidths:
-            for alpha in self.alpha_grid:
-                checked(bandwidth, alpha, self.power)
-        checks.whole_number("search_rows", self.search_rows, remedy="Use 8000")
-
-    def count(self) -> int:
-        return len(self.bandwidths) * len(self.alpha_grid)
-
-    def trials(self, split: Split) -> int:
-        return self.count() + self._chooses_on_some(split)
-
-    def _chooses_on_some(self, split: Split) -> bool:
-        return self.count() > 1 and len(split.targets) > self.search_rows * split.views
-
+    @classmethod
     def candidates(
-        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+        cls, space: KernelSpace, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
         """Wide bandwidths and great penalties first; facts say on how many images each was fitted."""
         problem = Problem.of(
-            split.features, split.targets, views=split.views, power=self.power, class_count=split.class_count
+            split.features, split.targets, views=split.views, power=space.power, class_count=split.class_count
         )
         part = None
-        if self._chooses_on_some(split):
+        if space.chooses_on_some(split):
             order = np.random.default_rng(seed).permutation(len(problem.wanted))
-            part = torch.from_numpy(np.sort(order[: self.search_rows])).to(split.targets.device)
+            part = torch.from_numpy(np.sort(order[: space.search_rows])).to(split.targets.device)
         best, least = None, float("inf")
-        for bandwidth in sorted(self.bandwidths, reverse=True):
-            alphas = sorted(self.alpha_grid, reverse=True)
-            for trial in self._trials(problem, split, part, bandwidth, alphas):
+        for bandwidth in sorted(space.bandwidths, reverse=True):
+            alphas = sorted(space.alpha_grid, reverse=True)
+            for trial in problem.trials(split, part, bandwidth, alphas):
                 yield trial
-                cost = ValidationScore.of(trial, split.validation_targets.cpu().numpy()).cost(criterion)
+                cost = ValidationScore.of(trial.logits, split.validation_targets.cpu().numpy()).cost(criterion)
                 if cost < least:
                     best, least = trial, cost
         if part is not None and best is not None:
             chosen: dict[str, float] = best.options  # type: ignore[assignment]
-            yield from self._trials(problem, split, None, chosen["bandwidth"], [chosen["alpha"]])
+            yield from problem.trials(split, None, chosen["bandwidth"], [chosen["alpha"]])
 
-    def _scores(
-        self,
-        features: torch.Tensor,
-        *,
-        problem: "Problem",
-        part: torch.Tensor | None,
-        bandwidth: float,
-        coefficients: torch.Tensor,
-    ) -> torch.Tensor:
-        """Scores [M, K] of `features` [M, D] by the examples `part` (None: all)."""
-        bank = problem.bank(bandwidth, part)
-        points = as_points(features, power=self.power, mean=problem.mean, width=problem.width(bandwidth))
-        return bank.scores(points.float(), coefficients) + problem.offset
-
-    def _trials(
-        self,
-        problem: "Problem",
-        split: Split,
-        part: torch.Tensor | None,
-        bandwidth: float,
-        alphas: list[float],
-    ) -> Iterator[Candidate]:
-        bank, wanted = problem.bank(bandwidth, part), problem.wanted if part is None else problem.wanted[part]
-        held = as_points(split.validation_features, power=self.power, mean=problem.mean, width=problem.width(bandwidth))
-        for alpha, solution in zip(alphas, System(bank).solutions(alphas, wanted), strict=True):
-            scores = bank.scores(held.float(), solution.coefficients.float()) + problem.offset
-            temperature = temperature_for(scores, split.validation_targets)
-            yield Candidate(
-                options={
-                    "bandwidth": bandwidth,
-                    "alpha": alpha,
-                    "power": self.power,
-                    "temperature": temperature,
-                },
-                logits=(scores / temperature).float().cpu().numpy(),
-                facts={"images": len(wanted), "converged": solution.converged},
-                apply=functools.partial(
-                    self._scores,
-                    problem=problem,
-                    part=part,
-                    bandwidth=bandwidth,
-                    coefficients=solution.coefficients.float(),
-                ),
-            )
-
-    def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> KernelHead:
-        return KernelHead(**options, device=device)  # type: ignore[arg-type]
-
-    def usual(self) -> dict[str, Primitive]:
-        return {
-            "bandwidth": nearest_in(self.bandwidths, 0.7),
-            "alpha": nearest_in(self.alpha_grid, 0.03),
-            "power": self.power,
-        }
-
-    def only(self) -> dict[str, Primitive]:
-        if self.count() > 1:
-            raise InvalidInputError(
-                f"bandwidths and alpha_grid must be one each without validation images; got {self.count()} "
-                "combinations. Give one each, or a validation split."
-            )
-        return {"bandwidth": self.bandwidths[0], "alpha": self.alpha_grid[0], "power": self.power}
+    def module(self) -> torch.nn.Module:
+        return Gaussians(self)
 
 
-def checked(bandwidth: float, alpha: float, power: float) -> None:
-    """Raises InvalidInputError unless all three are positive."""
-    checks.positive("bandwidth", bandwidth, remedy="Use one like 0.7")
-    checks.positive("alpha", alpha, remedy="Use one like 0.03; larger is more regularized")
-    checks.positive("power", power, remedy="Use 1 to leave the features as they are")
+class Gaussians(torch.nn.Module):
+    """Sums of Gaussian bumps about the examples, all of which are part of the module."""
+
+    mean: torch.Tensor
+    bank: torch.Tensor
+    squares: torch.Tensor
+    coefficients: torch.Tensor
+    offset: torch.Tensor
+
+    def __init__(self, head: KernelHead) -> None:
+        super().__init__()
+        tensors = {name: torch.from_numpy(array.copy()) for name, array in head.weights().items()}
+        self.power, self.width = head.power, float(tensors["width_"])
+        self.register_buffer("mean", tensors["mean_"])
+        points = as_points(tensors["examples_"], power=head.power, mean=tensors["mean_"], width=self.width)
+        self.register_buffer("bank", points.float().T.contiguous())
+        self.register_buffer("squares", points.float().square().sum(1))
+        scaled = tensors["coefficients_"] / (head.views * head.temperature)
+        self.register_buffer("coefficients", scaled.repeat(head.views, 1))
+        self.register_buffer("offset", tensors["offset_"] / head.temperature)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        raised = features.float()
+        if self.power != 1.0:
+            raised = raised.abs().pow(self.power) * raised.sign()
+        points = ((raised.double() - self.mean) / self.width).float()
+        distances = (points.square().sum(1, keepdim=True) + self.squares - 2 * (points @ self.bank)).clamp(min=0)
+        return (-distances).exp().double() @ self.coefficients + self.offset
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What all bandwidths share: centred points float32 [V, N, D], their mean, their spread, and the targets.
+    """What all bandwidths share: centred points float32 [V, N, D] of features raised to `power`, and targets.
 
     `spread` is the root mean square distance from the mean; `wanted` float64 [N, K] is 1 for the own class and 0 for
     others, less `offset` [K], the classes' shares.
     """
 
     points: torch.Tensor
+    power: float
     mean: torch.Tensor
     spread: float
     wanted: torch.Tensor
@@ -241,7 +165,7 @@ class Problem:
         points = _points(features, views, power=power, mean=mean, width=1.0)
         spread = float(points.square().sum(dtype=torch.float64) / len(features)) ** 0.5
         ones = torch.nn.functional.one_hot(targets[: points.shape[1]], class_count).double()
-        return cls(points, mean, spread if spread > 0 else 1.0, wanted=ones - ones.mean(0), offset=ones.mean(0))
+        return cls(points, power, mean, spread if spread > 0 else 1.0, wanted=ones - ones.mean(0), offset=ones.mean(0))
 
     def width(self, bandwidth: float) -> float:
         """The distance at which the kernel is 1 / e."""
@@ -251,6 +175,30 @@ class Problem:
         """The examples `part` (None: all) at `bandwidth`."""
         points = self.points if part is None else self.points[:, part]
         return Bank(points / self.width(bandwidth))
+
+    def scores(
+        self, features: torch.Tensor, *, part: torch.Tensor | None, bandwidth: float, coefficients: torch.Tensor
+    ) -> torch.Tensor:
+        """Scores [M, K] of `features` [M, D] by the examples `part` (None: all)."""
+        points = as_points(features, power=self.power, mean=self.mean, width=self.width(bandwidth))
+        return self.bank(bandwidth, part).scores(points.float(), coefficients) + self.offset
+
+    def trials(
+        self, split: Split, part: torch.Tensor | None, bandwidth: float, alphas: list[float]
+    ) -> Iterator[Candidate]:
+        """A trial of each penalty at `bandwidth`, fitted to the examples `part` (None: all)."""
+        bank, wanted = self.bank(bandwidth, part), self.wanted if part is None else self.wanted[part]
+        points = as_points(split.validation_features, power=self.power, mean=self.mean, width=self.width(bandwidth))
+        for alpha, solution in zip(alphas, System(bank).solutions(alphas, wanted), strict=True):
+            coefficients = solution.coefficients.float()
+            scores = bank.scores(points.float(), coefficients) + self.offset
+            temperature = temperature_for(scores, split.validation_targets)
+            yield Candidate(
+                options={"bandwidth": bandwidth, "alpha": alpha, "power": self.power, "temperature": temperature},
+                logits=(scores / temperature).float().cpu().numpy(),
+                facts={"images": len(wanted), "converged": solution.converged},
+                apply=functools.partial(self.scores, part=part, bandwidth=bandwidth, coefficients=coefficients),
+            )
 
 
 def _points(features: torch.Tensor, views: int, *, power: float, mean: torch.Tensor, width: float) -> torch.Tensor:

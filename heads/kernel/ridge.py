@@ -2,23 +2,21 @@
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 import torch
 
-from extract.errors import InvalidInputError
 from extract.runtime.devices import resolve_device, torch_device
-from heads import checks
-from heads.base import Head, affine_logits
+from heads.base import Head, affine_logits, parameter
+from heads.kernel.space import RidgeSpace
 from heads.logistic.design import Eigenbasis, Standardization, eigenbasis, standardization
-from heads.space import Candidate, Primitive, Progress, Space, Split, nearest_in
+from heads.modules import Layers
+from heads.space import Candidate, Primitive, Progress, Split
 from heads.temperature import temperature_for
 
-ALPHA_GRID = tuple(float(alpha) for alpha in np.logspace(-1, 7, 17))
 
-
+@dataclass(eq=False, repr=False)
 class RidgeHead(Head):
     """Least squares of +1 for the own class and -1 for the others, with a penalty on the weights.
 
@@ -34,15 +32,13 @@ class RidgeHead(Head):
     kind = "ridge"
     weight_names = ("weights_", "bias_")
 
-    def __init__(self, alpha: float = 1e3, *, temperature: float | None = None, device: str = "cpu") -> None:
-        self.alpha = alpha
-        self.temperature = temperature
-        self.device = device
+    alpha: float = parameter(1e3, above=0)
+    _: KW_ONLY
+    temperature: float | None = parameter(None, above=0)
+    device: str = "cpu"
 
     def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
-        alpha = checked_alpha(self.alpha)
-        if self.temperature is not None:
-            checks.positive("temperature", self.temperature, remedy="Leave it out to have it fitted")
+        alpha = float(self.alpha)
         device = torch_device(resolve_device(self.device))
         factors = Factors.of(features.to(device), targets.to(device), class_count=class_count)
         theta = factors.theta(alpha)
@@ -56,58 +52,22 @@ class RidgeHead(Head):
     def _logits(self, features: torch.Tensor) -> np.ndarray:
         return affine_logits(features, self.weights_, self.bias_)
 
-
-@dataclass(frozen=True)
-class RidgeSpace(Space):
-    """Penalties, by default 17 from 0.1 to 1e7, log-spaced; `alpha` alone stands for a grid of one."""
-
-    kind: ClassVar[str] = "ridge"
-    fits_temperature: ClassVar[bool] = True
-
-    alpha_grid: tuple[float, ...] = ALPHA_GRID
-    alpha: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.alpha is not None:
-            object.__setattr__(self, "alpha_grid", (self.alpha,))
-        if not self.alpha_grid:
-            raise InvalidInputError("alpha_grid must be at least one number; got (). Leave it out for the usual 17.")
-        object.__setattr__(self, "alpha_grid", tuple(sorted({checked_alpha(a) for a in self.alpha_grid}, reverse=True)))
-
-    def count(self) -> int:
-        return len(self.alpha_grid)
-
+    @classmethod
     def candidates(
-        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+        cls, space: RidgeSpace, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
         """Each penalty with the temperature that suits the validation rows best."""
         factors = Factors.of(split.features, split.targets, class_count=split.class_count)
         projected = factors.standard.apply(split.validation_features, torch.float64) @ factors.basis.vectors
-        for alpha in self.alpha_grid:
+        for alpha in space.alpha_grid:
             scores = projected @ factors.coordinates(alpha) + factors.offset
             temperature = temperature_for(scores, split.validation_targets)
             logits = (scores / temperature).float().cpu().numpy()
             options: dict[str, Primitive] = {"alpha": alpha, "temperature": temperature}
             yield Candidate(options, logits, facts={}, apply=functools.partial(factors.scores, alpha))
 
-    def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> RidgeHead:
-        return RidgeHead(**options, device=device)  # type: ignore[arg-type]
-
-    def usual(self) -> dict[str, Primitive]:
-        return {"alpha": nearest_in(self.alpha_grid, 1e3), "temperature": None}
-
-    def only(self) -> dict[str, Primitive]:
-        if len(self.alpha_grid) > 1:
-            raise InvalidInputError(
-                f"alpha_grid must be one alpha without validation images; got {len(self.alpha_grid)} of them. "
-                "Give one alpha, or a validation split."
-            )
-        return {"alpha": next(iter(self.alpha_grid)), "temperature": None}
-
-
-def checked_alpha(alpha: float) -> float:
-    """alpha as a float; InvalidInputError unless it is positive and finite."""
-    return checks.positive("alpha", alpha, remedy="Use one like 1e3; larger is more regularized")
+    def module(self) -> torch.nn.Module:
+        return Layers([torch.from_numpy(self.weights_), torch.from_numpy(self.bias_)])
 
 
 @dataclass(frozen=True)

@@ -8,52 +8,14 @@ import numpy as np
 import torch
 
 from extract.runtime.devices import limited_threads, threads_for
-from heads.base import Progress
 from heads.logistic.design import Standardization, cheap_dtype, signed_power, standardization
 from heads.neural.early_stopping import EarlyStopping, Rows
 from heads.neural.optimize import Step, train
 from heads.neural.optimizers import optimizer
-from heads.neural.schedule import schedule
+from heads.neural.schedule import Schedule, schedule
+from heads.neural.space import Member, Recipe
 from heads.neural.stack import Stack, dropout_mask
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What the members of a grid share. `warmup` is a share of all steps; `patience` counts epochs.
-
-    Features are raised to `power` (`heads.logistic.design.signed_power`) before they are standardized. `dropout` acts
-    on hidden values, `input_dropout` on the standardized features (zero is their mean). `mixup` is the alpha of the
-    Beta distribution by which every batch is blended with itself, features and targets (Zhang et al., ICLR 2018).
-    `criterion` (log_loss or accuracy) judges an epoch on the validation rows; a member without a better epoch
-    for `patience` epochs is finished (None: never). `epochs` is the length of the schedule.
-    """
-
-    optimizer: str
-    momentum: float
-    schedule: str
-    warmup: float
-    epochs: int
-    batch_size: int
-    dropout: float
-    label_smoothing: float
-    patience: int | None = None
-    criterion: str = "log_loss"
-    input_dropout: float = 0.0
-    power: float = 1.0
-    mixup: float = 0.0
-
-
-@dataclass(frozen=True)
-class Member:
-    """One network of a grid: hidden widths (() is linear), base learning rate, weight decay.
-
-    Copies of other numbers start from other weights and drop other hidden values.
-    """
-
-    hidden: tuple[int, ...]
-    learning_rate: float
-    weight_decay: float
-    copy: int = 0
+from heads.space import Progress
 
 
 @dataclass(frozen=True)
@@ -75,87 +37,110 @@ class Trained:
     curves: dict[str, list[float]]
 
 
+@dataclass(frozen=True)
+class Validation:
+    """Rows that judge each epoch by `criterion` (log_loss or accuracy); `watched` training rows are scored beside them.
+
+    A member without a better epoch for `patience` epochs is finished (None: never).
+    """
+
+    rows: Rows
+    watched: torch.Tensor | None = None
+    criterion: str = "log_loss"
+    patience: int | None = None
+
+
 def train_grid(
     rows: Rows,
-    held: Rows | None,
     *,
     members: Sequence[Member],
     recipe: Recipe,
     class_count: int,
     stop_epoch: int,
     seed: int,
-    watched: torch.Tensor | None = None,
+    validation: Validation | None = None,
     progress: Progress | None = None,
 ) -> list[Trained]:
     """Trains `members` together for at most `stop_epoch` of the recipe's epochs; the results in their order.
 
     Members of the same hidden widths and copy are stacked; all stacks meet every batch. Initial weights,
     batches and dropout masks depend on `seed`, the widths and the copy alone, so a member learns the same in any
-    company, up to rounding. `watched` are numbers of training rows, which are scored beside `held` after each epoch.
-    `progress` counts the epochs.
+    company, up to rounding. With `validation` each keeps its best epoch and stops early. `progress` counts the epochs.
     """
-    bent = signed_power(rows.features, recipe.power)
-    standard = standardization(bent)
-    dtype = cheap_dtype(bent)
-    features = standard.apply(bent, dtype)
-    del bent
+    raised = signed_power(rows.features, recipe.power)
+    standard = standardization(raised)
+    dtype = cheap_dtype(raised)
+    features = standard.apply(raised, dtype)
+    del raised
     grid = Grid(features, rows.targets, members=members, recipe=recipe, class_count=class_count, seed=seed)
-    stoppers: list[EarlyStopping] = []
-    if held is not None:
-        judging = Rows(standard.apply(signed_power(held.features, recipe.power), dtype), held.targets)
-        own = None if watched is None else Rows(features[watched], rows.targets[watched])
-        stoppers = [
-            EarlyStopping(stack, judging, watched=own, criterion=recipe.criterion, patience=recipe.patience)
+    stops: list[EarlyStopping] = []
+    if validation is not None:
+        judged = Rows(
+            standard.apply(signed_power(validation.rows.features, recipe.power), dtype), validation.rows.targets
+        )
+        numbers, criterion, patience = validation.watched, validation.criterion, validation.patience
+        watched = None if numbers is None else Rows(features[numbers], rows.targets[numbers])
+        stops = [
+            EarlyStopping(stack, judged, watched=watched, criterion=criterion, patience=patience)
             for stack in grid.stacks
         ]
     with limited_threads(grid.step_threads()):
-        curves = _run(grid, stoppers, recipe, stop_epoch, progress=progress)
-    results: dict[int, Trained] = {}
-    for place, (stack, group) in enumerate(zip(grid.stacks, grid.groups, strict=True)):
-        for position, member in enumerate(group):
-            best = stoppers[place].best(position) if stoppers else None
-            parameters = stoppers[place].kept if stoppers else stack.snapshot()
-            results[member] = Trained(
-                layers=stack.member(position, parameters),
-                standard=standard,
-                epochs=best.epoch if best else stop_epoch,
-                validation_logits=best.logits if best else None,
-                curves=curves[member],
-            )
-    return [results[member] for member in range(len(members))]
+        curves = _run(grid, stops, stop_epoch, progress=progress)
+    return _results(grid, stops, curves, standard=standard, stop_epoch=stop_epoch)
 
 
 def _run(
-    grid: "Grid", stoppers: list[EarlyStopping], recipe: Recipe, stop_epoch: int, *, progress: Progress | None
+    grid: "Grid", stops: list[EarlyStopping], stop_epoch: int, *, progress: Progress | None
 ) -> list[dict[str, list[float]]]:
-    """Trains until every stopper is content or `stop_epoch`; the curves of every member, in the given order."""
+    """Trains until no member can get better, or `stop_epoch`; the curves of every member, in the given order."""
     order = [member for group in grid.groups for member in group]
     curves: list[dict[str, list[float]]] = [{} for _ in order]
-    steps_per_epoch = grid.steps_per_epoch
     if progress is not None:
         progress(0, stop_epoch, "epochs")
     epochs = train(
         grid.loss,
         grid.batches,
         optimizer=grid.optimizer(),
-        schedule=schedule(recipe.schedule, total_steps=recipe.epochs * steps_per_epoch, warmup=recipe.warmup),
+        schedule=grid.schedule(),
         epochs=stop_epoch,
-        steps_per_epoch=steps_per_epoch,
+        steps_per_epoch=grid.steps_per_epoch,
     )
     for epoch in epochs:
-        judged = [stopper.judge(epoch.index + 1) for stopper in stoppers]
+        judged = [stop.judge(epoch.index + 1) for stop in stops]
         facts: dict[str, Any] = dict(epoch.means)
         for name in judged[0] if judged else ():
             facts[name] = [value for stack in judged for value in stack[name]]
         for place, member in enumerate(order):
             for name, values in facts.items():
                 curves[member].setdefault(name, []).append(values[place])
-        are_finished = bool(stoppers) and all(stopper.all_finished for stopper in stoppers)
+        are_finished = bool(stops) and all(stop.all_finished for stop in stops)
         if progress is not None:
             progress(stop_epoch if are_finished else epoch.index + 1, stop_epoch, "epochs")
         if are_finished:
             break
     return curves
+
+
+def _results(
+    grid: "Grid",
+    stops: list[EarlyStopping],
+    curves: list[dict[str, list[float]]],
+    *,
+    standard: Standardization,
+    stop_epoch: int,
+) -> list[Trained]:
+    results: dict[int, Trained] = {}
+    for place, (stack, group) in enumerate(zip(grid.stacks, grid.groups, strict=True)):
+        for position, member in enumerate(group):
+            best = stops[place].best(position) if stops else None
+            results[member] = Trained(
+                layers=stack.member(position, stops[place].kept if stops else stack.snapshot()),
+                standard=standard,
+                epochs=best.epoch if best else stop_epoch,
+                validation_logits=best.logits if best else None,
+                curves=curves[member],
+            )
+    return [results[member] for member in range(len(curves))]
 
 
 def _mixed(seed: int, number: int) -> int:
@@ -192,6 +177,7 @@ class Grid:
     ) -> None:
         self._features, self._targets = features, targets
         self._members, self._recipe, self._seed = members, recipe, seed
+        self._batch_size = recipe.rows_per_step(len(features))
         alike: dict[tuple[tuple[int, ...], int], list[int]] = {}
         for index, member in enumerate(members):
             alike.setdefault((member.hidden, member.copy), []).append(index)
@@ -210,12 +196,17 @@ class Grid:
 
     @property
     def steps_per_epoch(self) -> int:
-        return -(-len(self._features) // self._recipe.batch_size)
+        return -(-len(self._features) // self._batch_size)
+
+    def schedule(self) -> Schedule:
+        """The recipe's schedule over all its epochs."""
+        total_steps = self._recipe.epochs * self.steps_per_epoch
+        return schedule(self._recipe.schedule, total_steps=total_steps, warmup=self._recipe.warmup)
 
     def step_threads(self) -> int | None:
         """Threads for a step: 6 operations a weight and row, and some 10 a weight for its update, in 6 operators."""
         weights = [weight for stack in self.stacks for weight in stack.weights]
-        flops = sum(weight.numel() for weight in weights) * (6 * self._recipe.batch_size + 10)
+        flops = sum(weight.numel() for weight in weights) * (6 * self._batch_size + 10)
         return threads_for(flops, operators=6 * len(weights))
 
     def optimizer(self) -> torch.optim.Optimizer:
@@ -237,7 +228,7 @@ class Grid:
         droppers = [torch.Generator(device).manual_seed(_mixed(mixed, copy)) for copy in self._copies]
         shares = np.random.default_rng(mixed)
         order = torch.randperm(len(self._features), generator=shuffler, device=device)
-        for index in order.split(self._recipe.batch_size):
+        for index in order.split(self._batch_size):
             masks = [stack.masks(len(index), own) for stack, own in zip(self.stacks, droppers, strict=True)]
             yield self._blended(index, masks, shares, shuffler)
 
@@ -271,9 +262,7 @@ class Grid:
             logits = stack.logits(batch.features, own_masks)
             norm = logits.logsumexp(2)
             plain = norm - _true_logits(logits, batch)
-            smoothing = self._recipe.label_smoothing
-            cost = plain if not smoothing else torch.lerp(plain, norm - logits.mean(2), smoothing)
-            total = total + cost.mean(1).sum()
+            total = total + self._recipe.smoothed(plain, norm, logits).mean(1).sum()
             losses.append(plain.detach().sum(1))
             hits.append((logits.detach().argmax(2) == batch.targets).sum(1))
         sums = {"running_training_loss": torch.cat(losses), "running_training_accuracy": torch.cat(hits)}

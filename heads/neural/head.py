@@ -1,7 +1,8 @@
 """Linear and multilayer heads in torch: one class, `hidden=()` is linear."""
 
-import math
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -9,23 +10,25 @@ import torch
 
 from extract.errors import InvalidInputError
 from extract.runtime.devices import resolve_device, torch_device
-from heads import checks
-from heads.base import Head
+from heads.base import Head, parameter
 from heads.logistic.design import Standardization
+from heads.metrics import ValidationScore
+from heads.modules import Layers
 from heads.neural.ensemble import merged, network_logits
-from heads.neural.grid import Member, Recipe, Rows, train_grid
-from heads.neural.optimizers import OPTIMIZERS
-from heads.neural.schedule import SCHEDULES
+from heads.neural.grid import Rows, Trained, Validation, train_grid
+from heads.neural.space import NO_DROPOUT, Member, NeuralSpace, Recipe
+from heads.space import Candidate, Progress, Split
 
 
-class NeuralHead(Head):
+@dataclass(eq=False, repr=False)
+class NeuralHead(Recipe, Head):
     """A multilayer perceptron with ReLU on standardized features, trained by cross-entropy with softmax.
 
     `hidden` are the widths of its hidden layers; () is a linear head. `epochs` is the length of the schedule, and
     `stop_epoch` the number of epochs really trained (None: all). `warmup` is a share of all steps, `dropout` acts
     on hidden values, `input_dropout` on the standardized features, `momentum` is SGD's or Adam's beta1. `power`
     power transform the features before they are standardized (sign(x) |x|^power), and `mixup` blends batches with
-    themselves (the alpha of its Beta distribution; 0 is without). `batch_size` None is `automatic_batch_size`. Weight
+    themselves (the alpha of its Beta distribution; 0 is without). `batch_size` None makes 32 to 64 steps. Weight
     decay spares biases. `copies` networks that start from other weights train beside each other, and the head is their
     mean logits (a deep ensemble: Lakshminarayanan et al., NeurIPS 2017), kept as one network.
 
@@ -34,46 +37,15 @@ class NeuralHead(Head):
     copies; `n_iter_`, epochs. The same seed gives the same head on one machine.
     """
 
-    def __init__(
-        self,
-        hidden: tuple[int, ...] = (),
-        *,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-2,
-        optimizer: str = "adamw",
-        momentum: float = 0.9,
-        schedule: str = "cosine",
-        warmup: float = 0.0,
-        epochs: int = 20,
-        stop_epoch: int | None = None,
-        batch_size: int | None = None,
-        dropout: float = 0.0,
-        input_dropout: float = 0.0,
-        label_smoothing: float = 0.0,
-        power: float = 1.0,
-        mixup: float = 0.0,
-        copies: int = 1,
-        seed: int = 0,
-        device: str = "cpu",
-    ) -> None:
-        self.hidden = hidden
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.optimizer = optimizer
-        self.momentum = momentum
-        self.schedule = schedule
-        self.warmup = warmup
-        self.epochs = epochs
-        self.stop_epoch = stop_epoch
-        self.batch_size = batch_size
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.label_smoothing = label_smoothing
-        self.power = power
-        self.mixup = mixup
-        self.copies = copies
-        self.seed = seed
-        self.device = device
+    hidden: tuple[int, ...] = parameter((), low=1)
+    _: KW_ONLY
+    learning_rate: float = parameter(1e-3, above=0)
+    weight_decay: float = parameter(1e-2, low=0)
+    stop_epoch: int | None = parameter(None, low=1)
+    dropout: float = parameter(0.0, low=0, below=1)
+    copies: int = parameter(1, low=1)
+    seed: int = 0
+    device: str = "cpu"
 
     @property
     def kind(self) -> str:  # type: ignore[override]
@@ -95,97 +67,102 @@ class NeuralHead(Head):
         return self
 
     def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
+        if self.dropout and not self.hidden:
+            raise InvalidInputError(NO_DROPOUT.format(self.dropout))
+        stop_epoch = self.epochs if self.stop_epoch is None else self.stop_epoch
+        if stop_epoch > self.epochs:
+            raise InvalidInputError(f"stop-epoch must be from 1 to {self.epochs}; got {stop_epoch!r}. Leave it out.")
         device = torch_device(resolve_device(self.device))
-        recipe = self._recipe(rows=len(features))
         trained = train_grid(
             Rows(features.to(device), targets.to(device)),
-            None,
-            members=self._members(),
-            recipe=recipe,
+            members=[
+                Member(tuple(self.hidden), self.learning_rate, self.weight_decay, copy) for copy in range(self.copies)
+            ],
+            recipe=self,
             class_count=class_count,
-            stop_epoch=self._stop_epoch(),
+            stop_epoch=stop_epoch,
             seed=self.seed,
             progress=self._progress,
         )
         self.layers_ = [layer.cpu().numpy() for layer in merged([copy.layers for copy in trained])]
         self.mean_, self.scale_ = trained[0].standard.mean.cpu().numpy(), trained[0].standard.scale.cpu().numpy()
-        self.curves_ = mean_curves([copy.curves for copy in trained])
+        curves = [copy.curves for copy in trained]
+        self.curves_ = {name: np.mean([each[name] for each in curves], axis=0).tolist() for name in curves[0]}
         self.n_iter_ = trained[0].epochs
 
-    def _recipe(self, *, rows: int) -> Recipe:
-        recipe = Recipe(
-            optimizer=self.optimizer,
-            momentum=self.momentum,
-            schedule=self.schedule,
-            warmup=self.warmup,
-            epochs=self.epochs,
-            batch_size=automatic_batch_size(rows) if self.batch_size is None else self.batch_size,
-            dropout=self.dropout,
-            label_smoothing=self.label_smoothing,
-            input_dropout=self.input_dropout,
-            power=self.power,
-            mixup=self.mixup,
-        )
-        return checked_recipe(recipe, linear=not self.hidden)
-
-    def _members(self) -> list[Member]:
-        checks.whole_number("copies", self.copies, remedy="Use 1 for a single network")
-        return [
-            checked_member(Member(tuple(self.hidden), self.learning_rate, self.weight_decay, copy))
-            for copy in range(self.copies)
-        ]
-
-    def _stop_epoch(self) -> int:
-        if self.stop_epoch is None:
-            return self.epochs
-        if not 1 <= self.stop_epoch <= self.epochs:
-            raise InvalidInputError(
-                f"stop_epoch must be at least 1 and at most epochs, {self.epochs}; got {self.stop_epoch!r}. "
-                "Leave it out to train to the end."
-            )
-        return self.stop_epoch
-
     def _logits(self, features: torch.Tensor) -> np.ndarray:
-        layers = [torch.from_numpy(array) for array in self.layers_]
+        layers = [torch.from_numpy(layer) for layer in self.layers_]
         standard = Standardization(torch.from_numpy(self.mean_), torch.from_numpy(self.scale_))
         return network_logits(layers, features, standard=standard, power=self.power).numpy()
 
+    def module(self) -> torch.nn.Module:
+        layers = [torch.from_numpy(layer) for layer in self.layers_]
+        return Layers(layers, power=self.power, mean=torch.from_numpy(self.mean_), scale=torch.from_numpy(self.scale_))
 
-def automatic_batch_size(rows: int) -> int:
-    """The power of two that makes between 32 and 64 steps an epoch of `rows`, but at least 4 and at most 512."""
-    return min(max(2 ** int(math.log2(max(rows, 32) / 32)), 4), 512)
-
-
-def mean_curves(curves: Sequence[dict[str, list[float]]]) -> dict[str, list[float]]:
-    """The means, epoch by epoch, of several networks' curves of one length."""
-    return {name: np.mean([each[name] for each in curves], axis=0).tolist() for name in curves[0]}
-
-
-def checked_member(member: Member) -> Member:
-    """`member`, whose rate is positive, decay not negative, and widths positive; InvalidInputError otherwise."""
-    checks.positive("learning_rate", member.learning_rate, remedy="Use one like 1e-3")
-    checks.not_negative("weight_decay", member.weight_decay, remedy="Use one like 1e-2")
-    if any(not isinstance(width, int | np.integer) or width < 1 for width in member.hidden):
-        raise InvalidInputError(f"hidden widths must be positive whole numbers; got {member.hidden!r}. Use 512.")
-    return member
-
-
-def checked_recipe(recipe: Recipe, *, linear: bool) -> Recipe:
-    """`recipe`, every value of which is in its range; InvalidInputError otherwise."""
-    checks.one_of("optimizer", recipe.optimizer, OPTIMIZERS)
-    checks.one_of("schedule", recipe.schedule, SCHEDULES)
-    for name in ("epochs", "batch_size"):
-        checks.whole_number(name, getattr(recipe, name), remedy="Use 20")
-    if recipe.patience is not None:
-        checks.whole_number("patience", recipe.patience, remedy="Leave it out to train to the end")
-    for name in ("momentum", "warmup", "dropout", "input_dropout", "label_smoothing"):
-        value = getattr(recipe, name)
-        if not 0 <= value < 1:
-            raise InvalidInputError(f"{name} must be at least 0 and below 1; got {value!r}. Use 0 to leave it out.")
-    checks.positive("power", recipe.power, remedy="Use 1 to leave the features as they are")
-    checks.not_negative("mixup", recipe.mixup, remedy="Use 0 to leave it out")
-    if linear and recipe.dropout:
-        raise InvalidInputError(
-            f"dropout must be 0 for a linear head, which has no hidden values; got {recipe.dropout}. Use the mlp head."
+    @classmethod
+    def candidates(
+        cls, space: NeuralSpace, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+    ) -> Iterator[Candidate]:
+        rows, members = Rows(split.features, split.targets), space.members()
+        validation = Validation(
+            Rows(split.validation_features, split.validation_targets),
+            watched=split.sample,
+            criterion=criterion,
+            patience=space.patience,
         )
-    return recipe
+        trained = train_grid(
+            rows,
+            members=members,
+            recipe=space,
+            class_count=split.class_count,
+            stop_epoch=space.epochs,
+            seed=seed,
+            validation=validation,
+            progress=progress,
+        )
+        best, least = None, float("inf")
+        for member, result in zip(members, trained, strict=True):
+            trial = _trial(member, result, space, rows=len(split.features))
+            yield trial
+            cost = ValidationScore.of(trial.logits, split.validation_targets.cpu().numpy()).cost(criterion)
+            if cost < least:
+                best, least = (member, trial), cost
+        if space.copies > 1 and best is not None:
+            yield _ensemble(*best, space=space, split=split, seed=seed, progress=progress)
+
+
+def _trial(member: Member, result: Trained, space: NeuralSpace, *, rows: int) -> Candidate:
+    assert result.validation_logits is not None
+    return Candidate(
+        options=member.options(stop_epoch=result.epochs, batch_size=space.rows_per_step(rows)),
+        logits=result.validation_logits.cpu().numpy(),
+        facts={"epochs_run": len(result.curves["running_training_loss"])},
+        apply=functools.partial(network_logits, result.layers, standard=result.standard, power=space.power),
+        curves=result.curves,
+    )
+
+
+def _ensemble(
+    member: Member, best: Candidate, *, space: NeuralSpace, split: Split, seed: int, progress: Progress | None
+) -> Candidate:
+    """`member`, whose trial was `best`, and further copies of it together."""
+    trained = train_grid(
+        Rows(split.features, split.targets),
+        members=[replace(member, copy=copy) for copy in range(1, space.copies)],
+        recipe=space,
+        class_count=split.class_count,
+        stop_epoch=int(best.options["stop_epoch"]),  # type: ignore[arg-type]
+        seed=seed,
+        progress=progress,
+    )
+    others = [
+        functools.partial(network_logits, copy.layers, standard=copy.standard, power=space.power) for copy in trained
+    ]
+    held = [one(split.validation_features).cpu() for one in others]
+    logits = torch.stack([torch.from_numpy(best.logits), *held]).mean(0)
+    options, apply = {**best.options, "copies": space.copies}, functools.partial(_mean, [best.apply, *others])
+    return replace(best, options=options, logits=logits.numpy(), apply=apply)
+
+
+def _mean(networks: Sequence[Callable[[torch.Tensor], torch.Tensor]], features: torch.Tensor) -> torch.Tensor:
+    return torch.stack([network(features) for network in networks]).mean(0)

@@ -10,20 +10,16 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from heads import checks
-
-OPTIMIZERS = ("sgd", "adam", "adamw")
 Rate = float | torch.Tensor
 
 
 def optimizer(name: str, parameters: Sequence[tuple[torch.Tensor, Rate, Rate]], *, momentum: float = 0.9) -> Optimizer:
-    """The optimizer `name` over (tensor, learning rate, weight decay) triples.
+    """The optimizer `name` (one of `heads.neural.space.OPTIMIZERS`) over (tensor, learning rate, weight decay) triples.
 
     sgd has heavy-ball `momentum` and adds the decay to the gradient, as torch.optim.SGD; adam likewise
     (Kingma and Ba, 2015), with `momentum` as beta1 and beta2 0.999; adamw shrinks the weights by lr x decay
     instead (Loshchilov and Hutter, 2019).
     """
-    checks.one_of("optimizer", name, OPTIMIZERS)
     groups = [{"params": [tensor], "lr": lr, "weight_decay": decay} for tensor, lr, decay in parameters]
     if name == "sgd":
         return StackedSGD(groups, momentum=momentum)

@@ -3,12 +3,9 @@
 import math
 from collections.abc import Callable
 
-from extract.errors import InvalidInputError
-from heads import checks
+from extract.errors import InvalidInputError, unknown
 
 Schedule = Callable[[int], float]
-
-SCHEDULES = ("constant", "step", "cosine", "one-cycle", "triangular")
 
 
 def schedule(name: str, *, total_steps: int, warmup: float = 0.0) -> Schedule:
@@ -23,7 +20,8 @@ def schedule(name: str, *, total_steps: int, warmup: float = 0.0) -> Schedule:
     `warmup` is the share of the steps on which the factor first rises linearly to 1 (Goyal et al., 2017);
     the shape then takes the steps that are left. one-cycle and triangular need one, and take 0.3 where it is 0.
     """
-    checks.one_of("schedule", name, SCHEDULES)
+    if name not in SHAPES:
+        raise unknown("schedule", name=name, known=tuple(SHAPES))
     if total_steps < 1 or not 0 <= warmup < 1:
         raise InvalidInputError(
             f"total_steps and warmup must be at least 1 and in [0, 1); got {total_steps} and {warmup}. "
@@ -32,7 +30,7 @@ def schedule(name: str, *, total_steps: int, warmup: float = 0.0) -> Schedule:
     if name in ("one-cycle", "triangular") and warmup == 0:
         warmup = 0.3
     rising = round(warmup * total_steps)
-    shape = {"constant": _constant, "step": _stairs, "triangular": _line}.get(name, _half_cosine)
+    shape = SHAPES[name]
 
     def factor(step: int) -> float:
         if step < rising:
@@ -56,3 +54,12 @@ def _line(share: float) -> float:
 
 def _half_cosine(share: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+
+
+SHAPES: dict[str, Callable[[float], float]] = {
+    "constant": _constant,
+    "step": _stairs,
+    "cosine": _half_cosine,
+    "one-cycle": _half_cosine,
+    "triangular": _line,
+}

@@ -1,163 +1,169 @@
-"""The grids that choose linear and multilayer heads: all of their networks train in one pass."""
+"""Options of the heads that learn in epochs: linear, and multilayer. Imports no torch."""
 
-import functools
+import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar
-
-import torch
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from extract.errors import InvalidInputError
-from heads import checks
-from heads.neural.ensemble import network_logits
-from heads.neural.grid import Member, Recipe, Rows, Trained, train_grid
-from heads.neural.head import NeuralHead, automatic_batch_size, checked_member, checked_recipe
-from heads.space import Candidate, Primitive, Progress, Space, Split, ValidationScore, nearest_in
+from extract.runtime.options import check
+from heads.neural.schedule import SHAPES
+from heads.space import Primitive, Space, head_option, nearest_in
+
+if TYPE_CHECKING:
+    import torch
+
+OPTIMIZERS = ("sgd", "adam", "adamw")
+NO_DROPOUT = "dropout must be 0 for a linear head, which has no hidden values; got {}. Use the mlp head."
 
 
 @dataclass(frozen=True)
-class _NeuralSpace(Space):
+class Member:
+    """One network of a grid: hidden widths (() is linear), base learning rate, weight decay.
+
+    Copies of other numbers start from other weights and drop other hidden values.
+    """
+
+    hidden: tuple[int, ...]
+    learning_rate: float
+    weight_decay: float
+    copy: int = 0
+
+    def options(self, *, stop_epoch: int | None, batch_size: int | None) -> dict[str, Primitive]:
+        """The options of a head that are this network's own, not those of all networks of a grid."""
+        return {
+            "learning_rate": self.learning_rate,
+            "weight_decay": self.weight_decay,
+            "hidden": self.hidden,
+            "stop_epoch": stop_epoch,
+            "batch_size": batch_size,
+        }
+
+
+@dataclass(kw_only=True)
+class Recipe:
+    """How the networks of a grid are trained, whatever their widths, learning rates and weight decays.
+
+    Features are raised to `power` (`heads.logistic.design.signed_power`) before they are standardized; `input_dropout`
+    acts on the standardized features (zero is their mean). `mixup` blends every batch with itself, features and targets
+    (Zhang et al., ICLR 2018).
+    """
+
+    optimizer: str = head_option("adamw", "Optimizer.", choices=OPTIMIZERS)
+    momentum: float = head_option(0.9, "Momentum of SGD, or Adam's beta1.", low=0, below=1, rare=True)
+    schedule: str = head_option(
+        "cosine", "Learning-rate schedule.", choices=tuple(SHAPES), search=["constant", "cosine", "one-cycle"]
+    )
+    warmup: float = head_option(
+        0.0, "Share of the steps on which the learning rate rises.", low=0, below=1, metavar="SHARE"
+    )
+    epochs: int = head_option(20, "Length of the schedule in epochs.", low=1, metavar="N")
+    batch_size: int | None = head_option(
+        None, "Rows a step.", low=1, usual="32 to 64 steps an epoch", rare=True, search=[64, 128, 256, 512]
+    )
+    label_smoothing: float = head_option(
+        0.0,
+        "Share of each target that is spread over all classes.",
+        low=0,
+        below=1,
+        metavar="SHARE",
+        search=[0.0, 0.05, 0.1],
+    )
+    input_dropout: float = head_option(0.0, "Share of the features to drop at random.", low=0, below=1, rare=True)
+    power: float = head_option(
+        1.0, "Exponent of the power transform of the features; 1 leaves them as they are.", above=0, rare=True
+    )
+    mixup: float = head_option(0.0, "Alpha of the Beta distribution of mixup; 0 is without.", low=0, rare=True)
+    dropout: float = 0.0  # of hidden values: an option where there are any
+
+    def rows_per_step(self, rows: int) -> int:
+        """The batch size for `rows`: without a given one the power of two that makes 32 to 64 steps, from 4 to 512."""
+        if self.batch_size is not None:
+            return self.batch_size
+        return min(max(2 ** int(math.log2(max(rows, 32) / 32)), 4), 512)
+
+    def smoothed(self, losses: "torch.Tensor", norms: "torch.Tensor", logits: "torch.Tensor") -> "torch.Tensor":
+        """`losses` [G, B] with smoothed targets, where `norms` [G, B] are the logsumexp of `logits` [G, B, K]."""
+        return losses.lerp(norms - logits.mean(2), self.label_smoothing) if self.label_smoothing else losses
+
+
+def _changed(source: type, name: str, default: Primitive, **declared: object) -> Any:
+    """The option `name` of `source` with another default and what else is `declared`."""
+    metadata = {**source.__dataclass_fields__[name].metadata, **declared}  # type: ignore[attr-defined]
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+RECIPE = tuple(field.name for field in dataclasses.fields(Recipe))
+
+
+@dataclass(kw_only=True)
+class NeuralSpace(Recipe, Space):
     """Learning rates x weight decays (x sizes), with a shared recipe; all trained in one pass, stacked.
 
     `batch_size` None is the automatic one for the rows that are trained on while choosing.
     """
 
-    drawn: ClassVar[tuple[str, ...]] = ("initial weights", "order of the images")
+    head_path: ClassVar[str] = "heads.neural.head:NeuralHead"
+    grids: ClassVar = ("learning_rates", "weight_decays")
+    drawn: ClassVar = ("initial weights", "order of the images")
 
-    learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2)
-    weight_decays: tuple[float, ...] = (1e-3, 1e-1, 1.0)
-    optimizer: str = "adamw"
-    momentum: float = 0.9
-    schedule: str = "cosine"
-    warmup: float = 0.0
-    epochs: int = 30
-    patience: int | None = 8
-    batch_size: int | None = None
-    label_smoothing: float = 0.0
-    input_dropout: float = 0.0
-    power: float = 1.0
-    mixup: float = 0.0
+    learning_rates: tuple[float, ...] = head_option(
+        (3e-4, 1e-3, 3e-3, 1e-2),
+        "Learning rates to try.",
+        above=0,
+        metavar="R,R,...",
+        search={"low": 1e-4, "high": 3e-2, "log": True},
+    )
+    weight_decays: tuple[float, ...] = head_option(
+        (1e-3, 1e-1, 1.0),
+        "Weight decays to try.",
+        low=0,
+        metavar="D,D,...",
+        search={"low": 1e-5, "high": 0.3, "log": True},
+    )
+    patience: int | None = head_option(8, "Epochs without a better one after which to stop.", low=1, metavar="N|none")
+    copies: int = 1  # networks that an ensemble averages: an option of the mlp
 
     def __post_init__(self) -> None:
-        members = self._members()
-        if not members:
-            raise InvalidInputError(
-                "learning_rates, weight_decays and sizes must each be at least one; got none. Add one."
-            )
-        for member in members:
-            checked_member(member)
-        checked_recipe(self._recipe("log_loss", rows=64), linear=self._sizes() == ((),))
+        check(self)
+        if self.dropout and () in self.widths():
+            raise InvalidInputError(NO_DROPOUT.format(self.dropout))
 
-    def count(self) -> int:
-        return len(self._members())
-
-    def candidates(
-        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
-    ) -> Iterator[Candidate]:
-        recipe = self._recipe(criterion, rows=len(split.features))
-        trained = train_grid(
-            Rows(split.features, split.targets),
-            Rows(split.validation_features, split.validation_targets),
-            members=self._members(),
-            recipe=recipe,
-            class_count=split.class_count,
-            stop_epoch=self.epochs,
-            seed=seed,
-            watched=split.sample,
-            progress=progress,
-        )
-        for member, result in zip(self._members(), trained, strict=True):
-            yield candidate(member, result, recipe)
-
-    def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> NeuralHead:
-        shared = {name: getattr(self, name) for name in SHARED}
-        return NeuralHead(**{**shared, "dropout": self._dropout(), **options}, seed=seed, device=device)
-
-    def usual(self) -> dict[str, Primitive]:
-        member = Member(self._sizes()[0], nearest_in(self.learning_rates, 1e-3), max(self.weight_decays))
-        return options_of(member, stop_epoch=None, batch_size=self.batch_size)
-
-    def only(self) -> dict[str, Primitive]:
-        members = self._members()
-        if len(members) > 1:
-            raise InvalidInputError(
-                f"learning_rates, weight_decays and sizes must be one each without validation images; got "
-                f"{len(members)} combinations. Give one each, or a validation split."
-            )
-        return options_of(members[0], stop_epoch=None, batch_size=self.batch_size)
-
-    def _sizes(self) -> tuple[tuple[int, ...], ...]:
+    def widths(self) -> tuple[tuple[int, ...], ...]:
+        """The hidden widths of the networks to try; () is a linear one."""
         return ((),)
 
-    def _dropout(self) -> float:
-        return 0.0
-
-    def _members(self) -> list[Member]:
+    def members(self) -> list[Member]:
         """Narrow, slow and strongly decayed first: the order that breaks ties."""
         return [
-            Member(size, rate, decay)
-            for size, rate, decay in itertools.product(
-                self._sizes(), sorted(self.learning_rates), sorted(self.weight_decays, reverse=True)
+            Member(width, rate, decay)
+            for width, rate, decay in itertools.product(
+                self.widths(), sorted(self.learning_rates), sorted(self.weight_decays, reverse=True)
             )
         ]
 
-    def _recipe(self, criterion: str, *, rows: int) -> Recipe:
-        shared = {name: getattr(self, name) for name in SHARED}
-        shared["batch_size"] = automatic_batch_size(rows) if self.batch_size is None else self.batch_size
-        return Recipe(**shared, dropout=self._dropout(), patience=self.patience, criterion=criterion)
+    def head(self, options: dict[str, Primitive], *, seed: int, device: str):
+        shared = {name: getattr(self, name) for name in RECIPE}
+        return super().head({**shared, **options}, seed=seed, device=device)
+
+    def defaults(self) -> dict[str, Primitive]:
+        member = Member(self.widths()[0], nearest_in(self.learning_rates, 1e-3), max(self.weight_decays))
+        return member.options(stop_epoch=None, batch_size=self.batch_size)
 
 
-SHARED = (
-    "optimizer",
-    "momentum",
-    "schedule",
-    "warmup",
-    "epochs",
-    "batch_size",
-    "label_smoothing",
-    "input_dropout",
-    "power",
-    "mixup",
-)
-
-
-def candidate(member: Member, result: Trained, recipe: Recipe) -> Candidate:
-    """The trial that `member` was."""
-    assert result.validation_logits is not None
-    return Candidate(
-        options=options_of(member, stop_epoch=result.epochs, batch_size=recipe.batch_size),
-        logits=result.validation_logits.cpu().numpy(),
-        facts={"epochs_run": len(result.curves["running_training_loss"])},
-        apply=functools.partial(network_logits, result.layers, standard=result.standard, power=recipe.power),
-        curves=result.curves,
-    )
-
-
-def _mean(networks: Sequence[Callable[[torch.Tensor], torch.Tensor]], features: torch.Tensor) -> torch.Tensor:
-    return torch.stack([network(features) for network in networks]).mean(0)
-
-
-def options_of(member: Member, *, stop_epoch: int | None, batch_size: int | None) -> dict[str, Primitive]:
-    """The options of a head that are not the whole space's."""
-    return {
-        "learning_rate": member.learning_rate,
-        "weight_decay": member.weight_decay,
-        "hidden": member.hidden,
-        "stop_epoch": stop_epoch,
-        "batch_size": batch_size,
-    }
-
-
-@dataclass(frozen=True)
-class LinearSpace(_NeuralSpace):
+@dataclass(kw_only=True)
+class LinearSpace(NeuralSpace):
     """A grid of linear heads."""
 
     kind: ClassVar[str] = "linear"
+    row_seconds: ClassVar[float] = 4e-4
+
+    epochs: int = _changed(Recipe, "epochs", 30)
 
 
-@dataclass(frozen=True)
-class MlpSpace(_NeuralSpace):
+@dataclass(kw_only=True)
+class MlpSpace(NeuralSpace):
     """A grid of multilayer heads: `sizes` are widths of one hidden layer, or tuples of widths of several.
 
     With `copies` above 1 the best of the grid is then trained that many times from other weights, for as many
@@ -166,65 +172,39 @@ class MlpSpace(_NeuralSpace):
     """
 
     kind: ClassVar[str] = "mlp"
+    grids: ClassVar = ("learning_rates", "weight_decays", "sizes")
     criterion: ClassVar[str] = "accuracy"
+    row_seconds: ClassVar[float] = 9e-3
 
-    learning_rates: tuple[float, ...] = (1e-3, 2e-3)
-    weight_decays: tuple[float, ...] = (1e-1,)
-    sizes: tuple[int | tuple[int, ...], ...] = (1024,)
-    epochs: int = 20
-    dropout: float = 0.3
-    input_dropout: float = 0.1
-    power: float = 0.5
-    mixup: float = 1.0
-    copies: int = 4
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.whole_number("copies", self.copies, remedy="Use 1 for a single network")
+    learning_rates: tuple[float, ...] = _changed(NeuralSpace, "learning_rates", (1e-3, 2e-3))
+    weight_decays: tuple[float, ...] = _changed(NeuralSpace, "weight_decays", (1e-1,))
+    sizes: tuple[int | tuple[int, ...], ...] = head_option(
+        (1024,),
+        "Hidden widths to try; x between the layers of one.",
+        low=1,
+        metavar="N,NxM,...",
+        search=[128, 256, 512, 1024, [512, 128]],
+    )
+    dropout: float = head_option(
+        0.3,
+        "Share of the hidden values to drop at random.",
+        low=0,
+        below=1,
+        metavar="SHARE",
+        search={"low": 0.0, "high": 0.6},
+    )
+    input_dropout: float = _changed(Recipe, "input_dropout", 0.1, search={"low": 0.0, "high": 0.5})
+    power: float = _changed(Recipe, "power", 0.5, search=[0.5, 1.0])
+    mixup: float = _changed(Recipe, "mixup", 1.0, search=[0.0, 0.3, 1.0])
+    copies: int = head_option(
+        4, "Ensemble size: networks from other initial weights, whose logits are averaged.", low=1, rare=True
+    )
 
     def count(self) -> int:
-        return len(self._members()) + (self.copies > 1)
+        return super().count() + (self.copies > 1)
 
-    def candidates(
-        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
-    ) -> Iterator[Candidate]:
-        best, least = None, float("inf")
-        trials = super().candidates(split, criterion=criterion, seed=seed, progress=progress)
-        for member, trial in zip(self._members(), trials, strict=True):
-            yield trial
-            cost = ValidationScore.of(trial, split.validation_targets.cpu().numpy()).cost(criterion)
-            if cost < least:
-                best, least = (member, trial), cost
-        if self.copies > 1 and best is not None:
-            yield self._ensemble(*best, split=split, criterion=criterion, seed=seed, progress=progress)
+    def single(self) -> dict[str, Primitive]:
+        return {**super().single(), "copies": self.copies}
 
-    def only(self) -> dict[str, Primitive]:
-        return {**super().only(), "copies": self.copies}
-
-    def _ensemble(
-        self, member: Member, best: Candidate, *, split: Split, criterion: str, seed: int, progress: Progress | None
-    ) -> Candidate:
-        """`member`, whose trial was `best`, and further copies of it together."""
-        trained = train_grid(
-            Rows(split.features, split.targets),
-            None,
-            members=[replace(member, copy=copy) for copy in range(1, self.copies)],
-            recipe=self._recipe(criterion, rows=len(split.features)),
-            class_count=split.class_count,
-            stop_epoch=int(best.options["stop_epoch"]),  # type: ignore[arg-type]
-            seed=seed,
-            progress=progress,
-        )
-        others = [
-            functools.partial(network_logits, copy.layers, standard=copy.standard, power=self.power) for copy in trained
-        ]
-        held = [one(split.validation_features).cpu() for one in others]
-        logits = torch.stack([torch.from_numpy(best.logits), *held]).mean(0)
-        options, apply = {**best.options, "copies": self.copies}, functools.partial(_mean, [best.apply, *others])
-        return replace(best, options=options, logits=logits.numpy(), apply=apply)
-
-    def _sizes(self) -> tuple[tuple[int, ...], ...]:
+    def widths(self) -> tuple[tuple[int, ...], ...]:
         return tuple((size,) if not isinstance(size, tuple) else size for size in self.sizes)
-
-    def _dropout(self) -> float:
-        return self.dropout

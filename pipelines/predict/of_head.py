@@ -78,7 +78,7 @@ class FrozenClassifier:
 
     def graph(self) -> Graph:
         """From pixels (of the data set's native size, or else already of the network's) to logits, in float32."""
-        from pipelines.predict.graphs import FrozenGraph, head_module
+        from pipelines.predict.graphs import FrozenGraph
 
         backbone = self._backbone()
         height, width = self._native or backbone.preprocessing.image_size
@@ -87,7 +87,7 @@ class FrozenClassifier:
         examples = pictures.examples(self._spec["dataset"], height=height, width=width)
         whole = None if self._native else {"crop_fraction": 1.0, "crop_mode": "center"}  # they are cut already
         predicted = self._answers(Pixels(examples), engine="eager", otherwise=whole)
-        return Graph(FrozenGraph(one, head_module(self.head)).eval(), height, width, examples, predicted)
+        return Graph(FrozenGraph(one, self.head.module()).eval(), height, width, examples, predicted)
 
     @memory_kept()
     def _embedded(self, images: Pixels | Files, *, engine: str, otherwise: dict[str, Any]) -> torch.Tensor:

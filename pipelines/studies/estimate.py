@@ -16,6 +16,7 @@ from extract.data import datasets, folder
 from extract.data.datasets import FACTS
 from extract.errors import TransferBenchError
 from extract.runtime.machine import processor_has_bfloat16, thread_count
+from heads.registry import space_class
 from pipelines.specs import ExtractSpec, NetworkSpec
 from pipelines.studies.jobs import Job
 from pipelines.tasks import provenance
@@ -33,19 +34,6 @@ JOB_SECONDS = 1.5  # to begin a job, load its data and network, and write what i
 TIMING_SECONDS = 15.0  # that a plan may spend on timing networks
 SMALL_AREA = 0.5625  # of images at three quarters of their side, which some recipes begin with
 BACKWARD = 3.0  # a training step costs about three forward passes
-# Choosing and fitting a head of 1280 features, a training row (measured with 50,000 on two cores with AVX2).
-HEAD_ROW_SECONDS = {
-    "logistic": 7e-4,
-    "linear": 4e-4,
-    "mlp": 9e-3,
-    "knn": 7e-4,
-    "ridge": 2e-4,
-    "kernel": 2.4e-2,
-    "centroid": 1e-4,
-}
-MEASURED_ROWS = 50_000
-GROWING = ("kernel",)  # whose time a row grows with the rows
-KEEPING = ("knn", "kernel")  # whose weights are the training rows
 STORAGE_BYTES = {"float16": 2, "float32": 4}
 
 
@@ -96,9 +84,10 @@ class Estimator:
     def _head(self, head: str, spec: ExtractSpec) -> JobCost:
         train, test, classes = self._images(spec)
         width = self._backbone(spec).dimension
-        seconds = _median(_row_seconds(self._heads, head), HEAD_ROW_SECONDS[head]) * train * _growth(head, train)
+        space = space_class(head)
+        seconds = _median(_row_seconds(self._heads, head), space.row_seconds) * train * space.growth(train)
         stored = 4 * classes * (width + test) + 8 * test
-        if head in KEEPING:
+        if space.keeps_rows:
             stored += train * width * STORAGE_BYTES[spec.storage] * (2 if spec.views == "flip" else 1)
         return JobCost(JOB_SECONDS + seconds, stored)
 
@@ -173,17 +162,12 @@ def _training_rates(done: Iterable[DoneRecord]) -> Iterable[float]:
 
 
 def _row_seconds(done: Iterable[DoneRecord], head: str) -> Iterable[float]:
-    """Seconds a training row that heads of this kind took to choose and fit, had there been `MEASURED_ROWS`."""
+    """Seconds a training row that heads of this kind took to choose and fit, as if with `MEASURED_ROWS`."""
     for one in done:
         if one.head == head:
             seconds = sum(one.seconds.get(part) or 0.0 for part in ("search", "fit"))
             rows = max(one.choice.training_rows, 1)
-            yield seconds / (rows * _growth(head, rows))
-
-
-def _growth(head: str, rows: int) -> float:
-    """By how much a row costs more than with `MEASURED_ROWS`."""
-    return rows / MEASURED_ROWS if head in GROWING else 1.0
+            yield seconds / (rows * space_class(head).growth(rows))
 
 
 def _median(values: Iterable[float], otherwise: float) -> float:

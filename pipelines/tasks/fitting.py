@@ -107,7 +107,7 @@ def _checked(kind: str, options: dict[str, Any], *, validation: float | int | No
     whole = matched(kind, options)
     space = registry.space(kind, whole)
     if validation is None:
-        space.only()
+        space.single()
     return whole
 
 
@@ -228,7 +228,7 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin)
             **{name: choice[name] for name in CHOICE},
             **_kept(choice),
             "refitted": key.validation is not None,
-            "drawn": list(heads.drawn(key.head)),
+            "drawn": list(heads.space_class(key.head).drawn),
         },
         "curves": choice["curves"],
         "training": fitted.training,

@@ -13,7 +13,7 @@ def summary(records: Sequence[dict[str, Any]], *, first_seed: int) -> dict[str, 
     import heads
 
     accuracies = [record["test_accuracy"] for record in records]
-    drawn = list(heads.drawn(records[0]["head"]))
+    drawn = list(heads.space_class(records[0]["head"]).drawn)
     spread = heads.spread(accuracies)
     return {
         "seeds": [first_seed + repeat for repeat in range(len(records))],

@@ -10,7 +10,8 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from extract.errors import CorruptFileError, InvalidInputError
 from heads.metrics import scores
 from heads.persist import SIDECAR_NAME, load, save
-from heads.registry import available, fit_head, head_class, space
+from heads.protocol import fit_head
+from heads.registry import head_class, kinds, space
 
 # A small search of each kind, so that the tests are quick.
 SMALL = {
@@ -36,13 +37,13 @@ ONE = {
     "kernel": {"bandwidths": [1.0], "alpha_grid": [0.1]},
     "centroid": {"metrics": ["cosine"], "shrinkages": [0.0]},
 }
-every_head = pytest.mark.parametrize("kind", available())
+every_head = pytest.mark.parametrize("kind", kinds())
 
 
 def unfitted(kind):
     """A head of `kind` that fits fast."""
     tried = space(kind, ONE[kind])
-    return tried.head(tried.only(), seed=0, device="cpu")
+    return tried.head(tried.single(), seed=0, device="cpu")
 
 
 def fitted(kind, blobs):
@@ -271,7 +272,7 @@ def test_scikit_learn_s_own_estimator_checks(kind):
                 check(estimator)
 
 
-@pytest.mark.parametrize("kind", available())
+@pytest.mark.parametrize("kind", kinds())
 @pytest.mark.parametrize(
     ("labels", "message"),
     [

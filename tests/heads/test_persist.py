@@ -8,8 +8,8 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from extract.errors import CorruptFileError, InvalidInputError, StorageError
-from heads.knn import NeighborHead
-from heads.logistic.logistic import LogisticHead
+from heads.logistic.head import LogisticHead
+from heads.nearest.knn import NeighborHead
 from heads.persist import SIDECAR_NAME, WEIGHTS_NAME, load, save
 
 RECIPE = {"backbone": "resnet50", "sizes": [224, 1.5], "nested": {"none": None, "yes": True}, "name": "größe"}

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 import heads
 from extract.errors import InvalidInputError
-from heads.logistic.logistic import LogisticHead, LogisticSpace
+from heads.logistic.head import LogisticHead
+from heads.logistic.space import LogisticSpace
 from heads.metrics import scores
-from heads.protocol import as_views, choose, refit, validation_split
-from heads.registry import fit_head, space
+from heads.protocol import as_views, choose, fit_head, refit, validation_split
+from heads.registry import space
 
 GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
@@ -137,7 +138,7 @@ def test_validation_none_takes_the_given_options(blobs):
     assert choice.validation is None
     assert choice.table == ()
     assert head.C == 0.01
-    with pytest.raises(InvalidInputError, match="one C without validation images"):
+    with pytest.raises(InvalidInputError, match="one value without validation images"):
         fit_head("logistic", features=blobs[0], labels=blobs[1], validation=None)
 
 
@@ -164,7 +165,7 @@ def test_unknown_names_come_with_the_nearest(blobs):
         space("logistc")
     with pytest.raises(InvalidInputError, match="c_grid"):
         space("logistic", {"cgrid": (1.0,)})
-    assert "logistic" in heads.available()
+    assert "logistic" in heads.kinds()
 
 
 @settings(max_examples=20)

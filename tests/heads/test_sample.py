@@ -1,13 +1,12 @@
 """Training accuracy: of the head that was judged, on a fixed sample of its own training rows, as `score` has it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
 from heads import registry
-from heads.neural.grid import Member, Recipe, Rows, train_grid
+from heads.neural.grid import Rows, Validation, train_grid
+from heads.neural.space import Member, Recipe
 from heads.protocol import choose, refit, validation_split
 from heads.sample import training_sample
 
@@ -30,7 +29,7 @@ def test_a_sample_is_small_and_the_same_again(count, size):
     np.testing.assert_array_equal(sample, training_sample(count))
 
 
-@pytest.mark.parametrize("kind", registry.available())
+@pytest.mark.parametrize("kind", registry.kinds())
 @pytest.mark.parametrize("views", [1, 2])
 def test_the_recorded_accuracy_is_the_score_of_the_judged_head_on_those_rows(kind, views, blobs):
     features, labels = blobs
@@ -51,13 +50,14 @@ def test_the_recorded_accuracy_is_the_score_of_the_judged_head_on_those_rows(kin
 def test_watching_changes_nothing_and_sees_more_than_the_batches_do(blobs):
     features, labels = (torch.from_numpy(np.asarray(part)) for part in blobs)
     rows, held = Rows(features[:450], labels[:450]), Rows(features[450:], labels[450:])
-    recipe = Recipe("adamw", 0.9, "cosine", 0.0, epochs=5, batch_size=32, dropout=0.5, label_smoothing=0.0, mixup=1.0)
-    recipe = replace(recipe, input_dropout=0.3)
+    recipe = Recipe(epochs=5, batch_size=32, dropout=0.5, input_dropout=0.3, mixup=1.0)
     watched = torch.from_numpy(training_sample(450))
     members = [Member((64,), 1e-2, 1e-2), Member((64,), 1e-3, 1e-2)]
     common = {"members": members, "recipe": recipe, "class_count": 4, "stop_epoch": 5, "seed": 1}
     for plain, seen in zip(
-        train_grid(rows, held, **common), train_grid(rows, held, watched=watched, **common), strict=True
+        train_grid(rows, validation=Validation(held), **common),
+        train_grid(rows, validation=Validation(held, watched=watched), **common),
+        strict=True,
     ):
         assert all(torch.equal(a, b) for a, b in zip(plain.layers, seen.layers, strict=True))
         assert torch.equal(plain.validation_logits, seen.validation_logits)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from extract.errors import InvalidInputError
-from heads.logistic.logistic import LogisticHead, LogisticSpace
+from heads.logistic.head import LogisticHead
+from heads.logistic.space import LogisticSpace
 from heads.protocol import validation_split
-from heads.registry import available, space
+from heads.registry import kinds, space
 from heads.shots import drawn, few_labels
 
 # A small search of those kinds whose own is slow.
@@ -30,7 +31,7 @@ def test_draws_are_balanced_nested_and_different(blobs):
     assert len({tuple(drawn(targets, 5, draw=draw, seed=seed)) for draw in range(3) for seed in range(3)}) == 9
 
 
-@pytest.mark.parametrize("kind", available())
+@pytest.mark.parametrize("kind", kinds())
 def test_every_head_learns_from_few_labels_and_better_from_more(kind, blobs):
     features, labels = blobs
     tried = space(kind, SMALL.get(kind))
@@ -71,14 +72,14 @@ def test_rows_that_were_not_drawn_change_nothing(blobs):
     assert first.choice.table == second.choice.table
 
 
-@pytest.mark.parametrize("kind", available())
+@pytest.mark.parametrize("kind", kinds())
 def test_one_label_a_class_takes_what_is_usual(kind, blobs):
     tried = space(kind)
     run = next(few_labels(space(kind, SMALL.get(kind)), *blobs, shots=[1], draws=1))
     assert run.choice.criterion == "given"
     assert run.choice.validation is None
     assert np.isfinite(run.head.logits(blobs[0])).all()
-    assert tried.head(tried.usual(), seed=0, device="cpu").kind == kind
+    assert tried.head(tried.defaults(), seed=0, device="cpu").kind == kind
 
 
 def test_a_single_candidate_takes_all_of_the_drawn_rows(blobs):

@@ -1,6 +1,7 @@
 """The facts of an answer that say how good a run is, of heads and of networks."""
 
 from extract.runtime.formats import percent, span
+from heads.registry import is_own_neighbor
 from pipelines.cli.terminal.reporter import Values
 
 
@@ -24,7 +25,7 @@ def _training(answer: Values) -> str:
 
     training, validation = answer["training_accuracy"], answer["validation_accuracy"]
     gap = "" if validation is None else f"; gap {points(training - validation)} points"
-    if answer.get("head") == "knn":
+    if is_own_neighbor(answer.get("head")):
         gap = "; each image is its own nearest neighbor"
     return f"{percent(training)}  (evaluation mode{gap})"
 

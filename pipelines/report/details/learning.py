@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from heads.registry import is_own_neighbor
 from pipelines.report.charts import curves, vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Block, Cell, Column, Figure, Figures, Section, Table
@@ -52,7 +53,7 @@ def _table(rows: Sequence[Row]) -> Table:
             ]
         )
     caption = "Accuracy in evaluation mode of what was judged on the validation images, before any refit."
-    if any(row.best.head == "knn" for row in rows):
+    if any(is_own_neighbor(row.best.head) for row in rows):
         caption += " None for knn: a training image is its own nearest neighbor."
     if any(row.which for row in rows):
         caption += " Of several seeds, the run with the highest validation accuracy."

@@ -18,7 +18,7 @@ from pipelines.workspace.answer_shapes import Found, Trial
 
 SHOWN = 6
 BEST = 5
-ROUGH = "logistic head"  # its trials are paths of one C, which are judged roughly (`heads.logistic.logistic`)
+ROUGH = "logistic head"  # its trials are paths of one C, which are judged roughly (`heads.logistic.head`)
 STATES = {"complete": theme.BLUE, "pruned": theme.GOLD, "failed": theme.VERMILLION, "running": theme.MUTED}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from heads.registry import is_own_neighbor
 from pipelines.report.page.text import MINUS
 
 LARGE = 0.10  # gap between training and validation accuracy from which it is called large
@@ -87,7 +88,7 @@ def diagnose(record: Mapping[str, Any]) -> Diagnosis:
     """Apply the rule to the record of a run that is done."""
     curves, choice = record.get("curves") or {}, record.get("choice") or {}
     training, validation = record.get("training"), record.get("validation")
-    if record.get("head") == "knn":  # a training image is among its own nearest neighbors: that says nothing
+    if is_own_neighbor(record.get("head")):  # a training image is among its own nearest neighbors: that says nothing
         training = None
     return Diagnosis(
         kept_epoch=choice.get("kept_epoch"),

@@ -7,10 +7,10 @@ from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.preprocessing import StandardScaler
 
 from extract.errors import InvalidInputError
-from heads.kernel.ridge import Factors, RidgeHead, RidgeSpace
+from heads.kernel.ridge import Factors, RidgeHead
+from heads.kernel.space import RidgeSpace
 from heads.metrics import scores
-from heads.protocol import validation_split
-from heads.registry import fit_head
+from heads.protocol import fit_head, validation_split
 
 ALPHAS = (1e-2, 1.0, 1e3, 1e6)
 
@@ -65,7 +65,7 @@ def test_the_fitted_temperature_gives_a_log_loss_that_means_something(digits):
 def test_alpha_must_be_positive_and_finite(alpha, blobs):
     with pytest.raises(InvalidInputError, match="alpha must be"):
         RidgeHead(alpha).fit(*blobs)
-    with pytest.raises(InvalidInputError, match="alpha must be"):
+    with pytest.raises(InvalidInputError, match="alpha-grid must be"):
         RidgeSpace(alpha_grid=(1.0, alpha))
-    with pytest.raises(InvalidInputError, match="alpha_grid must be at least one"):
+    with pytest.raises(InvalidInputError, match="alpha-grid must be at least one"):
         RidgeSpace(alpha_grid=())

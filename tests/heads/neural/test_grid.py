@@ -9,7 +9,8 @@ from torch.nn.functional import cross_entropy
 
 from heads.metrics import scores
 from heads.neural.ensemble import network_logits
-from heads.neural.grid import Grid, Member, Recipe, Rows, train_grid
+from heads.neural.grid import Grid, Rows, Validation, train_grid
+from heads.neural.space import Member, Recipe
 from heads.neural.stack import Stack, dropout_mask
 
 BASE = {
@@ -33,16 +34,16 @@ def parts(blobs):
     return Rows(features[:450], labels[:450]), Rows(features[450:], labels[450:])
 
 
-def grid(parts, members, *, stop_epoch=None, seed=0, held=True, **changes):
+def grid(parts, members, *, seed=0, held=True, patience=None, criterion="log_loss", **changes):
     """`train_grid` of a recipe with `changes`."""
     recipe = Recipe(**{**BASE, **changes})
     return train_grid(
         parts[0],
-        parts[1] if held else None,
+        validation=Validation(parts[1], criterion=criterion, patience=patience) if held else None,
         members=members,
         recipe=recipe,
         class_count=4,
-        stop_epoch=stop_epoch or recipe.epochs,
+        stop_epoch=recipe.epochs,
         seed=seed,
     )
 

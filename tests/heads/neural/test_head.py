@@ -6,8 +6,9 @@ import torch
 
 from extract.errors import InvalidInputError
 from heads.neural.ensemble import network_logits
-from heads.neural.grid import Member, Rows, train_grid
-from heads.neural.head import NeuralHead, automatic_batch_size
+from heads.neural.grid import Rows, train_grid
+from heads.neural.head import NeuralHead
+from heads.neural.space import Member, Recipe
 
 
 @pytest.mark.parametrize("hidden", [(), (12,), (12, 8, 6)])
@@ -22,9 +23,8 @@ def test_copies_are_the_mean_of_their_logits_as_one_network(hidden, blobs):
     together = NeuralHead(hidden, copies=3, **options).fit(*blobs)
     trained = train_grid(
         Rows(*(torch.from_numpy(array) for array in blobs)),
-        None,
         members=[Member(hidden, 1e-2, together.weight_decay, copy) for copy in range(3)],
-        recipe=together._recipe(rows=600),
+        recipe=together,
         class_count=4,
         stop_epoch=2,
         seed=0,
@@ -40,9 +40,9 @@ def test_copies_are_the_mean_of_their_logits_as_one_network(hidden, blobs):
 
 def test_the_automatic_batch_makes_32_to_64_steps_an_epoch():
     for rows in (200, 1000, 5000, 16_000):
-        assert 32 <= rows / automatic_batch_size(rows) < 64
-    assert automatic_batch_size(3) == 4
-    assert automatic_batch_size(10**9) == 512
+        assert 32 <= rows / Recipe().rows_per_step(rows) < 64
+    assert Recipe().rows_per_step(3) == 4
+    assert Recipe().rows_per_step(10**9) == 512
 
 
 @pytest.mark.parametrize("hidden", [(), (16,)])
@@ -73,7 +73,7 @@ def test_dropout_and_a_stop_epoch_out_of_range_are_refused(blobs):
     with pytest.raises(InvalidInputError, match="dropout must be 0 for a linear head"):
         NeuralHead(dropout=0.5).fit(*blobs)
     for epoch in (0, 7):
-        with pytest.raises(InvalidInputError, match="stop_epoch must be"):
+        with pytest.raises(InvalidInputError, match="stop-epoch must be"):
             NeuralHead(epochs=6, stop_epoch=epoch).fit(*blobs)
 
 

@@ -5,9 +5,9 @@ import pytest
 from extract.errors import InvalidInputError
 from heads.metrics import scores
 from heads.neural.head import NeuralHead
-from heads.neural.space import SHARED
-from heads.protocol import validation_split
-from heads.registry import fit_head, space
+from heads.neural.space import RECIPE
+from heads.protocol import fit_head, validation_split
+from heads.registry import space
 
 
 def test_the_ensemble_in_the_table_is_the_one_that_is_refitted(blobs):
@@ -16,9 +16,7 @@ def test_the_ensemble_in_the_table_is_the_one_that_is_refitted(blobs):
     _, choice = fit_head("mlp", options, features=features, labels=labels, validation=0.2)
     keep, hold = validation_split(labels, 0.2)
     row = choice.table[-1]
-    shared = {
-        name: getattr(space("mlp", options), name) for name in ("epochs", "dropout", *SHARED) if name != "batch_size"
-    }
+    shared = {name: getattr(space("mlp", options), name) for name in RECIPE if name != "batch_size"}
     chosen = {name: row[name] for name in ("learning_rate", "weight_decay", "hidden", "stop_epoch", "batch_size")}
     head = NeuralHead(**shared, **chosen, copies=row["copies"]).fit(features[keep], labels[keep])
     judged = scores(head.logits(features[hold]), labels[hold])
@@ -63,23 +61,23 @@ def test_a_learning_rate_that_diverges_is_never_chosen(blobs):
 @pytest.mark.parametrize(
     ("kind", "options", "words"),
     [
-        ("linear", {"learning_rates": [0.0]}, "learning_rate must be"),
-        ("linear", {"learning_rates": []}, "at least one;"),
-        ("linear", {"weight_decays": [-1.0]}, "weight_decay must be"),
+        ("linear", {"learning_rates": [0.0]}, "learning-rates must be"),
+        ("linear", {"learning_rates": []}, "at least one value;"),
+        ("linear", {"weight_decays": [-1.0]}, "weight-decays must be"),
         ("linear", {"epochs": 0}, "epochs must be"),
-        ("linear", {"batch_size": 1.5}, "batch_size must be"),
+        ("linear", {"batch_size": 1.5}, "batch-size must be"),
         ("linear", {"patience": -1}, "patience must be"),
         ("linear", {"optimizer": "adamv"}, "adamw"),
         ("linear", {"schedule": "cosin"}, "cosine"),
         ("linear", {"momentum": 1.0}, "momentum must be"),
         ("linear", {"sizes": [3]}, "of the linear head"),
         ("mlp", {"copies": 0}, "copies must be"),
-        ("mlp", {"input_dropout": 1.0}, "input_dropout must be"),
+        ("mlp", {"input_dropout": 1.0}, "input-dropout must be"),
         ("mlp", {"dropout": 1.0}, "dropout must be"),
         ("mlp", {"mixup": -0.1}, "mixup must be"),
         ("linear", {"power": 0.0}, "power must be"),
-        ("mlp", {"label_smoothing": -0.1}, "label_smoothing must be"),
-        ("mlp", {"sizes": [0]}, "hidden widths"),
+        ("mlp", {"label_smoothing": -0.1}, "label-smoothing must be"),
+        ("mlp", {"sizes": [0]}, "sizes must be"),
         ("mlp", {"sizes": [[]]}, "dropout must be 0 for a linear head"),
         ("mlp", {"sizes": []}, "at least one"),
     ],

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from extract.errors import InvalidInputError
-from heads.registry import available, head_class
+from heads.base import Head
+from heads.registry import head_class, kinds
 from pipelines.predict import export
-from pipelines.predict.graphs import head_module
 from pipelines.workspace import records
 
 DIGITS = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
@@ -28,7 +28,7 @@ FITTED = {
 
 
 def test_every_kind_of_head_is_here():
-    assert set(FITTED) == set(available())
+    assert set(FITTED) == set(kinds())
 
 
 @pytest.mark.parametrize(("kind", "options"), [(kind, one) for kind, all_of in FITTED.items() for one in all_of])
@@ -36,17 +36,17 @@ def test_a_head_as_a_module_gives_the_head_s_probabilities(kind, options, rng):
     labels = np.tile(rng.integers(0, 4, 100), 2)
     features = (rng.normal(size=(4, 12))[labels] + rng.normal(size=(200, 12)) + 30).astype(np.float32)
     head = head_class(kind)(**options).fit(features, labels)
-    logits = head_module(head)(torch.from_numpy(features)).numpy()
+    logits = head.module()(torch.from_numpy(features)).numpy()
     shares = np.exp(logits - logits.max(1, keepdims=True))
     assert np.abs(shares / shares.sum(1, keepdims=True) - head.predict_proba(features)).max() < 1e-5
 
 
 def test_a_head_without_such_a_form_is_refused():
-    class Odd:
+    class Odd(Head):
         kind = "odd"
 
-    with pytest.raises(InvalidInputError, match="logistic"):
-        head_module(Odd())  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="odd"):
+        Odd().module()
 
 
 def test_one_graph_from_pixels_gives_the_probabilities_of_the_test_scores(pipeline, tmp_path):

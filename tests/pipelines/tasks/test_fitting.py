@@ -53,7 +53,7 @@ def features(tmp_path_factory) -> Path:
 
 
 def test_there_is_a_quick_spec_of_every_head():
-    assert set(QUICK) == set(registry.available()) == set(KINDS)
+    assert set(QUICK) == set(registry.kinds()) == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", QUICK)
@@ -100,7 +100,7 @@ def test_the_average_over_flip_views_is_reported_apart(features, tmp_path):
 
 
 def test_every_option_of_the_spec_is_one_of_some_head_and_lists_are_lists():
-    spaces = [registry.space(kind) for kind in registry.available()]
+    spaces = [registry.space(kind) for kind in registry.kinds()]
     known = {one.name: getattr(space, one.name) for space in spaces for one in dataclasses.fields(space)}
     assert set(HEAD_OPTIONS) <= set(known)
     for name, default in known.items():
@@ -236,7 +236,7 @@ def test_seeds_are_runs_of_their_own_and_few_labels_a_table(features, pipeline, 
 
 
 def test_seeds_of_a_head_that_draws_nothing_have_no_deviation_and_it_says_why(features, pipeline, tmp_path):
-    assert [kind for kind in registry.available() if registry.drawn(kind)] == ["linear", "mlp"]
+    assert [kind for kind in registry.kinds() if registry.space_class(kind).drawn] == ["linear", "mlp"]
     words = ("fit-head", "--features", features, "--head", "centroid", "--seeds", 2)
     answer = pipeline(*words, "--json").json
     assert answer["repeats"]["deviation"] is None

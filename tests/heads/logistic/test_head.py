@@ -15,11 +15,11 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from extract.errors import InvalidInputError
 from heads.logistic.design import SMALL_ELEMENT_COUNT
-from heads.logistic.logistic import C_GRID, NEAR, NEAR_ACCURACY, LogisticHead, LogisticSpace
+from heads.logistic.head import NEAR, NEAR_ACCURACY, LogisticHead
 from heads.logistic.path import Path
+from heads.logistic.space import C_GRID, LogisticSpace
 from heads.metrics import ROW_LOSS_LIMIT
-from heads.protocol import choose, validation_split
-from heads.registry import fit_head
+from heads.protocol import choose, fit_head, validation_split
 
 C_VALUES = (1e-4, 1e-2, 1.0, 100.0)
 
@@ -274,16 +274,16 @@ def test_one_that_is_alone_near_the_best_is_kept_as_it_was_and_judged(blobs):
 def test_c_must_be_positive_and_finite(C, blobs):
     with pytest.raises(InvalidInputError, match="C must be"):
         LogisticHead(C).fit(*blobs)
-    with pytest.raises(InvalidInputError, match="C must be"):
+    with pytest.raises(InvalidInputError, match="c-grid must be"):
         LogisticSpace(c_grid=(1.0, C))
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"max_iter": 0}, "max_iter must be"),
-        ({"max_iter": -1}, "max_iter must be"),
-        ({"max_iter": 2.5}, "max_iter must be"),
+        ({"max_iter": 0}, "max-iter must be"),
+        ({"max_iter": -1}, "max-iter must be"),
+        ({"max_iter": 2.5}, "max-iter must be"),
         ({"tolerance": -1.0}, "tolerance must be"),
         ({"tolerance": float("nan")}, "tolerance must be"),
         ({"tolerance": "x"}, "tolerance must be"),
@@ -300,7 +300,7 @@ def test_scikit_learn_fits_tensors_where_they_are_when_scipy_was_told_to():
     code = """
 import numpy as np, sklearn, torch
 from sklearn.linear_model import LogisticRegression
-from heads.logistic.logistic import dispatches
+from heads.logistic.head import dispatches
 assert dispatches()
 rng = np.random.default_rng(0)
 features, labels = rng.normal(size=(90, 4)), rng.integers(0, 3, 90)

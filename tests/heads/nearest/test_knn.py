@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
 from extract.errors import InvalidInputError
-from heads import knn
-from heads.knn import Index, NeighborHead, NeighborSpace
 from heads.metrics import scores
-from heads.protocol import validation_split
-from heads.registry import fit_head
+from heads.nearest import knn
+from heads.nearest.knn import Index, NeighborHead
+from heads.nearest.space import NeighborSpace
+from heads.protocol import fit_head, validation_split
 
 
 def shares(head, features):

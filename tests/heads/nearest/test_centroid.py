@@ -6,8 +6,9 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestCentroid
 
 from extract.errors import InvalidInputError
-from heads.centroid import CentroidHead, CentroidSpace
 from heads.metrics import scores
+from heads.nearest.centroid import CentroidHead
+from heads.nearest.space import CentroidSpace
 
 
 @pytest.mark.parametrize("shrinkage", [0.0, 0.5, 3.0])
@@ -71,7 +72,7 @@ def test_impossible_options_are_refused(blobs):
     for shrinkage in (-1.0, float("nan"), float("inf"), "much"):
         with pytest.raises(InvalidInputError, match="shrinkage must be"):
             CentroidHead(shrinkage=shrinkage).fit(*blobs)
-        with pytest.raises(InvalidInputError, match="shrinkage must be"):
+        with pytest.raises(InvalidInputError, match="shrinkages must be"):
             CentroidSpace(shrinkages=(shrinkage,))
     with pytest.raises(InvalidInputError, match="temperature must be"):
         CentroidHead(temperature=0.0).fit(*blobs)

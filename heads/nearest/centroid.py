@@ -3,24 +3,23 @@
 import functools
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from extract.errors import InvalidInputError
-from heads import checks
-from heads.base import Head
+from heads.base import Head, parameter
 from heads.logistic.design import standardization
-from heads.space import Candidate, Primitive, Progress, Space, Split
+from heads.modules import Layers
+from heads.nearest.space import CentroidSpace
+from heads.space import Candidate, Primitive, Progress, Split
 from heads.temperature import temperature_for, typical_spread
 
-METRICS = ("cosine", "euclidean")
 BLOCK_ROWS = 4096
 
 
+@dataclass(eq=False, repr=False)
 class CentroidHead(Head):
     """The class whose mean is nearest.
 
@@ -36,15 +35,12 @@ class CentroidHead(Head):
     kind = "centroid"
     weight_names = ("mean_", "centroids_", "temperature_")
 
-    def __init__(self, metric: str = "cosine", *, shrinkage: float = 0.0, temperature: float | None = None) -> None:
-        self.metric = metric
-        self.shrinkage = shrinkage
-        self.temperature = temperature
+    metric: str = parameter("cosine", choices=("cosine", "euclidean"))
+    _: KW_ONLY
+    shrinkage: float = parameter(0.0, low=0)
+    temperature: float | None = parameter(None, above=0)
 
     def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
-        checked(self.metric, self.shrinkage)
-        if self.temperature is not None:
-            checks.positive("temperature", self.temperature, remedy="Leave it out to have it fitted")
         means = Means.of(features, targets.to(features.device), class_count=class_count)
         self.mean_ = means.overall.cpu().numpy()
         self.centroids_ = means.shrunk(self.shrinkage).cpu().numpy()
@@ -61,32 +57,13 @@ class CentroidHead(Head):
         ]
         return torch.cat(blocks).float().numpy()
 
-
-@dataclass(frozen=True)
-class CentroidSpace(Space):
-    """Metrics x shrinkages."""
-
-    kind: ClassVar[str] = "centroid"
-    fits_temperature: ClassVar[bool] = True
-
-    metrics: tuple[str, ...] = METRICS
-    shrinkages: tuple[float, ...] = (0.0, 1.0, 3.0, 10.0)
-
-    def __post_init__(self) -> None:
-        if not self.count():
-            raise InvalidInputError("metrics and shrinkages must each be at least one; got none. Add one.")
-        for metric, shrinkage in itertools.product(self.metrics, self.shrinkages):
-            checked(metric, shrinkage)
-
-    def count(self) -> int:
-        return len(self.metrics) * len(self.shrinkages)
-
+    @classmethod
     def candidates(
-        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+        cls, space: CentroidSpace, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
         """Each metric and shrinkage with the temperature that suits the validation rows best."""
         means = Means.of(split.features, split.targets, class_count=split.class_count)
-        for shrinkage, metric in itertools.product(sorted(self.shrinkages, reverse=True), self.metrics):
+        for shrinkage, metric in itertools.product(sorted(space.shrinkages, reverse=True), space.metrics):
             apply = functools.partial(
                 similarities, centroids=means.shrunk(shrinkage), mean=means.overall, metric=metric
             )
@@ -95,25 +72,29 @@ class CentroidSpace(Space):
             options: dict[str, Primitive] = {"metric": metric, "shrinkage": shrinkage, "temperature": temperature}
             yield Candidate(options, (scores / temperature).float().cpu().numpy(), facts={}, apply=apply)
 
-    def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> CentroidHead:
-        return CentroidHead(**options)  # type: ignore[arg-type]
-
-    def usual(self) -> dict[str, Primitive]:
-        return {"metric": self.metrics[0], "shrinkage": min(self.shrinkages), "temperature": None}
-
-    def only(self) -> dict[str, Primitive]:
-        if self.count() > 1:
-            raise InvalidInputError(
-                f"metrics and shrinkages must be one each without validation images; got {self.count()} "
-                "combinations. Give one each, or a validation split."
-            )
-        return {"metric": self.metrics[0], "shrinkage": self.shrinkages[0], "temperature": None}
+    def module(self) -> torch.nn.Module:
+        mean, centroids = torch.from_numpy(self.mean_.copy()), torch.from_numpy(self.centroids_.copy())
+        if self.metric == "cosine":
+            return Angles(mean, centroids, float(self.temperature_))
+        offsets = centroids - mean  # the negative squared distance, but for a term that all classes share, is affine
+        bias = -2 * mean @ offsets.T - offsets.square().sum(1)
+        temperature = torch.tensor(self.temperature_)
+        return Layers([2 * offsets.T / temperature, bias / temperature])
 
 
-def checked(metric: str, shrinkage: float) -> None:
-    """Raises InvalidInputError for an unknown metric or a shrinkage below 0."""
-    checks.one_of("metric", metric, METRICS)
-    checks.not_negative("shrinkage", shrinkage, remedy="Use 0 for plain class means")
+class Angles(torch.nn.Module):
+    """Cosines with class means, as seen from the mean of all, over a temperature."""
+
+    mean: torch.Tensor
+    centroids: torch.Tensor
+
+    def __init__(self, mean: torch.Tensor, centroids: torch.Tensor, temperature: float) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("centroids", normalize(centroids - mean, dim=1).T.contiguous() / temperature)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return normalize(features.double() - self.mean, dim=1) @ self.centroids
 
 
 def similarities(features: torch.Tensor, centroids: torch.Tensor, *, mean: torch.Tensor, metric: str) -> torch.Tensor:

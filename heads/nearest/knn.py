@@ -2,19 +2,17 @@
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from extract.errors import InvalidInputError
 from extract.runtime.devices import resolve_device, torch_device
-from heads import checks
-from heads.base import Head
+from heads.base import Head, parameter
 from heads.logistic.design import standardization
-from heads.space import Candidate, Primitive, Progress, Space, Split, nearest_in
+from heads.nearest.space import NeighborSpace
+from heads.space import Candidate, Progress, Split
 
 # Similarities held at a time: 64 MiB of float32.
 BLOCK_ELEMENTS = 1 << 24
@@ -24,6 +22,7 @@ MARGIN = 8
 ROUNDING = 2e-6
 
 
+@dataclass(eq=False, repr=False)
 class NeighborHead(Head):
     """The classes of the `neighbors` most similar training rows, by cosine (all rows where they are fewer).
 
@@ -39,16 +38,13 @@ class NeighborHead(Head):
     kind = "knn"
     weight_names = ("examples_", "targets_", "mean_")
 
-    def __init__(
-        self, neighbors: int = 20, *, temperature: float | None = 0.1, centred: bool = True, device: str = "cpu"
-    ) -> None:
-        self.neighbors = neighbors
-        self.temperature = temperature
-        self.centred = centred
-        self.device = device
+    neighbors: int = parameter(20, low=1)
+    _: KW_ONLY
+    temperature: float | None = parameter(0.1, above=0)
+    centred: bool = True
+    device: str = "cpu"
 
     def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
-        checked(self.neighbors, self.temperature)
         kept = features.float() if features.dtype == torch.bfloat16 else features  # numpy has no bfloat16
         mean = standardization(features).mean
         self.mean_ = (mean if self.centred else torch.zeros_like(mean)).cpu().numpy()
@@ -66,68 +62,54 @@ class NeighborHead(Head):
         votes = found.votes([found.count], temperature=self.temperature, class_count=len(self.classes_))
         return next(votes).cpu().numpy()
 
-
-@dataclass(frozen=True)
-class NeighborSpace(Space):
-    """Numbers of neighbors x temperatures (None: votes all alike), all from one search for neighbors."""
-
-    kind: ClassVar[str] = "knn"
-
-    neighbors: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 100, 200)
-    temperatures: tuple[float | None, ...] = (None, 0.3, 0.1, 0.05, 0.03)
-    centred: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.count():
-            raise InvalidInputError("neighbors and temperatures must each be at least one; got none. Add one.")
-        for count in self.neighbors:
-            for temperature in self.temperatures:
-                checked(count, temperature)
-
-    def count(self) -> int:
-        return len(self.neighbors) * len(self.temperatures)
-
+    @classmethod
     def candidates(
-        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+        cls, space: NeighborSpace, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
         """Many neighbors first; numbers above that of the rows count as all of them."""
         mean = standardization(split.features).mean
-        index = Index(split.features, split.targets, mean=mean if self.centred else torch.zeros_like(mean))
-        found = index.nearest(split.validation_features, max(self.neighbors))
-        counts = sorted({min(count, found.count) for count in self.neighbors})
+        index = Index(split.features, split.targets, mean=mean if space.centred else torch.zeros_like(mean))
+        found = index.nearest(split.validation_features, max(space.neighbors))
+        counts = sorted({min(count, found.count) for count in space.neighbors})
         trials = []
-        for temperature in self.temperatures:
+        for temperature in space.temperatures:
             votes = found.votes(counts, temperature=temperature, class_count=split.class_count)
             for count, logits in zip(counts, votes, strict=True):
-                options = {"neighbors": count, "temperature": temperature, "centred": self.centred}
+                options = {"neighbors": count, "temperature": temperature, "centred": space.centred}
                 apply = functools.partial(
                     index.votes, count=count, temperature=temperature, class_count=split.class_count
                 )
                 trials.append(Candidate(options, logits.cpu().numpy(), facts={}, apply=apply))
         yield from sorted(trials, key=lambda trial: -int(trial.options["neighbors"]))  # type: ignore[arg-type]
 
-    def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> NeighborHead:
-        return NeighborHead(**options, device=device)  # type: ignore[arg-type]
-
-    def usual(self) -> dict[str, Primitive]:
-        some = [temperature for temperature in self.temperatures if temperature is not None]
-        temperature = nearest_in(some, 0.1) if some else None
-        return {"neighbors": int(nearest_in(self.neighbors, 20)), "temperature": temperature, "centred": self.centred}
-
-    def only(self) -> dict[str, Primitive]:
-        if self.count() > 1:
-            raise InvalidInputError(
-                f"neighbors and temperatures must be one each without validation images; got {self.count()} "
-                "combinations. Give one each, or a validation split."
-            )
-        return {"neighbors": self.neighbors[0], "temperature": self.temperatures[0], "centred": self.centred}
+    def module(self) -> torch.nn.Module:
+        return Votes(self)
 
 
-def checked(neighbors: int, temperature: float | None) -> None:
-    """Raises InvalidInputError unless `neighbors` is a whole number above 0 and `temperature` positive or None."""
-    checks.whole_number("neighbors", neighbors, remedy="Use 20")
-    if temperature is not None:
-        checks.positive("temperature", temperature, remedy="Use one like 0.1, or none for votes all alike")
+class Votes(torch.nn.Module):
+    """Votes of the most similar examples, all of which are part of the module."""
+
+    mean: torch.Tensor
+    bank: torch.Tensor
+    members: torch.Tensor
+
+    def __init__(self, head: NeighborHead) -> None:
+        super().__init__()
+        examples, targets, mean = (torch.from_numpy(array.copy()) for array in head.weights().values())
+        self.classes, self.temperature = len(head.classes_), head.temperature
+        self.count = min(head.neighbors, len(targets))
+        self.register_buffer("mean", mean.double())
+        self.register_buffer("bank", normalize(examples.double() - self.mean, dim=1).float().T.contiguous())
+        self.register_buffer("members", torch.nn.functional.one_hot(targets, self.classes).float())
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        units = normalize(features.double() - self.mean, dim=1).float()
+        similarities, places = (units @ self.bank).topk(self.count)
+        nearness = similarities - similarities[:, :1]
+        weights = torch.ones_like(nearness) if self.temperature is None else (nearness / self.temperature).exp()
+        tally = (weights[:, :, None] * self.members[places]).sum(1)
+        shares = tally / tally.sum(1, keepdim=True)
+        return ((shares * self.count + 1 / self.classes) / (self.count + 1)).log().double()
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,7 @@
 import functools
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import KW_ONLY, dataclass, replace
 
 import numpy as np
 import sklearn
@@ -13,25 +12,24 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import cross_entropy
 
-from extract.errors import InvalidInputError
 from extract.runtime.devices import resolve_device, torch_device
-from heads import checks
-from heads.base import Head, affine_logits
+from heads.base import Head, affine_logits, parameter
 from heads.logistic.design import standardization
 from heads.logistic.path import CERTAIN, LOSS_ERROR, UNMOVED, Path, PathPoint, fit_exact
+from heads.logistic.space import LogisticSpace
 from heads.metrics import ROW_LOSS_LIMIT
-from heads.space import Candidate, Primitive, Progress, Space, Split, nearest_in
+from heads.modules import Layers
+from heads.space import Candidate, Progress, Split
 
-SOLVERS = ("path", "sklearn")
 # A point with a validation loss this many times the best is fitted roughly: no rounding makes it the best.
 HOPELESS = 1.1
 # Points whose validation losses are this near the best are decided between in float64: with bfloat16 passes each of
 # two losses errs by up to 1.1e-3 of itself (measured with AMX).
 NEAR = 1.003
 NEAR_ACCURACY = 0.003
-C_GRID = tuple(float(C) for C in np.logspace(-6, 5, 45))
 
 
+@dataclass(eq=False, repr=False)
 class LogisticHead(Head):
     """Multinomial logistic regression with the exact objective of the project.
 
@@ -50,48 +48,24 @@ class LogisticHead(Head):
     kind = "logistic"
     weight_names = ("weights_", "bias_")
 
-    def __init__(
-        self,
-        C: float = 1e-3,
-        *,
-        solver: str = "path",
-        device: str = "cpu",
-        tolerance: float | None = None,
-        max_iter: int | None = None,
-    ) -> None:
-        self.C = C
-        self.solver = solver
-        self.device = device
-        self.tolerance = tolerance
-        self.max_iter = max_iter
+    C: float = parameter(1e-3, above=0)
+    _: KW_ONLY
+    solver: str = parameter("path", choices=("path", "sklearn"))
+    device: str = "cpu"
+    tolerance: float | None = parameter(None, low=0)
+    max_iter: int | None = parameter(None, low=1)
 
     def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
-        C = checked_c(self.C)
-        checks.one_of("solver", self.solver, SOLVERS)
-        if self.tolerance is not None:
-            checks.not_negative("tolerance", self.tolerance, remedy="Leave it out for full precision")
-        if self.max_iter is not None:
-            checks.whole_number("max_iter", self.max_iter, remedy="Leave it out for as many as are needed")
         device = torch_device(resolve_device(self.device))
-        features, targets = features.to(device), targets.to(device)
-        if self.solver == "path":
-            point = fit_exact(
-                features,
-                targets,
-                class_count=class_count,
-                C=C,
-                tolerance=1e-14 if self.tolerance is None else self.tolerance,
-                limit=100 if self.max_iter is None else self.max_iter,
-            )
-        else:
-            point = fit_sklearn(
-                features,
-                targets,
-                class_count=class_count,
-                C=C,
-                tolerance=1e-4 if self.tolerance is None else self.tolerance,
-                limit=5000 if self.max_iter is None else self.max_iter,
-            )
+        fit, tolerance, limit = (fit_exact, 1e-14, 100) if self.solver == "path" else (fit_sklearn, 1e-4, 5000)
+        point = fit(
+            features.to(device),
+            targets.to(device),
+            class_count=class_count,
+            C=float(self.C),
+            tolerance=tolerance if self.tolerance is None else self.tolerance,
+            limit=limit if self.max_iter is None else self.max_iter,
+        )
         self.weights_, self.bias_ = point.weights.cpu().numpy(), point.bias.cpu().numpy()
         self.gradient_norm_, self.n_iter_ = point.gradient_norm, point.iteration_count
         self.converged_ = point.converged
@@ -99,35 +73,14 @@ class LogisticHead(Head):
     def _logits(self, features: torch.Tensor) -> np.ndarray:
         return affine_logits(features, self.weights_, self.bias_)
 
-
-@dataclass(frozen=True)
-class LogisticSpace(Space):
-    """A path of C values, by default the usual 45 from 1e-6 to 1e5, log-spaced; `C` alone stands for a grid of one."""
-
-    kind: ClassVar[str] = "logistic"
-
-    c_grid: tuple[float, ...] = C_GRID
-    C: float | None = None
-    solver: str = "path"
-
-    def __post_init__(self) -> None:
-        checks.one_of("solver", self.solver, SOLVERS)
-        if self.C is not None:
-            object.__setattr__(self, "c_grid", (self.C,))
-        if not self.c_grid:
-            raise InvalidInputError("c_grid must be at least one C; got (). Leave it out for the usual 45.")
-        object.__setattr__(self, "c_grid", tuple(sorted({checked_c(C) for C in self.c_grid})))
-
-    def count(self) -> int:
-        return len(self.c_grid)
-
+    @classmethod
     def candidates(
-        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+        cls, space: LogisticSpace, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
-        points = self._path_points(split, criterion) if self.solver == "path" else self._sklearn_points(split)
+        points = _path_points(space, split, criterion) if space.solver == "path" else _sklearn_points(space, split)
         for point, logits in points:
             yield Candidate(
-                options={"C": point.C, "solver": self.solver},
+                options={"C": point.C, "solver": space.solver},
                 logits=logits.float().cpu().numpy(),
                 facts={
                     "gradient_norm": point.gradient_norm,
@@ -139,48 +92,39 @@ class LogisticSpace(Space):
                 apply=functools.partial(_logits_at, point),
             )
 
-    def _path_points(self, split: Split, criterion: str) -> Iterator[tuple[PathPoint, torch.Tensor]]:
-        """Every point of the path and its validation logits; those near the best are refined before they are judged.
+    def module(self) -> torch.nn.Module:
+        return Layers([torch.from_numpy(self.weights_), torch.from_numpy(self.bias_)])
 
-        The loss so far says how carefully the next C is fitted. Judged by accuracy every point is fitted carefully,
-        for one that is hopeless by its loss may still be the most accurate.
-        """
-        path = Path(split.features, split.targets, class_count=split.class_count)
-        waiting: list[_Look] = []
-        best = latest = float("inf")
-        for C in self.c_grid:
-            hopeless = criterion == "log_loss" and latest > HOPELESS * best
-            if hopeless:  # what is near the best is known
-                yield from _refined(path, waiting, split, criterion)
-                waiting = []
-            waiting.append(_look(path.fit(C, careful=not hopeless), split))
-            latest = waiting[-1].log_loss
-            best = min(best, latest)
-        yield from _refined(path, waiting, split, criterion)
 
-    def _sklearn_points(self, split: Split) -> Iterator[tuple[PathPoint, torch.Tensor]]:
-        """Every point as scikit-learn's own tolerance leaves it; converged if that is certain enough."""
-        path = Path(split.features, split.targets, class_count=split.class_count)
-        for C in self.c_grid:
-            point = fit_sklearn(
-                split.features, split.targets, class_count=split.class_count, C=C, tolerance=1e-4, limit=5000
-            )
-            (judged,) = path.refine([point], split.validation_features, split.validation_targets, effort=UNMOVED)
-            yield replace(point, converged=judged.converged), _look(point, split).logits
+def _path_points(space: LogisticSpace, split: Split, criterion: str) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+    """Every point of the path and its validation logits; those near the best are refined before they are judged.
 
-    def head(self, options: dict[str, Primitive], *, seed: int, device: str) -> LogisticHead:
-        return LogisticHead(**options, device=device)  # type: ignore[arg-type]
+    The loss so far says how carefully the next C is fitted. Judged by accuracy every point is fitted carefully,
+    for one that is hopeless by its loss may still be the most accurate.
+    """
+    path = Path(split.features, split.targets, class_count=split.class_count)
+    waiting: list[_Look] = []
+    best = latest = float("inf")
+    for C in space.c_grid:
+        hopeless = criterion == "log_loss" and latest > HOPELESS * best
+        if hopeless:  # what is near the best is known
+            yield from _refined(path, waiting, split, criterion)
+            waiting = []
+        waiting.append(_look(path.fit(C, careful=not hopeless), split))
+        latest = waiting[-1].log_loss
+        best = min(best, latest)
+    yield from _refined(path, waiting, split, criterion)
 
-    def usual(self) -> dict[str, Primitive]:
-        return {"C": nearest_in(self.c_grid, 1e-3), "solver": self.solver}
 
-    def only(self) -> dict[str, Primitive]:
-        if len(self.c_grid) > 1:
-            raise InvalidInputError(
-                f"c_grid must be one C without validation images; got {len(self.c_grid)} of them. "
-                "Give one C, or a validation split."
-            )
-        return {"C": next(iter(self.c_grid)), "solver": self.solver}
+def _sklearn_points(space: LogisticSpace, split: Split) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+    """Every point as scikit-learn's own tolerance leaves it; converged if that is certain enough."""
+    path = Path(split.features, split.targets, class_count=split.class_count)
+    for C in space.c_grid:
+        point = fit_sklearn(
+            split.features, split.targets, class_count=split.class_count, C=C, tolerance=1e-4, limit=5000
+        )
+        (judged,) = path.refine([point], split.validation_features, split.validation_targets, effort=UNMOVED)
+        yield replace(point, converged=judged.converged), _look(point, split).logits
 
 
 @dataclass(frozen=True)
@@ -227,11 +171,6 @@ def _near(looks: list[_Look], criterion: str) -> list[_Look]:
         return [look for look in looks if look.accuracy >= highest - NEAR_ACCURACY]
     least = min((look.log_loss for look in looks), default=0.0)
     return [look for look in looks if look.log_loss <= NEAR * least]
-
-
-def checked_c(C: float) -> float:
-    """C as a float; InvalidInputError unless it is positive and finite."""
-    return checks.positive("C", C, remedy="Use one like 1e-3; smaller is more regularized")
 
 
 def fit_sklearn(

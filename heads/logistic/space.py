@@ -1,0 +1,49 @@
+"""Options of the logistic head: a path of penalties. Imports no torch."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from extract.runtime.options import check
+from heads.space import Primitive, Space, head_option, nearest_in
+
+C_GRID = tuple(float(C) for C in np.logspace(-6, 5, 45))
+
+
+@dataclass(frozen=True)
+class LogisticSpace(Space):
+    """A path of C values, by default the usual 45 from 1e-6 to 1e5, log-spaced; `C` alone stands for a grid of one."""
+
+    kind: ClassVar[str] = "logistic"
+    head_path: ClassVar[str] = "heads.logistic.head:LogisticHead"
+    grids: ClassVar = ("c_grid",)
+    row_seconds: ClassVar[float] = 7e-4
+
+    c_grid: tuple[float, ...] = head_option(
+        C_GRID,
+        "Inverse penalties to try; smaller is more regularized.",
+        above=0,
+        metavar="C,C,...",
+        usual="45 from 1e-6 to 1e5",
+    )
+    C: float | None = head_option(
+        None,
+        "Inverse penalty, in place of a grid.",
+        above=0,
+        rare=True,
+        search={"low": 1e-6, "high": 1e5, "log": True},
+    )
+    solver: str = head_option(
+        "path",
+        "Solver: the path solver of this project, or scikit-learn's L-BFGS.",
+        choices=("path", "sklearn"),
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        grid = self.c_grid if self.C is None else (self.C,)
+        object.__setattr__(self, "c_grid", tuple(sorted({float(C) for C in grid})))
+
+    def defaults(self) -> dict[str, Primitive]:
+        return {"C": nearest_in(self.c_grid, 1e-3), "solver": self.solver}
