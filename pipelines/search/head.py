@@ -124,7 +124,7 @@ class HeadSubject(Subject):
     def _space(self, options: dict[str, Any]) -> Any:
         from heads.registry import space
 
-        return space(self._spec.head, fitting.matched(self._spec.head, self._with(options).options()))
+        return space(self._spec.head, self._with(options).options())
 
     def _with(self, options: dict[str, Any]) -> HeadSpec:
         """The spec with `options`: in fields of their own where it has them, else among its further ones."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from extract.runtime.typed_json import plain
 from pipelines.specs import ShotsKey
-from pipelines.tasks.fitting import Inputs, matched
+from pipelines.tasks.fitting import Inputs
 from pipelines.workspace import records
 from pipelines.workspace.answer_shapes import FewLabels
 from pipelines.workspace.record import ShotsRow
@@ -20,7 +20,7 @@ def compute(key: ShotsKey, inputs: Inputs) -> FewLabels:
     from heads import registry, shots
 
     context, file = inputs.context, inputs.file
-    space = registry.space(key.head, matched(key.head, key.options))
+    space = registry.space(key.head, key.options)
     context.doing("fitting heads to few labels")
     train = file.read("train")
     learned = shots.few_labels(

@@ -11,6 +11,7 @@ from extract.features.store import FeatureFile, locked
 from extract.runtime.devices import Stopwatch
 from extract.runtime.machine import machine, package_versions
 from extract.runtime.memory import Peak, enough_for
+from heads import registry
 from pipelines.specs import HeadKey, HeadSpec
 from pipelines.tasks.provenance import Origin, origin, shared
 from pipelines.training import scores
@@ -57,11 +58,11 @@ def compute(key: HeadKey, inputs: Inputs) -> FittedHead:
     import heads
 
     context, file, peak = inputs.context, inputs.file, Peak(inputs.context.device)
-    options = _checked(key.head, key.options, validation=key.validation)
+    _check_options(key.head, key.options, validation=key.validation)
     try:
         source = origin(context, file)
         with enough_for("fitting a head", remedy=LESS_MEMORY):
-            fitted = _fit(key, options=options, inputs=inputs)
+            fitted = _fit(key, inputs)
     except (InvalidInputError, StorageError):
         raise
     except Exception as error:
@@ -97,18 +98,13 @@ def check(spec: HeadSpec) -> None:
 
     Several candidates without validation images to choose by are refused too.
     """
-    _checked(spec.head, spec.options(), validation=spec.validation_part())
+    _check_options(spec.head, spec.options(), validation=spec.validation_part())
 
 
-def _checked(kind: str, options: dict[str, Any], *, validation: float | int | None) -> dict[str, Any]:
-    """The options as the head's space takes them."""
-    from heads import registry
-
-    whole = matched(kind, options)
-    space = registry.space(kind, whole)
+def _check_options(kind: str, options: dict[str, Any], *, validation: float | int | None) -> None:
+    space = registry.space(kind, options)
     if validation is None:
         space.single()
-    return whole
 
 
 def check_rows(spec: HeadSpec, labels: np.ndarray) -> None:
@@ -123,23 +119,12 @@ def is_whole(record: dict[str, Any], workspace: Path) -> bool:
     return records.is_whole(workspace, record["run"], record["files"])
 
 
-def matched(kind: str, options: dict[str, Any]) -> dict[str, Any]:
-    """`options` with a single value in a list of its own where the head of `kind` wants several."""
-    from heads import registry
-
-    default = registry.space(kind)
-    return {
-        option: [value] if isinstance(getattr(default, option, None), tuple) and not isinstance(value, list) else value
-        for option, value in options.items()
-    }
-
-
 def name(key: HeadKey, spec: dict[str, Any]) -> str:
     """What tables call the run."""
     return f"{key.head} on {spec['backbone']}" + (", flip views" if spec["views"] == "flip" else "")
 
 
-def _fit(key: HeadKey, *, options: dict[str, Any], inputs: Inputs) -> _Fitted:
+def _fit(key: HeadKey, inputs: Inputs) -> _Fitted:
     """The chosen, refitted and scored head. The test split is read only after the head is chosen and refitted."""
     import heads
 
@@ -148,7 +133,7 @@ def _fit(key: HeadKey, *, options: dict[str, Any], inputs: Inputs) -> _Fitted:
     train = file.read("train")
     head, choice = heads.fit_head(
         key.head,
-        options,
+        key.options,
         features=train.features,
         labels=train.labels,
         validation=key.validation,

@@ -38,7 +38,7 @@ MISTAKES = [
     (("extract", "--dataset", "digits", "--backbone", "test_resnet", "--weights", "packaged"), "packaged weights"),
     (("extract", "--dataset", "digits", "--backbone", "test_resnet", "--weights", "nowhere.pth"), "weights must be"),
     (("fit-head", *TINY, "--head", "logistc"), "Nearest: logistic"),
-    (("fit-head", *TINY, "--c-grid", "0"), "C must be"),
+    (("fit-head", *TINY, "--c-grid", "0"), "c-grid must be"),
     (("fit-head", *TINY, "--c-grid", "a"), "c-grid must be a number, or several"),
     (("fit-head", *TINY, "--validation", "1.5"), "validation must be"),
     (("fit-head", "--features", "nowhere.h5"), "feature file must exist"),

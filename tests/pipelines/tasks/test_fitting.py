@@ -18,7 +18,6 @@ from heads.persist import load
 from pipelines.specs import ExtractSpec, HeadSpec
 from pipelines.specs.head import HEAD_OPTIONS, KINDS
 from pipelines.tasks import stages
-from pipelines.tasks.fitting import matched
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 
@@ -132,8 +131,9 @@ def test_options_come_under_the_names_of_python(words, expected, monkeypatch, pi
 
 
 def test_single_values_become_lists_only_where_the_head_wants_several():
-    assert matched("mlp", {"sizes": 64, "epochs": 3}) == {"sizes": [64], "epochs": 3}
-    assert matched("knn", {"centred": False, "temperatures": None}) == {"centred": False, "temperatures": [None]}
+    assert registry.space("mlp", {"sizes": 64, "epochs": 3}) == registry.space("mlp", {"sizes": [64], "epochs": 3})
+    alike = registry.space("knn", {"centred": False, "temperatures": [None]})
+    assert registry.space("knn", {"centred": False, "temperatures": None}) == alike
 
 
 @pytest.mark.parametrize(
