@@ -199,7 +199,7 @@ def every_head(file: FeatureFile, *, device: str) -> dict[str, Any]:
     """(d)."""
     train = file.read("train")
     fitted = {}
-    for kind in heads.available():
+    for kind in heads.kinds():
         fitted[kind] = heads.fit_head(kind, features=train.features, labels=train.labels, device=device)
         print(kind, fitted[kind][1].options, fitted[kind][1].validation.accuracy, flush=True)
     test = file.read("test")  # only now: nothing is chosen after this line

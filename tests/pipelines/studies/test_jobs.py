@@ -1,7 +1,5 @@
 """The jobs of a study: their options, digests and labels."""
 
-import dataclasses
-
 from heads import registry
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
 from pipelines.specs.head import HAS, HEAD_OPTIONS
