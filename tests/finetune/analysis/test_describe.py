@@ -1,9 +1,5 @@
 """What a description states, against values from hand, torch's own counter, and gradients of real pixels."""
 
-import re
-import xml.etree.ElementTree as ElementTree
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import nn
@@ -13,12 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from extract.backbones.cost import cost, weight_bytes
 from extract.errors import InvalidInputError
 from extract.runtime.formats import amount
-from finetune.analysis.blocks import LayerBlock
 from finetune.analysis.describe import describe
-from finetune.analysis.drawing import drawing
 from finetune.architectures import networks
-
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.mark.parametrize(
@@ -119,21 +111,6 @@ def test_a_stage_in_numbers_from_hand():
     assert (head.parameters, head.macs) == (64 * 10 + 10, 640)
 
 
-def test_blocks_are_named_counted_and_joined():
-    resnet, dense = describe("resnet50", image_size=224), describe("densenet121")
-    assert resnet.stages[0].blocks == (LayerBlock("layers", 1, ("7×7 conv, 64, /2", "3×3 max pool, /2"), None),)
-    layers = ("1×1 conv, 128", "3×3 conv, 128", "1×1 conv, 512")
-    assert resnet.stages[2].blocks == (
-        LayerBlock("Bottleneck", 1, ("1×1 conv, 128", "3×3 conv, 128, /2", "1×1 conv, 512"), "add"),
-        LayerBlock("Bottleneck", 3, layers, "add"),
-    )
-    assert dense.stages[1].blocks == (
-        LayerBlock("DenseLayer", 6, ("1×1 conv, 128", "3×3 conv, 32"), "concat"),
-        LayerBlock("layers", 1, ("1×1 conv, 128", "2×2 average pool, /2"), None),
-    )
-    assert {block.link for stage in describe("vgg11").stages for block in stage.blocks} == {None}
-
-
 def test_attention_and_gates_see_the_whole_image_and_patches_do_not():
     stages = describe("test_vit", image_size=160).stages
     assert stages[0].receptive_field == 16
@@ -153,47 +130,6 @@ def test_nothing_is_drawn_from_a_global_generator_and_nothing_is_computed():
     assert torch.equal(torch.rand(2), expected)
 
 
-def words(svg: str) -> list[str]:
-    return [one.text or "" for one in ElementTree.fromstring(svg).iter(f"{SVG}text")]
-
-
-def test_the_drawing_shows_every_stage_and_block():
-    description = describe("densenet-bc-40-12")
-    shown = words(drawing(description))
-    for stage in description.stages:
-        assert stage.name in shown
-        assert all(label in shown for block in stage.blocks for label in block.layers)
-    assert shown.count("×6") == 3
-    assert "whole image" in shown
-    assert "90 × 90" not in shown  # of images 32 pixels wide
-    assert any("concatenation" in one for one in shown)
-    assert not any("residual" in one for one in shown)
-
-
-def test_the_drawing_counts_in_the_units_of_the_table():
-    description = describe("resnet20")
-    shown = words(drawing(description))
-    assert all(amount(2 * stage.macs) in shown for stage in description.stages)
-    assert {"FLOPs", "receptive field"} <= set(shown)
-    assert not any(word in one for one in shown for word in ("multiply", "sees"))
-
-
-def test_the_drawing_lies_within_its_frame():
-    root = ElementTree.fromstring(drawing(describe("preact20")))
-    width, height = float(root.attrib["width"]), float(root.attrib["height"])
-    for one in root.iter(f"{SVG}rect"):
-        if "x" in one.attrib:
-            assert 0 <= float(one.attrib["x"]) <= float(one.attrib["x"]) + float(one.attrib["width"]) <= width
-            assert 0 <= float(one.attrib["y"]) <= float(one.attrib["y"]) + float(one.attrib["height"]) <= height
-
-
-def test_names_in_the_drawing_are_escaped():
-    description = replace(describe("resnet8"), network="<script>&'\"")
-    svg = drawing(description)
-    assert "<script>" not in svg
-    assert words(svg)[0] == "<script>&'\""
-
-
 def test_amounts_for_people():
     numbers = (0, 950, 11_173_962, 1_234, 999_600, 4.1e9, 2.5e12)
     assert [amount(one) for one in numbers] == ["0", "950", "11.2 M", "1.23 k", "1 M", "4.1 G", "2500 G"]
@@ -202,44 +138,3 @@ def test_amounts_for_people():
 def test_what_cannot_be_built_cannot_be_described():
     with pytest.raises(InvalidInputError, match="at least 32 pixels"):
         describe("vgg16", image_size=16)
-
-
-def test_on_the_command_line(pipeline, tmp_path):
-    ended = pipeline(
-        "describe", "--network", "densenet121", "--growth-rate", 12, "--drawing", tmp_path / "d.svg", "--json"
-    )
-    assert ended.status == 0
-    answer = ended.json
-    assert (answer["parameters"], round(answer["macs"] / 1e6), answer["layers"]) == (1_000_618, 125, 121)
-    assert answer["flops"] == 2 * answer["macs"]
-    assert [stage["output_shape"] for stage in answer["stages"]][1:3] == [[48, 16, 16], [96, 8, 8]]
-    assert "growth_rate 12" in " ".join(words((tmp_path / "d.svg").read_text()))
-    shown = pipeline("describe", "--network", "resnet20", "--classes", 100).out
-    assert re.search(r"layer3\s+64 × 8 × 8\s+6\s+203,520\s+26 M\s+216 kB\s+whole image \(theoretical 81\)", shown)
-    assert re.search(r"layer1\s+16 × 32 × 32\s.*\s15 × 15", shown)
-    assert "weights: 1.11 MB with the statistics of norms" in shown
-    assert re.search(r"FLOPs +activations +receptive field", shown)
-    assert "3 x BasicBlock (3×3 conv, 16 | 3×3 conv, 16)" in shown
-
-
-@pytest.mark.parametrize(
-    ("arguments", "word"),
-    [
-        (["--network", "resnet21"], "6n + 2"),
-        (["--network", "desnet121"], "densenet121"),
-        (["--network", "vgg11", "--image-size", "16"], "at least 32"),
-        (["--network", "vgg11", "--drop-path", "0.1"], "vgg11 has"),
-        (["--network", "vgg11", "--drawing", "a.png"], ".svg"),
-        (["--network", "vgg11", "--drawing", "nowhere/a.svg"], "directory"),
-        (["--network", "vgg11", "--classes", "0"], "class count"),
-    ],
-)
-def test_a_mistake_on_the_command_line_ends_in_one_sentence(pipeline, arguments, word):
-    ended = pipeline("describe", *arguments)
-    assert (ended.status, ended.out) == (2, "")
-    assert word in ended.err
-    assert ended.err.count("\n") == 1
-
-
-def test_networks_are_listed(pipeline):
-    assert pipeline("networks", "preact*", "--json").json["networks"][:2] == ["preact18", "preact20"]

@@ -1,5 +1,10 @@
 """What there is to choose from: backbones, networks, recipes."""
 
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
 
 def test_backbones_are_listed_by_a_part_of_their_name(pipeline):
     listed = pipeline("backbones", "tf_efficientnet_lite", "--json").json
@@ -17,3 +22,51 @@ def test_the_options_of_a_recipe_are_printed(pipeline):
     ended = pipeline("recipes", "fientune")
     assert ended.status == 2
     assert "Nearest: finetune." in ended.err
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def words(svg: str) -> list[str]:
+    return [one.text or "" for one in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+def test_on_the_command_line(pipeline, tmp_path):
+    ended = pipeline(
+        "describe", "--network", "densenet121", "--growth-rate", 12, "--drawing", tmp_path / "d.svg", "--json"
+    )
+    assert ended.status == 0
+    answer = ended.json
+    assert (answer["parameters"], round(answer["macs"] / 1e6), answer["layers"]) == (1_000_618, 125, 121)
+    assert answer["flops"] == 2 * answer["macs"]
+    assert [stage["output_shape"] for stage in answer["stages"]][1:3] == [[48, 16, 16], [96, 8, 8]]
+    assert "growth_rate 12" in " ".join(words((tmp_path / "d.svg").read_text()))
+    shown = pipeline("describe", "--network", "resnet20", "--classes", 100).out
+    assert re.search(r"layer3\s+64 × 8 × 8\s+6\s+203,520\s+26 M\s+216 kB\s+whole image \(theoretical 81\)", shown)
+    assert re.search(r"layer1\s+16 × 32 × 32\s.*\s15 × 15", shown)
+    assert "weights: 1.11 MB with the statistics of norms" in shown
+    assert re.search(r"FLOPs +activations +receptive field", shown)
+    assert "3 x BasicBlock (3×3 conv, 16 | 3×3 conv, 16)" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--network", "resnet21"], "6n + 2"),
+        (["--network", "desnet121"], "densenet121"),
+        (["--network", "vgg11", "--image-size", "16"], "at least 32"),
+        (["--network", "vgg11", "--drop-path", "0.1"], "vgg11 has"),
+        (["--network", "vgg11", "--drawing", "a.png"], ".svg"),
+        (["--network", "vgg11", "--drawing", "nowhere/a.svg"], "directory"),
+        (["--network", "vgg11", "--classes", "0"], "class count"),
+    ],
+)
+def test_a_mistake_on_the_command_line_ends_in_one_sentence(pipeline, arguments, word):
+    ended = pipeline("describe", *arguments)
+    assert (ended.status, ended.out) == (2, "")
+    assert word in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_networks_are_listed(pipeline):
+    assert pipeline("networks", "preact*", "--json").json["networks"][:2] == ["preact18", "preact20"]

@@ -1,0 +1,123 @@
+"""One update: what it moves, in parts, clipped."""
+
+import copy
+
+import pytest
+import torch
+
+from finetune.analysis import lr_range_test
+from finetune.architectures import modes, networks
+from finetune.augmentation.batches import LabeledImages, pixel_statistics
+from finetune.recipes import Recipe
+from finetune.training.config import TrainConfig
+from finetune.training.loop import fit
+
+PLAIN = {"crop": 0, "flip": "none", "schedule": "constant", "batch_size": 20, "weight_decay": 0.0, "compile": "off"}
+
+
+@pytest.fixture(scope="module")
+def images():
+    """100 random images of 16 pixels in 10 random classes: nothing to learn but by heart."""
+    chance = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (100, 3, 16, 16), generator=chance).to(torch.uint8)
+    return LabeledImages(pixels, torch.randint(0, 10, (100,), generator=chance))
+
+
+def small(norm="batch", **options):
+    return networks.build(
+        "resnet20", class_count=10, image_size=16, options={"depth": 8, "width": 0.5, "norm": norm, **options}
+    )
+
+
+def trained(network, images, held=None, **options):
+    places = {
+        name: options.pop(name)
+        for name in ("checkpoint_folder", "progress", "stop", "stop_epoch", "seed", "tensorboard")
+        if name in options
+    }
+    return fit(
+        network,
+        images,
+        held,
+        recipe=Recipe(**{**PLAIN, **options}),
+        config=TrainConfig(pixel_statistics(images.images), device="cpu", **places),
+    )
+
+
+def test_frozen_weights_and_statistics_stay_to_the_bit(images):
+    network = small()
+    modes.freeze(network, trained_stages=0)
+    before = copy.deepcopy(network.state_dict())
+    trained(network, images, epochs=2, learning_rate=0.1, weight_decay=0.1)
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    last = networks.classifier(network)
+    own = {
+        name for name, value in network.state_dict().items() if any(value is one for one in last.state_dict().values())
+    }
+    assert changed == {name for name in before if name.startswith(("fc.", "head.", "linear.", "classifier."))} | own
+    assert changed
+
+
+def test_batch_statistics_stay_in_evaluation_mode(images):
+    for kind, moves in (("eval", False), ("train", True), ("adapted", True)):
+        network = small()
+        before = copy.deepcopy(network.state_dict())
+        trained(network, images, epochs=1, batchnorm=kind)
+        moved = [
+            not torch.equal(value, before[name]) for name, value in network.state_dict().items() if "running" in name
+        ]
+        assert any(moved) == moves
+        assert any(
+            not torch.equal(value, before[name]) for name, value in network.state_dict().items() if "weight" in name
+        )
+
+
+def same(one, other, tolerance=0.0):
+    pairs = [(one.state_dict()[name], other.state_dict()[name]) for name in one.state_dict()]
+    return all(torch.allclose(a.double(), b.double(), atol=tolerance, rtol=0) for a, b in pairs)
+
+
+def test_on_a_processor_no_generator_of_a_gpu_is_seeded(images, monkeypatch):
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    network = small(dropout=0.5)
+    trained(network, images, epochs=1)
+    normalization = pixel_statistics(images.images)
+    config = TrainConfig(normalization, device="cpu")
+    lr_range_test.find_learning_rate(network, images, recipe=Recipe(**PLAIN), config=config, steps=10)
+    assert seeded == []
+
+
+def test_a_batch_in_parts_is_the_whole_batch(images):
+    whole, parts = (
+        trained(
+            small("group"),
+            images,
+            epochs=1,
+            accumulate=count,
+            clip_norm=0.5,
+            label_smoothing=0.1,
+            precision="float32",
+        )
+        for count in (1, 4)
+    )
+    assert same(whole.network, parts.network, 1e-5)
+    assert whole.curves["running_training_loss"] == pytest.approx(parts.curves["running_training_loss"], abs=1e-4)
+
+
+def test_clipping_bounds_what_an_update_can_do(images):
+    network = small("group")
+    before = copy.deepcopy(network)
+    trained(network, images, epochs=1, batch_size=100, clip_norm=1e-3, momentum=0.0, learning_rate=1.0)
+    moved = sum(
+        ((one - other) ** 2).sum() for one, other in zip(network.parameters(), before.parameters(), strict=True)
+    )
+    assert moved.item() ** 0.5 == pytest.approx(1e-3, rel=1e-2)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "muon"])
+def test_clipping_sees_the_gradients_of_all_weights_whatever_moves_them(images, optimizer):
+    network = small("group")  # in its first update the inner kernels have no gradient yet
+    trained(network, images, epochs=5, batch_size=100, clip_norm=1e-3, optimizer=optimizer, learning_rate=0.01)
+    norms = torch.stack([weight.grad.norm() for weight in network.parameters()])  # those of the last update
+    assert norms.norm().item() == pytest.approx(1e-3, rel=1e-2)
