@@ -2,12 +2,15 @@
 
 import dataclasses
 import functools
+import types
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from extract.errors import InvalidInputError
 from extract.runtime.memory import enough_for
+from extract.runtime.options import Option
 from pipelines.search.subject import Outcome, Subject, Watch
 from pipelines.specs import HeadSpec, resolve_head
 from pipelines.tasks import fitting
@@ -64,12 +67,12 @@ class HeadSubject(Subject):
     def what(self) -> str:
         return f"the {self._spec.head} head"
 
-    def known(self) -> dict[str, Any]:
+    def known(self) -> Mapping[str, Option | None]:
         from heads.registry import space
 
-        found = space(self._spec.head)
-        hints = typing.get_type_hints(type(found))
-        return {field.name: hints[field.name] for field in dataclasses.fields(found)}  # type: ignore[arg-type]
+        hints = typing.get_type_hints(type(space(self._spec.head)))
+        names = [field.name for field in dataclasses.fields(type(space(self._spec.head)))]  # type: ignore[arg-type]
+        return {name: _option(name, kinds_of(hints[name])) for name in names}
 
     def usual(self) -> dict[str, Any]:
         if self._spec.head not in USUAL:
@@ -149,3 +152,16 @@ def _text(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(_text(part) for part in value)
     return "none" if value is None else str(value)
+
+
+def _option(name: str, kinds: frozenset[type]) -> Option | None:
+    known = tuple(kind for kind in kinds if kind is not types.NoneType)
+    return Option(name, None, "", known, optional=True, several=False, nested=False) if known else None
+
+
+def kinds_of(hint: Any) -> frozenset[type]:
+    """The types of one value of an option; none where any will do. Of an option that holds several, those of each."""
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) in (tuple, list):
+        parts = [kinds_of(part) for part in typing.get_args(hint) if part is not ...]
+        return frozenset().union(*parts) if all(parts) else frozenset()
+    return frozenset({hint}) if hint in (int, float, bool, str, types.NoneType) else frozenset()

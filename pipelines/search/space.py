@@ -7,39 +7,51 @@ optimizer: [sgd, adamw]                             # one of these
 
 import json
 import math
-import types
-import typing
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+
+import msgspec
 
 from extract.errors import InvalidInputError, nearest, unknown
-from extract.runtime.options import KINDS, TRUTHS, Option
+from extract.runtime.options import TRUTHS, Option, Value
+from extract.runtime.typed_json import Number, plain
 from pipelines.studies.yaml_file import guessed
 
-ENTRY_KEYS = ("low", "high", "log", "step", "int")
 WORDS = ("none", "auto")  # which stand for a value that an option has anyway
 FORMS = "a list of choices or {low, high} with log, step or int"
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The numbers from `low` to `high`, both included; every `step` from `low` on where there is one.
 
-    `log` spreads them evenly on a logarithmic scale; `whole` leaves the whole ones.
+    `log` spreads them evenly on a logarithmic scale; `whole` leaves the whole ones. Raises ValueError for a
+    contradiction.
     """
 
-    low: float
-    high: float
+    low: Number
+    high: Number
     log: bool = False
-    step: float | None = None
-    whole: bool = False
+    step: Number | None = None
+    whole: bool = msgspec.field(default=False, name="int")
 
-    def as_json(self) -> dict[str, Any]:
-        """The entry in its full form."""
-        return {"low": self.low, "high": self.high, "log": self.log, "step": self.step, "int": self.whole}
+    def __post_init__(self) -> None:
+        low, high, step = self.low, self.high, self.step
+        numbers = {"low": low, "high": high} | ({} if step is None else {"step": step})
+        if not low <= high:
+            raise ValueError(f"must have low at most high; got {low:g} and {high:g}. Exchange them.")
+        if self.log and low <= 0:
+            raise ValueError(f"must be above 0 where log is true; got low {low:g}. Raise it.")
+        if self.log and step is not None:
+            raise ValueError(f"must have log or step, not both; got step {step:g}. Leave one out.")
+        if step is not None and not 0 < step <= high - low:
+            raise ValueError(f"must have a step above 0 that fits into {low:g} to {high:g}; got {step:g}.")
+        if self.whole and any(number != int(number) for number in numbers.values()):
+            raise ValueError(f"must be whole numbers where int is true; got {low:g} to {high:g}.")
+        for name, number in numbers.items() if self.whole else ():
+            msgspec.structs.force_setattr(self, name, int(number))
 
-    def ends(self) -> tuple[Any, ...]:
+    def ends(self) -> tuple[Value, ...]:
         """The values that a check of the whole entry has to look at."""
         return (self.low, self.high)
 
@@ -48,22 +60,18 @@ class Range:
 class Choices:
     """One of `values`, each a primitive or a tuple of them; `labels` are what a search knows them by."""
 
-    values: tuple[Any, ...]
+    values: tuple[Value, ...]
 
     @property
     def labels(self) -> tuple[str, ...]:
         """A distinct text for each value."""
         return tuple(json.dumps(value) for value in self.values)
 
-    def value(self, label: str) -> Any:
+    def value(self, label: str) -> Value:
         """The value that `label` stands for."""
         return self.values[self.labels.index(label)]
 
-    def as_json(self) -> list[Any]:
-        """The entry as a list."""
-        return list(self.values)
-
-    def ends(self) -> tuple[Any, ...]:
+    def ends(self) -> tuple[Value, ...]:
         """The values that a check of the whole entry has to look at."""
         return self.values
 
@@ -71,10 +79,10 @@ class Choices:
 Space = dict[str, Range | Choices]
 
 
-def parse(raw: Any, *, what: str, known: Mapping[str, Any] | None = None) -> Space:
+def parse(raw: object, *, what: str, known: Mapping[str, Option | None] | None = None) -> Space:
     """The space of `what` ("the mlp head") that `raw` (option -> entry, as a file gives it) describes.
 
-    `known` are the types of its options: a choice is read by them, as an option of a job is. Raises
+    `known` are its options (None: one of any type): a choice is read by their types, as an option of a job is. Raises
     `InvalidInputError`, naming the option, for an entry that is neither of the forms and for a contradiction in it.
     """
     if not isinstance(raw, Mapping) or not raw:
@@ -83,17 +91,7 @@ def parse(raw: Any, *, what: str, known: Mapping[str, Any] | None = None) -> Spa
             "Write one line an option, like `learning_rate: {low: 1e-4, high: 0.1, log: true}`."
         )
     names = {str(key).replace("-", "_"): key for key in sorted(raw, key=str)}
-    hints = known or {}
-    kinds = {name: hint.kinds if isinstance(hint, Option) else kinds_of(hint) for name, hint in hints.items()}
-    return {name: _entry(str(key), raw[key], frozenset(kinds.get(name, ()))) for name, key in names.items()}
-
-
-def kinds_of(hint: Any) -> frozenset[type]:
-    """The types of one value of an option; none where any will do. Of an option that holds several, those of each."""
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) in (tuple, list):
-        parts = [kinds_of(part) for part in typing.get_args(hint) if part is not ...]
-        return frozenset().union(*parts) if all(parts) else frozenset()
-    return frozenset({hint}) if hint in (int, float, bool, str, types.NoneType) else frozenset()
+    return {name: _entry(str(key), raw[key], (known or {}).get(name)) for name, key in names.items()}
 
 
 def check_names(space: Space, *, known: Iterable[str], what: str) -> None:
@@ -104,114 +102,61 @@ def check_names(space: Space, *, known: Iterable[str], what: str) -> None:
             raise unknown(f"option to search of {what}", name=name, known=names)
 
 
-def as_json(space: Space) -> dict[str, Any]:
+def as_json(space: Space) -> dict[str, object]:
     """The space as primitives in full form: two spaces that mean the same are equal here."""
-    return {name: entry.as_json() for name, entry in sorted(space.items())}
+    entries = sorted(space.items())
+    return {name: list(one.values) if isinstance(one, Choices) else plain(one) for name, one in entries}
 
 
-def _entry(name: str, raw: Any, wanted: frozenset[type]) -> Range | Choices:
-    if isinstance(raw, list):
-        return _choices(name, raw, wanted)
+def _entry(name: str, raw: object, declared: Option | None) -> Range | Choices:
     if isinstance(raw, Mapping):
-        return _range(name, raw, wanted)
-    raise InvalidInputError(f"search option {name} must be {FORMS}; got {raw!r}. To fix it, write [{raw}].")
-
-
-def _choices(name: str, raw: list[Any], wanted: frozenset[type]) -> Choices:
-    values = tuple(_value(name, value, wanted) for value in raw)
-    found = Choices(values)
-    if not values or len(set(found.labels)) < len(values):
+        return _range(name, raw, declared)
+    if not isinstance(raw, list):
+        raise InvalidInputError(f"search option {name} must be {FORMS}; got {raw!r}. To fix it, write [{raw}].")
+    found = Choices(tuple(_choice(name, value, declared) for value in raw))
+    if not raw or len(set(found.labels)) < len(raw):
         raise InvalidInputError(f"search option {name} must be at least one choice, each once; got {raw!r}.")
     return found
 
 
-def _value(name: str, raw: Any, wanted: frozenset[type]) -> Any:
+def _choice(name: str, raw: object, declared: Option | None) -> Value:
+    """A choice as the type of its option wants it, like an option of a job."""
     if isinstance(raw, list):
-        return tuple(_value(name, part, wanted) for part in raw)
+        return tuple(_choice(name, part, declared) for part in raw)
     if raw is not None and not isinstance(raw, str | int | float | bool):
         raise InvalidInputError(f"choices of {name} must be numbers, words or lists of them; got {raw!r}.")
     if isinstance(raw, float) and not math.isfinite(raw):
         raise InvalidInputError(f"choices of {name} must be finite; got {raw!r}.")
-    return _typed(name, raw, wanted) if wanted else raw
-
-
-def _typed(name: str, raw: Any, wanted: frozenset[type]) -> Any:
-    """A choice as the type of its option wants it, like an option of a job."""
-    if raw is None or (type(raw) in wanted and type(raw) is not str):
+    is_word = isinstance(raw, str) and raw.lower() in WORDS
+    if raw is None or declared is None or is_word or (type(raw) in declared.kinds and not isinstance(raw, str)):
         return raw
-    if isinstance(raw, str) and raw.lower() in WORDS:
-        return raw
-    for kind in (kind for kind in (int, float, bool, str) if kind in wanted):
-        try:
-            return read_text(str(raw).lower() if isinstance(raw, bool) else str(raw), kind)
-        except ValueError:
-            continue
-    expected = " or ".join(said for kind, said in KINDS.items() if kind in wanted)
-    raise InvalidInputError(f"choices of {name} must be {expected}; got {raw!r}.")
+    one = Option(f"choices of {name}", None, "", declared.kinds, optional=False, several=False, nested=False)
+    return one.read(str(raw).lower() if isinstance(raw, bool) else str(raw))
 
 
-def _range(name: str, raw: Mapping[Any, Any], wanted: frozenset[type]) -> Range:
-    for key in raw:
-        if key not in ENTRY_KEYS:
-            raise InvalidInputError(
-                f"search option {name} must be {FORMS}; got the key {key!r}. {nearest(str(key), ENTRY_KEYS)}"
-            )
-    low, high = _number(name, raw, "low"), _number(name, raw, "high")
-    step = None if raw.get("step") is None else _number(name, raw, "step")
-    log, whole = _flag(name, raw, "log"), _flag(name, raw, "int")
-    numbers = (low, high) if step is None else (low, high, step)
-    whole = whole or ("int" not in raw and all(isinstance(number, int) for number in numbers) and _counts(wanted))
-    found = Range(low, high, log, step, whole)
-    _refuse_contradictions(name, found)
-    kind = int if whole else float
-    return Range(kind(low), kind(high), log, None if step is None else kind(step), whole)
+def _range(name: str, raw: Mapping[object, object], declared: Option | None) -> Range:
+    """The range; without `int`, its numbers are whole where all that are given are, and the option may be counted."""
+    given = {str(key): _number_or_truth(value) for key, value in raw.items()}
+    is_counted = declared is None or int in declared.kinds or float not in declared.kinds
+    numbers = [given[key] for key in ("low", "high", "step") if given.get(key) is not None]
+    given = {"int": is_counted and all(type(number) is int for number in numbers), **given}
+    try:
+        return msgspec.convert(given, Range)
+    except msgspec.ValidationError as error:
+        raise _misfit(name, raw, str(error)) from error
 
 
-def _counts(wanted: frozenset[type]) -> bool:
-    """Whether an option is counted in whole numbers, or may be for all that is known."""
-    return int in wanted or float not in wanted
+def _number_or_truth(value: object) -> object:
+    return TRUTHS.get(value.lower(), guessed(value)) if isinstance(value, str) else value
 
 
-def _refuse_contradictions(name: str, found: Range) -> None:
-    low, high, step = found.low, found.high, found.step
-    if low > high:
-        raise InvalidInputError(
-            f"search option {name} must have low at most high; got {low} and {high}. Exchange them."
-        )
-    if found.log and low <= 0:
-        raise InvalidInputError(f"search option {name} must be above 0 where log is true; got low {low}. Raise it.")
-    if found.log and step is not None:
-        raise InvalidInputError(
-            f"search option {name} must have log or step, not both; got step {step}. Leave one out."
-        )
-    if step is not None and not 0 < step <= high - low:
-        raise InvalidInputError(
-            f"search option {name} must have a step above 0 that fits into {low} to {high}; got {step}."
-        )
-    if found.whole and any(number is not None and number != int(number) for number in (low, high, step)):
-        raise InvalidInputError(f"search option {name} must be whole numbers where int is true; got {low} to {high}.")
-
-
-def _number(name: str, raw: Mapping[Any, Any], key: str) -> float:
-    value = guessed(raw[key]) if isinstance(raw.get(key), str) else raw.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidInputError(f"{key} of the search option {name} must be a number; got {raw.get(key)!r}.")
-    return value
-
-
-def _flag(name: str, raw: Mapping[Any, Any], key: str) -> bool:
-    value = TRUTHS.get(str(raw.get(key, False)).lower())
-    if value is None:
-        raise InvalidInputError(f"{key} of the search option {name} must be true or false; got {raw[key]!r}.")
-    return value
-
-
-def read_text(text: str, kind: type) -> Any:
-    """A text as `kind`; ValueError where it is none."""
-    if kind is bool:
-        if text.lower() not in TRUTHS:
-            raise ValueError(text)
-        return TRUTHS[text.lower()]
-    if kind is float and float(text) != float(text):
-        raise ValueError(text)
-    return kind(text)
+def _misfit(name: str, raw: Mapping[object, object], said: str) -> InvalidInputError:
+    """What msgspec said of a range, in the words of the project."""
+    found = re.search(r"`(?:\$\.)?(\w+)`$", said)
+    if found is None:
+        return InvalidInputError(f"search option {name} {said}")
+    key, known = found[1], Range.__struct_encode_fields__
+    if key not in known:
+        return InvalidInputError(f"search option {name} must be {FORMS}; got the key {key!r}. {nearest(key, known)}")
+    kind = "true or false" if key in ("log", "int") else "a number"
+    return InvalidInputError(f"{key} of the search option {name} must be {kind}; got {raw.get(key)!r}.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from extract.runtime.options import Option
 from pipelines.workspace.context import Context
 
 
@@ -54,8 +55,8 @@ class Subject(ABC):
         return None
 
     @abstractmethod
-    def known(self) -> Mapping[str, Any]:
-        """The options that can be searched, with their types (Any: any will do)."""
+    def known(self) -> Mapping[str, Option | None]:
+        """The options that can be searched; None for one of any type."""
 
     @abstractmethod
     def usual(self) -> dict[str, Any]:

@@ -189,9 +189,10 @@ def _option(name: str, value: object) -> str:
         return "no validation"
     if isinstance(value, bool):
         return words if value else f"no {words}"
-    if name == "option":  # further ones of a head, each NAME=VALUE
-        return ", ".join(value)
-    return f"{words} {','.join(map(str, value)) if isinstance(value, tuple) else value}"
+    if not isinstance(value, tuple):
+        return f"{words} {value}"
+    # `option` holds further ones of a head, each NAME=VALUE.
+    return ", ".join(value) if name == "option" else f"{words} {','.join(map(str, value))}"
 
 
 def _of(spec: type[AnySpec], given: Mapping[str, Any]) -> AnySpec:

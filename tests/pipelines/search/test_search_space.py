@@ -1,12 +1,14 @@
 """What a search may vary: the entries that are understood, and the sentence for each that is not."""
 
 import json
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from extract.errors import InvalidInputError
+from extract.runtime.options import option, options_of
 from pipelines.search.journal import Journal, TrialState
 from pipelines.search.space import Choices, Range, as_json, check_names, parse
 from pipelines.studies import yaml_file
@@ -134,19 +136,21 @@ def test_what_is_drawn_lies_in_the_space(tmp_path):
     assert {one["e"] for one in drawn} == {5}
 
 
+@dataclass
+class Known:
+    a: float = option(0.0, "")
+    b: bool = option(False, "")
+    c: float | None = option(None, "")
+    d: str = option("", "")
+    n: int | None = option(None, "")
+    s: tuple[int | tuple[int, ...], ...] = option((), "")
+
+
 def test_a_file_is_read_as_the_options_want_it():
     text = "a: [064, 1.0e5, 1]\nb: [no, yes]\nc: {low: 1, high: 10}\nd: [no, 12]\nn: {low: 1, high: 10}\n"
     text += "s: [[512, 128], 64]"
     entries = yaml_file.parse(text, name="space.yaml")
-    known = {
-        "a": float,
-        "b": bool,
-        "c": float | None,
-        "d": str,
-        "n": int | None,
-        "s": tuple[int | tuple[int, ...], ...],
-    }
-    space = parse(yaml_file.plain(entries), what="x", known=known)
+    space = parse(yaml_file.plain(entries), what="x", known=options_of(Known))
     assert space["a"] == Choices((64.0, 1e5, 1.0))
     assert space["b"] == Choices((False, True))
     assert space["c"] == Range(1.0, 10.0)
@@ -155,7 +159,7 @@ def test_a_file_is_read_as_the_options_want_it():
     assert space["n"] == Range(1, 10, whole=True)
     assert space["s"] == Choices(((512, 128), 64))
     with pytest.raises(InvalidInputError, match="choices of a must be a number; got 'no'"):
-        parse({"a": ["no"]}, what="x", known=known)
+        parse({"a": ["no"]}, what="x", known=options_of(Known))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +22,7 @@ class Scripted(Subject):
         self.script, self.real, self.judged = script, real, []
 
     def known(self):
-        return {"x": Any, "y": Any}
+        return {"x": None, "y": None}
 
     def usual(self):
         return {"x": list(self.script)}
