@@ -2,12 +2,13 @@
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
@@ -48,12 +49,17 @@ def cost(module: nn.Module, *, image_size: tuple[int, int]) -> NetworkCost:
     what the network raises for a size that it does not take.
     """
     images = torch.zeros(1, 3, *image_size, device="meta")
-    counter = _Counter(images)
+    trace = OperatorTrace(images)
     network = shell(module).eval()
-    with counter, warnings.catch_warnings():
+    with trace, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of networks that trace themselves
         output = network(images)
-    return NetworkCost(tuple(output.shape), counter.flops, counter.operator_bytes, counter.activation_bytes)
+    return NetworkCost(
+        output_shape=tuple(output.shape),
+        flops=sum(call.flops for call in trace.calls),
+        operator_bytes=max((call.held_bytes for call in trace.calls), default=0),
+        activation_bytes=sum(call.new_bytes for call in trace.calls),
+    )
 
 
 def weight_bytes(module: nn.Module) -> int:
@@ -78,27 +84,46 @@ def _emptied(module: nn.Module) -> Iterator[tuple[int, Tensor]]:
                 yield id(value), value.detach().to("meta")
 
 
-class _Counter(TorchDispatchMode):
-    """Adds up the operators whose inputs depend on the image."""
+@dataclass(frozen=True)
+class OperatorCall:
+    """One call of an ATen operator that depends on the image: its `inputs` that do, and the tensors `made`.
+
+    `new_bytes` are those that it makes, `held_bytes` these and its inputs; a view holds nothing of its own.
+    """
+
+    function: OpOverload
+    arguments: Sequence[Any]
+    inputs: list[Tensor]
+    made: list[Tensor]
+    flops: int
+    new_bytes: int
+    held_bytes: int
+
+
+class OperatorTrace(TorchDispatchMode):
+    """The `calls` of operators that depend on `images`, in order."""
 
     def __init__(self, images: Tensor) -> None:
         super().__init__()
-        self.flops = self.operator_bytes = self.activation_bytes = 0
+        self.calls: list[OperatorCall] = []
         self._seen = {id(images): images}  # tensors are known by identity, so they are kept alive
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Runs an operator and counts it."""
+    def note(self, call: OperatorCall) -> None:
+        """Keeps one call."""
+        self.calls.append(call)
+
+    def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         output = func(*args, **(kwargs or {}))
-        inputs = {id(one): one for one in tree_leaves((args, kwargs)) if id(one) in self._seen}
+        inputs = [one for one in tree_leaves((args, kwargs)) if id(one) in self._seen]
         made = [one for one in tree_leaves(output) if isinstance(one, Tensor)]
         if inputs and made:
             self._seen |= {id(one): one for one in made}
             count = flop_registry.get(func._overloadpacket)
-            self.flops += count(*args, out_val=made[0]) if count else 0
-            if all(one.alias_info is None for one in func._schema.returns):  # a view holds nothing of its own
-                fresh = sum(map(_byte_count, made))
-                self.activation_bytes += fresh
-                self.operator_bytes = max(self.operator_bytes, fresh + sum(map(_byte_count, inputs.values())))
+            flops, new_bytes, held_bytes = count(*args, out_val=made[0]) if count else 0, 0, 0
+            if all(one.alias_info is None for one in func._schema.returns):
+                new_bytes = sum(map(_byte_count, made))
+                held_bytes = new_bytes + sum(map(_byte_count, {id(one): one for one in inputs}.values()))
+            self.note(OperatorCall(func, args, inputs, made, flops, new_bytes, held_bytes))
         return output
 
 

@@ -5,7 +5,6 @@ Nothing is computed and no weights are drawn: the network is built and run on sh
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,6 +15,7 @@ from finetune.analysis.trace import TracedOperator, trace
 from finetune.architectures import networks
 
 HEAD = "head"
+TOTALS = ("layers", "parameters", "macs", "activation_bytes")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Stage:
 class Description:
     """A network's stages from input to output, the last being the "head" (pooling and classifier).
 
-    `form` says in words what the name and the options make; `weight_bytes` are those of `cost.weight_bytes`.
+    `form` says in words what the name and the options make; `weight_bytes` are those of `cost.weight_bytes`. `layers`,
+    `parameters`, `macs` and `activation_bytes` are the sums over the stages.
     """
 
     network: str
@@ -51,33 +52,16 @@ class Description:
     image_size: int
     class_count: int
     weight_bytes: int
-    options: dict[str, Any]
+    options: dict[str, object]
     stages: tuple[Stage, ...]
+    layers: int
+    parameters: int
+    macs: int
+    activation_bytes: int
 
-    @property
-    def layers(self) -> int:
-        """Convolutions and linear layers, without projections of shortcuts."""
-        return sum(stage.layers for stage in self.stages)
-
-    @property
-    def parameters(self) -> int:
-        """Numbers that training may change, and frozen ones."""
-        return sum(stage.parameters for stage in self.stages)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-adds for one image."""
-        return sum(stage.macs for stage in self.stages)
-
-    @property
-    def activation_bytes(self) -> int:
-        """Bytes of the tensors that one image makes in float32."""
-        return sum(stage.activation_bytes for stage in self.stages)
-
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Everything, in primitives; with `flops`, 2 per multiply-add."""
-        totals = {name: getattr(self, name) for name in ("layers", "parameters", "macs", "activation_bytes")}
-        return {**asdict(self), **totals, "flops": 2 * self.macs}
+        return {**asdict(self), "flops": 2 * self.macs}
 
 
 def field_text(stage: Stage, *, image_size: int) -> str:
@@ -89,7 +73,7 @@ def field_text(stage: Stage, *, image_size: int) -> str:
 
 
 def describe(
-    name: str, *, class_count: int = 10, image_size: int | None = None, options: Mapping[str, Any] | None = None
+    name: str, *, class_count: int = 10, image_size: int | None = None, options: Mapping[str, object] | None = None
 ) -> Description:
     """The description of the network `name` (a family's or any timm architecture).
 
@@ -99,7 +83,7 @@ def describe(
     size = usual_size(name) if image_size is None else image_size
     with torch.device("meta"):
         network = networks.build(name, class_count=class_count, image_size=size, options=options)
-    given = {option: value for option, value in (options or {}).items() if value is not None}
+    stages = described(network, image_size=size)
     return Description(
         network=name,
         form=networks.form(name, image_size=size, options=options),
@@ -107,18 +91,16 @@ def describe(
         image_size=size,
         class_count=class_count,
         weight_bytes=weight_bytes(network),
-        options=given,
-        stages=described(network, image_size=size),
+        options={option: value for option, value in (options or {}).items() if value is not None},
+        stages=stages,
+        **{total: sum(getattr(stage, total) for stage in stages) for total in TOTALS},
     )
 
 
 def usual_size(name: str) -> int:
     """Pixels of a side: 32 for the families, what it was made for of another timm architecture."""
-    import timm
-
     networks.check_name(name)
-    config = None if networks.family(name) else timm.get_pretrained_cfg(name, allow_unregistered=True)
-    return 32 if config is None else int(config.input_size[1])
+    return (None if networks.family(name) else networks.own_size(name)) or 32
 
 
 def described(network: nn.Module, *, image_size: int) -> tuple[Stage, ...]:
@@ -129,7 +111,7 @@ def described(network: nn.Module, *, image_size: int) -> tuple[Stage, ...]:
     owner = {id(module): index for index, (_, part) in enumerate(parts) for module in part.modules()}
     known = {path: owner[id(module)] for path, module in network.named_modules() if id(module) in owner}
     places = _places(record.steps, known=known, head=len(parts) - 1)
-    paths = {module: path for path, module in network.named_modules() if record.calls[path]}
+    paths = {module: path for path, module in network.named_modules() if record.called[path]}
     return tuple(
         _stage(
             name,

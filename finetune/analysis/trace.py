@@ -4,14 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
 
+from extract.backbones.cost import OperatorCall, OperatorTrace
 from finetune.analysis.dependence import behind
 from finetune.analysis.receptive_field import ReceptiveField
 
@@ -31,44 +28,27 @@ class TracedOperator:
     receptive_field: ReceptiveField
 
 
-class Trace(TorchDispatchMode):
-    """The steps of a forward pass; `calls` counts calls by path, `links` says what joins branches at a path."""
+class Trace(OperatorTrace):
+    """The steps of a forward pass; `called` counts calls by path, `links` says what joins branches at a path."""
 
     def __init__(self, images: Tensor) -> None:
-        super().__init__()
+        super().__init__(images)
         self.steps: list[TracedOperator] = []
-        self.calls: Counter[str] = Counter()
+        self.called: Counter[str] = Counter()
         self.links: dict[str, str] = {}
         self.inside = [""]
-        self._fields = {
-            id(images): (images, ReceptiveField.of_image(images.shape))
-        }  # tensors are known by identity, so they are kept alive
+        self._fields = {id(images): ReceptiveField.of_image(images.shape)}
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Runs an operator and notes it, where its inputs depend on the image."""
-        output = func(*args, **(kwargs or {}))
-        leaves = tree_leaves((args, kwargs))
-        seen = {id(one): self._fields[id(one)][1] for one in leaves if id(one) in self._fields}
-        if seen:
-            tensors = [one for one in tree_leaves(output) if isinstance(one, Tensor)]
-            self._note(func, tensors, args, seen)
-            joins = sum(id(one) in self._fields for one in leaves) > 1
-            if func in LINKS and (joins or LINKS[func] == "concat"):
-                self.links.setdefault(self.inside[-1], LINKS[func])
-        return output
-
-    def _note(self, func: Any, tensors: list[Tensor], args: Any, seen: dict[int, ReceptiveField]) -> None:
-        fields = behind(func, arguments=args, seen=seen, shapes=[one.shape for one in tensors])
-        for one, receptive_field in zip(tensors, fields, strict=True):
-            self._fields[id(one)] = (one, receptive_field)
-        count = flop_registry.get(func._overloadpacket)
-        flops = count(*args, out_val=tensors[0]) if count else 0
-        is_new = all(one.alias_info is None for one in func._schema.returns)
-        new_bytes = sum(one.numel() * one.element_size() for one in tensors) if is_new else 0
-        if tensors:
-            self.steps.append(
-                TracedOperator(self.inside[-1], tuple(tensors[0].shape[1:]), flops // 2, new_bytes, fields[0])
-            )
+    def note(self, call: OperatorCall) -> None:
+        """Adds the step of one call."""
+        super().note(call)
+        fields = behind(call, seen=self._fields)
+        self._fields |= {id(one): field for one, field in zip(call.made, fields, strict=True)}
+        shape = tuple(call.made[0].shape[1:])
+        self.steps.append(TracedOperator(self.inside[-1], shape, call.flops // 2, call.new_bytes, fields[0]))
+        link = LINKS.get(call.function)
+        if link == "concat" or (link and len(call.inputs) > 1):
+            self.links.setdefault(self.inside[-1], link)
 
 
 @torch.no_grad()
@@ -91,11 +71,11 @@ def _watched(network: nn.Module, record: Trace) -> Iterator[None]:
     handles = []
     for path, module in network.named_modules():
 
-        def enter(*_: Any, path: str = path) -> None:
+        def enter(*_: object, path: str = path) -> None:
             record.inside.append(path)
-            record.calls[path] += 1
+            record.called[path] += 1
 
-        def leave(*_: Any) -> None:
+        def leave(*_: object) -> None:
             record.inside.pop()
 
         handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]

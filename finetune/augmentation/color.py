@@ -1,7 +1,7 @@
 """Color and shape operations on uint8 batches, one strength an image: color jitter and a part of RandAugment."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from finetune.augmentation.keyed_random import Key, whole
 
+Operation = Callable[[Tensor, Tensor, float, int], Tensor]  # images, directions -1 or 1 [B], strength 0 to 1, fill
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601-2, as Pillow and torchvision weigh red, green and blue
 ROUNDS = 2  # RandAugment's N
 
@@ -73,7 +74,7 @@ def _once(images: Tensor, operation: Tensor, *, sign: Tensor, magnitude: int, fi
     return result
 
 
-def _factor(step: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor, float, int], Tensor]:
+def _factor(step: Callable[[Tensor, Tensor], Tensor]) -> Operation:
     return lambda images, direction, strength, fill: step(images, 1 + 0.9 * strength * direction)
 
 
@@ -100,43 +101,25 @@ def equalize(images: Tensor, direction: Tensor, strength: float, fill: int) -> T
     return table.gather(2, flat).to(torch.uint8).view(images.shape)
 
 
-def rotate(images: Tensor, direction: Tensor, strength: float, fill: int) -> Tensor:
-    """Turned by up to 30 degrees, counter-clockwise for a positive direction."""
+def _affine(rows: Callable[[Tensor, float], Sequence[Tensor | float]]) -> Operation:
+    """Each image through its own map from output to input places ([-1, 1] across the image), nearest pixel.
+
+    `rows` gives the map's six numbers, of the images' directions and the strength.
+    """
+
+    def apply(images: Tensor, direction: Tensor, strength: float, fill: int) -> Tensor:
+        numbers = [torch.zeros_like(direction) + one for one in rows(direction, strength)]
+        matrix = torch.stack(numbers, 1).view(-1, 2, 3).float()
+        grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
+        moved = functional.grid_sample(images.float() - fill, grid, mode="nearest", align_corners=False)
+        return (moved + fill).to(torch.uint8)
+
+    return apply
+
+
+def _turned(direction: Tensor, strength: float) -> Sequence[Tensor | float]:
     angle = math.radians(30) * strength * direction
-    zero = torch.zeros_like(angle)
-    return _affine(images, (angle.cos(), -angle.sin(), zero, angle.sin(), angle.cos(), zero), fill)
-
-
-def shear_x(images: Tensor, direction: Tensor, strength: float, fill: int) -> Tensor:
-    """Rows moved in proportion to their distance from the middle, by up to 0.3."""
-    one, zero = torch.ones_like(direction), torch.zeros_like(direction)
-    return _affine(images, (one, 0.3 * strength * direction, zero, zero, one, zero), fill)
-
-
-def shear_y(images: Tensor, direction: Tensor, strength: float, fill: int) -> Tensor:
-    """Columns moved in proportion to their distance from the middle, by up to 0.3."""
-    one, zero = torch.ones_like(direction), torch.zeros_like(direction)
-    return _affine(images, (one, zero, zero, 0.3 * strength * direction, one, zero), fill)
-
-
-def translate_x(images: Tensor, direction: Tensor, strength: float, fill: int) -> Tensor:
-    """Moved sideways by up to 0.3 of the width."""
-    one, zero = torch.ones_like(direction), torch.zeros_like(direction)
-    return _affine(images, (one, zero, 0.6 * strength * direction, zero, one, zero), fill)
-
-
-def translate_y(images: Tensor, direction: Tensor, strength: float, fill: int) -> Tensor:
-    """Moved up or down by up to 0.3 of the height."""
-    one, zero = torch.ones_like(direction), torch.zeros_like(direction)
-    return _affine(images, (one, zero, zero, zero, one, 0.6 * strength * direction), fill)
-
-
-def _affine(images: Tensor, rows: tuple[Tensor, ...], fill: int) -> Tensor:
-    """Each image through its own map from output to input places ([-1, 1] across the image), nearest pixel."""
-    matrix = torch.stack(rows, 1).view(-1, 2, 3).float()
-    grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
-    moved = functional.grid_sample(images.float() - fill, grid, mode="nearest", align_corners=False)
-    return (moved + fill).to(torch.uint8)
+    return angle.cos(), -angle.sin(), 0, angle.sin(), angle.cos(), 0
 
 
 def _grey(images: Tensor) -> Tensor:
@@ -152,21 +135,19 @@ def _levels(values: Tensor) -> Tensor:
     return values.clamp(0, 255).to(torch.uint8)
 
 
-def _identity(images: Tensor, direction: Tensor, strength: float, fill: int) -> Tensor:
-    return images
-
-
-OPERATIONS: dict[str, Callable[[Tensor, Tensor, float, int], Tensor]] = {
-    "identity": _identity,
+# Rotation by up to 30 degrees, counter-clockwise for a positive direction; shears by up to 0.3; moves by up to 0.3 of a
+# side.
+OPERATIONS: dict[str, Operation] = {
+    "identity": lambda images, direction, strength, fill: images,
     "brightness": _factor(brightness),
     "contrast": _factor(contrast),
     "saturation": _factor(saturation),
     "posterize": posterize,
     "solarise": solarise,
     "equalize": equalize,
-    "rotate": rotate,
-    "shear_x": shear_x,
-    "shear_y": shear_y,
-    "translate_x": translate_x,
-    "translate_y": translate_y,
+    "rotate": _affine(_turned),
+    "shear_x": _affine(lambda direction, strength: (1, 0.3 * strength * direction, 0, 0, 1, 0)),
+    "shear_y": _affine(lambda direction, strength: (1, 0, 0, 0.3 * strength * direction, 1, 0)),
+    "translate_x": _affine(lambda direction, strength: (1, 0, 0.6 * strength * direction, 0, 1, 0)),
+    "translate_y": _affine(lambda direction, strength: (1, 0, 0, 0, 1, 0.6 * strength * direction)),
 }

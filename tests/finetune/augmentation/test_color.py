@@ -79,11 +79,11 @@ def test_shapes_move_as_pillows_affine_maps_do():
     turn = ((np.cos(angle), -np.sin(angle), 0), (np.sin(angle), np.cos(angle), 0))
     lean = 0.3 * strength
     for step, matrix in (
-        (color.rotate, turn),
-        (color.shear_x, ((1, lean, 0), (0, 1, 0))),
-        (color.shear_y, ((1, 0, 0), (lean, 1, 0))),
-        (color.translate_x, ((1, 0, lean * 32), (0, 1, 0))),
-        (color.translate_y, ((1, 0, 0), (0, 1, lean * 32))),
+        (color.OPERATIONS["rotate"], turn),
+        (color.OPERATIONS["shear_x"], ((1, lean, 0), (0, 1, 0))),
+        (color.OPERATIONS["shear_y"], ((1, 0, 0), (lean, 1, 0))),
+        (color.OPERATIONS["translate_x"], ((1, 0, lean * 32), (0, 1, 0))),
+        (color.OPERATIONS["translate_y"], ((1, 0, 0), (0, 1, lean * 32))),
     ):
         got, expected = step(batch, ahead, strength, 9), each(pillow_affine(matrix, (32, 32)), batch)
         assert (got != expected).float().mean() < 0.01, step.__name__  # places on the border of two pixels
