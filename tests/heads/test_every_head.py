@@ -191,29 +191,6 @@ def test_progress_counts_the_epochs_in_which_candidates_and_the_chosen_head_lear
 
 
 @every_head
-@pytest.mark.parametrize(
-    ("features", "labels", "words"),
-    [
-        ([[1.0, np.nan], [0.0, 1.0]], [0, 1], "features must be finite.*row 0"),
-        ([[1.0, 0.0], [0.0, np.inf]], [0, 1], "features must be finite.*row 1"),
-        ([[1.0, 0.0], [0.0, 1.0]], [1, 1], "labels must be of at least two classes"),
-        ([[1.0, 0.0], [0.0, 1.0]], [0, 1, 1], "labels must be as many as the rows of features, 2; got 3"),
-        ([[1.0, 0.0], [0.0, 1.0]], [0.1, 1.7], "labels must be classes"),
-        ([1.0, 0.0], [0, 1], r"features must be an array \[N, D\]"),
-        (np.zeros((0, 3)), [], "features must be at least one row"),
-    ],
-)
-def test_unusable_input_is_one_sentence(kind, features, labels, words):
-    for attempt in (
-        lambda: unfitted(kind).fit(features, labels),
-        lambda: fit_head(kind, features=features, labels=labels, validation=1),
-    ):
-        with pytest.raises(InvalidInputError, match=words) as refused:
-            attempt()
-        assert "\n" not in str(refused.value)
-
-
-@every_head
 def test_more_validation_rows_than_examples_are_refused(kind, blobs):
     for part, words in (
         (600, "fewer rows than the 600 there are"),
@@ -222,22 +199,6 @@ def test_more_validation_rows_than_examples_are_refused(kind, blobs):
     ):
         with pytest.raises(InvalidInputError, match=words):
             fit_head(kind, features=blobs[0], labels=blobs[1], validation=part)
-
-
-@every_head
-def test_features_of_another_width_or_with_nan_are_refused_when_applied(kind, blobs):
-    head = unfitted(kind).fit(*blobs)
-    with pytest.raises(InvalidInputError, match=r"must be 20 wide.*got X has 7"):
-        head.predict(np.zeros((3, 7)))
-    with pytest.raises(InvalidInputError, match="finite"):
-        head.predict(np.full((3, 20), np.nan))
-
-
-@every_head
-def test_an_unknown_option_is_refused_with_the_nearest(kind):
-    known = next(iter(ONE[kind]))
-    with pytest.raises(InvalidInputError, match=known):
-        space(kind, {known + "x": 1})
 
 
 @every_head
@@ -270,27 +231,6 @@ def test_scikit_learn_s_own_estimator_checks(kind):
         if check.func.__name__ not in skipped:
             with np.errstate(invalid="ignore"):
                 check(estimator)
-
-
-@pytest.mark.parametrize("kind", kinds())
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (["a", None, "b", "a"], "must be given for every image; got None in row 1"),
-        (["a", float("nan"), "b", "a"], "must be given for every image; got nan in row 1"),
-        (np.array([0.0, 1.0, np.nan, 1.0]), "must be given for every image; got nan in row 2"),
-        (np.array(["2020", "NaT", "2021", "2021"], "datetime64[Y]"), "every image; got None in row 1"),
-        (np.ma.array([0, 1, 0, 1], mask=[0, 0, 0, 1]), "every image; got masked in row 3"),
-        ([1, "a", 1, "a"], "must be all of one kind, texts or numbers; got 1 beside 'a'"),
-        ([b"a", "a", b"a", "a"], "must be all of one kind"),
-        ([(1, 2), (3,), (1, 2), (3,)], "labels must be"),
-        ([0.5, 1.5, 0.5, 1.5], "Unknown label type: continuous"),
-    ],
-)
-def test_labels_that_are_none_of_one_kind_are_refused_by_name(kind, labels, message):
-    for given in (labels, np.array([*labels, None], dtype=object)[:-1]):
-        with pytest.raises(InvalidInputError, match=message):
-            head_class(kind)().fit(np.eye(4), given)
 
 
 def test_many_classes_for_few_rows_raise_no_warning_of_scikit_learn(recwarn):

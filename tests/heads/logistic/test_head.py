@@ -7,19 +7,13 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from extract.errors import InvalidInputError
-from heads.logistic.design import SMALL_ELEMENT_COUNT
-from heads.logistic.head import NEAR, NEAR_ACCURACY, LogisticHead
-from heads.logistic.path import Path
-from heads.logistic.space import C_GRID, LogisticSpace
-from heads.metrics import ROW_LOSS_LIMIT
-from heads.protocol import choose, fit_head, validation_split
+from heads.logistic.head import LogisticHead
+from heads.logistic.space import LogisticSpace
 
 C_VALUES = (1e-4, 1e-2, 1.0, 100.0)
 
@@ -112,19 +106,6 @@ def test_the_sklearn_solver_folds_the_same_model(digits):
     np.testing.assert_allclose(pair[0].predict_proba(features), pair[1].predict_proba(features), atol=1e-4)
 
 
-def test_the_reported_gradient_norm_is_the_gradient_s(blobs):
-    features, labels = blobs
-    head = LogisticHead(0.1, max_iter=1, tolerance=0.0).fit(features, labels)
-    deviation = features.astype(np.float64).std(axis=0)
-    matrix = standardized(features)
-    residual = softmax(features.astype(np.float64) @ head.weights_ + head.bias_, axis=1) - np.eye(4)[labels]
-    penalised = matrix.T @ residual / len(labels) + head.weights_ * deviation[:, None] / (0.1 * len(labels))
-    largest = max(np.abs(penalised).max(), np.abs(residual.mean(axis=0)).max())
-    assert head.gradient_norm_ == pytest.approx(largest, rel=1e-3, abs=1e-12)
-    assert not head.converged_
-    assert head.n_iter_ <= 1
-
-
 def test_features_are_not_changed(blobs):
     for dtype in (np.float16, np.float32, np.float64):
         features = blobs[0].astype(dtype)
@@ -154,120 +135,6 @@ def test_tensors_half_floats_and_string_labels_are_taken(blobs):
     assert head.logits(features).dtype == np.float32
     half = LogisticHead(0.1).fit(features.astype(np.float16), labels)
     np.testing.assert_allclose(half.predict_proba(features), head.predict_proba(features), atol=2e-3)
-
-
-def test_the_path_is_close_to_the_exact_fits(blobs):
-    features, labels = torch.from_numpy(blobs[0]), torch.from_numpy(blobs[1])
-    path = Path(features, labels, class_count=4)
-    for point in [path.fit(C) for C in (1e-4, 1e-2, 1.0, 0.1)]:
-        exact = LogisticHead(point.C).fit(*blobs)
-        np.testing.assert_allclose(
-            softmax(blobs[0] @ point.weights.numpy() + point.bias.numpy(), axis=1),
-            exact.predict_proba(blobs[0]),
-            atol=0.02,
-        )
-
-
-@pytest.mark.parametrize("grid", [(1e-3, 1e2), (1e4,), (1e-3, 1.0, 1e3)])
-def test_far_jumps_of_c_are_fitted_to_the_end(grid):
-    """A fit that stops early is a more regularized one: it would be chosen for what the kept head is not."""
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 8, 2500)
-    features = rng.normal(size=(2500, 120)) + 0.3 * rng.normal(size=(8, 120))[labels]
-    _, choice = fit_head("logistic", {"c_grid": grid}, features=features, labels=labels, validation=1000)
-    keep, hold = validation_split(labels, 1000)
-    heads = [LogisticHead(C).fit(features[keep], labels[keep]) for C in grid]
-    own = [log_softmax(head.logits(features[hold]), axis=1)[np.arange(1000), labels[hold]] for head in heads]
-    exact = [np.minimum(-one, ROW_LOSS_LIMIT).mean() for one in own]
-    np.testing.assert_allclose([row["log_loss"] for row in choice.table], exact, rtol=0.02)
-    assert choice.options["C"] == grid[int(np.argmin(exact))]
-
-
-def test_a_long_path_in_cheap_precision_follows_the_exact_validation_loss():
-    generator = np.random.default_rng(0)
-    labels = generator.integers(0, 5, 12_000)
-    features = np.maximum(generator.normal(size=(5, 256))[labels] * 0.15 + generator.normal(size=(12_000, 256)), 0)
-    train, held = features[:10_000].astype(np.float16), features[10_000:].astype(np.float16)
-    path = Path(torch.from_numpy(train), torch.from_numpy(labels[:10_000]), class_count=5)
-    for index, point in enumerate(path.fit(C) for C in C_GRID[:30]):
-        if index % 7 == 0:
-            exact = LogisticHead(point.C).fit(train, labels[:10_000])
-            logs = log_softmax(held.astype(np.float64) @ point.weights.numpy() + point.bias.numpy(), axis=1)
-            best = np.log(exact.predict_proba(held))
-            rows = np.arange(2000)
-            mine, its = (-table[rows, labels[10_000:]].mean() for table in (logs, best))
-            assert mine == pytest.approx(its, rel=NEAR - 1)  # the margin within which points are refined
-
-
-@pytest.mark.parametrize("criterion", ["log_loss", "accuracy"])
-def test_what_is_near_the_best_is_decided_by_exact_fits_on_every_processor(criterion):
-    generator = np.random.default_rng(1)
-    labels = generator.integers(0, 5, 9_000)
-    features = np.maximum(generator.normal(size=(5, 256))[labels] * 0.15 + generator.normal(size=(9_000, 256)), 0)
-    grid = tuple(float(C) for C in np.logspace(-3.5, -1.5, 9))  # as dense as the usual grid, around the best
-    choice = choose(LogisticSpace(c_grid=grid), features.astype(np.float16), labels, criterion=criterion)
-    keep, hold = validation_split(labels, 0.1)
-    assert len(keep) * 256 > SMALL_ELEMENT_COUNT  # so that the passes are bfloat16 where there are units for it
-    costs = []
-    for row in choice.table:
-        exact = LogisticHead(row["C"]).fit(features[keep].astype(np.float16), labels[keep])
-        logs = np.log(exact.predict_proba(features[hold].astype(np.float16)))
-        loss = -logs[np.arange(len(hold)), labels[hold]].mean()
-        accuracy = (logs.argmax(1) == labels[hold]).mean()
-        costs.append(loss if criterion == "log_loss" else 1 - accuracy)
-        if row["C"] == choice.options["C"]:
-            assert row["log_loss"] == pytest.approx(loss, rel=NEAR - 1)
-            assert row["accuracy"] == pytest.approx(accuracy, abs=NEAR_ACCURACY)
-    assert choice.options["C"] == grid[int(np.argmin(costs))]
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.sampled_from(["log_loss", "accuracy"]), st.floats(0.05, 3.0))
-@settings(max_examples=15, deadline=None)
-def test_what_is_called_converged_has_the_validation_loss_of_an_exact_solver(seed, class_count, criterion, apart):
-    """Wide and narrow features, classes that overlap or lie apart; the reference is scikit-learn's Newton-Cholesky."""
-    rng = np.random.default_rng(seed)
-    labels = np.r_[np.arange(class_count), rng.integers(0, class_count, 160)]
-    width = int(rng.integers(2, 60))
-    centres = apart * rng.normal(size=(class_count, width))
-    features = centres[labels] + rng.normal(size=(len(labels), width)) * rng.uniform(0.1, 10, width)
-    grid = tuple(np.logspace(-4, 4, 13))
-    choice = choose(LogisticSpace(c_grid=grid), features, labels, validation=60, criterion=criterion)
-    keep, hold = validation_split(labels, 60)
-    deviation = features[keep].std(axis=0)
-    matrix = (features - features[keep].mean(axis=0)) / deviation
-    for row in choice.table:
-        assert row["rough"] is not row["converged"]
-        if row["converged"]:
-            model = LogisticRegression(C=row["C"], tol=1e-12, max_iter=500, solver="newton-cholesky")
-            chance = model.fit(matrix[keep], labels[keep]).predict_proba(matrix[hold])
-            own = -np.log(np.maximum(chance[np.arange(60), labels[hold]], 1e-300))
-            assert row["log_loss"] == pytest.approx(np.minimum(own, ROW_LOSS_LIMIT).mean(), abs=1e-4)
-
-
-@pytest.mark.parametrize("solver", ["path", "sklearn"])
-def test_points_that_are_not_fitted_to_the_end_are_rough(digits, solver):
-    features, labels = digits[0][:600], digits[1][:600]
-    grid = C_GRID if solver == "path" else C_GRID[16:40:6]
-    choice = choose(LogisticSpace(c_grid=grid, solver=solver), features, labels, validation=100)
-    converged = {row["C"]: row["converged"] for row in choice.table}
-    assert [row["rough"] for row in choice.table] == [not one for one in converged.values()]
-    least = min(row["log_loss"] for row in choice.table)
-    assert not any(converged[row["C"]] for row in choice.table if row["log_loss"] > 1.1 * least)
-    assert converged[choice.options["C"]] is (solver == "path")
-
-
-def test_one_that_is_alone_near_the_best_is_kept_as_it_was_and_judged(blobs):
-    features, labels = blobs
-    grid = (1e-4, 1e-2, 100.0)
-    table = choose(LogisticSpace(c_grid=grid), features, labels, validation=200).table
-    keep, hold = validation_split(labels, 200)
-    exact = LogisticHead(1e-2).fit(features[keep], labels[keep])
-    logs = log_softmax(exact.logits(features[hold]).astype(np.float64), axis=1)
-    off = abs(table[1]["log_loss"] + logs[np.arange(200), labels[hold]].mean())
-    assert off > 1e-9  # not refined
-    assert off < 1e-4 or table[1]["rough"]
-    assert not table[0]["converged"]
-    assert not table[2]["converged"]
 
 
 @pytest.mark.parametrize("C", [0, -1.0, float("nan"), float("inf"), "many"])

@@ -7,11 +7,10 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from heads.metrics import scores
 from heads.neural.ensemble import network_logits
 from heads.neural.grid import Grid, Rows, Validation, train_grid
 from heads.neural.space import Member, Recipe
-from heads.neural.stack import Stack, dropout_mask
+from heads.neural.stack import Stack
 
 BASE = {
     "optimizer": "adamw",
@@ -110,66 +109,10 @@ def test_every_member_learns_what_torch_s_own_optimizer_learns(changes, members,
         np.testing.assert_allclose(logits, expected, atol=2e-4)
 
 
-@pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd", "label_smoothing": 0.1}, {"dropout": 0.4}], ids=str)
-def test_a_member_learns_the_same_in_company_as_alone(changes, parts):
-    members = DEEP if "dropout" in changes else MEMBERS + DEEP
-    together = grid(parts, members, patience=2, epochs=8, **changes)
-    for member, trained in zip(members, together, strict=True):
-        alone = grid(parts, [member], patience=2, epochs=8, **changes)[0]
-        assert trained.epochs == alone.epochs
-        torch.testing.assert_close(trained.validation_logits, alone.validation_logits, atol=1e-4, rtol=1e-4)
-        for mine, its in zip(trained.layers, alone.layers, strict=True):
-            torch.testing.assert_close(mine, its, atol=1e-4, rtol=1e-4)
-        for name, values in alone.curves.items():
-            np.testing.assert_allclose(trained.curves[name][: len(values)], values, atol=1e-4)
-
-
-@pytest.mark.parametrize("criterion", ["log_loss", "accuracy"])
-def test_the_best_epoch_s_weights_come_back(criterion, parts):
-    members = [Member((64,), 3e-2, 0.0), Member((64,), 1e-4, 0.0), Member((), 1e-2, 0.0)]
-    for trained in grid(parts, members, epochs=25, criterion=criterion):
-        costs = np.array(trained.curves["validation_loss"])
-        if criterion == "accuracy":
-            wrong = 1 - np.array(trained.curves["validation_accuracy"])
-            costs = np.where(np.isclose(wrong, wrong.min()), costs, np.inf)  # equal accuracies: the least loss
-        assert trained.epochs == 1 + int(costs.argmin())
-        logits = network_logits(trained.layers, parts[1].features, standard=trained.standard)
-        np.testing.assert_allclose(logits, trained.validation_logits, atol=1e-4)
-        judged = scores(trained.validation_logits, parts[1].targets)
-        at_best = [trained.curves[f"validation_{name}"][trained.epochs - 1] for name in ("loss", "accuracy")]
-        assert at_best == pytest.approx([judged.log_loss, judged.accuracy], abs=1e-5)
-
-
-def test_overfitting_is_visible_in_the_curves_and_stops(parts):
-    trained = grid(parts, [Member((64,), 3e-2, 0.0)], epochs=40, patience=5)[0]
-    assert len(trained.curves["running_training_loss"]) == trained.epochs + 5
-    assert trained.curves["validation_loss"][-1] > trained.curves["validation_loss"][trained.epochs - 1]
-    assert trained.curves["running_training_loss"][-1] < trained.curves["running_training_loss"][trained.epochs - 1]
-    assert trained.curves["running_training_accuracy"][-1] > trained.curves["validation_accuracy"][-1]
-    assert {len(values) for values in trained.curves.values()} == {trained.epochs + 5}
-
-
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_a_dropout_mask_drops_its_share_and_keeps_the_mean(share):
-    mask = dropout_mask(300, 333, share=share, generator=torch.Generator().manual_seed(1))
-    assert mask.shape == (300, 333)
-    assert float((mask == 0).float().mean()) == pytest.approx(share, abs=0.01)
-    assert float(mask.mean()) == pytest.approx(1.0, abs=0.05)
-    assert len(mask.unique()) == 2
-    again = dropout_mask(300, 333, share=share, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(mask, again)
-
-
 def test_the_first_training_loss_is_that_of_no_knowledge_and_smoothing_does_not_color_it(parts):
     for smoothing in (0.0, 0.3):
         curves = grid(parts, [MEMBERS[0]], batch_size=450, label_smoothing=smoothing)[0].curves
         assert curves["running_training_loss"][0] == pytest.approx(math.log(4))
-
-
-def test_dropout_trains_on_masked_values_and_predicts_on_whole_ones(parts):
-    plain, dropped = (grid(parts, [Member((64,), 1e-2, 0.0)], dropout=share, epochs=15)[0] for share in (0.0, 0.7))
-    assert dropped.curves["running_training_loss"][-1] > 2 * plain.curves["running_training_loss"][-1]
-    assert dropped.curves["validation_accuracy"][-1] > 0.8
 
 
 def test_mixup_trains_on_blends(blobs):

@@ -8,7 +8,7 @@ from extract.errors import InvalidInputError
 from heads.neural.ensemble import network_logits
 from heads.neural.grid import Rows, train_grid
 from heads.neural.head import NeuralHead
-from heads.neural.space import Member, Recipe
+from heads.neural.space import Member
 
 
 @pytest.mark.parametrize("hidden", [(), (12,), (12, 8, 6)])
@@ -38,13 +38,6 @@ def test_copies_are_the_mean_of_their_logits_as_one_network(hidden, blobs):
     )
 
 
-def test_the_automatic_batch_makes_32_to_64_steps_an_epoch():
-    for rows in (200, 1000, 5000, 16_000):
-        assert 32 <= rows / Recipe().rows_per_step(rows) < 64
-    assert Recipe().rows_per_step(3) == 4
-    assert Recipe().rows_per_step(10**9) == 512
-
-
 @pytest.mark.parametrize("hidden", [(), (16,)])
 def test_a_power_is_that_of_the_features_by_hand(hidden, blobs):
     features, labels = blobs
@@ -54,14 +47,6 @@ def test_a_power_is_that_of_the_features_by_hand(hidden, blobs):
     np.testing.assert_allclose(inside.logits(features), by_hand.logits(bent), rtol=1e-3, atol=1e-3)
     straight = NeuralHead(hidden, epochs=3, learning_rate=3e-2, batch_size=64).fit(features, labels)
     assert np.abs(inside.logits(features) - straight.logits(features)).max() > 0.1
-
-
-@pytest.mark.parametrize("hidden", [(), (16,)])
-def test_stop_epoch_is_a_prefix_of_the_schedule(hidden, blobs):
-    whole = NeuralHead(hidden, epochs=6, batch_size=128).fit(*blobs)
-    part = NeuralHead(hidden, epochs=6, batch_size=128, stop_epoch=3).fit(*blobs)
-    assert part.n_iter_ == 3
-    assert part.curves_["running_training_loss"] == whole.curves_["running_training_loss"][:3]
 
 
 def test_another_seed_is_another_head(blobs):

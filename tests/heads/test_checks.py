@@ -1,0 +1,80 @@
+"""Input that no head can take."""
+
+import numpy as np
+import pytest
+
+from extract.errors import InvalidInputError
+from heads.protocol import fit_head
+from heads.registry import head_class, kinds, space
+
+ONE = {
+    "logistic": {"C": 0.01},
+    "linear": {"learning_rates": [3e-2], "weight_decays": [0.01], "epochs": 4, "batch_size": 64},
+    "mlp": {"learning_rates": [3e-2], "sizes": [32], "epochs": 4, "input_dropout": 0.0, "copies": 1, "batch_size": 64},
+    "knn": {"neighbors": [5], "temperatures": [0.1]},
+    "ridge": {"alpha": 100.0},
+    "kernel": {"bandwidths": [1.0], "alpha_grid": [0.1]},
+    "centroid": {"metrics": ["cosine"], "shrinkages": [0.0]},
+}
+
+
+every_head = pytest.mark.parametrize("kind", kinds())
+
+
+def unfitted(kind):
+    """A head of `kind` that fits fast."""
+    tried = space(kind, ONE[kind])
+    return tried.head(tried.single(), seed=0, device="cpu")
+
+
+@every_head
+@pytest.mark.parametrize(
+    ("features", "labels", "words"),
+    [
+        ([[1.0, np.nan], [0.0, 1.0]], [0, 1], "features must be finite.*row 0"),
+        ([[1.0, 0.0], [0.0, np.inf]], [0, 1], "features must be finite.*row 1"),
+        ([[1.0, 0.0], [0.0, 1.0]], [1, 1], "labels must be of at least two classes"),
+        ([[1.0, 0.0], [0.0, 1.0]], [0, 1, 1], "labels must be as many as the rows of features, 2; got 3"),
+        ([[1.0, 0.0], [0.0, 1.0]], [0.1, 1.7], "labels must be classes"),
+        ([1.0, 0.0], [0, 1], r"features must be an array \[N, D\]"),
+        (np.zeros((0, 3)), [], "features must be at least one row"),
+    ],
+)
+def test_unusable_input_is_one_sentence(kind, features, labels, words):
+    for attempt in (
+        lambda: unfitted(kind).fit(features, labels),
+        lambda: fit_head(kind, features=features, labels=labels, validation=1),
+    ):
+        with pytest.raises(InvalidInputError, match=words) as refused:
+            attempt()
+        assert "\n" not in str(refused.value)
+
+
+@every_head
+def test_features_of_another_width_or_with_nan_are_refused_when_applied(kind, blobs):
+    head = unfitted(kind).fit(*blobs)
+    with pytest.raises(InvalidInputError, match=r"must be 20 wide.*got X has 7"):
+        head.predict(np.zeros((3, 7)))
+    with pytest.raises(InvalidInputError, match="finite"):
+        head.predict(np.full((3, 20), np.nan))
+
+
+@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a", None, "b", "a"], "must be given for every image; got None in row 1"),
+        (["a", float("nan"), "b", "a"], "must be given for every image; got nan in row 1"),
+        (np.array([0.0, 1.0, np.nan, 1.0]), "must be given for every image; got nan in row 2"),
+        (np.array(["2020", "NaT", "2021", "2021"], "datetime64[Y]"), "every image; got None in row 1"),
+        (np.ma.array([0, 1, 0, 1], mask=[0, 0, 0, 1]), "every image; got masked in row 3"),
+        ([1, "a", 1, "a"], "must be all of one kind, texts or numbers; got 1 beside 'a'"),
+        ([b"a", "a", b"a", "a"], "must be all of one kind"),
+        ([(1, 2), (3,), (1, 2), (3,)], "labels must be"),
+        ([0.5, 1.5, 0.5, 1.5], "Unknown label type: continuous"),
+    ],
+)
+def test_labels_that_are_none_of_one_kind_are_refused_by_name(kind, labels, message):
+    for given in (labels, np.array([*labels, None], dtype=object)[:-1]):
+        with pytest.raises(InvalidInputError, match=message):
+            head_class(kind)().fit(np.eye(4), given)
