@@ -1,21 +1,20 @@
 """Parallel coordinates: every trial of a search as a line through its hyperparameters, colored by accuracy."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from math import log10
-from typing import Any
 
 from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Datum, Figure, Spec
 from pipelines.report.page.text import clipped
 from pipelines.report.study.results import number
+from pipelines.workspace.answer_shapes import Trial
 
 MOST = 9  # axes side by side
 AXIS = 155  # pixels for each, below which the page scrolls and a file is wider
-Trials = Sequence[Mapping[str, Any]]
 
 
-def figure(trials: Trials, *, logarithmic: Collection[str], name: str, title: str) -> Figure | None:
+def figure(trials: Sequence[Trial], *, logarithmic: Collection[str], name: str, title: str) -> Figure | None:
     """The figure of the trials (`number`, `params`, `value`), or None where fewer than two options vary.
 
     `logarithmic` are the options that were drawn on such a scale, which their axes have too.
@@ -28,7 +27,7 @@ def figure(trials: Trials, *, logarithmic: Collection[str], name: str, title: st
         _Axis(option, [trial["params"].get(option) for trial in trials], logarithmic=option in logarithmic)
         for option in options
     ]
-    axes.append(_Axis("validation, %", [100 * trial["value"] for trial in trials]))
+    axes.append(_Axis("validation, %", [100 * (trial["value"] or 0.0) for trial in trials]))
     return Figure(
         name,
         f"{title}: parallel coordinates",
@@ -68,7 +67,7 @@ def _written(value: object) -> str:
     return clipped("not given" if value is None else f"{found:.4g}" if found is not None else str(value), 18)
 
 
-def _chart(axes: Sequence[_Axis], trials: Trials) -> Spec:
+def _chart(axes: Sequence[_Axis], trials: Sequence[Trial]) -> Spec:
     titles = [axis.title for axis in axes]
     titles = [one if titles.index(one) == index else f"{one} ({index})" for index, one in enumerate(titles)]
     named = list(zip(axes, titles, strict=True))
@@ -78,7 +77,7 @@ def _chart(axes: Sequence[_Axis], trials: Trials) -> Spec:
             "axis": title,
             "place": axis.places[index],
             "shown": f"{title} {axis.shown[index]}",
-            "value": 100 * trial["value"],
+            "value": 100 * (trial["value"] or 0.0),
         }
         for axis, title in named
         for index, trial in enumerate(trials)

@@ -1,9 +1,8 @@
 """Curves: learning by epoch, a search over one number, accuracy by labels, and the range test of learning rates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 from extract.errors import InvalidInputError
 from finetune.recipes import Recipe
@@ -13,6 +12,7 @@ from pipelines.report.page.blocks import Datum, Spec
 from pipelines.report.page.render import write_chart
 from pipelines.report.study.diagnosis import Diagnosis, diagnose
 from pipelines.workspace import writable
+from pipelines.workspace.record import DoneRecord, Options
 
 QUANTITIES = {"accuracy": ("accuracy, %", 100.0), "loss": ("loss, nats", 1.0)}
 AUGMENTING = ("mixup", "cutmix", "crop", "flip", "cutout", "color_jitter", "randaugment")  # options of recipes
@@ -37,7 +37,7 @@ def check(path: Path, kinds: Sequence[str]) -> None:
     writable.check("plot", path)
 
 
-def write_run(path: Path, record: Mapping[str, Any], *, few_labels: Sequence[Mapping[str, Any]] = ()) -> None:
+def write_run(path: Path, record: DoneRecord, *, few_labels: Sequence[Options] = ()) -> None:
     """Write the picture of a run to `path`, SVG or PNG by its suffix.
 
     `few_labels` has one row per number of labels a class. Raises `InvalidInputError` for a run of which there is
@@ -47,10 +47,10 @@ def write_run(path: Path, record: Mapping[str, Any], *, few_labels: Sequence[Map
     rows = [row for row in (_learning(record), _search(record), _few(few_labels, record)) if row is not None]
     if not rows:
         raise InvalidInputError(
-            f"run must have curves, a search or few labels to be drawn; got {record['name']} without validation. "
+            f"run must have curves, a search or few labels to be drawn; got {record.name} without validation. "
             "Give --validation a share, or add --shots."
         )
-    write_chart(path, {"vconcat": rows, "title": record["name"], "resolve": {"scale": {"color": "independent"}}})
+    write_chart(path, {"vconcat": rows, "title": record.name, "resolve": {"scale": {"color": "independent"}}})
 
 
 def write_range_test(path: Path, *, rates: Sequence[float], losses: Sequence[float], suggested: float) -> None:
@@ -79,15 +79,15 @@ def write_range_test(path: Path, *, rates: Sequence[float], losses: Sequence[flo
     write_chart(path, {"layer": layers, "title": title, **size})
 
 
-def by_epoch(record: Mapping[str, Any], found: Diagnosis) -> dict[str, Spec]:
+def by_epoch(record: DoneRecord, found: Diagnosis) -> dict[str, Spec]:
     """Lines of each quantity of which the record has two epochs or more: the kept epoch marked, over-fitting shaded."""
     points = {quantity: _points(record, quantity) for quantity in QUANTITIES}
     return {quantity: _lines(some, quantity, found) for quantity, some in points.items() if len(some) > 1}
 
 
-def _points(record: Mapping[str, Any], quantity: str) -> list[Datum]:
+def _points(record: DoneRecord, quantity: str) -> list[Datum]:
     """The values of a quantity, one for each part and epoch (from 1) where it is known."""
-    factor, curves = QUANTITIES[quantity][1], record["curves"]
+    factor, curves = QUANTITIES[quantity][1], record.curves
     return [
         {"epoch": epoch, "value": factor * value, "part": shown, "shown": f"{factor * value:.4g}"}
         for part, shown in _parts(record).items()
@@ -96,9 +96,9 @@ def _points(record: Mapping[str, Any], quantity: str) -> list[Datum]:
     ]
 
 
-def _parts(record: Mapping[str, Any]) -> dict[str, str]:
+def _parts(record: DoneRecord) -> dict[str, str]:
     """What each curve is called. Batches are augmented where the recipe of a network says so."""
-    options = record.get("key", {}).get("recipe_options")
+    options = record.key.get("recipe_options")
     complete = {} if options is None else {**Recipe().as_dict(), **options}
     augments = any(complete.get(name) not in (None, 0, "none") for name in AUGMENTING)
     running = "running, on augmented batches" if augments else "running, in training mode"
@@ -128,21 +128,21 @@ def _lines(values: Sequence[Datum], quantity: str, found: Diagnosis) -> Spec:
     return {"layer": [*shaded, *vega.rule("epoch", found.kept_epoch), lines]}
 
 
-def _learning(record: Mapping[str, Any]) -> Spec | None:
+def _learning(record: DoneRecord) -> Spec | None:
     """Training and validation accuracy and loss an epoch, under what they say."""
     found = diagnose(record)
     panels = [{**chart, **SIZE} for chart in by_epoch(record, found).values()]
     return {"hconcat": panels, "title": found.sentence()} if panels else None
 
 
-def _search(record: Mapping[str, Any]) -> Spec | None:
+def _search(record: DoneRecord) -> Spec | None:
     """Validation log loss and accuracy of every candidate against the number that was searched."""
-    table = (record["choice"] or {}).get("table") or []
+    table = record.choice.table or []
     name = next((one for one in SEARCHED if table and len({row.get(one) for row in table}) > 1), None)
     if name is None:
         return None
     apart = [option for option in SEARCHED[name] if len({str(row.get(option)) for row in table}) > 1]
-    chosen = _chosen(table, record["chosen"], (name, *SEARCHED[name]))
+    chosen = _chosen(table, record.chosen, (name, *SEARCHED[name]))
     quantities = (("log_loss", "validation loss, nats", 1.0), ("accuracy", "validation accuracy, %", 100.0))
     panels = []
     for quantity, title, factor in quantities:
@@ -161,15 +161,13 @@ def _search(record: Mapping[str, Any]) -> Spec | None:
     return {"hconcat": panels} if panels else None
 
 
-def _chosen(
-    table: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any], options: Sequence[str]
-) -> Mapping[str, Any] | None:
+def _chosen(table: Sequence[Options], chosen: Options, options: Sequence[str]) -> Options | None:
     """The candidate with the chosen values of `options`: the last of several, which was fitted to the most images."""
     same = [row for row in table if all(row.get(one) == chosen.get(one) for one in options if one in chosen)]
     return same[-1] if same else None
 
 
-def _line(row: Mapping[str, Any], apart: Sequence[str]) -> str:
+def _line(row: Options, apart: Sequence[str]) -> str:
     """What the line of a candidate is called. Only the trial of several copies has `copies`: others are one."""
     shown = {option: row.get(option, 1 if option == "copies" else None) for option in apart}
     return ", ".join(f"{option.replace('_', ' ')} {_written(value)}" for option, value in shown.items())
@@ -207,7 +205,7 @@ def _search_panel(points: list[Datum], name: str, quantity: str) -> Spec:
     return {"layer": layers, **SIZE}
 
 
-def _few(table: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> Spec | None:
+def _few(table: Sequence[Options], record: DoneRecord) -> Spec | None:
     """Accuracy against labels per class: the mean of the draws, their range, and the run with all labels."""
     if not table:
         return None
@@ -222,7 +220,7 @@ def _few(table: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> Spec 
     ]
     across = vega.number("shots", "labels per class", log=[point["shots"] for point in points], axis_format="~g")
     low, mean = (vega.number(name, "test accuracy, %") for name in ("low", "mean"))
-    all_labels = [{"all": 100 * record["test"]["accuracy"]}]
+    all_labels = [{"all": 100 * record.test.accuracy}]
     layers = [
         vega.mark("area", points, {"opacity": 0.2, "color": theme.BLUE}, x=across, y=low, y2={"field": "high"}),
         vega.mark("line", points, {"strokeWidth": 2, "color": theme.BLUE, "point": True}, x=across, y=mean),

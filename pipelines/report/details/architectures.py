@@ -1,7 +1,6 @@
 """What each trained architecture is: a table of its stages, and its drawing."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from extract.errors import TransferBenchError
 from extract.features.layout import canonical_json
@@ -9,6 +8,7 @@ from pipelines.report.page.blocks import Block, Cell, Column, Drawing, Section, 
 from pipelines.report.page.text import clipped, column_unit
 from pipelines.report.study.results import Result
 from pipelines.report.study.study import Study
+from pipelines.workspace.record import Options
 
 if TYPE_CHECKING:
     from finetune.analysis.describe import Description
@@ -47,10 +47,8 @@ def _distinct(study: Study) -> list[Result]:
     return list(found.values())
 
 
-def _options(result: Result) -> dict[str, Any]:
-    key = result.record.get("key")
-    given = key.get("architecture") if isinstance(key, Mapping) else None
-    return dict(given) if isinstance(given, Mapping) else {}
+def _options(result: Result) -> Options:
+    return result.record.key.get("architecture") or {}
 
 
 def _blocks(result: Result) -> list[Block]:

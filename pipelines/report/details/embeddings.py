@@ -41,8 +41,7 @@ def section(study: Study) -> Section:
 
 
 def _content(result: Result) -> str:
-    key = result.record.get("key")
-    return str(key.get("features")) if isinstance(key, dict) else ""
+    return str(result.record.key.get("features"))
 
 
 def _files(study: Study) -> dict[str, Path]:

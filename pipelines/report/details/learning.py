@@ -18,7 +18,7 @@ TOGETHER = 10  # runs in the picture that compares them
 
 def section(study: Study) -> Section:
     """What training and validation accuracy say of every run, and curves of the best that have any."""
-    rows = [row for row in study.rows if row.best.record.get("training") or _is_curved(row)]
+    rows = [row for row in study.rows if row.best.record.training or _is_curved(row)]
     curved = [row for row in rows if _is_curved(row)]
     together = _together(curved[:TOGETHER])
     blocks: list[Block] = [_table(rows)] if rows else []

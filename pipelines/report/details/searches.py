@@ -1,9 +1,8 @@
 """Searches of the workspace: best so far, importance of each hyperparameter, parallel coordinates."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from extract.errors import CorruptFileError
 from extract.runtime.formats import duration, percent, plural
@@ -15,6 +14,7 @@ from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
 from pipelines.workspace import naming, stored
 from pipelines.workspace.answer_shapes import Found, Trial
+from pipelines.workspace.record import Options
 
 SHOWN = 6
 BEST = 5
@@ -178,7 +178,7 @@ def _cells(trial: Trial, value: float) -> list[Cell]:
     ]
 
 
-def described(params: Mapping[str, Any]) -> str:
+def described(params: Options) -> str:
     """Hyperparameters in a line."""
     return ", ".join(
         f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in params.items()

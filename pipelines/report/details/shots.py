@@ -1,23 +1,21 @@
 """Few-label curves: accuracy against how many labelled images a head or a network had.
 
 Two sources: runs that differ only by `--subset` (one line for all of them), and the draws of few labels a class that
-a run kept under `shots`, one row {labels_per_class, mean, least, greatest} a count.
+a run kept under `shots`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from extract.runtime.formats import percent, plural
 from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Datum, Figure, Section, Spec
 from pipelines.report.page.text import interval
-from pipelines.report.study.results import Result, number
 from pipelines.report.study.rows import Row, identity
 from pipelines.report.study.study import Study, TestSet
 from pipelines.workspace import naming
 
 LINES = 10
-NEEDED = ("labels_per_class", "mean", "least", "greatest")
 
 
 def section(study: Study) -> Section:
@@ -57,21 +55,21 @@ def _subsets(test_set: TestSet, place: int) -> Figure | None:
 
 
 def _draws(test_set: TestSet, place: int) -> Figure | None:
-    drawn = [(row, one) for row in test_set.rows for one in row.results if len(_table(one)) > 1][:LINES]
+    drawn = [(row, one) for row in test_set.rows for one in row.results if len(one.record.shots or ()) > 1][:LINES]
     if not drawn:
         return None
     points = [
         _point(
             f"{row.label}, seed {result.seed}" if row.which else row.label,
-            one["labels_per_class"],
-            f"{one['labels_per_class']:.0f} labels per class",
-            (one["mean"], one["least"], one["greatest"]),
+            one.labels_per_class,
+            f"{one.labels_per_class} labels per class",
+            (one.mean, one.least, one.greatest),
         )
         for row, result in drawn
-        for one in _table(result)
+        for one in result.record.shots or ()
     ]
     results = [result for _, result in drawn]
-    counts = {len(one["accuracies"]) for result in results for one in result.record["shots"] if "accuracies" in one}
+    counts = {len(one.accuracies) for result in results for one in result.record.shots or ()}
     draws = plural(counts.pop(), "draw") if len(counts) == 1 else "draws"
     return Figure(
         f"shots-{place}",
@@ -87,18 +85,6 @@ def _point(line: str, count: float, images: str, shares: tuple[float, float, flo
     mean, low, high = (100 * share for share in shares)
     shown = f"{percent(shares[0])} ({interval(shares[1:])})"
     return {"line": line, "count": count, "mean": mean, "low": low, "high": high, "shown": shown, "images": images}
-
-
-def _table(result: Result) -> list[dict[str, float]]:
-    """The rows under `shots` that can be drawn."""
-    table = result.record.get("shots")
-    found = []
-    for row in table if isinstance(table, list) else []:
-        values = {name: number(row.get(name)) for name in NEEDED} if isinstance(row, Mapping) else {}
-        known = {name: value for name, value in values.items() if value is not None}
-        if len(known) == len(NEEDED) and known["labels_per_class"] > 0:
-            found.append(known)
-    return found
 
 
 def _chart(points: Sequence[Datum], axis: str) -> Spec:

@@ -20,7 +20,7 @@ def printable(text: str) -> str:
 
 def bound(text: str) -> str:
     """The text with every number kept on one line with its unit, and with the "<" before it."""
-    return re.sub(r"(?<=\d) (?=%|(?:px|ms|s|min|h|[kMG]?B|[kMG])\b)|(?<=<) (?=\d)", "\u00a0", text)
+    return re.sub(r"(?<=\d) (?=%|(?:px|ms|s|min|h)\b)|(?<=<) (?=\d)", "\u00a0", text)
 
 
 def signed(value: float, digits: int = 1) -> str:

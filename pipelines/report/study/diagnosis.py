@@ -1,11 +1,11 @@
 """Diagnosis of a training by a stated rule: gap between training and validation, over-fitting, under-fitting."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from heads.registry import is_own_neighbor
 from pipelines.report.page.text import MINUS
+from pipelines.workspace.record import DoneRecord
 
 LARGE = 0.10  # gap between training and validation accuracy from which it is called large
 RISE = 1.05  # validation loss above its least by this factor is over-fitting
@@ -84,18 +84,16 @@ def points(share: float) -> str:
     return f"{round(100 * share, 1) + 0.0:.1f}"
 
 
-def diagnose(record: Mapping[str, Any]) -> Diagnosis:
+def diagnose(record: DoneRecord) -> Diagnosis:
     """Apply the rule to the record of a run that is done."""
-    curves, choice = record.get("curves") or {}, record.get("choice") or {}
-    training, validation = record.get("training"), record.get("validation")
-    if is_own_neighbor(record.get("head")):  # a training image is among its own nearest neighbors: that says nothing
-        training = None
+    # A training image that is among its own nearest neighbors says nothing.
+    training = None if is_own_neighbor(record.head) else record.training
     return Diagnosis(
-        kept_epoch=choice.get("kept_epoch"),
-        kept_by=choice.get("kept_by"),
-        training=training["accuracy"] if training else None,
-        validation=validation["accuracy"] if validation else None,
-        overfits_from=_turning_point(curves.get("validation_loss", ()), curves.get("training_loss", ())),
+        kept_epoch=record.choice.kept_epoch,
+        kept_by=record.choice.kept_by,
+        training=training and training.accuracy,
+        validation=record.validation and record.validation.accuracy,
+        overfits_from=_turning_point(record.curves.get("validation_loss", ()), record.curves.get("training_loss", ())),
     )
 
 

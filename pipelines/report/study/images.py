@@ -6,7 +6,7 @@ photographs) and in the workspace; nothing is downloaded, and a folder counts on
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -105,13 +105,11 @@ class Images:
 
 def _trained(data: ImageSet, result: Result) -> ImageSplit:
     """The training images as the run drew them, from those that it could read."""
-    choice = result.record.get("choice")
-    skipped = set(choice.get("skipped") or ()) if isinstance(choice, Mapping) else set()
-    split = data.splits["train"]
+    split, skipped = data.splits["train"], set(result.record.choice.skipped or ())
     readable = split.take(np.array([row for row, name in enumerate(split.ids) if name not in skipped], np.int64))
-    seed = int(result.dataset.get("seed") or 0)
-    whole = replace(data, splits={"train": readable})
-    return subset(whole, train=result.dataset.get("subset"), test=None, seed=seed).splits["train"]
+    used = result.record.dataset
+    readable_images = replace(data, splits={"train": readable})
+    return subset(readable_images, train=used.subset, test=None, seed=used.seed or 0).splits["train"]
 
 
 def data_uri(image: Image.Image) -> str:

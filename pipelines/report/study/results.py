@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from extract.errors import InvalidInputError
+from pipelines.workspace.record import DoneRecord
 
 MODES = ("frozen", "finetuned", "scratch")
 CURVES = (
@@ -81,7 +82,7 @@ class Result:
     parameters: int | None
     flops: int | None
     bytes: int | None
-    record: Mapping[str, Any] = field(repr=False)
+    record: DoneRecord = field(repr=False)
 
     @property
     def cost_seconds(self) -> float | None:

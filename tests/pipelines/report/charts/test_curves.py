@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,16 @@ from pipelines.report.charts import curves
 from pipelines.report.page import theme
 
 
-def record(**parts: Any) -> dict[str, Any]:
+def record(*, table: Any = None, **parts: Any) -> Any:
     """A record with as much as a picture needs."""
     chosen = {"learning_rate": 0.01, "weight_decay": 0.1, "stop_epoch": 2}
-    choice = {"kept_epoch": 2, "kept_by": "log_loss"}
-    return {"name": "mlp on a", "curves": {}, "chosen": chosen, "choice": choice, "test": {"accuracy": 0.5}, **parts}
+    choice = SimpleNamespace(kept_epoch=2, kept_by="log_loss", table=table)
+    unknown = dict.fromkeys(("head", "training", "validation"))
+    given = {"name": "mlp on a", "key": {}, "curves": {}, "chosen": chosen, "choice": choice, **unknown, **parts}
+    return SimpleNamespace(test=SimpleNamespace(accuracy=0.5), **given)
 
 
-def drawn(folder: Path, one: dict[str, Any]) -> str:
+def drawn(folder: Path, one: Any) -> str:
     """The SVG of a record."""
     curves.write_run(folder / "run.svg", one)
     return (folder / "run.svg").read_text()
@@ -36,7 +39,7 @@ def test_candidates_that_differ_in_more_than_the_axis_have_lines_of_their_own(tm
         candidate(learning_rate=0.02),
         candidate(learning_rate=0.01, copies=4, stop_epoch=7),
     ]
-    svg = drawn(tmp_path, record(choice={"table": table}))
+    svg = drawn(tmp_path, record(table=table))
     assert "copies 1" in svg
     assert "copies 4" in svg
     assert "stop epoch" not in svg
@@ -84,7 +87,7 @@ CS = (0.001, 0.01, 0.1)
     ids=["logistic", "ridge", "knn", "centroid", "kernel", "mlp"],
 )
 def test_the_legend_names_hyperparameters_and_the_ring_the_chosen_candidate(rows, chosen, names, tmp_path) -> None:
-    svg = drawn(tmp_path, record(choice={"table": rows}, chosen=chosen))
+    svg = drawn(tmp_path, record(table=rows, chosen=chosen))
     said = set(re.findall(r">((?:[a-z]+ )+(?:[-\d.]+|none|cosine|euclidean))<", svg))
     assert said == names
     assert len(re.findall(r">[^<]*\(ring: chosen, [^<]*<", svg)) == 2
@@ -94,15 +97,15 @@ def test_the_legend_names_hyperparameters_and_the_ring_the_chosen_candidate(rows
 
 def test_candidates_that_were_not_fitted_to_the_end_are_hollow(tmp_path: Path) -> None:
     rows = [fitted(C=C, rough=C > 0.05, converged=C < 0.05) for C in CS]
-    svg = drawn(tmp_path, record(choice={"table": rows}, chosen={"C": 0.01}))
+    svg = drawn(tmp_path, record(table=rows, chosen={"C": 0.01}))
     assert len(re.findall(r">[^<]*; hollow: not fitted to the end<", svg)) == 2
     assert svg.count('fill="#ffffff" stroke="#0072b2"') == 2  # one point a panel
     exact = [{**row, "rough": False} for row in rows]
-    assert "hollow" not in drawn(tmp_path, record(choice={"table": exact}, chosen={"C": 0.01}))
+    assert "hollow" not in drawn(tmp_path, record(table=exact, chosen={"C": 0.01}))
 
 
 def test_a_search_over_one_number_needs_no_legend(tmp_path: Path) -> None:
-    svg = drawn(tmp_path, record(choice={"table": [candidate(learning_rate=rate) for rate in (0.01, 0.02)]}))
+    svg = drawn(tmp_path, record(table=[candidate(learning_rate=rate) for rate in (0.01, 0.02)]))
     assert "learning rate" in svg
     assert "copies" not in svg
 

@@ -1,5 +1,6 @@
 """What a run's curves and accuracies are called, by the rule that the page states."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,16 +8,14 @@ import pytest
 from pipelines.report.study.diagnosis import diagnose, points
 
 
-def record(training: float, validation: float | None = None, **parts: Any) -> dict[str, Any]:
+def record(training: float, validation: float | None = None, *, choice: Any = None, **parts: Any) -> Any:
     """A record with as much as a diagnosis needs."""
-    scores = None if validation is None else {"accuracy": validation}
-    return {
-        "training": {"rows": 200, "accuracy": training, "kept_accuracy": training},
-        "validation": scores,
-        "curves": {},
-        "choice": {},
-        **parts,
-    }
+    return SimpleNamespace(
+        training=SimpleNamespace(accuracy=training),
+        validation=None if validation is None else SimpleNamespace(accuracy=validation),
+        choice=SimpleNamespace(**{"kept_epoch": None, "kept_by": None, **(choice or {})}),
+        **{"head": None, "curves": {}, **parts},
+    )
 
 
 @pytest.mark.parametrize(
