@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from pipelines.predict import pictures
 from pipelines.specs.data import DataSpec
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
+from pipelines.workspace.record import DoneRecord
 
 if TYPE_CHECKING:
     from torch import nn
@@ -84,23 +85,17 @@ class Predictions:
 
 def classifier(
     run: str, *, context: Context, weights: Path | None = None, quick: bool = False
-) -> tuple[Classifier, dict[str, Any]]:
+) -> tuple[Classifier, DoneRecord]:
     """(the classifier of `run`, its record). `run` may be an unambiguous prefix.
 
     `weights` names the file of the backbone's weights where it is no longer at its old place. `quick` spares
     what makes the logits those of the record to the last bit: they are then equal within rounding. Raises
     `InvalidInputError` for runs that failed or do not exist and `CorruptFileError` for one whose files have changed.
     """
-    record = records.read(context.workspace, run)
-    if record["status"] != "done":
-        raise InvalidInputError(
-            f"run must be done; got {record['run']}, which failed ({record['error']}). Run it again."
-        )
-    if not records.is_whole(context.workspace, record["run"], record["files"]):
-        raise CorruptFileError(
-            f"run must be intact; got {record['run']}, whose files are gone or altered. Run it again."
-        )
-    module = importlib.import_module(REGISTRY[record["kind"]])
+    record = records.done(context.workspace, run)
+    if records.intact(context.workspace, record.run) is None:
+        raise CorruptFileError(f"run must be intact; got {record.run}, whose files are gone or altered. Run it again.")
+    module = importlib.import_module(REGISTRY[record.kind])
     return module.load(record, context=context, weights=weights, quick=quick), record
 
 

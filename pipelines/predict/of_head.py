@@ -22,15 +22,16 @@ from extract.features.layout import block_ranges
 from extract.runtime.allocator import memory_kept
 from pipelines.predict import pictures
 from pipelines.predict.classify import Graph
-from pipelines.tasks import provenance
-from pipelines.workspace import records
+from pipelines.tasks import features
+from pipelines.workspace import extractions, records
 from pipelines.workspace.context import Context
+from pipelines.workspace.record import DoneRecord
 
 
-def load(record: dict[str, Any], *, context: Context, weights: Path | None, quick: bool) -> "FrozenClassifier":
+def load(record: DoneRecord, *, context: Context, weights: Path | None, quick: bool) -> "FrozenClassifier":
     """The classifier of a head's `record`. Raises where its weights cannot be found, or are not those recorded."""
-    head, recipe = heads.load(records.folder(context.workspace, record["run"]))
-    if recipe["content"] != record["features"]["content"]:
+    head, recipe = heads.load(records.folder(context.workspace, record.run))
+    if recipe["content"] != record.features["content"]:
         raise CorruptFileError(f"head must be that of its record; got another in run {record['run']}. Run it again.")
     if hasattr(head, "device"):
         head.set_params(device=context.device)
@@ -44,17 +45,17 @@ class FrozenClassifier:
     """
 
     def __init__(
-        self, record: dict[str, Any], head: heads.Head, *, context: Context, weights: Path | None, quick: bool
+        self, record: DoneRecord, head: heads.Head, *, context: Context, weights: Path | None, quick: bool
     ) -> None:
         self._record, self._context = record, context
-        self._spec: dict[str, Any] = record["features"]["spec"]
+        self._spec: dict[str, Any] = record.features["spec"]
         self._weights = _weights(record, context=context, given=weights)
-        self._engine = "eager" if quick else record["features"]["engine"]
+        self._engine = "eager" if quick else record.features["engine"]
         self._quick = quick
         self._native = pictures.native_size(self._spec["dataset"])
         self.head = head
-        self.class_names = tuple(record["class_names"][int(label)] for label in head.classes_)
-        self.temperature: float | None = record["temperature"]
+        self.class_names = tuple(record.class_names[int(label)] for label in head.classes_)
+        self.temperature: float | None = record.temperature
 
     def logits(self, paths: Sequence[Path], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """float32 [N, K] for image files."""
@@ -108,7 +109,7 @@ class FrozenClassifier:
             key: tuple(one) if isinstance(one, list) else one for key, one in spec["preprocessing"].items()
         }
         preprocessing = Preprocessing(**given)
-        found = provenance.backbone(spec, weights=self._weights, workspace=self._context.workspace)
+        found = features.backbone(spec, weights=self._weights, workspace=self._context.workspace)
         if found.weights_sha256 != spec["weights"]["sha256"]:
             raise InvalidInputError(
                 f"weights must be those that run {self._record['run']} used (sha256 {spec['weights']['sha256'][:12]}); "
@@ -117,12 +118,13 @@ class FrozenClassifier:
         return replace(found, preprocessing=preprocessing)
 
 
-def _weights(record: dict[str, Any], *, context: Context, given: Path | None) -> str:
+def _weights(record: DoneRecord, *, context: Context, given: Path | None) -> str:
     """Where to load the backbone's weights from: the given file, the source by name, or where the file lay."""
-    name = record["features"]["spec"]["weights"]["source"]
+    name = record.features["spec"]["weights"]["source"]
     if given is not None or name != "file":
         return name if given is None else str(given)
-    found = provenance.weights_file(context.workspace, record["features"]["content"])
+    noted = extractions.find(context.workspace, record.features["content"])
+    found = noted and noted.weights_file
     if found is None or not is_file(found):
         raise InvalidInputError(
             f"weights file of run {record['run']} must be where it was; got "

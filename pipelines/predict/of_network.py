@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -21,18 +20,18 @@ from pipelines.predict.classify import Graph
 from pipelines.training import inference, network_io
 from pipelines.workspace import records, stored
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import NetworkRecordKey
+from pipelines.workspace.record import DoneRecord, NetworkRecordKey
 
 
-def load(record: dict[str, Any], *, context: Context, weights: Path | None, quick: bool) -> "WholeClassifier":
+def load(record: DoneRecord, *, context: Context, weights: Path | None, quick: bool) -> "WholeClassifier":
     """The classifier of a network's `record`; `CorruptFileError` where its files are not whole."""
     if weights is not None:
         raise InvalidInputError(
             f"weights must be left out for a trained network, which has its own; got {str(weights)!r}."
         )
-    folder = records.folder(context.workspace, record["run"])
+    folder = records.folder(context.workspace, record.run)
     try:
-        typed(record["key"], NetworkRecordKey, name="key")
+        typed(record.key, NetworkRecordKey, name="key")
     except ShapeError as error:
         raise stored.damaged(folder / records.RECORD_NAME, str(error), thing="record", remedy=records.REMEDY) from error
     return WholeClassifier(record, folder, context=context, quick=quick)
@@ -41,14 +40,14 @@ def load(record: dict[str, Any], *, context: Context, weights: Path | None, quic
 class WholeClassifier:
     """Reads images as the run's data were read, and asks the kept network. `quick` does not fill batches."""
 
-    def __init__(self, record: dict[str, Any], folder: Path, *, context: Context, quick: bool) -> None:
+    def __init__(self, record: DoneRecord, folder: Path, *, context: Context, quick: bool) -> None:
         self._sidecar, self._network = network_io.sidecar(folder), network_io.network(folder)
-        self._dataset = record["dataset"]
+        self._dataset = record.dataset
         self._native = pictures.native_size(self._dataset)
-        self._recipe_options = record["key"]["recipe_options"]
+        self._recipe_options = record.key["recipe_options"]
         self._context, self._quick = context, quick
         self.class_names = self._sidecar.class_names
-        self.temperature: float | None = record["temperature"]
+        self.temperature: float | None = record.temperature
 
     def logits(self, paths: Sequence[Path], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """float32 [N, K] for image files."""

@@ -91,7 +91,7 @@ def _features(head: HeadSpec, described: dict[str, Any], context: Context, *, fi
         return found
     spec = ExtractSpec.of(with_own_network("backbone", described, context.workspace))
     fitting.check_rows(head, training_labels(spec, load(locate(spec, context.workspace))))
-    return Path(stages.extract(spec, context)["path"])
+    return stages.extract(spec, context).path
 
 
 def _refuse_unknown(options: dict[str, Any], *, known: list[str], what: str) -> None:

@@ -19,6 +19,8 @@ from pipelines.workspace.context import Context
 if TYPE_CHECKING:
     from extract.features.store import SplitFeatures
     from heads import Choice
+    from pipelines.tasks.stages import StageResult
+    from pipelines.workspace.record import DoneRecord
 
 _SCHEDULES = ["constant", "cosine", "one-cycle"]
 _NEURAL = {
@@ -99,7 +101,7 @@ class HeadSubject(Subject):
             steps=tuple(choice.curves.get("validation_accuracy", ())),
         )
 
-    def settle(self, options: dict[str, Any], context: Context, folder: Path) -> dict[str, Any]:
+    def settle(self, options: dict[str, Any], context: Context, folder: Path) -> "StageResult[DoneRecord]":
         from pipelines.tasks import stages
 
         return stages.fit_head(self._with(options), context, features_path=self._path)

@@ -18,6 +18,7 @@ from pipelines.training.processes import exclusive
 from pipelines.training.train_network import LESS_MEMORY
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
+from pipelines.workspace.record import DoneRecord
 
 if TYPE_CHECKING:
     from pipelines.search.trial import NetworkTrials
@@ -92,7 +93,7 @@ class NetworkSubject(Subject):
         with enough_for("training", remedy=LESS_MEMORY):
             return self._trials.outcome(self._with(options), watch, context)
 
-    def settle(self, options: dict[str, Any], context: Context, folder: Path) -> dict[str, Any]:
+    def settle(self, options: dict[str, Any], context: Context, folder: Path) -> stages.StageResult[DoneRecord]:
         spec = self._with(options)
         self._hand_over(spec, context, folder)
         return stages.train(spec, context)

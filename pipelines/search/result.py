@@ -41,9 +41,9 @@ def settled(folder: Path, journal: Journal, subject: Subject, context: Context) 
             raise TransferBenchError(_without_winner(found))
         best = journal.trials()[found["best"]["number"]]
         answer = subject.settle(journal.options(best), context, journal.trial_folder(best))
-        found["best_run"] = answer["run"]
+        found["best_run"] = answer.record.run
         _write(folder, found)
-        _charge(context.workspace, answer["run"], folder=folder, found=found)
+        _charge(context.workspace, answer.record.run, folder=folder, found=found)
         journal.sweep(but=None)
     return {**found, "path": str(folder), "answer": answer}
 

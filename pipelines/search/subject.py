@@ -4,10 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from extract.runtime.options import Option
 from pipelines.workspace.context import Context
+from pipelines.workspace.record import DoneRecord
+
+if TYPE_CHECKING:
+    from pipelines.tasks.stages import StageResult
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Subject(ABC):
         """The outcome of one trial: trained on the training part, judged on the validation part; None if it stopped."""
 
     @abstractmethod
-    def settle(self, options: dict[str, Any], context: Context, folder: Path) -> dict[str, Any]:
+    def settle(self, options: dict[str, Any], context: Context, folder: Path) -> "StageResult[DoneRecord]":
         """The answer of the stage that refits `options` on the whole training split and scores the test split.
 
         `folder` is the winning trial's; it may be gone.

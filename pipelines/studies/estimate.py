@@ -19,8 +19,7 @@ from extract.runtime.machine import processor_has_bfloat16, thread_count
 from heads.registry import space_class
 from pipelines.specs import ExtractSpec, NetworkSpec
 from pipelines.studies.jobs import Job
-from pipelines.tasks import provenance
-from pipelines.workspace import records
+from pipelines.workspace import extractions, records
 from pipelines.workspace.record import DoneRecord
 
 if TYPE_CHECKING:
@@ -55,8 +54,8 @@ class Estimator:
         self._device = device
         guess = GPU_RATE if device.startswith("cuda") else thread_count() * CORE_RATE
         guess *= BF16_GAIN if device == "cpu" and processor_has_bfloat16() else 1
-        extractions = provenance.every(workspace, notice=lambda _: None)  # none must fail for a damaged note
-        self._extraction_rate = _median(((one.images_per_second or 0.0) * one.flops for one in extractions), guess)
+        noted = extractions.find_all(workspace, notice=lambda _: None)  # none must fail for a damaged note
+        self._extraction_rate = _median(((one.images_per_second or 0.0) * one.flops for one in noted), guess)
         self._training_rate = _median(_training_rates(self._networks), guess)
         self._described: dict[tuple[object, ...], Description] = {}
         self._backbones: dict[tuple[object, ...], Backbone] = {}

@@ -12,6 +12,7 @@ from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, data, weights_so
 from pipelines.studies.crossing import JobPlace
 from pipelines.studies.jobs import Job
 from pipelines.tasks import fitting, stages
+from pipelines.tasks.features import is_intact
 from pipelines.training.images import check_training, training_labels
 from pipelines.workspace import cache
 from pipelines.workspace.context import Context
@@ -171,15 +172,15 @@ class _Planner:
             return Planned(job, MISSING)
         try:
             with cache.looking():
-                return Planned(job, CACHED, stages.train(spec, self._context)["run"])
+                return Planned(job, CACHED, stages.train(spec, self._context).record.run)
         except cache.CacheMissError:
             return Planned(job, MISSING)
 
     def _extraction(self, job: Job, spec: ExtractSpec) -> Planned:
         if spec not in self._features:
             found = stages.kept_features(spec, self._context) if self._is_here(job) else None
-            state = CACHED if found is not None and found["whole"] else MISSING
-            self._features[spec] = Planned(job, state, content=None if found is None else found["content"])
+            state = CACHED if found is not None and is_intact(found.record, self._context.workspace) else MISSING
+            self._features[spec] = Planned(job, state, content=None if found is None else found.record.content)
         return replace(self._features[spec], job=job)
 
     def _head(self, job: Job, head: HeadSpec, features: Planned) -> Planned:
@@ -187,7 +188,7 @@ class _Planner:
         if features.content is None:
             return Planned(job, MISSING)
         found = stages.kept_head(head, self._context, content=features.content)
-        return Planned(job, MISSING) if found is None else Planned(job, CACHED, found["run"])
+        return Planned(job, MISSING) if found is None else Planned(job, CACHED, found.record.run)
 
 
 def _check_rows(job: Job, images: ImageSet) -> None:

@@ -108,14 +108,15 @@ def _computed(job: Job, context: Context) -> tuple[bool, str | None]:
     """(whether the cache had it, the run of its record or None for an extraction)."""
     from pipelines.tasks import stages
 
+    if job.network is None and job.head is None:
+        return stages.extract(job.extract_spec, context).cached, None
     if job.network is not None:
-        answer = stages.train(job.network, context)
-    elif job.head is None:
-        answer = stages.extract(job.extract_spec, context)
+        found = stages.train(job.network, context)
     else:
+        assert job.head is not None
         with stages.validation_features(job.extract_spec, context) as features:
-            answer = stages.fit_head(job.head, context, features_path=Path(features["path"]))
-    return answer["cached"], answer.get("run")
+            found = stages.fit_head(job.head, context, features_path=features.path)
+    return found.cached, found.record.run
 
 
 def _failed_run(job: Job, context: Context) -> str | None:
@@ -136,7 +137,9 @@ def _run(job: Job, context: Context) -> str | None:
         located = locate_images(job.network, workspace)
         return resolve_network(job.network, located=located, device=context.device, workspace=workspace).run()
     features = None if job.head is None else stages.kept_features(job.extract_spec, context)
-    return None if features is None or job.head is None else resolve_head(job.head, features=features["content"]).run()
+    return (
+        None if features is None or job.head is None else resolve_head(job.head, features=features.record.content).run()
+    )
 
 
 @functools.cache

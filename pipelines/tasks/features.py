@@ -5,20 +5,24 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from extract.data.bad_images import files, refused_together
 from extract.data.datasets import Located
 from extract.data.images import ImageSet
 from extract.errors import CorruptFileError, TransferBenchError
 from extract.features.layout import SCHEMA, spec_digest
 from extract.runtime.memory import enough_for
-from pipelines.specs import ExtractKey, Source
+from pipelines.specs import ExtractKey, Source, weights_source
 from pipelines.training import images
-from pipelines.workspace import records
-from pipelines.workspace.answer_shapes import Extracted, Timing
+from pipelines.workspace import extractions, records
 from pipelines.workspace.context import Context
+from pipelines.workspace.record import SCHEMA as RECORD_SCHEMA
+from pipelines.workspace.record import Extraction, ExtractionTiming, Options, Sha256
 
 LONGEST_NAME = 80  # bytes of a data set's or a backbone's name in a file's name, which may have 255
 DECODING = 2  # raised when an image file must give other pixels (`extract.decoding.decode`)
+RUN = "run:"  # how a feature file names a run whose network made it
 ROUNDING = 3  # raised when bfloat16 or float16 arithmetic must give other features (`extract.backbones.reduced`)
 
 
@@ -31,8 +35,8 @@ class Inputs:
     context: Context
 
 
-def compute(key: ExtractKey, inputs: Inputs) -> Extracted:
-    """Extracts (or finds) the feature file of `key` and returns its record.
+def compute(key: ExtractKey, inputs: Inputs) -> tuple[Sha256, bool]:
+    """Extracts (or finds) the feature file of `key`, keeps its record: (content digest, whether it was extracted).
 
     What the backbone cannot do is refused before images are read or weights are fetched.
     """
@@ -90,7 +94,7 @@ def _images(key: ExtractKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]
 
 def _extracted(
     key: ExtractKey, *, data: ImageSet, backbone: Any, skipped: tuple[str, ...], context: Context
-) -> Extracted:
+) -> tuple[Sha256, bool]:
     from extract.features import extraction, store
 
     spec = feature_spec(key, backbone=backbone, dataset=data.name, are_files=bool(files(data)))
@@ -118,13 +122,76 @@ def _extracted(
                 doing=context.doing,
                 plain=plain,
             )
-        record = _record(path, backbone=backbone)
-    return Extracted(
-        **record,
-        timing=None if timing is None else Timing(**asdict(timing)),
-        plain_view_of=None if plain is None else plain.content,
+        record = described(store.FeatureFile(path), backbone)
+    _keep(context.workspace, record, timing=timing, plain_view_of=None if plain is None else plain.content)
+    return record.content, timing is not None
+
+
+def _keep(workspace: Path, record: Extraction, *, timing: Any, plain_view_of: str | None) -> None:
+    """Writes the record with what the extraction took; what was known of a file that is there already stays known."""
+    before = extractions.find(workspace, record.content)
+    if timing is not None:
+        lender = None if plain_view_of is None else extractions.find(workspace, plain_view_of)
+        unknown = plain_view_of is not None and (lender is None or lender.seconds is None)
+        total = None if unknown else timing.seconds + ((lender and lender.seconds) or 0.0)
+        known = ExtractionTiming(**asdict(timing))
+        record = structs.replace(record, timing=known, plain_view_of=plain_view_of, seconds=total)
+    if before is not None and record.seconds is None:
+        record = structs.replace(record, seconds=before.seconds, timing=record.timing or before.timing)
+    if before is not None and timing is None:
+        record = structs.replace(record, plain_view_of=before.plain_view_of, created=before.created)
+    extractions.write(workspace, record)
+
+
+def described(file: Any, backbone: Any) -> Extraction:
+    """The record of a feature file of `backbone`, as far as nobody needs to have seen it made."""
+    return Extraction(
+        schema=RECORD_SCHEMA,
+        kind="features",
         created=records.now(),
+        file=file.path.name,
+        digest=file.digest,
+        content=file.content,
+        rows=file.row_count,
+        dimension=file.dimension,
+        file_bytes=file.path.stat().st_size,
+        engine=file.engine,
+        parameters=backbone.parameter_count,
+        weight_bytes=backbone.weight_bytes,
+        flops=backbone.flops,
+        skipped=list(file.skipped_ids),
     )
+
+
+def known(file: Any, context: Context) -> Extraction:
+    """The record of a feature file as the workspace has it, or else what can be counted from the file's spec."""
+    found = extractions.find(context.workspace, file.content, notice=context.notice)
+    if found is not None:
+        return found
+    source = file.spec["weights"]["source"]
+    weights = source if source.startswith(RUN) else "untrained"
+    return described(file, backbone(file.spec, weights=weights, workspace=context.workspace))
+
+
+def backbone(spec: Options, *, weights: str, workspace: Path) -> Any:
+    """The backbone (`extract.backbones.frozen.Backbone`) that a feature file's `spec` describes, with these `weights`.
+
+    Of a run of this workspace ("run:ID") it is the trained network.
+    """
+    layers = None if spec["layers"] is None else tuple(int(part) for part in spec["layers"].split(","))
+    height, width = spec["preprocessing"]["image_size"]
+    size = height if height == width else None
+    folder = weights_source(weights, workspace).run_folder
+    if weights.startswith(RUN):
+        folder = records.folder(workspace, weights.removeprefix(RUN))
+    if folder is not None:
+        from pipelines.training import network_io
+
+        return network_io.backbone(folder, spec["backbone"], image_size=size, pool=spec["pool"], layers=layers)
+    from extract.backbones import frozen
+
+    seed = spec["weights"]["seed"] or 0
+    return frozen.load(spec["backbone"], weights=weights, image_size=size, pool=spec["pool"], layers=layers, seed=seed)
 
 
 def _lender(spec: dict[str, Any], *, layout: Any, folder: Path) -> Any:
@@ -191,11 +258,11 @@ def is_readable(path: Path) -> bool:
     return True
 
 
-def is_whole(record: dict[str, Any], workspace: Path) -> bool:
+def is_intact(record: Extraction, workspace: Path) -> bool:
     """Whether the file of an extraction's record is there, undamaged, and the one that was recorded."""
     from extract.features.store import FeatureFile
 
-    path = workspace / "features" / record["file"]
+    path = workspace / "features" / record.file
     if not path.exists():
         return False
     try:
@@ -203,7 +270,7 @@ def is_whole(record: dict[str, Any], workspace: Path) -> bool:
         file.verify()
     except TransferBenchError:
         return False
-    return file.content == record["content"]
+    return file.content == record.content
 
 
 def newest(workspace: Path, *, notice: Callable[[str], None]) -> Path | None:
@@ -211,31 +278,10 @@ def newest(workspace: Path, *, notice: Callable[[str], None]) -> Path | None:
 
     Files of which nothing is noted were made elsewhere: they come before all others, in order of name.
     """
-    from pipelines.tasks import provenance
-
     files = sorted((workspace / "features").glob("*.h5"))
     if len(files) < 2:
         return files[0] if files else None
     made: dict[str, str] = {}
-    for one in provenance.every(workspace, notice=notice):
+    for one in extractions.find_all(workspace, notice=notice):
         made[one.file] = max(one.created, made.get(one.file, ""))
     return max(files, key=lambda path: (made.get(path.name, ""), path.name))
-
-
-def _record(path: Path, *, backbone: Any) -> dict[str, Any]:
-    from extract.features.store import FeatureFile
-
-    file = FeatureFile(path)
-    return {
-        "file": path.name,
-        "digest": file.digest,
-        "content": file.content,
-        "rows": file.row_count,
-        "dimension": file.dimension,
-        "file_bytes": path.stat().st_size,
-        "engine": file.engine,
-        "parameters": backbone.parameter_count,
-        "weight_bytes": backbone.weight_bytes,
-        "flops": backbone.flops,
-        "skipped": list(file.skipped_ids),
-    }

@@ -1,17 +1,16 @@
 """Feature file x head x few labels -> accuracy against labels a class: what the few-label stage computes."""
 
 from pathlib import Path
-from typing import Any
 
-from extract.runtime.typed_json import plain
+from msgspec import structs
+
 from pipelines.specs import ShotsKey
 from pipelines.tasks.fitting import Inputs
 from pipelines.workspace import records
-from pipelines.workspace.answer_shapes import FewLabels
 from pipelines.workspace.record import ShotsRow
 
 
-def compute(key: ShotsKey, inputs: Inputs) -> FewLabels:
+def compute(key: ShotsKey, inputs: Inputs) -> list[ShotsRow]:
     """One row for every number of labels a class: the accuracies of its draws on the test split, and their spread.
 
     Every head is chosen and fitted on its drawn training rows alone; the test split only scores it.
@@ -40,14 +39,14 @@ def compute(key: ShotsKey, inputs: Inputs) -> FewLabels:
         test = file.read("test") if test is None else test
         scores = heads.scores(one.head.logits(test.features[0]), test.labels, classes=one.head.classes_)
         accuracies[one.shots].append(scores.accuracy)
-    return FewLabels(rows=[_row(count, found) for count, found in accuracies.items()])
+    return [_row(count, found) for count, found in accuracies.items()]
 
 
-def keep(workspace: Path, run: str, rows: list[dict[str, Any]]) -> None:
+def keep(workspace: Path, run: str, rows: list[ShotsRow]) -> None:
     """Adds the `rows` to the record of `run`, under `shots`, where the report finds them."""
     record = records.done(workspace, run)
-    if record.shots is None or plain(record.shots) != rows:
-        records.write(workspace, {**record, "shots": rows})
+    if record.shots != rows:
+        records.write(workspace, structs.replace(record, shots=rows))
 
 
 def _row(count: int, accuracies: list[float]) -> ShotsRow:

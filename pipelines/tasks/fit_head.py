@@ -5,7 +5,6 @@ What is kept needs no features, which may have been trimmed away; a mistake is t
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,9 +12,11 @@ from extract.data.datasets import load
 from extract.errors import InvalidInputError
 from pipelines.specs import ExtractSpec, HeadSpec, locate, resolve_shots
 from pipelines.specs.data import is_here
-from pipelines.tasks import fitting, provenance, stages
+from pipelines.tasks import features, fitting, stages
 from pipelines.training.images import training_labels
+from pipelines.workspace import extractions
 from pipelines.workspace.context import Context
+from pipelines.workspace.record import DoneRecord, ShotsRow
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """`records` of the heads, one a seed; rows of the table of few labels, None where none is wanted.
+    """The `heads`, one a seed; rows of the table of few labels, None where none is wanted.
 
     `features` is the file that they were learned from, `extraction_seconds` what making it took, whichever
     command did; None where that is not known, of a file from elsewhere.
     """
 
-    records: list[dict[str, Any]]
-    few_labels: list[dict[str, Any]] | None
+    heads: list[stages.StageResult[DoneRecord]]
+    few_labels: list[ShotsRow] | None
     features: Path
     extraction_seconds: float | None
 
@@ -67,8 +68,8 @@ def answer(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer:
     if known is not None:
         return known
     check(asked, extraction, context)
-    with stages.validation_features(extraction, context) as record:
-        return on_file(asked, context, features_path=Path(record["path"]))
+    with stages.validation_features(extraction, context) as found:
+        return on_file(asked, context, features_path=found.path)
 
 
 def kept(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer | None:
@@ -81,32 +82,32 @@ def kept(asked: Asked, extraction: ExtractSpec, context: Context) -> Answer | No
     source = stages.kept_features(extraction, context)
     if source is None:
         return None
-    content = source["content"]
-    records = [stages.kept_head(one, context, content=content) for one in asked.heads()]
+    content = source.record.content
+    heads = [stages.kept_head(one, context, content=content) for one in asked.heads()]
     table = None
     if asked.shots is not None:
         table = stages.kept_few_labels(asked.head, context, content=content, counts=asked.shots, draws=asked.draws)
-    if any(one is None for one in records) or (table is None and asked.shots is not None):
+    known = [one for one in heads if one is not None]
+    if len(known) < len(heads) or (table is None and asked.shots is not None):
         return None
-    context.tell(source["notices"])
-    if not source["whole"]:
-        context.notice(f"{source['file']} is gone; what was learned from it is kept")
-    path, took = context.workspace / "features" / source["file"], provenance.seconds(context.workspace, content)
-    return Answer([_shown(one, context) for one in records if one is not None], table, path, took)
+    context.tell(source.notices)
+    if not features.is_intact(source.record, context.workspace):
+        context.notice(f"{source.record.file} is gone; what was learned from it is kept")
+    return Answer(known, table, source.path, source.record.seconds)
 
 
 def on_file(asked: Asked, context: Context, *, features_path: Path) -> Answer:
     """What is asked for, on a feature file; each run is cached by itself."""
     from extract.features.store import FeatureFile
 
-    records = [stages.fit_head(one, context, features_path=features_path) for one in asked.heads()]
+    heads = [stages.fit_head(one, context, features_path=features_path) for one in asked.heads()]
     table = None
     if asked.shots is not None:
         table = stages.few_labels(
             asked.head, context, features_path=features_path, counts=asked.shots, draws=asked.draws
         )
-    took = provenance.seconds(context.workspace, FeatureFile(features_path).content)
-    return Answer(records, table, features_path, took)
+    noted = extractions.find(context.workspace, FeatureFile(features_path).content)
+    return Answer(heads, table, features_path, None if noted is None else noted.seconds)
 
 
 def check(asked: Asked, extraction: ExtractSpec, context: Context) -> None:
@@ -119,7 +120,3 @@ def check(asked: Asked, extraction: ExtractSpec, context: Context) -> None:
         raise InvalidInputError(
             f"shots must be at most {least}, the rows of the smallest class; got {asked.shots}. Ask for fewer."
         )
-
-
-def _shown(record: dict[str, Any], context: Context) -> dict[str, Any]:
-    return {**record, "path": str(context.workspace / "runs" / record["run"]), "cached": True}

@@ -1,7 +1,6 @@
 """Feature file x head -> a run: the head kept, its test logits kept, one record. What the head stage computes."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,11 @@ from extract.runtime.machine import machine, package_versions
 from extract.runtime.memory import Peak, enough_for
 from heads import registry
 from pipelines.specs import HeadKey, HeadSpec
-from pipelines.tasks.provenance import Origin, origin, shared
+from pipelines.tasks import features
 from pipelines.training import scores
-from pipelines.workspace import records
-from pipelines.workspace.answer_shapes import FittedHead
+from pipelines.workspace import extractions, records
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import TrainingScore
+from pipelines.workspace.record import Extraction, RunName, TrainingScore
 
 LESS_MEMORY = "Use features of fewer images (--subset) or of a narrower backbone, or another --head"
 LIBRARIES = ("torch", "timm", "scikit-learn", "numpy", "h5py")
@@ -50,8 +48,8 @@ class _Fitted:
     evaluation_seconds: float
 
 
-def compute(key: HeadKey, inputs: Inputs) -> FittedHead:
-    """Chooses, refits and scores a head, keeps it under `runs/<run>/`, and returns its record's short form.
+def compute(key: HeadKey, inputs: Inputs) -> RunName:
+    """Chooses, refits and scores a head, keeps it under `runs/<run>/`, and returns the run's name.
 
     A fit that fails leaves a record of the failure. What `check` refuses is refused before anything is written.
     """
@@ -60,7 +58,7 @@ def compute(key: HeadKey, inputs: Inputs) -> FittedHead:
     context, file, peak = inputs.context, inputs.file, Peak(inputs.context.device)
     _check_options(key.head, key.options, validation=key.validation)
     try:
-        source = origin(context, file)
+        source = features.known(file, context)
         with enough_for("fitting a head", remedy=LESS_MEMORY):
             fitted = _fit(key, inputs)
     except (InvalidInputError, StorageError):
@@ -90,7 +88,7 @@ def compute(key: HeadKey, inputs: Inputs) -> FittedHead:
         record["hardware"]["device"] = context.device
         record["files"] = {one: records.sha256(folder / one) for one in files}
         records.write(context.workspace, record)
-    return _short(record)
+    return key.run()
 
 
 def check(spec: HeadSpec) -> None:
@@ -112,11 +110,6 @@ def check_rows(spec: HeadSpec, labels: np.ndarray) -> None:
     import heads
 
     heads.validation_split(labels, spec.validation_part(), seed=spec.seed)
-
-
-def is_whole(record: dict[str, Any], workspace: Path) -> bool:
-    """Whether the run of a record is there with the files that were recorded."""
-    return records.is_whole(workspace, record["run"], record["files"])
 
 
 def name(key: HeadKey, spec: dict[str, Any]) -> str:
@@ -196,12 +189,12 @@ def _facts(key: HeadKey, file: FeatureFile) -> dict[str, Any]:
     }
 
 
-def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Origin) -> dict[str, Any]:
+def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Extraction) -> dict[str, Any]:
     import heads
 
     choice = fitted.choice.as_dict()
     weights = list(fitted.head.weights().values())
-    extraction = shared(source.seconds, file)
+    extraction = extractions.shares(source.seconds, file)
     record = {
         "run": key.run(),
         "kind": "head",
@@ -245,25 +238,4 @@ def _scored(file: FeatureFile, fitted: _Fitted, *, temperature: float | None) ->
         class_names=[file.class_names[int(label)] for label in classes],
         temperature=temperature,
         averaged=fitted.averaged,
-    )
-
-
-def _short(record: dict[str, Any]) -> FittedHead:
-    """What the cache keeps of a record: the answer of `pipeline fit-head`, and how to check the rest."""
-    return FittedHead(
-        run=record["run"],
-        files=record["files"],
-        head=record["head"],
-        chosen=record["chosen"],
-        criterion=record["choice"]["criterion"],
-        converged=record["choice"]["fit_facts"].get("converged"),
-        candidates=len(record["choice"]["table"]),
-        rough_candidates=sum(bool(row.get("rough")) for row in record["choice"]["table"]),
-        **records.headline(record),
-        search_seconds=record["seconds"]["search"],
-        fit_seconds=record["seconds"]["fit"],
-        evaluation_seconds=record["seconds"]["evaluation"],
-        parameters=record["parameters"],
-        flops=record["flops"],
-        bytes=record["bytes"],
     )

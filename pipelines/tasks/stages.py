@@ -1,18 +1,20 @@
 """Spec -> result: the only cached functions of the project.
 
-What a cached function returns is declared by its return type, and every answer that is read is checked against it;
-what it means is versioned by the `stage_version` in its keys.
+A cached function returns the name of the record that it wrote; every name that is read is checked against the return
+type. What a record means is versioned by the `stage_version` in the keys.
 """
 
 import contextlib
-import typing
+import functools
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
+from msgspec import structs
+
+from extract.backbones.weights import is_file, split
 from extract.runtime.locks import keep_while
-from extract.runtime.typed_json import plain
 from pipelines.specs import (
     ExtractKey,
     ExtractSpec,
@@ -29,142 +31,162 @@ from pipelines.specs import (
     weights_source,
 )
 from pipelines.specs.data import DataSpec
-from pipelines.tasks import features, few_shot, fitting, provenance
+from pipelines.tasks import features, few_shot, fitting
 from pipelines.training import images, processes, train_network
 from pipelines.training.head_init import HeadInitializer
 from pipelines.training.processes import exclusive
-from pipelines.workspace import cache
-from pipelines.workspace.answer_shapes import Extracted, FewLabels, FittedHead, TrainedNetwork
+from pipelines.workspace import cache, extractions, records
 from pipelines.workspace.context import Context
+from pipelines.workspace.record import DoneRecord, Extraction, RunName, Sha256, ShotsRow
+
+Kept = TypeVar("Kept", Extraction, DoneRecord)
 
 
-def _extract(key: str, context: features.Inputs) -> Extracted:
+@dataclass(frozen=True)
+class StageResult(Generic[Kept]):
+    """The record of what a spec asks for, where its file or folder lies, and whether the cache had it.
+
+    `notices` is what people should know of how the data were read.
+    """
+
+    record: Kept
+    path: Path
+    cached: bool = True
+    notices: tuple[str, ...] = ()
+
+
+def _extract(key: str, context: features.Inputs) -> tuple[Sha256, bool]:
     return features.compute(ExtractKey.from_text(key), context)
 
 
-def _fit_head(key: str, context: fitting.Inputs) -> FittedHead:
+def _fit_head(key: str, context: fitting.Inputs) -> RunName:
     return fitting.compute(HeadKey.from_text(key), context)
 
 
-def _few_labels(key: str, context: fitting.Inputs) -> FewLabels:
+def _few_labels(key: str, context: fitting.Inputs) -> list[ShotsRow]:
     return few_shot.compute(ShotsKey.from_text(key), context)
 
 
-def _train(key: str, context: train_network.TrainingInputs) -> TrainedNetwork:
-    return typing.cast(TrainedNetwork, train_network.compute(NetworkKey.from_text(key), context))
+def _train(key: str, context: train_network.TrainingInputs) -> RunName:
+    return train_network.compute(NetworkKey.from_text(key), context) or ""
 
 
-def extract(spec: ExtractSpec, context: Context) -> dict[str, Any]:
-    """The record of the spec's feature file, computed or found; `cached` tells which, `path` where it lies."""
+def extract(spec: ExtractSpec, context: Context) -> StageResult[Extraction]:
+    """The spec's feature file, computed or found."""
     context.doing("looking for the data set")
-    located = locate(spec, context.workspace, progress=reading(context))
+    workspace, located = context.workspace, locate(spec, context.workspace, progress=reading(context))
     context.tell(located.notices)
-    key = resolve_extract(spec, located=located, device=context.device, workspace=context.workspace)
-    record, cached = cache.ask(
+    key = resolve_extract(spec, located=located, device=context.device, workspace=workspace)
+    (record, computed), cached = cache.ask(
         _extract,
         key.text(),
-        context=features.Inputs(weights_source(spec.weights, context.workspace), located, context),
-        workspace=context.workspace,
-        is_whole=lambda found: features.is_whole(found, context.workspace),
+        context=features.Inputs(weights_source(spec.weights, workspace), located, context),
+        workspace=workspace,
+        read=_reader(workspace),
+        is_intact=lambda found: features.is_intact(found[0], workspace),
     )
-    said = images.notices(located, record["skipped"])
+    said = images.notices(located, record.skipped)
     context.tell(said)
-    provenance.remember(context.workspace, record, weights=spec.weights, notices=said)
-    timing = record["timing"] or {}
-    return {
-        **record,
-        "path": str(context.workspace / "features" / record["file"]),
-        "seconds": timing.get("seconds", 0.0),
-        "images_per_second": timing.get("images_per_second", 0.0),
-        "cached": cached or record["timing"] is None,
-        "notices": said,
-    }
+    known = structs.replace(record, weights_file=_weights_file(spec.weights), notices=said)
+    if known != record:
+        extractions.write(workspace, known)
+    return StageResult(known, workspace / "features" / known.file, cached or not computed, tuple(said))
+
+
+def _reader(workspace: Path) -> Callable[[tuple[str, bool]], tuple[Extraction, bool] | None]:
+    """From the answer of `_extract` to the record with whether it was computed for it, not found."""
+
+    def read(name: tuple[str, bool]) -> tuple[Extraction, bool] | None:
+        record = extractions.find(workspace, name[0])
+        return None if record is None else (record, name[1])
+
+    return read
+
+
+def _weights_file(weights: str) -> str | None:
+    """Where weights that are a file lie; the set of tensors that was chosen stands behind a "#"."""
+    if not is_file(weights):
+        return None
+    path, chosen = split(weights)
+    return f"{path.resolve()}#{chosen}" if chosen else str(path.resolve())
 
 
 @contextlib.contextmanager
-def validation_features(spec: ExtractSpec, context: Context) -> Iterator[dict[str, Any]]:
-    """The record of `extract`, whose file stays where it is while the body runs, whoever trims the workspace."""
+def validation_features(spec: ExtractSpec, context: Context) -> Iterator[StageResult[Extraction]]:
+    """The feature file of `extract`, which stays where it is while the body runs, whoever trims the workspace."""
 
     class Holder:
         """What keeps the file."""
 
-    record, holder = extract(spec, context), Holder()
-    while not keep_while(holder, Path(record["path"])):  # it was trimmed just now
-        record = extract(spec, context)
-    yield record
+    found, holder = extract(spec, context), Holder()
+    while not keep_while(holder, found.path):  # it was trimmed just now
+        found = extract(spec, context)
+    yield found
     del holder
 
 
-def fit_head(spec: HeadSpec, context: Context, *, features_path: Path) -> dict[str, Any]:
-    """The record of a head on a feature file, computed or found; `cached` tells which."""
+def fit_head(spec: HeadSpec, context: Context, *, features_path: Path) -> StageResult[DoneRecord]:
+    """A head on a feature file, computed or found."""
     from extract.features.store import FeatureFile
 
-    file = FeatureFile(features_path)
-    context.tell(provenance.notices(context.workspace, file.content))
-    key = resolve_head(spec, features=file.content)
+    file, workspace = FeatureFile(features_path), context.workspace
+    noted = extractions.find(workspace, file.content)
+    context.tell(() if noted is None else noted.notices)
     record, cached = cache.ask(
         _fit_head,
-        key.text(),
+        resolve_head(spec, features=file.content).text(),
         context=fitting.Inputs(file, context),
-        workspace=context.workspace,
-        is_whole=lambda found: fitting.is_whole(found, context.workspace),
+        workspace=workspace,
+        read=lambda run: records.intact(workspace, run),
     )
-    return {**record, "path": str(context.workspace / "runs" / record["run"]), "cached": cached}
+    return StageResult(record, workspace / "runs" / record.run, cached)
 
 
-def few_labels(
-    spec: HeadSpec, context: Context, *, features_path: Path, counts: str, draws: int
-) -> list[dict[str, Any]]:
-    """Accuracy against labels a class, one row for each of `counts` ("1,2,5"), over `draws`; computed or found."""
-    from extract.features.store import FeatureFile
-
-    file = FeatureFile(features_path)
-    table, _ = cache.ask(
-        _few_labels,
-        resolve_shots(spec, features=file.content, shots=counts, draws=draws).text(),
-        context=fitting.Inputs(file, context),
-        workspace=context.workspace,
-        is_whole=lambda _: True,  # the table is all that there is
-    )
-    return plain(table["rows"])
-
-
-def kept_head(spec: HeadSpec, context: Context, *, content: str) -> dict[str, Any] | None:
-    """The record of a head on the features whose content digest is `content`, where it is kept whole; else None.
+def kept_head(spec: HeadSpec, context: Context, *, content: str) -> StageResult[DoneRecord] | None:
+    """A head on the features whose content digest is `content`, where it is kept with all its files; else None.
 
     The feature file itself may be gone: what was learned from it stays known.
     """
-    key = resolve_head(spec, features=content)
-    return cache.find(
-        _fit_head,
-        key.text(),
-        workspace=context.workspace,
-        is_whole=lambda found: fitting.is_whole(found, context.workspace),
-    )
+    workspace, key = context.workspace, resolve_head(spec, features=content)
+    read = functools.partial(records.intact, workspace)
+    record = cache.find(_fit_head, key.text(), workspace=workspace, read=read)
+    return None if record is None else StageResult(record, workspace / "runs" / record.run)
+
+
+def few_labels(
+    spec: HeadSpec, context: Context, *, features_path: Path, counts: tuple[int, ...], draws: int
+) -> list[ShotsRow]:
+    """Accuracy against labels a class, one row for each of `counts`, over `draws`; computed or found."""
+    from extract.features.store import FeatureFile
+
+    file = FeatureFile(features_path)
+    key = resolve_shots(spec, features=file.content, shots=counts, draws=draws)
+    inputs = fitting.Inputs(file, context)
+    return cache.ask(_few_labels, key.text(), context=inputs, workspace=context.workspace, read=list)[0]
 
 
 def kept_few_labels(
-    spec: HeadSpec, context: Context, *, content: str, counts: str, draws: int
-) -> list[dict[str, Any]] | None:
+    spec: HeadSpec, context: Context, *, content: str, counts: tuple[int, ...], draws: int
+) -> list[ShotsRow] | None:
     """The table of `few_labels` on the features whose content digest is `content`, where it is kept; else None."""
     key = resolve_shots(spec, features=content, shots=counts, draws=draws)
-    found = cache.find(_few_labels, key.text(), workspace=context.workspace, is_whole=lambda _: True)
-    return None if found is None else plain(found["rows"])
+    return cache.find(_few_labels, key.text(), workspace=context.workspace, read=list)
 
 
-def kept_features(spec: ExtractSpec, context: Context) -> dict[str, Any] | None:
-    """The record of the spec's features where the cache has it; `whole` tells whether their file is still there."""
-    located = locate(spec, context.workspace, progress=reading(context))
-    key = resolve_extract(spec, located=located, device=context.device, workspace=context.workspace)
-    record = cache.find(_extract, key.text(), workspace=context.workspace, is_whole=lambda _: True)
-    if record is None:
+def kept_features(spec: ExtractSpec, context: Context) -> StageResult[Extraction] | None:
+    """The spec's features where the cache knows them; their file may be gone (`features.is_intact`)."""
+    workspace, located = context.workspace, locate(spec, context.workspace, progress=reading(context))
+    key = resolve_extract(spec, located=located, device=context.device, workspace=workspace)
+    found = cache.find(_extract, key.text(), workspace=workspace, read=_reader(workspace))
+    if found is None:
         return None
-    said = images.notices(located, record["skipped"])
-    return {**record, "whole": features.is_whole(record, context.workspace), "notices": said}
+    record, _ = found
+    said = tuple(images.notices(located, record.skipped))
+    return StageResult(record, workspace / "features" / record.file, notices=said)
 
 
-def train(spec: NetworkSpec, context: Context, *, tensorboard: Path | None = None) -> dict[str, Any]:
-    """The record of a trained network, computed or found; `cached` tells which, `path` where it lies.
+def train(spec: NetworkSpec, context: Context, *, tensorboard: Path | None = None) -> StageResult[DoneRecord]:
+    """A trained network, computed or found.
 
     Processes that torchrun started work on it together; the first one asks the cache and writes. Where another
     training of the same network runs, it is waited for, and its record is the answer.
@@ -172,21 +194,19 @@ def train(spec: NetworkSpec, context: Context, *, tensorboard: Path | None = Non
     with processes.joined(context) as here:
         key, inputs = network_inputs(spec, here, tensorboard=tensorboard)
         place, text = context.workspace, key.text()
-
-        def is_whole(found: dict[str, Any]) -> bool:
-            return train_network.is_whole(found, place)
+        read = functools.partial(records.intact, place)
 
         def is_known() -> bool:
-            return cache.find(_train, text, workspace=place, is_whole=is_whole) is not None
+            return cache.find(_train, text, workspace=place, read=read) is not None
 
         with _exclusive(key, inputs, is_known=is_known):
             record, cached = processes.together(
-                lambda: cache.ask(_train, text, context=inputs, workspace=place, is_whole=is_whole),
+                lambda: cache.ask(_train, text, context=inputs, workspace=place, read=read),
                 known=is_known,
                 work=lambda: train_network.compute(key, inputs),
             )
-            context.tell(images.notices(inputs.located, record.get("skipped", ())))
-    return {**record, "path": str(place / "runs" / record["run"]), "cached": cached}
+            context.tell(images.notices(inputs.located, record.choice.skipped or ()))
+    return StageResult(record, place / "runs" / record.run, cached)
 
 
 @contextlib.contextmanager
@@ -237,16 +257,16 @@ def _head_initializer(spec: NetworkSpec, context: Context) -> HeadInitializer:
         **spec.part(DataSpec),
     )
 
-    def in_turn(make: Callable[[], dict[str, Any]]) -> Path:
+    def in_turn(make: Callable[[], StageResult[Extraction] | StageResult[DoneRecord]]) -> Path:
         with processes.in_turn():
-            return Path(make()["path"])
+            return make().path
 
     def extracted(size: int) -> tuple[Path, float | None]:
         from extract.features.store import FeatureFile
 
-        path = in_turn(lambda: extract(replace(features, image_size=size), context))
-        file = FeatureFile(path)
-        return path, provenance.shared(provenance.origin(context, file).seconds, file)["train"]
+        file = FeatureFile(in_turn(lambda: extract(replace(features, image_size=size), context)))
+        known = extractions.find(context.workspace, file.content, notice=context.notice)
+        return file.path, extractions.shares(None if known is None else known.seconds, file)["train"]
 
     return HeadInitializer(
         context,

@@ -1,12 +1,16 @@
-"""Records as rows of a table: chosen, sorted, and short enough to read."""
+"""Records as answers of commands, and as rows of a table: chosen, sorted, and short enough to read."""
 
 import fnmatch
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from extract.errors import unknown
 from pipelines.workspace import naming, records
+from pipelines.workspace.record import PHASES, DoneRecord, Options, Record
+
+if TYPE_CHECKING:
+    from pipelines.tasks.stages import StageResult
 
 COLUMNS: tuple[str, ...] = (
     "run",
@@ -47,6 +51,7 @@ COLUMNS: tuple[str, ...] = (
     "evaluation_seconds",
     "error",
 )
+CALIBRATION = ("log_loss", "calibration_error", "calibration_limit")
 STATUSES = ("done", "failed")
 EXTRACTION = ("batch_size", "layers", "pool", "precision", "storage", "views")  # options of a feature file
 FILTERS = ("dataset", "mode", "head", "architecture", "status", "kind")
@@ -88,73 +93,82 @@ def fits(value: str, pattern: str) -> bool:
     return value == pattern or fnmatch.fnmatchcase(value, pattern)
 
 
-def joined(workspace: Path, runs: Collection[str]) -> list[dict[str, Any]]:
-    """Those of the `runs` that are done, joined where only their seeds differ, the most accurate first.
-
-    That is by mean `validation` accuracy where every run has one, else by test accuracy. `interval` is the 95 %
-    interval of its mean, `seconds` the mean of what extraction, search and fit took. Each with its `runs` and
-    `seeds`, what these have `drawn` beside the validation images, the mean of the test accuracy, its sample standard
-    deviation (None for one run, and where nothing was drawn), its least and greatest.
-    """
-    from pipelines.report.study.study import assembled
-    from pipelines.report.study.winners import best_first
-
-    chosen = [one for one in records.read_all(workspace)[0] if one["run"] in runs and one["status"] == "done"]
-    return [
-        {
-            "name": one.best.name,
-            "dataset": one.best.dataset["name"],
-            "subset": one.best.dataset.get("subset"),
-            "data": naming.images([one.best.record]),
-            **{name: one.best.record.get(name) for name in ("image_size", "weights")},
-            "runs": [result.run for result in one.results],
-            "seeds": [result.seed for result in one.results],
-            "drawn": one.drawn,
-            "validation": one.mean(result.validation and result.validation.accuracy for result in one.results),
-            "interval": one.interval,
-            "seconds": one.seconds("total"),
-            "mean": one.accuracy,
-            "deviation": one.deviation,
-            "least": min(result.test.accuracy for result in one.results),
-            "greatest": max(result.test.accuracy for result in one.results),
-        }
-        for one in best_first(assembled(workspace, chosen, []).rows)[0]
-    ]
-
-
-def row(record: Mapping[str, Any]) -> dict[str, Any]:
-    """One record as a flat row of `COLUMNS`; None for what it lacks."""
-    dataset, choice, test, seconds = (record.get(key) or {} for key in ("dataset", "choice", "test", "seconds"))
-    low, high = test.get("interval") or (None, None)
-    nested = {
-        "dataset": dataset.get("name"),
-        "subset": dataset.get("subset"),
-        "test_subset": dataset.get("test_subset"),
-        **{name: choice.get(name) for name in ("training_rows", "validation_rows")},
-        "validation_accuracy": (record.get("validation") or {}).get("accuracy"),
-        "test_accuracy": test.get("accuracy"),
-        "interval_low": low,
-        "interval_high": high,
-        "test_tta_accuracy": (record.get("test_tta") or {}).get("accuracy"),
-        "log_loss": test.get("log_loss"),
-        "calibration_error": test.get("calibration_error"),
-        "test_rows": test.get("rows"),
-        "device": (record.get("hardware") or {}).get("device"),
-        "backbone": None if record.get("mode") == "scratch" else record.get("architecture"),
-        "data": naming.images([record]) if dataset else "",
-        **{f"{part}_seconds": seconds.get(part) for part in ("extraction", "search", "fit", "evaluation")},
+def scores(record: DoneRecord) -> dict[str, object]:
+    """The scores of a finished run, under their names in rows and in answers of commands."""
+    scaled = record.test_scaled
+    return {
+        "training_accuracy": record.training.accuracy,
+        "validation_accuracy": record.validation and record.validation.accuracy,
+        "test_accuracy": record.test.accuracy,
+        "test_interval": list(record.test.interval),
+        "test_rows": record.test.rows,
+        **{name: getattr(record.test, name) for name in ("top5", *CALIBRATION)},
+        "temperature": record.temperature,
+        **{f"scaled_{name}": scaled and getattr(scaled, name) for name in CALIBRATION},
+        "test_tta_accuracy": record.test_tta and record.test_tta.accuracy,
     }
-    found = {column: nested[column] if column in nested else record.get(column) for column in COLUMNS}
+
+
+def answer_of(found: "StageResult[DoneRecord]") -> dict[str, Any]:
+    """What `fit-head`, `train` and `finetune` say of a run."""
+    record, choice, taken = found.record, found.record.choice, found.record.seconds
+    common = {
+        **{name: getattr(record, name) for name in ("run", "chosen", "parameters", "flops", "bytes")},
+        **scores(record),
+        "evaluation_seconds": taken["evaluation"],
+        "path": str(found.path),
+        "cached": found.cached,
+    }
+    if record.kind == "head":
+        table = choice.table or []
+        return common | {
+            "head": record.head,
+            "criterion": choice.criterion,
+            "converged": (choice.fit_facts or {}).get("converged"),
+            "candidates": len(table),
+            "rough_candidates": sum(bool(one.get("rough")) for one in table),
+            "search_seconds": taken["search"],
+            "fit_seconds": taken["fit"],
+        }
+    counts = ("epochs_run", "best_epoch", "training_rows", "validation_rows", "skipped")
+    return common | {
+        **{name: getattr(record, name) for name in ("name", "image_size", "images_per_second", "peak_memory_bytes")},
+        **{name: getattr(choice, name) for name in counts},
+        "network": record.architecture,
+        "mode": record.key["mode"],
+        "tta": record.key["recipe_options"]["tta"],
+        "train_seconds": taken["fit"],
+    }
+
+
+def row(record: Record) -> dict[str, Any]:
+    """One record as a flat row of `COLUMNS`; None for what it lacks."""
+    found: dict[str, Any] = {column: getattr(record, column, None) for column in COLUMNS}
+    dataset = record.dataset
+    found |= {
+        "dataset": dataset and dataset.name,
+        "subset": dataset and dataset.subset,
+        "test_subset": dataset and dataset.test_subset,
+        "device": (record.hardware or {}).get("device"),
+        "backbone": None if record.mode == "scratch" else record.architecture,
+        "data": naming.images([record]) if dataset else "",
+    }
+    if isinstance(record, DoneRecord):
+        low, high = record.test.interval
+        found |= {name: value for name, value in scores(record).items() if name in COLUMNS}
+        found |= {"interval_low": low, "interval_high": high}
+        found |= {name: getattr(record.choice, name) for name in ("training_rows", "validation_rows")}
+        found |= {f"{phase}_seconds": record.seconds.get(phase) for phase in PHASES}
     return {**found, **{f"option.{name}": value for name, value in hyperparameters(record).items()}}
 
 
-def hyperparameters(record: Mapping[str, Any]) -> dict[str, Any]:
+def hyperparameters(record: Record) -> Options:
     """Every hyperparameter of a run by name: given and chosen, and those of its features as `extraction.NAME`."""
-    key, spec = record.get("key") or {}, (record.get("features") or {}).get("spec") or {}
+    key, spec = record.key, {} if record.features is None else record.features.spec
     extraction = {name: spec.get(name) for name in EXTRACTION if name in spec} | (spec.get("preprocessing") or {})
     given = {name: key[name] for name in ("validation", "criterion", "refit", "recipe") if name in key}
-    parts = (key.get("options"), key.get("recipe_options"), key.get("architecture"), record.get("chosen"))
-    for part in parts:
+    chosen = record.chosen if isinstance(record, DoneRecord) else {}
+    for part in (key.get("options"), key.get("recipe_options"), key.get("architecture"), chosen):
         given |= part if isinstance(part, Mapping) else {}
     return given | {f"extraction.{name}": value for name, value in extraction.items()}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 import heads
 from extract.backbones.cost import cost, weight_bytes
@@ -17,8 +17,6 @@ from pipelines.training.head_init import HeadInit
 from pipelines.training.network_io import Sidecar
 from pipelines.training.prepare import PreparedTraining, TrainingResult
 from pipelines.workspace import records, stored
-from pipelines.workspace.answer_shapes import TrainedNetwork
-from pipelines.workspace.record import DoneRecord
 
 LIBRARIES = ("torch", "timm", "torchvision", "scikit-learn", "numpy")
 
@@ -50,8 +48,8 @@ def _worded(option: str, value: Any) -> str:
     return f"{words} {value:g}" if isinstance(value, float) else f"{words} {value}"
 
 
-def keep(ready: PreparedTraining, result: TrainingResult, *, peak_memory_bytes: int | None) -> DoneRecord:
-    """Writes the run's files, its record last, and returns the record."""
+def keep(ready: PreparedTraining, result: TrainingResult, *, peak_memory_bytes: int | None) -> None:
+    """Writes the run's files, its record last."""
     key, config, context = ready.key, ready.config, ready.context
     folder = records.folder(context.workspace, key.run())
     with locked(folder):
@@ -66,10 +64,8 @@ def keep(ready: PreparedTraining, result: TrainingResult, *, peak_memory_bytes: 
             names.append(records.AVERAGED_NAME)
         history.write(folder, [stored.finite(row) for row in result.chosen.history])
         files = {one: records.sha256(folder / one) for one in names}
-        record = records.made({**_record(ready, result), "peak_memory_bytes": peak_memory_bytes, "files": files})
-        records.write(context.workspace, record)
-    assert isinstance(record, DoneRecord)
-    return record
+        values = {**_record(ready, result), "peak_memory_bytes": peak_memory_bytes, "files": files}
+        records.write(context.workspace, records.made(values))
 
 
 def identity(key: NetworkKey, *, dataset: str) -> dict[str, Any]:
@@ -91,35 +87,6 @@ def facts(key: NetworkKey, *, dataset: str, class_names: tuple[str, ...]) -> dic
         "hardware": asdict(machine()),
         "versions": package_versions(*LIBRARIES),
     }
-
-
-def short(record: DoneRecord) -> TrainedNetwork:
-    """What the cache keeps of a record: the answer of `pipeline train`, and how to check the rest."""
-    choice = record.choice
-    answer = {
-        "run": record.run,
-        "files": record.files,
-        "name": record.name,
-        "network": record.architecture,
-        "mode": record.key["mode"],
-        "chosen": record.chosen,
-        "parameters": record.parameters,
-        "flops": record.flops,
-        "bytes": record.bytes,
-        "image_size": record.image_size,
-        "epochs_run": choice.epochs_run,
-        "best_epoch": choice.best_epoch,
-        "training_rows": choice.training_rows,
-        "validation_rows": choice.validation_rows,
-        "skipped": choice.skipped,
-        **records.headline(record),
-        "tta": record.key["recipe_options"]["tta"],
-        "train_seconds": record.seconds["fit"],
-        "evaluation_seconds": record.seconds["evaluation"],
-        "images_per_second": record.images_per_second,
-        "peak_memory_bytes": record.peak_memory_bytes,
-    }
-    return cast(TrainedNetwork, answer)
 
 
 def _record(ready: PreparedTraining, result: TrainingResult) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from pipelines.specs.own import own_run
 from pipelines.training import processes
 from pipelines.training.head_init import HeadInitializer
 from pipelines.workspace import records
-from pipelines.workspace.answer_shapes import TrainedNetwork
 from pipelines.workspace.context import Context
+from pipelines.workspace.record import RunName
 
 LESS_MEMORY = "Use a smaller --batch-size or --image-size, or compute a batch in parts with --accumulate"
 
@@ -56,8 +56,8 @@ def locate_images(
     return data_specs.located(spec, workspace, progress=progress, before_download=check)
 
 
-def compute(key: NetworkKey, inputs: TrainingInputs) -> TrainedNetwork | None:
-    """Trains, scores and keeps the network of `key` under `runs/<run>/`, and returns its record's short form.
+def compute(key: NetworkKey, inputs: TrainingInputs) -> RunName | None:
+    """Trains, scores and keeps the network of `key` under `runs/<run>/`, and returns the run's name.
 
     The test split is read only after everything is chosen. What is refused leaves no trace; a failure leaves a
     record of itself; an interruption leaves the checkpoint with which the same key goes on. Of several processes
@@ -82,11 +82,6 @@ def compute(key: NetworkKey, inputs: TrainingInputs) -> TrainedNetwork | None:
         raise
     if processes.rank():
         return None
-    record = results.keep(ready, result, peak_memory_bytes=peak.bytes())
+    results.keep(ready, result, peak_memory_bytes=peak.bytes())
     shutil.rmtree(inputs.checkpoints(key), ignore_errors=True)
-    return results.short(record)
-
-
-def is_whole(record: dict[str, Any], workspace: Path) -> bool:
-    """Whether the run of a record is there with the files that were recorded."""
-    return records.is_whole(workspace, record["run"], record["files"])
+    return key.run()

@@ -1,8 +1,8 @@
 """The one joblib.Memory of a workspace, and the one way to ask it.
 
-The cached functions take a key (canonical JSON) and a context that is left out of the hash, and return a small
-record, whose shape is their return type. joblib keeps it as JSON with a checksum (`answers`). What is damaged,
-foreign or of another shape counts as absent, and what an answer points to is checked before it counts as cached.
+The cached functions take a key (canonical JSON) and a context that is left out of the hash, and return the name of the
+record that they wrote. joblib keeps it as JSON with a checksum (`store_backend`). What is damaged, foreign or not of
+their return type counts as absent, and the record and its files are checked before they count as cached.
 What a key means is versioned in the key itself, so that changed code of a function forgets nothing.
 """
 
@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from joblib import Memory, register_store_backend
 
@@ -23,7 +23,8 @@ from extract.runtime.disk import disk_errors, write_file
 from pipelines.workspace.store_backend import Answers
 
 BACKEND = "checked answers"
-Stage = Callable[[str, Any], Any]  # its return type is checked (`extract.runtime.typed_json`)
+Name = TypeVar("Name")
+Value = TypeVar("Value")
 _LOOKING: ContextVar[bool] = ContextVar("looking", default=False)
 
 register_store_backend(BACKEND, Answers)
@@ -49,27 +50,35 @@ def is_looking() -> bool:
 
 
 def find(
-    stage: Stage, key: str, *, workspace: Path, is_whole: Callable[[dict[str, Any]], bool]
-) -> dict[str, Any] | None:
-    """The cached record of `stage(key, ...)`, or None where there is none or `is_whole` denies its artifact.
+    stage: Callable[[str, Any], Name],
+    key: str,
+    *,
+    workspace: Path,
+    read: Callable[[Name], Value | None],
+    is_intact: Callable[[Value], bool] = lambda _: True,
+) -> Value | None:
+    """What `stage(key, ...)` left: the cached name as `read` turns it into a record.
 
-    Makes no folder and writes nothing. An answer that is not whole counts as none.
+    None where there is none, or `is_intact` denies its artifact. Makes no folder and writes nothing.
     """
     cached = _cached(stage, workspace)
     if not cached.check_call_in_cache(key, None):
         return None
-    record = cached.call_and_shelve(key, None).get()
-    return record if is_whole(record) else None
+    record = read(cached.call_and_shelve(key, None).get())
+    return record if record is not None and is_intact(record) else None
 
 
 def ask(
-    stage: Stage, key: str, *, context: Any, workspace: Path, is_whole: Callable[[dict[str, Any]], bool]
-) -> tuple[dict[str, Any], bool]:
-    """The record of `stage(key, context)` and whether it came from the cache.
-
-    A cached record whose artifact `is_whole` denies is computed again.
-    """
-    found = find(stage, key, workspace=workspace, is_whole=is_whole)
+    stage: Callable[[str, Any], Name],
+    key: str,
+    *,
+    context: object,
+    workspace: Path,
+    read: Callable[[Name], Value | None],
+    is_intact: Callable[[Value], bool] = lambda _: True,
+) -> tuple[Value, bool]:
+    """The record of `stage(key, context)`, as `find`, and whether it came from the cache; else it is computed."""
+    found = find(stage, key, workspace=workspace, read=read, is_intact=is_intact)
     if found is not None:
         return found, True
     if is_looking():
@@ -77,10 +86,13 @@ def ask(
     make_workspace(workspace)
     cached = _cached(stage, workspace)
     cached.call(key, context)
-    return cached.call_and_shelve(key, None).get(), False  # as it was kept: it is the same now and later
+    record = read(cached.call_and_shelve(key, None).get())  # as it was kept: it is the same now and later
+    if record is None:
+        raise TransferBenchError("record must stay where it was written; it is gone already. Start again.")
+    return record, False
 
 
-def _cached(stage: Stage, workspace: Path) -> Any:
+def _cached(stage: Callable[[str, Any], Any], workspace: Path) -> Any:
     """The stage as joblib remembers it. Its store reads an answer once, so that it cannot change between two looks."""
     shape = typing.get_type_hints(stage, include_extras=True)["return"]
     place = str((workspace / "cache").resolve())

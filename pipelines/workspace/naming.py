@@ -32,7 +32,7 @@ OF_FEATURES = ("views", "pool", "layers", "precision", "storage")
 FEW = 3  # values of a list, up to which each is named
 MORE = "…"
 
-Record = Mapping[str, Any]
+Record = Any  # TRANSITION
 Options = dict[str, Any]
 
 

@@ -68,7 +68,7 @@ class _Part(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return name in self.keys()
 
 
-Mapping.register(_Part)
+Mapping.register(_Part)  # type: ignore[attr-defined]
 
 
 class Calibration(_Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -176,6 +176,50 @@ class FeaturesUse(_Part, frozen=True, kw_only=True, omit_defaults=True):
     engine: str
 
 
+class ExtractionTiming(_Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What an extraction took (`extract.features.extraction.Timing`)."""
+
+    seconds: Seconds
+    compile_seconds: Seconds
+    images_computed: Count
+    images_per_second: Rate
+
+
+class Extraction(_Part, frozen=True, kw_only=True, omit_defaults=True):
+    """The record of a feature file, as `extractions/<content>.json` keeps it.
+
+    `parameters`, `weight_bytes` and `flops` (of one image, 2 per multiply-add) are the backbone's. `seconds` are those
+    of the extraction, and of the one that had computed its plain view (`plain_view_of`, a content); None where not
+    known, as `timing`. `weights_file` is where weights of source "file" lay when they were used, as
+    `extract.backbones.checkpoints.read` takes it; `notices` is what people should know of how the data were read.
+    """
+
+    schema: Literal[3]
+    kind: Literal["features"]
+    created: str
+    file: FeatureName
+    digest: Sha256
+    content: Sha256
+    rows: Count
+    dimension: Count
+    file_bytes: Count
+    engine: str
+    parameters: Count
+    weight_bytes: Count
+    flops: Count
+    skipped: list[str]
+    timing: ExtractionTiming | None = null()
+    plain_view_of: Sha256 | None = None
+    seconds: Seconds | None = null()
+    weights_file: str | None = None
+    notices: list[str] = []
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Speed of the extraction; None where not known."""
+        return None if self.timing is None else self.timing.images_per_second
+
+
 class RecipeUse(_Part, frozen=True, kw_only=True, omit_defaults=True):
     """What the key of a network says of its recipe, as far as others than its own training read it."""
 
@@ -190,22 +234,27 @@ class NetworkRecordKey(_Part, frozen=True, kw_only=True, omit_defaults=True):
     recipe_options: RecipeUse
 
 
-class Record(_Part, frozen=True, kw_only=True, omit_defaults=True):
-    """A run, done (`DoneRecord`) or failed with an `error`: of that the rest is what was known before it ran."""
+class _Run(_Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What every run has, done or failed."""
 
     schema: Literal[3]
     run: RunName
     kind: Literal["head", "network"]
-    status: Literal["done", "failed"]
     created: str
     name: str
     key: Options
     error: str | None
+
+
+class FailedRecord(_Run, frozen=True, kw_only=True, omit_defaults=True):
+    """A run that ended in an `error`, with what was known before it ran."""
+
+    status: Literal["failed"]
     mode: Mode | None = None
     architecture: str | None = None
-    family: str | None = null()
+    family: str | None = None
     weights: str | None = None
-    head: str | None = null()
+    head: str | None = None
     dataset: DatasetUse | None = None
     image_size: Count | None = None
     seed: Count | None = None
@@ -216,13 +265,15 @@ class Record(_Part, frozen=True, kw_only=True, omit_defaults=True):
     study: str | None = None
 
 
-class DoneRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
+class DoneRecord(_Run, frozen=True, kw_only=True, omit_defaults=True):
     """A run that is done: its scores, what they cost, and its files (name -> sha256)."""
 
     status: Literal["done"]
     mode: Mode
     architecture: str
+    family: str | None = null()
     weights: str
+    head: str | None = null()
     dataset: DatasetUse
     image_size: Count | None
     seed: Count
@@ -242,6 +293,9 @@ class DoneRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
     flops: Count
     bytes: Count
     files: Files
+    features: FeaturesUse | None = None
+    hardware: Options | None = None
+    versions: dict[str, str | None] | None = None
     notices: list[str] | None = None
     preprocessing: Options | None = None
     images_per_second: Rate | None = null()
@@ -249,3 +303,7 @@ class DoneRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
     processes: Count | None = None
     shots: list[ShotsRow] | None = None
     search: str | None = None
+    study: str | None = None
+
+
+Record = DoneRecord | FailedRecord

@@ -21,7 +21,7 @@ from extract.errors import CorruptFileError, InvalidInputError, StorageError, un
 from extract.runtime.disk import write_file
 from extract.runtime.typed_json import ShapeError, typed
 from pipelines.workspace import stored
-from pipelines.workspace.record import SCHEMA, TOTAL, DoneRecord, Record
+from pipelines.workspace.record import SCHEMA, TOTAL, DoneRecord, FailedRecord, Record
 from pipelines.workspace.stored import sha256
 
 if TYPE_CHECKING:
@@ -203,12 +203,17 @@ def status(workspace: Path, run: str) -> str | None:
         return None
 
 
-def is_whole(workspace: Path, run: str, files: Mapping[str, str]) -> bool:
-    """Whether `run` is done and each of its `files` (name -> sha256) is there, undamaged. Raises nothing."""
-    if status(workspace, run) != "done":
-        return False
-    place = folder(workspace, run)
-    return all((place / name).is_file() and sha256(place / name) == digest for name, digest in files.items())
+def intact(workspace: Path, run: str) -> DoneRecord | None:
+    """The record of `run` if it is done and each of its files is there, undamaged; else None. Raises nothing."""
+    try:
+        place = folder(workspace, run)
+        record = _read(place / RECORD_NAME)
+    except InvalidInputError:
+        return None
+    if not isinstance(record, DoneRecord):
+        return None
+    files = record.files.items()
+    return record if all((place / name).is_file() and sha256(place / name) == one for name, one in files) else None
 
 
 def now() -> str:
@@ -235,28 +240,8 @@ def _read(path: Path) -> Record:
 
 
 def _typed(values: Mapping[str, object]) -> Record:
-    return typed(values, DoneRecord if values.get("status") == "done" else Record)
+    return typed(values, FailedRecord if values.get("status") == "failed" else DoneRecord)
 
 
 def _damaged(path: Path, what: str) -> CorruptFileError:
     return stored.damaged(path, what, thing="record", remedy=REMEDY)
-
-
-def headline(record: dict[str, Any]) -> dict[str, Any]:
-    """The scores of a finished run that commands answer with, under their names there."""
-    validation, test, averaged = record["validation"], record["test"], record.get("test_tta")
-    scaled = record.get("test_scaled") or {}
-    return {
-        "training_accuracy": record["training"]["accuracy"],
-        "validation_accuracy": None if validation is None else validation["accuracy"],
-        "test_accuracy": test["accuracy"],
-        "test_interval": list(test["interval"]),
-        "test_rows": test["rows"],
-        "top5": test["top5"],
-        "log_loss": test["log_loss"],
-        "calibration_error": test["calibration_error"],
-        "calibration_limit": test["calibration_limit"],
-        "temperature": record["temperature"],
-        **{f"scaled_{name}": scaled.get(name) for name in ("log_loss", "calibration_error", "calibration_limit")},
-        "test_tta_accuracy": None if averaged is None else averaged["accuracy"],
-    }

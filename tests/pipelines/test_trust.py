@@ -144,13 +144,11 @@ def test_what_is_no_whole_answer_is_computed_again_and_then_kept(copied, pipelin
     assert pipeline(*words).json["cached"] is True
 
 
-@pytest.mark.parametrize(
-    "change", [{"run": None}, {"test_accuracy": "high"}, {"files": {"../x": "0" * 64}}, {"flops": -1}]
-)
-def test_an_answer_of_another_shape_counts_as_absent_though_its_checksum_is_right(copied, pipeline, change):
+@pytest.mark.parametrize("answer", [None, 5, "high", "../../etc", "0" * 12, {"run": "0" * 12}])
+def test_an_answer_that_names_no_run_counts_as_absent_though_its_checksum_is_right(copied, pipeline, answer):
     path = entry(copied, "_train")
     values = stored.checked(path.read_bytes())
-    stored.write(path, {**values, "answer": {**values["answer"], **change}})
+    stored.write(path, {**values, "answer": answer})
     ended = pipeline(*TRAIN)
     assert ended.status == 0, ended.err
     assert ended.json["cached"] is False

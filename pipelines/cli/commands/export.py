@@ -45,9 +45,9 @@ def export_command(
             )
         writable.check("output", output, stream=False)
     one, record = classify.classifier(run_name, context=run.context(), weights=weights)
-    path = output or records.folder(run.workspace, record["run"]) / "model.onnx"
-    written = export.export(one, path, run=record["run"], calibrated=calibrated)
-    answer = {"run": record["run"], "format": kind, "calibrated": calibrated, **_values(written)}
+    path = output or records.folder(run.workspace, record.run) / "model.onnx"
+    written = export.export(one, path, run=record.run, calibrated=calibrated)
+    answer = {"run": record.run, "format": kind, "calibrated": calibrated, **_values(written)}
     run.reporter.result(answer, _text(written))
 
 

@@ -6,10 +6,7 @@ from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
 from pipelines.specs import ExtractSpec
 
-ANSWERED = (
-    *("path", "digest", "content", "rows", "dimension", "file_bytes", "engine", "parameters", "flops", "skipped"),
-    *("seconds", "images_per_second", "cached"),
-)
+ANSWERED = ("digest", "content", "rows", "dimension", "file_bytes", "engine", "parameters", "flops", "skipped")
 
 
 @command("extract")
@@ -23,7 +20,15 @@ def extract_command(run: shared.Invocation, given: Values) -> None:
     """
     from pipelines.tasks import stages
 
-    record = stages.extract(run.spec(ExtractSpec, given), run.context())
-    took = "from the cache" if record["cached"] else f"in {duration(record['seconds'])}"
-    line = f"{record['rows']} rows of {record['dimension']}, {size(record['file_bytes'])}, {took}"
-    run.reporter.result({key: record[key] for key in ANSWERED}, [record["path"], line])
+    found = stages.extract(run.spec(ExtractSpec, given), run.context())
+    record, seconds = found.record, 0.0 if found.record.timing is None else found.record.timing.seconds
+    took = "from the cache" if found.cached else f"in {duration(seconds)}"
+    answer = {
+        "path": str(found.path),
+        **{name: getattr(record, name) for name in ANSWERED},
+        "seconds": seconds,
+        "images_per_second": record.images_per_second or 0.0,
+        "cached": found.cached,
+    }
+    line = f"{record.rows} rows of {record.dimension}, {size(record.file_bytes)}, {took}"
+    run.reporter.result(answer, [str(found.path), line])

@@ -7,6 +7,7 @@ import click
 
 from extract.errors import InvalidInputError
 from extract.runtime.formats import duration, percent, span
+from extract.runtime.typed_json import plain
 from pipelines.cli.inspect.runs import points
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
@@ -55,6 +56,7 @@ def fit_head_command(
     from pipelines.tasks import few_shot
     from pipelines.tasks import repeats as seeds
     from pipelines.tasks.fit_head import Asked
+    from pipelines.tasks.table import answer_of
 
     repeats = run.spec(Repeats, given)
     if plot is not None:
@@ -63,12 +65,12 @@ def fit_head_command(
         curves.check(plot, curves.OF_RUN)
     asked = Asked(run.spec(HeadSpec, given), repeats.seeds or 1, repeats.shots, repeats.draws or 5)
     found = _found(run, asked, features_file, given)
-    answer = {key: value for key, value in found.records[0].items() if key != "files"}
+    answer = answer_of(found.heads[0])
     answer |= {"features": str(found.features), "extraction_seconds": found.extraction_seconds}
     if repeats.seeds is not None:
-        answer["repeats"] = seeds.summary(found.records, first_seed=run.seed)
+        answer["repeats"] = seeds.summary([one.record for one in found.heads], first_seed=run.seed)
     if found.few_labels is not None:
-        answer["few_labels"] = found.few_labels
+        answer["few_labels"] = plain(found.few_labels)
         few_shot.keep(run.workspace, answer["run"], found.few_labels)
     if plot is not None:
         answer["plot"] = _drawn(run, answer, plot)

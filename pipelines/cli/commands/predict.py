@@ -63,8 +63,8 @@ def predict_command(
     if csv_file is not None:
         _write_csv(csv_file, found)
     answer = {
-        "run": record["run"],
-        "name": record["name"],
+        "run": record.run,
+        "name": record.name,
         "calibrated": calibrated,
         "images": [_as_dict(one) for one in found.images],
         "skipped": [str(path) for path in found.skipped],

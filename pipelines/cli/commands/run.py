@@ -111,8 +111,8 @@ def _line(planned: "Planned", name: str, estimator: "Estimator") -> Values:
 
 
 def _compute(run: shared.Invocation, described: "StudyJobs", planned: "Plan", *, engine: "Engine") -> None:
+    from pipelines.report.study.study import joined
     from pipelines.studies import execute
-    from pipelines.tasks.table import joined
 
     begun, progress = time.perf_counter(), _Progress(run, planned, study=described.name)
     outcomes = execute.run(

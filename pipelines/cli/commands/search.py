@@ -56,7 +56,7 @@ def _was_given(option: str) -> bool:
 
 
 def _answer(found: Values) -> Values:
-    scored, best = found["answer"] or {}, found["best"] or {}
+    record, best = found["answer"] and found["answer"].record, found["best"] or {}
     states = [trial["state"] for trial in found["trials"]]
     return {
         "name": found["name"],
@@ -66,8 +66,8 @@ def _answer(found: Values) -> Values:
         "failed": states.count("failed"),
         "best_spec": best.get("params"),
         "validation_accuracy": best.get("value"),
-        "test_accuracy": scored.get("test_accuracy"),
-        "test_interval": scored.get("test_interval"),
+        "test_accuracy": record and record.test.accuracy,
+        "test_interval": record and record.test.interval,
         **{key: value for key, value in found.items() if key.startswith("importance")},
         "run": found["best_run"],
         "seconds": found["seconds"],

@@ -104,11 +104,12 @@ def _test_learning_rates(run: shared.Invocation, spec: NetworkSpec, plot: Path |
 
 def _train(run: shared.Invocation, spec: NetworkSpec, tensorboard: Path | None) -> None:
     from pipelines.tasks import stages
+    from pipelines.tasks.table import answer_of
 
-    record = stages.train(spec, run.context(), tensorboard=tensorboard)
-    if record["cached"] and tensorboard is not None:
+    found = stages.train(spec, run.context(), tensorboard=tensorboard)
+    if found.cached and tensorboard is not None:
         run.reporter.notice("the network was there already: nothing new for TensorBoard")
-    values = {key: value for key, value in record.items() if key != "files"}
+    values = answer_of(found)
     run.reporter.result(values, _text(values))
 
 

@@ -64,7 +64,8 @@ def runs_command(
 
     Filters take * and ?, as in --architecture 'resnet*'. Broken records are named on stderr and left out.
     """
-    from pipelines.tasks.table import joined, rows
+    from pipelines.report.study.study import joined
+    from pipelines.tasks.table import rows
 
     wanted = {name: value for name, value in where.items() if value is not None}
     found, problems = rows(run.workspace, where=wanted, sort=sort, reverse=reverse)
@@ -90,7 +91,7 @@ def listed(columns: Sequence[TableColumn[Values]], found: list[Values]) -> list[
 
 
 def ranking(found: list[Values]) -> list[str]:
-    """The lines of a table of runs that are joined over their seeds (`pipelines.tasks.table.joined`)."""
+    """The lines of a table of runs that are joined over their seeds (`pipelines.report.study.study.joined`)."""
     silent = sorted({row["name"] for row in found if len(row["runs"]) > 1 and row["deviation"] is None})
     notes = [f"no standard deviation of {', '.join(silent)}: their seeds vary at most the validation images"]
     validated = all(row["validation"] is not None for row in found)

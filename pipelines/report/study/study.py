@@ -1,6 +1,6 @@
 """All that a report is made from, gathered once: results, rows, kept logits, failures, what could not be read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from pipelines.report.study.images import Images
 from pipelines.report.study.results import MODES, Result, parse
 from pipelines.report.study.rows import Row, rows
 from pipelines.report.study.selection import selected
-from pipelines.report.study.winners import Pick, pick
+from pipelines.report.study.winners import Pick, best_first, pick
 from pipelines.workspace import naming, records
 from pipelines.workspace.answer_shapes import KeptLandscape
+from pipelines.workspace.record import DoneRecord
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,37 @@ def assembled(workspace: Path, chosen: Sequence[Mapping[str, Any]], problems: li
     study = Study(workspace, [], failed, problems)
     study.rows = rows(results, interval=study.interval)
     return study
+
+
+def joined(workspace: Path, runs: Collection[str]) -> list[dict[str, Any]]:
+    """Those of the `runs` that are done, joined where only their seeds differ, the most accurate first.
+
+    That is by mean `validation` accuracy where every run has one, else by test accuracy. `interval` is the 95 %
+    interval of its mean, `seconds` the mean of what extraction, search and fit took. Each with its `runs` and
+    `seeds`, what these have `drawn` beside the validation images, the mean of the test accuracy, its sample standard
+    deviation (None for one run, and where nothing was drawn), its least and greatest.
+    """
+    chosen = [one for one in records.read_all(workspace)[0] if one.run in runs and isinstance(one, DoneRecord)]
+    return [
+        {
+            "name": one.best.name,
+            "dataset": one.best.dataset["name"],
+            "subset": one.best.dataset.get("subset"),
+            "data": naming.images([one.best.record]),
+            **{name: one.best.record.get(name) for name in ("image_size", "weights")},
+            "runs": [result.run for result in one.results],
+            "seeds": [result.seed for result in one.results],
+            "drawn": one.drawn,
+            "validation": one.mean(result.validation and result.validation.accuracy for result in one.results),
+            "interval": one.interval,
+            "seconds": one.seconds("total"),
+            "mean": one.accuracy,
+            "deviation": one.deviation,
+            "least": min(result.test.accuracy for result in one.results),
+            "greatest": max(result.test.accuracy for result in one.results),
+        }
+        for one in best_first(assembled(workspace, chosen, []).rows)[0]
+    ]
 
 
 def _alike(kept: tuple[np.ndarray, np.ndarray] | None, wanted: tuple[np.ndarray, np.ndarray]) -> bool:

@@ -117,7 +117,7 @@ def features_of(root: Path) -> Path:
     spec = ExtractSpec(
         backbone="test_resnet", weights="untrained", dataset="digits", image_size=32, subset=300, test_subset=100
     )
-    return Path(stages.extract(spec, Context(root / "features"))["path"])
+    return stages.extract(spec, Context(root / "features")).path
 
 
 if __name__ == "__main__":

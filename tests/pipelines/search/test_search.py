@@ -9,6 +9,7 @@ from extract.features.store import FeatureFile
 from pipelines.search import HeadSubject, Wanted, search
 from pipelines.specs import HeadSpec
 from pipelines.tasks import stages
+from pipelines.tasks.table import answer_of
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 
@@ -39,16 +40,18 @@ def test_the_winner_is_what_fit_head_makes_of_its_options(pipeline, workspace, f
     assert answer["failed"] == answer["pruned"] == 0
     best = answer["best_spec"]
     assert set(best) == set(MLP)
-    again = stages.fit_head(
-        HeadSpec(
-            "mlp",
-            learning_rates=[best["learning_rates"]],
-            sizes=[best["sizes"]],
-            epochs=3,
-            option=("batch_size=128", "copies=1"),
-        ),
-        Context(workspace),
-        features_path=features,
+    again = answer_of(
+        stages.fit_head(
+            HeadSpec(
+                "mlp",
+                learning_rates=[best["learning_rates"]],
+                sizes=[best["sizes"]],
+                epochs=3,
+                option=("batch_size=128", "copies=1"),
+            ),
+            Context(workspace),
+            features_path=features,
+        )
     )
     assert again["validation_accuracy"] == answer["validation_accuracy"]
     assert again["test_accuracy"] == answer["test_accuracy"]

@@ -121,7 +121,7 @@ def facts(workspace: Path) -> dict:
         "statuses": [record.status for record in found],
         "runs": [record.run for record in found],
         "keys": len({json.dumps(record.key, sort_keys=True) for record in found}),
-        "whole": all(records.is_whole(workspace, record.run, record.files) for record in found),
+        "whole": all(records.intact(workspace, record.run) is not None for record in found),
         "problems": problems,
         "feature_files": len(list((workspace / "features").glob("*.h5"))),
     }

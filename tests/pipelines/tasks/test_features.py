@@ -30,8 +30,7 @@ def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_
 ):
     from extract.features import embed
     from extract.features.store import FeatureFile
-    from pipelines.tasks.provenance import origin
-    from pipelines.workspace.context import Context
+    from pipelines.workspace import extractions
 
     monkeypatch.setattr(embed, "choose_engine", lambda **_: (engine, "the test says so"))
     counted = []
@@ -48,7 +47,7 @@ def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_
     assert counted == [("plain", "mirrored"), ("plain",), ("mirrored",)]
     assert Path(ended.json["path"]).read_bytes() == whole
     took = {
-        views: origin(Context(alone.parent.parent), FeatureFile(path)).seconds
+        views: extractions.find(alone.parent.parent, FeatureFile(path).content).seconds
         for views, path in (("plain", Path(plain["path"])), ("flip", alone))
     }
     assert took["flip"] == pytest.approx(took["plain"] + ended.json["seconds"], abs=1e-6)

@@ -22,9 +22,9 @@ def test_of_two_processes_at_once_one_trains_and_both_answer_the_same(tmp_path, 
     assert (first.pop("said"), second.pop("said")) == ([], [waiting])
     assert first == second
     (record,), problems = records.read_all(tmp_path / "workspace")
-    assert (record["status"], problems) == ("done", [])
-    assert records.is_whole(tmp_path / "workspace", record["run"], record["files"])
-    assert not (tmp_path / "workspace" / "checkpoints" / record["run"]).exists()
+    assert (record.status, problems) == ("done", [])
+    assert records.intact(tmp_path / "workspace", record.run)
+    assert not (tmp_path / "workspace" / "checkpoints" / record.run).exists()
 
 
 def test_a_plan_that_only_looks_waits_for_nobody_and_makes_nothing(tmp_path):

@@ -9,6 +9,7 @@ from extract.data.images import subset
 from finetune.training import evaluate
 from pipelines.specs import NetworkSpec
 from pipelines.tasks import stages
+from pipelines.tasks.table import answer_of
 from pipelines.training import network_io
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
@@ -36,7 +37,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_recorded_training_accuracy_is_the_score_of_the_kept_network(case, tmp_path):
     spec = NetworkSpec.of(**TINY, **CASES[case])
-    answer = stages.train(spec, Context(tmp_path))
+    answer = answer_of(stages.train(spec, Context(tmp_path)))
     record = records.read(tmp_path, answer["run"])
     train = subset(digits.load(), train=400, test=100, seed=0).splits["train"]
     rows, _ = heads.validation_split(train.labels, spec.validation_part(), seed=0)

@@ -13,6 +13,7 @@ from finetune.architectures import networks
 from pipelines.report.study import results
 from pipelines.specs import NetworkSpec
 from pipelines.tasks import lr_range_test, stages
+from pipelines.tasks.table import answer_of
 from pipelines.training.head_init import HeadInitializer
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
@@ -53,7 +54,7 @@ def own(tmp_path_factory) -> tuple[Path, dict]:
         network="resnet8", width=0.5, dataset="digits", subset=200, test_subset=100, recipe="cpu", epochs=1,
         batch_size=50, precision="float32",
     )  # fmt: skip
-    return workspace, stages.train(spec, Context(workspace))
+    return workspace, answer_of(stages.train(spec, Context(workspace)))
 
 
 def tensors(answer: dict) -> dict[str, torch.Tensor]:

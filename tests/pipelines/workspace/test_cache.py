@@ -38,11 +38,11 @@ def _stage(key: str, context: object) -> dict[str, str]:
 
 
 def asked(workspace: Path, key: str, *, whole: bool = True) -> tuple[dict, bool]:
-    return cache.ask(_stage, key, context=object(), workspace=workspace, is_whole=lambda _: whole)
+    return cache.ask(_stage, key, context=object(), workspace=workspace, read=dict, is_intact=lambda _: whole)
 
 
 def found(workspace: Path, key: str) -> dict | None:
-    return cache.find(_stage, key, workspace=workspace, is_whole=lambda _: True)
+    return cache.find(_stage, key, workspace=workspace, read=dict)
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_an_answer_of_another_shape_than_declared_is_never_kept(workspace, half)
         return half
 
     with pytest.raises(TransferBenchError, match="must have its declared shape"):
-        cache.ask(stage, "a", context=None, workspace=workspace, is_whole=lambda _: True)
+        cache.ask(stage, "a", context=None, workspace=workspace, read=dict)
     assert not list(workspace.rglob("*.json"))
 
 
@@ -183,8 +183,8 @@ def test_trimming_breaks_no_record_and_a_study_is_still_cached(pipeline, studied
     assert not list((studied / "features").glob("*.h5"))
     after, problems = records.read_all(studied)
     assert (after, problems) == (before, [])
-    assert all(records.is_whole(studied, record["run"], record["files"]) for record in after)
-    assert all(len(records.logits(studied, record["run"])[0]) == 50 for record in after)
+    assert all(records.intact(studied, record.run) for record in after)
+    assert all(len(records.logits(studied, record.run)[0]) == 50 for record in after)
     answer = pipeline("run", tmp_path / "study.yaml", "--json").json
     assert (answer["computed"], answer["cached"]) == (0, 2)
 

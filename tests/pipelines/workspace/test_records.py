@@ -99,7 +99,7 @@ def test_a_hostile_name_never_becomes_a_path(tmp_path, name):
         records.folder(tmp_path, name)
     with pytest.raises(InvalidInputError):
         records.write(tmp_path, record(name))
-    assert not records.is_whole(tmp_path, name, {})
+    assert records.intact(tmp_path, name) is None
 
 
 BROKEN = [
@@ -141,7 +141,7 @@ def test_a_broken_record_is_named_and_hides_no_other(tmp_path, content):
     assert [one.run for one in found] == [whole]
     assert len(problems) == 1
     assert RUN in problems[0]
-    assert not records.is_whole(tmp_path, RUN, {})
+    assert records.intact(tmp_path, RUN) is None
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -172,7 +172,7 @@ def test_records_are_listed_from_the_oldest_and_a_workspace_may_be_empty(tmp_pat
 
 def test_a_failed_run_says_why_and_never_counts_as_whole(tmp_path):
     records.write(tmp_path, record())
-    assert records.is_whole(tmp_path, RUN, {})
+    assert records.intact(tmp_path, RUN) == records.read(tmp_path, RUN)
     records.failed(
         tmp_path,
         run=RUN,
@@ -184,7 +184,7 @@ def test_a_failed_run_says_why_and_never_counts_as_whole(tmp_path):
     )
     returned = records.read(tmp_path, RUN)
     assert (returned.status, returned.error, returned.name) == ("failed", "no memory", "resnet20")
-    assert not records.is_whole(tmp_path, RUN, {})
+    assert records.intact(tmp_path, RUN) is None
     with pytest.raises(InvalidInputError, match="no memory"):
         records.logits(tmp_path, RUN)
 
@@ -201,7 +201,7 @@ def test_logits_come_back_exactly_and_only_if_they_are_those_of_the_record(tmp_p
     assert np.array_equal(returned[0], logits)
     assert np.array_equal(returned[1], labels)
     assert records.test_ids(tmp_path, RUN) == ids
-    assert records.is_whole(tmp_path, RUN, {path.name: records.sha256(path)})
+    assert records.intact(tmp_path, RUN) == records.read(tmp_path, RUN)
     whole = path.read_bytes()
     for harm in (whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1]), b"", None):
         path.unlink(missing_ok=True)
@@ -209,6 +209,7 @@ def test_logits_come_back_exactly_and_only_if_they_are_those_of_the_record(tmp_p
             path.write_bytes(harm)
         with pytest.raises(CorruptFileError, match=r"test\.safetensors"):
             records.logits(tmp_path, RUN)
+        assert records.intact(tmp_path, RUN) is None
 
 
 def test_a_record_that_lacks_what_every_record_has_is_not_written(tmp_path):

@@ -4,22 +4,35 @@ import csv
 
 from pipelines.cli.inspect import runs
 from pipelines.cli.terminal import table
-from pipelines.tasks.table import row
+from pipelines.tasks.table import row as table_row
 from pipelines.workspace import records
 
-RECORD = {"run": "0" * 12, "kind": "network", "name": "resnet20 from scratch (short)", "status": "done"}
+SCORES = {
+    "rows": 360, "accuracy": 0.18195000000000003, "interval": [0.1, 0.3], "top5": None, "log_loss": None,
+    "calibration_error": None, "calibration_limit": None, "per_class": [], "confusion": [],
+}  # fmt: skip
 NETWORK = {
-    **RECORD, "mode": "scratch", "architecture": "resnet20", "weights": "none", "image_size": 8, "seed": 0,
-    "dataset": {"name": "digits"}, "test": {"rows": 360, "accuracy": 0.18195000000000003},
+    "run": "0" * 12, "kind": "network", "name": "resnet20 from scratch (short)", "class_names": [], "curves": {},
+    "mode": "scratch", "architecture": "resnet20", "weights": "none", "image_size": 8, "seed": 0,
+    "dataset": {"name": "digits"}, "test": SCORES, "validation": None, "temperature": None, "seconds": {},
+    "training": {"rows": 323, "accuracy": 0.2, "kept_accuracy": 0.2}, "parameters": 1, "flops": 1, "bytes": 4,
     "key": {"recipe_options": {"epochs": 2, "learning_rate": 0.1 + 0.2}, "architecture": {"width": 0.5}},
     "choice": {"training_rows": 1293, "validation_rows": 144}, "chosen": {"recipe": "short"},
-    "hardware": {"device": "cpu"}, "study": "lab",
+    "hardware": {"device": "cpu"}, "study": "lab", "files": {},
 }  # fmt: skip
 HEAD = {
     **NETWORK, "kind": "head", "head": "mlp", "mode": "frozen", "architecture": "test_vit", "weights": "untrained",
     "key": {"options": {"sizes": [256, 128]}, "validation": 0.1, "criterion": "auto"}, "chosen": {"C": 0.1},
-    "features": {"spec": {"precision": "bfloat16", "batch_size": 64, "preprocessing": {"image_size": [8, 8]}}},
+    "features": {
+        "digest": "", "content": "", "engine": "eager",
+        "spec": {"precision": "bfloat16", "batch_size": 64, "preprocessing": {"image_size": [8, 8]}},
+    },
 }  # fmt: skip
+
+
+def row(values):
+    """The row of a record that holds `values`."""
+    return table_row(records.made(values))
 
 
 def test_data_that_all_runs_share_stand_above_the_table():
