@@ -8,9 +8,9 @@ from pathlib import Path
 from extract.runtime.options import Option, option, options_of
 from pipelines.specs import ExtractSpec
 from pipelines.studies import jobs, yaml_file
-from pipelines.studies.option_values import Defaults, read_value, searched_command
-from pipelines.studies.study_file import Sections
-from pipelines.studies.yaml_file import Pairs, YamlList, YamlMap, YamlValue, named, refusal, structured
+from pipelines.studies.option_section import OptionSection, searched_command
+from pipelines.studies.study_file import Sections, read_defaults
+from pipelines.studies.yaml_file import Pairs, YamlMap, refusal, structured
 
 EXTRACTION = frozenset(field.name for field in dataclasses.fields(ExtractSpec))
 
@@ -41,7 +41,7 @@ class SearchFile:
 
     entries: yaml_file.Plain
     pairs: Pairs
-    defaults: Defaults
+    defaults: OptionSection
 
     def options(self, flags: Mapping[str, object]) -> dict[str, object]:
         """All options by name: the `flags` of a command line, then those of the section, then the study's defaults.
@@ -56,13 +56,12 @@ class SearchFile:
 
     def _own(self, command: str) -> dict[str, object]:
         known, what = _known(command), "a head" if command == "fit-head" else "a network"
-        found = named(self.pairs, known=known, what=f"option of a search over {what}")
-        return {name: _value(known[name], value) for name, (_, value) in found.items()}
+        return OptionSection(self.pairs, known=known, what=f"option of a search over {what}").values(known)
 
     def _inherited(self, command: str, given: Mapping[str, object]) -> dict[str, object]:
         found: dict[str, object] = {}
         hidden = {*given, *self._varied(command), jobs.REPEATS, *(EXTRACTION if "features" in given else ())}
-        for name, default in self.defaults.of(command).items():
+        for name, default in self.defaults.lists(jobs.options(command)).items():
             if name in hidden:
                 continue
             found[name], *others = default.values
@@ -80,17 +79,14 @@ class SearchFile:
 def read(path: Path) -> SearchFile:
     """What the YAML file at `path` says of a search; of a study, its `search` section and its defaults.
 
-    Raises `InvalidInputError` with file, line and column for what is no YAML and for a key that stands twice.
+    With a key `space`, or one that says what is searched, the others are options; else all of it is the space. Raises
+    `InvalidInputError` with file, line and column for what is no YAML and for a key that stands twice.
     """
     root = yaml_file.read(path)
-    if not isinstance(root, YamlMap) or not {"search", "jobs"} & root.keys():
-        return _described(root, Defaults(None))
-    sections = structured(root, Sections, what="study")
-    return _described(sections.search, Defaults(sections.defaults))
-
-
-def _described(value: object, defaults: Defaults) -> SearchFile:
-    """With a key `space`, or one that says what is searched, the others are options; else all of it is the space."""
+    sections = Sections(search=root)
+    if isinstance(root, YamlMap) and not root.keys().isdisjoint(("search", "jobs")):
+        sections = structured(root, Sections, what="study")
+    value, defaults = sections.search, read_defaults(sections)
     if not isinstance(value, YamlMap) or value.keys().isdisjoint(("space", "head", "network")):
         return SearchFile(yaml_file.plain(value), [], defaults)
     return SearchFile(yaml_file.plain(value.get("space")), value.pairs(but="space"), defaults)
@@ -102,11 +98,3 @@ def _known(command: str) -> dict[str, Option]:
         heads = {name: one for name, one in jobs.options(command).items() if name != jobs.REPEATS}
         return {**heads, **options_of(_HeadAbout), "network": jobs.options("train")["network"]}
     return {**jobs.options("finetune"), **options_of(_About), "head": jobs.options("fit-head")["head"]}
-
-
-def _value(declared: Option, value: YamlValue) -> object:
-    """The one value that stands there; a list is one only for an option that holds several."""
-    if isinstance(value, YamlList) and not declared.several:
-        sentence = f"{declared.words} must be one value; got a list. Options with several go under `space:`."
-        raise refusal(value.place, sentence)
-    return read_value(declared, value)

@@ -9,7 +9,7 @@ from pathlib import Path
 from extract.errors import InvalidInputError
 from pipelines.specs.data import with_data_dir
 from pipelines.studies.jobs import Job, has, make, options
-from pipelines.studies.option_values import OptionValues
+from pipelines.studies.option_section import OptionValues
 from pipelines.studies.yaml_file import refusal
 
 WORKSPACE = Path("workspace")  # the command line's

@@ -25,9 +25,8 @@ from pipelines.specs.data import home
 from pipelines.studies import yaml_file
 from pipelines.studies.crossing import ALONE, MOST_JOBS, Environment, JobEntry, JobPlace
 from pipelines.studies.jobs import COMMANDS, Job, options
-from pipelines.studies.option_values import Defaults, read_options, searched_command
+from pipelines.studies.option_section import OptionSection, searched_command
 from pipelines.studies.yaml_file import (
-    Pairs,
     YamlList,
     YamlMap,
     YamlText,
@@ -106,7 +105,7 @@ def _study(root: YamlValue | None, file_name: str, environment: Environment) -> 
     sections = structured(mapping(root, what="study"), Sections, what="study")
     if sections.jobs is None and sections.search is None:
         raise InvalidInputError(NO_JOBS.format(name=file_name))
-    defaults = Defaults(sections.defaults)
+    defaults = read_defaults(sections)
     places = {} if sections.jobs is None else _jobs(sections.jobs, defaults, sections.search, environment)
     return StudyJobs(
         name=str(sections.name or Path(file_name).stem),
@@ -117,26 +116,35 @@ def _study(root: YamlValue | None, file_name: str, environment: Environment) -> 
     )
 
 
-def _jobs(entries: YamlList, defaults: Defaults, search: object, environment: Environment) -> dict[Job, JobPlace]:
+def read_defaults(sections: Sections) -> OptionSection:
+    """The section `defaults`. The same name may be another type to another command, which reads it anew.
+
+    `batch-size` is text for an extraction, which may say "auto", and a number for a training.
+    """
+    known = {name for command in COMMANDS for name in options(command)}
+    return OptionSection(sections.defaults.pairs() if sections.defaults else [], known=known, what="option of a study")
+
+
+def _jobs(entries: YamlList, defaults: OptionSection, search: object, environment: Environment) -> dict[Job, JobPlace]:
     """The distinct jobs in order, each with the place of the first entry that means it."""
     if not entries:
         raise refusal(entries.place, "study must have jobs; the list is empty. Add an entry with a command.")
     jobs: dict[Job, JobPlace] = {}
     used = set(options(searched_command(search))) if isinstance(search, YamlMap) else set()
     for value in entries:
-        command, pairs = _entry(value)
-        own = read_options(pairs, command)
-        for job, place in JobEntry(value.place, command, own, defaults.of(command), environment).jobs():
+        for job, place in _entry(value, defaults, environment).jobs():
             used |= place.options.keys()
             jobs.setdefault(job, place)
         if len(jobs) > MOST_JOBS:
             raise refusal(value.place, f"study must have at most {MOST_JOBS} jobs; got {len(jobs)}. Shorten its lists.")
-    defaults.must_apply(used)
+    for name in defaults:
+        if name not in used:
+            sentence = f"default must apply to some job; {name!r} applies to none. Remove it."
+            raise refusal(defaults.place(name), sentence)
     return jobs
 
 
-def _entry(value: YamlValue) -> tuple[str, Pairs]:
-    """(command, the entry's options)."""
+def _entry(value: YamlValue, defaults: OptionSection, environment: Environment) -> JobEntry:
     section = mapping(value, what="job")
     command = section.get("command")
     if command is None:
@@ -145,4 +153,6 @@ def _entry(value: YamlValue) -> tuple[str, Pairs]:
         raise refusal(command.place, f"command must be text; got {shown(command)}.")
     if command not in COMMANDS:
         raise refusal(command.place, unknown("command", name=command, known=COMMANDS))
-    return str(command), section.pairs(but="command")
+    known = options(command)
+    own = OptionSection(section.pairs(but="command"), known=known, what=f"option of {command}").lists(known)
+    return JobEntry(value.place, str(command), own, defaults.lists(known), environment)

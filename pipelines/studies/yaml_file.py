@@ -5,9 +5,7 @@ their values by their own types: `0.1` for an option that holds text stays text,
 `no` is a word unless a truth value is expected.
 """
 
-import contextlib
 import re
-from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -124,34 +122,9 @@ def structured(root: YamlMap, structure: type[Structure], *, what: str) -> Struc
         raise refusal(fields[name].place, f"{name} must be {WORDS[kind]}; got {shown(fields[name])}.") from error
 
 
-def named(pairs: Pairs, *, known: Collection[str], what: str) -> dict[str, tuple[YamlText, YamlValue]]:
-    """option -> (key, value) of a section whose keys may be written with hyphens or underscores.
-
-    Refuses a key that is not among the options `known`, and one that stands twice under its two spellings.
-    """
-    found: dict[str, tuple[YamlText, YamlValue]] = {}
-    for key, value in pairs:
-        name = key.replace("-", "_")
-        if name not in known:
-            raise refusal(key.place, unknown(what, name=key, known=[one.replace("_", "-") for one in known]))
-        if name in found:
-            raise refusal(key.place, f"option must stand once; got {key!r} again, under its other spelling.")
-        found[name] = key, value
-    return found
-
-
 def refusal(place: str, sentence: object) -> InvalidInputError:
     """The error that `sentence` describes, at its place."""
     return InvalidInputError(f"{place}: {sentence}")
-
-
-@contextlib.contextmanager
-def standing_at(place: str) -> Iterator[None]:
-    """Names the place of an `InvalidInputError` that the body raises."""
-    try:
-        yield
-    except InvalidInputError as error:
-        raise refusal(place, error) from error
 
 
 def plain(value: object) -> Plain:

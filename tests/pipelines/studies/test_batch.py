@@ -165,7 +165,7 @@ MISTAKES = [
     ("{command: fit-head, backbone: test_resnet, head: mlp, optimizer: muon}", "unknown optimizer 'muon'"),
     ("{command: fit-head, backbone: test_resnet, head: mlp, dropout: 3}", "dropout must be"),
     ("{command: fit-head, backbone: test_resnet, head: mlp, epochs: 0}", "epochs must be"),
-    ("{command: fit-head, backbone: test_resnet, c-grid: -1}", "C must be"),
+    ("{command: fit-head, backbone: test_resnet, c-grid: -1}", "c-grid must be"),
     ("{command: fit-head, backbone: test_resmet}", "unknown backbone 'test_resmet'"),
     ("{command: extract, backbone: test_resnet, layers: 9}", "layers must be ones that test_resnet accepts"),
     ("{command: train, batch-size: 50, network: resnet2O}", "unknown network 'resnet2O'"),
