@@ -57,7 +57,7 @@ def _head(options: dict[str, Any], context: Context) -> HeadSubject:
     from heads import registry
 
     must_hold_out(spec)
-    registry.space(spec.head, spec.options())  # before anything is extracted for it
+    registry.space(spec.head, spec.options)  # before anything is extracted for it
     described = {name: value for name, value in options.items() if name in extraction}
     return HeadSubject(spec, features_path=_features(spec, described, context, file=options.get("features")))
 

@@ -2,8 +2,6 @@
 
 import dataclasses
 import functools
-import types
-import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,27 +19,6 @@ if TYPE_CHECKING:
     from heads import Choice
     from pipelines.tasks.stages import StageResult
     from pipelines.workspace.record import DoneRecord
-
-_SCHEDULES = ["constant", "cosine", "one-cycle"]
-_NEURAL = {
-    "learning_rates": {"low": 1e-4, "high": 3e-2, "log": True},
-    "weight_decays": {"low": 1e-5, "high": 0.3, "log": True},
-    "schedule": _SCHEDULES,
-    "batch_size": [64, 128, 256, 512],
-    "label_smoothing": [0.0, 0.05, 0.1],
-}
-USUAL: dict[str, dict[str, Any]] = {
-    "logistic": {"C": {"low": 1e-6, "high": 1e5, "log": True}},
-    "linear": _NEURAL,
-    "mlp": {
-        **_NEURAL,
-        "sizes": [128, 256, 512, 1024, [512, 128]],
-        "dropout": {"low": 0.0, "high": 0.6},
-        "input_dropout": {"low": 0.0, "high": 0.5},
-        "mixup": [0.0, 0.3, 1.0],
-        "power": [0.5, 1.0],
-    },
-}
 
 
 def must_hold_out(spec: HeadSpec) -> None:
@@ -69,19 +46,16 @@ class HeadSubject(Subject):
     def what(self) -> str:
         return f"the {self._spec.head} head"
 
-    def known(self) -> Mapping[str, Option | None]:
-        from heads.registry import space
-
-        hints = typing.get_type_hints(type(space(self._spec.head)))
-        names = [field.name for field in dataclasses.fields(type(space(self._spec.head)))]  # type: ignore[arg-type]
-        return {name: _option(name, kinds_of(hints[name])) for name in names}
+    def known(self) -> Mapping[str, Option]:
+        return self._spec.further()
 
     def usual(self) -> dict[str, Any]:
-        if self._spec.head not in USUAL:
+        searched = {name: one.search for name, one in self.known().items() if one.search is not None}
+        if not searched:
             raise InvalidInputError(
                 f"search of {self.what} must be given a space; it has no built-in one. Name a YAML file."
             )
-        return {name: entry for name, entry in USUAL[self._spec.head].items() if name not in self._spec.options()}
+        return {name: entry for name, entry in searched.items() if name not in self._spec.options}
 
     def key(self) -> dict[str, Any]:
         return dataclasses.asdict(resolve_head(self._spec, features=self._file.content))
@@ -129,41 +103,15 @@ class HeadSubject(Subject):
     def _space(self, options: dict[str, Any]) -> Any:
         from heads.registry import space
 
-        return space(self._spec.head, self._with(options).options())
+        return space(self._spec.head, self._with(options).options)
 
     def _with(self, options: dict[str, Any]) -> HeadSpec:
-        """The spec with `options`: in fields of their own where it has them, else among its further ones."""
-        fields = HeadSpec.declared()
-        fixed = self._spec.options()
+        """The spec with `options` beside its own; a tuple is one value of an option that could take several."""
+        fixed = self._spec.options
         for name in options:
             if name in fixed:
                 raise InvalidInputError(
                     f"{name} must be searched or given, not both; got {fixed[name]!r}. Leave one out."
                 )
-        further = tuple(f"{name}={_text(value)}" for name, value in options.items() if name not in fields)
-        own = {name: _alone(value) for name, value in options.items() if name in fields}
-        return dataclasses.replace(self._spec, **own, option=(*self._spec.option, *further))
-
-
-def _alone(value: Any) -> Any:
-    """A tuple is one value of an option that could take several."""
-    return (value,) if isinstance(value, tuple) else value
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(_text(part) for part in value)
-    return "none" if value is None else str(value)
-
-
-def _option(name: str, kinds: frozenset[type]) -> Option | None:
-    known = tuple(kind for kind in kinds if kind is not types.NoneType)
-    return Option(name, None, "", known, optional=True, several=False, nested=False) if known else None
-
-
-def kinds_of(hint: Any) -> frozenset[type]:
-    """The types of one value of an option; none where any will do. Of an option that holds several, those of each."""
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) in (tuple, list):
-        parts = [kinds_of(part) for part in typing.get_args(hint) if part is not ...]
-        return frozenset().union(*parts) if all(parts) else frozenset()
-    return frozenset({hint}) if hint in (int, float, bool, str, types.NoneType) else frozenset()
+        searched = {name: (value,) if isinstance(value, tuple) else value for name, value in options.items()}
+        return dataclasses.replace(self._spec, options={**fixed, **searched})

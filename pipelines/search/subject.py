@@ -59,8 +59,8 @@ class Subject(ABC):
         return None
 
     @abstractmethod
-    def known(self) -> Mapping[str, Option | None]:
-        """The options that can be searched; None for one of any type."""
+    def known(self) -> Mapping[str, Option]:
+        """The options that can be searched."""
 
     @abstractmethod
     def usual(self) -> dict[str, Any]:

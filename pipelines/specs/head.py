@@ -1,45 +1,31 @@
 """What a run of a head is: the options of `pipeline fit-head`, and what they mean on given features."""
 
 import functools
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from extract.errors import InvalidInputError
-from extract.runtime.options import Value, option, options_of
+from extract.runtime.options import Option, Value, option, options_of
+from heads import registry
 from pipelines.specs.key import Key
 from pipelines.specs.spec import Spec, seed_option, validation_option, validation_part
 
 HEAD_VERSION = 11  # raised when the same key must give another head
 SHOTS_VERSION = 7  # raised when the same key must give another table
-# As in `heads.registry`, which needs torch.
-KINDS = ("logistic", "linear", "mlp", "knn", "ridge", "kernel", "centroid")
 CHOOSING = ("criterion", "patience")  # what means nothing without validation images
-# Which options that are fields of `HeadSpec` each kind has, as in its search space in `heads`, which needs torch.
-_NEURAL = ("learning_rates", "weight_decays", "optimizer", "schedule", "warmup", "epochs", "patience")
-HAS: dict[str, tuple[str, ...]] = {
-    "logistic": ("c_grid", "solver"),
-    "linear": (*_NEURAL, "label_smoothing"),
-    "mlp": (*_NEURAL, "label_smoothing", "sizes", "dropout"),
-    "knn": ("neighbors", "temperatures"),
-    "ridge": ("alpha_grid",),
-    "kernel": ("alpha_grid", "bandwidths"),
-    "centroid": ("metrics", "shrinkages"),
-}
 _head = functools.partial(option, group="Head")
-_own = functools.partial(_head, None)
 
 
 @dataclass(frozen=True)
 class HeadSpec(Spec):
     """One head on one feature file, as the options of `pipeline fit-head` describe it.
 
-    `validation` is a share, a number of images or "none". Options of the head are None where they are left to it. Those
-    that are fields come as text or as values; `option` holds further ones as "NAME=VALUE", named as in the head's
-    space. Raises `InvalidInputError` for a value that can never be right; whether the head has an option is known
-    later.
+    `validation` is a share, a number of images or "none"; `options` are the head's own, named as in its search space.
+    Raises `InvalidInputError` for a value that can never be right.
     """
 
-    head: str = _head("logistic", "The kind of head.", choices=KINDS)
+    head: str = _head("logistic", "The kind of head.", choices=registry.kinds())
     validation: float | int | str = validation_option(0.1)
     criterion: str | None = _head(
         None,
@@ -47,95 +33,73 @@ class HeadSpec(Spec):
         choices=("auto", "log_loss", "accuracy"),
         usual="what the head declares",
     )
-    c_grid: tuple[float, ...] | None = _own(
-        "logistic: penalties to try.", metavar="C,C,...", usual="45 from 1e-6 to 1e5"
-    )
-    solver: str | None = _own("logistic: solver.", metavar="path|sklearn", usual="path")
-    sizes: tuple[int | tuple[int, ...], ...] | None = _own(
-        "mlp: hidden widths to try; x between the layers of one.", metavar="N,NxM,..."
-    )
-    learning_rates: tuple[float, ...] | None = _own("linear, mlp: learning rates to try.", metavar="R,R,...")
-    weight_decays: tuple[float, ...] | None = _own("linear, mlp: weight decays to try.", metavar="D,D,...")
-    optimizer: str | None = _own("linear, mlp: optimizer.", metavar="sgd|adam|adamw")
-    schedule: str | None = _own("linear, mlp: constant, step, cosine or one-cycle learning rate.", metavar="NAME")
-    warmup: float | None = _own("linear, mlp: share of the steps that warm up.", metavar="SHARE")
-    epochs: int | None = _own("linear, mlp: length of the schedule.")
-    patience: int | str | None = _own("linear, mlp: epochs without a better one after which to stop.", metavar="N|none")
-    dropout: float | None = _own("mlp: hidden values left out at random.", metavar="SHARE")
-    label_smoothing: float | None = _own("linear, mlp: share given to all classes.", metavar="SHARE")
-    neighbors: tuple[int, ...] | None = _own(
-        "knn: numbers of neighbors to try.", metavar="K,K,...", flags=("--neighbors", "--k")
-    )
-    temperatures: tuple[float | None, ...] | None = _own(
-        "knn: temperatures to try; none: votes all alike.", metavar="T,none,..."
-    )
-    alpha_grid: tuple[float, ...] | None = _own(
-        "ridge, kernel: penalties.", metavar="A,A,...", flags=("--alpha-grid", "--penalties")
-    )
-    bandwidths: tuple[float, ...] | None = _own(
-        "kernel: bandwidths to try, in root mean square distances.", metavar="B,B,..."
-    )
-    metrics: tuple[str, ...] | None = _own("centroid: distance metrics to try.", metavar="cosine,euclidean")
-    shrinkages: tuple[float, ...] | None = _own(
-        "centroid: how far means move to that of all, to try.", metavar="S,S,..."
-    )
-    option: tuple[str, ...] = _head(
-        (), "Any other option of the head, as in Python.", metavar="NAME=VALUE", separator=""
-    )
     seed: int = seed_option()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        given = self.options()
         if self.validation_part() is None:
-            idle = [name for name in CHOOSING if name in given or (name == "criterion" and self.criterion)]
+            idle = [name for name in CHOOSING if name in self.options or (name == "criterion" and self.criterion)]
             if idle:
                 raise InvalidInputError(
                     f"{idle[0]} must be left out without validation images; got --validation none. Leave one out."
                 )
 
-    def validation_part(self) -> float | int | None:
-        """The validation split: a share, a count, or None for none."""
-        return validation_part(self.validation)
+    @property
+    def what(self) -> str:
+        return f"the {self.head} head"
 
-    def options(self) -> dict[str, Any]:
-        """The head's own options that were given, under its own names."""
-        found = {name: getattr(self, name) for name in HEAD_OPTIONS}
-        given = {name: plain(value) for name, value in found.items() if value is not None}
-        for text in self.option:
+    def further(self) -> Mapping[str, Option]:
+        return registry.options(self.head)
+
+    @classmethod
+    def declared(cls) -> Mapping[str, Option]:
+        return {**options_of(cls), **of_heads(), **options_of(_Further)}
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any] | None = None, **more: Any) -> Self:
+        """The spec of options by name; `option` holds further ones of the head as texts, each NAME=VALUE."""
+        found = {**(given or {}), **more}
+        for text in options_of(_Further)["option"].read(found.pop("option", ())):
             name, equals, value = text.partition("=")
             name = name.strip().replace("-", "_")
             if not equals or not name:
                 raise InvalidInputError(f"option must be NAME=VALUE; got {text!r}. Write --option epochs=20.")
-            if name in given:
+            if found.get(name) is not None:
                 raise InvalidInputError(f"{name} must be given once; got it twice. Leave one out.")
-            given[name] = plain(options_of(HeadSpec)[name].read(value)) if name in HEAD_OPTIONS else primitive(value)
-        return given
+            found[name] = value.strip()
+        return super().of(found)
+
+    def validation_part(self) -> float | int | None:
+        """The validation split: a share, a count, or None for none."""
+        return validation_part(self.validation)
 
 
-HEAD_OPTIONS = tuple(name for names in HAS.values() for name in names)
+@dataclass(frozen=True)
+class _Further:
+    option: tuple[str, ...] = _head(
+        (), "Any other option of the head, as in Python.", metavar="NAME=VALUE", separator=""
+    )
+
+
+@functools.cache
+def of_heads() -> Mapping[str, Option]:
+    """The options of heads that have a flag of their own, each with the kinds that have it in its help."""
+    found: dict[str, list[tuple[str, Option]]] = {}
+    for kind in registry.kinds():
+        for name, one in registry.options(kind).items():
+            if not one.rare:
+                found.setdefault(name, []).append((kind, one))
+    return {name: _of_kinds([kind for kind, _ in having], having[0][1]) for name, having in found.items()}
+
+
+def _of_kinds(kinds: list[str], one: Option) -> Option:
+    usual = one.usual if len(kinds) == 1 else ""
+    return replace(one, help=f"{', '.join(kinds)}: {one.help[0].lower()}{one.help[1:]}", usual=usual)
 
 
 def plain(value: Value) -> Any:
-    """An option's value as JSON holds it, and none where the word stands for it."""
-    if isinstance(value, tuple):
-        return [plain(one) for one in value]
-    return None if value == "none" else value
-
-
-def primitive(text: str) -> Any:
-    """A text in the type that it looks like: none, true, false, a number, a list (with commas), or text."""
-    if "," in text:
-        return [primitive(part) for part in text.split(",") if part.strip()]
-    words = {"none": None, "true": True, "false": False}
-    if text.strip().lower() in words:
-        return words[text.strip().lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text.strip()
+    """An option's value as JSON holds it."""
+    return [plain(one) for one in value] if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +165,7 @@ def _key(spec: HeadSpec, features: str) -> dict[str, Any]:
     return {
         "features": features,
         "head": spec.head,
-        "options": spec.options(),
+        "options": {name: plain(value) for name, value in spec.options.items()},
         "criterion": spec.criterion or "auto",
         "seed": spec.seed,
     }

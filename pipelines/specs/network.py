@@ -3,12 +3,12 @@
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from extract.data import datasets
 from extract.errors import InvalidInputError, unknown
-from extract.runtime.options import Option, Value, option, options_of
+from extract.runtime.options import Option, option, options_of
 from finetune.architectures.options import Options
 from finetune.recipes import MADE_FOR, RECIPES, SPEED_ONLY, Recipe, overridden, suited
 from pipelines.specs.data import PREPROCESSING_OPTIONS, DataSpec
@@ -20,6 +20,7 @@ STARTS = ("weights", "mode", *PREPROCESSING_OPTIONS)  # options of finetune alon
 SCRATCH_RECIPE, FINETUNE_RECIPE = "short", "finetune"
 USUAL_NETWORK = "resnet18"
 FROZEN_HAS = ("tta", "precision", "compile")  # the options of a recipe that mean something where nothing is trained
+FURTHER: Mapping[str, Option] = {**options_of(Options), **options_of(Recipe)}
 _network = functools.partial(option, group="Network")
 
 
@@ -57,7 +58,6 @@ class NetworkSpec(DataSpec):
         flags=("--refit",),
         group="Optimization",
     )
-    options: Mapping[str, Value] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         scratch, frozen = self.mode == "scratch", self.mode == "frozen"
@@ -71,9 +71,12 @@ class NetworkSpec(DataSpec):
         self._check_start()
         self._check_length()
 
+    def further(self) -> Mapping[str, Option]:
+        return FURTHER
+
     @classmethod
-    def further(cls) -> Mapping[str, Option]:
-        return {**options_of(Options), **options_of(Recipe)}
+    def declared(cls) -> Mapping[str, Option]:
+        return {**options_of(cls), **FURTHER}
 
     def whole_recipe(self) -> Recipe:
         """The recipe, suited to the data set, with the options that were given in place of its own."""

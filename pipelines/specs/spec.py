@@ -1,12 +1,12 @@
-"""Specs: what a user asks for, option by option, read and checked as the fields declare it. Imports no torch."""
+"""Specs: what a user asks for, option by option, read and checked as it is declared. Imports no torch."""
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from extract.errors import InvalidInputError
-from extract.runtime.options import Option, known, option, options_of
+from extract.runtime.options import Option, Value, known, option, options_of
 
 seed_option = functools.partial(option, 0, "Seed of everything drawn.", low=0, high=2**32 - 1, metavar="N")
 validation_option = functools.partial(
@@ -19,48 +19,49 @@ validation_option = functools.partial(
 
 @dataclass(frozen=True)
 class Spec:
-    """A frozen dataclass whose fields are options; those beside its fields stand in its mapping `options`.
+    """A frozen dataclass whose fields are options, which may be given as text; `options` are those beside its fields.
 
-    Fields may be given as text. Raises `InvalidInputError` for a value that can never be right.
+    Raises `InvalidInputError` for a value that can never be right, and for an option that there is not.
     """
+
+    options: Mapping[str, Value] = field(default_factory=dict, hash=False, kw_only=True)
 
     def __post_init__(self) -> None:
         for name, declared in options_of(type(self)).items():
             object.__setattr__(self, name, declared.read(getattr(self, name)))
+        further = self.further()
+        for name in self.options:
+            known(name, further, what=f"option of {self.what}" if self.what else "option")
+        object.__setattr__(self, "options", {name: further[name].read(one) for name, one in self.options.items()})
 
-    @classmethod
-    def further(cls) -> Mapping[str, Option]:
-        """The options that stand in `options`."""
+    @property
+    def what(self) -> str:
+        """What an error calls that of which the further options are."""
+        return ""
+
+    def further(self) -> Mapping[str, Option]:
+        """The options that may stand in `options`."""
         return {}
 
     @classmethod
     def declared(cls) -> Mapping[str, Option]:
         """Every option by name, as a command line and a study know it."""
-        return {**cls.further(), **options_of(cls)}
+        return options_of(cls)
 
     @classmethod
     def of(cls, given: Mapping[str, Any] | None = None, **more: Any) -> Self:
-        """The spec of options by name, as text or as values; None leaves one out.
-
-        Raises `InvalidInputError`, for an option that there is not with the nearest names.
-        """
-        declared, own = cls.declared(), options_of(cls)
+        """The spec of options by name, as text or as values; None leaves one out."""
         present = {name: value for name, value in {**(given or {}), **more}.items() if value is not None}
-        for name in present:
-            known(name, declared)
-        further = {name: declared[name].read(value) for name, value in present.items() if name not in own}
-        fields = {name: value for name, value in present.items() if name in own}
-        return cls(**fields, **({"options": further} if further else {}))
+        own = {name: present.pop(name) for name in options_of(cls) if name in present}
+        return cls(**own, options=present)
 
     def part(self, part: type) -> dict[str, Any]:
         """The options that the spec has of a class that it inherits from, by name."""
         return {name: getattr(self, name) for name in options_of(part)}
 
     def as_dict(self) -> dict[str, Any]:
-        """Every field and every further option that was given, by name, as `of` takes them."""
-        further = getattr(self, "options", {})
-        own = {name: getattr(self, name) for name in options_of(type(self))}
-        return {**own, **(further if isinstance(further, Mapping) else {})}
+        """Every field and every further option by name, as `of` takes them."""
+        return {**self.part(type(self)), **self.options}
 
 
 def validation_part(given: object) -> float | int | None:

@@ -16,8 +16,9 @@ from extract.features.layout import canonical_json
 from extract.runtime.options import Option, options_of
 from finetune.architectures.options import Options
 from finetune.recipes import Recipe
+from heads import registry
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
-from pipelines.specs.head import HAS, HEAD_OPTIONS, Repeats
+from pipelines.specs.head import Repeats, of_heads
 from pipelines.specs.network import FROZEN_HAS, STARTS, USUAL_NETWORK
 from pipelines.specs.spec import Spec
 
@@ -100,8 +101,9 @@ def options(command: str) -> Mapping[str, Option]:
 
 def has(command: str, name: str, given: Mapping[str, Any]) -> bool:
     """Whether a job of `command` has the option `name`, which the head, network or mode that is `given` may lack."""
-    if command == "fit-head" and name in HEAD_OPTIONS:
-        return name in HAS.get(given.get("head") or HeadSpec.head, HEAD_OPTIONS)
+    if command == "fit-head" and name in of_heads():
+        head = given.get("head") or HeadSpec.head
+        return head not in registry.kinds() or name in registry.options(head)
     if command in MODES and given.get("mode") == "frozen" and name in ("recipe", *options_of(Recipe)):
         return name in FROZEN_HAS
     if command in MODES and name in options_of(Options):

@@ -1,5 +1,6 @@
 """Feature file x head -> a run: the head kept, its test logits kept, one record. What the head stage computes."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -96,10 +97,10 @@ def check(spec: HeadSpec) -> None:
 
     Several candidates without validation images to choose by are refused too.
     """
-    _check_options(spec.head, spec.options(), validation=spec.validation_part())
+    _check_options(spec.head, spec.options, validation=spec.validation_part())
 
 
-def _check_options(kind: str, options: dict[str, Any], *, validation: float | int | None) -> None:
+def _check_options(kind: str, options: Mapping[str, Any], *, validation: float | int | None) -> None:
     space = registry.space(kind, options)
     if validation is None:
         space.single()

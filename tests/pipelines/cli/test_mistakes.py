@@ -39,7 +39,7 @@ MISTAKES = [
     (("extract", "--dataset", "digits", "--backbone", "test_resnet", "--weights", "nowhere.pth"), "weights must be"),
     (("fit-head", *TINY, "--head", "logistc"), "Nearest: logistic"),
     (("fit-head", *TINY, "--c-grid", "0"), "c-grid must be"),
-    (("fit-head", *TINY, "--c-grid", "a"), "c-grid must be a number, or several"),
+    (("fit-head", *TINY, "--c-grid", "a"), "c-grid must be a number above 0, or several"),
     (("fit-head", *TINY, "--validation", "1.5"), "validation must be"),
     (("fit-head", "--features", "nowhere.h5"), "feature file must exist"),
     (("fit-head", "--features", "nowhere.h5", "--backbone", "x"), "not both"),

@@ -42,8 +42,8 @@ def test_the_winner_is_what_fit_head_makes_of_its_options(pipeline, workspace, f
     assert set(best) == set(MLP)
     again = answer_of(
         stages.fit_head(
-            HeadSpec(
-                "mlp",
+            HeadSpec.of(
+                head="mlp",
                 learning_rates=[best["learning_rates"]],
                 sizes=[best["sizes"]],
                 epochs=3,
@@ -165,7 +165,8 @@ def test_a_head_without_a_built_in_space_asks_for_one(pipeline, workspace):
 
 def test_given_options_stay_fixed_and_leave_the_usual_space(workspace, features):
     subject = HeadSubject(
-        HeadSpec("mlp", sizes=[8], epochs=2, dropout=0.1, option=("copies=1", "batch_size=128")), features_path=features
+        HeadSpec.of(head="mlp", sizes=[8], epochs=2, dropout=0.1, option=("copies=1", "batch_size=128")),
+        features_path=features,
     )
     found = search(subject, Wanted(trials=2), Context(workspace))
     assert {"sizes", "dropout", "batch_size"}.isdisjoint(found["best"]["params"])

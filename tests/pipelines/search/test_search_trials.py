@@ -48,7 +48,9 @@ class Scripted(Subject):
 
 @pytest.fixture
 def scripted(features):
-    return lambda script: Scripted(script, HeadSubject(HeadSpec("logistic", c_grid=[1e-3]), features_path=features))
+    return lambda script: Scripted(
+        script, HeadSubject(HeadSpec.of(head="logistic", c_grid=[1e-3]), features_path=features)
+    )
 
 
 def test_a_failed_trial_is_recorded_with_its_message_and_has_no_score(workspace, scripted):

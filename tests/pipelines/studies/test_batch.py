@@ -183,7 +183,7 @@ MISTAKES = [
 def test_a_mistake_that_needs_no_data_is_refused_in_the_plan_with_its_line(pipeline, written, tmp_path, job, sentence):
     ended = pipeline("run", written(f"{TINY}jobs:\n  - {{command: extract, backbone: test_resnet}}\n  - {job}\n"))
     assert ended.status == 2
-    assert ended.err.startswith("error: study.yaml:4:5: ")
+    assert ended.err.startswith("error: study.yaml:4:")
     assert sentence in ended.err
     assert not (tmp_path / "workspace").exists()
 

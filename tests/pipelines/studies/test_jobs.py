@@ -1,8 +1,6 @@
 """The jobs of a study: their options, digests and labels."""
 
-from heads import registry
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
-from pipelines.specs.head import HAS, HEAD_OPTIONS
 from pipelines.specs.network import STARTS
 from pipelines.studies import jobs, study_file
 
@@ -43,17 +41,11 @@ def test_labels_say_options_as_a_user_would():
     )
     assert [label.partition(" (")[2].rstrip(")") for label in jobs.labels(found)] == [
         "",
-        "copies=1",
-        "copies=1, power=1",
+        "copies 1",
+        "copies 1, power 1.0",
         "validation 0.1, no refit, bias decay",
         "validation 0.1, no refit, no bias decay",
         "no validation, no refit, bias decay",
         "no validation, no refit, no bias decay",
         "validation 0.1, refit, bias decay",
     ]
-
-
-def test_the_table_of_heads_and_their_options_is_theirs():
-    for kind in registry.kinds():
-        names = set(registry.options(kind))
-        assert set(HAS[kind]) == names & set(HEAD_OPTIONS), kind

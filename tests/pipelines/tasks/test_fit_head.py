@@ -26,7 +26,7 @@ def extractions(monkeypatch) -> list:
         ("--head foo", "unknown head 'foo'"),
         ("--head knn --epochs 3", "unknown option 'epochs' of the knn head"),
         ("--option bogus=1", "unknown option 'bogus' of the logistic head"),
-        ("--c-grid -1", "C must be"),
+        ("--c-grid -1", "c-grid must be"),
         ("--validation none", "validation"),
         ("--c-grid 1 --validation 500", "validation must be"),
         ("--seeds 0", "seeds must be a whole number from 1"),
