@@ -158,7 +158,7 @@ def middle(maps: Tensor, *, is_square: bool) -> Tensor:
 
 def compared(name: str) -> dict[str, Any]:
     """One row of the result."""
-    size = usual_size(name) if networks.family(name) is None else 224
+    size = usual_size(name) if networks.resolve(name).family is None else 224
     network = networks.build(name, class_count=CLASSES, image_size=size)
     described = describe(name, class_count=CLASSES, image_size=size)
     backbone = load(name, weights="untrained", image_size=size)

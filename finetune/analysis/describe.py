@@ -80,14 +80,15 @@ def describe(
     `image_size` None is 32 for the families and what timm's architecture was made for elsewhere. Raises
     `InvalidInputError` as `networks.build` does.
     """
+    architecture = networks.resolve(name, options)
     size = usual_size(name) if image_size is None else image_size
     with torch.device("meta"):
-        network = networks.build(name, class_count=class_count, image_size=size, options=options)
+        network = architecture.build(class_count=class_count, image_size=size)
     stages = described(network, image_size=size)
     return Description(
         network=name,
-        form=networks.form(name, image_size=size, options=options),
-        family=networks.family(name),
+        form=architecture.form(size),
+        family=architecture.family,
         image_size=size,
         class_count=class_count,
         weight_bytes=weight_bytes(network),
@@ -99,8 +100,8 @@ def describe(
 
 def usual_size(name: str) -> int:
     """Pixels of a side: 32 for the families, what it was made for of another timm architecture."""
-    networks.check_name(name)
-    return (None if networks.family(name) else networks.own_size(name)) or 32
+    architecture = networks.resolve(name)
+    return (None if architecture.family else architecture.own_size) or 32
 
 
 def described(network: nn.Module, *, image_size: int) -> tuple[Stage, ...]:

@@ -2,6 +2,7 @@
 
 import copy
 import fnmatch
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ from extract.errors import InvalidInputError, unknown
 from finetune.architectures import airbench94, families, loading
 from finetune.architectures import options as options_module
 from finetune.architectures import stages as stages_module
-from finetune.architectures.options import LARGEST_CIFAR_SIZE
+from finetune.architectures.options import LARGEST_CIFAR_SIZE, Options
 
 TIMM_OPTIONS = ("dropout", "drop_path")
 Given = Mapping[str, object]  # architecture options by name; None counts as not given
@@ -32,121 +33,181 @@ def names(pattern: str = "") -> list[str]:
     return fnmatch.filter(own, wild) + [name for name in timm.list_models(wild) if name not in own]
 
 
-def family(name: str) -> str | None:
-    """The family that `name` belongs to: "resnet", "preact", "densenet" or "vgg"; None for another timm name.
+class Architecture:
+    """A network by name and options, resolved once: how it is built, and which weights fit it.
 
-    A name that timm has and no family lists, such as resnet26, is timm's.
+    `options` by name are those of `finetune.architectures.options.Options`; None counts as not given. `family` is
+    "resnet", "preact", "densenet" or "vgg"; None for another timm name. A name that timm has and no family lists, such
+    as resnet26, is timm's. `option_names` are the options that it has.
     """
-    return families.lookup(name)[0]
+
+    def __init__(self, name: str, options: Given | None = None) -> None:
+        self.name, self.given = name, options or {}
+        self.family, self._family = families.lookup(name)
+        self.option_names = self._family.OPTIONS if self._family else TIMM_OPTIONS
+
+    def check_name(self) -> None:
+        """Raises `InvalidInputError` with the nearest names for a network that neither a family nor timm has."""
+        if self.name.endswith(".") or (self.family is None and not timm.is_model(self.name)):
+            raise unknown("network", name=self.name, known=names(), remedy="`pipeline networks` lists them.")
+        if "." in self.name:  # a tag names weights of timm's
+            frozen.check_name(self.timm_name or self.name)
+        _ = self.current_name
+
+    def check_options(self) -> None:
+        """Raises `InvalidInputError` for options that it lacks, or of impossible values."""
+        options_module.chosen(self.given, network=self.name, has=self.option_names)
+
+    @functools.cached_property
+    def options(self) -> Options:
+        """The options that were given, with those that the name stands for; `InvalidInputError` as `check_options`."""
+        if self._family is None:
+            return options_module.chosen(self.given, network=self.current_name, has=TIMM_OPTIONS)
+        return families.resolved(self.name, family=self._family, given=self.given)
+
+    @functools.cached_property
+    def current_name(self) -> str:
+        """The name that the network has today; another one only where timm has deprecated its own."""
+        return self.name if self._family is not None else frozen.current_name(self.name)
+
+    @property
+    def timm_name(self) -> str | None:
+        """The timm architecture whose weights fit the network; None where there is none."""
+        if self._family is None:
+            return self.current_name
+        found = self._family.timm_name(self.options)
+        tag = self.name.partition(".")[2]
+        return f"{found}.{tag}" if found and tag else found
+
+    @property
+    def own_size(self) -> int | None:
+        """Pixels of a side that the weights of its name were made for; None where timm has none."""
+        return None if self._config is None else int(self._config.input_size[1])
+
+    def preprocessing(self, image_size: int) -> Preprocessing | None:
+        """That of timm's weights of its name at `image_size` pixels, as extraction has it; None without."""
+        if self._config is None:
+            return None
+        return from_timm(resolve_data_config(pretrained_cfg=self._config.to_dict()), image_size=image_size)
+
+    @functools.cached_property
+    def _config(self) -> PretrainedCfg | None:
+        name = Architecture(self.name).timm_name
+        return timm.get_pretrained_cfg(name, allow_unregistered=True) if name else None
+
+    def form(self, image_size: int) -> str:
+        """What `build` makes of it, in words; timm's name for what no family lists."""
+        if self._family is None:
+            return f"timm's {self.name}"
+        return self._family.form(self.options, cifar_stem=self.options.cifar_stem(image_size))
+
+    def build(self, *, class_count: int, image_size: int, seed: int = 0) -> nn.Module:
+        """An untrained network: images [B, 3, H, W] -> logits [B, `class_count`], initialized by `seed`.
+
+        Draws from no global generator. Raises `InvalidInputError` for an unknown name or option, one that the family
+        lacks, or an image too small for it.
+        """
+        if class_count < 1:
+            raise InvalidInputError(
+                f"class count must be a whole number from 1; got {class_count!r}. Check the data set."
+            )
+        self.check_name()
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)  # it is built in memory; the generators of GPUs are left alone
+            if self._family is None:
+                return self._timm(class_count=class_count, image_size=image_size)
+            cifar_stem = self.options.cifar_stem(image_size)
+            smallest = self._family.smallest_size(self.options, cifar_stem=cifar_stem)
+            if image_size < smallest:
+                raise InvalidInputError(
+                    f"image size must be at least {smallest} pixels for {self.name}; got {image_size!r}. "
+                    "Use --image-size."
+                )
+            network = self._family.build(self.options, class_count=class_count, cifar_stem=cifar_stem)
+        if "." in self.name:  # the preprocessing of the weights that the tag stands for
+            config = timm.get_pretrained_cfg(self.timm_name or self.name)
+            assert config is not None  # `check_name` has seen it
+            network.pretrained_cfg = network.default_cfg = config.to_dict()  # type: ignore[assignment]
+        return network
+
+    def _timm(self, *, class_count: int, image_size: int) -> nn.Module:
+        name, rates = self.current_name, {"drop_rate": self.options.dropout, "drop_path_rate": self.options.drop_path}
+        arguments: dict[str, Any] = {key: value for key, value in rates.items() if value}
+        config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+        if config is not None and config.fixed_input_size:
+            arguments["img_size"] = image_size
+        try:
+            network = timm.create_model(name, num_classes=class_count, **arguments)
+        except TypeError as error:
+            raise InvalidInputError(
+                f"architecture options must be ones that {name} has; got {', '.join(arguments)} ({error}). "
+                "Leave them out."
+            ) from error
+        try:
+            cost(network, image_size=(image_size, image_size))  # only the model knows which sizes it takes
+        except REFUSALS as error:
+            raise InvalidInputError(
+                f"image size must be one that {name} takes; got {image_size!r} ({reason(error)}). Use --image-size."
+            ) from error
+        return network
+
+    def check_weights(self, weights: str) -> None:
+        """Raises `InvalidInputError` where timm has no "pretrained" or "packaged" weights for the network."""
+        loading.timm_architecture(weights, network=self.name, architecture=self.timm_name)
+
+    def load_weights(
+        self, network: nn.Module, *, weights: str, image_size: int | None = None, with_classifier: bool = False
+    ) -> loading.LoadedWeights:
+        """Loads `weights` onto a network that `build` made; says what stayed fresh.
+
+        `weights` is "pretrained" (timm's, from the hub or its cache), "packaged", "untrained" (nothing happens) or a
+        file. The classifier stays fresh unless `with_classifier`; so does a CIFAR stem where the weights have
+        ImageNet's (`fresh` names it; `modes.thaw` lets it learn).
+        Raises `InvalidInputError` for weights that do not fit and `UnavailableError` for those that cannot be had.
+        """
+        if weights == "untrained":
+            return loading.LoadedWeights("untrained", "", tuple(network.state_dict()))
+        stem = () if self._family is None or self.given.get("stem") == "imagenet" else self._family.REPLACED
+        found = loading.found(weights, network=self.name, architecture=self.timm_name, image_size=image_size)
+        fresh, notices = weights_fit.load(network, found, free=_free(network, stem, with_classifier=with_classifier))
+        source = weights if weights in ("pretrained", "packaged") else "file"
+        told = (*found.notices, *notices)
+        return loading.LoadedWeights(source, tensors_sha256(found.tensors), fresh, found.preprocessing, told)
+
+    @property
+    def has_both_stems(self) -> bool:
+        """Whether the network can have the CIFAR stem and ImageNet's."""
+        return self._family is not None and self.options.depth in self._family.IMAGENET_DEPTHS
+
+    @property
+    def has_cifar_stem(self) -> bool:
+        """Whether a CIFAR stem of the network has weights of its own, which weights for ImageNet lack."""
+        return self._family is not None and self._family.HAS_CIFAR_STEM
+
+    def stem_of(self, found: checkpoints.Checkpoint) -> str:
+        """The stem, "imagenet" or "cifar", of the network of a family whose weights were `found` in a file."""
+        assert self._family is not None  # only families have the option
+        replaced = self._family.REPLACED
+        for stem in ("imagenet", "cifar"):
+            with torch.device("meta"):
+                other = Architecture(self.name, {**self.given, "stem": stem})
+                network = other.build(class_count=2, image_size=LARGEST_CIFAR_SIZE)
+            state, _ = weights_fit.adapted(network, found, free=_free(network, replaced, with_classifier=False))
+            if _shapes(network.state_dict(), below=replaced) == _shapes(state, below=replaced):
+                return stem
+        return "imagenet"
 
 
-def check_name(name: str) -> None:
-    """Raises `InvalidInputError` with the nearest names for a network that neither a family nor timm has."""
-    if name.endswith(".") or (family(name) is None and not timm.is_model(name)):
-        raise unknown("network", name=name, known=names(), remedy="`pipeline networks` lists them.")
-    if "." in name:  # a tag names weights of timm's
-        frozen.check_name(timm_name(name) or name)
-    current_name(name)
-
-
-def current_name(name: str) -> str:
-    """The name that the network has today; another one only where timm has deprecated `name`."""
-    return frozen.current_name(name) if family(name) is None else name
-
-
-def options_of(name: str) -> tuple[str, ...]:
-    """The architecture options that `name` has."""
-    _, family = families.lookup(name)
-    return family.OPTIONS if family else TIMM_OPTIONS
-
-
-def timm_name(name: str, options: Given | None = None) -> str | None:
-    """The timm architecture whose weights fit the network; None where there is none."""
-    _, family = families.lookup(name)
-    if family is None:
-        return current_name(name)
-    found = family.timm_name(families.resolved(name, family=family, given=options or {}))
-    tag = name.partition(".")[2]
-    return f"{found}.{tag}" if found and tag else found
-
-
-def own_size(name: str) -> int | None:
-    """Pixels of a side that the network's weights were made for; None where timm has none."""
-    config = _timm_config(name)
-    return None if config is None else int(config.input_size[1])
-
-
-def preprocessing(name: str, *, image_size: int) -> Preprocessing | None:
-    """The preprocessing of the network's timm weights at `image_size` pixels, as extraction has it; None without."""
-    config = _timm_config(name)
-    if config is None:
-        return None
-    return from_timm(resolve_data_config(pretrained_cfg=config.to_dict()), image_size=image_size)
-
-
-def _timm_config(name: str) -> PretrainedCfg | None:
-    architecture = timm_name(name)
-    return timm.get_pretrained_cfg(architecture, allow_unregistered=True) if architecture else None
+def resolve(name: str, options: Given | None = None) -> Architecture:
+    """The architecture that `name` and `options` stand for; `InvalidInputError` for a name that nobody has."""
+    found = Architecture(name, options)
+    found.check_name()
+    return found
 
 
 def build(name: str, *, class_count: int, image_size: int, options: Given | None = None, seed: int = 0) -> nn.Module:
-    """An untrained network: images [B, 3, H, W] -> logits [B, `class_count`], initialized by `seed`.
-
-    `options` are those of `Options`; None counts as not given. Draws from no global generator. Raises
-    `InvalidInputError` for an unknown name or option, one that the family lacks, or an image too small for it.
-    """
-    if class_count < 1:
-        raise InvalidInputError(f"class count must be a whole number from 1; got {class_count!r}. Check the data set.")
-    check_name(name)
-    _, family = families.lookup(name)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # it is built in memory; the generators of GPUs are left alone
-        if family is None:
-            return _timm(current_name(name), class_count=class_count, image_size=image_size, given=options or {})
-        resolved = families.resolved(name, family=family, given=options or {})
-        cifar_stem = resolved.cifar_stem(image_size)
-        smallest = family.smallest_size(resolved, cifar_stem=cifar_stem)
-        if image_size < smallest:
-            raise InvalidInputError(
-                f"image size must be at least {smallest} pixels for {name}; got {image_size!r}. Use --image-size."
-            )
-        network = family.build(resolved, class_count=class_count, cifar_stem=cifar_stem)
-    if "." in name:  # the preprocessing of the weights that the tag stands for
-        config = timm.get_pretrained_cfg(timm_name(name) or name)
-        assert config is not None  # `check_name` has seen it
-        network.pretrained_cfg = network.default_cfg = config.to_dict()  # type: ignore[assignment]
-    return network
-
-
-def _timm(name: str, *, class_count: int, image_size: int, given: Given) -> nn.Module:
-    chosen = options_module.chosen(given, network=name, has=TIMM_OPTIONS)
-    rates = {"drop_rate": chosen.dropout, "drop_path_rate": chosen.drop_path}
-    arguments: dict[str, Any] = {key: value for key, value in rates.items() if value}
-    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    if config is not None and config.fixed_input_size:
-        arguments["img_size"] = image_size
-    try:
-        network = timm.create_model(name, num_classes=class_count, **arguments)
-    except TypeError as error:
-        raise InvalidInputError(
-            f"architecture options must be ones that {name} has; got {', '.join(arguments)} ({error}). Leave them out."
-        ) from error
-    try:
-        cost(network, image_size=(image_size, image_size))  # only the model knows which sizes it takes
-    except REFUSALS as error:
-        raise InvalidInputError(
-            f"image size must be one that {name} takes; got {image_size!r} ({reason(error)}). Use --image-size."
-        ) from error
-    return network
-
-
-def form(name: str, *, image_size: int, options: Given | None = None) -> str:
-    """What `build` makes of a name and options, in words; timm's name for what no family lists."""
-    _, family = families.lookup(name)
-    if family is None:
-        return f"timm's {name}"
-    resolved = families.resolved(name, family=family, given=options or {})
-    return family.form(resolved, cifar_stem=resolved.cifar_stem(image_size))
+    """An untrained network by name, as `Architecture.build` has it."""
+    return Architecture(name, options).build(class_count=class_count, image_size=image_size, seed=seed)
 
 
 def accepts(network: nn.Module, image_size: int) -> bool:
@@ -185,64 +246,6 @@ def embedding(network: nn.Module) -> nn.Module:
     without = copy.deepcopy(network)
     without.reset_classifier(0)  # type: ignore[operator]
     return without
-
-
-def check_weights(name: str, *, weights: str, options: Given | None = None) -> None:
-    """Raises `InvalidInputError` where timm has no "pretrained" or "packaged" weights for the network."""
-    loading.timm_architecture(weights, network=name, architecture=timm_name(name, options))
-
-
-def load_weights(
-    network: nn.Module,
-    name: str,
-    *,
-    weights: str,
-    options: Given | None = None,
-    image_size: int | None = None,
-    with_classifier: bool = False,
-) -> loading.LoadedWeights:
-    """Loads `weights` onto a network that `build` made under `name` and `options`; says what stayed fresh.
-
-    `weights` is "pretrained" (timm's, from the hub or its cache), "packaged", "untrained" (nothing happens) or a
-    file. The classifier stays fresh unless `with_classifier`; so does a CIFAR stem where the weights have ImageNet's
-    (`fresh` names it; `modes.thaw` lets it learn).
-    Raises `InvalidInputError` for weights that do not fit and `UnavailableError` for those that cannot be had.
-    """
-    if weights == "untrained":
-        return loading.LoadedWeights("untrained", "", tuple(network.state_dict()))
-    _, family = families.lookup(name)
-    stem = () if family is None or (options or {}).get("stem") == "imagenet" else family.REPLACED
-    found = loading.found(weights, network=name, architecture=timm_name(name, options), image_size=image_size)
-    fresh, notices = weights_fit.load(network, found, free=_free(network, stem, with_classifier=with_classifier))
-    source = weights if weights in ("pretrained", "packaged") else "file"
-    told = (*found.notices, *notices)
-    return loading.LoadedWeights(source, tensors_sha256(found.tensors), fresh, found.preprocessing, told)
-
-
-def has_both_stems(name: str, options: Given) -> bool:
-    """Whether the network can have the CIFAR stem and ImageNet's."""
-    _, family = families.lookup(name)
-    return family is not None and families.resolved(name, family=family, given=options).depth in family.IMAGENET_DEPTHS
-
-
-def has_cifar_stem(name: str) -> bool:
-    """Whether a CIFAR stem of the network has weights of its own, which weights for ImageNet lack."""
-    _, family = families.lookup(name)
-    return family is not None and family.HAS_CIFAR_STEM
-
-
-def stem_of(name: str, found: checkpoints.Checkpoint, *, options: Given | None = None) -> str:
-    """The stem, "imagenet" or "cifar", of the network of a family whose weights were `found` in a file."""
-    for stem in ("imagenet", "cifar"):
-        with torch.device("meta"):
-            given = {**(options or {}), "stem": stem}
-            network = build(name, class_count=2, image_size=LARGEST_CIFAR_SIZE, options=given)
-        family = families.family_of(network)
-        assert family is not None  # only families have the option
-        state, _ = weights_fit.adapted(network, found, free=_free(network, family.REPLACED, with_classifier=False))
-        if _shapes(network.state_dict(), below=family.REPLACED) == _shapes(state, below=family.REPLACED):
-            return stem
-    return "imagenet"
 
 
 def _shapes(state: Mapping[str, Tensor], *, below: tuple[str, ...]) -> dict[str, torch.Size]:

@@ -61,7 +61,9 @@ class NetworkSubject(Subject):
 
         recipe = [name for name in options_of(Recipe) if name not in NO_PART]
         declared = NetworkSpec.declared()
-        return {name: declared[name] for name in (*recipe, *networks.options_of(self._spec.network), "image_size")}
+        return {
+            name: declared[name] for name in (*recipe, *networks.resolve(self._spec.network).option_names, "image_size")
+        }
 
     def usual(self) -> dict[str, Any]:
         """Around the recipe's own rate and batch; the rest as the literature varies it on small images."""

@@ -27,7 +27,7 @@ weights_option = functools.partial(
 
 @dataclass(frozen=True)
 class Source:
-    """Where weights lie here: as `networks.load_weights` takes them, or in the folder of a trained network.
+    """Where weights lie here: as `Architecture.load_weights` takes them, or in the folder of a trained network.
 
     The folder is an own run's, or the one in which a file lies beside the sidecar of a run of whatever workspace.
     """

@@ -110,7 +110,7 @@ def has(command: str, name: str, given: Mapping[str, Any]) -> bool:
         from finetune.architectures import networks
 
         try:
-            return name in networks.options_of(given.get("network") or USUAL_NETWORK)
+            return name in networks.resolve(given.get("network") or USUAL_NETWORK).option_names
         except InvalidInputError:
             return True  # no network is called so, which is said when it is checked
     return True

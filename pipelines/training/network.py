@@ -1,7 +1,7 @@
 """The network of a training: checked before its data are read, configured for them, and built with its weights."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,8 @@ from extract.data.images import ImageSet
 from extract.errors import InvalidInputError
 from finetune.analysis.rehearsal import rehearse
 from finetune.architectures import modes, networks
-from finetune.architectures.options import LARGEST_CIFAR_SIZE, chosen
+from finetune.architectures.networks import Architecture
+from finetune.architectures.options import LARGEST_CIFAR_SIZE
 from finetune.augmentation.batches import LabeledImages, pixel_statistics
 from finetune.recipes import Recipe
 from pipelines.specs import NetworkKey, NetworkSpec, Source
@@ -29,13 +30,13 @@ CLASS_COUNT = 10  # of the network that is built to see whether it can be: any w
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """All `architecture` options of a network, the `preprocessing` of its images, and the names of its outputs.
+    """The `architecture` of a network with all its options, the `preprocessing` of its images, and its outputs' names.
 
     Where `measures` is set, mean and standard deviation are still to be measured on the training images. `notices` are
     what a user is told about the start.
     """
 
-    architecture: dict[str, Any]
+    architecture: Architecture
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
     measures: bool = False
@@ -59,25 +60,25 @@ def check(spec: NetworkSpec, *, own_weights: bool = False) -> None:
 
     With the weights of an own run the architecture stands in the run: only names and values are looked at.
     """
-    networks.check_name(spec.network)
+    architecture = networks.resolve(spec.network, spec.architecture())
     if own_weights:
-        chosen(spec.architecture(), network=spec.network, has=networks.options_of(spec.network))
+        architecture.check_options()
         return
-    weights, given = str(spec.weights), spec.architecture()
-    read = checkpoints.read(weights) if is_file(weights) and networks.has_both_stems(spec.network, given) else None
-    options = _architecture(spec.network, mode=spec.mode, weights=weights, given=given, read=read)
+    weights = str(spec.weights)
+    read = checkpoints.read(weights) if is_file(weights) and architecture.has_both_stems else None
+    architecture = _with_stem(architecture, mode=spec.mode, weights=weights, read=read)
     if weights in ("pretrained", "packaged"):
-        networks.check_weights(spec.network, weights=weights, options=options)
+        architecture.check_weights(weights)
     native = FACTS[spec.dataset].side if spec.dataset in FACTS else None
-    size = spec.image_size or native or networks.own_size(spec.network) or PHOTOGRAPH_SIZE
+    size = spec.image_size or native or architecture.own_size or PHOTOGRAPH_SIZE
     recipe = spec.whole_recipe()
     step = Recipe(**{name: getattr(recipe, name) for name in STEP_OPTIONS})
-    _check_built(spec.network, size, tuple(options.items()), spec.mode, step, processes.count())
+    _check_built(spec.network, size, tuple(architecture.given.items()), spec.mode, step, processes.count())
 
 
 @functools.lru_cache(maxsize=1024)
 def _check_built(
-    name: str, size: int, options: tuple[tuple[str, Any], ...], mode: str, recipe: Recipe, process_count: int
+    name: str, size: int, options: tuple[tuple[str, object], ...], mode: str, recipe: Recipe, process_count: int
 ) -> None:
     """Builds the network on shapes alone: seconds for hundreds of jobs that differ in their recipes only."""
     with torch.device("meta"):
@@ -102,27 +103,34 @@ def configure(key: NetworkKey, data: ImageSet, *, source: Source) -> NetworkConf
     """
     known = key.preprocessing or {}
     size = key.image_size or pixels.native_size(data)
+    architecture = networks.resolve(key.network, key.architecture)
     if source.run_folder is not None:
         own = network_io.sidecar(source.run_folder)
+        if own.network != architecture.current_name:
+            raise InvalidInputError(
+                f"network must be the one that the run trained, {own.network}; got {key.network!r}. "
+                "Use --network, or leave it out."
+            )
+        architecture = Architecture(key.network, {**network_io.architecture(own), **key.architecture})
         preprocessing = own.preprocessing.updated(known)
         if size is not None:
             preprocessing = replace(preprocessing, image_size=(size, size))
-        return NetworkConfig(_own_architecture(key, own), preprocessing, data.class_names)
-    size = size or networks.own_size(key.network) or PHOTOGRAPH_SIZE
-    timms = None if key.weights == "none" else networks.preprocessing(key.network, image_size=size)
+        return NetworkConfig(architecture, preprocessing, data.class_names)
+    size = size or architecture.own_size or PHOTOGRAPH_SIZE
+    timms = None if key.weights == "none" else architecture.preprocessing(size)
     read = checkpoints.read(source.weights) if key.weights == "file" else None
     if read is not None:
         known = {**read.preprocessing, **known}
     preprocessing = (timms or pixels.plain_preprocessing(size)).updated(known)
-    options = _architecture(key.network, mode=key.mode, weights=key.weights, given=key.architecture, read=read)
+    architecture = _with_stem(architecture, mode=key.mode, weights=key.weights, read=read)
     measures = timms is None and not {"mean", "std"} <= known.keys()
-    notices = _notices(key, options, read=read, known=known, preprocessing=preprocessing, measures=measures)
-    return NetworkConfig(options, preprocessing, data.class_names, measures, notices)
+    notices = _notices(key, architecture, read=read, known=known, preprocessing=preprocessing, measures=measures)
+    return NetworkConfig(architecture, preprocessing, data.class_names, measures, notices)
 
 
 def _notices(
     key: NetworkKey,
-    options: Mapping[str, Any],
+    architecture: Architecture,
     *,
     read: checkpoints.Checkpoint | None,
     known: dict[str, Any],
@@ -131,7 +139,7 @@ def _notices(
 ) -> tuple[str, ...]:
     """The name of the network today, the preprocessing of weights from a file, and a stem that small images suffer."""
     found, size = [], preprocessing.image_size[0]
-    if (now := networks.current_name(key.network)) != key.network:
+    if (now := architecture.current_name) != key.network:
         found.append(f"timm calls {key.network} {now} now")
     if read is not None and measures:
         found.append(
@@ -141,8 +149,8 @@ def _notices(
     elif read is not None:
         taken = preprocessing.as_dict()
         found.append(weights_preprocessing.told(read.name, known=known, taken=taken, model=key.network))
-    keeps_stem = "stem" not in key.architecture and options.get("stem") == "imagenet"
-    if keeps_stem and size <= LARGEST_CIFAR_SIZE and networks.has_cifar_stem(key.network):
+    keeps_stem = "stem" not in key.architecture and architecture.given.get("stem") == "imagenet"
+    if keeps_stem and size <= LARGEST_CIFAR_SIZE and architecture.has_cifar_stem:
         found.append(
             f"{key.network} keeps the stem of its weights, which makes 1/4 of {size} pixels before the first stage: "
             "a larger --image-size (128, 224) suits it better; --stem cifar begins another one anew"
@@ -158,13 +166,7 @@ def build(
     What cannot be trained so is refused before weights are read or fetched. `notice` hears what a user is told: of the
     configuration, and of the weights.
     """
-    built = networks.build(
-        key.network,
-        class_count=len(config.class_names),
-        image_size=config.image_size,
-        options=config.architecture,
-        seed=key.seed,
-    )
+    built = config.architecture.build(class_count=len(config.class_names), image_size=config.image_size, seed=key.seed)
     recipe = Recipe(**key.recipe_options)
     _freeze_and_rehearse(
         built,
@@ -187,9 +189,7 @@ def _load_weights(network: nn.Module, key: NetworkKey, config: NetworkConfig, *,
     if source.run_folder is not None:
         network_io.tensors(source.run_folder)  # are they those that were kept?
         weights = str(source.run_folder / network_io.WEIGHTS_NAME)
-    found = networks.load_weights(
-        network, key.network, weights=weights, options=config.architecture, image_size=config.image_size
-    )
+    found = config.architecture.load_weights(network, weights=weights, image_size=config.image_size)
     last = {id(one) for one in networks.classifier(network).parameters()}
     tensors = dict(network.named_parameters())
     fresh = tuple(name for name in found.fresh if name in tensors and id(tensors[name]) not in last)
@@ -198,7 +198,8 @@ def _load_weights(network: nn.Module, key: NetworkKey, config: NetworkConfig, *,
     if key.mode == "frozen":
         raise InvalidInputError(
             "stem must be that of the weights in mode frozen, which trains nothing; got "
-            f"{config.architecture.get('stem')!r}, for which they have no {fresh[0]}. Leave --stem out or train it."
+            f"{config.architecture.given.get('stem')!r}, for which they have no {fresh[0]}. "
+            "Leave --stem out or train it."
         )
     modes.thaw(network, fresh=fresh)
     told = f"{', '.join(fresh)} of {key.network} is not in the weights: it begins at random, and is trained"
@@ -207,30 +208,24 @@ def _load_weights(network: nn.Module, key: NetworkKey, config: NetworkConfig, *,
 
 def is_extracted(key: NetworkKey) -> bool:
     """Whether `stages.extract` gives this very network's embeddings: plain timm with weights that are not drawn."""
-    plain = networks.family(key.network) is None and not key.architecture
+    plain = networks.resolve(key.network).family is None and not key.architecture
     return plain and key.weights in ("pretrained", "packaged", "file")
 
 
-def _own_architecture(key: NetworkKey, own: network_io.Sidecar) -> dict[str, Any]:
-    """The options of an own run, its stem made explicit, with those that were given in place of its own."""
-    if own.network != networks.current_name(key.network):
-        raise InvalidInputError(
-            f"network must be the one that the run trained, {own.network}; got {key.network!r}. "
-            "Use --network, or leave it out."
-        )
-    return {**network_io.architecture(own), **key.architecture}
-
-
-def _architecture(
-    name: str, *, mode: str, weights: str, given: Mapping[str, Any], read: checkpoints.Checkpoint | None = None
-) -> dict[str, Any]:
-    """The options that were given; a network keeps the stem of its weights, of `read` ones where they are a file's.
+def _with_stem(
+    architecture: Architecture, *, mode: str, weights: str, read: checkpoints.Checkpoint | None
+) -> Architecture:
+    """The architecture with the stem of its weights, of `read` ones where they are a file's, where none was chosen.
 
     A VGG, whose CIFAR form only leaves layers out, keeps them where its features are used as they are.
     """
-    is_chosen = weights in ("none", "untrained") or given.get("stem", "auto") != "auto"
-    if is_chosen or not networks.has_both_stems(name, given):
-        return dict(given)
-    stem = "imagenet" if read is None else networks.stem_of(name, read, options=given)
-    keeps = networks.has_cifar_stem(name) or mode in ("head-first", "frozen")
-    return {**given, "stem": stem} if keeps or stem == "cifar" else dict(given)
+    is_chosen = weights in ("none", "untrained") or architecture.given.get("stem", "auto") != "auto"
+    if is_chosen or not architecture.has_both_stems:
+        return architecture
+    stem = "imagenet" if read is None else architecture.stem_of(read)
+    keeps = architecture.has_cifar_stem or mode in ("head-first", "frozen")
+    return (
+        Architecture(architecture.name, {**architecture.given, "stem": stem})
+        if keeps or stem == "cifar"
+        else architecture
+    )

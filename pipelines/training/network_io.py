@@ -65,7 +65,7 @@ def sidecar(folder: Path) -> Sidecar:
 def architecture(known: Sidecar) -> dict[str, Any]:
     """The options of a kept network with its stem made explicit, so that it is the same at every image size."""
     options = dict(known.architecture)
-    if "stem" in networks.options_of(known.network) and options.get("stem", "auto") == "auto":
+    if "stem" in networks.resolve(known.network).option_names and options.get("stem", "auto") == "auto":
         options["stem"] = "cifar" if known.preprocessing.image_size[0] <= LARGEST_CIFAR_SIZE else "imagenet"
     return options
 
@@ -108,7 +108,7 @@ def backbone(
     or an option does not fit and `CorruptFileError` where the files are not those that were kept.
     """
     known = sidecar(folder)
-    if known.network != networks.current_name(name):
+    if known.network != networks.resolve(name).current_name:
         raise InvalidInputError(
             f"backbone must be the network that the run trained, {known.network}; got {name!r}. "
             f"Use --backbone {known.network}, or leave it out."

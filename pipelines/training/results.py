@@ -26,7 +26,7 @@ def name(key: NetworkKey, *, dataset: str) -> str:
     is not its own. Not the seed nor the size of the data: reports put runs together that differ in those alone.
     """
     shown = [
-        networks.current_name(key.network),
+        networks.resolve(key.network).current_name,
         *(_worded(option, value) for option, value in sorted(key.architecture.items())),
     ]
     shown.append("from scratch" if key.mode == "scratch" else f"fine-tuned {key.mode}")
@@ -53,8 +53,8 @@ def keep(ready: PreparedTraining, result: TrainingResult, *, peak_memory_bytes: 
     key, config, context = ready.key, ready.config, ready.context
     folder = records.folder(context.workspace, key.run())
     with locked(folder):
-        name = networks.current_name(key.network)
-        sidecar = Sidecar(name, config.architecture, config.class_names, config.preprocessing, key.as_dict())
+        given, name = dict(config.architecture.given), config.architecture.current_name
+        sidecar = Sidecar(name, given, config.class_names, config.preprocessing, key.as_dict())
         network_io.keep(result.final.network, folder, sidecar=sidecar)
         rows = {"labels": result.labels, "ids": ready.data.images.splits["test"].ids}
         records.keep_logits(folder / records.LOGITS_NAME, result.logits, **rows)
@@ -75,10 +75,11 @@ def identity(key: NetworkKey, *, dataset: str) -> dict[str, Any]:
 
 def facts(key: NetworkKey, *, dataset: str, class_names: tuple[str, ...]) -> dict[str, Any]:
     """What is known of a run before it is run."""
+    architecture = networks.resolve(key.network)
     return {
         "mode": "scratch" if key.mode == "scratch" else "frozen" if key.mode == "frozen" else "finetuned",
-        "architecture": networks.current_name(key.network),
-        "family": networks.family(key.network),
+        "architecture": architecture.current_name,
+        "family": architecture.family,
         "weights": "file" if key.weights == "run" else key.weights,
         "head": "logistic" if key.mode == "frozen" else None,
         "dataset": key.described_data(dataset),
@@ -101,7 +102,7 @@ def _record(ready: PreparedTraining, result: TrainingResult) -> dict[str, Any]:
         "notices": images.notices(dataset, ready.data.skipped),
         "image_size": size[0],
         "preprocessing": config.preprocessing.as_dict(),
-        "chosen": {"recipe": key.recipe, **key.recipe_options, **config.architecture},
+        "chosen": {"recipe": key.recipe, **key.recipe_options, **config.architecture.given},
         "choice": _choice(ready, result),
         "curves": result.chosen.curves,
         "training": result.training,

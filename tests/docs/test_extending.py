@@ -61,7 +61,7 @@ def test_a_family_of_networks_is_built_and_described(example, monkeypatch: pytes
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
     found: Stages = plain.stages(network)
     assert [name for name, _ in found] == ["stage1", "stage2", "stage3"]
-    assert networks.family("plain4") == "plain"
+    assert networks.resolve("plain4").family == "plain"
 
 
 def test_a_section_of_the_report_tabulates_the_runs(example, tmp_path: Path) -> None:

@@ -4,16 +4,18 @@ from finetune.architectures import networks
 
 
 def test_names_and_families():
-    assert [networks.family(name) for name in ("resnet20", "preact18", "densenet-bc-22-6", "vgg16", "airbench94")] == [
+    assert [
+        networks.resolve(name).family for name in ("resnet20", "preact18", "densenet-bc-22-6", "vgg16", "airbench94")
+    ] == [
         "resnet",
         "preact",
         "densenet",
         "vgg",
         "vgg",
     ]
-    assert networks.family("resnet26") is None  # timm's, not 6n + 2 layers of ours
+    assert networks.resolve("resnet26").family is None  # timm's, not 6n + 2 layers of ours
     assert networks.names("preact*")[:2] == ["preact18", "preact20"]
     assert len(set(networks.names())) == len(networks.names()) > 1000
-    assert networks.timm_name("resnet18.tv_in1k") == "resnet18.tv_in1k"
-    assert networks.timm_name("vgg16", {"norm": "none"}) == "vgg16"
-    assert networks.timm_name("resnet18", {"width": 2}) is networks.timm_name("resnet20") is None
+    assert networks.resolve("resnet18.tv_in1k").timm_name == "resnet18.tv_in1k"
+    assert networks.resolve("vgg16", {"norm": "none"}).timm_name == "vgg16"
+    assert networks.resolve("resnet18", {"width": 2}).timm_name is networks.resolve("resnet20").timm_name is None

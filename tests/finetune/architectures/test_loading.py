@@ -33,7 +33,7 @@ def test_imagenet_weights_fit_a_network_with_cifar_stem_and_new_classes(name, ar
     source = timm.create_model(architecture, **arguments)
     network = networks.build(name, class_count=7, image_size=32)
     before = copies(network)
-    loaded = networks.load_weights(network, name, weights=saved(source, tmp_path / "w.safetensors"))
+    loaded = networks.resolve(name).load_weights(network, weights=saved(source, tmp_path / "w.safetensors"))
     assert set(loaded.fresh) == fresh
     assert loaded.source == "file"
     after, given = network.state_dict(), source.state_dict()
@@ -43,7 +43,7 @@ def test_imagenet_weights_fit_a_network_with_cifar_stem_and_new_classes(name, ar
 def test_with_its_own_stem_only_the_classifier_stays_fresh(tmp_path):
     source = timm.create_model("resnet18")
     network = networks.build("resnet18", class_count=7, image_size=32, options={"stem": "imagenet"})
-    loaded = networks.load_weights(network, "resnet18", weights=saved(source, tmp_path / "w.safetensors"))
+    loaded = networks.resolve("resnet18").load_weights(network, weights=saved(source, tmp_path / "w.safetensors"))
     assert set(loaded.fresh) == {"fc.weight", "fc.bias"}
 
 
@@ -54,9 +54,9 @@ def test_an_own_networks_weights_come_back_with_or_without_its_classifier(name, 
     path = saved(source, tmp_path / "w.safetensors")
     whole, anew = (networks.build(name, class_count=5, image_size=32, seed=2) for _ in range(2))
     classifier = copies(networks.classifier(anew))
-    assert networks.load_weights(whole, name, weights=path, with_classifier=True).fresh == ()
+    assert networks.resolve(name).load_weights(whole, weights=path, with_classifier=True).fresh == ()
     assert all(torch.equal(value, source.state_dict()[key]) for key, value in whole.state_dict().items())
-    loaded = networks.load_weights(anew, name, weights=path)
+    loaded = networks.resolve(name).load_weights(anew, weights=path)
     assert len(loaded.fresh) == len(classifier)
     assert all(torch.equal(value, classifier[key]) for key, value in networks.classifier(anew).state_dict().items())
     images = torch.randn(2, 3, 32, 32)
@@ -66,7 +66,7 @@ def test_an_own_networks_weights_come_back_with_or_without_its_classifier(name, 
 def test_packaged_weights_give_the_embeddings_of_extraction():
     name = "tf_efficientnet_lite0"
     network = networks.build(name, class_count=5, image_size=64).eval()
-    loaded = networks.load_weights(network, name, weights="packaged", image_size=64)
+    loaded = networks.resolve(name).load_weights(network, weights="packaged", image_size=64)
     assert (loaded.source, set(loaded.fresh)) == ("packaged", {"classifier.weight", "classifier.bias"})
     backbone = frozen.load(name, weights="packaged", image_size=64)
     assert loaded.sha256 == backbone.weights_sha256
@@ -81,7 +81,7 @@ def test_pretrained_weights_come_through_the_hubs_cache(monkeypatch, tmp_path):
     saved(source, path)
     monkeypatch.setattr(weights, "cached_file", lambda *_: path)
     network = networks.build("test_resnet", class_count=5, image_size=64)
-    loaded = networks.load_weights(network, "test_resnet", weights="pretrained", image_size=64)
+    loaded = networks.resolve("test_resnet").load_weights(network, weights="pretrained", image_size=64)
     assert set(loaded.fresh) == {"fc.weight", "fc.bias"}
     assert torch.equal(network.get_submodule("layer4")[0].conv1.weight, source.layer4[0].conv1.weight)
 
@@ -91,13 +91,13 @@ def test_without_a_hub_pretrained_weights_are_unavailable(monkeypatch):
     monkeypatch.setattr(weights, "reachable", lambda: False)
     network = networks.build("resnet18", class_count=5, image_size=32, options={"width": 1})
     with pytest.raises(UnavailableError, match="hub"):
-        networks.load_weights(network, "resnet18", weights="pretrained")
+        networks.resolve("resnet18").load_weights(network, weights="pretrained")
 
 
 def test_untrained_leaves_the_network_as_it_is():
     network = networks.build("resnet20", class_count=5, image_size=32)
     before = copies(network)
-    assert set(networks.load_weights(network, "resnet20", weights="untrained").fresh) == set(before)
+    assert set(networks.resolve("resnet20").load_weights(network, weights="untrained").fresh) == set(before)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
@@ -111,7 +111,7 @@ def test_weights_of_another_network_are_refused_and_nothing_is_loaded(tmp_path):
         network = networks.build(name, class_count=5, image_size=32, options=options)
         before = copies(network)
         with pytest.raises(InvalidInputError, match=word) as refused:
-            networks.load_weights(network, name, weights=path, options=options)
+            networks.resolve(name, options).load_weights(network, weights=path)
         assert "\n" not in str(refused.value)
         assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
@@ -129,7 +129,7 @@ def test_weights_of_another_network_are_refused_and_nothing_is_loaded(tmp_path):
 def test_weights_that_do_not_exist_are_refused_in_one_sentence(name, options, weights, words):
     network = networks.build(name, class_count=5, image_size=32, options=options)
     with pytest.raises(InvalidInputError, match=words) as refused:
-        networks.load_weights(network, name, weights=weights, options=options)
+        networks.resolve(name, options).load_weights(network, weights=weights)
     assert "\n" not in str(refused.value)
 
 
@@ -139,7 +139,7 @@ def test_the_first_layer_of_a_network_that_keeps_its_stem_may_not_differ(tmp_pat
         source = timm.create_model(name, in_chans=1)
         network = networks.build(name, class_count=3, image_size=32, options=options)
         with pytest.raises(InvalidInputError, match=r"1 of another shape \(conv1"):
-            networks.load_weights(network, name, weights=saved(source, tmp_path / "w.safetensors"), options=options)
+            networks.resolve(name, options).load_weights(network, weights=saved(source, tmp_path / "w.safetensors"))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_fresh_stem_learns_whatever_is_frozen_and_its_statistics_begin_anew(na
     network = networks.build(name, class_count=3, image_size=32, options={"stem": "cifar"})
     for norm in modes.batch_norms(source):
         norm.running_mean.fill_(7)
-    fresh = networks.load_weights(network, name, weights=saved(source, tmp_path / "w.safetensors")).fresh
+    fresh = networks.resolve(name).load_weights(network, weights=saved(source, tmp_path / "w.safetensors")).fresh
     modes.freeze(network, trained_stages=0)
     modes.thaw(network, fresh=fresh)
     trained = {key for key, one in network.named_parameters() if one.requires_grad}
@@ -173,4 +173,6 @@ def test_the_stem_of_a_file_is_seen_in_its_tensors(name, timm_name, tmp_path):
 
     imagenet, cifar = timm.create_model(timm_name), networks.build(name, class_count=5, image_size=32)
     for network, stem in ((imagenet, "imagenet"), (cifar, "cifar")):
-        assert networks.stem_of(name, checkpoints.read(saved(network, tmp_path / f"{stem}.safetensors"))) == stem
+        assert (
+            networks.resolve(name).stem_of(checkpoints.read(saved(network, tmp_path / f"{stem}.safetensors"))) == stem
+        )

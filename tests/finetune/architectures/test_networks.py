@@ -104,7 +104,7 @@ def test_above_64_pixels_a_network_is_torchvisions(name, reference):
 @pytest.mark.parametrize("name", ["resnet50", "preact50", "densenet121", "vgg16"])
 def test_above_64_pixels_a_network_takes_the_weights_of_its_timm_architecture(name):
     network = on_meta(name, size=65, class_count=1000)
-    architecture = networks.timm_name(name)
+    architecture = networks.resolve(name).timm_name
     assert architecture is not None
     with torch.device("meta"):
         other = timm.create_model(architecture)

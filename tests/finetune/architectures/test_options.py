@@ -48,7 +48,7 @@ def on_meta(name: str, *, size: int = 32, class_count: int = 10, **options: obje
     ],
 )
 def test_no_option_does_nothing(name, option, value):
-    assert option in networks.options_of(name)
+    assert option in networks.resolve(name).option_names
 
     def training_logits(**options: object) -> torch.Tensor:
         thin = {"width": 0.25} if "18" in name else {}
@@ -79,7 +79,7 @@ def test_any_allowed_options_build_a_network_with_k_logits(data, name, size):
         "drop_path": st.floats(0, 0.9),
         "norm": st.sampled_from(["batch", "group"]),
     }
-    has = [option for option in networks.options_of(name) if option in allowed]
+    has = [option for option in networks.resolve(name).option_names if option in allowed]
     options = {option: data.draw(allowed[option], label=option) for option in has}
     network = on_meta(name, size=size, class_count=7, **options)
     assert network.eval()(torch.zeros(2, 3, size, size, device="meta")).shape == (2, 7)
