@@ -15,7 +15,7 @@ BAR = 15  # pixels of distance that a bar or line counts for at each width at wh
 
 
 @dataclass(frozen=True)
-class Point:
+class NamedPoint:
     """A named point: `share` of the width from the left, `y` pixels from the top, its bar from `top` to `bottom`."""
 
     name: str
@@ -63,7 +63,7 @@ class _Box:
         return self.share * width + self.left, end * width + self.right
 
 
-def placed(points: Sequence[Point], height: float, *, lines: Sequence[Line] = ()) -> list[Place | None]:
+def placed(points: Sequence[NamedPoint], height: float, *, lines: Sequence[Line] = ()) -> list[Place | None]:
     """A place for the name of each point in a plot of `height` pixels; None where no place is free."""
     taken = [_Box(one.share, -DOT, DOT, one.y - DOT, one.y + DOT) for one in points]
     bars = [_Box(one.share, -1, 1, one.top, one.bottom) for one in points]
@@ -80,7 +80,9 @@ def placed(points: Sequence[Point], height: float, *, lines: Sequence[Line] = ()
     return found
 
 
-def _free(point: Point, taken: Sequence[_Box], bars: Sequence[_Box], height: float) -> Iterator[tuple[float, Place]]:
+def _free(
+    point: NamedPoint, taken: Sequence[_Box], bars: Sequence[_Box], height: float
+) -> Iterator[tuple[float, Place]]:
     """Places that cover nothing and lie within the plot, with what each costs."""
     for place in _places(height):
         box = _box(point, place)
@@ -100,7 +102,7 @@ def _places(height: float) -> Iterator[Place]:
                 yield Place(0, dy, "center")
 
 
-def _box(point: Point, place: Place) -> _Box:
+def _box(point: NamedPoint, place: Place) -> _Box:
     width = CHARACTER * len(point.name)
     left = {"left": place.dx, "right": place.dx - width, "center": place.dx - width / 2}[place.align]
     middle = point.y + place.dy

@@ -1,17 +1,18 @@
 """What each trained architecture is: a table of its stages, and its drawing."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from extract.errors import TransferBenchError
 from extract.features.layout import canonical_json
-from pipelines.report.page.blocks import Block, Cell, Column, Drawing, Section, Table
+from pipelines.report.page.blocks import Block, Cell, Column, Drawing, Section, Table, number_cell, text_cell
 from pipelines.report.page.text import clipped, column_unit
 from pipelines.report.study.results import Result
 from pipelines.report.study.study import Study
 from pipelines.workspace.record import Options
 
 if TYPE_CHECKING:
-    from finetune.analysis.describe import Description
+    from finetune.analysis.describe import Description, Stage
 
 SHOWN = 6
 COUNTS = (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9))
@@ -69,33 +70,34 @@ def _blocks(result: Result) -> list[Block]:
     ]
 
 
-def _table(described: "Description", title: str) -> Table:
+def _table(described: "Description", title: str) -> "Table[tuple[int, Stage]]":
     from extract.runtime.formats import bytes_amount
     from finetune.analysis.describe import field_text
     from finetune.analysis.drawing import shape_text
 
-    stages = described.stages
-    unit, size, digits = column_unit([stage.parameters for stage in stages], COUNTS)
-    flop_unit, flop_size, flop_digits = column_unit([2 * stage.macs for stage in stages], COUNTS)
-    columns = [
-        Column("Stage", numeric=False),
-        Column("Output", "channels, height, width", numeric=False),
-        Column("Layers", "convolutions and linear layers"),
-        Column(f"Parameters, {unit}" if unit else "Parameters"),
-        Column(f"FLOPs, {flop_unit}" if flop_unit else "FLOPs", "two for every multiply-add"),
-        Column("Activations"),
-        Column("Receptive field", "pixels of a side"),
+    columns: list[Column[tuple[int, Stage]]] = [
+        Column("Stage", lambda one: text_cell(one[1].name), numeric=False),
+        Column(
+            "Output",
+            lambda one: Cell(shape_text(one[1].output_shape), one[0]),
+            "channels, height, width",
+            numeric=False,
+        ),
+        Column("Layers", lambda one: number_cell(one[1].layers), "convolutions and linear layers"),
+        _counted("Parameters", [stage.parameters for stage in described.stages]),
+        _counted("FLOPs", [2 * stage.macs for stage in described.stages], "two for every multiply-add"),
+        Column("Activations", lambda one: number_cell(one[1].activation_bytes, bytes_amount)),
+        Column(
+            "Receptive field",
+            lambda one: Cell(field_text(one[1], image_size=described.image_size), one[1].receptive_field),
+            "pixels of a side",
+        ),
     ]
-    rows = [
-        [
-            Cell(stage.name, stage.name),
-            Cell(shape_text(stage.output_shape), float(place)),
-            Cell(str(stage.layers), stage.layers),
-            Cell(f"{stage.parameters / size:,.{digits}f}", stage.parameters),
-            Cell(f"{2 * stage.macs / flop_size:,.{flop_digits}f}", stage.macs),
-            Cell(bytes_amount(stage.activation_bytes), stage.activation_bytes),
-            Cell(field_text(stage, image_size=described.image_size), stage.receptive_field),
-        ]
-        for place, stage in enumerate(stages)
-    ]
-    return Table(f"Stages of {title}.", columns, rows)
+    return Table(f"Stages of {title}.", columns, list(enumerate(described.stages)))
+
+
+def _counted(title: str, counts: Sequence[int], note: str = "") -> "Column[tuple[int, Stage]]":
+    """A column of counts in one unit, which its heading names."""
+    unit, size, digits = column_unit(counts, COUNTS)
+    heading = f"{title}, {unit}" if unit else title
+    return Column(heading, lambda one: Cell(f"{counts[one[0]] / size:,.{digits}f}", counts[one[0]]), note)

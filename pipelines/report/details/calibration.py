@@ -1,28 +1,20 @@
 """Whether confidence means what it says: reliability diagrams from the kept logits."""
 
+from collections.abc import Callable
+
 from scipy.special import softmax
 
 from extract.runtime.formats import percent, plural
 from heads.statistics import reliability
 from pipelines.report.charts import vega
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Block, Cell, Column, Datum, Figure, Figures, Section, Spec, Table
-from pipelines.report.page.text import MISSING
+from pipelines.report.page.blocks import Block, Cell, Column, Datum, Figure, Figures, Section, Spec, Table, number_cell
 from pipelines.report.study.results import Calibration, Result
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
 from pipelines.workspace import naming
 
 BELOW = "ECE “< x”: indistinguishable from perfect calibration, which shows up to x on as many images."
-COLUMNS = (
-    Column("#", "rank by accuracy; the charts use it as a label"),
-    Column("Name", numeric=False),
-    Column("Log loss", "mean negative log likelihood, in nats; lower is better"),
-    Column("ECE", "expected calibration error over 15 bins; lower is better"),
-    Column("T", "temperature that was fitted on validation images"),
-    Column("Log loss at T", "of the logits divided by T"),
-    Column("ECE at T", "of the logits divided by T"),
-)
 TIPS = vega.tip(("name", "Run"), ("shown", "Bin"), ("images", "Holds"))
 
 
@@ -42,33 +34,43 @@ def section(study: Study) -> Section:
     )
 
 
-def _table(rows: list[Row]) -> Table:
+def _table(rows: list[Row]) -> Table[Row]:
     """Every run on one scale: as it is, and at the temperature that its validation images gave."""
-    lines = []
-    for row in rows:
-        degrees = row.mean(one.temperature for one in row.results)
-        named = [Cell(str(row.number), row.number), Cell(row.best.name, row.best.name.casefold(), row.best.name)]
-        degree = Cell(MISSING if degrees is None else f"{degrees:.2f}", degrees)
-        lines.append([*named, *_cells(row, scaled=False), degree, *_cells(row, scaled=True)])
+    columns = [
+        Column[Row]("#", lambda row: number_cell(row.number), "rank by accuracy; the charts use it as a label"),
+        Column[Row]("Name", lambda row: Cell(row.best.name, row.best.name.casefold(), row.best.name), numeric=False),
+        Column("Log loss", _loss(scaled=False), "mean negative log likelihood, in nats; lower is better"),
+        Column("ECE", _error(scaled=False), "expected calibration error over 15 bins; lower is better"),
+        Column("T", _temperature, "temperature that was fitted on validation images"),
+        Column("Log loss at T", _loss(scaled=True), "of the logits divided by T"),
+        Column("ECE at T", _error(scaled=True), "of the logits divided by T"),
+    ]
     caption = (
         "Probabilities of the test images as the runs give them, and with their logits divided by the temperature T "
         "that was fitted on validation images (those of ridge, centroid and kernel are divided by one as they are). "
         f"{BELOW}"
     )
-    return Table(caption, COLUMNS, lines, sorted_by=0)
+    return Table(caption, columns, rows, sorted_by=0)
 
 
-def _cells(row: Row, *, scaled: bool) -> list[Cell]:
-    """Log loss and calibration error of the logits as they are, or at the temperature of the validation images.
+def _temperature(row: Row) -> Cell:
+    return number_cell(row.mean(one.temperature for one in row.results), "{:.2f}".format)
 
-    An error that cannot be told from perfect calibration is shown as below what that shows on as many images.
-    """
-    loss, error, limit = (
-        row.calibration(name, scaled=scaled) for name in ("log_loss", "calibration_error", "calibration_limit")
-    )
-    below = limit is not None and row.is_calibrated(scaled=scaled)
-    shown = MISSING if error is None else f"< {percent(limit, 1)}" if below and limit else percent(error, 1)
-    return [Cell(MISSING if loss is None else f"{loss:.3f}", loss), Cell(shown, error)]
+
+def _loss(*, scaled: bool) -> Callable[[Row], Cell]:
+    """Log loss of the logits as they are, or at the temperature of the validation images."""
+    return lambda row: number_cell(row.calibration("log_loss", scaled=scaled), "{:.3f}".format)
+
+
+def _error(*, scaled: bool) -> Callable[[Row], Cell]:
+    """The same of the calibration error: one that cannot be told from perfect calibration as below what that shows."""
+
+    def cell(row: Row) -> Cell:
+        error, limit = (row.calibration(name, scaled=scaled) for name in ("calibration_error", "calibration_limit"))
+        below = limit if row.is_calibrated(scaled=scaled) else None
+        return number_cell(error, lambda value: f"< {percent(below, 1)}" if below else percent(value, 1))
+
+    return cell
 
 
 def _figures(study: Study, test_set: TestSet, number: int) -> list[Figure]:
@@ -77,7 +79,7 @@ def _figures(study: Study, test_set: TestSet, number: int) -> list[Figure]:
     if not values:
         return []
     runs = [
-        f"{naming.MODES[pick.row.best.mode]}: {pick.row.best.short}{pick.said()}{_error(pick.row.best)}"
+        f"{naming.MODES[pick.row.best.mode]}: {pick.row.best.short}{pick.said()}{_errors(pick.row.best)}"
         for pick in best
     ]
     reliability, confidence = (
@@ -90,7 +92,7 @@ def _figures(study: Study, test_set: TestSet, number: int) -> list[Figure]:
     ]
 
 
-def _error(result: Result) -> str:
+def _errors(result: Result) -> str:
     """The calibration errors of a run, with what can be told from perfect calibration."""
     parts = [("", result.test), ("at its validation temperature ", result.scaled)]
     told = [f"{which}{_limited(one)}" for which, one in parts if one is not None and one.calibration_error is not None]

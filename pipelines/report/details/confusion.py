@@ -3,7 +3,18 @@
 from extract.runtime.formats import percent
 from pipelines.report.charts import vega
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Block, Cell, Column, Datum, Figure, Figures, Section, Spec, Table
+from pipelines.report.page.blocks import (
+    Block,
+    Column,
+    Datum,
+    Figure,
+    Figures,
+    Section,
+    Spec,
+    Table,
+    number_cell,
+    text_cell,
+)
 from pipelines.report.page.text import clipped, printable
 from pipelines.report.study.results import Result
 from pipelines.report.study.rows import Row
@@ -110,12 +121,10 @@ def _pairs(row: Row) -> Table:
         if i != j and count
     ]
     wrong.sort(key=lambda pair: (-pair[0], pair[2], pair[3]))
-    rows = [
-        [Cell(true, true, true), Cell(said, said, said), Cell(str(count), count), Cell(f"{100 * share:.1f}", share)]
-        for count, share, true, said in wrong[:PAIRS]
+    columns: list[Column[tuple[int, float, str, str]]] = [
+        Column("True class", lambda pair: text_cell(pair[2]), numeric=False),
+        Column("Predicted class", lambda pair: text_cell(pair[3]), numeric=False),
+        Column("Images", lambda pair: number_cell(pair[0])),
+        Column("Of the class, %", lambda pair: number_cell(pair[1], lambda share: f"{100 * share:.1f}")),
     ]
-    columns = [
-        *(Column("True class", numeric=False), Column("Predicted class", numeric=False)),
-        *(Column("Images"), Column("Of the class, %")),
-    ]
-    return Table(f"Most frequent confusions of {result.name}{row.which}.", columns, rows, sorted_by=2)
+    return Table(f"Most frequent confusions of {result.name}{row.which}.", columns, wrong[:PAIRS], sorted_by=2)

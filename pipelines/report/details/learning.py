@@ -1,13 +1,13 @@
 """Learning curves, and by a stated rule where a run over-fits or under-fits."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from heads.registry import is_own_neighbor
 from pipelines.report.charts import curves, vega
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Block, Cell, Column, Figure, Figures, Section, Table
+from pipelines.report.page.blocks import Block, Cell, Column, Figure, Figures, Section, Table, number_cell, text_cell
 from pipelines.report.page.text import MINUS, MISSING
-from pipelines.report.study.diagnosis import KEPT_BY, RULE, diagnose, points
+from pipelines.report.study.diagnosis import KEPT_BY, RULE, Diagnosis, diagnose, points
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
 from pipelines.workspace import naming
@@ -33,35 +33,26 @@ def _is_curved(row: Row) -> bool:
     return any(len(points) > 1 for name, points in row.best.curves.items() if name != "learning_rate")
 
 
-def _table(rows: Sequence[Row]) -> Table:
+def _table(rows: Sequence[Row]) -> Table[tuple[Row, Diagnosis]]:
     """Both accuracies, the gap and the diagnosis of every row's run."""
-    columns = [
-        *(Column("Run", numeric=False), Column("Training %"), Column("Validation %"), Column("Gap, points")),
-        *(Column("Kept epoch"), Column("Diagnosis", numeric=False)),
+    columns: list[Column[tuple[Row, Diagnosis]]] = [
+        Column("Run", lambda one: text_cell(one[0].label), numeric=False),
+        Column("Training %", lambda one: number_cell(one[1].training, points)),
+        Column("Validation %", lambda one: number_cell(one[1].validation, points)),
+        Column("Gap, points", lambda one: number_cell(one[1].gap, lambda gap: points(gap).replace("-", MINUS))),
+        Column("Kept epoch", lambda one: replace(number_cell(one[1].kept_epoch), detail=_kept_by(one[1]))),
+        Column("Diagnosis", lambda one: Cell(one[1].remark() or MISSING), numeric=False),
     ]
-    cells = []
-    for row in rows:
-        found = diagnose(row.best.record)
-        kept = MISSING if found.kept_epoch is None else str(found.kept_epoch)
-        cells.append(
-            [
-                Cell(row.label, row.label),
-                *(_share(share) for share in (found.training, found.validation)),
-                Cell(MISSING if found.gap is None else points(found.gap).replace("-", MINUS), found.gap),
-                Cell(kept, found.kept_epoch, detail=KEPT_BY.get(found.kept_by or "", "")),
-                Cell(found.remark() or MISSING),
-            ]
-        )
     caption = "Accuracy in evaluation mode of what was judged on the validation images, before any refit."
-    if any(is_own_neighbor(row.best.head) for row in rows):
+    if any(row.best.head == "knn" for row in rows):
         caption += " None for knn: a training image is its own nearest neighbor."
     if any(row.which for row in rows):
         caption += " Of several seeds, the run with the highest validation accuracy."
-    return Table(caption, columns, cells)
+    return Table(caption, columns, [(row, diagnose(row.best.record)) for row in rows])
 
 
-def _share(share: float | None) -> Cell:
-    return Cell(MISSING if share is None else f"{100 * share:.1f}", share)
+def _kept_by(found: Diagnosis) -> str:
+    return "" if found.kept_by is None else KEPT_BY[found.kept_by]
 
 
 def _figures(row: Row) -> list[Figure]:

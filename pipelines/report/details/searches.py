@@ -8,8 +8,19 @@ from extract.errors import CorruptFileError
 from extract.runtime.formats import duration, percent, plural
 from pipelines.report.charts import coordinates, vega
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Block, Cell, Column, Datum, Figure, Figures, Section, Spec, Table
-from pipelines.report.page.text import MISSING, clipped
+from pipelines.report.page.blocks import (
+    Block,
+    Column,
+    Datum,
+    Figure,
+    Figures,
+    Section,
+    Spec,
+    Table,
+    number_cell,
+    text_cell,
+)
+from pipelines.report.page.text import clipped
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
 from pipelines.workspace import naming, stored
@@ -151,31 +162,22 @@ def _importance(search: Found, place: int, title: str) -> Figure:
 
 
 def _table(search: Found, title: str, winner: Row | None) -> Table | None:
-    complete = [
-        (one, one["value"]) for one in search["trials"] if one["state"] == "complete" and one["value"] is not None
-    ]
-    complete.sort(key=lambda pair: (-pair[1], pair[0]["number"]))
+    complete = [one for one in search["trials"] if one["state"] == "complete" and one["value"] is not None]
+    complete.sort(key=lambda trial: (-(trial["value"] or 0.0), trial["number"]))
     if not complete:
         return None
-    rows = [_cells(trial, value) for trial, value in complete[:BEST]]
-    columns = [Column("Trial"), Column("Validation, %"), Column("Time"), Column("Hyperparameters", numeric=False)]
-    best, run = search["best"], search["best_run"]
-    ran = (
-        f" The winner, trial {best['number']}, refitted and scored, is run {run}, #{winner.number}."
-        if best and winner
-        else ""
-    )
-    return Table(f"The best trials of {title}.{ran}", columns, rows, sorted_by=1)
-
-
-def _cells(trial: Trial, value: float) -> list[Cell]:
-    seconds, params = trial["seconds"], described(trial["params"])
-    return [
-        Cell(str(trial["number"]), trial["number"]),
-        Cell(f"{100 * value:.2f}", value),
-        Cell(MISSING if seconds is None else duration(seconds), seconds),
-        Cell(params, params),
+    columns: list[Column[Trial]] = [
+        Column("Trial", lambda trial: number_cell(trial["number"])),
+        Column("Validation, %", lambda trial: number_cell(trial["value"], lambda value: f"{100 * value:.2f}")),
+        Column("Time", lambda trial: number_cell(trial["seconds"], duration)),
+        Column("Hyperparameters", lambda trial: text_cell(described(trial["params"])), numeric=False),
     ]
+    best, ran = search["best"], ""
+    if best and winner:
+        ran = (
+            f" The winner, trial {best['number']}, refitted and scored, is run {search['best_run']}, #{winner.number}."
+        )
+    return Table(f"The best trials of {title}.{ran}", columns, complete[:BEST], sorted_by=1)
 
 
 def described(params: Options) -> str:

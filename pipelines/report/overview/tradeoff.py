@@ -149,7 +149,7 @@ def _briefs(rows: Sequence[Row]) -> list[str]:
 def _names(named: Sequence[Datum], line: Sequence[Datum], frame: Frame) -> list[Datum]:
     """The points with where their names stand: `text`, `at`, and `dx`, `dy`, `align` and `apart` of `labels.Place`."""
     points = [
-        labels.Point(
+        labels.NamedPoint(
             frame.name(one), frame.share(one), *(frame.down(one[name]) for name in ("accuracy", "high", "low"))
         )
         for one in named

@@ -1,23 +1,42 @@
 """What a section of the page is made of. The template knows how each kind of block is written."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from pipelines.report.page.text import MISSING
 
 Spec = dict[str, object]  # a chart of Vega-Lite, or a part of one
 Datum = dict[str, Any]  # one row of a chart's data
+Item = TypeVar("Item")
+
+
+class Block:
+    """Anything that stands below another on the page."""
+
+    @property
+    def kind(self) -> str:
+        """What the template calls it."""
+        return type(self).__name__.lower()
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(Block):
     """A paragraph."""
 
     text: str
-    kind: str = field(default="text", init=False)
 
 
 @dataclass(frozen=True)
-class Figure:
+class Items(Block):
+    """A list of sentences."""
+
+    items: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Figure(Block):
     """A chart with its caption. `name` is its file name; `shape` how wide it stands: wide, half or square.
 
     `data` says on what its numbers were measured: a line under the title. The width of the `chart` is still open: the
@@ -31,25 +50,13 @@ class Figure:
     shape: str = "wide"
     data: str = ""
     least_width: int = 0
-    kind: str = field(default="figure", init=False)
 
 
 @dataclass(frozen=True)
-class Figures:
+class Figures(Block):
     """Figures side by side, as many in a line as fit."""
 
     figures: Sequence[Figure]
-    kind: str = field(default="figures", init=False)
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: its heading, what is said of it on hover, whether it holds numbers, whether it stays in view."""
-
-    title: str
-    note: str = ""
-    numeric: bool = True
-    stays: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,14 +74,32 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows under columns, sorted by a click on a heading; they come sorted by column `sorted_by`, falling."""
+class Column(Generic[Item]):
+    """A column: its heading, the cell of an item, and what is said of it on hover.
+
+    A column of words is `numeric` no more; one that `stays` is in view however far the table is scrolled.
+    """
+
+    title: str
+    cell: Callable[[Item], Cell]
+    note: str = ""
+    numeric: bool = True
+    stays: bool = False
+
+
+@dataclass(frozen=True)
+class Table(Block, Generic[Item]):
+    """A row for every item, sorted by a click on a heading; they come sorted by column `sorted_by`, falling."""
 
     caption: str
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[Cell]]
+    columns: Sequence[Column[Item]]
+    items: Sequence[Item]
     sorted_by: int = -1
-    kind: str = field(default="table", init=False)
+
+    @cached_property
+    def rows(self) -> list[list[Cell]]:
+        """The cells."""
+        return [[column.cell(item) for column in self.columns] for item in self.items]
 
 
 @dataclass(frozen=True)
@@ -88,11 +113,10 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Cards:
+class Cards(Block):
     """Numbers that matter, side by side."""
 
     cards: Sequence[Card]
-    kind: str = field(default="cards", init=False)
 
 
 @dataclass(frozen=True)
@@ -104,45 +128,31 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class Gallery(Block):
     """Pictures with their lines, under a heading."""
 
     title: str
     caption: str
     pictures: Sequence[Picture]
-    kind: str = field(default="gallery", init=False)
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Drawing(Block):
     """An SVG drawing from elsewhere: shown as an image, in which no script runs."""
 
     title: str
     caption: str
     svg: str
-    kind: str = field(default="drawing", init=False)
 
 
 @dataclass(frozen=True)
-class Fold:
+class Fold(Block):
     """Something that opens on demand: a summary line, and facts (label, value) or preformatted text."""
 
     title: str
     facts: Sequence[tuple[str, str]]
     code: str = ""
     anchor: str = ""
-    kind: str = field(default="fold", init=False)
-
-
-@dataclass(frozen=True)
-class Items:
-    """A list of sentences."""
-
-    items: Sequence[str]
-    kind: str = field(default="items", init=False)
-
-
-Block = Text | Figure | Figures | Table | Cards | Gallery | Drawing | Fold | Items
 
 
 @dataclass(frozen=True)
@@ -160,3 +170,13 @@ class Section:
         for block in self.blocks:
             found += [block] if isinstance(block, Figure) else block.figures if isinstance(block, Figures) else []
         return found
+
+
+def number_cell(value: float | None, shown: Callable[[float], str] = str) -> Cell:
+    """A cell with a number as it is `shown`, or a dash for None."""
+    return Cell(MISSING if value is None else shown(value), value)
+
+
+def text_cell(text: str) -> Cell:
+    """A cell that is sorted by its text."""
+    return Cell(text, text)

@@ -4,12 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.report.charts.labels import CHARACTER, LINE, NARROW, WIDE, Place, Point, placed
+from pipelines.report.charts.labels import CHARACTER, LINE, NARROW, WIDE, NamedPoint, Place, placed
 
 HEIGHT = 300
 
 
-def boxes(points: list[Point], places: list[Place | None], width: float) -> list[tuple[float, float, float, float]]:
+def boxes(
+    points: list[NamedPoint], places: list[Place | None], width: float
+) -> list[tuple[float, float, float, float]]:
     found = []
     for point, place in zip(points, places, strict=True):
         if place is not None:
@@ -24,7 +26,7 @@ def boxes(points: list[Point], places: list[Place | None], width: float) -> list
     spots=st.lists(st.tuples(st.floats(0.05, 0.95), st.floats(20, 280), st.integers(4, 22)), min_size=1, max_size=15)
 )
 def test_no_name_covers_another_or_leaves_the_plot(spots):
-    points = [Point("n" * length, share, y, y - 20, y + 20) for share, y, length in spots]
+    points = [NamedPoint("n" * length, share, y, y - 20, y + 20) for share, y, length in spots]
     places = placed(points, HEIGHT)
     for width in (NARROW, 420, WIDE):
         found = boxes(points, places, width)
@@ -36,11 +38,11 @@ def test_no_name_covers_another_or_leaves_the_plot(spots):
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.95])
 def test_fifteen_points_above_one_another_are_all_named(share):
-    points = [Point(f"a head of some kind {index}", share, 100 + 2 * index, 90, 140) for index in range(15)]
+    points = [NamedPoint(f"a head of some kind {index}", share, 100 + 2 * index, 90, 140) for index in range(15)]
     places = placed(points, HEIGHT)
     assert None not in places
     assert sum(place.is_apart for place in places if place) > 5
 
 
 def test_a_name_alone_stands_beside_its_point():
-    assert placed([Point("one", 0.3, 100, 90, 110)], HEIGHT) == [Place(8, 0, "left")]
+    assert placed([NamedPoint("one", 0.3, 100, 90, 110)], HEIGHT) == [Place(8, 0, "left")]
