@@ -1,4 +1,4 @@
-"""The `pipeline` command, its sub-commands, and how errors end it."""
+"""The `pipeline` command, its sub-commands, and the exit status of errors."""
 
 import os
 import signal
@@ -18,8 +18,8 @@ from pipelines.cli.terminal.process import kept_quiet
 from pipelines.cli.terminal.reporter import json_text, tell_failure
 from pipelines.workspace import signals
 
-EPILOG = "Exit status: 0 done, 1 a failure, 2 a mistake in what was asked, 141 nobody reads the answer."
-COMPLETION = "_PIPELINE_COMPLETE"  # set by the shell that asks how a line could go on
+EPILOG = "Exit status: 0 done, 1 a failure, 2 a mistake in the command, 141 nobody reads the answer."
+COMPLETION = "_PIPELINE_COMPLETE"  # set by the shell for completion of a line
 
 LESS_MEMORY = "Use a smaller --batch-size or --image-size, or fewer images"
 
@@ -64,15 +64,15 @@ def main(arguments: list[str] | None = None) -> None:
         signals.obeyed(at_once=lambda status: _fail(_interrupted("a second time", words), status, words)),
         kept_quiet(unless="--debug" in words),
     ):
-        status = _told(words)
+        status = _status(words)
         if arguments is None:
             streams.leave(status)
     if status:
         sys.exit(status)
 
 
-def _told(words: list[str]) -> int:
-    """The exit status of the command line `words`, whose answer or failure has been told."""
+def _status(words: list[str]) -> int:
+    """The exit status of the command line `words`, whose answer or failure has been printed."""
     try:
         with streams.reserved():
             status = _run(words)
@@ -131,10 +131,10 @@ def _meaning(error: BaseException, words: list[str]) -> tuple[int, str | None]:
             return error.exit_code, str(error)
         case FileNotFoundError() if not _has_folder():
             return 2, "current folder must be there; got one that was removed. Change to another: cd DIR."
-        case OSError() if (told := storage_error(error)) is not None:
-            return told.exit_code, str(told)
+        case OSError() if (full := storage_error(error)) is not None:
+            return full.exit_code, str(full)
         case _:
-            return 1, f"{sentence(error)} (--debug shows the whole of it)"
+            return 1, f"{sentence(error)} (--debug shows the traceback)"
 
 
 def _has_folder() -> bool:
@@ -146,9 +146,9 @@ def _has_folder() -> bool:
     return True
 
 
-def _interrupted(how: str, words: list[str]) -> str:
+def _interrupted(by: str, words: list[str]) -> str:
     command = next((word for word in words if word in pipeline.commands), "")
-    return f"interrupted {how}; {KEPT.get(command, NOTHING_KEPT)}"
+    return f"interrupted {by}; {KEPT.get(command, NOTHING_KEPT)}"
 
 
 def _sentence(error: click.ClickException) -> str:
@@ -159,9 +159,9 @@ def _sentence(error: click.ClickException) -> str:
     if isinstance(error, click.exceptions.NoSuchCommand):
         known = error.ctx.command.commands if error.ctx and isinstance(error.ctx.command, click.Group) else ()
         return f"unknown command {error.command_name!r}. {nearest(error.command_name, known)}"
-    said = " ".join(error.format_message().split()).rstrip(".")
+    text = " ".join(error.format_message().split()).rstrip(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return f"{said}." if context is None else f"{said}. `{context.command_path} --help` shows what it takes."
+    return f"{text}." if context is None else f"{text}. `{context.command_path} --help` shows what it takes."
 
 
 def _known_options(context: click.Context | None) -> list[str]:

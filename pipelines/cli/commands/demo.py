@@ -1,4 +1,4 @@
-"""`pipeline demo`: the whole tour that needs no network, on real images."""
+"""`pipeline demo`: the tour that needs no network, on real images."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ COLUMNS: list[TableColumn[Values]] = [
 @command("demo")
 @declared(DataSpec, only=("data_dir",))
 @shared.common
-def demo_command(run: shared.Invocation, given: Values) -> None:
+def demo_command(run: shared.Invocation, options: Values) -> None:
     """Extract, fit heads, fine-tune, train, search and report: a few minutes, packaged weights.
 
     Runs the study cifar10-tour on 1,000 images of CIFAR-10 where they are found, else digits-tour on scikit-learn's
@@ -38,7 +38,7 @@ def demo_command(run: shared.Invocation, given: Values) -> None:
     """
     from pipelines.report.details.searches import described
 
-    place = _cifar(run.workspace, given.get("data_dir") or shared.data_dirs().get("cifar10"))
+    place = _cifar(run.workspace, options.get("data_dir") or shared.data_dirs().get("cifar10"))
     if place is None:
         run.reporter.notice("CIFAR-10 was not found (name its directory with --data-dir): the tour is on digits")
     study, fallback = (WITHOUT, {}) if place is None else (WITH_CIFAR, {"data_dir": str(place)})
@@ -85,9 +85,9 @@ def _searched(run: shared.Invocation, study: str, fallback: Values) -> Values:
     from pipelines.studies import study_file
 
     written = read(study_file.find(study))
-    given = written.options({**fallback, "seed": run.seed})
-    subject, wanted = build(given, entries=written.entries, context=run.context())
-    return search(subject, wanted, run.context())
+    options = written.options({**fallback, "seed": run.seed})
+    subject, request = build(options, entries=written.entries, context=run.context())
+    return search(subject, request, run.context())
 
 
 def _reported(run: shared.Invocation, place: Path | None) -> Path:

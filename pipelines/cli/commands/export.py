@@ -1,4 +1,4 @@
-"""`pipeline export`: a kept run as one graph for other programs."""
+"""`pipeline export`: a run as one graph for other programs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ def export_command(
 ) -> None:
     """Write one graph from uint8 pixels to probabilities.
 
-    It is checked against torch before it is kept. Images come as [N, 3, height, width] at the data set's own
+    It is checked against torch before it is written. Images come as [N, 3, height, width] at the data set's own
     size; where that varies, resized and cut to the network's. Classes are in the file's metadata.
     """
     if kind not in FORMATS:

@@ -12,7 +12,7 @@ ANSWERED = ("digest", "content", "rows", "dimension", "file_bytes", "engine", "p
 @command("extract")
 @declared(ExtractSpec)
 @shared.common
-def extract_command(run: shared.Invocation, given: Values) -> None:
+def extract_command(run: shared.Invocation, options: Values) -> None:
     """Turn images into a feature file with a frozen backbone.
 
     Bare, it means resnet50 with timm's weights on CIFAR-10. Started again, it answers from the cache; killed and
@@ -20,7 +20,7 @@ def extract_command(run: shared.Invocation, given: Values) -> None:
     """
     from pipelines.tasks import stages
 
-    found = stages.extract(run.spec(ExtractSpec, given), run.context())
+    found = stages.extract(run.spec(ExtractSpec, options), run.context())
     record, seconds = found.record, 0.0 if found.record.timing is None else found.record.timing.seconds
     took = "from the cache" if found.cached else f"in {duration(seconds)}"
     answer = {

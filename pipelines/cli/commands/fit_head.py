@@ -46,7 +46,7 @@ def fit_head_command(
     run: shared.Invocation,
     features_file: Path | None,
     plot: Path | None,
-    given: Values,
+    options: Values,
 ) -> None:
     """Fit a head on cached features, extracting them first where needed.
 
@@ -58,13 +58,13 @@ def fit_head_command(
     from pipelines.tasks.fit_head import Asked
     from pipelines.tasks.table import answer_of
 
-    repeats = run.spec(Repeats, given)
+    repeats = run.spec(Repeats, options)
     if plot is not None:
         from pipelines.report.charts import curves
 
         curves.check(plot, curves.OF_RUN)
-    asked = Asked(run.spec(HeadSpec, given), repeats.seeds or 1, repeats.shots, repeats.draws or 5)
-    found = _found(run, asked, features_file, given)
+    asked = Asked(run.spec(HeadSpec, options), repeats.seeds or 1, repeats.shots, repeats.draws or 5)
+    found = _found(run, asked, features_file, options)
     answer = answer_of(found.heads[0])
     answer |= {"features": str(found.features), "extraction_seconds": found.extraction_seconds}
     if repeats.seeds is not None:
@@ -85,21 +85,21 @@ def _drawn(run: shared.Invocation, answer: Values, plot: Path) -> str:
     return str(plot)
 
 
-def _found(run: shared.Invocation, asked: "Asked", file: Path | None, given: Values) -> "Answer":
+def _found(run: shared.Invocation, asked: "Asked", file: Path | None, options: Values) -> "Answer":
     """The answer, on a feature file that there is or on the features that the options describe."""
     from pipelines.tasks import fit_head
 
-    path = _file(run, file, given)
+    path = _file(run, file, options)
     if path is not None:
         return fit_head.on_file(asked, run.context(), features_path=path)
-    return fit_head.answer(asked, run.spec(ExtractSpec, given), run.context())
+    return fit_head.answer(asked, run.spec(ExtractSpec, options), run.context())
 
 
-def _file(run: shared.Invocation, file: Path | None, given: Values) -> Path | None:
-    """The feature file that was given, or the newest one where none is described; else None."""
+def _file(run: shared.Invocation, file: Path | None, options: Values) -> Path | None:
+    """The feature file that was options, or the newest one where none is described; else None."""
     from pipelines.tasks.features import newest
 
-    described = sorted(name for name in given if name in ExtractSpec.declared() and name != "data_dir")
+    described = sorted(name for name in options if name in ExtractSpec.declared() and name != "data_dir")
     if file is not None:
         if described:
             raise InvalidInputError(
@@ -111,7 +111,7 @@ def _file(run: shared.Invocation, file: Path | None, given: Values) -> Path | No
     if found is not None:
         run.reporter.notice(f"using the workspace's newest features, {found.name}")
     elif not described:
-        run.reporter.notice(_beginning(run, run.spec(ExtractSpec, given)))
+        run.reporter.notice(_beginning(run, run.spec(ExtractSpec, options)))
     return found
 
 

@@ -1,4 +1,4 @@
-"""`pipeline predict`: classes of raw images, by a kept run."""
+"""`pipeline predict`: classes of raw images, by a run of the workspace."""
 
 import csv
 import io
@@ -43,14 +43,14 @@ def predict_command(
     csv_file: Path | None,
     weights: Path | None,
     quick: bool,
-    given: Values,
+    options: Values,
 ) -> None:
-    """Classify image files, and every image in folders, by a kept run.
+    """Classify image files, and every image in folders, by a run of the workspace.
 
     Backbone, preprocessing and head come from the run's record; no network is needed. The run's own test
     images get exactly the logits that the run was scored by.
     """
-    reading = run.spec(DataSpec, given)
+    reading = run.spec(DataSpec, options)
     from pipelines.predict import classify
 
     if csv_file is not None:

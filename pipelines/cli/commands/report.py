@@ -44,17 +44,17 @@ def report_command(
     runs: str | None,
     title: str | None,
     loss_landscape: str | None,
-    given: dict[str, str],
+    options: dict[str, str],
     images: tuple[Path, ...],
 ) -> None:
     """Write the workspace's runs as one HTML page.
 
     The page works offline and can be sent as a file: comparison, trade-offs, learning curves, confusion,
-    calibration, errors, embeddings, searches, and how each number was obtained.
+    calibration, errors, embeddings, searches, and the provenance of each number.
     """
     from pipelines.report.build import ReportRequest, build
 
-    places = tuple(Path(one) for one in (given.get("data_dir"), *shared.data_dirs().values()) if one)
+    places = tuple(Path(one) for one in (options.get("data_dir"), *shared.data_dirs().values()) if one)
     output = output or run.workspace / "report.html"
     request = ReportRequest(output, runs, title, figures, places, images, loss_landscape)
     built = build(run.workspace, request, progress=run.reporter.progress)

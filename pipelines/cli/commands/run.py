@@ -46,7 +46,7 @@ def run_command(
     engine: str,
     scheduler: str | None,
     dry_run: bool,
-    given: Values,
+    options: Values,
 ) -> None:
     """Run the jobs of STUDY: a YAML file, or the name of a study that comes with the package.
 
@@ -57,7 +57,7 @@ def run_command(
     from pipelines.studies.engines import Engine
 
     chosen = Engine(engine, jobs, scheduler)
-    fallback: Values = {"seed": run.seed, **given}
+    fallback: Values = {"seed": run.seed, **options}
     environment = study_file.Environment(fallback, run.workspace, shared.data_dirs())
     described = study_file.read(study_file.find(study), environment)
     described.must_have_jobs()

@@ -27,19 +27,19 @@ HELP = {
 @click.option("--features", metavar="FILE", help="A feature file, instead of the options that describe one.")
 @declared(HeadSpec, ExtractSpec, NetworkSpec, but=("refit",), help=HELP)
 @shared.common
-def search_command(run: shared.Invocation, space_file: Path | None, given: Values, **about: Any) -> None:
+def search_command(run: shared.Invocation, space_file: Path | None, options: Values, **about: Any) -> None:
     """Search the hyperparameters of a head (--head) or of a network (--network).
 
     SPACE.yaml says what may vary, `option: {low, high, log}` or `option: [choices]` a line, or is a study with a
-    `search` section, for which its `defaults` count too; without it, a usual space is searched. Options that are
-    given stay fixed. The objective is validation accuracy; trials that are far behind are pruned.
+    `search` section, for which its `defaults` count too; without it, the default space is searched. Options on the
+    command line stay fixed. The objective is validation accuracy; trials that are far behind are pruned.
     The test split is scored once, for the winner. Start the command several times and the processes search together;
     killed, the same command goes on.
     """
     from pipelines.search import build, read, search
 
-    flags = {name: value for name, value in {**given, **about}.items() if value is not None}
-    flags |= {"seed": run.seed} if _was_given("seed") else {}
+    flags = {name: value for name, value in {**options, **about}.items() if value is not None}
+    flags |= {"seed": run.seed} if _is_set("seed") else {}
     written = None if space_file is None else read(space_file)
     options = {"seed": run.seed, **(flags if written is None else written.options(flags))}
     if options.get("features") is None:
@@ -50,7 +50,7 @@ def search_command(run: shared.Invocation, space_file: Path | None, given: Value
     run.reporter.result(answer, _text(answer, found))
 
 
-def _was_given(option: str) -> bool:
+def _is_set(option: str) -> bool:
     source = click.get_current_context().get_parameter_source(option)
     return source is not None and source.name != "DEFAULT"
 

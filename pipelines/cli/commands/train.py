@@ -39,14 +39,14 @@ def watched(command: shared.Command) -> shared.Command:
 @watched
 @shared.positional
 @shared.common
-def train_command(run: shared.Invocation, given: Values, **watching: Any) -> None:
+def train_command(run: shared.Invocation, options: Values, **watching: Any) -> None:
     """Train a network from scratch by a recipe, and score it once on the test split.
 
-    A recipe is a named set of the options below it; each can be given one by one. Interrupted (Ctrl-C, SIGTERM) or
+    A recipe is a named set of the options below it; each can be set by itself. Interrupted (Ctrl-C, SIGTERM) or
     killed, the same command goes on where it stopped, and the result is that of an uninterrupted training: on a
     processor to the bit, on a GPU within rounding.
     """
-    _answer(run, run.spec(NetworkSpec, given), **watching)
+    _answer(run, run.spec(NetworkSpec, options), **watching)
 
 
 @command("finetune")
@@ -54,13 +54,13 @@ def train_command(run: shared.Invocation, given: Values, **watching: Any) -> Non
 @watched
 @shared.positional
 @shared.common
-def finetune_command(run: shared.Invocation, given: Values, **watching: Any) -> None:
+def finetune_command(run: shared.Invocation, options: Values, **watching: Any) -> None:
     """Train a pretrained network further, and score it once on the test split.
 
     Mode head-first fits the logistic head on the frozen network's features, makes it the last layer, then
     trains everything gently; frozen stops before the training. RUN is the name of an own run.
     """
-    _answer(run, run.spec(NetworkSpec, {"mode": "full", **given}), **watching)
+    _answer(run, run.spec(NetworkSpec, {"mode": "full", **options}), **watching)
 
 
 def _answer(

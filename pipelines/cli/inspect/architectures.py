@@ -92,7 +92,7 @@ def describe_command(
     image_size: int | None,
     classes: int,
     drawing: Path | None,
-    given: dict[str, str],
+    options: dict[str, str],
 ) -> None:
     """Explain an architecture, stage by stage.
 
@@ -103,7 +103,7 @@ def describe_command(
 
     if network is None:
         raise InvalidInputError("network must be named; got none. `pipeline networks` lists them.")
-    chosen = {name: options_of(Options)[name].read(text) for name, text in given.items()}
+    chosen = {name: options_of(Options)[name].read(text) for name, text in options.items()}
     described = describe(network, class_count=classes, image_size=image_size, options=chosen)
     if drawing is not None:
         _draw(described, drawing)
@@ -143,9 +143,10 @@ def _text(described: "Description") -> list[str]:
             drop=3,
         ),
     ]
-    given = "".join(f" --{name.replace('_', '-')} {value}" for name, value in described.options.items())
+    size = f"{described.image_size} x {described.image_size}"
+    chosen = "".join(f" --{name.replace('_', '-')} {value}" for name, value in described.options.items())
     return [
-        f"{described.network}{given}, {described.image_size} x {described.image_size}, {described.class_count} classes",
+        f"{described.network}{chosen}, {size}, {described.class_count} classes",
         described.form,
         "",
         *table(columns, [*described.stages, None]),

@@ -1,4 +1,4 @@
-"""`pipeline cache`: what is kept, and how to make it smaller."""
+"""`pipeline cache`: files of the workspace by kind, and trimming."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

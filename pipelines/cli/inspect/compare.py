@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Compared(NamedTuple):
-    """A run, and how it compares with the first one."""
+    """A run, and its comparison with the first one."""
 
     run: str
     name: str
@@ -46,8 +46,8 @@ def compare_command(run: shared.Invocation, runs: tuple[str, ...]) -> None:
     from pipelines.workspace import naming, records
 
     if len(runs) < 2:
-        given = f"got {runs[0]!r} alone" if runs else "got none"
-        raise InvalidInputError(f"runs to compare must be at least two; {given}. `pipeline runs` lists them.")
+        count = f"got {runs[0]!r} alone" if runs else "got none"
+        raise InvalidInputError(f"runs to compare must be at least two; {count}. `pipeline runs` lists them.")
     first, *others = read = [records.done(run.workspace, name) for name in runs]
     name, *names = naming.names(read)
     comparisons = compare(run.workspace, first.run, [other.run for other in others])

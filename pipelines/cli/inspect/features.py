@@ -21,7 +21,7 @@ def features_group() -> None:
 @click.argument("file", type=FILE)
 @shared.common
 def info_command(run: shared.Invocation, file: Path) -> None:
-    """Say what a feature file holds and how it was made."""
+    """Show what a feature file holds, and the options that made it."""
     from extract.features.store import FeatureFile
 
     opened = FeatureFile(file)

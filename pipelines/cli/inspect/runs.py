@@ -67,8 +67,8 @@ def runs_command(
     from pipelines.report.study.study import joined
     from pipelines.tasks.table import rows
 
-    wanted = {name: value for name, value in where.items() if value is not None}
-    found, problems = rows(run.workspace, where=wanted, sort=sort, reverse=reverse)
+    filters = {name: value for name, value in where.items() if value is not None}
+    found, problems = rows(run.workspace, where=filters, sort=sort, reverse=reverse)
     for problem in problems:
         run.reporter.notice(problem)
     if csv_file is not None:

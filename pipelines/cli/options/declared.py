@@ -47,7 +47,7 @@ command = functools.partial(click.command, cls=HeadedCommand)
 def declared(
     *sources: type, only: Collection[str] = (), but: Collection[str] = (), help: Mapping[str, str] | None = None
 ) -> Callable[[Command], Command]:
-    """Adds the options that dataclasses declare; those that are given arrive as one `given: dict`, by name.
+    """Adds the options that dataclasses declare; those that are set arrive as one `options: dict`, by name.
 
     Of an option that several `sources` have, the first declares it. `only` these are added, or all `but` those;
     `help` replaces that of some.
@@ -60,8 +60,8 @@ def declared(
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def wrapped(**values: Any) -> Any:
-            given = {name: values.pop(name) for name in names}
-            return command(given={name: one for name, one in given.items() if one not in (None, ())}, **values)
+            options = {name: values.pop(name) for name in names}
+            return command(options={name: one for name, one in options.items() if one not in (None, ())}, **values)
 
         decorated: Command = wrapped
         for name in reversed(names):
@@ -73,7 +73,7 @@ def declared(
 
 
 def click_option(one: Option, *, help: str) -> Callable[[Command], Command]:
-    """The option as click's; None, or () for one that can be given repeatedly, where it is not given."""
+    """The option as click's; None, or () for one that can be repeated, where it is not set."""
     words = one.flags or ((f"--{one.words}/--no-{one.words}",) if one.kinds == (bool,) else (f"--{one.words}",))
     more: dict[str, Any] = {"metavar": _metavar(one)} if one.kinds != (bool,) else {"is_flag": True}
     return click.option(
@@ -91,7 +91,7 @@ def click_option(one: Option, *, help: str) -> Callable[[Command], Command]:
 
 
 def with_default(one: Option) -> str:
-    """The help of an option with what it is where it is not given."""
+    """The help of an option with its default."""
     plain = one.default is None or isinstance(one.default, bool | tuple)
     usual = one.usual or ("" if plain else str(one.default))
     return f"{one.help}  [default: {usual}]" if usual else one.help

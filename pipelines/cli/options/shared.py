@@ -34,7 +34,7 @@ OPTIONS = [
         show_default=True,
         show_envvar=True,
         metavar="DIR",
-        help="Where everything that is computed is kept.",
+        help="Directory of everything that is computed.",
     ),
     _common("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to compute."),
     _common("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of everything drawn."),
@@ -58,13 +58,13 @@ def common(command: Command) -> Command:
     def wrapped(**options: Any) -> Any:
         own = {name: options.pop(name) for name in OWN}
         options = _at_home(options)
-        given = _at_home(own | _given_to_group(own))
-        if given["threads"] is not None:
-            use_threads(given["threads"])
+        mine = _at_home(own | _set_on_group(own))
+        if mine["threads"] is not None:
+            use_threads(mine["threads"])
         with processes.meant(click.get_current_context().info_name in TOGETHER):
-            reporter = Reporter(as_json=given["as_json"], quiet=given["quiet"], silent=processes.rank() > 0)
+            reporter = Reporter(as_json=mine["as_json"], quiet=mine["quiet"], silent=processes.rank() > 0)
             with reporter, own_heard(reporter.notice):
-                return command(run=Invocation(given["workspace"], given["device"], given["seed"], reporter), **options)
+                return command(run=Invocation(mine["workspace"], mine["device"], mine["seed"], reporter), **options)
 
     for option in reversed(OPTIONS):
         wrapped = option(wrapped)
@@ -93,12 +93,12 @@ class Invocation:
             told=reporter.told(),
         )
 
-    def spec(self, kind: type[AnySpec], given: Mapping[str, Any]) -> AnySpec:
-        """The spec of those options that were `given` and that it has; the others keep its defaults.
+    def spec(self, kind: type[AnySpec], options: Mapping[str, Any]) -> AnySpec:
+        """The spec with those of the `options` that it has; the others keep its defaults.
 
         With weights of an own run the network is the one that the run trained.
         """
-        own = {name: value for name, value in given.items() if name in kind.declared()}
+        own = {name: value for name, value in options.items() if name in kind.declared()}
         if issubclass(kind, DataSpec):
             own = with_own_network(kind.NETWORK, with_data_dir(own, data_dirs()), self.workspace)
         return kind.of({**own, "seed": self.seed})
@@ -109,7 +109,7 @@ def positional(command: Command) -> Command:
 
     @functools.wraps(command)
     def wrapped(named: str | None, **values: Any) -> Any:
-        into = values if "network" in values else values["given"]
+        into = values if "network" in values else values["options"]
         flag = into.get("network")
         if named is not None and flag not in (None, named):
             raise InvalidInputError(f"network must be named once; got {named!r} and --network {flag}. Leave one out.")
@@ -135,7 +135,7 @@ def _at_home(value: Any) -> Any:
     return tuple(map(_at_home, value)) if isinstance(value, tuple) else value
 
 
-def _given_to_group(own: dict[str, Any]) -> dict[str, Any]:
+def _set_on_group(own: dict[str, Any]) -> dict[str, Any]:
     """Those of the options `own` that were written before the sub-command, for its group, and not after it again.
 
     The sub-command has them too, each with its default, which must not win over what was written.

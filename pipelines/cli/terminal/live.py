@@ -126,8 +126,8 @@ class Live:
         """`line` behind the label of the job at hand: on a terminal as much of it as fits."""
         label = self.label
         if label and self._on_terminal:
-            room = self._width() - 1 - cells(line) - 2
-            label = shortened(label, room) if room >= LABEL_CELLS else ""
+            space = self._width() - 1 - cells(line) - 2
+            label = shortened(label, space) if space >= LABEL_CELLS else ""
         return f"{label}  {line}" if label else line
 
     def end(self) -> None:
@@ -177,9 +177,9 @@ class Live:
         numbers = "  ".join([f"{step.done}/{step.total}", *_pace(step, now=now)])
         least, most = BAR_CELLS
         text = shortened(what, max(width - cells(numbers) - least - 4, 1))
-        room = width - cells(numbers) - least - 4 - cells(text) - 2
-        if self.label and room >= LABEL_CELLS:
-            text = f"{shortened(self.label, room)}  {text}"
+        space = width - cells(numbers) - least - 4 - cells(text) - 2
+        if self.label and space >= LABEL_CELLS:
+            text = f"{shortened(self.label, space)}  {text}"
         bar = self._filled(step.done / step.total, min(width - cells(text) - cells(numbers) - 4, most))
         return shortened(f"{text}  {bar}  {numbers}", width)
 

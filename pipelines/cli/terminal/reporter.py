@@ -42,7 +42,7 @@ class Reporter:
     def result(self, values: Values, lines: Iterable[str]) -> None:
         """The command's answer: `values` with --json, else `lines`, in which nothing moves a terminal.
 
-        On a terminal, lines are broken between words. What was told of the data stands in `values` as `notices`.
+        On a terminal, lines are broken between words. Messages on the data stand in `values` as `notices`.
         """
         self._live.end()
         if self._told is not None:

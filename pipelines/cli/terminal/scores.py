@@ -1,4 +1,4 @@
-"""The facts of an answer that say how good a run is, of heads and of networks."""
+"""Scores of a run, head or network, as lines of an answer."""
 
 from extract.runtime.formats import percent, span
 from heads.registry import is_own_neighbor
@@ -20,7 +20,7 @@ def scores(answer: Values, *, views: str) -> dict[str, str | None]:
 
 
 def _training(answer: Values) -> str:
-    """Training accuracy in evaluation mode, and how far it is ahead of validation accuracy."""
+    """Training accuracy in evaluation mode, and its gap to validation accuracy."""
     from pipelines.report.study.diagnosis import points
 
     training, validation = answer["training_accuracy"], answer["validation_accuracy"]

@@ -1,4 +1,4 @@
-"""The ends of stdout and stderr: the one place that writes to them, and how the process leaves them.
+"""The ends of stdout and stderr: the one place that writes to them and closes them.
 
 * Text that the encoding cannot hold is written with backslashes, never refused.
 * A closed pipe on stdout ends the command in silence with status 141, as SIGPIPE ends other tools.
