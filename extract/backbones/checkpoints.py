@@ -9,7 +9,7 @@ import struct
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ from torch import Tensor
 from extract.backbones import weights_preprocessing
 from extract.backbones.harmless import HARMLESS
 from extract.backbones.weights import split
+from extract.backbones.weights_preprocessing import KnownPreprocessing
 from extract.decoding import file_kinds
 from extract.errors import CorruptFileError, InvalidInputError
 
+Content = Mapping[Any, Any]  # objects of a file by name
 AVERAGED = ("state_dict_ema", "model_ema", "ema", "ema_state_dict", "ema_model", "params_ema")
 PLAIN = (
     *("state_dict", "model", "model_state_dict", "model_state", "net", "network", "weights", "params", "shadow"),
@@ -66,7 +68,7 @@ class Companion(dict):
 class CompanionMapping:
     """The same for what is a dictionary of some kind, whose items torch sets in its own kinds only."""
 
-    def __new__(cls, *_: object, **__: object) -> OrderedDict[Any, Any]:  # type: ignore[misc]
+    def __new__(cls, *_: object, **__: object) -> OrderedDict[object, object]:  # type: ignore[misc]
         return OrderedDict()
 
 
@@ -79,7 +81,7 @@ class Checkpoint:
 
     origin: str
     tensors: dict[str, Tensor]
-    preprocessing: dict[str, Any]
+    preprocessing: KnownPreprocessing
     notices: tuple[str, ...] = ()
 
     @property
@@ -106,8 +108,7 @@ def read(source: str | Path) -> Checkpoint:
     return Checkpoint(str(source), tensors, weights_preprocessing.within({**metadata, **_words(content)}), notices)
 
 
-def _content(path: Path) -> tuple[Mapping[str, Any], dict[str, Any]]:
-    """What the file holds, and the metadata of a safetensors header."""
+def _content(path: Path) -> tuple[Content, Content]:
     kind, remedy = file_kinds.kind(path)
     if kind == file_kinds.SAFETENSORS:
         return _safetensors(path)
@@ -119,7 +120,7 @@ def _content(path: Path) -> tuple[Mapping[str, Any], dict[str, Any]]:
     return content, {}
 
 
-def _safetensors(path: Path) -> tuple[Mapping[str, Any], dict[str, Any]]:
+def _safetensors(path: Path) -> tuple[Content, Content]:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -129,7 +130,7 @@ def _safetensors(path: Path) -> tuple[Mapping[str, Any], dict[str, Any]]:
         raise _damaged(path, error) from error
 
 
-def _torch(path: Path) -> Any:
+def _torch(path: Path) -> object:
     import pickle
 
     import torch
@@ -144,7 +145,7 @@ def _torch(path: Path) -> Any:
         raise _damaged(path, error) from error
 
 
-def _stand_ins() -> list[Any]:
+def _stand_ins() -> list[Callable[..., object] | tuple[Callable[..., object], str]]:
     return [
         *((Companion, name) for name in HARMLESS),
         *((CompanionMapping, name) for name in HARMLESS_MAPPINGS),
@@ -173,7 +174,7 @@ def _holds_none(path: Path, what: str) -> CorruptFileError:
     )
 
 
-def _usual(content: Mapping[Any, Any], *, path: Path) -> tuple[str, Mapping[Any, Any]]:
+def _usual(content: Content, *, path: Path) -> tuple[str, Content]:
     found = _deepest(content)
     if found is not None:
         return found
@@ -186,7 +187,7 @@ def _usual(content: Mapping[Any, Any], *, path: Path) -> tuple[str, Mapping[Any,
     )
 
 
-def _deepest(content: Mapping[Any, Any], where: str = "") -> tuple[str, Mapping[Any, Any]] | None:
+def _deepest(content: Content, where: str = "") -> tuple[str, Content] | None:
     """(place, tensors): averaged ones before others, what is wrapped before what lies beside it."""
     for key in (*AVERAGED, *PLAIN) if where.count(".") < DEEPEST else ():
         inner = content.get(key)
@@ -197,7 +198,7 @@ def _deepest(content: Mapping[Any, Any], where: str = "") -> tuple[str, Mapping[
     return (where, content) if _has_tensors(content) else None
 
 
-def _chosen(content: Mapping[Any, Any], chosen: str, *, path: Path) -> tuple[str, Mapping[Any, Any]]:
+def _chosen(content: Content, chosen: str, *, path: Path) -> tuple[str, Content]:
     """What lies under `chosen`: keys of the file, then a prefix of the tensors' names."""
     node, rest = content, chosen
     while rest:
@@ -218,8 +219,7 @@ def _chosen(content: Mapping[Any, Any], chosen: str, *, path: Path) -> tuple[str
     return chosen, found
 
 
-def _sets(content: Mapping[Any, Any], where: str = "") -> Iterator[str]:
-    """The places of all sets of named tensors."""
+def _sets(content: Content, where: str = "") -> Iterator[str]:
     for key, inner in content.items():
         if isinstance(key, str) and isinstance(inner, Mapping):
             place = f"{where}.{key}" if where else key
@@ -229,12 +229,11 @@ def _sets(content: Mapping[Any, Any], where: str = "") -> Iterator[str]:
                 yield from _sets(inner, place)
 
 
-def _has_tensors(content: Mapping[Any, Any]) -> bool:
+def _has_tensors(content: Content) -> bool:
     return any(isinstance(value, Tensor) for value in content.values())
 
 
-def _told(content: Mapping[Any, Any], where: str, *, path: Path) -> tuple[str, ...]:
-    """Which set was taken, where it is not evident."""
+def _told(content: Content, where: str, *, path: Path) -> tuple[str, ...]:
     others = [place for place in _sets(content) if place != where and place.split(".")[-1] in (*AVERAGED, *PLAIN)]
     averaged = any(part in AVERAGED for part in where.split("."))
     if not others and not averaged:
@@ -262,8 +261,7 @@ def _unwrapped(tensors: dict[str, Tensor], *, path: Path) -> tuple[dict[str, Ten
     return found, prefix
 
 
-def _words(content: Mapping[Any, Any]) -> dict[str, Any]:
-    """What lies beside the tensors and may say how the network was fed."""
+def _words(content: Content) -> dict[str, object]:
     return {key: value for key, value in content.items() if isinstance(key, str) and not isinstance(value, Tensor)}
 
 

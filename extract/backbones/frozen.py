@@ -2,11 +2,12 @@
 
 import functools
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import timm
 import torch
+from timm.data.config import resolve_model_data_config
 from torch import Tensor, nn
 
 from extract.backbones import checkpoints, weights_fit, weights_preprocessing
@@ -67,8 +68,6 @@ class Pooled(nn.Module):
 
 def names(pattern: str = "") -> list[str]:
     """timm's architectures, those that contain `pattern` (or match it, with * and ?)."""
-    import timm
-
     wild = pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
     return timm.list_models(wild)
 
@@ -79,8 +78,6 @@ def current_name(name: str) -> str:
 
     Raises `InvalidInputError` for a network that timm has removed.
     """
-    import timm
-
     if "." in name or not timm.is_model(name) or name in timm.list_models(name):
         return name
     try:
@@ -103,8 +100,6 @@ def renamed(name: str) -> tuple[str, ...]:
 
 def check_name(name: str) -> None:
     """Raises `InvalidInputError` with the nearest names when timm has no such architecture or tag."""
-    import timm
-
     architecture, sign, tag = name.partition(".")
     if not timm.is_model(architecture) or (sign and not tag):
         raise unknown("backbone", name=name, known=timm.list_models(), remedy="`pipeline backbones` lists them.")
@@ -118,12 +113,10 @@ def check(name: str, *, image_size: int | None, pool: str, layers: tuple[int, ..
 
     The network is built and run on shapes alone.
     """
-    import timm
-
     check_name(name)
     name = current_name(name)
     with torch.device("meta"):
-        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **_size_options(name, image_size))
+        network = _create(name, image_size=image_size)
         measured(pooled(network, pool=pool, layers=layers), _preprocessing(network, image_size), name=name)
 
 
@@ -135,7 +128,7 @@ def load(
     pool: str = "network",
     layers: tuple[int, ...] | None = None,
     seed: int = 0,
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: weights_preprocessing.KnownPreprocessing | None = None,
 ) -> Backbone:
     """The frozen backbone `name` (any timm architecture, with or without a ".tag").
 
@@ -190,19 +183,16 @@ def _created(
     name: str, *, weights: str, image_size: int | None, seed: int
 ) -> tuple[nn.Module, checkpoints.Checkpoint | None, tuple[str, ...]]:
     """The network with its weights, the file that they are from if it is the user's, and what the user is told."""
-    import timm
-
-    options = _size_options(name, image_size)
     if weights == "pretrained":
-        return _pretrained(name, options), None, ()
+        return _pretrained(name, image_size), None, ()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU as well
-        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **options)
+        network = _create(name, image_size=image_size)
     if weights == "untrained":
         return network, None, ()
-    classifier = getattr(network, "default_cfg", {}).get("classifier") or ()
-    classifier = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    free = weights_fit.Free(absent=tuple(dict.fromkeys(one.split(".")[0] for one in classifier)))
+    classifier: str | tuple[str, ...] = getattr(network, "default_cfg", {}).get("classifier") or ()
+    classifiers = (classifier,) if isinstance(classifier, str) else classifier
+    free = weights_fit.Free(absent=tuple(dict.fromkeys(one.split(".")[0] for one in classifiers)))
     found = file_weights(weights, name=name)
     _, notices = weights_fit.load(network, found, free=free)
     return network, None if weights == "packaged" else found, (*found.notices, *notices)
@@ -217,16 +207,13 @@ def file_weights(weights: str, *, name: str) -> checkpoints.Checkpoint:
 
 
 def _packaged(name: str) -> checkpoints.Checkpoint:
-    import timm
-
     found = checkpoints.read(weights_module.packaged_file(name))
     with torch.device("meta"):  # only its names and shapes are wanted; nothing is drawn
         whole = timm.create_model(name, pretrained=False)
     return replace(found, tensors=weights_fit.ordered_onto(found.tensors, whole.state_dict()))
 
 
-def _pretrained(name: str, options: dict[str, Any]) -> nn.Module:
-    import timm
+def _pretrained(name: str, image_size: int | None) -> nn.Module:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     others = "Use --weights packaged (tf_efficientnet_lite0 to 2), untrained or a file."
@@ -234,15 +221,15 @@ def _pretrained(name: str, options: dict[str, Any]) -> nn.Module:
     if config is None or not config.has_weights:
         raise InvalidInputError(f"weights must exist on the hub for {name}; timm knows none. {others}")
     cached = weights_module.cached_file(config.hf_hub_id, config.hf_hub_filename)
-    if cached is not None:  # asking the hub again would take half a minute of retries where it cannot be reached
-        options = {**options, "pretrained_cfg_overlay": {"file": str(cached)}}
-    elif not weights_module.reachable():
+    if cached is None and not weights_module.reachable():
         raise UnavailableError(
             f"weights of {name} must come from the model hub or its local cache; the cache lacks them and the hub "
             f"cannot be reached. {others}"
         )
+    # Asking the hub again would take half a minute of retries where it cannot be reached.
+    overlay = None if cached is None else {"file": str(cached)}
     try:
-        return timm.create_model(name, pretrained=True, num_classes=0, **options)
+        return _create(name, image_size=image_size, pretrained=True, pretrained_cfg_overlay=overlay)
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise UnavailableError(
             f"weights of {name} must be loadable from the model hub; it answered {type(error).__name__}: "
@@ -250,19 +237,15 @@ def _pretrained(name: str, options: dict[str, Any]) -> nn.Module:
         ) from error
 
 
-def _size_options(name: str, image_size: int | None) -> dict[str, Any]:
-    """Networks built for one size (position embeddings, windows) are created for another with `img_size`."""
-    import timm
-
+def _create(name: str, *, image_size: int | None, **arguments: Any) -> nn.Module:
+    """timm's network without its classifier; one built for a fixed size (position embeddings, windows) for another."""
     config = timm.get_pretrained_cfg(name, allow_unregistered=True)
     if image_size is not None and config is not None and config.fixed_input_size:
-        return {"img_size": image_size}
-    return {}
+        arguments["img_size"] = image_size
+    return timm.create_model(name, num_classes=0, **arguments)
 
 
 def _preprocessing(network: nn.Module, image_size: int | None) -> Preprocessing:
-    from timm.data.config import resolve_model_data_config
-
     return from_timm(resolve_model_data_config(network), image_size=image_size)
 
 

@@ -88,7 +88,6 @@ def photographs(image_size: tuple[int, int]) -> Tensor:
 
 
 def _input_means(convolutions: Sequence[nn.Conv2d], run: Callable[[], object]) -> dict[nn.Module, Tensor]:
-    """The mean [inputs] of every input channel over images and positions; zeros where nothing came."""
     sums: dict[nn.Module, Tensor] = {one: torch.zeros(one.in_channels, dtype=torch.float64) for one in convolutions}
     counts: dict[nn.Module, int] = dict.fromkeys(convolutions, 0)
 

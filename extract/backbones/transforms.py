@@ -6,7 +6,7 @@ rounds. So the result is what timm's transform gives, level by level.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from extract.backbones.resampling import FILTERS, Axis, resize_matrix
+from extract.backbones.weights_preprocessing import KnownPreprocessing
 from extract.errors import InvalidInputError
 from extract.runtime.devices import split_graph
 
@@ -35,11 +36,11 @@ class Preprocessing:
     crop_fraction: float
     crop_mode: str
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> KnownPreprocessing:
         """The fields as JSON primitives."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
-    def updated(self, known: Mapping[str, Any]) -> "Preprocessing":
+    def updated(self, known: KnownPreprocessing) -> "Preprocessing":
         """The same with the fields that are `known` otherwise (`extract.backbones.weights_preprocessing`)."""
         return replace(self, **{key: tuple(one) if isinstance(one, list) else one for key, one in known.items()})
 

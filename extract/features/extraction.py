@@ -192,7 +192,6 @@ def _warmed(
 
 
 def _completed(blocks: Iterator[FeatureBlock], *, split: str, plain: FeatureFile | None) -> Iterator[FeatureBlock]:
-    """`blocks` with the rows of `plain` as their first view."""
     for block in blocks:
         if plain is None:
             yield block
@@ -214,7 +213,6 @@ class _Count:
 
 
 def _write(writer: FeatureWriter, name: str, ids: tuple[str, ...], blocks: Iterator[FeatureBlock]) -> None:
-    """Writes blocks in a thread while the next ones are computed."""
     with ThreadPoolExecutor(1) as pool:
         pending: deque[Future[None]] = deque()
         for block in blocks:

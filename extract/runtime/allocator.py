@@ -60,7 +60,6 @@ def _set(values: dict[int, int]) -> None:
 
 @functools.cache
 def _glibc() -> ctypes.CDLL | None:
-    """The C library of this process, if it is glibc."""
     if sys.platform != "linux":
         return None
     library = ctypes.CDLL(None)

@@ -40,7 +40,6 @@ def _fault(wanted: str, path: str, parent: str) -> str:
 
 
 def _tried(compiler: str, folder: Path) -> str:
-    """Compiles a few lines in `folder` and loads them, as Inductor would."""
     source, library = folder / "trial.cpp", folder / "trial.so"
     source.write_text(SOURCE)
     include = sysconfig.get_path("include")

@@ -97,7 +97,7 @@ class Lock:
             self._is_held = True
             return True
         try:
-            if self._locked(descriptor) and _is_at(self.path, descriptor):
+            if _is_locked(descriptor, shared=self._shared, told=self.path) and _is_at(self.path, descriptor):
                 self._descriptor, descriptor, self._is_held = descriptor, None, True
         finally:
             if descriptor is not None:
@@ -115,17 +115,6 @@ class Lock:
         with contextlib.suppress(FileNotFoundError, PermissionError):
             return os.open(self.path, flags | os.O_RDONLY)
         return None
-
-    def _locked(self, descriptor: int) -> bool:
-        try:
-            _lock(descriptor, shared=self._shared)
-        except OSError as error:
-            if error.errno in HELD:
-                return False
-            if error.errno not in LACKING:
-                raise
-            _say_once(self.path)
-        return True
 
 
 def keep_while(owner: object, path: Path) -> bool:
@@ -155,8 +144,8 @@ def unkept(path: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _is_locked(descriptor: int, *, shared: bool) -> bool:
-    """Whether it is locked now; on a file system without locks it counts as that."""
+def _is_locked(descriptor: int, *, shared: bool, told: Path | None = None) -> bool:
+    """Whether it is locked now; on a file system without locks it counts as that, which is said of the path `told`."""
     try:
         _lock(descriptor, shared=shared)
     except OSError as error:
@@ -164,6 +153,14 @@ def _is_locked(descriptor: int, *, shared: bool) -> bool:
             return False
         if error.errno not in LACKING:
             raise
+        if told is not None and not _said:
+            _said.append(str(told))
+            warnings.warn(
+                f"the file system of {str(told.parent)!r} has no locks: run one command at a time there, for two at "
+                "once may compute the same twice",
+                NoLocks,
+                stacklevel=2,
+            )
     return True
 
 
@@ -189,14 +186,3 @@ def _is_at(path: Path, descriptor: int) -> bool:
         return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(descriptor))
     except FileNotFoundError:
         return False
-
-
-def _say_once(path: Path) -> None:
-    if not _said:
-        _said.append(str(path))
-        warnings.warn(
-            f"the file system of {str(path.parent)!r} has no locks: run one command at a time there, for two at once "
-            "may compute the same twice",
-            NoLocks,
-            stacklevel=2,
-        )

@@ -44,7 +44,6 @@ def _units(part: nn.Module, *, paths: Mapping[nn.Module, str]) -> Iterator[list[
 
 
 def _opened(part: nn.Module, *, paths: Mapping[nn.Module, str]) -> Iterator[nn.Module]:
-    """The children of a stage, with containers of blocks opened."""
     for child in part.children():
         if isinstance(child, CONTAINERS) or _holds_blocks(child):
             yield from _opened(child, paths=paths)

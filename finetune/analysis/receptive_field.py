@@ -8,7 +8,6 @@ within, so that fields of convolutions are those of an image without end. Both s
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,7 +44,7 @@ class ReceptiveField:
         field = round(-last - first) + 1
         return None if self.mixed and field >= self.width else field
 
-    def each(self, change: Callable[[Tensor], Tensor], **facts: Any) -> "ReceptiveField":
+    def each(self, change: Callable[[Tensor], Tensor], **facts: float) -> "ReceptiveField":
         """The receptive_field after `change`, which takes the least of what meets."""
         return replace(self, first=change(self.first), last=-change(-self.last), **facts)
 
@@ -80,7 +79,7 @@ def shaped(one: Tensor, shape: tuple[int, ...]) -> Tensor:
         return one.reshape(shape)
 
 
-def _middle(shape: torch.Size) -> tuple[Any, ...]:
+def _middle(shape: torch.Size) -> tuple[slice | int, ...]:
     """Where the middle position is in [B, C, H, W], [B, H, W, C] or tokens [B, N, C], for all channels."""
     if len(shape) == 4 and shape[2] == shape[3]:
         return (slice(None), slice(None), shape[2] // 2, shape[3] // 2)

@@ -30,7 +30,7 @@ def windowed(
     stride: Sequence[int],
     padding: Sequence[int],
     dilation: Sequence[int],
-    shape: Any,
+    shape: Sequence[int],
 ) -> ReceptiveField:
     """What a window over [B, C, H, W] depends on; behind the border the columns go on."""
     kernel, stride, padding, dilation = ((*one, *one)[:2] for one in (kernel, stride, padding, dilation))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import timm
 from timm.models.densenet import DenseNet
@@ -87,7 +87,7 @@ def family_of(network: nn.Module) -> Family | None:
     return next((family for kinds, family in KINDS if isinstance(network, kinds)), None)
 
 
-def resolved(name: str, *, family: Family, given: Mapping[str, Any]) -> Options:
+def resolved(name: str, *, family: Family, given: Mapping[str, object]) -> Options:
     """The options that were given, with those that the name stands for."""
     result = options_module.chosen(given, network=name, has=family.OPTIONS, norms=family.NORMS)
     found = re.fullmatch(family.PATTERN, name.partition(".")[0])

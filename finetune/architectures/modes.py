@@ -139,7 +139,6 @@ def install_head(network: nn.Module, *, weights: np.ndarray, bias: np.ndarray, c
 
 
 def _is_in(part: nn.Module, network: nn.Module, name: str) -> bool:
-    """Whether the network's tensor `name` belongs to `part`."""
     module = network.get_submodule(name.rpartition(".")[0])
     return any(module is one for one in part.modules())
 

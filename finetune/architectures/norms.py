@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from timm.layers.norm_act import BatchNormAct2d, GroupNormAct
@@ -26,9 +25,9 @@ def groups(channels: int) -> int:
     return math.gcd(channels, 32)
 
 
-def _group(channels: int, device: Any = None, dtype: torch.dtype | None = None) -> nn.Module:
+def _group(channels: int, device: torch.device | None = None, dtype: torch.dtype | None = None) -> nn.Module:
     return nn.GroupNorm(groups(channels), channels, device=device, dtype=dtype)
 
 
-def _group_activated(channels: int, device: Any = None, dtype: torch.dtype | None = None) -> nn.Module:
+def _group_activated(channels: int, device: torch.device | None = None, dtype: torch.dtype | None = None) -> nn.Module:
     return GroupNormAct(channels, num_groups=groups(channels), device=device, dtype=dtype)

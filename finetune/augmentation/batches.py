@@ -178,7 +178,6 @@ class Batches:
             yield TrainingBatch(inputs, labels, other, share, 1 / count, (epoch, step, part))
 
     def _input_size(self, epoch: int) -> tuple[int, int]:
-        """The whole size, or `small_size` in the epochs that see small images."""
         height, width = self.size
         if epoch >= self._recipe.small_share * self._recipe.epochs:
             return height, width
