@@ -24,89 +24,78 @@ from pipelines.workspace.context import Context
 Runner = Callable[[Sequence[Job]], None]
 
 
-def run(
-    plan: Plan,
-    *,
-    engine: Engine,
-    context: Context,
-    devices: tuple[str, ...],
-    on_result: Callable[[Job, JobResult], None],
-    label: Callable[[Job], str] = lambda job: job.command,
-) -> list[JobResult]:
-    """The result of every job of a plan, in its order. Only what is missing is computed, each once.
-
-    `devices` are what jobs may lease ("cpu", "cuda:0", ...; none: each worker's own). `on_result(job, result)` is
-    called after each job, and after each extraction that came first; `label(job)` names one that begins. Raises
-    `UnavailableError` when a cluster's scheduler does not answer or its workers do not see the workspace.
-    """
-    listed = frozenset(planned.job for planned in plan.jobs)
-    execution = Execution(context, devices, on_result, listed, label)
-    for planned in plan.jobs:
-        if planned.state == CACHED:
-            execution.end(planned.job, JobResult(CACHED, planned.run))
-        elif planned.state == IMPOSSIBLE:
-            cache.make_workspace(context.workspace)
-            execution.end(planned.job, JobResult("failed", error=planned.reason, refused=planned.refused))
-    missing = [planned.job for planned in plan.of(MISSING)]
-    if missing:
-        cache.make_workspace(context.workspace)
-        with execution.runner(engine) as runner:
-            runner(execution.with_data(plan.first))
-            runner(execution.with_features([job for job in missing if job not in plan.first]))
-    return [execution.results[planned.job] for planned in plan.jobs]
-
-
 @dataclass
 class Execution:
-    """One run of a plan: where it computes, who is told of every result, how jobs are named, and the results so far.
+    """One run of a plan: where it computes, and the results so far.
 
-    `listed` are the jobs of the study; an extraction that only they need is not among them, and its failure is
-    theirs.
+    `devices` are what jobs may lease ("cpu", "cuda:0", ...; none: each worker's own). `on_result(job, result)` is
+    called after each job, and after each extraction that came first; `label(job)` names one that begins. `listed` are
+    the jobs of the study; an extraction that only they need is not among them, and its failure is theirs.
     """
 
     context: Context
     devices: tuple[str, ...]
     on_result: Callable[[Job, JobResult], None]
-    listed: frozenset[Job]
     label: Callable[[Job], str] = lambda job: job.command
+    listed: frozenset[Job] = frozenset()
     results: dict[Job, JobResult] = dataclasses.field(default_factory=dict)
 
-    def end(self, job: Job, result: JobResult) -> None:
+    def run(self, plan: Plan, engine: Engine) -> list[JobResult]:
+        """The result of every job of a plan, in its order. Only what is missing is computed, each once.
+
+        Raises `UnavailableError` when a cluster's scheduler does not answer or its workers do not see the workspace.
+        """
+        self.listed = frozenset(planned.job for planned in plan.jobs)
+        if any(planned.state != CACHED for planned in plan.jobs):
+            cache.make_workspace(self.context.workspace)
+        for planned in plan.jobs:
+            if planned.state == CACHED:
+                self._end(planned.job, JobResult(CACHED, planned.run))
+            elif planned.state == IMPOSSIBLE:
+                self._end(planned.job, JobResult("failed", error=planned.reason, refused=planned.refused))
+        if missing := [planned.job for planned in plan.of(MISSING)]:
+            with self._runner(engine) as runner:
+                runner(self._with_data(plan.first))
+                runner(self._with_features([job for job in missing if job not in plan.first]))
+        return [self.results[planned.job] for planned in plan.jobs]
+
+    def _end(self, job: Job, result: JobResult) -> None:
         """Keeps the result of a job: a failure as a record, a success in place of an earlier failure.
 
         What was refused leaves none, as in the tasks: corrected, it is another job, and nothing would remove it.
         """
-        workspace = self.context.workspace
+        workspace, run = self.context.workspace, job.digest()
         if result.status != "failed":
-            _forget_failure(workspace, job)
+            place = records.folder(workspace, run)
+            if place.is_dir() and records.status(workspace, run) != "done":  # a record, or a folder without one
+                shutil.rmtree(place)
         elif not result.refused and result.run is None and job in self.listed:
-            run = job.digest()
             records.failed(workspace, run=run, kind=job.kind, name=job.name, key=job.key(), error=result.error)
             result = dataclasses.replace(result, run=run)
         self.results[job] = result
         self.on_result(job, result)
 
-    def with_features(self, jobs: Sequence[Job]) -> list[Job]:
+    def _with_features(self, jobs: Sequence[Job]) -> list[Job]:
         """The jobs that can begin; a head whose extraction failed fails with its reason."""
         ready = []
-        for job in self.with_data(jobs):
+        for job in self._with_data(jobs):
             extraction = job.extraction()
             features = None if extraction is None else self.results.get(extraction)
             if features is None or features.status != "failed":
                 ready.append(job)
             else:
                 error = f"its features failed: {features.error}"
-                self.end(job, JobResult("failed", error=error, refused=features.refused))
+                self._end(job, JobResult("failed", error=error, refused=features.refused))
         return ready
 
-    def with_data(self, jobs: Sequence[Job]) -> list[Job]:
+    def _with_data(self, jobs: Sequence[Job]) -> list[Job]:
         """The jobs whose data set is here; it is downloaded once, before workers could do it all at once."""
         faults: dict[tuple[str, str | None], str] = {}
         for job in jobs:
             if job.dataset not in faults:
                 faults[job.dataset] = self._fault(job)
             if faults[job.dataset]:
-                self.end(job, JobResult("failed", error=faults[job.dataset]))
+                self._end(job, JobResult("failed", error=faults[job.dataset]))
         return [job for job in jobs if not faults[job.dataset]]
 
     def _fault(self, job: Job) -> str:
@@ -121,7 +110,7 @@ class Execution:
         return ""
 
     @contextlib.contextmanager
-    def runner(self, engine: Engine) -> Iterator[Runner]:
+    def _runner(self, engine: Engine) -> Iterator[Runner]:
         """What runs jobs: this process for one job at a time here, else a pool."""
         if engine.name == "loky" and (engine.jobs or 1) == 1:
             yield self._here
@@ -135,7 +124,7 @@ class Execution:
         for job in jobs:
             with self.context.job(self.label(job)), leased(self.devices) as device:
                 result = result_of(job, dataclasses.replace(self.context, device=device))
-            self.end(job, result)
+            self._end(job, result)
 
     def through(self, pool: Pool, jobs: Sequence[Job]) -> None:
         """Runs jobs through a pool. When a worker dies, the jobs that were under way are tried alone, one by one.
@@ -149,7 +138,7 @@ class Execution:
 
         def end(job: Job, result: JobResult) -> None:
             left.remove(job)
-            self.end(job, result)
+            self._end(job, result)
             count_ended(1)
 
         while left:
@@ -185,10 +174,3 @@ def must_share(pool: Pool, workspace: Path) -> None:
             f"workspace must be shared with the workers of the cluster; got {str(workspace.resolve())!r}, "
             "which they do not see. Name a directory on a shared disk with --workspace."
         )
-
-
-def _forget_failure(workspace: Path, job: Job) -> None:
-    """Removes what an earlier failure of a job that has now succeeded left: its record, or a folder without one."""
-    place = records.folder(workspace, job.digest())
-    if place.is_dir() and records.status(workspace, job.digest()) != "done":
-        shutil.rmtree(place)

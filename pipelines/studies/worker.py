@@ -121,25 +121,20 @@ def _computed(job: Job, context: Context) -> tuple[bool, str | None]:
 
 def _failed_run(job: Job, context: Context) -> str | None:
     """The run under which the task itself has recorded the failure of a job; None where it got not that far."""
-    try:
-        run = _run(job, context)
-        return run if run is not None and records.read(context.workspace, run).status == "failed" else None
-    except TransferBenchError:
-        return None
-
-
-def _run(job: Job, context: Context) -> str | None:
-    """The run that a job's record has; None for an extraction, and for a head whose features are not there."""
     from pipelines.tasks import stages
 
     workspace = context.workspace
-    if job.network is not None:
-        located = locate_images(job.network, workspace)
-        return resolve_network(job.network, located=located, device=context.device, workspace=workspace).run()
-    features = None if job.head is None else stages.kept_features(job.extract_spec, context)
-    return (
-        None if features is None or job.head is None else resolve_head(job.head, features=features.record.content).run()
-    )
+    try:
+        if job.network is not None:
+            located = locate_images(job.network, workspace)
+            key = resolve_network(job.network, located=located, device=context.device, workspace=workspace)
+        elif job.head is not None and (features := stages.kept_features(job.extract_spec, context)) is not None:
+            key = resolve_head(job.head, features=features.record.content)
+        else:
+            return None
+        return key.run() if records.status(workspace, key.run()) == "failed" else None
+    except TransferBenchError:
+        return None
 
 
 @functools.cache

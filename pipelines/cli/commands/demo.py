@@ -56,21 +56,22 @@ def demo_command(run: shared.Invocation, options: Values) -> None:
 
 def _studied(run: shared.Invocation, study: str, fallback: Values) -> "list[DoneRecord]":
     """The records of the study's jobs, the best first."""
-    from pipelines.studies import execute, plan, study_file
+    from pipelines.studies import plan, study_file
     from pipelines.studies.engines import Engine
+    from pipelines.studies.execute import Execution
+    from pipelines.studies.jobs import Job
+    from pipelines.studies.worker import JobResult
     from pipelines.workspace import records
 
     described = study_file.read(
         study_file.find(study), study_file.Environment({"seed": run.seed, **fallback}, run.workspace)
     )
     planned = plan.plan(described.jobs, run.context(), places=described.places)
-    outcomes = execute.run(
-        planned,
-        engine=Engine("loky", None, None),
-        context=run.context(),
-        devices=(run.device,),
-        on_result=lambda job, result: run.reporter.notice(f"{job.name}: {result.status} {result.error}".rstrip()),
-    )
+
+    def on_result(job: Job, result: JobResult) -> None:
+        run.reporter.notice(f"{job.name}: {result.status} {result.error}".rstrip())
+
+    outcomes = Execution(run.context(), (run.device,), on_result).run(planned, Engine())
     failed = [outcome.error for outcome in outcomes if outcome.status == "failed"]
     if failed:
         raise TransferBenchError(

@@ -112,17 +112,11 @@ def _line(planned: "Planned", name: str, estimator: "Estimator") -> Values:
 
 def _compute(run: shared.Invocation, described: "StudyJobs", planned: "Plan", *, engine: "Engine") -> None:
     from pipelines.report.study.study import joined
-    from pipelines.studies import execute
+    from pipelines.studies.execute import Execution
 
     begun, progress = time.perf_counter(), _Progress(run, planned, study=described.name)
-    outcomes = execute.run(
-        planned,
-        engine=engine,
-        context=run.context(),
-        devices=_devices(run, engine),
-        on_result=progress,
-        label=progress.label,
-    )
+    execution = Execution(run.context(), _devices(run, engine), on_result=progress, label=progress.label)
+    outcomes = execution.run(planned, engine)
     seconds = time.perf_counter() - begun
     counts = {one: sum(outcome.status == one for outcome in outcomes) for one in ("computed", "cached", "failed")}
     failures = [

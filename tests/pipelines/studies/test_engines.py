@@ -162,7 +162,7 @@ def test_a_job_that_kills_its_worker_fails_and_the_rest_goes_on(tmp_path):
     told: dict[str, worker.JobResult] = {}
     context = Context(tmp_path)
     execution = execute.Execution(
-        context, ("cpu",), lambda job, outcome: told.update({job.features.backbone: outcome}), frozenset(found)
+        context, ("cpu",), lambda job, outcome: told.update({job.features.backbone: outcome}), listed=frozenset(found)
     )
     execution.through(MortalPool("test_3"), found)
     assert {name: outcome.status for name, outcome in told.items()} == {
