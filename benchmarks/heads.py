@@ -28,7 +28,7 @@ import heads
 from benchmarks.hardware import earlier_today, write
 from extract.features.store import FeatureFile, SplitFeatures
 from extract.runtime.devices import resolve_device
-from heads.logistic.design import standardization
+from heads.design import standardization
 from heads.logistic.head import LogisticHead
 from heads.logistic.space import C_GRID
 from heads.neural.grid import Rows, train_grid

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from heads.logistic.space import LogisticSpace
     from heads.metrics import Comparison, Scores, compare, fit_temperature, scores
     from heads.persist import load, save
-    from heads.protocol import Choice, choose, fit_head, refit, validation_split
+    from heads.protocol import Choice, choose, fit_head, refit
     from heads.registry import head_class, kinds, space_class
-    from heads.sample import training_sample
+    from heads.rows import training_sample, validation_split
     from heads.shots import Draw, few_labels
     from heads.statistics import spread
 
@@ -37,11 +37,11 @@ _MODULES = {
     "Choice": "protocol",
     "fit_head": "protocol",
     "choose": "protocol",
-    "validation_split": "protocol",
+    "validation_split": "rows",
     "refit": "protocol",
     "Draw": "shots",
     "few_labels": "shots",
-    "training_sample": "sample",
+    "training_sample": "rows",
 }
 
 __all__ = [

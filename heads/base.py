@@ -12,10 +12,10 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
-from extract.errors import InvalidInputError
 from extract.runtime.options import check, option
 from heads import checks
 from heads.checks import Features
+from heads.modules import in_blocks
 from heads.space import Candidate, Progress, Split
 
 
@@ -28,8 +28,8 @@ def parameter(default: Any, **declared: Any) -> Any:
 class Head(ClassifierMixin, BaseEstimator):
     """A classifier of feature vectors that follows scikit-learn's estimator contract.
 
-    A kind of head implements `_fit` (learn), `_logits` (apply), `candidates` (search) and `module` (export), and says
-    in `weight_names` which fitted arrays it needs to be applied; the rest is here. It is a dataclass of its parameters,
+    A kind of head implements `_fit` (learn), `module` (apply and export) and `candidates` (search), and says in
+    `weight_names` which fitted arrays it needs to be applied; the rest is here. It is a dataclass of its parameters,
     declared by `parameter`. Input is a numpy array or a torch tensor [N, D] of any
     float precision. Fitted: `classes_` [K], sorted; `n_features_in_`, D.
     """
@@ -81,6 +81,7 @@ class Head(ClassifierMixin, BaseEstimator):
         return self
 
     @classmethod
+    @abstractmethod
     def candidates(
         cls, space: Any, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
@@ -89,33 +90,19 @@ class Head(ClassifierMixin, BaseEstimator):
         `criterion` (log_loss or accuracy) is what epochs are judged by, in heads that learn in epochs; `progress`
         counts these.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def module(self) -> torch.nn.Module:
-        """The fitted head as a module for export: features float [B, D] -> logits float64 [B, K]."""
-        raise InvalidInputError(f"head must be one with a module to be exported; got {self.kind!r}.")
+        """The fitted head as a torch module on the CPU: features float [B, D] -> logits float64 [B, K]."""
 
     @abstractmethod
     def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
         """Learns from finite `features` [N, D] and class indices int64 [N]."""
 
-    @abstractmethod
     def _logits(self, features: torch.Tensor) -> np.ndarray:
         """float32 [N, K] for finite `features` [N, D] of the right width."""
+        return in_blocks(self.module(), features.cpu()).numpy()
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "classes_"):
             raise NotFittedError(f"This {type(self).__name__} instance is not fitted yet. Call fit first.")
-
-
-def affine_logits(features: torch.Tensor, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """features [N, D] @ weights [D, K] + bias [K] as float32, computed in float64 in blocks of rows.
-
-    The float64 sum is rounded once, so that the same image gives the same logits alone and in a batch.
-    """
-    matrix, offset = torch.from_numpy(weights).double(), torch.from_numpy(bias).double()
-    logits = np.empty((len(features), weights.shape[1]), dtype=np.float32)
-    for start in range(0, len(features), 8192):
-        block = features[start : start + 8192].cpu().double()
-        logits[start : start + 8192] = torch.addmm(offset, block, matrix).float().numpy()
-    return logits

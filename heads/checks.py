@@ -1,7 +1,6 @@
 """What every head asks of its input, in one place: one clear sentence for each thing that is wrong."""
 
 import numbers
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.utils import column_or_1d
 
-from extract.errors import InvalidInputError, unknown
+from extract.errors import InvalidInputError
 
 Features = np.ndarray | torch.Tensor | ArrayLike
 
@@ -197,40 +196,3 @@ def _missing(row: int, label: Any) -> InvalidInputError:
         f"labels must be given for every image; got {_plain(label)!r} in row {row}. Input y contains NaN or None: "
         "leave such images out."
     )
-
-
-def positive(name: str, value: float, *, remedy: str) -> float:
-    """`value` as a finite float above zero; InvalidInputError otherwise."""
-    number = _number(value)
-    if number == float("inf"):
-        raise InvalidInputError(f"{name} must be finite; got {value!r}. {remedy}.")
-    if number is None or not number > 0:
-        raise InvalidInputError(f"{name} must be a positive number; got {value!r}. {remedy}.")
-    return number
-
-
-def not_negative(name: str, value: float, *, remedy: str) -> float:
-    """`value` as a finite float of at least zero; InvalidInputError otherwise."""
-    number = _number(value)
-    if number is None or not 0 <= number < float("inf"):
-        raise InvalidInputError(f"{name} must be 0 or more; got {value!r}. {remedy}.")
-    return number
-
-
-def _number(value: object) -> float | None:
-    """`value` as a float; None where it is no number, a text that looks like one included."""
-    return float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else None
-
-
-def whole_number(name: str, value: int, *, remedy: str) -> int:
-    """`value`, which must be an integer above zero; InvalidInputError otherwise."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise InvalidInputError(f"{name} must be a whole number above 0; got {value!r}. {remedy}.")
-    return value
-
-
-def one_of(name: str, value: str, known: Sequence[str]) -> str:
-    """`value`, which must be among `known`; InvalidInputError with the nearest names otherwise."""
-    if value not in known:
-        raise unknown(name, name=str(value), known=known)
-    return value

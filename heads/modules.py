@@ -1,42 +1,47 @@
-"""Affine maps with ReLU between them as a torch module: what most heads are when they are exported."""
+"""Heads as torch modules: what applies them, and what is exported."""
+
+from collections.abc import Sequence
 
 import torch
 
+from heads.design import Standardization, signed_power
+
+BLOCK_ROWS = 2048  # rows that a module takes at a time
+
 
 class Layers(torch.nn.Module):
-    """Affine maps with ReLU between them, in float64 as the heads compute: one is logistic, linear or ridge.
+    """Features [N, D] -> logits float64 [N, K]: affine maps [W1, b1, W2, b2, ...] with ReLU between them.
 
-    The features are first raised to `power`, their signs kept, and standardized by `mean` and `scale` [D].
+    The features are first raised to `power` (`heads.design.signed_power`) and standardized.
     """
 
     mean: torch.Tensor
     scale: torch.Tensor
 
     def __init__(
-        self,
-        tensors: list[torch.Tensor],
-        *,
-        power: float = 1.0,
-        mean: torch.Tensor | None = None,
-        scale: torch.Tensor | None = None,
+        self, tensors: Sequence[torch.Tensor], *, power: float = 1.0, standard: Standardization | None = None
     ) -> None:
         super().__init__()
-        self.power = power
-        self.depth = len(tensors) // 2
-        self.standardizes = mean is not None and scale is not None
-        if mean is not None and scale is not None:
-            self.register_buffer("mean", mean.double())
-            self.register_buffer("scale", scale.double())
+        self.power, self.depth, self.standardizes = power, len(tensors) // 2, standard is not None
+        if standard is not None:
+            self.register_buffer("mean", standard.mean.double())
+            self.register_buffer("scale", standard.scale.double())
         for index, tensor in enumerate(tensors):
             self.register_buffer(f"tensor{index}", tensor.double())
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        values = features.double()
-        if self.power != 1.0:
-            values = values.abs().pow(self.power) * values.sign()
+        values = signed_power(features.double(), self.power)
         if self.standardizes:
             values = (values - self.mean) / self.scale
         for layer in range(self.depth):
-            values = values.relu() if layer else values
-            values = values @ self.get_buffer(f"tensor{2 * layer}") + self.get_buffer(f"tensor{2 * layer + 1}")
+            weights, biases = (self.get_buffer(f"tensor{2 * layer + part}") for part in (0, 1))
+            values = torch.addmm(biases, values.relu() if layer else values, weights)
         return values
+
+
+def in_blocks(module: torch.nn.Module, features: torch.Tensor) -> torch.Tensor:
+    """Logits float32 [N, K] of a module that computes them in float64, rounded once.
+
+    So the same image gives the same logits alone and in a batch.
+    """
+    return torch.cat([module(block).float() for block in features.split(BLOCK_ROWS)])

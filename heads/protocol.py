@@ -12,17 +12,18 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from extract.errors import InvalidInputError
+from extract.errors import InvalidInputError, unknown
 from extract.runtime.devices import Stopwatch, resolve_device, torch_device
 from heads import checks
 from heads.base import Head
 from heads.checks import Features
 from heads.metrics import Scores, ValidationScore, fit_temperature, scores
 from heads.registry import space as space_of
+from heads.rows import validation_split
 from heads.space import Candidate, Primitive, Progress, Space, Split
 
+FACTS = {"gradient_norm": "gradient_norm_", "iterations": "n_iter_", "converged": "converged_"}
 CRITERIA = ("auto", "log_loss", "accuracy")
-TIES = 1  # beside the seed, of the generator that only decides between equal remainders
 
 
 @dataclass(frozen=True)
@@ -31,52 +32,31 @@ class Choice:
 
     `options` are the chosen head's; `table` has one row per candidate: its options, validation `log_loss` and
     `accuracy`, and facts about its fit such as convergence. `validation` scores the chosen candidate on
-    `validation_rows` rows *before* the refit; `temperature` was fitted there. Both are None, and the table is empty,
-    without such rows. `training_accuracy` is the same candidate's on `training_sample` of the rows that it
-    learned from. `training_rows` are those that the head was fitted to: all of them after the refit. `curves` are the
-    chosen candidate's values per epoch, where it learns in epochs; without validation the refit's. `fit_facts` say how
-    the refit converged.
+    `validation_rows` rows *before* the refit; `temperature` was fitted there. Without such rows both are None, the
+    table is empty, and the criterion "given". `training_accuracy` is the same candidate's on `training_sample` of the
+    rows that it learned from. `training_rows` are those that the head was fitted to: all of them after the refit.
+    `curves` are the chosen candidate's values per epoch, where it learns in epochs; without validation the refit's.
+    `fit_facts` say how the refit converged.
     """
 
     kind: str
     options: dict[str, Primitive]
-    criterion: str
-    validation: Scores | None
-    training_accuracy: float | None
-    temperature: float | None
-    table: tuple[dict[str, Primitive], ...]
-    curves: dict[str, list[float]]
-    training_rows: int
-    validation_rows: int
     seed: int
-    search_seconds: float
+    training_rows: int
+    validation_rows: int = 0
+    criterion: str = "given"
+    validation: Scores | None = None
+    training_accuracy: float | None = None
+    temperature: float | None = None
+    table: tuple[dict[str, Primitive], ...] = ()
+    curves: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    search_seconds: float = 0.0
     fit_seconds: float = 0.0
     fit_facts: dict[str, Primitive] = dataclasses.field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
         """The fields as JSON primitives; None for a number that is not finite (a candidate that diverged)."""
         return {name: _finite(value) for name, value in dataclasses.asdict(self).items()}
-
-
-def validation_split(
-    labels: ArrayLike | torch.Tensor, fraction: float | int | None = 0.1, *, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """(training rows, validation rows), both sorted int64, of `labels` [N]; stratified, the same for a seed.
-
-    `fraction` is a share in (0, 1), a whole number of rows, or None for an empty validation part. Every class
-    keeps at least one row to train on; so a class with a single row is never for validation. Raises InvalidInputError
-    where that leaves fewer rows than asked for.
-    """
-    array = checks.label_array(labels, rows=len(labels))  # type: ignore[arg-type]
-    everything = np.arange(len(array), dtype=np.int64)
-    if fraction is None:
-        return everything, everything[:0]
-    _, encoded, counts = np.unique(array, return_inverse=True, return_counts=True)
-    quotas = _quotas(counts, _wanted(fraction, len(array)), seed=seed)
-    generator = np.random.default_rng(seed)
-    taken = [generator.permutation(np.flatnonzero(encoded == k))[:quota] for k, quota in enumerate(quotas) if quota]
-    validation = np.sort(np.concatenate(taken))
-    return np.setdiff1d(everything, validation, assume_unique=True), validation
 
 
 def fit_head(
@@ -131,31 +111,30 @@ def choose(
     Candidates that gave non-finite logits are never chosen. With `validation` None the space must hold one
     candidate, which is taken as given.
     """
-    checks.one_of("criterion", criterion, CRITERIA)
+    if criterion not in CRITERIA:
+        raise unknown("criterion", name=str(criterion), known=CRITERIA)
     views = as_views(features)
     classes, targets = checks.encode(labels, rows=views.shape[1])
+    if validation is None:
+        return Choice(space.kind, space.single(), seed, training_rows=len(targets))
     criterion = space.criterion if criterion == "auto" else criterion
     clock = Stopwatch(resolve_device(device))
-    if validation is None:
-        return given(space, space.single(), rows=len(targets), seed=seed)
     keep, hold = validation_split(targets, validation, seed=seed)
     split = _split(views, targets, keep, hold, class_count=len(classes), device=device)
     best, table = _search(space, split, targets[hold], criterion=criterion, seed=seed, progress=progress)
-    seconds = clock.seconds()
-    answers = torch.as_tensor(best.apply(split.features[split.sample])).argmax(1)
     return Choice(
-        kind=space.kind,
-        options=best.options,
-        criterion=criterion,
-        validation=scores(best.logits, targets[hold]),
-        training_accuracy=float((answers.cpu() == split.targets[split.sample].cpu()).double().mean()),
-        temperature=fit_temperature(best.logits, targets[hold]),
-        table=table,
-        curves=best.curves,
+        space.kind,
+        best.options,
+        seed,
         training_rows=len(keep),
         validation_rows=len(hold),
-        seed=seed,
-        search_seconds=seconds,
+        criterion=criterion,
+        table=table,
+        curves=best.curves,
+        search_seconds=clock.seconds(),
+        validation=scores(best.logits, targets[hold]),
+        training_accuracy=_training_accuracy(best, split),
+        temperature=fit_temperature(best.logits, targets[hold]),
     )
 
 
@@ -185,20 +164,11 @@ def refit(
         head.fit(views.flatten(0, 1), np.tile(targets, len(views)))
     finally:
         del head.__dict__["_progress"]
-    facts = {
-        name: getattr(head, attribute)
-        for name, attribute in (
-            ("gradient_norm", "gradient_norm_"),
-            ("iterations", "n_iter_"),
-            ("converged", "converged_"),
-        )
-        if hasattr(head, attribute)
-    }
     return head, dataclasses.replace(
         choice,
         training_rows=len(targets),
         fit_seconds=clock.seconds(),
-        fit_facts=facts,
+        fit_facts={name: getattr(head, source) for name, source in FACTS.items() if hasattr(head, source)},
         curves=choice.curves or getattr(head, "curves_", {}),
     )
 
@@ -236,41 +206,6 @@ def as_views(features: Features) -> torch.Tensor:
     return tensor
 
 
-def _wanted(fraction: float | int, rows: int) -> int:
-    is_number = isinstance(fraction, int | float | np.integer | np.floating) and not isinstance(fraction, bool)
-    if is_number and isinstance(fraction, int | np.integer) and 0 < fraction < rows:
-        return int(fraction)
-    if is_number and 0 < fraction < 1:
-        return max(1, round(float(fraction) * rows))
-    raise InvalidInputError(
-        f"validation must be a share between 0 and 1, fewer rows than the {rows} there are, or none; "
-        f"got {fraction!r}. Use --validation 0.1."
-    )
-
-
-def _quotas(counts: np.ndarray, wanted: int, *, seed: int) -> np.ndarray:
-    """How many rows of each class to hold out: `wanted` in all, in proportion, at most all but one of each."""
-    room = counts - 1
-    if not room.any():
-        raise InvalidInputError(
-            f"validation must leave every class a row to train on; got one image of each of {len(counts)} classes. "
-            "Use --validation none, or add images."
-        )
-    if room.sum() < wanted:
-        raise InvalidInputError(
-            f"validation must leave every class a row to train on, so be at most {room.sum()} rows here; "
-            f"got {wanted}. Take fewer for validation, or add images."
-        )
-    ideal = counts * (wanted / counts.sum())
-    quotas = np.minimum(np.floor(ideal).astype(int), room)
-    order = np.random.default_rng((seed, TIES)).permutation(len(counts))  # a generator of its own: rows are as ever
-    while quotas.sum() < wanted:  # largest remainder first; ties fall by the seed
-        lack = np.where(quotas < room, ideal - quotas, -np.inf)
-        equal = np.flatnonzero(lack > lack.max() - 1e-9)
-        quotas[equal[order[equal].argmin()]] += 1
-    return quotas
-
-
 def _split(
     views: torch.Tensor, targets: np.ndarray, keep: np.ndarray, hold: np.ndarray, *, class_count: int, device: str
 ) -> Split:
@@ -293,10 +228,9 @@ def _search(
     best_cost = np.inf
     table: list[dict[str, Any]] = []
     for candidate in space.candidates(split, criterion=criterion, seed=seed, progress=progress):
-        judgement = ValidationScore.of(candidate.logits, labels)
-        row = {**candidate.options, **dataclasses.asdict(judgement), **candidate.facts}
-        table.append(row)
-        cost = judgement.cost(criterion)
+        score = ValidationScore.of(candidate.logits, labels)
+        table.append({**candidate.options, **dataclasses.asdict(score), **candidate.facts})
+        cost = score.cost(criterion)
         if best is None or cost < best_cost:
             best, best_cost = candidate, cost
         if progress is not None:
@@ -309,19 +243,7 @@ def _search(
     return best, tuple(table)
 
 
-def given(space: Space, options: dict[str, Primitive], *, rows: int, seed: int) -> Choice:
-    """The `Choice` of these very options, for training on all of `rows` with nothing to choose by."""
-    return Choice(
-        kind=space.kind,
-        options=options,
-        criterion="given",
-        validation=None,
-        training_accuracy=None,
-        temperature=None,
-        table=(),
-        curves={},
-        training_rows=rows,
-        validation_rows=0,
-        seed=seed,
-        search_seconds=0.0,
-    )
+def _training_accuracy(best: Candidate, split: Split) -> float:
+    rows = split.sample
+    answers = best.apply(split.features[rows]).argmax(1)
+    return float((answers.cpu() == split.targets[rows].cpu()).double().mean())

@@ -11,7 +11,8 @@ from extract.errors import InvalidInputError
 from heads import checks
 from heads.base import Head
 from heads.checks import Features
-from heads.protocol import Choice, as_views, choose, given, refit
+from heads.protocol import Choice, as_views, choose, refit
+from heads.rows import drawn
 from heads.space import Progress, Space
 
 # Of the drawn rows of a class, this share (at least one) is for validation.
@@ -63,33 +64,22 @@ def few_labels(
         yield Draw(shots=count, draw=draw, rows=rows, head=head, choice=choice)
 
 
-def drawn(targets: np.ndarray, shots: int, *, draw: int, seed: int) -> np.ndarray:
-    """Sorted numbers of `shots` rows of every class of `targets` [N]; more shots only add rows."""
-    taken = []
-    for k in range(int(targets.max()) + 1):
-        generator = np.random.default_rng([seed, draw, k])
-        taken.append(generator.permutation(np.flatnonzero(targets == k))[:shots])
-    return np.sort(np.concatenate(taken))
-
-
 def _chosen(
     space: Space, part: torch.Tensor, own: np.ndarray, *, shots: int, criterion: str, seed: int, device: str
 ) -> Choice:
     if shots == 1 or space.count() == 1:
         options = space.single() if space.count() == 1 else space.defaults()
-        return given(space, options, rows=len(own), seed=seed)
+        return Choice(space.kind, options, seed, training_rows=len(own))
     held = max(1, round(VALIDATION_SHARE * shots)) * (len(own) // shots)
     return choose(space, part, own, validation=held, criterion=criterion, seed=seed, device=device)
 
 
 def _checked(shots: Sequence[int], draws: int, counts: np.ndarray) -> list[int]:
-    checks.whole_number("draws", draws, remedy="Use 5")
-    if not shots:
-        raise InvalidInputError("shots must be at least one number of labels a class; got none. Use 1,2,5,10.")
-    for count in shots:
-        checks.whole_number("shots", count, remedy="Use 1,2,5,10")
-        if count > counts.min():
-            raise InvalidInputError(
-                f"shots must be at most {counts.min()}, the rows of the smallest class; got {count}. Ask for fewer."
-            )
+    if draws < 1:
+        raise InvalidInputError(f"draws must be at least 1; got {draws}. Use 5.")
+    if not shots or min(shots) < 1 or max(shots) > counts.min():
+        raise InvalidInputError(
+            f"shots must be numbers from 1 to {counts.min()}, the rows of the smallest class; got "
+            f"{','.join(map(str, shots)) or 'none'}. Use 1,2,5,10, or fewer."
+        )
     return sorted(set(shots))

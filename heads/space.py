@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from extract.errors import InvalidInputError
 from extract.runtime.options import option
-from heads.sample import training_sample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +47,8 @@ class Split:
     def sample(self) -> "torch.Tensor":
         """int64 numbers of the training rows that are scored beside the validation rows, of view 0 as these are."""
         import torch
+
+        from heads.rows import training_sample
 
         return torch.from_numpy(training_sample(len(self.targets) // self.views)).to(self.targets.device)
 

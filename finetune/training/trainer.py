@@ -32,7 +32,7 @@ from finetune.training.optimizers import optimizer
 from heads.neural import optimize
 from heads.neural.optimize import Epoch, Step, Totals
 from heads.neural.schedule import Schedule, schedule
-from heads.sample import training_sample
+from heads.rows import training_sample
 
 KEPT = ("rows", "best", "seconds", "epoch_seconds", "validation_seconds")  # what a checkpoint holds as it is
 WHITENING_EPOCHS = 3  # airbench: the bias of the whitening layer is trained for so long

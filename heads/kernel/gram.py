@@ -11,7 +11,7 @@ import torch
 
 from extract.errors import InvalidInputError
 from extract.runtime.machine import available_memory
-from heads.logistic.design import signed_power
+from heads.design import signed_power
 
 BLOCK = 2048  # rows of the matrix that are worked on at a time
 RESIDUAL = 1e-6  # a solution is good when no equation is missed by more, where targets are of the order of one

@@ -10,9 +10,9 @@ import torch
 from extract.errors import InvalidInputError
 from extract.runtime.devices import resolve_device, torch_device
 from heads.base import Head, parameter
+from heads.design import signed_power
 from heads.kernel.gram import Bank, System, as_points
 from heads.kernel.space import KernelSpace
-from heads.logistic.design import signed_power
 from heads.metrics import ValidationScore
 from heads.space import Candidate, Progress, Split
 from heads.temperature import temperature_for
@@ -24,7 +24,7 @@ class KernelHead(Head):
 
     Minimizes ||Y - K a||^2 + `alpha` a'K a, where K holds exp(-||x - z||^2 / (2 w^2)) for all pairs of training
     rows: scikit-learn's KernelRidge (Saunders et al., ICML 1998), which is the mean of a Gaussian process. The features
-    are first raised to `power` (`heads.logistic.design.signed_power`); w is `bandwidth` times the root mean square
+    are first raised to `power` (`heads.design.signed_power`); w is `bandwidth` times the root mean square
     distance of a training row from the mean of all. With `views` above 1 the rows are that many blocks, each of the
     same images in the same order (mirrored, say), and the kernel is the mean over all pairs of two images' views.
     Scores become logits by division with `temperature`. Takes 4 N^2 bytes of memory and about N^3 / 3 operations for N

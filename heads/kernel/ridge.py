@@ -4,13 +4,12 @@ import functools
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 
-import numpy as np
 import torch
 
 from extract.runtime.devices import resolve_device, torch_device
-from heads.base import Head, affine_logits, parameter
+from heads.base import Head, parameter
+from heads.design import Eigenbasis, Standardization, eigenbasis, standardization
 from heads.kernel.space import RidgeSpace
-from heads.logistic.design import Eigenbasis, Standardization, eigenbasis, standardization
 from heads.modules import Layers
 from heads.space import Candidate, Primitive, Progress, Split
 from heads.temperature import temperature_for
@@ -48,9 +47,6 @@ class RidgeHead(Head):
             self.temperature_ = float(self.temperature)
         weights, bias = factors.standard.fold(theta / self.temperature_)
         self.weights_, self.bias_ = weights.cpu().numpy(), bias.cpu().numpy()
-
-    def _logits(self, features: torch.Tensor) -> np.ndarray:
-        return affine_logits(features, self.weights_, self.bias_)
 
     @classmethod
     def candidates(

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, replace
 
-import numpy as np
 import sklearn
 import torch
 from sklearn.exceptions import ConvergenceWarning
@@ -13,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import cross_entropy
 
 from extract.runtime.devices import resolve_device, torch_device
-from heads.base import Head, affine_logits, parameter
-from heads.logistic.design import standardization
+from heads.base import Head, parameter
+from heads.design import standardization
 from heads.logistic.path import CERTAIN, LOSS_ERROR, UNMOVED, Path, PathPoint, fit_exact
 from heads.logistic.space import LogisticSpace
 from heads.metrics import ROW_LOSS_LIMIT
@@ -69,9 +68,6 @@ class LogisticHead(Head):
         self.weights_, self.bias_ = point.weights.cpu().numpy(), point.bias.cpu().numpy()
         self.gradient_norm_, self.n_iter_ = point.gradient_norm, point.iteration_count
         self.converged_ = point.converged
-
-    def _logits(self, features: torch.Tensor) -> np.ndarray:
-        return affine_logits(features, self.weights_, self.bias_)
 
     @classmethod
     def candidates(

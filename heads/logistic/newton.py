@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from heads.logistic.design import SMALL_ELEMENT_COUNT, Eigenbasis
+from heads.design import SMALL_ELEMENT_COUNT, Eigenbasis
 
 # Blocks of rows in a backward pass: a few are faster than one on CPUs, and each is long enough to be efficient.
 BLOCK_COUNT = 8

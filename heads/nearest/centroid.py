@@ -10,8 +10,7 @@ import torch
 from torch.nn.functional import normalize
 
 from heads.base import Head, parameter
-from heads.logistic.design import standardization
-from heads.modules import Layers
+from heads.design import standardization
 from heads.nearest.space import CentroidSpace
 from heads.space import Candidate, Primitive, Progress, Split
 from heads.temperature import temperature_for, typical_spread
@@ -48,15 +47,6 @@ class CentroidHead(Head):
         fitted = means.temperature(self.metric, shrinkage=self.shrinkage) if given is None else given
         self.temperature_ = np.float64(fitted)
 
-    def _logits(self, features: torch.Tensor) -> np.ndarray:
-        """float64 in blocks of rows, rounded once: one image gives the same logits alone and in a batch."""
-        mean, centroids = torch.from_numpy(self.mean_), torch.from_numpy(self.centroids_)
-        blocks = [
-            similarities(block.cpu(), centroids, mean=mean, metric=self.metric) / float(self.temperature_)
-            for block in features.split(BLOCK_ROWS)
-        ]
-        return torch.cat(blocks).float().numpy()
-
     @classmethod
     def candidates(
         cls, space: CentroidSpace, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
@@ -73,28 +63,24 @@ class CentroidHead(Head):
             yield Candidate(options, (scores / temperature).float().cpu().numpy(), facts={}, apply=apply)
 
     def module(self) -> torch.nn.Module:
-        mean, centroids = torch.from_numpy(self.mean_.copy()), torch.from_numpy(self.centroids_.copy())
-        if self.metric == "cosine":
-            return Angles(mean, centroids, float(self.temperature_))
-        offsets = centroids - mean  # the negative squared distance, but for a term that all classes share, is affine
-        bias = -2 * mean @ offsets.T - offsets.square().sum(1)
-        temperature = torch.tensor(self.temperature_)
-        return Layers([2 * offsets.T / temperature, bias / temperature])
+        return Similarities(self)
 
 
-class Angles(torch.nn.Module):
-    """Cosines with class means, as seen from the mean of all, over a temperature."""
+class Similarities(torch.nn.Module):
+    """Features [N, D] -> `similarities` to the class means over the temperature, float64 [N, K]."""
 
     mean: torch.Tensor
     centroids: torch.Tensor
 
-    def __init__(self, mean: torch.Tensor, centroids: torch.Tensor, temperature: float) -> None:
+    def __init__(self, head: CentroidHead) -> None:
         super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("centroids", normalize(centroids - mean, dim=1).T.contiguous() / temperature)
+        self.metric, self.temperature = head.metric, float(head.temperature_)
+        self.register_buffer("mean", torch.from_numpy(head.mean_))
+        self.register_buffer("centroids", torch.from_numpy(head.centroids_))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return normalize(features.double() - self.mean, dim=1) @ self.centroids
+        found = similarities(features, self.centroids, mean=self.mean, metric=self.metric)
+        return found / self.temperature
 
 
 def similarities(features: torch.Tensor, centroids: torch.Tensor, *, mean: torch.Tensor, metric: str) -> torch.Tensor:

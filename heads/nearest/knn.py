@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from extract.runtime.devices import resolve_device, torch_device
 from heads.base import Head, parameter
-from heads.logistic.design import standardization
+from heads.design import standardization
 from heads.nearest.space import NeighborSpace
 from heads.space import Candidate, Progress, Split
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from extract.runtime.devices import limited_threads, threads_for
-from heads.logistic.design import Standardization, cheap_dtype, signed_power, standardization
+from heads.design import Standardization, cheap_dtype, signed_power, standardization
+from heads.modules import Layers, in_blocks
 from heads.neural.early_stopping import EarlyStopping, Rows
 from heads.neural.optimize import Step, train
 from heads.neural.optimizers import optimizer
@@ -32,9 +33,15 @@ class Trained:
 
     layers: list[torch.Tensor]
     standard: Standardization
+    power: float
     epochs: int
     validation_logits: torch.Tensor | None
     curves: dict[str, list[float]]
+
+    def logits(self, features: torch.Tensor) -> torch.Tensor:
+        """float32 [N, K] of `features` [N, D], on the device of the layers."""
+        module = Layers(self.layers, power=self.power, standard=self.standard)
+        return in_blocks(module, features.to(self.layers[0].device))
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,7 @@ def _results(
             results[member] = Trained(
                 layers=stack.member(position, stops[place].kept if stops else stack.snapshot()),
                 standard=standard,
+                power=grid.power,
                 epochs=best.epoch if best else stop_epoch,
                 validation_logits=best.logits if best else None,
                 curves=curves[member],
@@ -193,6 +201,11 @@ class Grid:
             )
             for (hidden, copy), group in alike.items()
         ]
+
+    @property
+    def power(self) -> float:
+        """The power that the features were raised to."""
+        return self._recipe.power
 
     @property
     def steps_per_epoch(self) -> int:

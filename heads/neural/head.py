@@ -1,7 +1,6 @@
 """Linear and multilayer heads in torch: one class, `hidden=()` is linear."""
 
-import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Self
 
@@ -11,10 +10,9 @@ import torch
 from extract.errors import InvalidInputError
 from extract.runtime.devices import resolve_device, torch_device
 from heads.base import Head, parameter
-from heads.logistic.design import Standardization
+from heads.design import Standardization
 from heads.metrics import ValidationScore
 from heads.modules import Layers
-from heads.neural.ensemble import merged, network_logits
 from heads.neural.grid import Rows, Trained, Validation, train_grid
 from heads.neural.space import NO_DROPOUT, Member, NeuralSpace, Recipe
 from heads.space import Candidate, Progress, Split
@@ -90,14 +88,9 @@ class NeuralHead(Recipe, Head):
         self.curves_ = {name: np.mean([each[name] for each in curves], axis=0).tolist() for name in curves[0]}
         self.n_iter_ = trained[0].epochs
 
-    def _logits(self, features: torch.Tensor) -> np.ndarray:
-        layers = [torch.from_numpy(layer) for layer in self.layers_]
-        standard = Standardization(torch.from_numpy(self.mean_), torch.from_numpy(self.scale_))
-        return network_logits(layers, features, standard=standard, power=self.power).numpy()
-
     def module(self) -> torch.nn.Module:
-        layers = [torch.from_numpy(layer) for layer in self.layers_]
-        return Layers(layers, power=self.power, mean=torch.from_numpy(self.mean_), scale=torch.from_numpy(self.scale_))
+        standard = Standardization(torch.from_numpy(self.mean_), torch.from_numpy(self.scale_))
+        return Layers([torch.from_numpy(layer) for layer in self.layers_], power=self.power, standard=standard)
 
     @classmethod
     def candidates(
@@ -137,7 +130,7 @@ def _trial(member: Member, result: Trained, space: NeuralSpace, *, rows: int) ->
         options=member.options(stop_epoch=result.epochs, batch_size=space.rows_per_step(rows)),
         logits=result.validation_logits.cpu().numpy(),
         facts={"epochs_run": len(result.curves["running_training_loss"])},
-        apply=functools.partial(network_logits, result.layers, standard=result.standard, power=space.power),
+        apply=result.logits,
         curves=result.curves,
     )
 
@@ -155,14 +148,35 @@ def _ensemble(
         seed=seed,
         progress=progress,
     )
-    others = [
-        functools.partial(network_logits, copy.layers, standard=copy.standard, power=space.power) for copy in trained
-    ]
-    held = [one(split.validation_features).cpu() for one in others]
+    held = [one.logits(split.validation_features).cpu() for one in trained]
     logits = torch.stack([torch.from_numpy(best.logits), *held]).mean(0)
-    options, apply = {**best.options, "copies": space.copies}, functools.partial(_mean, [best.apply, *others])
-    return replace(best, options=options, logits=logits.numpy(), apply=apply)
+    networks = [best.apply, *(one.logits for one in trained)]
+    return replace(
+        best,
+        options={**best.options, "copies": space.copies},
+        logits=logits.numpy(),
+        apply=lambda features: torch.stack([network(features) for network in networks]).mean(0),
+    )
 
 
-def _mean(networks: Sequence[Callable[[torch.Tensor], torch.Tensor]], features: torch.Tensor) -> torch.Tensor:
-    return torch.stack([network(features) for network in networks]).mean(0)
+def merged(networks: Sequence[list[torch.Tensor]]) -> list[torch.Tensor]:
+    """[W1, b1, W2, b2, ...] of one network whose logits are the mean of those of `networks` of that form.
+
+    Hidden values stand side by side: the first layer is theirs in a row, later ones are block-diagonal, and
+    the last adds up and divides.
+    """
+    if len(networks) == 1:
+        return networks[0]
+    count, length = len(networks), len(networks[0])
+    layers: list[torch.Tensor] = []
+    for depth in range(0, length, 2):
+        weights = [network[depth] for network in networks]
+        biases = [network[depth + 1] for network in networks]
+        first, last = depth == 0, depth == length - 2
+        if first and last:
+            layers += [torch.stack(weights).mean(0), torch.stack(biases).mean(0)]
+        elif last:
+            layers += [torch.cat(weights) / count, torch.stack(biases).mean(0)]
+        else:
+            layers += [torch.cat(weights, dim=1) if first else torch.block_diag(*weights), torch.cat(biases)]
+    return layers

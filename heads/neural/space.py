@@ -45,7 +45,7 @@ class Member:
 class Recipe:
     """How the networks of a grid are trained, whatever their widths, learning rates and weight decays.
 
-    Features are raised to `power` (`heads.logistic.design.signed_power`) before they are standardized; `input_dropout`
+    Features are raised to `power` (`heads.design.signed_power`) before they are standardized; `input_dropout`
     acts on the standardized features (zero is their mean). `mixup` blends every batch with itself, features and targets
     (Zhang et al., ICLR 2018).
     """

@@ -13,8 +13,9 @@ from extract.errors import InvalidInputError
 from heads.logistic.head import LogisticHead
 from heads.logistic.space import LogisticSpace
 from heads.metrics import scores
-from heads.protocol import as_views, choose, fit_head, refit, validation_split
+from heads.protocol import as_views, choose, fit_head, refit
 from heads.registry import space
+from heads.rows import validation_split
 
 GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 

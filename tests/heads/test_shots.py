@@ -6,9 +6,9 @@ import pytest
 from extract.errors import InvalidInputError
 from heads.logistic.head import LogisticHead
 from heads.logistic.space import LogisticSpace
-from heads.protocol import validation_split
 from heads.registry import kinds, space
-from heads.shots import drawn, few_labels
+from heads.rows import drawn, validation_split
+from heads.shots import few_labels
 
 # A small search of those kinds whose own is slow.
 SMALL = {
@@ -98,7 +98,7 @@ def test_views_are_all_trained_on(blobs):
 
 @pytest.mark.parametrize(
     ("shots", "draws", "words"),
-    [([], 1, "shots must be at least one"), ([0], 1, "whole number"), ([5000], 1, "smallest class"), ([1], 0, "draws")],
+    [([], 1, "shots must be numbers"), ([0], 1, "from 1 to"), ([5000], 1, "smallest class"), ([1], 0, "draws")],
 )
 def test_impossible_draws_are_refused(shots, draws, words, blobs):
     with pytest.raises(InvalidInputError, match=words):

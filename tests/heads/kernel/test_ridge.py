@@ -10,7 +10,8 @@ from extract.errors import InvalidInputError
 from heads.kernel.ridge import Factors, RidgeHead
 from heads.kernel.space import RidgeSpace
 from heads.metrics import scores
-from heads.protocol import fit_head, validation_split
+from heads.protocol import fit_head
+from heads.rows import validation_split
 
 ALPHAS = (1e-2, 1.0, 1e3, 1e6)
 

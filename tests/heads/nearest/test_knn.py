@@ -12,7 +12,8 @@ from heads.metrics import scores
 from heads.nearest import knn
 from heads.nearest.knn import Index, NeighborHead
 from heads.nearest.space import NeighborSpace
-from heads.protocol import fit_head, validation_split
+from heads.protocol import fit_head
+from heads.rows import validation_split
 
 
 def shares(head, features):

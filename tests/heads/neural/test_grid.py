@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from heads.neural.ensemble import network_logits
 from heads.neural.grid import Grid
 from heads.neural.space import Member, Recipe
 from heads.neural.stack import Stack
@@ -72,7 +71,7 @@ def test_every_member_learns_what_torch_s_own_optimizer_learns(changes, members,
     recipe = {**BASE, "epochs": 25, "batch_size": 450, **changes}
     for member, trained in zip(members, grid(parts, members, held=False, **recipe), strict=True):
         expected = torch_reference(parts[0], member, recipe, network_of(member.hidden))
-        logits = network_logits(trained.layers, parts[0].features, standard=trained.standard)
+        logits = trained.logits(parts[0].features)
         np.testing.assert_allclose(logits, expected, atol=2e-4)
 
 

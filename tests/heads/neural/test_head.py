@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from extract.errors import InvalidInputError
-from heads.neural.ensemble import network_logits
 from heads.neural.grid import Rows, train_grid
 from heads.neural.head import NeuralHead
 from heads.neural.space import Member
@@ -30,7 +29,7 @@ def test_copies_are_the_mean_of_their_logits_as_one_network(hidden, blobs):
         seed=0,
     )
     features = torch.from_numpy(blobs[0])
-    alone = [network_logits(one.layers, features, standard=one.standard).numpy() for one in trained]
+    alone = [one.logits(features).numpy() for one in trained]
     assert hidden == () or not np.allclose(alone[0], alone[1], atol=0.01)
     np.testing.assert_allclose(together.logits(blobs[0]), np.mean(alone, axis=0), atol=1e-5)
     assert together.curves_["running_training_loss"][-1] == pytest.approx(

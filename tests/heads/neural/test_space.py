@@ -6,8 +6,9 @@ from extract.errors import InvalidInputError
 from heads.metrics import scores
 from heads.neural.head import NeuralHead
 from heads.neural.space import RECIPE
-from heads.protocol import fit_head, validation_split
+from heads.protocol import fit_head
 from heads.registry import space
+from heads.rows import validation_split
 
 
 def test_the_ensemble_in_the_table_is_the_one_that_is_refitted(blobs):

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from extract.errors import InvalidInputError
-from heads.base import Head
 from heads.registry import head_class, kinds
 from pipelines.predict import export
 from pipelines.workspace import records
@@ -39,14 +38,6 @@ def test_a_head_as_a_module_gives_the_head_s_probabilities(kind, options, rng):
     logits = head.module()(torch.from_numpy(features)).numpy()
     shares = np.exp(logits - logits.max(1, keepdims=True))
     assert np.abs(shares / shares.sum(1, keepdims=True) - head.predict_proba(features)).max() < 1e-5
-
-
-def test_a_head_without_such_a_form_is_refused():
-    class Odd(Head):
-        kind = "odd"
-
-    with pytest.raises(InvalidInputError, match="odd"):
-        Odd().module()
 
 
 def test_one_graph_from_pixels_gives_the_probabilities_of_the_test_scores(pipeline, tmp_path):

@@ -7,8 +7,8 @@ import torch
 from heads import registry
 from heads.neural.grid import Rows, Validation, train_grid
 from heads.neural.space import Member, Recipe
-from heads.protocol import choose, refit, validation_split
-from heads.sample import training_sample
+from heads.protocol import choose, refit
+from heads.rows import training_sample, validation_split
 
 OPTIONS: dict[str, dict] = {
     "logistic": {"c_grid": [1e-4, 1e-2]},
