@@ -32,7 +32,7 @@ from heads.design import standardization
 from heads.logistic.head import LogisticHead
 from heads.logistic.space import C_GRID
 from heads.neural.grid import Rows, train_grid
-from heads.neural.space import Member, Recipe
+from heads.neural.space import HeadRecipe, Member
 
 LIBRARIES = ("torch", "scikit-learn", "numpy", "scipy")
 GRIDS = {"1": C_GRID[:25], "10": C_GRID[:29]}  # by their greatest C: above, only scikit-learn fits to the end
@@ -174,7 +174,7 @@ def stacked_against_alone(file: FeatureFile, *, device: str) -> dict[str, Any]:
 
 def epoch_seconds(rows: Rows, members: list[Member]) -> float:
     """Seconds of one epoch: of three epochs less one epoch, so that preparation does not count, halved."""
-    recipe = Recipe(epochs=30, batch_size=512)
+    recipe = HeadRecipe(epochs=30, batch_size=512)
     seconds = []
     for stop_epoch in (1, 1, 3):  # the first call warms up
         start = time.perf_counter()

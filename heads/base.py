@@ -16,7 +16,7 @@ from extract.runtime.options import check, option
 from heads import checks
 from heads.checks import Features
 from heads.modules import in_blocks
-from heads.space import Candidate, Progress, Split
+from heads.trials import Candidate, FeatureSplit, Progress
 
 
 def parameter(default: Any, **declared: Any) -> Any:
@@ -83,7 +83,7 @@ class Head(ClassifierMixin, BaseEstimator):
     @classmethod
     @abstractmethod
     def candidates(
-        cls, space: Any, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+        cls, space: Any, split: FeatureSplit, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
         """Yields a trial of every candidate of `space`, the most regularized first (it wins ties).
 

@@ -20,7 +20,8 @@ from heads.checks import Features
 from heads.metrics import Scores, ValidationScore, fit_temperature, scores
 from heads.registry import space as space_of
 from heads.rows import validation_split
-from heads.space import Candidate, Primitive, Progress, Space, Split
+from heads.space import Space
+from heads.trials import Candidate, FeatureSplit, Primitive, Progress
 
 FACTS = {"gradient_norm": "gradient_norm_", "iterations": "n_iter_", "converged": "converged_"}
 CRITERIA = ("auto", "log_loss", "accuracy")
@@ -208,10 +209,10 @@ def as_views(features: Features) -> torch.Tensor:
 
 def _split(
     views: torch.Tensor, targets: np.ndarray, keep: np.ndarray, hold: np.ndarray, *, class_count: int, device: str
-) -> Split:
+) -> FeatureSplit:
     where = torch_device(resolve_device(device))
     kept = torch.cat([view[torch.from_numpy(keep).to(view.device)] for view in views])
-    return Split(
+    return FeatureSplit(
         features=kept.to(where),
         targets=torch.from_numpy(np.tile(targets[keep], len(views))).to(where),
         validation_features=views[0][torch.from_numpy(hold).to(views.device)].to(where),
@@ -222,7 +223,7 @@ def _split(
 
 
 def _search(
-    space: Space, split: Split, labels: np.ndarray, *, criterion: str, seed: int, progress: Progress | None
+    space: Space, split: FeatureSplit, labels: np.ndarray, *, criterion: str, seed: int, progress: Progress | None
 ) -> tuple[Candidate, tuple[dict[str, Any], ...]]:
     best: Candidate | None = None
     best_cost = np.inf
@@ -243,7 +244,7 @@ def _search(
     return best, tuple(table)
 
 
-def _training_accuracy(best: Candidate, split: Split) -> float:
+def _training_accuracy(best: Candidate, split: FeatureSplit) -> float:
     rows = split.sample
     answers = best.apply(split.features[rows]).argmax(1)
     return float((answers.cpu() == split.targets[rows].cpu()).double().mean())

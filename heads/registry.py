@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from extract.errors import unknown
 from extract.runtime.options import Option, options_of
-from heads.space import Primitive, Space
+from heads.space import Space
+from heads.trials import Primitive
 
 if TYPE_CHECKING:
     from heads.base import Head

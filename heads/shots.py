@@ -13,7 +13,8 @@ from heads.base import Head
 from heads.checks import Features
 from heads.protocol import Choice, as_views, choose, refit
 from heads.rows import drawn
-from heads.space import Progress, Space
+from heads.space import Space
+from heads.trials import Progress
 
 # Of the drawn rows of a class, this share (at least one) is for validation.
 VALIDATION_SHARE = 0.2

@@ -8,64 +8,18 @@ import functools
 import math
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from extract.errors import InvalidInputError
 from extract.runtime.options import option
+from heads.trials import Candidate, FeatureSplit, Primitive, Progress
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-
     from heads.base import Head
 
-Primitive = str | int | float | bool | None | tuple["Primitive", ...]
-Progress = Callable[[int, int, str], None]  # (how many are done, how many there are, of what: "epochs", "candidates")
 head_option = functools.partial(option, group="Head")  # an option of a head, as a field of its space
 MEASURED_ROWS = 50_000  # training rows of the measurements behind `Space.row_seconds`
-
-
-@dataclass(frozen=True)
-class Split:
-    """The training split in two: rows to learn from, and validation rows to choose by. No test data.
-
-    features [N, D] and validation_features [M, D] on the computing device; targets int64 [N] and validation_targets
-    int64 [M] are class indices below class_count. Every class occurs in targets. The N rows are `views` blocks, each of
-    the same images in the same order.
-    """
-
-    features: "torch.Tensor"
-    targets: "torch.Tensor"
-    validation_features: "torch.Tensor"
-    validation_targets: "torch.Tensor"
-    class_count: int
-    views: int = 1
-
-    @property
-    def sample(self) -> "torch.Tensor":
-        """int64 numbers of the training rows that are scored beside the validation rows, of view 0 as these are."""
-        import torch
-
-        from heads.rows import training_sample
-
-        return torch.from_numpy(training_sample(len(self.targets) // self.views)).to(self.targets.device)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One trial: the head's options, its logits float32 [M, K] on the validation rows, and facts about the fit.
-
-    `apply` gives logits [N, K], or multiples of them, of other features [N, D] by the very head of the trial.
-    `curves` are values per epoch, by name, of heads that learn in epochs.
-    """
-
-    options: dict[str, Primitive]
-    logits: "np.ndarray"
-    facts: dict[str, float | int | bool]
-    apply: "Callable[[torch.Tensor], torch.Tensor]"
-    curves: dict[str, list[float]] = field(default_factory=dict)
 
 
 class Space(ABC):
@@ -102,7 +56,7 @@ class Space(ABC):
         return pkgutil.resolve_name(cls.head_path)
 
     def candidates(
-        self, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+        self, split: FeatureSplit, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
         """Trials of every candidate on `split`, as `Head.candidates` of the kind's heads yields them."""
         return self.head_class().candidates(self, split, criterion=criterion, seed=seed, progress=progress)
@@ -120,7 +74,7 @@ class Space(ABC):
         """The seconds of one of `rows` training rows, as a multiple of `row_seconds`."""
         return rows / MEASURED_ROWS if cls.slows_with_rows else 1.0
 
-    def trials(self, split: Split) -> int:
+    def trials(self, split: FeatureSplit) -> int:
         """How many candidates there will be on `split`."""
         return self.count()
 

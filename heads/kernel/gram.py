@@ -19,7 +19,7 @@ REFINEMENTS = 20
 
 
 @dataclass(frozen=True)
-class Bank:
+class KernelPoints:
     """Examples as points x [V, N, D] float32: k(x, z) = exp(-||x - z||^2).
 
     The V views of an example are one to the kernel: it is the mean over their pairs.
@@ -72,13 +72,13 @@ class Solution:
         return self.residual <= RESIDUAL
 
 
-class System:
+class KernelSystem:
     """(K + penalty I) a = y for the kernel matrix K of a bank; the answer is the same for the same number of threads.
 
     Raises InvalidInputError where the matrix has no room in memory.
     """
 
-    def __init__(self, bank: Bank) -> None:
+    def __init__(self, bank: KernelPoints) -> None:
         count, device = len(bank), bank.points.device
         must_fit(count, device)
         self._matrix = torch.empty(count, count, device=device)

@@ -11,11 +11,11 @@ from extract.errors import InvalidInputError
 from extract.runtime.devices import resolve_device, torch_device
 from heads.base import Head, parameter
 from heads.design import signed_power
-from heads.kernel.gram import Bank, System, as_points
+from heads.kernel.gram import KernelPoints, KernelSystem, as_points
 from heads.kernel.space import KernelSpace
 from heads.metrics import ValidationScore
-from heads.space import Candidate, Progress, Split
 from heads.temperature import temperature_for
+from heads.trials import Candidate, FeatureSplit, Progress
 
 
 @dataclass(eq=False, repr=False)
@@ -56,11 +56,11 @@ class KernelHead(Head):
             )
         device = torch_device(resolve_device(self.device))
         kept = features.float() if features.dtype == torch.bfloat16 else features  # numpy has no bfloat16
-        problem = Problem.of(
+        problem = KernelProblem.of(
             kept.to(device), targets.to(device), views=self.views, power=self.power, class_count=class_count
         )
         bank = problem.bank(self.bandwidth)
-        (solution,) = System(bank).solutions([self.alpha], problem.wanted)
+        (solution,) = KernelSystem(bank).solutions([self.alpha], problem.wanted)
         self.examples_ = kept.cpu().numpy().copy()
         self.coefficients_ = solution.coefficients.cpu().numpy()
         self.mean_ = problem.mean.cpu().numpy()
@@ -72,7 +72,7 @@ class KernelHead(Head):
         device = torch_device(resolve_device(self.device))
         mean = torch.from_numpy(self.mean_).to(device)
         examples = torch.from_numpy(self.examples_).to(device)
-        bank = Bank(_points(examples, self.views, power=self.power, mean=mean, width=float(self.width_)))
+        bank = KernelPoints(_points(examples, self.views, power=self.power, mean=mean, width=float(self.width_)))
         coefficients = torch.from_numpy(self.coefficients_).to(device)
         offset = torch.from_numpy(self.offset_).to(device)
         blocks = []
@@ -83,10 +83,10 @@ class KernelHead(Head):
 
     @classmethod
     def candidates(
-        cls, space: KernelSpace, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+        cls, space: KernelSpace, split: FeatureSplit, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
         """Wide bandwidths and great penalties first; facts say on how many images each was fitted."""
-        problem = Problem.of(
+        problem = KernelProblem.of(
             split.features, split.targets, views=split.views, power=space.power, class_count=split.class_count
         )
         part = None
@@ -140,7 +140,7 @@ class Gaussians(torch.nn.Module):
 
 
 @dataclass(frozen=True)
-class Problem:
+class KernelProblem:
     """What all bandwidths share: centred points float32 [V, N, D] of features raised to `power`, and targets.
 
     `spread` is the root mean square distance from the mean; `wanted` float64 [N, K] is 1 for the own class and 0 for
@@ -157,7 +157,7 @@ class Problem:
     @classmethod
     def of(
         cls, features: torch.Tensor, targets: torch.Tensor, *, views: int, power: float, class_count: int
-    ) -> "Problem":
+    ) -> "KernelProblem":
         """The problem of `features` [views * N, D] and class indices int64 [views * N]."""
         wide = torch.promote_types(features.dtype, torch.float32)
         blocks = features.split(4096)
@@ -171,10 +171,10 @@ class Problem:
         """The distance at which the kernel is 1 / e."""
         return bandwidth * self.spread * 2**0.5
 
-    def bank(self, bandwidth: float, part: torch.Tensor | None = None) -> Bank:
+    def bank(self, bandwidth: float, part: torch.Tensor | None = None) -> KernelPoints:
         """The examples `part` (None: all) at `bandwidth`."""
         points = self.points if part is None else self.points[:, part]
-        return Bank(points / self.width(bandwidth))
+        return KernelPoints(points / self.width(bandwidth))
 
     def scores(
         self, features: torch.Tensor, *, part: torch.Tensor | None, bandwidth: float, coefficients: torch.Tensor
@@ -184,12 +184,12 @@ class Problem:
         return self.bank(bandwidth, part).scores(points.float(), coefficients) + self.offset
 
     def trials(
-        self, split: Split, part: torch.Tensor | None, bandwidth: float, alphas: list[float]
+        self, split: FeatureSplit, part: torch.Tensor | None, bandwidth: float, alphas: list[float]
     ) -> Iterator[Candidate]:
         """A trial of each penalty at `bandwidth`, fitted to the examples `part` (None: all)."""
         bank, wanted = self.bank(bandwidth, part), self.wanted if part is None else self.wanted[part]
         points = as_points(split.validation_features, power=self.power, mean=self.mean, width=self.width(bandwidth))
-        for alpha, solution in zip(alphas, System(bank).solutions(alphas, wanted), strict=True):
+        for alpha, solution in zip(alphas, KernelSystem(bank).solutions(alphas, wanted), strict=True):
             coefficients = solution.coefficients.float()
             scores = bank.scores(points.float(), coefficients) + self.offset
             temperature = temperature_for(scores, split.validation_targets)

@@ -11,8 +11,8 @@ from heads.base import Head, parameter
 from heads.design import Eigenbasis, Standardization, eigenbasis, standardization
 from heads.kernel.space import RidgeSpace
 from heads.modules import Layers
-from heads.space import Candidate, Primitive, Progress, Split
 from heads.temperature import temperature_for
+from heads.trials import Candidate, FeatureSplit, Primitive, Progress
 
 
 @dataclass(eq=False, repr=False)
@@ -50,7 +50,7 @@ class RidgeHead(Head):
 
     @classmethod
     def candidates(
-        cls, space: RidgeSpace, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+        cls, space: RidgeSpace, split: FeatureSplit, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
         """Each penalty with the temperature that suits the validation rows best."""
         factors = Factors.of(split.features, split.targets, class_count=split.class_count)

@@ -6,7 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from extract.runtime.options import check
-from heads.space import Primitive, Space, Split, head_option, nearest_in
+from heads.space import Space, head_option, nearest_in
+from heads.trials import FeatureSplit, Primitive
 
 ALPHA_GRID = tuple(float(alpha) for alpha in np.logspace(-1, 7, 17))
 FLAGS = ("--alpha-grid", "--penalties")
@@ -77,10 +78,10 @@ class KernelSpace(Space):
     def __post_init__(self) -> None:
         check(self)
 
-    def trials(self, split: Split) -> int:
+    def trials(self, split: FeatureSplit) -> int:
         return self.count() + self.chooses_on_some(split)
 
-    def chooses_on_some(self, split: Split) -> bool:
+    def chooses_on_some(self, split: FeatureSplit) -> bool:
         """Whether only some of the images of `split` choose, so that the best is fitted again to all."""
         return self.count() > 1 and len(split.targets) > self.search_rows * split.views
 

@@ -18,7 +18,7 @@ from heads.logistic.path import CERTAIN, LOSS_ERROR, UNMOVED, Path, PathPoint, f
 from heads.logistic.space import LogisticSpace
 from heads.metrics import ROW_LOSS_LIMIT
 from heads.modules import Layers
-from heads.space import Candidate, Progress, Split
+from heads.trials import Candidate, FeatureSplit, Progress
 
 # A point with a validation loss this many times the best is fitted roughly: no rounding makes it the best.
 HOPELESS = 1.1
@@ -71,7 +71,7 @@ class LogisticHead(Head):
 
     @classmethod
     def candidates(
-        cls, space: LogisticSpace, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+        cls, space: LogisticSpace, split: FeatureSplit, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
         points = _path_points(space, split, criterion) if space.solver == "path" else _sklearn_points(space, split)
         for point, logits in points:
@@ -92,7 +92,7 @@ class LogisticHead(Head):
         return Layers([torch.from_numpy(self.weights_), torch.from_numpy(self.bias_)])
 
 
-def _path_points(space: LogisticSpace, split: Split, criterion: str) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+def _path_points(space: LogisticSpace, split: FeatureSplit, criterion: str) -> Iterator[tuple[PathPoint, torch.Tensor]]:
     """Every point of the path and its validation logits; those near the best are refined before they are judged.
 
     The loss so far says how carefully the next C is fitted. Judged by accuracy every point is fitted carefully,
@@ -112,7 +112,7 @@ def _path_points(space: LogisticSpace, split: Split, criterion: str) -> Iterator
     yield from _refined(path, waiting, split, criterion)
 
 
-def _sklearn_points(space: LogisticSpace, split: Split) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+def _sklearn_points(space: LogisticSpace, split: FeatureSplit) -> Iterator[tuple[PathPoint, torch.Tensor]]:
     """Every point as scikit-learn's own tolerance leaves it; converged if that is certain enough."""
     path = Path(split.features, split.targets, class_count=split.class_count)
     for C in space.c_grid:
@@ -133,7 +133,7 @@ class _Look:
     accuracy: float
 
 
-def _look(point: PathPoint, split: Split) -> _Look:
+def _look(point: PathPoint, split: FeatureSplit) -> _Look:
     logits = _logits_at(point, split.validation_features)
     losses = cross_entropy(logits, split.validation_targets, reduction="none").clamp(max=ROW_LOSS_LIMIT)
     accuracy = (logits.argmax(1) == split.validation_targets).double().mean()
@@ -144,7 +144,9 @@ def _logits_at(point: PathPoint, features: torch.Tensor) -> torch.Tensor:
     return torch.addmm(point.bias, features.double(), point.weights)  # folded weights cancel large means
 
 
-def _refined(path: Path, looks: list[_Look], split: Split, criterion: str) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+def _refined(
+    path: Path, looks: list[_Look], split: FeatureSplit, criterion: str
+) -> Iterator[tuple[PathPoint, torch.Tensor]]:
     """Each point of `looks` with its logits; where several are near the best of them, those are refined.
 
     One that is alone is kept as it is, and called converged where refining would not change its loss.

@@ -19,7 +19,7 @@ BLOCK_COUNT = 8
 
 
 @dataclass(frozen=True)
-class Problem:
+class LogisticProblem:
     """Standardized features [N, D] twice, class indices int64 [N], and the gram's eigenbasis.
 
     `exact` gives gradients and logits, `cheap` Hessian products; they may be the same tensor.
@@ -38,7 +38,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Point:
+class Iterate:
     """Parameters theta [D + 1, K], their training logits [N, K], and the objective there."""
 
     theta: torch.Tensor
@@ -47,13 +47,13 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Minimum:
     """Where a minimization ended: the largest absolute gradient entry says how well.
 
     `decrement` is g' M^-1 g with the preconditioner M: about twice the objective still to be gained.
     """
 
-    point: Point
+    point: Iterate
     gradient_norm: float
     decrement: float
     iteration_count: int
@@ -85,17 +85,17 @@ def backward(features: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
     return torch.cat([product.to(residual.dtype).T, residual.sum(0, keepdim=True)]).div_(len(features))
 
 
-def objective(problem: Problem, theta: torch.Tensor, logits: torch.Tensor, penalty: float) -> float:
+def objective(problem: LogisticProblem, theta: torch.Tensor, logits: torch.Tensor, penalty: float) -> float:
     """Mean cross-entropy + penalty / 2 * ||W||^2 at `theta`, whose training logits are `logits`."""
     own = logits.gather(1, problem.targets[:, None])[:, 0]
     loss = (logits.logsumexp(1) - own).mean()
     return float(loss + penalty / 2 * theta[:-1].square().sum())
 
 
-def point_at(problem: Problem, theta: torch.Tensor, penalty: float) -> Point:
+def point_at(problem: LogisticProblem, theta: torch.Tensor, penalty: float) -> Iterate:
     """The point at `theta`, its logits computed with the exact features."""
     logits = forward(problem.exact, theta)
-    return Point(theta=theta, logits=logits, value=objective(problem, theta, logits, penalty))
+    return Iterate(theta=theta, logits=logits, value=objective(problem, theta, logits, penalty))
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Effort:
     forcing: float
 
 
-def minimize(problem: Problem, start: Point, *, penalty: float, effort: Effort) -> Outcome:
+def minimize(problem: LogisticProblem, start: Iterate, *, penalty: float, effort: Effort) -> Minimum:
     """The minimum for `penalty` from `start`, as good as `effort` asks; if not reached, that is reported."""
     point, passes = start, 0.0
     for iteration in range(effort.steps + 1):
@@ -129,7 +129,7 @@ def minimize(problem: Problem, start: Point, *, penalty: float, effort: Effort) 
         if moved is None:  # the objective cannot fall further in this precision
             break
         point = moved
-    return Outcome(
+    return Minimum(
         point=point,
         gradient_norm=gradient_norm,
         decrement=decrement,
@@ -140,7 +140,7 @@ def minimize(problem: Problem, start: Point, *, penalty: float, effort: Effort) 
 
 
 def loss_error(
-    problem: Problem, outcome: Outcome, held: torch.Tensor, targets: torch.Tensor, *, penalty: float
+    problem: LogisticProblem, outcome: Minimum, held: torch.Tensor, targets: torch.Tensor, *, penalty: float
 ) -> float:
     """About the most by which the mean loss of other rows, `held` [M, D], can differ from that at the minimum.
 
@@ -153,7 +153,7 @@ def loss_error(
     return (float((slope * precondition(slope)).sum()) * outcome.decrement) ** 0.5
 
 
-def _gradient(problem: Problem, point: Point, probabilities: torch.Tensor, penalty: float) -> torch.Tensor:
+def _gradient(problem: LogisticProblem, point: Iterate, probabilities: torch.Tensor, penalty: float) -> torch.Tensor:
     gradient = _loss_gradient(problem.exact, probabilities, problem.targets)
     gradient[:-1].add_(point.theta[:-1], alpha=penalty)
     return gradient
@@ -212,7 +212,7 @@ class _Curved:
 
 
 def _newton_step(
-    problem: Problem,
+    problem: LogisticProblem,
     gradient: torch.Tensor,
     probabilities: torch.Tensor,
     precondition: _Preconditioner,
@@ -253,8 +253,14 @@ def _newton_step(
 
 
 def _search_line(
-    problem: Problem, point: Point, step: torch.Tensor, change: torch.Tensor, *, slope: float, penalty: float
-) -> Point | None:
+    problem: LogisticProblem,
+    point: Iterate,
+    step: torch.Tensor,
+    change: torch.Tensor,
+    *,
+    slope: float,
+    penalty: float,
+) -> Iterate | None:
     """The first point along `step` that lowers the objective enough (Armijo), or None; costs no data pass."""
     rounding = 8 * torch.finfo(problem.dtype).eps * max(abs(point.value), 1e-3)
     for halvings in range(24):
@@ -262,5 +268,5 @@ def _search_line(
         theta, logits = point.theta.add(step, alpha=length), point.logits.add(change, alpha=length)
         value = objective(problem, theta, logits, penalty)
         if value <= point.value + 1e-4 * length * slope + rounding:
-            return Point(theta=theta, logits=logits, value=value)
+            return Iterate(theta=theta, logits=logits, value=value)
     return None

@@ -13,7 +13,16 @@ from dataclasses import dataclass, replace
 import torch
 
 from heads.design import SMALL_ELEMENT_COUNT, Standardization, cheap_dtype, eigenbasis, standardization
-from heads.logistic.newton import Effort, Outcome, Point, Problem, loss_error, minimize, objective, point_at
+from heads.logistic.newton import (
+    Effort,
+    Iterate,
+    LogisticProblem,
+    Minimum,
+    loss_error,
+    minimize,
+    objective,
+    point_at,
+)
 
 # CAREFUL: a first look. Measured on 4,500 and 45,000 x 1280 features, the validation loss is then within 1e-3 of the
 # exact fit's; less only chases the rounding of bfloat16. The decrement is relative to the objective where that is less
@@ -84,7 +93,7 @@ class Path:
         return [self._refined(point, problem, judges, effort) for point in points]
 
     def _refined(
-        self, point: PathPoint, problem: Problem, judges: tuple[torch.Tensor, torch.Tensor], effort: Effort
+        self, point: PathPoint, problem: LogisticProblem, judges: tuple[torch.Tensor, torch.Tensor], effort: Effort
     ) -> PathPoint:
         penalty = penalty_of(point.C, len(problem.exact), problem.class_count)
         start = point_at(problem, self._standard.unfold(point.weights, point.bias), penalty)
@@ -113,7 +122,7 @@ def fit_exact(
     for value in _ramp(C):
         near = solver.fit(value, CAREFUL).point.theta
     small = exact.numel() < SMALL_ELEMENT_COUNT
-    problem = Problem(
+    problem = LogisticProblem(
         exact=exact,
         cheap=exact if small else cheap.cheap,
         targets=targets,
@@ -135,21 +144,21 @@ def penalty_of(C: float, rows: int, class_count: int) -> float:
     return (2.0 if class_count == 2 else 1.0) / (C * rows)
 
 
-def _cheap_problem(standardized: torch.Tensor, targets: torch.Tensor, class_count: int) -> Problem:
+def _cheap_problem(standardized: torch.Tensor, targets: torch.Tensor, class_count: int) -> LogisticProblem:
     basis = eigenbasis(standardized, torch.float32)
     cheap = standardized.to(cheap_dtype(standardized))
-    return Problem(exact=cheap, cheap=cheap, targets=targets, class_count=class_count, basis=basis)
+    return LogisticProblem(exact=cheap, cheap=cheap, targets=targets, class_count=class_count, basis=basis)
 
 
 class _Follower:
     """Fits C after C, each from what the two fits before it suggest; the first from zero."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: LogisticProblem) -> None:
         self.problem = problem
-        self._before: tuple[float, Point] | None = None
-        self._latest: tuple[float, Point] | None = None
+        self._before: tuple[float, Iterate] | None = None
+        self._latest: tuple[float, Iterate] | None = None
 
-    def fit(self, C: float, effort: Effort, *, to_the_end: bool = False) -> Outcome:
+    def fit(self, C: float, effort: Effort, *, to_the_end: bool = False) -> Minimum:
         """The outcome at `C`, its decrement relative to the objective where that is below 1.
 
         `to_the_end`: the steps of `effort` are repeated until it has converged by the objective where it ends, or
@@ -171,11 +180,11 @@ class _Follower:
         self._before, self._latest = self._latest, (C, outcome.point)
         return outcome
 
-    def _round(self, start: Point, penalty: float, effort: Effort) -> Outcome:
+    def _round(self, start: Iterate, penalty: float, effort: Effort) -> Minimum:
         relative = replace(effort, decrement=effort.decrement * min(start.value, 1.0))
         return minimize(self.problem, start, penalty=penalty, effort=relative)
 
-    def _start(self, C: float, penalty: float) -> Point:
+    def _start(self, C: float, penalty: float) -> Iterate:
         """Zero, the latest point, or the line through the last two over log C where that is better."""
         problem = self.problem
         if self._latest is None:
@@ -183,14 +192,14 @@ class _Follower:
             zero = torch.zeros(shape, dtype=problem.dtype, device=problem.exact.device)
             return point_at(problem, zero, penalty)
         last_c, last = self._latest
-        stay = Point(last.theta, last.logits, objective(problem, last.theta, last.logits, penalty))
+        stay = Iterate(last.theta, last.logits, objective(problem, last.theta, last.logits, penalty))
         if self._before is None or self._before[0] == last_c:
             return stay
         first_c, first = self._before
         reach = math.log(C / last_c) / math.log(last_c / first_c)
         theta = last.theta + reach * (last.theta - first.theta)
         logits = last.logits + reach * (last.logits - first.logits)
-        ahead = Point(theta, logits, objective(problem, theta, logits, penalty))
+        ahead = Iterate(theta, logits, objective(problem, theta, logits, penalty))
         return ahead if ahead.value < stay.value else stay
 
 
@@ -203,7 +212,7 @@ def _ramp(C: float) -> list[float]:
     return values[::-1]
 
 
-def _path_point(C: float, outcome: Outcome, standard: Standardization) -> PathPoint:
+def _path_point(C: float, outcome: Minimum, standard: Standardization) -> PathPoint:
     weights, bias = standard.fold(outcome.point.theta)
     return PathPoint(
         C=C,

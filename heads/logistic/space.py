@@ -6,7 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from extract.runtime.options import check
-from heads.space import Primitive, Space, head_option, nearest_in
+from heads.space import Space, head_option, nearest_in
+from heads.trials import Primitive
 
 C_GRID = tuple(float(C) for C in np.logspace(-6, 5, 45))
 

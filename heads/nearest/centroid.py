@@ -12,8 +12,8 @@ from torch.nn.functional import normalize
 from heads.base import Head, parameter
 from heads.design import standardization
 from heads.nearest.space import CentroidSpace
-from heads.space import Candidate, Primitive, Progress, Split
 from heads.temperature import temperature_for, typical_spread
+from heads.trials import Candidate, FeatureSplit, Primitive, Progress
 
 BLOCK_ROWS = 4096
 
@@ -49,7 +49,7 @@ class CentroidHead(Head):
 
     @classmethod
     def candidates(
-        cls, space: CentroidSpace, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+        cls, space: CentroidSpace, split: FeatureSplit, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
         """Each metric and shrinkage with the temperature that suits the validation rows best."""
         means = Means.of(split.features, split.targets, class_count=split.class_count)

@@ -12,7 +12,7 @@ from extract.runtime.devices import resolve_device, torch_device
 from heads.base import Head, parameter
 from heads.design import standardization
 from heads.nearest.space import NeighborSpace
-from heads.space import Candidate, Progress, Split
+from heads.trials import Candidate, FeatureSplit, Progress
 
 # Similarities held at a time: 64 MiB of float32.
 BLOCK_ELEMENTS = 1 << 24
@@ -64,7 +64,7 @@ class NeighborHead(Head):
 
     @classmethod
     def candidates(
-        cls, space: NeighborSpace, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+        cls, space: NeighborSpace, split: FeatureSplit, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
         """Many neighbors first; numbers above that of the rows count as all of them."""
         mean = standardization(split.features).mean
@@ -113,7 +113,7 @@ class Votes(torch.nn.Module):
 
 
 @dataclass(frozen=True)
-class Found:
+class Neighbors:
     """The nearest examples of M rows, nearest first: similarities float32 [M, k] and classes int64 [M, k]."""
 
     similarities: torch.Tensor
@@ -144,7 +144,7 @@ class Index:
         self._mean, self._targets = mean, targets
         self._units = self._directions(examples)
 
-    def nearest(self, queries: torch.Tensor, count: int, *, exactly: bool = False) -> Found:
+    def nearest(self, queries: torch.Tensor, count: int, *, exactly: bool = False) -> Neighbors:
         """The `count` nearest examples (all, where they are fewer) of every row of `queries` [M, D].
 
         `exactly` takes the similarities of the nearest in float64, rounded once: one image then has the same
@@ -167,7 +167,7 @@ class Index:
                 values[row], indices[row] = self._nearest_of(units[row], table[row] >= last[row], count)
             similarities.append(values)
             places.append(indices)
-        return Found(torch.cat(similarities), self._targets[torch.cat(places)])
+        return Neighbors(torch.cat(similarities), self._targets[torch.cat(places)])
 
     def votes(self, queries: torch.Tensor, *, count: int, temperature: float | None, class_count: int) -> torch.Tensor:
         """Log probabilities float32 [M, K] by the `count` nearest; an example that is asked for is among its own."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from extract.runtime.options import check
-from heads.space import Primitive, Space, head_option, nearest_in
+from heads.space import Space, head_option, nearest_in
+from heads.trials import Primitive
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from heads.neural.stack import Stack
+from heads.neural.stack import BatchedMLP
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ BLOCK_ROWS = 2048
 
 
 @dataclass(frozen=True)
-class Best:
-    """A member's best epoch (from 1), its layers as in `Stack.parameters` order, and its validation logits [M, K]."""
+class BestEpoch:
+    """A member's best epoch (from 1), its layers as in the order of `parameters`, and validation logits [M, K]."""
 
     epoch: int
     logits: torch.Tensor
@@ -38,7 +38,9 @@ class EarlyStopping:
     that it ends as it would have ended alone.
     """
 
-    def __init__(self, stack: Stack, held: Rows, *, watched: Rows | None, criterion: str, patience: int | None) -> None:
+    def __init__(
+        self, stack: BatchedMLP, held: Rows, *, watched: Rows | None, criterion: str, patience: int | None
+    ) -> None:
         self._stack, self._held, self._watched = stack, held, watched
         self._criterion, self._patience = criterion, patience
         count, device = stack.member_count, held.features.device
@@ -87,7 +89,7 @@ class EarlyStopping:
         """Whether no member can get better any more."""
         return bool(self._finished.all())
 
-    def best(self, member: int) -> Best:
+    def best(self, member: int) -> BestEpoch:
         """The best of member number `member`; where no epoch had a finite cost, its first epoch."""
         assert self._logits is not None, "judge at least one epoch first"
-        return Best(epoch=max(int(self._epoch[member]), 1), logits=self._logits[member])
+        return BestEpoch(epoch=max(int(self._epoch[member]), 1), logits=self._logits[member])

@@ -14,9 +14,9 @@ from heads.neural.early_stopping import EarlyStopping, Rows
 from heads.neural.optimize import Step, train
 from heads.neural.optimizers import optimizer
 from heads.neural.schedule import Schedule, schedule
-from heads.neural.space import Member, Recipe
-from heads.neural.stack import Stack, dropout_mask
-from heads.space import Progress
+from heads.neural.space import HeadRecipe, Member
+from heads.neural.stack import BatchedMLP, dropout_mask
+from heads.trials import Progress
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def train_grid(
     rows: Rows,
     *,
     members: Sequence[Member],
-    recipe: Recipe,
+    recipe: HeadRecipe,
     class_count: int,
     stop_epoch: int,
     seed: int,
@@ -179,7 +179,7 @@ class Grid:
         targets: torch.Tensor,
         *,
         members: Sequence[Member],
-        recipe: Recipe,
+        recipe: HeadRecipe,
         class_count: int,
         seed: int,
     ) -> None:
@@ -192,7 +192,7 @@ class Grid:
         self.groups = list(alike.values())
         self._copies = [copy for _, copy in alike]
         self.stacks = [
-            Stack(
+            BatchedMLP(
                 (features.shape[1], *hidden, class_count),
                 member_count=len(group),
                 dropout=recipe.dropout,

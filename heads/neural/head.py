@@ -14,12 +14,12 @@ from heads.design import Standardization
 from heads.metrics import ValidationScore
 from heads.modules import Layers
 from heads.neural.grid import Rows, Trained, Validation, train_grid
-from heads.neural.space import NO_DROPOUT, Member, NeuralSpace, Recipe
-from heads.space import Candidate, Progress, Split
+from heads.neural.space import NO_DROPOUT, HeadRecipe, Member, NeuralSpace
+from heads.trials import Candidate, FeatureSplit, Progress
 
 
 @dataclass(eq=False, repr=False)
-class NeuralHead(Recipe, Head):
+class NeuralHead(HeadRecipe, Head):
     """A multilayer perceptron with ReLU on standardized features, trained by cross-entropy with softmax.
 
     `hidden` are the widths of its hidden layers; () is a linear head. `epochs` is the length of the schedule, and
@@ -94,7 +94,7 @@ class NeuralHead(Recipe, Head):
 
     @classmethod
     def candidates(
-        cls, space: NeuralSpace, split: Split, *, criterion: str, seed: int, progress: Progress | None = None
+        cls, space: NeuralSpace, split: FeatureSplit, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
         rows, members = Rows(split.features, split.targets), space.members()
         validation = Validation(
@@ -136,7 +136,7 @@ def _trial(member: Member, result: Trained, space: NeuralSpace, *, rows: int) ->
 
 
 def _ensemble(
-    member: Member, best: Candidate, *, space: NeuralSpace, split: Split, seed: int, progress: Progress | None
+    member: Member, best: Candidate, *, space: NeuralSpace, split: FeatureSplit, seed: int, progress: Progress | None
 ) -> Candidate:
     """`member`, whose trial was `best`, and further copies of it together."""
     trained = train_grid(

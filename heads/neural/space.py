@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from extract.errors import InvalidInputError
 from extract.runtime.options import check
 from heads.neural.schedule import SHAPES
-from heads.space import Primitive, Space, head_option, nearest_in
+from heads.space import Space, head_option, nearest_in
+from heads.trials import Primitive
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +43,7 @@ class Member:
 
 
 @dataclass(kw_only=True)
-class Recipe:
+class HeadRecipe:
     """How the networks of a grid are trained, whatever their widths, learning rates and weight decays.
 
     Features are raised to `power` (`heads.design.signed_power`) before they are standardized; `input_dropout`
@@ -94,11 +95,11 @@ def _changed(source: type, name: str, default: Primitive, **declared: object) ->
     return dataclasses.field(default=default, metadata=metadata)
 
 
-RECIPE = tuple(field.name for field in dataclasses.fields(Recipe))
+RECIPE = tuple(field.name for field in dataclasses.fields(HeadRecipe))
 
 
 @dataclass(kw_only=True)
-class NeuralSpace(Recipe, Space):
+class NeuralSpace(HeadRecipe, Space):
     """Learning rates x weight decays (x sizes), with a shared recipe; all trained in one pass, stacked.
 
     `batch_size` None is the automatic one for the rows that are trained on while choosing.
@@ -159,7 +160,7 @@ class LinearSpace(NeuralSpace):
     kind: ClassVar[str] = "linear"
     row_seconds: ClassVar[float] = 4e-4
 
-    epochs: int = _changed(Recipe, "epochs", 30)
+    epochs: int = _changed(HeadRecipe, "epochs", 30)
 
 
 @dataclass(kw_only=True)
@@ -193,9 +194,9 @@ class MlpSpace(NeuralSpace):
         metavar="SHARE",
         search={"low": 0.0, "high": 0.6},
     )
-    input_dropout: float = _changed(Recipe, "input_dropout", 0.1, search={"low": 0.0, "high": 0.5})
-    power: float = _changed(Recipe, "power", 0.5, search=[0.5, 1.0])
-    mixup: float = _changed(Recipe, "mixup", 1.0, search=[0.0, 0.3, 1.0])
+    input_dropout: float = _changed(HeadRecipe, "input_dropout", 0.1, search={"low": 0.0, "high": 0.5})
+    power: float = _changed(HeadRecipe, "power", 0.5, search=[0.5, 1.0])
+    mixup: float = _changed(HeadRecipe, "mixup", 1.0, search=[0.0, 0.3, 1.0])
     copies: int = head_option(
         4, "Ensemble size: networks from other initial weights, whose logits are averaged.", low=1, rare=True
     )

@@ -24,7 +24,7 @@ def dropout_mask(rows: int, columns: int, *, share: float, generator: torch.Gene
     return mask.float().mul_(256 / kept)
 
 
-class Stack:
+class BatchedMLP:
     """G multilayer perceptrons D -> hidden... -> K with ReLU and dropout between layers; no hidden is linear."""
 
     def __init__(

@@ -6,7 +6,7 @@ import torch
 
 from heads import registry
 from heads.neural.grid import Rows, Validation, train_grid
-from heads.neural.space import Member, Recipe
+from heads.neural.space import HeadRecipe, Member
 from heads.protocol import choose, refit
 from heads.rows import training_sample, validation_split
 
@@ -50,7 +50,7 @@ def test_the_recorded_accuracy_is_the_score_of_the_judged_head_on_those_rows(kin
 def test_watching_changes_nothing_and_sees_more_than_the_batches_do(blobs):
     features, labels = (torch.from_numpy(np.asarray(part)) for part in blobs)
     rows, held = Rows(features[:450], labels[:450]), Rows(features[450:], labels[450:])
-    recipe = Recipe(epochs=5, batch_size=32, dropout=0.5, input_dropout=0.3, mixup=1.0)
+    recipe = HeadRecipe(epochs=5, batch_size=32, dropout=0.5, input_dropout=0.3, mixup=1.0)
     watched = torch.from_numpy(training_sample(450))
     members = [Member((64,), 1e-2, 1e-2), Member((64,), 1e-3, 1e-2)]
     common = {"members": members, "recipe": recipe, "class_count": 4, "stop_epoch": 5, "seed": 1}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from extract.errors import InvalidInputError
 from heads.kernel import gram
-from heads.kernel.gram import Bank, System
+from heads.kernel.gram import KernelPoints, KernelSystem
 from heads.kernel.kernel import KernelHead
 
 
@@ -21,7 +21,7 @@ def test_every_penalty_solves_its_own_equations(count, width, seed, block):
     kernel = torch.exp(-(torch.cdist(points[0].double(), points[0].double()) ** 2))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(gram, "BLOCK", block)
-        found = list(System(Bank(points)).solutions([1.0, 0.03], targets))
+        found = list(KernelSystem(KernelPoints(points)).solutions([1.0, 0.03], targets))
     for penalty, solution in zip([1.0, 0.03], found, strict=True):
         assert solution.converged
         missed = kernel @ solution.coefficients + penalty * solution.coefficients - targets

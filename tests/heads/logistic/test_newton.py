@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from heads.logistic.head import LogisticHead
 from heads.logistic.space import LogisticSpace
 from heads.metrics import ROW_LOSS_LIMIT
-from heads.protocol import choose, validation_split
+from heads.protocol import choose
+from heads.rows import validation_split
 
 
 def standardized(features):

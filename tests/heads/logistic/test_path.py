@@ -5,12 +5,13 @@ import pytest
 import torch
 from scipy.special import log_softmax, softmax
 
-from heads.logistic.design import SMALL_ELEMENT_COUNT
+from heads.design import SMALL_ELEMENT_COUNT
 from heads.logistic.head import NEAR, NEAR_ACCURACY, LogisticHead
 from heads.logistic.path import Path
 from heads.logistic.space import C_GRID, LogisticSpace
 from heads.metrics import ROW_LOSS_LIMIT
-from heads.protocol import choose, fit_head, validation_split
+from heads.protocol import choose, fit_head
+from heads.rows import validation_split
 
 
 def test_the_path_is_close_to_the_exact_fits(blobs):

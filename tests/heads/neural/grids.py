@@ -1,7 +1,7 @@
 """Grids of small networks for the tests of this folder."""
 
 from heads.neural.grid import Validation, train_grid
-from heads.neural.space import Member, Recipe
+from heads.neural.space import HeadRecipe, Member
 
 BASE = {
     "optimizer": "adamw",
@@ -23,7 +23,7 @@ DEEP = [Member((16,), 1e-3, 0.0), Member((16,), 3e-2, 0.1), Member((8, 6), 1e-2,
 
 def grid(parts, members, *, seed=0, held=True, patience=None, criterion="log_loss", **changes):
     """`train_grid` of a recipe with `changes`."""
-    recipe = Recipe(**{**BASE, **changes})
+    recipe = HeadRecipe(**{**BASE, **changes})
     return train_grid(
         parts[0],
         validation=Validation(parts[1], criterion=criterion, patience=patience) if held else None,

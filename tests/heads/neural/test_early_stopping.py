@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from heads.metrics import scores
-from heads.neural.ensemble import network_logits
 from heads.neural.space import Member
 from tests.heads.neural.grids import grid
 
@@ -18,7 +17,7 @@ def test_the_best_epoch_s_weights_come_back(criterion, parts):
             wrong = 1 - np.array(trained.curves["validation_accuracy"])
             costs = np.where(np.isclose(wrong, wrong.min()), costs, np.inf)  # equal accuracies: the least loss
         assert trained.epochs == 1 + int(costs.argmin())
-        logits = network_logits(trained.layers, parts[1].features, standard=trained.standard)
+        logits = trained.logits(parts[1].features)
         np.testing.assert_allclose(logits, trained.validation_logits, atol=1e-4)
         judged = scores(trained.validation_logits, parts[1].targets)
         at_best = [trained.curves[f"validation_{name}"][trained.epochs - 1] for name in ("loss", "accuracy")]

@@ -8,8 +8,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from heads.neural.grid import Grid
-from heads.neural.space import Member, Recipe
-from heads.neural.stack import Stack
+from heads.neural.space import HeadRecipe, Member
+from heads.neural.stack import BatchedMLP
 from tests.heads.neural.grids import BASE, DEEP, MEMBERS, grid
 
 
@@ -39,7 +39,7 @@ def torch_reference(rows, member, recipe, network):
 def network_of(hidden, seed=0):
     """A torch network with the initial weights that a stack draws for `seed`."""
     sizes = (20, *hidden, 4)
-    stack = Stack(
+    stack = BatchedMLP(
         sizes,
         member_count=1,
         dropout=0.0,
@@ -83,7 +83,7 @@ def test_the_first_training_loss_is_that_of_no_knowledge_and_smoothing_does_not_
 
 def test_mixup_trains_on_blends(blobs):
     features, labels = (torch.from_numpy(np.asarray(part)) for part in blobs)
-    recipe = Recipe(**BASE, mixup=0.7)
+    recipe = HeadRecipe(**BASE, mixup=0.7)
     grid = Grid(features, labels, members=[Member((8,), 1e-3, 0.0)], recipe=recipe, class_count=4, seed=3)
     seen = list(grid.batches(0))
     shares = np.array([batch.share for batch in seen])

@@ -3,14 +3,14 @@
 import pytest
 
 from heads.neural.head import NeuralHead
-from heads.neural.space import Recipe
+from heads.neural.space import HeadRecipe
 
 
 def test_the_automatic_batch_makes_32_to_64_steps_an_epoch():
     for rows in (200, 1000, 5000, 16_000):
-        assert 32 <= rows / Recipe().rows_per_step(rows) < 64
-    assert Recipe().rows_per_step(3) == 4
-    assert Recipe().rows_per_step(10**9) == 512
+        assert 32 <= rows / HeadRecipe().rows_per_step(rows) < 64
+    assert HeadRecipe().rows_per_step(3) == 4
+    assert HeadRecipe().rows_per_step(10**9) == 512
 
 
 @pytest.mark.parametrize("hidden", [(), (16,)])

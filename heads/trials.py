@@ -1,0 +1,53 @@
+"""A trial of one candidate of a search: the rows that it gets, and what comes back. Imports no torch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+Primitive = str | int | float | bool | None | tuple["Primitive", ...]
+Progress = Callable[[int, int, str], None]  # (how many are done, how many there are, of what: "epochs", "candidates")
+
+
+@dataclass(frozen=True)
+class FeatureSplit:
+    """The training split in two: rows to learn from, and validation rows to choose by. No test data.
+
+    features [N, D] and validation_features [M, D] on the computing device; targets int64 [N] and validation_targets
+    int64 [M] are class indices below class_count. Every class occurs in targets. The N rows are `views` blocks, each of
+    the same images in the same order.
+    """
+
+    features: "torch.Tensor"
+    targets: "torch.Tensor"
+    validation_features: "torch.Tensor"
+    validation_targets: "torch.Tensor"
+    class_count: int
+    views: int = 1
+
+    @property
+    def sample(self) -> "torch.Tensor":
+        """int64 numbers of the training rows that are scored beside the validation rows, of view 0 as these are."""
+        import torch
+
+        from heads.rows import training_sample
+
+        return torch.from_numpy(training_sample(len(self.targets) // self.views)).to(self.targets.device)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One trial: the head's options, its logits float32 [M, K] on the validation rows, and facts about the fit.
+
+    `apply` gives logits [N, K], or multiples of them, of other features [N, D] by the very head of the trial.
+    `curves` are values per epoch, by name, of heads that learn in epochs.
+    """
+
+    options: dict[str, Primitive]
+    logits: "np.ndarray"
+    facts: dict[str, float | int | bool]
+    apply: "Callable[[torch.Tensor], torch.Tensor]"
+    curves: dict[str, list[float]] = field(default_factory=dict)
