@@ -1,6 +1,7 @@
 """How two feature files differ: in what they say they are, and row by row."""
 
 from collections.abc import Mapping
+from typing import TypedDict
 
 import numpy as np
 
@@ -9,7 +10,14 @@ from extract.features.store import FeatureFile, SplitFeatures
 Json = dict[str, object]
 
 
-def compare(first: FeatureFile, second: FeatureFile) -> Json:
+class FeatureDifference(TypedDict):
+    """What `compare` finds."""
+
+    differences: dict[str, tuple[object, object]]
+    splits: dict[str, Json]
+
+
+def compare(first: FeatureFile, second: FeatureFile) -> FeatureDifference:
     """`differences` of the specs (dotted key -> both values), and per common split the rows by id.
 
     For each split: `common_rows`, `only_first`, `only_second`, `other_labels`, and where the widths agree

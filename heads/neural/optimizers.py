@@ -33,7 +33,7 @@ class StackedSGD(Optimizer):
         super().__init__(groups, {"momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Moves every parameter that has a gradient."""
         for group, weight, gradient in _with_gradient(self.param_groups):
             direction = gradient.add(weight * group["weight_decay"])
@@ -53,7 +53,7 @@ class StackedAdam(Optimizer):
         self._scratch: dict[torch.Tensor, torch.Tensor] = {}  # fresh memory every step would cost more than the sums
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Moves every parameter that has a gradient."""
         for group, weight, gradient in _with_gradient(self.param_groups):
             if group["decoupled"]:

@@ -81,7 +81,7 @@ def _drawn(run: shared.Invocation, answer: Values, plot: Path) -> str:
     from pipelines.report.charts import curves
     from pipelines.workspace import records
 
-    curves.write_run(plot, records.read(run.workspace, answer["run"]), few_labels=answer.get("few_labels", ()))
+    curves.write_run(plot, records.done(run.workspace, answer["run"]), few_labels=answer.get("few_labels", ()))
     return str(plot)
 
 

@@ -69,4 +69,4 @@ def compare_command(run: shared.Invocation, first: Path, second: Path) -> None:
     lines = [f"{key}: {a!r} and {b!r}" for key, (a, b) in values["differences"].items()] or ["the specs are equal"]
     for name, one in values["splits"].items():
         lines.append(f"{name}: " + ", ".join(f"{key} {value}" for key, value in one.items()))
-    run.reporter.result(values, lines)
+    run.reporter.result({**values}, lines)
