@@ -83,10 +83,9 @@ def build(workspace: Path, request: ReportRequest, *, progress: Progress = lambd
         study.landscape = result, found
     sections = [section for make in SECTIONS if (section := make(study)).blocks]
     title, made = request.title or "Transfer-learning report", f"Made {records.now()[:10]}"
-    thumbnails = study.images.thumbnails
-    _write(
-        request.output, render.page(sections, title=title, lead=summary.lead(study), made=made, thumbnails=thumbnails)
-    )
+    text = render.page(sections, title=title, lead=summary.lead(study), made=made, thumbnails=study.images.thumbnails)
+    writable.folder("report", request.output.parent, remedy="Name another file with --output.")
+    writable.write("report", request.output, text)
     figures, undrawn = _figures(sections, request.figures, progress)
     return Built(request.output, len(study.results), figures, study.problems + undrawn)
 
@@ -118,14 +117,3 @@ def _figures(sections: list[Section], folder: Path | None, progress: Progress) -
         return [], []
     figures = [figure for section in sections for figure in section.figures()]
     return render.write_figures(figures, folder, progress=lambda done, total: progress(done, total, "figures"))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInputError(
-            f"report must go to a file that can be written; got {str(path)!r} ({error.strerror}). "
-            "Name another with --output."
-        ) from error
-    writable.write("report", path, text)

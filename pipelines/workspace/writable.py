@@ -49,6 +49,16 @@ def write(thing: str, path: Path, content: str | bytes) -> None:
         raise _refused(thing, path, error.strerror) from error
 
 
+def folder(thing: str, path: Path, *, remedy: str) -> None:
+    """Makes the directory `path`, in which the `thing` goes. Raises `InvalidInputError` where it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInputError(
+            f"{thing} must go to a directory that can be written; got {str(path)!r} ({error.strerror}). {remedy}"
+        ) from error
+
+
 def _is_stream(path: Path) -> bool:
     """Whether something other than a file stands there, which must not be replaced by one."""
     return (path.exists() and not path.is_file()) or str(path.absolute()).startswith(

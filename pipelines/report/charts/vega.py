@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from math import ceil, floor, log10
 from statistics import fmean, quantiles
 
+from extract.runtime.formats import percent
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Datum, Spec
+from pipelines.report.page.blocks import Datum, Figure, Spec
+from pipelines.report.page.text import interval
+from pipelines.report.study.results import Result
 from pipelines.report.study.rows import Row
 from pipelines.workspace import naming
 
@@ -74,8 +77,22 @@ def modes(present: Sequence[str]) -> Spec:
 
 
 def of_row(row: Row) -> Datum:
-    """What charts say of a row: its `label`, `name` and `mode`."""
-    return {"label": row.label, "name": row.best.name, "mode": naming.MODES[row.best.mode]}
+    """What charts say of a row: `label`, `name`, `mode`, and `accuracy` from `low` to `high` in per cent."""
+    low, high = row.interval
+    return {
+        "label": row.label,
+        "name": row.best.name,
+        "mode": naming.MODES[row.best.mode],
+        "accuracy": 100 * row.accuracy,
+        "low": 100 * low,
+        "high": 100 * high,
+        "shown": f"{percent(row.accuracy)} ({interval(row.interval)})",
+    }
+
+
+def of_run(result: Result, name: str, title: str, caption: str, chart: Spec, *, shape: str = "square") -> Figure:
+    """A figure of one run, under a name of its own."""
+    return Figure(f"{name}-{result.run}", title, caption, chart, shape=shape, data=naming.data([result.record]))
 
 
 def tip(*fields: tuple[str, str]) -> list[Spec]:

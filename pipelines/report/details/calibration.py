@@ -21,8 +21,8 @@ TIPS = vega.tip(("name", "Run"), ("shown", "Bin"), ("images", "Holds"))
 def section(study: Study) -> Section:
     """A diagram of the best run of every mode on every test set where logits were kept, and a table of every row."""
     blocks: list[Block] = []
-    for number, test_set in enumerate(study.test_sets(), start=1):
-        figures = _figures(study, test_set, number)
+    for test_set in study.test_sets():
+        figures = _figures(study, test_set)
         blocks += [Figures(figures)] if figures else []
     blocks += [_table(study.rows)] if study.rows else []
     return Section(
@@ -73,7 +73,7 @@ def _error(*, scaled: bool) -> Callable[[Row], Cell]:
     return cell
 
 
-def _figures(study: Study, test_set: TestSet, number: int) -> list[Figure]:
+def _figures(study: Study, test_set: TestSet) -> list[Figure]:
     best = test_set.best_of_modes()
     values = [value for pick in best for value in _values(study, pick.row.best)]
     if not values:
@@ -82,13 +82,16 @@ def _figures(study: Study, test_set: TestSet, number: int) -> list[Figure]:
         f"{naming.MODES[pick.row.best.mode]}: {pick.row.best.short}{pick.said()}{_errors(pick.row.best)}"
         for pick in best
     ]
-    reliability, confidence = (
-        (f"Reliability on {test_set.title}", f"{'; '.join(runs)}. {BELOW}", _reliability(values)),
-        (f"Confidence on {test_set.title}", "Share of the test images at each confidence.", _histogram(values)),
-    )
+    caption = f"{'; '.join(runs)}. {BELOW}"
     return [
-        Figure(f"reliability-{number}", *reliability, shape="half", data=test_set.data),
-        Figure(f"confidence-{number}", *confidence, shape="half", data=test_set.data),
+        test_set.figure("reliability", "Reliability", caption, _reliability(values), shape="half"),
+        test_set.figure(
+            "confidence",
+            "Confidence",
+            "Share of the test images at each confidence.",
+            _histogram(values),
+            shape="half",
+        ),
     ]
 
 

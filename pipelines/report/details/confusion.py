@@ -63,15 +63,9 @@ def figure(result: Result, chosen: str = "") -> Figure:
         for j, count in enumerate(row)
         if count or len(matrix) <= WRITTEN
     ]
-    return Figure(
-        f"confusion-{result.run}",
-        f"Confusion matrix: {result.name}",
-        f"{naming.MODES[result.mode].capitalize()}, {percent(result.test.accuracy)} of {result.test.rows} correct"
-        f"{chosen}.",
-        _chart(values, labels),
-        shape="square",
-        data=naming.data([result.record]),
-    )
+    accuracy = f"{percent(result.test.accuracy)} of {result.test.rows}"
+    caption = f"{naming.MODES[result.mode].capitalize()}, {accuracy} correct{chosen}."
+    return vega.of_run(result, "confusion", f"Confusion matrix: {result.name}", caption, _chart(values, labels))
 
 
 def _value(count: int, total: int, true: str, said: str, right: bool) -> Datum:

@@ -13,7 +13,6 @@ from pipelines.report.page.blocks import Block, Datum, Figure, Figures, Section,
 from pipelines.report.page.text import clipped
 from pipelines.report.study.results import Result
 from pipelines.report.study.study import Study
-from pipelines.workspace import naming
 
 POINTS = 400
 MAPS = 3  # backbones a test set
@@ -90,8 +89,8 @@ def _maps(path: Path, result: Result, study: Study) -> list[Figure]:
         values = [{"x": x, "y": y, **image} for (x, y), image in zip(points, images, strict=True)]
         chart, beyond = _chart(values, class_names)
         caption = f"{len(values)} test images{f', {beyond} of them beyond the frame' if beyond else ''}."
-        name, title = f"map-{method}-{result.run}", f"{clipped(result.architecture, 40)}, {title}"
-        figures.append(Figure(name, title, caption, chart, shape="square", data=naming.data([result.record])))
+        title = f"{clipped(result.architecture, 40)}, {title}"
+        figures.append(vega.of_run(result, f"map-{method}", title, caption, chart))
     return figures
 
 

@@ -57,15 +57,9 @@ def _kept_by(found: Diagnosis) -> str:
 
 def _figures(row: Row) -> list[Figure]:
     result, found = row.best, diagnose(row.best.record)
+    caption = found.sentence() + (f" This is{row.which[1:]}." if row.which else "")
     return [
-        Figure(
-            f"learning-{quantity}-{result.run}",
-            f"{result.short}: {quantity}",
-            found.sentence() + (f" This is{row.which[1:]}." if row.which else ""),
-            chart,
-            shape="half",
-            data=naming.data([result.record]),
-        )
+        vega.of_run(result, f"learning-{quantity}", f"{result.short}: {quantity}", caption, chart, shape="half")
         for quantity, chart in curves.by_epoch(result.record, found).items()
     ]
 

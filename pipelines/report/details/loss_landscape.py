@@ -6,7 +6,6 @@ from pipelines.report.page.blocks import Figure, Section, Spec
 from pipelines.report.study.results import Result
 from pipelines.report.study.study import Study
 from pipelines.tasks.loss_landscape import IMAGES, SIDE
-from pipelines.workspace import naming
 from pipelines.workspace.answer_shapes import KeptLandscape
 
 CEILING = 6.0  # times the loss at the network: what lies above is drawn as that, or the valley would have no color left
@@ -56,5 +55,4 @@ def _figure(result: Result, found: KeptLandscape) -> Figure:
     look: Spec = {"shape": "cross", "size": 90, "filled": True, "color": theme.VERMILLION}
     cross = vega.mark("point", [{"left": 0, "bottom": 0}], look, x=vega.plain("left"), y=vega.plain("bottom"))
     caption = f"Loss {middle:.3g} at the network; above {top:.3g} the color stays the same."
-    name, data = f"loss-landscape-{result.run}", naming.data([result.record])
-    return Figure(name, f"Around {result.short}", caption, {"layer": [cells, cross]}, shape="square", data=data)
+    return vega.of_run(result, "loss-landscape", f"Around {result.short}", caption, {"layer": [cells, cross]})

@@ -5,6 +5,7 @@ a run kept under `shots`.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from extract.runtime.formats import percent, plural
 from pipelines.report.charts import vega
@@ -20,7 +21,7 @@ LINES = 10
 
 def section(study: Study) -> Section:
     """One figure of each kind for every test set, where there are two points to join."""
-    figures = [make(one, at) for at, one in enumerate(study.test_sets(), start=1) for make in (_subsets, _draws)]
+    figures = [make(test_set) for test_set in study.test_sets() for make in (_subsets, _draws)]
     return Section(
         "labels",
         "Few labels",
@@ -30,7 +31,7 @@ def section(study: Study) -> Section:
     )
 
 
-def _subsets(test_set: TestSet, place: int) -> Figure | None:
+def _subsets(test_set: TestSet) -> Figure | None:
     lines: dict[str, list[tuple[int, Row]]] = {}
     for row in test_set.rows:
         count = row.best.training_rows
@@ -45,16 +46,11 @@ def _subsets(test_set: TestSet, place: int) -> Figure | None:
         for name, line in zip(naming.fitted(names, 40), long, strict=True)
         for count, row in sorted(line, key=lambda pair: pair[0])
     ]
-    return Figure(
-        f"labels-{place}",
-        f"Accuracy by training images on {test_set.title}",
-        "Runs that differ only by their training subset, with 95 % intervals.",
-        _chart(points, "training images"),
-        data=test_set.data,
-    )
+    caption = "Runs that differ only by their training subset, with 95 % intervals."
+    return test_set.figure("labels", "Accuracy by training images", caption, _chart(points, "training images"))
 
 
-def _draws(test_set: TestSet, place: int) -> Figure | None:
+def _draws(test_set: TestSet) -> Figure | None:
     drawn = [(row, one) for row in test_set.rows for one in row.results if len(one.record.shots or ()) > 1][:LINES]
     if not drawn:
         return None
@@ -71,14 +67,12 @@ def _draws(test_set: TestSet, place: int) -> Figure | None:
     results = [result for _, result in drawn]
     counts = {len(one.accuracies) for result in results for one in result.record.shots or ()}
     draws = plural(counts.pop(), "draw") if len(counts) == 1 else "draws"
-    return Figure(
-        f"shots-{place}",
-        f"Accuracy by labels per class on {test_set.title}",
+    caption = (
         f"Mean over {draws} of the labelled images; bars from the worst draw to the best. The more draws, the longer "
-        "the bars; what chance there is in the test images is not in them.",
-        _chart(points, "labels per class"),
-        data=naming.data([result.record for result in results]),
+        "the bars; what chance there is in the test images is not in them."
     )
+    found = test_set.figure("shots", "Accuracy by labels per class", caption, _chart(points, "labels per class"))
+    return replace(found, data=naming.data([result.record for result in results]))
 
 
 def _point(line: str, count: float, images: str, shares: tuple[float, float, float]) -> Datum:

@@ -83,9 +83,7 @@ MEASURES = (
 def section(study: Study) -> Section:
     """The table of every row, and for every test set the picture of its accuracies."""
     blocks: list[Block] = [table(study)] if study.rows else []
-    for number, test_set in enumerate(study.test_sets(), start=1):
-        if len(test_set.rows) > 1:
-            blocks.append(_picture(test_set, number))
+    blocks += [_picture(test_set) for test_set in study.test_sets() if len(test_set.rows) > 1]
     return Section(
         "comparison",
         "Comparison",
@@ -122,22 +120,12 @@ def _seeded(rows: list[Row]) -> str:
     return "".join(f" In {listed(numbers)}, {what}." for what, numbers in words.items())
 
 
-def _picture(test_set: TestSet, number: int) -> Figure:
+def _picture(test_set: TestSet) -> Figure:
     rows = test_set.rows[:PICTURED]
-    values = [
-        {
-            **vega.of_row(row),
-            "accuracy": 100 * row.accuracy,
-            "low": 100 * row.interval[0],
-            "high": 100 * row.interval[1],
-            "shown": f"{percent(row.accuracy)} ({interval(row.interval)})",
-            "seeds": plural(len(row.results), "run"),
-        }
-        for row in rows
-    ]
+    values = [{**vega.of_row(row), "seeds": plural(len(row.results), "run")} for row in rows]
     caption = f"Test accuracy on {test_set.title} with 95 % intervals."
     if len(test_set.rows) > PICTURED:
         caption += f" The {PICTURED} most accurate of {len(test_set.rows)}."
     tips = vega.tip(("name", "Run"), ("mode", "Mode"), ("shown", "Accuracy"), ("seeds", "Mean of"))
     chart = ranges.chart(values, "accuracy", title="test accuracy, %", tips=tips)
-    return Figure(f"accuracy-{number}", f"Accuracy on {test_set.title}", caption, chart, data=test_set.data)
+    return test_set.figure("accuracy", "Accuracy", caption, chart)

@@ -13,7 +13,7 @@ COLORS = {"extraction": theme.GOLD, "search": theme.GREEN, "fit": theme.BLUE}
 
 def section(study: Study) -> Section:
     """Stacked seconds of the best rows of every test set, where any were recorded."""
-    figures = [_figure(test_set, number) for number, test_set in enumerate(study.test_sets(), start=1)]
+    figures = [_figure(test_set) for test_set in study.test_sets()]
     return Section(
         "costs",
         "Time",
@@ -25,7 +25,7 @@ def section(study: Study) -> Section:
     )
 
 
-def _figure(test_set: TestSet, number: int) -> Figure | None:
+def _figure(test_set: TestSet) -> Figure | None:
     rows = [row for row in test_set.rows if row.seconds("total")][:SHOWN]
     values = [
         {
@@ -55,10 +55,5 @@ def _figure(test_set: TestSet, number: int) -> Figure | None:
         tooltip=vega.tip(*tips),
     )
     more = f" The {SHOWN} most accurate." if len(test_set.rows) > SHOWN else ""
-    return Figure(
-        f"costs-{number}",
-        f"Time on {test_set.title}",
-        f"In the order of test accuracy.{more}",
-        {**bars, "height": vega.list_height(len(rows))},
-        data=test_set.data,
-    )
+    chart = {**bars, "height": vega.list_height(len(rows))}
+    return test_set.figure("costs", "Time", f"In the order of test accuracy.{more}", chart)

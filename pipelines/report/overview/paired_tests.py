@@ -13,10 +13,10 @@ from pipelines.report.study.winners import Pick
 def section(study: Study) -> Section:
     """The best rows against the very best, for every test set in which some can be paired."""
     blocks: list[Block] = []
-    for number, test_set in enumerate(study.test_sets(), start=1):
+    for test_set in study.test_sets():
         best, family, found = against_best(study, test_set)
         if found:
-            blocks.append(_figure(test_set, best, found, number=number, family=family))
+            blocks.append(_figure(test_set, best, found, family=family))
     return Section(
         "paired-tests",
         "Paired tests",
@@ -26,7 +26,7 @@ def section(study: Study) -> Section:
     )
 
 
-def _figure(test_set: TestSet, best: Pick, found: list[Difference], *, number: int, family: int) -> Figure:
+def _figure(test_set: TestSet, best: Pick, found: list[Difference], *, family: int) -> Figure:
     values = [
         {
             **vega.of_row(one.row),
@@ -41,13 +41,8 @@ def _figure(test_set: TestSet, best: Pick, found: list[Difference], *, number: i
     ]
     tips = vega.tip(("name", "Run"), ("shown", "Points"), ("p", "p"), ("alone", "Only it correct / only the best"))
     chart = ranges.chart(values, "difference", title="difference of accuracy, points", tips=tips, zero=True)
-    return Figure(
-        f"paired-tests-{number}",
-        f"Differences from {best.row.best.short} on {test_set.title}",
-        f"Reference: {best.how}. {_rule(family)}{_missing(test_set, best, found)}",
-        chart,
-        data=test_set.data,
-    )
+    caption = f"Reference: {best.how}. {_rule(family)}{_missing(test_set, best, found)}"
+    return test_set.figure("paired-tests", f"Differences from {best.row.best.short}", caption, chart)
 
 
 def _missing(test_set: TestSet, best: Pick, found: list[Difference]) -> str:

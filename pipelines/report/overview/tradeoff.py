@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import log10
 
-from extract.runtime.formats import amount, bytes_amount, duration, percent
+from extract.runtime.formats import amount, bytes_amount, duration
 from pipelines.report.charts import labels, vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Block, Datum, Figure, Figures, Section, Spec
-from pipelines.report.page.text import clipped, interval
+from pipelines.report.page.text import clipped
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
 from pipelines.workspace import naming
@@ -68,8 +68,8 @@ COSTS = (
 def section(study: Study) -> Section:
     """Four plots for every test set with at least two rows."""
     blocks: list[Block] = []
-    for number, test_set in enumerate(study.test_sets(), start=1):
-        figures = [figure for cost in COSTS if (figure := _figure(test_set, cost, number)) is not None]
+    for test_set in study.test_sets():
+        figures = [figure for cost in COSTS if (figure := _figure(test_set, cost)) is not None]
         blocks += [Figures(figures)] if figures else []
     return Section(
         "trade-offs",
@@ -94,12 +94,22 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
     return kept
 
 
-def _figure(test_set: TestSet, cost: Cost, number: int) -> Figure | None:
+def _figure(test_set: TestSet, cost: Cost) -> Figure | None:
     known = [(row, value) for row in test_set.rows if (value := cost.value(row))]
     if len({value for _, value in known}) < 2:
         return None
     briefs = _briefs([row for row, _ in known])
-    values = [_point(row, value, cost, brief) for (row, value), brief in zip(known, briefs, strict=True)]
+    values = [
+        {
+            **vega.of_row(row),
+            "short": row.best.short,
+            "brief": brief,
+            "architecture": clipped(row.best.architecture, 40),
+            "cost": value,
+            "paid": cost.shown(value),
+        }
+        for (row, value), brief in zip(known, briefs, strict=True)
+    ]
     line = [values[index] for index in front([(value, row.accuracy) for row, value in known])]
     bars = [(one["low"], one["high"]) for one in values]
     accuracies = vega.bulk_domain([one["accuracy"] for one in values], bars)
@@ -108,31 +118,11 @@ def _figure(test_set: TestSet, cost: Cost, number: int) -> Figure | None:
     described = "; ".join(one["short"] for one in line[:12])
     beyond = [frame.name(one) for one in values if frame.name(one) != one["brief"]]
     outside = f" Beyond the axis: {'; '.join(beyond)}." if beyond else ""
-    return Figure(
-        f"accuracy-against-{cost.name}-{number}",
-        f"Accuracy against {cost.short} on {test_set.title}",
-        f"On the front: {described}{'; …' if len(line) > 12 else ''}.{outside}",
-        _chart(values, _names(named, line, frame), line, cost=cost, frame=frame),
-        shape="half",
-        data=test_set.data,
+    caption = f"On the front: {described}{'; …' if len(line) > 12 else ''}.{outside}"
+    chart = _chart(values, _names(named, line, frame), line, cost=cost, frame=frame)
+    return test_set.figure(
+        f"accuracy-against-{cost.name}", f"Accuracy against {cost.short}", caption, chart, shape="half"
     )
-
-
-def _point(row: Row, value: float, cost: Cost, brief: str) -> Datum:
-    return {
-        "number": str(row.number),
-        "name": row.best.name,
-        "short": row.best.short,
-        "brief": brief,
-        "architecture": clipped(row.best.architecture, 40),
-        "mode": naming.MODES[row.best.mode],
-        "cost": value,
-        "accuracy": 100 * row.accuracy,
-        "low": 100 * row.interval[0],
-        "high": 100 * row.interval[1],
-        "shown": f"{percent(row.accuracy)} ({interval(row.interval)})",
-        "paid": cost.shown(value),
-    }
 
 
 def _briefs(rows: Sequence[Row]) -> list[str]:

@@ -17,7 +17,6 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from extract.errors import InvalidInputError
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Figure, Section, Spec
 from pipelines.report.page.text import bound, printable, slugs
@@ -105,13 +104,7 @@ def write_figures(
 
     Returns the paths of the figures, and a sentence for every one that Vega cannot draw: the others are written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInputError(
-            f"figures must go to a directory that can be written; got {str(folder)!r} ({error.strerror}). "
-            "Name another with --figures."
-        ) from error
+    writable.folder("figures", folder, remedy="Name another with --figures.")
     paths: list[Path] = []
     problems: list[str] = []
     drawn: list[tuple[str, Figure]] = []

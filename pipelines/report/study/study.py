@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from extract.errors import InvalidInputError
 from extract.runtime.formats import plural
 from heads.statistics import rows_interval
+from pipelines.report.page.blocks import Figure, Spec
 from pipelines.report.study.images import Images
 from pipelines.report.study.results import MODES, Result, parse
 from pipelines.report.study.rows import Row, rows
@@ -24,12 +26,18 @@ from pipelines.workspace.record import DoneRecord
 class TestSet:
     """Rows that were scored on the same test images, and so may be compared.
 
-    `title` names the data, `data` says how much of it the runs were trained and scored on, and at which size.
+    The first has `number` 1. `title` names the data, `data` says how much of it the runs were trained and scored on,
+    and at which size.
     """
 
+    number: int
     title: str
     data: str
     rows: tuple[Row, ...]
+
+    def figure(self, name: str, title: str, caption: str, chart: Spec, *, shape: str = "wide") -> Figure:
+        """A figure of these rows, under a name and a title of this test set."""
+        return Figure(f"{name}-{self.number}", f"{title} on {self.title}", caption, chart, shape=shape, data=self.data)
 
     @property
     def results(self) -> list[Result]:
@@ -76,7 +84,7 @@ class Study:
         ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].number))
         titles = _titles([group[0].best for group in ordered])
         data = [naming.data([row.best.record for row in group]) for group in ordered]
-        return [TestSet(*one) for one in zip(titles, data, map(tuple, ordered), strict=True)]
+        return [TestSet(*one) for one in zip(count(1), titles, data, map(tuple, ordered))]
 
     def logits(self, result: Result) -> tuple[np.ndarray, np.ndarray] | None:
         """(logits float64 [N, K], labels int64 [N]) of a run's test split, or None where they are not whole."""
