@@ -9,7 +9,7 @@ import struct
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,8 @@ def read(source: str | Path) -> Checkpoint:
     tensors, wrapped = _unwrapped(tensors, path=path)
     if wrapped:
         notices = (*notices, f"{path.name}: {wrapped} is left out of the tensors' names")
-    return Checkpoint(str(source), tensors, weights_preprocessing.within({**metadata, **_words(content)}), notices)
+    beside = {key: one for key, one in content.items() if isinstance(key, str) and not isinstance(one, Tensor)}
+    return Checkpoint(str(source), tensors, weights_preprocessing.within({**metadata, **beside}), notices)
 
 
 def _content(path: Path) -> tuple[Content, Content]:
@@ -135,31 +136,20 @@ def _torch(path: Path) -> object:
 
     import torch
 
+    stand_ins: Any = [(Companion, name) for name in HARMLESS] + [(CompanionMapping, name) for name in HARMLESS_MAPPINGS]
     try:
-        with path.open("rb") as file, torch.serialization.safe_globals(_stand_ins()), warnings.catch_warnings():
+        with path.open("rb") as file, torch.serialization.safe_globals(stand_ins), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickles that it reads all the same
             return torch.load(file, map_location="cpu", weights_only=True)  # of a path, torch would go by the name
-    except pickle.UnpicklingError as error:
-        raise _objects(path, error) from error
+    except pickle.UnpicklingError as error:  # of more than tensors: it names the first class or function it calls for
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f"which calls for {named.group(1)}" if named else "a pickle of something else"
+        raise CorruptFileError(
+            f"weights must be tensors by name; got {str(path)!r}, {what}. Nothing but tensors is taken from a file: "
+            "save torch.save(network.state_dict(), FILE)."
+        ) from error
     except DAMAGES as error:
         raise _damaged(path, error) from error
-
-
-def _stand_ins() -> list[Callable[..., object] | tuple[Callable[..., object], str]]:
-    return [
-        *((Companion, name) for name in HARMLESS),
-        *((CompanionMapping, name) for name in HARMLESS_MAPPINGS),
-    ]
-
-
-def _objects(path: Path, error: Exception) -> CorruptFileError:
-    """A pickle of more than tensors: the first class or function that it calls for."""
-    named = re.search(r"GLOBAL ([\w.]+)", str(error))
-    what = f"which calls for {named.group(1)}" if named else "a pickle of something else"
-    return CorruptFileError(
-        f"weights must be tensors by name; got {str(path)!r}, {what}. Nothing but tensors is taken from a file: save "
-        "torch.save(network.state_dict(), FILE)."
-    )
 
 
 def _damaged(path: Path, error: Exception) -> CorruptFileError:
@@ -259,10 +249,6 @@ def _unwrapped(tensors: dict[str, Tensor], *, path: Path) -> tuple[dict[str, Ten
         found[bare], before[bare] = tensor, name
         prefix = prefix or name.removesuffix(bare)
     return found, prefix
-
-
-def _words(content: Content) -> dict[str, object]:
-    return {key: value for key, value in content.items() if isinstance(key, str) and not isinstance(value, Tensor)}
 
 
 def _listed(names: list[str], count: int = 4) -> str:

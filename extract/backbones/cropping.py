@@ -28,7 +28,8 @@ def transform(preprocessing: Preprocessing) -> Callable[[Image.Image], Tensor]:
         rows, columns = resized_lengths(preprocessing, height=image.height, width=image.width)
         if min(rows, columns) < 1:  # "border" and an image longer than the network's size is large
             return whole(image.resize((max(columns, 1), max(rows, 1)), Image.Resampling.BOX))
-        if rows * columns > MOST_RESIZED and _is_enlarged(image, rows, columns):
+        is_enlarged = rows >= image.height and columns >= image.width
+        if is_enlarged and rows * columns > MOST_RESIZED:
             return kept_part(image, (rows, columns), preprocessing=preprocessing)
         return whole(image)
 
@@ -56,10 +57,6 @@ class _Window:
     start: int
     stop: int
     weights: np.ndarray
-
-
-def _is_enlarged(image: Image.Image, rows: int, columns: int) -> bool:
-    return rows >= image.height and columns >= image.width
 
 
 def _window(length: int, *, resized: int, cut: int, interpolation: str) -> _Window:
@@ -91,14 +88,6 @@ def _rounded(sums: np.ndarray) -> np.ndarray:
     return ((sums + 2 ** (PRECISION_BITS - 1)) >> PRECISION_BITS).clip(0, 255)
 
 
-def _box(x: float) -> float:
-    return float(-0.5 < x <= 0.5)
-
-
-def _bilinear(x: float) -> float:
-    return max(1.0 - abs(x), 0.0)
-
-
 def _hamming(x: float) -> float:
     x = abs(x) * math.pi
     if x == 0:
@@ -118,15 +107,11 @@ def _sinc(x: float) -> float:
     return math.sin(x * math.pi) / (x * math.pi) if x else 1.0
 
 
-def _lanczos(x: float) -> float:
-    return _sinc(x) * _sinc(x / 3) if -3.0 <= x < 3.0 else 0.0
-
-
 # Of each filter: how far it reaches when an axis is enlarged, and its weight at a distance.
 FILTERS: dict[str, tuple[float, Callable[[float], float]]] = {
-    "box": (0.5, _box),
-    "bilinear": (1.0, _bilinear),
+    "box": (0.5, lambda x: float(-0.5 < x <= 0.5)),
+    "bilinear": (1.0, lambda x: max(1.0 - abs(x), 0.0)),
     "hamming": (1.0, _hamming),
     "bicubic": (2.0, _bicubic),
-    "lanczos": (3.0, _lanczos),
+    "lanczos": (3.0, lambda x: _sinc(x) * _sinc(x / 3) if -3.0 <= x < 3.0 else 0.0),
 }

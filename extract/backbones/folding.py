@@ -20,7 +20,9 @@ def fold_batch_norms(network: nn.Module, *, image_size: tuple[int, int]) -> int:
     undo = [(conv, conv.weight, conv.bias, parent, key, norm) for conv, norm, parent, key in pairs]
     for convolution, norm, parent, key in pairs:
         _fold(convolution, norm)
-        setattr(parent, key, _after_norm(norm))
+        # What is left of it is the activation that timm's have behind them.
+        rest = (getattr(norm, name) for name in ("drop", "act") if hasattr(norm, name))
+        setattr(parent, key, nn.Sequential(*rest))
     error = (network(example) - expected).abs().max()
     if error <= FOLDING_TOLERANCE * expected.abs().max():
         return len(pairs)
@@ -77,8 +79,3 @@ def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
     weight = convolution.weight * scale[:, None, None, None]
     convolution.weight = nn.Parameter(weight, requires_grad=False)
     convolution.bias = nn.Parameter(norm.bias + (bias - norm.running_mean) * scale, requires_grad=False)
-
-
-def _after_norm(norm: nn.BatchNorm2d) -> nn.Module:
-    """What is left of a folded norm: the activation that timm's have behind it, or nothing."""
-    return nn.Sequential(*(getattr(norm, name) for name in ("drop", "act") if hasattr(norm, name)))

@@ -13,7 +13,7 @@ and its float32 embeddings falls to 0.987. Four things bring it above 0.999 (`be
   images stay below 0.999; on the 16 worst of them two stages give 0.9991 and more, three 0.9996.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -100,7 +100,7 @@ def _is_depthwise(module: nn.Module) -> bool:
 
 def _first_stages(network: nn.Module) -> list[nn.Module]:
     """Stem and first stages of a network of EfficientNet's shape, in order; nothing of another."""
-    for one in _itself_and_wrapped(network):
+    for one in (network, getattr(network, "network", network)):
         blocks = getattr(one, "blocks", None)
         if not isinstance(blocks, nn.Sequential) or not len(blocks) or not hasattr(one, "conv_stem"):
             continue
@@ -109,9 +109,3 @@ def _first_stages(network: nn.Module) -> list[nn.Module]:
             stem = [part for name, part in one.named_children() if name in ("conv_stem", "bn1", "act1")]
             return [*stem, *stages]
     return []
-
-
-def _itself_and_wrapped(network: nn.Module) -> Iterator[nn.Module]:
-    yield network
-    if isinstance(getattr(network, "network", None), nn.Module):
-        yield network.network  # type: ignore[misc]

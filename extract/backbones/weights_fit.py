@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -57,7 +57,7 @@ def adapted(network: nn.Module, found: Checkpoint, *, free: Free) -> tuple[dict[
     """
     target = network.state_dict()
     state, notices = _without_prefix(found, [name for name in target if not _is_counter(name)])
-    if _fits(target, state, free=free):
+    if not any(_differences(target, state, free=free)):
         return state, notices
     filtered = _filtered(network, state)
     for name, tensor in filtered.items():
@@ -126,7 +126,9 @@ def _filtered(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]
 
     A filter that fails does so because the weights are another network's, which the comparison then tells.
     """
-    convert = _filter(network)
+    modules = (sys.modules.get(kind.__module__) for kind in type(network).__mro__)
+    timms = [one for one in modules if one is not None and one.__name__.startswith("timm.models.")]
+    convert = next((getattr(one, name) for one in timms for name in FILTERS if hasattr(one, name)), None)
     if convert is None:
         return dict(state)
     try:
@@ -134,16 +136,6 @@ def _filtered(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]
     except (LookupError, AttributeError, TypeError, ValueError, RuntimeError, AssertionError):
         return dict(state)
     return {str(name): value for name, value in found.items() if isinstance(value, Tensor)}
-
-
-def _filter(network: nn.Module) -> Callable[[dict[str, Tensor], nn.Module], Mapping[str, object]] | None:
-    for kind in type(network).__mro__:
-        module = sys.modules.get(kind.__module__)
-        if module is not None and kind.__module__.startswith("timm.models."):
-            for name in FILTERS:
-                if hasattr(module, name):
-                    return getattr(module, name)
-    return None
 
 
 @torch.no_grad()
@@ -161,15 +153,11 @@ def _resampled(network: nn.Module, tensor: Tensor, *, like: Tensor) -> Tensor:
     return resample_abs_pos_embed(tensor, new_size=list(grid), num_prefix_tokens=prefix)
 
 
-def _fits(target: Mapping[str, Tensor], state: Mapping[str, Tensor], *, free: Free) -> bool:
-    return not any(_differences(target, state, free=free))
-
-
 def _check(target: Mapping[str, Tensor], state: Mapping[str, Tensor], *, free: Free, origin: str) -> None:
     misfit, unlike, missing, extra = _differences(target, state, free=free)
     if not (misfit or unlike or missing or extra):
         return
-    shapes = [f"{name} is {_shape(state[name])} for {_shape(target[name])}" for name in misfit]
+    shapes = [f"{name} is {list(state[name].shape)} for {list(target[name].shape)}" for name in misfit]
     kinds = [f"{name} is {_kind(state[name])}" for name in unlike]
     found = [
         f"{len(names)} {what} ({', '.join(told[:SHOWN])}{', ...' if len(told) > SHOWN else ''})"
@@ -217,10 +205,6 @@ def _alike(tensor: Tensor, like: Tensor) -> bool:
 def _kind(tensor: Tensor) -> str:
     what = "sparse " if tensor.layout != torch.strided else "without values " if tensor.is_meta else ""
     return f"{what}{tensor.dtype}".replace("torch.", "")
-
-
-def _shape(tensor: Tensor) -> str:
-    return "[" + ", ".join(map(str, tensor.shape)) + "]"
 
 
 def _below(name: str, modules: Iterable[str]) -> bool:

@@ -96,8 +96,11 @@ def decode(path: Path, *, max_pixels: int | None = MAX_PIXELS) -> Image.Image:
             raise OversizedImage(path, image.size, max_pixels=max_pixels)
         with _LARGE if image.width * image.height > LARGE_PIXELS else contextlib.nullcontext():
             transparent = _is_transparent(image)
-            levels = _in_eight_bits(image)
-            levels = _on_white(levels) if transparent else levels.convert("RGB")
+            levels = _in_eight_bits(image).convert("RGBA" if transparent else "RGB")
+            if transparent:
+                ground = Image.new("RGB", levels.size, "white")
+                ground.paste(levels, mask=levels.getchannel("A"))
+                levels = ground
             return levels.transpose(TURNS[orientation]) if orientation in TURNS else levels
 
 
@@ -201,10 +204,3 @@ def _is_transparent(image: Image.Image) -> bool:
         image.fp.seek(17)
         return image.has_transparency_data and bool(image.fp.read(1)[0] & 15)
     return image.has_transparency_data
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    colors = image.convert("RGBA")
-    ground = Image.new("RGB", image.size, "white")
-    ground.paste(colors, mask=colors.getchannel("A"))
-    return ground

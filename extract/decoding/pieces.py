@@ -20,11 +20,9 @@ class Pieces(io.RawIOBase):
         self._place = 0
 
     def readable(self) -> bool:
-        """It can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Any position can be gone to."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -34,17 +32,15 @@ class Pieces(io.RawIOBase):
         return self._place
 
     def readinto(self, buffer) -> int:  # type: ignore[override]
-        """Fills `buffer` with what comes next and returns how many bytes that were."""
-        wanted, done, start = len(buffer), 0, 0
+        done, start = 0, 0
         for piece in self._pieces:
-            length = _length(piece)
-            if start + length > self._place and done < wanted:
-                skipped = self._place - start
-                taken = self._read(piece, skipped, min(length - skipped, wanted - done))
+            stop = start + _length(piece)
+            if start <= self._place < stop and done < len(buffer):
+                taken = self._read(piece, self._place - start, min(stop - self._place, len(buffer) - done))
                 buffer[done : done + len(taken)] = taken
                 done += len(taken)
                 self._place += len(taken)
-            start += length
+            start = stop
         return done
 
     def _read(self, piece: Piece, skipped: int, count: int) -> bytes:

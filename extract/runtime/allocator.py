@@ -27,29 +27,20 @@ def memory_kept() -> Iterator[None]:
 
     It changes no result. It does nothing where the C library is not glibc. Of the process, threads included.
     """
-    _enter()
-    try:
-        yield
-    finally:
-        _leave()
-
-
-def _enter() -> None:
     global _inside
     with _lock:
         _inside += 1
         if _inside == 1:
             _set(KEEPING)
-
-
-def _leave() -> None:
-    global _inside
-    with _lock:
-        _inside -= 1
-        if not _inside:
-            _set(USUAL)
-            if (library := _glibc()) is not None:
-                library.malloc_trim(0)
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                _set(USUAL)
+                if (library := _glibc()) is not None:
+                    library.malloc_trim(0)
 
 
 def _set(values: dict[int, int]) -> None:

@@ -47,7 +47,7 @@ class Machine:
 def machine() -> Machine:
     """The facts about this machine, read once per process."""
     return Machine(
-        processor=_processor_name(),
+        processor=_processor().get("model name") or platform.processor() or platform.machine(),
         core_count=core_count(),
         memory_bytes=memory_bytes(),
         bf16_units=bf16_units(),
@@ -109,7 +109,8 @@ def bf16_units() -> str:
     """What bfloat16 is computed with, "" for none: the best that the processor has and ONEDNN_MAX_CPU_ISA allows."""
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
     allowed = ONEDNN_ISAS[: ONEDNN_ISAS.index(limit) + 1] if limit in ONEDNN_ISAS else ("", *ONEDNN_ISAS)
-    return next((unit for unit, isa in BF16_UNITS.items() if unit in _processor_flags() and isa in allowed), "")
+    flags = f"{_processor().get('flags', '')} {_processor().get('Features', '')}".split()
+    return next((unit for unit, isa in BF16_UNITS.items() if unit in flags and isa in allowed), "")
 
 
 def processor_has_bfloat16() -> bool:
@@ -171,22 +172,9 @@ def _cuda_of_torch() -> int | None:
 
 
 @functools.cache
-def _processor_flags() -> frozenset[str]:
-    for line in _cpuinfo():
-        key, _, value = line.partition(":")
-        if key.strip() in ("flags", "Features"):
-            return frozenset(value.split())
-    return frozenset()
-
-
-def _processor_name() -> str:
-    for line in _cpuinfo():
-        key, _, value = line.partition(":")
-        if key.strip() == "model name":
-            return value.strip()
-    return platform.processor() or platform.machine()
-
-
-def _cpuinfo() -> list[str]:
+def _processor() -> dict[str, str]:
+    """What Linux says of the first processor, by name; nothing elsewhere."""
     path = Path("/proc/cpuinfo")
-    return path.read_text(errors="replace").splitlines() if path.exists() else []
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    pairs = [line.partition(":") for line in lines]
+    return {key.strip(): value.strip() for key, _, value in reversed(pairs)}

@@ -56,7 +56,7 @@ def test_a_driver_older_than_torch_was_built_for_shows_no_device(monkeypatch, ve
     ],
 )
 def test_bfloat16_units_are_those_that_onednn_may_use(monkeypatch, flags, limit, expected):
-    monkeypatch.setattr(machine, "_processor_flags", lambda: frozenset(flags.split()))
+    monkeypatch.setattr(machine, "_processor", lambda: {"flags": flags})
     if limit is None:
         monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     else:
