@@ -42,12 +42,7 @@ FEW_LABELS: list[TableColumn[Values]] = [
 )
 @declared(Repeats, HeadSpec, ExtractSpec)
 @shared.common
-def fit_head_command(
-    run: shared.Invocation,
-    features_file: Path | None,
-    plot: Path | None,
-    options: Values,
-) -> None:
+def fit_head_command(run: shared.Invocation, features_file: Path | None, plot: Path | None, options: Values) -> None:
     """Fit a head on cached features, extracting them first where needed.
 
     Chooses on a validation part of the training split, refits the choice on all of it, scores the test split
@@ -96,7 +91,7 @@ def _found(run: shared.Invocation, asked: "Asked", file: Path | None, options: V
 
 
 def _file(run: shared.Invocation, file: Path | None, options: Values) -> Path | None:
-    """The feature file that was options, or the newest one where none is described; else None."""
+    """The feature file that is named, or the newest one where none is described; else None."""
     from pipelines.tasks.features import newest
 
     described = sorted(name for name in options if name in ExtractSpec.declared() and name != "data_dir")
@@ -116,18 +111,18 @@ def _file(run: shared.Invocation, file: Path | None, options: Values) -> Path | 
 
 
 def _beginning(run: shared.Invocation, spec: ExtractSpec) -> str:
-    """What the bare command begins in an empty workspace, for how long, and what would be shorter."""
+    """The notice of a bare command in an empty workspace: what it begins, its time, and what would be shorter."""
     from pipelines.studies.estimate import Estimator
     from pipelines.studies.jobs import Job
 
     estimator = Estimator(run.workspace, device=run.device)
-    whole = estimator.of(Job("extract", spec))
+    full = estimator.of(Job("extract", spec))
     part = estimator.of(Job("extract", spec.of_part(SHORTER, SHORTER // 5)))
     text = f"no features in the workspace: extracting those of {spec.backbone} on {spec.dataset}"
-    if whole is None or part is None:
+    if full is None or part is None:
         return text
     shorter = f"--subset {SHORTER} --test-subset {SHORTER // 5}"
-    return f"{text}, about {duration(whole.seconds)}; {shorter} takes about {duration(part.seconds)}"
+    return f"{text}, about {duration(full.seconds)}; {shorter} takes about {duration(part.seconds)}"
 
 
 def _text(answer: Values) -> list[str]:

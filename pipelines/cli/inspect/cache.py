@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 SHOWN_FILES = 10
 DAY_SECONDS = 86_400.0
+KINDS: "list[TableColumn[tuple[str, list[Kept]]]]" = [
+    TableColumn("kept", lambda row: row[0]),
+    TableColumn("files", lambda row: str(len(row[1])), right=True),
+    TableColumn("size", lambda row: size(_bytes(row[1])), right=True),
+    TableColumn("last used", lambda row: _ago(min(one.age_seconds for one in row[1])), right=True),
+    TableColumn("longest unused", lambda row: _ago(max(one.age_seconds for one in row[1])), right=True, drop=1),
+]
 
 
 @click.group("cache", invoke_without_command=True)
@@ -82,22 +89,13 @@ def _show(run: shared.Invocation) -> None:
     if not kept:
         run.reporter.result(values, [f"nothing is kept in {run.workspace}"])
         return
-    totals: list[TableColumn[str]] = [
-        TableColumn("kept", str),
-        TableColumn("files", lambda kind: str(len(kinds[kind])), right=True),
-        TableColumn("size", lambda kind: size(_bytes(kinds[kind])), right=True),
-        TableColumn("last used", lambda kind: _ago(min(one.age_seconds for one in kinds[kind])), right=True),
-        TableColumn(
-            "longest unused", lambda kind: _ago(max(one.age_seconds for one in kinds[kind])), right=True, drop=1
-        ),
-    ]
     title = "largest that can be computed again"
     files: list[TableColumn[Kept]] = [
         TableColumn(title, lambda one: str(one.path.relative_to(run.workspace)), shrinks=True),
         TableColumn("size", lambda one: size(one.byte_count), right=True),
         TableColumn("last used", lambda one: _ago(one.age_seconds), right=True),
     ]
-    lines = table(totals, [kind for kind, files in kinds.items() if files])
+    lines = table(KINDS, [(kind, files) for kind, files in kinds.items() if files])
     lines += ["", *table(files, largest[:SHOWN_FILES])] if largest else []
     run.reporter.result(values, [*lines, "", f"{size(_bytes(kept))} in {run.workspace}"])
 
