@@ -1,4 +1,4 @@
-"""Run by test_batch.py in a process of its own: studies that are killed, and one study through every engine.
+"""Run by test_execute.py in a process of its own: studies that are killed, and one study through every engine.
 
 torch, timm and scikit-learn are imported here once and never used; workers of loky and dask are forked with them,
 so that a dozen starts cost seconds and not a dozen imports.

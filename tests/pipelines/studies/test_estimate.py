@@ -36,3 +36,12 @@ def test_what_cannot_be_timed_has_the_rate_of_the_others(tmp_path, monkeypatch):
 def test_real_steps_have_a_rate():
     spec = NetworkSpec.of(**{**TINY, "network": "resnet8"})
     assert timing.training_rate(spec, classes=10, image_size=8, device="cpu", expected=50) > 0
+
+
+def test_the_estimate_of_the_disk_is_that_of_the_file(pipeline, written, tmp_path):
+    text = "defaults: {dataset: digits, weights: untrained, image-size: 16, subset: 100, test-subset: 50}\n"
+    path = written(text + "jobs:\n  - {command: extract, backbone: test_resnet}\n")
+    planned = pipeline("run", path, "--dry-run", "--json").json
+    pipeline("run", path)
+    (file,) = (tmp_path / "workspace" / "features").glob("*.h5")
+    assert planned["bytes"] == pytest.approx(file.stat().st_size, rel=0.5)

@@ -160,12 +160,3 @@ def test_a_file_is_read_as_the_options_want_it():
     assert space["s"] == Choices(((512, 128), 64))
     with pytest.raises(InvalidInputError, match="choices of a must be a number; got 'no'"):
         parse({"a": ["no"]}, what="x", known=options_of(Known))
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [("064", 64), ("1.0e5", 1e5), ("1e-4", 1e-4), ("no", "no"), ("~", None), ("true", True), ("1_000", "1_000")],
-)
-def test_what_nobody_wants_a_type_of_is_what_it_looks_like(text, value):
-    assert yaml_file.guessed(text) == value
-    assert type(yaml_file.guessed(text)) is type(value)

@@ -1,18 +1,19 @@
 """A study from its file to its records: planned, computed once, recorded, continued, through every engine."""
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import heads
-from extract.data import datasets
-from pipelines.studies import jobs, plan, study_file
+from extract.errors import UnavailableError
+from pipelines.studies import execute, study_file, worker
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 
@@ -20,17 +21,6 @@ TINY = "defaults: {dataset: digits, weights: untrained, image-size: 16, subset: 
 HEAD = "jobs:\n  - {command: fit-head, backbone: test_resnet, c-grid: 1e-2, seed: [0, 1]}\n"
 ANOTHER = "  - {command: fit-head, backbone: test_resnet, c-grid: 1e-1}\n"
 SCRIPT = Path(__file__).with_name("studied.py")
-
-
-@pytest.fixture
-def written(tmp_path):
-    """Writes a study file and gives its path."""
-
-    def write(text: str, name: str = "study.yaml") -> Path:
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
-
-    return write
 
 
 @pytest.fixture
@@ -97,26 +87,6 @@ def test_a_single_command_and_a_study_share_the_cache(pipeline, written):
     assert head["run"] in answer["runs"]
 
 
-def test_the_plan_names_the_extraction_that_heads_share_and_computes_nothing(pipeline, written, tmp_path):
-    answer = pipeline("run", written(TINY + HEAD), "--dry-run", "--json").json
-    assert (answer["jobs"], answer["cached"], answer["missing"], answer["impossible"]) == (2, 0, 2, 0)
-    assert [line["command"] for line in answer["plan"]] == ["extract", "extract", "fit-head", "fit-head"]
-    assert all(line["seconds"] > 0 and line["bytes"] > 0 for line in answer["plan"])
-    assert not (tmp_path / "workspace").exists()
-    pipeline("run", written(TINY + HEAD))
-    done = pipeline("run", written(TINY + HEAD + ANOTHER), "--dry-run", "--json").json
-    assert [line["state"] for line in done["plan"]] == ["cached", "cached", "missing"]
-    assert "3 jobs: 2 cached, 1 to run" in pipeline("run", written(TINY + HEAD + ANOTHER), "--dry-run").out
-
-
-def test_the_estimate_of_the_disk_is_that_of_the_file(pipeline, written, tmp_path):
-    path = written(TINY + "jobs:\n  - {command: extract, backbone: test_resnet}\n")
-    planned = pipeline("run", path, "--dry-run", "--json").json
-    pipeline("run", path)
-    (file,) = (tmp_path / "workspace" / "features").glob("*.h5")
-    assert planned["bytes"] == pytest.approx(file.stat().st_size, rel=0.5)
-
-
 @pytest.fixture
 def breaking(monkeypatch):
     """Makes the stage of knn heads fail as by a fault of the machine."""
@@ -159,35 +129,6 @@ def test_a_mistake_that_only_the_job_can_know_is_told_and_leaves_no_record(pipel
     assert (record["status"], ended.json["runs"]) == ("done", [record["run"]])
 
 
-MISTAKES = [
-    ("{command: fit-head, backbone: test_resnet, head: logistic, sizes: 64}", "of the logistic head"),
-    ("{command: fit-head, backbone: test_resnet, head: mlp, option: nonsense=3}", "unknown option 'nonsense'"),
-    ("{command: fit-head, backbone: test_resnet, head: mlp, optimizer: muon}", "unknown optimizer 'muon'"),
-    ("{command: fit-head, backbone: test_resnet, head: mlp, dropout: 3}", "dropout must be"),
-    ("{command: fit-head, backbone: test_resnet, head: mlp, epochs: 0}", "epochs must be"),
-    ("{command: fit-head, backbone: test_resnet, c-grid: -1}", "c-grid must be"),
-    ("{command: fit-head, backbone: test_resmet}", "unknown backbone 'test_resmet'"),
-    ("{command: extract, backbone: test_resnet, layers: 9}", "layers must be ones that test_resnet accepts"),
-    ("{command: train, batch-size: 50, network: resnet2O}", "unknown network 'resnet2O'"),
-    ("{command: train, batch-size: 50, network: resnet20, depth: 15}", "depth of resnet must be"),
-    ("{command: train, batch-size: 50, network: resnet20, norm: none}", "unknown norm 'none' of resnet20"),
-    ("{command: train, batch-size: 50, network: resnet20, growth-rate: 4}", "one that resnet20 has"),
-    ("{command: train, batch-size: 50, network: resnet20, stem: imagenet}", "stem of resnet20 must be"),
-    ("{command: train, batch-size: 50, network: vgg16, image-size: 1}", "image size must be"),
-    ("{command: finetune, batch-size: 50, network: resnet20, weights: pretrained}", "timm has none for it"),
-    ('{command: finetune, batch-size: 50, network: test_resnet, mode: "partial:99"}', "partial must be at most"),
-]
-
-
-@pytest.mark.parametrize(("job", "sentence"), MISTAKES)
-def test_a_mistake_that_needs_no_data_is_refused_in_the_plan_with_its_line(pipeline, written, tmp_path, job, sentence):
-    ended = pipeline("run", written(f"{TINY}jobs:\n  - {{command: extract, backbone: test_resnet}}\n  - {job}\n"))
-    assert ended.status == 2
-    assert ended.err.startswith("error: study.yaml:4:")
-    assert sentence in ended.err
-    assert not (tmp_path / "workspace").exists()
-
-
 def test_broken_records_of_crashed_processes_hinder_nothing(pipeline, written, tmp_path):
     first = pipeline("run", written(TINY + HEAD), "--json").json
     (tmp_path / "workspace" / "runs" / first["runs"][0] / "record.json").write_text('{"schema": 1, "ru')
@@ -213,33 +154,45 @@ def test_a_study_without_jobs_and_a_study_of_a_search_alone_are_refused(pipeline
         assert "study must have jobs" in ended.err
 
 
-def test_an_extraction_comes_once_and_before_its_heads(tmp_path):
-    found = study_file.parse(TINY + HEAD + "  - {command: extract, backbone: test_resnet}\n").jobs
-    planned = plan.plan(found, Context(tmp_path))
-    assert [job.command for job in planned.first] == ["extract", "extract"]  # one for each seed of the subset
-    assert planned.first[0] in found
-    assert len(planned.implied()) == 1
+@dataclasses.dataclass
+class MortalPool:
+    """A pool of two whose workers die at one job, as a machine short of memory kills them."""
+
+    deadly: str
+    jobs: int = 2
+    slots: int = 2
+    is_local: bool = False
+
+    def map(self, function: Any, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+        for index, (job, _) in enumerate(tasks):
+            if job.features.backbone == self.deadly:
+                raise RuntimeError("a worker was terminated")
+            yield index, worker.JobResult("computed")
 
 
-def test_an_unknown_dataset_makes_its_jobs_impossible_and_no_others(tmp_path):
-    found = study_file.parse("jobs:\n  - {command: extract, dataset: [digits, digist]}\n").jobs
-    states = [one.state for one in plan.plan(found, Context(tmp_path)).jobs]
-    assert states == ["missing", "impossible"]
+def test_a_job_that_kills_its_worker_fails_and_the_rest_goes_on(tmp_path):
+    names = [f"test_{index}" for index in range(6)]
+    text = f"jobs:\n  - {{command: extract, dataset: digits, backbone: [{', '.join(names)}]}}\n"
+    found = study_file.parse(text).jobs
+    told: dict[str, worker.JobResult] = {}
+    context = Context(tmp_path)
+    execution = execute.Execution(
+        context, ("cpu",), lambda job, outcome: told.update({job.features.backbone: outcome}), listed=frozenset(found)
+    )
+    execution.through(MortalPool("test_3"), found)
+    assert {name: outcome.status for name, outcome in told.items()} == {
+        name: "failed" if name == "test_3" else "computed" for name in names
+    }
+    (record,) = records.read_all(tmp_path)[0]
+    assert "its process died" in record["error"]
 
 
-def test_jobs_are_small_and_hold_primitives_only():
-    (job,) = study_file.parse("jobs: [{command: fit-head}]").jobs
-    assert isinstance(job, jobs.Job)
-    assert json.loads(json.dumps(job.key()))["command"] == "fit-head"
+def test_a_cluster_that_does_not_see_the_workspace_is_refused(tmp_path):
+    class Blind(MortalPool):
+        def map(self, function: Any, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+            yield 0, worker.Greeting(sees_workspace=False, devices=("cpu",))
 
-
-def test_a_plan_digests_each_data_set_once_and_the_next_plan_again(tmp_path, photo_folder, monkeypatch):
-    digested = []
-    real = datasets.folder.read
-    monkeypatch.setattr(datasets.folder, "read", lambda root, **more: digested.append(root) or real(root, **more))
-    found = study_file.parse(
-        f"jobs:\n  - {{command: fit-head, dataset: {photo_folder}, image-size: [16, 32, 64]}}\n"
-    ).jobs
-    for count in (1, 2):
-        plan.plan(found, Context(tmp_path))
-        assert len(digested) == count
+    (tmp_path / "cache").mkdir()
+    with pytest.raises(UnavailableError, match="workspace must be shared with the workers"):
+        execute.must_share(Blind(""), tmp_path)
+    assert not list((tmp_path / "cache").iterdir())
