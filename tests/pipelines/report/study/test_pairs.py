@@ -1,16 +1,13 @@
 """Rows against the best one in pairs: what is compared, and how it is corrected."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from benchmarks import equal_runs
 from heads.statistics import paired, rows_interval
-from pipelines.report.overview import paired_tests, summary
+from pipelines.report.overview import paired_tests
 from pipelines.report.study.pairs import against_best
-from pipelines.report.study.rows import rows
-from pipelines.report.study.study import Study, gather
+from pipelines.report.study.study import gather
 
 
 def put(workspace, make, name, *, accuracy, validation=None, **changes):
@@ -18,19 +15,6 @@ def put(workspace, make, name, *, accuracy, validation=None, **changes):
     record, table = make.network(f"{name} from scratch", "scratch", accuracy=accuracy, **changes)
     scored = None if validation is None else {**record["validation"], "accuracy": validation}
     make.put(workspace, ({**record, "validation": scored}, table))
-
-
-def answered(*runs):
-    """The study of runs {correct, validation, seconds} on the same images, each a row of its own."""
-    results, logits = [], {}
-    for number, run in enumerate(runs):
-        result = equal_runs.finished(number, 0, run["correct"], run["validation"], fit_seconds=run["seconds"])
-        results.append(result)
-        table = np.stack([run["correct"], ~run["correct"]], axis=1).astype(np.float64)
-        logits[result.run] = table, np.zeros(len(table), np.int64)
-    study = Study(Path("nowhere"), [], [], _logits=logits)
-    study.rows = rows(results, interval=study.interval)
-    return study
 
 
 def test_rows_are_compared_over_all_their_seeds_and_have_an_interval_over_them(workspace, make):
@@ -74,30 +58,6 @@ def test_equal_runs_seldom_show_a_difference(validated):
     """A short version of `benchmarks.equal_runs`, whose results say how seldom."""
     assert equal_runs.false_share((1,) * 16, images=360, validated=validated, repetitions=40) <= 0.1
     assert equal_runs.false_share((5, 1), images=360, validated=validated, repetitions=60) <= 0.1
-
-
-def test_the_fastest_run_is_not_worse_in_pairs_by_more_than_the_margin():
-    """The quickest run's own interval reaches the best; in pairs it may be worse by more than half a point."""
-    best = np.arange(10_000) < 9_061
-    worse, level = best.copy(), best.copy()
-    worse[:130], worse[9_100:9_183] = False, True  # 47 fewer, 213 in dispute
-    level[:20], level[9_100:9_110] = False, True
-    runs = [
-        {"correct": correct, "seconds": seconds, "validation": np.arange(100) < hits}
-        for correct, seconds, hits in ((best, 900.0, 95), (worse, 10.0, 94), (level, 60.0, 93))
-    ]
-    study = answered(*runs)
-    assert next(row for row in study.rows if row.best.architecture == "network 1").interval[1] > 0.9061
-    [sentence] = summary.sentences(study, study.test_sets()[0])
-    assert sentence.startswith(
-        "Fastest run not worse than the best by more than 0.5 points on equal: network 2 from scratch, "
-    )
-    assert "in pairs \u22120.10, 95 % interval \u22120.2" in sentence
-    study = answered(*runs[:2])
-    [sentence] = summary.sentences(study, study.test_sets()[0])
-    assert sentence.startswith(
-        "No faster run is shown to be at most 0.5 points worse than the best on equal, network 0 "
-    )
 
 
 def test_what_was_scored_on_other_images_is_said_where_pairs_leave_it_out(workspace, make):

@@ -3,7 +3,6 @@
 import pytest
 
 from pipelines.report.build import ReportRequest, build
-from pipelines.report.overview import summary
 from pipelines.report.study.study import gather
 
 
@@ -60,26 +59,3 @@ def test_the_only_run_of_a_mode_was_not_picked(workspace, make):
     make.put(workspace, judged(make.network("resnet20 from scratch", "scratch", accuracy=0.9), None))
     [pick] = gather(workspace, None).test_sets()[0].best_of_modes()
     assert (pick.how, pick.tried) == ("", 1)
-
-
-def test_a_card_says_the_size_the_weights_and_the_seeds_of_its_own_run_only(workspace, make):
-    record, table = make.head("logistic", "resnet50", accuracy=0.9)
-    make.put(workspace, ({**record, "image_size": 64}, table))
-    for seed in range(2):
-        make.put(workspace, make.network("resnet20 from scratch", "scratch", accuracy=0.8, seed=seed))
-    frozen, scratch = summary.section(gather(workspace, None)).blocks[0].cards
-    assert "64 px, packaged weights\n" in frozen.detail
-    assert "seeds" not in frozen.detail
-    assert "test images, 32 px\n" in scratch.detail
-    assert "\nmean of 2 seeds\n" in scratch.detail
-
-
-def test_numbers_of_one_of_several_seeds_say_which_seed(workspace, make):
-    for seed, validation in enumerate((0.7, 0.9)):
-        made = make.network("resnet20 from scratch", "scratch", accuracy=0.9 - seed / 10, seed=seed)
-        make.put(workspace, judged(made, validation))
-    page = workspace / "page.html"
-    build(workspace, ReportRequest(page))
-    text = page.read_text(encoding="utf-8")
-    assert " of 360 correct, seed 1 (one of 2).</bdi>" in text
-    assert "This is seed 1 (one of 2)." in text

@@ -1,4 +1,4 @@
-"""Every option of a recipe and of an architecture is on the command line, explained, and means something."""
+"""The spec of a network: options, recipes and names."""
 
 from dataclasses import fields
 
@@ -8,7 +8,6 @@ from extract.data.datasets import Located
 from extract.runtime.options import options_of
 from finetune.architectures.options import Options
 from finetune.recipes import RECIPES, SPEED_ONLY, Recipe
-from pipelines.cli.commands.train import finetune_command, train_command
 from pipelines.specs import NetworkKey, NetworkSpec, resolve_network
 
 OTHER = {
@@ -28,20 +27,14 @@ OTHER = {
     "precision": "bfloat16",
     "stem": "cifar",
 }
+
+
 NAMES = [one.name for source in (Recipe, Options) for one in fields(source)]
 
 
 def key(tmp_path, **given) -> NetworkKey:
     spec = NetworkSpec.of(**{"recipe": "standard", "validation": "0.1", "precision": "float32", **given})
     return resolve_network(spec, located=Located("digits", "0" * 64, None), device="cpu", workspace=tmp_path)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_option_is_on_both_commands_with_its_own_name_and_an_explanation(name):
-    assert NetworkSpec.declared()[name].help.endswith(".")
-    for command in (train_command, finetune_command):
-        flags = {parameter.name: parameter.opts for parameter in command.params}
-        assert f"--{name.replace('_', '-')}" in flags[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -56,39 +49,10 @@ def test_every_option_changes_the_run_unless_it_only_changes_speed(tmp_path, nam
         assert plain.run() != other.run()
 
 
-def test_a_key_comes_back_from_its_text(tmp_path):
-    one = key(tmp_path, mixup=0.2, width=0.5)
-    assert NetworkKey.from_text(one.text()) == one
-
-
-def test_several_processes_are_another_run_unless_nothing_is_trained(tmp_path):
-    def together(count, **given):
-        spec = NetworkSpec.of(validation="0.1", **given)
-        located = Located("digits", "0" * 64, None)
-        return resolve_network(spec, located=located, device="cpu", workspace=tmp_path, processes=count)
-
-    alone, two, frozen = together(1), together(2), {"mode": "frozen", "weights": "untrained"}
-    assert "processes" not in alone.as_dict()
-    assert two.as_dict() == {**alone.as_dict(), "processes": 2}
-    assert NetworkKey.from_text(two.text()) == two
-    assert len({alone.run(), two.run(), together(3).run()}) == 3
-    assert together(1, **frozen).run() == together(2, **frozen).run()
-
-
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_is_its_own_unless_overridden(name):
     assert NetworkSpec.of(recipe=name).whole_recipe() == RECIPES[name]
     assert NetworkSpec.of(recipe=name, epochs=7).whole_recipe().epochs == 7
-
-
-def test_a_figure_that_cannot_be_written_is_refused_before_the_test_of_rates(pipeline, monkeypatch, tmp_path):
-    from pipelines.training import prepare
-
-    monkeypatch.setattr(prepare, "prepare", lambda *_: pytest.fail("the test was begun"))
-    words = ("train", "--network", "resnet20", "--dataset", "digits", "--find-learning-rate")
-    ended = pipeline(*words, "--plot", tmp_path / "nodir" / "lr.png")
-    assert ended.status == 2
-    assert "plot must be a file that can be written" in ended.err
 
 
 @pytest.mark.parametrize(

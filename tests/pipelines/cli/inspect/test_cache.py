@@ -1,0 +1,98 @@
+"""`pipeline cache`: files by kind, and trimming."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import main
+
+STUDY = """
+defaults: {dataset: digits, weights: untrained, image-size: 16, subset: 100, test-subset: 50}
+jobs:
+  - {command: fit-head, backbone: test_resnet, views: [plain, flip], c-grid: 1e-2}
+"""
+
+
+FEATURES = "digits-net-0123456789ab.h5"  # what a feature file is called
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Path:
+    return tmp_path / "workspace"
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory) -> Path:
+    """A workspace with two feature files and two heads on them, computed once for all tests."""
+    root = tmp_path_factory.mktemp("computed")
+    (root / "study.yaml").write_text(STUDY)
+    main(["run", str(root / "study.yaml"), "--workspace", str(root / "workspace"), "--device", "cpu"])
+    return root
+
+
+@pytest.fixture
+def studied(computed, tmp_path, workspace) -> Path:
+    """A copy of that workspace, with its study beside it."""
+    shutil.copytree(computed, tmp_path, dirs_exist_ok=True)
+    return workspace
+
+
+def aged(path: Path, *, hours: float) -> Path:
+    """`path`, made where it is not, last used `hours` ago."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    then = time.time() - 3600 * hours
+    os.utime(path, (then, then))
+    return path
+
+
+def test_cache_shows_what_is_kept_by_kind(pipeline, studied):
+    shown = pipeline("cache", "--json").json
+    kinds = shown["kinds"]
+    sizes = [path.stat().st_size for path in (studied / "features").glob("*.h5")]
+    assert (kinds["features"]["files"], kinds["features"]["bytes"]) == (2, sum(sizes))
+    assert kinds["runs"]["files"] == 9  # two heads: weights, what they are, test logits, record; one average
+    assert shown["bytes"] == sum(path.stat().st_size for path in studied.rglob("*") if path.is_file())
+    assert 0 <= kinds["features"]["newest_seconds"] <= kinds["features"]["oldest_seconds"] < 600
+    text = pipeline("cache").out
+    assert "features" in text
+    assert "last used" in text
+
+
+def test_an_empty_workspace_is_said_to_be_empty(pipeline, workspace):
+    assert pipeline("cache").out == f"nothing is kept in {workspace}\n"
+    assert pipeline("cache", "trim", "--to", "0", "--json").json["removed"] == []
+    assert not workspace.exists()
+
+
+def test_options_before_trim_apply_to_it_and_those_after_it_win(pipeline, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wanted, other = (aged(tmp_path / name / "features" / f"{FEATURES}.lock", hours=3) for name in ("X", "workspace"))
+    answer = pipeline("cache", "--workspace", "X", "--json", "trim", "--to", "1GiB").json
+    assert [one["path"] for one in answer["removed"]] == [f"features/{FEATURES}.lock"]
+    assert not wanted.exists()
+    assert other.exists()
+    pipeline("cache", "--workspace", "X", "trim", "--to", "1GiB", "--workspace", "workspace")
+    assert not other.exists()
+
+
+def test_a_dry_run_removes_nothing(pipeline, studied):
+    before = sorted(path for path in studied.rglob("*") if path.is_file())
+    answer = pipeline("cache", "trim", "--to", "0", "--dry-run", "--json").json
+    assert answer["freed_bytes"] > 0
+    assert sorted(path for path in studied.rglob("*") if path.is_file()) == before
+    done = pipeline("cache", "trim", "--to", "0", "--json").json
+    assert done["removed"] == [
+        one | {"age_seconds": pytest.approx(one["age_seconds"], abs=60)} for one in answer["removed"]
+    ]
+
+
+def test_a_bad_size_is_the_user_s_mistake(pipeline):
+    ended = pipeline("cache", "trim", "--to", "plenty")
+    assert (ended.status, ended.err) == (
+        2,
+        "error: size must be a number of bytes like 2GiB, 500MB or 0; got 'plenty'.\n",
+    )

@@ -1,0 +1,13 @@
+"""The learning-rate range test as a task."""
+
+import pytest
+
+
+def test_a_figure_that_cannot_be_written_is_refused_before_the_test_of_rates(pipeline, monkeypatch, tmp_path):
+    from pipelines.training import prepare
+
+    monkeypatch.setattr(prepare, "prepare", lambda *_: pytest.fail("the test was begun"))
+    words = ("train", "--network", "resnet20", "--dataset", "digits", "--find-learning-rate")
+    ended = pipeline(*words, "--plot", tmp_path / "nodir" / "lr.png")
+    assert ended.status == 2
+    assert "plot must be a file that can be written" in ended.err
