@@ -9,7 +9,7 @@ from pipelines.specs.extraction import EXTRACT_VERSION, ExtractKey, ExtractSpec,
 from pipelines.specs.head import HEAD_VERSION, HeadKey, HeadSpec, ShotsKey, resolve_head, resolve_shots
 from pipelines.specs.network import NetworkSpec
 from pipelines.specs.network_key import NETWORK_VERSION, NetworkKey, resolve_network
-from pipelines.specs.own import Source, own_run, weights_source, with_own_network
+from pipelines.specs.weights import Weights, with_own_network
 
 __all__ = [
     "EXTRACT_VERSION",
@@ -22,13 +22,11 @@ __all__ = [
     "NetworkKey",
     "NetworkSpec",
     "ShotsKey",
-    "Source",
+    "Weights",
     "locate",
-    "own_run",
     "resolve_extract",
     "resolve_head",
     "resolve_network",
     "resolve_shots",
-    "weights_source",
     "with_own_network",
 ]

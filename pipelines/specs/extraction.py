@@ -4,7 +4,6 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from extract.backbones import weights
 from extract.data import datasets
 from extract.errors import InvalidInputError
 from extract.runtime.devices import PRECISIONS, automatic_batch_size, resolve_precision
@@ -12,7 +11,7 @@ from extract.runtime.machine import package_versions
 from extract.runtime.options import option
 from pipelines.specs import data
 from pipelines.specs.key import ImagesKey
-from pipelines.specs.own import known_preprocessing, own_run, weights_option
+from pipelines.specs.weights import Weights, weights_option
 
 EXTRACT_VERSION = 5  # raised when the same key must give other features
 _backbone = functools.partial(option, group="Backbone")
@@ -81,22 +80,20 @@ class ExtractKey(ImagesKey, Embedding):
 
 def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str, workspace: Path) -> ExtractKey:
     """The key of a spec, for data that was found and a resolved device. Reads the weights file, if there is one."""
-    run = own_run(spec.weights, workspace)
-    file = None if run else weights.weights_file(spec.weights, backbone=spec.backbone)
-    known = spec.weights if spec.weights in weights.SOURCES else "file"
-    sha256 = run["files"]["network.safetensors"] if run else None if file is None else weights.file_sha256(file)
+    found = Weights.find(spec.weights, workspace)
+    sha256, chosen = found.digest(spec.backbone)
     shared = {**spec.data_key(located), **spec.part(Embedding), "precision": resolve_precision(spec.precision, device)}
     return ExtractKey(
         **shared,
         stage_version=EXTRACT_VERSION,
         timm=package_versions("timm")["timm"],
-        weights=f"run:{run['run']}" if run else known,
+        weights=f"run:{found.run.run}" if found.run else found.kind,
         weights_file_sha256=sha256,
         weights_seed=spec.seed if spec.weights == "untrained" else None,
         subset_seed=spec.seed if spec.sampled else None,
         batch_size=spec.resolved_batch_size(device),
-        weights_set=None if file is None else weights.split(spec.weights)[1],
-        preprocessing=known_preprocessing(spec.weights, spec.preprocessing()),
+        weights_set=chosen,
+        preprocessing=found.preprocessing(spec.preprocessing()),
     )
 
 
@@ -104,7 +101,7 @@ def locate(spec: ExtractSpec, workspace: Path, *, progress: data.Progress = data
     """Where the spec's data set is, as `data.located` finds it; an impossible backbone is refused before a download."""
 
     def check() -> None:
-        if own_run(spec.weights, workspace) is None:
+        if Weights.find(spec.weights, workspace).run is None:
             from extract.backbones import frozen
 
             layers = spec.layer_indices()

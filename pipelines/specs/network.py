@@ -12,8 +12,8 @@ from extract.runtime.options import Option, option, options_of
 from finetune.architectures.options import Options
 from finetune.recipes import MADE_FOR, RECIPES, SPEED_ONLY, Recipe, overridden, suited
 from pipelines.specs.data import PREPROCESSING_OPTIONS, DataSpec
-from pipelines.specs.own import weights_option
 from pipelines.specs.spec import validation_option, validation_part
+from pipelines.specs.weights import weights_option
 
 MODES = ("scratch", "full", "head-first", "partial:K", "frozen")
 STARTS = ("weights", "mode", *PREPROCESSING_OPTIONS)  # options of finetune alone: train starts from nothing

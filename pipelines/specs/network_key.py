@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from extract.backbones import weights
 from extract.data import datasets
 from extract.runtime.devices import resolve_precision
 from extract.runtime.machine import package_versions
 from finetune.recipes import SPEED_ONLY
 from pipelines.specs.key import ImagesKey
 from pipelines.specs.network import FROZEN_HAS, NetworkSpec
-from pipelines.specs.own import beside_sidecar, known_preprocessing, own_run
+from pipelines.specs.weights import Weights
 
 NETWORK_VERSION = 7  # raised when the same key must give another network
 
@@ -51,10 +50,8 @@ def resolve_network(
 
     Reads the weights file, if there is one.
     """
-    given = str(spec.weights)
-    run = own_run(given, workspace)
-    file = None if run or given == "none" else weights.weights_file(given, backbone=spec.network)
-    digest = run["files"]["network.safetensors"] if run else None if file is None else weights.file_sha256(file)
+    found = Weights.find(str(spec.weights), workspace)
+    sha256, chosen = found.digest(spec.network)
     recipe = spec.whole_recipe()
     options = {name: value for name, value in recipe.as_dict().items() if name not in SPEED_ONLY}
     options["precision"] = _precision(spec.mode, recipe.precision, device=device)
@@ -64,28 +61,21 @@ def resolve_network(
         stage_version=NETWORK_VERSION,
         timm=package_versions("timm")["timm"],
         network=spec.network,
-        architecture={**_kept_architecture(given), **spec.architecture()},
+        architecture={**found.architecture(), **spec.architecture()},
         mode=spec.mode,
-        weights="run" if run else given if given in (*weights.SOURCES, "none") else "file",
-        weights_sha256=digest,
-        weights_run=run["run"] if run else None,
+        weights=found.kind,
+        weights_sha256=sha256,
+        weights_run=found.run.run if found.run else None,
         validation=spec.validation_part(),
         refit=spec.refit,
         recipe=spec.recipe,
         recipe_options=options,
         seed=spec.seed,
         processes=1 if spec.mode == "frozen" else processes,
-        weights_set=None if file is None else weights.split(given)[1],
-        preprocessing=None if given == "none" else known_preprocessing(given, spec.preprocessing()),
+        weights_set=chosen,
+        preprocessing=found.preprocessing(spec.preprocessing()),
         **spec.data_key(located),
     )
-
-
-def _kept_architecture(given: str) -> dict[str, Any]:
-    """The options of the network that a run left, where the weights are its file: its sidecar lies beside it."""
-    sidecar = beside_sidecar(given)
-    kept = {} if sidecar is None else sidecar["architecture"]
-    return {name: value for name, value in kept.items() if value != "auto"}  # of a stem: by the size that it had there
 
 
 def _precision(mode: str, given: str, *, device: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from extract.data import datasets
 from extract.data.images import ImageSet
 from extract.errors import InvalidInputError, TransferBenchError
-from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, data, weights_source
+from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, Weights, data
 from pipelines.studies.crossing import JobPlace
 from pipelines.studies.jobs import Job
 from pipelines.tasks import fitting, stages
@@ -97,7 +97,7 @@ def check(job: Job, *, workspace: Path) -> None:
 def _are_own(weights: str, workspace: Path) -> bool:
     """Whether the weights are a run's, if only of one that another job has yet to make."""
     try:
-        return weights_source(weights, workspace).run_folder is not None
+        return Weights.find(weights, workspace).run_folder is not None
     except InvalidInputError:
         return True
 

@@ -13,7 +13,7 @@ from extract.data.images import ImageSet
 from extract.errors import CorruptFileError, TransferBenchError
 from extract.features.layout import SCHEMA, spec_digest
 from extract.runtime.memory import enough_for
-from pipelines.specs import ExtractKey, Source, weights_source
+from pipelines.specs import ExtractKey, Weights
 from pipelines.training import images
 from pipelines.workspace import extractions, records
 from pipelines.workspace.context import Context
@@ -30,7 +30,7 @@ ROUNDING = 3  # raised when bfloat16 or float16 arithmetic must give other featu
 class Inputs:
     """What an extraction needs beside its key, which only digests it: the weights and the data themselves."""
 
-    source: Source
+    source: Weights
     located: Located
     context: Context
 
@@ -51,7 +51,7 @@ def compute(key: ExtractKey, inputs: Inputs) -> tuple[Sha256, bool]:
         return _extracted(key, data=data, backbone=backbone, skipped=skipped, context=inputs.context)
 
 
-def _check(key: ExtractKey, source: Source) -> None:
+def _check(key: ExtractKey, source: Weights) -> None:
     """InvalidInputError for a size, pooling or layers that the backbone lacks; of an own run, when it is loaded."""
     from extract.backbones import frozen
 
@@ -59,7 +59,7 @@ def _check(key: ExtractKey, source: Source) -> None:
         frozen.check(key.backbone, image_size=key.image_size, pool=key.pool, layers=key.layer_indices())
 
 
-def _backbone(key: ExtractKey, source: Source) -> Any:
+def _backbone(key: ExtractKey, source: Weights) -> Any:
     layers = key.layer_indices()
     if source.run_folder is not None:
         from pipelines.training import network_io
@@ -76,7 +76,7 @@ def _backbone(key: ExtractKey, source: Source) -> Any:
 
     return frozen.load(
         key.backbone,
-        weights=source.weights,
+        weights=source.name,
         image_size=key.image_size,
         pool=key.pool,
         layers=layers,
@@ -181,7 +181,7 @@ def backbone(spec: Options, *, weights: str, workspace: Path) -> Any:
     layers = None if spec["layers"] is None else tuple(int(part) for part in spec["layers"].split(","))
     height, width = spec["preprocessing"]["image_size"]
     size = height if height == width else None
-    folder = weights_source(weights, workspace).run_folder
+    folder = Weights.find(weights, workspace).run_folder
     if weights.startswith(RUN):
         folder = records.folder(workspace, weights.removeprefix(RUN))
     if folder is not None:

@@ -23,12 +23,12 @@ from pipelines.specs import (
     NetworkKey,
     NetworkSpec,
     ShotsKey,
+    Weights,
     locate,
     resolve_extract,
     resolve_head,
     resolve_network,
     resolve_shots,
-    weights_source,
 )
 from pipelines.specs.data import DataSpec
 from pipelines.tasks import features, few_shot, fitting
@@ -80,7 +80,7 @@ def extract(spec: ExtractSpec, context: Context) -> StageResult[Extraction]:
     (record, computed), cached = cache.ask(
         _extract,
         key.text(),
-        context=features.Inputs(weights_source(spec.weights, workspace), located, context),
+        context=features.Inputs(Weights.find(spec.weights, workspace), located, context),
         workspace=workspace,
         read=_reader(workspace),
         is_intact=lambda found: features.is_intact(found[0], workspace),
@@ -237,7 +237,7 @@ def network_inputs(
         workspace=context.workspace,
         processes=processes.count(),
     )
-    source = weights_source(str(spec.weights), context.workspace)
+    source = Weights.find(str(spec.weights), context.workspace)
     head_initializer = _head_initializer(spec, context)
     return key, train_network.TrainingInputs(located, source, context, head_initializer, spec.speed(), tensorboard)
 

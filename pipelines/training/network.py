@@ -20,7 +20,7 @@ from finetune.architectures.networks import Architecture
 from finetune.architectures.options import LARGEST_CIFAR_SIZE
 from finetune.augmentation.batches import LabeledImages, pixel_statistics
 from finetune.recipes import Recipe
-from pipelines.specs import NetworkKey, NetworkSpec, Source
+from pipelines.specs import NetworkKey, NetworkSpec, Weights
 from pipelines.training import network_io, pixels, processes
 
 PHOTOGRAPH_SIZE = 224  # pixels of a side, where neither the user nor the network names a size
@@ -94,7 +94,7 @@ def _freeze_and_rehearse(
     rehearse(network, name=name, mode=mode, recipe=recipe, image_size=image_size, process_count=process_count)
 
 
-def configure(key: NetworkKey, data: ImageSet, *, source: Source) -> NetworkConfig:
+def configure(key: NetworkKey, data: ImageSet, *, source: Weights) -> NetworkConfig:
     """The configuration of the network of `key` for `data`.
 
     An own run keeps its architecture, stem and preprocessing. Other weights keep their stem, and have the preprocessing
@@ -118,7 +118,7 @@ def configure(key: NetworkKey, data: ImageSet, *, source: Source) -> NetworkConf
         return NetworkConfig(architecture, preprocessing, data.class_names)
     size = size or architecture.own_size or PHOTOGRAPH_SIZE
     timms = None if key.weights == "none" else architecture.preprocessing(size)
-    read = checkpoints.read(source.weights) if key.weights == "file" else None
+    read = checkpoints.read(source.name) if key.weights == "file" else None
     if read is not None:
         known = {**read.preprocessing, **known}
     preprocessing = (timms or pixels.plain_preprocessing(size)).updated(known)
@@ -159,7 +159,7 @@ def _notices(
 
 
 def build(
-    key: NetworkKey, config: NetworkConfig, *, source: Source, notice: Callable[[str], None] = lambda _: None
+    key: NetworkKey, config: NetworkConfig, *, source: Weights, notice: Callable[[str], None] = lambda _: None
 ) -> nn.Module:
     """The network of `key` before training, with a last layer for the data's classes, its frozen stages frozen.
 
@@ -181,11 +181,11 @@ def build(
     return built
 
 
-def _load_weights(network: nn.Module, key: NetworkKey, config: NetworkConfig, *, source: Source) -> tuple[str, ...]:
+def _load_weights(network: nn.Module, key: NetworkKey, config: NetworkConfig, *, source: Weights) -> tuple[str, ...]:
     """Loads the weights; a stem that they have not is to learn. Returns what a user is told."""
     if key.weights in ("none", "untrained"):
         return ()
-    weights = source.weights
+    weights = source.name
     if source.run_folder is not None:
         network_io.tensors(source.run_folder)  # are they those that were kept?
         weights = str(source.run_folder / network_io.WEIGHTS_NAME)

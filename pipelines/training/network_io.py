@@ -22,7 +22,7 @@ from extract.runtime.disk import write_files
 from extract.runtime.typed_json import plain, typed
 from finetune.architectures import networks
 from finetune.architectures.options import LARGEST_CIFAR_SIZE
-from pipelines.specs.own import SIDECAR_NAME, WEIGHTS_NAME
+from pipelines.specs.weights import SIDECAR_NAME, WEIGHTS_NAME
 
 
 @dataclass(frozen=True)

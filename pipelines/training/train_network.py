@@ -9,9 +9,8 @@ from typing import Any
 from extract.data.datasets import Located
 from extract.errors import InvalidInputError, StorageError, reason
 from extract.runtime.memory import Peak, enough_for
-from pipelines.specs import NetworkKey, NetworkSpec, Source
+from pipelines.specs import NetworkKey, NetworkSpec, Weights
 from pipelines.specs import data as data_specs
-from pipelines.specs.own import own_run
 from pipelines.training import processes
 from pipelines.training.head_init import HeadInitializer
 from pipelines.workspace import records
@@ -31,7 +30,7 @@ class TrainingInputs:
     """
 
     located: Located
-    source: Source
+    source: Weights
     context: Context
     head_initializer: HeadInitializer
     speed: dict[str, Any] = field(default_factory=dict)
@@ -51,7 +50,7 @@ def locate_images(
     def check() -> None:
         from pipelines.training import network
 
-        network.check(spec, own_weights=own_run(str(spec.weights), workspace) is not None)
+        network.check(spec, own_weights=Weights.find(str(spec.weights), workspace).run is not None)
 
     return data_specs.located(spec, workspace, progress=progress, before_download=check)
 

@@ -1,6 +1,7 @@
 """A search in a file: a space alone, or a study's section over its defaults, each value read by its type."""
 
 from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 
@@ -124,10 +125,10 @@ def test_values_are_read_by_the_type_that_what_is_searched_wants(written):
 
 
 def test_a_head_on_an_own_run_is_on_the_network_that_it_trained(tmp_path, monkeypatch):
-    known = {"kind": "network", "status": "done", "architecture": "resnet8"}
+    known = SimpleNamespace(run="0123456789ab", kind="network", architecture="resnet8")
     monkeypatch.setattr(records, "read", lambda *_: known)
     asked = []
-    monkeypatch.setattr(stages, "extract", lambda spec, _: asked.append(spec) or {"path": "features.h5"})
+    monkeypatch.setattr(stages, "extract", lambda spec, _: asked.append(spec) or SimpleNamespace(path="features.h5"))
     given = {"head": "logistic", "dataset": "digits", "weights": "0123456789ab"}
     with pytest.raises(TransferBenchError, match=r"features.h5"):
         build(given, entries=None, context=Context(tmp_path))

@@ -1,6 +1,7 @@
 """The jobs of a study: their options, digests and labels."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_paths_are_absolute_so_that_other_processes_find_them(tmp_path, monkeypa
 
 def test_weights_of_an_own_run_mean_the_network_that_it_trained(tmp_path, monkeypatch):
     """In a study as on the command line; one that is named is taken at its word."""
-    known = {"0123456789ab": {"kind": "network", "status": "done", "architecture": "resnet8"}}
+    known = {"0123456789ab": SimpleNamespace(run="0123456789ab", kind="network", architecture="resnet8")}
     real = records.read
     monkeypatch.setattr(records, "read", lambda workspace, run: known.get(run) or real(workspace, run))
     text = "defaults: {weights: 0123456789ab}\njobs: [{command: finetune}, {command: extract}, {command: train}]"
