@@ -1,6 +1,7 @@
 """A search in a file: a space alone, or a study's section over its defaults, each value read by its type."""
 
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -128,7 +129,9 @@ def test_a_head_on_an_own_run_is_on_the_network_that_it_trained(tmp_path, monkey
     known = SimpleNamespace(run="0123456789ab", kind="network", architecture="resnet8")
     monkeypatch.setattr(records, "read", lambda *_: known)
     asked = []
-    monkeypatch.setattr(stages, "extract", lambda spec, _: asked.append(spec) or SimpleNamespace(path="features.h5"))
+    monkeypatch.setattr(
+        stages, "extract", lambda spec, _: asked.append(spec) or SimpleNamespace(path=Path("features.h5"))
+    )
     given = {"head": "logistic", "dataset": "digits", "weights": "0123456789ab"}
     with pytest.raises(TransferBenchError, match=r"features.h5"):
         build(given, entries=None, context=Context(tmp_path))
