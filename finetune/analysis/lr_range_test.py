@@ -52,13 +52,16 @@ def find_learning_rate(
             f"learning rates must rise from above 0 in at least 10 steps; got {lowest} to {highest} in {steps}. "
             "Use 1e-4 to 10 in 100."
         )
+
+    def rate(step: int) -> float:
+        return lowest * (highest / lowest) ** (step / (steps - 1))
+
     plain = replace(recipe, learning_rate=1.0, accumulate=1, ema=0.0, lookahead=0, patience=None, small_share=0.0)
     trainer = Trainer(copy.deepcopy(network), train, recipe=replace(plain, compile="off"), config=config)
     with trainer.surroundings():
         trainer.start()
-        rising = _Rising(lowest, highest=highest, steps=steps, progress=progress)
-        losses = rising.losses(trainer)
-    rates = [rising.rate(step) for step in range(len(losses))]
+        losses = _rising_losses(trainer, rate, steps=steps, progress=progress)
+    rates = [rate(step) for step in range(len(losses))]
     return RangeTest(rates, losses, suggestion(rates, losses))
 
 
@@ -71,49 +74,38 @@ def suggestion(rates: list[float], losses: list[float]) -> float:
     return rates[1 + min(range(len(slopes)), key=slopes.__getitem__)]
 
 
-class _Rising:
-    """Trains with a rising rate, and stops once the loss is far above its lowest."""
+def _rising_losses(
+    trainer: Trainer, rate: Callable[[int], float], *, steps: int, progress: Callable[[int, int], None] | None
+) -> list[float]:
+    """The losses, step by step, while training follows the `rate`; it stops once they are far above their lowest."""
+    raw: list[float] = []
 
-    def __init__(
-        self, lowest: float, *, highest: float, steps: int, progress: Callable[[int, int], None] | None
-    ) -> None:
-        self._lowest, self._ratio, self._steps = lowest, highest / lowest, steps
-        self._progress = progress
-        self._raw: list[float] = []
+    def loss(batch: TrainingBatch) -> Step:
+        taken = trainer.loss(batch)
+        raw.append(float(taken.sums["running_training_loss"]) / taken.row_count)
+        if progress is not None:
+            progress(len(raw), steps)
+        return taken
 
-    def rate(self, step: int) -> float:
-        """The rate at `step`."""
-        return self._lowest * self._ratio ** (step / (self._steps - 1))
+    def is_over(*_: object) -> bool:
+        smooth = _smoothed(raw)
+        return len(smooth) >= steps or not smooth[-1] <= DIVERGED * min(smooth)
 
-    def losses(self, trainer: Trainer) -> list[float]:
-        """The smoothed losses, step by step."""
-
-        def loss(batch: TrainingBatch) -> Step:
-            taken = trainer.loss(batch)
-            self._raw.append(float(taken.sums["running_training_loss"]) / taken.row_count)
-            if self._progress is not None:
-                self._progress(len(self._raw), self._steps)
-            return taken
-
-        epochs = optimize.train(
-            loss,
-            trainer.epoch_batches,
-            optimizer=trainer.optimizer,
-            schedule=self.rate,
-            epochs=-(-self._steps // trainer.steps_per_epoch),
-            steps_per_epoch=trainer.steps_per_epoch,
-            clip_norm=trainer.recipe.clip_norm,
-            clipped=trainer.trainable,
-            stop=lambda _: self._is_over(),
-        )
-        for _ in epochs:
-            if self._is_over():
-                break
-        return centred(list(itertools.takewhile(math.isfinite, self._raw[: self._steps])))
-
-    def _is_over(self) -> bool:
-        smooth = _smoothed(self._raw)
-        return len(smooth) >= self._steps or not smooth[-1] <= DIVERGED * min(smooth)
+    epochs = optimize.train(
+        loss,
+        trainer.epoch_batches,
+        optimizer=trainer.optimizer,
+        schedule=rate,
+        epochs=-(-steps // trainer.steps_per_epoch),
+        steps_per_epoch=trainer.steps_per_epoch,
+        clip_norm=trainer.recipe.clip_norm,
+        clipped=trainer.trainable,
+        stop=is_over,
+    )
+    for _ in epochs:
+        if is_over():
+            break
+    return centred(list(itertools.takewhile(math.isfinite, raw[:steps])))
 
 
 def centred(values: list[float]) -> list[float]:

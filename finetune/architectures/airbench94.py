@@ -104,13 +104,16 @@ def whiten(layer: nn.Conv2d, images: Tensor, *, epsilon: float = 5e-4) -> None:
 
 
 def _block(before: int, width: int) -> nn.Sequential:
+    norms = [nn.BatchNorm2d(width, eps=1e-12, momentum=0.4) for _ in range(2)]  # statistics keep 0.6 of their past
+    for norm in norms:
+        norm.weight.requires_grad_(False)
     return nn.Sequential(
         _convolution(before, width),
         nn.MaxPool2d(2),
-        _norm(width),
+        norms[0],
         nn.GELU(),
         _convolution(width, width),
-        _norm(width),
+        norms[1],
         nn.GELU(),
     )
 
@@ -118,10 +121,4 @@ def _block(before: int, width: int) -> nn.Sequential:
 def _convolution(before: int, width: int) -> nn.Conv2d:
     layer = nn.Conv2d(before, width, 3, padding=1, bias=False)
     nn.init.dirac_(layer.weight[: min(before, width)])
-    return layer
-
-
-def _norm(width: int) -> nn.BatchNorm2d:
-    layer = nn.BatchNorm2d(width, eps=1e-12, momentum=0.4)  # statistics keep 0.6 of their past
-    layer.weight.requires_grad_(False)
     return layer

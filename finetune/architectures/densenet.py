@@ -16,7 +16,7 @@ from torch import nn
 from extract.errors import InvalidInputError
 from finetune.architectures import norms
 from finetune.architectures.options import Options
-from finetune.architectures.stages import Stages, group
+from finetune.architectures.stages import Stages, group, small_stem
 
 CIFAR_GROWTH = 12
 BLOCKS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32)}
@@ -101,9 +101,7 @@ def _with_cifar_stem(network: nn.Module) -> nn.Module:
     assert isinstance(network, DenseNet)
     before = network.features.conv0
     assert isinstance(before, nn.Conv2d)
-    convolution = nn.Conv2d(3, before.out_channels, 3, padding=1, bias=False)
-    nn.init.kaiming_normal_(convolution.weight)
-    network.features.conv0 = convolution
+    network.features.conv0 = small_stem(before.out_channels, mode="fan_in")
     network.features.norm0 = nn.Identity()
     network.features.pool0 = nn.Identity()
     return network

@@ -42,7 +42,9 @@ def thaw(network: nn.Module, *, fresh: Sequence[str]) -> None:
     So do the following ones up to the first BatchNorm, whose statistics are those of another stem: they begin anew,
     and follow the batches under every `batch_norm` of `train_mode`.
     """
-    new, open_ended = {name for name in fresh if not _is_in(networks.classifier(network), network, name)}, False
+    last = list(networks.classifier(network).modules())
+    new = {name for name in fresh if network.get_submodule(name.rpartition(".")[0]) not in last}
+    open_ended = False
     followed: list[str] = []
     places = {id(module): name for name, module in network.named_modules()}
     for _, stage in networks.stages(network):
@@ -136,11 +138,6 @@ def install_head(network: nn.Module, *, weights: np.ndarray, bias: np.ndarray, c
     matrix[rows], offset[rows] = columns, offsets
     layer.weight.copy_(matrix.view(kept.shape))
     layer.bias.copy_(offset)
-
-
-def _is_in(part: nn.Module, network: nn.Module, name: str) -> bool:
-    module = network.get_submodule(name.rpartition(".")[0])
-    return any(module is one for one in part.modules())
 
 
 def _still_where_frozen(module: nn.Module) -> None:

@@ -17,7 +17,7 @@ from torch import nn
 from finetune.architectures import norms
 from finetune.architectures.options import Options
 from finetune.architectures.resnet import cifar_blocks, cifar_widths
-from finetune.architectures.stages import Stages, group
+from finetune.architectures.stages import Stages, group, small_stem
 
 NAMES: tuple[str, ...] = tuple(f"preact{depth}" for depth in (18, 20, 34, 50, 56, 101, 110, 164))
 PATTERN: str = r"preact(?P<depth>\d+)?"
@@ -98,8 +98,6 @@ def _with_cifar_stem(network: nn.Module) -> nn.Module:
     assert isinstance(network, ResNetV2)
     before = network.stem.conv
     assert isinstance(before, nn.Conv2d)
-    convolution = nn.Conv2d(3, before.out_channels, 3, padding=1, bias=False)
-    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
-    network.stem.conv = convolution
+    network.stem.conv = small_stem(before.out_channels)
     network.stem.pool = nn.Identity()
     return network

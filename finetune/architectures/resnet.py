@@ -11,6 +11,7 @@ Convolutions start from He's normal distribution (fan out), the last norm of eac
 
 from itertools import pairwise
 
+import timm
 import torch
 import torch.nn.functional as F
 from timm.layers.drop import DropPath
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from extract.errors import InvalidInputError
 from finetune.architectures import norms
 from finetune.architectures.options import Options
-from finetune.architectures.stages import Stages, group
+from finetune.architectures.stages import Stages, group, small_stem
 
 NAMES: tuple[str, ...] = tuple(f"resnet{depth}" for depth in (18, 20, 32, 34, 44, 50, 56, 101, 110, 152))
 PATTERN: str = r"resnet(?P<depth>\d+)?"
@@ -54,9 +55,20 @@ def cifar_widths(options: Options, base: tuple[int, ...]) -> str:
 
 def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
     """The ResNet of `options.depth` layers with `class_count` logits."""
-    if options.depth in IMAGENET_DEPTHS:
-        return _timm(options, class_count=class_count, cifar_stem=cifar_stem)
-    return CifarResNet(options, class_count=class_count)
+    if options.depth not in IMAGENET_DEPTHS:
+        return CifarResNet(options, class_count=class_count)
+    network = timm.create_model(
+        f"resnet{options.depth}",
+        num_classes=class_count,
+        channels=tuple(options.channels(count) for count in (64, 128, 256, 512)),
+        norm_layer=norms.plain(options.norm),
+        drop_rate=options.dropout,
+        drop_path_rate=options.drop_path,
+    )
+    if cifar_stem:
+        network.conv1 = small_stem(64)
+        network.maxpool = nn.Identity()
+    return network
 
 
 def smallest_size(options: Options, *, cifar_stem: bool) -> int:
@@ -68,25 +80,6 @@ def stages(network: nn.Module) -> Stages:
     """Stem and residual stages of a ResNet of either kind, or of timm's."""
     stem = group(*(part for name, part in network.named_children() if name in ("conv1", "bn1", "act1", "maxpool")))
     return [("stem", stem), *((n, part) for n, part in network.named_children() if n.startswith("layer"))]
-
-
-def _timm(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
-    import timm
-
-    network = timm.create_model(
-        f"resnet{options.depth}",
-        num_classes=class_count,
-        channels=tuple(options.channels(count) for count in (64, 128, 256, 512)),
-        norm_layer=norms.plain(options.norm),
-        drop_rate=options.dropout,
-        drop_path_rate=options.drop_path,
-    )
-    if cifar_stem:
-        convolution = nn.Conv2d(3, 64, 3, padding=1, bias=False)
-        nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
-        network.conv1 = convolution
-        network.maxpool = nn.Identity()
-    return network
 
 
 class CifarResNet(nn.Module):
@@ -112,7 +105,11 @@ class CifarResNet(nn.Module):
         self.head_drop = nn.Dropout(options.dropout)
         self.fc: nn.Module = nn.Linear(widths[-1], class_count)
         self.num_classes = class_count
-        _initialize(self)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(module, BasicBlock):
+                module.zero_init_last()
 
     def forward_features(self, images: Tensor) -> Tensor:
         """The last maps, [B, C, H / 4, W / 4]."""
@@ -170,14 +167,6 @@ def _block(before: int, width: int, *, norm: norms.Factory, drop_path: float, st
         norm_layer=norm,  # type: ignore[arg-type]
         drop_path=DropPath(drop_path) if drop_path else None,
     )
-
-
-def _initialize(network: nn.Module) -> None:
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(module, BasicBlock):
-            module.zero_init_last()
 
 
 __all__ = ["CifarResNet", "ResNet", "build", "smallest_size", "stages", "timm_name"]

@@ -5,10 +5,19 @@ parameters freezes or reads the network's. It is not called.
 """
 
 from collections.abc import Iterable
+from typing import Literal
 
+from timm.models import group_parameters
 from torch import nn
 
 Stages = list[tuple[str, nn.Module]]
+
+
+def small_stem(channels: int, *, mode: Literal["fan_in", "fan_out"] = "fan_out") -> nn.Conv2d:
+    """The first convolution of networks for images as small as CIFAR's: 3x3, stride 1, from He's distribution."""
+    convolution = nn.Conv2d(3, channels, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(convolution.weight, mode=mode, nonlinearity="relu")
+    return convolution
 
 
 def group(*members: nn.Module | nn.Parameter) -> nn.Module:
@@ -28,15 +37,11 @@ def from_matcher(network: nn.Module, *, classifier: nn.Module) -> Stages:
     for one, stage in _parts(network, number=number, skip=classifier):
         members.setdefault(stage, []).append(one)
     keys = sorted(members)
-    if len(keys) > 1 and not _has_matrix(members[keys[-1]]):
+    if len(keys) > 1 and all(parameter.ndim < 2 for parameter in group(*members[keys[-1]]).parameters()):
         last = members.pop(keys.pop())
         members[keys[-1]] += last
     names = ["stem", *(f"stage{index}" for index in range(1, len(members)))]
     return [(name, group(*members[key])) for name, key in zip(names, keys, strict=True)]
-
-
-def _has_matrix(members: list[nn.Module | nn.Parameter]) -> bool:
-    return any(parameter.ndim > 1 for parameter in group(*members).parameters())
 
 
 def _numbers(network: nn.Module) -> dict[int, int]:
@@ -54,8 +59,6 @@ def _numbers(network: nn.Module) -> dict[int, int]:
 
 def _groups(network: nn.Module) -> dict[str, int] | None:
     """Stage number by parameter name, by timm's own groups, coarse ones where there are; None for a model without."""
-    from timm.models import group_parameters
-
     if not hasattr(network, "group_matcher"):
         return None
     try:

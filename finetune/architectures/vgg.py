@@ -48,8 +48,15 @@ def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
         raise InvalidInputError(
             f"depth of vgg must be one of {', '.join(map(str, IMAGENET_DEPTHS))}; got {options.depth!r}."
         )
-    network = _timm(options, class_count=class_count, mlp_ratio=0.01 if cifar_stem else 1.0)
-    if cifar_stem:  # mlp_ratio spared a wide layer that is thrown away here
+    # With a CIFAR stem, mlp_ratio spares a wide layer that is thrown away.
+    shared: Any = {"num_classes": class_count, "drop_rate": options.dropout, "mlp_ratio": 0.01 if cifar_stem else 1.0}
+    if (known := timm_name(options)) is not None:
+        network = timm.create_model(known, **shared)
+    else:
+        plan = [one if one == "M" else options.channels(int(one)) for one in cfgs[f"vgg{options.depth}"]]
+        network = VGG(plan, norm_layer=norms.plain(options.norm), **shared)  # type: ignore[arg-type]
+    assert isinstance(network, VGG)
+    if cifar_stem:
         network.pre_logits = nn.Identity()
         network.head = ClassifierHead(network.num_features, class_count, drop_rate=options.dropout)
         network.head_hidden_size = network.num_features
@@ -78,14 +85,3 @@ def stages(network: nn.Module) -> Stages:
     parts.pop()
     parts[-1].append(network.pre_logits)
     return [(f"stage{number}", group(*members)) for number, members in enumerate(parts, start=1)]
-
-
-def _timm(options: Options, *, class_count: int, mlp_ratio: float) -> VGG:
-    shared: dict[str, Any] = {"num_classes": class_count, "drop_rate": options.dropout, "mlp_ratio": mlp_ratio}
-    known = timm_name(options)
-    if known is not None:
-        network = timm.create_model(known, **shared)
-        assert isinstance(network, VGG)
-        return network
-    plan = [one if one == "M" else options.channels(int(one)) for one in cfgs[f"vgg{options.depth}"]]
-    return VGG(plan, norm_layer=norms.plain(options.norm), **shared)  # type: ignore[arg-type]
