@@ -1,0 +1,45 @@
+"""Standardized features: the statistics of scikit-learn, folded into weights and back."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.preprocessing import StandardScaler
+
+from heads.design import eigenbasis, signed_power, standardization
+
+
+@pytest.fixture
+def features():
+    """[200, 6], the last column constant, the first far from zero."""
+    rows = torch.from_numpy(np.random.default_rng(0).normal(size=(200, 6)))
+    rows[:, 0] = rows[:, 0] * 1e-3 + 1000
+    rows[:, 5] = 3.0
+    return rows
+
+
+def test_columns_are_scaled_as_scikit_learn_does(features):
+    expected = StandardScaler().fit_transform(features.numpy())
+    np.testing.assert_allclose(standardization(features).apply(features, torch.float64), expected, atol=1e-9)
+
+
+def test_weights_for_standardized_features_are_those_for_raw_ones_and_come_back(features):
+    standard = standardization(features)
+    theta = torch.from_numpy(np.random.default_rng(1).normal(size=(7, 3)))
+    weights, bias = standard.fold(theta)
+    logits = standard.apply(features, torch.float64) @ theta[:-1] + theta[-1]
+    torch.testing.assert_close(features @ weights + bias, logits)
+    torch.testing.assert_close(standard.unfold(weights, bias), theta)
+
+
+@pytest.mark.parametrize("rows", [200, 4])
+def test_the_eigenbasis_is_that_of_the_gram_matrix(features, rows):
+    standardized = standardization(features).apply(features, torch.float64)[:rows]
+    basis = eigenbasis(standardized, torch.float64)
+    gram = standardized.T @ standardized / rows
+    torch.testing.assert_close(basis.vectors @ torch.diag(basis.values) @ basis.vectors.T, gram, atol=1e-9, rtol=1e-9)
+    assert basis.complete == (rows >= 6)
+
+
+def test_a_power_keeps_signs_and_power_1_keeps_the_features(features):
+    assert signed_power(features, 1.0) is features
+    torch.testing.assert_close(signed_power(torch.tensor([-4.0, 0.0, 9.0]), 0.5), torch.tensor([-2.0, 0.0, 3.0]))
