@@ -60,7 +60,7 @@ def find(name: str, data_dir: Path) -> Path:
     Raises `InvalidInputError` when neither holds the files.
     """
     layout = LAYOUTS[name]
-    for folder in _places(name, data_dir):
+    for folder in (data_dir / layout.folder, data_dir):
         if (folder / layout.meta[0]).is_file():
             return folder
     raise InvalidInputError(
@@ -73,7 +73,8 @@ def is_in(name: str, data_dir: Path) -> bool:
     """Whether all of the data set's files are there; what a killed download left is not."""
     layout = LAYOUTS[name]
     files = (*layout.train, *layout.test, layout.meta[0])
-    return any(all((folder / file).is_file() for file in files) for folder in _places(name, data_dir))
+    folders = (data_dir / layout.folder, data_dir)
+    return any(all((folder / file).is_file() for file in files) for folder in folders)
 
 
 def download(name: str, data_dir: Path) -> Path:
@@ -115,24 +116,18 @@ def load(name: str, folder: Path) -> ImageSet:
     """The data set from `folder`: uint8 [N, 3, 32, 32], 50,000 training and 10,000 test images."""
     layout = LAYOUTS[name]
     names = pickle.loads(_checked_bytes(folder / layout.meta[0], layout.meta[1]), encoding="latin1")  # noqa: S301
-    splits = {
-        "train": _split(folder, layout.train, layout=layout, split="train"),
-        "test": _split(folder, layout.test, layout=layout, split="test"),
-    }
+    files = {"train": layout.train, "test": layout.test}
+    splits = {split: _split(folder, files[split], labels_key=layout.labels_key, split=split) for split in files}
     return ImageSet(name, tuple(names[layout.names_key]), splits)
 
 
-def _places(name: str, data_dir: Path) -> tuple[Path, Path]:
-    return data_dir / LAYOUTS[name].folder, data_dir
-
-
-def _split(folder: Path, files: dict[str, str], *, layout: _Layout, split: str) -> ImageSplit:
+def _split(folder: Path, files: dict[str, str], *, labels_key: str, split: str) -> ImageSplit:
     batches = [
         pickle.loads(_checked_bytes(folder / name, md5), encoding="latin1")  # noqa: S301 (the md5 is the official one)
         for name, md5 in files.items()
     ]
     array = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
-    labels = np.concatenate([np.asarray(batch[layout.labels_key], np.int64) for batch in batches])
+    labels = np.concatenate([np.asarray(batch[labels_key], np.int64) for batch in batches])
     return ImageSplit(Pixels(array), labels, tuple(f"{split}/{row:05d}" for row in range(len(labels))))
 
 

@@ -52,8 +52,8 @@ class Located:
     max_pixels: int = MAX_PIXELS  # of one image; a larger one is unreadable
 
 
-_Asked = tuple[str, Path | None, Path]
-_FOUND: ContextVar[dict[_Asked, Located] | None] = ContextVar("found", default=None)
+_Request = tuple[str, Path | None, Path]
+_FOUND: ContextVar[dict[_Request, Located] | None] = ContextVar("found", default=None)
 
 
 @contextlib.contextmanager
@@ -80,13 +80,12 @@ def locate(
     looked for in `download_dir`, and CIFAR is downloaded there when absent. `contents` remembers the digests of
     a directory's files; `progress(done, total)` counts those that are read.
     """
-    found, asked = _FOUND.get(), (dataset, data_dir, download_dir)
-    if found is not None and asked in found:
-        return found[asked]
-    located = _located(*asked, contents=contents, progress=progress)
-    if found is not None:
-        found[asked] = located
-    return located
+    found, request = _FOUND.get(), (dataset, data_dir, download_dir)
+    if found is None:
+        return _located(*request, contents=contents, progress=progress)
+    if request not in found:
+        found[request] = _located(*request, contents=contents, progress=progress)
+    return found[request]
 
 
 def _located(
@@ -127,9 +126,7 @@ def root_of(dataset: str) -> Path | None:
 
 def is_here(dataset: str, data_dir: Path | None, *, download_dir: Path) -> bool:
     """Whether `locate` would answer without a download."""
-    if dataset not in cifar.LAYOUTS or data_dir is not None:
-        return True
-    return cifar.is_in(dataset, download_dir)
+    return dataset not in cifar.LAYOUTS or data_dir is not None or cifar.is_in(dataset, download_dir)
 
 
 def load(located: Located) -> ImageSet:
@@ -140,10 +137,8 @@ def load(located: Located) -> ImageSet:
 
 
 def _cifar_folder(dataset: str, data_dir: Path | None, *, download_dir: Path) -> Path:
-    if data_dir is not None:
-        if not data_dir.is_dir():
-            raise InvalidInputError(f"data directory must exist; got {str(data_dir)!r}. Check --data-dir.")
-        return cifar.find(dataset, data_dir)
-    if cifar.is_in(dataset, download_dir):
-        return cifar.find(dataset, download_dir)
+    if data_dir is not None and not data_dir.is_dir():
+        raise InvalidInputError(f"data directory must exist; got {str(data_dir)!r}. Check --data-dir.")
+    if data_dir is not None or cifar.is_in(dataset, download_dir):
+        return cifar.find(dataset, data_dir or download_dir)
     return cifar.download(dataset, download_dir)

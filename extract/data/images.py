@@ -1,7 +1,7 @@
 """Image sets: named splits of labelled images, held in memory or decoded as they are needed.
 
-A split's images come either as one uint8 array [N, 3, H, W] (small images, all of one size) or as a list
-of files. Whatever reads them asks `sizes are one?` once, by type: `Pixels` or `Files`.
+A split's images come either as one uint8 array [N, 3, H, W] (small images, all of one size: `Pixels`) or as a list
+of files (`Files`).
 """
 
 from dataclasses import dataclass, replace
@@ -77,10 +77,12 @@ class ImageSet:
 
     def limited(self, max_pixels: int) -> "ImageSet":
         """The data set whose files may have at most `max_pixels` each."""
-        held = {name: split.images for name, split in self.splits.items()}
-        files = {name: replace(one, max_pixels=max_pixels) for name, one in held.items() if isinstance(one, Files)}
-        splits = {name: replace(self.splits[name], images=images) for name, images in files.items()}
-        return replace(self, splits={**self.splits, **splits})
+        limited = {
+            name: replace(split, images=replace(split.images, max_pixels=max_pixels))
+            for name, split in self.splits.items()
+            if isinstance(split.images, Files)
+        }
+        return replace(self, splits={**self.splits, **limited})
 
 
 def subset(images: ImageSet, *, train: int | None, test: int | None, seed: int) -> ImageSet:
@@ -90,9 +92,14 @@ def subset(images: ImageSet, *, train: int | None, test: int | None, seed: int) 
     `InvalidInputError` for more images than there are, and where a class would have no training image.
     """
     splits = dict(images.splits)
-    for name, count in (("train", train), ("test", test)):
-        if count is not None:
-            splits[name] = splits[name].take(_rows(splits[name], count, split_name=name, seed=seed))
+    for name, option, count in (("train", "--subset", train), ("test", "--test-subset", test)):
+        if count is None:
+            continue
+        if not 1 <= count <= len(splits[name]):
+            raise InvalidInputError(
+                f"{option} must be from 1 to the {len(splits[name])} {name} images that the data set has; got {count}."
+            )
+        splits[name] = splits[name].take(stratified_rows(splits[name].labels, count, seed=seed))
     if train is not None:
         _check_classes(images, splits["train"].labels)
     return replace(images, splits=splits)
@@ -124,12 +131,3 @@ def stratified_rows(labels: np.ndarray, count: int, *, seed: int) -> np.ndarray:
         rng.permutation(np.flatnonzero(labels == label))[:quota] for label, quota in zip(classes, quotas, strict=True)
     ]
     return np.sort(np.concatenate(chosen))
-
-
-def _rows(split: ImageSplit, count: int, *, split_name: str, seed: int) -> np.ndarray:
-    option = "--subset" if split_name == "train" else "--test-subset"
-    if not 1 <= count <= len(split):
-        raise InvalidInputError(
-            f"{option} must be from 1 to the {len(split)} {split_name} images that the data set has; got {count}."
-        )
-    return stratified_rows(split.labels, count, seed=seed)

@@ -65,15 +65,13 @@ def resolve_precision(precision: str, device: str) -> str:
         raise InvalidInputError(f"precision must be one of {', '.join(PRECISIONS)}; got {precision!r}.")
     on_cpu = device == "cpu"
     if precision == "auto":
-        has_units = processor_has_bfloat16() if on_cpu else cuda_capability(_index(device)) >= (8, 0)
+        has_units = (
+            processor_has_bfloat16() if on_cpu else cuda_capability(int(device.partition(":")[2] or 0)) >= (8, 0)
+        )
         return "bfloat16" if has_units else "float32"
     if precision == "float16" and on_cpu:
         raise InvalidInputError("precision must be float32 or bfloat16 on a CPU; got 'float16'. Use --precision auto.")
     return precision
-
-
-def _index(device: str) -> int:
-    return int(device.partition(":")[2] or 0)
 
 
 def automatic_batch_size(device: str, image_size: int | None) -> int:

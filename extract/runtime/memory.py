@@ -57,8 +57,12 @@ class Peak:
         return self._highest if self._counts else None
 
     def _note(self) -> None:
-        if self._counts:
-            self._highest = max(self._highest, _now(self._device))
+        if self._counts and self._device.startswith("cuda"):
+            import torch
+
+            self._highest = max(self._highest, torch.cuda.max_memory_allocated(self._device))
+        elif self._counts:
+            self._highest = max(self._highest, _resident_peak() or 0)
 
 
 def _reset(device: str) -> bool:
@@ -73,14 +77,6 @@ def _reset(device: str) -> bool:
         CLEAR_REFS.write_text(RESET_PEAK)
         return _resident_peak() is not None
     return False
-
-
-def _now(device: str) -> int:
-    if device.startswith("cuda"):
-        import torch
-
-        return torch.cuda.max_memory_allocated(device)
-    return _resident_peak() or 0
 
 
 def _resident_peak() -> int | None:

@@ -26,7 +26,7 @@ ARC = 26
 def drawing(description: Description) -> str:
     """The SVG text. Names in it are escaped; it loads nothing from elsewhere."""
     widths = [_column_width(stage) for stage in description.stages]
-    blocks_height = max(_blocks_height(stage) for stage in description.stages)
+    blocks_height = max(sum(_block_height(block) + 12 for block in stage.blocks) for stage in description.stages)
     facts_top = TOP + 24 + MAP_HEIGHT + blocks_height + 18
     links = [link for link in LEGEND if any(block.link == link for one in description.stages for block in one.blocks)]
     width = max(sum(widths) + GAP * (len(widths) - 1) + 2 * PAD + 10, 640)
@@ -34,7 +34,11 @@ def drawing(description: Description) -> str:
     parts, left = [_title(description)], float(PAD + 5)
     for index, (stage, column) in enumerate(zip(description.stages, widths, strict=True)):
         if index:
-            parts.append(_arrow(left - GAP + 5, left - 6, y=TOP + 24 + MAP_HEIGHT / 2 - 10))
+            end, y = left - 6, TOP + 24 + MAP_HEIGHT / 2 - 10
+            parts.append(
+                f"<path d='M{left - GAP + 5:.1f} {y:.1f} H{end - 5:.1f}' stroke='{INK}' fill='none'/>"
+                f"<path d='M{end:.1f} {y:.1f} l-7 -4 v8 z' fill='{INK}'/>"
+            )
         parts += [_head(stage, left=left, width=column, description=description)]
         parts += _blocks(stage, left=left, width=column)
         parts += _facts(stage, left=left, width=column, top=facts_top, description=description)
@@ -115,10 +119,6 @@ def _block_height(block: LayerBlock) -> float:
     return len(block.layers) * LINE + PAD + 4
 
 
-def _blocks_height(stage: Stage) -> float:
-    return sum(_block_height(block) + 12 for block in stage.blocks)
-
-
 def _blocks(stage: Stage, *, left: float, width: float) -> list[str]:
     parts, top = [], TOP + 24.0 + MAP_HEIGHT
     for block in stage.blocks:
@@ -192,13 +192,6 @@ def _share(share: float, *, left: float, width: float, y: float, color: str, wha
         f"<rect x='{left:.1f}' y='{y:.1f}' width='{bar * share:.1f}' height='9' fill='{color}'/>"
         + _text(f"{100 * share:.0f} %", x=left + width, y=y + 8, size=10, anchor="end", fill=color)
         + "</g>"
-    )
-
-
-def _arrow(start: float, end: float, *, y: float) -> str:
-    return (
-        f"<path d='M{start:.1f} {y:.1f} H{end - 5:.1f}' stroke='{INK}' fill='none'/>"
-        f"<path d='M{end:.1f} {y:.1f} l-7 -4 v8 z' fill='{INK}'/>"
     )
 
 

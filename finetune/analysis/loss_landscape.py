@@ -7,6 +7,7 @@ although scaling the weights before a normalization changes nothing. Biases and 
 layers stay, and so do running statistics, as in the paper's own code.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -80,14 +81,12 @@ def directions(network: nn.Module, *, seed: int) -> dict[str, Tensor]:
     found = {}
     for name, parameter in network.named_parameters():
         drawn = torch.randn(parameter.shape, generator=generator).to(parameter)
-        found[name] = torch.zeros_like(drawn) if parameter.dim() < 2 else _scaled(drawn, parameter.detach())
+        if parameter.dim() < 2:
+            found[name] = torch.zeros_like(drawn)
+            continue
+        own, norm = parameter.detach().flatten(1).norm(dim=1), drawn.flatten(1).norm(dim=1)
+        found[name] = drawn * (own / (norm + 1e-10)).view(-1, *[1] * (parameter.dim() - 1))
     return found
-
-
-def _scaled(drawn: Tensor, weight: Tensor) -> Tensor:
-    shape = (-1, *[1] * (weight.dim() - 1))
-    own, norm = weight.flatten(1).norm(dim=1), drawn.flatten(1).norm(dim=1)
-    return drawn * (own / (norm + 1e-10)).view(shape)
 
 
 @torch.no_grad()
@@ -104,5 +103,4 @@ def _measured(
     found = logits(network, images.images, normalization=normalization, resize=resize)
     labels = images.labels.cpu()
     loss = float(functional.cross_entropy(found, labels))
-    finite = loss == loss and abs(loss) != float("inf")
-    return loss if finite else None, float((found.argmax(1) == labels).float().mean())
+    return loss if math.isfinite(loss) else None, float((found.argmax(1) == labels).float().mean())
