@@ -7,8 +7,7 @@ in neither. None of this imports torch.
 
 from pipelines.specs.extraction import EXTRACT_VERSION, ExtractKey, ExtractSpec, locate, resolve_extract
 from pipelines.specs.head import HEAD_VERSION, HeadKey, HeadSpec, ShotsKey, resolve_head, resolve_shots
-from pipelines.specs.network import NetworkSpec
-from pipelines.specs.network_key import NETWORK_VERSION, NetworkKey, resolve_network
+from pipelines.specs.network import NETWORK_VERSION, NetworkKey, NetworkSpec, resolve_network
 from pipelines.specs.weights import Weights, with_own_network
 
 __all__ = [

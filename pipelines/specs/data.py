@@ -12,7 +12,7 @@ from extract.backbones.weights_preprocessing import INTERPOLATIONS
 from extract.data import bad_images, datasets
 from extract.decoding.decode import MAX_PIXELS
 from extract.runtime.options import option
-from pipelines.specs.spec import Spec, seed_option
+from pipelines.specs.spec import Key, Spec, seed_option
 from pipelines.workspace import image_folders
 
 if TYPE_CHECKING:
@@ -84,17 +84,6 @@ class Selection:
         test = self.test_subset if "test" in splits else None
         return subset(images, train=self.subset, test=test, seed=self.sampling_seed or 0)
 
-    def described(self, *, name: str, digest: str) -> dict[str, Any]:
-        """What a record says of the data set called `name`, and of the part of it that was used."""
-        return {
-            "name": name,
-            "digest": digest,
-            "subset": self.subset,
-            "test_subset": self.test_subset,
-            "seed": self.sampling_seed,
-            "on_bad_image": self.on_bad_image,
-        }
-
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec(Spec, Selection, DataSource):
@@ -135,6 +124,36 @@ class DataSpec(Spec, Selection, DataSource):
             "dataset_digest": located.digest,
             "max_pixels": self.max_pixels if self.skips_bad_images else None,
             **self.part(Selection),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesKey(Key, Selection):
+    """The key of what reads images with a network.
+
+    Data are known by their digest alone: a folder may be renamed. `timm` is in it because architectures, preprocessing
+    and hub weights are timm's. `preprocessing` is what is known beside what the weights' own file says, `weights_set`
+    which tensors of that file; they are mentioned where there are any. `max_pixels` is None where an image of more is
+    an error.
+    """
+
+    UNSAID: ClassVar = {"weights_set": None, "preprocessing": None}
+    timm: str
+    weights: str
+    dataset_digest: str
+    max_pixels: int | None
+    weights_set: str | None = None
+    preprocessing: dict[str, Any] | None = None
+
+    def described_data(self, name: str) -> dict[str, Any]:
+        """What a record says of the data set called `name`, and of the part of it that was used."""
+        return {
+            "name": name,
+            "digest": self.dataset_digest,
+            "subset": self.subset,
+            "test_subset": self.test_subset,
+            "seed": self.sampling_seed,
+            "on_bad_image": self.on_bad_image,
         }
 
 

@@ -10,7 +10,7 @@ from extract.runtime.devices import PRECISIONS, automatic_batch_size, resolve_pr
 from extract.runtime.machine import package_versions
 from extract.runtime.options import option
 from pipelines.specs import data
-from pipelines.specs.key import ImagesKey
+from pipelines.specs.data import ImagesKey
 from pipelines.specs.weights import Weights, weights_option
 
 EXTRACT_VERSION = 5  # raised when the same key must give other features

@@ -3,18 +3,40 @@
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from extract.errors import InvalidInputError
 from extract.runtime.options import Option, Value, option, options_of
 from heads import registry
-from pipelines.specs.key import Key
-from pipelines.specs.spec import Spec, seed_option, validation_option, validation_part
+from pipelines.specs.spec import Key, Spec, seed_option, validation_option, validation_part
 
 HEAD_VERSION = 11  # raised when the same key must give another head
 SHOTS_VERSION = 7  # raised when the same key must give another table
 CHOOSING = ("criterion", "patience")  # what means nothing without validation images
 _head = functools.partial(option, group="Head")
+
+
+@dataclass(frozen=True)
+class _Further:
+    option: tuple[str, ...] = _head(
+        (), "Any other option of the head, as in Python.", metavar="NAME=VALUE", separator=""
+    )
+
+
+@functools.cache
+def of_heads() -> Mapping[str, Option]:
+    """The options of heads that have a flag of their own, each with the kinds that have it in its help."""
+    found: dict[str, list[tuple[str, Option]]] = {}
+    for kind in registry.kinds():
+        for name, one in registry.options(kind).items():
+            if not one.rare:
+                found.setdefault(name, []).append((kind, one))
+    return {name: _of_kinds([kind for kind, _ in having], having[0][1]) for name, having in found.items()}
+
+
+def _of_kinds(kinds: list[str], one: Option) -> Option:
+    usual = one.usual if len(kinds) == 1 else ""
+    return replace(one, help=f"{', '.join(kinds)}: {one.help[0].lower()}{one.help[1:]}", usual=usual)
 
 
 @dataclass(frozen=True)
@@ -25,6 +47,7 @@ class HeadSpec(Spec):
     Raises `InvalidInputError` for a value that can never be right.
     """
 
+    FURTHER: ClassVar = {**of_heads(), **options_of(_Further)}
     head: str = _head("logistic", "The kind of head.", choices=registry.kinds())
     validation: float | int | str = validation_option(0.1)
     criterion: str | None = _head(
@@ -52,10 +75,6 @@ class HeadSpec(Spec):
         return registry.options(self.head)
 
     @classmethod
-    def declared(cls) -> Mapping[str, Option]:
-        return {**options_of(cls), **of_heads(), **options_of(_Further)}
-
-    @classmethod
     def of(cls, given: Mapping[str, Any] | None = None, **more: Any) -> Self:
         """The spec of options by name; `option` holds further ones of the head as texts, each NAME=VALUE."""
         found = {**(given or {}), **more}
@@ -72,29 +91,6 @@ class HeadSpec(Spec):
     def validation_part(self) -> float | int | None:
         """The validation split: a share, a count, or None for none."""
         return validation_part(self.validation)
-
-
-@dataclass(frozen=True)
-class _Further:
-    option: tuple[str, ...] = _head(
-        (), "Any other option of the head, as in Python.", metavar="NAME=VALUE", separator=""
-    )
-
-
-@functools.cache
-def of_heads() -> Mapping[str, Option]:
-    """The options of heads that have a flag of their own, each with the kinds that have it in its help."""
-    found: dict[str, list[tuple[str, Option]]] = {}
-    for kind in registry.kinds():
-        for name, one in registry.options(kind).items():
-            if not one.rare:
-                found.setdefault(name, []).append((kind, one))
-    return {name: _of_kinds([kind for kind, _ in having], having[0][1]) for name, having in found.items()}
-
-
-def _of_kinds(kinds: list[str], one: Option) -> Option:
-    usual = one.usual if len(kinds) == 1 else ""
-    return replace(one, help=f"{', '.join(kinds)}: {one.help[0].lower()}{one.help[1:]}", usual=usual)
 
 
 def plain(value: Value) -> Any:

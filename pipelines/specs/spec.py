@@ -1,11 +1,14 @@
-"""Specs: what a user asks for, option by option, read and checked as it is declared. Imports no torch."""
+"""Specs, what a user asks for option by option, and keys, what that is on this machine. Imports no torch."""
 
 import functools
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Self
 
 from extract.errors import InvalidInputError
+from extract.features.layout import canonical_json
 from extract.runtime.options import Option, Value, known, option, options_of
 
 seed_option = functools.partial(option, 0, "Seed of everything drawn.", low=0, high=2**32 - 1, metavar="N")
@@ -24,6 +27,8 @@ class Spec:
     Raises `InvalidInputError` for a value that can never be right, and for an option that there is not.
     """
 
+    # The options beside its fields, as a command line and a study know them.
+    FURTHER: ClassVar[Mapping[str, Option]] = {}
     options: Mapping[str, Value] = field(default_factory=dict, hash=False, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -41,12 +46,12 @@ class Spec:
 
     def further(self) -> Mapping[str, Option]:
         """The options that may stand in `options`."""
-        return {}
+        return self.FURTHER
 
     @classmethod
     def declared(cls) -> Mapping[str, Option]:
         """Every option by name, as a command line and a study know it."""
-        return options_of(cls)
+        return {**options_of(cls), **cls.FURTHER}
 
     @classmethod
     def of(cls, given: Mapping[str, Any] | None = None, **more: Any) -> Self:
@@ -62,6 +67,37 @@ class Spec:
     def as_dict(self) -> dict[str, Any]:
         """Every field and every further option by name, as `of` takes them."""
         return {**self.part(type(self)), **self.options}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """What decides whether a result can be used again. `stage_version` is raised when the same key must give another
+    result; `UNSAID` are fields that the text leaves out where they have these values."""
+
+    UNSAID: ClassVar[Mapping[str, object]] = {}
+    stage_version: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The key by field."""
+        values = asdict(self)
+        return {name: one for name, one in values.items() if name not in self.UNSAID or one != self.UNSAID[name]}
+
+    def text(self) -> str:
+        """The key as canonical JSON, which is what joblib hashes."""
+        return canonical_json(self.as_dict())
+
+    def digest(self) -> str:
+        """sha256 of the key's text."""
+        return hashlib.sha256(self.text().encode()).hexdigest()
+
+    def run(self) -> str:
+        """The name of the run: the first 12 digits of the digest."""
+        return self.digest()[:12]
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """The key that `text` was made from."""
+        return cls(**json.loads(text))
 
 
 def validation_part(given: object) -> float | int | None:
