@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from extract.runtime.formats import percent
 from heads.registry import is_own_neighbor
 from pipelines.report.page.text import MINUS
 from pipelines.workspace.record import DoneRecord
@@ -10,11 +11,7 @@ from pipelines.workspace.record import DoneRecord
 LARGE = 0.10  # gap between training and validation accuracy from which it is called large
 RISE = 1.05  # validation loss above its least by this factor is over-fitting
 LOW = 0.90  # training accuracy below which a run may be called under-fitting
-KEPT_BY = {
-    "log_loss": "least validation loss",
-    "accuracy": "highest validation accuracy",
-    "last": "the last",
-}
+KEPT_BY = {"log_loss": "least validation loss", "accuracy": "highest validation accuracy", "last": "the last"}
 RULE = (
     "Training accuracy is measured as validation accuracy is: in evaluation mode, without augmentation, mixup or "
     "dropout, on a fixed sample of at most 2,000 training images. The running accuracy (dashed) is that of the batches "
@@ -40,22 +37,12 @@ class Diagnosis:
         """Training minus validation accuracy; None without either."""
         return None if self.training is None or self.validation is None else self.training - self.validation
 
-    @property
-    def large(self) -> bool:
-        """Whether the gap is a large one."""
-        return self.gap is not None and round(self.gap, 6) >= LARGE
-
-    @property
-    def underfits(self) -> bool:
-        """Whether training accuracy itself is low."""
-        low = self.gap is not None and self.training is not None and self.training < LOW
-        return low and not self.large and self.overfits_from is None
-
     def remark(self) -> str:
         """What the gap is called, and what follows from the curves; empty where there is nothing to say."""
-        words = ["large gap"] if self.large else []
+        words = ["large gap"] if self.gap is not None and round(self.gap, 6) >= LARGE else []
         words += [] if self.overfits_from is None else [f"over-fitting from epoch {self.overfits_from}"]
-        words += ["under-fitting"] if self.underfits else []
+        low = self.gap is not None and self.training is not None and self.training < LOW
+        words += ["under-fitting"] if low and not words else []
         words += ["no validation split"] if self.validation is None else []
         return ", ".join(words)
 
@@ -64,19 +51,15 @@ class Diagnosis:
         kept = f"Kept: epoch {self.kept_epoch}, {KEPT_BY[self.kept_by or 'last']}."
         parts = [] if self.kept_epoch is None else [kept]
         if self.gap is not None:
-            both = f"training {_percent(self.training)}, validation {_percent(self.validation)}"
+            both = f"training {percent(self.training, 1)}, validation {percent(self.validation, 1)}"
             parts.append(f"Gap {points(self.gap).replace('-', MINUS)} points ({both}).")
         elif self.training is not None:
-            parts.append(f"Training accuracy {_percent(self.training)}.")
+            parts.append(f"Training accuracy {percent(self.training, 1)}.")
         if self.validation is None:
             parts.append(NO_VALIDATION)
         elif self.remark():
             parts.append(f"{self.remark()[0].upper()}{self.remark()[1:]}.")
         return " ".join(parts)
-
-
-def _percent(share: float | None) -> str:
-    return "not known" if share is None else f"{100 * share:.1f} %"
 
 
 def points(share: float) -> str:
