@@ -130,8 +130,11 @@ def _choice(name: str, raw: object, declared: Option | None) -> Value:
     is_word = isinstance(raw, str) and raw.lower() in WORDS
     if raw is None or declared is None or is_word or (type(raw) in declared.kinds and not isinstance(raw, str)):
         return raw
-    one = Option(f"choices of {name}", None, "", declared.kinds, optional=False, several=False, nested=False)
-    return one.read(str(raw).lower() if isinstance(raw, bool) else str(raw))
+    one = Option(name, None, "", declared.kinds, optional=False, several=False, nested=False)
+    try:
+        return one.read(str(raw).lower() if isinstance(raw, bool) else str(raw))
+    except InvalidInputError as error:
+        raise InvalidInputError(f"choices of {name} must be {one.expected}; got {raw!r}.") from error
 
 
 def _range(name: str, raw: Mapping[object, object], declared: Option | None) -> Range:

@@ -1,4 +1,4 @@
-"""Engines: joblib over processes here (loky), or over a dask or ray cluster. A pool is one of them, opened."""
+"""Execution backends: joblib over processes here (loky), or over a dask or ray cluster. A pool is one, opened."""
 
 import contextlib
 import importlib
@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
 
-from extract.errors import InvalidInputError, UnavailableError, unknown
+from extract.errors import InvalidInputError, UnavailableError
 from extract.runtime.machine import thread_count
+from pipelines.specs.engine import EngineSpec
 from pipelines.workspace import signals
 
 if TYPE_CHECKING:
     from distributed import Client
 
 R = TypeVar("R")
-ENGINES = ("loky", "dask", "ray")
 CONNECT_SECONDS = 3.0
 WORKERS_SECONDS = 10.0
 LOCAL_STARTS = 3
@@ -35,35 +35,6 @@ GREETINGS = {
     "dask": "import sys, distributed; distributed.Client(sys.argv[1], timeout=5).close()",
     "ray": "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False); ray.shutdown()",
 }
-
-
-@dataclass(frozen=True)
-class Engine:
-    """Which engine, how many jobs at once (None: what a cluster has room for), and a cluster's address.
-
-    Raises `InvalidInputError` for an unknown engine and for options that exclude each other.
-    """
-
-    name: str = "loky"
-    jobs: int | None = None
-    scheduler: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.name not in ENGINES:
-            raise unknown("engine", name=self.name, known=ENGINES)
-        if self.jobs is not None and self.jobs < 1:
-            raise InvalidInputError(f"jobs must be at least 1; got {self.jobs}.")
-        if self.scheduler is not None and self.name == "loky":
-            raise InvalidInputError("scheduler must come with --engine dask or ray; got --engine loky, which has none.")
-        if self.scheduler is not None and self.jobs is not None:
-            raise InvalidInputError(
-                "jobs must be left to the cluster, by its slots; got --jobs with --scheduler. Leave one out."
-            )
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether its workers may be on other machines."""
-        return self.scheduler is not None
 
 
 @dataclass(frozen=True)
@@ -89,18 +60,18 @@ def _numbered(index: int, function: Callable[..., R], task: tuple[object, ...]) 
 
 
 @contextlib.contextmanager
-def opened(engine: Engine) -> Iterator[Pool]:
+def opened(spec: EngineSpec) -> Iterator[Pool]:
     """The pool of an engine; a cluster that was started here ends with it.
 
     Raises `UnavailableError` within seconds when the scheduler does not answer or has no workers.
     """
-    with {"loky": _loky, "dask": _dask, "ray": _ray}[engine.name](engine) as pool:
+    with {"loky": _loky, "dask": _dask, "ray": _ray}[spec.engine](spec) as pool:
         yield pool
 
 
 @contextlib.contextmanager
-def _loky(engine: Engine) -> Iterator[Pool]:
-    jobs = engine.jobs or 1
+def _loky(spec: EngineSpec) -> Iterator[Pool]:
+    jobs = spec.jobs or 1
     try:
         yield Pool("loky", jobs, jobs, is_local=True)
     finally:
@@ -111,10 +82,10 @@ def _loky(engine: Engine) -> Iterator[Pool]:
 
 
 @contextlib.contextmanager
-def _dask(engine: Engine) -> Iterator[Pool]:
-    distributed = _library("distributed", engine)
-    if engine.scheduler is None:
-        jobs = engine.jobs or 1
+def _dask(spec: EngineSpec) -> Iterator[Pool]:
+    distributed = _library("distributed", spec)
+    if spec.scheduler is None:
+        jobs = spec.jobs or 1
         with (
             distributed.LocalCluster(
                 n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.ERROR
@@ -123,12 +94,12 @@ def _dask(engine: Engine) -> Iterator[Pool]:
         ):
             yield _dask_pool(client)
         return
-    _must_answer(engine)
+    _must_answer(spec)
     try:
-        client = distributed.Client(engine.scheduler, timeout=CONNECT_SECONDS)
+        client = distributed.Client(spec.scheduler, timeout=CONNECT_SECONDS)
         client.wait_for_workers(1, timeout=WORKERS_SECONDS)
     except (OSError, TimeoutError, ValueError) as error:
-        raise _silent(engine, str(error) or "no workers") from error
+        raise _silent(spec, str(error) or "no workers") from error
     with client:
         yield _dask_pool(client)
 
@@ -141,30 +112,30 @@ def _dask_pool(client: "Client") -> Pool:
 
 
 @contextlib.contextmanager
-def _ray(engine: Engine) -> Iterator[Pool]:
+def _ray(spec: EngineSpec) -> Iterator[Pool]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # workers keep their GPUs: leases share them out
-    if not engine.is_remote:
+    if not spec.is_remote:
         os.environ.setdefault(LONE_RAY, "0")
-    ray = _library("ray", engine)
-    if engine.is_remote:
-        _must_answer(engine)
-    _start_ray(ray, engine)
+    ray = _library("ray", spec)
+    if spec.is_remote:
+        _must_answer(spec)
+    _start_ray(ray, spec)
     try:
         importlib.import_module("ray.util.joblib").register_ray()
         slots = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
         if not sum(slots):
-            raise _silent(engine, "no workers")
+            raise _silent(spec, "no workers")
         yield Pool("ray", sum(slots), max(slots), is_local=False)
     finally:
         ray.shutdown()
 
 
-def _start_ray(ray: ModuleType, engine: Engine) -> None:
+def _start_ray(ray: ModuleType, spec: EngineSpec) -> None:
     """Connects to ray, or starts one here: ray gives its own start 30 seconds, too few for a busy machine."""
-    here = {"num_cpus": engine.jobs or 1, "include_dashboard": False}
-    options = {"address": engine.scheduler} if engine.is_remote else here
+    here = {"num_cpus": spec.jobs or 1, "include_dashboard": False}
+    options = {"address": spec.scheduler} if spec.is_remote else here
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
-    attempts = 1 if engine.is_remote else LOCAL_STARTS
+    attempts = 1 if spec.is_remote else LOCAL_STARTS
     for attempt in range(1, attempts + 1):
         try:
             with warnings.catch_warnings(), signals.kept():  # ray ends a process by itself, with a native stack
@@ -174,39 +145,39 @@ def _start_ray(ray: ModuleType, engine: Engine) -> None:
         except Exception as error:  # ray raises its own and others' errors here
             ray.shutdown()
             if attempt == attempts:
-                raise _silent(engine, str(error).splitlines()[0]) from error
+                raise _silent(spec, str(error).splitlines()[0]) from error
 
 
-def _library(name: str, engine: Engine) -> ModuleType:
+def _library(name: str, spec: EngineSpec) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise UnavailableError(
-            f"package {name} must be installed for --engine {engine.name}; it is not. Run pip install {name}."
+            f"package {name} must be installed for --engine {spec.engine}; it is not. Run pip install {name}."
         ) from error
 
 
-def _must_answer(engine: Engine) -> None:
+def _must_answer(spec: EngineSpec) -> None:
     """Raises `UnavailableError` unless a scheduler listens at its host and port and answers.
 
     A process of its own connects: what listens but is mute would hang this one.
     """
-    matched = re.fullmatch(r"(?:\w+://)?\[?(?P<host>[^\[\]/]+?)\]?:(?P<port>\d{1,5})", engine.scheduler or "")
+    matched = re.fullmatch(r"(?:\w+://)?\[?(?P<host>[^\[\]/]+?)\]?:(?P<port>\d{1,5})", spec.scheduler or "")
     if matched is None:
-        raise InvalidInputError(f"scheduler must be HOST:PORT or PROTOCOL://HOST:PORT; got {engine.scheduler!r}.")
-    words = [sys.executable, "-c", GREETINGS[engine.name], str(engine.scheduler)]
+        raise InvalidInputError(f"scheduler must be HOST:PORT or PROTOCOL://HOST:PORT; got {spec.scheduler!r}.")
+    words = [sys.executable, "-c", GREETINGS[spec.engine], str(spec.scheduler)]
     try:
         with socket.create_connection((matched["host"], int(matched["port"])), timeout=CONNECT_SECONDS):
             pass
         ended = subprocess.run(words, capture_output=True, text=True, timeout=GREETING_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise _silent(engine, f"it is mute for {GREETING_SECONDS:.0f} s") from error
+        raise _silent(spec, f"it is mute for {GREETING_SECONDS:.0f} s") from error
     except (OSError, OverflowError) as error:
-        raise _silent(engine, str(error)) from error
+        raise _silent(spec, str(error)) from error
     if ended.returncode != 0:
-        raise _silent(engine, (ended.stderr.strip().splitlines() or ["it hung up"])[-1])
+        raise _silent(spec, (ended.stderr.strip().splitlines() or ["it hung up"])[-1])
 
 
-def _silent(engine: Engine, reason: str) -> UnavailableError:
-    where = "of its own" if engine.scheduler is None else repr(engine.scheduler)
-    return UnavailableError(f"{engine.name} scheduler {where} must answer and have workers; it does not ({reason}).")
+def _silent(spec: EngineSpec, reason: str) -> UnavailableError:
+    where = "of its own" if spec.scheduler is None else repr(spec.scheduler)
+    return UnavailableError(f"{spec.engine} scheduler {where} must answer and have workers; it does not ({reason}).")

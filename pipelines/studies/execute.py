@@ -14,10 +14,11 @@ from pathlib import Path
 
 from extract.data import datasets
 from extract.errors import UnavailableError, sentence
-from pipelines.studies.engines import Engine, Pool, opened
+from pipelines.specs.engine import EngineSpec
+from pipelines.studies.engines import Pool, opened
 from pipelines.studies.jobs import Job
 from pipelines.studies.plan import CACHED, IMPOSSIBLE, MISSING, Plan
-from pipelines.studies.worker import JobResult, WorkerSetup, greet, leased, result_of, work
+from pipelines.studies.worker import JobResult, WorkerSetup, leased, result_of, sees, work
 from pipelines.workspace import cache, records
 from pipelines.workspace.context import Context
 
@@ -40,7 +41,7 @@ class Execution:
     listed: frozenset[Job] = frozenset()
     results: dict[Job, JobResult] = dataclasses.field(default_factory=dict)
 
-    def run(self, plan: Plan, engine: Engine) -> list[JobResult]:
+    def run(self, plan: Plan, engine: EngineSpec) -> list[JobResult]:
         """The result of every job of a plan, in its order. Only what is missing is computed, each once.
 
         Raises `UnavailableError` when a cluster's scheduler does not answer or its workers do not see the workspace.
@@ -110,9 +111,9 @@ class Execution:
         return ""
 
     @contextlib.contextmanager
-    def _runner(self, engine: Engine) -> Iterator[Runner]:
+    def _runner(self, engine: EngineSpec) -> Iterator[Runner]:
         """What runs jobs: this process for one job at a time here, else a pool."""
-        if engine.name == "loky" and (engine.jobs or 1) == 1:
+        if engine.engine == "loky" and (engine.jobs or 1) == 1:
             yield self._here
             return
         with opened(engine) as pool:
@@ -166,10 +167,10 @@ def must_share(pool: Pool, workspace: Path) -> None:
     probe = workspace.resolve() / "cache" / f".probe-{os.getpid()}"
     probe.touch()
     try:
-        ((_, greeting),) = pool.map(greet, [(probe,)])
+        ((_, is_seen),) = pool.map(sees, [(probe,)])
     finally:
         probe.unlink(missing_ok=True)
-    if not greeting.sees_workspace:
+    if not is_seen:
         raise UnavailableError(
             f"workspace must be shared with the workers of the cluster; got {str(workspace.resolve())!r}, "
             "which they do not see. Name a directory on a shared disk with --workspace."

@@ -53,15 +53,11 @@ class Sections(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class StudyJobs:
-    """A study: its distinct jobs in the order of the file, and the search as plain values, which others read.
-
-    `places` says where the first entry that means a job stands.
-    """
+    """The distinct jobs of a study in the order of the file; `places` says where the first entry of each stands."""
 
     name: str
     description: str
     jobs: tuple[Job, ...]
-    search: yaml_file.Plain = None
     places: Mapping[Job, JobPlace] = field(default_factory=dict, repr=False, compare=False)
 
     def must_have_jobs(self) -> None:
@@ -107,13 +103,8 @@ def _study(root: YamlValue | None, file_name: str, environment: Environment) -> 
         raise InvalidInputError(NO_JOBS.format(name=file_name))
     defaults = read_defaults(sections)
     places = {} if sections.jobs is None else _jobs(sections.jobs, defaults, sections.search, environment)
-    return StudyJobs(
-        name=str(sections.name or Path(file_name).stem),
-        description=str(sections.description or ""),
-        jobs=tuple(places),
-        places=places,
-        search=yaml_file.plain(sections.search),
-    )
+    name = str(sections.name or Path(file_name).stem)
+    return StudyJobs(name, str(sections.description or ""), tuple(places), places)
 
 
 def read_defaults(sections: Sections) -> OptionSection:

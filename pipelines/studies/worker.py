@@ -45,14 +45,6 @@ class WorkerSetup:
 
 
 @dataclass(frozen=True)
-class Greeting:
-    """What a worker says of itself before it is trusted with work."""
-
-    sees_workspace: bool
-    devices: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class JobResult:
     """Result of a job: "computed" or "cached", or "failed" with `error`.
 
@@ -67,9 +59,9 @@ class JobResult:
     refused: bool = False
 
 
-def greet(probe: Path) -> Greeting:
-    """Whether this worker sees the file `probe` of the shared workspace, and the devices it has."""
-    return Greeting(probe.is_file(), own_devices())
+def sees(probe: Path) -> bool:
+    """Whether this worker sees the file `probe` of the shared workspace."""
+    return probe.is_file()
 
 
 def own_devices() -> tuple[str, ...]:

@@ -56,8 +56,8 @@ def demo_command(run: shared.Invocation, options: Values) -> None:
 
 def _studied(run: shared.Invocation, study: str, fallback: Values) -> "list[DoneRecord]":
     """The records of the study's jobs, the best first."""
+    from pipelines.specs.engine import EngineSpec
     from pipelines.studies import plan, study_file
-    from pipelines.studies.engines import Engine
     from pipelines.studies.execute import Execution
     from pipelines.studies.jobs import Job
     from pipelines.studies.worker import JobResult
@@ -71,7 +71,7 @@ def _studied(run: shared.Invocation, study: str, fallback: Values) -> "list[Done
     def on_result(job: Job, result: JobResult) -> None:
         run.reporter.notice(f"{job.name}: {result.status} {result.error}".rstrip())
 
-    outcomes = Execution(run.context(), (run.device,), on_result).run(planned, Engine())
+    outcomes = Execution(run.context(), (run.device,), on_result).run(planned, EngineSpec())
     failed = [outcome.error for outcome in outcomes if outcome.status == "failed"]
     if failed:
         raise TransferBenchError(

@@ -13,9 +13,9 @@ from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.table import TableColumn, table
 from pipelines.specs.data import DataSpec
+from pipelines.specs.engine import EngineSpec
 
 if TYPE_CHECKING:
-    from pipelines.studies.engines import Engine
     from pipelines.studies.estimate import Estimator
     from pipelines.studies.jobs import Job
     from pipelines.studies.plan import Plan, Planned
@@ -33,18 +33,12 @@ PLAN: list[TableColumn[Values]] = [
 
 @command("run")
 @click.argument("study")
-@click.option("--jobs", type=int, metavar="N", help="Jobs at once; they share the cores out.  [default: 1]")
-@click.option("--engine", default="loky", show_default=True, metavar="loky|dask|ray", help="Who runs the jobs.")
-@click.option("--scheduler", metavar="ADDRESS", help="A dask or ray cluster.  [default: workers here]")
 @click.option("--dry-run", is_flag=True, help="Show the plan with an estimate; compute nothing.")
-@declared(DataSpec, only=("data_dir",))
+@declared(EngineSpec, DataSpec, only=("engine", "jobs", "scheduler", "data_dir"))
 @shared.common
 def run_command(
     run: shared.Invocation,
     study: str,
-    jobs: int | None,
-    engine: str,
-    scheduler: str | None,
     dry_run: bool,
     options: Values,
 ) -> None:
@@ -54,10 +48,9 @@ def run_command(
     started again, it goes on where it stopped.
     """
     from pipelines.studies import plan, study_file
-    from pipelines.studies.engines import Engine
 
-    chosen = Engine(engine, jobs, scheduler)
-    fallback: Values = {"seed": run.seed, **options}
+    engine = EngineSpec.of({name: value for name, value in options.items() if name in EngineSpec.declared()})
+    fallback: Values = {"seed": run.seed, **{name: value for name, value in options.items() if name == "data_dir"}}
     environment = study_file.Environment(fallback, run.workspace, shared.data_dirs())
     described = study_file.read(study_file.find(study), environment)
     described.must_have_jobs()
@@ -65,7 +58,7 @@ def run_command(
     if dry_run:
         _show(run, described, planned)
     else:
-        _compute(run, described, planned, engine=chosen)
+        _compute(run, described, planned, engine=engine)
 
 
 def _show(run: shared.Invocation, described: "StudyJobs", planned: "Plan") -> None:
@@ -110,7 +103,7 @@ def _line(planned: "Planned", name: str, estimator: "Estimator") -> Values:
     }
 
 
-def _compute(run: shared.Invocation, described: "StudyJobs", planned: "Plan", *, engine: "Engine") -> None:
+def _compute(run: shared.Invocation, described: "StudyJobs", planned: "Plan", *, engine: EngineSpec) -> None:
     from pipelines.report.study.study import joined
     from pipelines.studies.execute import Execution
 
@@ -172,7 +165,7 @@ class _Progress:
         return f"{number}/{len(self._listed)}" if job in self._listed else "first"
 
 
-def _devices(run: shared.Invocation, engine: "Engine") -> tuple[str, ...]:
+def _devices(run: shared.Invocation, engine: EngineSpec) -> tuple[str, ...]:
     """What jobs may lease: the device that was named; for "auto" every GPU here, or each worker's own in a cluster."""
     if click.get_current_context().params["device"] != "auto":
         return (run.device,)

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from extract.errors import InvalidInputError
+from pipelines.specs.engine import EngineSpec
 from pipelines.studies import engines
-from pipelines.studies.engines import Engine, Pool
+from pipelines.studies.engines import Pool
 
 TINY = "defaults: {dataset: digits, weights: untrained, image-size: 16, subset: 100, test-subset: 50}\n"
 HEAD = "jobs:\n  - {command: fit-head, backbone: test_resnet, c-grid: 1e-2, seed: [0, 1]}\n"
@@ -20,7 +21,7 @@ HEAD = "jobs:\n  - {command: fit-head, backbone: test_resnet, c-grid: 1e-2, seed
     ("words", "status", "sentence"),
     [
         (("--engine", "daks"), 2, "unknown engine 'daks'. Nearest: dask."),
-        (("--jobs", "0"), 2, "jobs must be at least 1; got 0."),
+        (("--jobs", "0"), 2, "jobs must be a whole number from 1, or none; got 0."),
         (("--scheduler", "host:1"), 2, "scheduler must come with --engine dask or ray"),
         (("--engine", "dask", "--scheduler", "host:1", "--jobs", "2"), 2, "jobs must be left to the cluster"),
         (("--engine", "dask", "--scheduler", "nonsense"), 2, "scheduler must be HOST:PORT or PROTOCOL://HOST:PORT"),
@@ -53,16 +54,16 @@ def test_a_study_that_is_cached_needs_no_scheduler(pipeline, written):
 
 def test_local_workers_share_the_cores_out_among_their_libraries(monkeypatch):
     monkeypatch.setattr(engines, "thread_count", lambda: 4)
-    with engines.opened(Engine("loky", 2)) as pool:
+    with engines.opened(EngineSpec("loky", 2)) as pool:
         found = dict(pool.map(os.getenv, [(name,) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")]))
     assert found == {0: "2", 1: "2"}
 
 
 def test_engine_refuses_what_excludes_itself():
     with pytest.raises(InvalidInputError, match="scheduler must come with"):
-        Engine("loky", None, "host:1")
-    assert Engine("ray", None, "host:1").is_remote
-    assert not Engine("ray", 2).is_remote
+        EngineSpec("loky", None, "host:1")
+    assert EngineSpec("ray", None, "host:1").is_remote
+    assert not EngineSpec("ray", 2).is_remote
 
 
 def test_pool_gives_every_result_with_its_index():
@@ -83,8 +84,8 @@ def test_ray_leaves_the_signals_to_us_and_keeps_a_cluster_of_our_own_to_this_mac
             pass
 
     monkeypatch.delenv(engines.LONE_RAY, raising=False)
-    monkeypatch.setattr(engines, "_library", lambda name, engine: Ray())
+    monkeypatch.setattr(engines, "_library", lambda name, spec: Ray())
     monkeypatch.setattr(engines.importlib, "import_module", lambda name: SimpleNamespace(register_ray=lambda: None))
     before = signal.getsignal(signal.SIGTERM)
-    with engines.opened(Engine("ray", 2)):
+    with engines.opened(EngineSpec("ray", 2)):
         assert signal.getsignal(signal.SIGTERM) is before

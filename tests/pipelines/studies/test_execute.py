@@ -190,7 +190,7 @@ def test_a_job_that_kills_its_worker_fails_and_the_rest_goes_on(tmp_path):
 def test_a_cluster_that_does_not_see_the_workspace_is_refused(tmp_path):
     class Blind(MortalPool):
         def map(self, function: Any, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
-            yield 0, worker.Greeting(sees_workspace=False, devices=("cpu",))
+            yield 0, False
 
     (tmp_path / "cache").mkdir()
     with pytest.raises(UnavailableError, match="workspace must be shared with the workers"):

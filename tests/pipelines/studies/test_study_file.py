@@ -19,9 +19,8 @@ def test_a_mode_that_contradicts_its_command_is_refused():
         jobs_of(f"{HEADER}train\n    mode: full")
 
 
-def test_the_search_is_passed_on_as_it_stands():
-    found = study_file.parse("search: {space: {lr: [0.1, 1]}}\njobs:\n  - command: extract\n")
-    assert found.search == {"space": {"lr": [0.1, 1]}}
+def test_a_search_may_stand_beside_the_jobs_and_nothing_unknown():
+    assert study_file.parse("search: {space: {lr: [0.1, 1]}}\njobs:\n  - command: extract\n").jobs
     with pytest.raises(InvalidInputError, match="unknown section 'report' of a study"):
         study_file.parse("report: {title: T}\njobs:\n  - command: extract\n")
 

@@ -55,7 +55,7 @@ CASES = [
             "defaults:\n  dataset: digits\n  epochs: 0\njobs:\n  - {command: train, network: resnet20}\n",
         ),
         statuses=(2,),
-        says="s.yaml:3:3: epochs must be",
+        says="s.yaml:3:11: epochs must be",
     ),
     Case(
         "a space with words where numbers belong",
