@@ -74,3 +74,22 @@ def test_a_name_tells_what_of_the_recipe_was_changed(tmp_path, given, expected):
     spec = NetworkSpec.of(network="resnet20", **given)
     one = resolve_network(spec, located=Located("cifar10", "0" * 64, None), device="cpu", workspace=tmp_path)
     assert name(one, dataset="cifar10") == expected
+
+
+def test_a_key_comes_back_from_its_text(tmp_path):
+    one = key(tmp_path, mixup=0.2, width=0.5)
+    assert NetworkKey.from_text(one.text()) == one
+
+
+def test_several_processes_are_another_run_unless_nothing_is_trained(tmp_path):
+    def together(count, **given):
+        spec = NetworkSpec.of(validation="0.1", **given)
+        located = Located("digits", "0" * 64, None)
+        return resolve_network(spec, located=located, device="cpu", workspace=tmp_path, processes=count)
+
+    alone, two, frozen = together(1), together(2), {"mode": "frozen", "weights": "untrained"}
+    assert "processes" not in alone.as_dict()
+    assert two.as_dict() == {**alone.as_dict(), "processes": 2}
+    assert NetworkKey.from_text(two.text()) == two
+    assert len({alone.run(), two.run(), together(3).run()}) == 3
+    assert together(1, **frozen).run() == together(2, **frozen).run()
