@@ -6,18 +6,19 @@ from typing import Any
 
 from extract.data.datasets import load
 from extract.errors import InvalidInputError, unknown
+from extract.runtime.options import options_of
 from pipelines.search.head import HeadSubject, must_hold_out
-from pipelines.search.run import Wanted
 from pipelines.search.subject import Subject
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, locate, with_own_network
+from pipelines.specs.search import SearchSpec
 from pipelines.tasks import fitting
 from pipelines.training.images import training_labels
 from pipelines.workspace.context import Context
 
-ABOUT = ("trials", "timeout", "name", "seed")
+OWN = tuple(options_of(SearchSpec))
 
 
-def build(given: Mapping[str, Any], *, entries: Any, context: Context) -> tuple[Subject, Wanted]:
+def build(given: Mapping[str, Any], *, entries: object, context: Context) -> tuple[Subject, SearchSpec]:
     """The subject and the search that the options `given` describe, by the names of the specs' fields.
 
     `head` or `network` says what is searched (neither: the logistic head); `features` may name a feature file.
@@ -30,21 +31,20 @@ def build(given: Mapping[str, Any], *, entries: Any, context: Context) -> tuple[
             f"search must be of a head or of a network; got {options['head']!r} and {options['network']!r}. "
             "Leave one out."
         )
-    about = {name: options[name] for name in ABOUT if name in options}
-    rest = {name: value for name, value in options.items() if name not in ABOUT or name == "seed"}
-    wanted = Wanted(entries=entries, **about)
+    rest = {name: value for name, value in options.items() if name not in OWN or name == "seed"}
+    spec = SearchSpec(entries, **{name: options[name] for name in OWN if name in options})
     if "network" in options:
-        return _network(rest, context), wanted
+        return _network(rest, context), spec
     subject = _head(rest, context)
     if "batch_size" in rest and "batch_size" in _varied(subject, entries):
         context.notice(
             f"batch size {rest['batch_size']} is the extraction's; the head's is searched "
             "(--option batch_size=N fixes it)"
         )
-    return subject, wanted
+    return subject, spec
 
 
-def _varied(subject: HeadSubject, entries: Any) -> set[str]:
+def _varied(subject: HeadSubject, entries: object) -> set[str]:
     """The options that the search varies."""
     space = subject.usual() if entries is None else entries
     return {str(name).replace("-", "_") for name in space} if isinstance(space, Mapping) else set()
@@ -97,4 +97,4 @@ def _features(head: HeadSpec, described: dict[str, Any], context: Context, *, fi
 def _refuse_unknown(options: dict[str, Any], *, known: list[str], what: str) -> None:
     for name in options:
         if name not in known:
-            raise unknown(f"option of a search over {what}", name=name, known=[*known, *ABOUT])
+            raise unknown(f"option of a search over {what}", name=name, known=[*known, *OWN])

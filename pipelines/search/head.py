@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from extract.errors import InvalidInputError
 from extract.runtime.memory import enough_for
 from extract.runtime.options import Option
-from pipelines.search.subject import Outcome, Subject, Watch
+from pipelines.search.subject import Subject, TrialScore, Watch
 from pipelines.specs import HeadSpec, resolve_head
 from pipelines.tasks import fitting
 from pipelines.workspace.context import Context
@@ -64,12 +64,12 @@ class HeadSubject(Subject):
         self._space(options)
         fitting.check_rows(self._spec, self._train.labels)
 
-    def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome:
+    def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> TrialScore:
         context.doing("fitting the head")  # one without epochs has nothing to count
         with enough_for("fitting a head", remedy=fitting.LESS_MEMORY):
             choice = self._chosen(options, context)
         assert choice.validation is not None
-        return Outcome(
+        return TrialScore(
             accuracy=choice.validation.accuracy,
             log_loss=choice.validation.log_loss,
             steps=tuple(choice.curves.get("validation_accuracy", ())),

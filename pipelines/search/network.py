@@ -11,7 +11,7 @@ from extract.errors import InvalidInputError
 from extract.runtime.memory import enough_for
 from extract.runtime.options import Option, options_of
 from finetune.recipes import SPEED_ONLY, Recipe
-from pipelines.search.subject import Outcome, Subject, Watch
+from pipelines.search.subject import Subject, TrialScore, Watch
 from pipelines.specs import NetworkSpec
 from pipelines.tasks import stages
 from pipelines.training.processes import exclusive
@@ -88,10 +88,11 @@ class NetworkSubject(Subject):
             )
         spec = self._with(options)
         network.check(spec, own_weights=self._key.weights_run is not None)
-        batch_size = spec.options.get("batch_size", 1)  # one that is not given may be searched
+        given = "batch_size" in spec.options
+        batch_size = spec.whole_recipe().batch_size if given else 1  # one that is not given may be searched
         self._trials.check(spec, batch_size=batch_size)
 
-    def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome | None:
+    def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> TrialScore | None:
         with enough_for("training", remedy=LESS_MEMORY):
             return self._trials.outcome(self._with(options), watch, context)
 

@@ -1,25 +1,26 @@
-"""How a search ended: all its trials, what mattered, and the winner, refitted and scored once.
+"""The result of a search: all its trials, the importance of its options, and the winner, refitted and scored once.
 
-`result.json`: name, subject, trials [{number, state, params, value, seconds, step_values, error}], importance
-{option: share}, importance_spread {option: [least, greatest]}, importance_note, logarithmic [option], best {number,
-params, value}, best_run, seconds (of all trials). `value` is validation accuracy; a pruned trial has the last that it
-reported, a failed one none.
+`result.json` is an `answer_shapes.SearchResult`. The `value` of a trial is validation accuracy; a pruned trial has the
+last that it reported, a failed one none.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import cast
+
+from msgspec import structs
 
 from extract.errors import CorruptFileError, TransferBenchError
 from extract.runtime.locks import Lock
 from pipelines.search import storage
-from pipelines.search.importance import importance
+from pipelines.search.importance import Importance, importance
 from pipelines.search.journal import FrozenTrial, Journal, TrialState
 from pipelines.search.subject import Subject
+from pipelines.tasks.stages import StageResult
 from pipelines.workspace import records, stored
-from pipelines.workspace.answer_shapes import Found
+from pipelines.workspace.answer_shapes import BestTrial, SearchResult, SearchTrial
 from pipelines.workspace.context import Context
+from pipelines.workspace.record import TOTAL, DoneRecord
 
-IMPORTANCE = ("importance", "importance_spread", "importance_note")
 STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
@@ -29,29 +30,35 @@ STATES = {
 }
 
 
-def settled(folder: Path, journal: Journal, subject: Subject, context: Context) -> dict[str, Any]:
-    """The whole result; the winner is refitted through its stage, which the cache answers the second time.
+class SearchAnswer(SearchResult):
+    """The result of a search, its folder, and the winner's answer; None where another process is to find it."""
+
+    path: str
+    answer: StageResult[DoneRecord] | None
+
+
+def finished(folder: Path, journal: Journal, subject: Subject, context: Context) -> SearchAnswer:
+    """The complete result; the winner is refitted through its stage, which the cache answers the second time.
 
     Raises `TransferBenchError` where no trial was completed; the result is written all the same.
     """
     with Lock(folder / "winner.lock"):
         found = _gathered(folder, journal, subject)
         if found["best"] is None:
-            _write(folder, found)
+            stored.write(folder / storage.RESULT, found)
             raise TransferBenchError(_without_winner(found))
         best = journal.trials()[found["best"]["number"]]
         answer = subject.settle(journal.options(best), context, journal.trial_folder(best))
         found["best_run"] = answer.record.run
-        _write(folder, found)
-        _charge(context.workspace, answer.record.run, folder=folder, found=found)
+        stored.write(folder / storage.RESULT, found)
+        _charge(context.workspace, answer.record.run, found)
         journal.sweep(but=None)
     return {**found, "path": str(folder), "answer": answer}
 
 
-def partial(folder: Path, journal: Journal, subject: Subject) -> dict[str, Any]:
+def unfinished(folder: Path, journal: Journal, subject: Subject) -> SearchAnswer:
     """The result so far, without a refitted winner, which another process is still going to find."""
-    found = _gathered(folder, journal, subject)
-    return {**found, "path": str(folder), "answer": None}
+    return {**_gathered(folder, journal, subject), "path": str(folder), "answer": None}
 
 
 def best_of(trials: list[FrozenTrial]) -> FrozenTrial | None:
@@ -65,56 +72,55 @@ def _rank(trial: FrozenTrial) -> tuple[float, float, int]:
     return -float(trial.value or 0.0), float("inf") if loss is None else loss, trial.number
 
 
-def _gathered(folder: Path, journal: Journal, subject: Subject) -> dict[str, Any]:
+def _gathered(folder: Path, journal: Journal, subject: Subject) -> SearchResult:
     trials = journal.trials()
-    best = best_of(trials)
-    told = [_told(one, journal) for one in trials]
+    best, listed = best_of(trials), [_listed(one, journal) for one in trials]
     before = _before(folder)
-    same = stored.finite(told) == before.get("trials")
-    return {
-        "name": folder.name,
-        "subject": subject.what.removeprefix("the "),
-        "trials": told,
-        **({key: before[key] for key in IMPORTANCE} if same else _importance(journal)),
-        "logarithmic": journal.logarithmic(),
-        "best": None if best is None else _named(best, journal),
-        "best_run": None,
-        "seconds": sum(one.user_attrs.get("seconds", 0.0) for one in trials),
-    }
+    if before is None or stored.finite(listed) != before["trials"]:
+        found = importance(journal.study)  # seconds, with a slow import
+    else:
+        found = Importance(before["importance_note"], before["importance"], before["importance_spread"])
+    return SearchResult(
+        name=folder.name,
+        subject=subject.what.removeprefix("the "),
+        trials=listed,
+        importance=found.shares,
+        importance_spread=found.spread,
+        importance_note=found.note,
+        logarithmic=journal.logarithmic(),
+        best=None
+        if best is None
+        else BestTrial(number=best.number, params=journal.options(best), value=float(best.value or 0.0)),
+        best_run=None,
+        seconds=sum(one.user_attrs.get("seconds", 0.0) for one in trials),
+    )
 
 
-def _importance(journal: Journal) -> dict[str, Any]:
-    """What mattered, by the keys of `IMPORTANCE`."""
-    found = importance(journal.study)  # seconds, with a slow import
-    return dict(zip(IMPORTANCE, (found.shares, found.spread, found.note), strict=True))
-
-
-def _before(folder: Path) -> dict[str, Any]:
-    """The result as it was last written; empty where there is none that can be read."""
+def _before(folder: Path) -> SearchResult | None:
+    """The result as it was last written; None where there is none that can be read."""
+    about = {"thing": "result of a search", "remedy": "It is gathered again."}
     try:
-        return stored.read(folder / storage.RESULT, Found, thing="result of a search", remedy="It is gathered again.")
+        return stored.read(folder / storage.RESULT, SearchResult, **about)
     except CorruptFileError:
-        return {}
+        return None
 
 
-def _told(trial: FrozenTrial, journal: Journal) -> dict[str, Any]:
+def _listed(trial: FrozenTrial, journal: Journal) -> SearchTrial:
+    facts = trial.user_attrs
     steps = [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)]
-    return {
+    found = {
         "number": trial.number,
         "state": STATES[trial.state],
         "params": journal.options(trial),
         "value": None if trial.value is None else float(trial.value),
-        "seconds": trial.user_attrs.get("seconds"),
-        "step_values": steps or trial.user_attrs.get("steps", []),
-        "error": trial.user_attrs.get("error"),
+        "seconds": facts.get("seconds"),
+        "step_values": steps or facts.get("steps", []),
+        "error": facts.get("error"),
     }
+    return cast(SearchTrial, found)
 
 
-def _named(trial: FrozenTrial, journal: Journal) -> dict[str, Any]:
-    return {"number": trial.number, "params": journal.options(trial), "value": trial.value}
-
-
-def _without_winner(found: dict[str, Any]) -> str:
+def _without_winner(found: SearchResult) -> str:
     errors = [one["error"] for one in found["trials"] if one["error"]]
     if not errors:
         return f"search {found['name']} must complete a trial before its time is out; got none. Give it more --timeout."
@@ -122,17 +128,13 @@ def _without_winner(found: dict[str, Any]) -> str:
     return f"search {found['name']} must complete a trial; all of {count} failed, the first because: {errors[0]}"
 
 
-def _write(folder: Path, found: dict[str, Any]) -> None:
-    stored.write(folder / storage.RESULT, found)
-
-
-def _charge(workspace: Path, run: str, *, folder: Path, found: dict[str, Any]) -> None:
+def _charge(workspace: Path, run: str, found: SearchResult) -> None:
     """The winner's record says how its options were found, and what that cost."""
-    record = records.read(workspace, run)
-    seconds = {**record["seconds"], "search": found["seconds"]}
-    seconds = records.with_total(seconds) if records.TOTAL in seconds else seconds
-    judged = sum(one["state"] in ("complete", "pruned") for one in found["trials"])
-    choice = {**record["choice"], "criterion": "accuracy", "trials": judged}
-    charged = {**record, "seconds": seconds, "search": folder.name, "choice": choice}
+    record = records.done(workspace, run)
+    seconds = {**record.seconds, "search": found["seconds"]}
+    seconds = records.with_total(seconds) if TOTAL in seconds else seconds
+    trials = sum(one["state"] in ("complete", "pruned") for one in found["trials"])
+    choice = structs.replace(record.choice, criterion="accuracy", trials=trials)
+    charged = structs.replace(record, seconds=seconds, search=found["name"], choice=choice)
     if charged != record:
         records.write(workspace, charged)

@@ -3,40 +3,21 @@
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 from extract.errors import CorruptFileError, InvalidInputError, StorageError, UnavailableError, reason
 from extract.runtime.disk import storage_error
 from extract.runtime.locks import Patience
 from pipelines.search import result, space, storage
 from pipelines.search.journal import Journal, Trial, TrialState
-from pipelines.search.subject import Outcome, Subject, Watch
+from pipelines.search.result import SearchAnswer
+from pipelines.search.subject import Subject, TrialScore, Watch
+from pipelines.specs.search import SearchSpec
 from pipelines.workspace.context import Context
 
 WAIT_SECONDS = 0.2  # between looks at trials that other processes still run
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """How a search is made: `entries` is the space as a file gives it (None: the subject's usual one), `trials` the
-    total over all processes and restarts, `timeout` the seconds after which no trial is begun or goes on.
-    """
-
-    entries: Any = None
-    trials: int = 20
-    timeout: float | None = None
-    name: str | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise InvalidInputError(f"trials must be at least 1; got {self.trials}.")
-        if self.timeout is not None and not self.timeout > 0:
-            raise InvalidInputError(f"timeout must be seconds above 0; got {self.timeout}. Leave it out for none.")
-
-
-def search(subject: Subject, wanted: Wanted, context: Context) -> dict[str, Any]:
+def search(subject: Subject, spec: SearchSpec, context: Context) -> SearchAnswer:
     """The result of the search (see `pipelines.search.result`), begun or continued, with the winner's scores.
 
     The test split is scored once, for the winner, after all trials have ended. Where the time is out while another
@@ -44,20 +25,20 @@ def search(subject: Subject, wanted: Wanted, context: Context) -> dict[str, Any]
     """
     begun = time.monotonic()
     subject.check({})  # before the data are read, and before a searched option is blamed for one that was given
-    entries = subject.usual() if wanted.entries is None else wanted.entries
+    entries = subject.usual() if spec.entries is None else spec.entries
     found = space.parse(entries, what=subject.what, known=subject.known())
-    definition = storage.Definition(subject.what, space.as_json(found), subject.key(), wanted.seed)
-    folder = storage.folder(context.workspace, definition, name=wanted.name, label=subject.label)
+    definition = storage.Definition(subject.what, space.as_json(found), subject.key(), spec.seed)
+    folder = storage.folder(context.workspace, definition, name=spec.name, label=subject.label)
     if not storage.is_begun(folder, definition):
         _check(subject, found)
         storage.begin(folder, definition)
-    journal = Journal(folder, name=folder.name, space=found, seed=wanted.seed, epochs=subject.epochs)
-    deadline = None if wanted.timeout is None else begun + wanted.timeout
-    in_time = _work(subject, journal, wanted.trials, context, deadline=deadline)
+    journal = Journal(folder, name=folder.name, space=found, seed=spec.seed, epochs=subject.epochs)
+    deadline = None if spec.timeout is None else begun + spec.timeout
+    in_time = _work(subject, journal, spec.trials, context, deadline=deadline)
     if not in_time and journal.others_run():
         context.notice("the time is out; another process still searches, and will refit and score the winner")
-        return result.partial(folder, journal, subject)
-    return result.settled(folder, journal, subject, context)
+        return result.unfinished(folder, journal, subject)
+    return result.finished(folder, journal, subject, context)
 
 
 def _check(subject: Subject, found: space.Space) -> None:
@@ -101,13 +82,13 @@ def _run(trial: Trial, subject: Subject, journal: Journal, context: Context, *, 
         try:
             outcome = _outcome(trial, subject, journal, watch=watch, context=context)
         except Exception as error:
-            if says_nothing(error):
+            if is_of_the_machine(error):
                 raise
             message = reason(error)
             context.notice(f"trial {trial.number} failed: {message}")
             journal.end(trial, TrialState.FAIL, None, error=message, seconds=time.monotonic() - begun)
             return
-        facts: dict[str, Any] = {"seconds": time.monotonic() - begun}
+        facts: dict[str, object] = {"seconds": time.monotonic() - begun}
         if outcome is not None:
             facts |= {"log_loss": outcome.log_loss, "steps": list(outcome.steps)}
             journal.end(trial, TrialState.COMPLETE, outcome.accuracy, **facts)
@@ -117,8 +98,8 @@ def _run(trial: Trial, subject: Subject, journal: Journal, context: Context, *, 
             journal.give_back(trial)
 
 
-def says_nothing(error: Exception) -> bool:
-    """Whether an error comes from the machine and would have met any other trial too: it is no verdict about this one.
+def is_of_the_machine(error: Exception) -> bool:
+    """Whether an error comes from the machine and would have met any other trial too: it says nothing of this one.
 
     Everything else that a trial dies of is its result, and is recorded with its message.
     """
@@ -127,11 +108,11 @@ def says_nothing(error: Exception) -> bool:
     return storage_error(error) is not None or type(error).__name__ == "AcceleratorError"  # torch's, of a lost GPU
 
 
-def _outcome(trial: Trial, subject: Subject, journal: Journal, *, watch: Watch, context: Context) -> Outcome | None:
+def _outcome(trial: Trial, subject: Subject, journal: Journal, *, watch: Watch, context: Context) -> TrialScore | None:
     """What the trial was worth; None where it was stopped. The same parameters again are not tried again."""
     twin = journal.twin(trial)
     if twin is not None and twin.value is not None:
-        return Outcome(twin.value, twin.user_attrs.get("log_loss"), tuple(twin.user_attrs.get("steps", ())))
+        return TrialScore(twin.value, twin.user_attrs.get("log_loss"), tuple(twin.user_attrs.get("steps", ())))
     outcome = subject.judge(journal.options(trial), watch, context)
     if outcome is not None and not 0 <= outcome.accuracy <= 1:
         raise ArithmeticError(f"validation accuracy must be between 0 and 1; got {outcome.accuracy}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from extract.runtime.options import Option, option, options_of
 from pipelines.specs import ExtractSpec
+from pipelines.specs.search import SearchSpec
 from pipelines.studies import jobs, yaml_file
 from pipelines.studies.option_section import OptionSection, searched_command
 from pipelines.studies.study_file import Sections, read_defaults
@@ -16,18 +17,8 @@ EXTRACTION = frozenset(field.name for field in dataclasses.fields(ExtractSpec))
 
 
 @dataclass(frozen=True)
-class _About:
-    """The options of a search itself."""
-
-    trials: int = option(20, "Trials in all, over processes and restarts.")
-    timeout: float | None = option(None, "Seconds after which no trial is begun or goes on.")
-    name: str | None = option(None, "Name of the search.")
-    seed: int = option(0, "Seed.")
-
-
-@dataclass(frozen=True)
-class _HeadAbout(_About):
-    """The same of a search over a head."""
+class _HeadSearchSpec(SearchSpec):
+    """The options of a search over a head."""
 
     features: str | None = option(None, "A feature file, instead of the options that describe one.")
 
@@ -96,5 +87,5 @@ def _known(command: str) -> dict[str, Option]:
     """The options of a search over what `command` makes, and of what is searched."""
     if command == "fit-head":
         heads = {name: one for name, one in jobs.options(command).items() if name != jobs.REPEATS}
-        return {**heads, **options_of(_HeadAbout), "network": jobs.options("train")["network"]}
-    return {**jobs.options("finetune"), **options_of(_About), "head": jobs.options("fit-head")["head"]}
+        return {**heads, **options_of(_HeadSearchSpec), "network": jobs.options("train")["network"]}
+    return {**jobs.options("finetune"), **options_of(SearchSpec), "head": jobs.options("fit-head")["head"]}

@@ -1,4 +1,4 @@
-"""What a search is about: a head or a network with some options fixed, and how one trial of it is judged."""
+"""What a search is about: a head or a network with some options fixed, and how a trial of it is scored."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a trial was worth on the validation images: accuracy, and the log loss that decides between equals.
+class TrialScore:
+    """The score of a trial on the validation images: accuracy, and the log loss that decides between equals.
 
     `steps` are accuracies by epoch of a trial that could not report them while it ran.
     """
@@ -75,8 +75,8 @@ class Subject(ABC):
         """Raises `InvalidInputError` where `options`, with those that are fixed, can never be right."""
 
     @abstractmethod
-    def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> Outcome | None:
-        """The outcome of one trial: trained on the training part, judged on the validation part; None if it stopped."""
+    def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> TrialScore | None:
+        """The score of one trial: trained on the training part, judged on the validation part; None if it stopped."""
 
     @abstractmethod
     def settle(self, options: dict[str, Any], context: Context, folder: Path) -> "StageResult[DoneRecord]":

@@ -5,7 +5,7 @@ from extract.data import datasets
 from finetune.training import checkpoint, history
 from finetune.training.config import TrainingProgress
 from finetune.training.loop import TrainingInterruptedError
-from pipelines.search.subject import Outcome, Watch
+from pipelines.search.subject import TrialScore, Watch
 from pipelines.specs import NetworkSpec
 from pipelines.tasks import stages
 from pipelines.training import images
@@ -35,7 +35,7 @@ class NetworkTrials:
             seed=spec.seed,
         )
 
-    def outcome(self, spec: NetworkSpec, watch: Watch, context: Context) -> Outcome | None:
+    def outcome(self, spec: NetworkSpec, watch: Watch, context: Context) -> TrialScore | None:
         """What the network of `spec` is worth on the validation images; None where the watch stopped it.
 
         Its checkpoint is kept in the watch's folder, from which an interrupted trial goes on.
@@ -63,4 +63,4 @@ class NetworkTrials:
             raise
         report(fitted.history)
         scores = heads.scores(ready.logits(fitted.network, validation), validation.labels.numpy())
-        return Outcome(scores.accuracy, scores.log_loss)
+        return TrialScore(scores.accuracy, scores.log_loss)

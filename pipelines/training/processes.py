@@ -28,7 +28,7 @@ LOCK_SECONDS = 60.0  # torch gives up processes of a group that hear nothing for
 
 
 @dataclass(frozen=True)
-class Group:
+class ProcessGroup:
     """The number of processes, this one's among them (from 0; only that one writes and prints), and on its machine."""
 
     count: int = 1
@@ -36,7 +36,7 @@ class Group:
     place: int = 0
 
 
-_MEANT: ContextVar[Group | None] = ContextVar("meant", default=None)
+_MEANT: ContextVar[ProcessGroup | None] = ContextVar("meant", default=None)
 
 
 @contextlib.contextmanager
@@ -59,15 +59,15 @@ def rank() -> int:
     return _group().rank
 
 
-def _group() -> Group:
-    return _MEANT.get() or Group()
+def _group() -> ProcessGroup:
+    return _MEANT.get() or ProcessGroup()
 
 
-def _started() -> Group | None:
+def _started() -> ProcessGroup | None:
     """What torchrun says in the environment; None where its marks are not all there."""
     if not all(os.environ.get(name) for name in MARKS):
         return None
-    return Group(_number("WORLD_SIZE"), _number("RANK"), _number("LOCAL_RANK"))
+    return ProcessGroup(_number("WORLD_SIZE"), _number("RANK"), _number("LOCAL_RANK"))
 
 
 @contextlib.contextmanager

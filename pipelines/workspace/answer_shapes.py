@@ -111,7 +111,7 @@ class Note(TypedDict):
     notices: list[str]
 
 
-class Trial(TypedDict):
+class SearchTrial(TypedDict):
     """One trial of a search."""
 
     number: Count
@@ -123,7 +123,7 @@ class Trial(TypedDict):
     error: str | None
 
 
-class Best(TypedDict):
+class BestTrial(TypedDict):
     """The winning trial of a search."""
 
     number: Count
@@ -131,17 +131,17 @@ class Best(TypedDict):
     value: Share
 
 
-class Found(TypedDict):
+class SearchResult(TypedDict):
     """The result of a search (`pipelines.search.result`)."""
 
     name: str
     subject: str
-    trials: list[Trial]
+    trials: list[SearchTrial]
     importance: dict[str, Number]
     importance_spread: dict[str, tuple[Number, Number]]
     importance_note: str
     logarithmic: list[str]
-    best: Best | None
+    best: BestTrial | None
     best_run: RunName | None
     seconds: Seconds
 

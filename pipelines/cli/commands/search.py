@@ -1,7 +1,7 @@
 """`pipeline search`: hyperparameters of a head or a network."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +12,10 @@ from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.table import TableColumn, facts, table
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
 from pipelines.specs.data import with_data_dir
+from pipelines.specs.search import SearchSpec
+
+if TYPE_CHECKING:
+    from pipelines.search.result import SearchAnswer
 
 MOST = 20  # trials in the table
 HELP = {
@@ -21,13 +25,10 @@ HELP = {
 
 @command("search")
 @click.argument("space_file", metavar="[SPACE.yaml]", required=False, type=click.Path(path_type=Path))
-@click.option("--trials", type=int, metavar="N", help="Trials in all, over processes and restarts.  [default: 20]")
-@click.option("--timeout", type=float, metavar="SECONDS", help="After this no trial is begun or goes on.")
-@click.option("--name", metavar="NAME", help="Name of the search.  [default: from what is searched, and the space]")
 @click.option("--features", metavar="FILE", help="A feature file, instead of the options that describe one.")
-@declared(HeadSpec, ExtractSpec, NetworkSpec, but=("refit",), help=HELP)
+@declared(SearchSpec, HeadSpec, ExtractSpec, NetworkSpec, but=("refit",), help=HELP)
 @shared.common
-def search_command(run: shared.Invocation, space_file: Path | None, options: Values, **about: Any) -> None:
+def search_command(run: shared.Invocation, space_file: Path | None, options: Values, features: str | None) -> None:
     """Search the hyperparameters of a head (--head) or of a network (--network).
 
     SPACE.yaml says what may vary, `option: {low, high, log}` or `option: [choices]` a line, or is a study with a
@@ -38,7 +39,7 @@ def search_command(run: shared.Invocation, space_file: Path | None, options: Val
     """
     from pipelines.search import build, read, search
 
-    flags = {name: value for name, value in {**options, **about}.items() if value is not None}
+    flags = {name: value for name, value in {**options, "features": features}.items() if value is not None}
     flags |= {"seed": run.seed} if _is_set("seed") else {}
     written = None if space_file is None else read(space_file)
     options = {"seed": run.seed, **(flags if written is None else written.options(flags))}
@@ -55,7 +56,7 @@ def _is_set(option: str) -> bool:
     return source is not None and source.name != "DEFAULT"
 
 
-def _answer(found: Values) -> Values:
+def _answer(found: "SearchAnswer") -> Values:
     record, best = found["answer"] and found["answer"].record, found["best"] or {}
     states = [trial["state"] for trial in found["trials"]]
     return {
@@ -75,7 +76,7 @@ def _answer(found: Values) -> Values:
     }
 
 
-def _text(answer: Values, found: Values) -> list[str]:
+def _text(answer: Values, found: "SearchAnswer") -> list[str]:
     counts = f"{plural(answer['trials'], 'trial')} ({answer['pruned']} pruned, {answer['failed']} failed)"
     best, test = answer["best_spec"] is not None, answer["test_accuracy"]
     interval = span(*answer["test_interval"]) if answer["test_interval"] else ""
@@ -95,7 +96,7 @@ def _text(answer: Values, found: Values) -> list[str]:
     ]
 
 
-def _ranking(found: Values) -> list[str]:
+def _ranking(found: "SearchAnswer") -> list[str]:
     """The complete trials, the most accurate first and of equals the one that was chosen: a line each, up to `MOST`."""
     complete = [one for one in found["trials"] if one["state"] == "complete" and one["value"] is not None]
     best = found["best"]["number"] if complete else None

@@ -8,13 +8,13 @@ from pipelines.report.page import theme
 from pipelines.report.page.blocks import Datum, Figure, Spec
 from pipelines.report.page.text import clipped
 from pipelines.report.study.results import number
-from pipelines.workspace.answer_shapes import Trial
+from pipelines.workspace.answer_shapes import SearchTrial
 
 MOST = 9  # axes side by side
 AXIS = 155  # pixels for each, below which the page scrolls and a file is wider
 
 
-def figure(trials: Sequence[Trial], *, logarithmic: Collection[str], name: str, title: str) -> Figure | None:
+def figure(trials: Sequence[SearchTrial], *, logarithmic: Collection[str], name: str, title: str) -> Figure | None:
     """The figure of the trials (`number`, `params`, `value`), or None where fewer than two options vary.
 
     `logarithmic` are the options that were drawn on such a scale, which their axes have too.
@@ -67,7 +67,7 @@ def _written(value: object) -> str:
     return clipped("not given" if value is None else f"{found:.4g}" if found is not None else str(value), 18)
 
 
-def _chart(axes: Sequence[_Axis], trials: Sequence[Trial]) -> Spec:
+def _chart(axes: Sequence[_Axis], trials: Sequence[SearchTrial]) -> Spec:
     titles = [axis.title for axis in axes]
     titles = [one if titles.index(one) == index else f"{one} ({index})" for index, one in enumerate(titles)]
     named = list(zip(axes, titles, strict=True))

@@ -24,7 +24,7 @@ from pipelines.report.page.text import clipped
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
 from pipelines.workspace import naming, stored
-from pipelines.workspace.answer_shapes import Found, Trial
+from pipelines.workspace.answer_shapes import SearchResult, SearchTrial
 from pipelines.workspace.record import Options
 
 SHOWN = 6
@@ -48,13 +48,13 @@ def section(study: Study) -> Section:
     )
 
 
-def _results(study: Study) -> list[Found]:
+def _results(study: Study) -> list[SearchResult]:
     """The readable results; one that a filter of runs left without its winner is left out too."""
     runs = {result.run for result in study.results}
     found = []
     for path in sorted((study.workspace / "searches").glob("*/result.json")):
         try:
-            search = stored.read(path, Found, thing="result of a search", remedy="It is left out; search again.")
+            search = stored.read(path, SearchResult, thing="result of a search", remedy="It is left out; search again.")
         except CorruptFileError as error:
             study.problems.append(str(error))
             continue
@@ -63,14 +63,14 @@ def _results(study: Study) -> list[Found]:
     return found
 
 
-def _titles(found: Sequence[Found]) -> list[str]:
+def _titles(found: Sequence[SearchResult]) -> list[str]:
     """The names of the searches, without the digest of their spaces where they differ without it."""
     short = [re.sub("-[0-9a-f]{12}$", "", search["name"]) for search in found]
     titles = [one if short.count(one) == 1 else search["name"] for one, search in zip(short, found, strict=True)]
     return [clipped(title, 60) for title in titles]
 
 
-def _blocks(search: Found, place: int, title: str, study: Study) -> list[Block]:
+def _blocks(search: SearchResult, place: int, title: str, study: Study) -> list[Block]:
     winner = next((row for row in study.rows if search["best_run"] in {one.run for one in row.results}), None)
     data = naming.data([winner.best.record]) if winner else ""
     valued = [trial for trial in search["trials"] if trial["value"] is not None]
@@ -85,7 +85,7 @@ def _blocks(search: Found, place: int, title: str, study: Study) -> list[Block]:
     return [*blocks, table] if table else blocks
 
 
-def _progress(search: Found, place: int, title: str) -> Figure:
+def _progress(search: SearchResult, place: int, title: str) -> Figure:
     points = [
         {
             "trial": trial["number"],
@@ -133,7 +133,7 @@ def _progress_chart(points: list[Datum], line: list[Datum], domain: Sequence[flo
     return {"layer": [vega.mark("line", line, step, **base), dots]}
 
 
-def _importance(search: Found, place: int, title: str) -> Figure:
+def _importance(search: SearchResult, place: int, title: str) -> Figure:
     spread = search["importance_spread"]
     ordered = sorted(search["importance"].items(), key=lambda pair: -pair[1])[:15]
     values = [
@@ -161,12 +161,12 @@ def _importance(search: Found, place: int, title: str) -> Figure:
     return Figure(f"search-importance-{place}", f"{title}: what mattered", caption, chart, shape="half")
 
 
-def _table(search: Found, title: str, winner: Row | None) -> Table | None:
+def _table(search: SearchResult, title: str, winner: Row | None) -> Table | None:
     complete = [one for one in search["trials"] if one["state"] == "complete" and one["value"] is not None]
     complete.sort(key=lambda trial: (-(trial["value"] or 0.0), trial["number"]))
     if not complete:
         return None
-    columns: list[Column[Trial]] = [
+    columns: list[Column[SearchTrial]] = [
         Column("Trial", lambda trial: number_cell(trial["number"])),
         Column("Validation, %", lambda trial: number_cell(trial["value"], lambda value: f"{100 * value:.2f}")),
         Column("Time", lambda trial: number_cell(trial["seconds"], duration)),

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from extract.errors import TransferBenchError
-from pipelines.search import HeadSubject, Wanted, search
+from pipelines.search import HeadSubject, SearchSpec, search
 from pipelines.specs import ExtractSpec, HeadSpec
 from pipelines.tasks import stages
 from pipelines.workspace.context import Context
@@ -56,7 +56,7 @@ def start(workspace: Path, features: Path) -> int:
         return child
     torch.set_num_threads(1)
     try:
-        search(subject(features), Wanted(SPACE, trials=TRIALS, name="shared"), Context(workspace))
+        search(subject(features), SearchSpec(SPACE, trials=TRIALS, name="shared"), Context(workspace))
     except TransferBenchError as error:
         print(error, file=sys.stderr)
         os._exit(1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from extract.features.store import FeatureFile
-from pipelines.search import HeadSubject, Wanted, search
+from pipelines.search import HeadSubject, SearchSpec, search
 from pipelines.specs import HeadSpec
 from pipelines.tasks import stages
 from pipelines.tasks.table import answer_of
@@ -71,7 +71,9 @@ def test_the_test_split_is_not_read_before_the_winner_is_known(workspace, featur
     monkeypatch.setattr(FeatureFile, "read", lambda self, split: reads.append(split) or read(self, split))
     monkeypatch.setattr(HeadSubject, "settle", lambda *_: pytest.fail("settled" + str(reads)))
     with pytest.raises(pytest.fail.Exception, match=r"settled\['train'\]$"):
-        search(HeadSubject(HeadSpec("logistic"), features_path=features), Wanted(SPACE, trials=3), Context(workspace))
+        search(
+            HeadSubject(HeadSpec("logistic"), features_path=features), SearchSpec(SPACE, trials=3), Context(workspace)
+        )
 
 
 def test_a_trial_says_what_it_does_before_there_is_anything_to_count(workspace, features, monkeypatch):
@@ -79,7 +81,7 @@ def test_a_trial_says_what_it_does_before_there_is_anything_to_count(workspace, 
     monkeypatch.setattr(HeadSubject, "_chosen", lambda *_: pytest.fail(f"after {doing}"))
     subject = HeadSubject(HeadSpec("logistic"), features_path=features)
     with pytest.raises(pytest.fail.Exception, match=r"after \['fitting the head'\]$"):
-        search(subject, Wanted(SPACE, trials=1), Context(workspace, doing=doing.append))
+        search(subject, SearchSpec(SPACE, trials=1), Context(workspace, doing=doing.append))
 
 
 def test_more_trials_continue_a_search_and_the_same_answer_from_what_is_kept(pipeline, workspace, space_file):
@@ -132,8 +134,8 @@ def test_what_can_never_be_right_is_refused_before_any_trial(pipeline, workspace
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--trials", 0), "trials must be at least 1; got 0"),
-        (("--timeout", -1), "timeout must be seconds above 0; got -1"),
+        (("--trials", 0), "trials must be a whole number from 1; got 0"),
+        (("--timeout", -1), "timeout must be a number above 0, or none; got -1"),
         (("--name", "a/b"), "name of a search must be"),
         (("--validation", "none"), "validation must hold images out"),
         (("--option", "C=1"), "C must be searched or given, not both"),
@@ -168,7 +170,7 @@ def test_given_options_stay_fixed_and_leave_the_usual_space(workspace, features)
         HeadSpec.of(head="mlp", sizes=[8], epochs=2, dropout=0.1, option=("copies=1", "batch_size=128")),
         features_path=features,
     )
-    found = search(subject, Wanted(trials=2), Context(workspace))
+    found = search(subject, SearchSpec(trials=2), Context(workspace))
     assert {"sizes", "dropout", "batch_size"}.isdisjoint(found["best"]["params"])
     assert "learning_rates" in found["best"]["params"]
     assert records.read(workspace, found["best_run"])["chosen"]["hidden"] == [8]

@@ -84,8 +84,14 @@ def test_a_default_that_only_the_search_has_is_no_mistake():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('search: {network: resnet20, trials: "two"}', "study.yaml:1:37: trials must be a whole number; got 'two'"),
-        ("search: {head: mlp, timeout: soon}", "study.yaml:1:30: timeout must be a number, or none; got 'soon'"),
+        (
+            'search: {network: resnet20, trials: "two"}',
+            "study.yaml:1:37: trials must be a whole number from 1; got 'two'",
+        ),
+        (
+            "search: {head: mlp, timeout: soon}",
+            "study.yaml:1:30: timeout must be a number above 0, or none; got 'soon'",
+        ),
         (
             "search: {head: mlp, subset: many}",
             "study.yaml:1:29: subset must be a whole number from 1, or none; got 'many'",

@@ -9,7 +9,7 @@ import pytest
 
 from extract.data import datasets
 from extract.errors import InvalidInputError
-from pipelines.search import Wanted, build, search
+from pipelines.search import SearchSpec, build, search
 from pipelines.search.network import NetworkSubject
 from pipelines.search.space import check_names, parse
 from pipelines.specs import NetworkSpec
@@ -54,7 +54,7 @@ def subject(context: Context, **options) -> NetworkSubject:
 def searched(tmp_path_factory):
     """(the workspace, the result of a search in it)."""
     context = Context(tmp_path_factory.mktemp("searched") / "workspace")
-    return context, search(subject(context, **LEARNING), Wanted(RATES, trials=4, name="nets"), context)
+    return context, search(subject(context, **LEARNING), SearchSpec(RATES, trials=4, name="nets"), context)
 
 
 def test_hopeless_trials_are_pruned_at_their_rung_and_the_others_report_every_epoch(searched):
@@ -104,7 +104,7 @@ def test_trials_never_see_the_test_images(tmp_path, monkeypatch):
     monkeypatch.setattr(NetworkSubject, "settle", lambda *_: pytest.fail("settled"))
     context = Context(tmp_path)
     with pytest.raises(pytest.fail.Exception, match="settled"):
-        search(subject(context, epochs=1), Wanted(SPACE, trials=1), context)
+        search(subject(context, epochs=1), SearchSpec(SPACE, trials=1), context)
 
 
 def test_a_trial_that_was_cut_short_goes_on_from_its_last_epoch(searched, tmp_path):
@@ -117,9 +117,9 @@ def test_a_trial_that_was_cut_short_goes_on_from_its_last_epoch(searched, tmp_pa
 
     cut = Context(tmp_path, status=interrupting)
     with pytest.raises(KeyboardInterrupt):
-        search(subject(cut, **LEARNING), Wanted(RATES, trials=2, name="nets"), cut)
+        search(subject(cut, **LEARNING), SearchSpec(RATES, trials=2, name="nets"), cut)
     goes_on = Context(tmp_path, notice=said.append)
-    again = search(subject(goes_on, **LEARNING), Wanted(RATES, trials=2, name="nets"), goes_on)
+    again = search(subject(goes_on, **LEARNING), SearchSpec(RATES, trials=2, name="nets"), goes_on)
     assert "training goes on after epoch 2 of 4" in said
     for one, other in zip(again["trials"], found["trials"], strict=False):
         assert {**one, "seconds": 0} == {**other, "seconds": 0}
@@ -136,18 +136,18 @@ def test_killed_while_the_winner_is_handed_over_the_search_still_ends(tmp_path, 
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "copytree", cut_short)
         with pytest.raises(KeyboardInterrupt):
-            search(subject(context, epochs=1), Wanted(SPACE, trials=1, name="cut"), context)
+            search(subject(context, epochs=1), SearchSpec(SPACE, trials=1, name="cut"), context)
     left = [one.path.name for one in inventory.inventory(tmp_path) if one.kind == inventory.LEFT]
     assert "checkpoint.bin" in left
-    found = search(subject(context, epochs=1), Wanted(SPACE, trials=1, name="cut"), context)
+    found = search(subject(context, epochs=1), SearchSpec(SPACE, trials=1, name="cut"), context)
     assert records.read(tmp_path, found["best_run"])["status"] == "done"
     assert not list((tmp_path / "checkpoints").rglob("checkpoint*"))
 
 
 def test_out_of_time_within_a_trial_it_is_left_for_later(tmp_path):
     context = Context(tmp_path)
-    done = search(subject(context, epochs=1), Wanted(SPACE, trials=1, name="late"), context)
-    found = search(subject(context, epochs=1), Wanted(SPACE, trials=5, name="late", timeout=1e-3), context)
+    done = search(subject(context, epochs=1), SearchSpec(SPACE, trials=1, name="late"), context)
+    found = search(subject(context, epochs=1), SearchSpec(SPACE, trials=5, name="late", timeout=1e-3), context)
     assert found["best_run"] == done["best_run"]
     assert [one["state"] for one in found["trials"]] == ["complete"]
 
@@ -170,7 +170,7 @@ def test_out_of_time_within_a_trial_it_is_left_for_later(tmp_path):
 def test_what_can_never_be_right_is_refused_before_any_training(tmp_path, space, sentence):
     context = Context(tmp_path)
     with pytest.raises(InvalidInputError, match=sentence):
-        search(subject(context), Wanted(space, trials=1), context)
+        search(subject(context), SearchSpec(space, trials=1), context)
     assert not (tmp_path / "searches").exists()
 
 
@@ -184,7 +184,7 @@ def test_what_can_never_be_right_is_refused_before_any_training(tmp_path, space,
 def test_an_option_that_was_given_is_blamed_itself_before_any_training(tmp_path, given, sentence):
     context = Context(tmp_path)
     with pytest.raises(InvalidInputError, match=sentence):
-        search(subject(context, **given), Wanted(SPACE, trials=1), context)
+        search(subject(context, **given), SearchSpec(SPACE, trials=1), context)
     assert not (tmp_path / "searches").exists()
 
 
@@ -237,7 +237,7 @@ def test_a_trial_that_runs_out_of_memory_fails_alone_and_says_what_takes_less(tm
     monkeypatch.setattr(prepare, "fit", fit)
     context = Context(tmp_path)
     given = {"image_size": 8, "network": "resnet8", "epochs": 1, "batch_size": None, "subset": 200}
-    found = search(subject(context, **given), Wanted({"batch_size": [16, 64]}, trials=4), context)
+    found = search(subject(context, **given), SearchSpec({"batch_size": [16, 64]}, trials=4), context)
     errors = {one["params"]["batch_size"]: one["error"] for one in found["trials"] if one["state"] == "failed"}
     assert list(errors) == [64]
     assert errors[64].startswith("memory must be enough for training; it was used up. Use a smaller --batch-size")
@@ -247,4 +247,4 @@ def test_a_trial_that_runs_out_of_memory_fails_alone_and_says_what_takes_less(tm
 def test_a_batch_larger_than_the_images_is_refused_before_any_trial(tmp_path):
     context = Context(tmp_path)
     with pytest.raises(InvalidInputError, match="training images must be at least one batch, 128; got 110"):
-        search(subject(context, batch_size=None, subset=140), Wanted({"batch_size": [16, 128]}), context)
+        search(subject(context, batch_size=None, subset=140), SearchSpec({"batch_size": [16, 128]}), context)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from extract.errors import CorruptFileError, InvalidInputError, StorageError, TransferBenchError, UnavailableError
-from pipelines.search import HeadSubject, Outcome, Subject, Wanted, search
+from pipelines.search import HeadSubject, SearchSpec, Subject, TrialScore, search
 from pipelines.search.journal import Journal
 from pipelines.specs import HeadSpec
 from pipelines.workspace.context import Context
@@ -54,8 +54,8 @@ def scripted(features):
 
 
 def test_a_failed_trial_is_recorded_with_its_message_and_has_no_score(workspace, scripted):
-    subject = scripted({1: Outcome(0.4), 2: RuntimeError("CUDA out of memory"), 3: Outcome(float("nan"))})
-    found = search(subject, Wanted(trials=8), Context(workspace))
+    subject = scripted({1: TrialScore(0.4), 2: RuntimeError("CUDA out of memory"), 3: TrialScore(float("nan"))})
+    found = search(subject, SearchSpec(trials=8), Context(workspace))
     failed = [one for one in found["trials"] if one["state"] == "failed"]
     assert {one["error"] for one in failed} == {
         "CUDA out of memory",
@@ -68,22 +68,26 @@ def test_a_failed_trial_is_recorded_with_its_message_and_has_no_score(workspace,
 
 def test_a_search_whose_trials_all_fail_says_why(workspace, scripted):
     with pytest.raises(TransferBenchError, match="all of 2 failed, the first because: no such thing"):
-        search(scripted({1: InvalidInputError("no such thing")}), Wanted(trials=2, name="failing"), Context(workspace))
+        search(
+            scripted({1: InvalidInputError("no such thing")}), SearchSpec(trials=2, name="failing"), Context(workspace)
+        )
     kept = json.loads((workspace / "searches" / "failing" / "result.json").read_text())
     assert [one["error"] for one in kept["trials"]] == ["no such thing"] * 2
     assert kept["best"] is None
 
 
 def test_of_equal_accuracies_the_least_log_loss_wins(workspace, scripted):
-    subject = scripted({1: Outcome(0.5, 0.9), 2: Outcome(0.5, 0.7), 3: Outcome(0.4, 0.1), 4: Outcome(0.5, 0.8)})
-    found = search(subject, Wanted(trials=25), Context(workspace))
+    subject = scripted(
+        {1: TrialScore(0.5, 0.9), 2: TrialScore(0.5, 0.7), 3: TrialScore(0.4, 0.1), 4: TrialScore(0.5, 0.8)}
+    )
+    found = search(subject, SearchSpec(trials=25), Context(workspace))
     assert set(subject.judged) == {1, 2, 3, 4}
     assert found["best"]["params"] == {"x": 2}
 
 
 def test_the_same_parameters_are_not_computed_again(workspace, scripted):
-    subject = scripted({1: Outcome(0.5), 2: Outcome(0.6)})
-    found = search(subject, Wanted(trials=9), Context(workspace))
+    subject = scripted({1: TrialScore(0.5), 2: TrialScore(0.6)})
+    found = search(subject, SearchSpec(trials=9), Context(workspace))
     assert sorted(subject.judged) == [1, 2]
     assert [one["value"] for one in found["trials"]] == [
         {1: 0.5, 2: 0.6}[one["params"]["x"]] for one in found["trials"]
@@ -95,18 +99,18 @@ def test_an_interrupted_trial_is_run_again_under_its_own_number(workspace, scrip
     script = {1: interruption}
     subject = scripted(script)
     with pytest.raises(type(interruption)):
-        search(subject, Wanted(trials=1), Context(workspace))
-    script[1] = Outcome(0.7)
-    found = search(subject, Wanted(trials=1), Context(workspace))
+        search(subject, SearchSpec(trials=1), Context(workspace))
+    script[1] = TrialScore(0.7)
+    found = search(subject, SearchSpec(trials=1), Context(workspace))
     assert [(one["number"], one["state"], one["value"]) for one in found["trials"]] == [(0, "complete", 0.7)]
 
 
 def test_half_a_line_of_a_killed_process_harms_no_later_one(workspace, scripted):
-    subject = scripted({1: Outcome(0.5), 2: Outcome(0.6)})
-    found = search(subject, Wanted(trials=2, name="torn"), Context(workspace))
+    subject = scripted({1: TrialScore(0.5), 2: TrialScore(0.6)})
+    found = search(subject, SearchSpec(trials=2, name="torn"), Context(workspace))
     journal = Path(found["path"]) / "journal.log"
     journal.write_bytes(journal.read_bytes() + b'{"op_code":4,"worker_')
-    again = search(subject, Wanted(trials=6, name="torn"), Context(workspace))
+    again = search(subject, SearchSpec(trials=6, name="torn"), Context(workspace))
     assert again["trials"][:2] == found["trials"]
     assert len(again["trials"]) == 6
 
@@ -122,24 +126,24 @@ def test_half_a_line_of_a_killed_process_harms_no_later_one(workspace, scripted)
     ],
 )
 def test_a_damaged_journal_is_refused_and_named_with_its_line(workspace, scripted, damage):
-    found = search(scripted({1: Outcome(0.5)}), Wanted({"x": [1]}, trials=1, name="bad"), Context(workspace))
+    found = search(scripted({1: TrialScore(0.5)}), SearchSpec({"x": [1]}, trials=1, name="bad"), Context(workspace))
     journal = Path(found["path"]) / "journal.log"
     journal.write_bytes(damage(journal.read_bytes()))
     with pytest.raises(
         CorruptFileError, match=r"journal of the search must be intact; got .*journal\.log': line \d: it"
     ):
-        search(scripted({1: Outcome(0.5)}), Wanted({"x": [1]}, trials=1, name="bad"), Context(workspace))
+        search(scripted({1: TrialScore(0.5)}), SearchSpec({"x": [1]}, trials=1, name="bad"), Context(workspace))
 
 
 def test_cut_anywhere_a_journal_goes_on_with_the_same_parameters(workspace, scripted):
-    script = {1: Outcome(0.5), 2: Outcome(0.6), 3: Outcome(0.7)}
+    script = {1: TrialScore(0.5), 2: TrialScore(0.6), 3: TrialScore(0.7)}
     space = {"x": [1, 2, 3], "y": {"low": 0.0, "high": 1.0}}
-    found = search(scripted(script), Wanted(space, trials=3, name="whole"), Context(workspace))
+    found = search(scripted(script), SearchSpec(space, trials=3, name="whole"), Context(workspace))
     journal = Path(found["path"]) / "journal.log"
     content = journal.read_bytes()
     for cut in np.linspace(len(content) // 4, len(content) - 1, 12).astype(int):
         journal.write_bytes(content[:cut])
-        again = search(scripted(script), Wanted(space, trials=3, name="whole"), Context(workspace))
+        again = search(scripted(script), SearchSpec(space, trials=3, name="whole"), Context(workspace))
         assert [one["params"] for one in again["trials"]] == [one["params"] for one in found["trials"]]
 
 
@@ -148,9 +152,9 @@ def test_a_trial_that_kills_every_process_is_given_up(workspace, scripted, monke
     subject = scripted({1: KeyboardInterrupt()})
     for _ in range(10):
         with pytest.raises(KeyboardInterrupt):
-            search(subject, Wanted(trials=1), Context(workspace))
+            search(subject, SearchSpec(trials=1), Context(workspace))
     with pytest.raises(TransferBenchError, match="the process that ran it ended early 10 times"):
-        search(subject, Wanted(trials=1), Context(workspace))
+        search(subject, SearchSpec(trials=1), Context(workspace))
     assert len(subject.judged) == 10
 
 
@@ -161,43 +165,43 @@ def test_an_interrupt_just_after_the_end_of_a_trial_leaves_its_result(workspace,
         end(*words, **facts)
         raise KeyboardInterrupt
 
-    wanted = Wanted({"x": [1]}, trials=1, name="ended")
+    config = SearchSpec({"x": [1]}, trials=1, name="ended")
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "end", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            search(scripted({1: Outcome(0.5)}), wanted, Context(workspace))
-    subject = scripted({1: Outcome(0.9)})
-    assert search(subject, wanted, Context(workspace))["best"]["value"] == 0.5
+            search(scripted({1: TrialScore(0.5)}), config, Context(workspace))
+    subject = scripted({1: TrialScore(0.9)})
+    assert search(subject, config, Context(workspace))["best"]["value"] == 0.5
     assert not subject.judged
 
 
 def test_out_of_time_while_another_runs_a_trial_the_winner_is_left_to_that_one(workspace, scripted):
     def meanwhile(watch):
-        inner.append(search(scripted(script), wanted(timeout=0.5), Context(workspace)))
-        return Outcome(0.6)
+        inner.append(search(scripted(script), config(timeout=0.5), Context(workspace)))
+        return TrialScore(0.6)
 
     script, inner = {1: meanwhile}, []
-    wanted = lambda timeout=None: Wanted({"x": [1]}, trials=1, timeout=timeout, name="both")  # noqa: E731
-    outer = search(scripted(script), wanted(), Context(workspace))
+    config = lambda timeout=None: SearchSpec({"x": [1]}, trials=1, timeout=timeout, name="both")  # noqa: E731
+    outer = search(scripted(script), config(), Context(workspace))
     assert (inner[0]["best_run"], [one["state"] for one in inner[0]["trials"]]) == (None, ["running"])
     assert outer["best"]["value"] == 0.6
     assert outer["best_run"]
 
 
 def test_when_the_time_is_out_no_trial_is_begun_and_the_best_so_far_wins(workspace, scripted):
-    subject = scripted({1: Outcome(0.5)})
-    search(subject, Wanted(trials=2, name="late"), Context(workspace))
-    found = search(subject, Wanted(trials=50, timeout=1e-9, name="late"), Context(workspace))
+    subject = scripted({1: TrialScore(0.5)})
+    search(subject, SearchSpec(trials=2, name="late"), Context(workspace))
+    found = search(subject, SearchSpec(trials=50, timeout=1e-9, name="late"), Context(workspace))
     assert len(found["trials"]) == 2
     assert found["best_run"]
     with pytest.raises(TransferBenchError, match="before its time is out"):
-        search(subject, Wanted(trials=50, timeout=1e-9, name="later"), Context(workspace))
+        search(subject, SearchSpec(trials=50, timeout=1e-9, name="later"), Context(workspace))
 
 
 def test_a_folder_that_cannot_be_written_is_named(workspace, scripted):
     (workspace / "searches").write_text("in the way")
     with pytest.raises(TransferBenchError, match=r"search must be able to write '.*searches"):
-        search(scripted({1: Outcome(0.5)}), Wanted(trials=1), Context(workspace))
+        search(scripted({1: TrialScore(0.5)}), SearchSpec(trials=1), Context(workspace))
 
 
 @pytest.mark.parametrize(
@@ -213,15 +217,15 @@ def test_a_folder_that_cannot_be_written_is_named(workspace, scripted):
 )
 def test_what_the_machine_dies_of_ends_the_search_and_leaves_the_trial_to_the_next_one(workspace, scripted, error):
     with pytest.raises(type(error)):
-        search(scripted({1: error}), Wanted({"x": [1]}, trials=2, name="full"), Context(workspace))
-    subject = scripted({1: Outcome(0.5)})
-    found = search(subject, Wanted({"x": [1]}, trials=2, name="full"), Context(workspace))
+        search(scripted({1: error}), SearchSpec({"x": [1]}, trials=2, name="full"), Context(workspace))
+    subject = scripted({1: TrialScore(0.5)})
+    found = search(subject, SearchSpec({"x": [1]}, trials=2, name="full"), Context(workspace))
     assert [one["state"] for one in found["trials"]] == ["complete"] * 2
 
 
 def test_a_trial_that_is_interrupted_in_good_order_again_and_again_is_not_given_up(workspace, scripted):
     for error in [KeyboardInterrupt()] * 6 + [OSError(28, "No space left on device")] * 6:
         with pytest.raises(type(error)):
-            search(scripted({1: error}), Wanted({"x": [1]}, trials=1, name="patient"), Context(workspace))
-    found = search(scripted({1: Outcome(0.5)}), Wanted({"x": [1]}, trials=1, name="patient"), Context(workspace))
+            search(scripted({1: error}), SearchSpec({"x": [1]}, trials=1, name="patient"), Context(workspace))
+    found = search(scripted({1: TrialScore(0.5)}), SearchSpec({"x": [1]}, trials=1, name="patient"), Context(workspace))
     assert [one["state"] for one in found["trials"]] == ["complete"]
