@@ -149,9 +149,9 @@ def test_single_values_become_lists_only_where_the_head_wants_several():
         (("--c-grid", "1", "--option", "c_grid=2"), "c_grid must be given once"),
         (("--draws", "3"), "draws must come with --shots"),
         (("--shots", "0"), "shots must be a whole number from 1"),
-        (("--shots", "1,50"), "shots must be at most"),
+        (("--shots", "1,50"), "shots must be numbers from 1 to"),
         (("--seeds", "0"), "seeds must be a whole number from 1"),
-        (("--plot", "curve.pdf"), "plot must be a file named .svg or .png"),
+        (("--plot", "curve.pdf"), "plot must be a file that ends in .svg, .png"),
     ],
 )
 def test_an_option_that_means_nothing_is_refused_in_one_sentence(words, sentence, features, pipeline):
