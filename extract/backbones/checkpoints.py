@@ -74,7 +74,7 @@ class CompanionMapping:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The `tensors` by name that were taken from a file, what it says of its preprocessing, and what a user is told.
+    """The `tensors` by name that were taken from a file, what it says of its preprocessing, and what to tell a user.
 
     `origin` is the file as it was named.
     """

@@ -93,7 +93,7 @@ def current_name(name: str) -> str:
 
 
 def renamed(name: str) -> tuple[str, ...]:
-    """What a user is told of a name that timm has deprecated; nothing of another."""
+    """What to tell a user of a name that timm has deprecated; nothing of another."""
     now = current_name(name)
     return () if now == name else (f"timm calls {name} {now} now",)
 
@@ -144,11 +144,14 @@ def load(
     network, found, notices = _created(name, weights=weights, image_size=image_size, seed=seed)
     notices = (*renamed(given), *notices)
     known = {**(found.preprocessing if found else {}), **(preprocessing or {})}
-    wanted = _preprocessing(network, image_size).updated(known)
+    prepared = _preprocessing(network, image_size).updated(known)
     if found is not None:
-        notices = (*notices, weights_preprocessing.told(found.name, known=known, taken=wanted.as_dict(), model=name))
+        notices = (
+            *notices,
+            weights_preprocessing.notice(found.name, known=known, taken=prepared.as_dict(), model=name),
+        )
     source = weights if weights in weights_module.SOURCES else "file"
-    return frozen(network, name=name, pool=pool, layers=layers, preprocessing=wanted, source=source, notices=notices)
+    return frozen(network, name=name, pool=pool, layers=layers, preprocessing=prepared, source=source, notices=notices)
 
 
 def frozen(
@@ -182,7 +185,7 @@ def frozen(
 def _created(
     name: str, *, weights: str, image_size: int | None, seed: int
 ) -> tuple[nn.Module, checkpoints.Checkpoint | None, tuple[str, ...]]:
-    """The network with its weights, the file that they are from if it is the user's, and what the user is told."""
+    """The network with its weights, the file that they are from if it is the user's, and what to tell the user."""
     if weights == "pretrained":
         return _pretrained(name, image_size), None, ()
     with torch.random.fork_rng(devices=[]):
@@ -208,7 +211,7 @@ def file_weights(weights: str, *, name: str) -> checkpoints.Checkpoint:
 
 def _packaged(name: str) -> checkpoints.Checkpoint:
     found = checkpoints.read(weights_module.packaged_file(name))
-    with torch.device("meta"):  # only its names and shapes are wanted; nothing is drawn
+    with torch.device("meta"):  # only its names and shapes are read; nothing is drawn
         whole = timm.create_model(name, pretrained=False)
     return replace(found, tensors=weights_fit.ordered_onto(found.tensors, whole.state_dict()))
 

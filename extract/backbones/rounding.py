@@ -50,7 +50,7 @@ def rounded_keeping_means(weights: Tensor, dtype: torch.dtype, *, means: Tensor,
     never larger than with each weight rounded to the nearest.
     """
     rounded = weights.to(dtype)
-    wanted = ((weights.double() - rounded.double()) * means).sum(1) - error
+    missing = ((weights.double() - rounded.double()) * means).sum(1) - error
     some = slice(None, None, -(-weights.shape[1] // CANDIDATES))
     exact, values = weights[:, some], rounded[:, some]
     up = torch.full_like(values, float("inf"))
@@ -60,14 +60,14 @@ def rounded_keeping_means(weights: Tensor, dtype: torch.dtype, *, means: Tensor,
     moved = torch.zeros_like(moves, dtype=torch.bool)
     rows = torch.arange(len(weights))  # those that a move may still help
     for _ in range(MOVES):
-        left = (wanted[rows, None] - steps[rows]).abs()
+        left = (missing[rows, None] - steps[rows]).abs()
         best = left.argmin(1)
-        helps = left.gather(1, best[:, None])[:, 0] < wanted[rows].abs()
+        helps = left.gather(1, best[:, None])[:, 0] < missing[rows].abs()
         rows, best = rows[helps], best[helps]
         if not len(rows):
             break
         moved[rows, best] = True
-        wanted[rows] -= steps[rows, best]
+        missing[rows] -= steps[rows, best]
         steps[rows, best] = 0.0  # a weight moves once
     rounded[:, some] = torch.where(moved, other, values)
     return rounded

@@ -106,12 +106,6 @@ def reachable() -> bool:
     return True
 
 
-def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def tensors_sha256(state: "Mapping[str, Tensor]") -> str:
     """sha256 over names, dtypes, shapes and bytes of the tensors, in the order of their names."""
     import torch

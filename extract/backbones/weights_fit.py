@@ -1,4 +1,4 @@
-"""Tensors onto a network: names brought together, positions resampled as timm does it, and what does not fit told."""
+"""Tensors onto a network: names brought together, positions resampled as timm does it, and what does not fit."""
 
 import re
 import sys
@@ -35,7 +35,7 @@ class Free:
 
 
 def load(network: nn.Module, found: Checkpoint, *, free: Free) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Copies the tensors `found` into `network`; (the names that kept their own initialization, what a user is told).
+    """Copies the tensors `found` into `network`; (the names that kept their own initialization, what to tell a user).
 
     Raises `InvalidInputError` when a tensor outside the `free` modules is missing, left over or of another shape;
     nothing is loaded then.
@@ -51,7 +51,7 @@ def load(network: nn.Module, found: Checkpoint, *, free: Free) -> tuple[tuple[st
 
 
 def adapted(network: nn.Module, found: Checkpoint, *, free: Free) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The tensors under the network's names and in its shapes, as far as timm knows how; what a user is told of it.
+    """The tensors under the network's names and in its shapes, as far as timm knows how; what to tell a user of it.
 
     What fits as it is stays as it is.
     """
@@ -79,13 +79,13 @@ def ordered_onto(state: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> d
     return dict(zip(target, state.values(), strict=True))
 
 
-def _without_prefix(found: Checkpoint, wanted: list[str]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The tensors below the prefix under which most of the `wanted` names lie, where that is more than without one.
+def _without_prefix(found: Checkpoint, names: list[str]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The tensors below the prefix under which most of the `names` names lie, where that is more than without one.
 
     Raises `InvalidInputError` where two prefixes have as many.
     """
     tensors = found.tensors
-    prefix = _best_prefix(found, wanted) or _common_prefix(tensors, wanted)
+    prefix = _best_prefix(found, names) or _common_prefix(tensors, names)
     if not prefix:
         return dict(tensors), ()
     kept = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
@@ -94,16 +94,16 @@ def _without_prefix(found: Checkpoint, wanted: list[str]) -> tuple[dict[str, Ten
     return kept, (f"{found.name}: {prefix} is left out of the tensors' names{beside}",)
 
 
-def _best_prefix(found: Checkpoint, wanted: list[str]) -> str:
+def _best_prefix(found: Checkpoint, names: list[str]) -> str:
     tensors = found.tensors
-    plain = sum(name in tensors for name in wanted)
-    if plain == len(wanted):
+    plain = sum(name in tensors for name in names)
+    if plain == len(names):
         return ""
     parts = (name.split(".") for name in tensors)
     prefixes = {"".join(f"{one}." for one in part[:depth]): None for part in parts for depth in range(1, PREFIX_DEPTH)}
-    counts = {prefix: sum(f"{prefix}{name}" in tensors for name in wanted) for prefix in prefixes}
+    counts = {prefix: sum(f"{prefix}{name}" in tensors for name in names) for prefix in prefixes}
     most = max(counts.values(), default=0)
-    if most <= plain or most < len(wanted) / 2:
+    if most <= plain or most < len(names) / 2:
         return ""
     best = [prefix for prefix, count in counts.items() if count == most]
     if len(best) > 1:
@@ -114,11 +114,11 @@ def _best_prefix(found: Checkpoint, wanted: list[str]) -> str:
     return best[0]
 
 
-def _common_prefix(tensors: Mapping[str, Tensor], wanted: list[str]) -> str:
+def _common_prefix(tensors: Mapping[str, Tensor], names: list[str]) -> str:
     """What all names begin with and none of the network's does: the others may be names that timm translates."""
     roots = {name.partition(".")[0] for name in tensors if "." in name}
     alone = len(roots) == 1 and all("." in name for name in tensors)
-    return f"{min(roots)}." if alone and not roots & {name.partition(".")[0] for name in wanted} else ""
+    return f"{min(roots)}." if alone and not roots & {name.partition(".")[0] for name in names} else ""
 
 
 def _filtered(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:

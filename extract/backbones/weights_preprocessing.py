@@ -21,7 +21,7 @@ NAMES = {
     "interpolation": ("interpolation",),
     "crop_mode": ("crop_mode",),
 }
-KnownPreprocessing = dict[str, Any]  # fields of `Preprocessing` by name: texts, numbers, lists of three numbers
+KnownPreprocessing = Mapping[str, Any]  # fields of `Preprocessing` by name: texts, numbers, lists of three numbers
 PLACES = ("preprocessing", "pretrained_cfg", "default_cfg", "args")  # where they lie in a file, the first wins
 OPTIONS = "--mean, --std, --crop-pct and --interpolation"
 
@@ -41,11 +41,11 @@ def beside(path: Path) -> KnownPreprocessing:
     return config or _known(_json(path.with_name("preprocessor_config.json")))
 
 
-def given(
+def from_options(
     *, mean: str | None, std: str | None, crop_pct: float | None, interpolation: str | None
 ) -> KnownPreprocessing:
     """What the options say, checked: numbers with commas between, a fraction, a name."""
-    found: KnownPreprocessing = {}
+    found: dict[str, Any] = {}
     if mean is not None:
         found["mean"] = _channels("mean", mean, lowest=-10.0)
     if std is not None:
@@ -63,7 +63,7 @@ def given(
     return found
 
 
-def told(name: str, *, known: KnownPreprocessing, taken: KnownPreprocessing, model: str) -> str:
+def notice(name: str, *, known: KnownPreprocessing, taken: KnownPreprocessing, model: str) -> str:
     """The sentence for a user: what images of the weights `name` are fed as, and who says so.
 
     `taken` is the whole preprocessing, `known` what was written down, `model` whose usual values stand for the rest.
@@ -93,7 +93,7 @@ def _channels(option: str, value: object, *, lowest: float) -> list[float]:
 
 def _known(values: Mapping[str, object]) -> KnownPreprocessing:
     """The fields that are there and make sense; nobody checked what a stranger wrote."""
-    found: KnownPreprocessing = {}
+    found: dict[str, Any] = {}
     for field, names in NAMES.items():
         value = next((values[name] for name in names if values.get(name) is not None), None)
         sound = _sound(field, value)

@@ -3,7 +3,6 @@
 An unchanged file is read once. Unusual are transparency, and frames beyond the first: neither is taken as it stands.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from extract.data.walk import Image, Stamp, a_few, counted
 from extract.decoding.decode import UnreadableImage, traits
 from extract.errors import TransferBenchError
+from extract.runtime.disk import file_sha256
 from extract.runtime.machine import thread_count
 
 Progress = Callable[[int, int], None]
@@ -80,8 +80,7 @@ class Contents:
 
 def _content(path: Path) -> tuple[bytes, Unusual | None]:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest(), unusual(path)
+        return bytes.fromhex(file_sha256(path)), unusual(path)
     except OSError:
         return UNREADABLE, None  # decoding it will name it, or it is skipped
 

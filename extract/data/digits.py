@@ -1,6 +1,5 @@
 """The 1,797 handwritten digits of 8 x 8 pixels that scikit-learn ships (UCI, Alpaydin and Kaynak 1998)."""
 
-import hashlib
 import importlib.util
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from extract.data.images import ImageSet, ImageSplit, Pixels, stratified_rows
 from extract.errors import UnavailableError
+from extract.runtime.disk import file_sha256
 
 TEST_COUNT = 360  # a fifth; the split never changes, so that runs with different seeds share their test images
 SPLIT_SEED = 0
@@ -21,7 +21,7 @@ def fingerprint() -> str:
             "scikit-learn must be installed for the digits data set; it is not. pip install scikit-learn."
         )
     path = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return file_sha256(path)
 
 
 def load() -> ImageSet:

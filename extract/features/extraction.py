@@ -59,12 +59,12 @@ class Computation:
     batch_size: int
 
 
-def step_size(images: ImageSet, wanted: int) -> int:
-    """Images a step where `wanted` were asked for: no more than the largest split has, whose rest would be padding.
+def step_size(images: ImageSet, batch_size: int) -> int:
+    """Images a step for a requested `batch_size`: no more than the largest split has, whose rest would be padding.
 
-    Up to `USUAL_STEP` it is what was asked for, so that a subset's features are those of the whole, to the bit.
+    Up to `USUAL_STEP` it is the request, so that a subset's features are those of the whole, to the bit.
     """
-    return min(wanted, max([USUAL_STEP, *map(len, images.splits.values())]))
+    return min(batch_size, max([USUAL_STEP, *map(len, images.splits.values())]))
 
 
 def plan(

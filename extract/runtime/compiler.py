@@ -26,12 +26,12 @@ def compiler_fault() -> str:
 
 
 @functools.cache
-def _fault(wanted: str, path: str, parent: str) -> str:
+def _fault(cxx: str, path: str, parent: str) -> str:
     if os.name == "nt":
-        return "" if shutil.which(wanted or "cl", path=path) else "no C++ compiler was found"
-    compiler = shutil.which(wanted or ("clang++" if sys.platform == "darwin" else "g++"), path=path)
+        return "" if shutil.which(cxx or "cl", path=path) else "no C++ compiler was found"
+    compiler = shutil.which(cxx or ("clang++" if sys.platform == "darwin" else "g++"), path=path)
     if compiler is None:
-        return "no C++ compiler was found" + (f" at CXX={wanted}" if wanted else ": install g++")
+        return "no C++ compiler was found" + (f" at CXX={cxx}" if cxx else ": install g++")
     try:
         with tempfile.TemporaryDirectory(prefix="transfer-bench-", dir=parent) as folder:
             return _tried(compiler, Path(folder))

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import uuid
 from collections.abc import Iterator, Mapping
@@ -95,6 +96,12 @@ def _fill(path: Path, *parts: bytes | memoryview) -> None:
         os.fsync(file.fileno())
 
 
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Errors of its body while it writes `path` as sentences: `StorageError` for a full disk, `NotWritableError` for a
@@ -102,8 +109,8 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:  # HDF5 raises both
-        if (told := storage_error(error, path)) is not None:
-            raise told from error
+        if (failure := storage_error(error, path)) is not None:
+            raise failure from error
         raise
 
 

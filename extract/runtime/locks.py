@@ -97,7 +97,7 @@ class Lock:
             self._is_held = True
             return True
         try:
-            if _is_locked(descriptor, shared=self._shared, told=self.path) and _is_at(self.path, descriptor):
+            if _is_locked(descriptor, shared=self._shared, notify=self.path) and _is_at(self.path, descriptor):
                 self._descriptor, descriptor, self._is_held = descriptor, None, True
         finally:
             if descriptor is not None:
@@ -144,8 +144,8 @@ def unkept(path: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _is_locked(descriptor: int, *, shared: bool, told: Path | None = None) -> bool:
-    """Whether it is locked now; on a file system without locks it counts as that, which is said of the path `told`."""
+def _is_locked(descriptor: int, *, shared: bool, notify: Path | None = None) -> bool:
+    """Whether it is locked now; on a file system without locks it counts as that, as a warning says of `notify`."""
     try:
         _lock(descriptor, shared=shared)
     except OSError as error:
@@ -153,10 +153,10 @@ def _is_locked(descriptor: int, *, shared: bool, told: Path | None = None) -> bo
             return False
         if error.errno not in LACKING:
             raise
-        if told is not None and not _said:
-            _said.append(str(told))
+        if notify is not None and not _said:
+            _said.append(str(notify))
             warnings.warn(
-                f"the file system of {str(told.parent)!r} has no locks: run one command at a time there, for two at "
+                f"the file system of {str(notify.parent)!r} has no locks: run one command at a time there, for two at "
                 "once may compute the same twice",
                 NoLocks,
                 stacklevel=2,

@@ -92,8 +92,8 @@ def _address_space_left() -> int | None:
 
 def thread_count() -> int:
     """Threads that compute here: one a core, or fewer where OMP_NUM_THREADS, which `--threads` sets, says so."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return min(int(asked), core_count()) if asked.isdigit() and int(asked) > 0 else core_count()
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(int(limit), core_count()) if limit.isdigit() and int(limit) > 0 else core_count()
 
 
 def idle_cores(seconds: float = 0.2) -> float:
@@ -131,8 +131,8 @@ def cuda_device_count() -> int:
         return 0
     count = ctypes.c_int()
     version = ctypes.c_int()  # 1000 x major + 10 x minor
-    asked = (driver.cuInit(0), driver.cuDriverGetVersion(ctypes.byref(version)))
-    if any(asked) or version.value // 1000 < built or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+    codes = (driver.cuInit(0), driver.cuDriverGetVersion(ctypes.byref(version)))
+    if any(codes) or version.value // 1000 < built or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
         return 0
     return count.value
 

@@ -171,8 +171,8 @@ class Architecture:
         found = loading.found(weights, network=self.name, architecture=self.timm_name, image_size=image_size)
         fresh, notices = weights_fit.load(network, found, free=_free(network, stem, with_classifier=with_classifier))
         source = weights if weights in ("pretrained", "packaged") else "file"
-        told = (*found.notices, *notices)
-        return loading.LoadedWeights(source, tensors_sha256(found.tensors), fresh, found.preprocessing, told)
+        said = (*found.notices, *notices)
+        return loading.LoadedWeights(source, tensors_sha256(found.tensors), fresh, found.preprocessing, said)
 
     @property
     def has_both_stems(self) -> bool:
@@ -253,7 +253,7 @@ def _shapes(state: Mapping[str, Tensor], *, below: tuple[str, ...]) -> dict[str,
 
 
 def _free(network: nn.Module, stem: tuple[str, ...], *, with_classifier: bool) -> weights_fit.Free:
-    """The last layer, unless it is wanted too, and the modules of a `stem` that may be another."""
+    """The last layer, unless it is loaded too, and the modules of a `stem` that may be another."""
     last = classifier(network)
     paths = tuple(path for path, part in network.named_modules() if part is last or part in list(last.children()))
     return weights_fit.Free(new=() if with_classifier else paths, may_differ=stem)

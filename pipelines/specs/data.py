@@ -116,7 +116,7 @@ class DataSpec(Spec, Selection, DataSource):
 
     def preprocessing(self) -> dict[str, Any]:
         """What the options say of the preprocessing (`extract.backbones.weights_preprocessing`)."""
-        return weights_preprocessing.given(**{name: getattr(self, name) for name in PREPROCESSING_OPTIONS})
+        return weights_preprocessing.from_options(**{name: getattr(self, name) for name in PREPROCESSING_OPTIONS})
 
     def data_key(self, located: datasets.Located) -> dict[str, Any]:
         """The fields of a key that say which images are used."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from extract.backbones import weights, weights_preprocessing
 from extract.errors import InvalidInputError
+from extract.runtime.disk import file_sha256
 from extract.runtime.options import option
 from pipelines.workspace import records
 from pipelines.workspace.record import DoneRecord, FailedRecord
@@ -72,7 +73,7 @@ class Weights:
         if self.run is not None:
             return self.run.files[WEIGHTS_NAME], None
         file = None if self.name == "none" else weights.weights_file(self.name, backbone=network)
-        return (None, None) if file is None else (weights.file_sha256(file), weights.split(self.name)[1])
+        return (None, None) if file is None else (file_sha256(file), weights.split(self.name)[1])
 
     def preprocessing(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
         """How they want their images (`extract.backbones.weights_preprocessing`), beside what their own file says.
@@ -119,4 +120,4 @@ def _sidecar(path: Path) -> dict[str, Any]:
         return {}
     sound = isinstance(values, dict) and isinstance(values.get("network"), str)
     sound = sound and all(isinstance(values.get(one), dict) for one in ("architecture", "preprocessing"))
-    return values if sound and values.get("weights_sha256") == weights.file_sha256(path) else {}
+    return values if sound and values.get("weights_sha256") == file_sha256(path) else {}

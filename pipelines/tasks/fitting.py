@@ -9,6 +9,7 @@ import numpy as np
 from extract.errors import InvalidInputError, StorageError, reason
 from extract.features.store import FeatureFile, locked
 from extract.runtime.devices import Stopwatch
+from extract.runtime.disk import file_sha256
 from extract.runtime.machine import machine, package_versions
 from extract.runtime.memory import Peak, enough_for
 from heads import registry
@@ -87,7 +88,7 @@ def compute(key: HeadKey, inputs: Inputs) -> RunName:
         record = _record(key, file=file, fitted=fitted, source=source)
         record["peak_memory_bytes"] = peak.bytes()
         record["hardware"]["device"] = context.device
-        record["files"] = {one: records.sha256(folder / one) for one in files}
+        record["files"] = {one: file_sha256(folder / one) for one in files}
         records.write(context.workspace, record)
     return key.run()
 
@@ -113,7 +114,7 @@ def check_rows(spec: HeadSpec, labels: np.ndarray) -> None:
     heads.validation_split(labels, spec.validation_part(), seed=spec.seed)
 
 
-def name(key: HeadKey, spec: dict[str, Any]) -> str:
+def name(key: HeadKey, spec: Mapping[str, Any]) -> str:
     """What tables call the run."""
     return f"{key.head} on {spec['backbone']}" + (", flip views" if spec["views"] == "flip" else "")
 

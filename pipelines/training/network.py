@@ -148,7 +148,7 @@ def _notices(
         )
     elif read is not None:
         taken = preprocessing.as_dict()
-        found.append(weights_preprocessing.told(read.name, known=known, taken=taken, model=key.network))
+        found.append(weights_preprocessing.notice(read.name, known=known, taken=taken, model=key.network))
     keeps_stem = "stem" not in key.architecture and architecture.given.get("stem") == "imagenet"
     if keeps_stem and size <= LARGEST_CIFAR_SIZE and architecture.has_cifar_stem:
         found.append(

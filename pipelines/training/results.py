@@ -7,6 +7,7 @@ from typing import Any
 import heads
 from extract.backbones.cost import cost, weight_bytes
 from extract.features.store import locked
+from extract.runtime.disk import file_sha256
 from extract.runtime.machine import machine, package_versions
 from finetune.architectures import networks
 from finetune.training import history
@@ -63,7 +64,7 @@ def keep(ready: PreparedTraining, result: TrainingResult, *, peak_memory_bytes: 
             records.keep_logits(folder / records.AVERAGED_NAME, result.averaged, **rows)
             names.append(records.AVERAGED_NAME)
         history.write(folder, [stored.finite(row) for row in result.chosen.history])
-        files = {one: records.sha256(folder / one) for one in names}
+        files = {one: file_sha256(folder / one) for one in names}
         values = {**_record(ready, result), "peak_memory_bytes": peak_memory_bytes, "files": files}
         records.write(context.workspace, records.made(values))
 

@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from extract.errors import CorruptFileError, InvalidInputError, StorageError, unknown
-from extract.runtime.disk import write_file
+from extract.runtime.disk import file_sha256, write_file
 from extract.runtime.typed_json import ShapeError, typed
 from pipelines.workspace import stored
 from pipelines.workspace.record import SCHEMA, TOTAL, DoneRecord, FailedRecord, Record
-from pipelines.workspace.stored import sha256
 
 if TYPE_CHECKING:
     import numpy as np
@@ -213,7 +212,7 @@ def intact(workspace: Path, run: str) -> DoneRecord | None:
     if not isinstance(record, DoneRecord):
         return None
     files = record.files.items()
-    return record if all((place / name).is_file() and sha256(place / name) == one for name, one in files) else None
+    return record if all((place / name).is_file() and file_sha256(place / name) == one for name, one in files) else None
 
 
 def now() -> str:

@@ -74,12 +74,6 @@ def checked(content: bytes) -> dict[str, Any]:
     return values
 
 
-def sha256(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def finite(value: Any) -> Any:
     """`value` as JSON gives it back: None for every NaN and infinity in it, tuples as lists."""
     if isinstance(value, msgspec.Struct):

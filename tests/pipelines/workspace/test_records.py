@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from extract.errors import CorruptFileError, InvalidInputError
+from extract.runtime.disk import file_sha256
 from pipelines.workspace import records, stored
 from pipelines.workspace.record import SCHEMA
 
@@ -196,7 +197,7 @@ def test_logits_come_back_exactly_and_only_if_they_are_those_of_the_record(tmp_p
     path = place / records.LOGITS_NAME
     ids = ("a.png", "b/ü.png", "c\udcff.png", "d\n.png", "")
     records.keep_logits(path, logits, labels=labels, ids=ids)
-    records.write(tmp_path, record(files={path.name: records.sha256(path)}))
+    records.write(tmp_path, record(files={path.name: file_sha256(path)}))
     returned = records.logits(tmp_path, RUN[:3])
     assert np.array_equal(returned[0], logits)
     assert np.array_equal(returned[1], labels)
