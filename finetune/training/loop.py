@@ -22,7 +22,7 @@ from finetune.training import distributed, history
 from finetune.training.checkpoint import CheckpointManager
 from finetune.training.config import TrainConfig, TrainingProgress
 from finetune.training.mail import lost_peers
-from finetune.training.trainer import Trainer, means
+from finetune.training.trainer import Trainer
 from heads.neural.optimize import Epoch, Totals
 
 if TYPE_CHECKING:
@@ -130,14 +130,14 @@ class _Loop:
         trainer.seconds += seconds
         trainer.epoch_seconds += seconds
         if not epoch.complete:
-            self._check(means(epoch.totals), weights=True)
+            self._check(_means(epoch.totals), weights=True)
             trainer.begun = epoch.totals
             self._checkpoints.keep()
             raise self._interrupted()
         self._done_seconds += seconds
         self._done_steps += epoch.totals.step - self._first_step
         self._first_step = 0
-        scores = means(distributed.add_up(epoch.totals))
+        scores = _means(distributed.add_up(epoch.totals))
         self._check(scores, weights=True)
         row = trainer.finish_epoch(scores, self._validation)
         if self._board is not None:
@@ -154,7 +154,7 @@ class _Loop:
         if now - self._looked > LOOK_SECONDS[self._trainer.device.type]:
             self._looked = now
             if distributed.world_count() == 1:  # each looks at another moment, and must not leave the others alone
-                self._check(means(totals), weights=False)
+                self._check(_means(totals), weights=False)
             self._report(totals, None)
         return distributed.world_count() == 1 and self._config.stop()
 
@@ -173,7 +173,7 @@ class _Loop:
         """Progress inside an epoch, or with its `row` at its end."""
         if distributed.rank():
             return
-        trainer, scores = self._trainer, means(totals)
+        trainer, scores = self._trainer, _means(totals)
         steps, seconds = self._pace(totals, within_epoch=row is None)
         done_steps = len(trainer.rows) * trainer.steps_per_epoch + (0 if row is not None else totals.step)
         left = trainer.last_epoch * trainer.steps_per_epoch - done_steps
@@ -209,6 +209,10 @@ class _Loop:
             f"training must run to its end to be counted; got a stop request in epoch {len(trainer.rows) + 1} of "
             f"{trainer.last_epoch}. {self._checkpoints.kept()}; the same command goes on from there."
         )
+
+
+def _means(totals: Totals) -> dict[str, float]:
+    return {name: float(value) for name, value in totals.means().items()}  # type: ignore[arg-type]
 
 
 def _board(folder: Path, rows: Sequence[Mapping[str, float]]) -> "SummaryWriter":

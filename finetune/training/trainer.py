@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import itertools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -49,11 +48,6 @@ def step_threads(network: nn.Module, *, rows: int, image_size: tuple[int, int], 
     return threads_for(flops, operators=layers)
 
 
-def means(totals: Totals) -> dict[str, float]:
-    """The running means of an epoch, read from the device."""
-    return {name: float(value) for name, value in totals.means().items()}  # type: ignore[arg-type]
-
-
 class Trainer:
     """A network on its way through a recipe. `rows` is the history.
 
@@ -94,6 +88,7 @@ class Trainer:
         if recipe.batchnorm == "adapted":
             modes.adapt_batch_norm(self.network, steps_per_epoch=self.steps_per_epoch)
         self.averages: dict[str, averaging.Ema | averaging.Lookahead] = {}
+        self._updates = 0  # done when the present process began, and since
         self._forward: Callable[[Tensor], Tensor] | None = None
 
     @contextlib.contextmanager
@@ -110,16 +105,12 @@ class Trainer:
         """Begins a training that no checkpoint goes on with."""
         if self.config.whiten and networks.whitening_bias(self.network) is not None:
             normalize = NormalizePixels(self.config.normalization).to(self.device)
-            networks.whiten(self.network, normalize(self._whitening_levels()))
+            height, width = self.batches.size
+            levels = self._train.images[:WHITENING_IMAGES]
+            if self._resize is not None:  # as the network sees them
+                levels = self._resize(levels[: max(WHITENING_PIXELS // (height * width), 1)])
+            networks.whiten(self.network, normalize(levels))
         self._start_averages()
-
-    def _whitening_levels(self) -> Tensor:
-        """The first training images as levels [N, 3, H, W] at the size at which the network sees them."""
-        images = self._train.images[:WHITENING_IMAGES]
-        if self._resize is None:
-            return images
-        height, width = self.batches.size
-        return self._resize(images[: max(WHITENING_PIXELS // (height * width), 1)])
 
     def _start_averages(self) -> None:
         """Begins EMA and lookahead at the present weights."""
@@ -157,6 +148,7 @@ class Trainer:
 
     def epochs(self, *, stop: Callable[[Totals], bool]) -> Iterator[Epoch]:
         """The remaining epochs, one after another; an unfinished one last where `stop` said so."""
+        self._updates = len(self.rows) * self.steps_per_epoch + (self.begun.step if self.begun else 0)
         yield from optimize.train(
             self.loss,
             self.epoch_batches,
@@ -167,7 +159,7 @@ class Trainer:
             first_epoch=len(self.rows),
             clip_norm=self.recipe.clip_norm,
             clipped=self.trainable,
-            after_step=self._after_step() if self.averages else None,
+            after_step=self._average if self.averages else None,
             accumulate=self.recipe.accumulate,
             begun=self.begun,
             stop=stop,
@@ -289,15 +281,10 @@ class Trainer:
             self._forward = engine.build(distributed.wrap(self.network), self.engine)
         return self.batches(epoch)
 
-    def _after_step(self) -> Callable[[], None]:
-        done = itertools.count(len(self.rows) * self.steps_per_epoch + (self.begun.step if self.begun else 0) + 1)
-
-        def average() -> None:
-            update = next(done)
-            for one in self.averages.values():
-                one.after_update(update)
-
-        return average
+    def _average(self) -> None:
+        self._updates += 1
+        for one in self.averages.values():
+            one.after_update(self._updates)
 
 
 def _cross_entropy(log_probabilities: Tensor, batch: TrainingBatch) -> Tensor:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from extract.backbones import weights_fit
 from extract.backbones.checkpoints import Checkpoint
 from extract.backbones.frozen import Backbone, frozen
 from extract.backbones.transforms import Preprocessing
+from extract.backbones.weights_preprocessing import KnownPreprocessing
 from extract.errors import CorruptFileError, InvalidInputError
 from extract.features.layout import canonical_json
 from extract.runtime.disk import write_files
@@ -98,14 +98,13 @@ def backbone(
     image_size: int | None,
     pool: str = "network",
     layers: tuple[int, ...] | None = None,
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: KnownPreprocessing | None = None,
 ) -> Backbone:
-    """The network kept in `folder`, which trained `name`, as extraction wants it; fed as it was trained.
+    """The network kept in `folder`, which trained `name`, as a frozen backbone; fed as it was trained.
 
-    `preprocessing` is what is to be otherwise (`extract.backbones.weights_preprocessing`).
-
-    `image_size`, `pool` and `layers` as in `extract.backbones.frozen.load`. Raises `InvalidInputError` where the name
-    or an option does not fit and `CorruptFileError` where the files are not those that were kept.
+    `preprocessing` is what is to be otherwise. `image_size`, `pool` and `layers` as in `extract.backbones.frozen.load`.
+    Raises `InvalidInputError` where the name or an option does not fit and `CorruptFileError` where the files are not
+    those that were kept.
     """
     known = sidecar(folder)
     if known.network != networks.resolve(name).current_name:

@@ -16,6 +16,7 @@ from pipelines.specs.search import SearchSpec
 
 if TYPE_CHECKING:
     from pipelines.search.result import SearchAnswer
+    from pipelines.workspace.answer_shapes import SearchTrial
 
 MOST = 20  # trials in the table
 HELP = {
@@ -78,12 +79,12 @@ def _answer(found: "SearchAnswer") -> Values:
 
 def _text(answer: Values, found: "SearchAnswer") -> list[str]:
     counts = f"{plural(answer['trials'], 'trial')} ({answer['pruned']} pruned, {answer['failed']} failed)"
-    best, test = answer["best_spec"] is not None, answer["test_accuracy"]
+    best, test = found["best"], answer["test_accuracy"]
     interval = span(*answer["test_interval"]) if answer["test_interval"] else ""
     return [
         f"{answer['name']}: {counts} in {duration(answer['seconds'])}",
         *_ranking(found),
-        *(["", *_best(answer, found["best"]["number"]), f"({answer['importance_note']})"] if best else []),
+        *(["", *_best(answer, best["number"]), f"({answer['importance_note']})"] if best else []),
         *facts(
             {
                 "validation accuracy": percent(answer["validation_accuracy"]) if best else None,
@@ -99,9 +100,9 @@ def _text(answer: Values, found: "SearchAnswer") -> list[str]:
 def _ranking(found: "SearchAnswer") -> list[str]:
     """The complete trials, the most accurate first and of equals the one that was chosen: a line each, up to `MOST`."""
     complete = [one for one in found["trials"] if one["state"] == "complete" and one["value"] is not None]
-    best = found["best"]["number"] if complete else None
-    complete.sort(key=lambda one: (-one["value"], one["number"] != best, one["number"]))
-    columns: list[TableColumn[Values]] = [
+    best = found["best"] and found["best"]["number"]
+    complete.sort(key=lambda one: (-(one["value"] or 0.0), one["number"] != best, one["number"]))
+    columns: list[TableColumn[SearchTrial]] = [
         TableColumn("trial", lambda one: str(one["number"]), right=True),
         TableColumn("validation", lambda one: percent(one["value"]), right=True),
     ]
