@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.specs import ExtractSpec
+from pipelines.search import HeadSubject
+from pipelines.specs import ExtractSpec, HeadSpec
 from pipelines.tasks import stages
 from pipelines.workspace.context import Context
+from tests.pipelines.search.searching import Scripted
 
 TINY = {"backbone": "test_resnet", "weights": "untrained", "dataset": "digits", "image_size": 32}
 SMALL = {**TINY, "subset": 300, "test_subset": 100}
@@ -30,3 +32,10 @@ def workspace(extracted, tmp_path) -> Path:
 @pytest.fixture
 def features(workspace) -> Path:
     return next((workspace / "features").glob("*.h5"))
+
+
+@pytest.fixture
+def scripted(features):
+    return lambda script: Scripted(
+        script, HeadSubject(HeadSpec.of(head="logistic", c_grid=[1e-3]), features_path=features)
+    )

@@ -76,26 +76,6 @@ def test_the_test_split_is_not_read_before_the_winner_is_known(workspace, featur
         )
 
 
-def test_a_trial_says_what_it_does_before_there_is_anything_to_count(workspace, features, monkeypatch):
-    doing = []
-    monkeypatch.setattr(HeadSubject, "_chosen", lambda *_: pytest.fail(f"after {doing}"))
-    subject = HeadSubject(HeadSpec("logistic"), features_path=features)
-    with pytest.raises(pytest.fail.Exception, match=r"after \['fitting the head'\]$"):
-        search(subject, SearchSpec(SPACE, trials=1), Context(workspace, doing=doing.append))
-
-
-def test_more_trials_continue_a_search_and_the_same_answer_from_what_is_kept(pipeline, workspace, space_file):
-    words = ("search", space_file, *WORDS, "--name", "mine", "--json", "--trials")
-    pipeline(*words, 3)
-    first = json.loads((workspace / "searches" / "mine" / "result.json").read_text())
-    more = pipeline(*words, 5).json
-    second = json.loads((workspace / "searches" / "mine" / "result.json").read_text())
-    assert more["trials"] == 5
-    assert second["trials"][:3] == first["trials"]
-    assert pipeline(*words, 5).json == more
-    assert pipeline(*words, 4).json["trials"] == 5  # what was tried stays tried
-
-
 def test_a_changed_space_is_another_search_and_the_same_name_for_it_is_refused(pipeline, workspace, space_file):
     words = ("search", space_file, *WORDS, "--trials", 1)
     names = [pipeline(*words, "--json").json["name"]]
@@ -113,67 +93,8 @@ def test_a_changed_space_is_another_search_and_the_same_name_for_it_is_refused(p
     assert len(set(names)) == 3
 
 
-@pytest.mark.parametrize(
-    ("space", "sentence"),
-    [
-        ({"dropuot": [0.1]}, "unknown option to search 'dropuot' of the mlp head. Nearest: dropout"),
-        ({"optimizer": ["sgd", "adamm"]}, "search option optimizer must allow 'adamm'"),
-        ({"dropout": {"low": 0, "high": 2}}, "search option dropout must allow 2"),
-        ({"epochs": {"low": 0, "high": 3}}, "search option epochs must allow 0"),
-    ],
-)
-def test_what_can_never_be_right_is_refused_before_any_trial(pipeline, workspace, space_file, space, sentence):
-    space_file.write_text(json.dumps(space))
-    ended = pipeline("search", "--head", "mlp", space_file, *WORDS)
-    assert ended.status == 2
-    assert sentence in ended.err
-    assert ended.err.count("\n") == 1
-    assert not (workspace / "searches").exists()
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (("--trials", 0), "trials must be a whole number from 1; got 0"),
-        (("--timeout", -1), "timeout must be a number above 0, or none; got -1"),
-        (("--name", "a/b"), "name of a search must be"),
-        (("--validation", "none"), "validation must hold images out"),
-        (("--option", "C=1"), "C must be searched or given, not both"),
-        (
-            ("--network", "resnet20", "--head", "mlp"),
-            "search must be of a head or of a network; got 'mlp' and 'resnet20'",
-        ),
-        (("--head", "mpl"), "'mpl'. Nearest: mlp"),
-        (("--head", "mlp", "--optimizer", "muon"), "error: unknown optimizer 'muon'"),
-        (("--head", "mlp", "--dropout", 3), "error: dropout must be"),
-        (("--width", 2), "unknown option 'width' of a search over a head"),
-    ],
-)
-def test_a_search_that_cannot_be_is_refused_in_one_sentence(pipeline, workspace, space_file, words, sentence):
-    ended = pipeline("search", space_file, *WORDS, *words)
-    assert ended.status == 2
-    assert sentence in ended.err
-
-
-def test_a_given_option_that_is_refused_costs_no_extraction(pipeline, workspace):
-    kept = list((workspace / "features").iterdir())
-    pipeline("search", "--head", "mlp", "--dropout", 3, *WORDS, "--image-size", 64)
-    assert list((workspace / "features").iterdir()) == kept
-
-
 def test_a_head_without_a_built_in_space_asks_for_one(pipeline, workspace):
     assert "search of the centroid head must be given a space" in pipeline("search", "--head", "centroid", *WORDS).err
-
-
-def test_given_options_stay_fixed_and_leave_the_usual_space(workspace, features):
-    subject = HeadSubject(
-        HeadSpec.of(head="mlp", sizes=[8], epochs=2, dropout=0.1, option=("copies=1", "batch_size=128")),
-        features_path=features,
-    )
-    found = search(subject, SearchSpec(trials=2), Context(workspace))
-    assert {"sizes", "dropout", "batch_size"}.isdisjoint(found["best"]["params"])
-    assert "learning_rates" in found["best"]["params"]
-    assert records.read(workspace, found["best_run"])["chosen"]["hidden"] == [8]
 
 
 def test_the_search_section_of_a_study_says_it_all_and_flags_win(pipeline, workspace, tmp_path):
