@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from extract.data import digits
+from extract.runtime.disk import file_sha256
 from heads.metrics import scores
 from pipelines.workspace import records, stored
 
@@ -105,7 +106,7 @@ def put(workspace: Path, made: tuple[Made, np.ndarray]) -> str:
     folder = records.folder(workspace, record["run"])
     folder.mkdir(parents=True, exist_ok=True)
     records.keep_logits(folder / records.LOGITS_NAME, table, labels=LABELS, ids=IDS)
-    files = {records.LOGITS_NAME: records.sha256(folder / records.LOGITS_NAME)}
+    files = {records.LOGITS_NAME: file_sha256(folder / records.LOGITS_NAME)}
     records.write(workspace, {**record, "files": files})
     return record["run"]
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from extract.data import digits
+from extract.runtime.disk import file_sha256
 from pipelines.workspace import records
 
 DIGITS = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
@@ -119,7 +120,7 @@ def test_labels_that_differ_are_refused_though_the_data_set_bears_the_same_diges
     path = records.folder(workspace, runs[1]) / records.LOGITS_NAME
     records.keep_logits(path, logits, labels=np.roll(labels, 1), ids=records.test_ids(workspace, runs[1]))
     record = records.read(workspace, runs[1])
-    records.write(workspace, {**record, "files": {**record["files"], path.name: records.sha256(path)}})
+    records.write(workspace, {**record, "files": {**record["files"], path.name: file_sha256(path)}})
     assert "the labels differ" in pipeline("compare", *runs).err
 
 
