@@ -16,9 +16,10 @@ from typing import Any
 from benchmarks.hardware import RESULTS
 from pipelines.report.overview import comparison, tradeoff
 from pipelines.report.page import render
-from pipelines.report.study.results import PHASES, parse
 from pipelines.report.study.rows import rows
 from pipelines.report.study.study import Study
+from pipelines.workspace import records
+from pipelines.workspace.record import PHASES, DoneRecord
 
 SHOWN = {"accuracy-1": "cifar10-accuracy", "accuracy-against-bytes-1": "cifar10-accuracy-against-bytes"}
 TEST_IMAGES = 10_000
@@ -36,8 +37,8 @@ def main() -> None:
 
 def draw(flat: list[Mapping[str, Any]], folder: Path) -> list[Path]:
     """The paths of the SVG files written into `folder` from flat rows of runs."""
-    results = [parse(_record(row))[0] for row in flat if row["dataset"] == "cifar10" and row["subset"] is None]
-    study = Study(folder, rows(results), [])
+    results = [_record(row) for row in flat if row["dataset"] == "cifar10" and row["subset"] is None]
+    study = Study(folder, rows(results, interval=lambda of_row: of_row[0].test.interval), [])
     sections = [comparison.section(study), tradeoff.section(study)]
     figures = [one for section in sections for one in section.figures() if one.name in SHOWN]
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,23 +51,36 @@ def draw(flat: list[Mapping[str, Any]], folder: Path) -> list[Path]:
     return paths
 
 
-def _record(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a run's record that its flat row holds."""
-    seconds = {phase: row[f"{phase}_seconds"] for phase in PHASES if row[f"{phase}_seconds"] is not None}
+def _record(row: Mapping[str, Any]) -> DoneRecord:
+    """A record with what the flat row of a run holds, and nothing where it says nothing."""
+    unknown = {"top5": None, "calibration_limit": None, "per_class": [], "confusion": []}
     test = {
         "rows": TEST_IMAGES,
         "accuracy": row["test_accuracy"],
         "interval": [row["interval_low"], row["interval_high"]],
-        "log_loss": row["log_loss"],
-        "calibration_error": row["calibration_error"],
+        **{name: row[name] for name in ("log_loss", "calibration_error")},
+        **unknown,
     }
-    return {
-        **{name: row[name] for name in row if name not in ("dataset", "options")},
-        "dataset": {"name": row["dataset"], "subset": row["subset"]},
-        "key": row["options"],
-        "seconds": seconds,
-        "test": test,
-    }
+    validation = row["validation_accuracy"]
+    named = ("run", "created", "kind", "mode", "name", "architecture", "weights", "head", "image_size", "seed")
+    found = records.made(
+        {
+            **{name: row[name] for name in named},
+            **{name: row[name] or 0 for name in ("parameters", "flops", "bytes")},
+            "dataset": {"name": row["dataset"], "subset": row["subset"]},
+            "key": row["options"],
+            "seconds": {phase: row[f"{phase}_seconds"] for phase in PHASES},
+            "test": test,
+            "validation": None if validation is None else {**test, "accuracy": validation},
+            "training": {"rows": 0, "accuracy": 0.0, "kept_accuracy": 0.0},
+            "choice": {"training_rows": 0, "validation_rows": 0},
+            **{name: {} for name in ("chosen", "curves", "files")},
+            "class_names": [],
+            "temperature": None,
+        }
+    )
+    assert isinstance(found, DoneRecord)
+    return found
 
 
 if __name__ == "__main__":

@@ -48,11 +48,13 @@ def plain(value: object) -> Any:
 def _sentence(error: str, value: object, name: str) -> str:
     said, _, path = error.partition(" - at ")
     of_names = path.startswith("`key`")
-    steps = re.findall(r"[^.\[\]`$]+|\[\d+\]", path.removeprefix("`key` in ").replace("[...]", ""))
+    steps = re.findall(r"[^.\[\]`$]+|\[\d+\]", path.removeprefix("`key` in ").partition("[...]")[0])
     named = [step for step in steps if not step.startswith("[")]
     where = ".".join(filter(None, [name, *named]))
     if (lacking := re.fullmatch(r"Object missing required field `(\w+)`", said)) is not None:
         return f"it lacks {'.'.join(filter(None, [where, lacking[1]]))}"
+    if not said.startswith(("Expected", "Invalid")):  # of a type's own check
+        return f"{where}: {said}" if where else said
     shown = repr(_at(value, steps))
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     subject = f"a name in its {where}" if of_names else f"its {where}" if where else "it"

@@ -31,8 +31,8 @@ from pipelines.workspace.record import DoneRecord
 def load(record: DoneRecord, *, context: Context, weights: Path | None, quick: bool) -> "FrozenClassifier":
     """The classifier of a head's `record`. Raises where its weights cannot be found, or are not those recorded."""
     head, recipe = heads.load(records.folder(context.workspace, record.run))
-    if recipe["content"] != record.features["content"]:
-        raise CorruptFileError(f"head must be that of its record; got another in run {record['run']}. Run it again.")
+    if recipe["content"] != record.source.content:
+        raise CorruptFileError(f"head must be that of its record; got another in run {record.run}. Run it again.")
     if hasattr(head, "device"):
         head.set_params(device=context.device)
     return FrozenClassifier(record, head, context=context, weights=weights, quick=quick)
@@ -48,11 +48,11 @@ class FrozenClassifier:
         self, record: DoneRecord, head: heads.Head, *, context: Context, weights: Path | None, quick: bool
     ) -> None:
         self._record, self._context = record, context
-        self._spec: dict[str, Any] = record.features["spec"]
+        self._spec: dict[str, Any] = record.source.spec
         self._weights = _weights(record, context=context, given=weights)
-        self._engine = "eager" if quick else record.features["engine"]
+        self._engine = "eager" if quick else record.source.engine
         self._quick = quick
-        self._native = pictures.native_size(self._spec["dataset"])
+        self._native = pictures.native_size(record.dataset)
         self.head = head
         self.class_names = tuple(record.class_names[int(label)] for label in head.classes_)
         self.temperature: float | None = record.temperature
@@ -85,7 +85,7 @@ class FrozenClassifier:
         height, width = self._native or backbone.preprocessing.image_size
         resize = _resize(backbone.preprocessing, height=height, width=width) if self._native else None
         one = embed.Encoder(backbone, resize=resize, precision="float32")
-        examples = pictures.examples(self._spec["dataset"], height=height, width=width)
+        examples = pictures.examples(self._record.dataset, height=height, width=width)
         whole = None if self._native else {"crop_fraction": 1.0, "crop_mode": "center"}  # they are cut already
         predicted = self._answers(Pixels(examples), engine="eager", otherwise=whole)
         return Graph(FrozenGraph(one, self.head.module()).eval(), height, width, examples, predicted)
@@ -112,7 +112,7 @@ class FrozenClassifier:
         found = features.backbone(spec, weights=self._weights, workspace=self._context.workspace)
         if found.weights_sha256 != spec["weights"]["sha256"]:
             raise InvalidInputError(
-                f"weights must be those that run {self._record['run']} used (sha256 {spec['weights']['sha256'][:12]}); "
+                f"weights must be those that run {self._record.run} used (sha256 {spec['weights']['sha256'][:12]}); "
                 f"got others from {self._weights!r} ({found.weights_sha256[:12]}). Name the right file with --weights."
             )
         return replace(found, preprocessing=preprocessing)
@@ -120,14 +120,14 @@ class FrozenClassifier:
 
 def _weights(record: DoneRecord, *, context: Context, given: Path | None) -> str:
     """Where to load the backbone's weights from: the given file, the source by name, or where the file lay."""
-    name = record.features["spec"]["weights"]["source"]
+    name = record.source.spec["weights"]["source"]
     if given is not None or name != "file":
         return name if given is None else str(given)
-    noted = extractions.find(context.workspace, record.features["content"])
-    found = noted and noted.weights_file
+    noted = extractions.find(context.workspace, record.source.content)
+    found = None if noted is None else noted.weights_file
     if found is None or not is_file(found):
         raise InvalidInputError(
-            f"weights file of run {record['run']} must be where it was; got "
+            f"weights file of run {record.run} must be where it was; got "
             f"{'no note of its place' if found is None else repr(found)}. Name it with --weights."
         )
     return found

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +24,7 @@ from extract.data.images import Files, Pixels
 from extract.data.walk import SUFFIXES, Walker, printable
 from extract.decoding.decode import UnreadableImage, decode, traits
 from extract.errors import InvalidInputError
+from pipelines.workspace.record import DatasetUse
 
 EXAMPLES = 100
 
@@ -105,22 +105,22 @@ def _is_own(place: Path) -> bool:
     return os.path.abspath(place).startswith(("/dev/stdin", "/dev/fd/", "/proc/self/fd/"))
 
 
-def native_size(dataset: dict[str, Any]) -> tuple[int, int] | None:
+def native_size(dataset: DatasetUse) -> tuple[int, int] | None:
     """(height, width) of the images of a record's `dataset` where it is one that is held in memory, else None.
 
     The digest decides: a folder may bear the name of such a data set.
     """
-    name = dataset["name"]
+    name = dataset.name
     if name in cifar.LAYOUTS:
         layout = cifar.LAYOUTS[name]
         sums = "".join({**layout.train, **layout.test, layout.meta[0]: layout.meta[1]}.values())
-        return (32, 32) if hashlib.sha256(sums.encode()).hexdigest() == dataset["digest"] else None
-    if name == "digits" and digits.fingerprint() == dataset["digest"]:
+        return (32, 32) if hashlib.sha256(sums.encode()).hexdigest() == dataset.digest else None
+    if name == "digits" and digits.fingerprint() == dataset.digest:
         return 8, 8
     return None
 
 
-def examples(dataset: dict[str, Any], *, height: int, width: int) -> np.ndarray:
+def examples(dataset: DatasetUse, *, height: int, width: int) -> np.ndarray:
     """Real images, uint8 [N, 3, height, width]: the first test images of digits, else squares of two photographs."""
     if native_size(dataset) == (8, 8):
         found = digits.load().splits["test"].images

@@ -21,10 +21,10 @@ from pipelines.report.overview import comparison, costs, paired_tests, provenanc
 from pipelines.report.page import render
 from pipelines.report.page.blocks import Section
 from pipelines.report.study.images import Images
-from pipelines.report.study.results import Result
 from pipelines.report.study.study import Study, gather
 from pipelines.tasks import loss_landscape as landscapes
 from pipelines.workspace import records, writable
+from pipelines.workspace.record import DoneRecord
 
 Progress = Callable[[int, int, str], None]
 SECTIONS: tuple[Callable[[Study], Section], ...] = (  # those without blocks are left out
@@ -90,7 +90,7 @@ def build(workspace: Path, request: ReportRequest, *, progress: Progress = lambd
     return Built(request.output, len(study.results), figures, study.problems + undrawn)
 
 
-def _network(study: Study, run: str) -> Result:
+def _network(study: Study, run: str) -> DoneRecord:
     """The result of the network that `run`, or the beginning of its name, is."""
     name = records.resolve(study.workspace, run)
     found = next((one for one in study.results if one.run == name), None)
@@ -102,11 +102,11 @@ def _network(study: Study, run: str) -> Result:
     return found
 
 
-def _images(study: Study, result: Result) -> ImageSplit:
+def _images(study: Study, result: DoneRecord) -> ImageSplit:
     split = study.images.train_split(result)
     if split is None:
         raise InvalidInputError(
-            f"images of {result.dataset['name']} must be at hand for --loss-landscape; got none of the recorded "
+            f"images of {result.dataset.name} must be at hand for --loss-landscape; got none of the recorded "
             "digest. Name their place with --data-dir or --images."
         )
     return split

@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from extract.errors import InvalidInputError
 from pipelines.workspace import records
+from pipelines.workspace.record import DoneRecord
 
 if TYPE_CHECKING:
     from heads import Comparison
@@ -38,29 +39,30 @@ def compare(workspace: Path, first: str, others: Sequence[str]) -> "list[Compari
 
 def _kept(workspace: Path, first: str, second: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(logits of the first run, logits of the second, labels) of the test images of both."""
-    one, other = (records.read(workspace, run) for run in (first, second))
-    logits_one, labels = records.logits(workspace, one["run"])
-    logits_other, labels_other = records.logits(workspace, other["run"])
-    difference = _difference(one["dataset"], other["dataset"])
-    if not difference and one["class_names"] != other["class_names"]:
+    one, other = (records.done(workspace, run) for run in (first, second))
+    logits_one, labels = records.logits(workspace, one.run)
+    logits_other, labels_other = records.logits(workspace, other.run)
+    difference = _difference(one, other)
+    if not difference and one.class_names != other.class_names:
         difference = "the classes differ"
     if not difference and not np.array_equal(labels, labels_other):
         difference = "the labels differ"
     if difference:
         raise InvalidInputError(
-            f"runs must have been tested on the same images to be compared in pairs; got {one['run']} and "
-            f"{other['run']}: {difference}. Compare their intervals instead, or run one again on the other's images."
+            f"runs must have been tested on the same images to be compared in pairs; got {one.run} and "
+            f"{other.run}: {difference}. Compare their intervals instead, or run one again on the other's images."
         )
     return logits_one, logits_other, labels
 
 
-def _difference(one: dict[str, Any], other: dict[str, Any]) -> str:
+def _difference(first: DoneRecord, second: DoneRecord) -> str:
     """Why the test images of two runs are not the same; "" where they are."""
-    if one.get("test_images") is not None and one.get("test_images") == other.get("test_images"):
+    one, other = first.dataset, second.dataset
+    if first.is_scored_like(second):
         return ""
-    if one.get("name") != other.get("name") and one.get("digest") != other.get("digest"):
-        return f"the data sets are {one.get('name')!r} and {other.get('name')!r}"
-    for key in REASONS:
-        if one.get(key) != other.get(key):
-            return f"{key.replace('_', ' ')} is {one.get(key)!r} and {other.get(key)!r}"
+    if one.name != other.name and one.digest != other.digest:
+        return f"the data sets are {one.name!r} and {other.name!r}"
+    for name in REASONS:
+        if (was := getattr(one, name)) != (now := getattr(other, name)):
+            return f"{name.replace('_', ' ')} is {was!r} and {now!r}"
     return "other files could be read"

@@ -140,7 +140,7 @@ def _is_done(workspace: Path, checkpoint: Path) -> bool:
     """Whether a folder above the checkpoint is named after a run that is done."""
     for part in checkpoint.relative_to(workspace).parts[:-1]:
         with contextlib.suppress(InvalidInputError):
-            return records.read(workspace, records.folder(workspace, part).name)["status"] == "done"
+            return records.read(workspace, records.folder(workspace, part).name).status == "done"
     return False
 
 

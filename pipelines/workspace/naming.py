@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pipelines.workspace.record import DoneRecord, Options, Record
 
 if TYPE_CHECKING:
     from extract.data.datasets import Facts
 
-
+Group = tuple[str, str | None] | None
 TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 MODES = {"frozen": "frozen", "finetuned": "fine-tuned", "scratch": "from scratch"}
 WORDS = {
@@ -31,9 +33,6 @@ SHARED = (
 OF_FEATURES = ("views", "pool", "layers", "precision", "storage")
 FEW = 3  # values of a list, up to which each is named
 MORE = "…"
-
-Record = Any  # TRANSITION
-Options = dict[str, Any]
 
 
 def names(records: Sequence[Record], *, but: Sequence[str] = ()) -> list[str]:
@@ -82,16 +81,18 @@ def least(names: Sequence[str], width: int) -> int:
 def data(records: Sequence[Record]) -> str:
     """What records of one data set were trained and scored on, at which size and with which weights if all are alike:
     "CIFAR-10, 400 of 50,000 training and 400 of 10,000 test images, 48 px, packaged weights"."""
-    sizes, weights = ([one.get(name) for one in records] for name in ("image_size", "weights"))
+    sizes, weights = [one.image_size for one in records], [one.weights for one in records]
     return setting(images(records), sizes=sizes, weights=weights)
 
 
 def images(records: Sequence[Record]) -> str:
     """The data set of the records, and how many of its images they were trained and scored on."""
-    name = str(records[0]["dataset"]["name"])
+    name = "" if records[0].dataset is None else records[0].dataset.name
     facts = _facts(name)
     train = _counted([_training_images(one) for one in records], facts and facts.train_count)
-    test = _counted([(one.get("test") or {}).get("rows") for one in records], facts and facts.test_count)
+    test = _counted(
+        [one.test.rows if isinstance(one, DoneRecord) else None for one in records], facts and facts.test_count
+    )
     counts = " and ".join(f"{count} {split}" for count, split in ((train, "training"), (test, "test")) if count)
     return f"{title(name)}, {counts} images" if counts else title(name)
 
@@ -109,7 +110,7 @@ def title(dataset: str) -> str:
     return TITLES.get(dataset, dataset)
 
 
-def said(option: str, value: Any) -> str:
+def said(option: str, value: object) -> str:
     """An option and its value in a few words; nothing for None."""
     words = WORDS.get(option, option.replace("_", " "))
     if value is None or value == "":
@@ -125,7 +126,7 @@ def said(option: str, value: Any) -> str:
     return f"{words} {_value(value)}"
 
 
-def _own_words(option: str, value: Any) -> str:
+def _own_words(option: str, value: object) -> str:
     if option == "weights":
         return {"untrained": "untrained weights", "file": "weights of a file"}.get(str(value), f"{value} weights")
     if option == "dataset":
@@ -135,7 +136,7 @@ def _own_words(option: str, value: Any) -> str:
     return f"{value} px" if option == "image_size" else f"{value:,} {'test ' * (option == 'test_subset')}images"
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, list | tuple):
         several = len(value) > FEW and all(isinstance(one, int | float) for one in value)
         return f"{_value(min(value))} to {_value(max(value))}" if several else "/".join(map(_value, value))
@@ -144,57 +145,51 @@ def _value(value: Any) -> str:
 
 def _bases(records: Sequence[Record]) -> list[str]:
     """What each name begins with; untrained weights are said wherever others are not untrained."""
-    untrained = [one.get("weights") == "untrained" for one in records]
+    untrained = [one.weights == "untrained" for one in records]
     marked = any(untrained) and not all(untrained)
     return [_base(one) + " (untrained)" * (marked and raw) for one, raw in zip(records, untrained, strict=True)]
 
 
 def _base(record: Record) -> str:
     """Head and backbone, or architecture with the options that were given and how it began."""
-    key, architecture = record.get("key") or {}, str(record.get("architecture") or record["name"])
-    if record["kind"] == "head":
-        return f"{record['head']} on {architecture}" if record.get("head") else str(record["name"])
-    given = key.get("architecture") if isinstance(key.get("architecture"), Mapping) else {}
-    shape = [said(name, value) for name, value in sorted((given or {}).items())]
-    return " ".join(filter(None, [architecture, *shape, MODES.get(str(record.get("mode")), "")]))
+    architecture, given = record.architecture or record.name, record.key.get("architecture") or {}
+    if record.kind == "head":
+        return f"{record.head} on {architecture}" if record.head else record.name
+    shape = [said(name, value) for name, value in sorted(given.items())]
+    return " ".join(filter(None, [architecture, *shape, MODES.get(record.mode or "", "")]))
 
 
 def _options(record: Record, but: Sequence[str]) -> Options:
     """What may tell a run from others, by name."""
-    key, dataset = record.get("key") or {}, record.get("dataset") or {}
-    weights = record.get("weights")
+    dataset = record.dataset
     found = {
-        "weights": None if weights in ("none", "untrained") else weights,
-        "dataset": dataset.get("name"),
-        "subset": dataset.get("subset"),
-        "test_subset": dataset.get("test_subset"),
-        "image_size": record.get("image_size"),
-        **(_of_network(key) if record["kind"] == "network" else _of_head(record, key)),
-        "seed": record.get("seed"),
+        "weights": None if record.weights in ("none", "untrained") else record.weights,
+        "dataset": dataset and dataset.name,
+        "subset": dataset and dataset.subset,
+        "test_subset": dataset and dataset.test_subset,
+        "image_size": record.image_size,
+        **(_of_network(record.key) if record.kind == "network" else _of_head(record)),
+        "seed": record.seed,
     }
     return {name: value for name, value in found.items() if name not in but}
 
 
-def _of_head(record: Record, key: Record) -> Options:
-    spec = (record.get("features") or {}).get("spec") or {}
+def _of_head(record: Record) -> Options:
+    spec, key = {} if record.features is None else record.features.spec, record.key
     features = {name: spec.get(name) for name in OF_FEATURES}
-    return {
-        **features,
-        **(key.get("options") or {}),
-        "validation": key.get("validation"),
-        "criterion": key.get("criterion"),
-    }
+    chosen_by = {name: key.get(name) for name in ("validation", "criterion")}
+    return {**features, **(key.get("options") or {}), **chosen_by}
 
 
-def _of_network(key: Record) -> Options:
+def _of_network(key: Options) -> Options:
     recipe = key.get("recipe_options") or {}
     own = {name: key.get(name) for name in ("mode", "recipe", "validation", "refit")}
     return {**own, **recipe} if key.get("mode") != "scratch" else {**own, "mode": None, **recipe}
 
 
-def _values(records: Sequence[Record], options: Sequence[Options]) -> dict[tuple[str, Any], Counter[str]]:
+def _values(records: Sequence[Record], options: Sequence[Options]) -> dict[tuple[str, Group], Counter[str]]:
     """How often each value of an option occurs, among the runs within which it is compared."""
-    found: dict[tuple[str, Any], Counter[str]] = {}
+    found: dict[tuple[str, Group], Counter[str]] = {}
     for name in dict.fromkeys(name for given in options for name in given):
         for record, given in zip(records, options, strict=True):
             if name != "weights" or given.get(name) is not None:
@@ -202,19 +197,18 @@ def _values(records: Sequence[Record], options: Sequence[Options]) -> dict[tuple
     return found
 
 
-def _tells(values: Counter[str] | None, value: Any) -> bool:
+def _tells(values: Counter[str] | None, value: object) -> bool:
     """Whether a value belongs into a name: others differ, and no more than half of the runs have it."""
     return values is not None and len(values) > 1 and 2 * values[repr(value)] <= values.total()
 
 
-def _group(name: str, record: Record) -> Any:
+def _group(name: str, record: Record) -> Group:
     """Among which runs an option is compared."""
     if name in SHARED:
         return None
-    key = record.get("key") or {}
-    if record["kind"] == "network":
-        return ("network", key.get("recipe") if name in (key.get("recipe_options") or {}) else None)
-    return ("head", None if name in (*OF_FEATURES, "validation", "criterion") else record.get("head"))
+    if record.kind == "network":
+        return ("network", record.key.get("recipe") if name in (record.key.get("recipe_options") or {}) else None)
+    return ("head", None if name in (*OF_FEATURES, "validation", "criterion") else record.head)
 
 
 def _distinct(found: list[str], records: Sequence[Record], but: Sequence[str]) -> list[str]:
@@ -229,13 +223,13 @@ def _distinct(found: list[str], records: Sequence[Record], but: Sequence[str]) -
             ", ".join([name, *filter(None, (said(option, one.get(option)) for option in apart))]) for one in given
         ]
         for place, full in zip(places, longer, strict=True):
-            found[place] = full if longer.count(full) == 1 else f"{name}, run {records[place]['run']}"
+            found[place] = full if longer.count(full) == 1 else f"{name}, run {records[place].run}"
     return found
 
 
 def _drawn_by(record: Record) -> Options:
     """The seed that drew the record's subset: of several runs with one seed, it may be all that tells them apart."""
-    return {"subset_seed": (record.get("dataset") or {}).get("seed")}
+    return {"subset_seed": record.dataset and record.dataset.seed}
 
 
 def _shortened(names: Sequence[str], width: int) -> dict[str, str]:
@@ -255,14 +249,13 @@ def _shortest(name: str, counts: Mapping[str, int], width: int) -> str:
 
 def _training_images(record: Record) -> int | None:
     """How many labelled images a run was given, those for validation included; None where that is not known."""
-    subset = (record.get("dataset") or {}).get("subset")
-    if subset:
-        return int(subset)
-    choice = record.get("choice") or {}
-    trained, held_back = choice.get("training_rows"), choice.get("validation_rows") or 0
-    if trained:
-        return trained if choice.get("refitted") else trained + held_back
-    facts = _facts(str((record.get("dataset") or {}).get("name")))
+    dataset = record.dataset
+    if dataset is not None and dataset.subset:
+        return dataset.subset
+    if isinstance(record, DoneRecord) and record.choice.training_rows:
+        choice = record.choice
+        return choice.training_rows if choice.refitted else choice.training_rows + choice.validation_rows
+    facts = None if dataset is None else _facts(dataset.name)
     return None if facts is None else facts.train_count
 
 

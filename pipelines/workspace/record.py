@@ -4,13 +4,13 @@ A field without a default is in every file. Of the others one whose default is `
 whose default is `null()` is then null. Everything is checked whenever a file is read.
 """
 
-from collections.abc import Mapping
 from types import NoneType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict, get_args
 
 from msgspec import Meta, Struct, field
 
-from extract.runtime.typed_json import LARGEST, Count, Number, Seconds, Sha256, Share, plain
+from extract.errors import CorruptFileError
+from extract.runtime.typed_json import LARGEST, Count, Number, Seconds, Sha256, Share, typed
 
 SCHEMA = 3
 TOTAL = "total"  # of the seconds of a network's record
@@ -27,6 +27,7 @@ Interval = tuple[Share, Share]
 Options = dict[str, Any]
 Curves = dict[str, list[Number | None]]
 Mode = Literal["frozen", "finetuned", "scratch"]
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 def null() -> Any:
@@ -36,39 +37,6 @@ def null() -> Any:
 
 class _Part(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Part of a record."""
-
-    def __getitem__(self, name: str) -> Any:
-        """Transitional: readers use fields."""
-        if name not in self.keys():
-            raise KeyError(name)
-        return getattr(self, name)
-
-    def get(self, name: str, otherwise: Any = None) -> Any:
-        """Transitional: readers use fields."""
-        return getattr(self, name) if name in self.keys() else otherwise
-
-    def keys(self) -> Any:
-        """Transitional: readers use fields."""
-        return plain(self).keys()
-
-    def __iter__(self) -> Any:
-        """Transitional: readers use fields."""
-        return iter(self.keys())
-
-    def __len__(self) -> int:
-        """Transitional: readers use fields."""
-        return len(self.keys())
-
-    def items(self) -> Any:
-        """Transitional: readers use fields."""
-        return [(name, getattr(self, name)) for name in self.keys()]
-
-    def __contains__(self, name: object) -> bool:
-        """Transitional: readers use fields."""
-        return name in self.keys()
-
-
-Mapping.register(_Part)  # type: ignore[attr-defined]
 
 
 class Calibration(_Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -88,12 +56,18 @@ class Calibration(_Part, frozen=True, kw_only=True, omit_defaults=True):
 class SplitScores(Calibration, frozen=True, kw_only=True, omit_defaults=True):
     """Scores on one split (`heads.metrics.Scores`)."""
 
-    rows: Count
+    rows: Size
     accuracy: Share
     interval: Interval
     top5: Share | None
     per_class: list[Share | None]
     confusion: list[list[Count]]
+
+    def __post_init__(self) -> None:
+        if any(len(row) != len(self.confusion) for row in self.confusion):
+            raise ValueError("its confusion matrix is not square")
+        if self.interval[0] > self.interval[1]:
+            raise ValueError("its interval ends before it begins")
 
 
 class ShotsRow(_Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -167,6 +141,23 @@ class Mistake(_Part, frozen=True, kw_only=True, omit_defaults=True):
     probability: Share
 
 
+class KeyParts(TypedDict, total=False):
+    """What others than its own task read in the key of a run."""
+
+    mode: str
+    recipe: str | None
+    recipe_options: Options
+    architecture: Options
+    options: Options
+
+
+class SpecParts(TypedDict, total=False):
+    """What is read again in the spec of a feature file."""
+
+    weights: Options
+    preprocessing: Options
+
+
 class FeaturesUse(_Part, frozen=True, kw_only=True, omit_defaults=True):
     """The feature file that a head learned from."""
 
@@ -174,6 +165,14 @@ class FeaturesUse(_Part, frozen=True, kw_only=True, omit_defaults=True):
     digest: str
     content: str
     engine: str
+
+    def __post_init__(self) -> None:
+        typed(self.spec, SpecParts, name="spec")
+
+    @property
+    def weights_seed(self) -> int | None:
+        """The seed that drew the weights of the backbone; None where none did."""
+        return (self.spec.get("weights") or {}).get("seed")
 
 
 class ExtractionTiming(_Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -245,6 +244,9 @@ class _Run(_Part, frozen=True, kw_only=True, omit_defaults=True):
     key: Options
     error: str | None
 
+    def __post_init__(self) -> None:
+        typed(self.key, KeyParts, name="key")
+
 
 class FailedRecord(_Run, frozen=True, kw_only=True, omit_defaults=True):
     """A run that ended in an `error`, with what was known before it ran."""
@@ -304,6 +306,36 @@ class DoneRecord(_Run, frozen=True, kw_only=True, omit_defaults=True):
     shots: list[ShotsRow] | None = None
     search: str | None = None
     study: str | None = None
+
+    @property
+    def source(self) -> FeaturesUse:
+        """The feature file of a head."""
+        if self.features is None:
+            raise CorruptFileError(f"record of a head must name its features; got none in {self.run}. Fit it again.")
+        return self.features
+
+    @property
+    def cost_seconds(self) -> float | None:
+        """Extraction, search and fit together: what it took to have this classifier, by one clock for every mode.
+
+        It runs from images that are listed to the weights that are kept: reading and decoding the training split, its
+        features where there is a head (the share of their extraction that its images have), every training and every
+        pass over validation images. The test split's own reading, features and scores are in `evaluation`. None where
+        nothing was recorded, or not what the features of a head took (they came from elsewhere).
+        """
+        known = [self.seconds.get(phase) for phase in PHASES[:3]]
+        if known == [None] * 3 or (self.kind == "head" and known[0] is None):
+            return None
+        return sum(seconds or 0.0 for seconds in known)
+
+    def is_scored_like(self, other: "DoneRecord") -> bool:
+        """Whether both runs were scored on the very same images, in the same order."""
+        return self.dataset.test_images is not None and self.dataset.test_images == other.dataset.test_images
+
+    @property
+    def test_set(self) -> tuple[str, int | None]:
+        """What was scored: results are compared only within one of these."""
+        return self.dataset.digest or self.dataset.name, self.dataset.test_subset
 
 
 Record = DoneRecord | FailedRecord

@@ -59,7 +59,7 @@ def copied(made, tmp_path) -> Path:
 def every_command(root: Path) -> list[tuple]:
     """Each command once, on the runs of the workspace in `root`."""
     found, _ = records.read_all(root / "workspace")
-    heads, networks = ([one["run"] for one in found if one["kind"] == kind] for kind in ("head", "network"))
+    heads, networks = ([one.run for one in found if one.kind == kind] for kind in ("head", "network"))
     image = root / "image.png"
     from PIL import Image
 

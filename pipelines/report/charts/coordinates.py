@@ -7,7 +7,6 @@ from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Datum, Figure, Spec
 from pipelines.report.page.text import clipped
-from pipelines.report.study.results import number
 from pipelines.workspace.answer_shapes import SearchTrial
 
 MOST = 9  # axes side by side
@@ -44,7 +43,7 @@ class _Axis:
     def __init__(self, title: str, values: Sequence[object], *, logarithmic: bool = False) -> None:
         self.title = clipped(title, 18) + (" (log)" if logarithmic else "")
         self.shown = [_written(value) for value in values]
-        numbers = [number(value) for value in values]
+        numbers = [_number(value) for value in values]
         known = [value for value in numbers if value is not None]
         self.places: list[float | None]
         if len(known) == len([value for value in values if value is not None]):
@@ -62,8 +61,15 @@ class _Axis:
             self.ticks = {index * step: kind for index, kind in enumerate(kinds)}
 
 
+def _number(value: object) -> float | None:
+    """A finite number as float, else None. True and False are no numbers."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < 1e300 else None
+
+
 def _written(value: object) -> str:
-    found = number(value)
+    found = _number(value)
     return clipped("not given" if value is None else f"{found:.4g}" if found is not None else str(value), 18)
 
 

@@ -8,9 +8,9 @@ from extract.runtime.formats import percent
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Datum, Figure, Spec
 from pipelines.report.page.text import interval
-from pipelines.report.study.results import Result
 from pipelines.report.study.rows import Row
 from pipelines.workspace import naming
+from pipelines.workspace.record import DoneRecord
 
 
 def mark(kind: str, values: Sequence[Mapping[str, object]], look: Mapping[str, object], **channels: object) -> Spec:
@@ -81,7 +81,7 @@ def of_row(row: Row) -> Datum:
     low, high = row.interval
     return {
         "label": row.label,
-        "name": row.best.name,
+        "name": row.name,
         "mode": naming.MODES[row.best.mode],
         "accuracy": 100 * row.accuracy,
         "low": 100 * low,
@@ -90,9 +90,9 @@ def of_row(row: Row) -> Datum:
     }
 
 
-def of_run(result: Result, name: str, title: str, caption: str, chart: Spec, *, shape: str = "square") -> Figure:
+def of_run(result: DoneRecord, name: str, title: str, caption: str, chart: Spec, *, shape: str = "square") -> Figure:
     """A figure of one run, under a name of its own."""
-    return Figure(f"{name}-{result.run}", title, caption, chart, shape=shape, data=naming.data([result.record]))
+    return Figure(f"{name}-{result.run}", title, caption, chart, shape=shape, data=naming.data([result]))
 
 
 def tip(*fields: tuple[str, str]) -> list[Spec]:

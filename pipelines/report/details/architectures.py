@@ -7,9 +7,8 @@ from extract.errors import TransferBenchError
 from extract.features.layout import canonical_json
 from pipelines.report.page.blocks import Block, Cell, Column, Drawing, Section, Table, number_cell, text_cell
 from pipelines.report.page.text import clipped, column_unit
-from pipelines.report.study.results import Result
 from pipelines.report.study.study import Study
-from pipelines.workspace.record import Options
+from pipelines.workspace.record import DoneRecord, Options
 
 if TYPE_CHECKING:
     from finetune.analysis.describe import Description, Stage
@@ -38,9 +37,9 @@ def section(study: Study) -> Section:
     )
 
 
-def _distinct(study: Study) -> list[Result]:
+def _distinct(study: Study) -> list[DoneRecord]:
     """One result of every architecture (name, options, image size) that was trained, the most accurate."""
-    found: dict[str, Result] = {}
+    found: dict[str, DoneRecord] = {}
     for row in study.rows:
         if row.best.kind == "network":
             place = canonical_json([row.best.architecture, _options(row.best), row.best.image_size])
@@ -48,11 +47,11 @@ def _distinct(study: Study) -> list[Result]:
     return list(found.values())
 
 
-def _options(result: Result) -> Options:
-    return result.record.key.get("architecture") or {}
+def _options(result: DoneRecord) -> Options:
+    return result.key.get("architecture") or {}
 
 
-def _blocks(result: Result) -> list[Block]:
+def _blocks(result: DoneRecord) -> list[Block]:
     from finetune.analysis.describe import describe
     from finetune.analysis.drawing import drawing
 

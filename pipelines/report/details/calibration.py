@@ -9,10 +9,10 @@ from heads.statistics import reliability
 from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Block, Cell, Column, Datum, Figure, Figures, Section, Spec, Table, number_cell
-from pipelines.report.study.results import Calibration, Result
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
 from pipelines.workspace import naming
+from pipelines.workspace.record import Calibration, DoneRecord
 
 BELOW = "ECE “< x”: indistinguishable from perfect calibration, which shows up to x on as many images."
 TIPS = vega.tip(("name", "Run"), ("shown", "Bin"), ("images", "Holds"))
@@ -38,7 +38,7 @@ def _table(rows: list[Row]) -> Table[Row]:
     """Every run on one scale: as it is, and at the temperature that its validation images gave."""
     columns = [
         Column[Row]("#", lambda row: number_cell(row.number), "rank by accuracy; the charts use it as a label"),
-        Column[Row]("Name", lambda row: Cell(row.best.name, row.best.name.casefold(), row.best.name), numeric=False),
+        Column[Row]("Name", lambda row: Cell(row.name, row.name.casefold(), row.name), numeric=False),
         Column("Log loss", _loss(scaled=False), "mean negative log likelihood, in nats; lower is better"),
         Column("ECE", _error(scaled=False), "expected calibration error over 15 bins; lower is better"),
         Column("T", _temperature, "temperature that was fitted on validation images"),
@@ -75,12 +75,11 @@ def _error(*, scaled: bool) -> Callable[[Row], Cell]:
 
 def _figures(study: Study, test_set: TestSet) -> list[Figure]:
     best = test_set.best_of_modes()
-    values = [value for pick in best for value in _values(study, pick.row.best)]
+    values = [value for pick in best for value in _values(study, pick.row)]
     if not values:
         return []
     runs = [
-        f"{naming.MODES[pick.row.best.mode]}: {pick.row.best.short}{pick.said()}{_errors(pick.row.best)}"
-        for pick in best
+        f"{naming.MODES[pick.row.best.mode]}: {pick.row.short}{pick.said()}{_errors(pick.row.best)}" for pick in best
     ]
     caption = f"{'; '.join(runs)}. {BELOW}"
     return [
@@ -95,9 +94,9 @@ def _figures(study: Study, test_set: TestSet) -> list[Figure]:
     ]
 
 
-def _errors(result: Result) -> str:
+def _errors(result: DoneRecord) -> str:
     """The calibration errors of a run, with what can be told from perfect calibration."""
-    parts = [("", result.test), ("at its validation temperature ", result.scaled)]
+    parts = [("", result.test), ("at its validation temperature ", result.test_scaled)]
     told = [f"{which}{_limited(one)}" for which, one in parts if one is not None and one.calibration_error is not None]
     return f" (ECE {', '.join(told)})" if told else ""
 
@@ -106,16 +105,16 @@ def _limited(one: Calibration) -> str:
     return f"< {percent(one.calibration_limit, 1)}" if one.is_perfect else percent(one.calibration_error, 1)
 
 
-def _values(study: Study, result: Result) -> list[Datum]:
-    kept = study.logits(result)
+def _values(study: Study, row: Row) -> list[Datum]:
+    kept = study.logits(row.best)
     if kept is None:
         return []
     logits, labels = kept
     probabilities = softmax(logits, axis=1)
     return [
         {
-            "mode": naming.MODES[result.mode],
-            "name": result.name,
+            "mode": naming.MODES[row.best.mode],
+            "name": row.name,
             "confidence": 100 * confidence,
             "accuracy": 100 * accuracy,
             "count": count,

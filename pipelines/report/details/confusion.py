@@ -16,11 +16,11 @@ from pipelines.report.page.blocks import (
     text_cell,
 )
 from pipelines.report.page.text import clipped, printable
-from pipelines.report.study.results import Result
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
 from pipelines.report.study.winners import pick
 from pipelines.workspace import naming
+from pipelines.workspace.record import DoneRecord
 
 WRITTEN = 12  # classes up to which counts are written into the cells
 NAMED = 40  # classes up to which the axes name them
@@ -32,8 +32,8 @@ def section(study: Study) -> Section:
     """The best run of every mode on every test set, where a matrix was kept."""
     blocks: list[Block] = []
     for test_set in study.test_sets():
-        best = [one for one in test_set.best_of_modes() if one.row.best.test.confusion is not None]
-        drawn = [figure(one.row.best, one.said()) for one in best if len(one.row.best.test.confusion or ()) <= DRAWN]
+        best = [one for one in test_set.best_of_modes() if one.row.best.test.confusion]
+        drawn = [figure(one.row, one.said()) for one in best if len(one.row.best.test.confusion) <= DRAWN]
         blocks += [Figures(drawn)] if drawn else []
         blocks += [_pairs(pick([one.row for one in best]).row)] if best else []
     return Section(
@@ -45,7 +45,7 @@ def section(study: Study) -> Section:
     )
 
 
-def names(result: Result, count: int) -> list[str]:
+def names(result: DoneRecord, count: int) -> list[str]:
     """`count` names of classes, distinct and short enough to be shown; numbers where none were kept."""
     given = [clipped(printable(name), 40) for name in result.class_names[:count]]
     given += [f"class {index}" for index in range(len(given), count)]
@@ -53,19 +53,19 @@ def names(result: Result, count: int) -> list[str]:
     return [f"{name} ({index})" if name in repeated else name for index, name in enumerate(given)]
 
 
-def figure(result: Result, chosen: str = "") -> Figure:
-    """The confusion matrix of a run that kept one; `chosen` says how it was chosen (`Pick.said`)."""
-    matrix = result.test.confusion or ()
+def figure(row: Row, chosen: str = "") -> Figure:
+    """The confusion matrix of the best run of a row; `chosen` says how it was chosen (`Pick.said`)."""
+    result, matrix = row.best, row.best.test.confusion
     labels = names(result, len(matrix))
     values = [
-        _value(count, sum(row), labels[i], labels[j], i == j)
-        for i, row in enumerate(matrix)
-        for j, count in enumerate(row)
+        _value(count, sum(line), labels[i], labels[j], i == j)
+        for i, line in enumerate(matrix)
+        for j, count in enumerate(line)
         if count or len(matrix) <= WRITTEN
     ]
     accuracy = f"{percent(result.test.accuracy)} of {result.test.rows}"
     caption = f"{naming.MODES[result.mode].capitalize()}, {accuracy} correct{chosen}."
-    return vega.of_run(result, "confusion", f"Confusion matrix: {result.name}", caption, _chart(values, labels))
+    return vega.of_run(result, "confusion", f"Confusion matrix: {row.name}", caption, _chart(values, labels))
 
 
 def _value(count: int, total: int, true: str, said: str, right: bool) -> Datum:
@@ -106,7 +106,7 @@ def _chart(values: list[Datum], labels: list[str]) -> Spec:
 
 
 def _pairs(row: Row) -> Table:
-    result, matrix = row.best, row.best.test.confusion or ()
+    result, matrix = row.best, row.best.test.confusion
     labels = names(result, len(matrix))
     wrong = [
         (count, count / sum(line), labels[i], labels[j])
@@ -121,4 +121,4 @@ def _pairs(row: Row) -> Table:
         Column("Images", lambda pair: number_cell(pair[0])),
         Column("Of the class, %", lambda pair: number_cell(pair[1], lambda share: f"{100 * share:.1f}")),
     ]
-    return Table(f"Most frequent confusions of {result.name}{row.which}.", columns, wrong[:PAIRS], sorted_by=2)
+    return Table(f"Most frequent confusions of {row.name}{row.which}.", columns, wrong[:PAIRS], sorted_by=2)

@@ -11,8 +11,8 @@ from pipelines.report.details.confusion import names
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Block, Datum, Figure, Figures, Section, Spec
 from pipelines.report.page.text import clipped
-from pipelines.report.study.results import Result
 from pipelines.report.study.study import Study
+from pipelines.workspace.record import DoneRecord
 
 POINTS = 400
 MAPS = 3  # backbones a test set
@@ -24,7 +24,7 @@ def section(study: Study) -> Section:
     files = _files(study)
     blocks: list[Block] = []
     for test_set in study.test_sets():
-        best: dict[tuple[object, ...], Result] = {}
+        best: dict[tuple[object, ...], DoneRecord] = {}
         for result in test_set.results:
             if _content(result) in files:  # files that differ by their training rows only have the same map
                 best.setdefault((result.architecture, result.weights, result.image_size), result)
@@ -39,8 +39,8 @@ def section(study: Study) -> Section:
     )
 
 
-def _content(result: Result) -> str:
-    return str(result.record.key.get("features"))
+def _content(result: DoneRecord) -> str:
+    return str(result.key.get("features"))
 
 
 def _files(study: Study) -> dict[str, Path]:
@@ -60,7 +60,7 @@ def _files(study: Study) -> dict[str, Path]:
     return found
 
 
-def _maps(path: Path, result: Result, study: Study) -> list[Figure]:
+def _maps(path: Path, result: DoneRecord, study: Study) -> list[Figure]:
     from extract.features.store import FeatureFile
     from heads.kernel.projection import project
 

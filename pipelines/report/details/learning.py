@@ -18,7 +18,7 @@ TOGETHER = 10  # runs in the picture that compares them
 
 def section(study: Study) -> Section:
     """What training and validation accuracy say of every run, and curves of the best that have any."""
-    rows = [row for row in study.rows if row.best.record.training or _is_curved(row)]
+    rows = [row for row in study.rows if row.best.training or _is_curved(row)]
     curved = [row for row in rows if _is_curved(row)]
     together = _together(curved[:TOGETHER])
     blocks: list[Block] = [_table(rows)] if rows else []
@@ -48,7 +48,7 @@ def _table(rows: Sequence[Row]) -> Table[tuple[Row, Diagnosis]]:
         caption += " None for knn: a training image is its own nearest neighbor."
     if any(row.which for row in rows):
         caption += " Of several seeds, the run with the highest validation accuracy."
-    return Table(caption, columns, [(row, diagnose(row.best.record)) for row in rows])
+    return Table(caption, columns, [(row, diagnose(row.best)) for row in rows])
 
 
 def _kept_by(found: Diagnosis) -> str:
@@ -56,11 +56,11 @@ def _kept_by(found: Diagnosis) -> str:
 
 
 def _figures(row: Row) -> list[Figure]:
-    result, found = row.best, diagnose(row.best.record)
+    result, found = row.best, diagnose(row.best)
     caption = found.sentence() + (f" This is{row.which[1:]}." if row.which else "")
     return [
-        vega.of_run(result, f"learning-{quantity}", f"{result.short}: {quantity}", caption, chart, shape="half")
-        for quantity, chart in curves.by_epoch(result.record, found).items()
+        vega.of_run(result, f"learning-{quantity}", f"{row.short}: {quantity}", caption, chart, shape="half")
+        for quantity, chart in curves.by_epoch(result, found).items()
     ]
 
 
@@ -99,6 +99,6 @@ def _together(rows: Sequence[Row]) -> Figure | None:
         opacity=opacity,
         tooltip=[*vega.tip(("name", "Run"), ("shown", "Validation")), {**vega.plain("epoch"), "title": "Epoch"}],
     )
-    data = "; ".join(dict.fromkeys(naming.data([row.best.record]) for row in rows))
+    data = "; ".join(dict.fromkeys(naming.data([row.best]) for row in rows))
     caption = "Click a name to isolate its curve."
     return Figure("learning-together", "Validation accuracy", caption, {**lines, "params": params}, data=data)

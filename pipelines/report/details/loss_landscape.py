@@ -3,10 +3,10 @@
 from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Figure, Section, Spec
-from pipelines.report.study.results import Result
 from pipelines.report.study.study import Study
 from pipelines.tasks.loss_landscape import IMAGES, SIDE
 from pipelines.workspace.answer_shapes import KeptLandscape
+from pipelines.workspace.record import DoneRecord
 
 CEILING = 6.0  # times the loss at the network: what lies above is drawn as that, or the valley would have no color left
 
@@ -19,11 +19,11 @@ def section(study: Study) -> Section:
         f"The mean loss of {IMAGES} images of the training split, validation images included, on one plane through the "
         "weights: two random directions, each filter as long as the network's own (Li et al., 2018). The cross is the "
         "network. Other directions give other pictures, and nothing here measures how easy training is.",
-        [_figure(*study.landscape)] if study.landscape is not None else [],
+        [_figure(study, *study.landscape)] if study.landscape is not None else [],
     )
 
 
-def _figure(result: Result, found: KeptLandscape) -> Figure:
+def _figure(study: Study, result: DoneRecord, found: KeptLandscape) -> Figure:
     steps, half = found["steps"], (found["steps"][1] - found["steps"][0]) / 2
     middle = found["loss"][SIDE // 2][SIDE // 2] or 0.0
     top = CEILING * max(middle, 0.3)
@@ -55,4 +55,5 @@ def _figure(result: Result, found: KeptLandscape) -> Figure:
     look: Spec = {"shape": "cross", "size": 90, "filled": True, "color": theme.VERMILLION}
     cross = vega.mark("point", [{"left": 0, "bottom": 0}], look, x=vega.plain("left"), y=vega.plain("bottom"))
     caption = f"Loss {middle:.3g} at the network; above {top:.3g} the color stays the same."
-    return vega.of_run(result, "loss-landscape", f"Around {result.short}", caption, {"layer": [cells, cross]})
+    short = next(row.short for row in study.rows if result.run in {one.run for one in row.results})
+    return vega.of_run(result, "loss-landscape", f"Around {short}", caption, {"layer": [cells, cross]})

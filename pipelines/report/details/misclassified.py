@@ -48,4 +48,4 @@ def _gallery(study: Study, pick: Pick) -> Gallery | None:
     caption = f"{naming.MODES[result.mode].capitalize()}, test accuracy {accuracy}{pick.said()}."
     if not shown:
         caption += " The images are not at hand: name their place with --data-dir or --images."
-    return Gallery(result.name, caption, pictures)
+    return Gallery(pick.row.name, caption, pictures)

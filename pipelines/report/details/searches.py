@@ -72,7 +72,7 @@ def _titles(found: Sequence[SearchResult]) -> list[str]:
 
 def _blocks(search: SearchResult, place: int, title: str, study: Study) -> list[Block]:
     winner = next((row for row in study.rows if search["best_run"] in {one.run for one in row.results}), None)
-    data = naming.data([winner.best.record]) if winner else ""
+    data = naming.data([winner.best]) if winner else ""
     valued = [trial for trial in search["trials"] if trial["value"] is not None]
     figures = [_progress(search, place, title)] if valued else []
     figures += [_importance(search, place, title)] if search["importance"] else []

@@ -34,13 +34,13 @@ def section(study: Study) -> Section:
 def _subsets(test_set: TestSet) -> Figure | None:
     lines: dict[str, list[tuple[int, Row]]] = {}
     for row in test_set.rows:
-        count = row.best.training_rows
+        count = row.best.choice.training_rows
         if count:
             lines.setdefault(identity(row.best, but=("subset",)), []).append((count, row))
     long = [line for line in lines.values() if len({count for count, _ in line}) > 1][:LINES]
     if not long:
         return None
-    names = naming.names([line[0][1].best.record for line in long], but=("seed", "subset", "dataset", "test_subset"))
+    names = naming.names([line[0][1].best for line in long], but=("seed", "subset", "dataset", "test_subset"))
     points = [
         _point(name, count, f"{count:,} training images", (row.accuracy, *row.interval))
         for name, line in zip(naming.fitted(names, 40), long, strict=True)
@@ -51,7 +51,7 @@ def _subsets(test_set: TestSet) -> Figure | None:
 
 
 def _draws(test_set: TestSet) -> Figure | None:
-    drawn = [(row, one) for row in test_set.rows for one in row.results if len(one.record.shots or ()) > 1][:LINES]
+    drawn = [(row, one) for row in test_set.rows for one in row.results if len(one.shots or ()) > 1][:LINES]
     if not drawn:
         return None
     points = [
@@ -62,17 +62,17 @@ def _draws(test_set: TestSet) -> Figure | None:
             (one.mean, one.least, one.greatest),
         )
         for row, result in drawn
-        for one in result.record.shots or ()
+        for one in result.shots or ()
     ]
     results = [result for _, result in drawn]
-    counts = {len(one.accuracies) for result in results for one in result.record.shots or ()}
+    counts = {len(one.accuracies) for result in results for one in result.shots or ()}
     draws = plural(counts.pop(), "draw") if len(counts) == 1 else "draws"
     caption = (
         f"Mean over {draws} of the labelled images; bars from the worst draw to the best. The more draws, the longer "
         "the bars; what chance there is in the test images is not in them."
     )
     found = test_set.figure("shots", "Accuracy by labels per class", caption, _chart(points, "labels per class"))
-    return replace(found, data=naming.data([result.record for result in results]))
+    return replace(found, data=naming.data(results))
 
 
 def _point(line: str, count: float, images: str, shares: tuple[float, float, float]) -> Datum:

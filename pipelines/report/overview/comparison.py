@@ -19,7 +19,7 @@ def _measure(title: str, note: str, value: Callable[[Row], float | None], shown:
 
 
 def _name(row: Row) -> Cell:
-    return Cell(row.best.name, row.best.name.casefold(), row.best.name, link=f"run-{row.best.run}")
+    return Cell(row.name, row.name.casefold(), row.name, link=f"run-{row.best.run}")
 
 
 def _spread(row: Row) -> Cell:
@@ -67,11 +67,13 @@ MEASURES = (
         lambda row: row.calibration("calibration_error", scaled=False),
         lambda error: percent(error, 1),
     ),
-    _measure("Trained on", "images that moved the weights", lambda row: row.best.training_rows, "{:,.0f}".format),
+    _measure(
+        "Trained on", "images that moved the weights", lambda row: row.best.choice.training_rows, "{:,.0f}".format
+    ),
     _measure(
         "Validation",
         "images held back while something was chosen; a refit trains on them as well",
-        lambda row: row.best.validation_rows,
+        lambda row: row.best.choice.validation_rows,
         "{:,.0f}".format,
     ),
     _measure("Extraction", "features of the training images", lambda row: row.seconds("extraction"), duration),

@@ -4,8 +4,8 @@ from extract.runtime.formats import duration, percent
 from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Figure, Section
-from pipelines.report.study.results import PHASES
 from pipelines.report.study.study import Study, TestSet
+from pipelines.workspace.record import PHASES
 
 SHOWN = 20
 COLORS = {"extraction": theme.GOLD, "search": theme.GREEN, "fit": theme.BLUE}

@@ -1,17 +1,15 @@
 """How each number was obtained, and what could not be read: a fold for every run, problems, failures."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from extract.runtime.formats import duration, percent, plural
 from extract.runtime.typed_json import plain
 from pipelines.report.page.blocks import Block, Fold, Items, Section
 from pipelines.report.page.text import clipped, interval
-from pipelines.report.study.results import PHASES, Result
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
 from pipelines.workspace import naming
+from pipelines.workspace.record import PHASES, DoneRecord, FailedRecord
 
 OWN = ("key", "chosen", "choice", "hardware", "versions", "files")
 LONGEST = 6000  # characters of the spec and what was chosen
@@ -40,28 +38,28 @@ def problems(study: Study) -> Section:
     return Section("problems", "Problems", f"{failed}; {unread} in reading the workspace.", blocks)
 
 
-def _failure(record: Mapping[str, Any]) -> str:
-    return f"{record.get('name')} (run {record.get('run')}) failed: {record.get('error') or 'no reason was kept'}"
+def _failure(record: FailedRecord) -> str:
+    return f"{record.name} (run {record.run}) failed: {record.error or 'no reason was kept'}"
 
 
-def _fold(row: Row, result: Result) -> Fold:
-    title = f"{row.number}. {result.name}, seed {result.seed}"
-    kept = {name: result.record.get(name) for name in OWN if result.record.get(name)}
+def _fold(row: Row, result: DoneRecord) -> Fold:
+    title = f"{row.number}. {row.name}, seed {result.seed}"
+    kept = {name: value for name in OWN if (value := getattr(result, name))}
     code = json.dumps(plain(kept), indent=1, ensure_ascii=False)
     if len(code) > LONGEST:
         code = code[:LONGEST] + "\n… (the rest is in the record)"
     return Fold(title, _facts(result), code, anchor=f"run-{result.run}")
 
 
-def _facts(result: Result) -> list[tuple[str, str]]:
+def _facts(result: DoneRecord) -> list[tuple[str, str]]:
     dataset, test = result.dataset, result.test
     facts = [
         ("run", result.run),
         ("created", result.created),
         ("what", f"{naming.MODES[result.mode]}, {result.architecture}, weights {result.weights}"),
-        ("data", f"{dataset['name']}, {test.rows} test images"),
+        ("data", f"{dataset.name}, {test.rows} test images"),
         *_trained_on(result),
-        ("data digest", str(dataset.get("digest") or "not kept")[:16]),
+        ("data digest", (dataset.digest or "not kept")[:16]),
         ("test accuracy", f"{percent(test.accuracy)}, 95 % interval {interval(test.interval, 2)}"),
     ]
     if result.validation is not None:
@@ -71,34 +69,32 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         facts.append(("with test-time augmentation", percent(result.test_tta.accuracy)))
     if result.temperature is not None:
         facts.append(("temperature", f"{result.temperature:.3f}, fitted on validation images"))
-    spent = [f"{phase} {duration(result.seconds[phase])}" for phase in PHASES if phase in result.seconds]
+    known = [(phase, result.seconds.get(phase)) for phase in PHASES]
+    spent = [f"{phase} {duration(seconds)}" for phase, seconds in known if seconds is not None]
     facts += [("time", ", ".join(spent))] if spent else []
-    facts += _machine(result.record)
+    facts += _machine(result)
     return facts
 
 
-def _trained_on(result: Result) -> list[tuple[str, str]]:
+def _trained_on(result: DoneRecord) -> list[tuple[str, str]]:
     """The images that moved weights, and those that were held back while something was chosen."""
-    trained, held = result.training_rows, result.validation_rows
-    if trained is None or held is None:
-        return []
-    fate = "trained on as well once the choice was made" if result.refitted else "not trained on"
-    validation = f"{held:,} images, {fate}" if held else "none: nothing was chosen"
-    facts = [("trained on", f"{trained:,} images"), ("validation", validation)]
-    search, trials = result.record.get("search"), result.record["choice"].get("trials")
-    if search and trials:
-        facts.append(("options", f"the best of {plural(trials, 'trial')} by validation accuracy (search {search})"))
+    choice = result.choice
+    fate = "trained on as well once the choice was made" if choice.refitted else "not trained on"
+    validation = f"{choice.validation_rows:,} images, {fate}" if choice.validation_rows else "none: nothing was chosen"
+    facts = [("trained on", f"{choice.training_rows:,} images"), ("validation", validation)]
+    if result.search and choice.trials:
+        found = f"the best of {plural(choice.trials, 'trial')} by validation accuracy (search {result.search})"
+        facts.append(("options", found))
     return facts
 
 
-def _machine(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    hardware, versions = record.get("hardware"), record.get("versions")
-    facts = []
-    if isinstance(hardware, Mapping):
-        shown = [str(hardware[name]) for name in ("processor", "gpu", "device") if hardware.get(name)]
-        if hardware.get("core_count"):
-            shown.append(f"{hardware['core_count']} cores")
-        facts += [("hardware", clipped(", ".join(shown), 200))] if shown else []
-    if isinstance(versions, Mapping):
-        facts.append(("versions", clipped(", ".join(f"{name} {one}" for name, one in versions.items()), 400)))
+def _machine(record: DoneRecord) -> list[tuple[str, str]]:
+    facts, hardware = [], record.hardware or {}
+    shown = [str(hardware[name]) for name in ("processor", "gpu", "device") if hardware.get(name)]
+    shown += [f"{hardware['core_count']} cores"] if hardware.get("core_count") else []
+    if shown:
+        facts.append(("hardware", clipped(", ".join(shown), 200)))
+    if record.versions is not None:
+        versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
+        facts.append(("versions", clipped(versions, 400)))
     return facts

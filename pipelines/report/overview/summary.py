@@ -43,8 +43,8 @@ def lead(study: Study) -> str:
 def _card(pick: Pick, test_set: TestSet) -> Card:
     row, best = pick.row, pick.row.best
     seeds = f"mean of {len(row.results)} seeds" if len(row.results) > 1 else ""
-    data = naming.data([one.record for one in row.results])
-    facts = [data, best.name, *filter(None, [pick.how, seeds]), f"95 % interval {interval(row.interval)}"]
+    data = naming.data(row.results)
+    facts = [data, row.name, *filter(None, [pick.how, seeds]), f"95 % interval {interval(row.interval)}"]
     total = row.seconds("total")
     sizes = [] if best.parameters is None else [f"{amount(best.parameters)} parameters"]
     sizes += [] if total is None else [f"{duration(total)} in all"]
@@ -111,12 +111,12 @@ def _fastest(study: Study, test_set: TestSet) -> str:
             middle, low, high = (signed(100 * end, 2) for end in (one.paired.difference, *one.paired.interval))
             return (
                 f"Fastest run not worse than the best by more than {100 * MARGIN:g} points on {on}: "
-                f"{row.best.name}, {percent(row.accuracy)} in {duration(seconds)} (in pairs {middle}, "
-                f"95 % interval {low} to {high}). The best, {best.best.name}, took {duration(total or 0)}."
+                f"{row.name}, {percent(row.accuracy)} in {duration(seconds)} (in pairs {middle}, "
+                f"95 % interval {low} to {high}). The best, {best.name}, took {duration(total or 0)}."
             )
     if not found:
         return ""
     return (
-        f"No faster run is shown to be at most {100 * MARGIN:g} points worse than the best on {on}, {best.best.name}: "
+        f"No faster run is shown to be at most {100 * MARGIN:g} points worse than the best on {on}, {best.name}: "
         f"with {best.best.test.rows} test images, no 95 % interval in pairs begins above {signed(-100 * MARGIN)}."
     )

@@ -102,7 +102,7 @@ def _figure(test_set: TestSet, cost: Cost) -> Figure | None:
     values = [
         {
             **vega.of_row(row),
-            "short": row.best.short,
+            "short": row.short,
             "brief": brief,
             "architecture": clipped(row.best.architecture, 40),
             "cost": value,
@@ -127,7 +127,7 @@ def _figure(test_set: TestSet, cost: Cost) -> Figure | None:
 
 def _briefs(rows: Sequence[Row]) -> list[str]:
     """Names that fit into the plot: without the mode, which has a color or is the only one, and the only backbone."""
-    names = naming.names([row.best.record for row in rows], but=("seed", "dataset", "test_subset"))
+    names = naming.names([row.best for row in rows], but=("seed", "dataset", "test_subset"))
     backbones = {row.best.architecture for row in rows if row.best.kind == "head"}
     left_out = [f" {mode}" for mode in naming.MODES.values()]
     left_out += [f" on {backbone}" for backbone in backbones] if len(backbones) == 1 else []

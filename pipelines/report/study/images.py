@@ -18,8 +18,8 @@ from extract.data.images import ImageSet, ImageSplit, Pixels, subset
 from extract.decoding.decode import decode
 from extract.errors import TransferBenchError
 from pipelines.report.page.text import printable
-from pipelines.report.study.results import Result
 from pipelines.workspace import image_folders, records
+from pipelines.workspace.record import DoneRecord
 
 SIDE = 64  # pixels at most; smaller images keep their size
 
@@ -35,28 +35,28 @@ class Images:
     problems: list[str] = field(default_factory=list)
     _splits: dict[str, ImageSplit | None] = field(default_factory=dict)
 
-    def test_split(self, result: Result) -> ImageSplit | None:
+    def test_split(self, result: DoneRecord) -> ImageSplit | None:
         """The test images that a result was scored on, in order, or None where they are not at hand.
 
         They are those whose ids the run kept: nothing is drawn again.
         """
-        key = result.test_images
+        key = result.dataset.test_images
         if key is None:
             return None
         if key not in self._splits:
             self._splits[key] = self._found(result, lambda data: self._scored(data.splits["test"], result))
         return self._splits[key]
 
-    def train_split(self, result: Result) -> ImageSplit | None:
+    def train_split(self, result: DoneRecord) -> ImageSplit | None:
         """The training images of a result, validation images included, or None where they are not at hand."""
         return self._found(result, lambda data: _trained(data, result))
 
-    def key(self, result: Result, row: int) -> str:
+    def key(self, result: DoneRecord, row: int) -> str:
         """The key of the thumbnail of a test image by its row; "" where it is not at hand."""
         split = self.test_split(result)
         if split is None or not 0 <= row < len(split):
             return ""
-        digest = str(result.dataset.get("digest"))[:8]
+        digest = str(result.dataset.digest)[:8]
         key = printable(f"{digest}/{split.ids[row]}")
         if key not in self.thumbnails:
             image = _image(split, row)
@@ -65,15 +65,15 @@ class Images:
             self.thumbnails[key] = data_uri(image)
         return key
 
-    def _found(self, result: Result, part: Callable[[ImageSet], ImageSplit | None]) -> ImageSplit | None:
+    def _found(self, result: DoneRecord, part: Callable[[ImageSet], ImageSplit | None]) -> ImageSplit | None:
         try:
-            located = self._located(str(result.dataset["name"]), str(result.dataset.get("digest")))
+            located = self._located(result.dataset.name, str(result.dataset.digest))
             return None if located is None else part(datasets.load(located))
         except TransferBenchError as error:
-            self.problems.append(f"images of {result.dataset['name']} cannot be shown: {error}")
+            self.problems.append(f"images of {result.dataset.name} cannot be shown: {error}")
             return None
 
-    def _scored(self, split: ImageSplit, result: Result) -> ImageSplit | None:
+    def _scored(self, split: ImageSplit, result: DoneRecord) -> ImageSplit | None:
         rows = {name: row for row, name in enumerate(split.ids)}
         ids = records.test_ids(self.workspace, result.run)
         known = [rows[name] for name in ids if name in rows]
@@ -103,11 +103,11 @@ class Images:
         return found
 
 
-def _trained(data: ImageSet, result: Result) -> ImageSplit:
+def _trained(data: ImageSet, result: DoneRecord) -> ImageSplit:
     """The training images as the run drew them, from those that it could read."""
-    split, skipped = data.splits["train"], set(result.record.choice.skipped or ())
+    split, skipped = data.splits["train"], set(result.choice.skipped or ())
     readable = split.take(np.array([row for row, name in enumerate(split.ids) if name not in skipped], np.int64))
-    used = result.record.dataset
+    used = result.dataset
     readable_images = replace(data, splits={"train": readable})
     return subset(readable_images, train=used.subset, test=None, seed=used.seed or 0).splits["train"]
 

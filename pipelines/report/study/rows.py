@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from extract.features.layout import canonical_json
+from extract.runtime.typed_json import plain
 from pipelines.report.page.text import clipped
-from pipelines.report.study.results import Calibration, Result
 from pipelines.workspace import naming
+from pipelines.workspace.record import DoneRecord, FeaturesUse, Interval, Options
 
 SHORT = 48  # characters of a name beside a chart
 SEEDS = ("seed", "subset_seed", "weights_seed", "test_images")  # the seed draws a test subset
@@ -18,22 +19,25 @@ SEEDS = ("seed", "subset_seed", "weights_seed", "test_images")  # the seed draws
 class Row:
     """One line of the comparison: results of one spec under different seeds, of which accuracy is the mean.
 
-    `interval` is the 95 % interval of that mean.
+    `interval` is the 95 % interval of that mean; `name` tells it from the other rows of its test set, and `short` does
+    so in a length that fits beside a chart.
     """
 
     number: int
-    results: tuple[Result, ...]
-    interval: tuple[float, float]
+    results: tuple[DoneRecord, ...]
+    name: str
+    short: str
+    interval: Interval
 
     @property
-    def best(self) -> Result:
+    def best(self) -> DoneRecord:
         """The result that stands for the row where one run must: the best by validation, else the first seed."""
         return self.results[0]
 
     @property
     def label(self) -> str:
         """What a chart calls the row: its number, and its name in a length that fits beside the chart."""
-        return f"{self.number}  {self.best.short}"
+        return f"{self.number}  {self.short}"
 
     @property
     def which(self) -> str:
@@ -56,11 +60,11 @@ class Row:
     @property
     def drawn(self) -> list[str]:
         """What the seeds of the row draw, beside the validation images."""
-        found = [name for one in self.results for name in one.drawn]
-        if len({one.dataset.get("seed") for one in self.results}) > 1:
+        found = [name for one in self.results for name in one.choice.drawn or ()]
+        if len({one.dataset.seed for one in self.results}) > 1:
             parts = {"subset": "training images", "test_subset": "test images"}
-            found += [words for part, words in parts.items() if self.best.dataset.get(part)]
-        if len({_weights_seed(one) for one in self.results}) > 1:
+            found += [words for part, words in parts.items() if getattr(self.best.dataset, part)]
+        if len({one.features and one.features.weights_seed for one in self.results}) > 1:
             found.append("weights of the backbone")
         return list(dict.fromkeys(found))
 
@@ -74,13 +78,13 @@ class Row:
 
         None unless all have it: another mean would be of other seeds.
         """
-        found = [one.scaled if scaled else one.test for one in self.results]
-        values = [None if one is None else _field(one, name) for one in found]
+        found = [one.test_scaled if scaled else one.test for one in self.results]
+        values = [None if one is None else getattr(one, name) for one in found]
         return None if None in values else self.mean(values)
 
     def is_calibrated(self, *, scaled: bool) -> bool:
         """Whether no result of the row is told from a perfectly calibrated one."""
-        found = [one.scaled if scaled else one.test for one in self.results]
+        found = [one.test_scaled if scaled else one.test for one in self.results]
         return all(one is not None and one.is_perfect for one in found)
 
     def seconds(self, phase: str) -> float | None:
@@ -90,62 +94,64 @@ class Row:
         return self.mean(one.seconds.get(phase) for one in self.results)
 
 
-def rows(results: Iterable[Result], *, interval: Callable[[Sequence[Result]], tuple[float, float]]) -> list[Row]:
+def rows(
+    results: Iterable[DoneRecord], *, interval: Callable[[Sequence[DoneRecord]], tuple[float, float]]
+) -> list[Row]:
     """The rows of the results, most accurate first, numbered from 1 in that order, each with the `interval` of its own.
 
     Results that share everything but the seed make one row; where two of them have even the seed in common, so do those
     on the same subset. Where two of these do, they differ in something that is not recorded, and each stands alone.
     """
-    groups: dict[str, list[Result]] = {}
+    groups: dict[str, list[DoneRecord]] = {}
     for result in results:
         groups.setdefault(identity(result), []).append(result)
-    parts: list[list[Result]] = []
+    parts: list[list[DoneRecord]] = []
     for group in groups.values():
-        of_subsets = [[one for one in group if one.dataset.get("seed") == seed] for seed in _subset_seeds(group)]
+        of_subsets = [[one for one in group if one.dataset.seed == seed] for seed in _subset_seeds(group)]
         for part in [group] if _is_distinct(group) else of_subsets:
             parts += [part] if _is_distinct(part) else [[one] for one in part]
-    ordered = [tuple(_best_first(part)) for part in parts]
+    ordered = [_best_first(part) for part in parts]
     ordered.sort(key=lambda part: (-_mean(one.test.accuracy for one in part), part[0].name, part[0].run))
-    return [Row(index, part, interval(part)) for index, part in enumerate(_named(ordered), start=1)]
+    names = _names([part[0] for part in ordered])
+    return [Row(place + 1, tuple(part), *names[place], interval(part)) for place, part in enumerate(ordered)]
 
 
-def _subset_seeds(group: Sequence[Result]) -> list[Any]:
-    return list(dict.fromkeys(one.dataset.get("seed") for one in group))
+def _subset_seeds(group: Sequence[DoneRecord]) -> list[Any]:
+    return list(dict.fromkeys(one.dataset.seed for one in group))
 
 
-def _is_distinct(group: Sequence[Result]) -> bool:
+def _is_distinct(group: Sequence[DoneRecord]) -> bool:
     """Whether no two results have the same seed."""
     return len({one.seed for one in group}) == len(group)
 
 
-def _named(parts: Sequence[tuple[Result, ...]]) -> list[tuple[Result, ...]]:
-    """The results under the names that tell the rows of one test set apart (`naming.names`)."""
-    found = list(parts)
-    for test_set in dict.fromkeys(part[0].test_set for part in parts):
-        places = [place for place, part in enumerate(parts) if part[0].test_set == test_set]
-        names = naming.names([parts[place][0].record for place in places], but=("seed", "dataset", "test_subset"))
-        for place, name, short in zip(places, names, naming.fitted(names, SHORT), strict=True):
-            found[place] = tuple(replace(one, name=name, short=clipped(short, SHORT)) for one in parts[place])
+def _names(bests: Sequence[DoneRecord]) -> dict[int, tuple[str, str]]:
+    """By place the names that tell the rows of one test set apart (`naming.names`), in full and in short."""
+    found: dict[int, tuple[str, str]] = {}
+    for test_set in dict.fromkeys(one.test_set for one in bests):
+        places = [place for place, one in enumerate(bests) if one.test_set == test_set]
+        names = naming.names([bests[place] for place in places], but=("seed", "dataset", "test_subset"))
+        short = [clipped(name, SHORT) for name in naming.fitted(names, SHORT)]
+        found |= dict(zip(places, zip(names, short, strict=True), strict=True))
     return found
 
 
-def identity(result: Result, *, but: tuple[str, ...] = ()) -> str:
+def identity(result: DoneRecord, *, but: tuple[str, ...] = ()) -> str:
     """What a result is, as text, whatever its seed; `but` names further parts of its spec that do not count."""
     left_out = (*SEEDS, *but)
-    key = result.record.get("key")
-    parts = {name: value for name, value in key.items() if name != "features"} if isinstance(key, Mapping) else key
+    parts = {name: value for name, value in result.key.items() if name != "features"}
     return canonical_json(
         [
-            [result.kind, result.mode, result.record["name"], result.architecture, result.head, result.weights],
+            [result.kind, result.mode, result.name, result.architecture, result.head, result.weights],
             result.image_size,
-            _without(result.dataset, left_out),
+            _without(plain(result.dataset), left_out),
             _without(parts, left_out),
-            _features(result.record.get("features"), left_out),
+            None if result.features is None else _without(_unseeded(result.features), left_out),
         ]
     )
 
 
-def standing(results: Sequence[Result]) -> tuple[float, float] | None:
+def standing(results: Sequence[DoneRecord]) -> tuple[float, float] | None:
     """(error, log loss) on the validation images, the mean over the results; None where one of them has none."""
     scores = [one.validation for one in results if one.validation is not None]
     if len(scores) < len(results):
@@ -154,7 +160,7 @@ def standing(results: Sequence[Result]) -> tuple[float, float] | None:
     return 1 - _mean(one.accuracy for one in scores), _mean(losses)
 
 
-def _best_first(part: Sequence[Result]) -> list[Result]:
+def _best_first(part: Sequence[DoneRecord]) -> list[DoneRecord]:
     """By validation accuracy, of equals by validation loss; by seed where one has no validation images."""
     by_seed = sorted(part, key=lambda one: (one.seed, one.run))
     if standing(part) is None:
@@ -168,27 +174,10 @@ def _without(value: Any, left_out: tuple[str, ...]) -> Any:
     return [_without(one, left_out) for one in value] if isinstance(value, list | tuple) else value
 
 
-def _features(features: Any, left_out: tuple[str, ...]) -> Any:
-    """A feature file's spec without seeds, nor the digest of weights that a seed drew."""
-    spec = _part(features, "spec")
-    if not isinstance(spec, Mapping):
-        return None
-    weights = spec.get("weights")
-    if isinstance(weights, Mapping) and weights.get("seed") is not None:
-        return _without({**spec, "weights": {**weights, "sha256": None}}, left_out)
-    return _without(spec, left_out)
-
-
-def _weights_seed(result: Result) -> Any:
-    return _part(_part(_part(result.record.get("features"), "spec"), "weights"), "seed")
-
-
-def _part(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else None
-
-
-def _field(score: Calibration, name: str) -> float | None:
-    return getattr(score, name)
+def _unseeded(features: FeaturesUse) -> Options:
+    """A feature file's spec without the digest of weights that a seed drew."""
+    drawn = features.weights_seed is not None
+    return {**features.spec, "weights": {**features.spec["weights"], "sha256": None}} if drawn else features.spec
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -1,25 +1,23 @@
 """Which runs a report shows: all, those that are named, or those that fit filters."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from extract.errors import InvalidInputError, unknown
 from pipelines.tasks.table import fits
+from pipelines.workspace.record import Record
 
-Record = Mapping[str, Any]
-
-FIELDS: dict[str, Callable[[Record], Any]] = {
-    "architecture": lambda record: record.get("architecture"),
-    "dataset": lambda record: _part(record, "dataset", "name"),
-    "family": lambda record: record.get("family"),
-    "head": lambda record: record.get("head"),
-    "image-size": lambda record: record.get("image_size"),
-    "kind": lambda record: record.get("kind"),
-    "mode": lambda record: record.get("mode"),
-    "name": lambda record: record.get("name"),
-    "seed": lambda record: record.get("seed"),
-    "subset": lambda record: _part(record, "dataset", "subset"),
-    "weights": lambda record: record.get("weights"),
+FIELDS: dict[str, Callable[[Record], object]] = {
+    "architecture": lambda record: record.architecture,
+    "dataset": lambda record: record.dataset and record.dataset.name,
+    "family": lambda record: record.family,
+    "head": lambda record: record.head,
+    "image-size": lambda record: record.image_size,
+    "kind": lambda record: record.kind,
+    "mode": lambda record: record.mode,
+    "name": lambda record: record.name,
+    "seed": lambda record: record.seed,
+    "subset": lambda record: record.dataset and record.dataset.subset,
+    "weights": lambda record: record.weights,
 }
 
 
@@ -42,7 +40,7 @@ def selected(records: Sequence[Record], wanted: str | None) -> list[Record]:
     return [
         record
         for record in records
-        if (not names or record["run"] in names)
+        if (not names or record.run in names)
         and all(any(_fits(record, field, pattern) for pattern in patterns) for field, patterns in filters.items())
     ]
 
@@ -59,7 +57,7 @@ def _filters(terms: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _names(terms: Sequence[str], records: Sequence[Record]) -> set[str]:
-    known = [record["run"] for record in records]
+    known = [record.run for record in records]
     names = set()
     for term in terms:
         found = [name for name in known if name.startswith(term)]
@@ -76,8 +74,3 @@ def _names(terms: Sequence[str], records: Sequence[Record]) -> set[str]:
 def _fits(record: Record, field: str, pattern: str) -> bool:
     value = FIELDS[field](record)
     return fits("none" if value is None else str(value), pattern)
-
-
-def _part(record: Record, name: str, key: str) -> Any:
-    value = record.get(name)
-    return value.get(key) if isinstance(value, Mapping) else None

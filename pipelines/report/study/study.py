@@ -1,6 +1,6 @@
 """All that a report is made from, gathered once: results, rows, kept logits, failures, what could not be read."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -13,13 +13,12 @@ from extract.runtime.formats import plural
 from heads.statistics import rows_interval
 from pipelines.report.page.blocks import Figure, Spec
 from pipelines.report.study.images import Images
-from pipelines.report.study.results import MODES, Result, parse
 from pipelines.report.study.rows import Row, rows
 from pipelines.report.study.selection import selected
 from pipelines.report.study.winners import Pick, best_first, pick
 from pipelines.workspace import naming, records
 from pipelines.workspace.answer_shapes import KeptLandscape
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.record import MODES, DoneRecord, FailedRecord, Record
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class TestSet:
         return Figure(f"{name}-{self.number}", f"{title} on {self.title}", caption, chart, shape=shape, data=self.data)
 
     @property
-    def results(self) -> list[Result]:
+    def results(self) -> list[DoneRecord]:
         """Every result of the rows."""
         return [result for row in self.rows for result in row.results]
 
@@ -63,16 +62,16 @@ class Study:
 
     workspace: Path
     rows: list[Row]
-    failed: list[Mapping[str, Any]]
+    failed: list[FailedRecord]
     problems: list[str] = field(default_factory=list)
-    landscape: tuple[Result, KeptLandscape] | None = None
+    landscape: tuple[DoneRecord, KeptLandscape] | None = None
     _logits: dict[str, tuple[np.ndarray, np.ndarray] | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.images = Images(self.workspace, problems=self.problems)
 
     @property
-    def results(self) -> list[Result]:
+    def results(self) -> list[DoneRecord]:
         """Every result, most accurate row first."""
         return [result for row in self.rows for result in row.results]
 
@@ -83,28 +82,28 @@ class Study:
             groups.setdefault(row.best.test_set, []).append(row)
         ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].number))
         titles = _titles([group[0].best for group in ordered])
-        data = [naming.data([row.best.record for row in group]) for group in ordered]
+        data = [naming.data([row.best for row in group]) for group in ordered]
         return [TestSet(*one) for one in zip(count(1), titles, data, map(tuple, ordered))]
 
-    def logits(self, result: Result) -> tuple[np.ndarray, np.ndarray] | None:
+    def logits(self, result: DoneRecord) -> tuple[np.ndarray, np.ndarray] | None:
         """(logits float64 [N, K], labels int64 [N]) of a run's test split, or None where they are not whole."""
         if result.run not in self._logits:
             self._logits[result.run] = self._read_logits(result.run)
         return self._logits[result.run]
 
-    def correct(self, row: Row, *, like: Result) -> np.ndarray | None:
+    def correct(self, row: Row, *, like: DoneRecord) -> np.ndarray | None:
         """bool [S, N]: which test images each result of the row is correct on that was scored on those of `like`.
 
         None where the row has no such result, or the logits of one are not whole, or of other classes.
         """
         wanted = self.logits(like)
-        same = [one for one in row.results if one.test_images is not None and one.test_images == like.test_images]
+        same = [one for one in row.results if one.is_scored_like(like)]
         kept = [self.logits(one) for one in same]
         if wanted is None or not kept or not all(_alike(one, wanted) for one in kept):
             return None
         return np.stack([logits.argmax(axis=1) == labels for logits, labels in filter(None, kept)])
 
-    def interval(self, results: Sequence[Result]) -> tuple[float, float]:
+    def interval(self, results: Sequence[DoneRecord]) -> tuple[float, float]:
         """The 95 % interval of the mean test accuracy of results that differ by their seeds alone.
 
         Over images and seeds (`statistics.rows_interval`), of those whose logits are whole. Results on test images of
@@ -145,11 +144,11 @@ def gather(workspace: Path, wanted: str | None) -> Study:
     return assembled(workspace, chosen, problems)
 
 
-def assembled(workspace: Path, chosen: Sequence[Mapping[str, Any]], problems: list[str]) -> Study:
-    """The study of these records of a workspace; what in them cannot be used is added to the `problems`."""
-    results, failed = _parsed(chosen, problems)
+def assembled(workspace: Path, chosen: Sequence[Record], problems: list[str]) -> Study:
+    """The study of these records of a workspace; what cannot be used of their files is added to the `problems`."""
+    failed = [one for one in chosen if isinstance(one, FailedRecord)]
     study = Study(workspace, [], failed, problems)
-    study.rows = rows(results, interval=study.interval)
+    study.rows = rows([one for one in chosen if isinstance(one, DoneRecord)], interval=study.interval)
     return study
 
 
@@ -164,11 +163,12 @@ def joined(workspace: Path, runs: Collection[str]) -> list[dict[str, Any]]:
     chosen = [one for one in records.read_all(workspace)[0] if one.run in runs and isinstance(one, DoneRecord)]
     return [
         {
-            "name": one.best.name,
-            "dataset": one.best.dataset["name"],
-            "subset": one.best.dataset.get("subset"),
-            "data": naming.images([one.best.record]),
-            **{name: one.best.record.get(name) for name in ("image_size", "weights")},
+            "name": one.name,
+            "dataset": one.best.dataset.name,
+            "subset": one.best.dataset.subset,
+            "data": naming.images([one.best]),
+            "image_size": one.best.image_size,
+            "weights": one.best.weights,
             "runs": [result.run for result in one.results],
             "seeds": [result.seed for result in one.results],
             "drawn": one.drawn,
@@ -189,27 +189,11 @@ def _alike(kept: tuple[np.ndarray, np.ndarray] | None, wanted: tuple[np.ndarray,
     return kept is not None and kept[0].shape == wanted[0].shape and np.array_equal(kept[1], wanted[1])
 
 
-def _parsed(chosen: Sequence[Mapping[str, Any]], problems: list[str]) -> tuple[list[Result], list[Mapping[str, Any]]]:
-    results, failed = [], []
-    for record in chosen:
-        if record.get("status") == "failed":
-            failed.append(record)
-            continue
-        try:
-            result, found = parse(record)
-        except InvalidInputError as error:
-            problems.append(str(error))
-            continue
-        results.append(result)
-        problems += found
-    return results, failed
-
-
-def _titles(results: Sequence[Result]) -> list[str]:
+def _titles(results: Sequence[DoneRecord]) -> list[str]:
     """The data sets' names; where two are called the same with the number of test images, then with their digests."""
-    names = [naming.title(str(one.dataset["name"])) for one in results]
+    names = [naming.title(one.dataset.name) for one in results]
     counted = [f"{name} ({plural(one.test.rows, 'test image')})" for name, one in zip(names, results, strict=True)]
-    digests = [str(one.dataset.get("digest") or "?")[:6] for one in results]
+    digests = [(one.dataset.digest or "?")[:6] for one in results]
     return [
         name if names.count(name) == 1 else long if counted.count(long) == 1 else f"{long[:-1]}, {digest})"
         for name, long, digest in zip(names, counted, digests, strict=True)

@@ -42,21 +42,21 @@ def test_photographs_get_the_very_logits_of_the_test_scores(pipeline, photo_fold
     words = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", photo_folder, "--image-size", 64)
     answer = pipeline("fit-head", *words, *ONE_C, "--views", "flip", "--validation", "none", "--json").json
     one, record = classify.classifier(answer["run"][:6], context=Context(workspace))
-    kept, _ = records.logits(workspace, record["run"])
+    kept, _ = records.logits(workspace, record.run)
     paths = folder.read(photo_folder).images.splits["test"].images.paths
     assert np.array_equal(one.logits(paths), kept)
     assert np.array_equal(one.logits(paths[::-1]), kept[::-1])
     alone = [one.logits([path])[0] for path in paths]
     assert np.array_equal(alone, kept)
     shown = pipeline("predict", "--run", answer["run"], *paths, "--json").json
-    assert [image["class"] for image in shown["images"]] == [record["class_names"][row] for row in kept.argmax(1)]
+    assert [image["class"] for image in shown["images"]] == [record.class_names[row] for row in kept.argmax(1)]
 
 
 @pytest.mark.parametrize("more", [(), ("--storage", "float32", "--precision", "bfloat16", "--batch-size", 64)])
 def test_small_images_saved_as_files_get_the_very_logits_of_the_test_scores(pipeline, digit_files, workspace, more):
     answer = pipeline("fit-head", *DIGITS, *more, *ONE_C, "--json").json
     one, record = classify.classifier(answer["run"], context=Context(workspace))
-    kept, _ = records.logits(workspace, record["run"])
+    kept, _ = records.logits(workspace, record.run)
     assert np.array_equal(one.logits(digit_files), kept)
     for row in (0, 7, 359):
         assert np.array_equal(one.logits([digit_files[row]])[0], kept[row])

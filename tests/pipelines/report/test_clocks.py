@@ -6,7 +6,6 @@ import time
 import pytest
 
 from finetune.training.trainer import Trainer
-from pipelines.report.study.results import parse
 from pipelines.training import pixels
 from pipelines.training.prepare import PreparedTraining
 from pipelines.workspace import records
@@ -50,10 +49,10 @@ def test_a_network_s_clock_holds_reading_and_validation_and_nothing_of_the_test_
     record = records.read(tmp_path / "workspace", answer["run"])
     judged = 2 * UPDATING + 2 * VALIDATING + SCORING
     search, fit = (judged, 2 * UPDATING + READING) if refit else (0.0, judged + READING)
-    assert record["seconds"] == {
+    assert record.seconds == {
         "search": search, "fit": fit, "evaluation": READING + SCORING, "total": search + fit + READING + SCORING
     }  # fmt: skip
-    assert parse(record)[0].cost_seconds == search + fit
+    assert record.cost_seconds == search + fit
 
 
 def test_a_head_s_clock_holds_the_training_images_share_of_the_extraction(pipeline, tmp_path):
@@ -61,7 +60,7 @@ def test_a_head_s_clock_holds_the_training_images_share_of_the_extraction(pipeli
     record = records.read(tmp_path / "workspace", pipeline(*words, "--json").json["run"])
     (note,) = (tmp_path / "workspace" / "extractions").glob("*.json")
     whole = json.loads(note.read_text())["seconds"]
-    seconds = record["seconds"]
+    seconds = record.seconds
     assert seconds["extraction"] == pytest.approx(whole * 120 / 180)
     assert seconds["evaluation"] > whole * 60 / 180
-    assert parse(record)[0].cost_seconds == pytest.approx(seconds["extraction"] + seconds["search"] + seconds["fit"])
+    assert record.cost_seconds == pytest.approx(seconds["extraction"] + seconds["search"] + seconds["fit"])

@@ -85,4 +85,4 @@ def test_given_options_stay_fixed_and_leave_the_usual_space(workspace, features)
     found = search(subject, SearchSpec(trials=2), Context(workspace))
     assert {"sizes", "dropout", "batch_size"}.isdisjoint(found["best"]["params"])
     assert "learning_rates" in found["best"]["params"]
-    assert records.read(workspace, found["best_run"])["chosen"]["hidden"] == [8]
+    assert records.read(workspace, found["best_run"]).chosen["hidden"] == [8]

@@ -61,8 +61,8 @@ def test_the_winner_is_what_fit_head_makes_of_its_options(pipeline, workspace, f
     assert answer["importance"] == {}
     assert answer["importance_note"].startswith("importance needs 30 complete trials; there are ")
     record = records.read(workspace, answer["run"])
-    assert record["seconds"]["search"] == pytest.approx(sum(one["seconds"] for one in result["trials"]))
-    assert record["search"] == answer["name"]
+    assert record.seconds["search"] == pytest.approx(sum(one["seconds"] for one in result["trials"]))
+    assert record.search == answer["name"]
 
 
 def test_the_test_split_is_not_read_before_the_winner_is_known(workspace, features, monkeypatch):
@@ -103,7 +103,7 @@ def test_the_search_section_of_a_study_says_it_all_and_flags_win(pipeline, works
     study.write_text(json.dumps({"name": "s", "search": section}))
     answer = pipeline("search", study, "--trials", 2, "--json").json
     assert (answer["name"], answer["trials"], answer["subject"]) == ("studied", 2, "logistic head")
-    assert records.read(workspace, answer["run"])["seed"] == 3
+    assert records.read(workspace, answer["run"]).seed == 3
     section["tirals"] = 3
     study.write_text(json.dumps({"name": "s", "search": section}))
     assert "unknown option 'tirals' of a search over a head. Nearest: trials" in pipeline("search", study).err

@@ -76,10 +76,10 @@ def test_the_winner_is_what_train_makes_of_its_options_anywhere(searched, tmp_pa
     assert alone["run"] == found["best_run"]
     assert alone["validation_accuracy"] == found["best"]["value"]
     here, there = (records.read(place, alone["run"]) for place in (context.workspace, tmp_path))
-    assert here["test"] == there["test"]
-    assert here["validation"] == there["validation"]
-    assert here["seconds"]["search"] == pytest.approx(sum(one["seconds"] for one in found["trials"]))
-    assert here["choice"]["training_rows"] == LEARNING["subset"]
+    assert here.test == there.test
+    assert here.validation == there.validation
+    assert here.seconds["search"] == pytest.approx(sum(one["seconds"] for one in found["trials"]))
+    assert here.choice.training_rows == LEARNING["subset"]
 
 
 def test_no_checkpoint_is_left_when_the_search_is_over(searched):
@@ -140,7 +140,7 @@ def test_killed_while_the_winner_is_handed_over_the_search_still_ends(tmp_path, 
     left = [one.path.name for one in inventory.inventory(tmp_path) if one.kind == inventory.LEFT]
     assert "checkpoint.bin" in left
     found = search(subject(context, epochs=1), SearchSpec(SPACE, trials=1, name="cut"), context)
-    assert records.read(tmp_path, found["best_run"])["status"] == "done"
+    assert records.read(tmp_path, found["best_run"]).status == "done"
     assert not list((tmp_path / "checkpoints").rglob("checkpoint*"))
 
 
@@ -221,8 +221,8 @@ def test_the_command_line_searches_a_network(pipeline, tmp_path):
     assert answer["trials"] == 2
     assert set(answer["best_spec"]) == {"learning_rate"}
     record = records.read(tmp_path / "workspace", answer["run"])
-    assert record["mode"] == "scratch"
-    assert record["test"]["accuracy"] == answer["test_accuracy"]
+    assert record.mode == "scratch"
+    assert record.test.accuracy == answer["test_accuracy"]
     assert (Path(answer["path"]) / "result.json").is_file()
 
 

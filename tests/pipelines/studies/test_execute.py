@@ -107,15 +107,15 @@ def test_a_failed_job_is_a_record_and_the_rest_goes_on(pipeline, written, tmp_pa
     assert (ended.status, ended.json["computed"], ended.json["failed"]) == (1, 1, 1)
     found, problems = records.read_all(tmp_path / "workspace")
     assert not problems
-    failed = {record["name"]: record["error"] for record in found if record["status"] == "failed"}
+    failed = {record.name: record.error for record in found if record.status == "failed"}
     assert failed == {"knn on test_resnet": "lost"}
-    assert sorted(ended.json["runs"]) == sorted(record["run"] for record in found)
+    assert sorted(ended.json["runs"]) == sorted(record.run for record in found)
     again = pipeline("run", written(TINY + lines), "--json")
     assert (again.status, again.json["cached"], again.json["failed"]) == (1, 1, 1)
     assert len(records.read_all(tmp_path / "workspace")[0]) == 2
     breaking.undo()
     assert pipeline("run", written(TINY + lines), "--json").json["computed"] == 1
-    assert [one["status"] for one in records.read_all(tmp_path / "workspace")[0]] == ["done", "done"]
+    assert [one.status for one in records.read_all(tmp_path / "workspace")[0]] == ["done", "done"]
 
 
 def test_a_mistake_that_only_the_job_can_know_is_told_and_leaves_no_record(pipeline, written, tmp_path):
@@ -126,7 +126,7 @@ def test_a_mistake_that_only_the_job_can_know_is_told_and_leaves_no_record(pipel
     assert "validation must leave every class a row" in next(iter(told.values()))
     assert "unknown data set 'nowhere'" in told["features of resnet50 on nowhere"]
     (record,) = records.read_all(tmp_path / "workspace")[0]
-    assert (record["status"], ended.json["runs"]) == ("done", [record["run"]])
+    assert (record.status, ended.json["runs"]) == ("done", [record.run])
 
 
 def test_broken_records_of_crashed_processes_hinder_nothing(pipeline, written, tmp_path):

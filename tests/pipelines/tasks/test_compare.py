@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from extract.data import digits
 from extract.runtime.disk import file_sha256
@@ -104,8 +105,9 @@ def test_runs_are_never_paired_on_other_images_whatever_their_options_say(pipeli
     workspace = tmp_path / "workspace"
     assert records.test_ids(workspace, runs[0]) == digits.load().splits["test"].ids
     record = records.read(workspace, runs[1])
-    others = records.images_digest(record["dataset"]["digest"], records.test_ids(workspace, runs[1])[1:])
-    records.write(workspace, {**record, "dataset": {**record["dataset"], "test_images": others}})
+    others = records.images_digest(record.dataset.digest, records.test_ids(workspace, runs[1])[1:])
+    dataset = structs.replace(record.dataset, test_images=others)
+    records.write(workspace, structs.replace(record, dataset=dataset))
     ended = pipeline("compare", *runs)
     assert ended.status == 2
     assert "other files could be read" in ended.err
@@ -120,7 +122,8 @@ def test_labels_that_differ_are_refused_though_the_data_set_bears_the_same_diges
     path = records.folder(workspace, runs[1]) / records.LOGITS_NAME
     records.keep_logits(path, logits, labels=np.roll(labels, 1), ids=records.test_ids(workspace, runs[1]))
     record = records.read(workspace, runs[1])
-    records.write(workspace, {**record, "files": {**record["files"], path.name: file_sha256(path)}})
+    files = {**record.files, path.name: file_sha256(path)}
+    records.write(workspace, structs.replace(record, files=files))
     assert "the labels differ" in pipeline("compare", *runs).err
 
 

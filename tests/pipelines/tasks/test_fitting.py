@@ -89,11 +89,9 @@ def test_the_average_over_flip_views_is_reported_apart(features, tmp_path):
     head, _ = load(tmp_path / "runs" / both["run"])
     views = np.stack([head.logits(view) for view in test.features])
     assert both["test_accuracy"] == np.mean(views[0].argmax(1) == test.labels)
-    assert (
-        both["test_tta_accuracy"] == record["test_tta"]["accuracy"] == np.mean(views.mean(0).argmax(1) == test.labels)
-    )
-    assert set(record["files"]) == {"head.safetensors", "head.json", records.LOGITS_NAME, records.AVERAGED_NAME}
-    assert record["name"] == "linear on test_resnet, flip views"
+    assert both["test_tta_accuracy"] == record.test_tta.accuracy == np.mean(views.mean(0).argmax(1) == test.labels)
+    assert set(record.files) == {"head.safetensors", "head.json", records.LOGITS_NAME, records.AVERAGED_NAME}
+    assert record.name == "linear on test_resnet, flip views"
 
 
 def test_every_option_of_a_head_is_an_option_of_the_spec_or_rare_and_lists_are_lists():
@@ -170,21 +168,21 @@ def test_a_record_counts_the_whole_network_and_scores_at_the_fitted_temperature(
     answer = answer_of(stages.fit_head(spec, Context(tmp_path), features_path=features))
     record = records.read(tmp_path, answer["run"])
     network = timm.create_model("test_resnet", num_classes=0)
-    sizes = [96, *record["chosen"]["hidden"], 10]
+    sizes = [96, *record.chosen["hidden"], 10]
     head = 2 * 96 + sum((wide + 1) * out for wide, out in itertools.pairwise(sizes))  # with the standardization
-    assert record["parameters"] == sum(one.numel() for one in network.parameters()) + head
+    assert record.parameters == sum(one.numel() for one in network.parameters()) + head
     statistics = [one for name, one in network.named_buffers() if not name.endswith("num_batches_tracked")]
     head_bytes = 4 * (head - 2 * 96) + 8 * 2 * 96
-    assert record["bytes"] == 4 * sum(one.numel() for one in [*network.parameters(), *statistics]) + head_bytes
+    assert record.bytes == 4 * sum(one.numel() for one in [*network.parameters(), *statistics]) + head_bytes
     elsewhere = stages.extract(SPEC, Context(tmp_path))  # counted from the spec above, known from the extraction here
-    assert record["flops"] - elsewhere.record.flops == sum(2 * a * b for a, b in itertools.pairwise(sizes))
-    logits, labels = records.logits(tmp_path, record["run"])
-    scaled = heads.scores(logits, labels, temperature=record["temperature"])
-    assert record["test_scaled"]["log_loss"] == pytest.approx(scaled.log_loss)
-    assert record["test"]["log_loss"] == pytest.approx(heads.scores(logits, labels).log_loss)
-    assert record["test"]["top5"] >= record["test"]["accuracy"]
-    assert np.sum(record["test"]["confusion"]) == record["test"]["rows"] == 100
-    assert [len(curve) for curve in record["curves"].values()] == [8] * 6
+    assert record.flops - elsewhere.record.flops == sum(2 * a * b for a, b in itertools.pairwise(sizes))
+    logits, labels = records.logits(tmp_path, record.run)
+    scaled = heads.scores(logits, labels, temperature=record.temperature)
+    assert record.test_scaled.log_loss == pytest.approx(scaled.log_loss)
+    assert record.test.log_loss == pytest.approx(heads.scores(logits, labels).log_loss)
+    assert record.test.top5 >= record.test.accuracy
+    assert np.sum(record.test.confusion) == record.test.rows == 100
+    assert [len(curve) for curve in record.curves.values()] == [8] * 6
 
 
 def test_a_fit_that_fails_leaves_a_record_and_what_is_refused_none(features, tmp_path, monkeypatch):
@@ -201,8 +199,8 @@ def test_a_fit_that_fails_leaves_a_record_and_what_is_refused_none(features, tmp
         answer_of(stages.fit_head(HeadSpec(), context, features_path=features))
     (failed,), problems = records.read_all(tmp_path)
     assert problems == []
-    assert (failed["status"], failed["head"], failed["mode"]) == ("failed", "logistic", "frozen")
-    assert failed["error"].startswith("memory must be enough for fitting a head; it was used up. Use features of fewer")
+    assert (failed.status, failed.head, failed.mode) == ("failed", "logistic", "frozen")
+    assert failed.error.startswith("memory must be enough for fitting a head; it was used up. Use features of fewer")
 
 
 def test_seeds_are_runs_of_their_own_and_few_labels_a_table(features, pipeline, tmp_path):
@@ -213,8 +211,8 @@ def test_seeds_are_runs_of_their_own_and_few_labels_a_table(features, pipeline, 
     assert ended.status == 0, ended.err
     answer = ended.json
     kept = [records.read(tmp_path / "workspace", run) for run in answer["repeats"]["runs"]]
-    assert [one["seed"] for one in kept] == answer["repeats"]["seeds"] == [0, 1]
-    assert [one["test"]["accuracy"] for one in kept] == answer["repeats"]["test_accuracies"]
+    assert [one.seed for one in kept] == answer["repeats"]["seeds"] == [0, 1]
+    assert [one.test.accuracy for one in kept] == answer["repeats"]["test_accuracies"]
     assert answer["repeats"]["mean"] == pytest.approx(np.mean(answer["repeats"]["test_accuracies"]))
     assert [row["labels_per_class"] for row in answer["few_labels"]] == [2, 8]
     for row in answer["few_labels"]:
@@ -237,7 +235,7 @@ def test_seeds_of_a_head_that_draws_nothing_have_no_deviation_and_it_says_why(fe
     words = ("fit-head", "--features", features, "--head", "centroid", "--seeds", 2)
     answer = pipeline(*words, "--json").json
     assert answer["repeats"]["deviation"] is None
-    assert records.read(tmp_path / "workspace", answer["run"])["choice"]["drawn"] == []
+    assert records.read(tmp_path / "workspace", answer["run"]).choice.drawn == []
     assert "seeds vary the validation images only, so no standard deviation is shown" in pipeline(*words).out
     [joined] = pipeline("runs", "--join-seeds", "--json").json["joined"]
     assert (joined["deviation"], joined["drawn"], len(joined["runs"])) == (None, [], 2)
@@ -247,7 +245,7 @@ def test_seeds_of_a_head_that_draws_nothing_have_no_deviation_and_it_says_why(fe
 def test_candidates_that_are_not_fitted_to_the_end_are_told_and_drawn_hollow(features, pipeline, tmp_path):
     words = ("fit-head", "--features", features, "--c-grid", "1e-4,4,4.1,1e5", "--plot", tmp_path / "c.svg")
     answer = pipeline(*words, "--json").json
-    table = records.read(tmp_path / "workspace", answer["run"])["choice"]["table"]
+    table = records.read(tmp_path / "workspace", answer["run"]).choice.table
     assert [row["converged"] for row in table] == [not row["rough"] for row in table]
     rough = sum(row["rough"] for row in table)
     assert 0 < rough < 4
@@ -272,7 +270,7 @@ def test_a_process_with_two_workspaces_leaves_both_as_other_processes_want_them(
 
 def test_the_peak_of_memory_is_the_run_s_own_and_not_its_process_s(features, tmp_path, freed_bytes):
     answer = answer_of(stages.fit_head(QUICK["ridge"], Context(tmp_path), features_path=features))
-    assert 0 < records.read(tmp_path, answer["run"])["peak_memory_bytes"] < freed_bytes
+    assert 0 < records.read(tmp_path, answer["run"]).peak_memory_bytes < freed_bytes
 
 
 @pytest.mark.parametrize("validation", ["0.2", "none"])
@@ -286,15 +284,15 @@ def test_recorded_training_accuracy_is_the_score_of_the_kept_head(kind, validati
     train = FeatureFile(features).read("train")
     rows, _ = heads.validation_split(train.labels, spec.validation_part(), seed=0)
     rows = rows[heads.training_sample(len(rows))]
-    head, _ = load(tmp_path / "runs" / record["run"])
+    head, _ = load(tmp_path / "runs" / record.run)
     score = head.score(train.features[0][rows], train.labels[rows])
-    assert record["training"]["kept_accuracy"] == pytest.approx(score, abs=0.005)
-    assert answer["training_accuracy"] == record["training"]["accuracy"]
-    assert (record["validation"] is None) == (validation == "none")
+    assert record.training.kept_accuracy == pytest.approx(score, abs=0.005)
+    assert answer["training_accuracy"] == record.training.accuracy
+    assert (record.validation is None) == (validation == "none")
     if kind in ("linear", "mlp"):
-        epochs = len(record["curves"]["running_training_accuracy"])
+        epochs = len(record.curves["running_training_accuracy"])
         by = "last" if validation == "none" else registry.space(kind).criterion
-        assert record["choice"]["kept_by"] == by
-        assert record["choice"]["kept_epoch"] == record["chosen"].get("stop_epoch") or epochs
+        assert record.choice.kept_by == by
+        assert record.choice.kept_epoch == record.chosen.get("stop_epoch") or epochs
     else:
-        assert record["choice"]["kept_epoch"] is None
+        assert record.choice.kept_epoch is None

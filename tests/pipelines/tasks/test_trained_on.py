@@ -7,7 +7,6 @@ import heads
 from heads import registry
 from heads.shots import few_labels
 from pipelines.report.overview import provenance
-from pipelines.report.study.results import parse
 from pipelines.report.study.study import gather
 from pipelines.studies import study_file
 from pipelines.training import prepare
@@ -38,12 +37,11 @@ def test_the_record_counts_the_images_that_moved_the_weights(case, pipeline, tmp
     answer = pipeline(*(tmp_path / "space.yaml" if word == "SPACE" else word for word in words), "--json").json
     record = records.read(tmp_path / "workspace", answer.get("best_run") or answer["run"])
     assert moved[-1] == training_rows
-    result, _ = parse(record)
-    assert (result.training_rows, result.validation_rows) == (training_rows, validation_rows)
+    assert (record.choice.training_rows, record.choice.validation_rows) == (training_rows, validation_rows)
     if case == "search winner":
-        assert (record["choice"]["criterion"], record["choice"]["trials"]) == ("accuracy", 2)
+        assert (record.choice.criterion, record.choice.trials) == ("accuracy", 2)
         (place,) = (tmp_path / "workspace" / "searches").iterdir()
-        assert record["search"] == place.name
+        assert record.search == place.name
         facts = dict(provenance.section(gather(tmp_path / "workspace", None)).blocks[0].facts)
         assert facts["options"] == f"the best of 2 trials by validation accuracy (search {place.name})"
 

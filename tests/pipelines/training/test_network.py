@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from finetune.architectures import networks
-from pipelines.report.study import results
 from pipelines.specs import NetworkSpec
 from pipelines.tasks import lr_range_test, stages
 from pipelines.tasks.table import answer_of
@@ -86,24 +85,20 @@ def test_a_frozen_network_costs_the_extraction_and_the_fit_of_its_head(pipeline,
         pipeline(*tuning, *RECIPE, "--mode", "head-first")
     frozen = pipeline(*tuning, "--mode", "frozen", "--json").json
     record = records.read(workspace, frozen["run"])
-    (head,) = [one for one in records.read_all(workspace)[0] if one["kind"] == "head"]
+    (head,) = [one for one in records.read_all(workspace)[0] if one.kind == "head"]
     for phase in ("extraction", "search", "fit"):
-        assert record["seconds"][phase] == head["seconds"][phase] > 0
+        assert record.seconds[phase] == head.seconds[phase] > 0
     for name, value in {"training_rows": 200, "validation_rows": 20, "refitted": True, "criterion": "log_loss"}.items():
-        assert record["choice"][name] == head["choice"][name] == value
-    assert record["choice"]["drawn"] == head["choice"]["drawn"] == []
-    result, problems = results.parse(record)
-    assert problems == []
-    assert result.cost_seconds == pytest.approx(
-        sum(head["seconds"][phase] for phase in ("extraction", "search", "fit"))
-    )
-    assert record["seconds"]["total"] == pytest.approx(result.cost_seconds + record["seconds"]["evaluation"])
+        assert getattr(record.choice, name) == getattr(head.choice, name) == value
+    assert record.choice.drawn == head.choice.drawn == []
+    assert record.cost_seconds == pytest.approx(sum(head.seconds[phase] for phase in ("extraction", "search", "fit")))
+    assert record.seconds["total"] == pytest.approx(record.cost_seconds + record.seconds["evaluation"])
 
 
 def test_a_head_that_is_fitted_twice_costs_its_features_once(pipeline, tuning, tmp_path):
     words = (*tuning, *RECIPE, "--mode", "head-first", "--validation", "0.25", "--refit", "--json")
     workspace = tmp_path / "workspace"
-    seconds = records.read(workspace, pipeline(*words).json["run"])["seconds"]
+    seconds = records.read(workspace, pipeline(*words).json["run"]).seconds
     (file,) = (workspace / "extractions").glob("*.json")
     training_share = 200 / 300  # of the images that were extracted
     assert seconds["extraction"] == pytest.approx(training_share * json.loads(file.read_text())["seconds"])
@@ -113,7 +108,7 @@ def test_a_head_that_is_fitted_twice_costs_its_features_once(pipeline, tuning, t
 def test_where_nothing_is_trained_the_precision_is_float32_unless_it_is_told_otherwise(pipeline, tuning, tmp_path):
     for given, expected in (((), "float32"), (("--precision", "bfloat16"), "bfloat16")):
         run = pipeline(*tuning, "--mode", "frozen", *given, "--json").json["run"]
-        assert records.read(tmp_path / "workspace", run)["key"]["recipe_options"]["precision"] == expected
+        assert records.read(tmp_path / "workspace", run).key["recipe_options"]["precision"] == expected
 
 
 def test_head_first_starts_at_the_frozen_head(pipeline, tuning, tmp_path):
@@ -163,7 +158,7 @@ def test_an_own_run_gives_its_weights(pipeline, own):
     before, after = tensors(answer), tensors(tuned)
     assert tuned["network"] == "resnet8"
     assert all(torch.equal(after[name], before[name]) for name in after if not name.startswith("fc."))
-    assert records.read(workspace, tuned["run"])["key"]["weights_run"] == answer["run"]
+    assert records.read(workspace, tuned["run"]).key["weights_run"] == answer["run"]
 
 
 def test_an_own_run_is_a_backbone_whose_embeddings_give_its_logits(pipeline, own):
@@ -274,7 +269,7 @@ def test_the_file_of_an_own_run_brings_its_architecture_and_preprocessing(pipeli
     assert all(torch.equal(value, tensors(answer)[name]) for name, value in tensors(tuned).items() if "fc." not in name)
     workspace = tmp_path / "workspace"
     fed, known = (
-        records.read(place, one["run"])["preprocessing"] for place, one in ((workspace, tuned), (own[0], answer))
+        records.read(place, one["run"]).preprocessing for place, one in ((workspace, tuned), (own[0], answer))
     )
     assert fed == known
     made = pipeline("extract", "--weights", path, *DATA, "--json")
@@ -286,8 +281,8 @@ def test_options_of_the_preprocessing_stand_in_key_and_record(pipeline, tuning, 
     ended = pipeline(*tuning, *RECIPE, *given, "--json")
     assert "as its weights want them" in ended.err
     record = records.read(tmp_path / "workspace", ended.json["run"])
-    assert record["preprocessing"]["mean"] == [0.1, 0.2, 0.3]
-    assert record["key"]["preprocessing"]["std"] == [0.5, 0.5, 0.5]
+    assert record.preprocessing["mean"] == [0.1, 0.2, 0.3]
+    assert record.key["preprocessing"]["std"] == [0.5, 0.5, 0.5]
     plain = pipeline(*tuning, *RECIPE, "--json")
     assert "is assumed" in plain.err
     assert plain.json["run"] != ended.json["run"]

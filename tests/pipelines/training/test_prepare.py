@@ -42,21 +42,21 @@ def test_recorded_training_accuracy_is_the_score_of_the_kept_network(case, tmp_p
     train = subset(digits.load(), train=400, test=100, seed=0).splits["train"]
     rows, _ = heads.validation_split(train.labels, spec.validation_part(), seed=0)
     rows = rows[heads.training_sample(len(rows))]
-    mean, std = (tuple(record["preprocessing"][name]) for name in ("mean", "std"))
-    network = network_io.network(tmp_path / "runs" / record["run"])
+    mean, std = (tuple(record.preprocessing[name]) for name in ("mean", "std"))
+    network = network_io.network(tmp_path / "runs" / record.run)
     logits = evaluate.logits(network, torch.from_numpy(train.images.array[rows]), normalization=(mean, std))
     accuracy = float((logits.argmax(1).numpy() == train.labels[rows]).mean())
-    assert record["training"]["rows"] == 200
-    assert record["training"]["kept_accuracy"] == pytest.approx(accuracy, abs=0.005)
-    curves, choice = record["curves"], record["choice"]
-    judged = curves["training_accuracy"][choice["kept_epoch"] - 1]
-    assert judged == pytest.approx(record["training"]["accuracy"], abs=1e-6)
+    assert record.training.rows == 200
+    assert record.training.kept_accuracy == pytest.approx(accuracy, abs=0.005)
+    curves, choice = record.curves, record.choice
+    judged = curves["training_accuracy"][choice.kept_epoch - 1]
+    assert judged == pytest.approx(record.training.accuracy, abs=1e-6)
     if not spec.refit:
-        assert record["training"]["accuracy"] == record["training"]["kept_accuracy"]
+        assert record.training.accuracy == record.training.kept_accuracy
     if "patience" in CASES[case]:
-        assert choice["kept_by"] == "accuracy"
-        assert curves["validation_accuracy"][choice["kept_epoch"] - 1] == max(curves["validation_accuracy"])
+        assert choice.kept_by == "accuracy"
+        assert curves["validation_accuracy"][choice.kept_epoch - 1] == max(curves["validation_accuracy"])
     else:
-        assert (choice["kept_by"], choice["kept_epoch"]) == ("last", spec.epochs)
+        assert (choice.kept_by, choice.kept_epoch) == ("last", spec.epochs)
     assert len(curves["running_training_accuracy"]) == len(curves["training_accuracy"])
-    assert (record["validation"] is None) == (case == "no validation")
+    assert (record.validation is None) == (case == "no validation")

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 import heads
 from extract.data import digits
 from extract.data.images import subset
+from extract.runtime.typed_json import plain
 from pipelines.predict import classify
 from pipelines.specs import NetworkSpec
 from pipelines.tasks import stages
@@ -55,14 +56,14 @@ def test_the_answer_has_what_the_design_promises_and_the_record_the_rest(trained
     assert answer["epochs_run"] == 2
     assert answer["validation_accuracy"] is None
     record = records.read(workspace, answer["run"])
-    assert record["name"] == ("resnet8 width 0.5 from scratch (cpu, 2 epochs, batch size 50, crop 0, small share 0)")
-    assert (record["mode"], record["family"], record["weights"]) == ("scratch", "resnet", "none")
-    assert record["choice"]["validation_rows"] == 0
-    assert record["choice"]["training_rows"] == 200
-    assert record["choice"]["drawn"] == ["initial weights", "order and augmentation of the images"]
-    assert len(record["curves"]["training_loss"]) == 2
+    assert record.name == ("resnet8 width 0.5 from scratch (cpu, 2 epochs, batch size 50, crop 0, small share 0)")
+    assert (record.mode, record.family, record.weights) == ("scratch", "resnet", "none")
+    assert record.choice.validation_rows == 0
+    assert record.choice.training_rows == 200
+    assert record.choice.drawn == ["initial weights", "order and augmentation of the images"]
+    assert len(record.curves["training_loss"]) == 2
     lines = (Path(answer["path"]) / "history.jsonl").read_text().splitlines()
-    assert [json.loads(line)["training_loss"] for line in lines] == record["curves"]["training_loss"]
+    assert [json.loads(line)["training_loss"] for line in lines] == record.curves["training_loss"]
     assert not (workspace / "checkpoints" / answer["run"]).exists()
 
 
@@ -105,20 +106,20 @@ def test_a_kept_network_gives_the_kept_logits_to_the_bit_from_image_files(traine
 def test_what_was_trained_in_bfloat16_is_scored_in_float32(pipeline, tmp_path):
     words = (*WORDS, "--epochs", 1, "--precision", "bfloat16", "--validation", 40, "--json")
     record = records.read(tmp_path / "workspace", pipeline("train", *words).json["run"])
-    network = network_io.network(tmp_path / "workspace" / "runs" / record["run"])
+    network = network_io.network(tmp_path / "workspace" / "runs" / record.run)
     data = subset(digits.load(), train=200, test=100, seed=0).splits
-    mean, std = (torch.tensor(record["preprocessing"][name])[:, None, None] for name in ("mean", "std"))
+    mean, std = (torch.tensor(record.preprocessing[name])[:, None, None] for name in ("mean", "std"))
 
     def plainly(images: np.ndarray) -> np.ndarray:
         with torch.no_grad():
             return network((torch.from_numpy(images) / 255 - mean) / std).numpy()
 
-    logits, _ = records.logits(tmp_path / "workspace", record["run"])
+    logits, _ = records.logits(tmp_path / "workspace", record.run)
     np.testing.assert_allclose(logits, plainly(data["test"].images.array), atol=1e-4)
     _, held = heads.validation_split(data["train"].labels, 40, seed=0)
     scores = heads.scores(plainly(data["train"].images.array[held]), data["train"].labels[held])
-    assert record["validation"]["log_loss"] == pytest.approx(scores.log_loss, abs=1e-5)
-    assert record["curves"]["validation_loss"] == pytest.approx([scores.log_loss], abs=1e-5)
+    assert record.validation.log_loss == pytest.approx(scores.log_loss, abs=1e-5)
+    assert record.curves["validation_loss"] == pytest.approx([scores.log_loss], abs=1e-5)
 
 
 def test_the_second_time_it_comes_from_the_cache_without_torch(trained):
@@ -176,24 +177,24 @@ def test_a_run_that_diverges_leaves_a_failed_record_and_is_never_cached(pipeline
         assert ended.status == 1
         assert "lower the learning rate" in ended.json["error"]
         (record,), problems = records.read_all(tmp_path / "workspace")
-        assert (record["status"], problems) == ("failed", [])
-        assert record["error"] == ended.json["error"]
+        assert (record.status, problems) == ("failed", [])
+        assert record.error == ended.json["error"]
 
 
 def test_with_a_validation_split_both_scores_are_told_and_patience_keeps_the_best_epoch(pipeline, tmp_path):
     words = (*WORDS, "--validation", "0.2", "--epochs", 4, "--patience", 1, "--learning-rate", 0.2, "--json")
     answer = pipeline("train", *words).json
     record = records.read(tmp_path / "workspace", answer["run"])
-    judged = record["curves"]["validation_accuracy"]
+    judged = record.curves["validation_accuracy"]
     assert answer["validation_rows"] == 40
     assert answer["training_rows"] == 160
     assert answer["validation_accuracy"] == pytest.approx(max(judged))
     assert judged[answer["best_epoch"] - 1] == max(judged)
     assert answer["epochs_run"] == len(judged) <= 4
     logits, labels = records.logits(tmp_path / "workspace", answer["run"])
-    scaled = heads.scores(logits, labels, temperature=record["temperature"])
-    assert record["test_scaled"] == pytest.approx(scaled.calibration())
-    assert answer["scaled_log_loss"] == record["test_scaled"]["log_loss"]
+    scaled = heads.scores(logits, labels, temperature=record.temperature)
+    assert plain(record.test_scaled) == pytest.approx(scaled.calibration())
+    assert answer["scaled_log_loss"] == record.test_scaled.log_loss
 
 
 def test_averaged_views_are_reported_apart(pipeline, trained):
@@ -209,8 +210,8 @@ def test_photographs_are_decoded_once_and_trained_on(pipeline, photo_folder, tmp
     answer = pipeline(*words, "--recipe", "cpu", "--epochs", 1, "--batch-size", 4, "--json")
     assert answer.status == 0, answer.err
     record = records.read(tmp_path / "workspace", answer.json["run"])
-    assert record["class_names"] == ["flower", "temple"]
-    assert record["image_size"] == 32
+    assert record.class_names == ["flower", "temple"]
+    assert record.image_size == 32
     test = sorted((photo_folder / "flower").iterdir()) + sorted((photo_folder / "temple").iterdir())
     one, _ = classify.classifier(answer.json["run"], context=Context(tmp_path / "workspace"))
     kept, labels = records.logits(tmp_path / "workspace", answer.json["run"])
@@ -259,7 +260,7 @@ def test_the_range_test_suggests_a_rate_and_draws_it(pipeline, tmp_path):
 def test_the_peak_of_memory_is_the_run_s_own_and_not_its_process_s(tmp_path, freed_bytes):
     answer = answer_of(stages.train(NetworkSpec.of(**{**TINY, "epochs": 1}), Context(tmp_path)))
     assert 0 < answer["peak_memory_bytes"] < freed_bytes
-    assert records.read(tmp_path, answer["run"])["peak_memory_bytes"] == answer["peak_memory_bytes"]
+    assert records.read(tmp_path, answer["run"]).peak_memory_bytes == answer["peak_memory_bytes"]
 
 
 @pytest.mark.long
@@ -278,7 +279,7 @@ def test_two_processes_under_torchrun_give_one_answer_and_the_logits_of_one(pipe
     assert ended.returncode == 0, ended.stderr[-2000:]
     together = json.loads(ended.stdout)  # one object, though there were two processes
     kept = ((tmp_path / "together", together["run"]), (tmp_path / "workspace", alone["run"]))
-    assert [records.read(*one)["processes"] for one in kept] == [2, 1]
+    assert [records.read(*one).processes for one in kept] == [2, 1]
     assert together["run"] != alone["run"]  # with BatchNorm or dropout, two processes compute something else
     ours, theirs = (records.logits(*one)[0] for one in kept)
     assert np.allclose(ours, theirs, atol=1e-4)

@@ -25,10 +25,10 @@ def test_a_renamed_folder_is_known_and_what_it_holds_is_told_every_time(pipeline
     assert (again.json["cached"], again.json["run"]) == (True, first.json["run"])
     assert all(sentence in again.err for sentence in told)
     record = records.read(tmp_path / "workspace", first.json["run"])
-    assert record["notices"] == told
-    assert str(tmp_path) not in (tmp_path / "workspace" / "runs" / record["run"] / "record.json").read_text()
-    assert all(one["id"].split("/")[0] == one["true"] != one["predicted"] for one in record["mistakes"])
-    roots = image_folders.roots(tmp_path / "workspace", record["dataset"]["digest"])
+    assert record.notices == told
+    assert str(tmp_path) not in (tmp_path / "workspace" / "runs" / record.run / "record.json").read_text()
+    assert all(one.id.split("/")[0] == one.true != one.predicted for one in record.mistakes)
+    roots = image_folders.roots(tmp_path / "workspace", record.dataset.digest)
     assert roots == [(tmp_path / "E").resolve()]  # the other is no longer there
     assert (tmp_path / "workspace" / ".transfer-bench-workspace").is_file()
 

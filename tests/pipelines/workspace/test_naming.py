@@ -6,9 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.workspace import naming
+from pipelines.workspace import naming, records
+from tests.pipelines.workspace.test_records import SCORES, record
 
+NO_CHOICE = {"training_rows": 0, "validation_rows": 0}
 OWN = {"epochs": 15, "learning_rate": 0.005, "precision": "float32", "batch_size": 128}
+
+
+def names(runs):
+    """Names of records that hold these values."""
+    return naming.names([records.made({**record(), **one}) for one in runs])
+
+
+def data(runs):
+    """The data of records that hold these values."""
+    return naming.data([records.made({**record(), **one}) for one in runs])
 
 
 def head(kind="logistic", backbone="resnet18", *, seed=0, options=None, subset=400, **changes):
@@ -16,10 +28,10 @@ def head(kind="logistic", backbone="resnet18", *, seed=0, options=None, subset=4
     return {
         "run": f"{abs(hash((kind, backbone, seed, str(options), subset, str(changes), str(spec)))):012x}"[:12],
         "kind": "head", "mode": "frozen", "name": f"{kind} on {backbone}", "architecture": backbone, "head": kind,
-        "weights": "packaged", "image_size": 48, "seed": seed, "test": {"rows": 400},
+        "weights": "packaged", "image_size": 48, "seed": seed, "test": {**SCORES, "rows": 400},
         "dataset": {"name": "cifar10", "digest": "d", "subset": subset, "test_subset": 400},
-        "key": {"options": options or {}, "validation": 0.1, "criterion": "auto"}, "features": {"spec": spec},
-        **changes,
+        "key": {"options": options or {}, "validation": 0.1, "criterion": "auto"},
+        "features": {"spec": spec, "digest": "", "content": "", "engine": "eager"}, "choice": NO_CHOICE, **changes,
     }  # fmt: skip
 
 
@@ -39,40 +51,40 @@ def network(architecture="resnet20", *, recipe="cpu", seed=0, **changes):
 
 
 def test_a_name_has_what_differs_and_nothing_else():
-    assert naming.names([head()]) == ["logistic on resnet18"]
-    assert naming.names([head(), head(backbone="resnet50")]) == ["logistic on resnet18", "logistic on resnet50"]
+    assert names([head()]) == ["logistic on resnet18"]
+    assert names([head(), head(backbone="resnet50")]) == ["logistic on resnet18", "logistic on resnet50"]
     both = [network(learning_rate=0.02), network(learning_rate=0.005)]
-    assert naming.names(both) == ["resnet20 from scratch, lr 0.02", "resnet20 from scratch, lr 0.005"]
-    assert naming.names([network(epochs=1), network(epochs=3)])[0] == "resnet20 from scratch, 1 epoch"
-    assert naming.names([network(), network("densenet121", recipe="short", epochs=30)]) == [
+    assert names(both) == ["resnet20 from scratch, lr 0.02", "resnet20 from scratch, lr 0.005"]
+    assert names([network(epochs=1), network(epochs=3)])[0] == "resnet20 from scratch, 1 epoch"
+    assert names([network(), network("densenet121", recipe="short", epochs=30)]) == [
         "resnet20 from scratch, cpu",
         "densenet121 from scratch, short",
     ]
-    assert naming.names([head(subset=100), head(subset=None)]) == [
+    assert names([head(subset=100), head(subset=None)]) == [
         "logistic on resnet18, 100 images",
         "logistic on resnet18, all images",
     ]
-    given, left = naming.names([head(options={"c_grid": [1.0]}), head()])
+    given, left = names([head(options={"c_grid": [1.0]}), head()])
     assert (given, left) == ("logistic on resnet18, C 1", "logistic on resnet18")
 
 
 def test_two_precisions_are_two_names():
-    names = naming.names([head(), head(precision="bfloat16")])
-    assert names == ["logistic on resnet18, float32", "logistic on resnet18, bfloat16"]
+    found = names([head(), head(precision="bfloat16")])
+    assert found == ["logistic on resnet18, float32", "logistic on resnet18, bfloat16"]
 
 
 def test_untrained_weights_are_named_unless_all_are_untrained():
-    mixed = naming.names([head(weights="untrained"), head(), head("mlp"), head("knn"), network(image_size=48)])
+    mixed = names([head(weights="untrained"), head(), head("mlp"), head("knn"), network(image_size=48)])
     assert mixed[0] == "logistic on resnet18 (untrained)"
     assert mixed[1] == "logistic on resnet18"
-    assert naming.names([head(weights="untrained"), network(image_size=48)])[0] == "logistic on resnet18 (untrained)"
-    assert naming.names([head(weights="untrained")]) == ["logistic on resnet18"]
-    assert naming.data([head(weights="untrained")]).endswith("48 px, untrained weights")
+    assert names([head(weights="untrained"), network(image_size=48)])[0] == "logistic on resnet18 (untrained)"
+    assert names([head(weights="untrained")]) == ["logistic on resnet18"]
+    assert data([head(weights="untrained")]).endswith("48 px, untrained weights")
 
 
 def test_runs_that_nothing_tells_apart_are_named_by_their_ids():
     one, other = head(), {**head(), "run": "f" * 12}
-    assert naming.names([one, other]) == [
+    assert names([one, other]) == [
         f"logistic on resnet18, run {one['run']}",
         f"logistic on resnet18, run {'f' * 12}",
     ]
@@ -105,10 +117,10 @@ RUNS = st.lists(
 @given(RUNS, st.integers(8, 60))
 def test_distinct_runs_never_share_a_name_and_no_value_is_cut(runs, width):
     runs = [{**one, "run": f"{place:012x}"} for place, one in enumerate(runs)]
-    names = naming.names(runs)
-    short = naming.fitted(names, width)
-    assert len(set(names)) == len(set(short)) == len(runs)
-    for whole, cut in zip(names, short, strict=True):
+    full = names(runs)
+    short = naming.fitted(full, width)
+    assert len(set(full)) == len(set(short)) == len(runs)
+    for whole, cut in zip(full, short, strict=True):
         kept = re.sub(r" \(\d+\)$", "", cut)
         assert {part for part in kept.split(", ") if part != naming.MORE} <= set(whole.split(", "))
         assert len(cut) <= width or cut.split(", ")[0] == whole.split(", ")[0]
@@ -122,11 +134,14 @@ def test_parts_that_most_share_are_left_out_first():
 
 
 @pytest.mark.parametrize(
-    ("records", "text"),
+    ("shown", "text"),
     [
         ([head()], "CIFAR-10, 400 of 50,000 training and 400 of 10,000 test images, 48 px, packaged weights"),
         ([head(subset=None), head(subset=100)], "CIFAR-10, 100 and 50,000 of 50,000 training and 400 of 10,000 test"),
-        ([{**head(subset=None), "test": {"rows": 10_000}}], "CIFAR-10, 50,000 training and 10,000 test images, 48 px"),
+        (
+            [{**head(subset=None), "test": {**SCORES, "rows": 10_000}}],
+            "CIFAR-10, 50,000 training and 10,000 test images, 48 px",
+        ),
         ([head(), network()], "test images, 32 and 48 px, packaged weights"),
         ([photos({"training_rows": 90, "validation_rows": 10})], "photos, 100 training and 400 test images, 48 px"),
         (
@@ -135,5 +150,5 @@ def test_parts_that_most_share_are_left_out_first():
         ),
     ],
 )
-def test_the_data_say_how_much_of_them_was_used(records, text):
-    assert text in naming.data(records)
+def test_the_data_say_how_much_of_them_was_used(shown, text):
+    assert text in data(shown)

@@ -60,7 +60,7 @@ def test_seeds_of_one_subset_share_a_row_beside_a_run_on_another_subset(workspac
         record, table = make.head("logistic", "resnet50", accuracy=0.8, seed=seed)
         dataset = {**record["dataset"], "subset": 100, "seed": drawn_by}
         make.put(workspace, ({**record, "dataset": dataset, "run": make.run_name(f"{seed}{drawn_by}")}, table))
-    found = {row.best.name: len(row.results) for row in gather(workspace, None).rows}
+    found = {row.name: len(row.results) for row in gather(workspace, None).rows}
     assert found == {"logistic on resnet50, subset seed 0": 3, "logistic on resnet50, subset seed 1": 1}
 
 
@@ -76,7 +76,7 @@ def test_rows_are_named_by_what_differs(workspace, make):
         record, table = make.head("logistic", "resnet50", accuracy=0.9, run=make.run_name(precision))
         features = {"spec": {"precision": precision}, "digest": "0" * 64, "content": "0" * 64, "engine": "eager"}
         make.put(workspace, ({**record, "features": features}, table))
-    assert {row.best.name for row in gather(workspace, None).rows} == {
+    assert {row.name for row in gather(workspace, None).rows} == {
         "logistic on resnet50, float32",
         "logistic on resnet50, bfloat16",
     }

@@ -1,11 +1,13 @@
 """Which runs a report shows."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from extract.errors import InvalidInputError
 from pipelines.report.study.selection import selected
 
-RECORDS = [{"run": "aa11"}, {"run": "bb22"}]
+RECORDS = [SimpleNamespace(run="aa11"), SimpleNamespace(run="bb22")]
 
 
 def test_without_a_selection_all_runs_are_shown():
