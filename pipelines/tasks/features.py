@@ -17,8 +17,9 @@ from pipelines.specs import ExtractKey, Weights
 from pipelines.training import images
 from pipelines.workspace import extractions, records
 from pipelines.workspace.context import Context
+from pipelines.workspace.extractions import Extraction, ExtractionCost
 from pipelines.workspace.record import SCHEMA as RECORD_SCHEMA
-from pipelines.workspace.record import Extraction, ExtractionTiming, Options, Sha256
+from pipelines.workspace.record import Options, Sha256
 
 LONGEST_NAME = 80  # bytes of a data set's or a backbone's name in a file's name, which may have 255
 DECODING = 2  # raised when an image file must give other pixels (`extract.decoding.decode`)
@@ -27,7 +28,7 @@ ROUNDING = 3  # raised when bfloat16 or float16 arithmetic must give other featu
 
 
 @dataclass(frozen=True)
-class Inputs:
+class ExtractionInputs:
     """What an extraction needs beside its key, which only digests it: the weights and the data themselves."""
 
     source: Weights
@@ -35,7 +36,7 @@ class Inputs:
     context: Context
 
 
-def compute(key: ExtractKey, inputs: Inputs) -> tuple[Sha256, bool]:
+def compute(key: ExtractKey, inputs: ExtractionInputs) -> tuple[Sha256, bool]:
     """Extracts (or finds) the feature file of `key`, keeps its record: (content digest, whether it was extracted).
 
     What the backbone cannot do is refused before images are read or weights are fetched.
@@ -85,7 +86,7 @@ def _backbone(key: ExtractKey, source: Weights) -> Any:
     )
 
 
-def _images(key: ExtractKey, inputs: Inputs) -> tuple[ImageSet, tuple[str, ...]]:
+def _images(key: ExtractKey, inputs: ExtractionInputs) -> tuple[ImageSet, tuple[str, ...]]:
     inputs.context.doing("reading the data set")
     data, skipped = images.chosen(inputs.located, key)
     inputs.context.tell(images.notices(inputs.located, skipped))
@@ -134,7 +135,7 @@ def _keep(workspace: Path, record: Extraction, *, timing: Any, plain_view_of: st
         lender = None if plain_view_of is None else extractions.find(workspace, plain_view_of)
         unknown = plain_view_of is not None and (lender is None or lender.seconds is None)
         total = None if unknown else timing.seconds + ((lender and lender.seconds) or 0.0)
-        known = ExtractionTiming(**asdict(timing))
+        known = ExtractionCost(**asdict(timing))
         record = structs.replace(record, timing=known, plain_view_of=plain_view_of, seconds=total)
     if before is not None and record.seconds is None:
         record = structs.replace(record, seconds=before.seconds, timing=record.timing or before.timing)

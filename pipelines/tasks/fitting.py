@@ -18,7 +18,8 @@ from pipelines.tasks import features
 from pipelines.training import scores
 from pipelines.workspace import extractions, records
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import Extraction, RunName, TrainingScore
+from pipelines.workspace.extractions import Extraction
+from pipelines.workspace.record import RunName, TrainingScore
 
 LESS_MEMORY = "Use features of fewer images (--subset) or of a narrower backbone, or another --head"
 LIBRARIES = ("torch", "timm", "scikit-learn", "numpy", "h5py")

@@ -2,13 +2,23 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict
 
 from extract.data.images import ImageSet, ImageSplit, stratified_rows
 from extract.errors import CorruptFileError
+from extract.runtime.typed_json import Number
 from pipelines.workspace import records, stored
-from pipelines.workspace.answer_shapes import KeptLandscape
+from pipelines.workspace.record import RunName
 
 SIDE, REACH, IMAGES = 13, 1.0, 256
+
+
+class KeptLandscape(TypedDict):
+    """A loss landscape that is kept: `loss[i][j]` at steps i and j from the network `run`."""
+
+    run: RunName
+    steps: list[Number]
+    loss: list[list[Number | None]]
 
 
 def loss_landscape(

@@ -37,7 +37,8 @@ from pipelines.training.head_init import HeadInitializer
 from pipelines.training.processes import exclusive
 from pipelines.workspace import cache, extractions, records
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import DoneRecord, Extraction, RunName, Sha256, ShotsRow
+from pipelines.workspace.extractions import Extraction
+from pipelines.workspace.record import DoneRecord, RunName, Sha256, ShotsRow
 
 Kept = TypeVar("Kept", Extraction, DoneRecord)
 
@@ -55,7 +56,7 @@ class StageResult(Generic[Kept]):
     notices: tuple[str, ...] = ()
 
 
-def _extract(key: str, context: features.Inputs) -> tuple[Sha256, bool]:
+def _extract(key: str, context: features.ExtractionInputs) -> tuple[Sha256, bool]:
     return features.compute(ExtractKey.from_text(key), context)
 
 
@@ -80,7 +81,7 @@ def extract(spec: ExtractSpec, context: Context) -> StageResult[Extraction]:
     (record, computed), cached = cache.ask(
         _extract,
         key.text(),
-        context=features.Inputs(Weights.find(spec.weights, workspace), located, context),
+        context=features.ExtractionInputs(Weights.find(spec.weights, workspace), located, context),
         workspace=workspace,
         read=_reader(workspace),
         is_intact=lambda found: features.is_intact(found[0], workspace),

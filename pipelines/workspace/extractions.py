@@ -6,17 +6,64 @@ A feature file is the same bytes wherever it is made, so none of this can stand 
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import field
 
 from extract.errors import CorruptFileError
+from extract.runtime.typed_json import Count, Seconds, Sha256
 from pipelines.workspace import stored
-from pipelines.workspace.record import Extraction
+from pipelines.workspace.record import FeatureName, Rate, RecordPart, null
 
 if TYPE_CHECKING:
     from extract.features.store import FeatureFile
 
 Notice = Callable[[str], None]
 THING, REMEDY = "note on a feature file", "Extract it again to know what it took; scores need it not."
+
+
+class ExtractionCost(RecordPart, frozen=True, kw_only=True):
+    """What an extraction took (`extract.features.extraction.Timing`)."""
+
+    seconds: Seconds
+    compile_seconds: Seconds
+    images_computed: Count
+    images_per_second: Rate
+
+
+class Extraction(RecordPart, frozen=True, kw_only=True):
+    """The record of a feature file, as `extractions/<content>.json` keeps it.
+
+    `parameters`, `weight_bytes` and `flops` (of one image, 2 per multiply-add) are the backbone's. `seconds` are those
+    of the extraction, and of the one that had computed its plain view (`plain_view_of`, a content); None where not
+    known, as `timing`. `weights_file` is where weights of source "file" lay when they were used, as
+    `extract.backbones.checkpoints.read` takes it; `notices` is what people should know of how the data were read.
+    """
+
+    schema: Literal[3]
+    kind: Literal["features"]
+    created: str
+    file: FeatureName
+    digest: Sha256
+    content: Sha256
+    rows: Count
+    dimension: Count
+    file_bytes: Count
+    engine: str
+    parameters: Count
+    weight_bytes: Count
+    flops: Count
+    skipped: list[str]
+    timing: ExtractionCost | None = null()
+    plain_view_of: Sha256 | None = None
+    seconds: Seconds | None = null()
+    weights_file: str | None = None
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Speed of the extraction; None where not known."""
+        return None if self.timing is None else self.timing.images_per_second
 
 
 def write(workspace: Path, record: Extraction) -> None:

@@ -1,4 +1,4 @@
-"""The record of a run, of an extraction, and the other types of what a workspace keeps as JSON.
+"""The record of a run, and the types that it shares with other files of a workspace.
 
 A field without a default is in every file. Of the others one whose default is `None` is left out where it is None; one
 whose default is `null()` is then null. Everything is checked whenever a file is read.
@@ -35,11 +35,11 @@ def null() -> Any:
     return field(default_factory=NoneType)
 
 
-class _Part(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RecordPart(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Part of a record."""
 
 
-class Calibration(_Part, frozen=True, kw_only=True, omit_defaults=True):
+class Calibration(RecordPart, frozen=True, kw_only=True):
     """How good probabilities are; an error up to `calibration_limit` is indistinguishable from perfect calibration."""
 
     log_loss: Number | None
@@ -53,7 +53,7 @@ class Calibration(_Part, frozen=True, kw_only=True, omit_defaults=True):
         return error is not None and limit is not None and error <= limit
 
 
-class SplitScores(Calibration, frozen=True, kw_only=True, omit_defaults=True):
+class SplitScores(Calibration, frozen=True, kw_only=True):
     """Scores on one split (`heads.metrics.Scores`)."""
 
     rows: Size
@@ -70,7 +70,7 @@ class SplitScores(Calibration, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError("its interval ends before it begins")
 
 
-class ShotsRow(_Part, frozen=True, kw_only=True, omit_defaults=True):
+class ShotsRow(RecordPart, frozen=True, kw_only=True):
     """Accuracy with so many labels a class, over draws."""
 
     labels_per_class: Count
@@ -81,7 +81,7 @@ class ShotsRow(_Part, frozen=True, kw_only=True, omit_defaults=True):
     greatest: Share
 
 
-class DatasetUse(_Part, frozen=True, kw_only=True, omit_defaults=True):
+class DatasetUse(RecordPart, frozen=True, kw_only=True):
     """What was trained and scored on. `seed` drew the subsets; `test_images` is `records.images_digest`."""
 
     name: str
@@ -95,7 +95,7 @@ class DatasetUse(_Part, frozen=True, kw_only=True, omit_defaults=True):
     test_images: Sha256 | None = None
 
 
-class TrainingScore(_Part, frozen=True, kw_only=True, omit_defaults=True):
+class TrainingScore(RecordPart, frozen=True, kw_only=True):
     """Accuracy on `rows` training images (`heads.training_sample`) in evaluation mode.
 
     `accuracy` is that of what the validation images scored, `kept_accuracy` of what is kept: another one after a refit.
@@ -106,7 +106,7 @@ class TrainingScore(_Part, frozen=True, kw_only=True, omit_defaults=True):
     kept_accuracy: Share
 
 
-class Choice(_Part, frozen=True, kw_only=True, omit_defaults=True):
+class RunChoice(RecordPart, frozen=True, kw_only=True):
     """What was chosen on validation images, and by what.
 
     `training_rows` images moved the weights that are kept. `validation_rows` were held back while something was
@@ -132,7 +132,7 @@ class Choice(_Part, frozen=True, kw_only=True, omit_defaults=True):
     skipped: list[str] | None = None
 
 
-class Mistake(_Part, frozen=True, kw_only=True, omit_defaults=True):
+class Mistake(RecordPart, frozen=True, kw_only=True):
     """A test image that got a wrong answer: its id, its class, the class that was said and its probability."""
 
     id: str
@@ -158,7 +158,7 @@ class SpecParts(TypedDict, total=False):
     preprocessing: Options
 
 
-class FeaturesUse(_Part, frozen=True, kw_only=True, omit_defaults=True):
+class FeaturesUse(RecordPart, frozen=True, kw_only=True):
     """The feature file that a head learned from."""
 
     spec: Options
@@ -175,65 +175,21 @@ class FeaturesUse(_Part, frozen=True, kw_only=True, omit_defaults=True):
         return (self.spec.get("weights") or {}).get("seed")
 
 
-class ExtractionTiming(_Part, frozen=True, kw_only=True, omit_defaults=True):
-    """What an extraction took (`extract.features.extraction.Timing`)."""
-
-    seconds: Seconds
-    compile_seconds: Seconds
-    images_computed: Count
-    images_per_second: Rate
-
-
-class Extraction(_Part, frozen=True, kw_only=True, omit_defaults=True):
-    """The record of a feature file, as `extractions/<content>.json` keeps it.
-
-    `parameters`, `weight_bytes` and `flops` (of one image, 2 per multiply-add) are the backbone's. `seconds` are those
-    of the extraction, and of the one that had computed its plain view (`plain_view_of`, a content); None where not
-    known, as `timing`. `weights_file` is where weights of source "file" lay when they were used, as
-    `extract.backbones.checkpoints.read` takes it; `notices` is what people should know of how the data were read.
-    """
-
-    schema: Literal[3]
-    kind: Literal["features"]
-    created: str
-    file: FeatureName
-    digest: Sha256
-    content: Sha256
-    rows: Count
-    dimension: Count
-    file_bytes: Count
-    engine: str
-    parameters: Count
-    weight_bytes: Count
-    flops: Count
-    skipped: list[str]
-    timing: ExtractionTiming | None = null()
-    plain_view_of: Sha256 | None = None
-    seconds: Seconds | None = null()
-    weights_file: str | None = None
-    notices: list[str] = []
-
-    @property
-    def images_per_second(self) -> float | None:
-        """Speed of the extraction; None where not known."""
-        return None if self.timing is None else self.timing.images_per_second
-
-
-class RecipeUse(_Part, frozen=True, kw_only=True, omit_defaults=True):
+class RecipeUse(RecordPart, frozen=True, kw_only=True):
     """What the key of a network says of its recipe, as far as others than its own training read it."""
 
     batch_size: Size | None = None
     accumulate: Size = 1
 
 
-class NetworkRecordKey(_Part, frozen=True, kw_only=True, omit_defaults=True):
+class NetworkRecordKey(RecordPart, frozen=True, kw_only=True):
     """The same of the whole key (`specs.NetworkKey`)."""
 
     mode: str
     recipe_options: RecipeUse
 
 
-class _Run(_Part, frozen=True, kw_only=True, omit_defaults=True):
+class _Run(RecordPart, frozen=True, kw_only=True):
     """What every run has, done or failed."""
 
     schema: Literal[3]
@@ -248,7 +204,7 @@ class _Run(_Part, frozen=True, kw_only=True, omit_defaults=True):
         typed(self.key, KeyParts, name="key")
 
 
-class FailedRecord(_Run, frozen=True, kw_only=True, omit_defaults=True):
+class FailedRecord(_Run, frozen=True, kw_only=True):
     """A run that ended in an `error`, with what was known before it ran."""
 
     status: Literal["failed"]
@@ -267,7 +223,7 @@ class FailedRecord(_Run, frozen=True, kw_only=True, omit_defaults=True):
     study: str | None = None
 
 
-class DoneRecord(_Run, frozen=True, kw_only=True, omit_defaults=True):
+class DoneRecord(_Run, frozen=True, kw_only=True):
     """A run that is done: its scores, what they cost, and its files (name -> sha256)."""
 
     status: Literal["done"]
@@ -281,7 +237,7 @@ class DoneRecord(_Run, frozen=True, kw_only=True, omit_defaults=True):
     seed: Count
     class_names: list[str]
     chosen: Options
-    choice: Choice
+    choice: RunChoice
     curves: Curves
     training: TrainingScore
     validation: SplitScores | None

@@ -16,8 +16,8 @@ from pipelines.report.study.images import Images
 from pipelines.report.study.rows import Row, rows
 from pipelines.report.study.selection import selected
 from pipelines.report.study.winners import Pick, best_first, pick
+from pipelines.tasks.loss_landscape import KeptLandscape
 from pipelines.workspace import naming, records
-from pipelines.workspace.answer_shapes import KeptLandscape
 from pipelines.workspace.record import MODES, DoneRecord, FailedRecord, Record
 
 
