@@ -3,16 +3,18 @@
 What is known is a part of `extract.backbones.transforms.Preprocessing`: its fields without `image_size`.
 """
 
+import contextlib
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
 
 from extract.errors import InvalidInputError
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
-CROP_MODES = ("center", "squash", "border")
 # Our names, and those of timm's configurations and command line and of transformers' processors.
 NAMES = {
     "mean": ("mean", "image_mean"),
@@ -22,6 +24,13 @@ NAMES = {
     "crop_mode": ("crop_mode",),
 }
 KnownPreprocessing = Mapping[str, Any]  # fields of `Preprocessing` by name: texts, numbers, lists of three numbers
+KINDS: dict[str, Any] = {
+    "mean": Annotated[list[Annotated[float, Meta(ge=-10, le=10)]], Meta(min_length=3, max_length=3)],
+    "std": Annotated[list[Annotated[float, Meta(ge=1e-6, le=10)]], Meta(min_length=3, max_length=3)],
+    "crop_fraction": Annotated[float, Meta(ge=0.05, le=1)],
+    "interpolation": Literal[INTERPOLATIONS],
+    "crop_mode": Literal["center", "squash", "border"],
+}
 PLACES = ("preprocessing", "pretrained_cfg", "default_cfg", "args")  # where they lie in a file, the first wins
 OPTIONS = "--mean, --std, --crop-pct and --interpolation"
 
@@ -96,30 +105,9 @@ def _known(values: Mapping[str, object]) -> KnownPreprocessing:
     found: dict[str, Any] = {}
     for field, names in NAMES.items():
         value = next((values[name] for name in names if values.get(name) is not None), None)
-        sound = _sound(field, value)
-        if sound is not None:
-            found[field] = sound
+        with contextlib.suppress(msgspec.ValidationError):
+            found[field] = msgspec.convert(value, KINDS[field])
     return found
-
-
-def _sound(field: str, value: object) -> object:
-    if field in ("mean", "std"):
-        numbers = list(value) if isinstance(value, list | tuple) else []
-        low = 1e-6 if field == "std" else -10.0
-        return (
-            [float(one) for one in numbers]
-            if len(numbers) == 3 and all(_between(one, low) for one in numbers)
-            else None
-        )
-    if field == "crop_fraction":
-        return float(value) if _between(value, 0.05) and value <= 1 else None  # type: ignore[arg-type,operator]
-    known = INTERPOLATIONS if field == "interpolation" else CROP_MODES
-    return value if value in known else None
-
-
-def _between(value: object, low: float) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and low <= value <= 10  # type: ignore[arg-type,operator]
 
 
 def _mapping(value: object) -> Mapping[str, object]:
