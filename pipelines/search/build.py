@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from extract.data.datasets import load
 from extract.errors import InvalidInputError, unknown
@@ -11,6 +10,7 @@ from pipelines.search.head import HeadSubject, must_hold_out
 from pipelines.search.subject import Subject
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, locate, with_own_network
 from pipelines.specs.search import SearchSpec
+from pipelines.specs.spec import Fields, Given
 from pipelines.tasks import fitting
 from pipelines.training.images import training_labels
 from pipelines.workspace.context import Context
@@ -18,14 +18,14 @@ from pipelines.workspace.context import Context
 OWN = tuple(options_of(SearchSpec))
 
 
-def build(given: Mapping[str, Any], *, entries: object, context: Context) -> tuple[Subject, SearchSpec]:
+def build(given: Given, *, entries: object, context: Context) -> tuple[Subject, SearchSpec]:
     """The subject and the search that the options `given` describe, by the names of the specs' fields.
 
     `head` or `network` says what is searched (neither: the logistic head); `features` may name a feature file.
     Features that a head needs are extracted where they are not there. Raises `InvalidInputError` with the nearest names
     for an unknown option.
     """
-    options = {name: value for name, value in given.items() if value is not None}
+    options: Fields = {name: value for name, value in given.items() if value is not None}
     if "head" in options and "network" in options:
         raise InvalidInputError(
             f"search must be of a head or of a network; got {options['head']!r} and {options['network']!r}. "
@@ -50,7 +50,7 @@ def _varied(subject: HeadSubject, entries: object) -> set[str]:
     return {str(name).replace("-", "_") for name in space} if isinstance(space, Mapping) else set()
 
 
-def _head(options: dict[str, Any], context: Context) -> HeadSubject:
+def _head(options: Fields, context: Context) -> HeadSubject:
     extraction, head = ExtractSpec.declared(), HeadSpec.declared()
     _refuse_unknown(options, known=[*extraction, *head, "features"], what="a head")
     spec = HeadSpec.of({name: value for name, value in options.items() if name in head})
@@ -62,7 +62,7 @@ def _head(options: dict[str, Any], context: Context) -> HeadSubject:
     return HeadSubject(spec, features_path=_features(spec, described, context, file=options.get("features")))
 
 
-def _network(options: dict[str, Any], context: Context) -> Subject:
+def _network(options: Fields, context: Context) -> Subject:
     from pipelines.search.network import NetworkSubject
 
     _refuse_unknown(options, known=[*NetworkSpec.declared()], what="a network")
@@ -70,7 +70,7 @@ def _network(options: dict[str, Any], context: Context) -> Subject:
     return NetworkSubject(NetworkSpec.of({"validation": 0.1, "mode": mode, **options}), context=context)
 
 
-def _features(head: HeadSpec, described: dict[str, Any], context: Context, *, file: Any) -> Path:
+def _features(head: HeadSpec, described: Fields, context: Context, *, file: object) -> Path:
     """The feature file that was named or described; else the workspace's newest, else the default one.
 
     What could not be searched on it is refused before it is extracted.
@@ -84,7 +84,7 @@ def _features(head: HeadSpec, described: dict[str, Any], context: Context, *, fi
             raise InvalidInputError(
                 f"features must come from a file or from options, not both; got features and {more[0]}. Leave one out."
             )
-        return Path(file)
+        return Path(str(file))
     found = None if more else newest(context.workspace, notice=context.notice)
     if found is not None:
         context.notice(f"using the workspace's newest features, {found.name}")
@@ -94,7 +94,7 @@ def _features(head: HeadSpec, described: dict[str, Any], context: Context, *, fi
     return stages.extract(spec, context).path
 
 
-def _refuse_unknown(options: dict[str, Any], *, known: list[str], what: str) -> None:
+def _refuse_unknown(options: Fields, *, known: list[str], what: str) -> None:
     for name in options:
         if name not in known:
             raise unknown(f"option of a search over {what}", name=name, known=[*known, *OWN])

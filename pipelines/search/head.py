@@ -4,12 +4,12 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from extract.errors import InvalidInputError
 from extract.runtime.memory import enough_for
 from extract.runtime.options import Option
-from pipelines.search.subject import Subject, TrialScore, Watch
+from pipelines.search.subject import Params, Subject, TrialScore, Watch
 from pipelines.specs import HeadSpec, resolve_head
 from pipelines.tasks import fitting
 from pipelines.workspace.context import Context
@@ -17,6 +17,7 @@ from pipelines.workspace.context import Context
 if TYPE_CHECKING:
     from extract.features.store import SplitFeatures
     from heads import Choice
+    from heads.space import Space
     from pipelines.tasks.stages import StageResult
     from pipelines.workspace.record import DoneRecord
 
@@ -49,7 +50,7 @@ class HeadSubject(Subject):
     def known(self) -> Mapping[str, Option]:
         return self._spec.further()
 
-    def usual(self) -> dict[str, Any]:
+    def usual(self) -> dict[str, object]:
         searched = {name: one.search for name, one in self.known().items() if one.search is not None}
         if not searched:
             raise InvalidInputError(
@@ -57,14 +58,14 @@ class HeadSubject(Subject):
             )
         return {name: entry for name, entry in searched.items() if name not in self._spec.options}
 
-    def key(self) -> dict[str, Any]:
+    def key(self) -> dict[str, object]:
         return dataclasses.asdict(resolve_head(self._spec, features=self._file.content))
 
-    def check(self, options: dict[str, Any]) -> None:
+    def check(self, options: Params) -> None:
         self._space(options)
         fitting.check_rows(self._spec, self._train.labels)
 
-    def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> TrialScore:
+    def judge(self, options: Params, watch: Watch, context: Context) -> TrialScore:
         context.doing("fitting the head")  # one without epochs has nothing to count
         with enough_for("fitting a head", remedy=fitting.LESS_MEMORY):
             choice = self._chosen(options, context)
@@ -75,12 +76,12 @@ class HeadSubject(Subject):
             steps=tuple(choice.curves.get("validation_accuracy", ())),
         )
 
-    def settle(self, options: dict[str, Any], context: Context, folder: Path) -> "StageResult[DoneRecord]":
+    def settle(self, options: Params, context: Context, folder: Path) -> "StageResult[DoneRecord]":
         from pipelines.tasks import stages
 
         return stages.fit_head(self._with(options), context, features_path=self._path)
 
-    def _chosen(self, options: dict[str, Any], context: Context) -> "Choice":
+    def _chosen(self, options: Params, context: Context) -> "Choice":
         """As the head stage will choose for the winner: the same rows, options and seed."""
         import heads
 
@@ -100,12 +101,12 @@ class HeadSubject(Subject):
     def _train(self) -> "SplitFeatures":
         return self._file.read("train")
 
-    def _space(self, options: dict[str, Any]) -> Any:
+    def _space(self, options: Params) -> "Space":
         from heads.registry import space
 
         return space(self._spec.head, self._with(options).options)
 
-    def _with(self, options: dict[str, Any]) -> HeadSpec:
+    def _with(self, options: Params) -> HeadSpec:
         """The spec with `options` beside its own; a tuple is one value of an option that could take several."""
         fixed = self._spec.options
         for name in options:

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from extract.errors import CorruptFileError, StorageError
 from extract.runtime.locks import Lock
+from extract.runtime.options import Value
 from pipelines.search.journal_file import REMEDY, JournalFile
 from pipelines.search.space import Choices, Range, Space
 from pipelines.workspace import stored
@@ -111,7 +112,7 @@ class Journal:
             if one.state.is_finished() and one.number != but and self.trial_folder(one).exists():
                 shutil.rmtree(self.trial_folder(one))
 
-    def options(self, trial: Trial | FrozenTrial) -> dict[str, object]:
+    def options(self, trial: Trial | FrozenTrial) -> dict[str, Value]:
         """option -> value of a trial, as the spec takes them."""
         return {
             name: entry.value(trial.params[name]) if isinstance(entry, Choices) else trial.params[name]

@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from extract.errors import InvalidInputError
 from extract.runtime.memory import enough_for
 from extract.runtime.options import Option, options_of
 from finetune.recipes import SPEED_ONLY, Recipe
-from pipelines.search.subject import Subject, TrialScore, Watch
+from pipelines.search.subject import Params, Subject, TrialScore, Watch
 from pipelines.specs import NetworkSpec
 from pipelines.tasks import stages
 from pipelines.training.processes import exclusive
@@ -65,21 +65,21 @@ class NetworkSubject(Subject):
             name: declared[name] for name in (*recipe, *networks.resolve(self._spec.network).option_names, "image_size")
         }
 
-    def usual(self) -> dict[str, Any]:
+    def usual(self) -> dict[str, object]:
         """Around the recipe's own rate and batch; the rest as the literature varies it on small images."""
         recipe, rows = self._spec.whole_recipe(), self._trials.row_count
         batches = [size for size in (recipe.batch_size // 2, recipe.batch_size, 2 * recipe.batch_size) if size]
-        space: dict[str, Any] = {
+        space: dict[str, object] = {
             "learning_rate": {"low": recipe.learning_rate / 30, "high": recipe.learning_rate * 5, "log": True},
             "batch_size": [size for size in batches if size <= rows // 4] or [recipe.batch_size],
             **{name: one.search for name, one in options_of(Recipe).items() if one.search is not None},
         }
         return {name: entry for name, entry in space.items() if name not in self._spec.options}
 
-    def key(self) -> dict[str, Any]:
+    def key(self) -> dict[str, object]:
         return self._key.as_dict()
 
-    def check(self, options: dict[str, Any]) -> None:
+    def check(self, options: Params) -> None:
         from pipelines.training import network
 
         if "epochs" in options:
@@ -92,11 +92,11 @@ class NetworkSubject(Subject):
         batch_size = spec.whole_recipe().batch_size if given else 1  # one that is not given may be searched
         self._trials.check(spec, batch_size=batch_size)
 
-    def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> TrialScore | None:
+    def judge(self, options: Params, watch: Watch, context: Context) -> TrialScore | None:
         with enough_for("training", remedy=LESS_MEMORY):
             return self._trials.outcome(self._with(options), watch, context)
 
-    def settle(self, options: dict[str, Any], context: Context, folder: Path) -> stages.StageResult[DoneRecord]:
+    def settle(self, options: Params, context: Context, folder: Path) -> stages.StageResult[DoneRecord]:
         spec = self._with(options)
         self._hand_over(spec, context, folder)
         return stages.train(spec, context)
@@ -121,7 +121,7 @@ class NetworkSubject(Subject):
 
         return NetworkTrials(self._located, self._spec)
 
-    def _with(self, options: dict[str, Any]) -> NetworkSpec:
+    def _with(self, options: Params) -> NetworkSpec:
         given = self._spec.as_dict()
         for name, value in options.items():
             if name not in NetworkSpec.declared() or isinstance(value, tuple):

@@ -4,14 +4,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from extract.runtime.options import Option
+from extract.runtime.options import Option, Value
 from pipelines.workspace.context import Context
 from pipelines.workspace.record import DoneRecord
 
 if TYPE_CHECKING:
     from pipelines.tasks.stages import StageResult
+
+Params = Mapping[str, Value]  # the options of a trial by name
 
 
 @dataclass(frozen=True)
@@ -63,23 +65,23 @@ class Subject(ABC):
         """The options that can be searched."""
 
     @abstractmethod
-    def usual(self) -> dict[str, Any]:
+    def usual(self) -> dict[str, object]:
         """The built-in search space, as it would stand in a file."""
 
     @abstractmethod
-    def key(self) -> dict[str, Any]:
+    def key(self) -> dict[str, object]:
         """All that trials depend on beside the searched options: primitives and digests of inputs."""
 
     @abstractmethod
-    def check(self, options: dict[str, Any]) -> None:
+    def check(self, options: Params) -> None:
         """Raises `InvalidInputError` where `options`, with those that are fixed, can never be right."""
 
     @abstractmethod
-    def judge(self, options: dict[str, Any], watch: Watch, context: Context) -> TrialScore | None:
+    def judge(self, options: Params, watch: Watch, context: Context) -> TrialScore | None:
         """The score of one trial: trained on the training part, judged on the validation part; None if it stopped."""
 
     @abstractmethod
-    def settle(self, options: dict[str, Any], context: Context, folder: Path) -> "StageResult[DoneRecord]":
+    def settle(self, options: Params, context: Context, folder: Path) -> "StageResult[DoneRecord]":
         """The answer of the stage that refits `options` on the whole training split and scores the test split.
 
         `folder` is the winning trial's; it may be gone.

@@ -5,14 +5,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from extract.backbones import weights_preprocessing
 from extract.backbones.weights_preprocessing import INTERPOLATIONS
 from extract.data import bad_images, datasets
 from extract.decoding.decode import MAX_PIXELS
 from extract.runtime.options import option
-from pipelines.specs.spec import Key, Spec, seed_option
+from pipelines.specs.spec import Fields, Given, Key, Spec, seed_option
 from pipelines.workspace import image_folders
 
 if TYPE_CHECKING:
@@ -114,11 +114,11 @@ class DataSpec(Spec, Selection, DataSource):
     def sampling_seed(self) -> int:
         return self.seed
 
-    def preprocessing(self) -> dict[str, Any]:
+    def preprocessing(self) -> Fields:
         """What the options say of the preprocessing (`extract.backbones.weights_preprocessing`)."""
         return weights_preprocessing.from_options(**{name: getattr(self, name) for name in PREPROCESSING_OPTIONS})
 
-    def data_key(self, located: datasets.Located) -> dict[str, Any]:
+    def data_key(self, located: datasets.Located) -> Fields:
         """The fields of a key that say which images are used."""
         return {
             "dataset_digest": located.digest,
@@ -143,9 +143,9 @@ class ImagesKey(Key, Selection):
     dataset_digest: str
     max_pixels: int | None
     weights_set: str | None = None
-    preprocessing: dict[str, Any] | None = None
+    preprocessing: Fields | None = None
 
-    def described_data(self, name: str) -> dict[str, Any]:
+    def described_data(self, name: str) -> Fields:
         """What a record says of the data set called `name`, and of the part of it that was used."""
         return {
             "name": name,
@@ -195,7 +195,7 @@ def dataset_name(given: str) -> str:
     return name if name in datasets.NAMES and given != name and not os.path.exists(given) else given
 
 
-def with_data_dir(given: Mapping[str, Any], data_dirs: Mapping[str, str]) -> dict[str, Any]:
+def with_data_dir(given: Given, data_dirs: Mapping[str, str]) -> Fields:
     """The options `given`; `data_dirs` (name -> directory) say where their data set is if they do not."""
     name = dataset_name(str(given.get("dataset") or DataSpec.dataset))
     known = given.get("data_dir") or data_dirs.get(name)

@@ -3,12 +3,12 @@
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from extract.errors import InvalidInputError
 from extract.runtime.options import Option, Value, option, options_of
 from heads import registry
-from pipelines.specs.spec import Key, Spec, seed_option, validation_option, validation_part
+from pipelines.specs.spec import Fields, Given, Key, Spec, seed_option, validation_option, validation_part
 
 HEAD_VERSION = 11  # raised when the same key must give another head
 SHOTS_VERSION = 7  # raised when the same key must give another table
@@ -75,7 +75,7 @@ class HeadSpec(Spec):
         return registry.options(self.head)
 
     @classmethod
-    def of(cls, given: Mapping[str, Any] | None = None, **more: Any) -> Self:
+    def of(cls, given: Given | None = None, **more: object) -> Self:
         """The spec of options by name; `option` holds further ones of the head as texts, each NAME=VALUE."""
         found = {**(given or {}), **more}
         for text in options_of(_Further)["option"].read(found.pop("option", ())):
@@ -93,7 +93,7 @@ class HeadSpec(Spec):
         return validation_part(self.validation)
 
 
-def plain(value: Value) -> Any:
+def plain(value: Value) -> object:
     """An option's value as JSON holds it."""
     return [plain(one) for one in value] if isinstance(value, tuple) else value
 
@@ -104,7 +104,7 @@ class HeadKey(Key):
 
     features: str
     head: str
-    options: dict[str, Any]
+    options: Fields
     validation: float | int | None
     criterion: str
     seed: int
@@ -116,7 +116,7 @@ class ShotsKey(Key):
 
     features: str
     head: str
-    options: dict[str, Any]
+    options: Fields
     criterion: str
     shots: list[int]
     draws: int
@@ -157,7 +157,7 @@ def resolve_shots(spec: HeadSpec, *, features: str, shots: tuple[int, ...] | str
     return ShotsKey(stage_version=SHOTS_VERSION, shots=sorted(set(counts)), draws=draws, **_key(spec, features))
 
 
-def _key(spec: HeadSpec, features: str) -> dict[str, Any]:
+def _key(spec: HeadSpec, features: str) -> Fields:
     return {
         "features": features,
         "head": spec.head,

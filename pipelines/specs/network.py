@@ -4,7 +4,7 @@ import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from extract.data import datasets
 from extract.errors import InvalidInputError, unknown
@@ -14,7 +14,7 @@ from extract.runtime.options import option, options_of
 from finetune.architectures.options import Options
 from finetune.recipes import MADE_FOR, RECIPES, SPEED_ONLY, Recipe, overridden, suited
 from pipelines.specs.data import PREPROCESSING_OPTIONS, DataSpec, ImagesKey
-from pipelines.specs.spec import validation_option, validation_part
+from pipelines.specs.spec import Fields, validation_option, validation_part
 from pipelines.specs.weights import Weights, weights_option
 
 MODES = ("scratch", "full", "head-first", "partial:K", "frozen")
@@ -79,15 +79,15 @@ class NetworkSpec(DataSpec):
         own = suited_recipe(self.recipe or FINETUNE_RECIPE, dataset=self.dataset, image_size=self.image_size)
         return overridden(own, **self._given(Recipe))
 
-    def speed(self) -> dict[str, Any]:
+    def speed(self) -> Fields:
         """The options of the recipe that change no result, only seconds."""
         return {name: getattr(self.whole_recipe(), name) for name in SPEED_ONLY}
 
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> Fields:
         """The architecture options that were given."""
         return self._given(Options)
 
-    def _given(self, source: type) -> dict[str, Any]:
+    def _given(self, source: type) -> Fields:
         return {name: value for name, value in self.options.items() if name in options_of(source)}
 
     def validation_part(self) -> float | int | None:
@@ -177,14 +177,14 @@ class NetworkKey(ImagesKey):
 
     UNSAID: ClassVar = {**ImagesKey.UNSAID, "processes": 1}
     network: str
-    architecture: dict[str, Any]
+    architecture: Fields
     mode: str
     weights_sha256: str | None
     weights_run: str | None
     validation: float | int | None
     refit: bool
     recipe: str | None
-    recipe_options: dict[str, Any]
+    recipe_options: Fields
     seed: int
     processes: int = 1
 

@@ -11,6 +11,8 @@ from extract.errors import InvalidInputError
 from extract.features.layout import canonical_json
 from extract.runtime.options import Option, Value, known, option, options_of
 
+Given = Mapping[str, object]  # options by name, as text or as values; None is one that is left out
+Fields = dict[str, Any]  # fields by name, which are passed on or become JSON
 seed_option = functools.partial(option, 0, "Seed of everything drawn.", low=0, high=2**32 - 1, metavar="N")
 validation_option = functools.partial(
     option,
@@ -54,17 +56,17 @@ class Spec:
         return {**options_of(cls), **cls.FURTHER}
 
     @classmethod
-    def of(cls, given: Mapping[str, Any] | None = None, **more: Any) -> Self:
+    def of(cls, given: Given | None = None, **more: object) -> Self:
         """The spec of options by name, as text or as values; None leaves one out."""
-        present = {name: value for name, value in {**(given or {}), **more}.items() if value is not None}
-        own = {name: present.pop(name) for name in options_of(cls) if name in present}
+        present: Fields = {name: value for name, value in {**(given or {}), **more}.items() if value is not None}
+        own: Fields = {name: present.pop(name) for name in options_of(cls) if name in present}
         return cls(**own, options=present)
 
-    def part(self, part: type) -> dict[str, Any]:
+    def part(self, part: type) -> Fields:
         """The options that the spec has of a class that it inherits from, by name."""
         return {name: getattr(self, name) for name in options_of(part)}
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Fields:
         """Every field and every further option by name, as `of` takes them."""
         return {**self.part(type(self)), **self.options}
 
@@ -77,7 +79,7 @@ class Key:
     UNSAID: ClassVar[Mapping[str, object]] = {}
     stage_version: int
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Fields:
         """The key by field."""
         values = asdict(self)
         return {name: one for name, one in values.items() if name not in self.UNSAID or one != self.UNSAID[name]}

@@ -4,15 +4,14 @@ import functools
 import json
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from extract.backbones import weights, weights_preprocessing
 from extract.errors import InvalidInputError
 from extract.runtime.disk import file_sha256
 from extract.runtime.options import option
+from pipelines.specs.spec import Fields, Given
 from pipelines.workspace import records
 from pipelines.workspace.record import DoneRecord, FailedRecord
 
@@ -39,7 +38,7 @@ class Weights:
     name: str
     run: DoneRecord | None = None
     run_folder: Path | None = None
-    sidecar: Mapping[str, Any] = field(default_factory=dict)
+    sidecar: Fields = field(default_factory=dict)
 
     @classmethod
     def find(cls, name: str, workspace: Path) -> "Weights":
@@ -63,7 +62,7 @@ class Weights:
         """The network that a run trained to them; None for other weights."""
         return self.run.architecture if self.run else self.sidecar.get("network")
 
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> Fields:
         """The options of the network that a run left beside their file."""
         kept = self.sidecar.get("architecture", {})
         return {name: value for name, value in kept.items() if value != "auto"}  # of a stem: by its size there
@@ -75,19 +74,19 @@ class Weights:
         file = None if self.name == "none" else weights.weights_file(self.name, backbone=network)
         return (None, None) if file is None else (file_sha256(file), weights.split(self.name)[1])
 
-    def preprocessing(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
+    def preprocessing(self, options: Given) -> Fields | None:
         """How they want their images (`extract.backbones.weights_preprocessing`), beside what their own file says.
 
         The `options` win over the sidecar of a run, which wins over the hub's configuration. None for nothing.
         """
-        found: dict[str, Any] = {}
+        found: Fields = {}
         if self.kind == "file" and weights.is_file(self.name):
             path, _ = weights.split(self.name)
             found = weights_preprocessing.within(self.sidecar) if self.sidecar else weights_preprocessing.beside(path)
         return {**found, **options} or None
 
 
-def with_own_network(option: str, given: Mapping[str, Any], workspace: Path) -> dict[str, Any]:
+def with_own_network(option: str, given: Given, workspace: Path) -> Fields:
     """The options `given`, with the network that the run trained as `option` where `weights` are a run's or its file.
 
     `option` is "network" or "backbone"; one that was given stays. Raises `InvalidInputError` as `Weights.find` does.
@@ -107,7 +106,7 @@ def _trained(record: records.Record) -> DoneRecord:
     return record
 
 
-def _sidecar(path: Path) -> dict[str, Any]:
+def _sidecar(path: Path) -> Fields:
     """The sidecar of the file of a trained network, as one of our runs left it; else an empty one.
 
     It must name the sha256 of this very file. Whether it is as it was written is seen where the network is read.

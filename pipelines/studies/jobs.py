@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from extract.backbones.weights import SOURCES, is_file, split
 from extract.data.datasets import NAMES
@@ -20,7 +20,7 @@ from heads import registry
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
 from pipelines.specs.head import Repeats, of_heads
 from pipelines.specs.network import FROZEN_HAS, STARTS, USUAL_NETWORK
-from pipelines.specs.spec import Spec
+from pipelines.specs.spec import Given, Spec
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
 COMMANDS = ("extract", "fit-head", "train", "finetune")
@@ -99,10 +99,10 @@ def options(command: str) -> Mapping[str, Option]:
     return {name: one for name, one in every.items() if command != "train" or name not in STARTS}
 
 
-def has(command: str, name: str, given: Mapping[str, Any]) -> bool:
+def has(command: str, name: str, given: Given) -> bool:
     """Whether a job of `command` has the option `name`, which the head, network or mode that is `given` may lack."""
     if command == "fit-head" and name in of_heads():
-        head = given.get("head") or HeadSpec.head
+        head = str(given.get("head") or HeadSpec.head)
         return head not in registry.kinds() or name in registry.options(head)
     if command in MODES and given.get("mode") == "frozen" and name in ("recipe", *options_of(Recipe)):
         return name in FROZEN_HAS
@@ -110,13 +110,13 @@ def has(command: str, name: str, given: Mapping[str, Any]) -> bool:
         from finetune.architectures import networks
 
         try:
-            return name in networks.resolve(given.get("network") or USUAL_NETWORK).option_names
+            return name in networks.resolve(str(given.get("network") or USUAL_NETWORK)).option_names
         except InvalidInputError:
             return True  # no network is called so, which is said when it is checked
     return True
 
 
-def make(command: str, given: Mapping[str, Any], *, workspace: Path) -> list[Job]:
+def make(command: str, given: Given, *, workspace: Path) -> list[Job]:
     """The job of `command` with the options `given`; `seeds` makes several. `InvalidInputError` for a bad value.
 
     Where weights are of a run of the `workspace`, its network is the one that is meant if none is named.
@@ -197,11 +197,11 @@ def _option(name: str, value: object) -> str:
     return ", ".join(value) if name == "option" else f"{words} {','.join(map(str, value))}"
 
 
-def _of(spec: type[AnySpec], given: Mapping[str, Any]) -> AnySpec:
+def _of(spec: type[AnySpec], given: Given) -> AnySpec:
     return spec.of({name: _absolute(name, value) for name, value in given.items() if name in spec.declared()})
 
 
-def _network(command: str, given: Mapping[str, Any]) -> NetworkSpec:
+def _network(command: str, given: Given) -> NetworkSpec:
     mode = given.get("mode") or MODES[command]
     if (mode == "scratch") != (command == "train"):
         raise InvalidInputError(
@@ -216,7 +216,7 @@ def _features(spec: ExtractSpec) -> ExtractSpec:
     return spec if drawn else dataclasses.replace(spec, seed=0)
 
 
-def _absolute(name: str, value: Any) -> Any:
+def _absolute(name: str, value: object) -> object:
     """Paths as every process of a cluster must see them; anything else as it is."""
     words = {"data_dir": (), "dataset": NAMES, "weights": SOURCES}
     if name not in words or value is None or value in words[name]:
@@ -224,4 +224,4 @@ def _absolute(name: str, value: Any) -> Any:
     if name == "weights" and is_file(str(value)):
         path, chosen = split(str(value))
         return f"{path.resolve()}#{chosen}" if chosen else str(path.resolve())
-    return str(Path(value).resolve()) if name == "data_dir" or os.path.exists(value) else value
+    return str(Path(str(value)).resolve()) if name == "data_dir" or os.path.exists(str(value)) else value
