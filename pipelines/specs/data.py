@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from extract.backbones import weights_preprocessing
-from extract.backbones.weights_preprocessing import INTERPOLATIONS
+from extract.backbones.weights_preprocessing import INTERPOLATIONS, KnownPreprocessing
 from extract.data import bad_images, datasets
 from extract.decoding.decode import MAX_PIXELS
 from extract.runtime.options import option
@@ -114,7 +114,7 @@ class DataSpec(Spec, Selection, DataSource):
     def sampling_seed(self) -> int:
         return self.seed
 
-    def preprocessing(self) -> Fields:
+    def preprocessing(self) -> KnownPreprocessing:
         """What the options say of the preprocessing (`extract.backbones.weights_preprocessing`)."""
         return weights_preprocessing.from_options(**{name: getattr(self, name) for name in PREPROCESSING_OPTIONS})
 
@@ -143,7 +143,7 @@ class ImagesKey(Key, Selection):
     dataset_digest: str
     max_pixels: int | None
     weights_set: str | None = None
-    preprocessing: Fields | None = None
+    preprocessing: KnownPreprocessing | None = None
 
     def described_data(self, name: str) -> Fields:
         """What a record says of the data set called `name`, and of the part of it that was used."""

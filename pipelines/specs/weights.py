@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from extract.backbones import weights, weights_preprocessing
+from extract.backbones.weights_preprocessing import KnownPreprocessing
 from extract.errors import InvalidInputError
 from extract.runtime.disk import file_sha256
 from extract.runtime.options import option
@@ -74,12 +75,12 @@ class Weights:
         file = None if self.name == "none" else weights.weights_file(self.name, backbone=network)
         return (None, None) if file is None else (file_sha256(file), weights.split(self.name)[1])
 
-    def preprocessing(self, options: Given) -> Fields | None:
+    def preprocessing(self, options: KnownPreprocessing) -> KnownPreprocessing | None:
         """How they want their images (`extract.backbones.weights_preprocessing`), beside what their own file says.
 
         The `options` win over the sidecar of a run, which wins over the hub's configuration. None for nothing.
         """
-        found: Fields = {}
+        found: KnownPreprocessing = {}
         if self.kind == "file" and weights.is_file(self.name):
             path, _ = weights.split(self.name)
             found = weights_preprocessing.within(self.sidecar) if self.sidecar else weights_preprocessing.beside(path)
