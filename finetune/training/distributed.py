@@ -78,8 +78,8 @@ def from_first(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def told_by(mail: Mail) -> Iterator[None]:
-    """Inside, what the first process tells the others goes through `mail`."""
+def messages_through(mail: Mail) -> Iterator[None]:
+    """Inside, messages of the first process to the others go through `mail`."""
     _mail.append(mail)
     try:
         yield

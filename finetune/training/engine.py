@@ -1,4 +1,4 @@
-"""How the forward pass of a training runs: as it is, or compiled where that pays."""
+"""The forward pass of a training: eager, or compiled where that pays."""
 
 import math
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from extract.runtime.compiler import has_compiler
 PAYS_AFTER_FLOPS = {"cpu": math.inf, "cuda": 1e17}
 
 
-def choose(wanted: str, network: nn.Module, *, image_count: int, image_size: tuple[int, int], device: str) -> str:
-    """ "eager" or "compiled": `wanted` is on, off, or auto, which goes by the arithmetic of the whole training.
+def choose(setting: str, network: nn.Module, *, image_count: int, image_size: tuple[int, int], device: str) -> str:
+    """ "eager" or "compiled": `setting` is on, off, or auto, which goes by the arithmetic of the training.
 
     So a training that is resumed decides as it did before. Without a C++ compiler it is always eager.
     """
-    if wanted == "off" or not has_compiler():
+    if setting == "off" or not has_compiler():
         return "eager"
-    if wanted == "on":
+    if setting == "on":
         return "compiled"
     pays_after = PAYS_AFTER_FLOPS[torch.device(device).type]
     if math.isinf(pays_after):

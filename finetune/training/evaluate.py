@@ -49,7 +49,7 @@ def logits(
     precision: str = "float32",
     resize: nn.Module | None = None,
 ) -> Tensor:
-    """float32 [N, K] on the CPU for uint8 `images` [N, 3, H, W], in the order given.
+    """float32 [N, K] on the CPU for uint8 `images` [N, 3, H, W], in their order.
 
     `tta` "flip" averages the logits of each image and its mirror image; "shift" averages that with the mean
     over two copies moved by one pixel, up left and down right, each with its mirror image (airbench94). The
@@ -77,7 +77,7 @@ def scores(
     resize: nn.Module | None = None,
 ) -> dict[str, float]:
     """{"`part`_loss", "`part`_accuracy"} of plain logits of images as they are, in nats and as a fraction."""
-    given = logits(
+    found = logits(
         network,
         images.images,
         normalization=normalization,
@@ -86,8 +86,8 @@ def scores(
     )
     labels = images.labels.cpu()
     return {
-        f"{part}_loss": float(functional.cross_entropy(given, labels)),
-        f"{part}_accuracy": float((given.argmax(1) == labels).float().mean()),
+        f"{part}_loss": float(functional.cross_entropy(found, labels)),
+        f"{part}_accuracy": float((found.argmax(1) == labels).float().mean()),
     }
 
 

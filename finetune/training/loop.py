@@ -32,7 +32,7 @@ LOOK_SECONDS = {"cpu": 1.0, "cuda": 10.0}  # between looks at the losses inside 
 
 
 class TrainingInterruptedError(TransferBenchError):
-    """A training that was asked to stop; its checkpoint lets the same command go on."""
+    """A training that was stopped; its checkpoint lets the same command go on."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def fit(
 
     The same arguments give the same weights on one machine, also where a training was killed and goes on from its
     checkpoint: on a processor to the bit, on a GPU within rounding, where the fastest kernels add up in any order and
-    slower ones are not asked for. Parameters that want no gradient, and the statistics of frozen modules, stay to the
+    slower ones are not used. Parameters that want no gradient, and the statistics of frozen modules, stay to the
     bit.
 
     Raises `TrainingInterruptedError` once `config.stop` says so, with the state kept; TransferBenchError for a loss

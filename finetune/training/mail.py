@@ -1,4 +1,4 @@
-"""What the first of several processes tells the others, through the store that torch's processes meet at.
+"""Messages from the first of several processes to the others, through the store that torch's processes share.
 
 A collective operation waits inside a library, where no signal is obeyed, and cannot tell a peer that works for hours
 from one that is gone. Here the others look again and again, and every process shows that it lives.
@@ -19,7 +19,7 @@ SILENCE_SECONDS = 120.0  # of a process that is stopped, killed, or cut off
 
 
 class LostPeerError(TransferBenchError):
-    """Another process of the group is gone; nothing is wrong with what was asked."""
+    """Another process of the group is gone; nothing is wrong with the request."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
@@ -58,7 +58,7 @@ class Mail:
                 raise LostPeerError(f"the first one has been silent for {SILENCE_SECONDS:.0f} s")
 
     @contextlib.contextmanager
-    def beating(self) -> Iterator[None]:
+    def heartbeat(self) -> Iterator[None]:
         """Inside, the first process shows the others that it lives; at the end it waits until they have left."""
         ended = threading.Event()
 
@@ -82,7 +82,7 @@ class Mail:
             ended.set()
 
     def _leave(self, *, well: bool) -> None:
-        """The store may be the first process' own: it stays until the others have read what it told them last."""
+        """The store may be the first process' own: it stays until the others have read its last message."""
         with contextlib.suppress(RuntimeError):
             self._store.set(f"left-{self._rank}", "")
             if self._rank == 0 and not well:

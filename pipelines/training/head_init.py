@@ -77,7 +77,7 @@ class HeadInitializer:
         """The head of the head stage, with the seconds of its record."""
         folder = self.fitted(path)
         head, _ = heads.load(folder)
-        assert isinstance(head, heads.LogisticHead)  # it is what was asked for
+        assert isinstance(head, heads.LogisticHead)
         record = records.done(self.context.workspace, folder.name)
         seconds = record.seconds
         search, fit = seconds["search"] or 0.0, seconds["fit"] or 0.0
@@ -96,5 +96,5 @@ class HeadInitializer:
             device=self.context.device,
             progress=self.context.fitting,
         )
-        assert isinstance(head, heads.LogisticHead)  # it is what was asked for
+        assert isinstance(head, heads.LogisticHead)
         return HeadInit(head, extraction, choice.search_seconds, choice.fit_seconds, choice.validation_rows, file)

@@ -28,7 +28,7 @@ def batch_size(
 
 def logits(
     network: nn.Module,
-    given: Iterable[Tensor],
+    batches: Iterable[Tensor],
     *,
     rows: int,
     preprocessing: Preprocessing,
@@ -48,7 +48,7 @@ def logits(
     place = torch_device(device)
     ready = channels_last(network, place).eval()
     pieces = []
-    for batch in given:
+    for batch in batches:
         black = batch.new_zeros((rows - len(batch) if fill else 0, *batch.shape[1:]))
         found = evaluate.logits(
             ready,

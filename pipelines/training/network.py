@@ -163,8 +163,8 @@ def build(
 ) -> nn.Module:
     """The network of `key` before training, with a last layer for the data's classes, its frozen stages frozen.
 
-    What cannot be trained so is refused before weights are read or fetched. `notice` hears what a user is told: of the
-    configuration, and of the weights.
+    What cannot be trained so is refused before weights are read or fetched. `notice` hears of the configuration and
+    of the weights.
     """
     built = config.architecture.build(class_count=len(config.class_names), image_size=config.image_size, seed=key.seed)
     recipe = Recipe(**key.recipe_options)
@@ -182,7 +182,7 @@ def build(
 
 
 def _load_weights(network: nn.Module, key: NetworkKey, config: NetworkConfig, *, source: Weights) -> tuple[str, ...]:
-    """Loads the weights; a stem that they have not is to learn. Returns what a user is told."""
+    """Loads the weights; a stem that they have not is to learn. Returns notices."""
     if key.weights in ("none", "untrained"):
         return ()
     weights = source.name
@@ -202,8 +202,8 @@ def _load_weights(network: nn.Module, key: NetworkKey, config: NetworkConfig, *,
             "Leave --stem out or train it."
         )
     modes.thaw(network, fresh=fresh)
-    told = f"{', '.join(fresh)} of {key.network} is not in the weights: it begins at random, and is trained"
-    return (*found.notices, told)
+    anew = f"{', '.join(fresh)} of {key.network} is not in the weights: it begins at random, and is trained"
+    return (*found.notices, anew)
 
 
 def is_extracted(key: NetworkKey) -> bool:

@@ -112,11 +112,11 @@ def backbone(
             f"backbone must be the network that the run trained, {known.network}; got {name!r}. "
             f"Use --backbone {known.network}, or leave it out."
         )
-    wanted = known.preprocessing.updated(preprocessing or {})
+    chosen = known.preprocessing.updated(preprocessing or {})
     if image_size is not None:
-        wanted = replace(wanted, image_size=(image_size, image_size))
+        chosen = replace(chosen, image_size=(image_size, image_size))
     embedding = networks.embedding(network(folder, image_size=image_size))
-    return frozen(embedding, name=name, pool=pool, layers=layers, preprocessing=wanted, source=f"run:{folder.name}")
+    return frozen(embedding, name=name, pool=pool, layers=layers, preprocessing=chosen, source=f"run:{folder.name}")
 
 
 def tensors(folder: Path) -> dict[str, Tensor]:
@@ -132,7 +132,7 @@ def tensors(folder: Path) -> dict[str, Tensor]:
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    """A tensor that shares its memory with no other and lies in the order of its axes, as safetensors wants it."""
+    """A tensor that shares its memory with no other and lies in the order of its axes, as safetensors requires."""
     return torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())
 
 

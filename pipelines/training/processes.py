@@ -1,8 +1,8 @@
 """Several processes that train one network together, as torchrun starts them: who they are, and who writes.
 
 torchrun says it all in the environment. Its variables count only together, and only in the commands that train one
-network (`meant`): a cluster leaves some of them behind, and no other command may be led astray. Alone, everything here
-is nothing, and no torch is imported for it.
+network (`torchrun_group`): a cluster leaves some of them behind, which no other command may follow. Alone, everything
+here does nothing, and imports no torch.
 """
 
 import contextlib
@@ -36,17 +36,17 @@ class ProcessGroup:
     place: int = 0
 
 
-_MEANT: ContextVar[ProcessGroup | None] = ContextVar("meant", default=None)
+_GROUP: ContextVar[ProcessGroup | None] = ContextVar("torchrun_group", default=None)
 
 
 @contextlib.contextmanager
-def meant(whether: bool = True) -> Iterator[None]:
-    """Inside, the processes that torchrun has started are one group, where it has started some (and `whether`)."""
-    token = _MEANT.set(_started() if whether else None)
+def torchrun_group(joins: bool = True) -> Iterator[None]:
+    """Inside, the processes that torchrun has started, if any, are one group, which this command `joins` or not."""
+    token = _GROUP.set(_started() if joins else None)
     try:
         yield
     finally:
-        _MEANT.reset(token)
+        _GROUP.reset(token)
 
 
 def count() -> int:
@@ -60,7 +60,7 @@ def rank() -> int:
 
 
 def _group() -> ProcessGroup:
-    return _MEANT.get() or ProcessGroup()
+    return _GROUP.get() or ProcessGroup()
 
 
 def _started() -> ProcessGroup | None:
@@ -79,20 +79,20 @@ def joined(context: Context) -> Iterator[Context]:
     import torch
     from torch import distributed
 
-    from finetune.training.distributed import told_by
+    from finetune.training.distributed import messages_through
     from finetune.training.mail import Mail, lost_peers
 
     on_gpu, place = context.device.startswith("cuda"), _group().place
     if on_gpu:
         torch.cuda.set_device(place)  # else every process would open a context on the first GPU, and NCCL would use it
     with lost_peers():
-        mail = Mail(_in_steps(lambda: _met(on_gpu=on_gpu)), rank=rank(), count=count())
-    with told_by(mail), mail.beating(), lost_peers():
+        mail = Mail(_interruptible(lambda: _rendezvous(on_gpu=on_gpu)), rank=rank(), count=count())
+    with messages_through(mail), mail.heartbeat(), lost_peers():
         yield replace(context, device=f"cuda:{place}") if on_gpu else context
     distributed.destroy_process_group()  # not after a failure: peers that are gone would be waited for
 
 
-def _met(*, on_gpu: bool) -> Any:
+def _rendezvous(*, on_gpu: bool) -> Any:
     """Forms torch's process group, and gives the store that its processes share."""
     from torch import distributed
 
@@ -107,7 +107,7 @@ def _met(*, on_gpu: bool) -> Any:
     return distributed.PrefixStore("mail", store)  # pyright: ignore[reportPrivateImportUsage]
 
 
-def _in_steps(work: Callable[[], Answer]) -> Answer:
+def _interruptible(work: Callable[[], Answer]) -> Answer:
     """What `work()` gives, computed in a thread: it may wait inside a library, where no signal would be obeyed."""
     found: list[Answer] = []
     failed: list[BaseException] = []
@@ -115,7 +115,7 @@ def _in_steps(work: Callable[[], Answer]) -> Answer:
     def run() -> None:
         try:
             found.append(work())
-        except BaseException as error:  # noqa: BLE001 (it is raised again where it was asked for)
+        except BaseException as error:  # noqa: BLE001 (it is raised again in the caller)
             failed.append(error)
 
     thread = threading.Thread(target=run, daemon=True, name="meeting")
@@ -131,13 +131,13 @@ def _in_steps(work: Callable[[], Answer]) -> Answer:
 def in_turn() -> Iterator[None]:
     """The first process runs the body before the others, which then find what it made.
 
-    Where the body fails in the first, the others are told and raise `TransferBenchError` in place of running it: one
+    Where the body fails in the first, the others hear of it and raise `TransferBenchError` in place of running it: one
     mistake would be made as often as there are processes, and what is half made is not to be relied on.
     """
     if count() == 1:
         yield
     elif rank():
-        _check_first(_told(None))
+        _check_first(_from_first(None))
         yield
     else:
         failure: str | None = "it was interrupted"
@@ -148,7 +148,7 @@ def in_turn() -> Iterator[None]:
             failure = str(error) or type(error).__name__
             raise
         finally:
-            _told(failure)
+            _from_first(failure)
 
 
 def together(ask: Callable[[], Answer], *, known: Callable[[], bool], work: Callable[[], Any]) -> Answer:
@@ -158,14 +158,14 @@ def together(ask: Callable[[], Answer], *, known: Callable[[], bool], work: Call
     """
     if count() == 1:
         return ask()
-    if not _told(known() if rank() == 0 else False) and rank() > 0:
+    if not _from_first(known() if rank() == 0 else False) and rank() > 0:
         work()
-    return _told(ask() if rank() == 0 else None)  # type: ignore[return-value]
+    return _from_first(ask() if rank() == 0 else None)  # type: ignore[return-value]
 
 
-def first_says(whether: Callable[[], bool]) -> bool:
-    """What `whether()` gives in the first process, in all of them; the others do not ask it."""
-    return whether() if count() == 1 else _told(whether() if rank() == 0 else False)
+def first_says(ask: Callable[[], bool]) -> bool:
+    """What `ask()` gives in the first process, in all of them; the others do not ask it."""
+    return ask() if count() == 1 else _from_first(ask() if rank() == 0 else False)
 
 
 @contextlib.contextmanager
@@ -191,7 +191,7 @@ def exclusive(folder: Path, *, notice: Callable[[str], None]) -> Iterator[None]:
         lock.free()  # nothing where it is not held
 
 
-def _told(value: Any) -> Any:
+def _from_first(value: Any) -> Any:
     """The first process' `value`."""
     from finetune.training.distributed import from_first
 

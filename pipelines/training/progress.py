@@ -45,7 +45,7 @@ class ProgressReporter:
 
 
 def line(now: TrainingProgress) -> str:
-    """What an epoch came to, in one line: scores of its weights in evaluation mode, no running means."""
+    """An epoch in one line: scores of its weights in evaluation mode, no running means."""
     assert now.row is not None, "an epoch that is over has a row"
     row = now.row
     parts = [

@@ -23,8 +23,8 @@ LIBRARIES = ("torch", "timm", "torchvision", "scikit-learn", "numpy")
 
 
 def name(key: NetworkKey, *, dataset: str) -> str:
-    """What tables call the run: the network with the options that were given, how it began, the recipe and what of it
-    is not its own. Not the seed nor the size of the data: reports put runs together that differ in those alone.
+    """The name of the run in tables: the network with the options that were given, how it began, the recipe and what
+    of it is not its own. Not the seed nor the size of the data: reports put runs together that differ in those alone.
     """
     shown = [
         networks.resolve(key.network).current_name,
@@ -70,7 +70,7 @@ def keep(ready: PreparedTraining, result: TrainingResult, *, peak_memory_bytes: 
 
 
 def identity(key: NetworkKey, *, dataset: str) -> dict[str, Any]:
-    """What tells a run from others."""
+    """The fields by which a run is known."""
     return {"run": key.run(), "kind": "network", "name": name(key, dataset=dataset), "key": key.as_dict()}
 
 
@@ -126,7 +126,7 @@ def _record(ready: PreparedTraining, result: TrainingResult) -> dict[str, Any]:
 
 
 def _choice(ready: PreparedTraining, result: TrainingResult) -> dict[str, Any]:
-    """What was chosen on validation images, and on how many: nothing, where a recipe has a fixed length.
+    """The choice on validation images, and their number: none, where a recipe has a fixed length.
 
     Without any for the network, the head that it began with was chosen on some, and fitted to these as well.
     """

@@ -61,7 +61,7 @@ def common(command: Command) -> Command:
         mine = _at_home(own | _set_on_group(own))
         if mine["threads"] is not None:
             use_threads(mine["threads"])
-        with processes.meant(click.get_current_context().info_name in TOGETHER):
+        with processes.torchrun_group(click.get_current_context().info_name in TOGETHER):
             reporter = Reporter(as_json=mine["as_json"], quiet=mine["quiet"], silent=processes.rank() > 0)
             with reporter, own_heard(reporter.notice):
                 return command(run=Invocation(mine["workspace"], mine["device"], mine["seed"], reporter), **options)

@@ -40,7 +40,7 @@ def test_the_others_hear_what_the_first_says_in_order_however_long_it_takes():
 
     thread = threading.Thread(target=listen)
     first = Mail(store, rank=0, count=2)
-    with first.beating():
+    with first.heartbeat():
         thread.start()
         time.sleep(0.6)  # twice the silence that is borne: it lives
         first.from_first({"loss": 0.1})
@@ -56,7 +56,7 @@ def test_a_first_process_that_is_stopped_or_killed_is_missed():
 
 def test_a_first_process_that_fails_says_so_at_once():
     store = Store()
-    with pytest.raises(ZeroDivisionError), Mail(store, rank=0, count=2).beating():
+    with pytest.raises(ZeroDivisionError), Mail(store, rank=0, count=2).heartbeat():
         raise ZeroDivisionError
     with pytest.raises(LostPeerError, match="has failed"):
         Mail(store, rank=1, count=2).from_first(None)

@@ -65,7 +65,7 @@ def test_every_process_takes_its_own_gpu_before_it_joins_and_messages_need_none(
         lambda name, store, rank, world_size, timeout: did.append((name, rank, world_size, timeout.total_seconds())),
     )
     monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: did.append("left"))
-    with processes.meant(), processes.joined(Context(tmp_path, device)) as here:
+    with processes.torchrun_group(), processes.joined(Context(tmp_path, device)) as here:
         assert here.device == ("cuda:3" if device == "cuda" else "cpu")
     assert did == [*([("device", 3)] if device == "cuda" else []), (backend, 3, 4, 300.0), "left"]
 
@@ -74,18 +74,18 @@ def test_every_process_takes_its_own_gpu_before_it_joins_and_messages_need_none(
 def test_marks_that_a_cluster_left_behind_mean_nothing(monkeypatch, lacking):
     for name, value in MARKS.items():
         monkeypatch.setenv(name, value)
-    with processes.meant():
+    with processes.torchrun_group():
         assert (processes.count(), processes.rank()) == (4, 3)
     assert (processes.count(), processes.rank()) == (1, 0)  # in any other command
     monkeypatch.delenv(lacking)
-    with processes.meant():
+    with processes.torchrun_group():
         assert (processes.count(), processes.rank()) == (1, 0)
 
 
 def test_a_mark_that_is_no_number_is_refused_where_a_group_is_meant(monkeypatch):
     for name, value in {**MARKS, "RANK": "abc"}.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(InvalidInputError, match="RANK must be a whole number; got 'abc'"), processes.meant():
+    with pytest.raises(InvalidInputError, match="RANK must be a whole number; got 'abc'"), processes.torchrun_group():
         pass
 
 
@@ -101,7 +101,7 @@ def test_who_waits_for_others_to_start_obeys_a_signal(monkeypatch, tmp_path):
     signal.setitimer(signal.ITIMER_REAL, 0.2)
     begun = time.monotonic()
     try:
-        with pytest.raises(KeyboardInterrupt), processes.meant(), processes.joined(Context(tmp_path)):
+        with pytest.raises(KeyboardInterrupt), processes.torchrun_group(), processes.joined(Context(tmp_path)):
             pass
     finally:
         signal.signal(signal.SIGALRM, before)

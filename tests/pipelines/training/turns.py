@@ -15,7 +15,7 @@ from pipelines.workspace.context import Context
 def main(folder: Path) -> None:
     """Prints what this process found, and how its second turn ended."""
     made = folder / "made"
-    with processes.meant(), processes.joined(Context(folder)):
+    with processes.torchrun_group(), processes.joined(Context(folder)):
         with processes.in_turn():
             if processes.rank() == 0:
                 time.sleep(0.3)  # long enough for the other to come too early, if nothing held it
