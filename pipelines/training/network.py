@@ -133,7 +133,7 @@ def _notices(
     architecture: Architecture,
     *,
     read: checkpoints.Checkpoint | None,
-    known: dict[str, Any],
+    known: Mapping[str, object],
     preprocessing: Preprocessing,
     measures: bool,
 ) -> tuple[str, ...]:
