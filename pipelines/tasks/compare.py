@@ -9,13 +9,13 @@ import numpy as np
 
 from extract.errors import InvalidInputError
 from pipelines.workspace import records
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.record import SUBSETS, DoneRecord
 
 if TYPE_CHECKING:
     from heads import Comparison
 
 # What may tell why two runs were scored on different images, the first that differs.
-REASONS = ("digest", "test_subset", "seed", "on_bad_image")
+REASONS = ("digest", SUBSETS[1], "seed", "on_bad_image")
 
 
 def compare(workspace: Path, first: str, others: Sequence[str]) -> "list[Comparison]":

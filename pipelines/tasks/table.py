@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from extract.errors import unknown
 from pipelines.workspace import naming, records
-from pipelines.workspace.record import PHASES, DoneRecord, Options, Record
+from pipelines.workspace.record import PHASES, SUBSETS, DoneRecord, Options, Record
 
 if TYPE_CHECKING:
     from pipelines.tasks.stages import StageResult
@@ -24,8 +24,7 @@ COLUMNS: tuple[str, ...] = (
     "head",
     "dataset",
     "data",
-    "subset",
-    "test_subset",
+    *SUBSETS,
     "training_rows",
     "validation_rows",
     "test_rows",
@@ -147,8 +146,7 @@ def row(record: Record) -> dict[str, Any]:
     dataset = record.dataset
     found |= {
         "dataset": dataset and dataset.name,
-        "subset": dataset and dataset.subset,
-        "test_subset": dataset and dataset.test_subset,
+        **{name: dataset and getattr(dataset, name) for name in SUBSETS},
         "device": (record.hardware or {}).get("device"),
         "backbone": None if record.mode == "scratch" else record.architecture,
         "data": naming.images([record]) if dataset else "",

@@ -1,9 +1,8 @@
 """The network of a training: checked before its data are read, configured for them, and built with its weights."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import nn

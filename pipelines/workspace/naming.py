@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pipelines.workspace.record import DoneRecord, Options, Record
+from pipelines.workspace.record import SUBSETS, DoneRecord, Options, Record
 
 if TYPE_CHECKING:
     from extract.data.datasets import Facts
@@ -22,14 +22,8 @@ WORDS = {
     "sizes": "hidden",
     "subset_seed": "subset seed",
 }
-SHARED = (
-    "weights",
-    "dataset",
-    "subset",
-    "test_subset",
-    "image_size",
-    "seed",
-)  # compared among heads and networks alike
+SHARED = ("weights", "dataset", *SUBSETS, "image_size", "seed")  # compared among heads and networks alike
+OF_TEST = ("seed", "dataset", SUBSETS[1])  # what a chart of one set of test images says elsewhere
 OF_FEATURES = ("views", "pool", "layers", "precision", "storage")
 FEW = 3  # values of a list, up to which each is named
 MORE = "…"
@@ -115,7 +109,7 @@ def said(option: str, value: object) -> str:
     words = WORDS.get(option, option.replace("_", " "))
     if value is None or value == "":
         return "all images" if option == "subset" else ""
-    if option in ("weights", "dataset", "image_size", "subset", "test_subset", "epochs"):
+    if option in ("weights", "dataset", "image_size", *SUBSETS, "epochs"):
         return _own_words(option, value)
     if option in ("recipe", "mode", "precision"):
         return str(value)
@@ -133,7 +127,7 @@ def _own_words(option: str, value: object) -> str:
         return title(str(value))
     if option == "epochs":
         return f"{value} epoch{'' if value == 1 else 's'}"
-    return f"{value} px" if option == "image_size" else f"{value:,} {'test ' * (option == 'test_subset')}images"
+    return f"{value} px" if option == "image_size" else f"{value:,} {'test ' * (option == SUBSETS[1])}images"
 
 
 def _value(value: object) -> str:
@@ -165,8 +159,7 @@ def _options(record: Record, but: Sequence[str]) -> Options:
     found = {
         "weights": None if record.weights in ("none", "untrained") else record.weights,
         "dataset": dataset and dataset.name,
-        "subset": dataset and dataset.subset,
-        "test_subset": dataset and dataset.test_subset,
+        **{name: dataset and getattr(dataset, name) for name in SUBSETS},
         "image_size": record.image_size,
         **(_of_network(record.key) if record.kind == "network" else _of_head(record)),
         "seed": record.seed,

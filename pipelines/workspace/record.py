@@ -81,6 +81,9 @@ class ShotsRow(RecordPart, frozen=True, kw_only=True):
     greatest: Share
 
 
+SUBSETS = ("subset", "test_subset")  # fields of a record's data set: of its training and its test images
+
+
 class DatasetUse(RecordPart, frozen=True, kw_only=True):
     """What was trained and scored on. `seed` drew the subsets; `test_images` is `records.images_digest`."""
 

@@ -40,7 +40,7 @@ def _subsets(test_set: TestSet) -> Figure | None:
     long = [line for line in lines.values() if len({count for count, _ in line}) > 1][:LINES]
     if not long:
         return None
-    names = naming.names([line[0][1].best for line in long], but=("seed", "subset", "dataset", "test_subset"))
+    names = naming.names([line[0][1].best for line in long], but=(*naming.OF_TEST, "subset"))
     points = [
         _point(name, count, f"{count:,} training images", (row.accuracy, *row.interval))
         for name, line in zip(naming.fitted(names, 40), long, strict=True)

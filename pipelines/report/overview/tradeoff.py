@@ -127,7 +127,7 @@ def _figure(test_set: TestSet, cost: Cost) -> Figure | None:
 
 def _briefs(rows: Sequence[Row]) -> list[str]:
     """Names that fit into the plot: without the mode, which has a color or is the only one, and the only backbone."""
-    names = naming.names([row.best for row in rows], but=("seed", "dataset", "test_subset"))
+    names = naming.names([row.best for row in rows], but=naming.OF_TEST)
     backbones = {row.best.architecture for row in rows if row.best.kind == "head"}
     left_out = [f" {mode}" for mode in naming.MODES.values()]
     left_out += [f" on {backbone}" for backbone in backbones] if len(backbones) == 1 else []

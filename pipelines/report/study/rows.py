@@ -9,7 +9,7 @@ from extract.features.layout import canonical_json
 from extract.runtime.typed_json import plain
 from pipelines.report.page.text import clipped
 from pipelines.workspace import naming
-from pipelines.workspace.record import DoneRecord, FeaturesUse, Interval, Options
+from pipelines.workspace.record import SUBSETS, DoneRecord, FeaturesUse, Interval, Options
 
 SHORT = 48  # characters of a name beside a chart
 SEEDS = ("seed", "subset_seed", "weights_seed", "test_images")  # the seed draws a test subset
@@ -62,7 +62,7 @@ class Row:
         """What the seeds of the row draw, beside the validation images."""
         found = [name for one in self.results for name in one.choice.drawn or ()]
         if len({one.dataset.seed for one in self.results}) > 1:
-            parts = {"subset": "training images", "test_subset": "test images"}
+            parts = dict(zip(SUBSETS, ("training images", "test images"), strict=True))
             found += [words for part, words in parts.items() if getattr(self.best.dataset, part)]
         if len({one.features and one.features.weights_seed for one in self.results}) > 1:
             found.append("weights of the backbone")
@@ -130,7 +130,7 @@ def _names(bests: Sequence[DoneRecord]) -> dict[int, tuple[str, str]]:
     found: dict[int, tuple[str, str]] = {}
     for test_set in dict.fromkeys(one.test_set for one in bests):
         places = [place for place, one in enumerate(bests) if one.test_set == test_set]
-        names = naming.names([bests[place] for place in places], but=("seed", "dataset", "test_subset"))
+        names = naming.names([bests[place] for place in places], but=naming.OF_TEST)
         short = [clipped(name, SHORT) for name in naming.fitted(names, SHORT)]
         found |= dict(zip(places, zip(names, short, strict=True), strict=True))
     return found
