@@ -25,7 +25,7 @@ FLOAT32_STAGES = 2
 
 
 class Cast(nn.Module):
-    """Any tensor -> the same in `dtype`."""
+    """A tensor of whatever dtype -> the same in `dtype`."""
 
     def __init__(self, dtype: torch.dtype) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
 
 from extract.backbones.frozen import Backbone
@@ -128,10 +129,7 @@ def extract(
         doing("compiling the network" if layout.engine == "compiled" else "first batch")
         warm = _warmed(images, missing, backbone=backbone, layout=layout, config=config, notice=notice, plain=plain)
         if left:
-            memory_bytes = peak.bytes() or _memory_taken()
-            estimated(
-                Estimate(left / warm.images_per_second, layout.file_bytes(), memory_bytes, warm.images_per_second)
-            )
+            estimated(_estimate(left, warm.images_per_second, layout=layout, peak=peak))
         count = _Count(present, images.image_count, progress)
         for name, ranges in missing.items():
             blocks = warm.embedder.blocks(warm.sources[name], ranges, stepped=count.add)
@@ -224,7 +222,6 @@ def _write(writer: FeatureWriter, name: str, ids: tuple[str, ...], blocks: Itera
             pending.popleft().result()
 
 
-def _memory_taken() -> int:
-    import psutil
-
-    return psutil.Process().memory_info().rss
+def _estimate(left: int, images_per_second: float, *, layout: Layout, peak: Peak) -> Estimate:
+    memory_bytes = peak.bytes() or psutil.Process().memory_info().rss  # what is taken now where no peak is known
+    return Estimate(left / images_per_second, layout.file_bytes(), memory_bytes, images_per_second)
