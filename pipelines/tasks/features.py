@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
@@ -20,6 +20,12 @@ from pipelines.workspace.context import Context
 from pipelines.workspace.extractions import Extraction, ExtractionCost
 from pipelines.workspace.record import SCHEMA as RECORD_SCHEMA
 from pipelines.workspace.record import Options, Sha256
+
+if TYPE_CHECKING:
+    from extract.backbones.frozen import Backbone
+    from extract.features.extraction import ExtractionTiming
+    from extract.features.layout import Layout
+    from extract.features.store import FeatureFile
 
 LONGEST_NAME = 80  # bytes of a data set's or a backbone's name in a file's name, which may have 255
 DECODING = 2  # raised when an image file must give other pixels (`extract.decoding.decode`)
@@ -60,7 +66,7 @@ def _check(key: ExtractKey, source: Weights) -> None:
         frozen.check(key.backbone, image_size=key.image_size, pool=key.pool, layers=key.layer_indices())
 
 
-def _backbone(key: ExtractKey, source: Weights) -> Any:
+def _backbone(key: ExtractKey, source: Weights) -> "Backbone":
     layers = key.layer_indices()
     if source.run_folder is not None:
         from pipelines.training import network_io
@@ -94,7 +100,7 @@ def _images(key: ExtractKey, inputs: ExtractionInputs) -> tuple[ImageSet, tuple[
 
 
 def _extracted(
-    key: ExtractKey, *, data: ImageSet, backbone: Any, skipped: tuple[str, ...], context: Context
+    key: ExtractKey, *, data: ImageSet, backbone: "Backbone", skipped: tuple[str, ...], context: Context
 ) -> tuple[Sha256, bool]:
     from extract.features import extraction, store
 
@@ -128,7 +134,7 @@ def _extracted(
     return record.content, timing is not None
 
 
-def _keep(workspace: Path, record: Extraction, *, timing: Any, plain_view_of: str | None) -> None:
+def _keep(workspace: Path, record: Extraction, *, timing: "ExtractionTiming | None", plain_view_of: str | None) -> None:
     """Writes the record with what the extraction took; what was known of a file that is there already stays known."""
     before = extractions.find(workspace, record.content)
     if timing is not None:
@@ -144,7 +150,7 @@ def _keep(workspace: Path, record: Extraction, *, timing: Any, plain_view_of: st
     extractions.write(workspace, record)
 
 
-def described(file: Any, backbone: Any) -> Extraction:
+def described(file: "FeatureFile", backbone: "Backbone") -> Extraction:
     """The record of a feature file of `backbone`, as far as nobody needs to have seen it made."""
     return Extraction(
         schema=RECORD_SCHEMA,
@@ -164,17 +170,17 @@ def described(file: Any, backbone: Any) -> Extraction:
     )
 
 
-def known(file: Any, context: Context) -> Extraction:
+def known(file: "FeatureFile", context: Context) -> Extraction:
     """The record of a feature file as the workspace has it, or else what can be counted from the file's spec."""
     found = extractions.find(context.workspace, file.content, notice=context.notice)
     if found is not None:
         return found
     source = file.spec["weights"]["source"]
     weights = source if source.startswith(RUN) else "untrained"
-    return described(file, backbone(file.spec, weights=weights, workspace=context.workspace))
+    return described(file, backbone(dict(file.spec), weights=weights, workspace=context.workspace))
 
 
-def backbone(spec: Options, *, weights: str, workspace: Path) -> Any:
+def backbone(spec: Options, *, weights: str, workspace: Path) -> "Backbone":
     """The backbone (`extract.backbones.frozen.Backbone`) that a feature file's `spec` describes, with these `weights`.
 
     Of a run of this workspace ("run:ID") it is the trained network.
@@ -195,7 +201,7 @@ def backbone(spec: Options, *, weights: str, workspace: Path) -> Any:
     return frozen.load(spec["backbone"], weights=weights, image_size=size, pool=spec["pool"], layers=layers, seed=seed)
 
 
-def _lender(spec: dict[str, Any], *, layout: Any, folder: Path) -> Any:
+def _lender(spec: Options, *, layout: "Layout", folder: Path) -> "FeatureFile | None":
     """The whole feature file of the same plain view, made by the same engine; None where there is none."""
     from extract.features.extraction import can_lend
     from extract.features.store import FeatureFile
@@ -207,7 +213,7 @@ def _lender(spec: dict[str, Any], *, layout: Any, folder: Path) -> Any:
     return file if can_lend(file, layout) else None
 
 
-def feature_spec(key: ExtractKey, *, backbone: Any, dataset: str, are_files: bool) -> dict[str, Any]:
+def feature_spec(key: ExtractKey, *, backbone: "Backbone", dataset: str, are_files: bool) -> Options:
     """What the features are, resolved to the last detail: the `spec` attribute of the file. `dataset` is a name."""
     return {
         "schema": SCHEMA,
@@ -228,7 +234,7 @@ def feature_spec(key: ExtractKey, *, backbone: Any, dataset: str, are_files: boo
     }
 
 
-def _place(folder: Path, spec: dict[str, Any]) -> Path:
+def _place(folder: Path, spec: Options) -> Path:
     """Where the features of `spec` are, whatever their data set was called when they were made, or else go."""
     digest = spec_digest(spec)
     made = sorted(folder.glob(f"*-{digest[:12]}.h5"))

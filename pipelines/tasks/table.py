@@ -3,7 +3,7 @@
 import fnmatch
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from extract.errors import unknown
 from pipelines.workspace import naming, records
@@ -58,7 +58,7 @@ FILTERS = ("dataset", "mode", "head", "architecture", "status", "kind")
 
 def rows(
     workspace: Path, *, where: Mapping[str, str], sort: str = "created", reverse: bool = False
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[list[Options], list[str]]:
     """(one flat row of `COLUMNS` for every record that fits `where`, a sentence for every broken record).
 
     After the columns come the hyperparameters of the run, each as `option.NAME`. Rows are named by what tells them
@@ -108,7 +108,7 @@ def scores(record: DoneRecord) -> dict[str, object]:
     }
 
 
-def answer_of(found: "StageResult[DoneRecord]") -> dict[str, Any]:
+def answer_of(found: "StageResult[DoneRecord]") -> Options:
     """What `fit-head`, `train` and `finetune` say of a run."""
     record, choice, taken = found.record, found.record.choice, found.record.seconds
     common = {
@@ -140,9 +140,9 @@ def answer_of(found: "StageResult[DoneRecord]") -> dict[str, Any]:
     }
 
 
-def row(record: Record) -> dict[str, Any]:
+def row(record: Record) -> Options:
     """One record as a flat row of `COLUMNS`; None for what it lacks."""
-    found: dict[str, Any] = {column: getattr(record, column, None) for column in COLUMNS}
+    found: Options = {column: getattr(record, column, None) for column in COLUMNS}
     dataset = record.dataset
     found |= {
         "dataset": dataset and dataset.name,
@@ -171,6 +171,6 @@ def hyperparameters(record: Record) -> Options:
     return given | {f"extraction.{name}": value for name, value in extraction.items()}
 
 
-def _sorted(table: Sequence[dict[str, Any]], *, sort: str, reverse: bool) -> list[dict[str, Any]]:
+def _sorted(table: Sequence[Options], *, sort: str, reverse: bool) -> list[Options]:
     known = [one for one in table if one[sort] is not None]
     return sorted(known, key=lambda one: one[sort], reverse=reverse) + [one for one in table if one[sort] is None]

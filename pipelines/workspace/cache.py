@@ -92,7 +92,7 @@ def ask(
     return record, False
 
 
-def _cached(stage: Callable[[str, Any], Any], workspace: Path) -> Any:
+def _cached(stage: Callable[[str, Any], object], workspace: Path) -> Any:
     """The stage as joblib remembers it. Its store reads an answer once, so that it cannot change between two looks."""
     shape = typing.get_type_hints(stage, include_extras=True)["return"]
     place = str((workspace / "cache").resolve())

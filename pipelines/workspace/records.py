@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
@@ -90,9 +90,9 @@ def failed(
     run: str,
     kind: str,
     name: str,
-    key: Mapping[str, Any],
+    key: Mapping[str, object],
     error: str,
-    facts: Mapping[str, Any] | None = None,
+    facts: Mapping[str, object] | None = None,
 ) -> Path:
     """The record of a run that ended in `error` (a sentence); `facts` are other keys of a record, as far as known.
 

@@ -13,6 +13,7 @@ from extract.errors import CorruptFileError, TransferBenchError
 from extract.runtime.disk import disk_errors
 from extract.runtime.typed_json import ShapeError, typed
 from pipelines.workspace import stored
+from pipelines.workspace.record import Options
 
 
 class _Entry(TypedDict):
@@ -20,7 +21,7 @@ class _Entry(TypedDict):
 
     function: str
     arguments: str
-    answer: Any
+    answer: object
 
 
 class Answers(StoreBackendBase):
@@ -32,10 +33,10 @@ class Answers(StoreBackendBase):
 
     code = ""
 
-    def configure(self, location: str, verbose: int = 0, backend_options: dict[str, Any] | None = None) -> None:
+    def configure(self, location: str, verbose: int = 0, backend_options: Options | None = None) -> None:
         """The store in the folder `location`."""
         self.location, self._shape = location, (backend_options or {})["shape"]
-        self._read: dict[tuple[str, ...], Any] = {}
+        self._read: dict[tuple[str, ...], object] = {}
 
     def contains_item(self, call_id: Sequence[str]) -> bool:
         """Whether there is a whole answer of that call."""
@@ -47,12 +48,12 @@ class Answers(StoreBackendBase):
                     self._read[call] = typed(found["answer"], self._shape)
         return call in self._read
 
-    def load_item(self, call_id: Sequence[str], **_: Any) -> Any:
+    def load_item(self, call_id: Sequence[str], **_: object) -> object:
         """The answer of that call; KeyError where there is none."""
         self.contains_item(call_id)
         return self._read[tuple(call_id)]
 
-    def dump_item(self, call_id: Sequence[str], item: Any, verbose: int = 0) -> None:
+    def dump_item(self, call_id: Sequence[str], item: object, verbose: int = 0) -> None:
         """Keeps an answer; `TransferBenchError` where it is not of the declared shape, or cannot be written."""
         path = self._path(call_id)
         try:
@@ -92,11 +93,11 @@ class Answers(StoreBackendBase):
         """The files of all answers."""
         return sorted(Path(self.location).rglob("*.json"))
 
-    def get_metadata(self, call_id: Sequence[str]) -> dict[str, Any]:
+    def get_metadata(self, call_id: Sequence[str]) -> Options:
         """Nothing: a record says itself what it took."""
         return {}
 
-    def store_metadata(self, call_id: Sequence[str], metadata: dict[str, Any]) -> None:
+    def store_metadata(self, call_id: Sequence[str], metadata: Options) -> None:
         """Keeps nothing beside the answer."""
 
     def get_cached_func_code(self, call_id: Sequence[str]) -> str:

@@ -57,7 +57,7 @@ def line(values: Mapping[str, object] | msgspec.Struct) -> bytes:
     return _encoded(text) + b"\n"
 
 
-def checked(content: bytes) -> dict[str, Any]:
+def checked(content: bytes) -> dict[str, object]:
     """The object that `line` wrote. Raises `Foreign` where it is another, or none."""
     try:
         values = json.loads(content, parse_constant=_refuse)
@@ -87,7 +87,7 @@ def finite(value: Any) -> Any:
     return value
 
 
-def _checksum(values: Mapping[str, Any]) -> str:
+def _checksum(values: Mapping[str, object]) -> str:
     return hashlib.sha256(_encoded(canonical_json(values))).hexdigest()
 
 

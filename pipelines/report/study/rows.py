@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from extract.features.layout import canonical_json
 from extract.runtime.typed_json import plain
@@ -116,7 +115,7 @@ def rows(
     return [Row(place + 1, tuple(part), *names[place], interval(part)) for place, part in enumerate(ordered)]
 
 
-def _subset_seeds(group: Sequence[DoneRecord]) -> list[Any]:
+def _subset_seeds(group: Sequence[DoneRecord]) -> list[int | None]:
     return list(dict.fromkeys(one.dataset.seed for one in group))
 
 
@@ -168,7 +167,7 @@ def _best_first(part: Sequence[DoneRecord]) -> list[DoneRecord]:
     return sorted(by_seed, key=lambda one: standing([one]) or ())
 
 
-def _without(value: Any, left_out: tuple[str, ...]) -> Any:
+def _without(value: object, left_out: tuple[str, ...]) -> object:
     if isinstance(value, Mapping):
         return {name: _without(one, left_out) for name, one in value.items() if name not in left_out}
     return [_without(one, left_out) for one in value] if isinstance(value, list | tuple) else value

@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from pipelines.report.study.selection import selected
 from pipelines.report.study.winners import Pick, best_first, pick
 from pipelines.tasks.loss_landscape import KeptLandscape
 from pipelines.workspace import naming, records
-from pipelines.workspace.record import MODES, DoneRecord, FailedRecord, Record
+from pipelines.workspace.record import MODES, DoneRecord, FailedRecord, Options, Record
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Study:
 
     def test_sets(self) -> list[TestSet]:
         """The rows by what they were scored on, the test set with most rows first."""
-        groups: dict[tuple[Any, ...], list[Row]] = {}
+        groups: dict[tuple[str, int | None], list[Row]] = {}
         for row in self.rows:
             groups.setdefault(row.best.test_set, []).append(row)
         ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].number))
@@ -152,7 +151,7 @@ def assembled(workspace: Path, chosen: Sequence[Record], problems: list[str]) ->
     return study
 
 
-def joined(workspace: Path, runs: Collection[str]) -> list[dict[str, Any]]:
+def joined(workspace: Path, runs: Collection[str]) -> list[Options]:
     """Those of the `runs` that are done, joined where only their seeds differ, the most accurate first.
 
     That is by mean `validation` accuracy where every run has one, else by test accuracy. `interval` is the 95 %
