@@ -261,13 +261,6 @@ def test_a_run_without_anything_to_draw_says_so(features, pipeline, tmp_path):
     assert "without validation" in pipeline(*words, "--plot", tmp_path / "empty.svg").err
 
 
-def test_a_process_with_two_workspaces_leaves_both_as_other_processes_want_them(features, tmp_path):
-    for place in ("first", "second"):
-        context = Context(tmp_path / place)
-        assert stages.fit_head(QUICK["ridge"], context, features_path=features).cached is False
-        assert stages.fit_head(QUICK["ridge"], context, features_path=features).cached is True
-
-
 def test_the_peak_of_memory_is_the_run_s_own_and_not_its_process_s(features, tmp_path, freed_bytes):
     answer = answer_of(stages.fit_head(QUICK["ridge"], Context(tmp_path), features_path=features))
     assert 0 < records.read(tmp_path, answer["run"]).peak_memory_bytes < freed_bytes

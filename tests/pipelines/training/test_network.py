@@ -11,8 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from finetune.architectures import networks
 from pipelines.specs import NetworkSpec
-from pipelines.tasks import lr_range_test, stages
-from pipelines.tasks.table import answer_of
+from pipelines.tasks import lr_range_test
 from pipelines.training.head_init import HeadInitializer
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
@@ -43,17 +42,6 @@ def airbench_weights(tmp_path_factory) -> Path:
 @pytest.fixture
 def tuning(weights_file) -> tuple:
     return ("finetune", "--network", "test_resnet", "--weights", weights_file, *DATA, *SIZE)
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory) -> tuple[Path, dict]:
-    """A workspace with a network that was trained there."""
-    workspace = tmp_path_factory.mktemp("own") / "workspace"
-    spec = NetworkSpec.of(
-        network="resnet8", width=0.5, dataset="digits", subset=200, test_subset=100, recipe="cpu", epochs=1,
-        batch_size=50, precision="float32",
-    )  # fmt: skip
-    return workspace, answer_of(stages.train(spec, Context(workspace)))
 
 
 def tensors(answer: dict) -> dict[str, torch.Tensor]:
@@ -111,32 +99,6 @@ def test_where_nothing_is_trained_the_precision_is_float32_unless_it_is_told_oth
         assert records.read(tmp_path / "workspace", run).key["recipe_options"]["precision"] == expected
 
 
-def test_head_first_starts_at_the_frozen_head(pipeline, tuning, tmp_path):
-    tuning = (*tuning, "--precision", "float32")
-    frozen = pipeline(*tuning, "--mode", "frozen", "--json").json
-    still = pipeline(*tuning, *RECIPE, "--mode", "head-first", "--learning-rate", "1e-12", "--json").json
-    moved = pipeline(*tuning, *RECIPE, "--mode", "head-first", "--learning-rate", "1e-3", "--json").json
-    assert still["test_accuracy"] == frozen["test_accuracy"]
-    assert moved["log_loss"] != frozen["log_loss"]
-    assert not torch.equal(tensors(moved)["conv1.0.weight"], tensors(frozen)["conv1.0.weight"])
-
-
-def test_a_training_that_loses_its_fitted_head_says_so(pipeline, tuning):
-    words = (*tuning, *RECIPE, "--mode", "head-first", "--clip-norm", 1, "--learning-rate")
-    lost, kept = pipeline(*words, 0.1), pipeline(*words, 1e-6)
-    assert lost.status == kept.status == 0
-    assert "the first epoch lost what the fitted head knew" in lost.err
-    assert "the first epoch lost" not in kept.err
-
-
-def test_with_a_validation_split_the_starting_head_never_sees_it(pipeline, tuning):
-    frozen = pipeline(*tuning, "--mode", "frozen", "--validation", "0.25", "--json").json
-    everything = pipeline(*tuning, "--mode", "frozen", "--json").json
-    assert (frozen["training_rows"], frozen["validation_rows"]) == (150, 50)
-    assert frozen["validation_accuracy"] is not None
-    assert not torch.equal(tensors(frozen)["fc.weight"], tensors(everything)["fc.weight"])
-
-
 def test_partial_leaves_the_other_stages_and_their_statistics_to_the_bit(pipeline, tuning, weights_file):
     answer = pipeline(*tuning, *RECIPE, "--mode", "partial:1", "--batchnorm", "train", "--json").json
     before, after = load_file(weights_file), tensors(answer)
@@ -149,42 +111,6 @@ def test_full_starts_from_the_weights_with_a_new_last_layer(pipeline, tuning, we
     before, after = load_file(weights_file), tensors(answer)
     assert torch.allclose(after["conv1.0.weight"], before["conv1.0.weight"], atol=1e-6)
     assert after["fc.weight"].shape == (10, before["fc.weight"].shape[1])
-
-
-def test_an_own_run_gives_its_weights(pipeline, own):
-    workspace, answer = own
-    words = ("finetune", "--weights", answer["run"][:8], *DATA, *RECIPE, "--workspace", workspace, "--json")
-    tuned = pipeline(*words, "--mode", "partial:0").json
-    before, after = tensors(answer), tensors(tuned)
-    assert tuned["network"] == "resnet8"
-    assert all(torch.equal(after[name], before[name]) for name in after if not name.startswith("fc."))
-    assert records.read(workspace, tuned["run"]).key["weights_run"] == answer["run"]
-
-
-def test_an_own_run_is_a_backbone_whose_embeddings_give_its_logits(pipeline, own):
-    from extract.features.store import FeatureFile
-
-    workspace, answer = own
-    words = ("extract", "--weights", answer["run"], *DATA, "--storage", "float32", "--precision", "float32")
-    words = (*words, "--workspace", workspace, "--json")
-    made = pipeline(*words).json
-    features = FeatureFile(Path(made["path"])).read("test").features[0]
-    kept = tensors(answer)
-    logits, _ = records.logits(workspace, answer["run"])
-    assert np.allclose(features @ kept["fc.weight"].numpy().T + kept["fc.bias"].numpy(), logits, atol=1e-4)
-    assert pipeline(*words).json["cached"] is True
-    head = pipeline("fit-head", "--weights", answer["run"], *DATA, "--c-grid", "0.1,1", "--workspace", workspace)
-    assert head.status == 0, head.err
-
-
-def test_a_run_of_a_head_or_of_nothing_is_no_source_of_weights(pipeline, own):
-    workspace, answer = own
-    for words in (("extract",), ("finetune", *RECIPE)):
-        ended = pipeline(*words, "--weights", "0123456789ab", *DATA, "--workspace", workspace)
-        assert ended.status == 2
-        assert "unknown run" in ended.err
-    other = ("finetune", "--network", "resnet20", "--weights", answer["run"], *DATA, *RECIPE)
-    assert "network must be the one that the run trained, resnet8" in pipeline(*other, "--workspace", workspace).err
 
 
 MISTAKES = [
@@ -261,21 +187,6 @@ def test_another_stem_that_was_asked_for_is_said_and_learns(pipeline, resnet18_f
     assert torch.equal(kept["layer1.0.bn1.running_var"], given["layer1.0.bn1.running_var"])
 
 
-def test_the_file_of_an_own_run_brings_its_architecture_and_preprocessing(pipeline, own, tmp_path):
-    _, answer = own
-    path = Path(answer["path"]) / "network.safetensors"
-    tuned = pipeline("finetune", "--weights", path, *DATA, *RECIPE, "--mode", "partial:0", "--json").json
-    assert tuned["network"] == "resnet8"
-    assert all(torch.equal(value, tensors(answer)[name]) for name, value in tensors(tuned).items() if "fc." not in name)
-    workspace = tmp_path / "workspace"
-    fed, known = (
-        records.read(place, one["run"]).preprocessing for place, one in ((workspace, tuned), (own[0], answer))
-    )
-    assert fed == known
-    made = pipeline("extract", "--weights", path, *DATA, "--json")
-    assert made.status == 0, made.err
-
-
 def test_options_of_the_preprocessing_stand_in_key_and_record(pipeline, tuning, tmp_path):
     given = ("--mean", "0.1,0.2,0.3", "--std", "0.5", "--crop-pct", "1", "--interpolation", "bicubic")
     ended = pipeline(*tuning, *RECIPE, *given, "--json")
@@ -286,11 +197,3 @@ def test_options_of_the_preprocessing_stand_in_key_and_record(pipeline, tuning, 
     plain = pipeline(*tuning, *RECIPE, "--json")
     assert "is assumed" in plain.err
     assert plain.json["run"] != ended.json["run"]
-
-
-def test_an_own_vit_goes_on_at_another_image_size(pipeline, tmp_path):
-    words = ("--network", "test_vit", *DATA, *RECIPE, "--image-size")
-    run = pipeline("train", *words, 32, "--json").json["run"]
-    for command in (("finetune", "--mode", "partial:0", *words), ("extract", *DATA, "--image-size")):
-        ended = pipeline(*command, 64, "--weights", run, "--json")
-        assert ended.status == 0, ended.err
