@@ -1,4 +1,4 @@
-"""What mattered in a search: how much of the variation of accuracy over the space each hyperparameter explains.
+"""Importance of hyperparameters: the share of the variation of accuracy over the space that each explains.
 
 fANOVA (Hutter, Hoos and Leyton-Brown, ICML 2014): a random forest learns accuracy from the options, and the share of
 an option is the variance of the forest's mean along that option alone. PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI

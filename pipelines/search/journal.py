@@ -1,4 +1,4 @@
-"""The trials of a search on disk, shared by every process that searches: who runs which, and how each ended.
+"""The trials of a search on disk, shared by every process that searches: leases of running ones, results of others.
 
 `journal.log` is Optuna's journal in checked lines (`journal_file`): a trial is drawn in one line, and ends in one. Two
 things stand beside it. A process draws, takes over and ends trials only while it holds `trials.lock`, so that numbers
@@ -32,7 +32,7 @@ ATTEMPTS = 10  # a trial that outlived so many processes kills them: it counts a
 class Journal:
     """The trials of the search in `folder`.
 
-    `epochs` is the length of a whole trial where trials report every epoch; hopeless ones are then pruned by
+    `epochs` is the length of a complete trial where trials report every epoch; hopeless ones are then pruned by
     successive halving (Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020): at a ninth
     and a third of the budget the best third goes on, but not after one epoch, which says little. None prunes nothing.
     """
@@ -67,7 +67,7 @@ class Journal:
             return self._drawn(number)
 
     def end(self, trial: Trial, state: TrialState, value: float | None, **facts: object) -> None:
-        """Records how a trial ended, with facts about it, and frees its lease."""
+        """Records the end of a trial, with facts about it, and frees its lease."""
         with self._locked():
             with self._lines.one_line():
                 for name, fact in facts.items():
@@ -94,7 +94,7 @@ class Journal:
             self._lease_path(trial.number).unlink(missing_ok=True)
 
     def others_run(self) -> bool:
-        """Whether another process runs a trial just now."""
+        """True where another process runs a trial just now."""
         with self._locked():
             return any(not self._is_free(frozen.number) for frozen in self.trials(TrialState.RUNNING))
 
@@ -103,11 +103,11 @@ class Journal:
         return self.study.get_trials(deepcopy=False, states=states or None)
 
     def trial_folder(self, trial: Trial | FrozenTrial) -> Path:
-        """Where a trial keeps what it needs to go on."""
+        """The folder in which a trial keeps what it needs to go on."""
         return self._folder / "trials" / str(trial.number)
 
     def sweep(self, *, but: int | None) -> None:
-        """Removes what trials that have ended have kept, except the one with the number `but`."""
+        """Removes the folders of trials that have ended, except that of the number `but`."""
         for one in self.trials():
             if one.state.is_finished() and one.number != but and self.trial_folder(one).exists():
                 shutil.rmtree(self.trial_folder(one))
@@ -124,7 +124,7 @@ class Journal:
         """The options that are drawn on a logarithmic scale."""
         return [option for option, one in self._distributions.items() if getattr(one, "log", False)]
 
-    def twin(self, trial: Trial) -> FrozenTrial | None:
+    def equal_trial(self, trial: Trial) -> FrozenTrial | None:
         """An earlier trial of the very same parameters that was completed."""
         return next((one for one in self.trials(TrialState.COMPLETE) if one.params == trial.params), None)
 
@@ -154,7 +154,7 @@ class Journal:
         self.study.sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed)
 
     def _take(self, number: int) -> bool:
-        """Whether this process now holds the lease of a trial."""
+        """True where this process now holds the lease of a trial."""
         lease = Lock(self._lease_path(number))
         if lease.take(within=0.0):
             self._lease = lease
@@ -180,7 +180,7 @@ def _storage(lines: JournalFile, path: Path) -> JournalStorage:
         return JournalStorage(lines)
     except CorruptFileError:
         raise
-    except (ValueError, KeyError, AssertionError) as error:  # whole lines, but of something else
+    except (ValueError, KeyError, AssertionError) as error:  # complete lines, but of something else
         raise stored.damaged(path, f"{error}", thing="journal of the search", remedy=REMEDY) from error
 
 
@@ -190,7 +190,7 @@ def _distribution(entry: Range | Choices) -> BaseDistribution:
     high = entry.high
     if entry.step is not None:  # the last value that a step reaches, as Optuna demands
         high = entry.low + entry.step * int((entry.high - entry.low) / entry.step + 1e-9)
-    if entry.whole:
+    if entry.integer:
         return IntDistribution(int(entry.low), int(high), log=entry.log, step=int(entry.step or 1))
     return FloatDistribution(float(entry.low), float(high), log=entry.log, step=entry.step)
 

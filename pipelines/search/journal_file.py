@@ -53,7 +53,7 @@ class JournalFile(BaseJournalBackend):
 
     @contextmanager
     def one_line(self) -> Iterator[None]:
-        """What the body adds becomes one line: all of it is there, or, where the body fails, nothing.
+        """One line of all that the body adds: all of it is there, or, where the body fails, nothing.
 
         Nobody else adds anything meanwhile.
         """

@@ -110,9 +110,9 @@ def is_of_the_machine(error: Exception) -> bool:
 
 def _outcome(trial: Trial, subject: Subject, journal: Journal, *, watch: Watch, context: Context) -> TrialScore | None:
     """What the trial was worth; None where it was stopped. The same parameters again are not tried again."""
-    twin = journal.twin(trial)
-    if twin is not None and twin.value is not None:
-        return TrialScore(twin.value, twin.user_attrs.get("log_loss"), tuple(twin.user_attrs.get("steps", ())))
+    equal = journal.equal_trial(trial)
+    if equal is not None and equal.value is not None:
+        return TrialScore(equal.value, equal.user_attrs.get("log_loss"), tuple(equal.user_attrs.get("steps", ())))
     outcome = subject.judge(journal.options(trial), watch, context)
     if outcome is not None and not 0 <= outcome.accuracy <= 1:
         raise ArithmeticError(f"validation accuracy must be between 0 and 1; got {outcome.accuracy}")

@@ -68,7 +68,7 @@ class SearchFile:
 
 
 def read(path: Path) -> SearchFile:
-    """What the YAML file at `path` says of a search; of a study, its `search` section and its defaults.
+    """The search that a YAML file describes; of a study, its `search` section and its defaults.
 
     With a key `space`, or one that says what is searched, the others are options; else all of it is the space. Raises
     `InvalidInputError` with file, line and column for what is no YAML and for a key that stands twice.

@@ -1,4 +1,4 @@
-"""What a search may vary: option -> the values it may take. Read from a mapping, checked, no optuna.
+"""Search space: option -> the values it may take. Read from a mapping and checked. Imports no optuna.
 
 learning_rate: {low: 1e-3, high: 0.5, log: true}    # any number between, evenly on a log scale
 depth: {int: true, low: 2, high: 8, step: 2}        # 2, 4, 6 or 8
@@ -25,7 +25,7 @@ FORMS = "a list of choices or {low, high} with log, step or int"
 class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The numbers from `low` to `high`, both included; every `step` from `low` on where there is one.
 
-    `log` spreads them evenly on a logarithmic scale; `whole` leaves the whole ones. Raises ValueError for a
+    `log` spreads them evenly on a logarithmic scale; `integer` leaves the whole ones. Raises ValueError for a
     contradiction.
     """
 
@@ -33,7 +33,7 @@ class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     high: Number
     log: bool = False
     step: Number | None = None
-    whole: bool = msgspec.field(default=False, name="int")
+    integer: bool = msgspec.field(default=False, name="int")
 
     def __post_init__(self) -> None:
         low, high, step = self.low, self.high, self.step
@@ -46,13 +46,13 @@ class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"must have log or step, not both; got step {step:g}. Leave one out.")
         if step is not None and not 0 < step <= high - low:
             raise ValueError(f"must have a step above 0 that fits into {low:g} to {high:g}; got {step:g}.")
-        if self.whole and any(number != int(number) for number in numbers.values()):
+        if self.integer and any(number != int(number) for number in numbers.values()):
             raise ValueError(f"must be whole numbers where int is true; got {low:g} to {high:g}.")
-        for name, number in numbers.items() if self.whole else ():
+        for name, number in numbers.items() if self.integer else ():
             msgspec.structs.force_setattr(self, name, int(number))
 
     def ends(self) -> tuple[Value, ...]:
-        """The values that a check of the whole entry has to look at."""
+        """The values by which the entry is checked."""
         return (self.low, self.high)
 
 
@@ -72,7 +72,7 @@ class Choices:
         return self.values[self.labels.index(label)]
 
     def ends(self) -> tuple[Value, ...]:
-        """The values that a check of the whole entry has to look at."""
+        """The values by which the entry is checked."""
         return self.values
 
 
@@ -154,7 +154,7 @@ def _number_or_truth(value: object) -> object:
 
 
 def _misfit(name: str, raw: Mapping[object, object], said: str) -> InvalidInputError:
-    """What msgspec said of a range, in the words of the project."""
+    """The error for what msgspec said of a range."""
     found = re.search(r"`(?:\$\.)?(\w+)`$", said)
     if found is None:
         return InvalidInputError(f"search option {name} {said}")

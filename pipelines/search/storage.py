@@ -18,7 +18,7 @@ RESULT = "result.json"
 
 
 class Definition(Struct, frozen=True):
-    """What makes two searches the same one: what is searched, the space in full form, the subject's key, the seed."""
+    """The identity of a search: what is searched, the space in full form, the subject's key, the seed."""
 
     what: str
     space: dict[str, object]
@@ -42,7 +42,7 @@ def _differs(own: dict[str, object], other: dict[str, object], name: str) -> boo
 
 
 def folder(workspace: Path, definition: Definition, *, name: str | None, label: str) -> Path:
-    """Where the search stands in the workspace, or will.
+    """The folder of a search in the workspace, made or not.
 
     Without a `name` it is called by `label` and the definition's digest, so that a changed space is another search.
     """
@@ -56,12 +56,12 @@ def folder(workspace: Path, definition: Definition, *, name: str | None, label: 
 
 
 def is_begun(folder: Path, definition: Definition) -> bool:
-    """Whether this search was begun there; `InvalidInputError` where one with another definition was."""
+    """True where this search was begun there; `InvalidInputError` where one with another definition was."""
     path = folder / DEFINITION
     if not path.exists():
         return False
-    kept = stored.read(path, Definition, thing="search", remedy="Remove its folder to search anew.")
-    if changed := definition.differences(kept):
+    found = stored.read(path, Definition, thing="search", remedy="Remove its folder to search anew.")
+    if changed := definition.differences(found):
         raise InvalidInputError(
             f"search {folder.name} must go on as it was begun; got another {', '.join(changed[:4])}. "
             "Give the changed search another --name."

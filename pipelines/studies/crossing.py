@@ -18,7 +18,7 @@ MOST_JOBS = 20_000  # above this a list is a slip of the pen, and planning would
 
 @dataclass(frozen=True)
 class Environment:
-    """What jobs take from outside of the file.
+    """Options of jobs from outside of the file.
 
     `fallback` (option -> value) holds for jobs whose study leaves the option out; weights may be a run of the
     `workspace`; `data_dirs` (data set -> directory) for jobs that name no directory.
@@ -78,7 +78,7 @@ class JobEntry:
 
 @dataclass(frozen=True)
 class JobPlace:
-    """Where a job with these options stands in its study."""
+    """The place of a job with these options in its study."""
 
     entry: JobEntry
     options: Mapping[str, object]

@@ -1,4 +1,4 @@
-"""What a missing job will take: seconds and bytes, from the work it is and the rate that this machine has shown.
+"""Estimates of missing jobs: seconds and bytes, from the work of each and the rate that this machine has shown.
 
 The work is counted (FLOPs of the network times images); the rate is the median of what the workspace's own
 runs reached, or, in an empty workspace, a cautious guess for this kind of machine. Right within a factor of

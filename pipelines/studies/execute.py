@@ -1,4 +1,4 @@
-"""A plan -> results: extractions first, then what needs them, through one pool; failures are records.
+"""Execution of a plan: extractions first, then what needs them, through one pool; failures are records.
 
 Everything that is done is on disk when its result arrives, so a study that is killed at any moment goes on when it is
 started again.
@@ -100,7 +100,7 @@ class Execution:
         return [job for job in jobs if not faults[job.dataset]]
 
     def _fault(self, job: Job) -> str:
-        """Why the data set of a job cannot be had; empty when it is here now."""
+        """The reason why the data set of a job is out of reach; empty when it is here now."""
         dataset, given = job.dataset
         place, download_dir = None if given is None else Path(given), self.context.workspace / "data"
         try:
@@ -112,7 +112,7 @@ class Execution:
 
     @contextlib.contextmanager
     def _runner(self, engine: EngineSpec) -> Iterator[Runner]:
-        """What runs jobs: this process for one job at a time here, else a pool."""
+        """Runs jobs: this process does for one job at a time here, else a pool."""
         if engine.engine == "loky" and (engine.jobs or 1) == 1:
             yield self._here
             return

@@ -100,7 +100,7 @@ def options(command: str) -> Mapping[str, Option]:
 
 
 def has(command: str, name: str, given: Given) -> bool:
-    """Whether a job of `command` has the option `name`, which the head, network or mode that is `given` may lack."""
+    """True where a job of `command` has the option `name`, which the head, network or mode that is `given` may lack."""
     if command == "fit-head" and name in of_heads():
         head = str(given.get("head") or HeadSpec.head)
         return head not in registry.kinds() or name in registry.options(head)
@@ -165,7 +165,7 @@ def _label(job: Job, varying: list[str]) -> str:
 
 
 def notes(jobs: Sequence[Job]) -> list[str]:
-    """What a plan should say of its jobs beside what they are: features that are extracted anew for every seed."""
+    """Remarks on the jobs of a plan: features that are extracted anew for every seed."""
     drawn: dict[ExtractSpec, set[int]] = {}
     for job in jobs:
         if job.features is not None and job.features.sampled:

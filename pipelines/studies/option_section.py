@@ -37,7 +37,7 @@ class OptionSection:
         return iter(self._pairs)
 
     def place(self, name: str) -> str:
-        """Where an option stands."""
+        """The place of an option."""
         return self._pairs[name][0].place
 
     def lists(self, declared: Mapping[str, Option]) -> dict[str, OptionValues]:

@@ -1,4 +1,4 @@
-"""What a study still needs: every job asked of the cache, and the extractions that missing heads wait for."""
+"""The plan of a study: the state of every job in the cache, and the extractions that missing heads wait for."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -95,7 +95,7 @@ def check(job: Job, *, workspace: Path) -> None:
 
 
 def _are_own(weights: str, workspace: Path) -> bool:
-    """Whether the weights are a run's, if only of one that another job has yet to make."""
+    """True for the weights of a run, if only of one that another job has yet to make."""
     try:
         return Weights.find(weights, workspace).run_folder is not None
     except InvalidInputError:
@@ -152,17 +152,17 @@ class _Planner:
         return planned
 
     def _fault(self, job: Job) -> TransferBenchError | None:
-        """Why the data set of a job cannot be had, None where it is here or can be downloaded."""
-        asked = (*job.dataset, job.data.skips_bad_images)
-        if asked not in self._faults:
-            self._faults[asked] = None
+        """The reason why the data set of a job is out of reach; None where it is here or can be downloaded."""
+        key = (*job.dataset, job.data.skips_bad_images)
+        if key not in self._faults:
+            self._faults[key] = None
             try:
                 if self._is_here(job):
                     found = data.located(job.data, self._context.workspace, progress=stages.reading(self._context))
                     self._context.tell(found.notices)
             except TransferBenchError as error:
-                self._faults[asked] = error
-        return self._faults[asked]
+                self._faults[key] = error
+        return self._faults[key]
 
     def _is_here(self, job: Job) -> bool:
         return data.is_here(job.data, self._context.workspace)

@@ -1,4 +1,4 @@
-"""How fast a network trains on this machine: a few real steps on noise, timed. Imports torch."""
+"""Training speed of a network on this machine: a few real steps on noise, timed. Imports torch."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ STEP_SECONDS = 1.0  # a step that would take longer has fewer images
 
 
 def training_rate(spec: NetworkSpec, *, classes: int, image_size: int, device: str, expected: float) -> float | None:
-    """Images a second of training by `spec`, at the whole image size; None where no step can be taken.
+    """Images a second of training by `spec`, at the full image size; None where no step can be taken.
 
     `expected` is a rough guess of it, by which batches are cut that would take too long to time.
     """

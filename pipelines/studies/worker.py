@@ -1,6 +1,6 @@
-"""What a worker does with one job. Runs in another process, perhaps on another machine: only specs arrive here.
+"""One job in a worker: a process of its own, perhaps on another machine, which only specs reach.
 
-Among the jobs of studies a GPU belongs to one at a time, on the whole machine, whoever started them. Single commands
+Among the jobs of studies a GPU belongs to one at a time, on the machine, whoever started them. Single commands
 (`pipeline train` beside a study) take no lease: they use the device that they are given. A lease is a locked file in
 the system's temporary directory; the system frees it when its process dies.
 """
@@ -32,7 +32,7 @@ LEASE_POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class WorkerSetup:
-    """Where a job runs: the workspace, the devices it may lease (none: the worker's own), what it shares.
+    """The surroundings of a job: the workspace, the devices it may lease (none: the worker's own), what it shares.
 
     `slots` jobs share the cores of a machine (None: the threads are left as they are). `parent` is the process
     that a local worker must not outlive.
@@ -60,7 +60,7 @@ class JobResult:
 
 
 def sees(probe: Path) -> bool:
-    """Whether this worker sees the file `probe` of the shared workspace."""
+    """True where this worker sees the file `probe` of the shared workspace."""
     return probe.is_file()
 
 

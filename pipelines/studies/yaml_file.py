@@ -217,7 +217,7 @@ class _Reader:
         return found
 
     def _inherited(self, value: YamlValue, place: str) -> YamlMap:
-        """What a merge key (`<<`) names: one mapping, or several of which the first wins."""
+        """The values of a merge key (`<<`): one mapping, or several of which the first wins."""
         found = YamlMap()
         for section in reversed(value if isinstance(value, YamlList) else [value]):
             if not isinstance(section, YamlMap):

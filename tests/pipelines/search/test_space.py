@@ -63,7 +63,7 @@ def test_each_form_is_read_as_it_says():
         what="the mlp head",
     )
     assert space["a"] == Range(1e-4, 0.1, log=True)
-    assert space["depth"] == Range(2, 8, step=2, whole=True)
+    assert space["depth"] == Range(2, 8, step=2, integer=True)
     assert space["c"] == Choices(("sgd", "adamw", None, True, 1))
     assert space["weight_decay"] == Range(0, 1)
     assert space["sizes"] == Choices((16, (32, 16)))
@@ -154,9 +154,9 @@ def test_a_file_is_read_as_the_options_want_it():
     assert space["a"] == Choices((64.0, 1e5, 1.0))
     assert space["b"] == Choices((False, True))
     assert space["c"] == Range(1.0, 10.0)
-    assert not space["c"].whole
+    assert not space["c"].integer
     assert space["d"] == Choices(("no", "12"))
-    assert space["n"] == Range(1, 10, whole=True)
+    assert space["n"] == Range(1, 10, integer=True)
     assert space["s"] == Choices(((512, 128), 64))
     with pytest.raises(InvalidInputError, match="choices of a must be a number; got 'no'"):
         parse({"a": ["no"]}, what="x", known=options_of(Known))

@@ -184,7 +184,7 @@ def test_a_job_that_kills_its_worker_fails_and_the_rest_goes_on(tmp_path):
         name: "failed" if name == "test_3" else "computed" for name in names
     }
     (record,) = records.read_all(tmp_path)[0]
-    assert "its process died" in record["error"]
+    assert "its process died" in record.error
 
 
 def test_a_cluster_that_does_not_see_the_workspace_is_refused(tmp_path):
