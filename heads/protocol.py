@@ -123,20 +123,8 @@ def choose(
     keep, hold = validation_split(targets, validation, seed=seed)
     split = _split(views, targets, keep, hold, class_count=len(classes), device=device)
     best, table = _search(space, split, targets[hold], criterion=criterion, seed=seed, progress=progress)
-    return Choice(
-        space.kind,
-        best.options,
-        seed,
-        training_rows=len(keep),
-        validation_rows=len(hold),
-        criterion=criterion,
-        table=table,
-        curves=best.curves,
-        search_seconds=clock.seconds(),
-        validation=scores(best.logits, targets[hold]),
-        training_accuracy=_training_accuracy(best, split),
-        temperature=fit_temperature(best.logits, targets[hold]),
-    )
+    found = _chosen(space, best, split, targets[hold], seed=seed)
+    return dataclasses.replace(found, criterion=criterion, table=table, search_seconds=clock.seconds())
 
 
 def refit(
@@ -244,7 +232,17 @@ def _search(
     return best, tuple(table)
 
 
-def _training_accuracy(best: Candidate, split: FeatureSplit) -> float:
-    rows = split.sample
-    answers = best.apply(split.features[rows]).argmax(1)
-    return float((answers.cpu() == split.targets[rows].cpu()).double().mean())
+def _chosen(space: Space, best: Candidate, split: FeatureSplit, labels: np.ndarray, *, seed: int) -> Choice:
+    """The choice of `best`, scored on the validation rows of class `labels` [M] and on the sample of training rows."""
+    answers = best.apply(split.features[split.sample]).argmax(1)
+    return Choice(
+        space.kind,
+        best.options,
+        seed,
+        training_rows=len(split.targets) // split.views,
+        validation_rows=len(labels),
+        validation=scores(best.logits, labels),
+        training_accuracy=float((answers.cpu() == split.targets[split.sample].cpu()).double().mean()),
+        temperature=fit_temperature(best.logits, labels),
+        curves=best.curves,
+    )

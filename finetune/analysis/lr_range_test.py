@@ -98,8 +98,7 @@ def _rising_losses(
         schedule=rate,
         epochs=-(-steps // trainer.steps_per_epoch),
         steps_per_epoch=trainer.steps_per_epoch,
-        clip_norm=trainer.recipe.clip_norm,
-        clipped=trainer.trainable,
+        before_step=trainer.clip_gradients,
         stop=is_over,
     )
     for _ in epochs:

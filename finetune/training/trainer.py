@@ -157,13 +157,17 @@ class Trainer:
             epochs=self.recipe.epochs,
             steps_per_epoch=self.steps_per_epoch,
             first_epoch=len(self.rows),
-            clip_norm=self.recipe.clip_norm,
-            clipped=self.trainable,
+            before_step=self.clip_gradients,
             after_step=self._average if self.averages else None,
             accumulate=self.recipe.accumulate,
             begun=self.begun,
             stop=stop,
         )
+
+    def clip_gradients(self) -> None:
+        """Bounds the norm of all gradients together, where the recipe does."""
+        if self.recipe.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.trainable, self.recipe.clip_norm)
 
     def loss(self, batch: TrainingBatch) -> Step:
         """The smoothed, blended cross-entropy of one batch; counts its plain loss and hits."""

@@ -5,7 +5,7 @@ reads nothing back from the device until an epoch ends.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -96,8 +96,7 @@ def train(
     epochs: int,
     steps_per_epoch: int,
     first_epoch: int = 0,
-    clip_norm: float | None = None,
-    clipped: Sequence[torch.Tensor] | None = None,
+    before_step: Callable[[], object] | None = None,
     after_step: Callable[[], None] | None = None,
     accumulate: int = 1,
     begun: Totals | None = None,
@@ -107,25 +106,21 @@ def train(
 
     `batches(epoch)` gives that epoch's batches, the same for the same number, so that training which is
     resumed at `first_epoch` (with the optimizer's state restored) goes on as if never stopped. The learning
-    rate of each parameter group is its value at the call x `schedule(step)`; `clip_norm` bounds the norm of the
-    gradients of `clipped` together (None: of all that the optimizer moves, where these are the tensors that
-    `loss` differentiates by); `after_step` runs after every update (averaged weights, for example). Numerics
-    such as autocast belong in `loss`. Stop by leaving the iteration.
+    rate of each parameter group is its value at the call x `schedule(step)`; `before_step` and `after_step` run around
+    every update (gradient clipping, averaged weights). Numerics such as autocast belong in `loss`.
 
     `accumulate` batches add up their gradients for one update; `loss` weighs them. `stop(totals)` is asked
     after every update; when it says True the unfinished epoch is yielded and the iteration ends. With that
     epoch's `totals` as `begun` (and the optimizer's state restored) training goes on inside the epoch.
     """
     rates = [group["lr"] for group in optimizer.param_groups]
-    if clipped is None:
-        clipped = [weight for group in optimizer.param_groups for weight in group["params"]]
     try:
         for epoch in range(first_epoch, epochs):
             totals = begun if begun is not None and epoch == first_epoch else Totals()
             parts = itertools.islice(iter(batches(epoch)), totals.step * accumulate, None)
             while part := tuple(itertools.islice(parts, accumulate)):
                 _set_rates(optimizer, rates, schedule(epoch * steps_per_epoch + totals.step))
-                _update(optimizer, loss, part, totals=totals, clip_norm=clip_norm, clipped=clipped)
+                _update(optimizer, loss, part, totals=totals, before_step=before_step)
                 if after_step is not None:
                     after_step()
                 if stop is not None and stop(totals) and totals.step < steps_per_epoch:
@@ -142,8 +137,7 @@ def _update(
     part: tuple[Batch, ...],
     *,
     totals: Totals,
-    clip_norm: float | None,
-    clipped: Sequence[torch.Tensor],
+    before_step: Callable[[], object] | None,
 ) -> None:
     """One step along the summed gradients of the batches in `part`."""
     optimizer.zero_grad(set_to_none=True)
@@ -151,8 +145,8 @@ def _update(
         taken = loss(batch)
         taken.loss.backward()
         totals.add(taken)
-    if clip_norm is not None:
-        torch.nn.utils.clip_grad_norm_(clipped, clip_norm)
+    if before_step is not None:
+        before_step()
     optimizer.step()
     totals.step += 1
 
