@@ -11,8 +11,9 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
@@ -20,12 +21,27 @@ from safetensors.numpy import save as save_tensors
 
 from extract.errors import CorruptFileError, InvalidInputError
 from extract.runtime.disk import write_files
+from extract.runtime.typed_json import Count, ShapeError, typed
 from heads.base import Head
 from heads.registry import head_class
 
 SCHEMA = 2
 WEIGHTS_NAME = "head.safetensors"
 SIDECAR_NAME = "head.json"
+
+
+class HeadSidecar(msgspec.Struct):
+    """The sidecar of a kept head."""
+
+    schema: Literal[2]
+    kind: str
+    options: dict[str, Any]
+    classes: list[Any]
+    classes_dtype: str
+    width: Count
+    weights_sha256: str
+    recipe: dict[str, Any]
+    sidecar_sha256: str
 
 
 def save(head: Head, directory: str | os.PathLike[str], *, recipe: dict[str, Any]) -> Path:
@@ -89,18 +105,12 @@ def _read_both(folder: Path) -> tuple[dict[str, Any], bytes]:
 
 
 def _read_sidecar(path: Path) -> dict[str, Any]:
-    needed = {"schema", "kind", "options", "classes", "classes_dtype", "width", "weights_sha256", "recipe"}
-    needed.add("sidecar_sha256")
     try:
         sidecar = json.loads(_read(path))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise _damaged(path, "JSON", str(error)) from error
-    if not isinstance(sidecar, dict) or not needed <= sidecar.keys():
-        raise _damaged(path, f"an object with {', '.join(sorted(needed))}", "other keys")
-    if sidecar["schema"] != SCHEMA:
-        raise _damaged(path, f"of schema {SCHEMA}", f"schema {sidecar['schema']!r}")
-    digest = sidecar.pop("sidecar_sha256")
-    if digest != _digest(sidecar):
+        typed(sidecar, HeadSidecar)
+    except (UnicodeDecodeError, json.JSONDecodeError, ShapeError) as error:
+        raise _damaged(path, f"an object with {', '.join(HeadSidecar.__struct_fields__)}", str(error)) from error
+    if sidecar.pop("sidecar_sha256") != _digest(sidecar):
         raise _damaged(path, "as it was written", "another sha256")
     return sidecar
 

@@ -104,14 +104,12 @@ def train(
 ) -> Iterator[Epoch]:
     """Yields an `Epoch` after each of `epochs` passes; the caller evaluates, keeps the best, saves, or stops.
 
-    `batches(epoch)` gives that epoch's batches, the same for the same number, so that training which is
-    resumed at `first_epoch` (with the optimizer's state restored) goes on as if never stopped. The learning
-    rate of each parameter group is its value at the call x `schedule(step)`; `before_step` and `after_step` run around
-    every update (gradient clipping, averaged weights). Numerics such as autocast belong in `loss`.
-
-    `accumulate` batches add up their gradients for one update; `loss` weighs them. `stop(totals)` is asked
-    after every update; when it says True the unfinished epoch is yielded and the iteration ends. With that
-    epoch's `totals` as `begun` (and the optimizer's state restored) training goes on inside the epoch.
+    `batches(epoch)` gives that epoch's batches, the same for the same number. Training that is resumed at
+    `first_epoch`, or with the `totals` of an unfinished epoch as `begun`, and with the optimizer's state restored, goes
+    on as if never stopped. The learning rate of each parameter group is its value at the call x `schedule(step)`.
+    `before_step` and `after_step` run around every update (gradient clipping, averaged weights). `accumulate` batches
+    add up their gradients for one update; `loss` weighs them, and holds numerics such as autocast. When `stop(totals)`
+    says True after an update, the unfinished epoch is yielded and the iteration ends.
     """
     rates = [group["lr"] for group in optimizer.param_groups]
     try:
