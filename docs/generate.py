@@ -6,7 +6,6 @@ Nothing in a table is copied by hand: a new result file or a changed option appe
 """
 
 import collections.abc
-import dataclasses
 import json
 import types
 import typing
@@ -108,15 +107,15 @@ def recipes() -> str:
 
 
 def head_options() -> str:
-    """List every option of every head with its default."""
-    from heads.registry import kinds, space
+    """List every option of every head with its default and its meaning."""
+    from heads.registry import kinds, options
 
     rows = [
-        [f"`{kind}`", f"`{field.name}`", _value(field.default)]
+        [f"`{kind}`", f"`{name}`", one.usual or _value(one.default), one.help]
         for kind in kinds()
-        for field in dataclasses.fields(space(kind))
+        for name, one in options(kind).items()
     ]
-    return table(["head", "option", "default"], rows)
+    return table(["head", "option", "default", "meaning"], rows)
 
 
 # --- the record -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import click
 from extract.errors import InvalidInputError
 from extract.runtime.formats import duration, plural
 from pipelines.cli.options import shared
-from pipelines.cli.options.declared import HeadedOption, command, declared
+from pipelines.cli.options.declared import Command, HeadedOption, command, declared
 from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.scores import scores
 from pipelines.cli.terminal.table import facts
@@ -17,7 +17,7 @@ from pipelines.specs import NetworkSpec
 from pipelines.specs.network import STARTS
 
 
-def watched(command: shared.Command) -> shared.Command:
+def watched(command: Command) -> Command:
     """Adds the options that look at a training, or at its learning rates instead."""
     option, path = functools.partial(click.option, cls=HeadedOption, heading="Output"), click.Path(path_type=Path)
     for add in (

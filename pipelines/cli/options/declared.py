@@ -1,7 +1,7 @@
 """Options of the command line, generated from the fields that declare them, and listed under headings in `--help`."""
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -9,15 +9,15 @@ import click
 from extract.runtime.options import Option, options_of
 from pipelines.specs.spec import Spec
 
-Command = Callable[..., Any]
+Command = Callable[..., object]
 LETTERS = {int: "N", float: "X"}
 
 
 class HeadedOption(click.Option):
     """An option that help lists under a heading."""
 
-    def __init__(self, *words: Any, heading: str = "Options", **settings: Any) -> None:
-        super().__init__(*words, **settings)
+    def __init__(self, words: Sequence[str], *, heading: str = "Options", **settings: Any) -> None:
+        super().__init__(words, **settings)
         self.heading = heading
 
 
@@ -59,7 +59,7 @@ def declared(
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
-        def wrapped(**values: Any) -> Any:
+        def wrapped(**values: object) -> object:
             options = {name: values.pop(name) for name in names}
             return command(options={name: one for name, one in options.items() if one not in (None, ())}, **values)
 

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,9 +11,9 @@ from click.core import ParameterSource
 
 from extract.errors import InvalidInputError
 from extract.runtime.devices import resolve_device
-from pipelines.cli.options.declared import COMMON, HeadedOption
+from pipelines.cli.options.declared import COMMON, Command, HeadedOption
 from pipelines.cli.terminal.process import own_heard, use_threads
-from pipelines.cli.terminal.reporter import Reporter
+from pipelines.cli.terminal.reporter import Reporter, Values
 from pipelines.specs import with_own_network
 from pipelines.specs.data import CIFAR10_DIR, DataSpec, home, with_data_dir
 from pipelines.specs.spec import Spec
@@ -21,7 +21,6 @@ from pipelines.training import processes
 from pipelines.workspace.context import Context
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
-Command = Callable[..., Any]
 _common = functools.partial(click.option, cls=HeadedOption, heading=COMMON)
 TOGETHER = ("train", "finetune")  # the commands on which several processes may work together
 
@@ -55,10 +54,10 @@ def common(command: Command) -> Command:
     """Adds the options of every command and passes them on as one `run: Invocation`."""
 
     @functools.wraps(command)
-    def wrapped(**options: Any) -> Any:
+    def wrapped(**options: object) -> object:
         own = {name: options.pop(name) for name in OWN}
-        options = _at_home(options)
-        mine = _at_home(own | _set_on_group(own))
+        mine: Values = {name: _at_home(one) for name, one in {**own, **_set_on_group(own)}.items()}
+        options = {name: _at_home(one) for name, one in options.items()}
         if mine["threads"] is not None:
             use_threads(mine["threads"])
         with processes.torchrun_group(click.get_current_context().info_name in TOGETHER):
@@ -93,7 +92,7 @@ class Invocation:
             told=reporter.told(),
         )
 
-    def spec(self, kind: type[AnySpec], options: Mapping[str, Any]) -> AnySpec:
+    def spec(self, kind: type[AnySpec], options: Values) -> AnySpec:
         """The spec with those of the `options` that it has; the others keep its defaults.
 
         With weights of an own run the network is the one that the run trained.
@@ -108,7 +107,7 @@ def positional(command: Command) -> Command:
     """Adds the network as an argument, beside `--network`: `pipeline train resnet20`. The command gets `network`."""
 
     @functools.wraps(command)
-    def wrapped(named: str | None, **values: Any) -> Any:
+    def wrapped(named: str | None, **values: Any) -> object:
         into = values if "network" in values else values["options"]
         flag = into.get("network")
         if named is not None and flag not in (None, named):
@@ -126,7 +125,7 @@ def data_dirs() -> dict[str, str]:
     return {"cifar10": place} if place else {}
 
 
-def _at_home(value: Any) -> Any:
+def _at_home(value: object) -> object:
     """Options with every path that begins with ~ in the user's folder, as a shell writes it."""
     if isinstance(value, Path):
         return Path(home(str(value)))
@@ -135,7 +134,7 @@ def _at_home(value: Any) -> Any:
     return tuple(map(_at_home, value)) if isinstance(value, tuple) else value
 
 
-def _set_on_group(own: dict[str, Any]) -> dict[str, Any]:
+def _set_on_group(own: Iterable[str]) -> Values:
     """Those of the options `own` that were written before the sub-command, for its group, and not after it again.
 
     The sub-command has them too, each with its default, which must not win over what was written.
