@@ -15,6 +15,7 @@ from pipelines.workspace import naming
 from pipelines.workspace.record import Calibration, DoneRecord
 
 BELOW = "ECE “< x”: indistinguishable from perfect calibration, which shows up to x on as many images."
+SHARES = "Share of the test images at each confidence."
 TIPS = vega.tip(("name", "Run"), ("shown", "Bin"), ("images", "Holds"))
 
 
@@ -84,13 +85,7 @@ def _figures(study: Study, test_set: TestSet) -> list[Figure]:
     caption = f"{'; '.join(runs)}. {BELOW}"
     return [
         test_set.figure("reliability", "Reliability", caption, _reliability(values), shape="half"),
-        test_set.figure(
-            "confidence",
-            "Confidence",
-            "Share of the test images at each confidence.",
-            _histogram(values),
-            shape="half",
-        ),
+        test_set.figure("confidence", "Confidence", SHARES, _histogram(values), shape="half"),
     ]
 
 

@@ -98,18 +98,16 @@ def section(study: Study) -> Section:
 def table(study: Study) -> Table:
     """The comparison table, what is asked for first in front; a measure that nobody has a value for is left out."""
     rows, sets = study.rows, study.test_sets()
-    known = [one for one in (TOTAL, *MEASURES) if any(one.cell(row).value is not None for row in rows)]
     data = {row.number: Cell(one.title, one.title, one.data) for one in sets for row in one.rows}
-    several = Column[Row]("Data", lambda row: data[row.number], "what it was trained and scored on", numeric=False)
-    columns = [*SCORES, *([SEEDS] if any(len(row.results) > 1 for row in rows) else []), MODE]
-    columns += [one for one in known if one is TOTAL]
-    columns += [several] if len(sets) > 1 else []
-    columns += [one for one in known if one is not TOTAL]
+    trained = Column[Row]("Data", lambda row: data[row.number], "what it was trained and scored on", numeric=False)
+    seeds = [SEEDS] if any(len(row.results) > 1 for row in rows) else []
+    measures = [TOTAL, *([trained] if len(sets) > 1 else []), *MEASURES]
+    known = [one for one in measures if any(one.cell(row).value is not None for row in rows)]
     caption = (
         "Accuracy on the test split with its 95 % interval (Wilson's). For several seeds: the mean, "
         "its interval over images and seeds, and the standard deviation over seeds."
     )
-    return Table(caption + _seeded(rows), columns, rows, sorted_by=ACCURACY)
+    return Table(caption + _seeded(rows), [*SCORES, *seeds, MODE, *known], rows, sorted_by=ACCURACY)
 
 
 def _seeded(rows: list[Row]) -> str:
