@@ -8,7 +8,17 @@ from extract.runtime.formats import percent, plural
 from heads.statistics import reliability
 from pipelines.report.charts import vega
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Block, Cell, Column, Datum, Figure, Figures, Section, Spec, Table, number_cell
+from pipelines.report.page.blocks import (
+    Cell,
+    Column,
+    Datum,
+    Figure,
+    Section,
+    Spec,
+    Table,
+    number_cell,
+    side_by_side,
+)
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
 from pipelines.workspace import naming
@@ -21,17 +31,13 @@ TIPS = vega.tip(("name", "Run"), ("shown", "Bin"), ("images", "Holds"))
 
 def section(study: Study) -> Section:
     """A diagram of the best run of every mode on every test set where logits were kept, and a table of every row."""
-    blocks: list[Block] = []
-    for test_set in study.test_sets():
-        figures = _figures(study, test_set)
-        blocks += [Figures(figures)] if figures else []
-    blocks += [_table(study.rows)] if study.rows else []
+    figures = [side_by_side(_figures(study, test_set)) for test_set in study.test_sets()]
     return Section(
         "calibration",
         "Calibration",
         "Test images in 15 bins of confidence. On the diagonal, confidence equals accuracy; below it, the "
         "run is over-confident. The larger a point, the more images.",
-        blocks,
+        [*figures, _table(study.rows) if study.rows else None],
     )
 
 

@@ -8,11 +8,11 @@ from pipelines.report.page.blocks import (
     Column,
     Datum,
     Figure,
-    Figures,
     Section,
     Spec,
     Table,
     number_cell,
+    side_by_side,
     text_cell,
 )
 from pipelines.report.page.text import clipped, printable
@@ -30,18 +30,17 @@ PAIRS = 10
 
 def section(study: Study) -> Section:
     """The best run of every mode on every test set, where a matrix was kept."""
-    blocks: list[Block] = []
+    parts: list[Block | None] = []
     for test_set in study.test_sets():
         best = [one for one in test_set.best_of_modes() if one.row.best.test.confusion]
         drawn = [figure(one.row, one.said()) for one in best if len(one.row.best.test.confusion) <= DRAWN]
-        blocks += [Figures(drawn)] if drawn else []
-        blocks += [_pairs(pick([one.row for one in best]).row)] if best else []
+        parts += [side_by_side(drawn), _pairs(pick([one.row for one in best]).row) if best else None]
     return Section(
         "confusion",
         "Confusion matrices",
         "Rows are true classes, columns predicted ones. Blue: correct; orange: wrong, by the share of the row, on a "
         "scale of its own so that rare errors show.",
-        blocks,
+        parts,
     )
 
 

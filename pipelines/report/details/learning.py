@@ -5,7 +5,16 @@ from dataclasses import replace
 
 from pipelines.report.charts import curves, vega
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Block, Cell, Column, Figure, Figures, Section, Table, number_cell, text_cell
+from pipelines.report.page.blocks import (
+    Cell,
+    Column,
+    Figure,
+    Section,
+    Table,
+    number_cell,
+    side_by_side,
+    text_cell,
+)
 from pipelines.report.page.text import MINUS, MISSING
 from pipelines.report.study.diagnosis import KEPT_BY, RULE, Diagnosis, diagnose, points
 from pipelines.report.study.rows import Row
@@ -21,12 +30,9 @@ def section(study: Study) -> Section:
     rows = [row for row in study.rows if row.best.training or _is_curved(row)]
     curved = [row for row in rows if _is_curved(row)]
     together = _together(curved[:TOGETHER])
-    blocks: list[Block] = [_table(rows)] if rows else []
-    blocks += [together] if together is not None else []
-    figures = [figure for row in curved[:SHOWN] for figure in _figures(row)]
-    blocks += [Figures(figures)] if figures else []
+    figures = side_by_side(figure for row in curved[:SHOWN] for figure in _figures(row))
     left_out = f" The {SHOWN} most accurate of {len(curved)}; --runs shows others." if len(curved) > SHOWN else ""
-    return Section("learning", "Learning curves", RULE + left_out, blocks)
+    return Section("learning", "Learning curves", RULE + left_out, [_table(rows) if rows else None, together, figures])
 
 
 def _is_curved(row: Row) -> bool:

@@ -15,12 +15,11 @@ SHOWN = 12
 
 def section(study: Study) -> Section:
     """A gallery for the best run of every mode on every test set, where logits were kept and an image is wrong."""
-    galleries = [_gallery(study, pick) for one in study.test_sets() for pick in one.best_of_modes()]
     return Section(
         "misclassified",
         "Most confident errors",
         "Misclassified test images by the probability of the wrong class, highest first. Some labels may be wrong.",
-        [gallery for gallery in galleries if gallery is not None and gallery.pictures],
+        [_gallery(study, pick) for one in study.test_sets() for pick in one.best_of_modes()],
     )
 
 
@@ -48,4 +47,4 @@ def _gallery(study: Study, pick: Pick) -> Gallery | None:
     caption = f"{naming.MODES[result.mode].capitalize()}, test accuracy {accuracy}{pick.said()}."
     if not shown:
         caption += " The images are not at hand: name their place with --data-dir or --images."
-    return Gallery(pick.row.name, caption, pictures)
+    return Gallery(pick.row.name, caption, pictures) if pictures else None

@@ -13,11 +13,11 @@ from pipelines.report.page.blocks import (
     Column,
     Datum,
     Figure,
-    Figures,
     Section,
     Spec,
     Table,
     number_cell,
+    side_by_side,
     text_cell,
 )
 from pipelines.report.page.text import clipped
@@ -35,16 +35,14 @@ STATES = {"complete": theme.BLUE, "pruned": theme.GOLD, "failed": theme.VERMILLI
 
 def section(study: Study) -> Section:
     """Every search that left a result in the workspace."""
-    blocks: list[Block] = []
     found = _results(study)[:SHOWN]
-    for place, (search, title) in enumerate(zip(found, _titles(found), strict=True), start=1):
-        blocks += _blocks(search, place, title, study)
+    named = enumerate(zip(found, _titles(found), strict=True), start=1)
     return Section(
         "search",
         "Search",
         "Each trial is judged on validation images; the test split is scored once, for the winner. Pruned trials were "
         "stopped early because they were behind others at the same epoch; some might have caught up.",
-        blocks,
+        [part for place, (search, title) in named for part in _parts(search, place, title, study)],
     )
 
 
@@ -70,7 +68,7 @@ def _titles(found: Sequence[SearchResult]) -> list[str]:
     return [clipped(title, 60) for title in titles]
 
 
-def _blocks(search: SearchResult, place: int, title: str, study: Study) -> list[Block]:
+def _parts(search: SearchResult, place: int, title: str, study: Study) -> list[Block | None]:
     winner = next((row for row in study.rows if search["best_run"] in {one.run for one in row.results}), None)
     data = naming.data([winner.best]) if winner else ""
     valued = [trial for trial in search["trials"] if trial["value"] is not None]
@@ -79,10 +77,11 @@ def _blocks(search: SearchResult, place: int, title: str, study: Study) -> list[
     parallel = coordinates.figure(
         valued, logarithmic=search["logarithmic"], name=f"search-parallel-{place}", title=title
     )
-    table = _table(search, title, winner)
-    blocks: list[Block] = [Figures([replace(one, data=data) for one in figures])] if figures else []
-    blocks += [replace(parallel, data=data)] if parallel else []
-    return [*blocks, table] if table else blocks
+    return [
+        side_by_side(replace(one, data=data) for one in figures),
+        parallel and replace(parallel, data=data),
+        _table(search, title, winner),
+    ]
 
 
 def _progress(search: SearchResult, place: int, title: str) -> Figure:

@@ -13,7 +13,6 @@ COLORS = {"extraction": theme.GOLD, "search": theme.GREEN, "fit": theme.BLUE}
 
 def section(study: Study) -> Section:
     """Stacked seconds of the best rows of every test set, where any were recorded."""
-    figures = [_figure(test_set) for test_set in study.test_sets()]
     return Section(
         "costs",
         "Time",
@@ -21,7 +20,7 @@ def section(study: Study) -> Section:
         "is a head, every training and every pass over validation images; nothing of the test images. An extraction is "
         "counted for every head on it, although it is done once: the second head on the same features costs only its "
         "search and fit.",
-        [figure for figure in figures if figure is not None],
+        [_figure(test_set) for test_set in study.test_sets()],
     )
 
 

@@ -3,7 +3,7 @@
 from extract.runtime.formats import listed
 from heads.statistics import Paired
 from pipelines.report.charts import ranges, vega
-from pipelines.report.page.blocks import Block, Figure, Section
+from pipelines.report.page.blocks import Figure, Section
 from pipelines.report.page.text import MISSING, signed
 from pipelines.report.study.pairs import SHOWN, Difference, against_best
 from pipelines.report.study.study import Study, TestSet
@@ -12,21 +12,18 @@ from pipelines.report.study.winners import Pick
 
 def section(study: Study) -> Section:
     """The best rows against the very best, for every test set in which some can be paired."""
-    blocks: list[Block] = []
-    for test_set in study.test_sets():
-        best, family, found = against_best(study, test_set)
-        if found:
-            blocks.append(_figure(test_set, best, found, family=family))
     return Section(
         "paired-tests",
         "Paired tests",
         "Each run against the best one on the same test images, image by image: much sharper than two "
         "intervals side by side. Where the bar touches zero, the test images cannot tell the two apart.",
-        blocks,
+        [_figure(test_set, *against_best(study, test_set)) for test_set in study.test_sets()],
     )
 
 
-def _figure(test_set: TestSet, best: Pick, found: list[Difference], *, family: int) -> Figure:
+def _figure(test_set: TestSet, best: Pick, family: int, found: list[Difference]) -> Figure | None:
+    if not found:
+        return None
     values = [
         {
             **vega.of_row(one.row),

@@ -4,7 +4,7 @@ import json
 
 from extract.runtime.formats import duration, percent, plural
 from extract.runtime.typed_json import plain
-from pipelines.report.page.blocks import Block, Fold, Items, Section
+from pipelines.report.page.blocks import Fold, Items, Section
 from pipelines.report.page.text import clipped, interval
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
@@ -29,13 +29,11 @@ def section(study: Study) -> Section:
 
 def problems(study: Study) -> Section:
     """Failed runs and everything that was left out."""
-    blocks: list[Block] = []
-    if study.failed:
-        blocks.append(Items([_failure(record) for record in study.failed]))
-    if study.problems:
-        blocks.append(Items(list(dict.fromkeys(study.problems))))
+    items = ([_failure(record) for record in study.failed], list(dict.fromkeys(study.problems)))
     failed, unread = plural(len(study.failed), "failed run"), plural(len(set(study.problems)), "problem")
-    return Section("problems", "Problems", f"{failed}; {unread} in reading the workspace.", blocks)
+    return Section(
+        "problems", "Problems", f"{failed}; {unread} in reading the workspace.", [Items(some) for some in items if some]
+    )
 
 
 def _failure(record: FailedRecord) -> str:

@@ -2,7 +2,7 @@
 
 from extract.runtime.formats import amount, duration, percent, plural
 from pipelines.report.overview.paired_tests import shown_p
-from pipelines.report.page.blocks import Block, Card, Cards, Items, Section, Text
+from pipelines.report.page.blocks import Card, Cards, Items, Section, Text
 from pipelines.report.page.text import interval, signed
 from pipelines.report.study.pairs import Difference, against
 from pipelines.report.study.rows import Row
@@ -15,16 +15,11 @@ MARGIN = 0.005  # of accuracy: by how much a faster run may be worse than the be
 
 def section(study: Study) -> Section:
     """Cards of the best runs and sentences that compare them."""
-    blocks: list[Block] = []
-    found: list[str] = []
-    for test_set in study.test_sets()[:4]:
-        blocks.append(Cards([_card(pick, test_set) for pick in test_set.best_of_modes()]))
-        found += sentences(study, test_set)
-    if found:
-        blocks.append(Items(found))
-    if len(study.rows) > 1:
-        blocks.append(Text(RULE))
-    return Section("summary", "Summary", lead(study), blocks)
+    sets = study.test_sets()[:4]
+    cards = [Cards([_card(pick, test_set) for pick in test_set.best_of_modes()]) for test_set in sets]
+    found = [sentence for test_set in sets for sentence in sentences(study, test_set)]
+    rule = Text(RULE) if len(study.rows) > 1 else None
+    return Section("summary", "Summary", lead(study), [*cards, Items(found) if found else None, rule])
 
 
 def lead(study: Study) -> str:

@@ -9,7 +9,7 @@ from math import log10
 from extract.runtime.formats import amount, bytes_amount, duration
 from pipelines.report.charts import labels, vega
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Block, Datum, Figure, Figures, Section, Spec
+from pipelines.report.page.blocks import Datum, Figure, Section, Spec, side_by_side
 from pipelines.report.page.text import clipped
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
@@ -67,16 +67,12 @@ COSTS = (
 
 def section(study: Study) -> Section:
     """Four plots for every test set with at least two rows."""
-    blocks: list[Block] = []
-    for test_set in study.test_sets():
-        figures = [figure for cost in COSTS if (figure := _figure(test_set, cost)) is not None]
-        blocks += [Figures(figures)] if figures else []
     return Section(
         "trade-offs",
         "Trade-offs",
         "The line joins the Pareto front: runs that no other beats in both accuracy and cost. It goes by the measured "
         "accuracies; bars are their 95 % intervals, within which other test images could put others on it.",
-        blocks,
+        [side_by_side(_figure(test_set, cost) for cost in COSTS) for test_set in study.test_sets()],
     )
 
 

@@ -1,6 +1,6 @@
 """What a section of the page is made of. The template knows how each kind of block is written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -157,12 +157,17 @@ class Fold(Block):
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: `name` is its anchor, `lead` the sentence under its heading."""
+    """A part of the page: `name` is its anchor, `lead` the sentence under its heading; `parts` that are None are not."""
 
     name: str
     title: str
     lead: str
-    blocks: Sequence[Block]
+    parts: Sequence[Block | None]
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """What stands in it."""
+        return [part for part in self.parts if part is not None]
 
     def figures(self) -> list[Figure]:
         """Every figure of the section, in order."""
@@ -170,6 +175,12 @@ class Section:
         for block in self.blocks:
             found += [block] if isinstance(block, Figure) else block.figures if isinstance(block, Figures) else []
         return found
+
+
+def side_by_side(figures: Iterable[Figure | None]) -> Figures | None:
+    """Those of the figures that there are, in a line; None without one."""
+    found = [figure for figure in figures if figure is not None]
+    return Figures(found) if found else None
 
 
 def number_cell(value: float | None, shown: Callable[[float], str] = str) -> Cell:
