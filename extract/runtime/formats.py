@@ -14,11 +14,11 @@ def span(low: float | None, high: float | None, digits: int = 2) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds: 45 ms, 3.2 s, 5 min 12 s, 2 h 05 min; "" for None."""
+    """Seconds: 415 ms, 3.2 s, 5 min 12 s, 2 h 05 min; "" for None."""
     if seconds is None:
         return ""
     if seconds < 60:
-        return f"{1000 * seconds:.0f} ms" if seconds < 0.1 else f"{seconds:.1f} s"
+        return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 

@@ -5,6 +5,7 @@ from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import (
     Block,
+    Cell,
     Column,
     Datum,
     Figure,
@@ -13,7 +14,6 @@ from pipelines.report.page.blocks import (
     Table,
     number_cell,
     side_by_side,
-    text_cell,
 )
 from pipelines.report.page.text import clipped, printable
 from pipelines.report.study.rows import Row
@@ -115,8 +115,8 @@ def _pairs(row: Row) -> Table:
     ]
     wrong.sort(key=lambda pair: (-pair[0], pair[2], pair[3]))
     columns: list[Column[tuple[int, float, str, str]]] = [
-        Column("True class", lambda pair: text_cell(pair[2]), numeric=False),
-        Column("Predicted class", lambda pair: text_cell(pair[3]), numeric=False),
+        Column("True class", lambda pair: Cell(pair[2], pair[2], pair[2]), numeric=False),
+        Column("Predicted class", lambda pair: Cell(pair[3], pair[3], pair[3]), numeric=False),
         Column("Images", lambda pair: number_cell(pair[0])),
         Column("Of the class, %", lambda pair: number_cell(pair[1], lambda share: f"{100 * share:.1f}")),
     ]

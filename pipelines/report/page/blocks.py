@@ -157,7 +157,7 @@ class Fold(Block):
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: `name` is its anchor, `lead` the sentence under its heading; `parts` that are None are not."""
+    """A part of the page: `name` is its anchor, `lead` the sentence under its heading; `parts` may be None."""
 
     name: str
     title: str
