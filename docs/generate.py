@@ -126,7 +126,8 @@ def record() -> str:
     meanings = yaml.safe_load((Path(__file__).parent / "fields.yaml").read_text())
     parts = []
     for paths, fields in record_fields().items():
-        title = "Fields" if paths == ("",) else ", ".join(f"`{path}`" for path in paths)
+        titles = {("",): "Fields", ("extraction",): "Fields of an extraction"}
+        title = titles.get(paths) or ", ".join(f"`{path}`" for path in paths)
         first = f"{paths[0]}." if paths[0] else ""
         rows = [[f"`{name}`", kind, meanings.get(first + name, "")] for name, kind in fields.items()]
         parts.append(f"\n## {title}\n\n" + table(["field", "type", "meaning"], rows))
@@ -134,12 +135,13 @@ def record() -> str:
 
 
 def record_fields() -> dict[tuple[str, ...], dict[str, str]]:
-    """Collect {paths of a nested type: {field: its type in words}}; the record itself has the path ""."""
+    """Collect {paths of a nested type: {field: its type in words}} of a run, whose path is "", and an extraction."""
+    from pipelines.workspace.extractions import Extraction
     from pipelines.workspace.record import DoneRecord
 
-    kinds: dict[Any, list[str]] = {DoneRecord: [""]}
+    kinds: dict[Any, list[str]] = {DoneRecord: [""], Extraction: ["extraction"]}
     found = {}
-    for kind in (queue := [DoneRecord]):
+    for kind in (queue := list(kinds)):
         fields = {name: _bare(hint) for name, hint in typing.get_type_hints(kind).items()}
         for name, hint in fields.items():
             for inner in _records_in(hint):

@@ -13,14 +13,13 @@ from extract.decoding.decode import MAX_PIXELS
 from extract.errors import InvalidInputError
 from extract.features.embed import source
 from extract.features.layout import block_ranges
-from extract.runtime.typed_json import ShapeError, typed
 from finetune.augmentation.batches import NormalizePixels
 from pipelines.predict import pictures
 from pipelines.predict.classify import Graph
 from pipelines.training import inference, network_io
-from pipelines.workspace import records, stored
+from pipelines.workspace import records
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import DoneRecord, NetworkRecordKey
+from pipelines.workspace.record import DoneRecord
 
 
 def load(record: DoneRecord, *, context: Context, weights: Path | None, quick: bool) -> "WholeClassifier":
@@ -29,12 +28,7 @@ def load(record: DoneRecord, *, context: Context, weights: Path | None, quick: b
         raise InvalidInputError(
             f"weights must be left out for a trained network, which has its own; got {str(weights)!r}."
         )
-    folder = records.folder(context.workspace, record.run)
-    try:
-        typed(record.key, NetworkRecordKey, name="key")
-    except ShapeError as error:
-        raise stored.damaged(folder / records.RECORD_NAME, str(error), thing="record", remedy=records.REMEDY) from error
-    return WholeClassifier(record, folder, context=context, quick=quick)
+    return WholeClassifier(record, records.folder(context.workspace, record.run), context=context, quick=quick)
 
 
 class WholeClassifier:
@@ -44,7 +38,7 @@ class WholeClassifier:
         self._sidecar, self._network = network_io.sidecar(folder), network_io.network(folder)
         self._dataset = record.dataset
         self._native = pictures.native_size(self._dataset)
-        self._recipe_options = record.key["recipe_options"]
+        self._recipe_options = record.key.get("recipe_options", {})
         self._context, self._quick = context, quick
         self.class_names = self._sidecar.class_names
         self.temperature: float | None = record.temperature

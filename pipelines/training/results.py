@@ -66,7 +66,7 @@ def keep(ready: PreparedTraining, result: TrainingResult, *, peak_memory_bytes: 
         history.write(folder, [stored.finite(row) for row in result.chosen.history])
         files = {one: file_sha256(folder / one) for one in names}
         values = {**_record(ready, result), "peak_memory_bytes": peak_memory_bytes, "files": files}
-        records.write(context.workspace, records.made(values))
+        records.write(context.workspace, values)
 
 
 def identity(key: NetworkKey, *, dataset: str) -> dict[str, Any]:

@@ -144,12 +144,19 @@ class Mistake(RecordPart, frozen=True, kw_only=True):
     probability: Share
 
 
+class RecipeParts(TypedDict, total=False):
+    """What others than its own task read of the recipe in the key of a network."""
+
+    batch_size: Size | None
+    accumulate: Size
+
+
 class KeyParts(TypedDict, total=False):
     """What others than its own task read in the key of a run."""
 
     mode: str
     recipe: str | None
-    recipe_options: Options
+    recipe_options: RecipeParts
     architecture: Options
     options: Options
 
@@ -176,20 +183,6 @@ class FeaturesUse(RecordPart, frozen=True, kw_only=True):
     def weights_seed(self) -> int | None:
         """The seed that drew the weights of the backbone; None where none did."""
         return (self.spec.get("weights") or {}).get("seed")
-
-
-class RecipeUse(RecordPart, frozen=True, kw_only=True):
-    """What the key of a network says of its recipe, as far as others than its own training read it."""
-
-    batch_size: Size | None = None
-    accumulate: Size = 1
-
-
-class NetworkRecordKey(RecordPart, frozen=True, kw_only=True):
-    """The same of the whole key (`specs.NetworkKey`)."""
-
-    mode: str
-    recipe_options: RecipeUse
 
 
 class _Run(RecordPart, frozen=True, kw_only=True):
