@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError
@@ -23,6 +23,7 @@ from extract.runtime.typed_json import plain, typed
 from finetune.architectures import networks
 from finetune.architectures.options import LARGEST_CIFAR_SIZE
 from pipelines.specs.weights import SIDECAR_NAME, WEIGHTS_NAME
+from pipelines.workspace.record import Options
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,10 @@ class Sidecar:
     """
 
     network: str
-    architecture: dict[str, Any]
+    architecture: Options
     class_names: tuple[str, ...]
     preprocessing: Preprocessing
-    key: dict[str, Any]
+    key: Options
     weights_sha256: str = ""
     schema: Literal[1] = 1
 
@@ -62,7 +63,7 @@ def sidecar(folder: Path) -> Sidecar:
         raise _damaged(path, str(error) or type(error).__name__) from error
 
 
-def architecture(known: Sidecar) -> dict[str, Any]:
+def architecture(known: Sidecar) -> Options:
     """The options of a kept network with its stem made explicit, so that it is the same at every image size."""
     options = dict(known.architecture)
     if "stem" in networks.resolve(known.network).option_names and options.get("stem", "auto") == "auto":
@@ -136,7 +137,7 @@ def _plain(tensor: Tensor) -> Tensor:
     return torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())
 
 
-def _digest(values: dict[str, Any]) -> str:
+def _digest(values: Options) -> str:
     return hashlib.sha256(canonical_json(values).encode()).hexdigest()
 
 

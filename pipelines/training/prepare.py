@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -141,9 +140,15 @@ class PreparedTraining:
         return start, train
 
     def logits(
-        self, network: nn.Module, images: LabeledImages, *, what: str = "images scored", **options: Any
+        self,
+        network: nn.Module,
+        images: LabeledImages,
+        *,
+        what: str = "images scored",
+        tta: str = "none",
+        precision: str = "float32",
     ) -> np.ndarray:
-        """float32 [N, K] of a network on images of this training; `options` as of `inference.logits`."""
+        """float32 [N, K] of a network on images of this training (see `inference.logits`)."""
         preprocessing, device = self.config.preprocessing, self.context.device
         recipe_options = self.key.recipe_options
         rows = inference.batch_size(network, preprocessing, device=device, recipe_options=recipe_options)
@@ -155,7 +160,8 @@ class PreparedTraining:
             device=device,
             resize=self.loaded.resize,
             stepped=self.context.counter(len(images), what),
-            **options,
+            tta=tta,
+            precision=precision,
         )
 
 

@@ -151,7 +151,7 @@ def in_turn() -> Iterator[None]:
             _from_first(failure)
 
 
-def together(ask: Callable[[], Answer], *, known: Callable[[], bool], work: Callable[[], Any]) -> Answer:
+def together(ask: Callable[[], Answer], *, known: Callable[[], bool], work: Callable[[], object]) -> Answer:
     """What `ask()` gives in the first process, in all of them.
 
     The others `work()` beside it, unless the first says that the answer is `known()` already.
@@ -191,7 +191,7 @@ def exclusive(folder: Path, *, notice: Callable[[str], None]) -> Iterator[None]:
         lock.free()  # nothing where it is not held
 
 
-def _from_first(value: Any) -> Any:
+def _from_first(value: object) -> Any:
     """The first process' `value`."""
     from finetune.training.distributed import from_first
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import heads
 from extract.backbones.cost import cost, weight_bytes
@@ -18,6 +17,7 @@ from pipelines.training.head_init import HeadInit
 from pipelines.training.network_io import Sidecar
 from pipelines.training.prepare import PreparedTraining, TrainingResult
 from pipelines.workspace import records, stored
+from pipelines.workspace.record import Options
 
 LIBRARIES = ("torch", "timm", "torchvision", "scikit-learn", "numpy")
 
@@ -40,7 +40,7 @@ def name(key: NetworkKey, *, dataset: str) -> str:
     return f"{' '.join(shown)} ({', '.join([key.recipe, *map(_worded, other, other.values())])})"
 
 
-def _worded(option: str, value: Any) -> str:
+def _worded(option: str, value: object) -> str:
     words = option.replace("_", " ")
     if option == "epochs":
         return f"{value} epoch" if value == 1 else f"{value} epochs"
@@ -69,12 +69,12 @@ def keep(ready: PreparedTraining, result: TrainingResult, *, peak_memory_bytes: 
         records.write(context.workspace, values)
 
 
-def identity(key: NetworkKey, *, dataset: str) -> dict[str, Any]:
+def identity(key: NetworkKey, *, dataset: str) -> Options:
     """The fields by which a run is known."""
     return {"run": key.run(), "kind": "network", "name": name(key, dataset=dataset), "key": key.as_dict()}
 
 
-def facts(key: NetworkKey, *, dataset: str, class_names: tuple[str, ...]) -> dict[str, Any]:
+def facts(key: NetworkKey, *, dataset: str, class_names: tuple[str, ...]) -> Options:
     """What is known of a run before it is run."""
     architecture = networks.resolve(key.network)
     return {
@@ -91,7 +91,7 @@ def facts(key: NetworkKey, *, dataset: str, class_names: tuple[str, ...]) -> dic
     }
 
 
-def _record(ready: PreparedTraining, result: TrainingResult) -> dict[str, Any]:
+def _record(ready: PreparedTraining, result: TrainingResult) -> Options:
     key, config, dataset = ready.key, ready.config, ready.inputs.located
     final, size, ids = result.final, config.preprocessing.image_size, ready.data.images.splits["test"].ids
     known = facts(key, dataset=dataset.name, class_names=config.class_names)
@@ -125,7 +125,7 @@ def _record(ready: PreparedTraining, result: TrainingResult) -> dict[str, Any]:
     }
 
 
-def _choice(ready: PreparedTraining, result: TrainingResult) -> dict[str, Any]:
+def _choice(ready: PreparedTraining, result: TrainingResult) -> Options:
     """The choice on validation images, and their number: none, where a recipe has a fixed length.
 
     Without any for the network, the head that it began with was chosen on some, and fitted to these as well.

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from extract.data.datasets import Located
 from extract.errors import InvalidInputError, StorageError, reason
@@ -15,7 +14,7 @@ from pipelines.training import processes
 from pipelines.training.head_init import HeadInitializer
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import RunName
+from pipelines.workspace.record import Options, RunName
 
 LESS_MEMORY = "Use a smaller --batch-size or --image-size, or compute a batch in parts with --accumulate"
 
@@ -33,7 +32,7 @@ class TrainingInputs:
     source: Weights
     context: Context
     head_initializer: HeadInitializer
-    speed: dict[str, Any] = field(default_factory=dict)
+    speed: Options = field(default_factory=dict)
     tensorboard: Path | None = None
 
     def checkpoints(self, key: NetworkKey) -> Path:

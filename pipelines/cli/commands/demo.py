@@ -88,7 +88,7 @@ def _searched(run: shared.Invocation, study: str, fallback: Values) -> Values:
     written = read(study_file.find(study))
     options = written.options({**fallback, "seed": run.seed})
     subject, request = build(options, entries=written.entries, context=run.context())
-    return search(subject, request, run.context())
+    return dict(search(subject, request, run.context()))
 
 
 def _reported(run: shared.Invocation, place: Path | None) -> Path:
