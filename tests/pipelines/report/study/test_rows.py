@@ -2,16 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from extract.errors import InvalidInputError
-from pipelines.report.details import shots
-from pipelines.report.overview import comparison, provenance
-from pipelines.report.overview.tradeoff import front
+from pipelines.report.overview import comparison
 from pipelines.report.study.study import gather
-
-POINTS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=12)
 
 
 def test_seeds_share_a_row_with_mean_and_spread(workspace, make):
@@ -80,70 +73,3 @@ def test_rows_are_named_by_what_differs(workspace, make):
         "logistic on resnet50, float32",
         "logistic on resnet50, bfloat16",
     }
-
-
-def test_test_sets_of_one_name_are_told_apart_by_their_images_then_by_their_digests(workspace, make):
-    for index, digest in enumerate(("a" * 64, "b" * 64)):
-        record, table = make.head("logistic", "resnet50", accuracy=0.9, run=make.run_name(digest), seed=index)
-        make.put(workspace, ({**record, "dataset": {**record["dataset"], "name": "photos", "digest": digest}}, table))
-    titles = [one.title for one in gather(workspace, None).test_sets()]
-    assert sorted(titles) == ["photos (360 test images, aaaaaa)", "photos (360 test images, bbbbbb)"]
-
-
-def test_filters_and_names_choose_runs(tour, make):
-    assert {one.mode for one in gather(tour, "mode=frozen").results} == {"frozen"}
-    assert len(gather(tour, "mode=frozen,mode=finetuned").results) == 4
-    assert [one.head for one in gather(tour, "architecture=tf_*,head=mlp").results] == ["mlp"]
-    run = make.run_name("resnet18 fine-tuned 0")
-    assert [one.run for one in gather(tour, run[:6]).results] == [run]
-    for wrong, sentence in (("mod=frozen", "Nearest: mode"), ("zzz", "unknown run"), ("mode=other", "fits none of 8")):
-        with pytest.raises(InvalidInputError, match=sentence):
-            gather(tour, wrong)
-
-
-@given(POINTS)
-def test_the_front_holds_exactly_what_no_other_beats(points):
-    kept = {points[index] for index in front(points)}
-    for point in points:
-        beaten = any(o[0] <= point[0] and o[1] >= point[1] and o != point for o in points)
-        assert (point in kept) != beaten
-
-
-def test_images_trained_on_and_for_validation_stand_in_the_table_and_with_the_run(workspace, make):
-    counts = {"training_rows": 1437, "validation_rows": 144, "refitted": True}
-    make.put(workspace, make.network("resnet20 refitted", "scratch", accuracy=0.9, choice=dict(counts)))
-    make.put(
-        workspace,
-        make.network("resnet20", "scratch", accuracy=0.8, choice={**counts, "training_rows": 1293, "refitted": False}),
-    )
-    study = gather(workspace, None)
-    table = comparison.table(study)
-    at = [column.title for column in table.columns].index("Trained on")
-    assert table.columns[at + 1].title == "Validation"
-    assert [[cell.value for cell in line[at : at + 2]] for line in table.rows] == [[1437, 144], [1293, 144]]
-    facts = [dict(fold.facts) for fold in provenance.section(study).blocks]
-    assert [one["trained on"] for one in facts] == ["1,437 images", "1,293 images"]
-    assert [one["validation"] for one in facts] == [
-        "144 images, trained on as well once the choice was made",
-        "144 images, not trained on",
-    ]
-
-
-def test_few_labels_of_any_seed_are_drawn_and_name_their_draws_and_seed(workspace, make):
-    table = [
-        {
-            "labels_per_class": count,
-            "accuracies": [0.5, 0.7],
-            "mean": 0.6,
-            "deviation": 0.1,
-            "least": 0.5,
-            "greatest": 0.7,
-        }
-        for count in (1, 5)
-    ]
-    for seed in range(3):
-        record, logits = make.head("logistic", "resnet50", accuracy=0.7 + seed / 10, seed=seed)
-        make.put(workspace, ({**record, **({"shots": table} if seed == 0 else {})}, logits))
-    [figure] = shots.section(gather(workspace, None)).blocks
-    assert figure.caption.startswith("Mean over 2 draws of the labelled images")
-    assert "logistic on resnet50, seed 0" in str(figure.chart)

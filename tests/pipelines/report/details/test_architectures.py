@@ -1,0 +1,18 @@
+"""Architectures of the report."""
+
+from pipelines.report.details import architectures
+from pipelines.report.page.blocks import Drawing, Table
+from pipelines.report.study.study import gather
+
+
+def test_every_trained_architecture_has_one_table_and_one_drawing(workspace, make):
+    for seed in range(2):
+        make.put(workspace, make.network("resnet20 from scratch", "scratch", accuracy=0.8, seed=seed))
+    blocks = architectures.section(gather(workspace, None)).blocks
+    assert [type(block) for block in blocks].count(Table) == 1
+    assert [type(block) for block in blocks].count(Drawing) == 1
+
+
+def test_heads_have_none(workspace, make):
+    make.put(workspace, make.head("ridge", "resnet50", accuracy=0.9))
+    assert architectures.section(gather(workspace, None)).blocks == []
