@@ -11,7 +11,16 @@ from scipy.special import expit
 from scipy.stats import binom, binomtest, multinomial
 
 from extract.errors import InvalidInputError
-from heads.statistics import accuracy_interval, calibration_error, holm, paired, paired_rows, rows_interval, spread
+from heads.statistics import (
+    accuracy_interval,
+    calibration_error,
+    holm,
+    paired,
+    paired_rows,
+    reliability,
+    rows_interval,
+    spread,
+)
 
 SIZES = (20, 50, 144, 360, 1_000, 10_000)
 
@@ -182,3 +191,12 @@ def test_a_table_without_seeds_or_images_is_refused(table):
 def test_rows_of_other_images_are_refused():
     with pytest.raises(InvalidInputError, match="same images"):
         paired_rows([[True]], [[True, False]])
+
+
+def test_the_gaps_of_the_reliability_bins_are_the_calibration_error(rng):
+    confidences = rng.random(360)
+    correct = rng.random(360) < confidences**2
+    bins = reliability(confidences, correct)
+    assert sum(count for *_, count in bins) == 360
+    gaps = sum(abs(accuracy - confidence) * count for confidence, accuracy, count in bins) / 360
+    assert gaps == pytest.approx(calibration_error(confidences, correct)[0])

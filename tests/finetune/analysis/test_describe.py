@@ -8,7 +8,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from extract.backbones.cost import cost, weight_bytes
 from extract.errors import InvalidInputError
-from extract.runtime.formats import amount
 from finetune.analysis.describe import describe
 from finetune.architectures import networks
 
@@ -128,11 +127,6 @@ def test_nothing_is_drawn_from_a_global_generator_and_nothing_is_computed():
     torch.manual_seed(1)
     describe("vgg19", image_size=224, class_count=1000)
     assert torch.equal(torch.rand(2), expected)
-
-
-def test_amounts_for_people():
-    numbers = (0, 950, 11_173_962, 1_234, 999_600, 4.1e9, 2.5e12)
-    assert [amount(one) for one in numbers] == ["0", "950", "11.2 M", "1.23 k", "1 M", "4.1 G", "2500 G"]
 
 
 def test_what_cannot_be_built_cannot_be_described():

@@ -1,0 +1,21 @@
+"""Numbers as people read them."""
+
+from extract.runtime.formats import amount, bytes_amount, clock, duration, percent, size, span
+
+
+def test_amounts_for_people():
+    numbers = (0, 950, 11_173_962, 1_234, 999_600, 4.1e9, 2.5e12)
+    assert [amount(one) for one in numbers] == ["0", "950", "11.2 M", "1.23 k", "1 M", "4.1 G", "2500 G"]
+
+
+def test_seconds_in_the_unit_that_people_would_use():
+    assert [duration(one) for one in (None, 0.0, 0.415, 3.2, 61, 3700)] == [
+        *("", "0 ms", "415 ms", "3.2 s", "1 min 01 s", "1 h 01 min"),
+    ]
+    assert [clock(one) for one in (12, 754, 3723)] == ["0:12", "12:34", "1:02:03"]
+
+
+def test_bytes_and_shares():
+    assert [size(one) for one in (None, 12, 12.5 * 2**20)] == ["", "12 B", "12.5 MiB"]
+    assert [bytes_amount(one) for one in (296, 1600, 1_500_000)] == ["296 B", "1.6 kB", "1.5 MB"]
+    assert (percent(0.9111), percent(None), span(0.1, 0.2, 1)) == ("91.11 %", "", "10.0 % to 20.0 %")
