@@ -9,7 +9,6 @@ under its own number and with its own parameters.
 
 import contextlib
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -169,10 +168,8 @@ class Journal:
     def _lease_path(self, number: int) -> Path:
         return self._folder / "leases" / f"{number}.lock"
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        with Lock(self._folder / "trials.lock"):
-            yield
+    def _locked(self) -> Lock:
+        return Lock(self._folder / "trials.lock")
 
 
 def _storage(lines: JournalFile, path: Path) -> JournalStorage:

@@ -5,6 +5,7 @@ runs reached, or, in an empty workspace, a cautious guess for this kind of machi
 two or three, which is what a decision to start tonight or now needs.
 """
 
+import functools
 import statistics
 import time
 from collections.abc import Iterable
@@ -57,8 +58,6 @@ class Estimator:
         noted = extractions.find_all(workspace, notice=lambda _: None)  # none must fail for a damaged note
         self._extraction_rate = _median(((one.images_per_second or 0.0) * one.flops for one in noted), guess)
         self._training_rate = _median(_training_rates(self._networks), guess)
-        self._described: dict[tuple[object, ...], Description] = {}
-        self._backbones: dict[tuple[object, ...], Backbone] = {}
         self._counts: dict[str, tuple[int, int, int]] = {}
         self._timed: dict[tuple[object, ...], float] = {}
         self._timing_seconds = 0.0
@@ -68,21 +67,22 @@ class Estimator:
         try:
             if job.network is not None:
                 return self._network(job.network)
-            return (
-                self._extraction(job.extract_spec) if job.head is None else self._head(job.head.head, job.extract_spec)
-            )
+            if job.head is not None:
+                return self._head(job.head.head, job.extract_spec)
+            return self._extraction(job.extract_spec)
         except TransferBenchError:
             return None
 
     def _extraction(self, spec: ExtractSpec) -> JobCost:
         train, test, _ = self._images(spec)
-        backbone, images = self._backbone(spec), (train + test) * (2 if spec.views == "flip" else 1)
+        backbone = _backbone(spec.backbone, spec.image_size, spec.pool, spec.layer_indices())
+        images = (train + test) * (2 if spec.views == "flip" else 1)
         stored = images * backbone.dimension * STORAGE_BYTES[spec.storage]
         return JobCost(JOB_SECONDS + images * backbone.flops / self._extraction_rate, stored + 64 * (train + test))
 
     def _head(self, head: str, spec: ExtractSpec) -> JobCost:
         train, test, classes = self._images(spec)
-        width = self._backbone(spec).dimension
+        width = _backbone(spec.backbone, spec.image_size, spec.pool, spec.layer_indices()).dimension
         space = space_class(head)
         seconds = _median(_row_seconds(self._heads, head), space.row_seconds) * train * space.growth(train)
         stored = 4 * classes * (width + test) + 8 * test
@@ -92,7 +92,8 @@ class Estimator:
 
     def _network(self, spec: NetworkSpec) -> JobCost:
         train, test, classes = self._images(spec)
-        described = self._description(spec, classes)
+        size = spec.image_size or (FACTS[spec.dataset].side if spec.dataset in FACTS else None)
+        described = _description(spec.network, classes, size, tuple(spec.architecture().items()))
         recipe = spec.whole_recipe()
         epochs = 1 if spec.mode == "frozen" else recipe.epochs * (1 - recipe.small_share * (1 - SMALL_AREA))
         forward = 2 * described.macs / self._steps_rate(spec, described)  # seconds an image
@@ -136,24 +137,21 @@ class Estimator:
         train, test, classes = self._counts[spec.dataset]
         return *spec.counts(train=train, test=test), classes
 
-    def _description(self, spec: NetworkSpec, classes: int) -> "Description":
-        from finetune.analysis.describe import describe
 
-        size = spec.image_size or (FACTS[spec.dataset].side if spec.dataset in FACTS else None)
-        key = (spec.network, size, classes, repr(spec.architecture()))
-        if key not in self._described:
-            options = spec.architecture()
-            self._described[key] = describe(spec.network, class_count=classes, image_size=size, options=options)
-        return self._described[key]
+@functools.lru_cache(maxsize=64)
+def _description(
+    network: str, classes: int, size: int | None, options: tuple[tuple[str, object], ...]
+) -> "Description":
+    from finetune.analysis.describe import describe
 
-    def _backbone(self, spec: ExtractSpec) -> "Backbone":
-        from extract.backbones import frozen
+    return describe(network, class_count=classes, image_size=size, options=dict(options))
 
-        key = (spec.backbone, spec.image_size, spec.pool, spec.layers)
-        if key not in self._backbones:
-            shape = {"image_size": spec.image_size, "pool": spec.pool, "layers": spec.layer_indices()}
-            self._backbones[key] = frozen.load(spec.backbone, weights="untrained", seed=0, **shape)
-        return self._backbones[key]
+
+@functools.lru_cache(maxsize=64)
+def _backbone(name: str, image_size: int | None, pool: str, layers: tuple[int, ...] | None) -> "Backbone":
+    from extract.backbones import frozen
+
+    return frozen.load(name, weights="untrained", image_size=image_size, pool=pool, layers=layers, seed=0)
 
 
 def _training_rates(done: Iterable[DoneRecord]) -> Iterable[float]:
