@@ -30,17 +30,9 @@ def blocks(part: nn.Module, *, paths: Mapping[nn.Module, str], links: Mapping[st
 
 def _units(part: nn.Module, *, paths: Mapping[nn.Module, str]) -> Iterator[list[nn.Module]]:
     """Blocks, each alone, and runs of plain layers between them."""
-    run: list[nn.Module] = []
-    for child in _opened(part, paths=paths):
-        if _is_plain(child):
-            run.append(child)
-            continue
-        if run:
-            yield run
-        yield [child]
-        run = []
-    if run:
-        yield run
+    for plain, children in groupby(_opened(part, paths=paths), key=_is_plain):
+        run = list(children)
+        yield from [run] if plain else [[child] for child in run]
 
 
 def _opened(part: nn.Module, *, paths: Mapping[nn.Module, str]) -> Iterator[nn.Module]:

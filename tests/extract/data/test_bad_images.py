@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from extract.data import folder
-from extract.data.bad_images import without_unreadable
+from extract.data.bad_images import files, refused_together, without_unreadable
 from extract.decoding import decode
 from extract.errors import InvalidInputError
 
@@ -33,6 +33,17 @@ def test_a_class_without_a_readable_image_is_named(photo_folder):
         path.write_bytes(b"no image")
     with pytest.raises(InvalidInputError, match="must keep a readable image in the train split; got none of 'temple'"):
         without_unreadable(folder.read(photo_folder).images)
+
+
+def test_the_first_unreadable_image_is_refused_with_all_others_by_name_and_reason(photo_folder):
+    (photo_folder / "temple" / "no.png").write_bytes(b"no image")
+    images = folder.read(photo_folder).images.limited(10)
+    path = files(images)[0].paths[0]
+    with (
+        pytest.raises(InvalidInputError, match=r"got 17 that are not: '.*' \(it has \d+ x \d+ pixels\), "),
+        refused_together(*files(images)),
+    ):
+        decode.decode(path, max_pixels=10)
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
