@@ -6,8 +6,8 @@ from pathlib import Path
 from extract.data.datasets import load
 from extract.errors import InvalidInputError, unknown
 from extract.runtime.options import options_of
-from pipelines.search.head import HeadSubject, must_hold_out
-from pipelines.search.subject import Subject
+from pipelines.search.head import HeadSubject
+from pipelines.search.subject import Subject, require_validation
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, locate, with_own_network
 from pipelines.specs.search import SearchSpec
 from pipelines.specs.spec import Fields, Given
@@ -56,7 +56,7 @@ def _head(options: Fields, context: Context) -> HeadSubject:
     spec = HeadSpec.of({name: value for name, value in options.items() if name in head})
     from heads import registry
 
-    must_hold_out(spec)
+    require_validation(spec.validation_part())
     registry.space(spec.head, spec.options)  # before anything is extracted for it
     described = {name: value for name, value in options.items() if name in extraction}
     return HeadSubject(spec, features_path=_features(spec, described, context, file=options.get("features")))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from extract.errors import InvalidInputError
 from extract.runtime.memory import enough_for
 from extract.runtime.options import Option
-from pipelines.search.subject import Params, Subject, TrialScore, Watch
+from pipelines.search.subject import Params, Subject, TrialScore, Watch, require_validation
 from pipelines.specs import HeadSpec, resolve_head
 from pipelines.tasks import fitting
 from pipelines.workspace.context import Context
@@ -22,19 +22,13 @@ if TYPE_CHECKING:
     from pipelines.workspace.record import DoneRecord
 
 
-def must_hold_out(spec: HeadSpec) -> None:
-    """Raises `InvalidInputError` for a head without validation images to search by."""
-    if spec.validation_part() is None:
-        raise InvalidInputError("validation must hold images out to search by; got none. Use --validation 0.1.")
-
-
 class HeadSubject(Subject):
     """The head of `spec` on the feature file at `features_path`; the options that the spec gives stay fixed."""
 
     def __init__(self, spec: HeadSpec, *, features_path: Path) -> None:
         from extract.features.store import FeatureFile
 
-        must_hold_out(spec)
+        require_validation(spec.validation_part())
         self._spec, self._path = spec, features_path
         self._file = FeatureFile(features_path)
 
@@ -45,7 +39,7 @@ class HeadSubject(Subject):
 
     @property
     def what(self) -> str:
-        return f"the {self._spec.head} head"
+        return self._spec.what
 
     def known(self) -> Mapping[str, Option]:
         return self._spec.further()
@@ -59,7 +53,7 @@ class HeadSubject(Subject):
         return {name: entry for name, entry in searched.items() if name not in self._spec.options}
 
     def key(self) -> dict[str, object]:
-        return dataclasses.asdict(resolve_head(self._spec, features=self._file.content))
+        return resolve_head(self._spec, features=self._file.content).as_dict()
 
     def check(self, options: Params) -> None:
         self._space(options)

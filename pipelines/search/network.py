@@ -11,7 +11,7 @@ from extract.errors import InvalidInputError
 from extract.runtime.memory import enough_for
 from extract.runtime.options import Option, options_of
 from finetune.recipes import SPEED_ONLY, Recipe
-from pipelines.search.subject import Params, Subject, TrialScore, Watch
+from pipelines.search.subject import Params, Subject, TrialScore, Watch, require_validation
 from pipelines.specs import NetworkSpec
 from pipelines.tasks import stages
 from pipelines.training.processes import exclusive
@@ -34,8 +34,7 @@ class NetworkSubject(Subject):
     """
 
     def __init__(self, spec: NetworkSpec, *, context: Context) -> None:
-        if spec.validation_part() is None:
-            raise InvalidInputError("validation must hold images out to search by; got none. Use --validation 0.1.")
+        require_validation(spec.validation_part())
         if spec.mode == "frozen":
             raise InvalidInputError(
                 "mode must train something to be searched; got 'frozen'. Search a head on features."
@@ -54,7 +53,7 @@ class NetworkSubject(Subject):
 
     @property
     def epochs(self) -> int:
-        return self._spec.whole_recipe().epochs
+        return self._spec.resolved_recipe().epochs
 
     def known(self) -> Mapping[str, Option]:
         from finetune.architectures import networks
@@ -67,7 +66,7 @@ class NetworkSubject(Subject):
 
     def usual(self) -> dict[str, object]:
         """Around the recipe's own rate and batch; the rest as the literature varies it on small images."""
-        recipe, rows = self._spec.whole_recipe(), self._trials.row_count
+        recipe, rows = self._spec.resolved_recipe(), self._trials.row_count
         batches = [size for size in (recipe.batch_size // 2, recipe.batch_size, 2 * recipe.batch_size) if size]
         space: dict[str, object] = {
             "learning_rate": {"low": recipe.learning_rate / 30, "high": recipe.learning_rate * 5, "log": True},
@@ -89,7 +88,7 @@ class NetworkSubject(Subject):
         spec = self._with(options)
         network.check(spec, own_weights=self._key.weights_run is not None)
         given = "batch_size" in spec.options
-        batch_size = spec.whole_recipe().batch_size if given else 1  # one that is not given may be searched
+        batch_size = spec.resolved_recipe().batch_size if given else 1  # one that is not given may be searched
         self._trials.check(spec, batch_size=batch_size)
 
     def judge(self, options: Params, watch: Watch, context: Context) -> TrialScore | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from extract.errors import InvalidInputError
 from extract.runtime.options import Option, Value
 from pipelines.workspace.context import Context
 from pipelines.workspace.record import DoneRecord
@@ -40,6 +41,12 @@ class Watch:
     folder: Path
     report: Callable[[int, float], None]
     stop: Callable[[], bool]
+
+
+def require_validation(part: float | int | None) -> None:
+    """Raises `InvalidInputError` where there is no validation split to search by."""
+    if part is None:
+        raise InvalidInputError("validation must leave images to search by; got none. Use --validation 0.1.")
 
 
 class Subject(ABC):

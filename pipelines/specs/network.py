@@ -74,14 +74,14 @@ class NetworkSpec(DataSpec):
         self._check_start()
         self._check_length()
 
-    def whole_recipe(self) -> Recipe:
+    def resolved_recipe(self) -> Recipe:
         """The recipe, suited to the data set, with the options that were given in place of its own."""
         own = suited_recipe(self.recipe or FINETUNE_RECIPE, dataset=self.dataset, image_size=self.image_size)
         return overridden(own, **self._given(Recipe))
 
     def speed(self) -> Fields:
         """The options of the recipe that change no result, only seconds."""
-        return {name: getattr(self.whole_recipe(), name) for name in SPEED_ONLY}
+        return {name: getattr(self.resolved_recipe(), name) for name in SPEED_ONLY}
 
     def architecture(self) -> Fields:
         """The architecture options that were given."""
@@ -140,7 +140,7 @@ class NetworkSpec(DataSpec):
             )
 
     def _check_length(self) -> None:
-        recipe, validation_split = self.whole_recipe(), self.validation_part() is not None
+        recipe, validation_split = self.resolved_recipe(), self.validation_part() is not None
         needing = {"patience": recipe.patience is not None, "schedule": recipe.schedule == "plateau"}
         needing["refit"] = self.refit
         for name, needs in needing.items():
@@ -202,7 +202,7 @@ def resolve_network(
     """
     found = Weights.find(str(spec.weights), workspace)
     sha256, chosen = found.digest(spec.network)
-    recipe = spec.whole_recipe()
+    recipe = spec.resolved_recipe()
     options = {name: value for name, value in recipe.as_dict().items() if name not in SPEED_ONLY}
     options["precision"] = _precision(spec.mode, recipe.precision, device=device)
     if spec.mode == "frozen":

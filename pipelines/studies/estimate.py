@@ -94,7 +94,7 @@ class Estimator:
         train, test, classes = self._images(spec)
         size = spec.image_size or (FACTS[spec.dataset].side if spec.dataset in FACTS else None)
         described = _description(spec.network, classes, size, tuple(spec.architecture().items()))
-        recipe = spec.whole_recipe()
+        recipe = spec.resolved_recipe()
         epochs = 1 if spec.mode == "frozen" else recipe.epochs * (1 - recipe.small_share * (1 - SMALL_AREA))
         forward = 2 * described.macs / self._steps_rate(spec, described)  # seconds an image
         seconds = forward * ((BACKWARD * train * epochs) * (2 if spec.refit else 1) + test)

@@ -197,7 +197,7 @@ def _check_rows(job: Job, images: ImageSet) -> None:
     if job.head is not None:
         fitting.check_rows(job.head, labels)
     elif (spec := job.network) is not None:
-        batch_size, part = spec.whole_recipe().batch_size, spec.validation_part()
+        batch_size, part = spec.resolved_recipe().batch_size, spec.validation_part()
         check_training(labels, mode=spec.mode, batch_size=batch_size, part=part, seed=spec.seed)
 
 

@@ -23,7 +23,7 @@ def training_rate(spec: NetworkSpec, *, classes: int, image_size: int, device: s
 
     `expected` is a rough guess of it, by which batches are cut that would take too long to time.
     """
-    recipe = spec.whole_recipe()
+    recipe = spec.resolved_recipe()
     rows = max(min(recipe.batch_size, int(expected * STEP_SECONDS)), LEAST_ROWS)
     short = replace(recipe, epochs=2, batch_size=rows, accumulate=1, small_share=0.0, patience=None, tta="none")
     try:

@@ -29,7 +29,7 @@ def find(spec: NetworkSpec, context: Context) -> dict[str, Any]:
         "network": spec.network,
         "recipe": spec.recipe,
         "suggested_learning_rate": found.suggestion,
-        "recipe_learning_rate": spec.whole_recipe().learning_rate,
+        "recipe_learning_rate": spec.resolved_recipe().learning_rate,
         "rates": found.rates,
         "losses": found.losses,
     }

@@ -254,7 +254,7 @@ def _head_initializer(spec: NetworkSpec, context: Context) -> HeadInitializer:
         backbone=spec.network,
         weights=str(spec.weights),
         storage="float32",  # what the last layer will see, not what is near it
-        precision=spec.whole_recipe().precision,
+        precision=spec.resolved_recipe().precision,
         **spec.part(DataSpec),
     )
 

@@ -70,7 +70,7 @@ def check(spec: NetworkSpec, *, own_weights: bool = False) -> None:
         architecture.check_weights(weights)
     native = FACTS[spec.dataset].side if spec.dataset in FACTS else None
     size = spec.image_size or native or architecture.own_size or PHOTOGRAPH_SIZE
-    recipe = spec.whole_recipe()
+    recipe = spec.resolved_recipe()
     step = Recipe(**{name: getattr(recipe, name) for name in STEP_OPTIONS})
     _check_built(spec.network, size, tuple(architecture.given.items()), spec.mode, step, processes.count())
 

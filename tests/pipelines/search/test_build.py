@@ -53,7 +53,7 @@ def test_what_can_never_be_right_is_refused_before_any_trial(pipeline, workspace
         (("--trials", 0), "trials must be a whole number from 1; got 0"),
         (("--timeout", -1), "timeout must be a number above 0, or none; got -1"),
         (("--name", "a/b"), "name of a search must be"),
-        (("--validation", "none"), "validation must hold images out"),
+        (("--validation", "none"), "validation must leave images"),
         (("--option", "C=1"), "C must be searched or given, not both"),
         (
             ("--network", "resnet20", "--head", "mlp"),

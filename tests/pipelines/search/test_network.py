@@ -190,7 +190,7 @@ def test_an_option_that_was_given_is_blamed_itself_before_any_training(tmp_path,
 
 def test_what_cannot_be_searched_is_refused(tmp_path):
     context = Context(tmp_path)
-    with pytest.raises(InvalidInputError, match="validation must hold images out"):
+    with pytest.raises(InvalidInputError, match="validation must leave images"):
         subject(context, validation="none")
     frozen = {name: value for name, value in TINY.items() if name not in ("batch_size", "epochs")}
     with pytest.raises(InvalidInputError, match="mode must train something"):

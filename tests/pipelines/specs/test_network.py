@@ -51,8 +51,8 @@ def test_every_option_changes_the_run_unless_it_only_changes_speed(tmp_path, nam
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_is_its_own_unless_overridden(name):
-    assert NetworkSpec.of(recipe=name).whole_recipe() == RECIPES[name]
-    assert NetworkSpec.of(recipe=name, epochs=7).whole_recipe().epochs == 7
+    assert NetworkSpec.of(recipe=name).resolved_recipe() == RECIPES[name]
+    assert NetworkSpec.of(recipe=name, epochs=7).resolved_recipe().epochs == 7
 
 
 @pytest.mark.parametrize(

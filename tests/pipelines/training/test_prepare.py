@@ -63,7 +63,7 @@ def test_recorded_training_accuracy_is_the_score_of_the_kept_network(case, tmp_p
         assert choice.kept_by == "accuracy"
         assert curves["validation_accuracy"][choice.kept_epoch - 1] == max(curves["validation_accuracy"])
     else:
-        assert (choice.kept_by, choice.kept_epoch) == ("last", spec.whole_recipe().epochs)
+        assert (choice.kept_by, choice.kept_epoch) == ("last", spec.resolved_recipe().epochs)
     assert len(curves["running_training_accuracy"]) == len(curves["training_accuracy"])
     assert (record.validation is None) == (case == "no validation")
 
