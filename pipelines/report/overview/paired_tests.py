@@ -5,7 +5,7 @@ from heads.statistics import Paired
 from pipelines.report.charts import ranges, vega
 from pipelines.report.page.blocks import Figure, Section
 from pipelines.report.page.text import MISSING, signed
-from pipelines.report.study.pairs import SHOWN, Difference, against_best
+from pipelines.report.study.pairs import SHOWN, PairedTest, against_best
 from pipelines.report.study.study import Study, TestSet
 from pipelines.report.study.winners import Pick
 
@@ -21,7 +21,7 @@ def section(study: Study) -> Section:
     )
 
 
-def _figure(test_set: TestSet, best: Pick, family: int, found: list[Difference]) -> Figure | None:
+def _figure(test_set: TestSet, best: Pick, family: int, found: list[PairedTest]) -> Figure | None:
     if not found:
         return None
     values = [
@@ -42,7 +42,7 @@ def _figure(test_set: TestSet, best: Pick, family: int, found: list[Difference])
     return test_set.figure("paired-tests", f"Differences from {best.row.short}", caption, chart)
 
 
-def _missing(test_set: TestSet, best: Pick, found: list[Difference]) -> str:
+def _missing(test_set: TestSet, best: Pick, found: list[PairedTest]) -> str:
     """Which rows could not be paired; "" where all were, or where there are more than are shown."""
     known = {best.row.number, *(one.row.number for one in found)}
     missing = [f"#{row.number}" for row in test_set.rows if row.number not in known]

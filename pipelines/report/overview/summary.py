@@ -4,7 +4,7 @@ from extract.runtime.formats import amount, duration, percent, plural
 from pipelines.report.overview.paired_tests import shown_p
 from pipelines.report.page.blocks import Card, Cards, Items, Section, Text
 from pipelines.report.page.text import interval, signed
-from pipelines.report.study.pairs import Difference, against
+from pipelines.report.study.pairs import PairedTest, against
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
 from pipelines.report.study.winners import RULE, Pick
@@ -73,7 +73,7 @@ def _gain(frozen: Row, other: Row, compared: str, *, title: str) -> str:
     return sentence + _times(frozen.seconds("total"), other.seconds("total")) + "."
 
 
-def _compared(one: Difference, frozen: Row, family: int) -> str:
+def _compared(one: PairedTest, frozen: Row, family: int) -> str:
     """The comparison in pairs, with its difference where seeds on other test images are not in it."""
     middle, low, high = (signed(100 * end) for end in (one.paired.difference, *one.paired.interval))
     both = f", corrected for {family} comparisons" if family > 1 else ""

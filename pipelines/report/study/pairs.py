@@ -12,7 +12,7 @@ SHOWN = 15
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedTest:
     """A row against a reference. `alone` are the images that only it, and only the reference, was correct on.
 
     `alone` is None where one of the two has several seeds.
@@ -23,7 +23,7 @@ class Difference:
     alone: tuple[int, int] | None
 
 
-def against(study: Study, reference: Row, others: Sequence[Row], *, family: int = 0) -> list[Difference]:
+def against(study: Study, reference: Row, others: Sequence[Row], *, family: int = 0) -> list[PairedTest]:
     """The others against the reference, those that kept logits of the same test images.
 
     Accuracies are means over the seeds. p-values and intervals are corrected for the comparisons made, or for `family`
@@ -36,7 +36,7 @@ def against(study: Study, reference: Row, others: Sequence[Row], *, family: int 
         return []
     found = paired_together([(known, table) for _, table in tables], family=family)
     return [
-        Difference(
+        PairedTest(
             row,
             one,
             (int((table & ~known).sum()), int((known & ~table).sum())) if len(known) == len(table) == 1 else None,
@@ -45,7 +45,7 @@ def against(study: Study, reference: Row, others: Sequence[Row], *, family: int 
     ]
 
 
-def against_best(study: Study, test_set: TestSet) -> tuple[Pick, int, list[Difference]]:
+def against_best(study: Study, test_set: TestSet) -> tuple[Pick, int, list[PairedTest]]:
     """(the best row, how many comparisons are corrected for, up to `SHOWN` others against it in the table's order).
 
     Where the test images picked the best, every pair of rows could have become one of these comparisons.
