@@ -1,53 +1,56 @@
-"""What specs and keys have in common."""
-
-from dataclasses import dataclass
-from typing import ClassVar
+"""Specs are made of options by name; keys come back from their text."""
 
 import pytest
 
 from extract.errors import InvalidInputError
-from extract.runtime.options import option
-from pipelines.specs.spec import Key, Spec, validation_part
+from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, resolve_head
 
 
-@dataclass(frozen=True)
-class Small(Spec):
-    epochs: int = option(3, "Passes.", low=1)
-    grid: tuple[float, ...] = option((0.1,), "Rates.", above=0)
+def test_texts_and_values_mean_the_same():
+    assert NetworkSpec.of(epochs="3", subset="1000", bias_decay="yes") == NetworkSpec.of(
+        epochs=3, subset=1000, bias_decay=True
+    )
+    assert HeadSpec.of(head="mlp", sizes="64,32x16", dropout="0") == HeadSpec(
+        "mlp", options={"sizes": [64, (32, 16)], "dropout": 0}
+    )
+    assert ExtractSpec(image_size="64") == ExtractSpec.of({"image_size": 64})
 
 
-@dataclass(frozen=True, kw_only=True)
-class SmallKey(Key):
-    UNSAID: ClassVar = {"processes": 1}
-    name: str
-    processes: int = 1
+def test_none_leaves_an_option_out():
+    assert NetworkSpec.of(epochs=None, image_size=None) == NetworkSpec()
 
 
-def test_options_may_be_text_and_none_leaves_one_out():
-    assert Small.of({"epochs": "5", "grid": "0.1,1"}) == Small(5, (0.1, 1.0))
-    assert Small.of({"epochs": None}).epochs == 3
-    assert Small.of(Small(5).as_dict()) == Small(5)
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: NetworkSpec.of(epcohs=3), "unknown option 'epcohs'. Nearest: epochs"),
+        (
+            lambda: HeadSpec.of(head="ridge", alpha_gird=1),
+            "unknown option 'alpha_gird' of the ridge head. Nearest: alpha_grid",
+        ),
+        (lambda: ExtractSpec(subset=0), "subset must be a whole number from 1, or none; got 0"),
+        (lambda: ExtractSpec(views="mirrored"), "unknown views 'mirrored'"),
+        (lambda: NetworkSpec.of(label_smoothing=1), "label-smoothing must be a number from 0 to below 1; got 1.0"),
+    ],
+)
+def test_what_can_never_be_right_is_refused_in_a_sentence(make, sentence):
+    with pytest.raises(InvalidInputError) as refused:
+        make()
+    assert sentence in str(refused.value)
 
 
-def test_an_option_that_there_is_not_is_refused_with_the_nearest():
-    with pytest.raises(InvalidInputError, match="epoch"):
-        Small.of({"epoch": 5})
+@pytest.mark.parametrize(
+    "spec", [ExtractSpec(subset=10), NetworkSpec.of(width=0.5, mixup=0.2), HeadSpec.of(head="knn", neighbors="1,5")]
+)
+def test_a_spec_comes_back_from_its_options_by_name(spec):
+    assert type(spec).of(spec.as_dict()) == spec
 
 
-def test_a_key_has_one_text_comes_back_from_it_and_names_the_run():
-    key = SmallKey(stage_version=1, name="a")
-    assert "processes" not in key.text()
-    assert SmallKey.from_text(key.text()) == key
-    assert SmallKey(stage_version=2, name="a").run() != key.run()
-    assert len(key.run()) == 12
+def test_specs_of_equal_options_are_one_in_a_set():
+    assert len({HeadSpec("mlp", options={"epochs": 3}), HeadSpec.of(head="mlp", epochs="3")}) == 1
 
 
-@pytest.mark.parametrize(("given", "part"), [("none", None), (0.2, 0.2), (100, 100)])
-def test_a_validation_split_is_a_share_a_count_or_none(given, part):
-    assert validation_part(given) == part
-
-
-@pytest.mark.parametrize("given", [0, 1.0, -0.1, "some", 0.0])
-def test_an_impossible_one_is_refused(given):
-    with pytest.raises(InvalidInputError, match="validation must be"):
-        validation_part(given)
+def test_a_key_comes_back_from_its_text():
+    key = resolve_head(HeadSpec.of(head="mlp", epochs=3), features="0" * 64)
+    assert type(key).from_text(key.text()) == key
+    assert key.run() == key.digest()[:12]

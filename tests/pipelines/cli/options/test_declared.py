@@ -3,10 +3,12 @@
 from dataclasses import fields
 
 import pytest
+from click.testing import CliRunner
 
 from finetune.architectures.options import Options
 from finetune.recipes import Recipe
 from pipelines.cli.commands.train import finetune_command, train_command
+from pipelines.cli.group import pipeline
 from pipelines.specs import NetworkSpec
 
 NAMES = [one.name for source in (Recipe, Options) for one in fields(source)]
@@ -18,3 +20,19 @@ def test_every_option_is_on_both_commands_with_its_own_name_and_an_explanation(n
     for command in (train_command, finetune_command):
         flags = {parameter.name: parameter.opts for parameter in command.params}
         assert f"--{name.replace('_', '-')}" in flags[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "headings"),
+    [
+        ("extract", ["Options", "Data", "Backbone", "Features", "Options of every command"]),
+        ("train", ["Data", "Network", "Optimization", "Augmentation", "Output", "Options of every command"]),
+        ("fit-head", ["Head", "Data", "Backbone", "Features", "Options of every command"]),
+    ],
+)
+def test_help_lists_options_under_headings(name, headings):
+    shown = CliRunner().invoke(pipeline, [name, "--help"]).output
+    found = [line.removesuffix(":") for line in shown.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert set(headings) - {"Options"} <= set(found)
+    assert found[-1] == "Options of every command"
+    assert len(found) == len(set(found))
