@@ -113,8 +113,8 @@ class Effort:
 
 def minimize(problem: LogisticProblem, start: Iterate, *, penalty: float, effort: Effort) -> Minimum:
     """The minimum for `penalty` from `start`, as good as `effort` asks; if not reached, that is reported."""
-    point, passes = start, 0.0
-    for iteration in range(effort.steps + 1):
+    point, passes, iteration = start, 0.0, 0
+    while True:
         probabilities = point.logits.softmax(1)
         gradient = _gradient(problem, point, probabilities, penalty)
         precondition = _Preconditioner(problem.basis, probabilities, penalty)
@@ -128,7 +128,7 @@ def minimize(problem: LogisticProblem, start: Iterate, *, penalty: float, effort
         passes += products
         if moved is None:  # the objective cannot fall further in this precision
             break
-        point = moved
+        point, iteration = moved, iteration + 1
     return Minimum(
         point=point,
         gradient_norm=gradient_norm,

@@ -119,8 +119,7 @@ def fit_exact(
     exact = standard.apply(features, torch.float64)
     cheap = _cheap_problem(exact.float(), targets, class_count)
     solver = _Follower(cheap)
-    for value in _ramp(C):
-        near = solver.fit(value, CAREFUL).point.theta
+    *_, near = (solver.fit(value, CAREFUL).point.theta for value in _ramp(C))
     small = exact.numel() < SMALL_ELEMENT_COUNT
     problem = LogisticProblem(
         exact=exact,

@@ -1,20 +1,21 @@
 """A run and raw images -> classes with probabilities: everything that is needed comes from the record.
 
-How a kind of run turns images into logits is in a module of its own, which offers
-`load(record, *, context, weights, quick) -> Classifier`.
+How a kind of run turns images into logits is in a module of its own, with a `Classifier` and
+`load(record, *, context, weights, quick)`, which gives it.
 """
 
 import importlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from extract.data.bad_images import refused_together, unreadable
 from extract.data.contents import notices, unusual
-from extract.data.images import Files
+from extract.data.images import Files, Pixels
 from extract.data.walk import printable
 from extract.decoding.decode import MAX_PIXELS
 from extract.errors import CorruptFileError, InvalidInputError
@@ -26,6 +27,8 @@ from pipelines.workspace.record import DoneRecord
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from extract.backbones.transforms import Preprocessing
 
 REGISTRY = {"head": "pipelines.predict.of_head", "network": "pipelines.predict.of_network"}
 
@@ -45,22 +48,68 @@ class Graph:
     predicted: np.ndarray
 
 
-class Classifier(Protocol):
-    """A run made usable. Columns of its logits are the `class_names`, and `temperature` belongs to them."""
+class Classifier(ABC):
+    """A run made usable. Columns of its logits are the `class_names`, and `temperature` belongs to them.
 
-    class_names: tuple[str, ...]
-    temperature: float | None
+    `quick` leaves out what costs time for few images: compiling, and filling the batch. Equal within rounding then.
+    """
+
+    def __init__(self, record: DoneRecord, class_names: tuple[str, ...], *, context: Context, quick: bool) -> None:
+        self.record, self.class_names, self.temperature = record, class_names, record.temperature
+        self._context, self._quick = context, quick
+        self._native = pictures.native_size(record.dataset)
 
     def logits(self, paths: Sequence[Path], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """float32 [N, K] for image files: bit for bit the run's own test logits where they are its test images.
 
         Raises `UnreadableImage`, which names the file.
         """
-        ...
+        result = np.empty((len(paths), len(self.class_names)), np.float32)
+        stepped = self._context.counter(len(paths), "images")
+        for group in pictures.groups(Files(tuple(paths), max_pixels), native=self._native):
+            names = tuple(str(paths[row]) for row in group.rows)
+            result[group.rows] = self._logits(group.images, self.preprocessing, names=names, stepped=stepped)
+        return result
 
     def graph(self) -> Graph:
-        """The whole way from pixels to logits, for export."""
-        ...
+        """From pixels (of the data set's native size, or else already of the network's) to logits, in float32."""
+        height, width = self._native or self.preprocessing.image_size
+        examples = pictures.examples(self.record.dataset, height=height, width=width)
+        cut = replace(self.preprocessing, crop_fraction=1.0, crop_mode="center")  # the images are cut already
+        seen = self.preprocessing if self._native else cut
+        predicted = self._logits(Pixels(examples), seen, compiles=False)
+        return Graph(self._module(height, width).eval(), height, width, examples, predicted)
+
+    def _resize(self, height: int, width: int) -> "nn.Module":
+        from extract.backbones.transforms import Resize, resizes_by_matrix
+
+        if not resizes_by_matrix(self.preprocessing, height=height, width=width):
+            raise InvalidInputError(
+                f"preprocessing must be one that a graph can hold; got crop mode {self.preprocessing.crop_mode!r} at "
+                f"{self.preprocessing.image_size}, which pads or is not square. Use another --image-size."
+            )
+        return Resize(self.preprocessing, height=height, width=width)
+
+    @property
+    @abstractmethod
+    def preprocessing(self) -> "Preprocessing":
+        """The preprocessing of the run's images."""
+
+    @abstractmethod
+    def _logits(
+        self,
+        images: Pixels | Files,
+        preprocessing: "Preprocessing",
+        *,
+        names: tuple[str, ...] = (),
+        stepped: Callable[[int], None] = lambda _: None,
+        compiles: bool = True,
+    ) -> np.ndarray:
+        """float32 [N, K]; `names` are what errors call the images, `stepped` hears of each batch."""
+
+    @abstractmethod
+    def _module(self, height: int, width: int) -> "nn.Module":
+        """uint8 [B, 3, height, width] -> logits float [B, K], on the CPU, in float32."""
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,8 @@ def _write(module: nn.Module, graph: Graph, *, path: Path, facts: dict[str, str]
             f"network must be one that torch can export to ONNX; {_reason(error)}. Another backbone may do."
         ) from error
     model = program.model_proto
+    for node in model.graph.node:  # or paths of this machine would be in the file
+        node.ClearField("metadata_props")
     onnx.helper.set_model_props(model, facts)
     is_large = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST_BYTES
     if is_large:
