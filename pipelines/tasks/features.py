@@ -10,7 +10,7 @@ from msgspec import structs
 from extract.data.bad_images import files, refused_together
 from extract.data.datasets import Located
 from extract.data.images import ImageSet
-from extract.errors import CorruptFileError, TransferBenchError
+from extract.errors import TransferBenchError
 from extract.features.layout import SCHEMA, spec_digest
 from extract.runtime.memory import enough_for
 from pipelines.specs import ExtractKey, Weights
@@ -67,29 +67,20 @@ def _check(key: ExtractKey, source: Weights) -> None:
 
 
 def _backbone(key: ExtractKey, source: Weights) -> "Backbone":
-    layers = key.layer_indices()
-    if source.run_folder is not None:
+    layers, seed = key.layer_indices(), key.weights_seed
+    shape = {"image_size": key.image_size, "pool": key.pool, "layers": layers, "preprocessing": key.preprocessing}
+    return _loaded(key.backbone, source.name, folder=source.run_folder, seed=seed, shape=shape)
+
+
+def _loaded(name: str, weights: str, *, folder: Path | None, seed: int | None, shape: Options) -> "Backbone":
+    """The backbone `name` with these weights, or the trained network in the `folder` of a run."""
+    if folder is not None:
         from pipelines.training import network_io
 
-        return network_io.backbone(
-            source.run_folder,
-            key.backbone,
-            image_size=key.image_size,
-            pool=key.pool,
-            layers=layers,
-            preprocessing=key.preprocessing,
-        )
+        return network_io.backbone(folder, name, **shape)
     from extract.backbones import frozen
 
-    return frozen.load(
-        key.backbone,
-        weights=source.name,
-        image_size=key.image_size,
-        pool=key.pool,
-        layers=layers,
-        seed=key.weights_seed or 0,
-        preprocessing=key.preprocessing,
-    )
+    return frozen.load(name, weights=weights, seed=seed or 0, **shape)
 
 
 def _images(key: ExtractKey, inputs: ExtractionInputs) -> tuple[ImageSet, tuple[str, ...]]:
@@ -111,7 +102,7 @@ def _extracted(
     layout, reason = extraction.plan(data, backbone, spec=spec, config=config, skipped_ids=skipped)
     with store.locked(path), refused_together(*files(data)):
         timing, plain = None, None
-        if not is_readable(path):
+        if _intact(path) is None:
             if reason:
                 context.notice(f"{path.name}: not compiled, because {reason}")
             plain = _lender(spec, layout=layout, folder=path.parent) if key.views == "flip" else None
@@ -139,14 +130,14 @@ def _keep(workspace: Path, record: Extraction, *, timing: "ExtractionTiming | No
     before = extractions.find(workspace, record.content)
     if timing is not None:
         lender = None if plain_view_of is None else extractions.find(workspace, plain_view_of)
-        unknown = plain_view_of is not None and (lender is None or lender.seconds is None)
-        total = None if unknown else timing.seconds + ((lender and lender.seconds) or 0.0)
+        lent = 0.0 if plain_view_of is None else None if lender is None else lender.seconds
+        seconds = None if lent is None else timing.seconds + lent
+        seconds = before.seconds if seconds is None and before is not None else seconds
         known = ExtractionCost(**asdict(timing))
-        record = structs.replace(record, timing=known, plain_view_of=plain_view_of, seconds=total)
-    if before is not None and record.seconds is None:
-        record = structs.replace(record, seconds=before.seconds, timing=record.timing or before.timing)
-    if before is not None and timing is None:
-        record = structs.replace(record, plain_view_of=before.plain_view_of, created=before.created)
+        record = structs.replace(record, timing=known, plain_view_of=plain_view_of, seconds=seconds)
+    elif before is not None:
+        seen = {name: getattr(before, name) for name in ("created", "timing", "plain_view_of", "seconds")}
+        record = structs.replace(record, **seen)
     extractions.write(workspace, record)
 
 
@@ -187,30 +178,19 @@ def backbone(spec: Options, *, weights: str, workspace: Path) -> "Backbone":
     """
     layers = None if spec["layers"] is None else tuple(int(part) for part in spec["layers"].split(","))
     height, width = spec["preprocessing"]["image_size"]
-    size = height if height == width else None
+    shape = {"image_size": height if height == width else None, "pool": spec["pool"], "layers": layers}
     folder = Weights.find(weights, workspace).run_folder
     if weights.startswith(RUN):
         folder = records.folder(workspace, weights.removeprefix(RUN))
-    if folder is not None:
-        from pipelines.training import network_io
-
-        return network_io.backbone(folder, spec["backbone"], image_size=size, pool=spec["pool"], layers=layers)
-    from extract.backbones import frozen
-
-    seed = spec["weights"]["seed"] or 0
-    return frozen.load(spec["backbone"], weights=weights, image_size=size, pool=spec["pool"], layers=layers, seed=seed)
+    return _loaded(spec["backbone"], weights, folder=folder, seed=spec["weights"]["seed"], shape=shape)
 
 
 def _lender(spec: Options, *, layout: "Layout", folder: Path) -> "FeatureFile | None":
     """The whole feature file of the same plain view, made by the same engine; None where there is none."""
     from extract.features.extraction import can_lend
-    from extract.features.store import FeatureFile
 
-    path = _place(folder, {**spec, "views": "plain"})
-    if not is_readable(path):
-        return None
-    file = FeatureFile(path)
-    return file if can_lend(file, layout) else None
+    file = _intact(_place(folder, {**spec, "views": "plain"}))
+    return file if file is not None and can_lend(file, layout) else None
 
 
 def feature_spec(key: ExtractKey, *, backbone: "Backbone", dataset: str, are_files: bool) -> Options:
@@ -252,32 +232,24 @@ def _plain(name: str) -> str:
     return plain.encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
-def is_readable(path: Path) -> bool:
-    """Whether a whole feature file stands at `path`; a damaged one is as good as none."""
+def _intact(path: Path) -> "FeatureFile | None":
+    """The feature file at `path`; a damaged one is as good as none."""
     from extract.features.store import FeatureFile
 
     if not path.exists():
-        return False
-    try:
-        FeatureFile(path).verify()
-    except CorruptFileError:
-        return False
-    return True
-
-
-def is_intact(record: Extraction, workspace: Path) -> bool:
-    """Whether the file of an extraction's record is there, undamaged, and the one that was recorded."""
-    from extract.features.store import FeatureFile
-
-    path = workspace / "features" / record.file
-    if not path.exists():
-        return False
+        return None
     try:
         file = FeatureFile(path)
         file.verify()
     except TransferBenchError:
-        return False
-    return file.content == record.content
+        return None
+    return file
+
+
+def is_intact(record: Extraction, workspace: Path) -> bool:
+    """Whether the file of an extraction's record is there, undamaged, and the one that was recorded."""
+    file = _intact(workspace / "features" / record.file)
+    return file is not None and file.content == record.content
 
 
 def newest(workspace: Path, *, notice: Callable[[str], None]) -> Path | None:
