@@ -127,9 +127,9 @@ def write_figures(
     return paths, problems
 
 
-def write_chart(path: Path, chart: Spec, *, padding: int = PADDING) -> None:
+def write_chart(path: Path, chart: Spec) -> None:
     """Write a chart with all its sizes to `path`: .svg, .png, .html, or .json for its Vega-Lite, on white."""
-    spec = _shared({**chart, "config": theme.config(background=theme.PAPER), "padding": padding})
+    spec = _shared({**chart, "config": theme.config(background=theme.PAPER), "padding": PADDING})
     drawings: dict[str, Callable[[], str | bytes]] = {
         ".svg": lambda: vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE),
         ".png": lambda: vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=SCALE),
