@@ -14,6 +14,7 @@ from extract.runtime.machine import machine, package_versions
 from extract.runtime.memory import Peak, enough_for
 from heads import registry
 from pipelines.specs import HeadKey, HeadSpec
+from pipelines.specs.spec import Fields
 from pipelines.tasks import features
 from pipelines.training import scores
 from pipelines.workspace import extractions, records
@@ -43,10 +44,10 @@ class _Fitted:
 
     head: Any
     choice: Any
-    logits: Any
-    labels: Any
+    logits: np.ndarray
+    labels: np.ndarray
     ids: tuple[str, ...]
-    averaged: Any
+    averaged: np.ndarray | None
     training: TrainingScore
     evaluation_seconds: float
 
@@ -99,10 +100,10 @@ def check(spec: HeadSpec) -> None:
 
     Several candidates without validation images to choose by are refused too.
     """
-    _check_options(spec.head, spec.options, validation=spec.validation_part())
+    _check_options(spec.head, dict(spec.options), validation=spec.validation_part())
 
 
-def _check_options(kind: str, options: Mapping[str, Any], *, validation: float | int | None) -> None:
+def _check_options(kind: str, options: Fields, *, validation: float | int | None) -> None:
     space = registry.space(kind, options)
     if validation is None:
         space.single()
@@ -115,7 +116,7 @@ def check_rows(spec: HeadSpec, labels: np.ndarray) -> None:
     heads.validation_split(labels, spec.validation_part(), seed=spec.seed)
 
 
-def name(key: HeadKey, spec: Mapping[str, Any]) -> str:
+def name(key: HeadKey, spec: Mapping[str, object]) -> str:
     """What tables call the run."""
     return f"{key.head} on {spec['backbone']}" + (", flip views" if spec["views"] == "flip" else "")
 
@@ -160,7 +161,7 @@ def _training(key: HeadKey, head: Any, choice: Any, *, train: Any) -> TrainingSc
     return TrainingScore(rows=len(rows), accuracy=kept if judged is None else judged, kept_accuracy=kept)
 
 
-def _kept(choice: dict[str, Any]) -> dict[str, Any]:
+def _kept(choice: Fields) -> Fields:
     """The epoch that was kept, and why; None for heads that learn in none."""
     if not choice["curves"]:
         return {"kept_epoch": None, "kept_by": None}
@@ -168,12 +169,12 @@ def _kept(choice: dict[str, Any]) -> dict[str, Any]:
     return {"kept_epoch": chosen or last, "kept_by": choice["criterion"] if choice["table"] else "last"}
 
 
-def _recipe(key: HeadKey, file: FeatureFile) -> dict[str, Any]:
+def _recipe(key: HeadKey, file: FeatureFile) -> Fields:
     """All that turns a raw image into this head's probabilities."""
     return {"features": file.spec, "content": file.content, "class_names": list(file.class_names), "key": asdict(key)}
 
 
-def _facts(key: HeadKey, file: FeatureFile) -> dict[str, Any]:
+def _facts(key: HeadKey, file: FeatureFile) -> Fields:
     """What is known of a run before it is run."""
     spec = file.spec
     return {
@@ -192,7 +193,7 @@ def _facts(key: HeadKey, file: FeatureFile) -> dict[str, Any]:
     }
 
 
-def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Extraction) -> dict[str, Any]:
+def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Extraction) -> Fields:
     import heads
 
     choice = fitted.choice.as_dict()
@@ -232,7 +233,7 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Extract
     return record
 
 
-def _scored(file: FeatureFile, fitted: _Fitted, *, temperature: float | None) -> dict[str, Any]:
+def _scored(file: FeatureFile, fitted: _Fitted, *, temperature: float | None) -> Fields:
     classes = fitted.head.classes_
     return scores.on_test(
         fitted.logits,
