@@ -468,12 +468,14 @@ DIAGRAM = Path(__file__).resolve().parent / "images" / "architecture.svg"
 LAYERS: dict[str, list[list[str]]] = {
     "pipelines: specs, tasks, records, report": [
         ["cli"],
-        ["report", "predict", "studies", "search"],
-        ["training", "tasks"],
+        ["search", "report", "predict"],
+        ["studies"],
+        ["tasks"],
+        ["training"],
         ["specs", "workspace"],
     ],
-    "finetune: images to network to scores": [["training", "analysis"], ["architectures", "augmentation"]],
-    "heads: features to head to scores": [["registry, protocol"], ["logistic", "neural", "kernel", "knn, centroid"]],
+    "finetune: images to network to scores": [["analysis", "training"], ["augmentation", "architectures"]],
+    "heads: features to head to scores": [["registry, protocol"], ["logistic", "neural", "kernel", "nearest"]],
     "extract: images to features.h5": [["features"], ["backbones"], ["data", "decoding"], ["runtime, errors"]],
 }
 WIDTH, BOX, GAP, LEFT = 720, 30, 8, 16
