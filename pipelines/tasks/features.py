@@ -186,7 +186,7 @@ def backbone(spec: Options, *, weights: str, workspace: Path) -> "Backbone":
 
 
 def _lender(spec: Options, *, layout: "Layout", folder: Path) -> "FeatureFile | None":
-    """The whole feature file of the same plain view, made by the same engine; None where there is none."""
+    """The intact feature file of the same plain view, made by the same engine; None where there is none."""
     from extract.features.extraction import can_lend
 
     file = _intact(_place(folder, {**spec, "views": "plain"}))

@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from extract.features.extraction import Estimate
 
 
-def _silent(*_: Any) -> None:
+def _silent(*_: object) -> None:
     """Takes anything and says nothing."""
 
 
@@ -25,7 +28,7 @@ class Context:
     device: str = "cpu"
     progress: Callable[[int, int, str], None] = _silent
     notice: Callable[[str], None] = _silent
-    estimated: Callable[[Any], None] = _silent
+    estimated: Callable[["Estimate"], None] = _silent
     status: Callable[[str, bool], None] = _silent
     doing: Callable[[str], None] = _silent
     job: Callable[[str], AbstractContextManager[object]] = nullcontext

@@ -1,8 +1,8 @@
 """Records: what every run leaves behind, one line of JSON in a folder of its own, and how to read them again.
 
 `runs/<run>/record.json` is written last, under a temporary name, and renamed: where it stands, the run is
-whole. Nobody else's word is trusted on reading: a name is checked before it becomes a path, and a record that is
-altered, foreign, of another schema or another shape (`shapes.Record`) is refused (`read`) or reported (`read_all`),
+complete. Nobody else's word is trusted on reading: a name is checked before it becomes a path, and a record that is
+altered, foreign, of another schema or another shape (`record.Record`) is refused (`read`) or reported (`read_all`),
 so that whoever reads a field finds what belongs there. Imports no torch.
 """
 
@@ -56,11 +56,11 @@ def made(values: Mapping[str, object]) -> Record:
 
 def write(workspace: Path, record: Record | Mapping[str, object]) -> Path:
     """The file in which `record` now stands as one line of JSON, with a checksum; an earlier one is replaced."""
-    whole = made(stored.finite(record))
-    place = folder(workspace, whole.run)
+    complete = made(stored.finite(record))
+    place = folder(workspace, complete.run)
     place.mkdir(parents=True, exist_ok=True)
     try:
-        stored.write(place / RECORD_NAME, whole)
+        stored.write(place / RECORD_NAME, complete)
     except (OSError, StorageError):
         forget_empty(place)
         raise
@@ -119,7 +119,7 @@ def done(workspace: Path, run: str) -> DoneRecord:
 
 
 def resolve(workspace: Path, run: str) -> str:
-    """The whole name of the only run that is named `run` or starts so; InvalidInputError with the nearest otherwise."""
+    """The full name of the only run that is named `run` or starts so; InvalidInputError with the nearest otherwise."""
     known = _names(workspace)
     found = [name for name in known if name == run] or [name for name in known if run and name.startswith(run)]
     if len(found) > 1:
@@ -195,7 +195,7 @@ def _kept_logits(workspace: Path, run: str) -> dict[str, "np.ndarray"]:
 
 
 def status(workspace: Path, run: str) -> str | None:
-    """ "done" or "failed"; None where there is no whole record of exactly that name. Raises nothing."""
+    """ "done" or "failed"; None where there is no intact record of exactly that name. Raises nothing."""
     try:
         return _read(folder(workspace, run) / RECORD_NAME).status
     except InvalidInputError:

@@ -12,7 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+
+Handler = Callable[[int, FrameType | None], object] | int | None
 
 # Schedulers warn with XCPU, USR1 and USR2 (Slurm's --signal, SGE's -notify, LSF's -wa) before they kill.
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU", "SIGUSR1", "SIGUSR2")
@@ -149,7 +150,7 @@ def kept() -> Iterator[None]:
         _set(before)
 
 
-def _handled() -> dict[int, Any]:
+def _handled() -> dict[int, Handler]:
     """The handlers of the signals that are not ignored; none outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         return {}
@@ -157,7 +158,7 @@ def _handled() -> dict[int, Any]:
     return {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
 
 
-def _set(handlers: dict[int, Any]) -> None:
+def _set(handlers: dict[int, Handler]) -> None:
     for number, handler in handlers.items():
         signal.signal(number, signal.SIG_DFL if handler is None else handler)
 

@@ -39,7 +39,7 @@ class Answers(StoreBackendBase):
         self._read: dict[tuple[str, ...], object] = {}
 
     def contains_item(self, call_id: Sequence[str]) -> bool:
-        """Whether there is a whole answer of that call."""
+        """Whether there is an intact answer of that call."""
         call = tuple(call_id)
         if call not in self._read:
             with contextlib.suppress(CorruptFileError, ShapeError):  # it is computed again, and replaced

@@ -85,7 +85,7 @@ class Study:
         return [TestSet(*one) for one in zip(count(1), titles, data, map(tuple, ordered))]
 
     def logits(self, result: DoneRecord) -> tuple[np.ndarray, np.ndarray] | None:
-        """(logits float64 [N, K], labels int64 [N]) of a run's test split, or None where they are not whole."""
+        """(logits float64 [N, K], labels int64 [N]) of a run's test split, or None where they are not intact."""
         if result.run not in self._logits:
             self._logits[result.run] = self._read_logits(result.run)
         return self._logits[result.run]
@@ -93,7 +93,7 @@ class Study:
     def correct(self, row: Row, *, like: DoneRecord) -> np.ndarray | None:
         """bool [S, N]: which test images each result of the row is correct on that was scored on those of `like`.
 
-        None where the row has no such result, or the logits of one are not whole, or of other classes.
+        None where the row has no such result, or the logits of one are not intact, or of other classes.
         """
         wanted = self.logits(like)
         same = [one for one in row.results if one.is_scored_like(like)]
@@ -105,7 +105,7 @@ class Study:
     def interval(self, results: Sequence[DoneRecord]) -> tuple[float, float]:
         """The 95 % interval of the mean test accuracy of results that differ by their seeds alone.
 
-        Over images and seeds (`statistics.rows_interval`), of those whose logits are whole. Results on test images of
+        Over images and seeds (`statistics.rows_interval`), of those whose logits are intact. Results on test images of
         their own are taken as one table too: no image then stands in two of its rows.
         """
         kept = [found for one in results if len(results) > 1 and (found := self.logits(one)) is not None]
