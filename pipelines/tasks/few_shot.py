@@ -5,12 +5,12 @@ from pathlib import Path
 from msgspec import structs
 
 from pipelines.specs import ShotsKey
-from pipelines.tasks.fitting import Inputs
+from pipelines.tasks.fitting import FitInputs
 from pipelines.workspace import records
 from pipelines.workspace.record import ShotsRow
 
 
-def compute(key: ShotsKey, inputs: Inputs) -> list[ShotsRow]:
+def compute(key: ShotsKey, inputs: FitInputs) -> list[ShotsRow]:
     """One row for every number of labels a class: the accuracies of its draws on the test split, and their spread.
 
     Every head is chosen and fitted on its drawn training rows alone; the test split only scores it.

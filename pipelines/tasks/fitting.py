@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from extract.errors import InvalidInputError, StorageError, reason
-from extract.features.store import FeatureFile, locked
+from extract.features.store import FeatureFile, SplitFeatures, locked
 from extract.runtime.devices import Stopwatch
 from extract.runtime.disk import file_sha256
 from extract.runtime.machine import machine, package_versions
@@ -22,13 +22,16 @@ from pipelines.workspace.context import Context
 from pipelines.workspace.extractions import Extraction
 from pipelines.workspace.record import RunName, TrainingScore
 
+if TYPE_CHECKING:
+    from heads import Choice, Head
+
 LESS_MEMORY = "Use features of fewer images (--subset) or of a narrower backbone, or another --head"
 LIBRARIES = ("torch", "timm", "scikit-learn", "numpy", "h5py")
 CHOICE = ("criterion", "table", "training_rows", "validation_rows", "fit_facts")  # what a record keeps of a choice
 
 
 @dataclass(frozen=True)
-class Inputs:
+class FitInputs:
     """What fitting needs beside its key, which only digests it: the features themselves."""
 
     file: FeatureFile
@@ -42,8 +45,8 @@ class _Fitted:
     `averaged` float32 [N, K] are the means over the views, where the features have several.
     """
 
-    head: Any
-    choice: Any
+    head: "Head"
+    choice: "Choice"
     logits: np.ndarray
     labels: np.ndarray
     ids: tuple[str, ...]
@@ -52,13 +55,11 @@ class _Fitted:
     evaluation_seconds: float
 
 
-def compute(key: HeadKey, inputs: Inputs) -> RunName:
+def compute(key: HeadKey, inputs: FitInputs) -> RunName:
     """Chooses, refits and scores a head, keeps it under `runs/<run>/`, and returns the run's name.
 
     A fit that fails leaves a record of the failure. What `check` refuses is refused before anything is written.
     """
-    import heads
-
     context, file, peak = inputs.context, inputs.file, Peak(inputs.context.device)
     _check_options(key.head, key.options, validation=key.validation)
     try:
@@ -78,6 +79,17 @@ def compute(key: HeadKey, inputs: Inputs) -> RunName:
             facts=_facts(key, file),
         )
         raise
+    _keep(key, inputs, fitted, source=source, peak_memory_bytes=peak.bytes())
+    return key.run()
+
+
+def _keep(
+    key: HeadKey, inputs: FitInputs, fitted: _Fitted, *, source: Extraction, peak_memory_bytes: int | None
+) -> None:
+    """Writes the run's files, its record last."""
+    import heads
+
+    context, file = inputs.context, inputs.file
     folder = records.folder(context.workspace, key.run())
     with locked(folder):
         heads.save(fitted.head, folder, recipe=_recipe(key, file))
@@ -88,11 +100,10 @@ def compute(key: HeadKey, inputs: Inputs) -> RunName:
             records.keep_logits(folder / records.AVERAGED_NAME, fitted.averaged, **rows)
             files.append(records.AVERAGED_NAME)
         record = _record(key, file=file, fitted=fitted, source=source)
-        record["peak_memory_bytes"] = peak.bytes()
+        record["peak_memory_bytes"] = peak_memory_bytes
         record["hardware"]["device"] = context.device
         record["files"] = {one: file_sha256(folder / one) for one in files}
         records.write(context.workspace, record)
-    return key.run()
 
 
 def check(spec: HeadSpec) -> None:
@@ -121,7 +132,7 @@ def name(key: HeadKey, spec: Mapping[str, object]) -> str:
     return f"{key.head} on {spec['backbone']}" + (", flip views" if spec["views"] == "flip" else "")
 
 
-def _fit(key: HeadKey, inputs: Inputs) -> _Fitted:
+def _fit(key: HeadKey, inputs: FitInputs) -> _Fitted:
     """The chosen, refitted and scored head. The test split is read only after the head is chosen and refitted."""
     import heads
 
@@ -150,7 +161,7 @@ def _fit(key: HeadKey, inputs: Inputs) -> _Fitted:
     return _Fitted(head, choice, logits, test.labels, test.ids, averaged, training, seconds)
 
 
-def _training(key: HeadKey, head: Any, choice: Any, *, train: Any) -> TrainingScore:
+def _training(key: HeadKey, head: "Head", choice: "Choice", *, train: SplitFeatures) -> TrainingScore:
     """What the head says of a sample of the images that it learned from; of those that no choice held back."""
     import heads
 
@@ -215,7 +226,7 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: _Fitted, source: Extract
         "curves": choice["curves"],
         "training": fitted.training,
         "validation": choice["validation"],
-        **_scored(file, fitted, temperature=choice["temperature"]),
+        **_scored(file, fitted, temperature=fitted.choice.temperature),
         "seconds": {
             "extraction": extraction["train"],
             "search": fitted.choice.search_seconds,

@@ -60,11 +60,11 @@ def _extract(key: str, context: features.ExtractionInputs) -> tuple[Sha256, bool
     return features.compute(ExtractKey.from_text(key), context)
 
 
-def _fit_head(key: str, context: fitting.Inputs) -> RunName:
+def _fit_head(key: str, context: fitting.FitInputs) -> RunName:
     return fitting.compute(HeadKey.from_text(key), context)
 
 
-def _few_labels(key: str, context: fitting.Inputs) -> list[ShotsRow]:
+def _few_labels(key: str, context: fitting.FitInputs) -> list[ShotsRow]:
     return few_shot.compute(ShotsKey.from_text(key), context)
 
 
@@ -136,7 +136,7 @@ def fit_head(spec: HeadSpec, context: Context, *, features_path: Path) -> StageR
     record, cached = cache.ask(
         _fit_head,
         resolve_head(spec, features=file.content).text(),
-        context=fitting.Inputs(file, context),
+        context=fitting.FitInputs(file, context),
         workspace=workspace,
         read=lambda run: records.intact(workspace, run),
     )
@@ -162,7 +162,7 @@ def few_labels(
 
     file = FeatureFile(features_path)
     key = resolve_shots(spec, features=file.content, shots=counts, draws=draws)
-    inputs = fitting.Inputs(file, context)
+    inputs = fitting.FitInputs(file, context)
     return cache.ask(_few_labels, key.text(), context=inputs, workspace=context.workspace, read=list)[0]
 
 
