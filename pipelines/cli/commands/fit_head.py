@@ -18,7 +18,7 @@ from pipelines.specs import ExtractSpec, HeadSpec
 from pipelines.specs.head import Repeats
 
 if TYPE_CHECKING:
-    from pipelines.tasks.fit_head import Answer, Asked
+    from pipelines.tasks.fit_head import FitHeadRequest, FitHeadResult
 
 SHORTER = 5000  # training images with which a bare command is over in minutes
 FEW_LABELS: list[TableColumn[Values]] = [
@@ -50,7 +50,7 @@ def fit_head_command(run: shared.Invocation, features_file: Path | None, plot: P
     """
     from pipelines.tasks import few_shot
     from pipelines.tasks import repeats as seeds
-    from pipelines.tasks.fit_head import Asked
+    from pipelines.tasks.fit_head import FitHeadRequest
     from pipelines.tasks.table import answer_of
 
     repeats = run.spec(Repeats, options)
@@ -58,8 +58,8 @@ def fit_head_command(run: shared.Invocation, features_file: Path | None, plot: P
         from pipelines.report.charts import curves
 
         curves.check(plot, curves.OF_RUN)
-    asked = Asked(run.spec(HeadSpec, options), repeats.seeds or 1, repeats.shots, repeats.draws or 5)
-    found = _found(run, asked, features_file, options)
+    request = FitHeadRequest(run.spec(HeadSpec, options), repeats.seeds or 1, repeats.shots, repeats.draws or 5)
+    found = _found(run, request, features_file, options)
     answer = answer_of(found.heads[0])
     answer |= {"features": str(found.features), "extraction_seconds": found.extraction_seconds}
     if repeats.seeds is not None:
@@ -80,14 +80,14 @@ def _drawn(run: shared.Invocation, answer: Values, plot: Path) -> str:
     return str(plot)
 
 
-def _found(run: shared.Invocation, asked: "Asked", file: Path | None, options: Values) -> "Answer":
+def _found(run: shared.Invocation, request: "FitHeadRequest", file: Path | None, options: Values) -> "FitHeadResult":
     """The answer, on a feature file that there is or on the features that the options describe."""
     from pipelines.tasks import fit_head
 
     path = _file(run, file, options)
     if path is not None:
-        return fit_head.on_file(asked, run.context(), features_path=path)
-    return fit_head.answer(asked, run.spec(ExtractSpec, options), run.context())
+        return fit_head.on_file(request, run.context(), features_path=path)
+    return fit_head.fit(request, run.spec(ExtractSpec, options), run.context())
 
 
 def _file(run: shared.Invocation, file: Path | None, options: Values) -> Path | None:
