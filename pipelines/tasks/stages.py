@@ -203,6 +203,7 @@ def train(spec: NetworkSpec, context: Context, *, tensorboard: Path | None = Non
         with _exclusive(key, inputs, is_known=is_known):
             record, cached = processes.together(
                 lambda: cache.ask(_train, text, context=inputs, workspace=place, read=read),
+                answer=tuple[DoneRecord, bool],
                 known=is_known,
                 work=lambda: train_network.compute(key, inputs),
             )

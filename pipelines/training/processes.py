@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from extract.errors import InvalidInputError, TransferBenchError
 from extract.runtime.locks import Lock
+from extract.runtime.typed_json import plain, typed
 from pipelines.workspace.context import Context
 
 Answer = TypeVar("Answer")
@@ -151,8 +152,10 @@ def in_turn() -> Iterator[None]:
             _from_first(failure)
 
 
-def together(ask: Callable[[], Answer], *, known: Callable[[], bool], work: Callable[[], object]) -> Answer:
-    """What `ask()` gives in the first process, in all of them.
+def together(
+    ask: Callable[[], Answer], *, answer: type[Answer], known: Callable[[], bool], work: Callable[[], object]
+) -> Answer:
+    """What `ask()` gives in the first process, in all of them: an `answer`, which travels as JSON.
 
     The others `work()` beside it, unless the first says that the answer is `known()` already.
     """
@@ -160,7 +163,7 @@ def together(ask: Callable[[], Answer], *, known: Callable[[], bool], work: Call
         return ask()
     if not _from_first(known() if rank() == 0 else False) and rank() > 0:
         work()
-    return _from_first(ask() if rank() == 0 else None)  # type: ignore[return-value]
+    return typed(_from_first(plain(ask()) if rank() == 0 else None), answer)
 
 
 def first_says(ask: Callable[[], bool]) -> bool:
