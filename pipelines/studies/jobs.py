@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -131,70 +131,6 @@ def make(command: str, given: Given, *, workspace: Path) -> list[Job]:
     repeats = options(command)[REPEATS].read(given.get(REPEATS)) or 1
     head = _of(HeadSpec, given)
     return [Job(command, features, dataclasses.replace(head, seed=head.seed + repeat)) for repeat in range(repeats)]
-
-
-def labels(jobs: Sequence[Job]) -> list[str]:
-    """A label for each job: its name, and the options in which it differs from others of that name."""
-    named: dict[str, list[dict[str, object]]] = {}
-    for job in jobs:
-        named.setdefault(job.name, []).append(_flat(job))
-    varying = {name: _varying(flats) for name, flats in named.items()}
-    return [_label(job, varying[job.name]) for job in jobs]
-
-
-def _flat(job: Job) -> dict[str, object]:
-    return {f"{part}.{name}": value for part, spec in job.specs().items() for name, value in spec.items()}
-
-
-def _varying(flats: list[dict[str, object]]) -> list[str]:
-    names = dict.fromkeys(name for flat in flats for name in flat)
-    return [name for name in names if len({repr(flat.get(name)) for flat in flats}) > 1]
-
-
-def _label(job: Job, varying: list[str]) -> str:
-    """The name with what varies; an option that features and head share stands once where both have the same value."""
-    shown: dict[str, str] = {}
-    for name, value in _flat(job).items():
-        part, _, option = name.partition(".")
-        text = _option(option, value) if name in varying else ""
-        if text and shown.get(option, text) != text:
-            text = f"{shown[option]}, {text} of the {part}"
-        if text:
-            shown[option] = text
-    return f"{job.name} ({', '.join(shown.values())})" if shown else job.name
-
-
-def notes(jobs: Sequence[Job]) -> list[str]:
-    """Remarks on the jobs of a plan: features that are extracted anew for every seed."""
-    drawn: dict[ExtractSpec, set[int]] = {}
-    for job in jobs:
-        if job.features is not None and job.features.sampled:
-            drawn.setdefault(dataclasses.replace(job.features, seed=0), set()).add(job.features.seed)
-    several = [spec for spec, seeds in drawn.items() if len(seeds) > 1]
-    if not several:
-        return []
-    count = sum(len(drawn[spec]) for spec in several)
-    test = any("test" in spec.sampled for spec in several)
-    return [
-        f"`seed` draws the subset{' and the test images' if test else ''} anew: {count} extractions instead of "
-        f"{len(several)}{', and runs with different seeds are not compared in pairs' if test else ''}. "
-        "`seeds: N` of fit-head repeats the heads alone, on the same images."
-    ]
-
-
-def _option(name: str, value: object) -> str:
-    """An option as one would say it; nothing for one that was left out."""
-    words = name.replace("_", " ")
-    if value is None or value == ():
-        return ""
-    if name == "validation" and value == "none":
-        return "no validation"
-    if isinstance(value, bool):
-        return words if value else f"no {words}"
-    if not isinstance(value, tuple):
-        return f"{words} {value}"
-    # `option` holds further ones of a head, each NAME=VALUE.
-    return ", ".join(value) if name == "option" else f"{words} {','.join(map(str, value))}"
 
 
 def _of(spec: type[AnySpec], given: Given) -> AnySpec:

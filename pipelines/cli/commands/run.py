@@ -1,7 +1,9 @@
 """`pipeline run`: a study."""
 
+import dataclasses
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +18,7 @@ from pipelines.specs.data import DataSpec
 from pipelines.specs.engine import EngineSpec
 
 if TYPE_CHECKING:
+    from pipelines.specs import ExtractSpec
     from pipelines.studies.estimate import Estimator
     from pipelines.studies.jobs import Job
     from pipelines.studies.plan import Plan, Planned
@@ -64,7 +67,6 @@ def run_command(
 def _show(run: shared.Invocation, described: "StudyJobs", planned: "Plan") -> None:
     """The plan: what is there, what would be computed, and what that would take."""
     from pipelines.studies.estimate import Estimator
-    from pipelines.studies.jobs import labels, notes
     from pipelines.studies.plan import Planned
 
     estimator = Estimator(run.workspace, device=run.device)
@@ -74,7 +76,7 @@ def _show(run: shared.Invocation, described: "StudyJobs", planned: "Plan") -> No
     counts = {state: len(planned.of(state)) for state in ("cached", "missing", "impossible")}
     totals = {key: sum(line[key] or 0 for line in lines) for key in ("seconds", "bytes")}
     values = {"study": described.name, "jobs": len(planned.jobs), **counts, **totals, "plan": lines}
-    values["notes"] = notes([one.job for one in planned.jobs])
+    values["notes"] = _notes([one.job for one in planned.jobs])
     first = len(listed) - len(planned.jobs)
     total = (
         f"{plural(len(planned.jobs), 'job')}: {counts['cached']} cached, {counts['missing']} to run, "
@@ -101,6 +103,64 @@ def _line(planned: "Planned", name: str, estimator: "Estimator") -> Values:
         "seconds": cost and cost.seconds,
         "bytes": cost and cost.byte_count,
     }
+
+
+def labels(jobs: Sequence["Job"]) -> list[str]:
+    """A label for each job: its name, and the options in which it differs from others of that name.
+
+    An option that features and head share stands once where both have the same value.
+    """
+    named: dict[str, list[Values]] = {}
+    for job in jobs:
+        named.setdefault(job.name, []).append(_flat(job))
+    found = []
+    for job in jobs:
+        shown: dict[str, str] = {}
+        for name, value in _flat(job).items():
+            part, _, option = name.partition(".")
+            varies = len({repr(one.get(name)) for one in named[job.name]}) > 1
+            text = _option(option, value) if varies else ""
+            if text:
+                shown[option] = f"{shown[option]}, {text} of the {part}" if shown.get(option, text) != text else text
+        found.append(f"{job.name} ({', '.join(shown.values())})" if shown else job.name)
+    return found
+
+
+def _flat(job: "Job") -> Values:
+    return {f"{part}.{name}": value for part, spec in job.specs().items() for name, value in spec.items()}
+
+
+def _option(name: str, value: object) -> str:
+    """An option as one would say it; nothing for one that was left out."""
+    words = name.replace("_", " ")
+    if value is None or value == ():
+        return ""
+    if name == "validation" and value == "none":
+        return "no validation"
+    if isinstance(value, bool):
+        return words if value else f"no {words}"
+    if not isinstance(value, tuple):
+        return f"{words} {value}"
+    # `option` holds further ones of a head, each NAME=VALUE.
+    return ", ".join(value) if name == "option" else f"{words} {','.join(map(str, value))}"
+
+
+def _notes(jobs: Sequence["Job"]) -> list[str]:
+    """Remarks on the jobs of a plan: features that are extracted anew for every seed."""
+    drawn: dict[ExtractSpec, set[int]] = {}
+    for job in jobs:
+        if job.features is not None and job.features.sampled:
+            drawn.setdefault(dataclasses.replace(job.features, seed=0), set()).add(job.features.seed)
+    several = [spec for spec, seeds in drawn.items() if len(seeds) > 1]
+    if not several:
+        return []
+    count = sum(len(drawn[spec]) for spec in several)
+    test = any("test" in spec.sampled for spec in several)
+    return [
+        f"`seed` draws the subset{' and the test images' if test else ''} anew: {count} extractions instead of "
+        f"{len(several)}{', and runs with different seeds are not compared in pairs' if test else ''}. "
+        "`seeds: N` of fit-head repeats the heads alone, on the same images."
+    ]
 
 
 def _compute(run: shared.Invocation, described: "StudyJobs", planned: "Plan", *, engine: EngineSpec) -> None:
@@ -136,8 +196,6 @@ class _Progress:
     """Reports each outcome as it comes. Extractions that the study does not list are reported and not counted."""
 
     def __init__(self, run: shared.Invocation, planned: "Plan", *, study: str) -> None:
-        from pipelines.studies.jobs import labels
-
         jobs = [one.job for one in planned.jobs]
         every = [*jobs, *planned.implied()]
         self.names = dict(zip(every, labels(every), strict=True))

@@ -1,4 +1,4 @@
-"""The jobs of a study: their options, digests and labels."""
+"""The jobs of a study: their options and digests."""
 
 import json
 from types import SimpleNamespace
@@ -31,31 +31,6 @@ def test_equal_jobs_have_one_digest_and_others_another():
     again, _ = jobs_of(HEADER + "fit-head\n    head: [logistic, mlp]")
     assert one.digest() == again.digest() != two.digest()
     assert len(one.digest()) == 12
-
-
-def test_labels_tell_jobs_of_one_name_apart():
-    found = jobs_of(HEADER + "fit-head\n    validation: [0.1, 0.2]\n    head: [logistic, mlp]")
-    labels = jobs.labels(found)
-    assert labels[0] == "logistic on resnet50 on cifar10 (validation 0.1)"
-    assert len(set(labels)) == len(labels)
-
-
-def test_labels_say_options_as_a_user_would():
-    found = jobs_of(
-        "jobs:\n  - {command: fit-head, head: mlp, option: [[], copies=1, [copies=1, power=1]], validation: none}\n"
-        "  - {command: train, network: resnet8, validation: [0.1, none], bias-decay: [true, false]}\n"
-        "  - {command: train, network: resnet8, validation: 0.1, refit: true, bias-decay: true}\n"
-    )
-    assert [label.partition(" (")[2].rstrip(")") for label in jobs.labels(found)] == [
-        "",
-        "copies 1",
-        "copies 1, power 1.0",
-        "validation 0.1, no refit, bias decay",
-        "validation 0.1, no refit, no bias decay",
-        "no validation, no refit, bias decay",
-        "no validation, no refit, no bias decay",
-        "validation 0.1, refit, bias decay",
-    ]
 
 
 def test_an_option_left_out_has_the_default_of_the_command_line():

@@ -2,6 +2,10 @@
 
 import re
 
+from pipelines.cli.commands.run import labels
+from pipelines.studies import study_file
+from pipelines.studies.jobs import Job
+
 STUDY = """
 defaults: {backbone: test_resnet, weights: pretrained, dataset: digits, image-size: 32, subset: 60, test-subset: 50}
 jobs:
@@ -41,7 +45,7 @@ def test_the_end_of_a_study_names_what_failed_and_ranks_the_rest_by_what_all_hav
     assert ended.status == 1
     lines = ended.out.splitlines()
     assert lines[1].split()[-1] == "time"
-    assert re.search(r"\d+\.\d\d % +\d+\.\d % to \d+\.\d % .*\d s$", lines[2])
+    assert re.search(r"\d+\.\d\d % +\d+\.\d % to \d+\.\d % .*\d m?s$", lines[2])
     assert "ranked by test accuracy, for not every run has a validation accuracy" in lines
     assert any(one.startswith("failed: ") and "validation must leave" in one for one in lines)
     assert lines[-1] == "next: pipeline report"
@@ -51,3 +55,32 @@ def test_seeds_share_one_extraction_and_the_plan_has_nothing_to_say(pipeline, tm
     (tmp_path / "study.yaml").write_text(STUDY.replace("seed: [0, 1]", "seeds: 2"))
     planned = pipeline("run", tmp_path / "study.yaml", "--dry-run", "--json").json
     assert (planned["jobs"], len(planned["plan"]), planned["notes"]) == (4, 5, [])
+
+
+def jobs_of(text: str) -> tuple[Job, ...]:
+    return study_file.parse(text, study_file.Environment({})).jobs
+
+
+def test_labels_tell_jobs_of_one_name_apart():
+    found = jobs_of("jobs:\n  - command: fit-head\n    validation: [0.1, 0.2]\n    head: [logistic, mlp]")
+    named = labels(found)
+    assert named[0] == "logistic on resnet50 on cifar10 (validation 0.1)"
+    assert len(set(named)) == len(named)
+
+
+def test_labels_say_options_as_a_user_would():
+    found = jobs_of(
+        "jobs:\n  - {command: fit-head, head: mlp, option: [[], copies=1, [copies=1, power=1]], validation: none}\n"
+        "  - {command: train, network: resnet8, validation: [0.1, none], bias-decay: [true, false]}\n"
+        "  - {command: train, network: resnet8, validation: 0.1, refit: true, bias-decay: true}\n"
+    )
+    assert [label.partition(" (")[2].rstrip(")") for label in labels(found)] == [
+        "",
+        "copies 1",
+        "copies 1, power 1.0",
+        "validation 0.1, no refit, bias decay",
+        "validation 0.1, no refit, no bias decay",
+        "no validation, no refit, bias decay",
+        "no validation, no refit, no bias decay",
+        "validation 0.1, refit, bias decay",
+    ]
