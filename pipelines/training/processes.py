@@ -9,6 +9,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -37,13 +38,14 @@ class ProcessGroup:
     place: int = 0
 
 
-_GROUP: ContextVar[ProcessGroup | None] = ContextVar("torchrun_group", default=None)
+ALONE = ProcessGroup()
+_GROUP: ContextVar[ProcessGroup] = ContextVar("torchrun_group", default=ALONE)
 
 
 @contextlib.contextmanager
 def torchrun_group(joins: bool = True) -> Iterator[None]:
     """Inside, the processes that torchrun has started, if any, are one group, which this command `joins` or not."""
-    token = _GROUP.set(_started() if joins else None)
+    token = _GROUP.set(_started() if joins else ALONE)
     try:
         yield
     finally:
@@ -52,22 +54,18 @@ def torchrun_group(joins: bool = True) -> Iterator[None]:
 
 def count() -> int:
     """The number of processes."""
-    return _group().count
+    return _GROUP.get().count
 
 
 def rank() -> int:
     """The number of this process among them, from 0; only the first writes and prints."""
-    return _group().rank
+    return _GROUP.get().rank
 
 
-def _group() -> ProcessGroup:
-    return _GROUP.get() or ProcessGroup()
-
-
-def _started() -> ProcessGroup | None:
-    """What torchrun says in the environment; None where its marks are not all there."""
+def _started() -> ProcessGroup:
+    """What torchrun says in the environment; one process alone where its marks are not all there."""
     if not all(os.environ.get(name) for name in MARKS):
-        return None
+        return ALONE
     return ProcessGroup(_number("WORLD_SIZE"), _number("RANK"), _number("LOCAL_RANK"))
 
 
@@ -83,7 +81,7 @@ def joined(context: Context) -> Iterator[Context]:
     from finetune.training.distributed import messages_through
     from finetune.training.mail import Mail, lost_peers
 
-    on_gpu, place = context.device.startswith("cuda"), _group().place
+    on_gpu, place = context.device.startswith("cuda"), _GROUP.get().place
     if on_gpu:
         torch.cuda.set_device(place)  # else every process would open a context on the first GPU, and NCCL would use it
     with lost_peers():
@@ -110,22 +108,18 @@ def _rendezvous(*, on_gpu: bool) -> Any:
 
 def _interruptible(work: Callable[[], Answer]) -> Answer:
     """What `work()` gives, computed in a thread: it may wait inside a library, where no signal would be obeyed."""
-    found: list[Answer] = []
-    failed: list[BaseException] = []
+    found: Future[Answer] = Future()
 
     def run() -> None:
         try:
-            found.append(work())
+            found.set_result(work())
         except BaseException as error:  # noqa: BLE001 (it is raised again in the caller)
-            failed.append(error)
+            found.set_exception(error)
 
-    thread = threading.Thread(target=run, daemon=True, name="meeting")
-    thread.start()
-    while thread.is_alive():
-        thread.join(LOOK_SECONDS)
-    if failed:
-        raise failed[0]
-    return found[0]
+    threading.Thread(target=run, daemon=True, name="meeting").start()
+    while not found.done():
+        wait([found], LOOK_SECONDS)
+    return found.result()
 
 
 @contextlib.contextmanager
@@ -138,7 +132,11 @@ def in_turn() -> Iterator[None]:
     if count() == 1:
         yield
     elif rank():
-        _check_first(_from_first(None))
+        if (failed := first_says(lambda: None)) is not None:
+            raise TransferBenchError(
+                f"the first process must have made what the others need; got a failure there: {failed} "
+                "Repair that, and start all of them again."
+            )
         yield
     else:
         failure: str | None = "it was interrupted"
@@ -149,7 +147,7 @@ def in_turn() -> Iterator[None]:
             failure = str(error) or type(error).__name__
             raise
         finally:
-            _from_first(failure)
+            first_says(lambda: failure)
 
 
 def together(
@@ -161,14 +159,18 @@ def together(
     """
     if count() == 1:
         return ask()
-    if not _from_first(known() if rank() == 0 else False) and rank() > 0:
+    if not first_says(known) and rank() > 0:
         work()
-    return typed(_from_first(plain(ask()) if rank() == 0 else None), answer)
+    return typed(first_says(lambda: plain(ask())), answer)
 
 
-def first_says(ask: Callable[[], bool]) -> bool:
-    """What `ask()` gives in the first process, in all of them; the others do not ask it."""
-    return ask() if count() == 1 else _from_first(ask() if rank() == 0 else False)
+def first_says(ask: Callable[[], Answer]) -> Answer:
+    """What `ask()` gives in the first process, as JSON gives it back, in all of them; the others do not ask it."""
+    if count() == 1:
+        return ask()
+    from finetune.training.distributed import from_first
+
+    return from_first(ask() if rank() == 0 else None)
 
 
 @contextlib.contextmanager
@@ -192,21 +194,6 @@ def exclusive(folder: Path, *, notice: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         lock.free()  # nothing where it is not held
-
-
-def _from_first(value: object) -> Any:
-    """The first process' `value`."""
-    from finetune.training.distributed import from_first
-
-    return from_first(value)
-
-
-def _check_first(failure: str | None) -> None:
-    if failure is not None:
-        raise TransferBenchError(
-            f"the first process must have made what the others need; got a failure there: {failure} "
-            "Repair that, and start all of them again."
-        )
 
 
 def _number(name: str) -> int:
