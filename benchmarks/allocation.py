@@ -1,4 +1,4 @@
-"""What `extract.runtime.allocator` gains: images a second with freed memory kept, and as glibc does by itself.
+"""Gain of `extract.runtime.allocator`: images a second with freed memory kept, and as glibc does by itself.
 
 Each side of each round is a process of its own, one after the other: glibc's limits move with what was freed before.
 

@@ -1,4 +1,4 @@
-"""Whether timm's architectures train, fine-tune and extract, each for one step at the smallest size that it takes.
+"""Check that timm's architectures train, fine-tune and extract, each for one step at the smallest size that it takes.
 
 Of every module of timm the networks with the fewest parameters, and all of the families in `WHOLE`. Each command runs
 in a process of its own, with a limit of time; its end is "done", "refused" (one sentence) or a fault.

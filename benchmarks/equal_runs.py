@@ -1,4 +1,4 @@
-"""How often the page shows a difference between runs that are equal: nothing but the report's own functions decides.
+"""False positives of the page's differences between equal runs: nothing but the report's own functions decides.
 
 The model: every image has a chance to be classified correctly, logit-normal with a standard deviation of 6 and a mean
 of 0.925; every run is correct on each image with that chance, by itself. So all runs are equally good, are correct on

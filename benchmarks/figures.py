@@ -22,6 +22,7 @@ from pipelines.workspace import records
 from pipelines.workspace.record import PHASES, DoneRecord
 
 SHOWN = {"accuracy-1": "cifar10-accuracy", "accuracy-against-bytes-1": "cifar10-accuracy-against-bytes"}
+RENAMED = {"sprint": "airbench94", "gentle": "finetune"}  # names in runs files -> those of today
 TEST_IMAGES = 10_000
 
 
@@ -30,9 +31,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--output", type=Path, default=RESULTS / "figures")
-    given = parser.parse_args()
-    for path in draw([row for file in given.runs for row in json.loads(file.read_text())["runs"]], given.output):
+    arguments = parser.parse_args()
+    for path in draw([row for file in arguments.runs for row in _runs(file)], arguments.output):
         print(path)
+
+
+def _runs(file: Path) -> list[dict[str, Any]]:
+    """The rows of a runs file, with the networks and recipes by the names of today."""
+
+    def renamed(row: dict[str, Any]) -> dict[str, Any]:
+        return {name: RENAMED.get(value, value) if isinstance(value, str) else value for name, value in row.items()}
+
+    return json.loads(file.read_text(), object_hook=renamed)["runs"]
 
 
 def draw(flat: list[Mapping[str, Any]], folder: Path) -> list[Path]:
@@ -44,10 +54,11 @@ def draw(flat: list[Mapping[str, Any]], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     with TemporaryDirectory() as place:
-        render.write_figures(figures, Path(place), progress=lambda done, total: None)
-        for figure in figures:
+        for figure in figures:  # one at a time, for a file is named by its title
+            drawn, problems = render.write_figures([figure], Path(place), progress=lambda done, total: None)
+            assert not problems, problems
             paths.append(folder / f"{SHOWN[figure.name]}.svg")
-            paths[-1].write_text((Path(place) / f"{figure.name}.svg").read_text())
+            paths[-1].write_text(next(one for one in drawn if one.suffix == ".svg").read_text())
     return paths
 
 

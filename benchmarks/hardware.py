@@ -1,4 +1,4 @@
-"""What a result file says about where it was measured."""
+"""Hardware facts of a result file."""
 
 import datetime
 import json

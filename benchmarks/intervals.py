@@ -1,4 +1,4 @@
-"""Whether intervals cover and tests reject as often as they say: enumeration where it is exact, else simulation.
+"""Coverage of intervals and size of tests: enumeration where it is exact, else simulation.
 
 accuracies:  least coverage of the interval of one accuracy, over accuracies from 0.5 to 1 - 2 / n, exact;
 pairs:       least coverage of the interval of a difference, over tables with nearly empty sides too, exact;

@@ -1,4 +1,4 @@
-"""Whether photographs come the right way up whatever else their EXIF data hold.
+"""Check that photographs come the right way up whatever else their EXIF data hold.
 
 Every combination of a known tag, a type, a count and a filling stands before or behind the orientation, with each of
 the eight orientations; each JPEG must decode to the picture of orientation 1, turned. `--upstream` counts besides how

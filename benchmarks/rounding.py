@@ -1,4 +1,4 @@
-"""What roundings cost a head: bfloat16 arithmetic and float16 storage against float32, on real CIFAR-10 images.
+"""Cost of rounding for a head: bfloat16 arithmetic and float16 storage against float32, on real CIFAR-10 images.
 
 One backbone, the same images on every side; the logistic head is chosen and refitted on each side's training
 features as `pipeline fit-head` does, and all sides are scored on the same test images, so differences are in pairs.

@@ -1,4 +1,4 @@
-"""Whether two versions of the source give the same results to the bit: scores, logits, features, labels, exports.
+"""Bitwise comparison of the results of two versions of the source: scores, logits, features, labels, exports.
 
     python -m benchmarks.same_results TREE OUTPUT [--against EARLIER] [--only WORD]
 

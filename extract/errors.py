@@ -104,7 +104,7 @@ def unknown(thing: str, *, name: str, known: Iterable[str], remedy: str = "") ->
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, on one line; never empty."""
+    """Message of an error, on one line; never empty."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror if error.filename is None else f"{str(error.filename)!r}: {error.strerror}"
     return " ".join(str(error).split()) or "no reason is known"

@@ -1,4 +1,4 @@
-"""What every head asks of its input, in one place: one clear sentence for each thing that is wrong."""
+"""Input checks of every head: one clear sentence for each thing that is wrong."""
 
 import numbers
 from typing import Any

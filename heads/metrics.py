@@ -28,7 +28,7 @@ class _Record:
 
 @dataclass(frozen=True)
 class Scores(_Record):
-    """How good N logits are. All rates are fractions.
+    """Scores of N logits. All rates are fractions.
 
     `interval` is the 95 % interval of the accuracy over the population of such rows (Wilson's). `top5` is None for five
     classes or fewer. `per_class[k]` is the accuracy on the rows of class k (None where it has none), and
@@ -48,7 +48,7 @@ class Scores(_Record):
     confusion: tuple[tuple[int, ...], ...]
 
     def calibration(self) -> dict[str, float]:
-        """What a temperature changes: log loss, calibration error and its limit."""
+        """Scores that a temperature changes: log loss, calibration error and its limit."""
         names = ("log_loss", "calibration_error", "calibration_limit")
         return {name: getattr(self, name) for name in names}
 

@@ -29,7 +29,7 @@ CRITERIA = ("auto", "log_loss", "accuracy")
 
 @dataclass(frozen=True)
 class Choice:
-    """What a search chose, on what evidence, at what cost.
+    """Result of a search: the chosen candidate, its evidence and its cost.
 
     `options` are the chosen head's; `table` has one row per candidate: its options, validation `log_loss` and
     `accuracy`, and facts about its fit such as convergence. `validation` scores the chosen candidate on

@@ -1,4 +1,4 @@
-"""Which training rows do what: those for validation, those that are scored beside them, and draws of few a class."""
+"""Selection of training rows: validation split, training sample that is scored, few-shot draws."""
 
 import numpy as np
 import torch

@@ -66,7 +66,7 @@ class Space(ABC):
         """The options for when rows are too few to choose by: of the grid, those nearest to the head's defaults."""
 
     def count(self) -> int:
-        """How many candidates there are."""
+        """Number of candidates."""
         return math.prod(len(getattr(self, name)) for name in self.grids)
 
     @classmethod
@@ -75,7 +75,7 @@ class Space(ABC):
         return rows / MEASURED_ROWS if cls.slows_with_rows else 1.0
 
     def trials(self, split: FeatureSplit) -> int:
-        """How many candidates there will be on `split`."""
+        """Number of candidates on `split`."""
         return self.count()
 
     def single(self) -> dict[str, Primitive]:

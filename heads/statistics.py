@@ -1,4 +1,4 @@
-"""What chance leaves open: intervals of accuracies and differences, paired tests, several tests, calibration.
+"""Confidence intervals of accuracies and differences, paired tests, several tests, calibration.
 
 Everything is of correctness (did an answer name the class?) and confidence, and nothing depends on a caller's seed.
 """
@@ -175,7 +175,7 @@ def reliability(confidences: ArrayLike, correct: ArrayLike) -> list[tuple[float,
 
 
 class Spread(TypedDict):
-    """How repeats' values spread."""
+    """Spread of repeats' values."""
 
     mean: float
     deviation: float | None

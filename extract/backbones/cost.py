@@ -1,4 +1,4 @@
-"""What one image costs a network, counted on shapes alone: nothing is computed, and no weights are copied."""
+"""Cost of one image in a network, counted on shapes alone: nothing is computed, and no weights are copied."""
 
 import copy
 import warnings

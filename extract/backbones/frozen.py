@@ -93,7 +93,7 @@ def current_name(name: str) -> str:
 
 
 def renamed(name: str) -> tuple[str, ...]:
-    """What to tell a user of a name that timm has deprecated; nothing of another."""
+    """Notices for a backbone name that timm has deprecated; none for another."""
     now = current_name(name)
     return () if now == name else (f"timm calls {name} {now} now",)
 

@@ -36,7 +36,7 @@ class Cast(nn.Module):
 
 
 class Shifted(nn.Module):
-    """What `convolution` gives, plus the `rest` [C] of its bias."""
+    """Output of `convolution` plus the `rest` [C] of its bias."""
 
     rest: Tensor
 

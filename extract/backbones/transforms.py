@@ -23,7 +23,7 @@ from extract.runtime.devices import split_graph
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a backbone wants its images. `image_size` (height, width) pixels; mean and std of values in [0, 1].
+    """Preprocessing of the images of a backbone. `image_size` (height, width) pixels; mean and std of values in [0, 1].
 
     `crop_mode` is timm's: "center" resizes the shorter side to image_size / crop_fraction and cuts the
     centre, "squash" resizes both sides, "border" resizes the longer side and pads.

@@ -1,4 +1,4 @@
-"""How weights from a file want their images, as far as somebody wrote it down. Imports no torch.
+"""Preprocessing for weights from a file, as far as it is recorded beside them. Imports no torch.
 
 What is known is a part of `extract.backbones.transforms.Preprocessing`: its fields without `image_size`.
 """
@@ -36,7 +36,7 @@ OPTIONS = "--mean, --std, --crop-pct and --interpolation"
 
 
 def within(content: Mapping[str, object]) -> KnownPreprocessing:
-    """What the objects or metadata of a weights file say, under `PLACES` or beside one another; {} for nothing."""
+    """Preprocessing in the objects or metadata of a weights file, under `PLACES` or beside one another; {} without."""
     for place in PLACES:
         found = _known(_mapping(content.get(place)))
         if found:
@@ -45,7 +45,7 @@ def within(content: Mapping[str, object]) -> KnownPreprocessing:
 
 
 def beside(path: Path) -> KnownPreprocessing:
-    """What the hub's `config.json` or `preprocessor_config.json` in a weights file's folder says; {} for nothing."""
+    """Preprocessing in the hub's `config.json` or `preprocessor_config.json` in a weights file's folder, or {}."""
     config = _known(_mapping(_json(path.with_name("config.json")).get("pretrained_cfg")))
     return config or _known(_json(path.with_name("preprocessor_config.json")))
 
@@ -53,7 +53,7 @@ def beside(path: Path) -> KnownPreprocessing:
 def from_options(
     *, mean: str | None, std: str | None, crop_pct: float | None, interpolation: str | None
 ) -> KnownPreprocessing:
-    """What the options say, checked: numbers with commas between, a fraction, a name."""
+    """Preprocessing from options, checked: numbers with commas between, a fraction, a name."""
     found: dict[str, Any] = {}
     if mean is not None:
         found["mean"] = _channels("mean", mean, lowest=-10.0)

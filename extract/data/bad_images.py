@@ -1,4 +1,4 @@
-"""What happens to images that cannot be read, by `--on-bad-image`.
+"""Handling of images that cannot be read, by `--on-bad-image`.
 
 * `error`: the first one that is met is refused together with all others of its data set, each by its name and what is
   wrong with it (`refused_together`). Files that hold no byte are refused as soon as the data set is found

@@ -1,4 +1,4 @@
-"""What image files hold: digests, remembered by what changes when a file does, and what is unusual about pictures.
+"""Contents of image files: digests, cached until a file changes, and what is unusual about pictures.
 
 An unchanged file is read once. Unusual are transparency, and frames beyond the first: neither is taken as it stands.
 """
@@ -86,7 +86,7 @@ def _content(path: Path) -> tuple[bytes, Unusual | None]:
 
 
 def unusual(path: Path) -> Unusual | None:
-    """What is unusual about an image by its head; None for a usual one, and for one that cannot be read."""
+    """Unusual traits of an image by its header; None for a usual one, and for one that cannot be read."""
     try:
         found = traits(path)
     except (UnreadableImage, TransferBenchError):
@@ -95,7 +95,7 @@ def unusual(path: Path) -> Unusual | None:
 
 
 def notices(found: Sequence[tuple[str, Unusual]]) -> Iterator[str]:
-    """What should be said of images, by their names."""
+    """Notices about images, by their names."""
     transparent = [name for name, one in found if one.transparent]
     several = [f"{name} with {one.frames}" for name, one in found if one.frames > 1]
     if transparent:

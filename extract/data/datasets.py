@@ -17,7 +17,7 @@ from extract.errors import InvalidInputError, nearest
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a data set before it is read: images of its splits, classes, pixels of a side.
+    """Facts about a data set before it is read: images of its splits, classes, pixels of a side.
 
     `mirrors` says whether a mirrored image is an image of the same class: a mirrored digit is none.
     """

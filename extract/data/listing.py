@@ -1,4 +1,4 @@
-"""Which images of a folder belong to which class and split; what is read otherwise than one may think is said."""
+"""Classes and splits of a folder of images; notices on what is read otherwise than one may think."""
 
 import os
 from collections import Counter
@@ -51,7 +51,7 @@ class Listing:
 
 
 def listed(root: Path) -> Listing:
-    """What the folder `root` of class folders, or of split folders with class folders, holds. Opens no image.
+    """Lists the folder `root` of class folders, or of split folders with class folders. Opens no image.
 
     Raises `InvalidInputError` for what is no data set, and where it cannot be told what is a class and what a split.
     """

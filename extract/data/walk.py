@@ -84,7 +84,7 @@ class Image:
 
 @dataclass
 class Passed:
-    """What a walk passed over: names below its root, by kind."""
+    """Entries that a walk skipped: names below its root, by kind."""
 
     names: dict[str, set[str]] = field(default_factory=dict)
 
@@ -107,7 +107,7 @@ class Passed:
 
 @dataclass(frozen=True)
 class Inside:
-    """What lies directly in a folder: `folders` (links among them) and `images`, each in the order of their names."""
+    """Entries directly in a folder: `folders` (links among them) and `images`, each in the order of their names."""
 
     folders: list[Path]
     images: list[Image]
@@ -125,7 +125,7 @@ class Walker:
         self.passed = Passed()
 
     def inside(self, folder: Path) -> Inside:
-        """What lies directly in `folder`, which counts as read from now on."""
+        """Entries directly in `folder`, which counts as read from now on."""
         self._read.add(self._real_of(folder))
         entries = self._entries(folder)
         folders = [Path(entry.path) for entry, facts in entries if stat.S_ISDIR(facts.st_mode)]
@@ -244,7 +244,7 @@ class Walker:
 
 
 def stamp(facts: os.stat_result) -> Stamp:
-    """What changes when a file does."""
+    """Stamp of a file, which changes when the file does."""
     return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino
 
 

@@ -42,7 +42,7 @@ class Stripped:
 
 
 def stripped(file: BinaryIO) -> Stripped:
-    """What decides about the pixels of a file, which stays open and is read through the stream."""
+    """The parts of a file that decide about its pixels; it stays open and is read through the stream."""
     file.seek(0)
     start = file.read(16)
     size = file.seek(0, io.SEEK_END)

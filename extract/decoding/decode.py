@@ -77,7 +77,7 @@ class OversizedImage(UnreadableImage):
 
 @dataclass(frozen=True)
 class Traits:
-    """What the head of an image file says: pixels upright, whether some may be transparent, how many frames."""
+    """Traits in the header of an image file: pixels upright, whether some may be transparent, how many frames."""
 
     width: int
     height: int
@@ -105,7 +105,7 @@ def decode(path: Path, *, max_pixels: int | None = MAX_PIXELS) -> Image.Image:
 
 
 def traits(path: Path) -> Traits:
-    """What the head of an image file says; no pixel is decoded. Raises `UnreadableImage`."""
+    """Traits in the header of an image file; no pixel is decoded. Raises `UnreadableImage`."""
     with _opened(path) as (image, orientation, frames):
         width, height = image.size if orientation < 5 else image.size[::-1]
         return Traits(width, height, _is_transparent(image), frames or getattr(image, "n_frames", 1))

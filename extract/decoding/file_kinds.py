@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: the name that it bears decides nothing."""
+"""Kind of a file by its first bytes, whatever its name."""
 
 import zipfile
 from pathlib import Path

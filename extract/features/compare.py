@@ -1,4 +1,4 @@
-"""How two feature files differ: in what they say they are, and row by row."""
+"""Comparison of two feature files: their specs, and row by row."""
 
 from collections.abc import Mapping
 from typing import TypedDict
@@ -11,7 +11,7 @@ Json = dict[str, object]
 
 
 class FeatureDifference(TypedDict):
-    """What `compare` finds."""
+    """Differences that `compare` finds."""
 
     differences: dict[str, tuple[object, object]]
     splits: dict[str, Json]

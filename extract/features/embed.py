@@ -49,7 +49,7 @@ class ImageSource:
 
 
 def source(images: Pixels | Files, preprocessing: Preprocessing) -> ImageSource:
-    """How to read these images: in memory and resized by the device, or through Pillow and timm's transform.
+    """Batch source for these images: in memory and resized by the device, or through Pillow and timm's transform.
 
     Pillow and zlib release the interpreter's lock while they decode and resize, so threads do in one process what
     worker processes do elsewhere, without copies of the program or of the images. Batches of files raise
@@ -119,7 +119,7 @@ class Encoder(nn.Module):
         return self.network(self.inputs(images)).float()[None]
 
     def inputs(self, images: Tensor) -> Tensor:
-        """What the network is given for uint8 images [B, 3, h, w]; compiled, a graph of its own."""
+        """Network input for uint8 images [B, 3, h, w]; compiled, a graph of its own."""
         inputs = self.normalize(self.resize(images))
         split_graph()
         return inputs

@@ -28,7 +28,7 @@ WRITES_AHEAD = 2
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will take, known after one batch: seconds left, bytes of the file, bytes of memory beside the data."""
+    """Estimate of a run, known after one batch: seconds left, bytes of the file, bytes of memory beside the data."""
 
     seconds: float
     file_bytes: int
@@ -38,7 +38,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ExtractionTiming:
-    """What a run took. `compile_seconds` is getting ready (weights to the precision, compiling, first batch).
+    """Timing of a run. `compile_seconds` is getting ready (weights to the precision, compiling, first batch).
 
     `images_per_second` leaves that out.
     """
@@ -51,7 +51,7 @@ class ExtractionTiming:
 
 @dataclass(frozen=True)
 class Computation:
-    """How to compute: resolved device and precision, views, storage, images a step."""
+    """Settings of the computation: resolved device and precision, views, storage, images a step."""
 
     device: str
     precision: str

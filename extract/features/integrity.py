@@ -49,7 +49,7 @@ def read(path: Path) -> IntegrityHeader | None:
 
 
 def broken(path: Path, header: IntegrityHeader) -> str:
-    """What is wrong with the file according to its header, or an empty text."""
+    """Damage of the file according to its header, or an empty text."""
     length = path.stat().st_size
     if length != header.file_bytes:
         return f"it has {length} bytes instead of {header.file_bytes}"

@@ -1,4 +1,4 @@
-"""What a feature file holds besides the features, and the digests that bind it together."""
+"""Layout of a feature file besides the features, and the digests that bind it together."""
 
 import hashlib
 import json

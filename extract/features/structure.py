@@ -1,4 +1,4 @@
-"""What a feature file may consist of: checked when it is opened, before anything that it declares is believed.
+"""Permitted structure of a feature file: checked when it is opened, before anything that it declares is believed.
 
 The integrity header vouches that nothing has changed since the file was written; this, that it was written as feature
 files are: plain contiguous arrays in the file itself, no larger than the file, no links, bounded texts.

@@ -1,4 +1,4 @@
-"""Whether networks can be compiled here: the C++ compiler that torch would call is tried, not only looked for."""
+"""Check that networks can be compiled here: the C++ compiler that torch would call is tried, not only looked for."""
 
 import ctypes
 import functools
@@ -21,7 +21,7 @@ def has_compiler() -> bool:
 
 
 def compiler_fault() -> str:
-    """Why networks cannot be compiled here, in a few words; empty where they can. Tried once a process."""
+    """Reason why networks cannot be compiled here, in a few words; empty where they can. Tried once a process."""
     return _fault(os.environ.get("CXX", ""), os.environ.get("PATH", ""), _cache_parent())
 
 

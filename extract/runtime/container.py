@@ -1,4 +1,4 @@
-"""What a container, a job of a scheduler or a service may use of its machine: the limits of its control groups.
+"""CPU and memory limits of a container, scheduler job or service: its control groups.
 
 Both versions of Linux's control groups are read, with every group above the process' own: the tightest counts.
 Elsewhere, and where there is no limit, everything here is None.

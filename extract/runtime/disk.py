@@ -115,7 +115,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def storage_error(error: BaseException, path: Path | str | None = None) -> StorageError | None:
-    """What `disk_errors` raises for `error`, met while `path` was written (None: the file that the error names)."""
+    """The `StorageError` for `error`, met while `path` was written (None: the file that the error names)."""
     if isinstance(error, TransferBenchError):
         return None
     number, place = getattr(error, "errno", None), path or getattr(error, "filename", None)

@@ -1,4 +1,4 @@
-"""What this machine is, learned without importing torch, so that a cached answer stays fast."""
+"""Facts about this machine, learned without importing torch, so that a cached answer stays fast."""
 
 import ctypes
 import functools
@@ -106,7 +106,7 @@ def idle_cores(seconds: float = 0.2) -> float:
 
 
 def bf16_units() -> str:
-    """What bfloat16 is computed with, "" for none: the best that the processor has and ONEDNN_MAX_CPU_ISA allows."""
+    """Processor units that compute bfloat16, "" for none: the best that exists and ONEDNN_MAX_CPU_ISA allows."""
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
     allowed = ONEDNN_ISAS[: ONEDNN_ISAS.index(limit) + 1] if limit in ONEDNN_ISAS else ("", *ONEDNN_ISAS)
     flags = f"{_processor().get('flags', '')} {_processor().get('Features', '')}".split()

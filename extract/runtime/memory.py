@@ -1,4 +1,4 @@
-"""How much memory a computation takes at its most: of the GPU where it runs on one, else of this process."""
+"""Peak memory of a computation: of the GPU where it runs on one, else of this process."""
 
 import contextlib
 import re

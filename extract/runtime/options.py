@@ -73,7 +73,7 @@ class Option:
 
     @property
     def expected(self) -> str:
-        """What one value must be, in words: "a number from 0 to below 1"."""
+        """Expected value in words: "a number from 0 to below 1"."""
         said = " ".join(filter(None, [" or ".join(KINDS[kind] for kind in self.kinds), self.range]))
         return f"{said}, or none" if self.optional and str not in self.kinds else said
 
@@ -87,7 +87,7 @@ class Option:
         return f"{low} {high}".strip()
 
     def read(self, given: object) -> Any:
-        """What `given`, a text or a value, stands for, as the field holds it; `InvalidInputError` where it is none."""
+        """Parse `given`, a text or a value, as the field holds it; `InvalidInputError` where it is no such value."""
         if not self.several:
             value = self._one(given)
         elif given is None and self.default is None:

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class ShapeError(ValueError):
-    """What in a value is not as its type declares, in words: "it lacks run", "its test.rows is -1, not ..."."""
+    """Mismatch between a value and its declared type, in words: "it lacks run", "its test.rows is -1, not ..."."""
 
 
 def typed(value: object, kind: type[T], *, name: str = "") -> T:

@@ -1,4 +1,4 @@
-"""What a stage is made of: its blocks, each with its layers and what joins its branches."""
+"""Blocks of a stage: its blocks, each with its layers and what joins its branches."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the output of an operator of torch depends on, from what its inputs depend on."""
+"""Dependence of a torch operator's output on the image, from that of its inputs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a network is, stage by stage: output shape, layers, parameters, multiply-adds, memory, receptive field.
+"""Description of a network, stage by stage: output shape, layers, parameters, multiply-adds, memory, receptive field.
 
 Nothing is computed and no weights are drawn: the network is built and run on shapes alone.
 """

@@ -22,7 +22,7 @@ from finetune.training.evaluate import logits
 
 @dataclass(frozen=True)
 class LossLandscape:
-    """Where the loss was measured: `steps` [S] along both directions, in filter norms, the middle one 0.
+    """Loss measured on a grid: `steps` [S] along both directions, in filter norms, the middle one 0.
 
     `loss` and `accuracy` [S][S] are those of the images at (steps[row], steps[column]); a loss that is not finite
     is None.

@@ -1,4 +1,4 @@
-"""Which pixels of the image each element of a tensor depends on: the receptive field, by interval arithmetic.
+"""Receptive field: the pixels that each element of a tensor depends on, by interval arithmetic.
 
 Every element carries the columns of the image, `first` to `last`, that it depends on (Araujo, Norris and Sim,
 "Computing receptive fields of convolutional neural networks", Distill 2019, do so for one element of convolutions).
@@ -49,7 +49,7 @@ class ReceptiveField:
         return replace(self, first=change(self.first), last=-change(-self.last), **facts)
 
     def over(self, dims: Sequence[int]) -> "ReceptiveField":
-        """What all positions along `dims` depend on together, each of these of length 1."""
+        """Union of what all positions along `dims` depend on, each of these of length 1."""
         together = self.each(lambda one: compact(one).amin(list(dims), keepdim=True))
         apart = any(
             bool((compact(one).amax(list(dims)) > compact(one).amin(list(dims))).any())

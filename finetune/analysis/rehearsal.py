@@ -1,4 +1,4 @@
-"""Whether a network can be trained as a recipe says: one step on shapes alone, before anything is paid for."""
+"""Dry run of a training: one step of a recipe on shapes alone, before anything is computed."""
 
 import warnings
 

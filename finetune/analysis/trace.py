@@ -18,7 +18,7 @@ LINKS = {aten.add.Tensor: "add", aten.add_.Tensor: "add", aten.cat.default: "con
 
 @dataclass(frozen=True)
 class TracedOperator:
-    """What one operator did, inside the module at `path`: the shape that it gave (without the batch), its
+    """One call of an operator, inside the module at `path`: the shape that it gave (without the batch), its
     multiply-adds, the bytes that it newly holds, and what its output sees."""
 
     path: str

@@ -1,4 +1,4 @@
-"""What windows over maps [B, C, H, W] depend on: convolutions, poolings, borders, enlarged maps."""
+"""Receptive fields of windows over maps [B, C, H, W]: convolutions, poolings, borders, enlarged maps."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,7 +32,7 @@ def windowed(
     dilation: Sequence[int],
     shape: Sequence[int],
 ) -> ReceptiveField:
-    """What a window over [B, C, H, W] depends on; behind the border the columns go on."""
+    """Receptive field of a window over [B, C, H, W]; behind the border the columns go on."""
     kernel, stride, padding, dilation = ((*one, *one)[:2] for one in (kernel, stride, padding, dilation))
     pads = []
     for side in (0, 1):

@@ -31,7 +31,7 @@ def timm_name(options: Options) -> None:
 
 
 def form(options: Options, *, cifar_stem: bool) -> str:
-    """What it is."""
+    """Form of the network, in words."""
     return "VGG of 7 convolutions and 1 linear layer, the first convolution whitening (airbench94)"
 
 

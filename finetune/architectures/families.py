@@ -20,7 +20,7 @@ from finetune.architectures.stages import Stages
 
 
 class Family(Protocol):
-    """What the module of a family offers: its names, its options, and how to build and read its networks.
+    """Interface of a family's module: its names, its options, and how to build and read its networks.
 
     `NAMES` are listed; `PATTERN` matches more, with groups "depth" (or "cifar_depth") and "growth_rate" where a name
     holds them. `OPTIONS` are the architecture options that it has, `NORMS` its values of `norm`. `IMAGENET_DEPTHS` have
@@ -41,7 +41,7 @@ class Family(Protocol):
         ...
 
     def form(self, options: Options, *, cifar_stem: bool) -> str:
-        """What `build` makes of the options, in words: they may make another network than the name says."""
+        """Form of the built network, in words: the options may make another network than the name says."""
         ...
 
     def build(self, options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:

@@ -9,7 +9,7 @@ from extract.errors import InvalidInputError
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """What was loaded: `source` "pretrained", "packaged", "untrained" or "file", the digest of all tensors there,
+    """Loaded weights: `source` "pretrained", "packaged", "untrained" or "file", the digest of all tensors there,
     and the names of the network's tensors that kept their own initialization.
 
     `preprocessing` is what a file says of it (`extract.backbones.weights_preprocessing`), `notices` what to tell a

@@ -1,4 +1,4 @@
-"""What of a pretrained network is trained, and how gently: surgery before training, by stage.
+"""Modes of fine-tuning: trained and frozen stages, their learning rates, and the head's replacement.
 
 Kornblith et al., "Do better ImageNet models transfer better?" (CVPR 2019) for batch statistics; Kumar et al.,
 "Fine-tuning can distort pretrained features" (ICLR 2022) for the fitted head as a start (LP-FT).

@@ -85,7 +85,7 @@ class Architecture:
         return None if self._config is None else int(self._config.input_size[1])
 
     def preprocessing(self, image_size: int) -> Preprocessing | None:
-        """That of timm's weights of its name at `image_size` pixels, as extraction has it; None without."""
+        """Preprocessing of timm's weights of its name at `image_size` pixels, as extraction has it; None without."""
         if self._config is None:
             return None
         return from_timm(resolve_data_config(pretrained_cfg=self._config.to_dict()), image_size=image_size)
@@ -96,7 +96,7 @@ class Architecture:
         return timm.get_pretrained_cfg(name, allow_unregistered=True) if name else None
 
     def form(self, image_size: int) -> str:
-        """What `build` makes of it, in words; timm's name for what no family lists."""
+        """Form of the network that `build` makes, in words; timm's name for what no family lists."""
         if self._family is None:
             return f"timm's {self.name}"
         return self._family.form(self.options, cifar_stem=self.options.cifar_stem(image_size))

@@ -1,4 +1,4 @@
-"""What can be chosen about an architecture, by one name everywhere, checked once."""
+"""Options of an architecture: depth, width, normalization, stem."""
 
 import functools
 from collections.abc import Collection, Mapping

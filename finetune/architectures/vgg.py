@@ -35,7 +35,7 @@ def timm_name(options: Options) -> str | None:
 
 
 def form(options: Options, *, cifar_stem: bool) -> str:
-    """How many of the layers in its name there are."""
+    """Form of the network: the layers that its name counts."""
     convolutions = (options.depth or 0) - 3
     if cifar_stem:
         return f"VGG{options.depth} as for CIFAR-10: {convolutions} convolutions, and 1 linear layer in place of 3"

@@ -44,7 +44,7 @@ class LabeledImages:
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """What one forward pass sees: `inputs` float32 [B, 3, H, W] channels last, `labels` int64 [B].
+    """Batch of one forward pass: `inputs` float32 [B, 3, H, W] channels last, `labels` int64 [B].
 
     A blended batch counts its `labels` with `share` and `other_labels` with the rest. `weight` is the batch's
     part of its update; `key` (epoch, update, part) numbers it.

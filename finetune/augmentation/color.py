@@ -15,7 +15,7 @@ ROUNDS = 2  # RandAugment's N
 
 
 def draw_operations(count: int, *, key: Key) -> dict[str, Tensor]:
-    """Which two operations each of `count` images meets (int64 [count, 2]), and with which signs (bool)."""
+    """Draw two operations for each of `count` images (int64 [count, 2]), and with which signs (bool)."""
     return {
         "operation": whole(len(OPERATIONS), (count, ROUNDS), key=(*key, "operation")),
         "sign": whole(2, (count, ROUNDS), key=(*key, "sign")).bool(),

@@ -11,7 +11,7 @@ from finetune.augmentation.keyed_random import permutation, uniform
 
 @dataclass(frozen=True)
 class Blend:
-    """How one batch is blended. Image i gets `share` of itself and the rest of image `partners[i]`, int64 [B].
+    """Mixing of one batch. Image i gets `share` of itself and the rest of image `partners[i]`, int64 [B].
 
     Without `box` the pixels are averaged; with it (top, bottom, left, right) the partner's pixels are pasted
     there, and `share` is the area that is left.

@@ -30,7 +30,7 @@ class CheckpointManager:
         self._trainer, self._config, self._folder = trainer, trainer.config, trainer.config.checkpoint_folder
 
     def resume(self) -> bool:
-        """Whether there was a checkpoint, whose state the training now has."""
+        """Restore the checkpoint; False where there is none."""
         if self._folder is None:
             return False
         state = load(self._folder, spec_digest=self._config.spec_digest, class_names=self._config.class_names)
@@ -52,7 +52,7 @@ class CheckpointManager:
         history.write(self._folder, self._trainer.rows)
 
     def kept(self) -> str:
-        """What a training that ends early leaves, as a sentence."""
+        """Sentence on what a training that ends early leaves."""
         done = len(self._trainer.rows)
         if self._folder is None or (done == 0 and self._trainer.begun is None):
             return "No checkpoint was written"

@@ -12,7 +12,7 @@ from finetune.training.history import History, Row
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Where a training stands: `step` of `steps` in `epoch` (from 1) of `epochs`; the epoch's running means.
+    """Progress of a training: `step` of `steps` in `epoch` (from 1) of `epochs`; the epoch's running means.
 
     `row` is the epoch's line of the history once it is over, None before.
     """

@@ -1,4 +1,4 @@
-"""What a training has done so far, one row an epoch, and everything that is decided from it."""
+"""History of a training, one row per epoch: best epoch, early stopping."""
 
 import json
 import math

@@ -68,7 +68,7 @@ class RidgeHead(Head):
 
 @dataclass(frozen=True)
 class Factors:
-    """What every penalty shares: standardized features X float64 [N, D] with the eigenbasis V of their gram.
+    """Factors that all penalties share: standardized features X float64 [N, D] with the eigenbasis V of their gram.
 
     `signs` are the targets Y [N, K], `offset` [K] their means, `right` V'X'Y / N [R, K].
     """

@@ -48,7 +48,7 @@ class Iterate:
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where a minimization ended: the largest absolute gradient entry says how well.
+    """Result of a minimization: the largest absolute gradient entry says how well.
 
     `decrement` is g' M^-1 g with the preconditioner M: about twice the objective still to be gained.
     """
@@ -100,7 +100,7 @@ def point_at(problem: LogisticProblem, theta: torch.Tensor, penalty: float) -> I
 
 @dataclass(frozen=True)
 class Effort:
-    """When to stop: at a `decrement`, at a largest `gradient` entry, or after `steps` Newton steps.
+    """Stopping criterion: at a `decrement`, at a largest `gradient` entry, or after `steps` Newton steps.
 
     `forcing` is the relative residual at which a Newton equation counts as solved.
     """

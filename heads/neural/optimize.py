@@ -18,7 +18,7 @@ Sums = Mapping[str, torch.Tensor]
 
 
 class Optimizer(Protocol):
-    """What the loop asks of an optimizer; every torch.optim.Optimizer has it."""
+    """Optimizer interface of the training loop; every torch.optim.Optimizer has it."""
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -34,7 +34,7 @@ class Optimizer(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` needs to go on."""
+        """State for `load_state_dict`."""
         ...
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -44,7 +44,7 @@ class Optimizer(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """What `loss` gives for one batch: the scalar to differentiate, and detached sums over the batch's rows.
+    """Loss of one batch: the scalar to differentiate, and detached sums over the batch's rows.
 
     `sums` may have an axis for stacked networks; `row_count` is what they are to be divided by.
     """

@@ -44,7 +44,7 @@ class Member:
 
 @dataclass(kw_only=True)
 class HeadRecipe:
-    """How the networks of a grid are trained, whatever their widths, learning rates and weight decays.
+    """Training recipe of the networks of a grid, whatever their widths, learning rates and weight decays.
 
     Features are raised to `power` (`heads.design.signed_power`) before they are standardized; `input_dropout`
     acts on the standardized features (zero is their mean). `mixup` blends every batch with itself, features and targets

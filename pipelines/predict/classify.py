@@ -122,7 +122,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What became of the images: those that were classified, in order, and those that could not be read.
+    """Results of a prediction: the images that were classified, in order, and those that could not be read.
 
     `notices` are on what was passed over in folders.
     """
@@ -194,7 +194,7 @@ def probabilities(one: Classifier, logits: np.ndarray, *, calibrated: bool) -> n
 
 
 def divisor(one: Classifier, *, calibrated: bool) -> float:
-    """What logits are divided by: 1, or the run's temperature where `calibrated`."""
+    """Divisor of the logits: 1, or the run's temperature where `calibrated`."""
     if not calibrated:
         return 1.0
     if one.temperature is None:

@@ -49,7 +49,7 @@ SECTIONS: tuple[Callable[[Study], Section], ...] = (  # those without blocks are
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """What a report is made of. `runs` selects (see `selection.selected`); `figures` is a directory for files,
+    """Request for a report. `runs` selects (see `selection.selected`); `figures` is a directory for files,
     `loss_landscape` a run whose loss landscape is computed."""
 
     output: Path

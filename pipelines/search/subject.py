@@ -1,4 +1,4 @@
-"""What a search is about: a head or a network with some options fixed, and how a trial of it is scored."""
+"""Subject of a search: a head or a network with some options fixed, and how a trial of it is scored."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ class TrialScore:
 
 @dataclass(frozen=True)
 class Watch:
-    """How a trial talks to its search while it runs.
+    """Channel between a running trial and its search: progress, pruning.
 
     `report(epoch, accuracy)` after each epoch, counted from 1 (again is no harm); `stop()` asks whether to give up
     now, because the trial is hopeless or the search is out of time. What an interrupted trial needs to go on stands
@@ -60,11 +60,11 @@ class Subject(ABC):
     @property
     @abstractmethod
     def what(self) -> str:
-        """What an error calls it: "the mlp head"."""
+        """Name of the subject in errors: "the mlp head"."""
 
     @property
     def epochs(self) -> int | None:
-        """How many epochs a whole trial reports; None where it reports none and cannot be pruned."""
+        """Number of epochs that a complete trial reports; None where it reports none and cannot be pruned."""
         return None
 
     @abstractmethod

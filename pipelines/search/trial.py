@@ -36,7 +36,7 @@ class NetworkTrials:
         )
 
     def outcome(self, spec: NetworkSpec, watch: Watch, context: Context) -> TrialScore | None:
-        """What the network of `spec` is worth on the validation images; None where the watch stopped it.
+        """Validation score of the network of `spec`; None where the watch stopped it.
 
         Its checkpoint is kept in the watch's folder, from which an interrupted trial goes on.
         """

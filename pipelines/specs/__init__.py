@@ -1,4 +1,4 @@
-"""What a run is: frozen dataclasses of primitives, checked when they are made, digested when they are resolved.
+"""Specs of runs: frozen dataclasses of primitives, checked when they are made, digested when they are resolved.
 
 A spec holds what the user asked for ("auto", a path). A key holds what that means here and now (bfloat16, the
 sha256 of the data): it alone decides whether a result can be used again. Options that change only speed are

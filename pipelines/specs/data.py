@@ -27,7 +27,7 @@ _own = functools.partial(_data, None, usual="the weights' own")
 
 @dataclass(frozen=True, kw_only=True)
 class DataSource:
-    """Which data set is read, and where it lies."""
+    """Data set to read, and its directory."""
 
     dataset: str = _data(
         "cifar10", "A known data set, or a folder of class folders.", metavar="cifar10|cifar100|digits|DIR"
@@ -43,7 +43,7 @@ class DataSource:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which images of a data set are used, and at which size: a part of specs and of their keys."""
+    """Images of a data set to use, and their size: a part of specs and of their keys."""
 
     image_size: int | None = _data(
         None, "Pixels of a side.", low=1, metavar="N", usual="the network's own; from scratch the images'"
@@ -69,7 +69,7 @@ class Selection:
         return tuple(split for split, count in counts.items() if count is not None)
 
     def counts(self, *, train: int, test: int) -> tuple[int, int]:
-        """How many training and test images are used of a data set with `train` and `test` of them."""
+        """Numbers of training and test images to use of a data set with `train` and `test` of them."""
         return min(self.subset or train, train), min(self.test_subset or test, test)
 
     def of_part(self, train: int, test: int) -> Self:
@@ -115,7 +115,7 @@ class DataSpec(Spec, Selection, DataSource):
         return self.seed
 
     def preprocessing(self) -> KnownPreprocessing:
-        """What the options say of the preprocessing (`extract.backbones.weights_preprocessing`)."""
+        """Preprocessing from the options (`extract.backbones.weights_preprocessing`)."""
         return weights_preprocessing.from_options(**{name: getattr(self, name) for name in PREPROCESSING_OPTIONS})
 
     def data_key(self, located: datasets.Located) -> Fields:
@@ -146,7 +146,7 @@ class ImagesKey(Key, Selection):
     preprocessing: KnownPreprocessing | None = None
 
     def described_data(self, name: str) -> Fields:
-        """What a record says of the data set called `name`, and of the part of it that was used."""
+        """Record entry of the data set called `name`, and of the part of it that was used."""
         return {
             "name": name,
             "digest": self.dataset_digest,
@@ -164,7 +164,7 @@ def silent(*_: object) -> None:
 def located(
     spec: DataSpec, workspace: Path, *, progress: Progress = silent, before_download: Callable[[], object] = silent
 ) -> datasets.Located:
-    """Where the spec's data set is; CIFAR is downloaded into the workspace's `data/` when it is nowhere.
+    """Locate the spec's data set; CIFAR is downloaded into the workspace's `data/` when it is nowhere.
 
     What a folder's files hold is remembered by the workspace; `progress(done, total)` counts those that are read.
     Empty files are refused here unless bad images are to be skipped.

@@ -1,4 +1,4 @@
-"""Who runs the jobs of a study: the options of `pipeline run`."""
+"""Execution backend of a study: the options of `pipeline run`."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a feature file is: the options of `pipeline extract`, and what they mean here and now."""
+"""Spec and key of an extraction: the options of `pipeline extract`, and their resolved values."""
 
 import functools
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _output = functools.partial(option, group="Features")
 
 @dataclass(frozen=True, kw_only=True)
 class Embedding:
-    """How images become features: a part of a spec and of its key. `layers` are stage indices, as text ("-2,-1")."""
+    """Options of the embedding: a part of a spec and of its key. `layers` are stage indices, as text ("-2,-1")."""
 
     backbone: str = _backbone("resnet50", "Any timm architecture.", metavar="NAME")
     pool: str = _backbone("network", "How maps become one embedding.", choices=("network", "avg", "max", "avgmax"))
@@ -98,7 +98,7 @@ def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str
 
 
 def locate(spec: ExtractSpec, workspace: Path, *, progress: data.Progress = data.silent) -> datasets.Located:
-    """Where the spec's data set is, as `data.located` finds it; an impossible backbone is refused before a download."""
+    """Locate the spec's data set, as `data.located` does; an impossible backbone is refused before a download."""
 
     def check() -> None:
         if Weights.find(spec.weights, workspace).run is None:

@@ -1,4 +1,4 @@
-"""What a run of a head is: the options of `pipeline fit-head`, and what they mean on given features."""
+"""Spec and key of a head: the options of `pipeline fit-head`, and their values on given features."""
 
 import functools
 from collections.abc import Mapping
@@ -125,7 +125,7 @@ class ShotsKey(Key):
 
 @dataclass(frozen=True)
 class Repeats(Spec):
-    """How often a head is fitted: with how many seeds, counted up, and with how few labels a class."""
+    """Repeats of a fit: the number of seeds, counted up, and the numbers of labels per class."""
 
     seeds: int | None = option(None, "Fit with N seeds, each a run, and show the spread.", low=1, high=1000)
     shots: tuple[int, ...] | None = option(

@@ -1,4 +1,4 @@
-"""What a run of a whole network is: the options of `pipeline train` and `finetune`, and what they mean here and now."""
+"""Spec and key of a network: the options of `pipeline train` and `finetune`, and their resolved values."""
 
 import functools
 import re

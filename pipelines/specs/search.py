@@ -1,4 +1,4 @@
-"""What a search is made of beside its subject: the options of `pipeline search`, and the space. Imports no torch."""
+"""Spec of a search beside its subject: the options of `pipeline search`, and the space. Imports no torch."""
 
 import functools
 from dataclasses import dataclass

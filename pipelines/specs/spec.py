@@ -43,7 +43,7 @@ class Spec:
 
     @property
     def what(self) -> str:
-        """What an error calls that of which the further options are."""
+        """Name in errors of what the further options belong to."""
         return ""
 
     def further(self) -> Mapping[str, Option]:
@@ -73,7 +73,7 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """What decides whether a result can be used again. `stage_version` is raised when the same key must give another
+    """Cache key: what decides whether a result is reused. `stage_version` is raised when the same key must give another
     result; `UNSAID` are fields that the text leaves out where they have these values."""
 
     UNSAID: ClassVar[Mapping[str, object]] = {}

@@ -30,7 +30,7 @@ weights_option = functools.partial(
 
 @dataclass(frozen=True)
 class Weights:
-    """Where weights lie here: as `networks.load_weights` takes them, or in the folder of a trained network.
+    """Location of weights: as `networks.load_weights` takes them, or in the folder of a trained network.
 
     `run` is an own run of the workspace. `run_folder` is its folder, or the one in which the file lies beside the
     `sidecar` of a run of whatever workspace (empty without one).
@@ -55,7 +55,7 @@ class Weights:
 
     @property
     def kind(self) -> str:
-        """What they are: "run", "file", or their name."""
+        """Kind of the weights: "run", "file", or their name."""
         return "run" if self.run else self.name if self.name in NAMED else "file"
 
     @property
@@ -76,7 +76,7 @@ class Weights:
         return (None, None) if file is None else (file_sha256(file), weights.split(self.name)[1])
 
     def preprocessing(self, options: KnownPreprocessing) -> KnownPreprocessing | None:
-        """How they want their images (`extract.backbones.weights_preprocessing`), beside what their own file says.
+        """Preprocessing of the weights (`extract.backbones.weights_preprocessing`), beside what their own file says.
 
         The `options` win over the sidecar of a run, which wins over the hub's configuration. None for nothing.
         """

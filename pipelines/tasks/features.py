@@ -35,7 +35,7 @@ ROUNDING = 3  # raised when bfloat16 or float16 arithmetic must give other featu
 
 @dataclass(frozen=True)
 class ExtractionInputs:
-    """What an extraction needs beside its key, which only digests it: the weights and the data themselves."""
+    """Inputs of an extraction beside its key, which only digests it: the weights and the data themselves."""
 
     source: Weights
     located: Located
@@ -194,7 +194,7 @@ def _lender(spec: Options, *, layout: "Layout", folder: Path) -> "FeatureFile | 
 
 
 def feature_spec(key: ExtractKey, *, backbone: "Backbone", dataset: str, are_files: bool) -> Options:
-    """What the features are, resolved to the last detail: the `spec` attribute of the file. `dataset` is a name."""
+    """Complete resolved spec of the features: the `spec` attribute of the file. `dataset` is a name."""
     return {
         "schema": SCHEMA,
         "backbone": key.backbone,

@@ -32,7 +32,7 @@ CHOICE = ("criterion", "table", "training_rows", "validation_rows", "fit_facts")
 
 @dataclass(frozen=True)
 class FitInputs:
-    """What fitting needs beside its key, which only digests it: the features themselves."""
+    """Inputs of a fit beside its key, which only digests it: the features themselves."""
 
     file: FeatureFile
     context: Context
@@ -128,7 +128,7 @@ def check_rows(spec: HeadSpec, labels: np.ndarray) -> None:
 
 
 def name(key: HeadKey, spec: Mapping[str, object]) -> str:
-    """What tables call the run."""
+    """Name of the run in tables."""
     return f"{key.head} on {spec['backbone']}" + (", flip views" if spec["views"] == "flip" else "")
 
 

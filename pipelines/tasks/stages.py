@@ -117,7 +117,7 @@ def validation_features(spec: ExtractSpec, context: Context) -> Iterator[StageRe
     """The feature file of `extract`, which stays where it is while the body runs, whoever trims the workspace."""
 
     class Holder:
-        """What keeps the file."""
+        """Object that keeps the file."""
 
     found, holder = extract(spec, context), Holder()
     while not keep_while(holder, found.path):  # it was trimmed just now

@@ -109,7 +109,7 @@ def scores(record: DoneRecord) -> dict[str, object]:
 
 
 def answer_of(found: "StageResult[DoneRecord]") -> Options:
-    """What `fit-head`, `train` and `finetune` say of a run."""
+    """Answer of `fit-head`, `train` and `finetune` on a run."""
     record, choice, taken = found.record, found.record.choice, found.record.seconds
     common = {
         **{name: getattr(record, name) for name in ("run", "chosen", "parameters", "flops", "bytes")},

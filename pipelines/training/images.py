@@ -28,7 +28,7 @@ def chosen(
 
 
 def notices(located: Located, skipped: Sequence[str] = ()) -> list[str]:
-    """What people should know of how a data set was read; `skipped` are ids of images that were left out."""
+    """Notices on how a data set was read; `skipped` are ids of images that were left out."""
     left = f"{len(skipped)} unreadable images skipped: {a_few(skipped)}"
     return [*located.notices, *([left] if skipped else [])]
 

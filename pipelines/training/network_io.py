@@ -28,7 +28,7 @@ from pipelines.workspace.record import Options
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What the weights are of: enough to build the network again and to feed it.
+    """Description beside a weights file: enough to build the network again and to feed it.
 
     `architecture` holds the options that were given; `key` is the spec of the run, recipe and all.
     """

@@ -64,7 +64,7 @@ def native_size(images: ImageSet) -> int | None:
 
 
 def plain_preprocessing(image_size: int) -> Preprocessing:
-    """That of a network that has none of its own: bicubic, the center uncropped; mean and std still open."""
+    """Preprocessing for a network that has none of its own: bicubic, the center uncropped; mean and std still open."""
     return Preprocessing((image_size, image_size), "bicubic", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0, "center")
 
 

@@ -48,7 +48,7 @@ class PreparedTraining:
 
     @property
     def context(self) -> Context:
-        """Where it happens, and who hears of it."""
+        """Context of the run: workspace, device, progress."""
         return self.inputs.context
 
     @property
@@ -71,7 +71,7 @@ class PreparedTraining:
         )
 
     def spec_digest(self, phase: str, *, stop_epoch: int) -> str:
-        """What the checkpoints of a phase are of: one that a trial leaves is that of its winner's training."""
+        """Digest that names the checkpoints of a phase: one that a trial leaves is that of its winner's training."""
         return f"{self.key.digest()} {phase} {stop_epoch}"
 
     def fit(

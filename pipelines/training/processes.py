@@ -153,7 +153,7 @@ def in_turn() -> Iterator[None]:
 def together(
     ask: Callable[[], Answer], *, answer: type[Answer], known: Callable[[], bool], work: Callable[[], object]
 ) -> Answer:
-    """What `ask()` gives in the first process, in all of them: an `answer`, which travels as JSON.
+    """Result of `ask()` in the first process, returned in all of them: an `answer`, which travels as JSON.
 
     The others `work()` beside it, unless the first says that the answer is `known()` already.
     """
@@ -165,7 +165,7 @@ def together(
 
 
 def first_says(ask: Callable[[], Answer]) -> Answer:
-    """What `ask()` gives in the first process, as JSON gives it back, in all of them; the others do not ask it."""
+    """Result of `ask()` in the first process, as JSON gives it back, in all of them; the others do not call it."""
     if count() == 1:
         return ask()
     from finetune.training.distributed import from_first

@@ -1,4 +1,4 @@
-"""What a trained network leaves: its files, and the record of its run."""
+"""Results of a trained network: its files, and the record of its run."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""What a record says of the logits of a run's test images, whatever gave them."""
+"""Scores of a run's test images in its record, computed from their logits."""
 
 from collections.abc import Sequence
 

@@ -21,7 +21,7 @@ LESS_MEMORY = "Use a smaller --batch-size or --image-size, or compute a batch in
 
 @dataclass(frozen=True)
 class TrainingInputs:
-    """What training needs beside its key, which only digests it.
+    """Inputs of a training beside its key, which only digests it.
 
     `head_initializer` gives the fitted head to the modes that start from one. `speed` are the options of the recipe
     that are not in the key because they change no result; `tensorboard` is where TensorBoard's files are written, with
@@ -36,14 +36,14 @@ class TrainingInputs:
     tensorboard: Path | None = None
 
     def checkpoints(self, key: NetworkKey) -> Path:
-        """Where the state of an unfinished training of `key` is kept."""
+        """Directory of the state of an unfinished training of `key`."""
         return self.context.workspace / "checkpoints" / key.run()
 
 
 def locate_images(
     spec: NetworkSpec, workspace: Path, *, progress: Callable[[int, int], None] = data_specs.silent
 ) -> Located:
-    """Where the spec's data set is, as `specs.data.located` finds it; an impossible network is refused before a
+    """Locate the spec's data set, as `specs.data.located` does; an impossible network is refused before a
     download."""
 
     def check() -> None:

@@ -31,7 +31,7 @@ register_store_backend(BACKEND, Answers)
 
 
 class CacheMissError(TransferBenchError):
-    """What was only looked for is not in the cache."""
+    """Looked-for result that is not in the cache."""
 
 
 @contextlib.contextmanager
@@ -57,7 +57,7 @@ def find(
     read: Callable[[Name], Value | None],
     is_intact: Callable[[Value], bool] = lambda _: True,
 ) -> Value | None:
-    """What `stage(key, ...)` left: the cached name as `read` turns it into a record.
+    """Look up the result of `stage(key, ...)`: the cached name as `read` turns it into a record.
 
     None where there is none, or `is_intact` denies its artifact. Makes no folder and writes nothing.
     """

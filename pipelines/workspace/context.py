@@ -1,4 +1,4 @@
-"""Where and how a run happens: everything about it that changes no result."""
+"""Context of a run: everything about it that changes no result."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext

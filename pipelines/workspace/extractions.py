@@ -23,7 +23,7 @@ THING, REMEDY = "note on a feature file", "Extract it again to know what it took
 
 
 class ExtractionCost(RecordPart, frozen=True, kw_only=True):
-    """What an extraction took (`extract.features.extraction.Timing`)."""
+    """Cost of an extraction (`extract.features.extraction.Timing`)."""
 
     seconds: Seconds
     compile_seconds: Seconds
@@ -95,7 +95,7 @@ def find_all(workspace: Path, *, notice: Notice) -> Iterator[Extraction]:
 
 
 def shares(seconds: float | None, file: "FeatureFile") -> dict[str, float | None]:
-    """What an extraction took, shared out among the splits of its file by their numbers of images."""
+    """Cost of an extraction, divided among the splits of its file by their numbers of images."""
     return {
         split: None if seconds is None else seconds * shape[1] / file.row_count for split, shape in file.shapes.items()
     }

@@ -1,4 +1,4 @@
-"""What a workspace remembers of folders of images: where each lies, and what its files hold while they stay the same.
+"""Digests of image folders kept in a workspace: where each lies, and its files' contents while they do not change.
 
 `contents/<16 digits of the root's sha256>.json`, written when a command has read a folder for a workspace that is
 there. It is no part of any record, and nothing is lost with it: the folder is then read again.
@@ -29,7 +29,7 @@ class _Memory(Struct, frozen=True, kw_only=True):
 
 
 def contents(workspace: Path, root: Path) -> Contents:
-    """What is known of the files below `root`; nothing where nothing intact is remembered."""
+    """Known contents of the files below `root`; nothing where nothing intact is remembered."""
     real = os.path.realpath(root)
     if real not in _READ:
         found = _read(_path(workspace, real))

@@ -1,4 +1,4 @@
-"""What a workspace keeps: its files by kind, their size, when they were last used, and what can go.
+"""Inventory of a workspace: its files by kind, their size, when they were last used, and what can go.
 
 Feature files and checkpoints can be computed again, so they may go; records, heads, networks and searches never do.
 A file that a running process has locked stays too, and so does whatever the pipeline did not write: a workspace may
@@ -69,7 +69,7 @@ def inventory(workspace: Path) -> list[Kept]:
 
 
 def removable(workspace: Path, kept: Sequence[Kept], *, to_bytes: int) -> list[Kept]:
-    """What goes for the workspace (its data sets apart) to be at most `to_bytes`, in the order in which it goes.
+    """Files to delete for the workspace (its data sets apart) to be at most `to_bytes`, in order of deletion.
 
     What killed processes left over always goes; then checkpoints of runs that are done, half-made feature files,
     feature files by their last use, oldest first, and checkpoints of unfinished runs. It may not be enough:

@@ -73,7 +73,7 @@ def least(names: Sequence[str], width: int) -> int:
 
 
 def data(records: Sequence[Record]) -> str:
-    """What records of one data set were trained and scored on, at which size and with which weights if all are alike:
+    """Data set on which records were trained and scored, at which size and with which weights if all are alike:
     "CIFAR-10, 400 of 50,000 training and 400 of 10,000 test images, 48 px, packaged weights"."""
     sizes, weights = [one.image_size for one in records], [one.weights for one in records]
     return setting(images(records), sizes=sizes, weights=weights)

@@ -40,7 +40,7 @@ class RecordPart(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Calibration(RecordPart, frozen=True, kw_only=True):
-    """How good probabilities are; an error up to `calibration_limit` is indistinguishable from perfect calibration."""
+    """Calibration of scores; an error up to `calibration_limit` is indistinguishable from perfect calibration."""
 
     log_loss: Number | None
     calibration_error: Number | None
@@ -85,7 +85,7 @@ SUBSETS = ("subset", "test_subset")  # fields of a record's data set: of its tra
 
 
 class DatasetUse(RecordPart, frozen=True, kw_only=True):
-    """What was trained and scored on. `seed` drew the subsets; `test_images` is `records.images_digest`."""
+    """Data of a run. `seed` drew the subsets; `test_images` is `records.images_digest`."""
 
     name: str
     digest: str | None = null()
@@ -110,7 +110,7 @@ class TrainingScore(RecordPart, frozen=True, kw_only=True):
 
 
 class RunChoice(RecordPart, frozen=True, kw_only=True):
-    """What was chosen on validation images, and by what.
+    """Choice made on validation images, and its criterion.
 
     `training_rows` images moved the weights that are kept. `validation_rows` were held back while something was
     chosen; where the choice was `refitted`, it was trained on these as well. `drawn` is what the seed draws of the fit,
@@ -145,14 +145,14 @@ class Mistake(RecordPart, frozen=True, kw_only=True):
 
 
 class RecipeParts(TypedDict, total=False):
-    """What others than its own task read of the recipe in the key of a network."""
+    """Parts of the recipe in a network's key that others than its own task read."""
 
     batch_size: Size | None
     accumulate: Size
 
 
 class KeyParts(TypedDict, total=False):
-    """What others than its own task read in the key of a run."""
+    """Parts of a run's key that others than its own task read."""
 
     mode: str
     recipe: str | None
@@ -162,7 +162,7 @@ class KeyParts(TypedDict, total=False):
 
 
 class SpecParts(TypedDict, total=False):
-    """What is read again in the spec of a feature file."""
+    """Parts of a feature file's spec that are read again."""
 
     weights: Options
     preprocessing: Options
@@ -286,7 +286,7 @@ class DoneRecord(_Run, frozen=True, kw_only=True):
 
     @property
     def test_set(self) -> tuple[str, int | None]:
-        """What was scored: results are compared only within one of these."""
+        """Identity of the test set: results are compared only within one of these."""
         return self.dataset.digest or self.dataset.name, self.dataset.test_subset
 
 

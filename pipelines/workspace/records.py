@@ -33,7 +33,7 @@ REMEDY = "Run it again, or remove its folder."
 
 
 def folder(workspace: Path, run: str) -> Path:
-    """Where the files of `run` stand; InvalidInputError unless its name is 12 hexadecimal digits."""
+    """Directory of the files of `run`; InvalidInputError unless its name is 12 hexadecimal digits."""
     if not re.fullmatch(r"[0-9a-f]{12}", run):
         raise InvalidInputError(f"run must be 12 hexadecimal digits; got {run!r}. `pipeline runs` lists them.")
     return workspace / "runs" / run
@@ -148,7 +148,7 @@ def read_all(workspace: Path) -> tuple[list[Record], list[str]]:
 
 
 def images_digest(dataset_digest: str, ids: Sequence[str]) -> str:
-    """What tells the test images of a run from any others: their data set's content, and which of it, in order.
+    """Digest of the test images of a run: their data set's content, and which of it, in order.
 
     It stands in the record as `dataset.test_images`. Runs were scored on the same images where it is the same.
     """

@@ -1,4 +1,4 @@
-"""How joblib keeps the answers of cached functions: one checked JSON file each, nothing pickled."""
+"""joblib store of the answers of cached functions: one checked JSON file each, nothing pickled."""
 
 import contextlib
 import os
@@ -108,7 +108,7 @@ class Answers(StoreBackendBase):
         """Keeps no code."""
 
     def get_cached_func_info(self, call_id: Sequence[str]) -> dict[str, str]:
-        """Where the answers of a function stand."""
+        """Directory of the answers of a function."""
         return {"location": str(self._folder(call_id[0]))}
 
     def _open_item(self, f: str, mode: str) -> Any:

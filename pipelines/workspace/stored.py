@@ -23,7 +23,7 @@ CHECKSUM = "checksum"
 
 
 class Foreign(ValueError):
-    """Why a text is no checked object."""
+    """Error of a text that is no checked object."""
 
 
 def write(path: Path, values: Mapping[str, object] | msgspec.Struct) -> None:

@@ -120,7 +120,7 @@ def positional(command: Command) -> Command:
 
 
 def data_dirs() -> dict[str, str]:
-    """Where built-in data sets are that no `--data-dir` says: of CIFAR-10, what the environment says."""
+    """Directories of built-in data sets without `--data-dir`: of CIFAR-10, the environment's."""
     place = os.environ.get(CIFAR10_DIR)
     return {"cifar10": place} if place else {}
 

@@ -1,4 +1,4 @@
-"""How far a long command is: one live line on a terminal, a plain line a minute in a log.
+"""Progress of a long command: one live line on a terminal, a plain line a minute in a log.
 
 There is one step at a time. Its line is replaced by that of the next one and vanishes when the step is over, so that
 nothing on the screen is older than what is being done.
@@ -26,7 +26,7 @@ BARS = (("━", "─"), ("=", "-"))
 
 @dataclass
 class ProgressStep:
-    """What is being done since `begun`: `what`, or in a counted step `done` of `total` of it; `detail` says where."""
+    """Step in progress since `begun`: `what`, or in a counted step `done` of `total` of it; `detail` says where."""
 
     what: str
     begun: float

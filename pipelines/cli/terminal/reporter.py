@@ -1,4 +1,4 @@
-"""What a command says: one JSON object or a few lines to stdout; progress and messages to stderr."""
+"""Output of a command: one JSON object or a few lines to stdout; progress and messages to stderr."""
 
 import contextlib
 import json
@@ -64,7 +64,7 @@ class Reporter:
             self._live.say(one_line(sentence))
 
     def estimated(self, estimate: "Estimate") -> None:
-        """What a long run will take."""
+        """Print the estimate of a long run."""
         if estimate.seconds < LONG_RUN_SECONDS:
             return
         sizes = {"on disk": estimate.file_bytes, "in memory": estimate.memory_bytes}
@@ -73,7 +73,7 @@ class Reporter:
         self.notice(", ".join([took, *parts]))
 
     def status(self, sentence: str, over: bool) -> None:
-        """Where in a long step the command is; for a part that is `over`, a line that stays."""
+        """Print the progress within a long step; for a part that is `over`, a line that stays."""
         if self._quiet:
             return
         if over:

@@ -28,7 +28,7 @@ def defused(value: object) -> object:
 
 
 def cells(text: str) -> int:
-    """How many cells of a terminal `text` takes: two for wide signs, none for combining ones."""
+    """Number of terminal cells that `text` takes: two for wide signs, none for combining ones."""
     if text.isascii():
         return len(text)
     return sum(

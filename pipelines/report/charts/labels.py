@@ -27,7 +27,7 @@ class NamedPoint:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a name stands: pixels from its point to the end of the text that `align` names."""
+    """Position of a label: pixels from its point to the end of the text that `align` names."""
 
     dx: float
     dy: float

@@ -77,7 +77,7 @@ def modes(present: Sequence[str]) -> Spec:
 
 
 def of_row(row: Row) -> Datum:
-    """What charts say of a row: `label`, `name`, `mode`, and `accuracy` from `low` to `high` in per cent."""
+    """Data of a row in charts: `label`, `name`, `mode`, and `accuracy` from `low` to `high` in per cent."""
     low, high = row.interval
     return {
         "label": row.label,

@@ -1,4 +1,4 @@
-"""What each trained architecture is: a table of its stages, and its drawing."""
+"""Section on trained architectures: a table of its stages, and its drawing."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Whether confidence means what it says: reliability diagrams from the kept logits."""
+"""Section on calibration: reliability diagrams from the kept logits."""
 
 from collections.abc import Callable
 

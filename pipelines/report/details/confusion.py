@@ -1,4 +1,4 @@
-"""Which classes are taken for which: confusion matrices of the best runs, and the pairs that are confused most."""
+"""Section on confusion: confusion matrices of the best runs, and the pairs that are confused most."""
 
 from extract.runtime.formats import percent
 from pipelines.report.charts import vega

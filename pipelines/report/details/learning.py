@@ -26,7 +26,7 @@ TOGETHER = 10  # runs in the picture that compares them
 
 
 def section(study: Study) -> Section:
-    """What training and validation accuracy say of every run, and curves of the best that have any."""
+    """Diagnosis of every run by training and validation accuracy, and learning curves of the best that have any."""
     rows = [row for row in study.rows if row.best.training or _is_curved(row)]
     curved = [row for row in rows if _is_curved(row)]
     together = _together(curved[:TOGETHER])

@@ -1,4 +1,4 @@
-"""What each result took, joined up: extraction, search and fit, against training."""
+"""Section on time: the sum of extraction, search and fit, against training."""
 
 from extract.runtime.formats import duration, percent
 from pipelines.report.charts import vega

@@ -1,4 +1,4 @@
-"""How each number was obtained, and what could not be read: a fold for every run, problems, failures."""
+"""Section on provenance: a fold for every run, unreadable records, failed runs."""
 
 import json
 

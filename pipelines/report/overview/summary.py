@@ -23,7 +23,7 @@ def section(study: Study) -> Section:
 
 
 def lead(study: Study) -> str:
-    """How much was compared, on what."""
+    """Lead of the page: number of runs, and their data."""
     results, data = study.results, [test_set.data for test_set in study.test_sets()]
     if not results:
         return f"No finished run. {plural(len(study.failed), 'run')} failed."
@@ -49,7 +49,7 @@ def _card(pick: Pick, test_set: TestSet) -> Card:
 
 
 def sentences(study: Study, test_set: TestSet) -> list[str]:
-    """What fine-tuning and training gain over the best frozen backbone, and which run is the fastest good one."""
+    """Sentences on the gain of fine-tuning and training over the best frozen backbone, and on the fastest good run."""
     best = test_set.best_of_modes()
     gains = []
     if best and best[0].row.best.mode == "frozen":

@@ -40,7 +40,7 @@ class Frame:
     accuracies: Sequence[float]
 
     def share(self, one: Datum) -> float:
-        """How far to the right a point is, of the whole width."""
+        """Horizontal position of a point, as a share of the width."""
         return log10(one["cost"] / self.costs[0]) / log10(self.costs[1] / self.costs[0])
 
     def within(self, accuracy: float) -> float:

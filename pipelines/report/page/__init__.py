@@ -1,1 +1,1 @@
-"""What the page is made of and how it looks: blocks, theme, texts, HTML and files."""
+"""Building blocks and look of the page: blocks, theme, texts, HTML and files."""

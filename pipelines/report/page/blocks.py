@@ -1,4 +1,4 @@
-"""What a section of the page is made of. The template knows how each kind of block is written."""
+"""Blocks of a section of the page. The template knows how each kind of block is written."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Block:
 
     @property
     def kind(self) -> str:
-        """What the template calls it."""
+        """Name of the block in the template."""
         return type(self).__name__.lower()
 
 
@@ -61,7 +61,7 @@ class Figures(Block):
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a cell, and what it is sorted by (None goes last).
+    """Content of a table cell, and its sort value (None goes last).
 
     `detail` is shown on hover, `mode` colors the cell as a mode, `link` is an anchor of the page.
     """
@@ -166,7 +166,7 @@ class Section:
 
     @cached_property
     def blocks(self) -> list[Block]:
-        """What stands in it."""
+        """Content of the section."""
         return [part for part in self.parts if part is not None]
 
     def figures(self) -> list[Figure]:

@@ -48,7 +48,7 @@ def column_unit(values: Iterable[float | None], units: Sequence[tuple[str, float
 
 
 def seeded(drawn: Sequence[str], *, validated: bool) -> str:
-    """What seeds vary: what they draw of a fit, and the validation images, which alone say nothing of a method."""
+    """What seeds vary, in words: draws of a fit, and the validation images, which alone say nothing of a method."""
     if drawn:
         return f"seeds vary {listed([*drawn, *(['validation images'] if validated else [])])}"
     moved = "the validation images only" if validated else "nothing"

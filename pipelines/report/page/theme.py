@@ -1,4 +1,4 @@
-"""How every chart looks: palettes that color-blind readers can tell apart, and the configuration of Vega-Lite.
+"""Theme of all charts: palettes that color-blind readers can tell apart, and the configuration of Vega-Lite.
 
 Modes use three colors of Okabe and Ito (2008) and three shapes; many classes use Petroff's ten colors (2021).
 `DARK` says what each light color becomes on a dark page, where the page's script exchanges them.

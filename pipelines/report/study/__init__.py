@@ -1,1 +1,1 @@
-"""What a report is made from: results, rows, the best of them, kept logits, images."""
+"""Data of a report: results, rows, the best of them, kept logits, images."""

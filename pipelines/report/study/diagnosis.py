@@ -24,7 +24,7 @@ NO_VALIDATION = "No validation split, so no gap: --validation 0.1 makes one."
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the rule says of one run. Epochs count from 1; accuracies are fractions, None where not known."""
+    """Diagnosis of one run by a fixed rule. Epochs count from 1; accuracies are fractions, None where not known."""
 
     kept_epoch: int | None
     kept_by: str | None
@@ -38,7 +38,7 @@ class Diagnosis:
         return None if self.training is None or self.validation is None else self.training - self.validation
 
     def remark(self) -> str:
-        """What the gap is called, and what follows from the curves; empty where there is nothing to say."""
+        """Remark on the gap and the curves; empty where there is nothing to say."""
         words = ["large gap"] if self.gap is not None and round(self.gap, 6) >= LARGE else []
         words += [] if self.overfits_from is None else [f"over-fitting from epoch {self.overfits_from}"]
         low = self.gap is not None and self.training is not None and self.training < LOW

@@ -35,7 +35,7 @@ class Row:
 
     @property
     def label(self) -> str:
-        """What a chart calls the row: its number, and its name in a length that fits beside the chart."""
+        """Label of the row in charts: its number, and its name in a length that fits beside the chart."""
         return f"{self.number}  {self.short}"
 
     @property
@@ -58,7 +58,7 @@ class Row:
 
     @property
     def drawn(self) -> list[str]:
-        """What the seeds of the row draw, beside the validation images."""
+        """Parts of the row's runs that seeds draw, beside the validation images."""
         found = [name for one in self.results for name in one.choice.drawn or ()]
         if len({one.dataset.seed for one in self.results}) > 1:
             parts = dict(zip(SUBSETS, ("training images", "test images"), strict=True))
@@ -136,7 +136,7 @@ def _names(bests: Sequence[DoneRecord]) -> dict[int, tuple[str, str]]:
 
 
 def identity(result: DoneRecord, *, but: tuple[str, ...] = ()) -> str:
-    """What a result is, as text, whatever its seed; `but` names further parts of its spec that do not count."""
+    """Identity of a result as text, whatever its seed; `but` names further parts of its spec that do not count."""
     left_out = (*SEEDS, *but)
     parts = {name: value for name, value in result.key.items() if name != "features"}
     return canonical_json(

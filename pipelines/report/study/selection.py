@@ -1,4 +1,4 @@
-"""Which runs a report shows: all, those that are named, or those that fit filters."""
+"""Selection of a report's runs: all, those that are named, or those that fit filters."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""Which of several rows is called the best: by validation accuracy, or by the test images where that cannot be."""
+"""Choice of the best of several rows: by validation accuracy, or by the test images where that cannot be."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Pick:
 
     @property
     def tried(self) -> int:
-        """How many rows the test images could have made the best: what comparisons with it are corrected for."""
+        """Number of rows that the test images could have made the best: what comparisons with it are corrected for."""
         return 1 if self.validated else self.count
 
 
