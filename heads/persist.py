@@ -21,13 +21,14 @@ from safetensors.numpy import save as save_tensors
 
 from extract.errors import CorruptFileError, InvalidInputError
 from extract.runtime.disk import write_files
-from extract.runtime.typed_json import Count, ShapeError, typed
+from extract.runtime.typed_json import Count, ShapeError, sealed, typed, unsealed
 from heads.base import Head
 from heads.registry import head_class
 
 SCHEMA = 2
 WEIGHTS_NAME = "head.safetensors"
 SIDECAR_NAME = "head.json"
+SEAL = "sidecar_sha256"
 
 
 class HeadSidecar(msgspec.Struct):
@@ -41,7 +42,6 @@ class HeadSidecar(msgspec.Struct):
     width: Count
     weights_sha256: str
     recipe: dict[str, Any]
-    sidecar_sha256: str
 
 
 def save(head: Head, directory: str | os.PathLike[str], *, recipe: dict[str, Any]) -> Path:
@@ -63,7 +63,7 @@ def save(head: Head, directory: str | os.PathLike[str], *, recipe: dict[str, Any
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "recipe": recipe,
     }
-    text = _json({**sidecar, "sidecar_sha256": _digest(sidecar)})
+    text = _json(sealed(sidecar, SEAL, _json))
     folder.mkdir(parents=True, exist_ok=True)
     write_files({folder / WEIGHTS_NAME: weights, folder / SIDECAR_NAME: text.encode()})
     return folder
@@ -76,18 +76,18 @@ def load(directory: str | os.PathLike[str]) -> tuple[Head, dict[str, Any]]:
     """
     folder = Path(directory)
     sidecar, weights = _read_both(folder)
-    kind = head_class(sidecar["kind"])
+    kind = head_class(sidecar.kind)
     try:
         tensors = load_tensors(weights)
-        head = kind(**_options(sidecar["options"]))
-        classes = np.array(sidecar["classes"], dtype=np.dtype(sidecar["classes_dtype"]))
-        head.with_weights(tensors, classes, width=int(sidecar["width"]))
+        head = kind(**_options(sidecar.options))
+        classes = np.array(sidecar.classes, dtype=np.dtype(sidecar.classes_dtype))
+        head.with_weights(tensors, classes, width=sidecar.width)
     except (SafetensorError, TypeError, ValueError, KeyError) as error:
-        raise _damaged(folder / SIDECAR_NAME, f"the sidecar of a {sidecar['kind']} head", str(error)) from error
-    return head, sidecar["recipe"]
+        raise _damaged(folder / SIDECAR_NAME, f"the sidecar of a {sidecar.kind} head", str(error)) from error
+    return head, sidecar.recipe
 
 
-def _read_both(folder: Path) -> tuple[dict[str, Any], bytes]:
+def _read_both(folder: Path) -> tuple[HeadSidecar, bytes]:
     """The sidecar and the weights that it describes, both of one `save`.
 
     Where they do not fit, another process may be between its two renames: only a pair that stays as it is is damaged.
@@ -95,7 +95,7 @@ def _read_both(folder: Path) -> tuple[dict[str, Any], bytes]:
     seen: tuple[int, int] | None = None
     while True:
         sidecar, weights = _read_sidecar(folder / SIDECAR_NAME), _read(folder / WEIGHTS_NAME)
-        if hashlib.sha256(weights).hexdigest() == sidecar["weights_sha256"]:
+        if hashlib.sha256(weights).hexdigest() == sidecar.weights_sha256:
             return sidecar, weights
         status = (folder / SIDECAR_NAME).stat()
         if seen == (status.st_ino, status.st_mtime_ns):
@@ -104,15 +104,12 @@ def _read_both(folder: Path) -> tuple[dict[str, Any], bytes]:
         time.sleep(0.05)
 
 
-def _read_sidecar(path: Path) -> dict[str, Any]:
+def _read_sidecar(path: Path) -> HeadSidecar:
     try:
-        sidecar = json.loads(_read(path))
-        typed(sidecar, HeadSidecar)
-    except (UnicodeDecodeError, json.JSONDecodeError, ShapeError) as error:
-        raise _damaged(path, f"an object with {', '.join(HeadSidecar.__struct_fields__)}", str(error)) from error
-    if sidecar.pop("sidecar_sha256") != _digest(sidecar):
-        raise _damaged(path, "as it was written", "another sha256")
-    return sidecar
+        return typed(unsealed(_read(path), SEAL, _json), HeadSidecar)
+    except ShapeError as error:
+        fields = ", ".join([*HeadSidecar.__struct_fields__, SEAL])
+        raise _damaged(path, f"an object with {fields}", str(error)) from error
 
 
 def _options(options: dict[str, Any]) -> dict[str, Any]:
@@ -124,10 +121,6 @@ def _primitive(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_primitive(entry) for entry in value]
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _digest(sidecar: dict[str, Any]) -> str:
-    return hashlib.sha256(_json(sidecar).encode()).hexdigest()
 
 
 def _json(sidecar: dict[str, Any]) -> str:

@@ -2,9 +2,14 @@
 
 Types are msgspec's: a `Struct` or `TypedDict` for an object (further keys are ignored), `list[X]`, `dict[str, X]`,
 `X | None`, `Literal`, and `Annotated[X, Meta(...)]` for ranges and patterns. True and False are no numbers.
+
+An object on disk may hold its own checksum (`sealed`): one changed digit is seen, and a person can still read the file.
 """
 
+import hashlib
+import json
 import re
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -43,6 +48,41 @@ def typed(value: object, kind: type[T], *, name: str = "") -> T:
 def plain(value: object) -> Any:
     """`value`, a `Struct` or anything that holds some, as objects, lists and numbers of JSON."""
     return msgspec.to_builtins(value)
+
+
+def sealed(values: Mapping[str, object], seal: str, text: Callable[[Any], str]) -> dict[str, object]:
+    """`values` with, last, the sha256 of their `text` under the name `seal`."""
+    return {**values, seal: _sha256(text(values))}
+
+
+def unsealed(content: bytes, seal: str, text: Callable[[Any], str]) -> dict[str, object]:
+    """The object that `sealed` made, read as JSON, without its seal; `ShapeError` where it is another, or none."""
+    try:
+        values = json.loads(content, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ShapeError("it is nested too deeply") from error
+    except ValueError as error:
+        raise ShapeError("it is no JSON") from error
+    if not isinstance(values, dict):
+        raise ShapeError("it is no JSON object")
+    if seal not in values:
+        raise ShapeError(f"it has no {seal}, so it is of an earlier version or foreign")
+    if values.pop(seal) != _sha256(text(values)):
+        raise ShapeError("it is not as it was written (its checksum is another)")
+    return values
+
+
+def encoded(text: str) -> bytes:
+    """UTF-8; half a surrogate pair (a file name that is no UTF-8) as the escape by which JSON knows it."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(encoded(text)).hexdigest()
+
+
+def _refuse(name: str) -> None:
+    raise ShapeError(f"{name} is no number")
 
 
 def _sentence(error: str, value: object, name: str) -> str:

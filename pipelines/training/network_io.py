@@ -19,11 +19,13 @@ from extract.backbones.weights_preprocessing import KnownPreprocessing
 from extract.errors import CorruptFileError, InvalidInputError
 from extract.features.layout import canonical_json
 from extract.runtime.disk import write_files
-from extract.runtime.typed_json import plain, typed
+from extract.runtime.typed_json import ShapeError, plain, sealed, typed, unsealed
 from finetune.architectures import networks
 from finetune.architectures.options import LARGEST_CIFAR_SIZE
 from pipelines.specs.weights import SIDECAR_NAME, WEIGHTS_NAME
 from pipelines.workspace.record import Options
+
+SEAL = "sidecar_sha256"
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def keep(network: nn.Module, folder: Path, *, sidecar: Sidecar) -> None:
     """Writes the weights, then the sidecar that names their sha256; each under a temporary name first."""
     weights = save({name: _plain(tensor) for name, tensor in network.state_dict().items()})
     values = plain(replace(sidecar, weights_sha256=hashlib.sha256(weights).hexdigest()))
-    text = json.dumps({**values, "sidecar_sha256": _digest(values)}, indent=1, ensure_ascii=False)
+    text = json.dumps(sealed(values, SEAL, canonical_json), indent=1, ensure_ascii=False)
     folder.mkdir(parents=True, exist_ok=True)
     write_files({folder / WEIGHTS_NAME: weights, folder / SIDECAR_NAME: text.encode()})
 
@@ -55,11 +57,8 @@ def sidecar(folder: Path) -> Sidecar:
     """The sidecar of the network in `folder`; `CorruptFileError` where it is missing, altered or of another schema."""
     path = folder / SIDECAR_NAME
     try:
-        values = json.loads(path.read_bytes())
-        if not isinstance(values, dict) or values.pop("sidecar_sha256", None) != _digest(values):
-            raise ValueError("it is not as it was written")
-        return typed(values, Sidecar)
-    except (OSError, ValueError, RecursionError) as error:
+        return typed(unsealed(path.read_bytes(), SEAL, canonical_json), Sidecar)
+    except (OSError, ShapeError) as error:
         raise _damaged(path, str(error) or type(error).__name__) from error
 
 
@@ -135,10 +134,6 @@ def tensors(folder: Path) -> dict[str, Tensor]:
 def _plain(tensor: Tensor) -> Tensor:
     """A tensor that shares its memory with no other and lies in the order of its axes, as safetensors requires."""
     return torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())
-
-
-def _digest(values: Options) -> str:
-    return hashlib.sha256(canonical_json(values).encode()).hexdigest()
 
 
 def _damaged(path: Path, what: str) -> CorruptFileError:
