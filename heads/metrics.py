@@ -189,11 +189,11 @@ def least(cost: Callable[[float], float], *, bound: float) -> float:
 
 
 def _checked(logits: ArrayLike, labels: ArrayLike, classes: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
-    table, given = np.asarray(logits, dtype=np.float64), np.asarray(labels)
-    if table.ndim != 2 or given.ndim != 1 or len(table) != len(given) or len(table) == 0:
+    table, truth = np.asarray(logits, dtype=np.float64), np.asarray(labels)
+    if table.ndim != 2 or truth.ndim != 1 or len(table) != len(truth) or len(table) == 0:
         raise InvalidInputError(
             f"logits and labels must be arrays [N, K] and [N] of the same N > 0; got shapes {table.shape} "
-            f"and {given.shape}. Pass the labels of these very rows."
+            f"and {truth.shape}. Pass the labels of these very rows."
         )
     if not np.isfinite(table).all():
         raise InvalidInputError(
@@ -203,12 +203,12 @@ def _checked(logits: ArrayLike, labels: ArrayLike, classes: ArrayLike | None) ->
     if len(columns) != table.shape[1]:
         raise InvalidInputError(f"classes must be one per column, {table.shape[1]}; got {len(columns)}. Pass classes_.")
     order = np.argsort(columns)
-    places = np.searchsorted(columns, given, sorter=order).clip(max=len(columns) - 1)
+    places = np.searchsorted(columns, truth, sorter=order).clip(max=len(columns) - 1)
     targets = order[places]
-    foreign = columns[targets] != given
+    foreign = columns[targets] != truth
     if foreign.any():
         raise InvalidInputError(
-            f"labels must be among the {len(columns)} classes of the logits; got {given[foreign][0]!r}. "
+            f"labels must be among the {len(columns)} classes of the logits; got {truth[foreign][0]!r}. "
             "Train the head on images of that class too."
         )
     return table, targets

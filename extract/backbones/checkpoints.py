@@ -101,7 +101,7 @@ def read(source: str | Path) -> Checkpoint:
     content, metadata = _content(path)
     where, found = _chosen(content, chosen, path=path) if chosen else _usual(content, path=path)
     tensors = {str(name): value for name, value in found.items() if isinstance(value, Tensor)}
-    notices = _told(content, where, path=path) if not chosen else ()
+    notices = _set_notices(content, where, path=path) if not chosen else ()
     tensors, wrapped = _unwrapped(tensors, path=path)
     if wrapped:
         notices = (*notices, f"{path.name}: {wrapped} is left out of the tensors' names")
@@ -223,7 +223,7 @@ def _has_tensors(content: Content) -> bool:
     return any(isinstance(value, Tensor) for value in content.values())
 
 
-def _told(content: Content, where: str, *, path: Path) -> tuple[str, ...]:
+def _set_notices(content: Content, where: str, *, path: Path) -> tuple[str, ...]:
     others = [place for place in _sets(content) if place != where and place.split(".")[-1] in (*AVERAGED, *PLAIN)]
     averaged = any(part in AVERAGED for part in where.split("."))
     if not others and not averaged:

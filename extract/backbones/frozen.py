@@ -140,9 +140,9 @@ def load(
     needed and cannot be reached.
     """
     check_name(name)
-    given, name = name, current_name(name)
+    requested, name = name, current_name(name)
     network, found, notices = _created(name, weights=weights, image_size=image_size, seed=seed)
-    notices = (*renamed(given), *notices)
+    notices = (*renamed(requested), *notices)
     known = {**(found.preprocessing if found else {}), **(preprocessing or {})}
     prepared = _preprocessing(network, image_size).updated(known)
     if found is not None:

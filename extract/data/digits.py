@@ -34,6 +34,6 @@ def load() -> ImageSet:
     labels = np.asarray(target).astype(np.int64)
     test = stratified_rows(labels, TEST_COUNT, seed=SPLIT_SEED)
     train = np.setdiff1d(np.arange(len(labels)), test)
-    whole = ImageSplit(Pixels(array), labels, tuple(f"digit/{row:04d}" for row in range(len(labels))))
+    everything = ImageSplit(Pixels(array), labels, tuple(f"digit/{row:04d}" for row in range(len(labels))))
     names = tuple(str(digit) for digit in range(10))
-    return ImageSet("digits", names, {"train": whole.take(train), "test": whole.take(test)})
+    return ImageSet("digits", names, {"train": everything.take(train), "test": everything.take(test)})

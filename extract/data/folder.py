@@ -70,16 +70,16 @@ def _split(members: list[ListedImage], class_names: tuple[str, ...]) -> ImageSpl
     return ImageSplit(Files(paths), labels, tuple(member.id for member in members))
 
 
-def _cut(whole: ImageSplit, *, root: Path, class_names: tuple[str, ...]) -> dict[str, ImageSplit]:
-    sizes = np.bincount(whole.labels)
+def _cut(everything: ImageSplit, *, root: Path, class_names: tuple[str, ...]) -> dict[str, ImageSplit]:
+    sizes = np.bincount(everything.labels)
     if sizes.min() < 2:
         raise InvalidInputError(
             f"every class must have at least two images to be split into training and test; got {sizes.min()} of "
             f"{class_names[int(sizes.argmin())]!r} in {str(root)!r}. Add images, or make train/ and test/ folders."
         )
-    test = stratified_rows(whole.labels, max(round(TEST_FRACTION * len(whole)), 1), seed=SPLIT_SEED)
-    train = np.setdiff1d(np.arange(len(whole)), test)
-    return {"train": whole.take(train), "test": whole.take(test)}
+    test = stratified_rows(everything.labels, max(round(TEST_FRACTION * len(everything)), 1), seed=SPLIT_SEED)
+    train = np.setdiff1d(np.arange(len(everything)), test)
+    return {"train": everything.take(train), "test": everything.take(test)}
 
 
 def _twins(images: ImageSet, contents: dict[str, bytes]) -> Iterator[str]:

@@ -125,18 +125,18 @@ def _png(file: BinaryIO, size: int) -> Stripped:
     pieces: list[Piece] = [(0, 8)]
     exif, xmp, frames, header, end, left = b"", b"", 1, b"", 8, MOST_TEXT_BYTES
     for kind, start, end in _chunks(file, size):
-        whole = start, end
+        chunk = start, end
         if kind in PNG_KEPT:
-            pieces.append(whole)
+            pieces.append(chunk)
             header = _at(file, start + 8, 13) if kind == b"IHDR" else header
-        elif kind == b"tRNS" and (body := _transparency(_ancillary(file, whole), header)):
+        elif kind == b"tRNS" and (body := _transparency(_ancillary(file, chunk), header)):
             pieces.append(_chunk(b"tRNS", body))
-        elif kind == b"acTL" and (body := _ancillary(file, whole)):
+        elif kind == b"acTL" and (body := _ancillary(file, chunk)):
             frames = max(int.from_bytes(body[:4], "big"), 1)
         elif kind == b"eXIf":
-            exif = _ancillary(file, whole) or exif
+            exif = _ancillary(file, chunk) or exif
         elif kind in (b"tEXt", b"zTXt", b"iTXt") and left > 0:
-            name, text = _text(kind, _ancillary(file, whole), most=left)
+            name, text = _text(kind, _ancillary(file, chunk), most=left)
             left -= len(text)
             exif = exif or (_from_hex(text) if name == EXIF_TEXT else b"")
             xmp = text if name == XMP_TEXT else xmp
@@ -154,8 +154,8 @@ def _chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
         start = end
 
 
-def _ancillary(file: BinaryIO, whole: tuple[int, int]) -> bytes:
-    raw = _at(file, whole[0] + 4, whole[1] - whole[0] - 4)
+def _ancillary(file: BinaryIO, chunk: tuple[int, int]) -> bytes:
+    raw = _at(file, chunk[0] + 4, chunk[1] - chunk[0] - 4)
     return raw[4:-4] if zlib.crc32(raw[:-4]) == int.from_bytes(raw[-4:], "big") else b""
 
 
@@ -167,8 +167,8 @@ def _transparency(body: bytes, header: bytes) -> bytes:
     """What a PNG says is transparent, at the length that its colors want; nothing where it cannot be meant."""
     bits, colors = header[8:10] if len(header) == 13 else (0, 0)
     length = {0: 2, 2: 6, 3: 2**bits}.get(colors, 0)
-    is_whole = len(body) >= length or colors == 3  # of a palette, the first entries may be all that are named
-    return _in_eight_bits(body[:length], bits=bits, colors=colors) if body and length and is_whole else b""
+    is_complete = len(body) >= length or colors == 3  # of a palette, the first entries may be all that are named
+    return _in_eight_bits(body[:length], bits=bits, colors=colors) if body and length and is_complete else b""
 
 
 def _in_eight_bits(transparency: bytes, *, bits: int, colors: int) -> bytes:
@@ -213,7 +213,7 @@ def _tiff(file: BinaryIO, size: int) -> Stripped:
     if not directories:
         return Stripped(_whole(file))
     first = directories[0]
-    kept = [entry.whole for entry in first.entries if entry.tag in TIFF_KEPT]
+    kept = [entry.content for entry in first.entries if entry.tag in TIFF_KEPT]
     wide, count = ("Q", "Q") if tags.big else ("L", "H")
     place = size + size % 2
     head = _at(file, 0, tags.header_bytes - struct.calcsize(f"={wide}")) + struct.pack(f"{tags.order}{wide}", place)

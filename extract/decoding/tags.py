@@ -20,18 +20,18 @@ MOST_DIRECTORIES = 100_000
 
 @dataclass(frozen=True)
 class Entry:
-    """One tag: `whole` are its bytes in the file, `inline` those of its value or of the value's place."""
+    """One tag: `content` are its bytes in the file, `inline` those of its value or of the value's place."""
 
     tag: int
     kind: int
     count: int
-    whole: bytes
+    content: bytes
     inline: bytes
 
 
 @dataclass(frozen=True)
 class Directory:
-    """The entries of a directory that are whole, and the place of the next one (0: none)."""
+    """The complete entries of a directory, and the place of the next one (0: none)."""
 
     entries: tuple[Entry, ...]
     following: int
@@ -105,9 +105,9 @@ class Tags:
         self._stream.seek(self._number(entry.inline, "Q" if self.big else "L"))
         return self._stream.read(size)
 
-    def _entry(self, whole: bytes) -> Entry:
-        tag, kind, count = struct.unpack_from(f"{self.order}HH{'Q' if self.big else 'L'}", whole)
-        return Entry(tag, kind, count, whole, whole[12:] if self.big else whole[8:])
+    def _entry(self, content: bytes) -> Entry:
+        tag, kind, count = struct.unpack_from(f"{self.order}HH{'Q' if self.big else 'L'}", content)
+        return Entry(tag, kind, count, content, content[12:] if self.big else content[8:])
 
     def _number(self, raw: bytes, kind: str) -> int:
         return struct.unpack(f"{self.order}{kind}", raw)[0]

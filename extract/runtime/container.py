@@ -54,8 +54,8 @@ def _cores(folder: Path) -> float | None:
     quota, _, period = _text(folder / "cpu.max").partition(" ")
     if not quota:
         quota, period = _text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us")
-    taken, whole = _number(quota), _number(period)
-    return taken / whole if taken and whole and taken > 0 else None
+    quota_us, period_us = _number(quota), _number(period)
+    return quota_us / period_us if quota_us and period_us and quota_us > 0 else None
 
 
 def _bytes(folder: Path) -> int | None:
@@ -65,10 +65,10 @@ def _bytes(folder: Path) -> int | None:
 
 
 def _taken(folder: Path) -> int:
-    whole = _number(_text(folder / "memory.current")) or _number(_text(folder / "memory.usage_in_bytes")) or 0
+    usage = _number(_text(folder / "memory.current")) or _number(_text(folder / "memory.usage_in_bytes")) or 0
     facts = dict(line.split(" ", 1) for line in _text(folder / "memory.stat").splitlines() if " " in line)
     cached = facts.get("total_inactive_file") or facts.get("inactive_file") or "0"
-    return max(whole - (_number(cached) or 0), 0)
+    return max(usage - (_number(cached) or 0), 0)
 
 
 def _number(text: str) -> int | None:

@@ -86,26 +86,26 @@ class Option:
         high = f"to {high}" if math.isfinite(min(self.high, self.below)) else ""
         return f"{low} {high}".strip()
 
-    def read(self, given: object) -> Any:
-        """Parse `given`, a text or a value, as the field holds it; `InvalidInputError` where it is no such value."""
+    def read(self, raw: object) -> Any:
+        """Parse `raw`, a text or a value, as the field holds it; `InvalidInputError` where it is no such value."""
         if not self.several:
-            value = self._one(given)
-        elif given is None and self.default is None:
+            value = self._one(raw)
+        elif raw is None and self.default is None:
             return None
         else:
-            parts = given.split(self.separator) if isinstance(given, str) and self.separator else given
+            parts = raw.split(self.separator) if isinstance(raw, str) and self.separator else raw
             parts = parts if isinstance(parts, list | tuple) else [parts]
-            value = tuple(self._part(part, given) for part in parts if part != "")
+            value = tuple(self._part(part, raw) for part in parts if part != "")
         self.check(value)
         return value
 
-    def _part(self, part: object, given: object) -> Value:
+    def _part(self, part: object, raw: object) -> Value:
         if not self.nested or not isinstance(part, str | list | tuple):
-            return self._one(part, given)
-        inner = tuple(self._one(one, given) for one in (part.split("x") if isinstance(part, str) else part))
+            return self._one(part, raw)
+        inner = tuple(self._one(one, raw) for one in (part.split("x") if isinstance(part, str) else part))
         return inner[0] if len(inner) == 1 else inner
 
-    def _one(self, part: object, given: object = None) -> Value:
+    def _one(self, part: object, raw: object = None) -> Value:
         if isinstance(part, int) and not isinstance(part, bool) and float in self.kinds and int not in self.kinds:
             return float(part)
         if not isinstance(part, str) or self.kinds == (str,):
@@ -118,7 +118,7 @@ class Option:
                 return TRUTHS[text.lower()] if kind is bool else kind(text)
             except (ValueError, KeyError):
                 continue
-        raise self.refused(part if given is None else given)
+        raise self.refused(part if raw is None else raw)
 
     def check(self, value: object) -> None:
         """Raises `InvalidInputError` unless `value` is one that the field may hold."""

@@ -87,9 +87,9 @@ def family_of(network: nn.Module) -> Family | None:
     return next((family for kinds, family in KINDS if isinstance(network, kinds)), None)
 
 
-def resolved(name: str, *, family: Family, given: Mapping[str, object]) -> Options:
+def resolved(name: str, *, family: Family, chosen_options: Mapping[str, object]) -> Options:
     """The options that were given, with those that the name stands for."""
-    result = options_module.chosen(given, network=name, has=family.OPTIONS, norms=family.NORMS)
+    result = options_module.chosen(chosen_options, network=name, has=family.OPTIONS, norms=family.NORMS)
     found = re.fullmatch(family.PATTERN, name.partition(".")[0])
     assert found is not None  # every listed name matches its pattern
     for part, value in found.groupdict().items():

@@ -23,7 +23,7 @@ from finetune.architectures import stages as stages_module
 from finetune.architectures.options import LARGEST_CIFAR_SIZE, Options
 
 TIMM_OPTIONS = ("dropout", "drop_path")
-Given = Mapping[str, object]  # architecture options by name; None counts as not given
+RawOptions = Mapping[str, object]  # architecture options by name; None counts as not given
 
 
 def names(pattern: str = "") -> list[str]:
@@ -41,8 +41,8 @@ class Architecture:
     as resnet26, is timm's. `option_names` are the options that it has.
     """
 
-    def __init__(self, name: str, options: Given | None = None) -> None:
-        self.name, self.given = name, options or {}
+    def __init__(self, name: str, options: RawOptions | None = None) -> None:
+        self.name, self.chosen_options = name, options or {}
         self.family, self._family = families.lookup(name)
         self.option_names = self._family.OPTIONS if self._family else TIMM_OPTIONS
 
@@ -56,14 +56,14 @@ class Architecture:
 
     def check_options(self) -> None:
         """Raises `InvalidInputError` for options that it lacks, or of impossible values."""
-        options_module.chosen(self.given, network=self.name, has=self.option_names)
+        options_module.chosen(self.chosen_options, network=self.name, has=self.option_names)
 
     @functools.cached_property
     def options(self) -> Options:
         """The options that were given, with those that the name stands for; `InvalidInputError` as `check_options`."""
         if self._family is None:
-            return options_module.chosen(self.given, network=self.current_name, has=TIMM_OPTIONS)
-        return families.resolved(self.name, family=self._family, given=self.given)
+            return options_module.chosen(self.chosen_options, network=self.current_name, has=TIMM_OPTIONS)
+        return families.resolved(self.name, family=self._family, chosen_options=self.chosen_options)
 
     @functools.cached_property
     def current_name(self) -> str:
@@ -167,7 +167,7 @@ class Architecture:
         """
         if weights == "untrained":
             return loading.LoadedWeights("untrained", "", tuple(network.state_dict()))
-        stem = () if self._family is None or self.given.get("stem") == "imagenet" else self._family.REPLACED
+        stem = () if self._family is None or self.chosen_options.get("stem") == "imagenet" else self._family.REPLACED
         found = loading.found(weights, network=self.name, architecture=self.timm_name, image_size=image_size)
         fresh, notices = weights_fit.load(network, found, free=_free(network, stem, with_classifier=with_classifier))
         source = weights if weights in ("pretrained", "packaged") else "file"
@@ -190,7 +190,7 @@ class Architecture:
         replaced = self._family.REPLACED
         for stem in ("imagenet", "cifar"):
             with torch.device("meta"):
-                other = Architecture(self.name, {**self.given, "stem": stem})
+                other = Architecture(self.name, {**self.chosen_options, "stem": stem})
                 network = other.build(class_count=2, image_size=LARGEST_CIFAR_SIZE)
             state, _ = weights_fit.adapted(network, found, free=_free(network, replaced, with_classifier=False))
             if _shapes(network.state_dict(), below=replaced) == _shapes(state, below=replaced):
@@ -198,14 +198,16 @@ class Architecture:
         return "imagenet"
 
 
-def resolve(name: str, options: Given | None = None) -> Architecture:
+def resolve(name: str, options: RawOptions | None = None) -> Architecture:
     """The architecture that `name` and `options` stand for; `InvalidInputError` for a name that nobody has."""
     found = Architecture(name, options)
     found.check_name()
     return found
 
 
-def build(name: str, *, class_count: int, image_size: int, options: Given | None = None, seed: int = 0) -> nn.Module:
+def build(
+    name: str, *, class_count: int, image_size: int, options: RawOptions | None = None, seed: int = 0
+) -> nn.Module:
     """An untrained network by name, as `Architecture.build` has it."""
     return Architecture(name, options).build(class_count=class_count, image_size=image_size, seed=seed)
 

@@ -50,14 +50,14 @@ class Options:
 
 
 def chosen(
-    given: Mapping[str, Any], *, network: str, has: Collection[str], norms: Collection[str] | None = None
+    raw: Mapping[str, Any], *, network: str, has: Collection[str], norms: Collection[str] | None = None
 ) -> Options:
-    """The options of `network` that were `given` (None counts as not given), the others at their usual values.
+    """The options of `network` in `raw` (None counts as not given), the others at their usual values.
 
     `has` are the options that the network's family knows, `norms` its values of `norm`. Raises `InvalidInputError`
     for an option that nobody has, that this family lacks, or with an impossible value.
     """
-    present = {name: value for name, value in given.items() if value is not None}
+    present = {name: value for name, value in raw.items() if value is not None}
     for name in present:
         known(name, options_of(Options), what="architecture option")
         if name not in has:

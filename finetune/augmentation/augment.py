@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from finetune.augmentation import color
-from finetune.augmentation.keyed_random import uniform, whole
+from finetune.augmentation.keyed_random import integers, uniform
 from finetune.recipes import Recipe
 
 GREY = 128  # what cutout leaves: close to the mean of photographs
@@ -39,15 +39,15 @@ def draw(recipe: Recipe, order: Tensor, *, size: tuple[int, int], seed: int, epo
     """
     count, values = len(order), {}
     if recipe.crop:
-        values["shift"] = whole(2 * recipe.crop + 1, (count, 2), key=(seed, epoch, "crop")) - recipe.crop
+        values["shift"] = integers(2 * recipe.crop + 1, (count, 2), key=(seed, epoch, "crop")) - recipe.crop
     if recipe.flip == "random":
-        values["flip"] = whole(2, (count,), key=(seed, epoch, "flip")).bool()
+        values["flip"] = integers(2, (count,), key=(seed, epoch, "flip")).bool()
     if recipe.flip == "alternating":
-        sides = whole(2, (int(order.max()) + 1,), key=(seed, "side"))  # of every image, for the whole training
+        sides = integers(2, (int(order.max()) + 1,), key=(seed, "side"))  # of every image, for the whole training
         values["flip"] = ((sides[order] + epoch) % 2).bool()
     if recipe.cutout:
         rows, columns = (
-            whole(length, (count,), key=(seed, epoch, kind))
+            integers(length, (count,), key=(seed, epoch, kind))
             for length, kind in zip(size, ("cutout rows", "cutout columns"), strict=True)
         )
         values["cutout"] = torch.stack([rows, columns], 1)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from finetune.augmentation.keyed_random import Key, whole
+from finetune.augmentation.keyed_random import Key, integers
 
 Operation = Callable[[Tensor, Tensor, float, int], Tensor]  # images, directions -1 or 1 [B], strength 0 to 1, fill
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601-2, as Pillow and torchvision weigh red, green and blue
@@ -17,8 +17,8 @@ ROUNDS = 2  # RandAugment's N
 def draw_operations(count: int, *, key: Key) -> dict[str, Tensor]:
     """Draw two operations for each of `count` images (int64 [count, 2]), and with which signs (bool)."""
     return {
-        "operation": whole(len(OPERATIONS), (count, ROUNDS), key=(*key, "operation")),
-        "sign": whole(2, (count, ROUNDS), key=(*key, "sign")).bool(),
+        "operation": integers(len(OPERATIONS), (count, ROUNDS), key=(*key, "operation")),
+        "sign": integers(2, (count, ROUNDS), key=(*key, "sign")).bool(),
     }
 
 

@@ -24,7 +24,7 @@ def uniform(shape: tuple[int, ...], *, key: Key) -> Tensor:
     return torch.rand(shape, generator=generator(key))
 
 
-def whole(below: int, shape: tuple[int, ...], *, key: Key) -> Tensor:
+def integers(below: int, shape: tuple[int, ...], *, key: Key) -> Tensor:
     """int64 in [0, below)."""
     return torch.randint(below, shape, generator=generator(key))
 

@@ -143,14 +143,14 @@ class KernelSystem:
                 break
         return best
 
-    def _missed(self, penalty: float, given: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def _missed(self, penalty: float, solution: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """targets - (K + penalty I) given [N, K], in float64 from the upper half."""
-        left = targets - (self._diagonal.double()[:, None] + penalty) * given
-        for start, stop in _ranges(len(given), 512):
+        left = targets - (self._diagonal.double()[:, None] + penalty) * solution
+        for start, stop in _ranges(len(solution), 512):
             strip = self._matrix[start:stop, start:].double()
             strip[:, : stop - start].triu_(1)
-            left[start:stop] -= strip @ given[start:]
-            left[start:] -= strip.T @ given[start:stop]
+            left[start:stop] -= strip @ solution[start:]
+            left[start:] -= strip.T @ solution[start:stop]
         return left
 
     def _solved(self, targets: torch.Tensor) -> torch.Tensor:

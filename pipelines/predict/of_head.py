@@ -45,7 +45,7 @@ class FrozenClassifier(Classifier):
         names = tuple(record.class_names[int(label)] for label in head.classes_)
         super().__init__(record, names, context=context, quick=quick)
         self._spec, self._head = record.source.spec, head
-        self._weights = _weights(record, context=context, given=weights)
+        self._weights = _weights(record, context=context, requested=weights)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -88,11 +88,11 @@ class FrozenClassifier(Classifier):
         return replace(found, preprocessing=self.preprocessing)
 
 
-def _weights(record: DoneRecord, *, context: Context, given: Path | None) -> str:
+def _weights(record: DoneRecord, *, context: Context, requested: Path | None) -> str:
     """Where to load the backbone's weights from: the given file, the source by name, or where the file lay."""
     name = record.source.spec["weights"]["source"]
-    if given is not None or name != "file":
-        return name if given is None else str(given)
+    if requested is not None or name != "file":
+        return name if requested is None else str(requested)
     noted = extractions.find(context.workspace, record.source.content)
     found = None if noted is None else noted.weights_file
     if found is None or not is_file(found):

@@ -84,7 +84,7 @@ def build(workspace: Path, request: ReportRequest, *, progress: Progress = lambd
     sections = [section for make in SECTIONS if (section := make(study)).blocks]
     title, made = request.title or "Transfer-learning report", f"Made {records.now()[:10]}"
     text = render.page(sections, title=title, lead=summary.lead(study), made=made, thumbnails=study.images.thumbnails)
-    writable.folder("report", request.output.parent, given=request.output, remedy="Name another with --output.")
+    writable.folder("report", request.output.parent, named=request.output, remedy="Name another with --output.")
     writable.write("report", request.output, text)
     figures, undrawn = _figures(sections, request.figures, progress)
     return Built(request.output, len(study.results), figures, study.problems + undrawn)

@@ -10,7 +10,7 @@ from pipelines.search.head import HeadSubject
 from pipelines.search.subject import Subject, require_validation
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, locate, with_own_network
 from pipelines.specs.search import SearchSpec
-from pipelines.specs.spec import Fields, Given
+from pipelines.specs.spec import Fields, RawOptions
 from pipelines.tasks import fitting
 from pipelines.training.images import training_labels
 from pipelines.workspace.context import Context
@@ -18,14 +18,14 @@ from pipelines.workspace.context import Context
 OWN = tuple(options_of(SearchSpec))
 
 
-def build(given: Given, *, entries: object, context: Context) -> tuple[Subject, SearchSpec]:
-    """The subject and the search that the options `given` describe, by the names of the specs' fields.
+def build(raw: RawOptions, *, entries: object, context: Context) -> tuple[Subject, SearchSpec]:
+    """The subject and the search that the options `raw` describe, by the names of the specs' fields.
 
     `head` or `network` says what is searched (neither: the logistic head); `features` may name a feature file.
     Features that a head needs are extracted where they are not there. Raises `InvalidInputError` with the nearest names
     for an unknown option.
     """
-    options: Fields = {name: value for name, value in given.items() if value is not None}
+    options: Fields = {name: value for name, value in raw.items() if value is not None}
     if "head" in options and "network" in options:
         raise InvalidInputError(
             f"search must be of a head or of a network; got {options['head']!r} and {options['network']!r}. "
@@ -46,7 +46,7 @@ def build(given: Given, *, entries: object, context: Context) -> tuple[Subject, 
 
 def _varied(subject: HeadSubject, entries: object) -> set[str]:
     """The options that the search varies."""
-    space = subject.usual() if entries is None else entries
+    space = subject.default_space() if entries is None else entries
     return {str(name).replace("-", "_") for name in space} if isinstance(space, Mapping) else set()
 
 

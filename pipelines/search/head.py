@@ -44,7 +44,7 @@ class HeadSubject(Subject):
     def known(self) -> Mapping[str, Option]:
         return self._spec.further()
 
-    def usual(self) -> dict[str, object]:
+    def default_space(self) -> dict[str, object]:
         searched = {name: one.search for name, one in self.known().items() if one.search is not None}
         if not searched:
             raise InvalidInputError(
@@ -59,7 +59,7 @@ class HeadSubject(Subject):
         self._space(options)
         fitting.check_rows(self._spec, self._train.labels)
 
-    def judge(self, options: Params, watch: Watch, context: Context) -> TrialScore:
+    def score_trial(self, options: Params, watch: Watch, context: Context) -> TrialScore:
         context.doing("fitting the head")  # one without epochs has nothing to count
         with enough_for("fitting a head", remedy=fitting.LESS_MEMORY):
             choice = self._chosen(options, context)

@@ -64,7 +64,7 @@ class NetworkSubject(Subject):
             name: declared[name] for name in (*recipe, *networks.resolve(self._spec.network).option_names, "image_size")
         }
 
-    def usual(self) -> dict[str, object]:
+    def default_space(self) -> dict[str, object]:
         """Around the recipe's own rate and batch; the rest as the literature varies it on small images."""
         recipe, rows = self._spec.resolved_recipe(), self._trials.row_count
         batches = [size for size in (recipe.batch_size // 2, recipe.batch_size, 2 * recipe.batch_size) if size]
@@ -87,11 +87,11 @@ class NetworkSubject(Subject):
             )
         spec = self._with(options)
         network.check(spec, own_weights=self._key.weights_run is not None)
-        given = "batch_size" in spec.options
-        batch_size = spec.resolved_recipe().batch_size if given else 1  # one that is not given may be searched
+        is_fixed = "batch_size" in spec.options
+        batch_size = spec.resolved_recipe().batch_size if is_fixed else 1  # one that is not given may be searched
         self._trials.check(spec, batch_size=batch_size)
 
-    def judge(self, options: Params, watch: Watch, context: Context) -> TrialScore | None:
+    def score_trial(self, options: Params, watch: Watch, context: Context) -> TrialScore | None:
         with enough_for("training", remedy=LESS_MEMORY):
             return self._trials.outcome(self._with(options), watch, context)
 
@@ -121,12 +121,12 @@ class NetworkSubject(Subject):
         return NetworkTrials(self._located, self._spec)
 
     def _with(self, options: Params) -> NetworkSpec:
-        given = self._spec.as_dict()
+        fixed = self._spec.as_dict()
         for name, value in options.items():
             if name not in NetworkSpec.declared() or isinstance(value, tuple):
                 raise InvalidInputError(f"{name} must be an option with one value; got {value!r}. Leave it out.")
-            if given.get(name) is not None:
+            if fixed.get(name) is not None:
                 raise InvalidInputError(
-                    f"{name} must be searched or given, not both; got {given[name]!r}. Leave one out."
+                    f"{name} must be searched or given, not both; got {fixed[name]!r}. Leave one out."
                 )
-        return NetworkSpec.of({**given, **options})
+        return NetworkSpec.of({**fixed, **options})

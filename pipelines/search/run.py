@@ -25,7 +25,7 @@ def search(subject: Subject, spec: SearchSpec, context: Context) -> SearchAnswer
     """
     begun = time.monotonic()
     subject.check({})  # before the data are read, and before a searched option is blamed for one that was given
-    entries = subject.usual() if spec.entries is None else spec.entries
+    entries = subject.default_space() if spec.entries is None else spec.entries
     found = space.parse(entries, what=subject.what, known=subject.known())
     definition = storage.Definition(subject.what, space.as_json(found), subject.key(), spec.seed)
     folder = storage.folder(context.workspace, definition, name=spec.name, label=subject.label)
@@ -113,7 +113,7 @@ def _outcome(trial: Trial, subject: Subject, journal: Journal, *, watch: Watch, 
     equal = journal.equal_trial(trial)
     if equal is not None and equal.value is not None:
         return TrialScore(equal.value, equal.user_attrs.get("log_loss"), tuple(equal.user_attrs.get("steps", ())))
-    outcome = subject.judge(journal.options(trial), watch, context)
+    outcome = subject.score_trial(journal.options(trial), watch, context)
     if outcome is not None and not 0 <= outcome.accuracy <= 1:
         raise ArithmeticError(f"validation accuracy must be between 0 and 1; got {outcome.accuracy}")
     return outcome

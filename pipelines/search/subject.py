@@ -72,7 +72,7 @@ class Subject(ABC):
         """The options that can be searched."""
 
     @abstractmethod
-    def usual(self) -> dict[str, object]:
+    def default_space(self) -> dict[str, object]:
         """The built-in search space, as it would stand in a file."""
 
     @abstractmethod
@@ -84,7 +84,7 @@ class Subject(ABC):
         """Raises `InvalidInputError` where `options`, with those that are fixed, can never be right."""
 
     @abstractmethod
-    def judge(self, options: Params, watch: Watch, context: Context) -> TrialScore | None:
+    def score_trial(self, options: Params, watch: Watch, context: Context) -> TrialScore | None:
         """The score of one trial: trained on the training part, judged on the validation part; None if it stopped."""
 
     @abstractmethod

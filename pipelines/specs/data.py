@@ -12,7 +12,7 @@ from extract.backbones.weights_preprocessing import INTERPOLATIONS, KnownPreproc
 from extract.data import bad_images, datasets
 from extract.decoding.decode import MAX_PIXELS
 from extract.runtime.options import option
-from pipelines.specs.spec import Fields, Given, Key, Spec, seed_option
+from pipelines.specs.spec import Fields, Key, RawOptions, Spec, seed_option
 from pipelines.workspace import image_folders
 
 if TYPE_CHECKING:
@@ -189,17 +189,17 @@ def is_here(spec: DataSpec, workspace: Path) -> bool:
     return datasets.is_here(spec.dataset, _data_dir(spec), download_dir=workspace / "data")
 
 
-def dataset_name(given: str) -> str:
-    """`given` as the built-in data set is called that it names in another case, unless it is a folder here."""
-    name = given.lower()
-    return name if name in datasets.NAMES and given != name and not os.path.exists(given) else given
+def dataset_name(raw: str) -> str:
+    """`raw` as the built-in data set is called that it names in another case, unless it is a folder here."""
+    name = raw.lower()
+    return name if name in datasets.NAMES and raw != name and not os.path.exists(raw) else raw
 
 
-def with_data_dir(given: Given, data_dirs: Mapping[str, str]) -> Fields:
-    """The options `given`; `data_dirs` (name -> directory) say where their data set is if they do not."""
-    name = dataset_name(str(given.get("dataset") or DataSpec.dataset))
-    known = given.get("data_dir") or data_dirs.get(name)
-    return dict(given) if known is None else {**given, "data_dir": known}
+def with_data_dir(raw: RawOptions, data_dirs: Mapping[str, str]) -> Fields:
+    """The options `raw`; `data_dirs` (name -> directory) say where their data set is if they do not."""
+    name = dataset_name(str(raw.get("dataset") or DataSpec.dataset))
+    known = raw.get("data_dir") or data_dirs.get(name)
+    return dict(raw) if known is None else {**raw, "data_dir": known}
 
 
 def home(path: str) -> str:

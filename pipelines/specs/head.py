@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 from extract.errors import InvalidInputError
 from extract.runtime.options import Option, Value, option, options_of
 from heads import registry
-from pipelines.specs.spec import Fields, Given, Key, Spec, seed_option, validation_option, validation_part
+from pipelines.specs.spec import Fields, Key, RawOptions, Spec, seed_option, validation_option, validation_part
 
 HEAD_VERSION = 11  # raised when the same key must give another head
 SHOTS_VERSION = 7  # raised when the same key must give another table
@@ -75,9 +75,9 @@ class HeadSpec(Spec):
         return registry.options(self.head)
 
     @classmethod
-    def of(cls, given: Given | None = None, **more: object) -> Self:
+    def of(cls, raw: RawOptions | None = None, **more: object) -> Self:
         """The spec of options by name; `option` holds further ones of the head as texts, each NAME=VALUE."""
-        found = {**(given or {}), **more}
+        found = {**(raw or {}), **more}
         for text in options_of(_Further)["option"].read(found.pop("option", ())):
             name, equals, value = text.partition("=")
             name = name.strip().replace("-", "_")

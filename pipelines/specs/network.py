@@ -131,12 +131,12 @@ class NetworkSpec(DataSpec):
                 f"{fed[0].replace('_', '-')} must be left out from scratch, where the training images give it; got "
                 f"{getattr(self, fed[0])!r}. Use `pipeline finetune` with weights that want it."
             )
-        given = {**({} if self.recipe is None else {"recipe": self.recipe}), **self._given(Recipe)}
-        idle = [name for name in given if name not in FROZEN_HAS]
+        present = {**({} if self.recipe is None else {"recipe": self.recipe}), **self._given(Recipe)}
+        idle = [name for name in present if name not in FROZEN_HAS]
         if self.mode == "frozen" and idle:
             raise InvalidInputError(
                 f"{idle[0].replace('_', '-')} must be left out in mode frozen, which fits a head and trains nothing; "
-                f"got {given[idle[0]]!r}. Use --mode partial:0 to train the last layer by a recipe."
+                f"got {present[idle[0]]!r}. Use --mode partial:0 to train the last layer by a recipe."
             )
 
     def _check_length(self) -> None:
@@ -228,10 +228,10 @@ def resolve_network(
     )
 
 
-def _precision(mode: str, given: str, *, device: str) -> str:
-    """What `given` is on `device`; where nothing is trained, float32: the head is then fitted to what scoring computes.
+def _precision(mode: str, precision: str, *, device: str) -> str:
+    """`precision` resolved on `device`; where nothing is trained, float32: the head is then fitted to what scoring computes.
 
     Autocast rounds otherwise than `extract.backbones.reduced`: tf_efficientnet_lite0 lost 0.65 points of its head's
     accuracy.
     """
-    return "float32" if mode == "frozen" and given == "auto" else resolve_precision(given, device)
+    return "float32" if mode == "frozen" and precision == "auto" else resolve_precision(precision, device)

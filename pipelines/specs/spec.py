@@ -11,7 +11,7 @@ from extract.errors import InvalidInputError
 from extract.features.layout import canonical_json
 from extract.runtime.options import Option, Value, known, option, options_of
 
-Given = Mapping[str, object]  # options by name, as text or as values; None is one that is left out
+RawOptions = Mapping[str, object]  # options by name, as text or as values; None is one that is left out
 Fields = dict[str, Any]  # fields by name, which are passed on or become JSON
 seed_option = functools.partial(option, 0, "Seed of everything drawn.", low=0, high=2**32 - 1, metavar="N")
 validation_option = functools.partial(
@@ -56,9 +56,9 @@ class Spec:
         return {**options_of(cls), **cls.FURTHER}
 
     @classmethod
-    def of(cls, given: Given | None = None, **more: object) -> Self:
+    def of(cls, raw: RawOptions | None = None, **more: object) -> Self:
         """The spec of options by name, as text or as values; None leaves one out."""
-        present: Fields = {name: value for name, value in {**(given or {}), **more}.items() if value is not None}
+        present: Fields = {name: value for name, value in {**(raw or {}), **more}.items() if value is not None}
         own: Fields = {name: present.pop(name) for name in options_of(cls) if name in present}
         return cls(**own, options=present)
 
@@ -102,10 +102,10 @@ class Key:
         return cls(**json.loads(text))
 
 
-def validation_part(given: object) -> float | int | None:
+def validation_part(raw: object) -> float | int | None:
     """A validation split: a share, a count, or None for "none"."""
-    if given == "none":
+    if raw == "none":
         return None
-    if not isinstance(given, int | float) or not (given >= 1 if isinstance(given, int) else 0 < given < 1):
-        raise InvalidInputError(f"validation must be a share like 0.1, a number of images, or none; got {given!r}.")
-    return given
+    if not isinstance(raw, int | float) or not (raw >= 1 if isinstance(raw, int) else 0 < raw < 1):
+        raise InvalidInputError(f"validation must be a share like 0.1, a number of images, or none; got {raw!r}.")
+    return raw

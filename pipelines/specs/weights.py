@@ -12,7 +12,7 @@ from extract.backbones.weights_preprocessing import KnownPreprocessing
 from extract.errors import InvalidInputError
 from extract.runtime.disk import file_sha256
 from extract.runtime.options import option
-from pipelines.specs.spec import Fields, Given
+from pipelines.specs.spec import Fields, RawOptions
 from pipelines.workspace import records
 from pipelines.workspace.record import DoneRecord, FailedRecord
 
@@ -87,15 +87,15 @@ class Weights:
         return {**found, **options} or None
 
 
-def with_own_network(option: str, given: Given, workspace: Path) -> Fields:
-    """The options `given`, with the network that the run trained as `option` where `weights` are a run's or its file.
+def with_own_network(option: str, raw: RawOptions, workspace: Path) -> Fields:
+    """The options `raw`, with the network that the run trained as `option` where `weights` are a run's or its file.
 
     `option` is "network" or "backbone"; one that was given stays. Raises `InvalidInputError` as `Weights.find` does.
     """
-    if given.get(option) is not None or not given.get("weights"):
-        return dict(given)
-    network = Weights.find(str(given["weights"]), workspace).network
-    return dict(given) if network is None else {**given, option: network}
+    if raw.get(option) is not None or not raw.get("weights"):
+        return dict(raw)
+    network = Weights.find(str(raw["weights"]), workspace).network
+    return dict(raw) if network is None else {**raw, option: network}
 
 
 def _trained(record: records.Record) -> DoneRecord:

@@ -62,12 +62,12 @@ class JobEntry:
             except InvalidInputError as error:
                 raise refusal(place.of_mistake(), error) from error
 
-    def _holding(self, given: Mapping[str, object]) -> dict[str, object]:
+    def _holding(self, raw: Mapping[str, object]) -> dict[str, object]:
         """The options without the defaults that the head, network or mode has not, over those from outside."""
         known = options(self.command)
         base = {name: value for name, value in self.environment.fallback.items() if name in known}
-        every = {**base, **given}
-        held = {name: value for name, value in given.items() if name in self.own or has(self.command, name, every)}
+        every = {**base, **raw}
+        held = {name: value for name, value in raw.items() if name in self.own or has(self.command, name, every)}
         return {**base, **held}
 
     def made(self, options: Mapping[str, object]) -> list[Job]:

@@ -101,8 +101,8 @@ class Execution:
 
     def _fault(self, job: Job) -> str:
         """The reason why the data set of a job is out of reach; empty when it is here now."""
-        dataset, given = job.dataset
-        place, download_dir = None if given is None else Path(given), self.context.workspace / "data"
+        dataset, directory = job.dataset
+        place, download_dir = None if directory is None else Path(directory), self.context.workspace / "data"
         try:
             if not datasets.is_here(dataset, place, download_dir=download_dir):
                 datasets.locate(dataset, place, download_dir=download_dir)

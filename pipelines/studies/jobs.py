@@ -20,7 +20,7 @@ from heads import registry
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, with_own_network
 from pipelines.specs.head import Repeats, of_heads
 from pipelines.specs.network import FROZEN_HAS, STARTS, USUAL_NETWORK
-from pipelines.specs.spec import Given, Spec
+from pipelines.specs.spec import RawOptions, Spec
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
 COMMANDS = ("extract", "fit-head", "train", "finetune")
@@ -99,51 +99,51 @@ def options(command: str) -> Mapping[str, Option]:
     return {name: one for name, one in every.items() if command != "train" or name not in STARTS}
 
 
-def has(command: str, name: str, given: Given) -> bool:
-    """True where a job of `command` has the option `name`, which the head, network or mode that is `given` may lack."""
+def has(command: str, name: str, raw: RawOptions) -> bool:
+    """True where a job of `command` has the option `name`, which the head, network or mode in `raw` may lack."""
     if command == "fit-head" and name in of_heads():
-        head = str(given.get("head") or HeadSpec.head)
+        head = str(raw.get("head") or HeadSpec.head)
         return head not in registry.kinds() or name in registry.options(head)
-    if command in MODES and given.get("mode") == "frozen" and name in ("recipe", *options_of(Recipe)):
+    if command in MODES and raw.get("mode") == "frozen" and name in ("recipe", *options_of(Recipe)):
         return name in FROZEN_HAS
     if command in MODES and name in options_of(Options):
         from finetune.architectures import networks
 
         try:
-            return name in networks.resolve(str(given.get("network") or USUAL_NETWORK)).option_names
+            return name in networks.resolve(str(raw.get("network") or USUAL_NETWORK)).option_names
         except InvalidInputError:
             return True  # no network is called so, which is said when it is checked
     return True
 
 
-def make(command: str, given: Given, *, workspace: Path) -> list[Job]:
-    """The job of `command` with the options `given`; `seeds` makes several. `InvalidInputError` for a bad value.
+def make(command: str, raw: RawOptions, *, workspace: Path) -> list[Job]:
+    """The job of `command` with the options `raw`; `seeds` makes several. `InvalidInputError` for a bad value.
 
     Where weights are of a run of the `workspace`, its network is the one that is meant if none is named.
     """
     if command != "train":
-        given = with_own_network("network" if command == "finetune" else "backbone", given, workspace)
+        raw = with_own_network("network" if command == "finetune" else "backbone", raw, workspace)
     if command in MODES:
-        return [Job(command, network=_network(command, given))]
-    features = _features(_of(ExtractSpec, given))
+        return [Job(command, network=_network(command, raw))]
+    features = _features(_of(ExtractSpec, raw))
     if command == "extract":
         return [Job(command, features)]
-    repeats = options(command)[REPEATS].read(given.get(REPEATS)) or 1
-    head = _of(HeadSpec, given)
+    repeats = options(command)[REPEATS].read(raw.get(REPEATS)) or 1
+    head = _of(HeadSpec, raw)
     return [Job(command, features, dataclasses.replace(head, seed=head.seed + repeat)) for repeat in range(repeats)]
 
 
-def _of(spec: type[AnySpec], given: Given) -> AnySpec:
-    return spec.of({name: _absolute(name, value) for name, value in given.items() if name in spec.declared()})
+def _of(spec: type[AnySpec], raw: RawOptions) -> AnySpec:
+    return spec.of({name: _absolute(name, value) for name, value in raw.items() if name in spec.declared()})
 
 
-def _network(command: str, given: Given) -> NetworkSpec:
-    mode = given.get("mode") or MODES[command]
+def _network(command: str, raw: RawOptions) -> NetworkSpec:
+    mode = raw.get("mode") or MODES[command]
     if (mode == "scratch") != (command == "train"):
         raise InvalidInputError(
             f"mode of {command} must not be {mode!r}. Use train for scratch, finetune for the others."
         )
-    return _of(NetworkSpec, {**given, "mode": mode})
+    return _of(NetworkSpec, {**raw, "mode": mode})
 
 
 def _features(spec: ExtractSpec) -> ExtractSpec:

@@ -77,9 +77,9 @@ def _texts(value: YamlValue) -> object:
     return [_texts(one) for one in value] if isinstance(value, YamlList) else str(value)
 
 
-def searched_command(given: Mapping[str, object]) -> str:
+def searched_command(raw: Mapping[str, object]) -> str:
     """The command whose options a search with these options has: of a head, or of a network and its start."""
-    given = {name.replace("-", "_"): value for name, value in given.items()}
-    if given.get("network") is None:
+    raw = {name.replace("-", "_"): value for name, value in raw.items()}
+    if raw.get("network") is None:
         return "fit-head"
-    return "finetune" if any(given.get(name) not in (None, "none", "scratch") for name in STARTS) else "train"
+    return "finetune" if any(raw.get(name) not in (None, "none", "scratch") for name in STARTS) else "train"

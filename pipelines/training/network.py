@@ -72,7 +72,7 @@ def check(spec: NetworkSpec, *, own_weights: bool = False) -> None:
     size = spec.image_size or native or architecture.own_size or PHOTOGRAPH_SIZE
     recipe = spec.resolved_recipe()
     step = Recipe(**{name: getattr(recipe, name) for name in STEP_OPTIONS})
-    _check_built(spec.network, size, tuple(architecture.given.items()), spec.mode, step, processes.count())
+    _check_built(spec.network, size, tuple(architecture.chosen_options.items()), spec.mode, step, processes.count())
 
 
 @functools.lru_cache(maxsize=1024)
@@ -148,7 +148,7 @@ def _notices(
     elif read is not None:
         taken = preprocessing.as_dict()
         found.append(weights_preprocessing.notice(read.name, known=known, taken=taken, model=key.network))
-    keeps_stem = "stem" not in key.architecture and architecture.given.get("stem") == "imagenet"
+    keeps_stem = "stem" not in key.architecture and architecture.chosen_options.get("stem") == "imagenet"
     if keeps_stem and size <= LARGEST_CIFAR_SIZE and architecture.has_cifar_stem:
         found.append(
             f"{key.network} keeps the stem of its weights, which makes 1/4 of {size} pixels before the first stage: "
@@ -197,7 +197,7 @@ def _load_weights(network: nn.Module, key: NetworkKey, config: NetworkConfig, *,
     if key.mode == "frozen":
         raise InvalidInputError(
             "stem must be that of the weights in mode frozen, which trains nothing; got "
-            f"{config.architecture.given.get('stem')!r}, for which they have no {fresh[0]}. "
+            f"{config.architecture.chosen_options.get('stem')!r}, for which they have no {fresh[0]}. "
             "Leave --stem out or train it."
         )
     modes.thaw(network, fresh=fresh)
@@ -218,13 +218,13 @@ def _with_stem(
 
     A VGG, whose CIFAR form only leaves layers out, keeps them where its features are used as they are.
     """
-    is_chosen = weights in ("none", "untrained") or architecture.given.get("stem", "auto") != "auto"
+    is_chosen = weights in ("none", "untrained") or architecture.chosen_options.get("stem", "auto") != "auto"
     if is_chosen or not architecture.has_both_stems:
         return architecture
     stem = "imagenet" if read is None else architecture.stem_of(read)
     keeps = architecture.has_cifar_stem or mode in ("head-first", "frozen")
     return (
-        Architecture(architecture.name, {**architecture.given, "stem": stem})
+        Architecture(architecture.name, {**architecture.chosen_options, "stem": stem})
         if keeps or stem == "cifar"
         else architecture
     )

@@ -35,8 +35,8 @@ def name(key: NetworkKey, *, dataset: str) -> str:
         return " ".join(shown)
     own = suited_recipe(key.recipe, dataset=dataset, image_size=key.image_size).as_dict()
     # "auto" has become this machine's precision in the key, where it cannot be told from one that was given
-    given = [option for option in own if option in key.recipe_options and option != "precision"]
-    other = {option: value for option in given if (value := key.recipe_options[option]) != own[option]}
+    chosen_options = [option for option in own if option in key.recipe_options and option != "precision"]
+    other = {option: value for option in chosen_options if (value := key.recipe_options[option]) != own[option]}
     return f"{' '.join(shown)} ({', '.join([key.recipe, *map(_worded, other, other.values())])})"
 
 
@@ -54,8 +54,8 @@ def keep(ready: PreparedTraining, result: TrainingResult, *, peak_memory_bytes: 
     key, config, context = ready.key, ready.config, ready.context
     folder = records.folder(context.workspace, key.run())
     with locked(folder):
-        given, name = dict(config.architecture.given), config.architecture.current_name
-        sidecar = Sidecar(name, given, config.class_names, config.preprocessing, key.as_dict())
+        chosen_options, name = dict(config.architecture.chosen_options), config.architecture.current_name
+        sidecar = Sidecar(name, chosen_options, config.class_names, config.preprocessing, key.as_dict())
         network_io.keep(result.final.network, folder, sidecar=sidecar)
         rows = {"labels": result.labels, "ids": ready.data.images.splits["test"].ids}
         records.keep_logits(folder / records.LOGITS_NAME, result.logits, **rows)
@@ -103,7 +103,7 @@ def _record(ready: PreparedTraining, result: TrainingResult) -> Options:
         "notices": images.notices(dataset, ready.data.skipped),
         "image_size": size[0],
         "preprocessing": config.preprocessing.as_dict(),
-        "chosen": {"recipe": key.recipe, **key.recipe_options, **config.architecture.given},
+        "chosen": {"recipe": key.recipe, **key.recipe_options, **config.architecture.chosen_options},
         "choice": _choice(ready, result),
         "curves": result.chosen.curves,
         "training": result.training,

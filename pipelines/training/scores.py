@@ -7,7 +7,7 @@ from scipy.special import softmax
 
 import heads
 
-LISTED_MISTAKES = 50
+LISTED_ERRORS = 50
 
 
 def on_test(
@@ -31,13 +31,13 @@ def on_test(
         "temperature": temperature,
         "mistakes": [
             {"id": ids[row], "true": class_names[labels[row]], "predicted": class_names[said], "probability": share}
-            for row, said, share in most_confident_mistakes(logits, labels, count=LISTED_MISTAKES)
+            for row, said, share in most_confident_errors(logits, labels, count=LISTED_ERRORS)
         ],
         **views,
     }
 
 
-def most_confident_mistakes(logits: np.ndarray, labels: np.ndarray, *, count: int) -> list[tuple[int, int, float]]:
+def most_confident_errors(logits: np.ndarray, labels: np.ndarray, *, count: int) -> list[tuple[int, int, float]]:
     """(row, class said, its probability) of the `count` rows with the greatest probability of a wrong class."""
     probabilities = softmax(logits, axis=1)
     said = probabilities.argmax(axis=1)

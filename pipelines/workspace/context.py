@@ -32,13 +32,13 @@ class Context:
     status: Callable[[str, bool], None] = _silent
     doing: Callable[[str], None] = _silent
     job: Callable[[str], AbstractContextManager[object]] = nullcontext
-    told: list[str] = field(default_factory=list, compare=False)
+    notices: list[str] = field(default_factory=list, compare=False)
 
     def tell(self, sentences: Iterable[str]) -> None:
-        """Gives notice of what people should know of their data, each sentence once a command; `told` keeps them."""
+        """Gives notice of what people should know of their data, each sentence once a command; `notices` keeps them."""
         for sentence in sentences:
-            if sentence not in self.told:
-                self.told.append(sentence)
+            if sentence not in self.notices:
+                self.notices.append(sentence)
                 self.notice(sentence)
 
     def fitting(self, done: int, total: int, what: str) -> None:

@@ -49,13 +49,13 @@ def write(thing: str, path: Path, content: str | bytes) -> None:
         raise _refused(thing, path, error.strerror) from error
 
 
-def folder(thing: str, path: Path, *, given: Path, remedy: str) -> None:
-    """Makes the directory `path`, for the user has `given` a place of the `thing`; `InvalidInputError` if it cannot."""
+def folder(thing: str, path: Path, *, named: Path, remedy: str) -> None:
+    """Makes the directory `path`, for the user has `named` a place of the `thing`; `InvalidInputError` if it cannot."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInputError(
-            f"{thing} must go to a place that can be written; got {str(given)!r} ({error.strerror}). {remedy}"
+            f"{thing} must go to a place that can be written; got {str(named)!r} ({error.strerror}). {remedy}"
         ) from error
 
 

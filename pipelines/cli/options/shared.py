@@ -89,7 +89,7 @@ class Invocation:
             status=reporter.status,
             doing=reporter.doing,
             job=reporter.job,
-            told=reporter.told(),
+            notices=reporter.notices(),
         )
 
     def spec(self, kind: type[AnySpec], options: Values) -> AnySpec:

@@ -31,7 +31,7 @@ class Reporter:
     def __init__(self, *, as_json: bool, quiet: bool = False, silent: bool = False, live: Live | None = None) -> None:
         self._as_json, self._quiet, self._silent = as_json, quiet or silent, silent
         self._live = live or Live(sys.stderr, on_terminal=_is_terminal())
-        self._told: list[str] | None = None
+        self._notices: list[str] | None = None
 
     def __enter__(self) -> "Reporter":
         return self
@@ -45,18 +45,18 @@ class Reporter:
         On a terminal, lines are broken between words. Messages on the data stand in `values` as `notices`.
         """
         self._live.end()
-        if self._told is not None:
-            values = {**values, "notices": self._told}
+        if self._notices is not None:
+            values = {**values, "notices": self._notices}
         if self._silent:
             return
         width = terminal_width()
         shown = [part for line in lines for part in wrapped(plain(line), width)]
         streams.answer(json_text(values) if self._as_json else "\n".join(shown))
 
-    def told(self) -> list[str]:
-        """Where a command that reads data notes what it tells of them (`Context.told`)."""
-        self._told = [] if self._told is None else self._told
-        return self._told
+    def notices(self) -> list[str]:
+        """Notices of a command that reads data (`Context.notices`)."""
+        self._notices = [] if self._notices is None else self._notices
+        return self._notices
 
     def notice(self, sentence: str) -> None:
         """One message to stderr."""

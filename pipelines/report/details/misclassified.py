@@ -7,7 +7,7 @@ from pipelines.report.details.confusion import names
 from pipelines.report.page.blocks import Gallery, Picture, Section
 from pipelines.report.study.study import Study
 from pipelines.report.study.winners import Pick
-from pipelines.training.scores import most_confident_mistakes
+from pipelines.training.scores import most_confident_errors
 from pipelines.workspace import naming
 
 SHOWN = 12
@@ -41,7 +41,7 @@ def _gallery(study: Study, pick: Pick) -> Gallery | None:
                 ("confidence", percent(probability, 1)),
             ],
         )
-        for row, wrong, probability in most_confident_mistakes(logits, labels, count=SHOWN)
+        for row, wrong, probability in most_confident_errors(logits, labels, count=SHOWN)
     ]
     accuracy = percent(result.test.accuracy)
     caption = f"{naming.MODES[result.mode].capitalize()}, test accuracy {accuracy}{pick.said()}."

@@ -38,7 +38,7 @@ def _figure(test_set: TestSet, best: Pick, family: int, found: list[PairedTest])
     ]
     tips = vega.tip(("name", "Run"), ("shown", "Points"), ("p", "p"), ("alone", "Only it correct / only the best"))
     chart = ranges.chart(values, "difference", title="difference of accuracy, points", tips=tips, zero=True)
-    caption = f"Reference: {best.how}. {_rule(family)}{_missing(test_set, best, found)}"
+    caption = f"Reference: {best.rule}. {_rule(family)}{_missing(test_set, best, found)}"
     return test_set.figure("paired-tests", f"Differences from {best.row.short}", caption, chart)
 
 

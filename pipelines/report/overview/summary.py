@@ -39,7 +39,7 @@ def _card(pick: Pick, test_set: TestSet) -> Card:
     row, best = pick.row, pick.row.best
     seeds = f"mean of {len(row.results)} seeds" if len(row.results) > 1 else ""
     data = naming.data(row.results)
-    facts = [data, row.name, *filter(None, [pick.how, seeds]), f"95 % interval {interval(row.interval)}"]
+    facts = [data, row.name, *filter(None, [pick.rule, seeds]), f"95 % interval {interval(row.interval)}"]
     total = row.seconds("total")
     sizes = [] if best.parameters is None else [f"{amount(best.parameters)} parameters"]
     sizes += [] if total is None else [f"{duration(total)} in all"]

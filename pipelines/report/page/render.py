@@ -104,7 +104,7 @@ def write_figures(
 
     Returns the paths of the figures, and a sentence for every one that Vega cannot draw: the others are written.
     """
-    writable.folder("figures", folder, given=folder, remedy="Name another with --figures.")
+    writable.folder("figures", folder, named=folder, remedy="Name another with --figures.")
     paths: list[Path] = []
     problems: list[str] = []
     drawn: list[tuple[str, Figure]] = []

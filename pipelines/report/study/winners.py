@@ -21,8 +21,8 @@ class Pick:
     validated: bool
 
     @property
-    def how(self) -> str:
-        """How it was chosen, as the page says it; "" for the only one."""
+    def rule(self) -> str:
+        """Rule of the choice, as the page says it; "" for the only one."""
         if self.count == 1:
             return ""
         if self.validated:
@@ -30,8 +30,8 @@ class Pick:
         return f"picked on the test images, best of {self.count}"
 
     def said(self) -> str:
-        """Which seed is shown, and `how` it was chosen, behind commas."""
-        return self.row.which + (f", {self.how}" if self.how else "")
+        """Which seed is shown, and the `rule` of the choice, behind commas."""
+        return self.row.which + (f", {self.rule}" if self.rule else "")
 
     @property
     def tried(self) -> int:

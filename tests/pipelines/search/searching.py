@@ -26,10 +26,10 @@ SPACE = {"C": {"low": 1e-5, "high": 1e3, "log": True}}
 class Noted(HeadSubject):
     """A logistic head whose trials leave a line each when they begin and when they end."""
 
-    def judge(self, options, watch, context):
+    def score_trial(self, options, watch, context):
         note(context.workspace, "begun", options["C"])
         time.sleep(0.02)
-        outcome = super().judge(options, watch, context)
+        outcome = super().score_trial(options, watch, context)
         note(context.workspace, "ended", options["C"])
         return outcome
 
@@ -140,7 +140,7 @@ class Scripted(Subject):
     def known(self):
         return {"x": None, "y": None}
 
-    def usual(self):
+    def default_space(self):
         return {"x": list(self.script)}
 
     def key(self):
@@ -149,7 +149,7 @@ class Scripted(Subject):
     def check(self, options):
         pass
 
-    def judge(self, options, watch, context):
+    def score_trial(self, options, watch, context):
         self.judged.append(options["x"])
         found = self.script[options["x"]]
         if callable(found):

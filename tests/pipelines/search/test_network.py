@@ -203,7 +203,7 @@ def test_what_cannot_be_searched_is_refused(tmp_path):
 def test_the_usual_space_fits_the_network_and_its_images(tmp_path, network):
     free = {name: value for name, value in TINY.items() if name != "batch_size"} | {"subset": 600}
     tried = NetworkSubject(NetworkSpec.of(**{**free, "network": network, "image_size": 32}), context=Context(tmp_path))
-    space = parse(tried.usual(), what=tried.what)
+    space = parse(tried.default_space(), what=tried.what)
     check_names(space, known=tried.known(), what=tried.what)
     for name, entry in space.items():
         for value in entry.ends():

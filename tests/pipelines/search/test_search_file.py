@@ -158,5 +158,5 @@ def test_a_batch_size_beside_a_search_of_the_heads_is_said_to_be_the_extractions
 class Usual:
     """A subject of which only the built-in space is asked."""
 
-    def usual(self) -> dict:
+    def default_space(self) -> dict:
         return {"batch_size": [64], "dropout": [0.1]}

@@ -10,7 +10,7 @@ from extract.data.digits import fingerprint
 from extract.data.images import subset
 from pipelines.report.build import ReportRequest, build
 from pipelines.report.study.images import data_uri
-from pipelines.training.scores import most_confident_mistakes
+from pipelines.training.scores import most_confident_errors
 from pipelines.workspace import records
 from tests.pipelines.report.html import Page
 
@@ -34,7 +34,7 @@ def test_the_gallery_shows_the_very_images_that_were_scored(pipeline, tmp_path, 
     assert set(ids) != set(
         subset(folder.read(tmp_path / "photos").images, train=None, test=8, seed=0).splits["test"].ids
     )
-    wrong = [ids[row] for row, _, _ in most_confident_mistakes(logits, labels, count=12)]
+    wrong = [ids[row] for row, _, _ in most_confident_errors(logits, labels, count=12)]
     assert wrong
     shown = [a["data-thumbnail"] for tag, a in page.elements if tag == "img" and a.get("data-thumbnail")]
     assert [key.partition("/")[2] for key in shown] == wrong
