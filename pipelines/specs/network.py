@@ -229,7 +229,7 @@ def resolve_network(
 
 
 def _precision(mode: str, precision: str, *, device: str) -> str:
-    """`precision` resolved on `device`; where nothing is trained, float32: the head is then fitted to what scoring computes.
+    """`precision` on `device`; where nothing is trained, float32: the head is then fitted to what scoring computes.
 
     Autocast rounds otherwise than `extract.backbones.reduced`: tf_efficientnet_lite0 lost 0.65 points of its head's
     accuracy.

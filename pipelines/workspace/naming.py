@@ -40,9 +40,9 @@ def names(records: Sequence[Record], *, but: Sequence[str] = ()) -> list[str]:
     options = [_options(one, but) for one in records]
     values = _values(records, options)
     found = []
-    for base, record, given in zip(bases, records, options, strict=True):
-        shown = [name for name in given if _tells(values.get((name, _group(name, record))), given[name])]
-        found.append(", ".join([base, *filter(None, (said(name, given[name]) for name in shown))]))
+    for base, record, present in zip(bases, records, options, strict=True):
+        shown = [name for name in present if _tells(values.get((name, _group(name, record))), present[name])]
+        found.append(", ".join([base, *filter(None, (said(name, present[name]) for name in shown))]))
     return _distinct(found, records, but)
 
 
@@ -94,8 +94,8 @@ def images(records: Sequence[Record]) -> str:
 def setting(images: str, *, sizes: Sequence[int | None], weights: Sequence[str | None]) -> str:
     """`images` with the sizes that they are used at and the weights of the backbones, where all have the same."""
     known = sorted({size for size in sizes if size})
-    given = {one for one in weights if one not in (None, "none", "unknown")}
-    parts = [images, f"{_span(known)} px" if known else "", said("weights", *given) if len(given) == 1 else ""]
+    present = {one for one in weights if one not in (None, "none", "unknown")}
+    parts = [images, f"{_span(known)} px" if known else "", said("weights", *present) if len(present) == 1 else ""]
     return ", ".join(part for part in parts if part)
 
 
@@ -146,10 +146,10 @@ def _bases(records: Sequence[Record]) -> list[str]:
 
 def _base(record: Record) -> str:
     """Head and backbone, or architecture with the options that were given and how it began."""
-    architecture, given = record.architecture or record.name, record.key.get("architecture") or {}
+    architecture, present = record.architecture or record.name, record.key.get("architecture") or {}
     if record.kind == "head":
         return f"{record.head} on {architecture}" if record.head else record.name
-    shape = [said(name, value) for name, value in sorted(given.items())]
+    shape = [said(name, value) for name, value in sorted(present.items())]
     return " ".join(filter(None, [architecture, *shape, MODES.get(record.mode or "", "")]))
 
 
@@ -183,10 +183,10 @@ def _of_network(key: Options) -> Options:
 def _values(records: Sequence[Record], options: Sequence[Options]) -> dict[tuple[str, Group], Counter[str]]:
     """How often each value of an option occurs, among the runs within which it is compared."""
     found: dict[tuple[str, Group], Counter[str]] = {}
-    for name in dict.fromkeys(name for given in options for name in given):
-        for record, given in zip(records, options, strict=True):
-            if name != "weights" or given.get(name) is not None:
-                found.setdefault((name, _group(name, record)), Counter())[repr(given.get(name))] += 1
+    for name in dict.fromkeys(name for present in options for name in present):
+        for record, present in zip(records, options, strict=True):
+            if name != "weights" or present.get(name) is not None:
+                found.setdefault((name, _group(name, record)), Counter())[repr(present.get(name))] += 1
     return found
 
 
@@ -209,11 +209,11 @@ def _distinct(found: list[str], records: Sequence[Record], but: Sequence[str]) -
     shared = Counter(found)
     for name in [name for name, count in shared.items() if count > 1]:
         places = [place for place, one in enumerate(found) if one == name]
-        given = [_options(records[place], but) | _drawn_by(records[place]) for place in places]
-        known = dict.fromkeys(option for one in given for option in one)
-        apart = [option for option in known if len({repr(one.get(option)) for one in given}) > 1]
+        present = [_options(records[place], but) | _drawn_by(records[place]) for place in places]
+        known = dict.fromkeys(option for one in present for option in one)
+        apart = [option for option in known if len({repr(one.get(option)) for one in present}) > 1]
         longer = [
-            ", ".join([name, *filter(None, (said(option, one.get(option)) for option in apart))]) for one in given
+            ", ".join([name, *filter(None, (said(option, one.get(option)) for option in apart))]) for one in present
         ]
         for place, full in zip(places, longer, strict=True):
             found[place] = full if longer.count(full) == 1 else f"{name}, run {records[place].run}"
