@@ -29,7 +29,7 @@ class Recipe:
     """
 
     epochs: int = _training(200, "Passes over the training images.", low=1)
-    batch_size: int = _training(128, "Images an update.", low=1)
+    batch_size: int = _training(128, "Images per update.", low=1)
     optimizer: str = _training(
         "sgd",
         "Optimizer; muon is Muon for matrices and kernels, AdamW for the rest.",
@@ -71,14 +71,14 @@ class Recipe:
     clip_norm: float | None = _training(None, "Gradient clipping: bound on the norm.", above=0)
     ema: float = _training(0.0, "Decay of averaged weights, which are then the result; 0 is without.", low=0, below=1)
     lookahead: int = _training(0, "Updates after which weights return to their slow average; 0 is without.", low=0)
-    accumulate: int = _training(1, "Parts in which a batch is computed; less memory.", low=1)
+    accumulate: int = _training(1, "Gradient accumulation: parts of a batch, to save memory.", low=1)
     patience: int | None = _training(
         None,
         "Epochs after which to stop without a higher validation accuracy, or as high a one at a lower loss.",
         low=1,
     )
     tta: str = _augmentation("none", "Views averaged at test time, reported apart.", choices=("none", "flip", "shift"))
-    precision: str = _training("auto", "Arithmetic of the network.", choices=("auto", "float32", "bfloat16"))
+    precision: str = _training("auto", "Dtype of forward and backward pass.", choices=("auto", "float32", "bfloat16"))
     layer_decay: float = _training(
         1.0, "Factor on the learning rate from each stage to the one before it.", above=0, high=1
     )

@@ -61,7 +61,7 @@ class Computation:
 
 
 def step_size(images: ImageSet, batch_size: int) -> int:
-    """Images a step for a requested `batch_size`: no more than the largest split has, whose rest would be padding.
+    """Images per step for a requested `batch_size`: no more than the largest split has, whose rest would be padding.
 
     Up to `USUAL_STEP` it is the request, so that a subset's features are those of the whole, to the bit.
     """

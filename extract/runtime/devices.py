@@ -75,7 +75,7 @@ def resolve_precision(precision: str, device: str) -> str:
 
 
 def automatic_batch_size(device: str, image_size: int | None) -> int:
-    """Images a step that keep the device busy: a power of two, for square images of `image_size` pixels (None: 224).
+    """Images per step that keep the device busy: a power of two, for square images of `image_size` pixels (None: 224).
 
     On a CPU the activations of a step should stay near its caches: at 224 pixels, 8 images are as fast as 32 for
     resnet50 (48 images a second) and faster for vgg16_bn (13.1 and 11.6) and tf_efficientnet_lite0 (274 and 171;

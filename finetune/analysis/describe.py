@@ -99,7 +99,7 @@ def describe(
 
 
 def usual_size(name: str) -> int:
-    """Pixels of a side: 32 for the families, what it was made for of another timm architecture."""
+    """Image side in pixels: 32 for the families, what it was made for of another timm architecture."""
     architecture = networks.resolve(name)
     return (None if architecture.family else architecture.own_size) or 32
 

@@ -81,7 +81,7 @@ class Architecture:
 
     @property
     def own_size(self) -> int | None:
-        """Pixels of a side that the weights of its name were made for; None where timm has none."""
+        """Image side in pixels for which the weights of its name were made; None where timm has none."""
         return None if self._config is None else int(self._config.input_size[1])
 
     def preprocessing(self, image_size: int) -> Preprocessing | None:

@@ -46,11 +46,11 @@ class Selection:
     """Images of a data set to use, and their size: a part of specs and of their keys."""
 
     image_size: int | None = _data(
-        None, "Pixels of a side.", low=1, metavar="N", usual="the network's own; from scratch the images'"
+        None, "Image side in pixels.", low=1, metavar="N", usual="the network's own; from scratch the images'"
     )
     subset: int | None = _data(None, "N training images, stratified and seeded.", low=1, metavar="N")
     test_subset: int | None = _data(None, "M test images, stratified and seeded.", low=1, metavar="M")
-    on_bad_image: str = _data("error", "What an unreadable image does.", choices=("error", "skip"))
+    on_bad_image: str = _data("error", "Stop at an unreadable image, or leave it out.", choices=("error", "skip"))
 
     @property
     def sampling_seed(self) -> int | None:
@@ -94,7 +94,7 @@ class DataSpec(Spec, Selection, DataSource):
     """
 
     NETWORK: ClassVar[str] = ""  # the option that names the network
-    max_pixels: int = _data(MAX_PIXELS, "Most pixels of one image.", low=1, metavar="N")
+    max_pixels: int = _data(MAX_PIXELS, "Upper bound on the pixels of one image.", low=1, metavar="N")
     mean: str | None = _own("Mean of the pixels, 0 to 1, for the weights.", metavar="R,G,B")
     std: str | None = _own("Standard deviation of the pixels.", metavar="R,G,B")
     crop_pct: float | None = _own("Center crop as a share of the image.")

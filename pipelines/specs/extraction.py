@@ -23,9 +23,15 @@ class Embedding:
     """Options of the embedding: a part of a spec and of its key. `layers` are stage indices, as text ("-2,-1")."""
 
     backbone: str = _backbone("resnet50", "Any timm architecture.", metavar="NAME")
-    pool: str = _backbone("network", "How maps become one embedding.", choices=("network", "avg", "max", "avgmax"))
-    layers: str | None = _backbone(None, "Stages to take, e.g. -2,-1.", metavar="I,J,...", usual="the last")
-    precision: str = _backbone("auto", "Arithmetic of the network.", choices=PRECISIONS)
+    pool: str = _backbone(
+        "network",
+        "Pooling of the last feature maps; network is the architecture's own.",
+        choices=("network", "avg", "max", "avgmax"),
+    )
+    layers: str | None = _backbone(
+        None, "Stages whose features are joined, e.g. -2,-1.", metavar="I,J,...", usual="the last"
+    )
+    precision: str = _backbone("auto", "Dtype of the forward pass.", choices=PRECISIONS)
     views: str = _output("plain", "Also embed the mirrored image.", choices=("plain", "flip"))
     storage: str = _output("float16", "Dtype of the stored features.", choices=("float16", "float32"))
 
@@ -48,7 +54,7 @@ class ExtractSpec(data.DataSpec, Embedding):
 
     NETWORK = "backbone"
     weights: str = weights_option("pretrained")
-    batch_size: int | str = _backbone("auto", "Images a step.", metavar="auto|N")
+    batch_size: int | str = _backbone("auto", "Images per forward pass.", metavar="auto|N")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,7 +62,7 @@ class ExtractSpec(data.DataSpec, Embedding):
         self.resolved_batch_size("cpu")
 
     def resolved_batch_size(self, device: str) -> int:
-        """Images a step: the given number, or for "auto" what fills the device without waste."""
+        """Images per step: the given number, or for "auto" what fills the device without waste."""
         if self.batch_size == "auto":
             return automatic_batch_size(device, self.image_size)
         if not isinstance(self.batch_size, int) or self.batch_size < 1:

@@ -129,7 +129,7 @@ class Repeats(Spec):
 
     seeds: int | None = option(None, "Fit with N seeds, each a run, and show the spread.", low=1, high=1000)
     shots: tuple[int, ...] | None = option(
-        None, "Also learn from N labels a class only, for each of these.", low=1, metavar="N,N,..."
+        None, "Few-shot table: also fit on N labels per class, for each N.", low=1, metavar="N,N,..."
     )
     draws: int | None = option(None, "Draws of those labels.", low=1, usual="5")
     seed: int = seed_option()

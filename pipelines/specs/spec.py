@@ -13,7 +13,7 @@ from extract.runtime.options import Option, Value, known, option, options_of
 
 RawOptions = Mapping[str, object]  # options by name, as text or as values; None is one that is left out
 Fields = dict[str, Any]  # fields by name, which are passed on or become JSON
-seed_option = functools.partial(option, 0, "Seed of everything drawn.", low=0, high=2**32 - 1, metavar="N")
+seed_option = functools.partial(option, 0, "Random seed.", low=0, high=2**32 - 1, metavar="N")
 validation_option = functools.partial(
     option,
     help="Validation split: a share of the training images, a number of them, or none.",

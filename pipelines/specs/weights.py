@@ -21,7 +21,7 @@ SIDECAR_NAME = "network.json"
 NAMED = (*weights.SOURCES, "none")
 weights_option = functools.partial(
     option,
-    help="Where the weights come from; #SET takes another set of a file's tensors (averaged ones, EMA, go first, as in "
+    help="Source of the weights; #SET takes another set of a file's tensors (averaged ones, EMA, go first, as in "
     "timm).",
     metavar="pretrained|packaged|untrained|FILE[#SET]|RUN",
     group="Backbone",

@@ -43,7 +43,7 @@ class NetworkConfig:
 
     @property
     def image_size(self) -> int:
-        """Pixels of a side."""
+        """Image side in pixels."""
         return self.preprocessing.image_size[0]
 
     def measured(self, train: LabeledImages) -> "NetworkConfig":

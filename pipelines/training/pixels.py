@@ -56,7 +56,7 @@ class TrainingData:
 
 
 def native_size(images: ImageSet) -> int | None:
-    """Pixels of a side where all images are squares in memory; None for photographs."""
+    """Image side in pixels where all images are squares in memory; None for photographs."""
     found = images.splits["train"].images
     if isinstance(found, Pixels) and found.array.shape[2] == found.array.shape[3]:
         return int(found.array.shape[2])

@@ -18,9 +18,12 @@ FORMATS = ("onnx",)
 
 @command("export")
 @click.option("--run", "run_name", required=True, metavar="ID", help="The run, or the start of its name.")
-@click.option("--format", "kind", default="onnx", show_default=True, metavar="onnx", help="What to write.")
+@click.option("--format", "kind", default="onnx", show_default=True, metavar="onnx", help="File format.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where.  [default: model.onnx beside the record]"
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The file to write.  [default: model.onnx beside the record]",
 )
 @click.option("--calibrated", is_flag=True, help="Probabilities at the temperature fitted on validation images.")
 @click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="The weights file, if it was moved.")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST = 20  # trials in the table
 HELP = {
-    "batch_size": "Images a step: the extraction's with --head (its own: --option batch_size=N), else the training's."
+    "batch_size": "Images per step: the extraction's with --head (its own: --option batch_size=N), else the training's."
 }
 
 

@@ -21,13 +21,15 @@ def watched(command: Command) -> Command:
     """Adds the options that look at a training, or at its learning rates instead."""
     option, path = functools.partial(click.option, cls=HeadedOption, heading="Output"), click.Path(path_type=Path)
     for add in (
-        option("--plot", type=path, metavar="FILE", help="Figure of that test: .svg, .png or .html."),
-        option("--find-learning-rate", is_flag=True, help="Only test rising learning rates; keep nothing."),
+        option(
+            "--plot", type=path, metavar="FILE", help="Also draw the learning-rate range test: .svg, .png or .html."
+        ),
+        option("--find-learning-rate", is_flag=True, help="Learning-rate range test only; keeps no run."),
         option(
             "--tensorboard",
             type=path,
             metavar="DIR",
-            help="Also write its files; with --refit in subfolders chosen and refit.",
+            help="Also write TensorBoard logs; with --refit in subfolders chosen and refit.",
         ),
     ):
         command = add(command)

@@ -77,7 +77,7 @@ def _shown(value: object) -> str:
 @command("describe")
 @click.option("--network", metavar="NAME", help="One of the four families, or any timm name.")
 @click.option(
-    "--image-size", type=int, metavar="N", help="Pixels of a side.  [default: 32, of timm's models their own]"
+    "--image-size", type=int, metavar="N", help="Image side in pixels.  [default: 32, of timm's models their own]"
 )
 @click.option("--classes", type=int, default=10, show_default=True, metavar="K", help="Classes to tell apart.")
 @click.option(
