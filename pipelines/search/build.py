@@ -11,7 +11,7 @@ from pipelines.search.subject import Subject, require_validation
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, locate, with_own_network
 from pipelines.specs.search import SearchSpec
 from pipelines.specs.spec import Fields, RawOptions
-from pipelines.tasks import fitting
+from pipelines.tasks import fit_head
 from pipelines.training.images import training_labels
 from pipelines.workspace.context import Context
 
@@ -75,7 +75,7 @@ def _features(head: HeadSpec, described: Fields, context: Context, *, file: obje
 
     What could not be searched on it is refused before it is extracted.
     """
-    from pipelines.tasks import stages
+    from pipelines.tasks.extract import extract
     from pipelines.tasks.features import newest
 
     more = sorted(described.keys() - {"seed", "data_dir"})
@@ -90,8 +90,8 @@ def _features(head: HeadSpec, described: Fields, context: Context, *, file: obje
         context.notice(f"using the workspace's newest features, {found.name}")
         return found
     spec = ExtractSpec.of(with_own_network("backbone", described, context.workspace))
-    fitting.check_rows(head, training_labels(spec, load(locate(spec, context.workspace))))
-    return stages.extract(spec, context).path
+    fit_head.check_rows(head, training_labels(spec, load(locate(spec, context.workspace))))
+    return extract(spec, context).path
 
 
 def _refuse_unknown(options: Fields, *, known: list[str], what: str) -> None:

@@ -11,14 +11,14 @@ from extract.runtime.memory import enough_for
 from extract.runtime.options import Option
 from pipelines.search.subject import Params, Subject, TrialScore, Watch, require_validation
 from pipelines.specs import HeadSpec, resolve_head
-from pipelines.tasks import fitting
+from pipelines.tasks import fit_head
 from pipelines.workspace.context import Context
 
 if TYPE_CHECKING:
     from extract.features.store import SplitFeatures
     from heads import Choice
     from heads.space import Space
-    from pipelines.tasks.stages import StageResult
+    from pipelines.workspace.cache import StageResult
     from pipelines.workspace.record import DoneRecord
 
 
@@ -57,11 +57,11 @@ class HeadSubject(Subject):
 
     def check(self, options: Params) -> None:
         self._space(options)
-        fitting.check_rows(self._spec, self._train.labels)
+        fit_head.check_rows(self._spec, self._train.labels)
 
     def score_trial(self, options: Params, watch: Watch, context: Context) -> TrialScore:
         context.doing("fitting the head")  # one without epochs has nothing to count
-        with enough_for("fitting a head", remedy=fitting.LESS_MEMORY):
+        with enough_for("fitting a head", remedy=fit_head.LESS_MEMORY):
             choice = self._chosen(options, context)
         assert choice.validation is not None
         return TrialScore(
@@ -71,9 +71,7 @@ class HeadSubject(Subject):
         )
 
     def settle(self, options: Params, context: Context, folder: Path) -> "StageResult[DoneRecord]":
-        from pipelines.tasks import stages
-
-        return stages.fit_head(self._with(options), context, features_path=self._path)
+        return fit_head.fit_head(self._with(options), context, features_path=self._path)
 
     def _chosen(self, options: Params, context: Context) -> "Choice":
         """As the head stage will choose for the winner: the same rows, options and seed."""

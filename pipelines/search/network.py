@@ -13,10 +13,11 @@ from extract.runtime.options import Option, options_of
 from finetune.recipes import SPEED_ONLY, Recipe
 from pipelines.search.subject import Params, Subject, TrialScore, Watch, require_validation
 from pipelines.specs import NetworkSpec
-from pipelines.tasks import stages
+from pipelines.tasks.train import network_inputs, train
 from pipelines.training.processes import exclusive
 from pipelines.training.train_network import LESS_MEMORY
 from pipelines.workspace import records
+from pipelines.workspace.cache import StageResult
 from pipelines.workspace.context import Context
 from pipelines.workspace.record import DoneRecord
 
@@ -40,7 +41,7 @@ class NetworkSubject(Subject):
                 "mode must train something to be searched; got 'frozen'. Search a head on features."
             )
         self._spec = replace(spec, refit=True)
-        self._key, inputs = stages.network_inputs(self._spec, context)
+        self._key, inputs = network_inputs(self._spec, context)
         self._located = inputs.located
 
     @property
@@ -95,17 +96,17 @@ class NetworkSubject(Subject):
         with enough_for("training", remedy=LESS_MEMORY):
             return self._trials.outcome(self._with(options), watch, context)
 
-    def settle(self, options: Params, context: Context, folder: Path) -> stages.StageResult[DoneRecord]:
+    def settle(self, options: Params, context: Context, folder: Path) -> StageResult[DoneRecord]:
         spec = self._with(options)
         self._hand_over(spec, context, folder)
-        return stages.train(spec, context)
+        return train(spec, context)
 
     def _hand_over(self, spec: NetworkSpec, context: Context, folder: Path) -> None:
         """The winner's trial is the first half of what the stage does: it goes on from the trial's checkpoint.
 
         Killed at any moment, it is done again: the stage never meets half a copy.
         """
-        key, inputs = stages.network_inputs(spec, context)
+        key, inputs = network_inputs(spec, context)
         place = inputs.checkpoints(key) / "chosen"
         with exclusive(inputs.checkpoints(key), notice=context.notice):
             if folder.is_dir() and not place.exists() and not records.folder(context.workspace, key.run()).exists():

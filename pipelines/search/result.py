@@ -15,8 +15,8 @@ from pipelines.search import storage
 from pipelines.search.importance import Importance, importance
 from pipelines.search.journal import FrozenTrial, Journal, TrialState
 from pipelines.search.subject import Subject
-from pipelines.tasks.stages import StageResult
 from pipelines.workspace import records, stored
+from pipelines.workspace.cache import StageResult
 from pipelines.workspace.context import Context
 from pipelines.workspace.record import TOTAL, DoneRecord
 from pipelines.workspace.search_result import BestTrial, SearchResult, SearchTrial

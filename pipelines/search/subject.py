@@ -12,7 +12,7 @@ from pipelines.workspace.context import Context
 from pipelines.workspace.record import DoneRecord
 
 if TYPE_CHECKING:
-    from pipelines.tasks.stages import StageResult
+    from pipelines.workspace.cache import StageResult
 
 Params = Mapping[str, Value]  # the options of a trial by name
 

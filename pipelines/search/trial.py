@@ -7,7 +7,7 @@ from finetune.training.config import TrainingProgress
 from finetune.training.loop import TrainingInterruptedError
 from pipelines.search.subject import TrialScore, Watch
 from pipelines.specs import NetworkSpec
-from pipelines.tasks import stages
+from pipelines.tasks.train import network_inputs
 from pipelines.training import images
 from pipelines.training.pixels import TrainingData
 from pipelines.training.prepare import prepare
@@ -48,7 +48,7 @@ class NetworkTrials:
         def progress(now: TrainingProgress) -> None:
             report([] if now.row is None else [now.row])
 
-        ready = prepare(*stages.network_inputs(spec, context), data=self._data, quiet=True)
+        ready = prepare(*network_inputs(spec, context), data=self._data, quiet=True)
         digest = ready.spec_digest("chosen", stop_epoch=ready.recipe.epochs)
         kept = checkpoint.load(watch.folder, spec_digest=digest, class_names=ready.config.class_names)
         if kept is not None:

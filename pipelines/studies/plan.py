@@ -11,8 +11,10 @@ from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, Weights, data
 from pipelines.studies.crossing import JobPlace
 from pipelines.studies.jobs import Job
-from pipelines.tasks import fitting, stages
+from pipelines.tasks import fit_head
+from pipelines.tasks.extract import kept_features
 from pipelines.tasks.features import is_intact
+from pipelines.tasks.train import train
 from pipelines.training.images import check_training, training_labels
 from pipelines.workspace import cache
 from pipelines.workspace.context import Context
@@ -91,7 +93,7 @@ def check(job: Job, *, workspace: Path) -> None:
     if job.features is not None and not _are_own(job.features.weights, workspace):
         _check_backbone(job.features.backbone, job.features.image_size, job.features.pool, job.features.layers)
     if job.head is not None:
-        fitting.check(job.head)
+        fit_head.check(job.head)
 
 
 def _are_own(weights: str, workspace: Path) -> bool:
@@ -158,7 +160,7 @@ class _Planner:
             self._faults[key] = None
             try:
                 if self._is_here(job):
-                    found = data.located(job.data, self._context.workspace, progress=stages.reading(self._context))
+                    found = data.located(job.data, self._context.workspace, progress=self._context.reading)
                     self._context.tell(found.notices)
             except TransferBenchError as error:
                 self._faults[key] = error
@@ -172,13 +174,13 @@ class _Planner:
             return Planned(job, MISSING)
         try:
             with cache.looking():
-                return Planned(job, CACHED, stages.train(spec, self._context).record.run)
+                return Planned(job, CACHED, train(spec, self._context).record.run)
         except cache.CacheMissError:
             return Planned(job, MISSING)
 
     def _extraction(self, job: Job, spec: ExtractSpec) -> Planned:
         if spec not in self._features:
-            found = stages.kept_features(spec, self._context) if self._is_here(job) else None
+            found = kept_features(spec, self._context) if self._is_here(job) else None
             state = CACHED if found is not None and is_intact(found.record, self._context.workspace) else MISSING
             self._features[spec] = Planned(job, state, content=None if found is None else found.record.content)
         return replace(self._features[spec], job=job)
@@ -187,7 +189,7 @@ class _Planner:
         """A head is known by the digest of its features, which the cache keeps when the file is trimmed away."""
         if features.content is None:
             return Planned(job, MISSING)
-        found = stages.kept_head(head, self._context, content=features.content)
+        found = fit_head.kept_head(head, self._context, content=features.content)
         return Planned(job, MISSING) if found is None else Planned(job, CACHED, found.record.run)
 
 
@@ -195,7 +197,7 @@ def _check_rows(job: Job, images: ImageSet) -> None:
     """InvalidInputError where a job's data set has too few images: all, of a class, for a batch or validation."""
     labels = training_labels(job.data, images)
     if job.head is not None:
-        fitting.check_rows(job.head, labels)
+        fit_head.check_rows(job.head, labels)
     elif (spec := job.network) is not None:
         batch_size, part = spec.resolved_recipe().batch_size, spec.validation_part()
         check_training(labels, mode=spec.mode, batch_size=batch_size, part=part, seed=spec.seed)

@@ -98,29 +98,31 @@ def result_of(job: Job, context: Context) -> JobResult:
 
 def _computed(job: Job, context: Context) -> tuple[bool, str | None]:
     """(whether the cache had it, the run of its record or None for an extraction)."""
-    from pipelines.tasks import stages
+    from pipelines.tasks.extract import extract, pinned_features
+    from pipelines.tasks.fit_head import fit_head
+    from pipelines.tasks.train import train
 
     if job.network is None and job.head is None:
-        return stages.extract(job.extract_spec, context).cached, None
+        return extract(job.extract_spec, context).cached, None
     if job.network is not None:
-        found = stages.train(job.network, context)
+        found = train(job.network, context)
     else:
         assert job.head is not None
-        with stages.validation_features(job.extract_spec, context) as features:
-            found = stages.fit_head(job.head, context, features_path=features.path)
+        with pinned_features(job.extract_spec, context) as features:
+            found = fit_head(job.head, context, features_path=features.path)
     return found.cached, found.record.run
 
 
 def _failed_run(job: Job, context: Context) -> str | None:
     """The run under which the task itself has recorded the failure of a job; None where it got not that far."""
-    from pipelines.tasks import stages
+    from pipelines.tasks.extract import kept_features
 
     workspace = context.workspace
     try:
         if job.network is not None:
             located = locate_images(job.network, workspace)
             key = resolve_network(job.network, located=located, device=context.device, workspace=workspace)
-        elif job.head is not None and (features := stages.kept_features(job.extract_spec, context)) is not None:
+        elif job.head is not None and (features := kept_features(job.extract_spec, context)) is not None:
             key = resolve_head(job.head, features=features.record.content)
         else:
             return None

@@ -1,29 +1,21 @@
-"""Spec -> feature file in the workspace: what the extraction stage computes, and how its artifact is named."""
+"""Feature files of a workspace: their names, specs and records, and the backbones that made them."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import structs
-
-from extract.data.bad_images import files, refused_together
-from extract.data.datasets import Located
-from extract.data.images import ImageSet
 from extract.errors import TransferBenchError
 from extract.features.layout import SCHEMA, spec_digest
-from extract.runtime.memory import enough_for
 from pipelines.specs import ExtractKey, Weights
-from pipelines.training import images
 from pipelines.workspace import extractions, records
 from pipelines.workspace.context import Context
-from pipelines.workspace.extractions import Extraction, ExtractionCost
+from pipelines.workspace.extractions import Extraction
 from pipelines.workspace.record import SCHEMA as RECORD_SCHEMA
-from pipelines.workspace.record import Options, Sha256
+from pipelines.workspace.record import Options
 
 if TYPE_CHECKING:
     from extract.backbones.frozen import Backbone
-    from extract.features.extraction import ExtractionTiming
     from extract.features.layout import Layout
     from extract.features.store import FeatureFile
 
@@ -33,46 +25,7 @@ RUN = "run:"  # how a feature file names a run whose network made it
 ROUNDING = 3  # raised when bfloat16 or float16 arithmetic must give other features (`extract.backbones.reduced`)
 
 
-@dataclass(frozen=True)
-class ExtractionInputs:
-    """Inputs of an extraction beside its key, which only digests it: the weights and the data themselves."""
-
-    source: Weights
-    located: Located
-    context: Context
-
-
-def compute(key: ExtractKey, inputs: ExtractionInputs) -> tuple[Sha256, bool]:
-    """Extracts (or finds) the feature file of `key`, keeps its record: (content digest, whether it was extracted).
-
-    What the backbone cannot do is refused before images are read or weights are fetched.
-    """
-    _check(key, inputs.source)
-    with enough_for("extraction", remedy="Use a smaller --batch-size or --image-size, or another --backbone"):
-        data, skipped = _images(key, inputs)
-        inputs.context.doing("")  # weights that are downloaded come with a bar of the hub's own
-        backbone = _backbone(key, inputs.source)
-        for notice in backbone.notices:
-            inputs.context.notice(notice)
-        key = replace(key, backbone=backbone.name)  # as timm calls it today
-        return _extracted(key, data=data, backbone=backbone, skipped=skipped, context=inputs.context)
-
-
-def _check(key: ExtractKey, source: Weights) -> None:
-    """InvalidInputError for a size, pooling or layers that the backbone lacks; of an own run, when it is loaded."""
-    from extract.backbones import frozen
-
-    if source.run_folder is None:
-        frozen.check(key.backbone, image_size=key.image_size, pool=key.pool, layers=key.layer_indices())
-
-
-def _backbone(key: ExtractKey, source: Weights) -> "Backbone":
-    layers, seed = key.layer_indices(), key.weights_seed
-    shape = {"image_size": key.image_size, "pool": key.pool, "layers": layers, "preprocessing": key.preprocessing}
-    return _loaded(key.backbone, source.name, folder=source.run_folder, seed=seed, shape=shape)
-
-
-def _loaded(name: str, weights: str, *, folder: Path | None, seed: int | None, shape: Options) -> "Backbone":
+def loaded(name: str, weights: str, *, folder: Path | None, seed: int | None, shape: Options) -> "Backbone":
     """The backbone `name` with these weights, or the trained network in the `folder` of a run."""
     if folder is not None:
         from pipelines.training import network_io
@@ -83,62 +36,12 @@ def _loaded(name: str, weights: str, *, folder: Path | None, seed: int | None, s
     return frozen.load(name, weights=weights, seed=seed or 0, **shape)
 
 
-def _images(key: ExtractKey, inputs: ExtractionInputs) -> tuple[ImageSet, tuple[str, ...]]:
-    inputs.context.doing("reading the data set")
-    data, skipped = images.chosen(inputs.located, key)
-    inputs.context.tell(images.notices(inputs.located, skipped))
-    return data, skipped
+@dataclass(frozen=True)
+class FeatureInputs:
+    """Inputs of what learns from features, beside its key, which only digests it: the features themselves."""
 
-
-def _extracted(
-    key: ExtractKey, *, data: ImageSet, backbone: "Backbone", skipped: tuple[str, ...], context: Context
-) -> tuple[Sha256, bool]:
-    from extract.features import extraction, store
-
-    spec = feature_spec(key, backbone=backbone, dataset=data.name, are_files=bool(files(data)))
-    rows = extraction.step_size(data, key.batch_size)
-    config = extraction.Computation(context.device, key.precision, key.views, key.storage, rows)
-    path = _place(context.workspace / "features", spec)
-    layout, reason = extraction.plan(data, backbone, spec=spec, config=config, skipped_ids=skipped)
-    with store.locked(path), refused_together(*files(data)):
-        timing, plain = None, None
-        if _intact(path) is None:
-            if reason:
-                context.notice(f"{path.name}: not compiled, because {reason}")
-            plain = _lender(spec, layout=layout, folder=path.parent) if key.views == "flip" else None
-            if plain is not None:
-                context.notice(f"the plain view is there already, in {plain.path.name}")
-            timing = extraction.extract(
-                data,
-                backbone,
-                layout=layout,
-                config=config,
-                path=path,
-                progress=lambda done, total: context.progress(done, total, "images"),
-                notice=context.notice,
-                estimated=context.estimated,
-                doing=context.doing,
-                plain=plain,
-            )
-        record = described(store.FeatureFile(path), backbone)
-    _keep(context.workspace, record, timing=timing, plain_view_of=None if plain is None else plain.content)
-    return record.content, timing is not None
-
-
-def _keep(workspace: Path, record: Extraction, *, timing: "ExtractionTiming | None", plain_view_of: str | None) -> None:
-    """Writes the record with what the extraction took; what was known of a file that is there already stays known."""
-    before = extractions.find(workspace, record.content)
-    if timing is not None:
-        lender = None if plain_view_of is None else extractions.find(workspace, plain_view_of)
-        lent = 0.0 if plain_view_of is None else None if lender is None else lender.seconds
-        seconds = None if lent is None else timing.seconds + lent
-        seconds = before.seconds if seconds is None and before is not None else seconds
-        known = ExtractionCost(**asdict(timing))
-        record = structs.replace(record, timing=known, plain_view_of=plain_view_of, seconds=seconds)
-    elif before is not None:
-        seen = {name: getattr(before, name) for name in ("created", "timing", "plain_view_of", "seconds")}
-        record = structs.replace(record, **seen)
-    extractions.write(workspace, record)
+    file: "FeatureFile"
+    context: Context
 
 
 def described(file: "FeatureFile", backbone: "Backbone") -> Extraction:
@@ -182,14 +85,14 @@ def backbone(spec: Options, *, weights: str, workspace: Path) -> "Backbone":
     folder = Weights.find(weights, workspace).run_folder
     if weights.startswith(RUN):
         folder = records.folder(workspace, weights.removeprefix(RUN))
-    return _loaded(spec["backbone"], weights, folder=folder, seed=spec["weights"]["seed"], shape=shape)
+    return loaded(spec["backbone"], weights, folder=folder, seed=spec["weights"]["seed"], shape=shape)
 
 
-def _lender(spec: Options, *, layout: "Layout", folder: Path) -> "FeatureFile | None":
+def lender(spec: Options, *, layout: "Layout", folder: Path) -> "FeatureFile | None":
     """The intact feature file of the same plain view, made by the same engine; None where there is none."""
     from extract.features.extraction import can_lend
 
-    file = _intact(_place(folder, {**spec, "views": "plain"}))
+    file = intact(place(folder, {**spec, "views": "plain"}))
     return file if file is not None and can_lend(file, layout) else None
 
 
@@ -214,7 +117,7 @@ def feature_spec(key: ExtractKey, *, backbone: "Backbone", dataset: str, are_fil
     }
 
 
-def _place(folder: Path, spec: Options) -> Path:
+def place(folder: Path, spec: Options) -> Path:
     """Where the features of `spec` are, whatever their data set was called when they were made, or else go."""
     digest = spec_digest(spec)
     made = sorted(folder.glob(f"*-{digest[:12]}.h5"))
@@ -232,7 +135,7 @@ def _plain(name: str) -> str:
     return plain.encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
-def _intact(path: Path) -> "FeatureFile | None":
+def intact(path: Path) -> "FeatureFile | None":
     """The feature file at `path`; a damaged one is as good as none."""
     from extract.features.store import FeatureFile
 
@@ -248,7 +151,7 @@ def _intact(path: Path) -> "FeatureFile | None":
 
 def is_intact(record: Extraction, workspace: Path) -> bool:
     """Whether the file of an extraction's record is there, undamaged, and the one that was recorded."""
-    file = _intact(workspace / "features" / record.file)
+    file = intact(workspace / "features" / record.file)
     return file is not None and file.content == record.content
 
 

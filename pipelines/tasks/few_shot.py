@@ -1,16 +1,41 @@
-"""Feature file x head x few labels -> accuracy against labels a class: what the few-label stage computes."""
+"""Feature file x head x few labels -> accuracy against labels a class, computed or found."""
 
 from pathlib import Path
 
 from msgspec import structs
 
-from pipelines.specs import ShotsKey
-from pipelines.tasks.fitting import FitInputs
-from pipelines.workspace import records
+from pipelines.specs import HeadSpec, ShotsKey, resolve_shots
+from pipelines.tasks.features import FeatureInputs
+from pipelines.workspace import cache, records
+from pipelines.workspace.context import Context
 from pipelines.workspace.record import ShotsRow
 
 
-def compute(key: ShotsKey, inputs: FitInputs) -> list[ShotsRow]:
+def few_labels(
+    spec: HeadSpec, context: Context, *, features_path: Path, counts: tuple[int, ...], draws: int
+) -> list[ShotsRow]:
+    """Accuracy against labels a class, one row for each of `counts`, over `draws`; computed or found."""
+    from extract.features.store import FeatureFile
+
+    file = FeatureFile(features_path)
+    key = resolve_shots(spec, features=file.content, shots=counts, draws=draws)
+    inputs = FeatureInputs(file, context)
+    return cache.ask(_few_labels, key.text(), context=inputs, workspace=context.workspace, read=list)[0]
+
+
+def kept_few_labels(
+    spec: HeadSpec, context: Context, *, content: str, counts: tuple[int, ...], draws: int
+) -> list[ShotsRow] | None:
+    """The table of `few_labels` on the features whose content digest is `content`, where it is kept; else None."""
+    key = resolve_shots(spec, features=content, shots=counts, draws=draws)
+    return cache.find(_few_labels, key.text(), workspace=context.workspace, read=list)
+
+
+def _few_labels(key: str, context: FeatureInputs) -> list[ShotsRow]:
+    return compute(ShotsKey.from_text(key), context)
+
+
+def compute(key: ShotsKey, inputs: FeatureInputs) -> list[ShotsRow]:
     """One row for every number of labels a class: the accuracies of its draws on the test split, and their spread.
 
     Every head is chosen and fitted on its drawn training rows alone; the test split only scores it.

@@ -1,22 +1,37 @@
-"""The request of `pipeline fit-head` and its result.
+"""Feature file x head -> a run, computed or found; the request of `pipeline fit-head` and its result.
 
 What is cached needs no features, which may have been trimmed away; a mistake is an error before anything is extracted.
 """
 
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from extract.data.datasets import load
-from extract.errors import InvalidInputError
-from pipelines.specs import ExtractSpec, HeadSpec, locate, resolve_shots
+from extract.errors import InvalidInputError, StorageError
+from extract.features.store import FeatureFile, SplitFeatures
+from extract.runtime.devices import Stopwatch
+from extract.runtime.memory import Peak, enough_for
+from heads import registry
+from pipelines.specs import ExtractSpec, HeadKey, HeadSpec, locate, resolve_head, resolve_shots
 from pipelines.specs.data import is_here
-from pipelines.tasks import features, fitting, stages
+from pipelines.specs.spec import Fields
+from pipelines.tasks import features, few_shot, head_run
+from pipelines.tasks.extract import kept_features, pinned_features
+from pipelines.tasks.features import FeatureInputs
 from pipelines.training.images import training_labels
-from pipelines.workspace import extractions
+from pipelines.workspace import cache, extractions, records
+from pipelines.workspace.cache import StageResult
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import DoneRecord, ShotsRow
+from pipelines.workspace.record import DoneRecord, RunName, ShotsRow, TrainingScore
+
+if TYPE_CHECKING:
+    from heads import Choice, Head
+
+LESS_MEMORY = "Use features of fewer images (--subset) or of a narrower backbone, or another --head"
 
 
 @dataclass(frozen=True)
@@ -56,7 +71,7 @@ class FitHeadResult:
     command did; None where that is not known, of a file from elsewhere.
     """
 
-    heads: list[stages.StageResult[DoneRecord]]
+    heads: list[StageResult[DoneRecord]]
     few_labels: list[ShotsRow] | None
     features: Path
     extraction_seconds: float | None
@@ -64,29 +79,29 @@ class FitHeadResult:
 
 def fit(request: FitHeadRequest, extraction: ExtractSpec, context: Context) -> FitHeadResult:
     """The result on the features that `extraction` describes: cached, or on them extracted or found."""
-    known = kept(request, extraction, context)
+    known = _kept(request, extraction, context)
     if known is not None:
         return known
-    check(request, extraction, context)
-    with stages.validation_features(extraction, context) as found:
+    _check_request(request, extraction, context)
+    with pinned_features(extraction, context) as found:
         return on_file(request, context, features_path=found.path)
 
 
-def kept(request: FitHeadRequest, extraction: ExtractSpec, context: Context) -> FitHeadResult | None:
+def _kept(request: FitHeadRequest, extraction: ExtractSpec, context: Context) -> FitHeadResult | None:
     """The result where all of it is cached: every seed, and the table if one is requested; else None.
 
     The feature file itself may be gone. Downloads nothing: of data that are not here nothing can be looked up.
     """
     if not is_here(extraction, context.workspace):
         return None
-    source = stages.kept_features(extraction, context)
+    source = kept_features(extraction, context)
     if source is None:
         return None
     content = source.record.content
-    heads = [stages.kept_head(one, context, content=content) for one in request.heads()]
+    heads = [kept_head(one, context, content=content) for one in request.heads()]
     table = None
     if request.shots is not None:
-        table = stages.kept_few_labels(
+        table = few_shot.kept_few_labels(
             request.head, context, content=content, counts=request.shots, draws=request.draws
         )
     known = [one for one in heads if one is not None]
@@ -100,25 +115,134 @@ def kept(request: FitHeadRequest, extraction: ExtractSpec, context: Context) -> 
 
 def on_file(request: FitHeadRequest, context: Context, *, features_path: Path) -> FitHeadResult:
     """The result on a feature file; each run is cached by itself."""
-    from extract.features.store import FeatureFile
-
-    heads = [stages.fit_head(one, context, features_path=features_path) for one in request.heads()]
+    heads = [fit_head(one, context, features_path=features_path) for one in request.heads()]
     table = None
     if request.shots is not None:
-        table = stages.few_labels(
+        table = few_shot.few_labels(
             request.head, context, features_path=features_path, counts=request.shots, draws=request.draws
         )
     noted = extractions.find(context.workspace, FeatureFile(features_path).content)
     return FitHeadResult(heads, table, features_path, None if noted is None else noted.seconds)
 
 
-def check(request: FitHeadRequest, extraction: ExtractSpec, context: Context) -> None:
+def _check_request(request: FitHeadRequest, extraction: ExtractSpec, context: Context) -> None:
     """Raises `InvalidInputError` for a head that could not be fitted on the features of `extraction`."""
-    fitting.check(request.head)
+    check(request.head)
     labels = training_labels(extraction, load(locate(extraction, context.workspace)))
-    fitting.check_rows(request.head, labels)
+    check_rows(request.head, labels)
     least = int(np.unique(labels, return_counts=True)[1].min())
     if max(request.shot_counts(), default=0) > least:
         raise InvalidInputError(
             f"shots must be at most {least}, the rows of the smallest class; got {request.shots}. Ask for fewer."
         )
+
+
+def check(spec: HeadSpec) -> None:
+    """Raises InvalidInputError for a head of an unknown kind, or with options that it has not.
+
+    Several candidates without validation images to choose by are refused too.
+    """
+    _check_options(spec.head, dict(spec.options), validation=spec.validation_part())
+
+
+def check_rows(spec: HeadSpec, labels: np.ndarray) -> None:
+    """Raises `InvalidInputError` where `labels` leave no validation split to choose a head by."""
+    import heads
+
+    heads.validation_split(labels, spec.validation_part(), seed=spec.seed)
+
+
+def fit_head(spec: HeadSpec, context: Context, *, features_path: Path) -> StageResult[DoneRecord]:
+    """A head on a feature file, computed or found."""
+    file, workspace = FeatureFile(features_path), context.workspace
+    noted = extractions.find(workspace, file.content)
+    context.tell(() if noted is None else noted.notices)
+    record, cached = cache.ask(
+        _fit_head,
+        resolve_head(spec, features=file.content).text(),
+        context=FeatureInputs(file, context),
+        workspace=workspace,
+        read=lambda run: records.intact(workspace, run),
+    )
+    return StageResult(record, workspace / "runs" / record.run, cached)
+
+
+def kept_head(spec: HeadSpec, context: Context, *, content: str) -> StageResult[DoneRecord] | None:
+    """A head on the features whose content digest is `content`, where it is kept with all its files; else None.
+
+    The feature file itself may be gone: what was learned from it stays known.
+    """
+    workspace, key = context.workspace, resolve_head(spec, features=content)
+    read = functools.partial(records.intact, workspace)
+    record = cache.find(_fit_head, key.text(), workspace=workspace, read=read)
+    return None if record is None else StageResult(record, workspace / "runs" / record.run)
+
+
+def _fit_head(key: str, context: FeatureInputs) -> RunName:
+    return compute(HeadKey.from_text(key), context)
+
+
+def compute(key: HeadKey, inputs: FeatureInputs) -> RunName:
+    """Chooses, refits and scores a head, keeps it under `runs/<run>/`, and returns the run's name.
+
+    A fit that fails leaves a record of the failure. What `check` refuses is refused before anything is written.
+    """
+    context, file, peak = inputs.context, inputs.file, Peak(inputs.context.device)
+    _check_options(key.head, key.options, validation=key.validation)
+    try:
+        source = features.known(file, context)
+        with enough_for("fitting a head", remedy=LESS_MEMORY):
+            fitted = _fit(key, inputs)
+    except (InvalidInputError, StorageError):
+        raise
+    except Exception as error:
+        head_run.keep_failure(key, inputs, error)
+        raise
+    head_run.keep(key, inputs, fitted, source=source, peak_memory_bytes=peak.bytes())
+    return key.run()
+
+
+def _check_options(kind: str, options: Fields, *, validation: float | int | None) -> None:
+    space = registry.space(kind, options)
+    if validation is None:
+        space.single()
+
+
+def _fit(key: HeadKey, inputs: FeatureInputs) -> head_run.FittedHead:
+    """The chosen, refitted and scored head. The test split is read only after the head is chosen and refitted."""
+    import heads
+
+    context, file = inputs.context, inputs.file
+    context.doing("fitting the head")
+    train = file.read("train")
+    head, choice = heads.fit_head(
+        key.head,
+        key.options,
+        features=train.features,
+        labels=train.labels,
+        validation=key.validation,
+        criterion=key.criterion,
+        seed=key.seed,
+        device=context.device,
+        progress=context.fitting,
+    )
+    watch = Stopwatch(context.device)
+    context.doing("scoring the test images")
+    test = file.read("test")
+    logits = head.logits(test.features[0])
+    seconds = watch.seconds()
+    others = [head.logits(view) for view in test.features[1:]]
+    averaged = sum(others, logits) / len(test.features) if others else None
+    training = _training(key, head, choice, train=train)
+    return head_run.FittedHead(head, choice, logits, test.labels, test.ids, averaged, training, seconds)
+
+
+def _training(key: HeadKey, head: "Head", choice: "Choice", *, train: SplitFeatures) -> TrainingScore:
+    """What the head says of a sample of the images that it learned from; of those that no choice held back."""
+    import heads
+
+    rows, _ = heads.validation_split(train.labels, key.validation, seed=key.seed)
+    rows = rows[heads.training_sample(len(rows))]
+    kept = float(head.score(train.features[0][rows], train.labels[rows]))
+    judged = choice.training_accuracy
+    return TrainingScore(rows=len(rows), accuracy=kept if judged is None else judged, kept_accuracy=kept)

@@ -5,7 +5,7 @@ from typing import Any
 from extract.errors import InvalidInputError
 from extract.runtime.memory import enough_for
 from pipelines.specs import NetworkSpec
-from pipelines.tasks import stages
+from pipelines.tasks.train import network_inputs
 from pipelines.training.train_network import LESS_MEMORY
 from pipelines.workspace.context import Context
 
@@ -18,7 +18,7 @@ def find(spec: NetworkSpec, context: Context) -> dict[str, Any]:
     if spec.mode == "frozen":
         raise InvalidInputError("mode must be one that trains; got 'frozen', which has no rate. Use another --mode.")
     with enough_for("training", remedy=LESS_MEMORY):
-        ready = prepare(*stages.network_inputs(spec, context))
+        ready = prepare(*network_inputs(spec, context))
         found = find_learning_rate(
             *ready.begin(ready.rows),
             recipe=ready.recipe,

@@ -10,7 +10,7 @@ from pipelines.workspace import naming, records
 from pipelines.workspace.record import PHASES, SUBSETS, DoneRecord, Options, Record
 
 if TYPE_CHECKING:
-    from pipelines.tasks.stages import StageResult
+    from pipelines.workspace.cache import StageResult
 
 COLUMNS: tuple[str, ...] = (
     "run",

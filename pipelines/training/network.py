@@ -206,7 +206,7 @@ def _load_weights(network: nn.Module, key: NetworkKey, config: NetworkConfig, *,
 
 
 def is_extracted(key: NetworkKey) -> bool:
-    """Whether `stages.extract` gives this very network's embeddings: plain timm with weights that are not drawn."""
+    """Whether extraction gives this very network's embeddings: plain timm with weights that are not drawn."""
     plain = networks.resolve(key.network).family is None and not key.architecture
     return plain and key.weights in ("pretrained", "packaged", "file")
 

@@ -12,8 +12,9 @@ import tempfile
 import typing
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from joblib import Memory, register_store_backend
 
@@ -28,6 +29,19 @@ Value = TypeVar("Value")
 _LOOKING: ContextVar[bool] = ContextVar("looking", default=False)
 
 register_store_backend(BACKEND, Answers)
+
+
+@dataclass(frozen=True)
+class StageResult(Generic[Value]):
+    """The record of what a spec asks for, where its file or folder lies, and whether the cache had it.
+
+    `notices` is what people should know of how the data were read.
+    """
+
+    record: Value
+    path: Path
+    cached: bool = True
+    notices: tuple[str, ...] = ()
 
 
 class CacheMissError(TransferBenchError):

@@ -41,6 +41,10 @@ class Context:
                 self.notices.append(sentence)
                 self.notice(sentence)
 
+    def reading(self, done: int, total: int) -> None:
+        """Progress of files that are read to know their content."""
+        self.progress(done, total, "files")
+
     def fitting(self, done: int, total: int, what: str) -> None:
         """Progress of a head: its candidates and epochs; when they are over, what follows cannot be counted."""
         self.progress(done, total, what)

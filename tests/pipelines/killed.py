@@ -19,7 +19,7 @@ import torch
 
 from extract.features import extraction  # noqa: F401
 from pipelines.cli import main
-from pipelines.tasks import features  # noqa: F401
+from pipelines.tasks import extract  # noqa: F401
 
 WORDS = ["extract", "--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32"]
 KILLS = 30

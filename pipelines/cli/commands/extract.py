@@ -18,9 +18,9 @@ def extract_command(run: shared.Invocation, options: Values) -> None:
     Bare, it means resnet50 with timm's weights on CIFAR-10. Started again, it answers from the cache; killed and
     started again, it goes on where it stopped.
     """
-    from pipelines.tasks import stages
+    from pipelines.tasks.extract import extract
 
-    found = stages.extract(run.spec(ExtractSpec, options), run.context())
+    found = extract(run.spec(ExtractSpec, options), run.context())
     record, seconds = found.record, 0.0 if found.record.timing is None else found.record.timing.seconds
     took = "from the cache" if found.cached else f"in {duration(seconds)}"
     answer = {

@@ -105,10 +105,10 @@ def _test_learning_rates(run: shared.Invocation, spec: NetworkSpec, plot: Path |
 
 
 def _train(run: shared.Invocation, spec: NetworkSpec, tensorboard: Path | None) -> None:
-    from pipelines.tasks import stages
     from pipelines.tasks.table import answer_of
+    from pipelines.tasks.train import train
 
-    found = stages.train(spec, run.context(), tensorboard=tensorboard)
+    found = train(spec, run.context(), tensorboard=tensorboard)
     if found.cached and tensorboard is not None:
         run.reporter.notice("the network was there already: nothing new for TensorBoard")
     values = answer_of(found)

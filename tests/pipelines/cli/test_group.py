@@ -38,10 +38,10 @@ def test_a_signal_ends_with_one_sentence_and_one_json_object(pipeline, monkeypat
     [
         (
             ("fit-head", "--dataset", "digits"),
-            "pipelines.tasks.stages.extract",
+            "pipelines.tasks.extract.extract",
             "the head that was being chosen is not",
         ),
-        (("train", "--dataset", "digits"), "pipelines.tasks.stages.train", "checkpoint"),
+        (("train", "--dataset", "digits"), "pipelines.tasks.train.train", "checkpoint"),
         (("runs",), "pipelines.tasks.table.rows", "does it anew"),
     ],
 )

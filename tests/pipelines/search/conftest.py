@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.search import HeadSubject
 from pipelines.specs import ExtractSpec, HeadSpec
-from pipelines.tasks import stages
+from pipelines.tasks.extract import extract
 from pipelines.workspace.context import Context
 from tests.pipelines.search.searching import Scripted
 
@@ -19,7 +19,7 @@ SMALL = {**TINY, "subset": 300, "test_subset": 100}
 def extracted(tmp_path_factory) -> Path:
     """A workspace that holds features only."""
     workspace = tmp_path_factory.mktemp("extracted") / "workspace"
-    stages.extract(ExtractSpec(**SMALL), Context(workspace))
+    extract(ExtractSpec(**SMALL), Context(workspace))
     return workspace
 
 

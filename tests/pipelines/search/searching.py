@@ -16,7 +16,7 @@ import torch
 from extract.errors import TransferBenchError
 from pipelines.search import HeadSubject, SearchSpec, Subject, search
 from pipelines.specs import ExtractSpec, HeadSpec
-from pipelines.tasks import stages
+from pipelines.tasks.extract import extract
 from pipelines.workspace.context import Context
 
 TRIALS = 15
@@ -117,7 +117,7 @@ def features_of(root: Path) -> Path:
     spec = ExtractSpec(
         backbone="test_resnet", weights="untrained", dataset="digits", image_size=32, subset=300, test_subset=100
     )
-    return stages.extract(spec, Context(root / "features")).path
+    return extract(spec, Context(root / "features")).path
 
 
 if __name__ == "__main__":

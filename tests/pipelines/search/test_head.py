@@ -8,7 +8,7 @@ import pytest
 from extract.features.store import FeatureFile
 from pipelines.search import HeadSubject, SearchSpec, search
 from pipelines.specs import HeadSpec
-from pipelines.tasks import stages
+from pipelines.tasks.fit_head import fit_head
 from pipelines.tasks.table import answer_of
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
@@ -41,7 +41,7 @@ def test_the_winner_is_what_fit_head_makes_of_its_options(pipeline, workspace, f
     best = answer["best_spec"]
     assert set(best) == set(MLP)
     again = answer_of(
-        stages.fit_head(
+        fit_head(
             HeadSpec.of(
                 head="mlp",
                 learning_rates=[best["learning_rates"]],

@@ -13,8 +13,8 @@ from pipelines.search import SearchSpec, build, search
 from pipelines.search.network import NetworkSubject
 from pipelines.search.space import check_names, parse
 from pipelines.specs import NetworkSpec
-from pipelines.tasks import stages
 from pipelines.tasks.table import answer_of
+from pipelines.tasks.train import train
 from pipelines.training import prepare
 from pipelines.workspace import inventory, records
 from pipelines.workspace.context import Context
@@ -72,7 +72,7 @@ def test_hopeless_trials_are_pruned_at_their_rung_and_the_others_report_every_ep
 def test_the_winner_is_what_train_makes_of_its_options_anywhere(searched, tmp_path):
     context, found = searched
     options = {**LEARNING, **found["best"]["params"], "refit": True}
-    alone = answer_of(stages.train(NetworkSpec.of(**options), Context(tmp_path)))
+    alone = answer_of(train(NetworkSpec.of(**options), Context(tmp_path)))
     assert alone["run"] == found["best_run"]
     assert alone["validation_accuracy"] == found["best"]["value"]
     here, there = (records.read(place, alone["run"]) for place in (context.workspace, tmp_path))

@@ -9,7 +9,6 @@ import pytest
 from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.search import build, read
 from pipelines.search.space import Range, parse
-from pipelines.tasks import stages
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 
@@ -136,7 +135,8 @@ def test_a_head_on_an_own_run_is_on_the_network_that_it_trained(tmp_path, monkey
     monkeypatch.setattr(records, "read", lambda *_: known)
     asked = []
     monkeypatch.setattr(
-        stages, "extract", lambda spec, _: asked.append(spec) or SimpleNamespace(path=Path("features.h5"))
+        "pipelines.tasks.extract.extract",
+        lambda spec, _: asked.append(spec) or SimpleNamespace(path=Path("features.h5")),
     )
     given = {"head": "logistic", "dataset": "digits", "weights": "0123456789ab"}
     with pytest.raises(TransferBenchError, match=r"features.h5"):

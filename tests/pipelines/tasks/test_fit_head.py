@@ -13,10 +13,10 @@ TINY = (*TINY, "--subset", "200", "--test-subset", "50")
 @pytest.fixture
 def extractions(monkeypatch) -> list:
     """The extractions that were begun."""
-    from pipelines.tasks import features
+    from pipelines.tasks import extract
 
-    begun, compute = [], features.compute
-    monkeypatch.setattr(features, "compute", lambda key, inputs: begun.append(key) or compute(key, inputs))
+    begun, compute = [], extract.compute
+    monkeypatch.setattr(extract, "compute", lambda key, inputs: begun.append(key) or compute(key, inputs))
     return begun
 
 

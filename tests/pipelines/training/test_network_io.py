@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from pipelines.specs import NetworkSpec
-from pipelines.tasks import stages
 from pipelines.tasks.table import answer_of
+from pipelines.tasks.train import train
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 
@@ -27,7 +27,7 @@ def own(tmp_path_factory) -> tuple[Path, dict]:
         network="resnet8", width=0.5, dataset="digits", subset=200, test_subset=100, recipe="cpu", epochs=1,
         batch_size=50, precision="float32",
     )  # fmt: skip
-    return workspace, answer_of(stages.train(spec, Context(workspace)))
+    return workspace, answer_of(train(spec, Context(workspace)))
 
 
 def tensors(answer: dict) -> dict[str, torch.Tensor]:

@@ -14,8 +14,8 @@ from finetune.training import evaluate, history
 from finetune.training.trainer import Trainer
 from heads.neural.schedule import schedule as rate_factor
 from pipelines.specs import NetworkSpec
-from pipelines.tasks import stages
 from pipelines.tasks.table import answer_of
+from pipelines.tasks.train import train
 from pipelines.training import network_io, prepare
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
@@ -43,15 +43,15 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_recorded_training_accuracy_is_the_score_of_the_kept_network(case, tmp_path):
     spec = NetworkSpec.of(**TINY, **CASES[case])
-    answer = answer_of(stages.train(spec, Context(tmp_path)))
+    answer = answer_of(train(spec, Context(tmp_path)))
     record = records.read(tmp_path, answer["run"])
-    train = subset(digits.load(), train=400, test=100, seed=0).splits["train"]
-    rows, _ = heads.validation_split(train.labels, spec.validation_part(), seed=0)
+    images = subset(digits.load(), train=400, test=100, seed=0).splits["train"]
+    rows, _ = heads.validation_split(images.labels, spec.validation_part(), seed=0)
     rows = rows[heads.training_sample(len(rows))]
     mean, std = (tuple(record.preprocessing[name]) for name in ("mean", "std"))
     network = network_io.network(tmp_path / "runs" / record.run)
-    logits = evaluate.logits(network, torch.from_numpy(train.images.array[rows]), normalization=(mean, std))
-    accuracy = float((logits.argmax(1).numpy() == train.labels[rows]).mean())
+    logits = evaluate.logits(network, torch.from_numpy(images.images.array[rows]), normalization=(mean, std))
+    accuracy = float((logits.argmax(1).numpy() == images.labels[rows]).mean())
     assert record.training.rows == 200
     assert record.training.kept_accuracy == pytest.approx(accuracy, abs=0.005)
     curves, choice = record.curves, record.choice

@@ -14,7 +14,7 @@ import torch
 
 from extract.errors import InvalidInputError
 from pipelines.specs import NetworkSpec
-from pipelines.tasks import stages
+from pipelines.tasks.train import train
 from pipelines.training import processes
 from pipelines.workspace import cache, records
 from pipelines.workspace.context import Context
@@ -129,5 +129,5 @@ def test_of_two_processes_at_once_one_trains_and_both_answer_the_same(tmp_path, 
 
 def test_a_plan_that_only_looks_waits_for_nobody_and_makes_nothing(tmp_path):
     with cache.looking(), pytest.raises(cache.CacheMissError):
-        stages.train(NetworkSpec.of(dataset="digits", image_size=8), Context(tmp_path / "workspace"))
+        train(NetworkSpec.of(dataset="digits", image_size=8), Context(tmp_path / "workspace"))
     assert not (tmp_path / "workspace").exists()

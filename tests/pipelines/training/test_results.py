@@ -10,8 +10,8 @@ import heads
 from extract.data import digits
 from extract.data.images import subset
 from pipelines.specs import NetworkSpec
-from pipelines.tasks import stages
 from pipelines.tasks.table import answer_of
+from pipelines.tasks.train import train
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 
@@ -35,7 +35,7 @@ TINY = {
 def trained(tmp_path_factory) -> tuple[Path, dict]:
     """A workspace with one trained network, and the answer that the stage gave."""
     workspace = tmp_path_factory.mktemp("trained") / "workspace"
-    return workspace, answer_of(stages.train(NetworkSpec.of(**TINY), Context(workspace)))
+    return workspace, answer_of(train(NetworkSpec.of(**TINY), Context(workspace)))
 
 
 def test_the_answer_has_what_the_design_promises_and_the_record_the_rest(trained):

@@ -19,8 +19,8 @@ from extract.data.images import subset
 from extract.runtime.typed_json import plain
 from pipelines.predict import classify
 from pipelines.specs import NetworkSpec
-from pipelines.tasks import stages
 from pipelines.tasks.table import answer_of
+from pipelines.tasks.train import train
 from pipelines.training import network_io, progress
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
@@ -46,7 +46,7 @@ WORDS = tuple(word for name, value in TINY.items() for word in (f"--{name.replac
 def trained(tmp_path_factory) -> tuple[Path, dict]:
     """A workspace with one trained network, and the answer that the stage gave."""
     workspace = tmp_path_factory.mktemp("trained") / "workspace"
-    return workspace, answer_of(stages.train(NetworkSpec.of(**TINY), Context(workspace)))
+    return workspace, answer_of(train(NetworkSpec.of(**TINY), Context(workspace)))
 
 
 def test_a_kept_network_gives_the_kept_logits_to_the_bit_from_image_files(trained, tmp_path):
@@ -207,7 +207,7 @@ def test_the_range_test_suggests_a_rate_and_draws_it(pipeline, tmp_path):
 
 
 def test_the_peak_of_memory_is_the_run_s_own_and_not_its_process_s(tmp_path, freed_bytes):
-    answer = answer_of(stages.train(NetworkSpec.of(**{**TINY, "epochs": 1}), Context(tmp_path)))
+    answer = answer_of(train(NetworkSpec.of(**{**TINY, "epochs": 1}), Context(tmp_path)))
     assert 0 < answer["peak_memory_bytes"] < freed_bytes
     assert records.read(tmp_path, answer["run"]).peak_memory_bytes == answer["peak_memory_bytes"]
 

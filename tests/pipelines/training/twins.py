@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from pipelines.specs import NetworkSpec
-from pipelines.tasks import stages
 from pipelines.tasks.table import answer_of
+from pipelines.tasks.train import train
 from pipelines.training import prepare, results  # noqa: F401 (imported once, for both)
 from pipelines.workspace.context import Context
 
@@ -40,7 +40,7 @@ def start(workspace: Path, answer: Path, gate: int) -> int:
     torch.set_num_threads(1)
     said: list[str] = []
     os.read(gate, 1)
-    found = answer_of(stages.train(SPEC, Context(workspace, notice=said.append)))
+    found = answer_of(train(SPEC, Context(workspace, notice=said.append)))
     answer.write_text(json.dumps({**found, "said": said}))
     os._exit(0)
 

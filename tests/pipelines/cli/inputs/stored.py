@@ -41,7 +41,7 @@ def _features(fill):
 
 
 def _prepared(folder: Path) -> None:
-    for place in ("cache/joblib/pipelines/tasks/stages/_extract", "extractions", "searches/s", f"runs/{RUN}"):
+    for place in ("cache/joblib/pipelines/tasks/extract/_extract", "extractions", "searches/s", f"runs/{RUN}"):
         (folder / "W" / place).mkdir(parents=True)
         for name in ("output.pkl", "result.json", "record.json", f"{16 * 'a'}.json"):
             (folder / "W" / place / name).write_bytes(pickle.dumps(np.float64))
@@ -59,7 +59,7 @@ def _huge(file) -> None:
 
 def _occupied(folder: Path) -> None:
     """A file where the answers of extractions should stand."""
-    place = folder / "W" / "cache" / "joblib" / "pipelines" / "tasks" / "stages" / "_extract"
+    place = folder / "W" / "cache" / "joblib" / "pipelines" / "tasks" / "extract" / "_extract"
     place.parent.mkdir(parents=True)
     place.touch()
 

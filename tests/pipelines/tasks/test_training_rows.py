@@ -1,6 +1,4 @@
-"""The cached functions."""
-
-from pathlib import Path
+"""Records count the images that moved the weights, of heads and of networks."""
 
 import numpy as np
 import pytest
@@ -10,41 +8,9 @@ from heads import registry
 from heads.shots import few_labels
 from pipelines.report.overview import provenance
 from pipelines.report.study.study import gather
-from pipelines.specs import ExtractSpec, HeadSpec
 from pipelines.studies import study_file
-from pipelines.tasks import stages
 from pipelines.training import prepare
 from pipelines.workspace import records
-from pipelines.workspace.context import Context
-
-SPEC = ExtractSpec(
-    backbone="test_resnet", weights="untrained", dataset="digits", image_size=32, subset=200, test_subset=100
-)
-
-
-QUICK = {
-    "logistic": HeadSpec.of(c_grid="1e-3,1e-1"),
-    "linear": HeadSpec.of(head="linear", epochs=3, learning_rates="1e-3,1e-2", weight_decays="0.1"),
-    "mlp": HeadSpec.of(head="mlp", epochs=8, sizes="8,16x16", learning_rates="1e-2", weight_decays="0.1"),
-    "knn": HeadSpec.of(head="knn", neighbors="1,5", temperatures="none,0.1"),
-    "ridge": HeadSpec.of(head="ridge", alpha_grid="1,100"),
-    "kernel": HeadSpec.of(head="kernel", alpha_grid="0.1", bandwidths="0.7,1"),
-    "centroid": HeadSpec.of(head="centroid", shrinkages="0,1"),
-}
-
-
-@pytest.fixture(scope="module")
-def features(tmp_path_factory) -> Path:
-    """A small feature file."""
-    return stages.extract(SPEC, Context(tmp_path_factory.mktemp("extracted"))).path
-
-
-def test_a_process_with_two_workspaces_leaves_both_as_other_processes_want_them(features, tmp_path):
-    for place in ("first", "second"):
-        context = Context(tmp_path / place)
-        assert stages.fit_head(QUICK["ridge"], context, features_path=features).cached is False
-        assert stages.fit_head(QUICK["ridge"], context, features_path=features).cached is True
-
 
 DATA = ("--dataset", "digits", "--subset", 120, "--test-subset", 60)
 
