@@ -16,13 +16,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from extract.errors import InvalidInputError, TransferBenchError, sentence
+from extract.errors import InvalidInputError, sentence
 from extract.runtime.devices import limited_threads, torch_runs_on
 from extract.runtime.locks import Lock, Patience
 from extract.runtime.machine import cuda_device_count, thread_count
-from pipelines.specs import resolve_head, resolve_network
 from pipelines.studies.jobs import Job
-from pipelines.training.train_network import locate_images
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 
@@ -83,16 +81,17 @@ def work(job: Job, setup: WorkerSetup) -> JobResult:
 def result_of(job: Job, context: Context) -> JobResult:
     """Do the job in a context and return its result."""
     begun = time.perf_counter()
-    try:
-        is_cached, run = _computed(job, context)
-    except Exception as error:
-        from finetune.training.loop import TrainingInterruptedError
+    with records.failures() as recorded:
+        try:
+            is_cached, run = _computed(job, context)
+        except Exception as error:
+            from finetune.training.loop import TrainingInterruptedError
 
-        if isinstance(error, TrainingInterruptedError):  # the process was asked to end: then the study ends, too
-            raise KeyboardInterrupt from error
-        refused = isinstance(error, InvalidInputError)
-        run = None if refused else _failed_run(job, context)
-        return JobResult("failed", run, sentence(error), time.perf_counter() - begun, refused)
+            if isinstance(error, TrainingInterruptedError):  # the process was asked to end: then the study ends, too
+                raise KeyboardInterrupt from error
+            refused = isinstance(error, InvalidInputError)
+            run = recorded[-1] if recorded and not refused else None
+            return JobResult("failed", run, sentence(error), time.perf_counter() - begun, refused)
     return JobResult("cached" if is_cached else "computed", run, seconds=time.perf_counter() - begun)
 
 
@@ -111,24 +110,6 @@ def _computed(job: Job, context: Context) -> tuple[bool, str | None]:
         with pinned_features(job.extract_spec, context) as features:
             found = fit_head(job.head, context, features_path=features.path)
     return found.cached, found.record.run
-
-
-def _failed_run(job: Job, context: Context) -> str | None:
-    """The run under which the task itself has recorded the failure of a job; None where it got not that far."""
-    from pipelines.tasks.extract import kept_features
-
-    workspace = context.workspace
-    try:
-        if job.network is not None:
-            located = locate_images(job.network, workspace)
-            key = resolve_network(job.network, located=located, device=context.device, workspace=workspace)
-        elif job.head is not None and (features := kept_features(job.extract_spec, context)) is not None:
-            key = resolve_head(job.head, features=features.record.content)
-        else:
-            return None
-        return key.run() if records.status(workspace, key.run()) == "failed" else None
-    except TransferBenchError:
-        return None
 
 
 @functools.cache

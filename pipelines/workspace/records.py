@@ -10,7 +10,8 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ RECORD_NAME = "record.json"
 LOGITS_NAME = "test.safetensors"
 AVERAGED_NAME = "test_tta.safetensors"  # logits averaged over test-time views
 REMEDY = "Run it again, or remove its folder."
+_FAILURES: ContextVar[list[str]] = ContextVar("failures")
 
 
 def folder(workspace: Path, run: str) -> Path:
@@ -99,7 +101,20 @@ def failed(
     A record of the same run that was done is replaced: its files no longer count as cached.
     """
     known = {"run": run, "kind": kind, "status": "failed", "name": name, "key": dict(key), "error": error}
-    return write(workspace, {**(facts or {}), **known})
+    path = write(workspace, {**(facts or {}), **known})
+    _FAILURES.get([]).append(run)
+    return path
+
+
+@contextlib.contextmanager
+def failures() -> Iterator[list[str]]:
+    """Gives a list to which `failed` adds, while the body runs, the run that it records."""
+    runs: list[str] = []
+    token = _FAILURES.set(runs)
+    try:
+        yield runs
+    finally:
+        _FAILURES.reset(token)
 
 
 def read(workspace: Path, run: str) -> Record:
