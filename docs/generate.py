@@ -111,7 +111,7 @@ def head_options() -> str:
     from heads.registry import kinds, options
 
     rows = [
-        [f"`{kind}`", f"`{name}`", one.usual or _value(one.default), one.help]
+        [f"`{kind}`", f"`{name}`", one.default_text or _value(one.default), one.help]
         for kind in kinds()
         for name, one in options(kind).items()
     ]

@@ -38,7 +38,7 @@ class Option:
 
     `kinds` are the types of one value, which may be None too if `optional`; bounds are inclusive (`low`, `high`) or not
     (`above`, `below`). `choices` are the texts that it may be, empty for any. `metavar` is how help shows its value,
-    `usual` what help says of a default that depends on others, `group` the heading under which help lists it, `flags`
+    `default_text` how it shows a default that depends on others, `group` the heading under which help lists it, `flags`
     its spellings on a command line where these are not the field's name alone, `envvar` the variable that stands for it
     there; one that is `rare` has no flag. `separator` stands in a text between several values, nothing where a text is
     one of them. `search` is its entry in a built-in search space (see `pipelines.search.space`), None where it is
@@ -58,7 +58,7 @@ class Option:
     above: float = -math.inf
     below: float = math.inf
     metavar: str = ""
-    usual: str = ""
+    default_text: str = ""
     group: str = ""
     flags: tuple[str, ...] = ()
     envvar: str = ""

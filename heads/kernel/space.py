@@ -28,7 +28,7 @@ class RidgeSpace(Space):
         "Penalties to try; larger is more regularized.",
         above=0,
         metavar="A,A,...",
-        usual="17 from 0.1 to 1e7",
+        default_text="17 from 0.1 to 1e7",
         flags=FLAGS,
     )
     alpha: float | None = head_option(None, "Penalty, in place of a grid.", above=0, rare=True)

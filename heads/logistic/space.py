@@ -26,7 +26,7 @@ class LogisticSpace(Space):
         "Inverse penalties to try; smaller is more regularized.",
         above=0,
         metavar="C,C,...",
-        usual="45 from 1e-6 to 1e5",
+        default_text="45 from 1e-6 to 1e5",
     )
     C: float | None = head_option(
         None,

@@ -22,7 +22,7 @@ Progress = Callable[[int, int], None]
 CIFAR10_DIR = "CIFAR10_DIR"  # where CIFAR-10 alone is, for every command that reads it
 PREPROCESSING_OPTIONS = ("mean", "std", "crop_pct", "interpolation")
 _data = functools.partial(option, group="Data")
-_own = functools.partial(_data, None, usual="the weights' own")
+_own = functools.partial(_data, None, default_text="the weights' own")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class DataSource:
         None,
         f"Directory of the built-in data sets; {CIFAR10_DIR} names that of CIFAR-10 alone.",
         metavar="DIR",
-        usual="data/ in the workspace",
+        default_text="data/ in the workspace",
         envvar="PIPELINE_DATA",
     )
 
@@ -46,7 +46,7 @@ class Selection:
     """Images of a data set to use, and their size: a part of specs and of their keys."""
 
     image_size: int | None = _data(
-        None, "Image side in pixels.", low=1, metavar="N", usual="the network's own; from scratch the images'"
+        None, "Image side in pixels.", low=1, metavar="N", default_text="the network's own; from scratch the images'"
     )
     subset: int | None = _data(None, "N training images, stratified and seeded.", low=1, metavar="N")
     test_subset: int | None = _data(None, "M test images, stratified and seeded.", low=1, metavar="M")

@@ -16,8 +16,8 @@ class EngineSpec(Spec):
     """
 
     engine: str = option("loky", "Execution backend.", choices=("loky", "dask", "ray"))
-    jobs: int | None = option(None, "Jobs at once; they share the cores out.", low=1, metavar="N", usual="1")
-    scheduler: str | None = option(None, "A dask or ray cluster.", metavar="ADDRESS", usual="workers here")
+    jobs: int | None = option(None, "Jobs at once; they share the cores out.", low=1, metavar="N", default_text="1")
+    scheduler: str | None = option(None, "A dask or ray cluster.", metavar="ADDRESS", default_text="workers here")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -29,7 +29,7 @@ class Embedding:
         choices=("network", "avg", "max", "avgmax"),
     )
     layers: str | None = _backbone(
-        None, "Stages whose features are joined, e.g. -2,-1.", metavar="I,J,...", usual="the last"
+        None, "Stages whose features are joined, e.g. -2,-1.", metavar="I,J,...", default_text="the last"
     )
     precision: str = _backbone("auto", "Dtype of the forward pass.", choices=PRECISIONS)
     views: str = _output("plain", "Also embed the mirrored image.", choices=("plain", "flip"))

@@ -35,8 +35,8 @@ def of_heads() -> Mapping[str, Option]:
 
 
 def _of_kinds(kinds: list[str], one: Option) -> Option:
-    usual = one.usual if len(kinds) == 1 else ""
-    return replace(one, help=f"{', '.join(kinds)}: {one.help[0].lower()}{one.help[1:]}", usual=usual)
+    text = one.default_text if len(kinds) == 1 else ""
+    return replace(one, help=f"{', '.join(kinds)}: {one.help[0].lower()}{one.help[1:]}", default_text=text)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class HeadSpec(Spec):
         None,
         "Validation metric that selects the candidate.",
         choices=("auto", "log_loss", "accuracy"),
-        usual="what the head declares",
+        default_text="what the head declares",
     )
     seed: int = seed_option()
 
@@ -131,7 +131,7 @@ class Repeats(Spec):
     shots: tuple[int, ...] | None = option(
         None, "Few-shot table: also fit on N labels per class, for each N.", low=1, metavar="N,N,..."
     )
-    draws: int | None = option(None, "Draws of those labels.", low=1, usual="5")
+    draws: int | None = option(None, "Draws of those labels.", low=1, default_text="5")
     seed: int = seed_option()
 
     def __post_init__(self) -> None:

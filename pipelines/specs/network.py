@@ -44,14 +44,14 @@ class NetworkSpec(DataSpec):
         "",
         "One of the four families, or any timm name.",
         metavar="NAME",
-        usual=f"the recipe's, else {USUAL_NETWORK}",
+        default_text=f"the recipe's, else {USUAL_NETWORK}",
     )
-    weights: str | None = weights_option(None, usual="pretrained")
+    weights: str | None = weights_option(None, default_text="pretrained")
     mode: str = _network(
         "scratch",
         "What is trained: all; all from a fitted head; the last K stages; nothing but that head.",
         metavar="|".join(MODES[1:]),
-        usual="full",
+        default_text="full",
     )
     recipe: str | None = option(None, "A named set of the options below.", choices=tuple(RECIPES), group="Optimization")
     validation: float | int | str = validation_option("none")

@@ -19,6 +19,6 @@ class SearchSpec(Spec):
         None, "Seconds after which no trial is begun or goes on.", above=0, metavar="SECONDS"
     )
     name: str | None = _search(
-        None, "Name of the search.", metavar="NAME", usual="from what is searched, and the space"
+        None, "Name of the search.", metavar="NAME", default_text="from what is searched, and the space"
     )
     seed: int = seed_option()

@@ -93,15 +93,17 @@ def click_option(one: Option, *, help: str) -> Callable[[Command], Command]:
 def with_default(one: Option) -> str:
     """The help of an option with its default."""
     plain = one.default is None or isinstance(one.default, bool | tuple)
-    usual = one.usual or ("" if plain else str(one.default))
-    return f"{one.help}  [default: {usual}]" if usual else one.help
+    shown = one.default_text or ("" if plain else str(one.default))
+    return f"{one.help}  [default: {shown}]" if shown else one.help
 
 
 def _shown(source: type) -> dict[str, tuple[Option, str]]:
     """The options of a dataclass with their help; a default is not shown of those that another option decides."""
     own = options_of(source) if issubclass(source, Spec) else {}
     every = source.declared() if issubclass(source, Spec) else options_of(source)
-    return {name: (one, with_default(one) if name in own or one.usual else one.help) for name, one in every.items()}
+    return {
+        name: (one, with_default(one) if name in own or one.default_text else one.help) for name, one in every.items()
+    }
 
 
 def _metavar(one: Option) -> str:
