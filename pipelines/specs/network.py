@@ -46,7 +46,7 @@ class NetworkSpec(DataSpec):
         metavar="NAME",
         default_text=f"the recipe's, else {USUAL_NETWORK}",
     )
-    weights: str | None = weights_option(None, default_text="pretrained")
+    weights: str | None = weights_option(None, default_text="pretrained", group="Network")
     mode: str = _network(
         "scratch",
         "What is trained: all; all from a fitted head; the last K stages; nothing but that head.",

@@ -15,7 +15,7 @@ from extract.data.images import ImageSet
 from extract.runtime.locks import keep_while
 from extract.runtime.memory import enough_for
 from pipelines.specs import ExtractKey, ExtractSpec, Weights, locate, resolve_extract
-from pipelines.tasks.features import described, feature_spec, intact, is_intact, lender, loaded, place
+from pipelines.tasks.features import described, feature_spec, intact, is_intact, lender, loaded, path_of
 from pipelines.training import images
 from pipelines.workspace import cache, extractions
 from pipelines.workspace.cache import StageResult
@@ -152,7 +152,7 @@ def _extracted(
     spec = feature_spec(key, backbone=backbone, dataset=data.name, are_files=bool(files(data)))
     rows = extraction.step_size(data, key.batch_size)
     config = extraction.Computation(context.device, key.precision, key.views, key.storage, rows)
-    path = place(context.workspace / "features", spec)
+    path = path_of(context.workspace / "features", spec)
     layout, reason = extraction.plan(data, backbone, spec=spec, config=config, skipped_ids=skipped)
     with store.locked(path), refused_together(*files(data)):
         timing, plain = None, None

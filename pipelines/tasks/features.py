@@ -92,7 +92,7 @@ def lender(spec: Options, *, layout: "Layout", folder: Path) -> "FeatureFile | N
     """The intact feature file of the same plain view, made by the same engine; None where there is none."""
     from extract.features.extraction import can_lend
 
-    file = intact(place(folder, {**spec, "views": "plain"}))
+    file = intact(path_of(folder, {**spec, "views": "plain"}))
     return file if file is not None and can_lend(file, layout) else None
 
 
@@ -117,8 +117,8 @@ def feature_spec(key: ExtractKey, *, backbone: "Backbone", dataset: str, are_fil
     }
 
 
-def place(folder: Path, spec: Options) -> Path:
-    """Where the features of `spec` are, whatever their data set was called when they were made, or else go."""
+def path_of(folder: Path, spec: Options) -> Path:
+    """Path of the features of `spec`, whatever their data set was called when they were made."""
     digest = spec_digest(spec)
     made = sorted(folder.glob(f"*-{digest[:12]}.h5"))
     return made[0] if made else folder / file_name(spec["dataset"]["name"], spec["backbone"], digest=digest)

@@ -75,7 +75,7 @@ def identity(key: NetworkKey, *, dataset: str) -> Options:
 
 
 def facts(key: NetworkKey, *, dataset: str, class_names: tuple[str, ...]) -> Options:
-    """What is known of a run before it is run."""
+    """Facts of a run that are known before it is run."""
     architecture = networks.resolve(key.network)
     return {
         "mode": "scratch" if key.mode == "scratch" else "frozen" if key.mode == "frozen" else "finetuned",

@@ -1,5 +1,5 @@
-"""What the libraries of this process and of its children may say and use: their warnings and log lines have no place
-on a user's terminal, and `--threads` limits them all."""
+"""Warnings, log lines and threads of the libraries of this process and of its children: nothing of theirs is shown on a
+user's terminal, and `--threads` limits them all."""
 
 import contextlib
 import logging

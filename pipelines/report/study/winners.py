@@ -30,7 +30,7 @@ class Pick:
         return f"picked on the test images, best of {self.count}"
 
     def said(self) -> str:
-        """Which seed is shown, and the `rule` of the choice, behind commas."""
+        """The shown seed and the `rule` of the choice, behind commas."""
         return self.row.which + (f", {self.rule}" if self.rule else "")
 
     @property
