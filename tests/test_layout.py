@@ -10,6 +10,8 @@ THROUGH = {
     "pipelines/predict/of_network.py": "tests/pipelines/predict/test_classify.py",
     "pipelines/search/subject.py": "tests/pipelines/search/test_head.py",
     "pipelines/specs/weights.py": "tests/pipelines/training/test_network_io.py",
+    "pipelines/tasks/extract.py": "tests/pipelines/tasks/test_features.py",
+    "pipelines/tasks/train.py": "tests/pipelines/training/test_train_network.py",
 }
 
 
