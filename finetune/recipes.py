@@ -170,6 +170,7 @@ RECIPES: dict[str, Recipe] = {
     ),
 }
 
+MODES_WITH_HEAD = ("head-first", "frozen")  # modes whose last layer begins as a fitted head
 MADE_FOR = {"airbench94": "airbench94"}  # recipe -> the only network for which its rates are right
 
 

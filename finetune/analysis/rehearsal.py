@@ -9,9 +9,8 @@ from extract.backbones.cost import REFUSALS, cost, reason, shell
 from extract.errors import InvalidInputError
 from finetune.architectures import modes, networks
 from finetune.augmentation.batches import small_size
-from finetune.recipes import Recipe
+from finetune.recipes import MODES_WITH_HEAD, Recipe
 
-HEADED = ("head-first", "frozen")  # modes whose last layer is a fitted head
 ALONE = "Expected more than 1 value per channel"  # BatchNorm, of one image whose map has one position
 
 
@@ -23,7 +22,7 @@ def rehearse(
     Stages that stay as they are have been frozen before. The step has as many images as a part of a batch has in one
     of `process_count` processes, and is taken at every size that the recipe shows.
     """
-    if mode in HEADED:
+    if mode in MODES_WITH_HEAD:
         _check_head(network, name=name, mode=mode, image_size=image_size)
     if mode == "frozen":
         return

@@ -21,7 +21,7 @@ BLOCK_ROWS = 2048
 
 @dataclass(frozen=True)
 class BestEpoch:
-    """A member's best epoch (from 1), its layers as in the order of `parameters`, and validation logits [M, K]."""
+    """The best epoch of one network (from 1), and its validation logits [M, K]."""
 
     epoch: int
     logits: torch.Tensor

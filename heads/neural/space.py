@@ -61,7 +61,12 @@ class HeadRecipe:
     )
     epochs: int = head_option(20, "Length of the schedule in epochs.", low=1, metavar="N")
     batch_size: int | None = head_option(
-        None, "Rows a step.", low=1, default_text="32 to 64 steps an epoch", rare=True, search=[64, 128, 256, 512]
+        None,
+        "Batch size, in rows of features.",
+        low=1,
+        default_text="32 to 64 steps an epoch",
+        rare=True,
+        search=[64, 128, 256, 512],
     )
     label_smoothing: float = head_option(
         0.0,

@@ -132,6 +132,7 @@ def _record(key: HeadKey, *, file: FeatureFile, fitted: FittedHead, source: Extr
             **{name: choice[name] for name in CHOICE},
             **_kept(choice),
             "refitted": key.validation is not None,
+            "skipped": list(file.skipped_ids),
             "drawn": list(heads.space_class(key.head).drawn),
         },
         "curves": choice["curves"],

@@ -10,9 +10,9 @@ from extract.data.datasets import Located, load
 from extract.data.images import ImageSet
 from extract.data.walk import a_few
 from extract.errors import InvalidInputError
+from finetune.recipes import MODES_WITH_HEAD
 from pipelines.specs.data import Selection
 
-HEADED = ("head-first", "frozen")  # modes that begin with a head, which needs a validation split
 HEAD_VALIDATION_SHARE = 0.1
 
 
@@ -48,7 +48,7 @@ def check_training(
     import heads
 
     rows, validation_rows = heads.validation_split(labels, part, seed=seed)
-    if mode in HEADED:
+    if mode in MODES_WITH_HEAD:  # the head is chosen on a validation split
         heads.validation_split(labels[rows], HEAD_VALIDATION_SHARE, seed=seed)
     if mode != "frozen" and len(rows) < batch_size:
         raise InvalidInputError(

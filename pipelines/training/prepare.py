@@ -12,7 +12,7 @@ from extract.data.datasets import FACTS
 from extract.runtime.devices import Stopwatch
 from finetune.architectures import modes, networks
 from finetune.augmentation.batches import LabeledImages
-from finetune.recipes import Recipe, doubts
+from finetune.recipes import MODES_WITH_HEAD, Recipe, doubts
 from finetune.training.config import TrainConfig, TrainingProgress
 from finetune.training.history import History
 from finetune.training.loop import Fitted, fit
@@ -120,7 +120,7 @@ class PreparedTraining:
         start = self._network or network.build(self.key, self.config, source=self.inputs.source)
         self._network = None  # it is trained in place: whoever begins again has it built again
         train = pixels.take(self.loaded.splits["train"], rows)
-        if self.key.mode in images.HEADED:
+        if self.key.mode in MODES_WITH_HEAD:
             precision = self.key.recipe_options["precision"]
             self.begun.append(
                 self.inputs.head_initializer.head(

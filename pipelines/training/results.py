@@ -160,7 +160,7 @@ def _drawn(key: NetworkKey) -> list[str]:
 
 
 def _seconds(ready: PreparedTraining, result: TrainingResult) -> dict[str, float | None]:
-    """The phases by the clock of `report.results.Result.cost_seconds`, and `total`, their sum.
+    """The phases as `workspace.record.DoneRecord.cost_seconds` adds them up, and `total`, their sum.
 
     `fit` is reading the training images and the kept network's training with the fit of the head it began with;
     `search` what was chosen before. Scoring validation images belongs to the training that it judged. `extraction`,

@@ -43,8 +43,8 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_head_is_chosen_and_fitted(example, monkeypatch: pytest.MonkeyPatch) -> None:
-    example("heads/median.py")
-    monkeypatch.setitem(registry.REGISTRY, "median", "heads.median:MedianSpace")
+    example("heads/nearest/median.py")
+    monkeypatch.setitem(registry.REGISTRY, "median", "heads.nearest.median:MedianSpace")
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(4), 50)
     features = (np.eye(4, 16)[labels] * 3 + rng.normal(size=(200, 16))).astype(np.float32)

@@ -14,13 +14,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 PIPELINE = """
 import importlib.util, json, sys
 
-spec = importlib.util.spec_from_file_location("heads.median", sys.argv[1])
-sys.modules["heads.median"] = module = importlib.util.module_from_spec(spec)
+spec = importlib.util.spec_from_file_location("heads.nearest.median", sys.argv[1])
+sys.modules["heads.nearest.median"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 
 from heads.registry import REGISTRY
 
-REGISTRY["median"] = "heads.median:MedianSpace"
+REGISTRY["median"] = "heads.nearest.median:MedianSpace"
 
 from pipelines.cli import main
 
@@ -42,7 +42,7 @@ jobs:
 @pytest.fixture
 def commands(in_process: Callable[..., str], tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
     """Runs commands, one after another, of a pipeline that has the row of the toy head; their JSON answers."""
-    found = re.search(r"^```python\n# heads/median.py\n(.*?)^```", PAGE.read_text(), flags=re.M | re.S)
+    found = re.search(r"^```python\n# heads/nearest/median.py\n(.*?)^```", PAGE.read_text(), flags=re.M | re.S)
     assert found is not None
     (tmp_path / "median.py").write_text(found[1])
     (tmp_path / "toy.py").write_text(PIPELINE)

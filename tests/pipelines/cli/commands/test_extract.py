@@ -1,5 +1,6 @@
 """`pipeline extract`: what is made, remembered and left out."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,8 @@ def test_an_unreadable_image_is_named_and_skipped_only_when_asked(pipeline, phot
     made = pipeline(*words, "--on-bad-image", "skip")
     assert made.json["rows"] == 16
     assert made.json["skipped"] == ["flower/bad.jpg"]
+    fitted = pipeline("fit-head", *words[1:], "--on-bad-image", "skip", "--head", "centroid").json
+    assert json.loads((Path(fitted["path"]) / "record.json").read_text())["choice"]["skipped"] == ["flower/bad.jpg"]
 
 
 def test_an_extraction_that_was_ended_before_its_first_block_does_not_speak_of_what_was_there(pipeline, monkeypatch):
