@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from extract.data.datasets import FACTS
 from extract.errors import InvalidInputError
 from extract.runtime.memory import enough_for
 from extract.runtime.options import Option, options_of
-from finetune.recipes import SPEED_ONLY, Recipe
+from finetune.recipes import SPEED_ONLY, Recipe, doubts
 from pipelines.search.subject import Params, Subject, TrialScore, Watch, require_validation
 from pipelines.specs import NetworkSpec
 from pipelines.tasks.train import network_inputs, train
@@ -74,6 +75,8 @@ class NetworkSubject(Subject):
             "batch_size": [size for size in batches if size <= rows // 4] or [recipe.batch_size],
             **{name: one.search for name, one in options_of(Recipe).items() if one.search is not None},
         }
+        if self._side is not None and self._side <= max(options_of(Recipe)["cutout"].search):
+            del space["cutout"]  # it would be the whole image
         return {name: entry for name, entry in space.items() if name not in self._spec.options}
 
     def key(self) -> dict[str, object]:
@@ -88,6 +91,8 @@ class NetworkSubject(Subject):
             )
         spec = self._with(options)
         network.check(spec, own_weights=self._key.weights_run is not None)
+        if self._side is not None:
+            doubts(spec.resolved_recipe(), side=self._side, mirrors=True)
         is_fixed = "batch_size" in spec.options
         batch_size = spec.resolved_recipe().batch_size if is_fixed else 1  # one that is not given may be searched
         self._trials.check(spec, batch_size=batch_size)
@@ -114,6 +119,12 @@ class NetworkSubject(Subject):
                 shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
                 shutil.copytree(folder, partial)
                 partial.rename(place)
+
+    @property
+    def _side(self) -> int | None:
+        """Pixels of a side of the images that are augmented, where they are known before they are read."""
+        facts = FACTS.get(self._located.name)
+        return None if facts is None else facts.side
 
     @functools.cached_property
     def _trials(self) -> "NetworkTrials":

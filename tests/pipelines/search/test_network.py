@@ -164,6 +164,7 @@ def test_out_of_time_within_a_trial_it_is_left_for_later(tmp_path):
         ({"schedule": ["cosine", "cosinus"]}, "search option schedule must allow 'cosinus'.*Nearest: cosine"),
         ({"depth": [8, 14]}, "unknown option to search 'depth' of the network test_resnet"),
         ({"batch_size": [16, 32]}, "batch_size must be searched or given, not both"),
+        ({"cutout": [0, 8]}, "search option cutout must allow 8.*below the 8 pixels of a side"),
         ({"batch_size": [1000]}, "search option batch_size must allow 1000|not both"),
     ],
 )
@@ -209,6 +210,7 @@ def test_the_usual_space_fits_the_network_and_its_images(tmp_path, network):
         for value in entry.ends():
             tried.check({name: value})
     assert {"learning_rate", "weight_decay", "batch_size", "schedule"} <= set(space)
+    assert "cutout" not in space  # of 8 pixels, which is all of a digit
 
 
 def test_the_command_line_searches_a_network(pipeline, tmp_path):
