@@ -17,12 +17,6 @@ ONE_C = ("--c-grid", "0.01")
 
 
 @pytest.fixture
-def workspace(tmp_path) -> Path:
-    """The workspace that `pipeline` uses."""
-    return tmp_path / "workspace"
-
-
-@pytest.fixture
 def digit_files(tmp_path) -> list[Path]:
     """The digits' test images as PNG files of 8 x 8 pixels, in the order of the test split."""
     from extract.data import digits

@@ -138,12 +138,6 @@ def _common(name: str, table: np.ndarray, *, seed: int) -> Made:
     }  # fmt: skip
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    """An empty workspace, where the `pipeline` fixture looks too."""
-    return tmp_path / "workspace"
-
-
 def fill(workspace: Path) -> Path:
     """The workspace, now with all three modes, three seeds of one of them, a failed run and a search."""
     for seed in range(3):

@@ -21,11 +21,6 @@ def found(workspace: Path, key: str) -> dict | None:
     return cache.find(_stage, key, workspace=workspace, read=dict)
 
 
-@pytest.fixture
-def workspace(tmp_path) -> Path:
-    return tmp_path / "workspace"
-
-
 def test_a_record_is_computed_once_and_again_when_its_artifact_is_gone(workspace):
     CALLS.clear()
     assert asked(workspace, "a") == ({"key": "a"}, False)

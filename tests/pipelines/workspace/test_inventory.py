@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import re
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ from hypothesis import strategies as st
 
 from extract.errors import InvalidInputError
 from extract.features.store import FeatureFile
-from pipelines.cli import main
 from pipelines.tasks.features import file_name
 from pipelines.training.processes import exclusive
 from pipelines.workspace import inventory, records
 from pipelines.workspace.record import FEATURE_NAME
+from tests.pipelines.workspace.aging import STUDY, aged
 
 KEPT = ("data", "runs", "searches", "cache")  # what lies there has the folder's kind, and none of it goes
 RUN = "0123456789ab"
@@ -96,43 +95,6 @@ def test_every_feature_file_is_named_so_that_it_can_be_told():
         name = file_name(dataset, "vit_base.augreg-in21k", digest="0123456789abcdef")
         assert re.fullmatch(FEATURE_NAME, name)
         assert len(f"{name}.partial.lock".encode()) < 255
-
-
-STUDY = """
-defaults: {dataset: digits, weights: untrained, image-size: 16, subset: 100, test-subset: 50}
-jobs:
-  - {command: fit-head, backbone: test_resnet, views: [plain, flip], c-grid: 1e-2}
-"""
-
-
-@pytest.fixture
-def workspace(tmp_path) -> Path:
-    return tmp_path / "workspace"
-
-
-@pytest.fixture(scope="module")
-def computed(tmp_path_factory) -> Path:
-    """A workspace with two feature files and two heads on them, computed once for all tests."""
-    root = tmp_path_factory.mktemp("computed")
-    (root / "study.yaml").write_text(STUDY)
-    main(["run", str(root / "study.yaml"), "--workspace", str(root / "workspace"), "--device", "cpu"])
-    return root
-
-
-@pytest.fixture
-def studied(computed, tmp_path, workspace) -> Path:
-    """A copy of that workspace, with its study beside it."""
-    shutil.copytree(computed, tmp_path, dirs_exist_ok=True)
-    return workspace
-
-
-def aged(path: Path, *, hours: float) -> Path:
-    """`path`, made where it is not, last used `hours` ago."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-    then = time.time() - 3600 * hours
-    os.utime(path, (then, then))
-    return path
 
 
 def test_trimming_takes_the_feature_file_unused_for_longest_and_no_more_than_needed(pipeline, studied):

@@ -28,11 +28,6 @@ def found(workspace: Path, key: str) -> dict | None:
     return cache.find(_stage, key, workspace=workspace, read=dict)
 
 
-@pytest.fixture
-def workspace(tmp_path) -> Path:
-    return tmp_path / "workspace"
-
-
 @pytest.mark.parametrize("half", [None, {}, {"key": 5}, 5])
 def test_an_answer_of_another_shape_than_declared_is_never_kept(workspace, half):
     def stage(key: str, context: object) -> _Whole:

@@ -1,52 +1,10 @@
 """`pipeline cache`: files by kind, and trimming."""
 
-import os
-import shutil
-import time
-from pathlib import Path
-
 import pytest
 
-from pipelines.cli import main
-
-STUDY = """
-defaults: {dataset: digits, weights: untrained, image-size: 16, subset: 100, test-subset: 50}
-jobs:
-  - {command: fit-head, backbone: test_resnet, views: [plain, flip], c-grid: 1e-2}
-"""
-
+from tests.pipelines.workspace.aging import aged
 
 FEATURES = "digits-net-0123456789ab.h5"  # what a feature file is called
-
-
-@pytest.fixture
-def workspace(tmp_path) -> Path:
-    return tmp_path / "workspace"
-
-
-@pytest.fixture(scope="module")
-def computed(tmp_path_factory) -> Path:
-    """A workspace with two feature files and two heads on them, computed once for all tests."""
-    root = tmp_path_factory.mktemp("computed")
-    (root / "study.yaml").write_text(STUDY)
-    main(["run", str(root / "study.yaml"), "--workspace", str(root / "workspace"), "--device", "cpu"])
-    return root
-
-
-@pytest.fixture
-def studied(computed, tmp_path, workspace) -> Path:
-    """A copy of that workspace, with its study beside it."""
-    shutil.copytree(computed, tmp_path, dirs_exist_ok=True)
-    return workspace
-
-
-def aged(path: Path, *, hours: float) -> Path:
-    """`path`, made where it is not, last used `hours` ago."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-    then = time.time() - 3600 * hours
-    os.utime(path, (then, then))
-    return path
 
 
 def test_cache_shows_what_is_kept_by_kind(pipeline, studied):
