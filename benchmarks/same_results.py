@@ -67,45 +67,41 @@ def main() -> None:
 def commands(folder: Path) -> dict[str, tuple[str, ...]]:
     """Name -> words of every command, in the order in which they run. RUN:NAME stands for the run of that command."""
     (folder / "study.yaml").write_text(STUDY)
-    found: dict[str, tuple[str, ...]] = {
+    return of_features() | of_networks() | of_workspace(folder) | of_cifar10()
+
+
+def of_features() -> dict[str, tuple[str, ...]]:
+    """Extractions and heads on them."""
+    shots = ("--head", "ridge", "--shots", "1,5", "--draws", "2")
+    return {
         "extract": ("extract", *TINY, "--precision", "float32"),
         "extract-views": ("extract", *TINY, "--precision", "bfloat16", "--views", "flip"),
         **{f"head-{head}": ("fit-head", *TINY, "--precision", "float32", "--head", head) for head in HEADS},
         "head-views": ("fit-head", *TINY, "--precision", "bfloat16", "--views", "flip"),
-        "head-shots": (
-            "fit-head",
-            *TINY,
-            "--precision",
-            "float32",
-            "--head",
-            "ridge",
-            "--shots",
-            "1,5",
-            "--draws",
-            "2",
-        ),
-        "train-resnet": ("train", "--network", "resnet20", "--width", "0.25", *DIGITS),
-        "train-validation": ("train", "--network", "resnet20", "--width", "0.25", *DIGITS, "--validation", "0.2"),
+        "head-shots": ("fit-head", *TINY, "--precision", "float32", *shots),
+    }
+
+
+def of_networks() -> dict[str, tuple[str, ...]]:
+    """Networks from scratch and from weights."""
+    resnet = ("train", "--network", "resnet20", "--width", "0.25", *DIGITS)
+    vgg = ("train", "--network", "vgg11", "--width", "0.125", "--image-size", "32", *DIGITS)
+    return {
+        "train-resnet": resnet,
+        "train-validation": (*resnet, "--validation", "0.2"),
         "train-preact": ("train", "--network", "preact20", "--width", "0.25", *DIGITS, "--recipe", "cpu"),
         "train-densenet": ("train", "--network", "densenet-bc-16-12", *DIGITS, "--mixup", "0.2"),
-        "train-vgg": (
-            "train",
-            "--network",
-            "vgg11",
-            "--width",
-            "0.125",
-            "--image-size",
-            "32",
-            *DIGITS,
-            "--cutmix",
-            "1",
-            "--ema",
-            "0.9",
-        ),
+        "train-vgg": (*vgg, "--cutmix", "1", "--ema", "0.9"),
         **{
             f"finetune-{mode}": ("finetune", *TINY_NETWORK, "--mode", mode, *(() if mode == "frozen" else ONE_EPOCH))
             for mode in ("full", "head-first", "partial:1", "frozen")
         },
+    }
+
+
+def of_workspace(folder: Path) -> dict[str, tuple[str, ...]]:
+    """A study, searches, and what is made of the runs of earlier commands."""
+    return {
         "study": ("run", str(folder / "study.yaml")),
         "search-head": ("search", str(folder / "study.yaml")),
         "search-network": (
@@ -116,7 +112,6 @@ def commands(folder: Path) -> dict[str, tuple[str, ...]]:
         "predict-network": ("predict", "--run", "RUN:train-resnet", str(folder / "images")),
         "export-head": ("export", "--run", "RUN:head-mlp", "--output", str(folder / "head.onnx")),
     }
-    return found | of_cifar10()
 
 
 ONE_EPOCH = ("--epochs", "1", "--flip", "none", "--crop", "0")

@@ -2,6 +2,7 @@
 
 import functools
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,7 +43,7 @@ class DataSource:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Selection:
+class Selection(ABC):
     """Images of a data set to use, and their size: a part of specs and of their keys."""
 
     image_size: int | None = _data(
@@ -53,9 +54,9 @@ class Selection:
     on_bad_image: str = _data("error", "Stop at an unreadable image, or leave it out.", choices=("error", "skip"))
 
     @property
+    @abstractmethod
     def sampling_seed(self) -> int | None:
         """The seed that draws the subsets."""
-        raise NotImplementedError
 
     @property
     def skips_bad_images(self) -> bool:
