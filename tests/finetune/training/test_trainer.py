@@ -7,41 +7,10 @@ import torch
 
 from finetune.analysis import lr_range_test
 from finetune.architectures import modes, networks
-from finetune.augmentation.batches import LabeledImages, pixel_statistics
+from finetune.augmentation.batches import pixel_statistics
 from finetune.recipes import Recipe
 from finetune.training.config import TrainConfig
-from finetune.training.loop import fit
-
-PLAIN = {"crop": 0, "flip": "none", "schedule": "constant", "batch_size": 20, "weight_decay": 0.0, "compile": "off"}
-
-
-@pytest.fixture(scope="module")
-def images():
-    """100 random images of 16 pixels in 10 random classes: nothing to learn but by heart."""
-    chance = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (100, 3, 16, 16), generator=chance).to(torch.uint8)
-    return LabeledImages(pixels, torch.randint(0, 10, (100,), generator=chance))
-
-
-def small(norm="batch", **options):
-    return networks.build(
-        "resnet20", class_count=10, image_size=16, options={"depth": 8, "width": 0.5, "norm": norm, **options}
-    )
-
-
-def trained(network, images, held=None, **options):
-    places = {
-        name: options.pop(name)
-        for name in ("checkpoint_folder", "progress", "stop", "stop_epoch", "seed", "tensorboard")
-        if name in options
-    }
-    return fit(
-        network,
-        images,
-        held,
-        recipe=Recipe(**{**PLAIN, **options}),
-        config=TrainConfig(pixel_statistics(images.images), device="cpu", **places),
-    )
+from tests.finetune.training.trained import PLAIN, small, trained
 
 
 def test_frozen_weights_and_statistics_stay_to_the_bit(images):
