@@ -2,40 +2,13 @@
 
 import os
 import socket
-from pathlib import Path
 
 import pytest
 
 from extract.data import folder
 from extract.data.listing import listed
 from extract.data.walk import MARK
-
-
-def lay(root: Path, *names: str) -> Path:
-    """Files of the given names below `root`, each with content of its own."""
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(name.encode())
-    return root
-
-
-@pytest.fixture
-def plain(tmp_path) -> Path:
-    """Two classes of two images."""
-    return lay(tmp_path / "D", "blue/0.png", "blue/1.png", "red/0.png", "red/1.png")
-
-
-def ids(root: Path) -> list[str]:
-    """The images of the data set under `root`, in order."""
-    return [member.id for member in listed(root).members()]
-
-
-def said(root: Path) -> str:
-    """All notices on the data set under `root`."""
-    return "\n".join(listed(root).notices)
-
-
-PLAIN = ["blue/0.png", "blue/1.png", "red/0.png", "red/1.png"]
+from tests.extract.data.laid import PLAIN, ids, lay, said
 
 
 @pytest.mark.parametrize(
