@@ -1,37 +1,8 @@
 """Linear probe, then fine-tune: a training starts from the fitted head."""
 
-from pathlib import Path
-
-import pytest
-import timm
 import torch
-from safetensors.torch import load_file, save_file
 
-DATA = ("--dataset", "digits", "--subset", 200, "--test-subset", 100)
-
-
-SIZE = ("--image-size", 32)
-
-
-RECIPE = ("--epochs", 1, "--batch-size", 50, "--flip", "none", "--crop", 0)
-
-
-@pytest.fixture(scope="module")
-def weights_file(tmp_path_factory) -> Path:
-    """Weights of timm's test_resnet, with a classifier for 1000 classes, as a file from elsewhere."""
-    path = tmp_path_factory.mktemp("weights") / "elsewhere.safetensors"
-    torch.manual_seed(0)
-    save_file(timm.create_model("test_resnet", pretrained=False).state_dict(), path)
-    return path
-
-
-@pytest.fixture
-def tuning(weights_file) -> tuple:
-    return ("finetune", "--network", "test_resnet", "--weights", weights_file, *DATA, *SIZE)
-
-
-def tensors(answer: dict) -> dict[str, torch.Tensor]:
-    return load_file(Path(answer["path"]) / "network.safetensors")
+from tests.pipelines.training.small import RECIPE, tensors
 
 
 def test_head_first_starts_at_the_frozen_head(pipeline, tuning, tmp_path):

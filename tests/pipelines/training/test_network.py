@@ -15,19 +15,7 @@ from pipelines.tasks import lr_range_test
 from pipelines.training.head_init import HeadInitializer
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
-
-DATA = ("--dataset", "digits", "--subset", 200, "--test-subset", 100)
-SIZE = ("--image-size", 32)
-RECIPE = ("--epochs", 1, "--batch-size", 50, "--flip", "none", "--crop", 0)
-
-
-@pytest.fixture(scope="module")
-def weights_file(tmp_path_factory) -> Path:
-    """Weights of timm's test_resnet, with a classifier for 1000 classes, as a file from elsewhere."""
-    path = tmp_path_factory.mktemp("weights") / "elsewhere.safetensors"
-    torch.manual_seed(0)
-    save_file(timm.create_model("test_resnet", pretrained=False).state_dict(), path)
-    return path
+from tests.pipelines.training.small import DATA, RECIPE, SIZE, tensors
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +25,6 @@ def airbench_weights(tmp_path_factory) -> Path:
     built = networks.build("airbench94", class_count=10, image_size=32, options={"width": 0.25})
     save_file({name: tensor.contiguous() for name, tensor in built.state_dict().items()}, path)
     return path
-
-
-@pytest.fixture
-def tuning(weights_file) -> tuple:
-    return ("finetune", "--network", "test_resnet", "--weights", weights_file, *DATA, *SIZE)
-
-
-def tensors(answer: dict) -> dict[str, torch.Tensor]:
-    return load_file(Path(answer["path"]) / "network.safetensors")
 
 
 def test_frozen_reproduces_the_head_on_extracted_features(pipeline, tuning, weights_file, tmp_path):

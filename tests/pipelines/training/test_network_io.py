@@ -5,18 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from pipelines.specs import NetworkSpec
 from pipelines.tasks.table import answer_of
 from pipelines.tasks.train import train
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
-
-DATA = ("--dataset", "digits", "--subset", 200, "--test-subset", 100)
-
-
-RECIPE = ("--epochs", 1, "--batch-size", 50, "--flip", "none", "--crop", 0)
+from tests.pipelines.training.small import DATA, RECIPE, tensors
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +23,6 @@ def own(tmp_path_factory) -> tuple[Path, dict]:
         batch_size=50, precision="float32",
     )  # fmt: skip
     return workspace, answer_of(train(spec, Context(workspace)))
-
-
-def tensors(answer: dict) -> dict[str, torch.Tensor]:
-    return load_file(Path(answer["path"]) / "network.safetensors")
 
 
 def test_an_own_run_gives_its_weights(pipeline, own):

@@ -18,6 +18,7 @@ from pipelines.tasks.train import train
 from pipelines.training import processes
 from pipelines.workspace import cache, records
 from pipelines.workspace.context import Context
+from tests.pipelines.training.small import TINY
 
 SCRIPT = Path(__file__).with_name("turns.py")
 
@@ -114,7 +115,7 @@ def test_who_waits_for_others_to_start_obeys_a_signal(monkeypatch, tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, which this system cannot")
 def test_of_two_processes_at_once_one_trains_and_both_answer_the_same(tmp_path, in_process):
-    in_process(Path(__file__).with_name("twins.py"), tmp_path)
+    in_process(Path(__file__).with_name("twins.py"), tmp_path, json.dumps({**TINY, "epochs": 4}))
     answers = [json.loads((tmp_path / name).read_text()) for name in ("one.json", "other.json")]
     first, second = sorted(answers, key=lambda answer: answer["cached"])
     assert (first.pop("cached"), second.pop("cached")) == (False, True)

@@ -4,38 +4,11 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 import heads
 from extract.data import digits
 from extract.data.images import subset
-from pipelines.specs import NetworkSpec
-from pipelines.tasks.table import answer_of
-from pipelines.tasks.train import train
 from pipelines.workspace import records
-from pipelines.workspace.context import Context
-
-TINY = {
-    "network": "resnet8",
-    "width": 0.5,
-    "dataset": "digits",
-    "subset": 200,
-    "test_subset": 100,
-    "recipe": "cpu",
-    "epochs": 2,
-    "batch_size": 50,
-    "crop": 0,
-    "flip": "none",
-    "small_share": 0.0,
-    "tta": "none",
-}
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> tuple[Path, dict]:
-    """A workspace with one trained network, and the answer that the stage gave."""
-    workspace = tmp_path_factory.mktemp("trained") / "workspace"
-    return workspace, answer_of(train(NetworkSpec.of(**TINY), Context(workspace)))
 
 
 def test_the_answer_has_what_the_design_promises_and_the_record_the_rest(trained):

@@ -24,29 +24,7 @@ from pipelines.tasks.train import train
 from pipelines.training import network_io, progress
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
-
-TINY = {
-    "network": "resnet8",
-    "width": 0.5,
-    "dataset": "digits",
-    "subset": 200,
-    "test_subset": 100,
-    "recipe": "cpu",
-    "epochs": 2,
-    "batch_size": 50,
-    "crop": 0,
-    "flip": "none",
-    "small_share": 0.0,
-    "tta": "none",
-}
-WORDS = tuple(word for name, value in TINY.items() for word in (f"--{name.replace('_', '-')}", value))
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> tuple[Path, dict]:
-    """A workspace with one trained network, and the answer that the stage gave."""
-    workspace = tmp_path_factory.mktemp("trained") / "workspace"
-    return workspace, answer_of(train(NetworkSpec.of(**TINY), Context(workspace)))
+from tests.pipelines.training.small import TINY, WORDS
 
 
 def test_a_kept_network_gives_the_kept_logits_to_the_bit_from_image_files(trained, tmp_path):

@@ -1,4 +1,6 @@
-"""Run by test_alone.py in a process of its own: two processes that are asked for the same network at once.
+"""Run by test_processes.py in a process of its own: two processes that are asked for the same network at once.
+
+python twins.py FOLDER OPTIONS            the options of the network as JSON
 
 They are forked from here, with torch imported but never used, and begin together.
 """
@@ -16,23 +18,8 @@ from pipelines.tasks.train import train
 from pipelines.training import prepare, results  # noqa: F401 (imported once, for both)
 from pipelines.workspace.context import Context
 
-SPEC = NetworkSpec.of(
-    network="resnet8",
-    width=0.5,
-    dataset="digits",
-    subset=200,
-    test_subset=100,
-    recipe="cpu",
-    epochs=4,
-    batch_size=50,
-    crop=0,
-    flip="none",
-    small_share=0.0,
-    tta="none",
-)
 
-
-def start(workspace: Path, answer: Path, gate: int) -> int:
+def start(spec: NetworkSpec, workspace: Path, answer: Path, gate: int) -> int:
     """The process id of a child that trains once `gate` is closed, and leaves its answer and what it was told."""
     child = os.fork()
     if child:
@@ -40,17 +27,17 @@ def start(workspace: Path, answer: Path, gate: int) -> int:
     torch.set_num_threads(1)
     said: list[str] = []
     os.read(gate, 1)
-    found = answer_of(train(SPEC, Context(workspace, notice=said.append)))
+    found = answer_of(train(spec, Context(workspace, notice=said.append)))
     answer.write_text(json.dumps({**found, "said": said}))
     os._exit(0)
 
 
 if __name__ == "__main__":
-    root = Path(sys.argv[1])
+    root, spec = Path(sys.argv[1]), NetworkSpec.of(**json.loads(sys.argv[2]))
     gate, opened = os.pipe()
     os.set_inheritable(opened, False)
     children = []
     for name in ("one.json", "other.json"):
-        children.append(start(root / "workspace", root / name, gate))
+        children.append(start(spec, root / "workspace", root / name, gate))
     os.write(opened, b"xx")
     sys.exit(sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0 for child in children))
