@@ -3,20 +3,8 @@
 import pytest
 
 from extract.errors import InvalidInputError
-from heads.registry import kinds, space
-
-ONE = {
-    "logistic": {"C": 0.01},
-    "linear": {"learning_rates": [3e-2], "weight_decays": [0.01], "epochs": 4, "batch_size": 64},
-    "mlp": {"learning_rates": [3e-2], "sizes": [32], "epochs": 4, "input_dropout": 0.0, "copies": 1, "batch_size": 64},
-    "knn": {"neighbors": [5], "temperatures": [0.1]},
-    "ridge": {"alpha": 100.0},
-    "kernel": {"bandwidths": [1.0], "alpha_grid": [0.1]},
-    "centroid": {"metrics": ["cosine"], "shrinkages": [0.0]},
-}
-
-
-every_head = pytest.mark.parametrize("kind", kinds())
+from heads.registry import space
+from tests.heads.every_kind import ONE, every_head
 
 
 @every_head

@@ -5,7 +5,7 @@ import zlib
 import pytest
 
 from extract.decoding import containers
-from tests.extract.decoding.test_decode import levels, png
+from tests.extract.decoding.pictures import levels, png
 
 
 @pytest.mark.parametrize(

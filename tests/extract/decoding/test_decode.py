@@ -3,7 +3,6 @@
 import io
 import struct
 import threading
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,24 +14,9 @@ from extract.data import folder
 from extract.data.contents import Contents
 from extract.decoding.decode import OversizedImage, UnreadableImage, decode, traits
 from extract.errors import TransferBenchError
+from tests.extract.decoding.pictures import NOISE, levels, png
 
-NOISE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 ODD = orientation.Combination(0x011A, 2, 3, b"72\0\0")  # a resolution as text, as some cameras write it
-
-
-def levels(path):
-    return np.asarray(decode(path))
-
-
-def png(bits, colors, row, *chunks):
-    """A PNG of one row, with further chunks before its pixels."""
-    width = len(row) * 8 // bits // {0: 1, 2: 3, 3: 1, 6: 4}[colors]
-    parts = [(b"IHDR", struct.pack(">LLBBBBB", width, 1, bits, colors, 0, 0, 0)), *chunks]
-    parts += [(b"IDAT", zlib.compress(b"\0" + row)), (b"IEND", b"")]
-    joined = b"".join(
-        struct.pack(">L", len(body)) + kind + body + struct.pack(">L", zlib.crc32(kind + body)) for kind, body in parts
-    )
-    return b"\x89PNG\r\n\x1a\n" + joined
 
 
 def tiff(bits, photometric, data, width):

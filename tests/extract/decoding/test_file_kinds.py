@@ -1,22 +1,11 @@
 """What a file is, told from its first bytes."""
 
 import struct
-import zlib
 
 import pytest
 
 from extract.decoding.decode import UnreadableImage, decode
-
-
-def png(bits, colors, row, *chunks):
-    """A PNG of one row, with further chunks before its pixels."""
-    width = len(row) * 8 // bits // {0: 1, 2: 3, 3: 1, 6: 4}[colors]
-    parts = [(b"IHDR", struct.pack(">LLBBBBB", width, 1, bits, colors, 0, 0, 0)), *chunks]
-    parts += [(b"IDAT", zlib.compress(b"\0" + row)), (b"IEND", b"")]
-    joined = b"".join(
-        struct.pack(">L", len(body)) + kind + body + struct.pack(">L", zlib.crc32(kind + body)) for kind, body in parts
-    )
-    return b"\x89PNG\r\n\x1a\n" + joined
+from tests.extract.decoding.pictures import png
 
 
 def test_only_pictures_of_known_formats_are_opened(tmp_path):
