@@ -11,19 +11,9 @@ from extract.errors import CorruptFileError
 from extract.features import integrity
 from extract.features.layout import SCHEMA, canonical_json, content_digest, spec_digest
 from extract.features.store import FeatureFile
+from tests.extract.features import written
 
-SPEC = {
-    "backbone": "none",
-    "weights": {"source": "untrained", "sha256": "", "seed": 0},
-    "dataset": {"name": "none", "digest": "", "subset": None, "test_subset": None, "seed": None},
-    "preprocessing": {"image_size": [32, 32]},
-    "pool": "network",
-    "layers": None,
-    "views": "plain",
-    "precision": "float32",
-    "batch_size": 16,
-    "storage": "float16",
-}
+SPEC = {**written.SPEC, "views": "plain"}
 ROWS = 4
 
 
