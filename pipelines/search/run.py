@@ -1,7 +1,7 @@
 """A search from its first trial to its winner, in this process; others may work on the same search meanwhile."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 
 from extract.errors import CorruptFileError, InvalidInputError, StorageError, UnavailableError, reason
@@ -12,6 +12,7 @@ from pipelines.search.journal import Journal, Trial, TrialState
 from pipelines.search.result import SearchAnswer
 from pipelines.search.subject import Subject, TrialScore, Watch
 from pipelines.specs.search import SearchSpec
+from pipelines.studies.yaml_file import placed
 from pipelines.workspace.context import Context
 
 WAIT_SECONDS = 0.2  # between looks at trials that other processes still run
@@ -30,7 +31,10 @@ def search(subject: Subject, spec: SearchSpec, context: Context) -> SearchAnswer
     definition = storage.Definition(subject.what, space.as_json(found), subject.key(), spec.seed)
     folder = storage.folder(context.workspace, definition, name=spec.name, label=subject.label)
     if not storage.is_begun(folder, definition):
-        _check(subject, found)
+        keys = {space.option_name(key): key for key in entries} if isinstance(entries, Mapping) else {}
+        for name, entry in found.items():
+            with placed(keys[name]):
+                _check(subject, name, entry)
         storage.begin(folder, definition)
     journal = Journal(folder, name=folder.name, space=found, seed=spec.seed, epochs=subject.epochs)
     deadline = None if spec.timeout is None else begun + spec.timeout
@@ -41,17 +45,16 @@ def search(subject: Subject, spec: SearchSpec, context: Context) -> SearchAnswer
     return result.finished(folder, journal, subject, context)
 
 
-def _check(subject: Subject, found: space.Space) -> None:
-    """Refuses unknown options, and each one, at the ends of its entry, that can never be right, before any trial."""
-    space.check_names(found, known=subject.known(), what=subject.what)
-    for name, entry in found.items():
-        for value in entry.ends():
-            try:
-                subject.check({name: value})
-            except InvalidInputError as error:
-                raise InvalidInputError(
-                    f"search option {name} must allow {value!r}, which {subject.what} refuses: {error}"
-                ) from error
+def _check(subject: Subject, name: str, entry: space.Range | space.Choices) -> None:
+    """Refuses an option that is not known, or that can never be right at the ends of its entry, before any trial."""
+    space.check_names({name: entry}, known=subject.known(), what=subject.what)
+    for value in entry.ends():
+        try:
+            subject.check({name: value})
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                f"search option {name} must allow {value!r}, which {subject.what} refuses: {error}"
+            ) from error
 
 
 def _work(subject: Subject, journal: Journal, total: int, context: Context, *, deadline: float | None) -> bool:

@@ -30,7 +30,7 @@ class SearchFile:
     An option is read by the type that what is searched wants, which the command line may say as well.
     """
 
-    entries: yaml_file.Plain
+    entries: object
     pairs: Pairs
     defaults: OptionSection
 
@@ -74,13 +74,22 @@ def read(path: Path) -> SearchFile:
     `InvalidInputError` with file, line and column for what is no YAML and for a key that stands twice.
     """
     root = yaml_file.read(path)
+    if root is None:
+        raise refusal(path.name, "search must name options to search; got an empty file. Leave it out for the usual.")
     sections = Sections(search=root)
     if isinstance(root, YamlMap) and not root.keys().isdisjoint(("search", "jobs")):
         sections = structured(root, Sections, what="study")
     value, defaults = sections.search, read_defaults(sections)
     if not isinstance(value, YamlMap) or value.keys().isdisjoint(("space", "head", "network")):
-        return SearchFile(yaml_file.plain(value), [], defaults)
-    return SearchFile(yaml_file.plain(value.get("space")), value.pairs(but="space"), defaults)
+        return SearchFile(_entries(value), [], defaults)
+    return SearchFile(_entries(value.get("space")), value.pairs(but="space"), defaults)
+
+
+def _entries(space: object) -> object:
+    """A space as plain values, under keys that know their places."""
+    if isinstance(space, YamlMap):
+        return {key: yaml_file.plain(one) for key, one in space.items()}
+    return yaml_file.plain(space)
 
 
 def _known(command: str) -> dict[str, Option]:

@@ -16,7 +16,7 @@ import msgspec
 from extract.errors import InvalidInputError, nearest, unknown
 from extract.runtime.options import TRUTHS, Option, Value
 from extract.runtime.typed_json import Number, plain
-from pipelines.studies.yaml_file import guessed
+from pipelines.studies.yaml_file import guessed, placed
 
 WORDS = ("none", "auto")  # which stand for a value that an option has anyway
 FORMS = "a list of choices or {low, high} with log, step or int"
@@ -90,8 +90,17 @@ def parse(raw: object, *, what: str, known: Mapping[str, Option | None] | None =
             f"search space of {what} must be a mapping of options to {FORMS}; got {raw!r}. "
             "Write one line an option, like `learning_rate: {low: 1e-4, high: 0.1, log: true}`."
         )
-    names = {str(key).replace("-", "_"): key for key in sorted(raw, key=str)}
-    return {name: _entry(str(key), raw[key], (known or {}).get(name)) for name, key in names.items()}
+    found: Space = {}
+    for key in sorted(raw, key=str):
+        name = option_name(key)
+        with placed(key):
+            found[name] = _entry(str(key), raw[key], (known or {}).get(name))
+    return found
+
+
+def option_name(key: object) -> str:
+    """The option that a key of a space names."""
+    return str(key).replace("-", "_")
 
 
 def check_names(space: Space, *, known: Iterable[str], what: str) -> None:

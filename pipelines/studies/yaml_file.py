@@ -5,7 +5,9 @@ their values by their own types: `0.1` for an option that holds text stays text,
 `no` is a word unless a truth value is expected.
 """
 
+import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -125,6 +127,17 @@ def structured(root: YamlMap, structure: type[Structure], *, what: str) -> Struc
 def refusal(place: str, sentence: object) -> InvalidInputError:
     """The error that `sentence` describes, at its place."""
     return InvalidInputError(f"{place}: {sentence}")
+
+
+@contextlib.contextmanager
+def placed(key: object) -> Iterator[None]:
+    """Within, an `InvalidInputError` is told at the place of `key`, where it is a key of a file."""
+    try:
+        yield
+    except InvalidInputError as error:
+        if not isinstance(key, YamlText):
+            raise
+        raise refusal(key.place, error) from error
 
 
 def plain(value: object) -> Plain:

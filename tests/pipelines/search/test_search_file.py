@@ -160,3 +160,21 @@ class Usual:
 
     def default_space(self) -> dict:
         return {"batch_size": [64], "dropout": [0.1]}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("learning_rates: [0.1]\ndropuot: [1]\n", "s.yaml:2:1: unknown option to search 'dropuot'"),
+        ("learning_rates: {low: 0.1, high: 0.01}\n", "s.yaml:1:1: search option learning_rates must have low at most"),
+        ("search:\n  head: mlp\n  space:\n    dropout: [0.1, 7]\n", "s.yaml:4:5: search option dropout"),
+        ("\n", "s.yaml: search must name options to search; got an empty file"),
+    ],
+)
+def test_a_mistake_in_a_space_is_told_with_its_place(pipeline, tmp_path, text, said):
+    (tmp_path / "s.yaml").write_text(text)
+    head = () if "head" in text else ("--head", "mlp")
+    words = ("--dataset", "digits", "--backbone", "test_resnet", "--weights", "untrained", "--image-size", "32")
+    ended = pipeline("search", tmp_path / "s.yaml", *head, *words, "--subset", "60")
+    assert ended.status == 2
+    assert said in ended.err
