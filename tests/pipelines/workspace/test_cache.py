@@ -1,24 +1,9 @@
 """What is kept: asked without computing, shown, and made smaller without breaking a record."""
 
-from pathlib import Path
-
 import pytest
 
 from pipelines.workspace import cache
-
-CALLS: list[str] = []
-
-
-def _stage(key: str, context: object) -> dict[str, str]:
-    return CALLS.append(key) or {"key": key}
-
-
-def asked(workspace: Path, key: str, *, whole: bool = True) -> tuple[dict, bool]:
-    return cache.ask(_stage, key, context=object(), workspace=workspace, read=dict, is_intact=lambda _: whole)
-
-
-def found(workspace: Path, key: str) -> dict | None:
-    return cache.find(_stage, key, workspace=workspace, read=dict)
+from tests.pipelines.workspace.cached import CALLS, asked, found
 
 
 def test_a_record_is_computed_once_and_again_when_its_artifact_is_gone(workspace):

@@ -1,31 +1,16 @@
 """Answers on the disk: checked, and of the shape that their function declares."""
 
-from pathlib import Path
 from typing import TypedDict
 
 import pytest
 
 from extract.errors import TransferBenchError
 from pipelines.workspace import cache
+from tests.pipelines.workspace.cached import asked, found
 
 
 class _Whole(TypedDict):
     key: str
-
-
-CALLS: list[str] = []
-
-
-def _stage(key: str, context: object) -> dict[str, str]:
-    return CALLS.append(key) or {"key": key}
-
-
-def asked(workspace: Path, key: str, *, whole: bool = True) -> tuple[dict, bool]:
-    return cache.ask(_stage, key, context=object(), workspace=workspace, read=dict, is_intact=lambda _: whole)
-
-
-def found(workspace: Path, key: str) -> dict | None:
-    return cache.find(_stage, key, workspace=workspace, read=dict)
 
 
 @pytest.mark.parametrize("half", [None, {}, {"key": 5}, 5])
