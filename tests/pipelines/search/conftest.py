@@ -1,5 +1,6 @@
-"""What the tests of searches share: a workspace with small features."""
+"""What the tests of searches share: a workspace with small features, and a space to search."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,9 +11,7 @@ from pipelines.specs import ExtractSpec, HeadSpec
 from pipelines.tasks.extract import extract
 from pipelines.workspace.context import Context
 from tests.pipelines.search.searching import Scripted
-
-TINY = {"backbone": "test_resnet", "weights": "untrained", "dataset": "digits", "image_size": 32}
-SMALL = {**TINY, "subset": 300, "test_subset": 100}
+from tests.pipelines.search.small import SMALL, SPACE
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +38,11 @@ def scripted(features):
     return lambda script: Scripted(
         script, HeadSubject(HeadSpec.of(head="logistic", c_grid=[1e-3]), features_path=features)
     )
+
+
+@pytest.fixture
+def space_file(tmp_path) -> Path:
+    """`SPACE` as a file."""
+    path = tmp_path / "space.yaml"
+    path.write_text(json.dumps(SPACE))
+    return path

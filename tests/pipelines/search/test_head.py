@@ -12,11 +12,8 @@ from pipelines.tasks.fit_head import fit_head
 from pipelines.tasks.table import answer_of
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
+from tests.pipelines.search.small import SMALL, SPACE, WORDS
 
-TINY = {"backbone": "test_resnet", "weights": "untrained", "dataset": "digits", "image_size": 32}
-SMALL = {**TINY, "subset": 300, "test_subset": 100}
-WORDS = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", value)]
-SPACE = {"C": {"low": 1e-5, "high": 1e3, "log": True}}
 MLP = {
     "learning_rates": {"low": 1e-3, "high": 1e-1, "log": True},
     "sizes": [8, [16, 8]],
@@ -24,13 +21,6 @@ MLP = {
     "epochs": [3],
     "copies": [1],
 }
-
-
-@pytest.fixture
-def space_file(tmp_path) -> Path:
-    path = tmp_path / "space.yaml"
-    path.write_text(json.dumps(SPACE))
-    return path
 
 
 def test_the_winner_is_what_fit_head_makes_of_its_options(pipeline, workspace, features, space_file):

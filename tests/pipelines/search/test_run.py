@@ -1,7 +1,6 @@
 """Trials: continued, and reported while they run."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -9,24 +8,7 @@ from extract.errors import StorageError, TransferBenchError, UnavailableError
 from pipelines.search import HeadSubject, SearchSpec, TrialScore, search
 from pipelines.specs import HeadSpec
 from pipelines.workspace.context import Context
-
-TINY = {"backbone": "test_resnet", "weights": "untrained", "dataset": "digits", "image_size": 32}
-
-
-SMALL = {**TINY, "subset": 300, "test_subset": 100}
-
-
-WORDS = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", value)]
-
-
-SPACE = {"C": {"low": 1e-5, "high": 1e3, "log": True}}
-
-
-@pytest.fixture
-def space_file(tmp_path) -> Path:
-    path = tmp_path / "space.yaml"
-    path.write_text(json.dumps(SPACE))
-    return path
+from tests.pipelines.search.small import SPACE, WORDS
 
 
 def test_a_trial_says_what_it_does_before_there_is_anything_to_count(workspace, features, monkeypatch):
