@@ -10,24 +10,9 @@ from PIL import Image
 from pipelines.predict import classify
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
+from tests.pipelines.fitting import DIGITS
 
-DIGITS = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
-DIGITS = (*DIGITS, "--subset", "300")
 ONE_C = ("--c-grid", "0.01")
-
-
-@pytest.fixture
-def digit_files(tmp_path) -> list[Path]:
-    """The digits' test images as PNG files of 8 x 8 pixels, in the order of the test split."""
-    from extract.data import digits
-
-    split = digits.load().splits["test"]
-    (tmp_path / "digits").mkdir()
-    paths = []
-    for one, array in zip(split.ids, split.images.array, strict=True):
-        paths.append(tmp_path / "digits" / f"{one.replace('/', '-')}.png")
-        Image.fromarray(array.transpose(1, 2, 0)).save(paths[-1])
-    return paths
 
 
 def test_photographs_get_the_very_logits_of_the_test_scores(pipeline, photo_folder, workspace):

@@ -12,9 +12,8 @@ from extract.errors import InvalidInputError
 from heads.registry import head_class, kinds
 from pipelines.predict import export
 from pipelines.workspace import records
+from tests.pipelines.fitting import DIGITS
 
-DIGITS = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
-DIGITS = (*DIGITS, "--subset", "300")
 FITTED = {
     "logistic": [{"C": 0.1}],
     "linear": [{"hidden": (), "epochs": 2}],

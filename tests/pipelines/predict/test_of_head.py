@@ -1,25 +1,6 @@
 """Heads on raw images: the backbone is found again."""
 
-from pathlib import Path
-
-import pytest
-from PIL import Image
-
 ONE_C = ("--c-grid", "0.01")
-
-
-@pytest.fixture
-def digit_files(tmp_path) -> list[Path]:
-    """The digits' test images as PNG files of 8 x 8 pixels, in the order of the test split."""
-    from extract.data import digits
-
-    split = digits.load().splits["test"]
-    (tmp_path / "digits").mkdir()
-    paths = []
-    for one, array in zip(split.ids, split.images.array, strict=True):
-        paths.append(tmp_path / "digits" / f"{one.replace('/', '-')}.png")
-        Image.fromarray(array.transpose(1, 2, 0)).save(paths[-1])
-    return paths
 
 
 def test_a_weights_file_is_found_again_or_named_and_must_be_the_same(pipeline, digit_files, tmp_path):

@@ -8,18 +8,7 @@ from msgspec import structs
 from extract.data import digits
 from extract.runtime.disk import file_sha256
 from pipelines.workspace import records
-
-DIGITS = (
-    *("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32"),
-    *("--subset", "300"),
-)
-
-
-def fit(pipeline, *words) -> dict:
-    """The answer of `fit-head` on few digits."""
-    ended = pipeline("fit-head", *DIGITS, *words, "--json")
-    assert ended.status == 0, ended.err
-    return ended.json
+from tests.pipelines.fitting import fit
 
 
 def test_runs_on_other_test_images_are_refused(pipeline, photo_folder):

@@ -5,18 +5,7 @@ import csv
 import pytest
 
 from pipelines.workspace import records
-
-DIGITS = (
-    *("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32"),
-    *("--subset", "300"),
-)
-
-
-def fit(pipeline, *words) -> dict:
-    """The answer of `fit-head` on few digits."""
-    ended = pipeline("fit-head", *DIGITS, *words, "--json")
-    assert ended.status == 0, ended.err
-    return ended.json
+from tests.pipelines.fitting import fit
 
 
 def test_runs_that_differ_by_their_seed_are_joined(pipeline):

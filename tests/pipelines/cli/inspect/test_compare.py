@@ -3,18 +3,7 @@
 import pytest
 
 from pipelines.workspace import records
-
-DIGITS = (
-    *("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32"),
-    *("--subset", "300"),
-)
-
-
-def fit(pipeline, *words) -> dict:
-    """The answer of `fit-head` on few digits."""
-    ended = pipeline("fit-head", *DIGITS, *words, "--json")
-    assert ended.status == 0, ended.err
-    return ended.json
+from tests.pipelines.fitting import fit
 
 
 def test_two_runs_are_compared_image_by_image(pipeline, tmp_path):

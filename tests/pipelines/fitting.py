@@ -1,0 +1,11 @@
+"""What the tests of fitted heads share: the words that make one in a moment, and its answer."""
+
+TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
+DIGITS = (*TINY, "--subset", "300")
+
+
+def fit(pipeline, *words) -> dict:
+    """The answer of `fit-head` on few digits."""
+    ended = pipeline("fit-head", *DIGITS, *words, "--json")
+    assert ended.status == 0, ended.err
+    return ended.json
