@@ -3,10 +3,7 @@
 import pytest
 
 from finetune.training import history
-
-
-def row(epoch, accuracy, loss=1.0):
-    return {"epoch": epoch, "running_training_loss": loss, "validation_loss": loss, "validation_accuracy": accuracy}
+from tests.finetune.training.trained import row
 
 
 def test_the_best_epoch_has_the_highest_accuracy_then_the_lowest_loss_then_comes_first():

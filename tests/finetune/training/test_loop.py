@@ -18,7 +18,7 @@ from finetune.training import checkpoint, history, loop
 from finetune.training.config import TrainConfig
 from finetune.training.evaluate import logits
 from finetune.training.loop import TrainingInterruptedError, fit
-from tests.finetune.training.trained import PLAIN, small, trained
+from tests.finetune.training.trained import PLAIN, row, same, small, trained
 
 
 def accuracy(network, images):
@@ -59,11 +59,6 @@ def test_the_loss_starts_near_ln_k_and_every_trainable_parameter_gets_a_gradient
         loss.backward()
         optimizer.step()
     assert [key for key, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()] == []
-
-
-def same(one, other, tolerance=0.0):
-    pairs = [(one.state_dict()[name], other.state_dict()[name]) for name in one.state_dict()]
-    return all(torch.allclose(a.double(), b.double(), atol=tolerance, rtol=0) for a, b in pairs)
 
 
 def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_generator(images):
@@ -184,10 +179,6 @@ def test_a_stop_request_is_an_error_that_says_what_is_kept(images, tmp_path):
         trained(small(), images, epochs=3, checkpoint_folder=tmp_path, stop=lambda: True)
     with pytest.raises(TrainingInterruptedError, match=r"No checkpoint was written"):
         trained(small(), images, epochs=3, stop=lambda: True)
-
-
-def row(epoch, accuracy, loss=1.0):
-    return {"epoch": epoch, "running_training_loss": loss, "validation_loss": loss, "validation_accuracy": accuracy}
 
 
 def test_plateau_acts_in_training(images):

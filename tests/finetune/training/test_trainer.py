@@ -10,7 +10,7 @@ from finetune.architectures import modes, networks
 from finetune.augmentation.batches import pixel_statistics
 from finetune.recipes import Recipe
 from finetune.training.config import TrainConfig
-from tests.finetune.training.trained import PLAIN, small, trained
+from tests.finetune.training.trained import PLAIN, same, small, trained
 
 
 def test_frozen_weights_and_statistics_stay_to_the_bit(images):
@@ -39,11 +39,6 @@ def test_batch_statistics_stay_in_evaluation_mode(images):
         assert any(
             not torch.equal(value, before[name]) for name, value in network.state_dict().items() if "weight" in name
         )
-
-
-def same(one, other, tolerance=0.0):
-    pairs = [(one.state_dict()[name], other.state_dict()[name]) for name in one.state_dict()]
-    return all(torch.allclose(a.double(), b.double(), atol=tolerance, rtol=0) for a, b in pairs)
 
 
 def test_on_a_processor_no_generator_of_a_gpu_is_seeded(images, monkeypatch):

@@ -1,4 +1,6 @@
-"""A small network, and how tests train it."""
+"""A small network, how tests train it, and what they ask of the result."""
+
+import torch
 
 from finetune.architectures import networks
 from finetune.augmentation.batches import pixel_statistics
@@ -28,3 +30,13 @@ def trained(network, images, held=None, **options):
         recipe=Recipe(**{**PLAIN, **options}),
         config=TrainConfig(pixel_statistics(images.images), device="cpu", **places),
     )
+
+
+def same(one, other, tolerance=0.0):
+    pairs = [(one.state_dict()[name], other.state_dict()[name]) for name in one.state_dict()]
+    return all(torch.allclose(a.double(), b.double(), atol=tolerance, rtol=0) for a, b in pairs)
+
+
+def row(epoch, accuracy, loss=1.0):
+    """One epoch in the history of a training."""
+    return {"epoch": epoch, "running_training_loss": loss, "validation_loss": loss, "validation_accuracy": accuracy}
