@@ -23,25 +23,32 @@ from pipelines.workspace.context import Context
 SPEC = ExtractSpec(
     backbone="test_resnet", weights="untrained", dataset="digits", image_size=32, subset=200, test_subset=100
 )
-QUICK = {
-    "logistic": HeadSpec.of(c_grid="1e-3,1e-1"),
-    "linear": HeadSpec.of(head="linear", epochs=3, learning_rates="1e-3,1e-2", weight_decays="0.1"),
-    "mlp": HeadSpec.of(head="mlp", epochs=8, sizes="8,16x16", learning_rates="1e-2", weight_decays="0.1"),
-    "knn": HeadSpec.of(head="knn", neighbors="1,5", temperatures="none,0.1"),
-    "ridge": HeadSpec.of(head="ridge", alpha_grid="1,100"),
-    "kernel": HeadSpec.of(head="kernel", alpha_grid="0.1", bandwidths="0.7,1"),
-    "centroid": HeadSpec.of(head="centroid", shrinkages="0,1"),
-}
 
-ONE = {
-    "logistic": HeadSpec.of(c_grid="1e-3"),
-    "linear": HeadSpec.of(head="linear", epochs=3, learning_rates="1e-2", weight_decays="0.1"),
-    "mlp": HeadSpec.of(head="mlp", epochs=8, sizes="16", learning_rates="1e-2", weight_decays="0.1"),
-    "knn": HeadSpec.of(head="knn", neighbors="5", temperatures="0.1"),
-    "ridge": HeadSpec.of(head="ridge", alpha_grid="1"),
-    "kernel": HeadSpec.of(head="kernel", alpha_grid="0.1", bandwidths="0.7"),
-    "centroid": HeadSpec.of(head="centroid", shrinkages="0", metrics="cosine"),
-}
+
+def specs(**grids: dict[str, str]) -> dict[str, HeadSpec]:
+    """A spec of each kind of head, with what it is to choose from; training is short."""
+    epochs = {"linear": {"epochs": 3}, "mlp": {"epochs": 8}}
+    return {kind: HeadSpec.of(head=kind, **epochs.get(kind, {}), **grid) for kind, grid in grids.items()}
+
+
+QUICK = specs(
+    logistic={"c_grid": "1e-3,1e-1"},
+    linear={"learning_rates": "1e-3,1e-2", "weight_decays": "0.1"},
+    mlp={"sizes": "8,16x16", "learning_rates": "1e-2", "weight_decays": "0.1"},
+    knn={"neighbors": "1,5", "temperatures": "none,0.1"},
+    ridge={"alpha_grid": "1,100"},
+    kernel={"alpha_grid": "0.1", "bandwidths": "0.7,1"},
+    centroid={"shrinkages": "0,1"},
+)
+ONE = specs(
+    logistic={"c_grid": "1e-3"},
+    linear={"learning_rates": "1e-2", "weight_decays": "0.1"},
+    mlp={"sizes": "16", "learning_rates": "1e-2", "weight_decays": "0.1"},
+    knn={"neighbors": "5", "temperatures": "0.1"},
+    ridge={"alpha_grid": "1"},
+    kernel={"alpha_grid": "0.1", "bandwidths": "0.7"},
+    centroid={"shrinkages": "0", "metrics": "cosine"},
+)
 
 
 @pytest.fixture(scope="module")
