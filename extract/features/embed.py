@@ -22,7 +22,7 @@ from extract.data.images import Files, Pixels
 from extract.decoding.decode import decode
 from extract.errors import InvalidInputError, TransferBenchError
 from extract.features.layout import block_ranges
-from extract.runtime.compiler import compiler_fault, has_compiler
+from extract.runtime.compiler import compiled, compiler_fault, has_compiler
 from extract.runtime.devices import channels_last, split_graph, torch_device, torch_dtype
 from extract.runtime.machine import thread_count
 from extract.runtime.memory import is_out_of_memory
@@ -159,26 +159,8 @@ def build(
     """
     placed = encoder.eval().to(torch_device(device))
     parts = [placed if view == "plain" else MirroredEncoder(placed).eval() for view in views]
-    models = parts if engine == "eager" else [_compiled(part) for part in parts]
+    models = parts if engine == "eager" else [compiled(part, freezing=True) for part in parts]
     return models[0] if len(models) == 1 else lambda images: torch.cat([model(images) for model in models])
-
-
-def _compiled(encoder: nn.Module) -> Callable[[Tensor], Tensor]:
-    """Compiled on the first call. Two things act only as global settings, so they are set for the time of each call:
-
-    freezing (as an option of `torch.compile` it is accepted and does nothing: 151 against 216 images a second), and
-    the number of graphs kept per function (beyond 8 encoders in a process, the next would silently run eagerly).
-    """
-    from torch._dynamo import config as dynamo
-    from torch._inductor import config as inductor
-
-    compiled = torch.compile(encoder, dynamic=False)
-
-    def run(images: Tensor) -> Tensor:
-        with inductor.patch(freezing=True), dynamo.patch(recompile_limit=4096, accumulated_recompile_limit=4096):
-            return compiled(images)
-
-    return run
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Check that networks can be compiled here: the C++ compiler that torch would call is tried, not only looked for."""
+"""Compiled networks, and the check that they can be made here: torch's C++ compiler is tried, not only looked for."""
 
 import ctypes
 import functools
@@ -8,11 +8,39 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 SECONDS = 60.0
 # What Inductor's own code needs: Python's headers, the standard library's, and a library that can be loaded.
 SOURCE = '#include <Python.h>\n#include <cmath>\n#include <vector>\nextern "C" int answer() { return 42; }\n'
+
+
+def compiled(module: "nn.Module", *, freezing: bool = False) -> "Callable[[Tensor], Tensor]":
+    """`module`, compiled on the first call for each shape of its input; `freezing` makes constants of its weights.
+
+    Torch keeps what it generates in a folder of the machine's and takes it from there whatever vectors it was generated
+    for: code for AVX-512, translated again for AVX2, leaves half of its results as they lay in memory. So the width of
+    the vectors is an option, for then it belongs to the name under which the code is kept. Two settings act only
+    globally, so they are set for the time of each call: `freezing` (as an option it is accepted and does nothing), and
+    the number of graphs of a function (beyond 8 networks in a process the next would silently run eagerly).
+    """
+    import torch
+    from torch._dynamo import config as dynamo
+    from torch._inductor import config as inductor
+    from torch._inductor.cpu_vec_isa import pick_vec_isa
+
+    called = torch.compile(module, dynamic=False, options={"cpp.simdlen": pick_vec_isa().bit_width()})
+
+    def run(images: "Tensor") -> "Tensor":
+        with inductor.patch(freezing=freezing), dynamo.patch(recompile_limit=4096, accumulated_recompile_limit=4096):
+            return called(images)
+
+    return run
 
 
 def has_compiler() -> bool:

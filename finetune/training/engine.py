@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from extract.backbones.cost import cost
-from extract.runtime.compiler import has_compiler
+from extract.runtime.compiler import compiled, has_compiler
 
 # Floating-point operations of a training (forward and backward) from which compiling has paid for itself, by device.
 # It never does on a processor: 0.95 of the eager speed for resnet18 in float32 on two AVX2 cores, 0.98 in bfloat16 on
@@ -33,14 +33,4 @@ def choose(setting: str, network: nn.Module, *, image_count: int, image_size: tu
 
 def build(network: nn.Module, engine: str) -> Callable[[Tensor], Tensor]:
     """The network, or its compiled form, which shares its weights and compiles once for every input shape."""
-    if engine == "eager":
-        return network
-    from torch._dynamo import config as dynamo
-
-    compiled = torch.compile(network, dynamic=False)
-
-    def run(inputs: Tensor) -> Tensor:
-        with dynamo.patch(recompile_limit=4096, accumulated_recompile_limit=4096):
-            return compiled(inputs)
-
-    return run
+    return network if engine == "eager" else compiled(network)

@@ -1,6 +1,8 @@
-"""A compiler that is there and does not work is found out before it is needed."""
+"""What is compiled is right, and a compiler that is there and does not work is found out before it is needed."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -62,3 +64,17 @@ def test_doctor_says_that_the_compiler_is_broken(put, pipeline):
     facts = pipeline("doctor", "--json").json
     assert facts["compiler"] is False
     assert any("no space for the moon" in problem for problem in facts["problems"])
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not compiler.has_compiler(), reason="compiling needs a C++ compiler")
+def test_code_that_another_process_kept_for_wider_vectors_is_not_taken(tmp_path):
+    """Half of what it computes in narrow ones is what lay in memory."""
+    script = (
+        "import torch; from extract.runtime.compiler import compiled; x = torch.linspace(0, 1, 3003)[None];"
+        "torch.testing.assert_close(compiled(torch.nn.Softplus())(x), torch.nn.functional.softplus(x))"
+    )
+    usual = {name: value for name, value in os.environ.items() if name != "ATEN_CPU_CAPABILITY"}
+    for limit in ({}, {"ATEN_CPU_CAPABILITY": "avx2"}):
+        environment = usual | limit | {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+        subprocess.run([sys.executable, "-c", script], env=environment, check=True)
