@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -103,32 +104,56 @@ def download(name: str, data_dir: Path) -> Path:
     return find(name, data_dir)
 
 
-def fingerprint(name: str, folder: Path) -> str:
-    """sha256 over the official md5 sums, returned only when every file in `folder` has its sum."""
-    layout = LAYOUTS[name]
-    expected = {**layout.train, **layout.test, layout.meta[0]: layout.meta[1]}
-    for file_name, md5 in expected.items():
+def digest(name: str) -> str:
+    """sha256 over the official md5 sums."""
+    return hashlib.sha256("".join(_sums(LAYOUTS[name]).values()).encode()).hexdigest()
+
+
+def check(name: str, folder: Path) -> None:
+    """Raises `CorruptFileError` unless every file in `folder` has its official md5 sum."""
+    for file_name, md5 in _sums(LAYOUTS[name]).items():
         _checked_bytes(folder / file_name, md5)
-    return hashlib.sha256("".join(expected.values()).encode()).hexdigest()
+
+
+def class_names(name: str, folder: Path) -> tuple[str, ...]:
+    """The names of the classes in the order of their labels."""
+    layout = LAYOUTS[name]
+    return tuple(_unpickled(folder, *layout.meta)[layout.names_key])
+
+
+def superclasses(name: str, folder: Path) -> dict[str, tuple[str, ...]]:
+    """The classes of each superclass of CIFAR-100 by its name; none of CIFAR-10."""
+    layout = LAYOUTS[name]
+    groups = _unpickled(folder, *layout.meta).get("coarse_label_names", [])
+    if not groups:
+        return {}
+    train = _unpickled(folder, *next(iter(layout.train.items())))
+    names = class_names(name, folder)
+    pairs = sorted(set(zip(train["coarse_labels"], train["fine_labels"], strict=True)))
+    return {group: tuple(names[fine] for coarse, fine in pairs if coarse == at) for at, group in enumerate(groups)}
 
 
 def load(name: str, folder: Path) -> ImageSet:
     """The data set from `folder`: uint8 [N, 3, 32, 32], 50,000 training and 10,000 test images."""
     layout = LAYOUTS[name]
-    names = pickle.loads(_checked_bytes(folder / layout.meta[0], layout.meta[1]), encoding="latin1")  # noqa: S301
     files = {"train": layout.train, "test": layout.test}
     splits = {split: _split(folder, files[split], labels_key=layout.labels_key, split=split) for split in files}
-    return ImageSet(name, tuple(names[layout.names_key]), splits)
+    return ImageSet(name, class_names(name, folder), splits)
 
 
 def _split(folder: Path, files: dict[str, str], *, labels_key: str, split: str) -> ImageSplit:
-    batches = [
-        pickle.loads(_checked_bytes(folder / name, md5), encoding="latin1")  # noqa: S301 (the md5 is the official one)
-        for name, md5 in files.items()
-    ]
+    batches = [_unpickled(folder, name, md5) for name, md5 in files.items()]
     array = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
     labels = np.concatenate([np.asarray(batch[labels_key], np.int64) for batch in batches])
     return ImageSplit(Pixels(array), labels, tuple(f"{split}/{row:05d}" for row in range(len(labels))))
+
+
+def _sums(layout: _Layout) -> dict[str, str]:
+    return {**layout.train, **layout.test, layout.meta[0]: layout.meta[1]}
+
+
+def _unpickled(folder: Path, name: str, md5: str) -> dict[str, Any]:
+    return pickle.loads(_checked_bytes(folder / name, md5), encoding="latin1")  # noqa: S301 (the md5 is the official one)
 
 
 def _checked_bytes(path: Path, md5: str) -> bytes:

@@ -11,6 +11,7 @@ from extract.runtime.disk import file_sha256
 
 TEST_COUNT = 360  # a fifth; the split never changes, so that runs with different seeds share their test images
 SPLIT_SEED = 0
+CLASS_NAMES = tuple(str(digit) for digit in range(10))
 
 
 def fingerprint() -> str:
@@ -35,5 +36,4 @@ def load() -> ImageSet:
     test = stratified_rows(labels, TEST_COUNT, seed=SPLIT_SEED)
     train = np.setdiff1d(np.arange(len(labels)), test)
     everything = ImageSplit(Pixels(array), labels, tuple(f"digit/{row:04d}" for row in range(len(labels))))
-    names = tuple(str(digit) for digit in range(10))
-    return ImageSet("digits", names, {"train": everything.take(train), "test": everything.take(test)})
+    return ImageSet("digits", CLASS_NAMES, {"train": everything.take(train), "test": everything.take(test)})

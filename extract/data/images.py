@@ -75,6 +75,21 @@ class ImageSet:
         """Images over all splits."""
         return sum(map(len, self.splits.values()))
 
+    def of_classes(self, names: tuple[str, ...]) -> "ImageSet":
+        """The images of the classes `names` alone, rows in their order; `InvalidInputError` where a split has none."""
+        labels = np.array([self.class_names.index(name) for name in names])
+        splits = {}
+        for split, one in self.splits.items():
+            taken = one.take(np.flatnonzero(np.isin(one.labels, labels)))
+            if not len(taken):
+                raise InvalidInputError(
+                    f"classes must have images in every split; got none of {', '.join(names[:5])} in {split}. "
+                    "Check --classes and --exclude-classes."
+                )
+            order = np.argsort(labels)
+            splits[split] = replace(taken, labels=order[np.searchsorted(labels, taken.labels, sorter=order)])
+        return replace(self, class_names=names, splits=splits)
+
     def limited(self, max_pixels: int) -> "ImageSet":
         """The data set whose files may have at most `max_pixels` each."""
         limited = {

@@ -5,7 +5,6 @@ file that has the native size of such a data set takes the same way as the data 
 same bits; any other takes Pillow's way.
 """
 
-import hashlib
 import os
 import shutil
 import stat
@@ -19,7 +18,7 @@ import numpy as np
 import torch
 
 from extract.backbones.rounding import photographs
-from extract.data import cifar, digits
+from extract.data import datasets, digits
 from extract.data.images import Files, Pixels
 from extract.data.walk import SUFFIXES, Walker, printable
 from extract.decoding.decode import UnreadableImage, decode, traits
@@ -110,14 +109,9 @@ def native_size(dataset: DatasetUse) -> tuple[int, int] | None:
 
     The digest decides: a folder may bear the name of such a data set.
     """
-    name = dataset.name
-    if name in cifar.LAYOUTS:
-        layout = cifar.LAYOUTS[name]
-        sums = "".join({**layout.train, **layout.test, layout.meta[0]: layout.meta[1]}.values())
-        return (32, 32) if hashlib.sha256(sums.encode()).hexdigest() == dataset.digest else None
-    if name == "digits" and digits.fingerprint() == dataset.digest:
-        return 8, 8
-    return None
+    known = dataset.name in datasets.NAMES and datasets.digest(dataset.name, dataset.classes) == dataset.digest
+    side = datasets.FACTS[dataset.name].side if known else 0
+    return (side, side) if known else None
 
 
 def examples(dataset: DatasetUse, *, height: int, width: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from extract.backbones import weights_preprocessing
 from extract.backbones.weights_preprocessing import INTERPOLATIONS, KnownPreprocessing
 from extract.data import bad_images, datasets
+from extract.data.classes import ClassChoice
 from extract.decoding.decode import MAX_PIXELS
 from extract.runtime.options import option
 from pipelines.specs.spec import Fields, Key, RawOptions, Spec, seed_option
@@ -31,7 +32,7 @@ class DataSource:
     """Data set to read, and its directory."""
 
     dataset: str = _data(
-        "cifar10", "A known data set, or a folder of class folders.", metavar="cifar10|cifar100|digits|DIR"
+        "cifar10", "A known data set, or a folder of class folders.", metavar="|".join((*datasets.NAMES, "DIR"))
     )
     data_dir: str | None = _data(
         None,
@@ -40,6 +41,10 @@ class DataSource:
         default_text="data/ in the workspace",
         envvar="PIPELINE_DATA",
     )
+    classes: str | None = _data(
+        None, "Classes to use: names, numbers from 0, superclass:NAME of CIFAR-100.", metavar="A,B,..."
+    )
+    exclude_classes: str | None = _data(None, "Classes to leave out, named alike.", metavar="A,B,...")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +128,7 @@ class DataSpec(Spec, Selection, DataSource):
         """The fields of a key that say which images are used."""
         return {
             "dataset_digest": located.digest,
+            "classes": located.classes,
             "max_pixels": self.max_pixels if self.skips_bad_images else None,
             **self.part(Selection),
         }
@@ -138,11 +144,12 @@ class ImagesKey(Key, Selection):
     an error.
     """
 
-    UNSAID: ClassVar = {"weights_set": None, "preprocessing": None}
+    UNSAID: ClassVar = {"weights_set": None, "preprocessing": None, "classes": None}
     timm: str
     weights: str
     dataset_digest: str
     max_pixels: int | None
+    classes: tuple[str, ...] | None = None
     weights_set: str | None = None
     preprocessing: KnownPreprocessing | None = None
 
@@ -151,6 +158,7 @@ class ImagesKey(Key, Selection):
         return {
             "name": name,
             "digest": self.dataset_digest,
+            **({} if self.classes is None else {"classes": self.classes}),
             "subset": self.subset,
             "test_subset": self.test_subset,
             "seed": self.sampling_seed,
@@ -182,7 +190,8 @@ def located(
         image_folders.remember(workspace, root, digest=found.digest)
     if found.folder is not None and not spec.skips_bad_images:
         bad_images.refuse_empty(found.folder.empty)
-    return replace(found, max_pixels=spec.max_pixels)
+    used = found.of_classes(ClassChoice(spec.classes, spec.exclude_classes))
+    return replace(used, max_pixels=spec.max_pixels)
 
 
 def is_here(spec: DataSpec, workspace: Path) -> bool:
@@ -199,7 +208,7 @@ def dataset_name(raw: str) -> str:
 def with_data_dir(raw: RawOptions, data_dirs: Mapping[str, str]) -> Fields:
     """The options `raw`; `data_dirs` (name -> directory) say where their data set is if they do not."""
     name = dataset_name(str(raw.get("dataset") or DataSpec.dataset))
-    known = raw.get("data_dir") or data_dirs.get(name)
+    known = raw.get("data_dir") or data_dirs.get(datasets.published(name))
     return dict(raw) if known is None else {**raw, "data_dir": known}
 
 

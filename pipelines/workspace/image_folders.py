@@ -49,10 +49,12 @@ def remember(workspace: Path, root: Path, *, digest: str) -> None:
         known.has_changed = False
 
 
-def roots(workspace: Path, digest: str) -> list[Path]:
-    """The folders that held the data set of this `digest` when the workspace last saw them, and are there."""
+def roots(workspace: Path, digest: str | None) -> list[Path]:
+    """The folders that held the data set of this `digest` (None: any) when last seen, and are there."""
     known = [_read(path) for path in sorted((workspace / FOLDER).glob("*.json"))]
-    return [Path(one.root) for one in known if one is not None and one.digest == digest and os.path.isdir(one.root)]
+    return [
+        Path(one.root) for one in known if one is not None and digest in (None, one.digest) and os.path.isdir(one.root)
+    ]
 
 
 def _path(workspace: Path, real: str) -> Path:

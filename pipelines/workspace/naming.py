@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pipelines.workspace.record import SUBSETS, DoneRecord, Options, Record
+from pipelines.workspace.record import SUBSETS, DatasetUse, DoneRecord, Options, Record
 
 if TYPE_CHECKING:
     from extract.data.datasets import Facts
@@ -22,8 +22,8 @@ WORDS = {
     "sizes": "hidden",
     "subset_seed": "subset seed",
 }
-SHARED = ("weights", "dataset", *SUBSETS, "image_size", "seed")  # compared among heads and networks alike
-OF_TEST = ("seed", "dataset", SUBSETS[1])  # what a chart of one set of test images says elsewhere
+SHARED = ("weights", "dataset", "classes", *SUBSETS, "image_size", "seed")  # compared among heads and networks alike
+OF_TEST = ("seed", "dataset", "classes", SUBSETS[1])  # what a chart of one set of test images says elsewhere
 OF_FEATURES = ("views", "pool", "layers", "precision", "storage")
 FEW = 3  # values of a list, up to which each is named
 MORE = "…"
@@ -81,14 +81,16 @@ def data(records: Sequence[Record]) -> str:
 
 def images(records: Sequence[Record]) -> str:
     """The data set of the records, and how many of its images they were trained and scored on."""
-    name = "" if records[0].dataset is None else records[0].dataset.name
-    facts = _facts(name)
+    used = records[0].dataset
+    facts, name = _facts(used), "" if used is None else title(used.name)
+    if used is not None and used.classes:
+        name = f"{name}, {said('classes', used.classes)}"
     train = _counted([_training_images(one) for one in records], facts and facts.train_count)
     test = _counted(
         [one.test.rows if isinstance(one, DoneRecord) else None for one in records], facts and facts.test_count
     )
     counts = " and ".join(f"{count} {split}" for count, split in ((train, "training"), (test, "test")) if count)
-    return f"{title(name)}, {counts} images" if counts else title(name)
+    return f"{name}, {counts} images" if counts else name
 
 
 def setting(images: str, *, sizes: Sequence[int | None], weights: Sequence[str | None]) -> str:
@@ -109,7 +111,7 @@ def said(option: str, value: object) -> str:
     words = WORDS.get(option, option.replace("_", " "))
     if value is None or value == "":
         return "all images" if option == "subset" else ""
-    if option in ("weights", "dataset", "image_size", *SUBSETS, "epochs"):
+    if option in ("weights", "dataset", "classes", "image_size", *SUBSETS, "epochs"):
         return _own_words(option, value)
     if option in ("recipe", "mode", "precision"):
         return str(value)
@@ -125,6 +127,8 @@ def _own_words(option: str, value: object) -> str:
         return {"untrained": "untrained weights", "file": "weights of a file"}.get(str(value), f"{value} weights")
     if option == "dataset":
         return title(str(value))
+    if option == "classes" and isinstance(value, tuple):
+        return f"classes {'/'.join(value)}" if len(value) <= 2 * FEW else f"{len(value)} classes"
     if option == "epochs":
         return f"{value} epoch{'' if value == 1 else 's'}"
     return f"{value} px" if option == "image_size" else f"{value:,} {'test ' * (option == SUBSETS[1])}images"
@@ -159,6 +163,7 @@ def _options(record: Record, but: Sequence[str]) -> Options:
     found = {
         "weights": None if record.weights in ("none", "untrained") else record.weights,
         "dataset": dataset and dataset.name,
+        "classes": dataset and dataset.classes,
         **{name: dataset and getattr(dataset, name) for name in SUBSETS},
         "image_size": record.image_size,
         **(_of_network(record.key) if record.kind == "network" else _of_head(record)),
@@ -248,14 +253,15 @@ def _training_images(record: Record) -> int | None:
     if isinstance(record, DoneRecord) and record.choice.training_rows:
         choice = record.choice
         return choice.training_rows if choice.refitted else choice.training_rows + choice.validation_rows
-    facts = None if dataset is None else _facts(dataset.name)
+    facts = _facts(dataset)
     return None if facts is None else facts.train_count
 
 
-def _facts(dataset: str) -> "Facts | None":
+def _facts(dataset: DatasetUse | None) -> "Facts | None":
+    """What is known of a built-in data set that is used with all its classes."""
     from extract.data.datasets import FACTS  # which is slow to import
 
-    return FACTS.get(dataset)
+    return None if dataset is None or dataset.classes else FACTS.get(dataset.name)
 
 
 def _counted(counts: Sequence[int | None], total: int | None) -> str:

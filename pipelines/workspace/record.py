@@ -89,6 +89,7 @@ class DatasetUse(RecordPart, frozen=True, kw_only=True):
 
     name: str
     digest: str | None = null()
+    classes: tuple[str, ...] | None = None
     subset: Count | None = null()
     test_subset: Count | None = null()
     seed: Count | None = null()

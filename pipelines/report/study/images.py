@@ -5,6 +5,7 @@ photographs) and in the workspace; nothing is downloaded, and a folder counts on
 """
 
 import base64
+import contextlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,12 +15,13 @@ import numpy as np
 from PIL import Image
 
 from extract.data import cifar, datasets
+from extract.data.classes import ClassChoice
 from extract.data.images import ImageSet, ImageSplit, Pixels, subset
 from extract.decoding.decode import decode
-from extract.errors import TransferBenchError
+from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.report.page.text import printable
 from pipelines.workspace import image_folders, records
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.record import DatasetUse, DoneRecord
 
 SIDE = 64  # pixels at most; smaller images keep their size
 
@@ -67,7 +69,7 @@ class Images:
 
     def _found(self, result: DoneRecord, part: Callable[[ImageSet], ImageSplit | None]) -> ImageSplit | None:
         try:
-            located = self._located(result.dataset.name, str(result.dataset.digest))
+            located = self._located(result.dataset)
             return None if located is None else part(datasets.load(located))
         except TransferBenchError as error:
             self.problems.append(f"images of {result.dataset.name} cannot be shown: {error}")
@@ -79,27 +81,30 @@ class Images:
         known = [rows[name] for name in ids if name in rows]
         return split.take(np.array(known, np.int64)) if len(known) == len(ids) else None
 
-    def _located(self, name: str, digest: str) -> datasets.Located | None:
-        for dataset, place in self._candidates(name, digest):
+    def _located(self, used: DatasetUse) -> datasets.Located | None:
+        for dataset, place in self._candidates(used):
             root = datasets.root_of(dataset)
             known = None if root is None else image_folders.contents(self.workspace, root)
             located = datasets.locate(dataset, place, download_dir=self.workspace / "data", contents=known)
-            if located.digest == digest:
-                return located
+            with contextlib.suppress(InvalidInputError):  # a folder without these classes is another data set
+                chosen = located.of_classes(ClassChoice(used.classes))
+                if chosen.digest == used.digest:
+                    return chosen
         return None
 
-    def _candidates(self, name: str, digest: str) -> list[tuple[str, Path | None]]:
+    def _candidates(self, used: DatasetUse) -> list[tuple[str, Path | None]]:
         """(data set, its directory) to look at; CIFAR only where it is, so that nothing is downloaded.
 
         Folders are those that the user named, and where the workspace remembers the data set.
         """
-        folders = [*self.folders, *image_folders.roots(self.workspace, digest)]
+        name, whole = used.name, None if used.classes else used.digest
+        folders = [*self.folders, *image_folders.roots(self.workspace, whole)]
         found: list[tuple[str, Path | None]] = [(str(one.absolute()), None) for one in folders if one.is_dir()]
         if name == "digits":
             found.append(("digits", None))
-        if name in cifar.LAYOUTS:
+        if datasets.is_cifar(name):
             directories = [*self.data_dirs, self.workspace / "data"]
-            found += [(name, place) for place in directories if cifar.is_in(name, place)]
+            found += [(name, place) for place in directories if cifar.is_in(datasets.published(name), place)]
         return found
 
 

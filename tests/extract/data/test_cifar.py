@@ -41,7 +41,7 @@ def test_cifar_100_layout_is_checked(tmp_path):
     for name in ("meta", "train", "test"):
         (tmp_path / "cifar-100-python" / name).write_bytes(b"not it")
     with pytest.raises(CorruptFileError, match="official md5"):
-        cifar.fingerprint("cifar100", cifar.find("cifar100", tmp_path))
+        cifar.check("cifar100", cifar.find("cifar100", tmp_path))
 
 
 class Downloaded:

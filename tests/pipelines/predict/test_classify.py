@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from extract.data import datasets, digits
 from pipelines.predict import classify
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 from tests.pipelines.fitting import DIGITS
+from tests.pipelines.report.html import Page
 
 ONE_C = ("--c-grid", "0.01")
 
@@ -117,3 +119,20 @@ def test_a_table_that_cannot_be_written_is_refused_before_the_run_is_even_looked
     ended = pipeline("predict", "--run", "ffff", tmp_path / "any.png", "--csv", tmp_path / "no" / "where.csv")
     assert ended.status == 2
     assert "csv file must be a file that can be written" in ended.err
+
+
+def test_chosen_classes_are_those_of_the_record_the_table_the_predictions_and_the_report(
+    pipeline, digit_files, workspace
+):
+    words = (*DIGITS, *ONE_C, "--classes", "1,2,3,4,9", "--exclude-classes", "9", "--json")
+    record = records.done(workspace, pipeline("fit-head", *words).json["run"])
+    assert tuple(record.class_names) == record.dataset.classes == tuple("1234")
+    assert record.dataset.digest == datasets.digest("digits", tuple("1234"))
+    labels = digits.load().splits["test"].labels
+    assert record.test.rows == np.isin(labels, [1, 2, 3, 4]).sum()
+    assert "digits, classes 1/2/3/4, 300 training" in pipeline("runs").out
+    five = digit_files[int(np.flatnonzero(labels == 5)[0])]
+    assert pipeline("predict", "--run", record.run, five, "--json").json["images"][0]["class"] in "1234"
+    page = Page(Path(pipeline("report", "--json").json["path"]))
+    assert page.data("thumbnails")
+    assert not any("cannot be shown" in text for text in page.text)
