@@ -14,7 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from extract.backbones.resampling import FILTERS as PILLOW_FILTERS
 from extract.backbones.transforms import Preprocessing, pillow_transform, resized_lengths
+from extract.decoding.decode import Target
 
 MOST_RESIZED = 2**24  # pixels of a whole enlarged image, from which on only what is kept is made
 PRECISION_BITS = 22  # of Pillow's weights
@@ -34,6 +36,15 @@ def transform(preprocessing: Preprocessing) -> Callable[[Image.Image], Tensor]:
         return whole(image)
 
     return one
+
+
+def target(preprocessing: Preprocessing) -> Target:
+    """What the transform resizes an image to, before it crops; what has that size already it leaves as it is."""
+
+    def size(height: int, width: int) -> tuple[int, int]:
+        return resized_lengths(preprocessing, height=height, width=width)
+
+    return Target(size, PILLOW_FILTERS[preprocessing.interpolation])
 
 
 def kept_part(image: Image.Image, resized: tuple[int, int], *, preprocessing: Preprocessing) -> Tensor:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from extract.data.images import Files, ImageSet
-from extract.decoding.decode import UnreadableImage, decode
+from extract.decoding.decode import SMALLEST, UnreadableImage, decode
 from extract.errors import InvalidInputError
 from extract.runtime.machine import thread_count
 
@@ -31,7 +31,7 @@ def unreadable(images: Files) -> dict[Path, UnreadableImage]:
 
     def error(path: Path) -> UnreadableImage | None:
         try:
-            decode(path, max_pixels=images.max_pixels)
+            decode(path, max_pixels=images.max_pixels, target=SMALLEST)
         except UnreadableImage as found:
             return found
         return None

@@ -7,7 +7,7 @@ orientation alone, never about whether a file is read (`extract.decoding.contain
 import contextlib
 import importlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,9 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 BITS_TAG, PHOTOMETRIC_TAG = 258, 262
+# An image is decoded at so many times the size that it is resized to, at least; at 2 fine gratings suffer.
+MARGIN = 2.75
+SCALES = (8, 4, 2)  # at which Pillow has libjpeg decode: a block of 8 x 8 pixels becomes one of 8 / scale
 # Formats that are not read: name, place and bytes of their marks.
 OTHERS = (
     *(("a HEIF (HEIC) picture", 4, b"ftyp" + brand) for brand in (b"hei", b"hev", b"mif1", b"msf1")),
@@ -85,23 +88,59 @@ class Traits:
     frames: int
 
 
-def decode(path: Path, *, max_pixels: int | None = MAX_PIXELS) -> Image.Image:
+@dataclass(frozen=True)
+class Target:
+    """What an image is resized to: `size` makes (rows, columns) of (height, width), and the `filter` that resizes."""
+
+    size: Callable[[int, int], tuple[int, int]]
+    filter: Image.Resampling
+
+
+SMALLEST = Target(lambda height, width: (1, 1), Image.Resampling.BOX)  # of an image that is only to be readable
+
+
+def decode(path: Path, *, max_pixels: int | None = MAX_PIXELS, target: Target | None = None) -> Image.Image:
     """The image as RGB, upright, transparency laid over white, of several frames the first. Raises `UnreadableImage`.
 
     Levels of up to 16 bits are scaled to 8. Levels of 32 bits and fractions have no known range and are refused.
     Raises `OversizedImage` above `max_pixels` (None: no limit).
+
+    A JPEG that is far larger than its `target` is decoded at a half, a quarter or an eighth of its size, which stays
+    at least `MARGIN` times the target's, and comes resized to the target. Any other image comes as large as it is.
     """
     with _opened(path) as (image, orientation, _):
         if max_pixels is not None and image.width * image.height > max_pixels:
             raise OversizedImage(path, image.size, max_pixels=max_pixels)
         with _LARGE if image.width * image.height > LARGE_PIXELS else contextlib.nullcontext():
-            transparent = _is_transparent(image)
-            levels = _in_eight_bits(image).convert("RGBA" if transparent else "RGB")
-            if transparent:
-                ground = Image.new("RGB", levels.size, "white")
-                ground.paste(levels, mask=levels.getchannel("A"))
-                levels = ground
+            levels = _levels(image) if target is None else _reduced(image, target, turned=orientation >= 5)
             return levels.transpose(TURNS[orientation]) if orientation in TURNS else levels
+
+
+def _levels(image: Image.Image) -> Image.Image:
+    transparent = _is_transparent(image)
+    levels = _in_eight_bits(image).convert("RGBA" if transparent else "RGB")
+    if transparent:
+        ground = Image.new("RGB", levels.size, "white")
+        ground.paste(levels, mask=levels.getchannel("A"))
+        levels = ground
+    return levels
+
+
+def _reduced(image: Image.Image, target: Target, *, turned: bool) -> Image.Image:
+    """The levels resized to the target where that is so small that a JPEG need not be decoded whole; else all levels.
+
+    The scale depends on format, size and target only. The last pixels may lie half outside of the picture: `box` is
+    what the picture is of them.
+    """
+    width, height = image.size
+    rows, columns = target.size(width, height)[::-1] if turned else target.size(height, width)
+    room = min(height / max(rows, 1), width / max(columns, 1)) / MARGIN
+    scale = next((one for one in SCALES if one <= room), 1)
+    if scale == 1 or image.format != "JPEG" or target.filter == Image.Resampling.NEAREST:
+        return _levels(image)
+    image.draft(None, (width // scale, height // scale))
+    box = (0.0, 0.0, width / scale, height / scale)
+    return _levels(image).resize((columns, rows), target.filter, box=box)
 
 
 def traits(path: Path) -> Traits:

@@ -5,6 +5,7 @@ was cut, and the module is compiled once.
 """
 
 import copy
+import functools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,7 +20,7 @@ from extract.backbones.frozen import Backbone
 from extract.backbones.reduced import in_reduced_precision
 from extract.backbones.transforms import Normalize, Preprocessing, Resize, resizes_by_matrix
 from extract.data.images import Files, Pixels
-from extract.decoding.decode import decode
+from extract.decoding.decode import Target, decode
 from extract.errors import InvalidInputError, TransferBenchError
 from extract.features.layout import block_ranges
 from extract.runtime.compiler import compiled, compiler_fault, has_compiler
@@ -61,17 +62,18 @@ def source(images: Pixels | Files, preprocessing: Preprocessing) -> ImageSource:
             held = torch.from_numpy(images.array)
             resize = Resize(preprocessing, height=height, width=width)
             return ImageSource(lambda ranges: (held[start:stop] for start, stop in ranges), resize)
-    transform = cropping.transform(preprocessing)
-    return ImageSource(lambda ranges: _decoded(images, ranges, transform=transform), None)
+    transform, target = cropping.transform(preprocessing), cropping.target(preprocessing)
+    read = functools.partial(_transformed, images, transform=transform, target=target)
+    return ImageSource(lambda ranges: _decoded(read, ranges), None)
 
 
-def _decoded(images: Pixels | Files, ranges: Ranges, *, transform: Callable[[Image.Image], Tensor]) -> Iterator[Tensor]:
-    """The images of each range, opened and resized by Pillow in threads, a few batches ahead."""
+def _decoded(read: Callable[[int], Tensor], ranges: Ranges) -> Iterator[Tensor]:
+    """The images of each range, by `read`, opened and resized by Pillow in threads, a few batches ahead."""
     with ThreadPoolExecutor(thread_count()) as pool:
         pending: deque[list[Future[Tensor]]] = deque()
         try:
             for start, stop in ranges:
-                pending.append([pool.submit(_transformed, images, row, transform) for row in range(start, stop)])
+                pending.append([pool.submit(read, row) for row in range(start, stop)])
                 if len(pending) > AHEAD_BATCHES:
                     yield torch.stack([future.result() for future in pending.popleft()])
             while pending:
@@ -80,11 +82,13 @@ def _decoded(images: Pixels | Files, ranges: Ranges, *, transform: Callable[[Ima
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _transformed(images: Pixels | Files, row: int, transform: Callable[[Image.Image], Tensor]) -> Tensor:
+def _transformed(
+    images: Pixels | Files, row: int, *, transform: Callable[[Image.Image], Tensor], target: Target
+) -> Tensor:
     if isinstance(images, Pixels):
         return transform(Image.fromarray(images.array[row].transpose(1, 2, 0)))
     path = images.paths[row]
-    image = decode(path, max_pixels=images.max_pixels)
+    image = decode(path, max_pixels=images.max_pixels, target=target)
     try:
         return transform(image)
     except (MemoryError, ValueError) as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from extract.data.images import ImageSet
 
 Progress = Callable[[int, int], None]
+DECODING = 3  # raised when an image file must give other pixels (`extract.decoding.decode`)
 CIFAR10_DIR = "CIFAR10_DIR"  # where CIFAR-10 alone is, for every command that reads it
 PREPROCESSING_OPTIONS = ("mean", "std", "crop_pct", "interpolation")
 _data = functools.partial(option, group="Data")
@@ -129,6 +130,7 @@ class DataSpec(Spec, Selection, DataSource):
         return {
             "dataset_digest": located.digest,
             "classes": located.classes,
+            "decoding": None if located.folder is None else DECODING,
             "max_pixels": self.max_pixels if self.skips_bad_images else None,
             **self.part(Selection),
         }
@@ -141,10 +143,10 @@ class ImagesKey(Key, Selection):
     Data are known by their digest alone: a folder may be renamed. `timm` is in it because architectures, preprocessing
     and hub weights are timm's. `preprocessing` is what is known beside what the weights' own file says, `weights_set`
     which tensors of that file; they are mentioned where there are any. `max_pixels` is None where an image of more is
-    an error.
+    an error. `decoding` is how files are decoded, None and unmentioned where images are in memory.
     """
 
-    UNSAID: ClassVar = {"weights_set": None, "preprocessing": None, "classes": None}
+    UNSAID: ClassVar = {"weights_set": None, "preprocessing": None, "classes": None, "decoding": None}
     timm: str
     weights: str
     dataset_digest: str
@@ -152,6 +154,7 @@ class ImagesKey(Key, Selection):
     classes: tuple[str, ...] | None = None
     weights_set: str | None = None
     preprocessing: KnownPreprocessing | None = None
+    decoding: int | None = None
 
     def described_data(self, name: str) -> Fields:
         """Record entry of the data set called `name`, and of the part of it that was used."""

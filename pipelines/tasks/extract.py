@@ -149,7 +149,7 @@ def _extracted(
 ) -> tuple[Sha256, bool]:
     from extract.features import extraction, store
 
-    spec = feature_spec(key, backbone=backbone, dataset=data.name, are_files=bool(files(data)))
+    spec = feature_spec(key, backbone=backbone, dataset=data.name)
     rows = extraction.step_size(data, key.batch_size)
     config = extraction.Computation(context.device, key.precision, key.views, key.storage, rows)
     path = path_of(context.workspace / "features", spec)

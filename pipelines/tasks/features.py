@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from extract.features.store import FeatureFile
 
 LONGEST_NAME = 80  # bytes of a data set's or a backbone's name in a file's name, which may have 255
-DECODING = 2  # raised when an image file must give other pixels (`extract.decoding.decode`)
 RUN = "run:"  # how a feature file names a run whose network made it
 ROUNDING = 3  # raised when bfloat16 or float16 arithmetic must give other features (`extract.backbones.reduced`)
 
@@ -96,7 +95,7 @@ def lender(spec: Options, *, layout: "Layout", folder: Path) -> "FeatureFile | N
     return file if file is not None and can_lend(file, layout) else None
 
 
-def feature_spec(key: ExtractKey, *, backbone: "Backbone", dataset: str, are_files: bool) -> Options:
+def feature_spec(key: ExtractKey, *, backbone: "Backbone", dataset: str) -> Options:
     """Complete resolved spec of the features: the `spec` attribute of the file. `dataset` is a name."""
     return {
         "schema": SCHEMA,
@@ -104,7 +103,7 @@ def feature_spec(key: ExtractKey, *, backbone: "Backbone", dataset: str, are_fil
         "weights": {"source": key.weights, "sha256": backbone.weights_sha256, "seed": key.weights_seed},
         "dataset": {
             **key.described_data(dataset),
-            **({"decoding": DECODING, "max_pixels": key.max_pixels} if are_files else {}),
+            **({} if key.decoding is None else {"decoding": key.decoding, "max_pixels": key.max_pixels}),
         },
         "preprocessing": backbone.preprocessing.as_dict(),
         "pool": key.pool,

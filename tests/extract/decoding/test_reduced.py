@@ -1,0 +1,101 @@
+"""Large JPEGs are decoded at a reduced scale: near to what they give decoded whole, and only where there is room."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
+from extract.backbones import cropping
+from extract.decoding import decode as decoding
+from extract.decoding.decode import MARGIN, SMALLEST, Target, UnreadableImage, decode
+from tests.extract.backbones.test_cropping import preprocessing
+
+ORIENTATION = 274
+PHOTO = Image.fromarray(load_sample_image("china.jpg"))  # 640 x 427
+
+
+def jpeg(path, image, *, turned=1, **how):
+    exif = Image.Exif()
+    exif[ORIENTATION] = turned
+    image.save(path, "JPEG", exif=exif, **how)
+    return path
+
+
+def to(rows, columns, kind=Image.Resampling.BICUBIC):
+    return Target(lambda height, width: (rows, columns) if height < width else (columns, rows), kind)
+
+
+@pytest.fixture
+def scales(monkeypatch):
+    """The scales at which JPEGs are decoded."""
+    seen = []
+    real = decoding._levels
+    monkeypatch.setattr(decoding, "_levels", lambda image: seen.append((*image.decoderconfig, 1)[0]) or real(image))
+    return seen
+
+
+@pytest.mark.parametrize("how", [{"quality": 75}, {"quality": 95, "subsampling": 0}, {"progressive": True}])
+@pytest.mark.parametrize(("mode", "turned"), [("RGB", 1), ("RGB", 6), ("L", 3), ("CMYK", 7)])
+def test_a_photo_at_a_reduced_scale_is_near_to_the_whole_one(tmp_path, scales, how, mode, turned):
+    path = jpeg(tmp_path / "one.jpg", PHOTO.crop((0, 0, 637, 423)).convert(mode), turned=turned, **how)
+    for side, scale in ((70, 2), (35, 4), (18, 8)):
+        wanted = preprocessing(side, fraction=1.0)
+        transform = cropping.transform(wanted)
+        reduced, whole = transform(decode(path, target=cropping.target(wanted))), transform(decode(path))
+        assert scales[-2] == scale
+        difference = np.abs(reduced.numpy().astype(int) - whole.numpy())
+        assert difference.mean() < 1.2
+        assert difference.max() <= 24
+
+
+def test_a_picture_whose_last_blocks_are_cut_is_not_shifted(tmp_path):
+    """A ramp of 33 x 33 pixels at half its size has 17, the last of which lies half outside."""
+    ramp = np.repeat(np.linspace(0, 255, 33).astype(np.uint8)[:, None], 33, axis=1)
+    for turned in range(1, 9):
+        path = jpeg(tmp_path / f"{turned}.jpg", Image.fromarray(ramp), turned=turned, quality=100)
+        whole = decode(path).resize((5, 5), Image.Resampling.BILINEAR)
+        reduced = decode(path, target=to(5, 5, Image.Resampling.BILINEAR))
+        assert reduced.size == (5, 5)
+        assert np.abs(np.asarray(reduced).astype(int) - np.asarray(whole)).max() <= 2
+
+
+@pytest.mark.parametrize("side", [14, 15, 29, 30, 58, 59, 100, 1000])
+def test_the_scale_leaves_room_to_resize(side, tmp_path, scales):
+    decode(jpeg(tmp_path / "one.jpg", PHOTO), target=to(side, side * 2))
+    (scale,) = scales
+    room = min(PHOTO.height / side, PHOTO.width / (side * 2)) / MARGIN
+    assert scale <= max(room, 1)
+    assert scale in (1, 2, 4, 8)
+    assert scale * 2 > min(room, 8)  # and no larger one does
+
+
+def test_other_formats_and_nearest_pixels_are_never_reduced(tmp_path):
+    PHOTO.save(tmp_path / "one.bmp")
+    assert decode(tmp_path / "one.bmp", target=to(20, 20)).size == PHOTO.size
+    nearest = to(20, 20, Image.Resampling.NEAREST)
+    assert decode(jpeg(tmp_path / "one.jpg", PHOTO), target=nearest).size == PHOTO.size
+
+
+def test_a_torn_photo_is_unreadable_at_any_scale(tmp_path):
+    buffer = io.BytesIO()
+    PHOTO.save(buffer, "JPEG")
+    (tmp_path / "torn.jpg").write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+    for target in (None, to(40, 40), SMALLEST):
+        with pytest.raises(UnreadableImage, match="truncated"):
+            decode(tmp_path / "torn.jpg", target=target)
+
+
+@pytest.mark.parametrize("mode", ["center", "squash", "border"])
+def test_what_was_resized_is_left_as_it_is_by_timms_transform(mode, tmp_path):
+    path = jpeg(tmp_path / "one.jpg", PHOTO)
+    for side in (40, (40, 64)):
+        wanted = preprocessing(side, mode=mode)
+        image = decode(path, target=cropping.target(wanted))
+        assert image.size[::-1] == cropping.target(wanted).size(PHOTO.height, PHOTO.width)
+        found = cropping.transform(wanted)(image).numpy()
+        top, left = ((length - kept) // 2 for length, kept in zip(found.shape[1:], image.size[::-1], strict=True))
+        if top >= 0 and left >= 0:  # "border": nothing is cut, the picture stands in the middle
+            middle = found[:, top : top + image.height, left : left + image.width]
+            assert np.array_equal(middle, np.asarray(image).transpose(2, 0, 1))
