@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from heads.base import Head
 
 head_option = functools.partial(option, group="Head")  # an option of a head, as a field of its space
-MEASURED_ROWS = 50_000  # training rows of the measurements behind `Space.row_seconds`
 
 
 class Space(ABC):
@@ -45,10 +44,8 @@ class Space(ABC):
     is_own_neighbor: ClassVar[bool] = False
     # What the seed draws of a fit, beside the validation rows. A head with one solution draws nothing.
     drawn: ClassVar[tuple[str, ...]] = ()
-    # Seconds a training row to choose and fit, with `MEASURED_ROWS` rows of 1280 features on two cores with AVX2.
-    row_seconds: ClassVar[float] = 1e-3
-    # Whether a row takes longer the more rows there are, in proportion.
-    slows_with_rows: ClassVar[bool] = False
+    # Seconds to choose and fit, however few the rows: calls, and libraries that are imported for it.
+    fixed_seconds: ClassVar[float] = 0.5
 
     @classmethod
     def head_class(cls) -> "type[Head]":
@@ -69,10 +66,12 @@ class Space(ABC):
         """Number of candidates."""
         return math.prod(len(getattr(self, name)) for name in self.grids)
 
-    @classmethod
-    def growth(cls, rows: int) -> float:
-        """The seconds of one of `rows` training rows, as a multiple of `row_seconds`."""
-        return rows / MEASURED_ROWS if cls.slows_with_rows else 1.0
+    def operations(self, rows: int, *, width: int, classes: int) -> float:
+        """Cost of choosing on `rows` training rows [N, D] and of the fit, for estimates.
+
+        As many floating-point operations as a float32 matrix product does meanwhile: memory and small calls count too.
+        """
+        return 8.0 * self.count() * rows * width * classes
 
     def trials(self, split: FeatureSplit) -> int:
         """Number of candidates on `split`."""

@@ -49,10 +49,9 @@ def read(root: Path, *, contents: Contents | None = None, progress: Progress = s
     )
 
 
-def counts(root: Path) -> tuple[int, int, int]:
-    """(training images, test images, classes) of the data set under `root`; reads no file's content."""
-    images = _images(listed(root))
-    return len(images.splits["train"]), len(images.splits["test"]), len(images.class_names)
+def unread(root: Path) -> ImageSet:
+    """The data set under `root` by its listing; reads no file's content."""
+    return _images(listed(root))
 
 
 def _images(listing: Listing) -> ImageSet:

@@ -21,7 +21,6 @@ class RidgeSpace(Space):
     head_path: ClassVar[str] = "heads.kernel.ridge:RidgeHead"
     grids: ClassVar = ("alpha_grid",)
     fits_temperature: ClassVar[bool] = True
-    row_seconds: ClassVar[float] = 2e-4
 
     alpha_grid: tuple[float, ...] = head_option(
         ALPHA_GRID,
@@ -38,6 +37,9 @@ class RidgeSpace(Space):
         grid = self.alpha_grid if self.alpha is None else (self.alpha,)
         object.__setattr__(self, "alpha_grid", tuple(sorted({float(alpha) for alpha in grid}, reverse=True)))
 
+    def operations(self, rows: int, *, width: int, classes: int) -> float:
+        return 20.0 * rows * width**2 + 28.0 * width**3  # two Gram matrices, two eigenbases
+
     def defaults(self) -> dict[str, Primitive]:
         return {"alpha": nearest_in(self.alpha_grid, 1e3), "temperature": None}
 
@@ -51,8 +53,6 @@ class KernelSpace(Space):
     grids: ClassVar = ("bandwidths", "alpha_grid")
     averages_views: ClassVar[bool] = True
     keeps_rows: ClassVar[bool] = True
-    row_seconds: ClassVar[float] = 2.4e-2
-    slows_with_rows: ClassVar[bool] = True
 
     bandwidths: tuple[float, ...] = head_option(
         (0.5, 0.7, 1.0, 1.4),
@@ -85,9 +85,19 @@ class KernelSpace(Space):
         """Whether only some of the images of `split` choose, so that the best is fitted again to all."""
         return self.count() > 1 and len(split.targets) > self.search_rows * split.views
 
+    def operations(self, rows: int, *, width: int, classes: int) -> float:
+        chosen, alphas = min(self.search_rows, rows), len(self.alpha_grid)
+        fits = 2 if chosen < rows else 1
+        return len(self.bandwidths) * _system(chosen, width, solutions=alphas) + fits * _system(rows, width)
+
     def defaults(self) -> dict[str, Primitive]:
         return {
             "bandwidth": nearest_in(self.bandwidths, 0.7),
             "alpha": nearest_in(self.alpha_grid, 0.03),
             "power": self.power,
         }
+
+
+def _system(rows: int, width: int, *, solutions: int = 1) -> float:
+    """Operations of a kernel matrix [N, N] of rows [N, D], of its factorisation and of refining each solution."""
+    return rows**2 * (4.0 * width + solutions * (rows / 2 + 200.0))

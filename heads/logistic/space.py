@@ -19,7 +19,6 @@ class LogisticSpace(Space):
     kind: ClassVar[str] = "logistic"
     head_path: ClassVar[str] = "heads.logistic.head:LogisticHead"
     grids: ClassVar = ("c_grid",)
-    row_seconds: ClassVar[float] = 7e-4
 
     c_grid: tuple[float, ...] = head_option(
         C_GRID,
@@ -45,6 +44,10 @@ class LogisticSpace(Space):
         check(self)
         grid = self.c_grid if self.C is None else (self.C,)
         object.__setattr__(self, "c_grid", tuple(sorted({float(C) for C in grid})))
+
+    def operations(self, rows: int, *, width: int, classes: int) -> float:
+        passes = 25 + 3 * len(self.c_grid)  # of the float64 refit, and of each C
+        return 4.0 * passes * rows * width * classes + 20.0 * rows * width**2 + 60.0 * width**3
 
     def defaults(self) -> dict[str, Primitive]:
         return {"C": nearest_in(self.c_grid, 1e-3), "solver": self.solver}

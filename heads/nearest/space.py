@@ -17,7 +17,6 @@ class NeighborSpace(Space):
     grids: ClassVar = ("neighbors", "temperatures")
     keeps_rows: ClassVar[bool] = True
     is_own_neighbor: ClassVar[bool] = True
-    row_seconds: ClassVar[float] = 7e-4
 
     neighbors: tuple[int, ...] = head_option(
         (1, 2, 5, 10, 20, 50, 100, 200),
@@ -37,6 +36,9 @@ class NeighborSpace(Space):
     def __post_init__(self) -> None:
         check(self)
 
+    def operations(self, rows: int, *, width: int, classes: int) -> float:
+        return 1.0 * rows**2 * width  # of validation rows and of a sample, to all others
+
     def defaults(self) -> dict[str, Primitive]:
         some = [temperature for temperature in self.temperatures if temperature is not None]
         temperature = nearest_in(some, 0.1) if some else None
@@ -51,7 +53,6 @@ class CentroidSpace(Space):
     head_path: ClassVar[str] = "heads.nearest.centroid:CentroidHead"
     grids: ClassVar = ("metrics", "shrinkages")
     fits_temperature: ClassVar[bool] = True
-    row_seconds: ClassVar[float] = 1e-4
 
     metrics: tuple[str, ...] = head_option(
         ("cosine", "euclidean"),
@@ -68,6 +69,9 @@ class CentroidSpace(Space):
 
     def __post_init__(self) -> None:
         check(self)
+
+    def operations(self, rows: int, *, width: int, classes: int) -> float:
+        return 400.0 * rows * width * classes
 
     def defaults(self) -> dict[str, Primitive]:
         return {"metric": self.metrics[0], "shrinkage": min(self.shrinkages), "temperature": None}

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import torch
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
+STEP_OPERATIONS = 1.5e8  # of a step, however few its weights
+UPDATE_OPERATIONS = 250.0  # of moving one weight: memory, not arithmetic
+BEST_EPOCH = 0.7  # of all epochs, about
 NO_DROPOUT = "dropout must be 0 for a linear head, which has no hidden values; got {}. Use the mlp head."
 
 
@@ -149,6 +152,15 @@ class NeuralSpace(HeadRecipe, Space):
             )
         ]
 
+    def operations(self, rows: int, *, width: int, classes: int) -> float:
+        """Steps of the grid, and of the copies while choosing and in the fit, which end at the best epoch, about."""
+        batch = self.rows_per_step(rows)
+        layers = [itertools.pairwise((width, *member.hidden, classes)) for member in self.members()]
+        weights = [sum(one * other for one, other in pairs) for pairs in layers]
+        fits = self.copies + (self.copies if self.copies > 1 else 0)
+        moved = sum(weights) + BEST_EPOCH * fits * max(weights)
+        return self.epochs * rows / batch * (STEP_OPERATIONS + moved * (UPDATE_OPERATIONS + 6 * batch))
+
     def head(self, options: dict[str, Primitive], *, seed: int, device: str):
         shared = {name: getattr(self, name) for name in RECIPE}
         return super().head({**shared, **options}, seed=seed, device=device)
@@ -163,7 +175,6 @@ class LinearSpace(NeuralSpace):
     """A grid of linear heads."""
 
     kind: ClassVar[str] = "linear"
-    row_seconds: ClassVar[float] = 4e-4
 
     epochs: int = _changed(HeadRecipe, "epochs", 30)
 
@@ -180,7 +191,6 @@ class MlpSpace(NeuralSpace):
     kind: ClassVar[str] = "mlp"
     grids: ClassVar = ("learning_rates", "weight_decays", "sizes")
     criterion: ClassVar[str] = "accuracy"
-    row_seconds: ClassVar[float] = 9e-3
 
     learning_rates: tuple[float, ...] = _changed(NeuralSpace, "learning_rates", (1e-3, 2e-3))
     weight_decays: tuple[float, ...] = _changed(NeuralSpace, "weight_decays", (1e-1,))

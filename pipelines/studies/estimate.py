@@ -1,66 +1,74 @@
-"""Estimates of missing jobs: seconds and bytes, from the work of each and the rate that this machine has shown.
+"""Estimates of missing jobs: seconds and bytes, and what they go by.
 
-The work is counted (FLOPs of the network times images); the rate is the median of what the workspace's own
-runs reached, or, in an empty workspace, a cautious guess for this kind of machine. Right within a factor of
-two or three, which is what a decision to start tonight or now needs.
+A job costs what beginning it takes, and its work over the rate of this machine. Rates come from runs that are done,
+else from a short trial (`pipelines.studies.timing`), and are kept in the workspace (`pipelines.workspace.rates`); where
+neither is to be had, the work's arithmetic goes by the rate of a matrix product. The constants were measured on two
+Zen 4 cores by `benchmarks/estimates.py`, which says how far estimates are off.
 """
 
 import functools
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
+
+from msgspec import structs
 
 from extract.data import datasets, folder
 from extract.data.datasets import FACTS
 from extract.errors import TransferBenchError
-from extract.runtime.machine import processor_has_bfloat16, thread_count
-from heads.registry import space_class
-from pipelines.specs import ExtractSpec, NetworkSpec
+from extract.runtime.devices import resolve_precision
+from finetune.recipes import MODES_WITH_HEAD
+from heads.registry import space
+from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
+from pipelines.specs.data import DataSpec
 from pipelines.studies.jobs import Job
-from pipelines.workspace import extractions, records
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace import rates
+from pipelines.workspace.rates import Basis, Rate
 
 if TYPE_CHECKING:
     from extract.backbones.frozen import Backbone
+    from extract.data.images import ImageSet
     from finetune.analysis.describe import Description
 
-CORE_RATE = 25e9  # FLOP a second of one core in float32 (measured: 24e9 with AVX2, 53e9 with AMX, eager)
-BF16_GAIN = 4.0
-GPU_RATE = 30e12
-JOB_SECONDS = 1.5  # to begin a job, load its data and network, and write what it leaves (1 to 3 on two cores)
-TIMING_SECONDS = 15.0  # that a plan may spend on timing networks
+PROCESS_SECONDS = 0.8  # the interpreter's start and end, and the summary of a study
+JOB_SECONDS = 0.5  # to begin a job and to write what it leaves
+READ_SECONDS = 2e-5  # an image of a data set that is read whole into memory, its digest included
+TRIAL_SECONDS = 20.0  # that a plan may spend on trials
+LONGEST_TRIAL = 5.0  # by arithmetic: a network that would take longer is not tried
+COMPILED = 0.6  # of an eager network's seconds
+COMPILE_SECONDS = 20.0
+EFFICIENCY = 0.25  # of the product's rate that a network reaches of which nothing is known
 SMALL_AREA = 0.5625  # of images at three quarters of their side, which some recipes begin with
 BACKWARD = 3.0  # a training step costs about three forward passes
 STORAGE_BYTES = {"float16": 2, "float32": 4}
+TTA_VIEWS = {"none": 0, "flip": 2, "shift": 6}
 
 
 @dataclass(frozen=True)
 class JobCost:
-    """Seconds of computing and bytes on disk."""
+    """Seconds of computing, bytes on disk, and the least sure of what the seconds go by: a `Basis`."""
 
     seconds: float
     byte_count: int
+    basis: Basis = "run"
+
+    def __add__(self, other: "JobCost") -> "JobCost":
+        less_sure = max(self, other, key=lambda cost: get_args(Basis).index(cost.basis))
+        return JobCost(self.seconds + other.seconds, self.byte_count + other.byte_count, less_sure.basis)
 
 
 class Estimator:
-    """Estimates jobs on a device, with what a workspace has learned about it."""
+    """Estimates jobs on a device, with what a workspace has learned about this machine."""
 
     def __init__(self, workspace: Path, *, device: str) -> None:
-        done = [one for one in records.read_all(workspace)[0] if isinstance(one, DoneRecord)]
-        self._heads = [one for one in done if one.kind == "head"]
-        self._networks = [one for one in done if one.kind == "network"]
-        self._device = device
-        guess = GPU_RATE if device.startswith("cuda") else thread_count() * CORE_RATE
-        guess *= BF16_GAIN if device == "cpu" and processor_has_bfloat16() else 1
-        noted = extractions.find_all(workspace, notice=lambda _: None)  # none must fail for a damaged note
-        self._extraction_rate = _median(((one.images_per_second or 0.0) * one.flops for one in noted), guess)
-        self._training_rate = _median(_training_rates(self._networks), guess)
-        self._counts: dict[str, tuple[int, int, int]] = {}
-        self._timed: dict[tuple[object, ...], float] = {}
-        self._timing_seconds = 0.0
+        self._workspace, self._device = workspace, device
+        self._rates = rates.known(workspace)
+        self._data: dict[str, ImageSet] = {}
+        self._trial_seconds = 0.0
+        self._efficiencies: list[float] = []  # of this plan's networks, as EFFICIENCY
 
     def of(self, job: Job) -> JobCost | None:
         """The cost of a job without that of its extraction; None where the network cannot be sized."""
@@ -68,74 +76,174 @@ class Estimator:
             if job.network is not None:
                 return self._network(job.network)
             if job.head is not None:
-                return self._head(job.head.head, job.extract_spec)
+                return self._head(job.head, job.extract_spec)
             return self._extraction(job.extract_spec)
         except TransferBenchError:
             return None
 
     def _extraction(self, spec: ExtractSpec) -> JobCost:
-        train, test, _ = self._images(spec)
-        backbone = _backbone(spec.backbone, spec.image_size, spec.pool, spec.layer_indices())
-        images = (train + test) * (2 if spec.views == "flip" else 1)
-        stored = images * backbone.dimension * STORAGE_BYTES[spec.storage]
-        return JobCost(JOB_SECONDS + images * backbone.flops / self._extraction_rate, stored + 64 * (train + test))
+        from extract.features import embed
 
-    def _head(self, head: str, spec: ExtractSpec) -> JobCost:
+        train, test, _ = self._images(spec)
+        backbone, views = _backbone_of(spec), 2 if spec.views == "flip" else 1
+        image_count = (train + test) * views
+        size = backbone.preprocessing.image_size
+        engine, _ = embed.choose_engine(image_count=image_count, image_size=size, device=self._device)
+        rate = self._embedding(spec, backbone, engine)
+        seconds = self._beginning(spec) + rate.begin + image_count * rate.seconds
+        stored = image_count * backbone.dimension * STORAGE_BYTES[spec.storage]
+        return JobCost(seconds, stored + 64 * (train + test), rate.basis)
+
+    def _head(self, head: HeadSpec, spec: ExtractSpec) -> JobCost:
         train, test, classes = self._images(spec)
-        width = _backbone(spec.backbone, spec.image_size, spec.pool, spec.layer_indices()).dimension
-        space = space_class(head)
-        seconds = _median(_row_seconds(self._heads, head), space.row_seconds) * train * space.growth(train)
+        width, views = _backbone_of(spec).dimension, 2 if spec.views == "flip" else 1
+        options = space(head.head, head.options)
+        operations = options.operations(train * views, width=width, classes=classes)
+        rate = self._rates.get(rates.work("head", head.head))
+        if rate is None:
+            rate = Rate(seconds=self._product_seconds(), basis="arithmetic")
         stored = 4 * classes * (width + test) + 8 * test
-        if space.keeps_rows:
-            stored += train * width * STORAGE_BYTES[spec.storage] * (2 if spec.views == "flip" else 1)
-        return JobCost(JOB_SECONDS + seconds, stored)
+        if options.keeps_rows:
+            stored += train * width * STORAGE_BYTES[spec.storage] * views
+        seconds = JOB_SECONDS + options.fixed_seconds + operations * rate.seconds
+        return JobCost(seconds, stored, rate.basis)
 
     def _network(self, spec: NetworkSpec) -> JobCost:
+        from heads import training_sample
+
         train, test, classes = self._images(spec)
         size = spec.image_size or (FACTS[spec.dataset].side if spec.dataset in FACTS else None)
         described = _description(spec.network, classes, size, tuple(spec.architecture().items()))
-        recipe = spec.resolved_recipe()
-        epochs = 1 if spec.mode == "frozen" else recipe.epochs * (1 - recipe.small_share * (1 - SMALL_AREA))
-        forward = 2 * described.macs / self._steps_rate(spec, described)  # seconds an image
-        seconds = forward * ((BACKWARD * train * epochs) * (2 if spec.refit else 1) + test)
-        return JobCost(JOB_SECONDS + seconds, 4 * described.parameters + 4 * classes * test + 8 * test)
+        recipe, held = spec.resolved_recipe(), _held(spec, train)
+        trained, scored = self._training(spec, described)
+        sample = len(training_sample(train - held))
+        fits = [train - held, train] if spec.refit else [train - held]
+        epochs = 0 if spec.mode == "frozen" else recipe.epochs
+        steps = sum(rows // recipe.batch_size * recipe.batch_size for rows in fits)
+        steps_seconds = epochs * steps * (1 - recipe.small_share * (1 - SMALL_AREA)) * trained.seconds
+        after_epochs = epochs * (len(fits) * sample + held)
+        views = test * (1 + TTA_VIEWS[recipe.tta]) + held + len(fits) * sample
+        seconds = self._beginning(spec) + steps_seconds + (len(fits) * trained.begin if epochs else 0.0)
+        seconds += (after_epochs + views) * scored.seconds
+        seconds += (train + test) * self._decoding(spec, described.image_size)
+        stored = 4 * described.parameters + 4 * classes * test + 8 * test
+        cost = JobCost(seconds, stored, trained.basis)
+        return cost + self._fitted_start(spec) if spec.mode in MODES_WITH_HEAD else cost
 
-    def _steps_rate(self, spec: NetworkSpec, described: "Description") -> float:
-        """FLOP a second of training: what runs of this network reached, else what a few steps reach.
+    def _fitted_start(self, spec: NetworkSpec) -> JobCost:
+        """The features and the logistic head that a network starts from."""
+        precision = spec.resolved_recipe().precision
+        features = ExtractSpec(
+            backbone=spec.network, weights="untrained", precision=precision, storage="float32", **spec.part(DataSpec)
+        )
+        return self._extraction(features) + self._head(HeadSpec(), features)
 
-        Each network is timed once, until `TIMING_SECONDS` are spent: then the rate of the others stands for it, as it
-        does for one whose steps alone would take that long.
-        """
-        own = [one for one in self._networks if one.flops == 2 * described.macs]
-        if own or spec.mode == "frozen":
-            return _median(_training_rates(own), self._training_rate)
-        key = (spec.network, described.image_size, repr(spec.architecture()), spec.mode)
-        if key not in self._timed and self._timing_seconds < TIMING_SECONDS:
-            self._timed[key] = self._time(spec, described)
-        return self._timed.get(key) or _median(self._timed.values(), self._training_rate)
+    def _beginning(self, spec: DataSpec) -> float:
+        """Seconds until the images are in reach: all of a data set in memory, whatever part of it is used."""
+        return JOB_SECONDS + (READ_SECONDS * sum(self._counted(spec)[:2]) if spec.dataset in FACTS else 0.0)
 
-    def _time(self, spec: NetworkSpec, described: "Description") -> float:
+    def _embedding(self, spec: ExtractSpec, backbone: "Backbone", engine: str) -> Rate:
+        """Seconds of an image that is decoded, where it is a file, and goes through a network by an engine."""
         from pipelines.studies import timing
 
-        begun, work = time.perf_counter(), BACKWARD * 2 * described.macs
-        expected = self._training_rate / work
-        if timing.FEWEST_TIMED / expected > TIMING_SECONDS:
+        precision, rows = resolve_precision(spec.precision, self._device), spec.resolved_batch_size(self._device)
+        side = FACTS[spec.dataset].side if spec.dataset in FACTS else 0
+        source = "" if side else self._listed(spec.dataset).name
+        of = {"precision": precision, "rows": rows}
+        if (known := self._rates.get(rates.extraction(backbone, **of, engine=engine, source=source))) is not None:
+            return known
+        name = rates.extraction(backbone, **of, engine="eager", source="")
+
+        def trial() -> dict[str, Rate]:
+            return {name: timing.embedding(backbone, side=side, device=self._device, **of)}
+
+        eager = self._tried(name, flops=backbone.flops, rows=rows, trial=trial)
+        decoded = self._decoding(spec, backbone.preprocessing.image_size[0])
+        if engine == "eager":
+            return structs.replace(eager, seconds=eager.seconds + decoded)
+        return Rate(seconds=COMPILED * eager.seconds + decoded, begin=COMPILE_SECONDS, basis=eager.basis)
+
+    def _training(self, spec: NetworkSpec, described: "Description") -> tuple[Rate, Rate]:
+        """Seconds of an image that is trained on, and of one that is scored."""
+        from pipelines.studies import timing
+
+        recipe, size = spec.resolved_recipe(), described.image_size
+        precision = resolve_precision(recipe.precision, self._device)
+        of = {"size": size, "rows": recipe.batch_size, "precision": precision, "stages": spec.trained_stages()}
+        named = functools.partial(rates.training, network=spec.network, options=spec.architecture(), **of)
+        names = {part: named(part) for part in ("trained", "scored")}
+        flops = BACKWARD * 2 * described.macs
+        expected = EFFICIENCY / (flops * self._product_seconds())
+
+        def trial() -> dict[str, Rate]:
+            given = {"classes": described.class_count, "image_size": size, "device": self._device}
+            found = timing.training(spec, expected=expected, **given)
+            return {names[part]: rate for part, rate in found.items()}
+
+        trained = self._tried(names["trained"], flops=flops, rows=timing.FEWEST_TIMED, trial=trial)
+        scored = self._rates.get(names["scored"], Rate(seconds=trained.seconds / BACKWARD, basis=trained.basis))
+        return trained, scored
+
+    def _decoding(self, spec: DataSpec, size: int) -> float:
+        """Seconds of a file that is decoded to a `size`; none of an image in memory."""
+        if spec.dataset in FACTS:
             return 0.0
-        size, classes = described.image_size, described.class_count
-        found = timing.training_rate(spec, classes=classes, image_size=size, device=self._device, expected=expected)
-        self._timing_seconds += time.perf_counter() - begun
-        return 0.0 if found is None else found * work
+        from pipelines.studies import timing
+
+        name = rates.work("decode", self._listed(spec.dataset).name, size, "px")
+        if name not in self._rates:
+            self._keep({name: timing.decoding(self._listed(spec.dataset), size=size)})
+        return self._rates[name].seconds
+
+    def _tried(self, name: str, *, flops: float, rows: int, trial: Callable[[], Mapping[str, Rate]]) -> Rate:
+        """The rate `name`: known, or found by a trial where that is short and time is left, else by arithmetic."""
+        usual = self._product_seconds() / statistics.median(self._efficiencies or [EFFICIENCY])
+        if name not in self._rates and self._trial_seconds < TRIAL_SECONDS and rows * flops * usual < LONGEST_TRIAL:
+            begun = time.perf_counter()
+            self._keep(trial())
+            self._trial_seconds += time.perf_counter() - begun
+        found = self._rates.get(name)
+        if found is None:
+            return Rate(seconds=flops * usual, basis="arithmetic")
+        self._efficiencies.append(flops * self._product_seconds() / found.seconds)
+        return found
+
+    def _product_seconds(self) -> float:
+        """Seconds of an operation in a matrix product."""
+        name = rates.work("product", self._device)
+        if name not in self._rates:
+            from pipelines.studies import timing
+
+            self._keep({name: Rate(seconds=1 / timing.product_rate(self._device))})
+        return self._rates[name].seconds
+
+    def _keep(self, found: Mapping[str, Rate]) -> None:
+        self._rates |= found
+        rates.keep(self._workspace, found)
 
     def _images(self, spec: ExtractSpec | NetworkSpec) -> tuple[int, int, int]:
         """(training images, test images, classes) that a run will read, by the walk that it makes; bad images count."""
-        if spec.dataset not in self._counts:
-            root, known = datasets.root_of(spec.dataset), FACTS.get(spec.dataset)
-            if root is not None:
-                self._counts[spec.dataset] = folder.counts(root)
-            elif known is not None:
-                self._counts[spec.dataset] = known.train_count, known.test_count, known.class_count
-        train, test, classes = self._counts[spec.dataset]
+        train, test, classes = self._counted(spec)
         return *spec.counts(train=train, test=test), classes
+
+    def _counted(self, spec: DataSpec) -> tuple[int, int, int]:
+        if (known := FACTS.get(spec.dataset)) is not None:
+            return known.train_count, known.test_count, known.class_count
+        listed = self._listed(spec.dataset)
+        return len(listed.splits["train"]), len(listed.splits["test"]), len(listed.class_names)
+
+    def _listed(self, dataset: str) -> "ImageSet":
+        root = datasets.root_of(dataset)
+        assert root is not None  # built-in data sets are known by their facts
+        if dataset not in self._data:
+            self._data[dataset] = folder.unread(root)
+        return self._data[dataset]
+
+
+def _held(spec: NetworkSpec, train: int) -> int:
+    """Images of the training split that validation holds back."""
+    part = spec.validation_part() or 0
+    return round(part * train) if isinstance(part, float) else part
 
 
 @functools.lru_cache(maxsize=64)
@@ -147,26 +255,12 @@ def _description(
     return describe(network, class_count=classes, image_size=size, options=dict(options))
 
 
+def _backbone_of(spec: ExtractSpec) -> "Backbone":
+    return _backbone(spec.backbone, spec.image_size, spec.pool, spec.layer_indices())
+
+
 @functools.lru_cache(maxsize=64)
 def _backbone(name: str, image_size: int | None, pool: str, layers: tuple[int, ...] | None) -> "Backbone":
     from extract.backbones import frozen
 
     return frozen.load(name, weights="untrained", image_size=image_size, pool=pool, layers=layers, seed=0)
-
-
-def _training_rates(done: Iterable[DoneRecord]) -> Iterable[float]:
-    return (BACKWARD * one.flops * (one.images_per_second or 0.0) for one in done)
-
-
-def _row_seconds(done: Iterable[DoneRecord], head: str) -> Iterable[float]:
-    """Seconds a training row that heads of this kind took to choose and fit, as if with `MEASURED_ROWS`."""
-    for one in done:
-        if one.head == head:
-            seconds = sum(one.seconds.get(part) or 0.0 for part in ("search", "fit"))
-            rows = max(one.choice.training_rows, 1)
-            yield seconds / (rows * space_class(head).growth(rows))
-
-
-def _median(values: Iterable[float], otherwise: float) -> float:
-    positive = [value for value in values if value > 0]
-    return statistics.median(positive) if positive else otherwise

@@ -17,7 +17,7 @@ from extract.runtime.memory import enough_for
 from pipelines.specs import ExtractKey, ExtractSpec, Weights, locate, resolve_extract
 from pipelines.tasks.features import described, feature_spec, intact, is_intact, lender, loaded, path_of
 from pipelines.training import images
-from pipelines.workspace import cache, extractions
+from pipelines.workspace import cache, extractions, rates
 from pipelines.workspace.cache import StageResult
 from pipelines.workspace.context import Context
 from pipelines.workspace.extractions import Extraction, ExtractionCost
@@ -175,6 +175,10 @@ def _extracted(
                 plain=plain,
             )
         record = described(store.FeatureFile(path), backbone)
+    if timing is not None:
+        source, views = data.name if files(data) else "", layout.view_count - (plain is not None)
+        of = {"precision": key.precision, "rows": key.batch_size, "engine": layout.engine, "source": source}
+        rates.keep_extraction(context.workspace, rates.extraction(backbone, **of), timing, views=views)
     _keep(context.workspace, record, timing=timing, plain_view_of=None if plain is None else plain.content)
     return record.content, timing is not None
 

@@ -23,7 +23,7 @@ from pipelines.tasks import features, few_shot, head_run
 from pipelines.tasks.extract import kept_features, pinned_features
 from pipelines.tasks.features import FeatureInputs
 from pipelines.training.images import training_labels
-from pipelines.workspace import cache, extractions, records
+from pipelines.workspace import cache, extractions, rates, records
 from pipelines.workspace.cache import StageResult
 from pipelines.workspace.context import Context
 from pipelines.workspace.record import DoneRecord, RunName, ShotsRow, TrainingScore
@@ -199,6 +199,10 @@ def compute(key: HeadKey, inputs: FeatureInputs) -> RunName:
         head_run.keep_failure(key, inputs, error)
         raise
     head_run.keep(key, inputs, fitted, source=source, peak_memory_bytes=peak.bytes())
+    space, choice, (views, rows, width) = registry.space(key.head, key.options), fitted.choice, file.shapes["train"]
+    operations = space.operations(views * rows, width=width, classes=len(file.class_names))
+    seconds = choice.search_seconds + choice.fit_seconds - space.fixed_seconds
+    rates.keep_run(context.workspace, rates.work("head", key.head), seconds, pieces=operations)
     return key.run()
 
 

@@ -16,7 +16,7 @@ from pipelines.training import images, network_io, processes, scores
 from pipelines.training.head_init import HeadInit
 from pipelines.training.network_io import Sidecar
 from pipelines.training.prepare import PreparedTraining, TrainingResult
-from pipelines.workspace import records, stored
+from pipelines.workspace import rates, records, stored
 from pipelines.workspace.record import Options
 
 LIBRARIES = ("torch", "timm", "torchvision", "scikit-learn", "numpy")
@@ -185,3 +185,15 @@ def _extraction_seconds(begun: Sequence[HeadInit]) -> float | None:
     each = {one.file or index: one.extraction for index, one in enumerate(begun)}
     known = [seconds for seconds in each.values() if seconds is not None]
     return sum(known) if len(known) == len(each) else None
+
+
+def keep_rate(ready: PreparedTraining, result: TrainingResult) -> None:
+    """Keeps what an epoch took, for estimates: the last one, whose images have their full size."""
+    history, key, rows = result.chosen.history, ready.key, ready.recipe.batch_size
+    if history:
+        precision, options = key.recipe_options["precision"], key.architecture
+        stages = int(key.mode.removeprefix("partial:")) if key.mode.startswith("partial:") else None
+        of = {"size": ready.config.image_size, "rows": rows, "precision": precision, "stages": stages}
+        name = rates.training("trained", key.network, options=options, **of)
+        seconds = float(history[-1]["seconds"])
+        rates.keep_run(ready.context.workspace, name, seconds, pieces=len(ready.rows) // rows * rows)

@@ -81,5 +81,6 @@ def compute(key: NetworkKey, inputs: TrainingInputs) -> RunName | None:
     if processes.rank():
         return None
     results.keep(ready, result, peak_memory_bytes=peak.bytes())
+    results.keep_rate(ready, result)
     shutil.rmtree(inputs.checkpoints(key), ignore_errors=True)
     return key.run()

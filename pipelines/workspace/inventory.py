@@ -22,7 +22,15 @@ from pipelines.workspace.record import FEATURE_NAME
 FEATURES, RUNS, CHECKPOINTS, SEARCHES, CACHE = "features", "runs", "checkpoints", "searches", "cache"
 LEFT, DATA, OTHERS = "left over", "data sets", "others"
 KINDS = (FEATURES, RUNS, CHECKPOINTS, SEARCHES, CACHE, LEFT, DATA, OTHERS)
-FOLDERS = {"features": FEATURES, "runs": RUNS, "searches": SEARCHES, "cache": CACHE, "contents": CACHE, "data": DATA}
+FOLDERS = {
+    "features": FEATURES,
+    "runs": RUNS,
+    "searches": SEARCHES,
+    "cache": CACHE,
+    "contents": CACHE,
+    "rates": CACHE,
+    "data": DATA,
+}
 UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 QUIET_SECONDS = 3600.0  # what was written later than this ago may belong to a running process
 _RUN = "[0-9a-f]{12}"
@@ -34,7 +42,7 @@ _LEFT = (
     r"searches/[^/]+/((begin|winner|trials|journal\.log|leases/\d+)\.lock|(search|result)\.json\..+\.partial)",
     r"searches/[^/]+/trials/\d+/.+\.partial",
     r"cache/(\.code\.lock|\.probe-\d+)",
-    r"(contents|extractions)/[0-9a-f]{16}\.json\..+\.partial",
+    r"(contents|extractions|rates)/[0-9a-f]{16}\.json\..+\.partial",
 )
 # Paths in the workspace under which the pipeline writes what may go. The whole path decides: under `--workspace .`
 # a poetry.lock, a download or another program's checkpoint.bin lies beside them.

@@ -30,7 +30,8 @@ PLAN: list[TableColumn[Values]] = [
     TableColumn("job", lambda line: line["job"], shrinks=True),
     TableColumn("state", lambda line: _state(line)),
     TableColumn("time", lambda line: duration(line["seconds"]), right=True),
-    TableColumn("disk", lambda line: size(line["bytes"]), right=True, drop=1),
+    TableColumn("by", lambda line: line["basis"] or "", drop=1),
+    TableColumn("disk", lambda line: size(line["bytes"]), right=True, drop=2),
 ]
 
 
@@ -50,6 +51,7 @@ def run_command(
     What the cache has is not computed again; a job that fails is recorded and the rest goes on. Killed and
     started again, it goes on where it stopped.
     """
+    begun = time.perf_counter()
     from pipelines.studies import plan, study_file
 
     engine = EngineSpec.of({name: value for name, value in options.items() if name in EngineSpec.declared()})
@@ -59,14 +61,14 @@ def run_command(
     described.must_have_jobs()
     planned = plan.plan(described.jobs, run.context(), places=described.places)
     if dry_run:
-        _show(run, described, planned)
+        _show(run, described, planned, seconds=time.perf_counter() - begun)
     else:
         _compute(run, described, planned, engine=engine)
 
 
-def _show(run: shared.Invocation, described: "StudyJobs", planned: "Plan") -> None:
-    """The plan: what is there, what would be computed, and what that would take."""
-    from pipelines.studies.estimate import Estimator
+def _show(run: shared.Invocation, described: "StudyJobs", planned: "Plan", *, seconds: float) -> None:
+    """The plan: what is there, what would be computed, and what that would take. To plan took `seconds`, as it will."""
+    from pipelines.studies.estimate import PROCESS_SECONDS, Estimator
     from pipelines.studies.plan import Planned
 
     estimator = Estimator(run.workspace, device=run.device)
@@ -75,6 +77,7 @@ def _show(run: shared.Invocation, described: "StudyJobs", planned: "Plan") -> No
     lines = [_line(one, name, estimator) for one, name in zip(listed, names, strict=True)]
     counts = {state: len(planned.of(state)) for state in ("cached", "missing", "impossible")}
     totals = {key: sum(line[key] or 0 for line in lines) for key in ("seconds", "bytes")}
+    totals = {**totals, "seconds": totals["seconds"] + PROCESS_SECONDS + seconds}
     values = {"study": described.name, "jobs": len(planned.jobs), **counts, **totals, "plan": lines}
     values["notes"] = _notes([one.job for one in planned.jobs])
     first = len(listed) - len(planned.jobs)
@@ -101,6 +104,7 @@ def _line(planned: "Planned", name: str, estimator: "Estimator") -> Values:
         "state": planned.state,
         "note": planned.reason,
         "seconds": cost and cost.seconds,
+        "basis": cost and cost.basis,
         "bytes": cost and cost.byte_count,
     }
 
