@@ -1,6 +1,8 @@
 """`pipeline backbones`, `networks`, `recipes` and `describe`: what there is, before anything is trained."""
 
 import fnmatch
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from pipelines.workspace import writable
 if TYPE_CHECKING:
     from finetune.analysis.blocks import LayerBlock
     from finetune.analysis.describe import Description
+    from finetune.analysis.published import Published
 
 
 @command("backbones")
@@ -99,6 +102,7 @@ def describe_command(
     Output shape, layers, parameters, FLOPs (two for every multiply-add), memory of one image's activations in
     float32, and receptive field in pixels of a side. Nothing is trained or downloaded.
     """
+    from finetune.analysis import published
     from finetune.analysis.describe import describe
 
     if network is None:
@@ -107,7 +111,9 @@ def describe_command(
     described = describe(network, class_count=classes, image_size=image_size, options=chosen)
     if drawing is not None:
         _draw(described, drawing)
-    run.reporter.result({**described.as_dict(), "drawing": drawing and str(drawing)}, _text(described))
+    points = published.of_network(network)
+    facts = {**described.as_dict(), "published": [asdict(one) for one in points], "drawing": drawing and str(drawing)}
+    run.reporter.result(facts, [*_text(described), *_published(points)])
 
 
 def _draw(described: "Description", path: Path) -> None:
@@ -120,6 +126,17 @@ def _draw(described: "Description", path: Path) -> None:
             f"drawing must lie in a directory that exists; got {str(path)!r}. Make the directory first."
         )
     writable.write("drawing", path, drawing(described))
+
+
+def _published(points: "Sequence[Published]") -> list[str]:
+    columns: list[TableColumn[Published]] = [
+        TableColumn("published", lambda one: f"{100 * one.accuracy:.2f} %", right=True),
+        TableColumn("data", lambda one: one.dataset),
+        TableColumn("parameters", lambda one: f"{one.parameters:,}", right=True),
+        TableColumn("chosen", lambda one: one.chosen, shrinks=True),
+        TableColumn("source", lambda one: one.source, shrinks=True),
+    ]
+    return ["", *table(columns, points)] if points else []
 
 
 def _text(described: "Description") -> list[str]:

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from extract.runtime.formats import amount, bytes_amount, duration, listed, percent, plural
+from finetune.analysis.published import Published
 from pipelines.report.charts import ranges, vega
-from pipelines.report.page.blocks import Block, Cell, Column, Figure, Section, Table, number_cell
+from pipelines.report.page.blocks import Block, Cell, Column, Figure, Section, Table, number_cell, text_cell
 from pipelines.report.page.text import MISSING, interval, seeded
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
@@ -85,7 +86,9 @@ MEASURES = (
 def section(study: Study) -> Section:
     """The table of every row, and for every test set the picture of its accuracies."""
     blocks: list[Block] = [table(study)] if study.rows else []
-    blocks += [_picture(test_set) for test_set in study.test_sets() if len(test_set.rows) > 1]
+    for test_set in study.test_sets():
+        blocks += [_picture(test_set)] if len(test_set.rows) > 1 else []
+        blocks += [_published(test_set)] if test_set.published else []
     return Section(
         "comparison",
         "Comparison",
@@ -108,6 +111,24 @@ def table(study: Study) -> Table:
         "its interval over images and seeds, and the standard deviation over seeds."
     )
     return Table(caption + _seeded(rows), [*SCORES, *seeds, MODE, *known], rows, sorted_by=ACCURACY)
+
+
+def _published(test_set: TestSet) -> Table[Published]:
+    return Table(
+        f"Published results on the test images of {test_set.title}, for orientation: other protocols made them, most "
+        f"of which chose by the test images, and they trained on all of {naming.title(test_set.published[0].dataset)}.",
+        [
+            Column(
+                "Published", lambda one: text_cell(one.network), "network, as its source describes it", numeric=False
+            ),
+            Column("Accuracy, %", lambda one: number_cell(one.accuracy, lambda share: f"{100 * share:.2f}")),
+            Column("Parameters", lambda one: number_cell(one.parameters, amount)),
+            Column("Chosen", lambda one: text_cell(one.chosen), "which epoch or run is reported", numeric=False),
+            Column("Source", lambda one: text_cell(one.source), numeric=False),
+        ],
+        sorted(test_set.published, key=lambda one: -one.accuracy),
+        sorted_by=1,
+    )
 
 
 def _seeded(rows: list[Row]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import log10
 
-from extract.runtime.formats import amount, bytes_amount, duration
+from extract.runtime.formats import amount, bytes_amount, duration, percent
 from pipelines.report.charts import labels, vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Datum, Figure, Section, Spec, side_by_side
@@ -92,7 +92,8 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
 
 def _figure(test_set: TestSet, cost: Cost) -> Figure | None:
     known = [(row, value) for row in test_set.rows if (value := cost.value(row))]
-    if len({value for _, value in known}) < 2:
+    others = _published(test_set) if cost.name == "parameters" else []
+    if not known or len({value for _, value in known} | {one["cost"] for one in others}) < 2:
         return None
     briefs = _briefs([row for row, _ in known])
     values = [
@@ -108,17 +109,34 @@ def _figure(test_set: TestSet, cost: Cost) -> Figure | None:
     ]
     line = [values[index] for index in front([(value, row.accuracy) for row, value in known])]
     bars = [(one["low"], one["high"]) for one in values]
-    accuracies = vega.bulk_domain([one["accuracy"] for one in values], bars)
-    frame = Frame(vega.log_domain([one["cost"] for one in values]), accuracies)
+    bars += [(one["low"], one["high"]) for one in others]
+    accuracies = vega.bulk_domain([one["accuracy"] for one in (*values, *others)], bars)
+    frame = Frame(vega.log_domain([one["cost"] for one in (*values, *others)]), accuracies)
     named = values if len(values) <= NAMED else line[-NAMED:]
+    alike = {row.best.architecture for row, _ in known}
+    named = [*named, *(one for one in others if one["architecture"] in alike or len(named) + len(others) <= NAMED)]
     described = "; ".join(one["short"] for one in line[:12])
     beyond = [frame.name(one) for one in values if frame.name(one) != one["brief"]]
     outside = f" Beyond the axis: {'; '.join(beyond)}." if beyond else ""
-    caption = f"On the front: {described}{'; …' if len(line) > 12 else ''}.{outside}"
-    chart = _chart(values, _names(named, line, frame), line, cost=cost, frame=frame)
+    hollow = " Hollow: published results, as in the comparison; they count for no front." if others else ""
+    caption = f"On the front: {described}{'; …' if len(line) > 12 else ''}.{outside}{hollow}"
+    chart = _chart(values, _names(named, line, frame), line, cost=cost, frame=frame, others=others)
     return test_set.figure(
         f"accuracy-against-{cost.name}", f"Accuracy against {cost.short}", caption, chart, shape="half"
     )
+
+
+def _published(test_set: TestSet) -> list[Datum]:
+    """The published points of the test set."""
+    return [
+        {
+            "name": one.network, "brief": one.network, "architecture": one.network,
+            "mode": f"{one.source}: {one.chosen}",
+            "cost": one.parameters, "paid": amount(one.parameters), "shown": percent(one.accuracy),
+            **dict.fromkeys(("accuracy", "low", "high"), 100 * one.accuracy),
+        }
+        for one in test_set.published
+    ]  # fmt: skip
 
 
 def _briefs(rows: Sequence[Row]) -> list[str]:
@@ -151,9 +169,11 @@ def _names(named: Sequence[Datum], line: Sequence[Datum], frame: Frame) -> list[
     ]
 
 
-def _chart(values: list[Datum], texts: list[Datum], line: list[Datum], *, cost: Cost, frame: Frame) -> Spec:
-    """The chart of all points, the `texts` that name them, and those that the line joins."""
-    costs = [value["cost"] for value in values]
+def _chart(
+    values: list[Datum], texts: list[Datum], line: list[Datum], *, cost: Cost, frame: Frame, others: list[Datum]
+) -> Spec:
+    """The chart of all points, the `texts` that name them, those that the line joins, and the published `others`."""
+    costs = [value["cost"] for value in (*values, *others)]
     across = vega.number("cost", cost.title, log=costs, axis_format=cost.axis_format)
     up = vega.number("accuracy", "test accuracy, %", domain=frame.accuracies)
     colored, look = _colors(values)
@@ -167,8 +187,10 @@ def _chart(values: list[Datum], texts: list[Datum], line: list[Datum], *, cost: 
     bars: Spec = {"strokeWidth": 1.5, "opacity": 0.5, "clip": True}
     whiskers = vega.mark("rule", values, bars, **base, y={**up, "field": "low"}, y2={"field": "high"})
     points = vega.mark("point", values, {"filled": True, "size": 70, "clip": True}, **base, y=up, shape=look["shape"])
+    hollow: Spec = {"filled": False, "size": 50, "shape": "diamond", "color": theme.MUTED, "clip": True}
     layers = [
         vega.mark("line", line, stairs, x=across, y=up),
+        *([vega.mark("point", others, hollow, x=across, y=up, tooltip=tips)] if others else []),
         {**whiskers, "params": params},
         *_written(texts, across, {**up, "field": "at"}),
         points,

@@ -9,6 +9,8 @@ import numpy as np
 
 from extract.errors import InvalidInputError
 from extract.runtime.formats import plural
+from finetune.analysis import published
+from finetune.analysis.published import Published
 from heads.statistics import rows_interval
 from pipelines.report.page.blocks import Figure, Spec
 from pipelines.report.study.images import Images
@@ -36,6 +38,12 @@ class TestSet:
     def figure(self, name: str, title: str, caption: str, chart: Spec, *, shape: str = "wide") -> Figure:
         """A figure of these rows, under a name and a title of this test set."""
         return Figure(f"{name}-{self.number}", f"{title} on {self.title}", caption, chart, shape=shape, data=self.data)
+
+    @property
+    def published(self) -> list[Published]:
+        """What others published of its test images, where all of them are used."""
+        used = self.rows[0].best.dataset
+        return [] if used.test_subset else published.tested_on(used.digest)
 
     @property
     def results(self) -> list[DoneRecord]:
