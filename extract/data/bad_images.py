@@ -37,7 +37,7 @@ def unreadable(images: Files) -> dict[Path, UnreadableImage]:
         return None
 
     with ThreadPoolExecutor(thread_count()) as pool:
-        errors = zip(images.paths, pool.map(error, images.paths), strict=True)
+        errors = zip(images.paths(), pool.map(error, images.paths()), strict=True)
         return {path: found for path, found in errors if found is not None}
 
 
@@ -51,7 +51,7 @@ def without_unreadable(images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
         if not isinstance(split.images, Files):
             continue
         bad = unreadable(split.images)
-        is_bad = np.fromiter((path in bad for path in split.images.paths), bool, len(split))
+        is_bad = np.fromiter((path in bad for path in split.images.paths()), bool, len(split))
         skipped += [split.ids[row] for row in np.flatnonzero(is_bad)]
         kept = splits[name] = split.take(np.flatnonzero(~is_bad))
         lost = np.setdiff1d(split.labels, kept.labels)

@@ -9,7 +9,7 @@ import numpy as np
 
 from extract.data.contents import UNREADABLE, Contents, Progress, notices, silent
 from extract.data.images import Files, ImageSet, ImageSplit, stratified_rows
-from extract.data.listing import ListedImage, Listing, listed
+from extract.data.listing import Listing, Members, listed
 from extract.data.walk import composed, printable
 from extract.errors import InvalidInputError
 
@@ -35,17 +35,19 @@ def read(root: Path, *, contents: Contents | None = None, progress: Progress = s
     `contents` remembers what the files hold; `progress(done, total)` counts files that are read for it.
     """
     listing = listed(root)
-    members = listing.members()
+    ids, files = listing.ids(), listing.images()
     contents = Contents() if contents is None else contents
-    read = contents.digests([member.image for member in members], progress=progress)
-    digests = {member.id: digest for member, digest in zip(members, read, strict=True)}
-    known = {name: contents.unusual.get(digest.hex()) for name, digest in digests.items()}
-    odd = [(name, one) for name, one in known.items() if one is not None]
+    digests = contents.digests(root, files, progress=progress)
+    odd = [(name, one) for name, one in zip(ids, contents.unusual_of(digests), strict=True) if one is not None]
     images = _images(listing)
+    total = hashlib.sha256()
+    for name, digest in zip(ids, digests, strict=True):
+        total.update(name.encode() + b"\0" + digest)
+    twins = () if len(set(digests)) == len(digests) else _twins(images, dict(zip(ids, digests, strict=True)))
     return Folder(
-        images=replace(images, notices=(*listing.notices, *_twins(images, digests), *notices(odd))),
-        digest=hashlib.sha256(b"".join(name.encode() + b"\0" + one for name, one in digests.items())).hexdigest(),
-        empty=tuple(member.image.path for member in members if member.image.is_empty),
+        images=replace(images, notices=(*listing.notices, *twins, *notices(odd))),
+        digest=total.hexdigest(),
+        empty=tuple(root / files.names[row] for row in np.flatnonzero(files.table()[:, 0] == 0)),
     )
 
 
@@ -55,18 +57,17 @@ def unread(root: Path) -> ImageSet:
 
 
 def _images(listing: Listing) -> ImageSet:
-    splits = {split: _split(members, listing.class_names) for split, members in listing.splits.items()}
+    splits = {split: _split(members, listing) for split, members in listing.splits.items()}
     if "test" not in splits:
         splits = _cut(splits["train"], root=listing.root, class_names=listing.class_names)
     name = printable(composed(listing.root.resolve().name)) or "root"
     return ImageSet(name, listing.class_names, splits, listing.notices)
 
 
-def _split(members: list[ListedImage], class_names: tuple[str, ...]) -> ImageSplit:
-    index = {name: label for label, name in enumerate(class_names)}
-    labels = np.array([index[member.class_name] for member in members], np.int64)
-    paths = tuple(member.image.path for member in members)
-    return ImageSplit(Files(paths), labels, tuple(member.id for member in members))
+def _split(members: Members, listing: Listing) -> ImageSplit:
+    labels = np.repeat([listing.class_names.index(name) for name in members.sizes], list(members.sizes.values()))
+    names = members.ids if members.images.names == list(members.ids) else tuple(members.images.names)
+    return ImageSplit(Files(names, listing.root), labels.astype(np.int64), members.ids)
 
 
 def _cut(everything: ImageSplit, *, root: Path, class_names: tuple[str, ...]) -> dict[str, ImageSplit]:

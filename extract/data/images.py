@@ -4,6 +4,7 @@ A split's images come either as one uint8 array [N, 3, H, W] (small images, all 
 of files (`Files`).
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,17 +30,31 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Files:
-    """Images on disk, of any size and common format."""
+    """Images on disk, of any size and common format: `names` are their paths below `root`."""
 
-    paths: tuple[Path, ...]
+    names: tuple[str, ...]
+    root: Path = Path()
     max_pixels: int = MAX_PIXELS  # of one image; a larger one is unreadable
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.names)
+
+    def path(self, row: int) -> Path:
+        """Path of the file of a row; it is made here, for a million of them would take far more than their names."""
+        return self.root / self.names[row]
+
+    def paths(self) -> Iterator[Path]:
+        """The paths of all files, in order."""
+        return map(self.root.joinpath, self.names)
+
+    @classmethod
+    def at(cls, paths: Sequence[Path], *, max_pixels: int = MAX_PIXELS) -> "Files":
+        """Files wherever they are."""
+        return cls(tuple(map(str, paths)), max_pixels=max_pixels)
 
     def take(self, rows: np.ndarray) -> "Files":
         """The files of these rows, in their order."""
-        return replace(self, paths=tuple(self.paths[row] for row in rows))
+        return replace(self, names=tuple(self.names[row] for row in rows))
 
 
 @dataclass(frozen=True)

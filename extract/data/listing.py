@@ -11,13 +11,12 @@ from extract.data.walk import (
     OTHER,
     OUTSIDE,
     SUFFIXES,
-    Image,
+    Images,
     Passed,
     Walker,
     a_few,
     composed,
     counted,
-    ordered,
     printable,
 )
 from extract.errors import InvalidInputError, nearest
@@ -28,26 +27,40 @@ UNEVEN = 4  # times as many images in the largest class as in the smallest are w
 
 
 @dataclass(frozen=True)
-class ListedImage:
-    """An image with its class, named in Unicode's composed form, and its `id`, its path below the data set's root."""
+class Members:
+    """Images of a split by class and name: `sizes` are the images of each class, named in Unicode's composed form.
 
-    class_name: str
-    id: str
-    image: Image
+    `ids` name the images for people, by their paths below the data set's root.
+    """
+
+    sizes: dict[str, int]
+    ids: tuple[str, ...]
+    images: Images
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of a folder by split ("train", and "test" where it has one), by class and name; `notices` on it."""
+    """The images of a folder by split ("train", and "test" where it has one); `notices` on it."""
 
     root: Path
     class_names: tuple[str, ...]
-    splits: dict[str, list[ListedImage]]
+    splits: dict[str, Members]
     notices: tuple[str, ...]
 
-    def members(self) -> list[ListedImage]:
+    def ids(self) -> list[str]:
         """Those of all splits, the training split's first."""
-        return [member for members in self.splits.values() for member in members]
+        return [one for members in self.splits.values() for one in members.ids]
+
+    def images(self) -> Images:
+        """Those of all splits, the training split's first."""
+        found = Images()
+        for members in self.splits.values():
+            found.extend(members.images)
+        return found
+
+    def sizes(self) -> Counter[str]:
+        """Images of each class over all splits."""
+        return sum((Counter(members.sizes) for members in self.splits.values()), Counter())
 
 
 def listed(root: Path) -> Listing:
@@ -62,18 +75,18 @@ def listed(root: Path) -> Listing:
     _must_be_open(walker, root, [root])
     folders, notices = _split_folders(root, top.folders)
     inside = {split: top if folder == root else walker.inside(folder) for split, folder in folders.items()}
-    for image in [*top.images, *(image for one in inside.values() for image in one.images)]:
-        walker.passed.add(OUTSIDE, "/".join(image.parts))
+    for name in [*top.images.names, *(name for one in inside.values() for name in one.images.names)]:
+        walker.passed.add(OUTSIDE, name)
     found = walker.below([folder for one in inside.values() for folder in one.folders])
     _must_be_open(walker, root, [folder for one in inside.values() for folder in one.folders])
     splits = {
-        split: _members({folder: found[folder] for folder in one.folders if folder in found})
+        split: _members({folder: found[folder] for folder in one.folders if folder in found}, root)
         for split, one in inside.items()
     }
     for split, members in splits.items():
-        if not members:
+        if not members.ids:
             raise _without_images(split, folders[split], walker.passed)
-    listing = Listing(root, tuple(sorted({one.class_name for one in splits["train"]})), splits, ())
+    listing = Listing(root, tuple(splits["train"].sizes), splits, ())
     _check_classes(listing)
     said = (*_counts(listing), walker.passed.sentence(), *notices, *_odd_classes(listing, found))
     return Listing(root, listing.class_names, splits, tuple(sentence for sentence in said if sentence))
@@ -162,16 +175,25 @@ def _must_be_open(walker: Walker, root: Path, folders: Sequence[Path]) -> None:
         raise InvalidInputError(f"class folder must be readable; got {str(closed[0])!r}. Change its permissions.")
 
 
-def _members(found: dict[Path, list[Image]]) -> list[ListedImage]:
+def _members(found: dict[Path, Images], root: Path) -> Members:
     """The images of a split by class and name. Folders whose names differ in Unicode's form only are one class."""
-    pairs = [(composed(folder.name), image) for folder, images in found.items() for image in images]
-    pairs.sort(key=lambda pair: (pair[0], ordered(*pair[1].parts)))
-    ids = [_checked("/".join(image.parts), image.path) for _, image in pairs]
-    known = Counter(map(composed, ids))
-    return [
-        ListedImage(name, composed(raw) if known[composed(raw)] == 1 else raw, image)
-        for (name, image), raw in zip(pairs, ids, strict=True)
-    ]
+    classes: dict[str, Images] = {}
+    for folder, images in found.items():
+        classes.setdefault(composed(folder.name), Images()).extend(images)
+    everything = Images()
+    for name in sorted(classes):
+        classes[name].sort()
+        everything.extend(classes[name])
+    sizes = {name: len(classes[name]) for name in sorted(classes)}
+    return Members(sizes, _ids(everything.names, root), everything)
+
+
+def _ids(names: list[str], root: Path) -> tuple[str, ...]:
+    """The names in Unicode's composed form, where that tells them apart."""
+    if all(map(str.isascii, names)):
+        return tuple(names)
+    known = Counter(composed(_checked(name, root / name)) for name in names)
+    return tuple(composed(name) if known[composed(name)] == 1 else name for name in names)
 
 
 def _checked(name: str, path: Path) -> str:
@@ -184,7 +206,7 @@ def _checked(name: str, path: Path) -> str:
 
 def _check_classes(listing: Listing) -> None:
     known = listing.class_names
-    strange = sorted({one.class_name for one in listing.members()} - set(known))
+    strange = sorted(set(listing.sizes()) - set(known))
     if strange:
         raise InvalidInputError(
             f"test classes must be among the training classes; got {strange[0]!r} in {str(listing.root)!r}. "
@@ -198,16 +220,16 @@ def _check_classes(listing: Listing) -> None:
 
 
 def _counts(listing: Listing) -> Iterator[str]:
-    sizes = Counter(one.class_name for one in listing.members())
+    sizes = listing.sizes()
     least, most = min(sizes.values()), max(sizes.values())
     each = f"{least} each" if least == most else f"{least} to {most} each"
     uneven = ": imbalanced" if most >= UNEVEN * least else ""
     yield f"{sizes.total()} images, {len(listing.class_names)} classes, {each}{uneven}"
 
 
-def _odd_classes(listing: Listing, found: dict[Path, list[Image]]) -> Iterator[str]:
+def _odd_classes(listing: Listing, found: dict[Path, Images]) -> Iterator[str]:
     if "test" in listing.splits:
-        untested = sorted(set(listing.class_names) - {one.class_name for one in listing.splits["test"]})
+        untested = sorted(set(listing.class_names) - set(listing.splits["test"].sizes))
         if untested:
             yield f"{counted(len(untested), 'class')} without test images ({a_few(untested)})"
     twice = Counter((folder.parent, composed(folder.name)) for folder in found)
@@ -223,18 +245,22 @@ def _odd_classes(listing: Listing, found: dict[Path, list[Image]]) -> Iterator[s
     yield from _nested(listing, found)
 
 
-def _nested(listing: Listing, found: dict[Path, list[Image]]) -> Iterator[str]:
-    own = {one.image.path.parent for one in listing.members()}
-    nested = sorted(folder.name for folder in found if folder not in own)
-    inner = {
-        tuple(sorted({composed(image.parts[len(folder.relative_to(listing.root).parts)]) for image in images}))
-        for folder, images in found.items()
-    }
-    if len(nested) == len(found) and len(inner) == 1 and len(*inner) > 1:
-        yield (
-            f"every class folder holds the same sub-folders ({a_few(*inner)}), which are not told apart: "
-            "a split comes above its classes (train/NAME, test/NAME)"
-        )
-    elif nested:
+def _nested(listing: Listing, found: dict[Path, Images]) -> Iterator[str]:
+    below = {folder: len(folder.relative_to(listing.root).as_posix()) + 1 for folder in found}
+    nested = sorted(
+        folder.name for folder, start in below.items() if all("/" in name[start:] for name in found[folder].names)
+    )
+    if len(nested) == len(found):
+        inner = {
+            tuple(sorted({composed(name[start:].partition("/")[0]) for name in found[folder].names}))
+            for folder, start in below.items()
+        }
+        if len(inner) == 1 and len(*inner) > 1:
+            yield (
+                f"every class folder holds the same sub-folders ({a_few(*inner)}), which are not told apart: "
+                "a split comes above its classes (train/NAME, test/NAME)"
+            )
+            return
+    if nested:
         folders = counted(len(nested), "class folder")
         yield f"{folders} with images in sub-folders only, which are not told apart ({a_few(nested)})"

@@ -7,10 +7,14 @@ import heapq
 import os
 import stat
 import unicodedata
+from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 # of common formats that Pillow reads
 _NAMES = (
@@ -47,8 +51,8 @@ WORKSPACE_FOLDERS = frozenset(
     ("cache", "checkpoints", "contents", "data", "extractions", "features", "runs", "searches")
 )
 NAMES_SHOWN = 3
-Stamp = tuple[int, int, int, int]  # size, mtime_ns, ctime_ns and inode: what changes when a file does
-Entry = tuple[os.DirEntry[str], os.stat_result]
+STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
+LARGEST = 2**63 - 1
 Links = list[tuple[tuple[tuple[str, str], ...], Path, Path]]  # (order, the folder that it belongs to, the link)
 
 HIDDEN, SYSTEMS, WORKSPACES = "hidden file or folder", "system file or folder", "workspace of this program"
@@ -68,18 +72,45 @@ _PLURALS = {
 }
 
 
-@dataclass(frozen=True)
-class Image:
-    """An image file by its name: `parts` is its path below the root of the walk, as it is written there."""
+@dataclass
+class Images:
+    """Image files below the root of a walk, in columns: a million of them take little more than their names.
 
-    path: Path
-    parts: tuple[str, ...]
-    stamp: Stamp
+    `names` are their paths below the root as they are written there, with / between the parts; `stamps` are four
+    numbers for each (`STAMP`), which change when the file does.
+    """
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether the file holds no byte at all."""
-        return self.stamp[0] == 0
+    names: list[str] = field(default_factory=list)
+    stamps: "array[int]" = field(default_factory=lambda: array("q"))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def add(self, name: str, facts: os.stat_result) -> None:
+        """Adds one file."""
+        self.names.append(name)
+        inode = facts.st_ino & LARGEST  # some file systems have more digits
+        self.stamps.extend((facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, inode))
+
+    def extend(self, others: "Images") -> None:
+        """Adds all of `others`."""
+        self.names += others.names
+        self.stamps += others.stamps
+
+    def sort(self) -> None:
+        """Sorts the images by the parts of their names, whatever Unicode form these are written in."""
+        if all(map(str.isascii, self.names)):
+            keys: list[Any] = [name.replace("/", "\0") for name in self.names]
+        else:
+            keys = [ordered(*name.split("/")) for name in self.names]
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        if order != list(range(len(keys))):
+            self.names = [self.names[row] for row in order]
+            self.stamps = array("q", self.table()[order].tobytes())
+
+    def table(self) -> np.ndarray:
+        """The stamps as int64 [N, 4]."""
+        return np.frombuffer(self.stamps, np.int64).reshape(-1, len(STAMP))
 
 
 @dataclass
@@ -109,8 +140,8 @@ class Passed:
 class Inside:
     """Entries directly in a folder: `folders` (links among them) and `images`, each in the order of their names."""
 
-    folders: list[Path]
-    images: list[Image]
+    folders: list[Path] = field(default_factory=list)
+    images: Images = field(default_factory=Images)
 
 
 class Walker:
@@ -127,16 +158,14 @@ class Walker:
     def inside(self, folder: Path) -> Inside:
         """Entries directly in `folder`, which counts as read from now on."""
         self._read.add(self._real_of(folder))
-        entries = self._entries(folder)
-        folders = [Path(entry.path) for entry, facts in entries if stat.S_ISDIR(facts.st_mode)]
-        return Inside(folders, list(self._images(entries)))
+        return self._entries(folder)
 
-    def below(self, folders: Sequence[Path]) -> dict[Path, list[Image]]:
+    def below(self, folders: Sequence[Path]) -> dict[Path, Images]:
         """The images below each of `folders`, in the order of their names; a folder without any is left out."""
-        found: dict[Path, list[Image]] = {}
+        found: dict[Path, Images] = {}
         for folder in sorted(folders, key=lambda one: (one.is_symlink(), ordered(one.name))):
             if self._is_new(folder):
-                found[folder] = []
+                found[folder] = Images()
         links: Links = []
         for folder in found:
             self._fill(found, folder, of=folder, links=links)
@@ -145,7 +174,7 @@ class Walker:
             if self._is_new(link):
                 self._fill(found, link, of=of, links=links)
         for folder, images in found.items():
-            images.sort(key=lambda image: ordered(*image.parts))
+            images.sort()
             if not images:
                 self.passed.add(EMPTY, self._name(folder))
         return {folder: found[folder] for folder in folders if found.get(folder)}
@@ -154,27 +183,23 @@ class Walker:
         """Whether there is an image below one of `folders`; stops at the first."""
         waiting = [folder for folder in folders if self._is_new(folder)]
         while waiting:
-            entries = self._entries(waiting.pop())
-            if next(self._images(entries), None) is not None:
+            inside = self._entries(waiting.pop())
+            if inside.images:
                 return True
-            inside = [Path(entry.path) for entry, facts in entries if stat.S_ISDIR(facts.st_mode)]
-            waiting += [folder for folder in inside if self._is_new(folder)]
+            waiting += [folder for folder in inside.folders if self._is_new(folder)]
         return False
 
-    def _fill(self, found: dict[Path, list[Image]], start: Path, *, of: Path, links: Links) -> None:
+    def _fill(self, found: dict[Path, Images], start: Path, *, of: Path, links: Links) -> None:
         """Adds to `found[of]` what lies below `start`; links to folders are put off until all folders are read."""
         waiting = [start]
         while waiting:
-            entries = self._entries(waiting.pop())
-            found[of] += self._images(entries)
-            for entry, facts in entries:
-                path = Path(entry.path)
-                if not stat.S_ISDIR(facts.st_mode):
-                    continue
-                if entry.is_symlink():
-                    heapq.heappush(links, (ordered(*path.parts), of, path))
-                elif self._is_new(path):
-                    waiting.append(path)
+            inside = self._entries(waiting.pop())
+            found[of].extend(inside.images)
+            for folder in inside.folders:
+                if folder.is_symlink():
+                    heapq.heappush(links, (ordered(*folder.parts), of, folder))
+                elif self._is_new(folder):
+                    waiting.append(folder)
 
     def _is_new(self, folder: Path) -> bool:
         real = self._real_of(folder)
@@ -193,59 +218,48 @@ class Walker:
             self._real[folder] = os.path.join(above, folder.name)
         return self._real[folder]
 
-    def _images(self, entries: list[Entry]) -> Iterator[Image]:
-        for entry, facts in entries:
-            path = Path(entry.path)
-            if stat.S_ISDIR(facts.st_mode):
-                continue
-            if not stat.S_ISREG(facts.st_mode):
-                self.passed.add(ODD, self._name(path))
-            elif path.suffix.lower() not in SUFFIXES:
-                self.passed.add(OTHER, self._name(path))
-            else:
-                yield Image(path, path.relative_to(self._root).parts, stamp(facts))
-
-    def _entries(self, folder: Path) -> list[Entry]:
-        """The entries of a folder by name, with their facts (a link's are those of its aim); the rest is noted."""
+    def _entries(self, folder: Path) -> Inside:
+        """The entries of a folder by name (a link counts as its aim does); the rest is noted."""
         try:
             with os.scandir(folder) as opened:
-                entries = sorted(opened, key=lambda entry: ordered(entry.name))
+                entries = sorted(opened, key=lambda entry: (composed(entry.name), entry.name))
         except OSError:
             self.passed.add(CLOSED, self._name(folder))
-            return []
-        kept = []
+            return Inside()
+        found, at_root = Inside(), folder == self._root
+        above = "" if at_root else f"{self._name(folder)}/"
         for entry in entries:
-            kind, facts = self._judged(entry, at_root=folder == self._root)
+            kind, facts = self._judged(entry, at_root=at_root)
             if kind:
-                self.passed.add(kind, self._name(Path(entry.path)))
+                self.passed.add(kind, above + entry.name)
+            elif facts is not None and stat.S_ISDIR(facts.st_mode):
+                found.folders.append(Path(entry.path))
             elif facts is not None:
-                kept.append((entry, facts))
-        return kept
+                found.images.add(above + entry.name, facts)
+        return found
 
     def _judged(self, entry: os.DirEntry[str], *, at_root: bool) -> tuple[str, os.stat_result | None]:
         """(why an entry is passed over, or "", its facts)."""
-        if entry.name == MARK:
+        name = entry.name
+        if name == MARK:
             return "", None
-        if entry.name.lower() in SYSTEM:
+        if name.lower() in SYSTEM:
             return SYSTEMS, None
-        if entry.name.startswith("."):
+        if name.startswith("."):
             return HIDDEN, None
         try:
             facts = entry.stat()
         except OSError:
             return (BROKEN if entry.is_symlink() else CLOSED), None
-        own = at_root and self._owns_root and entry.name in WORKSPACE_FOLDERS
-        if stat.S_ISDIR(facts.st_mode) and (own or os.path.exists(os.path.join(entry.path, MARK))):
-            return WORKSPACES, None
-        return "", facts
+        if stat.S_ISDIR(facts.st_mode):
+            own = at_root and self._owns_root and name in WORKSPACE_FOLDERS
+            return (WORKSPACES if own or os.path.exists(os.path.join(entry.path, MARK)) else ""), facts
+        if not stat.S_ISREG(facts.st_mode):
+            return ODD, None
+        return ("" if name[name.rfind(".") :].lower() in SUFFIXES else OTHER), facts
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix()
-
-
-def stamp(facts: os.stat_result) -> Stamp:
-    """Stamp of a file, which changes when the file does."""
-    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino
 
 
 def composed(text: str) -> str:

@@ -87,7 +87,7 @@ def _transformed(
 ) -> Tensor:
     if isinstance(images, Pixels):
         return transform(Image.fromarray(images.array[row].transpose(1, 2, 0)))
-    path = images.paths[row]
+    path = images.path(row)
     image = decode(path, max_pixels=images.max_pixels, target=target)
     try:
         return transform(image)

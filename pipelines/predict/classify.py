@@ -66,7 +66,7 @@ class Classifier(ABC):
         """
         result = np.empty((len(paths), len(self.class_names)), np.float32)
         stepped = self._context.counter(len(paths), "images")
-        for group in pictures.groups(Files(tuple(paths), max_pixels), native=self._native):
+        for group in pictures.groups(Files.at(paths, max_pixels=max_pixels), native=self._native):
             names = tuple(str(paths[row]) for row in group.rows)
             result[group.rows] = self._logits(group.images, self.preprocessing, names=names, stepped=stepped)
         return result
@@ -165,10 +165,10 @@ def predict(
         raise InvalidInputError(f"top must be at least 1; got {top}.")
     reading = reading or DataSpec()
     with pictures.listed(places) as found:
-        bad = unreadable(Files(found.paths, reading.max_pixels)) if reading.skips_bad_images else {}
+        bad = unreadable(Files.at(found.paths, max_pixels=reading.max_pixels)) if reading.skips_bad_images else {}
         kept = [row for row, path in enumerate(found.paths) if path not in bad]
         paths = tuple(found.paths[row] for row in kept)
-        with refused_together(Files(paths, reading.max_pixels)):
+        with refused_together(Files.at(paths, max_pixels=reading.max_pixels)):
             none = np.empty((0, len(one.class_names)), np.float32)
             logits = one.logits(paths, max_pixels=reading.max_pixels) if paths else none
         odd = [(str(found.names[row]), unusual(found.paths[row])) for row in kept]

@@ -71,7 +71,7 @@ def listed(places: Sequence[Path]) -> Iterator[Listed]:
 def _below(place: Path) -> tuple[list[Path], list[str]]:
     """(the images below a folder, what should be said of it)."""
     walker = Walker(place)
-    found = [image.path for images in walker.below([place]).values() for image in images]
+    found = [place / name for images in walker.below([place]).values() for name in images.names]
     passed = walker.passed.sentence()
     if not found:
         raise InvalidInputError(
@@ -128,11 +128,10 @@ def groups(images: Files, *, native: tuple[int, int] | None) -> Iterator[Group]:
 
     Raises `UnreadableImage` with the first path that cannot be decoded.
     """
-    paths, limit = images.paths, images.max_pixels
-    is_native = np.array([native is not None and _size(path) == native for path in paths], bool)
+    is_native = np.array([native is not None and _size(path) == native for path in images.paths()], bool)
     if is_native.any():
         rows = np.flatnonzero(is_native)
-        yield Group(rows, Pixels(np.stack([_array(paths[int(row)], limit) for row in rows])))
+        yield Group(rows, Pixels(np.stack([_array(images.path(int(row)), images.max_pixels) for row in rows])))
     if not is_native.all():
         rows = np.flatnonzero(~is_native)
         yield Group(rows, images.take(rows))

@@ -11,21 +11,32 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from extract.data.contents import Contents, Stamp, Unusual
+from extract.data.contents import Contents, Known, Unusual
 from extract.errors import CorruptFileError, StorageError
 from pipelines.workspace import stored
 
 FOLDER = "contents"
+BETWEEN = "//"
 _READ: dict[str, Contents] = {}  # by this process, by root: the first command in a workspace asks before it is there
 
 
 class _Memory(Struct, frozen=True, kw_only=True):
-    """A file of `contents/`: the folder, the digest of its data set, and `Contents` of its files."""
+    """A file of `contents/`: the folder, the digest of its data set, and `Contents` of its files in columns.
+
+    `names` stand with // between them, which is in no path below a folder.
+    """
 
     root: str
     digest: str
-    files: dict[str, tuple[Stamp, str]]
+    names: str
+    stamps: bytes
+    digests: bytes
     unusual: dict[str, Unusual]
+
+    def contents(self) -> Contents:
+        """The contents as the columns say them."""
+        names = self.names.split(BETWEEN) if self.names else []
+        return Contents(Known.of(names, self.stamps, self.digests), self.unusual)
 
 
 def contents(workspace: Path, root: Path) -> Contents:
@@ -33,7 +44,7 @@ def contents(workspace: Path, root: Path) -> Contents:
     real = os.path.realpath(root)
     if real not in _READ:
         found = _read(_path(workspace, real))
-        _READ[real] = Contents() if found is None or found.root != real else Contents(found.files, found.unusual)
+        _READ[real] = Contents() if found is None or found.root != real else found.contents()
     return _READ[real]
 
 
@@ -45,7 +56,10 @@ def remember(workspace: Path, root: Path, *, digest: str) -> None:
         return
     with contextlib.suppress(OSError, StorageError):  # the next command reads the folder again
         path.parent.mkdir(exist_ok=True)
-        stored.write(path, _Memory(root=real, digest=digest, files=known.known, unusual=known.unusual))
+        stamps, digests = known.known.columns()
+        names = BETWEEN.join(known.known.names)
+        memory = _Memory(root=real, digest=digest, names=names, stamps=stamps, digests=digests, unusual=known.unusual)
+        stored.write(path, memory)
         known.has_changed = False
 
 

@@ -129,7 +129,7 @@ def _image(split: ImageSplit, row: int) -> Image.Image | None:
         image = Image.fromarray(np.ascontiguousarray(split.images.array[row].transpose(1, 2, 0)))
     else:
         try:
-            image = decode(split.images.paths[row], max_pixels=None)
+            image = decode(split.images.path(row), max_pixels=None)
         except TransferBenchError:
             return None  # the run left this file out or saw it readable; either way there is no picture of it now
     image.thumbnail((SIDE, SIDE))

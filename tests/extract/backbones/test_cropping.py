@@ -47,7 +47,7 @@ def test_what_is_kept_of_an_enlarged_image_is_timms_to_the_bit(short, longer, is
 def test_a_strip_costs_little(size, tmp_path):
     Image.new("RGB", size, (10, 20, 30)).save(tmp_path / "strip.png")
     tracemalloc.start()
-    (levels,) = source(Files((tmp_path / "strip.png",)), preprocessing(224)).batches([(0, 1)])
+    (levels,) = source(Files.at([tmp_path / "strip.png"]), preprocessing(224)).batches([(0, 1)])
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert levels.shape == (1, 3, 224, 224)

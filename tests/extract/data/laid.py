@@ -17,7 +17,7 @@ def lay(root: Path, *names: str) -> Path:
 
 def ids(root: Path) -> list[str]:
     """The images of the data set under `root`, in order."""
-    return [member.id for member in listed(root).members()]
+    return listed(root).ids()
 
 
 def said(root: Path) -> str:

@@ -38,7 +38,7 @@ def test_a_class_without_a_readable_image_is_named(photo_folder):
 def test_the_first_unreadable_image_is_refused_with_all_others_by_name_and_reason(photo_folder):
     (photo_folder / "temple" / "no.png").write_bytes(b"no image")
     images = folder.read(photo_folder).images.limited(10)
-    path = files(images)[0].paths[0]
+    path = files(images)[0].path(0)
     with (
         pytest.raises(InvalidInputError, match=r"got 17 that are not: '.*' \(it has \d+ x \d+ pixels\), "),
         refused_together(*files(images)),

@@ -24,7 +24,7 @@ def test_photographs_get_the_very_logits_of_the_test_scores(pipeline, photo_fold
     answer = pipeline("fit-head", *words, *ONE_C, "--views", "flip", "--validation", "none", "--json").json
     one, record = classify.classifier(answer["run"][:6], context=Context(workspace))
     kept, _ = records.logits(workspace, record.run)
-    paths = folder.read(photo_folder).images.splits["test"].images.paths
+    paths = list(folder.read(photo_folder).images.splits["test"].images.paths())
     assert np.array_equal(one.logits(paths), kept)
     assert np.array_equal(one.logits(paths[::-1]), kept[::-1])
     alone = [one.logits([path])[0] for path in paths]

@@ -20,7 +20,7 @@ def test_whatever_opening_a_damaged_image_raises_it_is_left_to_its_decoding(path
         raise error("damaged")
 
     monkeypatch.setattr(Image, "open", damaged)
-    (group,) = pictures.groups(Files((path,)), native=(8, 8))
+    (group,) = pictures.groups(Files.at([path]), native=(8, 8))
     assert isinstance(group.images, Files)
 
 
@@ -30,4 +30,4 @@ def test_too_little_memory_is_no_damage(path, monkeypatch):
 
     monkeypatch.setattr(Image, "open", greedy)
     with pytest.raises(TransferBenchError, match="must fit into memory"):
-        list(pictures.groups(Files((path,)), native=(8, 8)))
+        list(pictures.groups(Files.at([path]), native=(8, 8)))

@@ -23,7 +23,7 @@ def test_the_gallery_shows_the_very_images_that_were_scored(pipeline, tmp_path, 
             pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number:02d}.png")
     whole = folder.read(tmp_path / "photos").images.splits["test"]
-    whole.images.paths[0].write_bytes(b"torn")
+    whole.images.path(0).write_bytes(b"torn")
     words = ("--backbone", "test_resnet", "--weights", "untrained", "--image-size", "32", "--head", "centroid")
     words = (*words, "--dataset", tmp_path / "photos", "--on-bad-image", "skip", "--test-subset", "8")
     run = pipeline("fit-head", *words, "--json").json["run"]
@@ -38,7 +38,7 @@ def test_the_gallery_shows_the_very_images_that_were_scored(pipeline, tmp_path, 
     assert wrong
     shown = [a["data-thumbnail"] for tag, a in page.elements if tag == "img" and a.get("data-thumbnail")]
     assert [key.partition("/")[2] for key in shown] == wrong
-    path = dict(zip(whole.ids, whole.images.paths, strict=True))[wrong[0]]
+    path = dict(zip(whole.ids, whole.images.paths(), strict=True))[wrong[0]]
     assert page.data("thumbnails")[shown[0]] == data_uri(Image.open(path))
 
 
