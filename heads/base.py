@@ -37,6 +37,7 @@ class Head(ClassifierMixin, BaseEstimator):
     kind: ClassVar[str]
     weight_names: ClassVar[tuple[str, ...]]
     _progress: ClassVar[Progress | None] = None  # hears of the epochs of a fit
+    _start: ClassVar[object] = None  # what a fit may begin with: `Candidate.start` of the candidate that was chosen
 
     def fit(self, features: Features, labels: ArrayLike | torch.Tensor) -> Self:
         """The head itself, fitted to `features` [N, D] and `labels` [N] (numbers or strings).

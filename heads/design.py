@@ -1,6 +1,7 @@
 """Features prepared for the solvers: standardized, in two precisions, with the gram's eigenbasis."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -8,6 +9,10 @@ from extract.runtime.devices import resolve_precision, torch_dtype
 
 # Below this many numbers a pass is too short for a cheaper precision to save anything.
 SMALL_ELEMENT_COUNT = 2_000_000
+# Numbers converted at a time: in float32 two MiB, which stay in a processor's cache until they have been multiplied.
+BLOCK_ELEMENTS = {"cpu": 1 << 19, "cuda": 1 << 26}
+# A cheap copy of more numbers than these (2 GiB of bfloat16) is not kept: they are converted whenever they are read.
+HELD_ELEMENT_COUNT = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -23,8 +28,7 @@ class Standardization:
         The mean is subtracted in the wider of the two precisions, so that large offsets cancel well.
         """
         wide = torch.promote_types(features.dtype, dtype if dtype.itemsize > 2 else torch.float32)
-        centred = features.to(wide, copy=True).sub_(self.mean.to(wide)).div_(self.scale.to(wide))
-        return centred.to(dtype)
+        return widened(features, wide).sub_(self.mean.to(wide)).div_(self.scale.to(wide)).to(dtype)
 
     def fold(self, theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(weights [D, K], bias [K]) for raw features, from `theta` [D + 1, K] for standardized ones."""
@@ -36,20 +40,77 @@ class Standardization:
         return torch.cat([weights * self.scale[:, None], (bias + self.mean @ weights)[None]])
 
 
-def standardization(features: torch.Tensor, *, block_rows: int = 4096) -> Standardization:
+@dataclass(frozen=True)
+class RowBlocks:
+    """Rows [N, D] of `features` [M, D] in `dtype`, made from them block by block whenever they are read.
+
+    `numbers` int64 [N] are the rows (None: all), standardized by `standard` unless it is None. Neither a converted copy
+    of the features nor a part of them lies in memory: converting a block is faster than fetching a wider copy.
+    """
+
+    features: torch.Tensor
+    dtype: torch.dtype
+    numbers: torch.Tensor | None = None
+    standard: Standardization | None = None
+
+    def __len__(self) -> int:
+        return len(self.features if self.numbers is None else self.numbers)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, D)."""
+        return len(self), self.features.shape[1]
+
+    @property
+    def is_small(self) -> bool:
+        """Whether they are one block."""
+        return len(self) * self.shape[1] < SMALL_ELEMENT_COUNT
+
+    def take(self, places: torch.Tensor) -> "RowBlocks":
+        """Of these rows those at `places` int64."""
+        return replace(self, numbers=places if self.numbers is None else self.numbers[places])
+
+    def blocks(self, *, row_count: int | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
+        """(places, rows [n, D]) of block after block; a block is valid until the next is asked for."""
+        usual = max(BLOCK_ELEMENTS[self.features.device.type] // self.shape[1], 1)
+        size = max(len(self), 1) if self.is_small else row_count or usual
+        for start in range(0, len(self), size):
+            part = slice(start, min(start + size, len(self)))
+            yield part, self._converted(self.features[part if self.numbers is None else self.numbers[part]])
+
+    def held(self) -> torch.Tensor:
+        """All of them, [N, D], in memory."""
+        whole = torch.empty(self.shape, dtype=self.dtype, device=self.features.device)
+        for part, block in self.blocks():
+            whole[part] = block
+        return whole
+
+    def _converted(self, block: torch.Tensor) -> torch.Tensor:
+        return widened(block, self.dtype) if self.standard is None else self.standard.apply(block, self.dtype)
+
+
+def widened(features: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A copy of `features` in `dtype`; from 16 bits to 64 by way of float32, which torch does in a seventh of the time."""
+    return features.float().to(dtype) if features.dtype.itemsize == 2 else features.to(dtype, copy=True)
+
+
+def standardization(features: torch.Tensor | RowBlocks) -> Standardization:
     """The mean and standard deviation of every column of `features` [N, D], in float64, in two passes.
 
     A column whose deviation is rounding noise of its own values counts as constant: scale 1, as in
     scikit-learn's StandardScaler.
     """
-    blocks = features.split(block_rows)
-    mean = torch.stack([block.sum(0, dtype=torch.float64) for block in blocks]).sum(0) / len(features)
-    squares = torch.zeros_like(mean)
-    for block in blocks:
-        centred = block.to(torch.float64, copy=True).sub_(mean)  # never in the caller's memory
-        squares += torch.linalg.vector_norm(centred, dim=0).square_()
-    deviation = (squares / len(features)).sqrt_()
-    constant = deviation <= 10 * torch.finfo(torch.float64).eps * mean.abs() * len(features) ** 0.5
+    numbers = features.numbers if isinstance(features, RowBlocks) else None
+    rows = RowBlocks(features.features if isinstance(features, RowBlocks) else features, torch.float64, numbers)
+    sums = torch.zeros(rows.shape[1], dtype=torch.float64, device=rows.features.device)
+    squares = torch.zeros_like(sums)
+    for _, block in rows.blocks():
+        sums += block.sum(0)
+    mean = sums / len(rows)
+    for _, block in rows.blocks():
+        squares += (block - mean).square_().sum(0)
+    deviation = (squares / len(rows)).sqrt_()
+    constant = deviation <= 10 * torch.finfo(torch.float64).eps * mean.abs() * len(rows) ** 0.5
     return Standardization(mean=mean, scale=torch.where(constant, 1.0, deviation))
 
 
@@ -73,17 +134,29 @@ class Eigenbasis:
     complete: bool
 
 
-def eigenbasis(standardized: torch.Tensor, dtype: torch.dtype) -> Eigenbasis:
+def eigenbasis(standardized: torch.Tensor | RowBlocks, dtype: torch.dtype) -> Eigenbasis:
     """The eigenbasis of `standardized` [N, D], from the smaller of the two gram matrices, in `dtype`."""
     rows, columns = standardized.shape
     if rows >= columns:
-        values, vectors = _eigh((standardized.T @ standardized).to(dtype) / rows)
+        values, vectors = _eigh(_gram(standardized).to(dtype) / rows)
         return Eigenbasis(vectors=vectors, values=values.clamp(min=0), complete=True)
-    values, left = _eigh((standardized @ standardized.T).to(dtype) / rows)
+    matrix = standardized.held() if isinstance(standardized, RowBlocks) else standardized
+    values, left = _eigh((matrix @ matrix.T).to(dtype) / rows)
     keep = values > values[-1] * rows * torch.finfo(dtype).eps
     values, left = values[keep], left[:, keep]
-    vectors = (standardized.T.to(dtype) @ left) / (values * rows).sqrt()
+    vectors = (matrix.T.to(dtype) @ left) / (values * rows).sqrt()
     return Eigenbasis(vectors=vectors, values=values, complete=False)
+
+
+def _gram(standardized: torch.Tensor | RowBlocks) -> torch.Tensor:
+    """X'X [D, D] of `standardized` X [N, D]."""
+    if isinstance(standardized, torch.Tensor):
+        return standardized.T @ standardized
+    width = standardized.shape[1]
+    total = torch.zeros(width, width, dtype=standardized.dtype, device=standardized.features.device)
+    for _, block in standardized.blocks(row_count=2 * width):
+        total.addmm_(block.T, block)
+    return total
 
 
 def _eigh(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -101,9 +174,12 @@ def _eigh(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return values, vectors
 
 
-def cheap_dtype(features: torch.Tensor) -> torch.dtype:
-    """The dtype of approximate passes: bfloat16 where the hardware multiplies it and it pays, else float32."""
-    if features.numel() < SMALL_ELEMENT_COUNT:
+def cheap_dtype(count: int, device: torch.device) -> torch.dtype:
+    """The dtype of approximate passes over `count` numbers on `device`.
+
+    It is bfloat16 where the hardware multiplies it and it pays, else float32.
+    """
+    if count < SMALL_ELEMENT_COUNT:
         return torch.float32
-    device = "cpu" if features.device.type == "cpu" else "cuda:0"
-    return torch_dtype(resolve_precision("auto", device))
+    name = "cpu" if device.type == "cpu" else "cuda:0"
+    return torch_dtype(resolve_precision("auto", name))

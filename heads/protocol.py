@@ -37,7 +37,7 @@ class Choice:
     table is empty, and the criterion "given". `training_accuracy` is the same candidate's on `training_sample` of the
     rows that it learned from. `training_rows` are those that the head was fitted to: all of them after the refit.
     `curves` are the chosen candidate's values per epoch, where it learns in epochs; without validation the refit's.
-    `fit_facts` say how the refit converged.
+    `fit_facts` say how the refit converged. `start` is what the search hands it to begin with.
     """
 
     kind: str
@@ -54,10 +54,12 @@ class Choice:
     search_seconds: float = 0.0
     fit_seconds: float = 0.0
     fit_facts: dict[str, Primitive] = dataclasses.field(default_factory=dict)
+    start: object = dataclasses.field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, object]:
-        """The fields as JSON primitives; None for a number that is not finite (a candidate that diverged)."""
-        return {name: _finite(value) for name, value in dataclasses.asdict(self).items()}
+        """The fields but `start` as JSON primitives; None for a number that is not finite (of one that diverged)."""
+        fields = dataclasses.asdict(dataclasses.replace(self, start=None))
+        return {name: _finite(value) for name, value in fields.items() if name != "start"}
 
 
 def fit_head(
@@ -148,11 +150,11 @@ def refit(
     if space.averages_views:
         options = {**options, "views": len(views)}
     head = space.head(options, seed=choice.seed, device=device)
-    head.__dict__["_progress"] = progress
+    head.__dict__.update(_progress=progress, _start=choice.start)
     try:
         head.fit(views.flatten(0, 1), np.tile(targets, len(views)))
     finally:
-        del head.__dict__["_progress"]
+        del head.__dict__["_progress"], head.__dict__["_start"]
     return head, dataclasses.replace(
         choice,
         training_rows=len(targets),
@@ -199,11 +201,12 @@ def _split(
     views: torch.Tensor, targets: np.ndarray, keep: np.ndarray, hold: np.ndarray, *, class_count: int, device: str
 ) -> FeatureSplit:
     where = torch_device(resolve_device(device))
-    kept = torch.cat([view[torch.from_numpy(keep).to(view.device)] for view in views])
+    numbers = (torch.from_numpy(keep) + views.shape[1] * torch.arange(len(views))[:, None]).flatten()
     return FeatureSplit(
-        features=kept.to(where),
+        rows=views.flatten(0, 1).to(where),
+        numbers=numbers.to(where),
         targets=torch.from_numpy(np.tile(targets[keep], len(views))).to(where),
-        validation_features=views[0][torch.from_numpy(hold).to(views.device)].to(where),
+        validation_numbers=torch.from_numpy(hold).to(where),
         validation_targets=torch.from_numpy(targets[hold]).to(where),
         class_count=class_count,
         views=len(views),
@@ -234,7 +237,7 @@ def _search(
 
 def _chosen(space: Space, best: Candidate, split: FeatureSplit, labels: np.ndarray, *, seed: int) -> Choice:
     """The choice of `best`, scored on the validation rows of class `labels` [M] and on the sample of training rows."""
-    answers = best.apply(split.features[split.sample]).argmax(1)
+    answers = best.apply(split.sample_features).argmax(1)
     return Choice(
         space.kind,
         best.options,
@@ -245,4 +248,5 @@ def _chosen(space: Space, best: Candidate, split: FeatureSplit, labels: np.ndarr
         training_accuracy=float((answers.cpu() == split.targets[split.sample].cpu()).double().mean()),
         temperature=fit_temperature(best.logits, labels),
         curves=best.curves,
+        start=best.start,
     )

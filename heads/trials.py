@@ -1,5 +1,6 @@
 """A trial of one candidate of a search: the rows that it gets, and what comes back. Imports no torch."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,17 +17,33 @@ Progress = Callable[[int, int, str], None]  # (how many are done, how many there
 class FeatureSplit:
     """The training split in two: rows to learn from, and validation rows to choose by. No test data.
 
-    features [N, D] and validation_features [M, D] on the computing device; targets int64 [N] and validation_targets
-    int64 [M] are class indices below class_count. Every class occurs in targets. The N rows are `views` blocks, each of
-    the same images in the same order.
+    `rows` [M, D] are both, on the computing device; `numbers` int64 [N] are the rows to learn from,
+    `validation_numbers` int64 [V] the others. Their targets int64 [N] and [V] are class indices below class_count. Every
+    class occurs in targets. The N rows are `views` blocks, each of the same images in the same order.
     """
 
-    features: "torch.Tensor"
+    rows: "torch.Tensor"
+    numbers: "torch.Tensor"
     targets: "torch.Tensor"
-    validation_features: "torch.Tensor"
+    validation_numbers: "torch.Tensor"
     validation_targets: "torch.Tensor"
     class_count: int
     views: int = 1
+
+    @functools.cached_property
+    def features(self) -> "torch.Tensor":
+        """[N, D]: a copy of the rows to learn from, made once."""
+        return self.rows[self.numbers]
+
+    @functools.cached_property
+    def validation_features(self) -> "torch.Tensor":
+        """[V, D]: a copy of the validation rows, made once."""
+        return self.rows[self.validation_numbers]
+
+    @property
+    def sample_features(self) -> "torch.Tensor":
+        """The features of the rows `sample`."""
+        return self.rows[self.numbers[self.sample]]
 
     @property
     def sample(self) -> "torch.Tensor":
@@ -43,7 +60,7 @@ class Candidate:
     """One trial: the head's options, its logits float32 [M, K] on the validation rows, and facts about the fit.
 
     `apply` gives logits [N, K], or multiples of them, of other features [N, D] by the very head of the trial.
-    `curves` are values per epoch, by name, of heads that learn in epochs.
+    `curves` are values per epoch, by name, of heads that learn in epochs. `start` is what a refit may begin with.
     """
 
     options: dict[str, Primitive]
@@ -51,3 +68,4 @@ class Candidate:
     facts: dict[str, float | int | bool]
     apply: "Callable[[torch.Tensor], torch.Tensor]"
     curves: dict[str, list[float]] = field(default_factory=dict)
+    start: object = None

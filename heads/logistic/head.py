@@ -13,8 +13,8 @@ from torch.nn.functional import cross_entropy
 
 from extract.runtime.devices import resolve_device, torch_device
 from heads.base import Head, parameter
-from heads.design import standardization
-from heads.logistic.path import CERTAIN, LOSS_ERROR, UNMOVED, Path, PathPoint, fit_exact
+from heads.design import RowBlocks, standardization
+from heads.logistic.path import CERTAIN, LOSS_ERROR, UNMOVED, Path, PathPoint, Start, fit_exact
 from heads.logistic.space import LogisticSpace
 from heads.metrics import ROW_LOSS_LIMIT
 from heads.modules import Layers
@@ -56,7 +56,9 @@ class LogisticHead(Head):
 
     def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
         device = torch_device(resolve_device(self.device))
-        fit, tolerance, limit = (fit_exact, 1e-14, 100) if self.solver == "path" else (fit_sklearn, 1e-4, 5000)
+        start = self._start if isinstance(self._start, Start) else None
+        path = functools.partial(fit_exact, start=start), 1e-14, 100
+        fit, tolerance, limit = path if self.solver == "path" else (fit_sklearn, 1e-4, 5000)
         point = fit(
             features.to(device),
             targets.to(device),
@@ -73,7 +75,11 @@ class LogisticHead(Head):
     def candidates(
         cls, space: LogisticSpace, split: FeatureSplit, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
-        points = _path_points(space, split, criterion) if space.solver == "path" else _sklearn_points(space, split)
+        path = Path(_training(split), split.targets, class_count=split.class_count)
+        if space.solver == "path":
+            points = _path_points(path, space, split, criterion)
+        else:
+            points = _sklearn_points(path, space, split)
         for point, logits in points:
             yield Candidate(
                 options={"C": point.C, "solver": space.solver},
@@ -86,19 +92,29 @@ class LogisticHead(Head):
                     "rough": not point.converged,
                 },
                 apply=functools.partial(_logits_at, point),
+                start=path.start(point),
             )
 
     def module(self) -> torch.nn.Module:
         return Layers([torch.from_numpy(self.weights_), torch.from_numpy(self.bias_)])
 
 
-def _path_points(space: LogisticSpace, split: FeatureSplit, criterion: str) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+def _training(split: FeatureSplit) -> RowBlocks:
+    return RowBlocks(split.rows, torch.float64, split.numbers)
+
+
+def _validation(split: FeatureSplit) -> RowBlocks:
+    return RowBlocks(split.rows, torch.float64, split.validation_numbers)
+
+
+def _path_points(
+    path: Path, space: LogisticSpace, split: FeatureSplit, criterion: str
+) -> Iterator[tuple[PathPoint, torch.Tensor]]:
     """Every point of the path and its validation logits; those near the best are refined before they are judged.
 
     The loss so far says how carefully the next C is fitted. Judged by accuracy every point is fitted carefully,
     for one that is hopeless by its loss may still be the most accurate.
     """
-    path = Path(split.features, split.targets, class_count=split.class_count)
     waiting: list[_Look] = []
     best = latest = float("inf")
     for C in space.c_grid:
@@ -112,14 +128,15 @@ def _path_points(space: LogisticSpace, split: FeatureSplit, criterion: str) -> I
     yield from _refined(path, waiting, split, criterion)
 
 
-def _sklearn_points(space: LogisticSpace, split: FeatureSplit) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+def _sklearn_points(
+    path: Path, space: LogisticSpace, split: FeatureSplit
+) -> Iterator[tuple[PathPoint, torch.Tensor]]:
     """Every point as scikit-learn's own tolerance leaves it; converged if that is certain enough."""
-    path = Path(split.features, split.targets, class_count=split.class_count)
     for C in space.c_grid:
         point = fit_sklearn(
             split.features, split.targets, class_count=split.class_count, C=C, tolerance=1e-4, limit=5000
         )
-        (judged,) = path.refine([point], split.validation_features, split.validation_targets, effort=UNMOVED)
+        (judged,) = path.refine([point], _validation(split), split.validation_targets, effort=UNMOVED)
         yield replace(point, converged=judged.converged), _look(point, split).logits
 
 
@@ -134,14 +151,16 @@ class _Look:
 
 
 def _look(point: PathPoint, split: FeatureSplit) -> _Look:
-    logits = _logits_at(point, split.validation_features)
+    logits = _logits_at(point, _validation(split))
     losses = cross_entropy(logits, split.validation_targets, reduction="none").clamp(max=ROW_LOSS_LIMIT)
     accuracy = (logits.argmax(1) == split.validation_targets).double().mean()
     return _Look(point, logits, float(losses.mean()), float(accuracy))
 
 
-def _logits_at(point: PathPoint, features: torch.Tensor) -> torch.Tensor:
-    return torch.addmm(point.bias, features.double(), point.weights)  # folded weights cancel large means
+def _logits_at(point: PathPoint, features: torch.Tensor | RowBlocks) -> torch.Tensor:
+    """float64 [M, K] of raw `features` [M, D]: folded weights cancel large means."""
+    rows = features if isinstance(features, RowBlocks) else RowBlocks(features, torch.float64)
+    return torch.cat([torch.addmm(point.bias, block, point.weights) for _, block in rows.blocks()])
 
 
 def _refined(
@@ -152,7 +171,7 @@ def _refined(
     One that is alone is kept as it is, and called converged where refining would not change its loss.
     """
     near = _near(looks, criterion) if len(looks) > 1 else []
-    refined = path.refine([look.point for look in near], split.validation_features, split.validation_targets)
+    refined = path.refine([look.point for look in near], _validation(split), split.validation_targets)
     better = {point.C: _look(point, split) for point in refined}
     if len(near) == 1:
         (look,), exact = near, better.pop(near[0].point.C)

@@ -12,11 +12,20 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from heads.design import SMALL_ELEMENT_COUNT, Standardization, cheap_dtype, eigenbasis, standardization
+from heads.design import (
+    HELD_ELEMENT_COUNT,
+    Eigenbasis,
+    RowBlocks,
+    Standardization,
+    cheap_dtype,
+    eigenbasis,
+    standardization,
+)
 from heads.logistic.newton import (
     Effort,
     Iterate,
     LogisticProblem,
+    Matrix,
     Minimum,
     loss_error,
     minimize,
@@ -65,10 +74,14 @@ class Path:
     that are near, and the head that is kept comes from `fit_exact`.
     """
 
-    def __init__(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
-        self._standard = standardization(features)
-        self._features = features
-        self._solver = _Follower(_cheap_problem(self._standard.apply(features, torch.float32), targets, class_count))
+    def __init__(self, features: Matrix, targets: torch.Tensor, *, class_count: int) -> None:
+        self._rows = _standardized(features)
+        self._standard: Standardization = self._rows.standard  # type: ignore[assignment]
+        self._solver = _Follower(_cheap_problem(self._rows, targets, class_count=class_count))
+
+    def start(self, point: PathPoint) -> "Start":
+        """What a fit of the same C to more rows may begin with."""
+        return Start(point.weights, point.bias, self._solver.problem.basis)
 
     def fit(self, C: float, *, careful: bool = True) -> PathPoint:
         """A first look at the regression at `C`, not called converged; without `careful` the neighbor's may do.
@@ -80,7 +93,7 @@ class Path:
         return replace(_path_point(C, outcome, self._standard), converged=False)
 
     def refine(
-        self, points: Sequence[PathPoint], held: torch.Tensor, targets: torch.Tensor, *, effort: Effort = EXACT
+        self, points: Sequence[PathPoint], held: Matrix, targets: torch.Tensor, *, effort: Effort = EXACT
     ) -> list[PathPoint]:
         """`points` again, each followed to its minimum in float64: what they say then depends on no processor.
 
@@ -88,12 +101,12 @@ class Path:
         """
         if not points:
             return []
-        problem = replace(self._solver.problem, exact=self._standard.apply(self._features, torch.float64))
-        judges = self._standard.apply(held, torch.float64), targets
+        problem = replace(self._solver.problem, exact=_matrix(self._rows, torch.float64))
+        judges = _matrix(replace(_blocks(held), standard=self._standard), torch.float64), targets
         return [self._refined(point, problem, judges, effort) for point in points]
 
     def _refined(
-        self, point: PathPoint, problem: LogisticProblem, judges: tuple[torch.Tensor, torch.Tensor], effort: Effort
+        self, point: PathPoint, problem: LogisticProblem, judges: tuple[Matrix, torch.Tensor], effort: Effort
     ) -> PathPoint:
         penalty = penalty_of(point.C, len(problem.exact), problem.class_count)
         start = point_at(problem, self._standard.unfold(point.weights, point.bias), penalty)
@@ -107,28 +120,50 @@ class Path:
         )
 
 
+@dataclass(frozen=True)
+class Start:
+    """A solution near the one that is looked for: weights [D, K] and bias [K] for raw features, and the eigenbasis of
+    nearly the same gram.
+    """
+
+    weights: torch.Tensor
+    bias: torch.Tensor
+    basis: Eigenbasis
+
+
 def fit_exact(
-    features: torch.Tensor, targets: torch.Tensor, *, class_count: int, C: float, tolerance: float, limit: int
+    features: torch.Tensor,
+    targets: torch.Tensor,
+    *,
+    class_count: int,
+    C: float,
+    tolerance: float,
+    limit: int,
+    start: Start | None = None,
 ) -> PathPoint:
     """The logistic regression at `C` in float64: decrement at most `tolerance`, or `limit` Newton steps.
 
-    A short cheap path leads up to C; float64 gradients with cheap Hessian products then finish it, as in
-    iterative refinement.
+    `start`, or a short cheap path, leads up to C; float64 gradients with cheap Hessian products then finish it, as in
+    iterative refinement. Few features have no use for a start: their solution is the same to the bit with any.
     """
-    standard = standardization(features)
-    exact = standard.apply(features, torch.float64)
-    cheap = _cheap_problem(exact.float(), targets, class_count)
-    solver = _Follower(cheap)
-    *_, near = (solver.fit(value, CAREFUL).point.theta for value in _ramp(C))
-    small = exact.numel() < SMALL_ELEMENT_COUNT
+    rows = _standardized(features)
+    standard: Standardization = rows.standard  # type: ignore[assignment]
+    exact = _matrix(rows, torch.float64)
+    start = None if rows.is_small else start
+    cheap = _cheap_problem(rows, targets, class_count=class_count, basis=None if start is None else start.basis)
+    if start is None:
+        solver = _Follower(cheap)
+        *_, near = (solver.fit(value, CAREFUL).point.theta for value in _ramp(C))
+    else:
+        near = standard.unfold(start.weights, start.bias)
     problem = LogisticProblem(
         exact=exact,
-        cheap=exact if small else cheap.cheap,
+        cheap=exact if rows.is_small else cheap.cheap,
         targets=targets,
         class_count=class_count,
-        basis=eigenbasis(exact, torch.float64) if small else cheap.basis,
+        basis=eigenbasis(exact, torch.float64) if rows.is_small else cheap.basis,
     )
-    penalty = penalty_of(C, len(exact), class_count)
+    penalty = penalty_of(C, len(rows), class_count)
     effort = Effort(decrement=tolerance, gradient=0.0, steps=limit, forcing=0.03)
     outcome = minimize(problem, point_at(problem, near.double(), penalty), penalty=penalty, effort=effort)
     return _path_point(C, outcome, standard)
@@ -143,9 +178,31 @@ def penalty_of(C: float, rows: int, class_count: int) -> float:
     return (2.0 if class_count == 2 else 1.0) / (C * rows)
 
 
-def _cheap_problem(standardized: torch.Tensor, targets: torch.Tensor, class_count: int) -> LogisticProblem:
-    basis = eigenbasis(standardized, torch.float32)
-    cheap = standardized.to(cheap_dtype(standardized))
+def _blocks(features: Matrix) -> RowBlocks:
+    return features if isinstance(features, RowBlocks) else RowBlocks(features, torch.float64)
+
+
+def _standardized(features: Matrix) -> RowBlocks:
+    return replace(_blocks(features), standard=standardization(features))
+
+
+def _matrix(rows: RowBlocks, dtype: torch.dtype) -> Matrix:
+    """`rows` in `dtype`: in memory where they are few, or no more than the features and often read; else in blocks.
+
+    On a processor blocks of float32 are as fast to make as to fetch, and of float64 faster.
+    """
+    made, count = replace(rows, dtype=dtype), rows.shape[0] * rows.shape[1]
+    is_cheap = dtype.itemsize < 8 and (dtype.itemsize == 2 or rows.features.is_cuda)
+    return made.held() if rows.is_small or (is_cheap and count <= HELD_ELEMENT_COUNT) else made
+
+
+def _cheap_problem(
+    rows: RowBlocks, targets: torch.Tensor, *, class_count: int, basis: Eigenbasis | None = None
+) -> LogisticProblem:
+    cheap = _matrix(rows, cheap_dtype(rows.shape[0] * rows.shape[1], rows.features.device))
+    if basis is None:
+        float32 = replace(rows, dtype=torch.float32)
+        basis = eigenbasis(cheap if rows.is_small and isinstance(cheap, torch.Tensor) else float32, torch.float32)
     return LogisticProblem(exact=cheap, cheap=cheap, targets=targets, class_count=class_count, basis=basis)
 
 
@@ -188,7 +245,7 @@ class _Follower:
         problem = self.problem
         if self._latest is None:
             shape = (problem.exact.shape[1] + 1, problem.class_count)
-            zero = torch.zeros(shape, dtype=problem.dtype, device=problem.exact.device)
+            zero = torch.zeros(shape, dtype=problem.dtype, device=problem.targets.device)
             return point_at(problem, zero, penalty)
         last_c, last = self._latest
         stay = Iterate(last.theta, last.logits, objective(problem, last.theta, last.logits, penalty))

@@ -76,7 +76,7 @@ def train_grid(
     """
     raised = signed_power(rows.features, recipe.power)
     standard = standardization(raised)
-    dtype = cheap_dtype(raised)
+    dtype = cheap_dtype(raised.numel(), raised.device)
     features = standard.apply(raised, dtype)
     del raised
     grid = Grid(features, rows.targets, members=members, recipe=recipe, class_count=class_count, seed=seed)
