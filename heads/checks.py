@@ -1,6 +1,7 @@
 """Input checks of every head: one clear sentence for each thing that is wrong."""
 
 import numbers
+import warnings
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,17 @@ def as_tensor(features: Features) -> torch.Tensor:
 
     Integers become float64. Raises InvalidInputError for complex numbers, sparse matrices, and what is no array.
     """
-    tensor = features.detach() if isinstance(features, torch.Tensor) else torch.from_numpy(_as_array(features))
+    tensor = features.detach() if isinstance(features, torch.Tensor) else _shared(_as_array(features))
     if tensor.is_complex():
         raise InvalidInputError("features must be real; got complex numbers. Complex data not supported.")
     return tensor if tensor.is_floating_point() else tensor.double()
+
+
+def _shared(array: np.ndarray) -> torch.Tensor:
+    """A tensor in the memory of `array`, which may be mapped from a file and read only: no head writes to features."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array)
 
 
 def _as_array(features: Features) -> np.ndarray:
@@ -32,7 +40,7 @@ def _as_array(features: Features) -> np.ndarray:
         array = array.astype(np.float64)
     if array.dtype.kind not in "fiubc":
         raise InvalidInputError(f"features must be numbers; got an array of {array.dtype}. Convert them to floats.")
-    if array.dtype.byteorder == ">" or any(step < 0 for step in array.strides) or not array.flags.writeable:
+    if array.dtype.byteorder == ">" or any(step < 0 for step in array.strides):
         array = np.array(array, dtype=array.dtype.newbyteorder("="))  # what torch.from_numpy cannot share
     return array.astype(np.float64) if array.dtype.kind in "uf" and array.dtype.itemsize > 8 else array
 

@@ -18,8 +18,8 @@ class FeatureSplit:
     """The training split in two: rows to learn from, and validation rows to choose by. No test data.
 
     `rows` [M, D] are both, on the computing device; `numbers` int64 [N] are the rows to learn from,
-    `validation_numbers` int64 [V] the others. Their targets int64 [N] and [V] are class indices below class_count. Every
-    class occurs in targets. The N rows are `views` blocks, each of the same images in the same order.
+    `validation_numbers` int64 [V] the others. Their targets int64 [N] and [V] are class indices below class_count.
+    Every class occurs in targets. The N rows are `views` blocks, each of the same images in the same order.
     """
 
     rows: "torch.Tensor"

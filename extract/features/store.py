@@ -21,8 +21,10 @@ from extract.features.layout import SCHEMA, Layout, block_checksum, block_ranges
 from extract.features.structure import Opened
 from extract.runtime.disk import disk_errors, reserve, sync
 from extract.runtime.locks import Lock, keep_while
+from extract.runtime.machine import available_memory
 from extract.runtime.typed_json import ShapeError
 
+MAPPED_SHARE = 0.1
 LIBRARY_VERSIONS = ("v108", "v108")  # checksummed headers; no "file is open" mark that a killed writer would leave
 
 
@@ -204,14 +206,18 @@ class FeatureFile:
         return next(iter(self.shapes.values()))[2]
 
     def read(self, split: str) -> SplitFeatures:
-        """One split whole. Raises `CorruptFileError` with the rows of the first block whose checksum is wrong."""
+        """One split whole. Raises `CorruptFileError` with the rows of the first block whose checksum is wrong.
+
+        Features of more than `MAPPED_SHARE` of the free memory are not read into it but mapped from the file: the
+        system fetches pages as they are used, drops them where memory runs short, and lets nothing be written to them.
+        """
         if split not in self.shapes:
             raise InvalidInputError(
                 f"split must be one of {', '.join(self.shapes)}; got {split!r} for {str(self.path)!r}."
             )
         with self._opened() as file:
             group = file[split]
-            features = group["features"][:]
+            features = self._features(group["features"])
             for start, stop, checksum in _blocks(group):
                 self._check_block(split, start, features[:, start:stop], checksum)
             try:
@@ -219,6 +225,12 @@ class FeatureFile:
             except UnicodeDecodeError as error:
                 raise integrity.damaged(self.path, f"ids of {split} are no text") from error
             return SplitFeatures(features, group["labels"][:], ids)
+
+    def _features(self, data: Opened) -> np.ndarray:
+        is_aligned = data.id.get_offset() % data.dtype.itemsize == 0
+        if not is_aligned or data.id.get_storage_size() <= MAPPED_SHARE * available_memory():
+            return data[:]
+        return np.memmap(self.path, data.dtype, mode="r", offset=data.id.get_offset(), shape=data.shape)
 
     def block(self, split: str, start: int, stop: int) -> np.ndarray:
         """[V, stop - start, D]: one block of rows as it was written; CorruptFileError if its checksum is wrong."""

@@ -128,9 +128,7 @@ def _path_points(
     yield from _refined(path, waiting, split, criterion)
 
 
-def _sklearn_points(
-    path: Path, space: LogisticSpace, split: FeatureSplit
-) -> Iterator[tuple[PathPoint, torch.Tensor]]:
+def _sklearn_points(path: Path, space: LogisticSpace, split: FeatureSplit) -> Iterator[tuple[PathPoint, torch.Tensor]]:
     """Every point as scikit-learn's own tolerance leaves it; converged if that is certain enough."""
     for C in space.c_grid:
         point = fit_sklearn(

@@ -24,11 +24,13 @@ class LogisticProblem:
     """Standardized features [N, D] twice, class indices int64 [N], and the gram's eigenbasis.
 
     `exact` gives gradients and logits, `cheap` Hessian products; they may be the same. What is not held as a tensor is
-    made block by block whenever it is read.
+    made block by block whenever it is read. `sample` int64 are the rows that `cheap` has (None: all): of very many rows
+    some are enough for the Hessian (Byrd, Chin, Neveitt and Nocedal, SIAM J. Optim. 2011).
     """
 
     exact: Matrix
     cheap: Matrix
+    sample: torch.Tensor | None
     targets: torch.Tensor
     class_count: int
     basis: Eigenbasis
@@ -100,9 +102,7 @@ def _joined(product: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
     return torch.cat([product.to(residual.dtype).T, residual.sum(0, keepdim=True)]).div_(len(residual))
 
 
-def curved(
-    features: Matrix, direction: torch.Tensor, probabilities: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def curved(features: Matrix, direction: torch.Tensor, probabilities: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(the change of the logits [N, K] along `direction` [D + 1, K], the loss's Hessian there times it [D + 1, K]).
 
     Rows that are made when they are read are made once for both.
@@ -267,7 +267,8 @@ def _newton_step(
     scaled = precondition(residual)
     direction, size = scaled, float((residual * scaled).sum())
     goal = forcing**2 * size
-    rows = _Curved.of(problem.cheap, probabilities)
+    rows = _Curved.of(problem.cheap, probabilities if problem.sample is None else probabilities[problem.sample])
+    is_changing = problem.exact is problem.cheap and rows.share == 1
     count = 0
     while count < 100:
         count += 1
@@ -279,7 +280,7 @@ def _newton_step(
             break
         length = size / curvature
         step.add_(direction, alpha=length)
-        if rows.share == 1:
+        if is_changing:
             change.add_(logits, alpha=length)
         residual = residual.sub(product, alpha=length)
         scaled = precondition(residual)
@@ -287,9 +288,9 @@ def _newton_step(
         if size <= goal:
             break
         direction = scaled.add(direction, alpha=size / before)
-    if problem.exact is not problem.cheap or rows.share < 1:
+    if not is_changing:
         change = forward(problem.exact, step)
-    return step, change, count * rows.share + 0.5
+    return step, change, count * rows.share * len(problem.cheap) / len(problem.exact) + 0.5
 
 
 def _search_line(

@@ -5,7 +5,8 @@ import pytest
 import torch
 from sklearn.preprocessing import StandardScaler
 
-from heads.design import eigenbasis, signed_power, standardization
+from heads import design
+from heads.design import RowBlocks, eigenbasis, signed_power, standardization
 
 
 @pytest.fixture
@@ -43,3 +44,24 @@ def test_the_eigenbasis_is_that_of_the_gram_matrix(features, rows):
 def test_a_power_keeps_signs_and_power_1_keeps_the_features(features):
     assert signed_power(features, 1.0) is features
     torch.testing.assert_close(signed_power(torch.tensor([-4.0, 0.0, 9.0]), 0.5), torch.tensor([-2.0, 0.0, 3.0]))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("stored", [torch.float16, torch.float32, torch.float64])
+def test_rows_made_in_blocks_are_those_of_a_converted_copy(features, stored, dtype, monkeypatch):
+    monkeypatch.setattr(design, "SMALL_ELEMENT_COUNT", 0)
+    monkeypatch.setattr(design, "BLOCK_ELEMENTS", {"cpu": 100})
+    kept, numbers = features.to(stored), torch.randperm(200)[:150]
+    standard = standardization(RowBlocks(kept, dtype, numbers))
+    torch.testing.assert_close(standard.mean, kept[numbers].double().mean(0))
+    rows = RowBlocks(kept, dtype, numbers, standard)
+    assert sum(len(block) for _, block in rows.blocks()) == len(rows) == 150
+    assert torch.equal(rows.held(), standard.apply(kept[numbers], dtype))
+    assert torch.equal(rows.take(torch.tensor([3, 1])).held(), rows.held()[[3, 1]])
+    whole = eigenbasis(rows.held().double(), torch.float64)
+    torch.testing.assert_close(
+        eigenbasis(RowBlocks(kept, torch.float64, numbers, standard), torch.float64).values,
+        whole.values,
+        atol=0.02,
+        rtol=0.02,
+    )

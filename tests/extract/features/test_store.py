@@ -26,6 +26,23 @@ def test_what_was_written_is_read(tmp_path):
     assert not (tmp_path / "f.h5.partial").exists()
 
 
+def test_features_that_are_large_for_the_memory_are_mapped_and_their_checksums_still_hold(tmp_path, monkeypatch):
+    path = tmp_path / "f.h5"
+    write_all(path, make_layout())
+    whole = FeatureFile(path).read("train")
+    monkeypatch.setattr("extract.features.store.available_memory", lambda: 1)
+    mapped = FeatureFile(path).read("train").features
+    assert isinstance(mapped, np.memmap)
+    assert np.array_equal(mapped, whole.features)
+    with pytest.raises(ValueError, match="read-only"):
+        mapped[0, 0, 0] = 1
+    del mapped  # Windows lets nobody write to what is mapped
+    with h5py.File(path, "r+") as file:
+        file["train"]["features"][1, 50, 2] = 3
+    with pytest.raises(CorruptFileError, match="rows 48 to 63 of train"):
+        FeatureFile(path).read("train")
+
+
 def test_two_writings_are_the_same_bytes_resumed_or_not(tmp_path):
     write_all(tmp_path / "once.h5", make_layout())
     assert not write_all(tmp_path / "twice.h5", make_layout(), only=2)

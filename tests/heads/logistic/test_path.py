@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import log_softmax, softmax
+from sklearn.linear_model import LogisticRegression
 
 from heads.design import SMALL_ELEMENT_COUNT
 from heads.logistic.head import NEAR, NEAR_ACCURACY, LogisticHead
-from heads.logistic.path import Path
+from heads.logistic.path import ROWS_PER_COLUMN, Path
 from heads.logistic.space import C_GRID, LogisticSpace
 from heads.metrics import ROW_LOSS_LIMIT
 from heads.protocol import choose, fit_head
@@ -55,6 +56,20 @@ def test_a_long_path_in_cheap_precision_follows_the_exact_validation_loss():
             rows = np.arange(2000)
             mine, its = (-table[rows, labels[10_000:]].mean() for table in (logs, best))
             assert mine == pytest.approx(its, rel=NEAR - 1)  # the margin within which points are refined
+
+
+def test_a_hessian_of_some_of_very_many_rows_leads_to_the_same_head():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 70_000)
+    features = (rng.normal(size=(3, 32))[labels] * 0.3 + rng.normal(size=(70_000, 32))).astype(np.float16)
+    assert len(labels) > 2 * ROWS_PER_COLUMN * 32
+    assert features.size > SMALL_ELEMENT_COUNT
+    grid = (1e-3, 1e-1)
+    head, choice = fit_head("logistic", {"c_grid": grid}, features=features, labels=labels)
+    matrix = (features - features.mean(0, dtype=np.float64)) / features.std(0, dtype=np.float64)
+    chance = LogisticRegression(C=choice.options["C"], tol=1e-9, max_iter=500).fit(matrix, labels)
+    assert choice.fit_facts["converged"]
+    np.testing.assert_allclose(head.predict_proba(features), chance.predict_proba(matrix), atol=1e-6)
 
 
 @pytest.mark.parametrize("criterion", ["log_loss", "accuracy"])
