@@ -4,6 +4,7 @@ import copy
 import fnmatch
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import timm
@@ -17,7 +18,7 @@ from extract.backbones.cost import REFUSALS, cost, reason
 from extract.backbones.transforms import Preprocessing, from_timm
 from extract.backbones.weights import tensors_sha256
 from extract.errors import InvalidInputError, unknown
-from finetune.architectures import airbench94, families, loading
+from finetune.architectures import airbench94, families, loading, pytorch_cifar
 from finetune.architectures import options as options_module
 from finetune.architectures import stages as stages_module
 from finetune.architectures.options import LARGEST_CIFAR_SIZE, Options
@@ -169,6 +170,7 @@ class Architecture:
             return loading.LoadedWeights("untrained", "", tuple(network.state_dict()))
         stem = () if self._family is None or self.chosen_options.get("stem") == "imagenet" else self._family.REPLACED
         found = loading.found(weights, network=self.name, architecture=self.timm_name, image_size=image_size)
+        found = _renamed(found, network)
         fresh, notices = weights_fit.load(network, found, free=_free(network, stem, with_classifier=with_classifier))
         source = weights if weights in ("pretrained", "packaged") else "file"
         said = (*found.notices, *notices)
@@ -184,6 +186,13 @@ class Architecture:
         """Whether a CIFAR stem of the network has weights of its own, which weights for ImageNet lack."""
         return self._family is not None and self._family.HAS_CIFAR_STEM
 
+    def fitting(self, found: checkpoints.Checkpoint) -> "Architecture":
+        """The architecture without a final norm where none was chosen and the tensors `found` in a file have none."""
+        named = "final_norm" in self.option_names and self.chosen_options.get("final_norm") is None
+        if not named or not pytorch_cifar.is_preact(found.tensors):
+            return self
+        return Architecture(self.name, {**self.chosen_options, "final_norm": False})
+
     def stem_of(self, found: checkpoints.Checkpoint) -> str:
         """The stem, "imagenet" or "cifar", of the network of a family whose weights were `found` in a file."""
         assert self._family is not None  # only families have the option
@@ -192,7 +201,9 @@ class Architecture:
             with torch.device("meta"):
                 other = Architecture(self.name, {**self.chosen_options, "stem": stem})
                 network = other.build(class_count=2, image_size=LARGEST_CIFAR_SIZE)
-            state, _ = weights_fit.adapted(network, found, free=_free(network, replaced, with_classifier=False))
+            state, _ = weights_fit.adapted(
+                network, _renamed(found, network), free=_free(network, replaced, with_classifier=False)
+            )
             if _shapes(network.state_dict(), below=replaced) == _shapes(state, below=replaced):
                 return stem
         return "imagenet"
@@ -252,6 +263,15 @@ def embedding(network: nn.Module) -> nn.Module:
 
 def _shapes(state: Mapping[str, Tensor], *, below: tuple[str, ...]) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in state.items() if name.startswith(below) and tensor.ndim}
+
+
+def _renamed(found: checkpoints.Checkpoint, network: nn.Module) -> checkpoints.Checkpoint:
+    """What was found under the names of `network`, where it has those of pytorch-cifar."""
+    tensors = pytorch_cifar.translated(found.tensors, network)
+    if tensors is None:
+        return found
+    said = f"{found.name}: the tensors' names are those of pytorch-cifar and are translated"
+    return replace(found, tensors=tensors, notices=(*found.notices, said))
 
 
 def _free(network: nn.Module, stem: tuple[str, ...], *, with_classifier: bool) -> weights_fit.Free:

@@ -26,6 +26,7 @@ class Options:
     dropout: float = _option(0.0, "Rate before the classifier (DenseNet: after every layer).", low=0, below=1)
     drop_path: float = _option(0.0, "Rate of stochastic depth at the last block.", low=0, below=1)
     norm: str = _option("batch", "Normalization layers.", choices=("batch", "group", "none"))
+    final_norm: bool = _option(True, "Norm before the pooling of a PreActResNet; pytorch-cifar has none.")
     stem: str = _option(
         "auto",
         "First layers; auto is that of the weights, from scratch cifar up to 64 pixels.",

@@ -21,7 +21,7 @@ from finetune.architectures.stages import Stages, group, small_stem
 
 NAMES: tuple[str, ...] = tuple(f"preact{depth}" for depth in (18, 20, 34, 50, 56, 101, 110, 164))
 PATTERN: str = r"preact(?P<depth>\d+)?"
-OPTIONS: tuple[str, ...] = ("depth", "width", "dropout", "drop_path", "norm", "stem")
+OPTIONS: tuple[str, ...] = ("depth", "width", "dropout", "drop_path", "norm", "final_norm", "stem")
 NORMS: tuple[str, ...] = ("batch", "group")
 REPLACED: tuple[str, ...] = ("stem.conv",)
 HAS_CIFAR_STEM: bool = True
@@ -31,7 +31,7 @@ BOTTLENECKS_FROM = 164
 
 def timm_name(options: Options) -> str | None:
     """The timm architecture whose weights fit; None for the paper's CIFAR versions, other widths and norms."""
-    usual = options.depth in IMAGENET_DEPTHS and options.width == 1 and options.norm == "batch"
+    usual = options.depth in IMAGENET_DEPTHS and options.width == 1 and options.norm == "batch" and options.final_norm
     return f"resnetv2_{options.depth}" if usual else None
 
 
@@ -46,6 +46,13 @@ def form(options: Options, *, cifar_stem: bool) -> str:
 
 def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
     """The pre-activation ResNet of `options.depth` layers with `class_count` logits."""
+    network = _network(options, class_count=class_count, cifar_stem=cifar_stem)
+    if not options.final_norm:
+        network.norm = nn.Identity()
+    return network
+
+
+def _network(options: Options, *, class_count: int, cifar_stem: bool) -> ResNetV2:
     if options.depth not in IMAGENET_DEPTHS:
         return _cifar(options, class_count=class_count)
     base = (64, 128, 256, 512) if options.depth < 50 else (256, 512, 1024, 2048)
@@ -57,6 +64,7 @@ def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
         drop_rate=options.dropout,
         drop_path_rate=options.drop_path,
     )
+    assert isinstance(network, ResNetV2)
     return _with_cifar_stem(network) if cifar_stem else network
 
 
@@ -73,7 +81,7 @@ def stages(network: nn.Module) -> Stages:
     return [*parts, (name, group(last, network.norm))]
 
 
-def _cifar(options: Options, *, class_count: int) -> nn.Module:
+def _cifar(options: Options, *, class_count: int) -> ResNetV2:
     depth = options.depth or 0
     bottleneck = depth >= BOTTLENECKS_FROM
     count = cifar_blocks(options.depth, family="preact", also=IMAGENET_DEPTHS, layers=3 if bottleneck else 2)
@@ -94,7 +102,7 @@ def _cifar(options: Options, *, class_count: int) -> nn.Module:
     return _with_cifar_stem(network)
 
 
-def _with_cifar_stem(network: nn.Module) -> nn.Module:
+def _with_cifar_stem(network: nn.Module) -> ResNetV2:
     assert isinstance(network, ResNetV2)
     before = network.stem.conv
     assert isinstance(before, nn.Conv2d)

@@ -218,6 +218,8 @@ def _with_stem(
 
     A VGG, whose CIFAR form only leaves layers out, keeps them where its features are used as they are.
     """
+    if read is not None:
+        architecture = architecture.fitting(read)
     is_chosen = weights in ("none", "untrained") or architecture.chosen_options.get("stem", "auto") != "auto"
     if is_chosen or not architecture.has_both_stems:
         return architecture

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from finetune.architectures import networks
@@ -164,6 +165,27 @@ def test_another_stem_that_was_asked_for_is_said_and_learns(pipeline, resnet18_f
     assert not torch.equal(kept["conv1.weight"], fresh["conv1.weight"])
     assert not torch.equal(kept["bn1.running_var"], given["bn1.running_var"])
     assert torch.equal(kept["layer1.0.bn1.running_var"], given["layer1.0.bn1.running_var"])
+
+
+def test_a_preact_network_of_pytorch_cifar_is_built_without_a_norm_at_its_end_and_kept_so(pipeline, tmp_path):
+    made = networks.build("preact18", class_count=10, image_size=32, options={"final_norm": False}, seed=1)
+    names = {"stem.conv.": "conv1.", ".downsample.conv.": ".shortcut.0.", "head.fc.": "linear.", ".norm": ".bn"}
+    names |= {f"stages.{stage}.blocks.": f"layer{stage + 1}." for stage in range(4)}
+    state = {}
+    for name, tensor in made.state_dict().items():
+        for old, new in names.items():
+            name = name.replace(old, new)
+        state[name] = tensor[..., 0, 0] if name == "linear.weight" else tensor
+    torch.save({"net": state}, tmp_path / "ckpt.pth")
+    words = ("finetune", "--network", "preact18", *STEMMED[2:], "--precision", "float32", "--mode", "frozen")
+    ended = pipeline(*words, "--weights", tmp_path / "ckpt.pth", "--json")
+    assert "names are those of pytorch-cifar" in ended.err
+    kept = tensors(ended.json)
+    assert "norm.weight" not in kept
+    assert torch.equal(kept["stages.3.blocks.1.conv2.weight"], state["layer4.1.conv2.weight"])
+    photo = tmp_path / "p.png"
+    Image.new("RGB", (32, 32), (90, 20, 200)).save(photo)
+    assert pipeline("predict", "--run", ended.json["run"], photo, "--json").status == 0
 
 
 def test_options_of_the_preprocessing_stand_in_key_and_record(pipeline, tuning, tmp_path):
