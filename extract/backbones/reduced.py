@@ -67,7 +67,7 @@ def in_reduced_precision(
     exact = {id(part) for stage in first for part in stage.modules()}
     convolutions = [one for one in network.modules() if is_plain_convolution(one) and id(one) not in exact]
     biases = {one: None if one.bias is None else one.bias.clone() for one in convolutions}
-    round_convolutions(convolutions, dtype, run=lambda: network(normalize(photographs(image_size))))
+    round_convolutions(convolutions, dtype, images=normalize(photographs(image_size)), run=network)
     _cast(network, dtype, exact=first)
     for parent in list(network.modules()):
         for name, one in list(parent.named_children()):

@@ -8,11 +8,16 @@ weights, since a bias in bfloat16 is too coarse to hold it. The means are those 
 scikit-learn ships, so they depend on no data set.
 """
 
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from extract.runtime.devices import limited_threads
+from extract.runtime.machine import thread_count
 
 MOVES = 64  # at most so many weights of an output are moved, which bounds the work
 CANDIDATES = 2048  # among about so many of them, evenly spread: vgg16_bn has outputs of 25,088 weights
@@ -20,9 +25,14 @@ CHUNK = 2**22  # weights at a time, so that memory stays small beside the networ
 
 
 @torch.no_grad()
-def round_convolutions(convolutions: Sequence[nn.Conv2d], dtype: torch.dtype, *, run: Callable[[], object]) -> None:
-    """Casts weights and biases of `convolutions` to `dtype`; `run` sends images through their network."""
-    means = _input_means(convolutions, run)
+def round_convolutions(
+    convolutions: Sequence[nn.Conv2d], dtype: torch.dtype, *, images: Tensor, run: Callable[[Tensor], object]
+) -> None:
+    """Casts weights and biases of `convolutions` to `dtype`; `run` sends `images` [B, C, H, W] through their network.
+
+    Each image is sent alone, on a thread of its own: what is rounded up depends on no number of threads.
+    """
+    means = _input_means(convolutions, images, run)
     for one in convolutions:
         weight, bias = one.weight, one.bias
         mean = means[one].repeat_interleave(weight[0, 0].numel())  # [inputs x positions]
@@ -87,18 +97,31 @@ def photographs(image_size: tuple[int, int]) -> Tensor:
     return nn.functional.interpolate(levels, image_size, mode="bilinear", antialias=True).clamp(0, 255)
 
 
-def _input_means(convolutions: Sequence[nn.Conv2d], run: Callable[[], object]) -> dict[nn.Module, Tensor]:
-    sums: dict[nn.Module, Tensor] = {one: torch.zeros(one.in_channels, dtype=torch.float64) for one in convolutions}
-    counts: dict[nn.Module, int] = dict.fromkeys(convolutions, 0)
+def _input_means(
+    convolutions: Sequence[nn.Conv2d], images: Tensor, run: Callable[[Tensor], object]
+) -> dict[nn.Conv2d, Tensor]:
+    here = threading.local()
 
     def seen(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        sums[module] += inputs[0].double().mean((0, 2, 3))
-        counts[module] += 1
+        here.means[module].append(inputs[0].double().mean((0, 2, 3)))
+
+    def of(image: Tensor) -> dict[nn.Module, list[Tensor]]:
+        here.means = {one: [] for one in convolutions}
+        with torch.no_grad():
+            run(image[None])
+        return here.means
 
     handles = [one.register_forward_pre_hook(seen) for one in convolutions]
     try:
-        run()
+        with limited_threads(1), ThreadPoolExecutor(thread_count()) as pool:
+            found = list(pool.map(of, images))
+            return {
+                one: torch.stack(
+                    [mean for means in found for mean in means[one]]
+                    or [torch.zeros(one.in_channels, dtype=torch.float64)]
+                ).mean(0)
+                for one in convolutions
+            }
     finally:
         for handle in handles:
             handle.remove()
-    return {one: sums[one] / max(counts[one], 1) for one in convolutions}

@@ -10,7 +10,7 @@ No image is ever replaced by another. What cannot be read is decided by `extract
 `UnreadableImage`, or `OversizedImage` for more than `--max-pixels`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -61,6 +61,12 @@ def without_unreadable(images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
                 f"{images.class_names[lost[0]]!r}. Repair its images, or delete its folder."
             )
     return replace(images, splits=splits), tuple(skipped)
+
+
+def without(images: ImageSet, ids: Collection[str]) -> ImageSet:
+    """The data set without the images of these ids."""
+    kept = {name: np.flatnonzero([one not in ids for one in split.ids]) for name, split in images.splits.items()}
+    return replace(images, splits={name: split.take(kept[name]) for name, split in images.splits.items()})
 
 
 @contextmanager

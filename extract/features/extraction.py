@@ -14,6 +14,7 @@ from extract.data.images import ImageSet
 from extract.features import embed
 from extract.features.embed import Embedder, FeatureBlock, ImageSource, Notice, Ranges
 from extract.features.layout import Layout, SplitRows
+from extract.features.shards import LentRows
 from extract.features.store import FeatureFile, FeatureWriter
 from extract.runtime.allocator import memory_kept
 from extract.runtime.devices import Stopwatch
@@ -109,7 +110,7 @@ def extract(
     notice: Notice,
     estimated: Callable[[Estimate], None],
     doing: Callable[[str], None] = lambda what: None,
-    plain: FeatureFile | None = None,
+    plain: FeatureFile | LentRows | None = None,
 ) -> ExtractionTiming:
     """Writes the feature file `path`, going on where a killed run stopped, and says what it took.
 
@@ -168,7 +169,7 @@ def _warmed(
     layout: Layout,
     config: Computation,
     notice: Notice,
-    plain: FeatureFile | None,
+    plain: FeatureFile | LentRows | None,
 ) -> _Warm:
     """The embedder, ready: the first batch compiles, the second shows the rate; neither where nothing is missing."""
     watch = Stopwatch(config.device)
@@ -189,7 +190,9 @@ def _warmed(
     return _Warm(sources, embedder, ready_seconds, (first[0][1] - first[0][0]) / watch.seconds())
 
 
-def _completed(blocks: Iterator[FeatureBlock], *, split: str, plain: FeatureFile | None) -> Iterator[FeatureBlock]:
+def _completed(
+    blocks: Iterator[FeatureBlock], *, split: str, plain: FeatureFile | LentRows | None
+) -> Iterator[FeatureBlock]:
     for block in blocks:
         if plain is None:
             yield block

@@ -57,6 +57,11 @@ class FeatureWriter:
         """The dtype of the stored features."""
         return self._layout.storage
 
+    @property
+    def block_rows(self) -> int:
+        """Rows between two checksums."""
+        return self._layout.block_rows
+
     def __enter__(self) -> "FeatureWriter":
         return self
 

@@ -1,4 +1,4 @@
-"""Execution backend of a study: the options of `pipeline run`."""
+"""Execution backend: the options of `pipeline run`, and of what else is computed by several processes."""
 
 from dataclasses import dataclass
 
@@ -32,3 +32,19 @@ class EngineSpec(Spec):
     def is_remote(self) -> bool:
         """Whether its workers may be on other machines."""
         return self.scheduler is not None
+
+
+@dataclass(frozen=True)
+class ShardsSpec(EngineSpec):
+    """The shards of one extraction, and the backend that computes them. Raises `InvalidInputError` as `EngineSpec`."""
+
+    shards: int | None = option(
+        None, "Parts, computed by an engine of several processes and joined.", low=1, metavar="N", default_text="1"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        idle = [name for name in ("jobs", "scheduler") if getattr(self, name) is not None]
+        idle += ["engine"] if self.engine != "loky" else []
+        if self.shards is None and idle:
+            raise InvalidInputError(f"{idle[0]} must come with --shards; got it alone. Add --shards 8.")

@@ -31,7 +31,8 @@ class Execution:
 
     `devices` are what jobs may lease ("cpu", "cuda:0", ...; none: each worker's own). `on_result(job, result)` is
     called after each job, and after each extraction that came first; `label(job)` names one that begins. `listed` are
-    the jobs of the study; an extraction that only they need is not among them, and its failure is theirs.
+    the jobs of the study; an extraction that only they need is not among them, and its failure is theirs. After so
+    many `retries` together, what was under way when a worker died is tried alone.
     """
 
     context: Context
@@ -40,6 +41,7 @@ class Execution:
     label: Callable[[Job], str] = lambda job: job.command
     listed: frozenset[Job] = frozenset()
     results: dict[Job, JobResult] = dataclasses.field(default_factory=dict)
+    retries: int = 0
 
     def run(self, plan: Plan, engine: EngineSpec) -> list[JobResult]:
         """The result of every job of a plan, in its order. Only what is missing is computed, each once.
@@ -59,6 +61,11 @@ class Execution:
                 runner(self._with_data(plan.first))
                 runner(self._with_features([job for job in missing if job not in plan.first]))
         return [self.results[planned.job] for planned in plan.jobs]
+
+    def compute(self, jobs: Sequence[Job], engine: EngineSpec) -> None:
+        """Does jobs that need nothing of one another; `UnavailableError` as `run`."""
+        with self._runner(engine) as runner:
+            runner(jobs)
 
     def _end(self, job: Job, result: JobResult) -> None:
         """Keeps the result of a job: a failure as a record, a success in place of an earlier failure.
@@ -135,7 +142,7 @@ class Execution:
         slots = min(pool.slots, max(len(jobs), 1))
         parent = os.getpid() if pool.is_local else None
         setup = WorkerSetup(self.context.workspace.resolve(), self.devices, slots, parent)
-        left, count_ended = list(jobs), self.context.counter(len(jobs), "jobs")
+        left, count_ended, retries = list(jobs), self.context.counter(len(jobs), "jobs"), self.retries
 
         def end(job: Job, result: JobResult) -> None:
             left.remove(job)
@@ -149,6 +156,10 @@ class Execution:
                     end(started[index], result)
             except Exception as error:  # noqa: BLE001 (each engine has its own ways to say that a worker died)
                 died = f"a worker died ({sentence(error)[:200]})"
+                if retries:
+                    retries -= 1
+                    self.context.notice(f"{died}; another goes on with what it did")
+                    continue
                 self.context.notice(f"{died}; trying what it did one by one")
                 for job in left[: pool.jobs]:
                     end(job, _alone(pool, job, setup))

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from extract.backbones.weights import SOURCES, is_file, split
 from extract.data.datasets import NAMES
@@ -22,6 +22,9 @@ from pipelines.specs.head import Repeats, of_heads
 from pipelines.specs.network import FROZEN_HAS, STARTS, USUAL_NETWORK
 from pipelines.specs.spec import RawOptions, Spec
 
+if TYPE_CHECKING:
+    from pipelines.tasks.shards import ShardRequest
+
 AnySpec = TypeVar("AnySpec", bound=Spec)
 COMMANDS = ("extract", "fit-head", "train", "finetune")
 REPEATS = "seeds"  # fit-head's: as many heads, seeds counted up, on the same features
@@ -32,13 +35,15 @@ MODES = {"train": "scratch", "finetune": "full"}
 class Job:
     """One command and the specs it needs; equal jobs are one job.
 
-    `features` is the extraction (of `extract`, or the one that a head reads), `head` and `network` the rest.
+    `features` is the extraction (of `extract`, or the one that a head reads), `head` and `network` the rest. With
+    `shard` it is that part of an extraction alone.
     """
 
     command: str
     features: ExtractSpec | None = None
     head: HeadSpec | None = None
     network: NetworkSpec | None = None
+    shard: "ShardRequest | None" = None
 
     @property
     def data(self) -> ExtractSpec | NetworkSpec:

@@ -75,7 +75,8 @@ def work(job: Job, setup: WorkerSetup) -> JobResult:
     if threads is not None:
         os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(threads))
     with leased(setup.devices or own_devices()) as device, limited_threads(threads):
-        return result_of(job, Context(setup.workspace, device))
+        share = 1 / setup.slots if setup.slots and device == "cpu" else 1.0
+        return result_of(job, Context(setup.workspace, device, share=share))
 
 
 def result_of(job: Job, context: Context) -> JobResult:
@@ -97,10 +98,13 @@ def result_of(job: Job, context: Context) -> JobResult:
 
 def _computed(job: Job, context: Context) -> tuple[bool, str | None]:
     """(whether the cache had it, the run of its record or None for an extraction)."""
+    from pipelines.tasks import shards
     from pipelines.tasks.extract import extract, pinned_features
     from pipelines.tasks.fit_head import fit_head
     from pipelines.tasks.train import train
 
+    if job.shard is not None:
+        return shards.compute(job.extract_spec, job.shard, context), None
     if job.network is None and job.head is None:
         return extract(job.extract_spec, context).cached, None
     if job.network is not None:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import structs
 
@@ -25,28 +25,62 @@ from pipelines.workspace.record import Sha256
 
 if TYPE_CHECKING:
     from extract.backbones.frozen import Backbone
-    from extract.features.extraction import ExtractionTiming
+    from extract.features.extraction import Computation, ExtractionTiming
+    from extract.features.layout import Layout
+    from extract.features.store import FeatureFile
+
+LESS_MEMORY = "Use a smaller --batch-size or --image-size, or another --backbone"
+
+
+class Compute(Protocol):
+    """Makes the feature file of an extraction that is `ready`: in this process (`_alone`), or in shards."""
+
+    def __call__(
+        self, ready: "ReadyExtraction", context: Context, *, plain: "FeatureFile | None"
+    ) -> "ExtractionTiming":
+        """What it took. `plain` is the feature file of the plain view, where that is there already."""
+        ...
 
 
 @dataclass(frozen=True)
 class ExtractionInputs:
-    """Inputs of an extraction beside its key, which only digests it: the weights and the data themselves."""
+    """Inputs of an extraction beside its key, which only digests it: the weights and the data themselves.
+
+    `bad` are the ids of unreadable images that are left out, where they are known; `compute` is what makes the file.
+    """
 
     source: Weights
     located: Located
     context: Context
+    bad: tuple[str, ...] | None = None
+    compute: Compute | None = None
 
 
-def extract(spec: ExtractSpec, context: Context) -> StageResult[Extraction]:
-    """The spec's feature file, computed or found."""
-    context.doing("looking for the data set")
-    workspace, located = context.workspace, locate(spec, context.workspace, progress=context.reading)
-    context.tell(located.notices)
-    key = resolve_extract(spec, located=located, device=context.device, workspace=workspace)
+@dataclass(frozen=True)
+class ReadyExtraction:
+    """An extraction of which nothing is left but to compute: the images, the backbone, and the file to be made.
+
+    `not_compiled` says why it is not compiled, where something stands in the way.
+    """
+
+    key: ExtractKey
+    images: ImageSet
+    backbone: "Backbone"
+    path: Path
+    layout: "Layout"
+    config: "Computation"
+    not_compiled: str
+
+
+def extract(spec: ExtractSpec, context: Context, *, compute: Compute | None = None) -> StageResult[Extraction]:
+    """The spec's feature file, found or computed, by `compute` where that is given."""
+    workspace = context.workspace
+    key, inputs = extraction_inputs(spec, context)
+    located = inputs.located
     (record, computed), cached = cache.ask(
         _extract,
         key.text(),
-        context=ExtractionInputs(Weights.find(spec.weights, workspace), located, context),
+        context=replace(inputs, compute=compute),
         workspace=workspace,
         read=_reader(workspace),
         is_intact=lambda found: is_intact(found[0], workspace),
@@ -57,6 +91,15 @@ def extract(spec: ExtractSpec, context: Context) -> StageResult[Extraction]:
     if known != record:
         extractions.write(workspace, known)
     return StageResult(known, workspace / "features" / known.file, cached or not computed, tuple(said))
+
+
+def extraction_inputs(spec: ExtractSpec, context: Context) -> tuple[ExtractKey, ExtractionInputs]:
+    """The key of a spec here and now, and what extracting needs beside that."""
+    context.doing("looking for the data set")
+    workspace, located = context.workspace, locate(spec, context.workspace, progress=context.reading)
+    context.tell(located.notices)
+    key = resolve_extract(spec, located=located, device=context.device, workspace=workspace)
+    return key, ExtractionInputs(Weights.find(spec.weights, workspace), located, context)
 
 
 @contextlib.contextmanager
@@ -112,15 +155,27 @@ def compute(key: ExtractKey, inputs: ExtractionInputs) -> tuple[Sha256, bool]:
 
     What the backbone cannot do is refused before images are read or weights are fetched.
     """
+    with enough_for("extraction", remedy=LESS_MEMORY):
+        return _extracted(ready(key, inputs), inputs)
+
+
+def ready(key: ExtractKey, inputs: ExtractionInputs) -> ReadyExtraction:
+    """The images, the backbone and the layout of the file of `key`."""
+    from extract.features import extraction
+
     _check(key, inputs.source)
-    with enough_for("extraction", remedy="Use a smaller --batch-size or --image-size, or another --backbone"):
-        data, skipped = _images(key, inputs)
-        inputs.context.doing("")  # weights that are downloaded come with a bar of the hub's own
-        backbone = _backbone(key, inputs.source)
-        for notice in backbone.notices:
-            inputs.context.notice(notice)
-        key = replace(key, backbone=backbone.name)  # as timm calls it today
-        return _extracted(key, data=data, backbone=backbone, skipped=skipped, context=inputs.context)
+    data, skipped = _images(key, inputs)
+    inputs.context.doing("")  # weights that are downloaded come with a bar of the hub's own
+    backbone = _backbone(key, inputs.source)
+    for notice in backbone.notices:
+        inputs.context.notice(notice)
+    key = replace(key, backbone=backbone.name)  # as timm calls it today
+    spec = feature_spec(key, backbone=backbone, dataset=data.name)
+    rows = extraction.step_size(data, key.batch_size)
+    config = extraction.Computation(inputs.context.device, key.precision, key.views, key.storage, rows)
+    layout, reason = extraction.plan(data, backbone, spec=spec, config=config, skipped_ids=skipped)
+    path = path_of(inputs.context.workspace / "features", spec)
+    return ReadyExtraction(key, data, backbone, path, layout, config, reason)
 
 
 def _check(key: ExtractKey, source: Weights) -> None:
@@ -139,48 +194,54 @@ def _backbone(key: ExtractKey, source: Weights) -> "Backbone":
 
 def _images(key: ExtractKey, inputs: ExtractionInputs) -> tuple[ImageSet, tuple[str, ...]]:
     inputs.context.doing("reading the data set")
-    data, skipped = images.chosen(inputs.located, key)
+    data, skipped = images.chosen(inputs.located, key, bad=inputs.bad)
     inputs.context.tell(images.notices(inputs.located, skipped))
     return data, skipped
 
 
-def _extracted(
-    key: ExtractKey, *, data: ImageSet, backbone: "Backbone", skipped: tuple[str, ...], context: Context
-) -> tuple[Sha256, bool]:
-    from extract.features import extraction, store
+def _extracted(one: ReadyExtraction, inputs: ExtractionInputs) -> tuple[Sha256, bool]:
+    from extract.features import store
 
-    spec = feature_spec(key, backbone=backbone, dataset=data.name)
-    rows = extraction.step_size(data, key.batch_size)
-    config = extraction.Computation(context.device, key.precision, key.views, key.storage, rows)
-    path = path_of(context.workspace / "features", spec)
-    layout, reason = extraction.plan(data, backbone, spec=spec, config=config, skipped_ids=skipped)
-    with store.locked(path), refused_together(*files(data)):
+    context = inputs.context
+    with store.locked(one.path), refused_together(*files(one.images)):
         timing, plain = None, None
-        if intact(path) is None:
-            if reason:
-                context.notice(f"{path.name}: not compiled, because {reason}")
-            plain = lender(spec, layout=layout, folder=path.parent) if key.views == "flip" else None
+        if intact(one.path) is None:
+            if one.not_compiled:
+                context.notice(f"{one.path.name}: not compiled, because {one.not_compiled}")
+            plain = plain_view(one)
             if plain is not None:
                 context.notice(f"the plain view is there already, in {plain.path.name}")
-            timing = extraction.extract(
-                data,
-                backbone,
-                layout=layout,
-                config=config,
-                path=path,
-                progress=lambda done, total: context.progress(done, total, "images"),
-                notice=context.notice,
-                estimated=context.estimated,
-                doing=context.doing,
-                plain=plain,
-            )
-        record = described(store.FeatureFile(path), backbone)
-    if timing is not None:
-        source, views = data.name if files(data) else "", layout.view_count - (plain is not None)
-        of = {"precision": key.precision, "rows": key.batch_size, "engine": layout.engine, "source": source}
-        rates.keep_extraction(context.workspace, rates.extraction(backbone, **of), timing, views=views)
+            timing = (inputs.compute or _alone)(one, context, plain=plain)
+        record = described(store.FeatureFile(one.path), one.backbone)
     _keep(context.workspace, record, timing=timing, plain_view_of=None if plain is None else plain.content)
     return record.content, timing is not None
+
+
+def plain_view(one: ReadyExtraction) -> "FeatureFile | None":
+    """The intact feature file of the plain view of an extraction that has others too; None where there is none."""
+    spec = dict(one.layout.spec)
+    return lender(spec, layout=one.layout, folder=one.path.parent) if one.key.views == "flip" else None
+
+
+def _alone(one: ReadyExtraction, context: Context, *, plain: "FeatureFile | None") -> "ExtractionTiming":
+    from extract.features import extraction
+
+    timing = extraction.extract(
+        one.images,
+        one.backbone,
+        layout=one.layout,
+        config=one.config,
+        path=one.path,
+        progress=lambda done, total: context.progress(done, total, "images"),
+        notice=context.notice,
+        estimated=context.estimated,
+        doing=context.doing,
+        plain=plain,
+    )
+    source, views = one.images.name if files(one.images) else "", one.layout.view_count - (plain is not None)
+    of = {"precision": one.key.precision, "rows": one.key.batch_size, "engine": one.layout.engine, "source": source}
+    rates.keep_extraction(context.workspace, rates.extraction(one.backbone, **of), timing, views=views)
+    return timing
 
 
 def _keep(workspace: Path, record: Extraction, *, timing: "ExtractionTiming | None", plain_view_of: str | None) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from extract.data.bad_images import without_unreadable
+from extract.data.bad_images import without, without_unreadable
 from extract.data.datasets import Located, load
 from extract.data.images import ImageSet
 from extract.data.walk import a_few
@@ -17,13 +17,20 @@ HEAD_VALIDATION_SHARE = 0.1
 
 
 def chosen(
-    located: Located, selection: Selection, *, splits: Sequence[str] = ("train", "test")
+    located: Located,
+    selection: Selection,
+    *,
+    splits: Sequence[str] = ("train", "test"),
+    bad: tuple[str, ...] | None = None,
 ) -> tuple[ImageSet, tuple[str, ...]]:
-    """(the images of the `splits` of a data set that the selection uses; the ids of those that cannot be decoded)."""
+    """(the images of the `splits` of a data set that the selection uses; the ids of those that cannot be decoded).
+
+    `bad` are these ids where they are known already: to find them is to decode every file.
+    """
     data, skipped = load(located), ()
     data = replace(data, splits={name: data.splits[name] for name in splits})
     if selection.skips_bad_images:
-        data, skipped = without_unreadable(data)
+        data, skipped = without_unreadable(data) if bad is None else (without(data, frozenset(bad)), bad)
     return selection.sample(data, splits=splits), skipped
 
 

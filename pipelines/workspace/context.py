@@ -21,7 +21,8 @@ class Context:
     `progress(done, total, what)` counts what is named ("images", "candidates"), `doing(what)` says what is done that
     cannot be counted, `status(sentence, over)` where in a long step the run is; a part that is `over` leaves its line.
     `notice(sentence)` takes messages, `estimated(estimate)` an `extract.features.extraction.Estimate` before a long
-    run. Inside `job(label)` all that is shown belongs to that job of several.
+    run. Inside `job(label)` all that is shown belongs to that job of several. `share` is this process' part of a
+    device that several jobs use at once.
     """
 
     workspace: Path
@@ -33,6 +34,7 @@ class Context:
     doing: Callable[[str], None] = _silent
     job: Callable[[str], AbstractContextManager[object]] = nullcontext
     notices: list[str] = field(default_factory=list, compare=False)
+    share: float = 1.0
 
     def tell(self, sentences: Iterable[str]) -> None:
         """Gives notice of what people should know of their data, each sentence once a command; `notices` keeps them."""

@@ -172,7 +172,7 @@ def _compute(run: shared.Invocation, described: "StudyJobs", planned: "Plan", *,
     from pipelines.studies.execute import Execution
 
     begun, progress = time.perf_counter(), _Progress(run, planned, study=described.name)
-    execution = Execution(run.context(), _devices(run, engine), on_result=progress, label=progress.label)
+    execution = Execution(run.context(), run.devices(engine), on_result=progress, label=progress.label)
     outcomes = execution.run(planned, engine)
     seconds = time.perf_counter() - begun
     counts = {one: sum(outcome.status == one for outcome in outcomes) for one in ("computed", "cached", "failed")}
@@ -225,12 +225,3 @@ class _Progress:
 
     def _place(self, job: "Job", number: int) -> str:
         return f"{number}/{len(self._listed)}" if job in self._listed else "first"
-
-
-def _devices(run: shared.Invocation, engine: EngineSpec) -> tuple[str, ...]:
-    """What jobs may lease: the device that was named; for "auto" every GPU here, or each worker's own in a cluster."""
-    if click.get_current_context().params["device"] != "auto":
-        return (run.device,)
-    from pipelines.studies.worker import own_devices
-
-    return () if engine.is_remote else own_devices()

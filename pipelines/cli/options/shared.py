@@ -16,6 +16,7 @@ from pipelines.cli.terminal.process import own_heard, use_threads
 from pipelines.cli.terminal.reporter import Reporter, Values
 from pipelines.specs import with_own_network
 from pipelines.specs.data import CIFAR10_DIR, DataSpec, home, with_data_dir
+from pipelines.specs.engine import EngineSpec
 from pipelines.specs.spec import Spec
 from pipelines.training import processes
 from pipelines.workspace.context import Context
@@ -91,6 +92,14 @@ class Invocation:
             job=reporter.job,
             notices=reporter.notices(),
         )
+
+    def devices(self, engine: EngineSpec) -> tuple[str, ...]:
+        """What jobs may lease: the device that was named; for "auto" every GPU here, or each worker's own elsewhere."""
+        if click.get_current_context().params["device"] != "auto":
+            return (self.device,)
+        from pipelines.studies.worker import own_devices
+
+        return () if engine.is_remote else own_devices()
 
     def spec(self, kind: type[AnySpec], options: Values) -> AnySpec:
         """The spec with those of the `options` that it has; the others keep its defaults.

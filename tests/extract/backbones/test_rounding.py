@@ -40,7 +40,7 @@ def test_mean_outputs_of_a_rounded_convolution_are_what_they_were(groups):
     plain = nn.Conv2d(8, 16, 3, groups=groups).requires_grad_(False)
     plain.weight.copy_(convolution.weight.bfloat16())
     plain.bias.copy_(convolution.bias.bfloat16())
-    round_convolutions([convolution], torch.bfloat16, run=lambda: convolution(images))
+    round_convolutions([convolution], torch.bfloat16, images=images, run=convolution)
     assert convolution.weight.dtype == convolution.bias.dtype == torch.bfloat16
     errors = (convolution.float()(images).mean((0, 2, 3)) - before).abs()
     assert errors.mean() < 0.35 * (plain(images).mean((0, 2, 3)) - before).abs().mean()
@@ -49,7 +49,7 @@ def test_mean_outputs_of_a_rounded_convolution_are_what_they_were(groups):
 def test_a_convolution_that_nothing_reaches_is_rounded_to_the_nearest():
     convolution = nn.Conv2d(3, 4, 3).requires_grad_(False)
     nearest = convolution.weight.bfloat16()
-    round_convolutions([convolution], torch.bfloat16, run=lambda: None)
+    round_convolutions([convolution], torch.bfloat16, images=torch.rand(2, 3, 5, 5), run=lambda images: None)
     assert torch.equal(convolution.weight, nearest)
 
 

@@ -1,0 +1,291 @@
+"""An extraction in shards: each is a job of its own, perhaps on another machine, and its file is joined to the whole.
+
+The shards stand in `features/<file>.shards/`, each with a note of its progress, until all of them are joined. What was
+joined, what is finished and the finished blocks of what is not are there again after any end.
+"""
+
+import contextlib
+import hashlib
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, structs
+
+from extract.data.bad_images import files, refused_together
+from extract.errors import CorruptFileError, InvalidInputError, TransferBenchError
+from extract.features.layout import canonical_json
+from extract.runtime.machine import machine
+from extract.runtime.memory import enough_for
+from extract.runtime.typed_json import Count, Seconds
+from pipelines.specs import ExtractKey, ExtractSpec
+from pipelines.tasks.extract import LESS_MEMORY, ReadyExtraction, extraction_inputs, plain_view, ready
+from pipelines.tasks.features import intact
+from pipelines.workspace import stored
+from pipelines.workspace.context import Context
+from pipelines.workspace.record import Rate
+
+if TYPE_CHECKING:
+    from extract.features.extraction import Estimate, ExtractionTiming
+    from extract.features.layout import Layout
+    from extract.features.shards import Shard
+    from extract.features.store import FeatureFile, FeatureWriter
+
+NOTE_SECONDS = 1.0  # between two notes of a shard's progress
+SETTLING_SECONDS = 10.0  # from the first shard's first batch until the estimate, in which others begin
+
+
+@dataclass(frozen=True)
+class ShardRequest:
+    """Shard `number`, from 0, of `count` of an extraction.
+
+    `layout` is a digest of what the whole file will be but for its features, which the worker must find too; `bad` are
+    the ids of unreadable images that are left out.
+    """
+
+    number: int
+    count: int
+    layout: str
+    bad: tuple[str, ...]
+
+
+Done = Callable[[ShardRequest], None]
+Runner = Callable[[ExtractKey, Sequence[ShardRequest], Done], None]
+
+
+class ShardNote(Struct, frozen=True, kw_only=True):
+    """Progress of a shard: `images` that are there, `seconds` of a device spent on them, killed attempts included.
+
+    Of several shards that share the processors of a machine each counts its share of the time.
+    """
+
+    images: Count = 0
+    seconds: Seconds = 0.0
+    compile_seconds: Seconds = 0.0
+    images_per_second: Rate = 0.0
+    memory_bytes: Count = 0
+    processor: str = ""
+
+
+def joined(
+    one: ReadyExtraction, context: Context, *, plain: "FeatureFile | None", count: int, run: Runner
+) -> "ExtractionTiming":
+    """Makes the feature file of an extraction in `count` shards, which `run` computes; a `tasks.extract.Compute`.
+
+    `run(key, requests, done)` calls `done(request)` after each shard, in this thread. Computed is what is missing.
+    The shards find a `plain` view by themselves. Raises `TransferBenchError` where a shard is not there in the end.
+    """
+    from extract.features.shards import cut
+    from extract.features.store import FeatureWriter
+
+    with FeatureWriter(one.path, one.layout) as writer:
+        join = _Join(one, writer, cut(one.layout, count), context)
+        with join.watched():
+            run(one.key, [join.request(shard) for shard in join.open_shards()], join.done)
+        writer.finish()
+    timing = join.timing()
+    shutil.rmtree(_folder(one.path))
+    return timing
+
+
+def compute(spec: ExtractSpec, request: ShardRequest, context: Context) -> bool:
+    """Makes the file of one shard, going on where a killed worker stopped; whether it was there already.
+
+    Raises `TransferBenchError` where this machine would make another file than the one that is asked for.
+    """
+    from extract.features import extraction, store
+    from extract.features.shards import LentRows, cut, is_made_as
+
+    with enough_for("extraction", remedy=LESS_MEMORY):
+        key, inputs = extraction_inputs(spec, context)
+        one = ready(key, replace(inputs, bad=request.bad))
+        if _digest(one.layout) != request.layout:
+            raise TransferBenchError(
+                "worker must make the same file as the command, of the same data by the same versions; got "
+                f"{one.images.image_count} images, {one.layout.engine}, {one.layout.versions}. Install the same there."
+            )
+        shard = cut(one.layout, request.count)[request.number]
+        path, layout, images = shard_path(one.path, request), shard.layout(one.layout), shard.images(one.images)
+        path.parent.mkdir(exist_ok=True)
+        with store.locked(path), refused_together(*files(images)):
+            file = intact(path)
+            if file is not None and is_made_as(file, layout):
+                return True
+            note = _Progress(path, context)
+            plain = plain_view(one)
+            timing = extraction.extract(
+                images,
+                one.backbone,
+                layout=layout,
+                config=one.config,
+                path=path,
+                progress=note.progress,
+                notice=context.notice,
+                estimated=note.estimated,
+                plain=None if plain is None else LentRows(plain, shard.rows),
+            )
+            note.end(timing)
+    return False
+
+
+def shard_path(path: Path, request: ShardRequest) -> Path:
+    """The file of a shard of the feature file `path`."""
+    return _folder(path) / f"{request.number + 1}-of-{request.count}.h5"
+
+
+def _folder(path: Path) -> Path:
+    return path.with_name(f"{path.name}.shards")
+
+
+def _digest(layout: "Layout") -> str:
+    rows = {name: len(split.labels) for name, split in layout.splits.items()}
+    return hashlib.sha256(canonical_json([layout.header(), rows]).encode()).hexdigest()
+
+
+class _Progress:
+    """Keeps the note of a shard, from what earlier attempts spent on it."""
+
+    def __init__(self, path: Path, context: Context) -> None:
+        self._path, self._share = path.with_suffix(".json"), context.share
+        self._before = _note(self._path)
+        self._note = structs.replace(self._before, processor=machine().processor)
+        self._begun = self._written = time.perf_counter()
+
+    def progress(self, done: int, total: int) -> None:
+        now = time.perf_counter()
+        seconds = self._before.seconds + (now - self._begun) * self._share
+        self._note = structs.replace(self._note, images=done, seconds=seconds)
+        if now - self._written >= NOTE_SECONDS:
+            self._write()
+
+    def estimated(self, estimate: "Estimate") -> None:
+        memory, rate = estimate.memory_bytes, estimate.images_per_second
+        self._note = structs.replace(self._note, memory_bytes=memory, images_per_second=rate)
+
+    def end(self, timing: "ExtractionTiming") -> None:
+        seconds = self._before.seconds + timing.seconds * self._share
+        compiling = self._before.compile_seconds + timing.compile_seconds * self._share
+        self._note = structs.replace(self._note, seconds=seconds, compile_seconds=compiling)
+        self._write()
+
+    def _write(self) -> None:
+        stored.write(self._path, self._note)
+        self._written = time.perf_counter()
+
+
+class _Join:
+    """The whole file as its shards end, and what is known of all of them."""
+
+    def __init__(
+        self, one: ReadyExtraction, writer: "FeatureWriter", shards: Sequence["Shard"], context: Context
+    ) -> None:
+        self._one, self._writer, self._shards, self._context = one, writer, shards, context
+        self._missing = {name: {start for start, _ in writer.missing(name)} for name in one.layout.splits}
+        self._over = threading.Event()
+        self._is_estimated = False
+        self._first_seen: float | None = None
+
+    def request(self, shard: "Shard") -> ShardRequest:
+        """What a worker needs to know of a shard."""
+        return ShardRequest(shard.number, shard.count, _digest(self._one.layout), self._one.layout.skipped_ids)
+
+    def open_shards(self) -> list["Shard"]:
+        """The shards of which the whole file lacks blocks. Joins those whose files are there, of an earlier command."""
+        missing = [shard for shard in self._shards if self._lacks(shard)]
+        for shard in missing:
+            self._joined(shard)
+        there = self._one.images.image_count - sum(shard.image_count for shard in self._shards if self._lacks(shard))
+        if there:
+            total = self._one.images.image_count
+            self._context.notice(f"{there} of {total} images were there already; going on with the rest")
+        return [shard for shard in missing if self._lacks(shard)]
+
+    def done(self, request: ShardRequest) -> None:
+        """Joins the shard that was computed; `CorruptFileError` where it is not as it must be."""
+        if not self._joined(self._shards[request.number]):
+            path = shard_path(self._one.path, request)
+            raise CorruptFileError(f"shard must be intact; got {str(path)!r}, which is not. Start again.")
+
+    def _lacks(self, shard: "Shard") -> bool:
+        return any(not self._missing[name].isdisjoint(starts) for name, starts in self._blocks(shard))
+
+    def _joined(self, shard: "Shard") -> bool:
+        """Whether the file of the shard is as it must be; then its blocks are in the whole file, and it is gone."""
+        from extract.features.shards import is_made_as
+        from extract.features.store import FeatureFile
+
+        path = shard_path(self._one.path, self.request(shard))
+        try:
+            file = FeatureFile(path)
+            if not is_made_as(file, shard.layout(self._one.layout)):
+                return False
+            shard.join(file, self._writer)
+        except InvalidInputError:  # there is none, or one that is damaged
+            return False
+        for name, starts in self._blocks(shard):
+            self._missing[name].difference_update(starts)
+        path.unlink()
+        return True
+
+    def _blocks(self, shard: "Shard") -> list[tuple[str, range]]:
+        return [(name, range(*own, self._one.layout.block_rows)) for name, own in shard.rows.items()]
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Tells the progress of all shards while the body runs."""
+        watcher = threading.Thread(target=self._watch, daemon=True, name="shards")
+        watcher.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            watcher.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(NOTE_SECONDS):
+            self._tell([self._note(shard) for shard in self._shards if self._lacks(shard)])
+
+    def _tell(self, notes: Sequence[ShardNote]) -> None:
+        from extract.features.extraction import Estimate
+
+        total = self._one.images.image_count
+        left = sum(shard.image_count for shard in self._shards if self._lacks(shard)) - sum(one.images for one in notes)
+        self._context.progress(total - left, total, "images")
+        rate = sum(one.images_per_second for one in notes)
+        if not rate or self._is_estimated:
+            return
+        self._first_seen = self._first_seen or time.monotonic()
+        if time.monotonic() - self._first_seen >= SETTLING_SECONDS:
+            self._is_estimated = True
+            memory = sum(one.memory_bytes for one in notes)
+            self._context.estimated(Estimate(left / rate, self._one.layout.file_bytes(), memory, rate))
+
+    def _note(self, shard: "Shard") -> ShardNote:
+        return _note(shard_path(self._one.path, self.request(shard)).with_suffix(".json"))
+
+    def timing(self) -> "ExtractionTiming":
+        """What all shards took, in seconds of one device. Kinds of processors that are several are told."""
+        from extract.features.extraction import ExtractionTiming
+
+        notes = [self._note(shard) for shard in self._shards]
+        kinds = sorted({one.processor for one in notes if one.processor})
+        if len(kinds) > 1:
+            self._context.notice(
+                f"shards were computed by several kinds of processors ({', '.join(kinds)}): the last bits of a row "
+                "may be others than one of them would give"
+            )
+        seconds, compiling = sum(one.seconds for one in notes), sum(one.compile_seconds for one in notes)
+        images = sum(one.images for one in notes)
+        return ExtractionTiming(seconds, compiling, images, images / max(seconds - compiling, 1e-9))
+
+
+def _note(path: Path) -> ShardNote:
+    """The note of a shard; an empty one where there is none that is intact."""
+    try:
+        return stored.read(path, ShardNote, thing="note of a shard", remedy="It is made anew.")
+    except CorruptFileError:
+        return ShardNote()
