@@ -105,11 +105,12 @@ def _input_means(
     def seen(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         here.means[module].append(inputs[0].double().mean((0, 2, 3)))
 
-    def of(image: Tensor) -> dict[nn.Module, list[Tensor]]:
-        here.means = {one: [] for one in convolutions}
+    def of(image: Tensor) -> dict[nn.Conv2d, list[Tensor]]:
+        means: dict[nn.Conv2d, list[Tensor]] = {one: [] for one in convolutions}
+        here.means = means
         with torch.no_grad():
             run(image[None])
-        return here.means
+        return means
 
     handles = [one.register_forward_pre_hook(seen) for one in convolutions]
     try:

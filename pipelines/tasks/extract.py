@@ -33,11 +33,9 @@ LESS_MEMORY = "Use a smaller --batch-size or --image-size, or another --backbone
 
 
 class Compute(Protocol):
-    """Makes the feature file of an extraction that is `ready`: in this process (`_alone`), or in shards."""
+    """Makes the feature file of an extraction that is ready: in this process (`_alone`), or in shards."""
 
-    def __call__(
-        self, ready: "ReadyExtraction", context: Context, *, plain: "FeatureFile | None"
-    ) -> "ExtractionTiming":
+    def __call__(self, one: "ReadyExtraction", context: Context, *, plain: "FeatureFile | None") -> "ExtractionTiming":
         """What it took. `plain` is the feature file of the plain view, where that is there already."""
         ...
 

@@ -37,6 +37,7 @@ _RUN = "[0-9a-f]{12}"
 _LEFT = (
     rf"(.+/)?[^/]+{TEMPORARY}",
     rf"features/({FEATURE_NAME}\.(partial|lock)|\.writable)",
+    rf"features/{FEATURE_NAME}\.shards/\d+-of-\d+\.(h5|h5\.partial|h5\.lock|json)",
     rf"(runs|checkpoints)/{_RUN}(/.+)?\.(partial|lock)",
     rf"checkpoints/{_RUN}/[^/]+\.partial/.+",  # a copy that was killed
     r"searches/[^/]+/((begin|winner|trials|journal\.log|leases/\d+)\.lock|(search|result)\.json\..+\.partial)",
@@ -140,8 +141,8 @@ def _turn(workspace: Path, kept: Kept) -> int | None:
 
 
 def _is_half_made(path: Path) -> bool:
-    """Whether it is a half-made feature file, with which an extraction would go on."""
-    return path.name.endswith(".h5.partial")
+    """Whether it is a half-made feature file, or a shard of one, with which an extraction would go on."""
+    return path.name.endswith(".h5.partial") or (path.suffix == ".h5" and path.parent.suffix == ".shards")
 
 
 def _is_done(workspace: Path, checkpoint: Path) -> bool:

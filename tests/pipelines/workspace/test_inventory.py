@@ -45,6 +45,9 @@ FOREIGN = [
 OWN = {
     f"features/digits-net-{RUN}.h5": inventory.FEATURES,
     f"features/digits-net-{RUN}.h5.partial": inventory.LEFT,
+    f"features/digits-net-{RUN}.h5.shards/2-of-4.h5": inventory.LEFT,
+    f"features/digits-net-{RUN}.h5.shards/3-of-4.h5.partial": inventory.LEFT,
+    f"features/digits-net-{RUN}.h5.shards/3-of-4.json": inventory.LEFT,
     f"features/digits-net-{RUN}.h5.lock": inventory.LEFT,
     "features/.writable": inventory.LEFT,
     f"runs/{RUN}.lock": inventory.LEFT,
@@ -193,6 +196,7 @@ def test_things_go_in_turn(workspace):
     files = {
         "old features": aged(workspace / "features" / "digits-old-0123456789ab.h5", hours=30),
         "new features": aged(workspace / "features" / "digits-new-0123456789ab.h5", hours=20),
+        "shard": aged(workspace / "features" / "digits-half-0123456789ab.h5.shards" / "1-of-4.h5", hours=11),
         "half-made": aged(workspace / "features" / "digits-half-0123456789ab.h5.partial", hours=10),
         "finished": aged(workspace / "checkpoints" / done / "checkpoint.bin", hours=10),
         "unfinished": aged(workspace / "checkpoints" / "bbbbbbbbbbbb" / "checkpoint.bin", hours=50),
@@ -203,7 +207,7 @@ def test_things_go_in_turn(workspace):
         aged(path, hours=10 + 10 * (path == files["new features"]) + 20 * (path == files["old features"]))
     going = inventory.removable(workspace, inventory.inventory(workspace), to_bytes=0)
     names = {path: name for name, path in files.items()}
-    order = ["lock", "finished", "half-made", "old features", "new features", "unfinished"]
+    order = ["lock", "finished", "shard", "half-made", "old features", "new features", "unfinished"]
     assert [names[one.path] for one in going] == order
 
 
