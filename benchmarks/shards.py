@@ -1,0 +1,76 @@
+"""One extraction in shards on two workers against the same in one process: time of the whole command, and bytes.
+
+Then once more, with SIGKILL for the busiest worker in the middle. Both sides use the same two cores.
+
+    python -m benchmarks.shards --backbone tf_efficientnet_lite0 [--subset 12000] [--engine dask] [--warm]
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.hardware import earlier_today, write
+
+SHARDS, WORKERS = 4, 2
+PIPELINE = "import sys; from pipelines.cli import main; main(sys.argv[1:])"
+
+
+def main() -> None:
+    """Parses the command line, measures one network, adds it to today's result file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backbone", default="tf_efficientnet_lite0")
+    parser.add_argument("--weights", default="packaged")
+    parser.add_argument("--subset", type=int, default=12_000)
+    parser.add_argument("--engine", default="dask", choices=("loky", "dask", "ray"))
+    parser.add_argument("--warm", action="store_true", help="run both sides once, so that their code is compiled")
+    given = parser.parse_args()
+    words = ["--backbone", given.backbone, "--weights", given.weights, "--dataset", "cifar10", "--device", "cpu"]
+    words += ["--subset", str(given.subset), "--test-subset", str(given.subset // 4)]
+    sharded = ["--shards", str(SHARDS), "--jobs", str(WORKERS), "--engine", given.engine]
+    with tempfile.TemporaryDirectory(prefix="shards-") as folder:
+        found = measured(Path(folder), words, sharded, killed=not given.warm)
+    found |= {"images": given.subset + given.subset // 4, "engine": given.engine, "shards": SHARDS, "workers": WORKERS}
+    print(found)
+    if not given.warm:
+        results = earlier_today("shards", "results") | {f"{given.backbone} {given.engine}": found}
+        print(write("shards", {"results": results}, libraries=("torch", "timm", "joblib", "distributed")))
+
+
+def measured(root: Path, words: list[str], sharded: list[str], *, killed: bool) -> dict[str, Any]:
+    """Seconds of each side, their ratio, and whether the files are the same bytes."""
+    one, whole = extracted(root / "one", words)
+    two, joined = extracted(root / "two", [*words, *sharded])
+    found = {"one_process_seconds": one, "shards_seconds": two, "ratio": two / one, "equal": joined == whole}
+    if killed:
+        seconds, again = extracted(root / "killed", [*words, *sharded], kill_after=two / 2)
+        found |= {"killed_seconds": seconds, "killed_equal": again == whole}
+    return found
+
+
+def extracted(workspace: Path, words: list[str], *, kill_after: float | None = None) -> tuple[float, bytes]:
+    """(seconds of the command, bytes of its feature file), its busiest worker killed after so many seconds."""
+    begun = time.perf_counter()
+    command = [sys.executable, "-c", PIPELINE, "extract", *words, "--workspace", str(workspace)]
+    with subprocess.Popen(command) as running:
+        if kill_after is not None:
+            time.sleep(kill_after)
+            workers = psutil.Process(running.pid).children(recursive=True)
+            busiest = max(workers, key=lambda one: one.cpu_times().user)
+            print("killing", busiest.pid, busiest.cpu_times(), flush=True)
+            busiest.kill()
+        status = running.wait()
+    if status:
+        raise SystemExit(f"the command ended with {status}")
+    seconds = time.perf_counter() - begun
+    [path] = (workspace / "features").glob("*.h5")
+    return seconds, path.read_bytes()
+
+
+if __name__ == "__main__":
+    main()
