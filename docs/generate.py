@@ -324,6 +324,28 @@ def training() -> str:
     )
 
 
+def estimates() -> str:
+    """Compare the newest estimates of commands with what they took."""
+    return table(
+        ["command", "estimate, s", "by", "took, s", "error"],
+        [
+            [name, _number(one["estimate"], 1), ", ".join(one["basis"]), _number(one["outcome"], 1), error]
+            for file in _read("estimates")[-1:]
+            for name, one in file["commands"].items()
+            for error in [_percent(one["error"], 0)]
+        ],
+    )
+
+
+def estimate_errors() -> str:
+    """State the median and the worst error of the newest estimates in a sentence."""
+    return "".join(
+        f"Over {len(file['commands'])} commands ({_machine(file)}), the median error is "
+        f"{_percent(file['median error'], 0)} and the worst {_percent(file['worst error'], 0)} ({file['worst']}).\n"
+        for file in _read("estimates")[-1:]
+    )
+
+
 def path_speed() -> str:
     """Compare the logistic path with as many fits of scikit-learn, for the C that both fit to the end."""
     rows = []
@@ -516,6 +538,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "finetuning": finetuning,
     "extraction": extraction,
     "training": training,
+    "estimates": estimates,
+    "estimate-errors": estimate_errors,
     "path-speed": path_speed,
     "path-errors": path_errors,
     "rounding": rounding,

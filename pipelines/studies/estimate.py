@@ -22,7 +22,7 @@ from extract.errors import TransferBenchError
 from extract.runtime.devices import resolve_precision
 from finetune.recipes import MODES_WITH_HEAD
 from heads.registry import space
-from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec
+from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, data
 from pipelines.specs.data import DataSpec
 from pipelines.studies.jobs import Job
 from pipelines.workspace import rates
@@ -152,16 +152,19 @@ class Estimator:
         of = {"precision": precision, "rows": rows}
         if (known := self._rates.get(rates.extraction(backbone, **of, engine=engine, source=source))) is not None:
             return known
-        name = rates.extraction(backbone, **of, engine="eager", source="")
+        tried = (
+            "eager" if engine == "compiled" else engine
+        )  # what takes long to be ready is told from the eager network
+        name = rates.extraction(backbone, **of, engine=tried, source="")
 
         def trial() -> dict[str, Rate]:
-            return {name: timing.embedding(backbone, side=side, device=self._device, **of)}
+            return {name: timing.embedding(backbone, engine=tried, side=side, device=self._device, **of)}
 
-        eager = self._tried(name, flops=backbone.flops, rows=rows, trial=trial)
+        found = self._tried(name, flops=backbone.flops, rows=rows, trial=trial)
+        if engine == "compiled":
+            found = Rate(seconds=COMPILED * found.seconds, begin=COMPILE_SECONDS, basis=found.basis)
         decoded = self._decoding(spec, backbone.preprocessing.image_size[0])
-        if engine == "eager":
-            return structs.replace(eager, seconds=eager.seconds + decoded)
-        return Rate(seconds=COMPILED * eager.seconds + decoded, begin=COMPILE_SECONDS, basis=eager.basis)
+        return structs.replace(found, seconds=found.seconds + decoded)
 
     def _training(self, spec: NetworkSpec, described: "Description") -> tuple[Rate, Rate]:
         """Seconds of an image that is trained on, and of one that is scored."""
@@ -227,10 +230,17 @@ class Estimator:
         return *spec.counts(train=train, test=test), classes
 
     def _counted(self, spec: DataSpec) -> tuple[int, int, int]:
+        """As `_images`, before a part is drawn; of classes that are chosen, their share where the data are here."""
         if (known := FACTS.get(spec.dataset)) is not None:
-            return known.train_count, known.test_count, known.class_count
-        listed = self._listed(spec.dataset)
-        return len(listed.splits["train"]), len(listed.splits["test"]), len(listed.class_names)
+            counts = known.train_count, known.test_count, known.class_count
+        else:
+            listed = self._listed(spec.dataset)
+            counts = len(listed.splits["train"]), len(listed.splits["test"]), len(listed.class_names)
+        if (spec.classes, spec.exclude_classes) == (None, None) or not data.is_here(spec, self._workspace):
+            return counts
+        train, test, classes = counts
+        used = len(data.located(spec, self._workspace).classes or range(classes))
+        return train * used // classes, test * used // classes, used
 
     def _listed(self, dataset: str) -> "ImageSet":
         root = datasets.root_of(dataset)

@@ -41,12 +41,12 @@ def product_rate(device: str) -> float:
     return 2 * SIDE**3 / _shortest(lambda: factor @ factor, device)
 
 
-def embedding(backbone: Backbone, *, side: int, precision: str, rows: int, device: str) -> Rate:
-    """Seconds of an image of `side` pixels through the network, in batches of `rows`, eagerly; to begin, the first."""
+def embedding(backbone: Backbone, *, engine: str, side: int, precision: str, rows: int, device: str) -> Rate:
+    """Seconds of an image of `side` pixels through the network in batches of `rows`; of the first, to begin."""
     network, begun = backbone.preprocessing, time.perf_counter()
-    is_resized = resizes_by_matrix(network, height=side, width=side)
+    is_resized = side > 0 and resizes_by_matrix(network, height=side, width=side)  # 0: of files, which come resized
     resize = Resize(network, height=side, width=side) if is_resized else None
-    model = embed.build(embed.Encoder(backbone, resize=resize, precision=precision), engine="eager", device=device)
+    model = embed.build(embed.Encoder(backbone, resize=resize, precision=precision), engine=engine, device=device)
     size = (side, side) if is_resized else network.image_size
     images = torch.randint(0, 256, (rows, 3, *size), dtype=torch.uint8)
     with torch.no_grad(), memory_kept():

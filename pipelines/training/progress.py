@@ -9,13 +9,14 @@ from finetune.training.config import TrainingProgress
 from pipelines.workspace.context import Context
 
 LONG_SECONDS = 3600.0
+LOOKS = 3  # inside the first epoch, before its speed is told: the first steps are slower than those to come
 SHORTER_IMAGES, SHORTER_EPOCHS = 5000, RECIPES["cpu"].epochs
 SHORTER = f"--recipe cpu --subset {SHORTER_IMAGES}"
 
 
 @dataclass
 class ProgressReporter:
-    """Turns the progress of a training on `images` images into a bar, a status line, and one estimate at its start.
+    """Turns the progress of a training on `images` images into a bar, a status line, and one estimate near its start.
 
     Where that is over an hour, it says what would be shorter.
     """
@@ -23,6 +24,7 @@ class ProgressReporter:
     context: Context
     images: int
     estimated: bool = field(default=False, init=False)
+    looks: int = field(default=0, init=False)
 
     def report(self, now: TrainingProgress) -> None:
         """Passes one on."""
@@ -32,6 +34,9 @@ class ProgressReporter:
         self.context.status(f"epoch {now.epoch}/{now.epochs}", False)
         if now.row is not None:
             self.context.status(line(now), True)
+        self.looks += 1
+        if self.looks < LOOKS and now.row is None:
+            return
         if not self.estimated and now.images_per_second > 0 and math.isfinite(now.seconds_left):
             self.estimated = True
             self.context.estimated(Estimate(now.seconds_left, 0, 0, now.images_per_second))

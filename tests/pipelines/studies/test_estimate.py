@@ -83,6 +83,14 @@ def test_twice_the_images_take_twice_as_long_to_embed_and_features_of_two_views_
     assert len(tried) == 1
 
 
+def test_of_some_classes_only_their_images_count(tried, tmp_path):
+    def seconds(**options):
+        return of(Job("extract", ExtractSpec(**FEATURES, **options)), tmp_path).seconds
+
+    every, half = seconds(), seconds(classes="0,1,2,3,4")
+    assert every - half == pytest.approx(1797 / 2 * (1e-3 + estimate.READ_SECONDS), rel=0.01)
+
+
 def test_a_compiled_network_is_ready_later_and_faster_then(tried, tmp_path, monkeypatch):
     from extract.features import embed
 

@@ -10,7 +10,7 @@ from pipelines.studies import timing
 
 def test_a_network_embeds_and_trains_at_some_rate():
     backbone = frozen.load("test_resnet", weights="untrained", image_size=32)
-    embedded = timing.embedding(backbone, side=8, precision="float32", rows=4, device="cpu")
+    embedded = timing.embedding(backbone, engine="eager", side=8, precision="float32", rows=4, device="cpu")
     assert embedded.begin > embedded.seconds > 0
     spec = NetworkSpec.of({"network": "resnet8", "width": 0.25, "dataset": "digits", "batch_size": 50})
     found = timing.training(spec, classes=10, image_size=8, device="cpu", expected=50)
