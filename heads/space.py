@@ -45,7 +45,7 @@ class Space(ABC):
     # What the seed draws of a fit, beside the validation rows. A head with one solution draws nothing.
     drawn: ClassVar[tuple[str, ...]] = ()
     # Seconds to choose and fit, however few the rows: calls, and libraries that are imported for it.
-    fixed_seconds: ClassVar[float] = 0.5
+    fixed_seconds: ClassVar[float] = 0.3
 
     @classmethod
     def head_class(cls) -> "type[Head]":
@@ -66,12 +66,12 @@ class Space(ABC):
         """Number of candidates."""
         return math.prod(len(getattr(self, name)) for name in self.grids)
 
-    def operations(self, rows: int, *, width: int, classes: int) -> float:
-        """Cost of choosing on `rows` training rows [N, D] and of the fit, for estimates.
+    def operations(self, rows: int, *, scored: int, width: int, classes: int) -> float:
+        """Cost of choosing on `rows` training rows [N, D], of the fit, and of `scored` other rows, for estimates.
 
         As many floating-point operations as a float32 matrix product does meanwhile: memory and small calls count too.
         """
-        return 8.0 * self.count() * rows * width * classes
+        return 8.0 * (self.count() * rows + scored) * width * classes
 
     def trials(self, split: FeatureSplit) -> int:
         """Number of candidates on `split`."""

@@ -37,8 +37,9 @@ class RidgeSpace(Space):
         grid = self.alpha_grid if self.alpha is None else (self.alpha,)
         object.__setattr__(self, "alpha_grid", tuple(sorted({float(alpha) for alpha in grid}, reverse=True)))
 
-    def operations(self, rows: int, *, width: int, classes: int) -> float:
-        return 20.0 * rows * width**2 + 28.0 * width**3  # two Gram matrices, two eigenbases
+    def operations(self, rows: int, *, scored: int, width: int, classes: int) -> float:
+        rank = min(rows, width)  # of two Gram matrices and two eigenbases
+        return (16.0 * rows * width + 38.0 * rank**2) * rank
 
     def defaults(self) -> dict[str, Primitive]:
         return {"alpha": nearest_in(self.alpha_grid, 1e3), "temperature": None}
@@ -85,10 +86,11 @@ class KernelSpace(Space):
         """Whether only some of the images of `split` choose, so that the best is fitted again to all."""
         return self.count() > 1 and len(split.targets) > self.search_rows * split.views
 
-    def operations(self, rows: int, *, width: int, classes: int) -> float:
+    def operations(self, rows: int, *, scored: int, width: int, classes: int) -> float:
         chosen, alphas = min(self.search_rows, rows), len(self.alpha_grid)
         fits = 2 if chosen < rows else 1
-        return len(self.bandwidths) * _system(chosen, width, solutions=alphas) + fits * _system(rows, width)
+        systems = len(self.bandwidths) * _system(chosen, width, solutions=alphas) + fits * _system(rows, width)
+        return systems + 4.0 * scored * rows * width
 
     def defaults(self) -> dict[str, Primitive]:
         return {
@@ -100,4 +102,4 @@ class KernelSpace(Space):
 
 def _system(rows: int, width: int, *, solutions: int = 1) -> float:
     """Operations of a kernel matrix [N, N] of rows [N, D], of its factorisation and of refining each solution."""
-    return rows**2 * (4.0 * width + solutions * (rows / 2 + 200.0))
+    return rows**2 * (6.0 * width + solutions * (rows / 2 + 600.0))

@@ -45,9 +45,10 @@ class LogisticSpace(Space):
         grid = self.c_grid if self.C is None else (self.C,)
         object.__setattr__(self, "c_grid", tuple(sorted({float(C) for C in grid})))
 
-    def operations(self, rows: int, *, width: int, classes: int) -> float:
-        passes = 25 + 3 * len(self.c_grid)  # of the float64 refit, and of each C
-        return 4.0 * passes * rows * width * classes + 20.0 * rows * width**2 + 60.0 * width**3
+    def operations(self, rows: int, *, scored: int, width: int, classes: int) -> float:
+        passes, calls = 150 + 18 * len(self.c_grid), 3e10 + 4e9 * len(self.c_grid)  # of the refit, and of each C
+        eigenbases = (10.0 * rows * width + 75.0 * min(rows, width) ** 2) * min(rows, width)
+        return calls + 4.0 * passes * rows * width * classes + eigenbases
 
     def defaults(self) -> dict[str, Primitive]:
         return {"C": nearest_in(self.c_grid, 1e-3), "solver": self.solver}

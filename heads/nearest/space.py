@@ -36,8 +36,9 @@ class NeighborSpace(Space):
     def __post_init__(self) -> None:
         check(self)
 
-    def operations(self, rows: int, *, width: int, classes: int) -> float:
-        return 1.0 * rows**2 * width  # of validation rows and of a sample, to all others
+    def operations(self, rows: int, *, scored: int, width: int, classes: int) -> float:
+        queries = rows / 10 + min(rows / 4, 2000) + scored  # of validation rows and of a sample, too
+        return queries * (6.0 * rows + 5e4) * width
 
     def defaults(self) -> dict[str, Primitive]:
         some = [temperature for temperature in self.temperatures if temperature is not None]
@@ -70,8 +71,8 @@ class CentroidSpace(Space):
     def __post_init__(self) -> None:
         check(self)
 
-    def operations(self, rows: int, *, width: int, classes: int) -> float:
-        return 400.0 * rows * width * classes
+    def operations(self, rows: int, *, scored: int, width: int, classes: int) -> float:
+        return 600.0 * rows * width * classes
 
     def defaults(self) -> dict[str, Primitive]:
         return {"metric": self.metrics[0], "shrinkage": min(self.shrinkages), "temperature": None}

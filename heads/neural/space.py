@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import torch
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
-STEP_OPERATIONS = 1.5e8  # of a step, however few its weights
-UPDATE_OPERATIONS = 250.0  # of moving one weight: memory, not arithmetic
-BEST_EPOCH = 0.7  # of all epochs, about
+STEP_OPERATIONS = 1e8  # of a step, however few its weights
+UPDATE_OPERATIONS = 350.0  # of moving one weight: memory, not arithmetic
+BEST_EPOCH = 0.5  # of all epochs, about
 NO_DROPOUT = "dropout must be 0 for a linear head, which has no hidden values; got {}. Use the mlp head."
 
 
@@ -152,14 +152,16 @@ class NeuralSpace(HeadRecipe, Space):
             )
         ]
 
-    def operations(self, rows: int, *, width: int, classes: int) -> float:
+    def operations(self, rows: int, *, scored: int, width: int, classes: int) -> float:
         """Steps of the grid, and of the copies while choosing and in the fit, which end at the best epoch, about."""
-        batch = self.rows_per_step(rows)
+        kept = 0.9 * rows  # the validation split is left out
+        batch = self.rows_per_step(int(kept))
         layers = [itertools.pairwise((width, *member.hidden, classes)) for member in self.members()]
         weights = [sum(one * other for one, other in pairs) for pairs in layers]
-        fits = self.copies + (self.copies if self.copies > 1 else 0)
-        moved = sum(weights) + BEST_EPOCH * fits * max(weights)
-        return self.epochs * rows / batch * (STEP_OPERATIONS + moved * (UPDATE_OPERATIONS + 6 * batch))
+        fits = 2 if self.copies > 1 else 1
+        moved = sum(weights) + BEST_EPOCH * fits * self.copies * max(weights)
+        step = (1 + BEST_EPOCH * fits) * STEP_OPERATIONS + moved * (UPDATE_OPERATIONS + 6 * batch)
+        return self.epochs * kept / batch * step
 
     def head(self, options: dict[str, Primitive], *, seed: int, device: str):
         shared = {name: getattr(self, name) for name in RECIPE}

@@ -199,11 +199,19 @@ def compute(key: HeadKey, inputs: FeatureInputs) -> RunName:
         head_run.keep_failure(key, inputs, error)
         raise
     head_run.keep(key, inputs, fitted, source=source, peak_memory_bytes=peak.bytes())
-    space, choice, (views, rows, width) = registry.space(key.head, key.options), fitted.choice, file.shapes["train"]
-    operations = space.operations(views * rows, width=width, classes=len(file.class_names))
-    seconds = choice.search_seconds + choice.fit_seconds - space.fixed_seconds
-    rates.keep_run(context.workspace, rates.work("head", key.head), seconds, pieces=operations)
+    _keep_rate(key, inputs, fitted)
     return key.run()
+
+
+def _keep_rate(key: HeadKey, inputs: FeatureInputs, fitted: head_run.FittedHead) -> None:
+    """Keeps what an operation of this kind of head took, for estimates."""
+    space, choice, shapes = registry.space(key.head, key.options), fitted.choice, inputs.file.shapes
+    (views, rows, width), scored = shapes["train"], shapes["test"][1]
+    operations = space.operations(
+        views * rows, scored=views * scored, width=width, classes=len(inputs.file.class_names)
+    )
+    seconds = choice.search_seconds + choice.fit_seconds + fitted.evaluation_seconds - space.fixed_seconds
+    rates.keep_run(inputs.context.workspace, rates.work("head", key.head), seconds, pieces=operations)
 
 
 def _check_options(kind: str, options: Fields, *, validation: float | int | None) -> None:
