@@ -46,7 +46,7 @@ class LogisticSpace(Space):
         object.__setattr__(self, "c_grid", tuple(sorted({float(C) for C in grid})))
 
     def operations(self, rows: int, *, scored: int, width: int, classes: int) -> float:
-        passes, calls = 150 + 18 * len(self.c_grid), 1.1e11 + 2.2e9 * len(self.c_grid)  # of the refit, and of each C
+        passes, calls = 100 + 8 * len(self.c_grid), 1.3e11 + 2e9 * len(self.c_grid)  # of the refit, and of each C
         eigenbases = (10.0 * rows * width + 75.0 * min(rows, width) ** 2) * min(rows, width)
         return calls + 4.0 * passes * rows * width * classes + eigenbases
 
