@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.utils import column_or_1d
 
 from extract.errors import InvalidInputError
 
@@ -109,6 +108,8 @@ def label_array(labels: ArrayLike | torch.Tensor, *, rows: int) -> np.ndarray:
         )
     array = labels.cpu().numpy() if isinstance(labels, torch.Tensor) else _as_labels(labels)
     if array.ndim == 2 and array.shape[1] == 1:
+        from sklearn.utils import column_or_1d
+
         array = column_or_1d(array, warn=True)  # scikit-learn's warning: a column was probably not meant
     if array.ndim != 1:
         raise InvalidInputError(f"labels must be one axis [N]; got shape {array.shape}. Pass one label an image.")

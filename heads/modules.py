@@ -1,7 +1,8 @@
 """Heads as torch modules: what applies them, and what is exported."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 
 from heads.design import Standardization, signed_power
@@ -37,6 +38,17 @@ class Layers(torch.nn.Module):
             weights, biases = (self.get_buffer(f"tensor{2 * layer + part}") for part in (0, 1))
             values = torch.addmm(biases, values.relu() if layer else values, weights)
         return values
+
+
+def affine(arrays: Mapping[str, np.ndarray], *, power: float = 1.0) -> Layers | None:
+    """The module of the arrays that a head keeps (`Head.weights`); None where it is more than affine maps."""
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    if tensors.keys() == {"weights_", "bias_"}:
+        return Layers([tensors["weights_"], tensors["bias_"]])
+    layers = [tensors[name] for name in sorted(tensors) if name.startswith("layer")]
+    if not layers:
+        return None
+    return Layers(layers, power=power, standard=Standardization(tensors["mean_"], tensors["scale_"]))
 
 
 def in_blocks(module: torch.nn.Module, features: torch.Tensor) -> torch.Tensor:

@@ -10,8 +10,10 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -22,8 +24,12 @@ from safetensors.numpy import save as save_tensors
 from extract.errors import CorruptFileError, InvalidInputError
 from extract.runtime.disk import write_files
 from extract.runtime.typed_json import Count, ShapeError, sealed, typed, unsealed
-from heads.base import Head
 from heads.registry import head_class
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from heads.base import Head
 
 SCHEMA = 2
 WEIGHTS_NAME = "head.safetensors"
@@ -44,7 +50,19 @@ class HeadSidecar(msgspec.Struct):
     recipe: dict[str, Any]
 
 
-def save(head: Head, directory: str | os.PathLike[str], *, recipe: dict[str, Any]) -> Path:
+@dataclass(frozen=True)
+class AppliedHead:
+    """A fitted head that is only applied: `logits` float32 [N, K] for features [N, D], columns as in `classes` [K].
+
+    `module` makes it a torch module, as `Head.module`.
+    """
+
+    classes: np.ndarray
+    logits: Callable[[np.ndarray], np.ndarray]
+    module: "Callable[[], nn.Module]"
+
+
+def save(head: "Head", directory: str | os.PathLike[str], *, recipe: dict[str, Any]) -> Path:
     """The directory in which the fitted `head` and its `recipe` (JSON primitives) now stand.
 
     A head that stood there is replaced. Raises InvalidInputError where the recipe is not JSON, and scikit-learn's
@@ -69,7 +87,7 @@ def save(head: Head, directory: str | os.PathLike[str], *, recipe: dict[str, Any
     return folder
 
 
-def load(directory: str | os.PathLike[str]) -> tuple[Head, dict[str, Any]]:
+def load(directory: str | os.PathLike[str]) -> "tuple[Head, dict[str, Any]]":
     """(the fitted head, its recipe) from `directory`, as `save` left them.
 
     Raises CorruptFileError where a file is missing, truncated, altered or of another schema.
@@ -80,11 +98,36 @@ def load(directory: str | os.PathLike[str]) -> tuple[Head, dict[str, Any]]:
     try:
         tensors = load_tensors(weights)
         head = kind(**_options(sidecar.options))
-        classes = np.array(sidecar.classes, dtype=np.dtype(sidecar.classes_dtype))
-        head.with_weights(tensors, classes, width=sidecar.width)
+        head.with_weights(tensors, _classes(sidecar), width=sidecar.width)
     except (SafetensorError, TypeError, ValueError, KeyError) as error:
         raise _damaged(folder / SIDECAR_NAME, f"the sidecar of a {sidecar.kind} head", str(error)) from error
     return head, sidecar.recipe
+
+
+def load_applied(directory: str | os.PathLike[str], *, device: str = "cpu") -> tuple[AppliedHead, dict[str, Any]]:
+    """(the head in `directory`, to be applied on `device`; its recipe). Raises as `load` does.
+
+    Imports no scikit-learn, which takes a second, where the head is affine maps; these are applied on the CPU.
+    """
+    from heads import checks
+    from heads.modules import affine, in_blocks
+
+    sidecar, weights = _read_both(Path(directory))
+    module = affine(load_tensors(weights), power=sidecar.options.get("power", 1.0))
+    if module is None:
+        head, recipe = load(directory)
+        if hasattr(head, "device"):
+            head.set_params(device=device)
+        return AppliedHead(head.classes_, head.logits, head.module), recipe
+
+    def logits(features: np.ndarray) -> np.ndarray:
+        return in_blocks(module, checks.matrix(features, width=sidecar.width, head=sidecar.kind)).numpy()
+
+    return AppliedHead(_classes(sidecar), logits, lambda: module), sidecar.recipe
+
+
+def _classes(sidecar: HeadSidecar) -> np.ndarray:
+    return np.array(sidecar.classes, dtype=np.dtype(sidecar.classes_dtype))
 
 
 def _read_both(folder: Path) -> tuple[HeadSidecar, bytes]:

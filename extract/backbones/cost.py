@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
 
 # What networks raise for shapes that they do not take, such as an empty map or a size other than the built one.
 REFUSALS = (RuntimeError, ValueError, AssertionError, IndexError, TypeError, KeyError, AttributeError, ArithmeticError)
@@ -64,7 +63,8 @@ def cost(module: nn.Module, *, image_size: tuple[int, int]) -> NetworkCost:
 
 def weight_bytes(module: nn.Module) -> int:
     """Bytes of what inference keeps of `module`: its parameters, and the statistics of its norms."""
-    kept = [one for name, one in module.named_buffers() if name in module.state_dict() and not name.endswith(STEPS)]
+    state = module.state_dict()
+    kept = [one for name, one in module.named_buffers() if name in state and not name.endswith(STEPS)]
     return sum(map(_byte_count, [*module.parameters(), *kept]))
 
 
@@ -104,8 +104,11 @@ class OperatorTrace(TorchDispatchMode):
     """The `calls` of operators that depend on `images`, in order."""
 
     def __init__(self, images: Tensor) -> None:
+        from torch.utils.flop_counter import flop_registry  # imports Triton: not for those who count nothing
+
         super().__init__()
         self.calls: list[OperatorCall] = []
+        self._counts = flop_registry
         self._seen = {id(images): images}  # tensors are known by identity, so they are kept alive
 
     def note(self, call: OperatorCall) -> None:
@@ -118,7 +121,7 @@ class OperatorTrace(TorchDispatchMode):
         made = [one for one in tree_leaves(output) if isinstance(one, Tensor)]
         if inputs and made:
             self._seen |= {id(one): one for one in made}
-            count = flop_registry.get(func._overloadpacket)
+            count = self._counts.get(func._overloadpacket)
             flops, new_bytes, held_bytes = count(*args, out_val=made[0]) if count else 0, 0, 0
             if all(one.alias_info is None for one in func._schema.returns):
                 new_bytes = sum(map(_byte_count, made))

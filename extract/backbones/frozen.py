@@ -5,9 +5,7 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
-import timm
 import torch
-from timm.data.config import resolve_model_data_config
 from torch import Tensor, nn
 
 from extract.backbones import checkpoints, weights_fit, weights_preprocessing
@@ -15,6 +13,7 @@ from extract.backbones import weights as weights_module
 from extract.backbones.cost import REFUSALS, cost, reason, weight_bytes
 from extract.backbones.transforms import Preprocessing, from_timm
 from extract.errors import InvalidInputError, UnavailableError, unknown
+from extract.runtime.startup import Undrawn, timm
 
 POOLS = ("network", "avg", "max", "avgmax")
 
@@ -24,20 +23,33 @@ class Backbone:
     """A network that turns normalized images [B, 3, H, W] into embeddings [B, `dimension`].
 
     `module` is in evaluation mode and none of its parameters wants a gradient. `weight_bytes` are those of
-    `cost.weight_bytes`, `flops` counts one image, 2 per multiply-add. `weights_sha256` digests the tensors themselves
-    (`weights.tensors_sha256`). `notices` tell a user what was chosen or assumed about the weights.
+    `cost.weight_bytes`. `weights_sha256` digests the tensors themselves (`weights.tensors_sha256`). `notices` tell a
+    user what was chosen or assumed about the weights. `dimension` and `flops` are counted when they are first asked
+    for, which raises what `measured` does.
     """
 
     name: str
     module: nn.Module
     preprocessing: Preprocessing
-    dimension: int
     parameter_count: int
     weight_bytes: int
-    flops: int
     weights_source: str
     weights_sha256: str
     notices: tuple[str, ...] = ()
+
+    @property
+    def dimension(self) -> int:
+        """The width of the embedding."""
+        return self._measured[0]
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of one image, 2 per multiply-add."""
+        return self._measured[1]
+
+    @functools.cached_property
+    def _measured(self) -> tuple[int, int]:
+        return measured(self.module, self.preprocessing, name=self.name)
 
 
 class Pooled(nn.Module):
@@ -81,7 +93,7 @@ def current_name(name: str) -> str:
     if "." in name or not timm.is_model(name) or name in timm.list_models(name):
         return name
     try:
-        with warnings.catch_warnings(), torch.device("meta"):
+        with warnings.catch_warnings(), torch.device("meta"), Undrawn():
             warnings.simplefilter("ignore")
             config: Any = timm.create_model(name).pretrained_cfg
     except AssertionError as error:
@@ -115,7 +127,7 @@ def check(name: str, *, image_size: int | None, pool: str, layers: tuple[int, ..
     """
     check_name(name)
     name = current_name(name)
-    with torch.device("meta"):
+    with torch.device("meta"), Undrawn():
         network = _create(name, image_size=image_size)
         measured(pooled(network, pool=pool, layers=layers), _preprocessing(network, image_size), name=name)
 
@@ -164,18 +176,15 @@ def frozen(
     source: str,
     notices: tuple[str, ...] = (),
 ) -> Backbone:
-    """A `network` that gives embeddings as a backbone: pooled as `load` says, nothing of it trained, measured."""
+    """A `network` that gives embeddings as a backbone: pooled as `load` says, nothing of it trained."""
     module = pooled(network, pool=pool, layers=layers)
     module.eval().requires_grad_(False)
-    dimension, flops = measured(module, preprocessing, name=name)
     return Backbone(
         name=name,
         module=module,
         preprocessing=preprocessing,
-        dimension=dimension,
         parameter_count=sum(parameter.numel() for parameter in module.parameters()),
         weight_bytes=weight_bytes(module),
-        flops=flops,
         weights_source=source,
         weights_sha256=weights_module.tensors_sha256(module.state_dict()),
         notices=notices,
@@ -188,11 +197,12 @@ def _created(
     """The network with its weights, the file that they are from if it is the user's, and what to tell the user."""
     if weights == "pretrained":
         return _pretrained(name, image_size), None, ()
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU as well
-        network = _create(name, image_size=image_size)
     if weights == "untrained":
-        return network, None, ()
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU as well
+            return _create(name, image_size=image_size), None, ()
+    with Undrawn():
+        network = _create(name, image_size=image_size)
     classifier: str | tuple[str, ...] = getattr(network, "default_cfg", {}).get("classifier") or ()
     classifiers = (classifier,) if isinstance(classifier, str) else classifier
     free = weights_fit.Free(absent=tuple(dict.fromkeys(one.split(".")[0] for one in classifiers)))
@@ -211,7 +221,7 @@ def file_weights(weights: str, *, name: str) -> checkpoints.Checkpoint:
 
 def _packaged(name: str) -> checkpoints.Checkpoint:
     found = checkpoints.read(weights_module.packaged_file(name))
-    with torch.device("meta"):  # only its names and shapes are read; nothing is drawn
+    with torch.device("meta"), Undrawn():  # only its names and shapes are read; nothing is drawn
         whole = timm.create_model(name, pretrained=False)
     return replace(found, tensors=weights_fit.ordered_onto(found.tensors, whole.state_dict()))
 
@@ -232,7 +242,8 @@ def _pretrained(name: str, image_size: int | None) -> nn.Module:
     # Asking the hub again would take half a minute of retries where it cannot be reached.
     overlay = None if cached is None else {"file": str(cached)}
     try:
-        return _create(name, image_size=image_size, pretrained=True, pretrained_cfg_overlay=overlay)
+        with Undrawn():
+            return _create(name, image_size=image_size, pretrained=True, pretrained_cfg_overlay=overlay)
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise UnavailableError(
             f"weights of {name} must be loadable from the model hub; it answered {type(error).__name__}: "
@@ -249,6 +260,8 @@ def _create(name: str, *, image_size: int | None, **arguments: Any) -> nn.Module
 
 
 def _preprocessing(network: nn.Module, image_size: int | None) -> Preprocessing:
+    from timm.data.config import resolve_model_data_config
+
     return from_timm(resolve_model_data_config(network), image_size=image_size)
 
 

@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import timm
 import torch
-from timm.data.config import resolve_data_config
-from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
 from extract.backbones import checkpoints, frozen, weights_fit
@@ -18,6 +15,7 @@ from extract.backbones.cost import REFUSALS, cost, reason
 from extract.backbones.transforms import Preprocessing, from_timm
 from extract.backbones.weights import tensors_sha256
 from extract.errors import InvalidInputError, unknown
+from extract.runtime.startup import timm
 from finetune.architectures import airbench94, families, loading, pytorch_cifar
 from finetune.architectures import options as options_module
 from finetune.architectures import stages as stages_module
@@ -89,10 +87,12 @@ class Architecture:
         """Preprocessing of timm's weights of its name at `image_size` pixels, as extraction has it; None without."""
         if self._config is None:
             return None
+        from timm.data.config import resolve_data_config
+
         return from_timm(resolve_data_config(pretrained_cfg=self._config.to_dict()), image_size=image_size)
 
     @functools.cached_property
-    def _config(self) -> PretrainedCfg | None:
+    def _config(self) -> timm.models.PretrainedCfg | None:
         name = Architecture(self.name).timm_name
         return timm.get_pretrained_cfg(name, allow_unregistered=True) if name else None
 

@@ -10,7 +10,7 @@ from extract.runtime.devices import resolve_device, torch_device
 from heads.base import Head, parameter
 from heads.design import Eigenbasis, Standardization, eigenbasis, standardization
 from heads.kernel.space import RidgeSpace
-from heads.modules import Layers
+from heads.modules import affine
 from heads.temperature import temperature_for
 from heads.trials import Candidate, FeatureSplit, Primitive, Progress
 
@@ -63,7 +63,7 @@ class RidgeHead(Head):
             yield Candidate(options, logits, facts={}, apply=functools.partial(factors.scores, alpha))
 
     def module(self) -> torch.nn.Module:
-        return Layers([torch.from_numpy(self.weights_), torch.from_numpy(self.bias_)])
+        return affine(self.weights())  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from heads.design import RowBlocks, standardization
 from heads.logistic.path import CERTAIN, LOSS_ERROR, UNMOVED, Path, PathPoint, Start, fit_exact
 from heads.logistic.space import LogisticSpace
 from heads.metrics import ROW_LOSS_LIMIT
-from heads.modules import Layers
+from heads.modules import affine
 from heads.trials import Candidate, FeatureSplit, Progress
 
 # A point with a validation loss this many times the best is fitted roughly: no rounding makes it the best.
@@ -96,7 +96,7 @@ class LogisticHead(Head):
             )
 
     def module(self) -> torch.nn.Module:
-        return Layers([torch.from_numpy(self.weights_), torch.from_numpy(self.bias_)])
+        return affine(self.weights())  # type: ignore[return-value]
 
 
 def _training(split: FeatureSplit) -> RowBlocks:

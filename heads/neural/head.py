@@ -10,9 +10,8 @@ import torch
 from extract.errors import InvalidInputError
 from extract.runtime.devices import resolve_device, torch_device
 from heads.base import Head, parameter
-from heads.design import Standardization
 from heads.metrics import ValidationScore
-from heads.modules import Layers
+from heads.modules import affine
 from heads.neural.grid import Rows, Trained, Validation, train_grid
 from heads.neural.space import NO_DROPOUT, HeadRecipe, Member, NeuralSpace
 from heads.trials import Candidate, FeatureSplit, Progress
@@ -89,8 +88,7 @@ class NeuralHead(HeadRecipe, Head):
         self.n_iter_ = trained[0].epochs
 
     def module(self) -> torch.nn.Module:
-        standard = Standardization(torch.from_numpy(self.mean_), torch.from_numpy(self.scale_))
-        return Layers([torch.from_numpy(layer) for layer in self.layers_], power=self.power, standard=standard)
+        return affine(self.weights(), power=self.power)  # type: ignore[return-value]
 
     @classmethod
     def candidates(

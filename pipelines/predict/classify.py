@@ -1,7 +1,7 @@
 """A run and raw images -> classes with probabilities: everything that is needed comes from the record.
 
 How a kind of run turns images into logits is in a module of its own, with a `Classifier` and
-`load(record, *, context, weights, quick)`, which gives it.
+`load(record, *, context, weights, exact)`, which gives it.
 """
 
 import importlib
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from extract.backbones.transforms import Preprocessing
 
 REGISTRY = {"head": "pipelines.predict.of_head", "network": "pipelines.predict.of_network"}
+# Images of 224 x 224 up to which the run's own way costs more than it saves: compiling takes 10 to 40 s, rounding
+# weights to bfloat16 1 to 30 s (tf_efficientnet_lite0, vgg16_bn); float32 as it is computes 5 to 25 images a second.
+FEW_IMAGES = 256
 
 
 @dataclass(frozen=True)
@@ -51,25 +54,34 @@ class Graph:
 class Classifier(ABC):
     """A run made usable. Columns of its logits are the `class_names`, and `temperature` belongs to them.
 
-    `quick` leaves out what costs time for few images: compiling, and filling the batch. Equal within rounding then.
+    `exact` says whether logits are the run's own to the bit, or equal within its precision: in float32, without
+    compiling and filling of batches. None: where the images are more than `FEW_IMAGES`.
     """
 
-    def __init__(self, record: DoneRecord, class_names: tuple[str, ...], *, context: Context, quick: bool) -> None:
+    def __init__(
+        self, record: DoneRecord, class_names: tuple[str, ...], *, context: Context, exact: bool | None
+    ) -> None:
         self.record, self.class_names, self.temperature = record, class_names, record.temperature
-        self._context, self._quick = context, quick
+        self._context, self._exact = context, exact
         self._native = pictures.native_size(record.dataset)
 
     def logits(self, paths: Sequence[Path], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-        """float32 [N, K] for image files: bit for bit the run's own test logits where they are its test images.
+        """float32 [N, K] for image files; `exact`, bit for bit the run's test logits where they are its test images.
 
         Raises `UnreadableImage`, which names the file.
         """
         result = np.empty((len(paths), len(self.class_names)), np.float32)
-        stepped = self._context.counter(len(paths), "images")
+        stepped, quick = self._context.counter(len(paths), "images"), not self._is_exact(len(paths))
         for group in pictures.groups(Files.at(paths, max_pixels=max_pixels), native=self._native):
             names = tuple(str(paths[row]) for row in group.rows)
-            result[group.rows] = self._logits(group.images, self.preprocessing, names=names, stepped=stepped)
+            result[group.rows] = self._logits(
+                group.images, self.preprocessing, names=names, stepped=stepped, quick=quick
+            )
         return result
+
+    def _is_exact(self, image_count: int) -> bool:
+        height, width = self.preprocessing.image_size
+        return image_count * height * width > FEW_IMAGES * 224**2 if self._exact is None else self._exact
 
     def graph(self) -> Graph:
         """From pixels (of the data set's native size, or else already of the network's) to logits, in float32."""
@@ -104,8 +116,12 @@ class Classifier(ABC):
         names: tuple[str, ...] = (),
         stepped: Callable[[int], None] = lambda _: None,
         compiles: bool = True,
+        quick: bool = False,
     ) -> np.ndarray:
-        """float32 [N, K]; `names` are what errors call the images, `stepped` hears of each batch."""
+        """float32 [N, K]; `names` are what errors call the images, `stepped` hears of each batch.
+
+        `quick` is what is not exact.
+        """
 
     @abstractmethod
     def _module(self, height: int, width: int) -> "nn.Module":
@@ -133,19 +149,19 @@ class Predictions:
 
 
 def classifier(
-    run: str, *, context: Context, weights: Path | None = None, quick: bool = False
+    run: str, *, context: Context, weights: Path | None = None, exact: bool | None = None
 ) -> tuple[Classifier, DoneRecord]:
     """(the classifier of `run`, its record). `run` may be an unambiguous prefix.
 
-    `weights` names the file of the backbone's weights where it is no longer at its old place. `quick` spares
-    what makes the logits those of the record to the last bit: they are then equal within rounding. Raises
-    `InvalidInputError` for runs that failed or do not exist and `CorruptFileError` for one whose files have changed.
+    `weights` names the file of the backbone's weights where it is no longer at its old place. `exact` is as in
+    `Classifier`. Raises `InvalidInputError` for runs that failed or do not exist and `CorruptFileError` for one whose
+    files have changed.
     """
     record = records.done(context.workspace, run)
     if records.intact(context.workspace, record.run) is None:
         raise CorruptFileError(f"run must be intact; got {record.run}, whose files are gone or altered. Run it again.")
     module = importlib.import_module(REGISTRY[record.kind])
-    return module.load(record, context=context, weights=weights, quick=quick), record
+    return module.load(record, context=context, weights=weights, exact=exact), record
 
 
 def predict(
@@ -188,9 +204,9 @@ def probabilities(one: Classifier, logits: np.ndarray, *, calibrated: bool) -> n
 
     Raises `InvalidInputError` where the run has no temperature, because it had no validation split.
     """
-    from scipy.special import softmax
-
-    return softmax(logits.astype(np.float64) / divisor(one, calibrated=calibrated), axis=1)
+    scaled = logits.astype(np.float64) / divisor(one, calibrated=calibrated)
+    shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)
 
 
 def divisor(one: Classifier, *, calibrated: bool) -> float:

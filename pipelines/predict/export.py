@@ -36,8 +36,8 @@ class Probabilities(nn.Module):
 class Exported:
     """The file that was written, its size, what goes in and out, and the largest difference from torch in float32.
 
-    `from_predict` is that from the probabilities of `predict`, which computes as the run did (bfloat16, say), on
-    `compared_images` real images, of which `other_classes` get another class. `file_bytes` counts `path` and, of a
+    `from_predict` is that from the probabilities of `predict --exact`, which computes as the run did (bfloat16, say),
+    on `compared_images` real images, of which `other_classes` get another class. `file_bytes` counts `path` and, of a
     model over 2 GB, the file with its tensors beside it, `path` + ".data".
     """
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import nn
 
-import heads
 from extract.backbones import frozen
 from extract.backbones.transforms import Preprocessing
 from extract.backbones.weights import is_file
@@ -19,6 +18,7 @@ from extract.features.embed import Embedder, source, stored
 from extract.features.layout import block_ranges
 from extract.runtime.allocator import memory_kept
 from extract.runtime.typed_json import typed
+from heads.persist import AppliedHead, load_applied
 from pipelines.predict.classify import Classifier
 from pipelines.tasks import features
 from pipelines.workspace import extractions, records
@@ -26,24 +26,22 @@ from pipelines.workspace.context import Context
 from pipelines.workspace.record import DoneRecord
 
 
-def load(record: DoneRecord, *, context: Context, weights: Path | None, quick: bool) -> "FrozenClassifier":
+def load(record: DoneRecord, *, context: Context, weights: Path | None, exact: bool | None) -> "FrozenClassifier":
     """The classifier of a head's `record`. Raises where its weights cannot be found, or are not those recorded."""
-    head, recipe = heads.load(records.folder(context.workspace, record.run))
+    head, recipe = load_applied(records.folder(context.workspace, record.run), device=context.device)
     if recipe["content"] != record.source.content:
         raise CorruptFileError(f"head must be that of its record; got another in run {record.run}. Run it again.")
-    if hasattr(head, "device"):
-        head.set_params(device=context.device)
-    return FrozenClassifier(record, head, context=context, weights=weights, quick=quick)
+    return FrozenClassifier(record, head, context=context, weights=weights, exact=exact)
 
 
 class FrozenClassifier(Classifier):
     """Embeds as the run's features were embedded (same batch, precision, engine, storage), then applies the head."""
 
     def __init__(
-        self, record: DoneRecord, head: heads.Head, *, context: Context, weights: Path | None, quick: bool
+        self, record: DoneRecord, head: AppliedHead, *, context: Context, weights: Path | None, exact: bool | None
     ) -> None:
-        names = tuple(record.class_names[int(label)] for label in head.classes_)
-        super().__init__(record, names, context=context, quick=quick)
+        names = tuple(record.class_names[int(label)] for label in head.classes)
+        super().__init__(record, names, context=context, exact=exact)
         self._spec, self._head = record.source.spec, head
         self._weights = _weights(record, context=context, requested=weights)
 
@@ -60,13 +58,14 @@ class FrozenClassifier(Classifier):
         names: tuple[str, ...] = (),
         stepped: Callable[[int], None] = lambda _: None,
         compiles: bool = True,
+        quick: bool = False,
     ) -> np.ndarray:
         read, spec, device = source(images, preprocessing), self._spec, self._context.device
         # the backbone is loaded for each way: an encoder may change it in place
-        one = embed.Encoder(self._backbone(), resize=read.resize, precision=spec["precision"])
-        engine = self.record.source.engine if compiles and not self._quick else "eager"
+        one = embed.Encoder(self._backbone(), resize=read.resize, precision="float32" if quick else spec["precision"])
+        engine = self.record.source.engine if compiles and not quick else "eager"
         model = embed.build(one, engine=engine, device=device)
-        batch_size = min(spec["batch_size"], len(images)) if self._quick else spec["batch_size"]
+        batch_size = min(spec["batch_size"], len(images)) if quick else spec["batch_size"]
         embedder = Embedder(model, device=device, batch_size=batch_size, notice=self._context.notice)
         blocks = embedder.blocks(read, block_ranges(len(images), 8 * batch_size), stepped=stepped)
         embedded = torch.cat([block.features for block in blocks], dim=1)  # [1, N, D], the plain view

@@ -19,21 +19,21 @@ from pipelines.workspace.context import Context
 from pipelines.workspace.record import DoneRecord
 
 
-def load(record: DoneRecord, *, context: Context, weights: Path | None, quick: bool) -> "WholeClassifier":
+def load(record: DoneRecord, *, context: Context, weights: Path | None, exact: bool | None) -> "WholeClassifier":
     """The classifier of a network's `record`; `CorruptFileError` where its files are not whole."""
     if weights is not None:
         raise InvalidInputError(
             f"weights must be left out for a trained network, which has its own; got {str(weights)!r}."
         )
-    return WholeClassifier(record, records.folder(context.workspace, record.run), context=context, quick=quick)
+    return WholeClassifier(record, records.folder(context.workspace, record.run), context=context, exact=exact)
 
 
 class WholeClassifier(Classifier):
     """Reads images as the run's data were read, and asks the kept network."""
 
-    def __init__(self, record: DoneRecord, folder: Path, *, context: Context, quick: bool) -> None:
+    def __init__(self, record: DoneRecord, folder: Path, *, context: Context, exact: bool | None) -> None:
         self._sidecar, self._network = network_io.sidecar(folder), network_io.network(folder)
-        super().__init__(record, self._sidecar.class_names, context=context, quick=quick)
+        super().__init__(record, self._sidecar.class_names, context=context, exact=exact)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -47,6 +47,7 @@ class WholeClassifier(Classifier):
         names: tuple[str, ...] = (),
         stepped: Callable[[int], None] = lambda _: None,
         compiles: bool = True,
+        quick: bool = False,
     ) -> np.ndarray:
         read, device = source(images, preprocessing), self._context.device
         recipe_options = self.record.key.get("recipe_options", {})
@@ -58,7 +59,7 @@ class WholeClassifier(Classifier):
             preprocessing=preprocessing,
             device=device,
             resize=read.resize,
-            fill=not self._quick,
+            fill=not quick,
             stepped=stepped,
         )
 

@@ -31,7 +31,12 @@ FILE = click.Path(path_type=Path)
 @click.option("--calibrated", is_flag=True, help="Probabilities at the temperature fitted on validation images.")
 @click.option("--csv", "csv_file", type=FILE, metavar="FILE", help="Also write a table, one line per image.")
 @click.option("--weights", type=FILE, metavar="FILE", help="The weights file, if it was moved.")
-@click.option("--quick", is_flag=True, help="Equal within rounding only: no compiling, no filling of the batch.")
+@click.option(
+    "--exact/--quick",
+    default=None,
+    help="The run's own logits to the last bit, or equal within its precision: float32, not compiled.  "
+    "[default: exact from 257 images of 224 x 224 pixels]",
+)
 @declared(DataSpec, only=("on_bad_image", "max_pixels"))
 @shared.common
 def predict_command(
@@ -42,13 +47,13 @@ def predict_command(
     calibrated: bool,
     csv_file: Path | None,
     weights: Path | None,
-    quick: bool,
+    exact: bool | None,
     options: Values,
 ) -> None:
     """Classify image files, and every image in folders, by a run of the workspace.
 
-    Backbone, preprocessing and head come from the run's record; no network is needed. The run's own test
-    images get exactly the logits that the run was scored by.
+    Backbone, preprocessing and head come from the run's record; no network is needed. With --exact
+    the run's own test images get exactly the logits that the run was scored by.
     """
     reading = run.spec(DataSpec, options)
     from pipelines.predict import classify
@@ -57,7 +62,7 @@ def predict_command(
         writable.check("csv file", csv_file)
     watch = Stopwatch()
     run.reporter.doing("reading the run and its network")
-    one, record = classify.classifier(run_name, context=run.context(), weights=weights, quick=quick)
+    one, record = classify.classifier(run_name, context=run.context(), weights=weights, exact=exact)
     found = classify.predict(one, images, top=top, calibrated=calibrated, reading=reading)
     run.context().tell(found.notices)
     if csv_file is not None:

@@ -1,6 +1,8 @@
 """Raw images through a kept run: the very logits of its test scores, and one sentence for whatever is wrong."""
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ def test_photographs_get_the_very_logits_of_the_test_scores(pipeline, photo_fold
 
     words = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", photo_folder, "--image-size", 64)
     answer = pipeline("fit-head", *words, *ONE_C, "--views", "flip", "--validation", "none", "--json").json
-    one, record = classify.classifier(answer["run"][:6], context=Context(workspace))
+    one, record = classify.classifier(answer["run"][:6], context=Context(workspace), exact=True)
     kept, _ = records.logits(workspace, record.run)
     paths = list(folder.read(photo_folder).images.splits["test"].images.paths())
     assert np.array_equal(one.logits(paths), kept)
@@ -36,12 +38,12 @@ def test_photographs_get_the_very_logits_of_the_test_scores(pipeline, photo_fold
 @pytest.mark.parametrize("more", [(), ("--storage", "float32", "--precision", "bfloat16", "--batch-size", 64)])
 def test_small_images_saved_as_files_get_the_very_logits_of_the_test_scores(pipeline, digit_files, workspace, more):
     answer = pipeline("fit-head", *DIGITS, *more, *ONE_C, "--json").json
-    one, record = classify.classifier(answer["run"], context=Context(workspace))
+    one, record = classify.classifier(answer["run"], context=Context(workspace), exact=True)
     kept, _ = records.logits(workspace, record.run)
     assert np.array_equal(one.logits(digit_files), kept)
     for row in (0, 7, 359):
         assert np.array_equal(one.logits([digit_files[row]])[0], kept[row])
-    quick, _ = classify.classifier(answer["run"], context=Context(workspace), quick=True)
+    quick, _ = classify.classifier(answer["run"], context=Context(workspace), exact=False)
     assert np.allclose(quick.logits(digit_files[:3]), kept[:3], atol=0.05)
 
 
@@ -49,7 +51,7 @@ def test_images_of_other_sizes_go_the_way_of_photographs_beside_native_ones(pipe
     answer = pipeline("fit-head", *DIGITS, *ONE_C, "--json").json
     larger = tmp_path / "larger.png"
     Image.open(digit_files[1]).resize((90, 40)).save(larger)
-    one, _ = classify.classifier(answer["run"], context=Context(workspace))
+    one, _ = classify.classifier(answer["run"], context=Context(workspace), exact=True)
     mixed = one.logits([digit_files[0], larger, digit_files[2]])
     assert np.array_equal(mixed[[0, 2]], one.logits([digit_files[0], digit_files[2]]))
     assert np.array_equal(mixed[1], one.logits([larger])[0])
@@ -58,7 +60,7 @@ def test_images_of_other_sizes_go_the_way_of_photographs_beside_native_ones(pipe
 def test_probabilities_are_the_softmax_of_the_logits(pipeline, digit_files, workspace, tmp_path):
     answer = pipeline("fit-head", *DIGITS, *ONE_C, "--json").json
     table = tmp_path / "out.csv"
-    words = ("predict", "--run", answer["run"], digit_files[0].parent, "--top", 3, "--csv", table, "--json")
+    words = ("predict", "--run", answer["run"], digit_files[0].parent, "--top", 3, "--csv", table, "--exact", "--json")
     shown = pipeline(*words).json
     logits, _ = records.logits(workspace, answer["run"])
     order = np.argsort([str(path) for path in digit_files])
@@ -75,6 +77,17 @@ def test_probabilities_are_the_softmax_of_the_logits(pipeline, digit_files, work
     expected = exponents / exponents.sum(1, keepdims=True)
     assert np.allclose([image["probability"] for image in calibrated["images"]], expected.max(1), rtol=1e-12)
     assert "%" in pipeline("predict", "--run", answer["run"], digit_files[0]).out
+
+
+def test_a_few_images_need_neither_the_compiler_nor_scikit_learn(pipeline, digit_files, workspace):
+    run = pipeline("fit-head", *DIGITS, *ONE_C, "--json").json["run"]
+    words = ["predict", "--run", run, str(digit_files[0]), "--workspace", str(workspace), "--json"]
+    code = f"import sys; from pipelines.cli import main; main({words!r})"
+    code += "\nheavy = {'torch._dynamo', 'torch._inductor', 'torch.utils.flop_counter', 'sklearn', 'scipy', 'h5py'}"
+    code += "\nprint(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert '"probability"' in ended.stdout
+    assert ended.stderr.strip() == "[]"
 
 
 def test_an_unreadable_image_is_named_and_skipped_only_when_asked(pipeline, digit_files, tmp_path):
