@@ -27,7 +27,7 @@ from pipelines.report.study.pairs import against_best
 from pipelines.report.study.rows import rows
 from pipelines.report.study.study import Study
 from pipelines.workspace import records
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.schema import DoneRecord
 
 SIZES = (360, 2_000, 10_000)
 RUNS = 16

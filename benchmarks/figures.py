@@ -19,7 +19,7 @@ from pipelines.report.page import render
 from pipelines.report.study.rows import rows
 from pipelines.report.study.study import Study
 from pipelines.workspace import records
-from pipelines.workspace.record import PHASES, DoneRecord
+from pipelines.workspace.schema import PHASES, DoneRecord
 
 SHOWN = {"accuracy-1": "cifar10-accuracy", "accuracy-against-bytes-1": "cifar10-accuracy-against-bytes"}
 RENAMED = {"sprint": "airbench94", "gentle": "finetune"}  # names in runs files -> those of today

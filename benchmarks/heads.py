@@ -203,10 +203,10 @@ def every_head(file: FeatureFile, *, device: str) -> dict[str, Any]:
         fitted[kind] = heads.fit_head(kind, features=train.features, labels=train.labels, device=device)
         print(kind, fitted[kind][1].options, fitted[kind][1].validation.accuracy, flush=True)
     test = file.read("test")  # only now: nothing is chosen after this line
-    return {kind: judged(head, choice, test) for kind, (head, choice) in fitted.items()}
+    return {kind: scored(head, choice, test) for kind, (head, choice) in fitted.items()}
 
 
-def judged(head: heads.Head, choice: heads.Choice, test: SplitFeatures) -> dict[str, Any]:
+def scored(head: heads.Head, choice: heads.Choice, test: SplitFeatures) -> dict[str, Any]:
     """One row of the table of heads."""
     start = time.perf_counter()
     logits = head.logits(test.features[0])

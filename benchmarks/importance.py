@@ -40,7 +40,7 @@ def noise(*, trials: int, options: int, sampler: str, seed: int) -> optuna.Study
     return study
 
 
-def judged(study: optuna.Study) -> tuple[bool, bool]:
+def scored(study: optuna.Study) -> tuple[bool, bool]:
     """Whether shares are shown, and whether what is shown is right."""
     found = importance(study)
     equal = 1 / max(len(found.shares), 1)
@@ -52,7 +52,7 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     rows = []
     for trials, options, sampler in SEARCHES:
-        found = [judged(noise(trials=trials, options=options, sampler=sampler, seed=one)) for one in range(REPETITIONS)]
+        found = [scored(noise(trials=trials, options=options, sampler=sampler, seed=one)) for one in range(REPETITIONS)]
         shown, right = (sum(part) for part in zip(*found, strict=True))
         rows.append({"trials": trials, "options": options, "sampler": sampler, "shown": shown, "right": right})
         print(rows[-1], flush=True)

@@ -129,8 +129,8 @@ def called_calibrated(rows: int, *, repetitions: int = 1_000) -> float:
     rng = np.random.default_rng(2)
     confidences = rng.beta(4, 0.5, rows)
     _, limit = calibration_error(confidences, np.ones(rows, dtype=bool))
-    judged = [calibration_error(confidences, rng.random(rows) < confidences)[0] for _ in range(repetitions)]
-    return float((np.array(judged) <= limit).mean())
+    scored = [calibration_error(confidences, rng.random(rows) < confidences)[0] for _ in range(repetitions)]
+    return float((np.array(scored) <= limit).mean())
 
 
 def temperature(*, problems: int = 200) -> dict[str, float]:

@@ -137,7 +137,7 @@ def record() -> str:
 def record_fields() -> dict[tuple[str, ...], dict[str, str]]:
     """Collect {paths of a nested type: {field: its type in words}} of a run, whose path is "", and an extraction."""
     from pipelines.workspace.extractions import Extraction
-    from pipelines.workspace.record import DoneRecord
+    from pipelines.workspace.schema import DoneRecord
 
     kinds: dict[Any, list[str]] = {DoneRecord: [""], Extraction: ["extraction"]}
     found = {}

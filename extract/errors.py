@@ -73,6 +73,9 @@ SYNONYMS = {
 }
 
 
+MOST_LISTED = 20  # names in a sentence
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     """A sentence that names the known names most like `name`, best first; all of them if they are few.
 
@@ -86,7 +89,7 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     close = meant or difflib.get_close_matches(bare, names, n=count, cutoff=0.5)
     if close:
         return f"Nearest: {', '.join(names[one] for one in close)}."
-    if len(known) <= 12:
+    if len(known) <= MOST_LISTED:
         return f"Known: {', '.join(sorted(known))}."
     return f"{len(known)} names are known."
 

@@ -1,6 +1,6 @@
 """Heads: every way to read a frozen feature, chosen honestly and fast.
 
-`fit_head(kind, options, features=..., labels=...)` chooses on validation rows and refits; `scores` judges
+`fit_head(kind, options, features=..., labels=...)` chooses on validation rows and refits; `scores` measures
 logits; `save` and `load` keep a head. Names are imported when they are first used, so `import heads` is cheap.
 """
 

@@ -88,7 +88,7 @@ class Head(ClassifierMixin, BaseEstimator):
     ) -> Iterator[Candidate]:
         """Yields a trial of every candidate of `space`, the most regularized first (it wins ties).
 
-        `criterion` (log_loss or accuracy) is what epochs are judged by, in heads that learn in epochs; `progress`
+        `criterion` (log_loss or accuracy) is what epochs are scored by, in heads that learn in epochs; `progress`
         counts these.
         """
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from extract.errors import unknown
-from extract.runtime.options import Option, options_of
+from extract.runtime.options import Option, known, options_of
 from heads.space import Space
 from heads.trials import Primitive
 
@@ -56,8 +56,7 @@ def space(kind: str, given: Mapping[str, Primitive | list] | None = None) -> Spa
 
     Raises InvalidInputError for an unknown kind or option, with the nearest names, and for values out of range.
     """
-    known = options(kind)
+    declared = options(kind)
     for name in given or {}:
-        if name not in known:
-            raise unknown(f"option of the {kind} head", name=name, known=known)
-    return space_class(kind)(**{name: known[name].read(value) for name, value in (given or {}).items()})
+        known(name, declared, what=f"option of the {kind} head")
+    return space_class(kind)(**{name: declared[name].read(value) for name, value in (given or {}).items()})

@@ -34,7 +34,7 @@ class Space(ABC):
     # The fields that hold several values: every combination of these is a candidate.
     grids: ClassVar[tuple[str, ...]]
     criterion: ClassVar[str] = "log_loss"
-    # Whether `temperature` None has the head fit one to its training rows, each judged by all the others.
+    # Whether `temperature` None has the head fit one to its training rows, each scored by all the others.
     fits_temperature: ClassVar[bool] = False
     # Whether the head takes the number of views, of which its rows are so many blocks, as `views`.
     averages_views: ClassVar[bool] = False

@@ -128,17 +128,18 @@ def fake_cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
 
 @pytest.fixture
-def pipeline(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Ended]:
+def pipeline(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Ended]:
     """Runs `pipeline WORDS...` in this process, in a fresh workspace."""
     from pipelines.cli import main
 
+    monkeypatch.setenv("PIPELINE_WORKSPACE", str(tmp_path / "workspace"))
+
     def run(*words: object) -> Ended:
-        given = [str(word) for word in words]
-        if "--workspace" not in given and given[-1] not in ("--help", "--version"):
-            given += ["--workspace", str(tmp_path / "workspace")]
         capfd.readouterr()
         try:
-            main(given)
+            main([str(word) for word in words])
             status = 0
         except SystemExit as ended:
             status = int(ended.code or 0)

@@ -13,6 +13,7 @@ from extract.backbones import weights as weights_module
 from extract.backbones.cost import REFUSALS, cost, reason, weight_bytes
 from extract.backbones.transforms import Preprocessing, from_timm
 from extract.errors import InvalidInputError, UnavailableError, unknown
+from extract.runtime.formats import written
 from extract.runtime.startup import Undrawn, timm
 
 POOLS = ("network", "avg", "max", "avgmax")
@@ -288,9 +289,14 @@ def measured(module: nn.Module, preprocessing: Preprocessing, *, name: str) -> t
     try:
         found = cost(module, image_size=(height, width))
     except REFUSALS as error:
+        if isinstance(module, Pooled) and "out of range" in str(error):
+            raise InvalidInputError(
+                f"layers must be stages that {name} has; got {written(module.layers)} ({reason(error)}). "
+                "Give others, or leave out --layers."
+            ) from error
         raise InvalidInputError(
-            f"image size and layers must be ones that {name} accepts; got {height} x {width} ({reason(error)}). "
-            "Leave out --image-size and --layers."
+            f"image size must be one that {name} accepts; got {height} x {width} ({reason(error)}). "
+            "Leave out --image-size."
         ) from error
     if len(found.output_shape) != 2 or not found.output_shape[1]:
         raise InvalidInputError(

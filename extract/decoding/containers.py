@@ -140,7 +140,7 @@ def _png(file: BinaryIO, size: int) -> Stripped:
             left -= len(text)
             exif = exif or (_from_hex(text) if name == EXIF_TEXT else b"")
             xmp = text if name == XMP_TEXT else xmp
-    pieces.append((end, size))  # what is no chunk: Pillow judges it
+    pieces.append((end, size))  # what is no chunk: Pillow decides
     return Stripped(_stream(file, pieces), exif_orientation(exif) or xmp_orientation(xmp) or 1, frames)
 
 

@@ -64,8 +64,11 @@ def check(path: Path, *, schema: int) -> None:
     """Raises `CorruptFileError`, saying what is wrong, unless the file is intact, complete and of this `schema`."""
     header = read(path)
     if header is None:
-        what = "it is not a feature file of this project, or its first bytes were altered"
-    elif header.schema != schema:
+        raise CorruptFileError(
+            f"feature file must be one of this project; got {str(path)!r}, which is none, or whose first bytes were "
+            "altered. `pipeline extract` makes one."
+        )
+    if header.schema != schema:
         what = f"its schema is {header.schema}, this version reads {schema}"
     elif not header.complete:
         what = "it was never completed"

@@ -184,7 +184,7 @@ class FeatureFile:
             self._open()
         except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
             is_said = type(error) in (ValueError, ShapeError)
-            what = str(error) if is_said else f"it cannot be read ({type(error).__name__})"
+            what = str(error) if is_said else "its structure is that of no feature file"
             raise integrity.damaged(path, what) from error
 
     def _open(self) -> None:

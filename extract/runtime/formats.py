@@ -1,6 +1,6 @@
-"""Numbers as people read them: shares, seconds, counts and bytes in their units."""
+"""Values as people read them: shares, seconds, counts and bytes in their units, options as they are written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def percent(share: float | None, digits: int = 2) -> str:
@@ -53,9 +53,21 @@ def bytes_amount(count: float) -> str:
     return f"{amount(count)}B" if count >= 999.5 else f"{count:.0f} B"
 
 
+def written(value: object, digits: int = 6, comma: str = ", ") -> str:
+    """A value as a command line or a file takes it: none, true, 0.1; several with commas, those of names with these."""
+    if isinstance(value, Mapping):
+        parts = (f"{str(name).replace('_', ' ')} {written(one, digits, ',')}" for name, one in value.items())
+        return ", ".join(parts) or "none"
+    if isinstance(value, list | tuple):
+        return comma.join(written(one, digits) for one in value) or "none"
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
 def plural(count: int, noun: str) -> str:
-    """A count with its noun: 1 run, 2 runs."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    """A count with its noun: 1 run, 2 runs, 3 classes."""
+    return f"{count} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def listed(names: Sequence[str]) -> str:

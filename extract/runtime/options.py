@@ -69,7 +69,7 @@ class Option:
     @property
     def words(self) -> str:
         """The option as a command line writes it, without dashes before it."""
-        return self.name.replace("_", "-")
+        return words(self.name)
 
     @property
     def expected(self) -> str:
@@ -177,7 +177,12 @@ def check(instance: object) -> None:
 def known(name: str, declared: Collection[str], *, what: str = "option") -> None:
     """Raises `InvalidInputError` with the nearest names unless `name` is among the options `declared`."""
     if name not in declared:
-        raise unknown(what, name=name, known=declared)
+        raise unknown(what, name=words(name), known=map(words, declared))
+
+
+def words(name: str) -> str:
+    """An option as command lines and files write it, without dashes before it: `c_grid` is c-grid."""
+    return name.replace("_", "-")
 
 
 def _option(field: "dataclasses.Field[Any]", hint: Any) -> Option:

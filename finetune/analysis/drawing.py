@@ -3,7 +3,7 @@
 import math
 from html import escape
 
-from extract.runtime.formats import amount, bytes_amount
+from extract.runtime.formats import amount, bytes_amount, plural, written
 from finetune.analysis.blocks import LayerBlock
 from finetune.analysis.describe import Description, Stage, field_text
 
@@ -72,11 +72,11 @@ def _text(
 
 
 def _title(description: Description) -> str:
-    options = ", ".join(f"{name} {value}" for name, value in description.options.items())
+    options = f", {written(description.options)}" if description.options else ""
     facts = (
         f"{description.layers} layers, {amount(description.parameters)} parameters, {amount(2 * description.macs)} "
         f"FLOPs per image of {description.image_size} × {description.image_size}, "
-        f"{description.class_count} classes" + (f", {options}" if options else "")
+        f"{plural(description.class_count, 'class')}{options}"
     )
     return _text(description.network, x=PAD + 5, y=30, size=20, anchor="start", bold=True) + _text(
         facts, x=PAD + 5, y=50, size=12, anchor="start", fill=PALE

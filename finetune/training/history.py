@@ -26,11 +26,11 @@ def curves(history: Sequence[Row]) -> dict[str, list[float]]:
 
 def best_epoch(history: Sequence[Row]) -> int:
     """The epoch (from 1) with the highest validation accuracy, the lower loss deciding ties; 0 for none."""
-    judged = [row for row in history if "validation_accuracy" in row]
-    if not judged:
+    scored = [row for row in history if "validation_accuracy" in row]
+    if not scored:
         return 0
     return int(
-        max(judged, key=lambda row: (row["validation_accuracy"], -row["validation_loss"], -row["epoch"]))["epoch"]
+        max(scored, key=lambda row: (row["validation_accuracy"], -row["validation_loss"], -row["epoch"]))["epoch"]
     )
 
 

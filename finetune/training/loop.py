@@ -77,7 +77,7 @@ def fit(
     """
     if recipe.patience is not None and validation is None:
         raise InvalidInputError(
-            f"patience must be left out without validation images to judge an epoch by; got {recipe.patience}. "
+            f"patience must be left out without validation images to score an epoch by; got {recipe.patience}. "
             "Give a validation split."
         )
     trainer = Trainer(network, train, recipe=recipe, config=config)

@@ -188,7 +188,7 @@ class Trainer:
     def finish_epoch(self, scores: dict[str, float], validation: LabeledImages | None) -> history.Row:
         """The row of the epoch that is over, appended to the history; the weights are kept where they are the best.
 
-        `scores` are its running means. The first process judges for all: on a CPU each has BatchNorm statistics of its
+        `scores` are its running means. The first process scores for all: on a CPU each has BatchNorm statistics of its
         own, and what they decide by the row (the rate, the end) they must decide alike, or they wait for one another
         for ever.
         """
@@ -213,9 +213,9 @@ class Trainer:
         if validation is None:
             return sampled
         begun = time.perf_counter()
-        judged = self._scores(validation, part="validation")
+        scored = self._scores(validation, part="validation")
         self.validation_seconds += time.perf_counter() - begun
-        return sampled | judged
+        return sampled | scored
 
     def _scores(self, images: LabeledImages, *, part: str) -> dict[str, float]:
         return evaluate.scores(

@@ -110,9 +110,9 @@ def _validation(split: FeatureSplit) -> RowBlocks:
 def _path_points(
     path: Path, space: LogisticSpace, split: FeatureSplit, criterion: str
 ) -> Iterator[tuple[PathPoint, torch.Tensor]]:
-    """Every point of the path and its validation logits; those near the best are refined before they are judged.
+    """Every point of the path and its validation logits; those near the best are refined before they are scored.
 
-    The loss so far says how carefully the next C is fitted. Judged by accuracy every point is fitted carefully,
+    The loss so far says how carefully the next C is fitted. Scored by accuracy every point is fitted carefully,
     for one that is hopeless by its loss may still be the most accurate.
     """
     waiting: list[_Look] = []
@@ -134,8 +134,8 @@ def _sklearn_points(path: Path, space: LogisticSpace, split: FeatureSplit) -> It
         point = fit_sklearn(
             split.features, split.targets, class_count=split.class_count, C=C, tolerance=1e-4, limit=5000
         )
-        (judged,) = path.refine([point], _validation(split), split.validation_targets, effort=UNMOVED)
-        yield replace(point, converged=judged.converged), _look(point, split).logits
+        (scored,) = path.refine([point], _validation(split), split.validation_targets, effort=UNMOVED)
+        yield replace(point, converged=scored.converged), _look(point, split).logits
 
 
 @dataclass(frozen=True)

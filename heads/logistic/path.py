@@ -105,11 +105,11 @@ class Path:
         if not points:
             return []
         problem = replace(self._solver.problem, exact=_matrix(self._rows, torch.float64))
-        judges = _matrix(replace(_blocks(held), standard=self._standard), torch.float64), targets
-        return [self._refined(point, problem, judges, effort) for point in points]
+        scores = _matrix(replace(_blocks(held), standard=self._standard), torch.float64), targets
+        return [self._refined(point, problem, scoring, effort) for point in points]
 
     def _refined(
-        self, point: PathPoint, problem: LogisticProblem, judges: tuple[Matrix, torch.Tensor], effort: Effort
+        self, point: PathPoint, problem: LogisticProblem, scoring: tuple[Matrix, torch.Tensor], effort: Effort
     ) -> PathPoint:
         penalty = penalty_of(point.C, len(problem.exact), problem.class_count)
         start = point_at(problem, self._standard.unfold(point.weights, point.bias), penalty)
@@ -119,7 +119,7 @@ class Path:
             refined,
             iteration_count=point.iteration_count + refined.iteration_count,
             pass_count=point.pass_count + refined.pass_count,
-            converged=loss_error(problem, outcome, *judges, penalty=penalty) <= LOSS_ERROR,
+            converged=loss_error(problem, outcome, *scoring, penalty=penalty) <= LOSS_ERROR,
         )
 
 

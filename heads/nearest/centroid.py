@@ -26,7 +26,7 @@ class CentroidHead(Head):
     angle as seen from the mean of all training rows. `shrinkage` moves the class means towards that mean by
     soft thresholding, as `shrink_threshold` there (Tibshirani et al., "Nearest shrunken centroids", PNAS
     2002). Logits are cosines, or negative squared distances, over `temperature`; None fits it to the
-    training rows, each judged against its class mean without itself.
+    training rows, each scored against its class mean without itself.
 
     Fitted: `mean_` [D], `centroids_` [K, D], both float64, and `temperature_`.
     """

@@ -50,7 +50,7 @@ class EarlyStopping:
         self._logits: torch.Tensor | None = None
         self.kept = stack.snapshot()
 
-    def judge(self, epoch: int) -> dict[str, list[float]]:
+    def score(self, epoch: int) -> dict[str, list[float]]:
         """Loss and accuracy of every member on both kinds of rows after epoch `epoch` (from 1); keeps what is better.
 
         Nothing is dropped or blended: they are those of the head that would be kept now.
@@ -91,5 +91,5 @@ class EarlyStopping:
 
     def best(self, member: int) -> BestEpoch:
         """The best of member number `member`; where no epoch had a finite cost, its first epoch."""
-        assert self._logits is not None, "judge at least one epoch first"
+        assert self._logits is not None, "score at least one epoch first"
         return BestEpoch(epoch=max(int(self._epoch[member]), 1), logits=self._logits[member])

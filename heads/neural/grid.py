@@ -46,7 +46,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Validation:
-    """Rows that judge each epoch by `criterion` (log_loss or accuracy); `watched` training rows are scored beside them.
+    """Rows that score each epoch by `criterion` (log_loss or accuracy); `watched` training rows are scored beside them.
 
     A member without a better epoch for `patience` epochs is finished (None: never).
     """
@@ -82,13 +82,13 @@ def train_grid(
     grid = Grid(features, rows.targets, members=members, recipe=recipe, class_count=class_count, seed=seed)
     stops: list[EarlyStopping] = []
     if validation is not None:
-        judged = Rows(
+        scored = Rows(
             standard.apply(signed_power(validation.rows.features, recipe.power), dtype), validation.rows.targets
         )
         numbers, criterion, patience = validation.watched, validation.criterion, validation.patience
         watched = None if numbers is None else Rows(features[numbers], rows.targets[numbers])
         stops = [
-            EarlyStopping(stack, judged, watched=watched, criterion=criterion, patience=patience)
+            EarlyStopping(stack, scored, watched=watched, criterion=criterion, patience=patience)
             for stack in grid.stacks
         ]
     with limited_threads(grid.step_threads()):
@@ -113,10 +113,10 @@ def _run(
         steps_per_epoch=grid.steps_per_epoch,
     )
     for epoch in epochs:
-        judged = [stop.judge(epoch.index + 1) for stop in stops]
+        scored = [stop.score(epoch.index + 1) for stop in stops]
         facts: dict[str, Any] = dict(epoch.means)
-        for name in judged[0] if judged else ():
-            facts[name] = [value for stack in judged for value in stack[name]]
+        for name in scored[0] if scored else ():
+            facts[name] = [value for stack in scored for value in stack[name]]
         for place, member in enumerate(order):
             for name, values in facts.items():
                 curves[member].setdefault(name, []).append(values[place])

@@ -18,7 +18,10 @@ from pipelines.cli.terminal.process import kept_quiet
 from pipelines.cli.terminal.reporter import json_text, tell_failure
 from pipelines.workspace import signals
 
-EPILOG = "Exit status: 0 done, 1 a failure, 2 a mistake in the command, 141 nobody reads the answer."
+EPILOG = (
+    "Exit status: 0 done, 1 a failure, 2 a mistake in the command or its files, 130 interrupted by Ctrl-C, "
+    "128 + N ended by signal N, 141 nobody reads the answer."
+)
 COMPLETION = "_PIPELINE_COMPLETE"  # set by the shell for completion of a line
 
 LESS_MEMORY = "Use a smaller --batch-size or --image-size, or fewer images"
@@ -160,6 +163,8 @@ def _sentence(error: click.ClickException) -> str:
         known = error.ctx.command.commands if error.ctx and isinstance(error.ctx.command, click.Group) else ()
         return f"unknown command {error.command_name!r}. {nearest(error.command_name, known)}"
     text = " ".join(error.format_message().split()).rstrip(".")
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        text = f"{error.param.get_error_hint(error.ctx)} must be given; got none".replace("'", "")
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{text}." if context is None else f"{text}. `{context.command_path} --help` shows what it takes."
 

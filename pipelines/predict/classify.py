@@ -23,7 +23,7 @@ from pipelines.predict import pictures
 from pipelines.specs.data import DataSpec
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.schema import DoneRecord
 
 if TYPE_CHECKING:
     from torch import nn

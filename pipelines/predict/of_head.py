@@ -23,7 +23,7 @@ from pipelines.predict.classify import Classifier
 from pipelines.tasks import features
 from pipelines.workspace import extractions, records
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.schema import DoneRecord
 
 
 def load(record: DoneRecord, *, context: Context, weights: Path | None, exact: bool | None) -> "FrozenClassifier":

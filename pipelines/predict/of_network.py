@@ -16,7 +16,7 @@ from pipelines.predict.classify import Classifier
 from pipelines.training import inference, network_io
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.schema import DoneRecord
 
 
 def load(record: DoneRecord, *, context: Context, weights: Path | None, exact: bool | None) -> "WholeClassifier":

@@ -23,7 +23,7 @@ from extract.data.images import Files, Pixels
 from extract.data.walk import SUFFIXES, Walker, printable
 from extract.decoding.decode import UnreadableImage, decode, traits
 from extract.errors import InvalidInputError
-from pipelines.workspace.record import DatasetUse
+from pipelines.workspace.schema import DatasetUse
 
 EXAMPLES = 100
 

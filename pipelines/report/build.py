@@ -24,7 +24,7 @@ from pipelines.report.study.images import Images
 from pipelines.report.study.study import Study, gather
 from pipelines.tasks import loss_landscape as landscapes
 from pipelines.workspace import records, writable
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.schema import DoneRecord
 
 Progress = Callable[[int, int, str], None]
 SECTIONS: tuple[Callable[[Study], Section], ...] = (  # those without blocks are left out
@@ -74,6 +74,8 @@ class Built:
 def build(workspace: Path, request: ReportRequest, *, progress: Progress = lambda done, total, what: None) -> Built:
     """Writes the report of a workspace. Raises InvalidInputError where there is nothing to report."""
     study = gather(workspace, request.runs)
+    writable.folder("report", request.output.parent, named=request.output, remedy="Name another with --output.")
+    writable.check("report", request.output, kinds=(".html", ".htm"))
     study.images = Images(workspace, request.data_dirs, request.images, problems=study.problems)
     if request.loss_landscape is not None:
         result = _network(study, request.loss_landscape)
@@ -84,10 +86,10 @@ def build(workspace: Path, request: ReportRequest, *, progress: Progress = lambd
     sections = [section for make in SECTIONS if (section := make(study)).blocks]
     title, made = request.title or "Transfer-learning report", f"Made {records.now()[:10]}"
     text = render.page(sections, title=title, lead=summary.lead(study), made=made, thumbnails=study.images.thumbnails)
-    writable.folder("report", request.output.parent, named=request.output, remedy="Name another with --output.")
     writable.write("report", request.output, text)
     figures, undrawn = _figures(sections, request.figures, progress)
-    return Built(request.output, len(study.results), figures, study.problems + undrawn)
+    unused = [f"images {str(one)!r}: no run of the report was made on them" for one in study.images.unused()]
+    return Built(request.output, len(study.results), figures, [*study.problems, *undrawn, *unused])
 
 
 def _network(study: Study, run: str) -> DoneRecord:

@@ -1,6 +1,6 @@
 """From options by name, as a command line or a study gives them, to a subject and a search."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from extract.data.datasets import load
@@ -11,6 +11,8 @@ from pipelines.search.subject import Subject, require_validation
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, locate, with_own_network
 from pipelines.specs.search import SearchSpec
 from pipelines.specs.spec import Fields, RawOptions
+from pipelines.studies import plan
+from pipelines.studies.jobs import Job
 from pipelines.tasks import fit_head
 from pipelines.training.images import training_labels
 from pipelines.workspace.context import Context
@@ -22,8 +24,8 @@ def build(raw: RawOptions, *, entries: object, context: Context) -> tuple[Subjec
     """The subject and the search that the options `raw` describe, by the names of the specs' fields.
 
     `head` or `network` says what is searched (neither: the logistic head); `features` may name a feature file.
-    Features that a head needs are extracted where they are not there. Raises `InvalidInputError` with the nearest names
-    for an unknown option.
+    Features that a head needs are extracted when they are first read, where they are not there. Raises
+    `InvalidInputError` for an option that is not known or can never be right.
     """
     options: Fields = {name: value for name, value in raw.items() if value is not None}
     if "head" in options and "network" in options:
@@ -54,12 +56,9 @@ def _head(options: Fields, context: Context) -> HeadSubject:
     extraction, head = ExtractSpec.declared(), HeadSpec.declared()
     _refuse_unknown(options, known=[*extraction, *head, "features"], what="a head")
     spec = HeadSpec.of({name: value for name, value in options.items() if name in head})
-    from heads import registry
-
     require_validation(spec.validation_part())
-    registry.space(spec.head, spec.options)  # before anything is extracted for it
     described = {name: value for name, value in options.items() if name in extraction}
-    return HeadSubject(spec, features_path=_features(spec, described, context, file=options.get("features")))
+    return HeadSubject(spec, features=_features(spec, described, context, file=options.get("features")))
 
 
 def _network(options: Fields, context: Context) -> Subject:
@@ -70,10 +69,10 @@ def _network(options: Fields, context: Context) -> Subject:
     return NetworkSubject(NetworkSpec.of({"validation": 0.1, "mode": mode, **options}), context=context)
 
 
-def _features(head: HeadSpec, described: Fields, context: Context, *, file: object) -> Path:
-    """The feature file that was named or described; else the workspace's newest, else the default one.
+def _features(head: HeadSpec, described: Fields, context: Context, *, file: object) -> Callable[[], Path]:
+    """Gives the feature file that was named or described; else the workspace's newest, else the default one.
 
-    What could not be searched on it is refused before it is extracted.
+    What can never be right is refused now; what could not be searched on it is refused before it is extracted.
     """
     from pipelines.tasks.extract import extract
     from pipelines.tasks.features import newest
@@ -84,14 +83,19 @@ def _features(head: HeadSpec, described: Fields, context: Context, *, file: obje
             raise InvalidInputError(
                 f"features must come from a file or from options, not both; got features and {more[0]}. Leave one out."
             )
-        return Path(str(file))
-    found = None if more else newest(context.workspace, notice=context.notice)
-    if found is not None:
-        context.notice(f"using the workspace's newest features, {found.name}")
-        return found
+        return lambda: Path(str(file))
     spec = ExtractSpec.of(with_own_network("backbone", described, context.workspace))
-    fit_head.check_rows(head, training_labels(spec, load(locate(spec, context.workspace))))
-    return extract(spec, context).path
+    plan.check(Job("fit-head", spec, head), workspace=context.workspace)
+
+    def found() -> Path:
+        kept = None if more else newest(context.workspace, notice=context.notice)
+        if kept is not None:
+            context.notice(f"using the workspace's newest features, {kept.name}")
+            return kept
+        fit_head.check_rows(head, training_labels(spec, load(locate(spec, context.workspace))))
+        return extract(spec, context).path
+
+    return found
 
 
 def _refuse_unknown(options: Fields, *, known: list[str], what: str) -> None:

@@ -1,8 +1,8 @@
-"""The search over a head on cached features: every trial learns from the same rows and is judged on the same others."""
+"""The search over a head on cached features: every trial learns from the same rows and is scored on the same others."""
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,22 +15,22 @@ from pipelines.tasks import fit_head
 from pipelines.workspace.context import Context
 
 if TYPE_CHECKING:
-    from extract.features.store import SplitFeatures
+    from extract.features.store import FeatureFile, SplitFeatures
     from heads import Choice
     from heads.space import Space
     from pipelines.workspace.cache import StageResult
-    from pipelines.workspace.record import DoneRecord
+    from pipelines.workspace.schema import DoneRecord
 
 
 class HeadSubject(Subject):
-    """The head of `spec` on the feature file at `features_path`; the options that the spec gives stay fixed."""
+    """The head of `spec` on a feature file; the options that the spec gives stay fixed.
 
-    def __init__(self, spec: HeadSpec, *, features_path: Path) -> None:
-        from extract.features.store import FeatureFile
+    `features` gives the file's path, once and not before a row is needed: it may have to be extracted.
+    """
 
+    def __init__(self, spec: HeadSpec, *, features: Callable[[], Path]) -> None:
         require_validation(spec.validation_part())
-        self._spec, self._path = spec, features_path
-        self._file = FeatureFile(features_path)
+        self._spec, self._features = spec, features
 
     @property
     def label(self) -> str:
@@ -57,6 +57,8 @@ class HeadSubject(Subject):
 
     def check(self, options: Params) -> None:
         self._space(options)
+
+    def check_rows(self, options: Params) -> None:
         fit_head.check_rows(self._spec, self._train.labels)
 
     def score_trial(self, options: Params, watch: Watch, context: Context) -> TrialScore:
@@ -71,7 +73,7 @@ class HeadSubject(Subject):
         )
 
     def settle(self, options: Params, context: Context, folder: Path) -> "StageResult[DoneRecord]":
-        return fit_head.fit_head(self._with(options), context, features_path=self._path)
+        return fit_head.fitted_head(self._with(options), context, features_path=self._file.path)
 
     def _chosen(self, options: Params, context: Context) -> "Choice":
         """As the head stage will choose for the winner: the same rows, options and seed."""
@@ -88,6 +90,12 @@ class HeadSubject(Subject):
             device=context.device,
             progress=context.progress,
         )
+
+    @functools.cached_property
+    def _file(self) -> "FeatureFile":
+        from extract.features.store import FeatureFile
+
+        return FeatureFile(self._features())
 
     @functools.cached_property
     def _train(self) -> "SplitFeatures":

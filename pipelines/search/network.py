@@ -13,17 +13,19 @@ from extract.runtime.memory import enough_for
 from extract.runtime.options import Option, options_of
 from finetune.recipes import SPEED_ONLY, Recipe, doubts
 from pipelines.search.subject import Params, Subject, TrialScore, Watch, require_validation
-from pipelines.specs import NetworkSpec
+from pipelines.specs import NetworkSpec, Weights
 from pipelines.tasks.train import network_inputs, train
 from pipelines.training.processes import exclusive
 from pipelines.training.train_network import LESS_MEMORY
 from pipelines.workspace import records
 from pipelines.workspace.cache import StageResult
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.schema import DoneRecord
 
 if TYPE_CHECKING:
     from pipelines.search.trial import NetworkTrials
+    from pipelines.specs import NetworkKey
+    from pipelines.training.train_network import TrainingInputs
 
 NO_PART = (*SPEED_ONLY, "tta", "precision")  # options of a recipe that say nothing of how well it trains
 
@@ -41,13 +43,11 @@ class NetworkSubject(Subject):
             raise InvalidInputError(
                 "mode must train something to be searched; got 'frozen'. Search a head on features."
             )
-        self._spec = replace(spec, refit=True)
-        self._key, inputs = network_inputs(self._spec, context)
-        self._located = inputs.located
+        self._spec, self._context = replace(spec, refit=True), context
 
     @property
     def label(self) -> str:
-        return f"{self._spec.network}-{self._spec.mode}-{self._located.name}"
+        return f"{self._spec.network}-{self._spec.mode}-{self._inputs[1].located.name}"
 
     @property
     def what(self) -> str:
@@ -80,7 +80,7 @@ class NetworkSubject(Subject):
         return {name: entry for name, entry in space.items() if name not in self._spec.options}
 
     def key(self) -> dict[str, object]:
-        return self._key.as_dict()
+        return self._inputs[0].as_dict()
 
     def check(self, options: Params) -> None:
         from pipelines.training import network
@@ -90,9 +90,13 @@ class NetworkSubject(Subject):
                 "epochs must be given, not searched: they are what every trial may spend. Use --epochs."
             )
         spec = self._with(options)
-        network.check(spec, own_weights=self._key.weights_run is not None)
+        weights = Weights.find(str(spec.weights), self._context.workspace)
+        network.check(spec, own_weights=weights.run_folder is not None)
         if self._side is not None:
             doubts(spec.resolved_recipe(), side=self._side, mirrors=True)
+
+    def check_rows(self, options: Params) -> None:
+        spec = self._with(options)
         is_fixed = "batch_size" in spec.options
         batch_size = spec.resolved_recipe().batch_size if is_fixed else 1  # one that is not given may be searched
         self._trials.check(spec, batch_size=batch_size)
@@ -123,14 +127,18 @@ class NetworkSubject(Subject):
     @property
     def _side(self) -> int | None:
         """Pixels of a side of the images that are augmented, where they are known before they are read."""
-        facts = FACTS.get(self._located.name)
+        facts = FACTS.get(self._spec.dataset)
         return None if facts is None else facts.side
 
     @functools.cached_property
     def _trials(self) -> "NetworkTrials":
         from pipelines.search.trial import NetworkTrials
 
-        return NetworkTrials(self._located, self._spec)
+        return NetworkTrials(self._inputs[1].located, self._spec)
+
+    @functools.cached_property
+    def _inputs(self) -> "tuple[NetworkKey, TrainingInputs]":
+        return network_inputs(self._spec, self._context)
 
     def _with(self, options: Params) -> NetworkSpec:
         fixed = self._spec.as_dict()

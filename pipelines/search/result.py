@@ -18,7 +18,7 @@ from pipelines.search.subject import Subject
 from pipelines.workspace import records, stored
 from pipelines.workspace.cache import StageResult
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import TOTAL, DoneRecord
+from pipelines.workspace.schema import TOTAL, DoneRecord
 from pipelines.workspace.search_result import BestTrial, SearchResult, SearchTrial
 
 STATES = {

@@ -5,12 +5,16 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 
 from extract.errors import CorruptFileError, InvalidInputError, StorageError, UnavailableError, reason
+from extract.runtime import options
 from extract.runtime.disk import storage_error
+from extract.runtime.formats import written
 from extract.runtime.locks import Patience
 from pipelines.search import result, space, storage
+from pipelines.search.build import build
 from pipelines.search.journal import Journal, Trial, TrialState
 from pipelines.search.result import SearchAnswer
-from pipelines.search.subject import Subject, TrialScore, Watch
+from pipelines.search.search_file import SearchFile
+from pipelines.search.subject import Params, Subject, TrialScore, Watch
 from pipelines.specs.search import SearchSpec
 from pipelines.studies.yaml_file import placed
 from pipelines.workspace.context import Context
@@ -25,16 +29,12 @@ def search(subject: Subject, spec: SearchSpec, context: Context) -> SearchAnswer
     process still runs a trial, the winner is left to that process and `best_run` is None.
     """
     begun = time.monotonic()
-    subject.check({})  # before the data are read, and before a searched option is blamed for one that was given
-    entries = subject.default_space() if spec.entries is None else spec.entries
-    found = space.parse(entries, what=subject.what, known=subject.known())
+    found = check(subject, spec.entries) or check(subject, subject.default_space())
     definition = storage.Definition(subject.what, space.as_json(found), subject.key(), spec.seed)
     folder = storage.folder(context.workspace, definition, name=spec.name, label=subject.label)
     if not storage.is_begun(folder, definition):
-        keys = {space.option_name(key): key for key in entries} if isinstance(entries, Mapping) else {}
-        for name, entry in found.items():
-            with placed(keys[name]):
-                _check(subject, name, entry)
+        subject.check_rows({})
+        _must_allow(subject, found, spec.entries, test=subject.check_rows)
         storage.begin(folder, definition)
     journal = Journal(folder, name=folder.name, space=found, seed=spec.seed, epochs=subject.epochs)
     deadline = None if spec.timeout is None else begun + spec.timeout
@@ -45,16 +45,47 @@ def search(subject: Subject, spec: SearchSpec, context: Context) -> SearchAnswer
     return result.finished(folder, journal, subject, context)
 
 
-def _check(subject: Subject, name: str, entry: space.Range | space.Choices) -> None:
-    """Refuses an option that is not known, or that can never be right at the ends of its entry, before any trial."""
-    space.check_names({name: entry}, known=subject.known(), what=subject.what)
-    for value in entry.ends():
-        try:
-            subject.check({name: value})
-        except InvalidInputError as error:
-            raise InvalidInputError(
-                f"search option {name} must allow {value!r}, which {subject.what} refuses: {error}"
-            ) from error
+def check(subject: Subject, entries: object) -> space.Space:
+    """The space that `entries` describe; an empty one for None, which stands for the subject's usual one.
+
+    Raises `InvalidInputError` for an option, given or searched, that is not known or can never be right. Reads no data.
+    """
+    subject.check({})  # before a searched option is blamed for one that was given
+    if entries is None:
+        return {}
+    found = space.parse(entries, what=subject.what, known=subject.known())
+    _must_allow(subject, found, entries, test=subject.check)
+    return found
+
+
+def check_file(file: SearchFile, given: Mapping[str, object], context: Context) -> None:
+    """Raises `InvalidInputError`, with its place, for a search that can never be run with the options `given`.
+
+    Reads no data; a study without a search is right.
+    """
+    if file.section is None:
+        return
+    fixed = file.options(given)
+    with placed(file.section):
+        subject, spec = build(fixed, entries=file.entries, context=context)
+        check(subject, None)
+    check(subject, spec.entries)
+
+
+def _must_allow(subject: Subject, found: space.Space, entries: object, *, test: Callable[[Params], None]) -> None:
+    """Refuses an option that is not known, or whose ends do not pass the `test`, at its place in `entries`."""
+    keys = {space.option_name(key): key for key in entries} if isinstance(entries, Mapping) else {}
+    for name, entry in found.items():
+        with placed(keys.get(name)):
+            options.known(name, subject.known(), what=f"option to search of {subject.what}")
+            for value in entry.ends():
+                try:
+                    test({name: value})
+                except InvalidInputError as error:
+                    raise InvalidInputError(
+                        f"search option {options.words(name)} must allow {written(value)}, "
+                        f"which {subject.what} refuses: {error}"
+                    ) from error
 
 
 def _work(subject: Subject, journal: Journal, total: int, context: Context, *, deadline: float | None) -> bool:

@@ -27,9 +27,11 @@ class _HeadSearchSpec(SearchSpec):
 class SearchFile:
     """The space as plain values (None: the built-in one), and the options that stand beside it and above it.
 
-    An option is read by the type that what is searched wants, which the command line may say as well.
+    An option is read by the type that what is searched wants, which the command line may say as well. `section` is all
+    of it as it stands in the file; None in a study without a search.
     """
 
+    section: object
     entries: object
     pairs: Pairs
     defaults: OptionSection
@@ -73,16 +75,16 @@ def read(path: Path) -> SearchFile:
     With a key `space`, or one that says what is searched, the others are options; else all of it is the space. Raises
     `InvalidInputError` with file, line and column for what is no YAML and for a key that stands twice.
     """
-    root = yaml_file.read(path)
+    root = yaml_file.read(path, what="search file")
     if root is None:
-        raise refusal(path.name, "search must name options to search; got an empty file. Leave it out for the usual.")
+        raise refusal(path.name, "search file must name options to search; got an empty file. Leave it out.")
     sections = Sections(search=root)
     if isinstance(root, YamlMap) and not root.keys().isdisjoint(("search", "jobs")):
         sections = structured(root, Sections, what="study")
     value, defaults = sections.search, read_defaults(sections)
     if not isinstance(value, YamlMap) or value.keys().isdisjoint(("space", "head", "network")):
-        return SearchFile(_entries(value), [], defaults)
-    return SearchFile(_entries(value.get("space")), value.pairs(but="space"), defaults)
+        return SearchFile(value, _entries(value), [], defaults)
+    return SearchFile(value, _entries(value.get("space")), value.pairs(but="space"), defaults)
 
 
 def _entries(space: object) -> object:

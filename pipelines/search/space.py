@@ -8,12 +8,12 @@ optimizer: [sgd, adamw]                             # one of these
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 
-from extract.errors import InvalidInputError, nearest, unknown
+from extract.errors import InvalidInputError, nearest
 from extract.runtime.options import TRUTHS, Option, Value
 from extract.runtime.typed_json import Number, plain
 from pipelines.studies.yaml_file import guessed, placed
@@ -101,14 +101,6 @@ def parse(raw: object, *, what: str, known: Mapping[str, Option | None] | None =
 def option_name(key: object) -> str:
     """The option that a key of a space names."""
     return str(key).replace("-", "_")
-
-
-def check_names(space: Space, *, known: Iterable[str], what: str) -> None:
-    """Raises `InvalidInputError` with the nearest names for an option that is not among those `known` of `what`."""
-    names = list(known)
-    for name in space:
-        if name not in names:
-            raise unknown(f"option to search of {what}", name=name, known=names)
 
 
 def as_json(space: Space) -> dict[str, object]:

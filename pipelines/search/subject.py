@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from extract.errors import InvalidInputError
 from extract.runtime.options import Option, Value
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.schema import DoneRecord
 
 if TYPE_CHECKING:
     from pipelines.workspace.cache import StageResult
@@ -81,11 +81,15 @@ class Subject(ABC):
 
     @abstractmethod
     def check(self, options: Params) -> None:
-        """Raises `InvalidInputError` where `options`, with those that are fixed, can never be right."""
+        """Raises `InvalidInputError` where `options`, with those that are fixed, can never be right; reads no data."""
+
+    @abstractmethod
+    def check_rows(self, options: Params) -> None:
+        """Raises `InvalidInputError` where the data set has too few images for `options`."""
 
     @abstractmethod
     def score_trial(self, options: Params, watch: Watch, context: Context) -> TrialScore | None:
-        """The score of one trial: trained on the training part, judged on the validation part; None if it stopped."""
+        """The score of one trial: trained on the training part, scored on the validation part; None if it stopped."""
 
     @abstractmethod
     def settle(self, options: Params, context: Context, folder: Path) -> "StageResult[DoneRecord]":

@@ -1,4 +1,4 @@
-"""One trial of a network: trained as the train stage does, judged on the validation split. No test images."""
+"""One trial of a network: trained as the train stage does, scored on the validation split. No test images."""
 
 import heads
 from extract.data import datasets

@@ -97,10 +97,10 @@ class NetworkSpec(DataSpec):
     def trained_stages(self) -> int | None:
         """K of partial:K; None in the other modes."""
         found = re.fullmatch(r"partial:(\d+)", self.mode)
+        if not found and self.mode.startswith("partial"):
+            raise InvalidInputError(f"mode partial:K must have a number for K; got {self.mode!r}. Write partial:1.")
         if not found and self.mode not in MODES:
-            raise unknown("mode", name=self.mode, known=MODES)
-        if self.mode == "partial:K":
-            raise InvalidInputError("mode must name a number of stages for partial; got 'partial:K'. Write partial:1.")
+            raise unknown("mode", name=self.mode, known=MODES[1:], remedy="`pipeline train` starts from scratch.")
         return int(found.group(1)) if found else None
 
     def _name_network(self) -> None:
@@ -145,9 +145,9 @@ class NetworkSpec(DataSpec):
         needing["refit"] = self.refit
         for name, needs in needing.items():
             if needs and not validation_split:
+                value = f" {getattr(recipe, name)}" if hasattr(recipe, name) else ""
                 raise InvalidInputError(
-                    f"{name} {getattr(recipe, name, True)} must have validation images to go by; got none. "
-                    "Use --validation 0.1."
+                    f"{name}{value} must have validation images to go by; got none. Use --validation 0.1."
                 )
         if self.mode != "frozen" and self.subset is not None and self.subset < recipe.batch_size:
             raise InvalidInputError(

@@ -14,7 +14,7 @@ from extract.runtime.disk import file_sha256
 from extract.runtime.options import option
 from pipelines.specs.spec import Fields, RawOptions
 from pipelines.workspace import records
-from pipelines.workspace.record import DoneRecord, FailedRecord
+from pipelines.workspace.schema import DoneRecord, FailedRecord
 
 WEIGHTS_NAME = "network.safetensors"
 SIDECAR_NAME = "network.json"
@@ -47,7 +47,7 @@ class Weights:
 
         Raises `InvalidInputError` for what looks like a run and is none, and for a run without a network of its own.
         """
-        if name not in NAMED and not os.path.isfile(name) and re.fullmatch(r"[0-9a-f]{4,12}", name):
+        if name not in NAMED and not os.path.isfile(name) and re.fullmatch(r"[0-9a-f]{1,12}", name):
             run = _trained(records.read(workspace, name))
             return cls(name, run, records.folder(workspace, run.run))
         sidecar = _sidecar(Path(name))

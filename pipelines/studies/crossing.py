@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from extract.errors import InvalidInputError
+from extract.runtime.options import words
 from pipelines.specs.data import with_data_dir
 from pipelines.studies.jobs import Job, has, make, options
 from pipelines.studies.option_section import OptionValues
@@ -60,7 +61,7 @@ class JobEntry:
                 for job in self.made(place.options):
                     yield job, place
             except InvalidInputError as error:
-                raise refusal(place.of_mistake(), error) from error
+                raise refusal(place.of_mistake(error), error) from error
 
     def _holding(self, raw: Mapping[str, object]) -> dict[str, object]:
         """The options without the defaults that the head, network or mode has not, over those from outside."""
@@ -83,15 +84,19 @@ class JobPlace:
     entry: JobEntry
     options: Mapping[str, object]
 
-    def of_mistake(self, check: Callable[[Job], object] = lambda job: None) -> str:
-        """`file:line:column` of the default without which the job could be made and checked, else of its entry."""
-        for name, default in self.entry.defaults.items():
-            if name in self.entry.own or name not in self.options:
-                continue
+    def of_mistake(self, error: InvalidInputError, check: Callable[[Job], object] = lambda job: None) -> str:
+        """`file:line:column` of the option without which the job could be made and checked, else of its entry.
+
+        Of several it is one that the `error` names, or else a default.
+        """
+        written = {**self.entry.defaults, **self.entry.own}
+        names = [name for name in written if name in self.options]
+        names.sort(key=lambda name: (words(name) not in str(error), name in self.entry.own))
+        for name in names:
             try:
                 for job in self.entry.made({one: value for one, value in self.options.items() if one != name}):
                     check(job)
             except InvalidInputError:
                 continue
-            return default.place
+            return written[name].place
         return self.entry.place

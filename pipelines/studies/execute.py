@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from extract.data import datasets
-from extract.errors import UnavailableError, sentence
+from extract.errors import InvalidInputError, UnavailableError, sentence
 from pipelines.specs.engine import EngineSpec
 from pipelines.studies.engines import Pool, opened
 from pipelines.studies.jobs import Job
@@ -98,24 +98,24 @@ class Execution:
 
     def _with_data(self, jobs: Sequence[Job]) -> list[Job]:
         """The jobs whose data set is here; it is downloaded once, before workers could do it all at once."""
-        faults: dict[tuple[str, str | None], str] = {}
+        faults: dict[tuple[str, str | None], JobResult | None] = {}
         for job in jobs:
             if job.dataset not in faults:
                 faults[job.dataset] = self._fault(job)
-            if faults[job.dataset]:
-                self._end(job, JobResult("failed", error=faults[job.dataset]))
-        return [job for job in jobs if not faults[job.dataset]]
+            if (fault := faults[job.dataset]) is not None:
+                self._end(job, fault)
+        return [job for job in jobs if faults[job.dataset] is None]
 
-    def _fault(self, job: Job) -> str:
-        """The reason why the data set of a job is out of reach; empty when it is here now."""
+    def _fault(self, job: Job) -> JobResult | None:
+        """The result of the jobs whose data set is out of reach; None when it is here now."""
         dataset, directory = job.dataset
         place, download_dir = None if directory is None else Path(directory), self.context.workspace / "data"
         try:
             if not datasets.is_here(dataset, place, download_dir=download_dir):
                 datasets.locate(dataset, place, download_dir=download_dir)
         except Exception as error:  # noqa: BLE001 (as in a worker: the jobs that need it fail, the rest goes on)
-            return sentence(error)
-        return ""
+            return JobResult("failed", error=sentence(error), refused=isinstance(error, InvalidInputError))
+        return None
 
     @contextlib.contextmanager
     def _runner(self, engine: EngineSpec) -> Iterator[Runner]:

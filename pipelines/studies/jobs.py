@@ -29,6 +29,11 @@ AnySpec = TypeVar("AnySpec", bound=Spec)
 COMMANDS = ("extract", "fit-head", "train", "finetune")
 REPEATS = "seeds"  # fit-head's: as many heads, seeds counted up, on the same features
 MODES = {"train": "scratch", "finetune": "full"}
+# Options of the command line that are none of a job, and the command to which each is given.
+_WATCHING = ("plot", "find_learning_rate", "tensorboard")
+_OF_LINE = {"fit-head": ("features", "plot", "shots", "draws"), "train": _WATCHING, "finetune": _WATCHING}
+_OF_RUN = dict.fromkeys(("workspace", "device", "threads"), "run")
+ELSEWHERE = {command: _OF_RUN | dict.fromkeys(_OF_LINE.get(command, ()), command) for command in COMMANDS}
 
 
 @dataclass(frozen=True)
@@ -143,12 +148,17 @@ def _of(spec: type[AnySpec], raw: RawOptions) -> AnySpec:
 
 
 def _network(command: str, raw: RawOptions) -> NetworkSpec:
+    return _of(NetworkSpec, {**raw, "mode": mode_of(command, raw)})
+
+
+def mode_of(command: str, raw: RawOptions) -> object:
+    """The mode of `train` or `finetune` with the options `raw`; `InvalidInputError` for one of the other command."""
     mode = raw.get("mode") or MODES[command]
     if (mode == "scratch") != (command == "train"):
         raise InvalidInputError(
             f"mode of {command} must not be {mode!r}. Use train for scratch, finetune for the others."
         )
-    return _of(NetworkSpec, {**raw, "mode": mode})
+    return mode
 
 
 def _features(spec: ExtractSpec) -> ExtractSpec:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from extract.errors import InvalidInputError, unknown
-from extract.runtime.options import Option
+from extract.runtime.options import Option, words
 from pipelines.specs.network import STARTS
 from pipelines.studies.yaml_file import NOTHING, Pairs, YamlList, YamlMap, YamlText, YamlValue, refusal, shown
 
@@ -20,15 +20,21 @@ class OptionValues:
 class OptionSection:
     """The options of a section, whose keys may be written with hyphens or underscores.
 
-    Refuses a key that is not among the options `known`, and one that stands twice under its two spellings.
+    Refuses a key that is not among the options `known`, and one that stands twice under its two spellings. Of those
+    `elsewhere` it says to which command they are given instead.
     """
 
-    def __init__(self, pairs: Pairs, *, known: Collection[str], what: str) -> None:
+    def __init__(
+        self, pairs: Pairs, *, known: Collection[str], what: str, elsewhere: Mapping[str, str] | None = None
+    ) -> None:
         self._pairs: dict[str, tuple[YamlText, YamlValue]] = {}
         for key, value in pairs:
             name = key.replace("-", "_")
+            if name not in known and name in (elsewhere or {}):
+                to = f"`pipeline {(elsewhere or {})[name]} --{words(name)}`"
+                raise refusal(key.place, f"{what} must be one that jobs have; got {key!r}. Give it on a line: {to}.")
             if name not in known:
-                raise refusal(key.place, unknown(what, name=key, known=[one.replace("_", "-") for one in known]))
+                raise refusal(key.place, unknown(what, name=key, known=map(words, known)))
             if name in self._pairs:
                 raise refusal(key.place, f"option must stand once; got {key!r} again, under its other spelling.")
             self._pairs[name] = key, value

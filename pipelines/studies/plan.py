@@ -77,7 +77,7 @@ def _refuse(jobs: Sequence[Job], workspace: Path, places: Mapping[Job, JobPlace]
         try:
             right(job)
         except InvalidInputError as error:
-            place = f"{places[job].of_mistake(right)}: " if job in places else ""
+            place = f"{places[job].of_mistake(error, right)}: " if job in places else ""
             raise InvalidInputError(f"{place}{error}") from error
 
 

@@ -24,7 +24,7 @@ from extract.errors import InvalidInputError, unknown
 from pipelines.specs.data import home
 from pipelines.studies import yaml_file
 from pipelines.studies.crossing import ALONE, MOST_JOBS, Environment, JobEntry, JobPlace
-from pipelines.studies.jobs import COMMANDS, Job, options
+from pipelines.studies.jobs import COMMANDS, ELSEWHERE, Job, options
 from pipelines.studies.option_section import OptionSection, searched_command
 from pipelines.studies.yaml_file import (
     YamlList,
@@ -113,7 +113,9 @@ def read_defaults(sections: Sections) -> OptionSection:
     `batch-size` is text for an extraction, which may say "auto", and a number for a training.
     """
     known = {name for command in COMMANDS for name in options(command)}
-    return OptionSection(sections.defaults.pairs() if sections.defaults else [], known=known, what="option of a study")
+    pairs = sections.defaults.pairs() if sections.defaults else []
+    elsewhere = {name: command for command in reversed(COMMANDS) for name, command in ELSEWHERE[command].items()}
+    return OptionSection(pairs, known=known, what="option of a study", elsewhere=elsewhere)
 
 
 def _jobs(entries: YamlList, defaults: OptionSection, search: object, environment: Environment) -> dict[Job, JobPlace]:
@@ -145,5 +147,7 @@ def _entry(value: YamlValue, defaults: OptionSection, environment: Environment) 
     if command not in COMMANDS:
         raise refusal(command.place, unknown("command", name=command, known=COMMANDS))
     known = options(command)
-    own = OptionSection(section.pairs(but="command"), known=known, what=f"option of {command}").lists(known)
-    return JobEntry(value.place, str(command), own, defaults.lists(known), environment)
+    own = OptionSection(
+        section.pairs(but="command"), known=known, what=f"option of {command}", elsewhere=ELSEWHERE[command]
+    )
+    return JobEntry(value.place, str(command), own.lists(known), defaults.lists(known), environment)

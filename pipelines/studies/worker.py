@@ -100,7 +100,7 @@ def _computed(job: Job, context: Context) -> tuple[bool, str | None]:
     """(whether the cache had it, the run of its record or None for an extraction)."""
     from pipelines.tasks import shards
     from pipelines.tasks.extract import extract, pinned_features
-    from pipelines.tasks.fit_head import fit_head
+    from pipelines.tasks.fit_head import fitted_head
     from pipelines.tasks.train import train
 
     if job.shard is not None:
@@ -112,7 +112,7 @@ def _computed(job: Job, context: Context) -> tuple[bool, str | None]:
     else:
         assert job.head is not None
         with pinned_features(job.extract_spec, context) as features:
-            found = fit_head(job.head, context, features_path=features.path)
+            found = fitted_head(job.head, context, features_path=features.path)
     return found.cached, found.record.run
 
 

@@ -73,34 +73,34 @@ WORDS = {"YamlText": "text", "YamlMap": "a mapping of names to values", "YamlLis
 Structure = TypeVar("Structure", bound=msgspec.Struct)
 
 
-def read(path: Path) -> YamlValue | None:
-    """The document of a YAML file in UTF-8; None where it is empty. `InvalidInputError` as of `parse`."""
+def read(path: Path, *, what: str = "study") -> YamlValue | None:
+    """The document of a YAML file in UTF-8, None where it is empty. Raises `InvalidInputError`, as `parse` does."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8: save it as UTF-8"
-        raise InvalidInputError(f"study must be a readable YAML file; got {str(path)!r} ({reason}).") from error
-    return parse(text, name=path.name)
+        raise InvalidInputError(f"{what} must be a readable YAML file; got {str(path)!r} ({reason}).") from error
+    return parse(text, name=path.name, what=what)
 
 
-def parse(text: str, *, name: str) -> YamlValue | None:
-    """The document of a YAML text.
+def parse(text: str, *, name: str, what: str = "study") -> YamlValue | None:
+    """The document of a YAML text; errors call it `what`.
 
     Raises `InvalidInputError` with a place for bad YAML, for tags of no plain value, for a key that stands twice, for
     a value that contains itself, and for aliases that multiply beyond what a person writes.
     """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        return None if root is None else _Reader(name).value(root, "study")
+        return None if root is None else _Reader(name).value(root, what)
     except yaml.MarkedYAMLError as error:
         mark, said = error.problem_mark or error.context_mark, f"{error.context} {error.problem}"
         place = name if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
         problem = next((words for part, words in PROBLEMS if part in said), "it cannot be understood from here on")
-        raise refusal(place, f"study must be valid YAML; {problem}.") from error
+        raise refusal(place, f"{what} must be valid YAML; {problem}.") from error
     except RecursionError as error:
-        raise refusal(name, "study must be valid YAML; its lists are nested too deeply.") from error
+        raise refusal(name, f"{what} must be valid YAML; its lists are nested too deeply.") from error
     except yaml.YAMLError as error:
-        raise refusal(name, "study must be valid YAML; it holds characters that no text has.") from error
+        raise refusal(name, f"{what} must be valid YAML; it holds characters that no text has.") from error
 
 
 def mapping(value: YamlValue, *, what: str) -> YamlMap:
@@ -131,11 +131,11 @@ def refusal(place: str, sentence: object) -> InvalidInputError:
 
 @contextlib.contextmanager
 def placed(key: object) -> Iterator[None]:
-    """Within, an `InvalidInputError` is told at the place of `key`, where it is a key of a file."""
+    """Within, an `InvalidInputError` is told at the place of `key`, where it is a key or a value of a file."""
     try:
         yield
     except InvalidInputError as error:
-        if not isinstance(key, YamlText):
+        if not isinstance(key, YamlValue):
             raise
         raise refusal(key.place, error) from error
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from extract.errors import InvalidInputError
 from pipelines.workspace import records
-from pipelines.workspace.record import SUBSETS, DoneRecord
+from pipelines.workspace.schema import SUBSETS, DoneRecord
 
 if TYPE_CHECKING:
     from heads import Comparison

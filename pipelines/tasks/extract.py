@@ -21,7 +21,7 @@ from pipelines.workspace import cache, extractions, rates
 from pipelines.workspace.cache import StageResult
 from pipelines.workspace.context import Context
 from pipelines.workspace.extractions import Extraction, ExtractionCost
-from pipelines.workspace.record import Sha256
+from pipelines.workspace.schema import Sha256
 
 if TYPE_CHECKING:
     from extract.backbones.frozen import Backbone

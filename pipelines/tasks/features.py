@@ -11,8 +11,8 @@ from pipelines.specs import ExtractKey, Weights
 from pipelines.workspace import extractions, records
 from pipelines.workspace.context import Context
 from pipelines.workspace.extractions import Extraction
-from pipelines.workspace.record import SCHEMA as RECORD_SCHEMA
-from pipelines.workspace.record import Options
+from pipelines.workspace.schema import SCHEMA as RECORD_SCHEMA
+from pipelines.workspace.schema import Options
 
 if TYPE_CHECKING:
     from extract.backbones.frozen import Backbone

@@ -8,7 +8,7 @@ from pipelines.specs import HeadSpec, ShotsKey, resolve_shots
 from pipelines.tasks.features import FeatureInputs
 from pipelines.workspace import cache, records
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import ShotsRow
+from pipelines.workspace.schema import ShotsRow
 
 
 def few_labels(

@@ -26,7 +26,7 @@ from pipelines.training.images import training_labels
 from pipelines.workspace import cache, extractions, rates, records
 from pipelines.workspace.cache import StageResult
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import DoneRecord, RunName, ShotsRow, TrainingScore
+from pipelines.workspace.schema import DoneRecord, RunName, ShotsRow, TrainingScore
 
 if TYPE_CHECKING:
     from heads import Choice, Head
@@ -115,7 +115,7 @@ def _kept(request: FitHeadRequest, extraction: ExtractSpec, context: Context) ->
 
 def on_file(request: FitHeadRequest, context: Context, *, features_path: Path) -> FitHeadResult:
     """The result on a feature file; each run is cached by itself."""
-    heads = [fit_head(one, context, features_path=features_path) for one in request.heads()]
+    heads = [fitted_head(one, context, features_path=features_path) for one in request.heads()]
     table = None
     if request.shots is not None:
         table = few_shot.few_labels(
@@ -152,7 +152,7 @@ def check_rows(spec: HeadSpec, labels: np.ndarray) -> None:
     heads.validation_split(labels, spec.validation_part(), seed=spec.seed)
 
 
-def fit_head(spec: HeadSpec, context: Context, *, features_path: Path) -> StageResult[DoneRecord]:
+def fitted_head(spec: HeadSpec, context: Context, *, features_path: Path) -> StageResult[DoneRecord]:
     """A head on a feature file, computed or found."""
     file, workspace = FeatureFile(features_path), context.workspace
     noted = extractions.find(workspace, file.content)
@@ -256,5 +256,5 @@ def _training(key: HeadKey, head: "Head", choice: "Choice", *, train: SplitFeatu
     rows, _ = heads.validation_split(train.labels, key.validation, seed=key.seed)
     rows = rows[heads.training_sample(len(rows))]
     kept = float(head.score(train.features[0][rows], train.labels[rows]))
-    judged = choice.training_accuracy
-    return TrainingScore(rows=len(rows), accuracy=kept if judged is None else judged, kept_accuracy=kept)
+    scored = choice.training_accuracy
+    return TrainingScore(rows=len(rows), accuracy=kept if scored is None else scored, kept_accuracy=kept)

@@ -15,7 +15,7 @@ from pipelines.tasks.features import FeatureInputs
 from pipelines.training import scores
 from pipelines.workspace import extractions, records
 from pipelines.workspace.extractions import Extraction
-from pipelines.workspace.record import TrainingScore
+from pipelines.workspace.schema import TrainingScore
 
 if TYPE_CHECKING:
     from heads import Choice, Head

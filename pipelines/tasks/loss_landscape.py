@@ -8,7 +8,7 @@ from extract.data.images import ImageSet, ImageSplit, stratified_rows
 from extract.errors import CorruptFileError
 from extract.runtime.typed_json import Number
 from pipelines.workspace import records, stored
-from pipelines.workspace.record import RunName
+from pipelines.workspace.schema import RunName
 
 SIDE, REACH, IMAGES = 13, 1.0, 256
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.schema import DoneRecord
 
 
 def summary(records: Sequence[DoneRecord], *, first_seed: int) -> dict[str, object]:

@@ -27,7 +27,7 @@ from pipelines.tasks.extract import LESS_MEMORY, ReadyExtraction, extraction_inp
 from pipelines.tasks.features import intact
 from pipelines.workspace import stored
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import Rate
+from pipelines.workspace.schema import Rate
 
 if TYPE_CHECKING:
     from extract.features.extraction import Estimate, ExtractionTiming

@@ -3,11 +3,11 @@
 import fnmatch
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from extract.errors import unknown
 from pipelines.workspace import naming, records
-from pipelines.workspace.record import PHASES, SUBSETS, DoneRecord, Options, Record
+from pipelines.workspace.schema import PHASES, SUBSETS, DoneRecord, Options, Record
 
 if TYPE_CHECKING:
     from pipelines.workspace.cache import StageResult
@@ -50,6 +50,15 @@ COLUMNS: tuple[str, ...] = (
     "evaluation_seconds",
     "error",
 )
+# The columns behind a heading of the table that people see, where it is another word.
+HEADINGS: dict[str, tuple[str, ...]] = {
+    "what": ("name",),
+    "validation": ("validation_accuracy",),
+    "test": ("test_accuracy",),
+    "95 % interval": ("interval_low",),
+    "size": ("bytes",),
+    "search and fit": ("search_seconds", "fit_seconds"),
+}
 CALIBRATION = ("log_loss", "calibration_error", "calibration_limit")
 STATUSES = ("done", "failed")
 EXTRACTION = ("batch_size", "layers", "pool", "precision", "storage", "views")  # options of a feature file
@@ -64,12 +73,12 @@ def rows(
     After the columns come the hyperparameters of the run, each as `option.NAME`. Rows are named by what tells them
     apart (`naming.names`), and `data` says in words what each was trained and scored on.
 
-    `where` holds the wanted value of some of `FILTERS`, or a pattern (`fits`). Rows are sorted by the column `sort`,
-    those without a value last. Raises `InvalidInputError` with the nearest names for an unknown column, and for a
-    value of `where` that no record has, though there are records.
+    `where` holds the wanted value of some of `FILTERS`, or a pattern (`fits`). Rows are sorted by the column `sort`, or
+    by what stands under that heading (`HEADINGS`), those without a value last. Raises `InvalidInputError` with the
+    nearest names for an unknown column, and for a value of `where` that no record has, though there are records.
     """
-    if sort not in COLUMNS:
-        raise unknown("column to sort by", name=sort, known=COLUMNS)
+    if sort not in (*COLUMNS, *HEADINGS):
+        raise unknown("column to sort by", name=sort, known=[*COLUMNS, *HEADINGS])
     found, problems = records.read_all(workspace)
     table = [row(record) for record in found]
     for column, wanted in where.items():
@@ -172,5 +181,13 @@ def hyperparameters(record: Record) -> Options:
 
 
 def _sorted(table: Sequence[Options], *, sort: str, reverse: bool) -> list[Options]:
-    known = [one for one in table if one[sort] is not None]
-    return sorted(known, key=lambda one: one[sort], reverse=reverse) + [one for one in table if one[sort] is None]
+    known = [one for one in table if under(one, sort) is not None]
+    found = sorted(known, key=lambda one: under(one, sort), reverse=reverse)
+    return found + [one for one in table if under(one, sort) is None]
+
+
+def under(row: Options, heading: str) -> Any:
+    """The value of a row under a heading, the sum of several columns; None for none."""
+    columns = [row[one] for one in HEADINGS.get(heading, (heading,))]
+    known = [one for one in columns if one is not None]
+    return sum(known) if len(columns) > 1 and known else next(iter(known), None)

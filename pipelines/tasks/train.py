@@ -9,7 +9,7 @@ from pathlib import Path
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkKey, NetworkSpec, Weights, resolve_network
 from pipelines.specs.data import DataSpec
 from pipelines.tasks.extract import extract
-from pipelines.tasks.fit_head import fit_head
+from pipelines.tasks.fit_head import fitted_head
 from pipelines.training import images, processes, train_network
 from pipelines.training.head_init import HeadInitializer
 from pipelines.training.processes import exclusive
@@ -17,7 +17,7 @@ from pipelines.workspace import cache, extractions, records
 from pipelines.workspace.cache import StageResult
 from pipelines.workspace.context import Context
 from pipelines.workspace.extractions import Extraction
-from pipelines.workspace.record import DoneRecord, RunName
+from pipelines.workspace.schema import DoneRecord, RunName
 
 
 def train(spec: NetworkSpec, context: Context, *, tensorboard: Path | None = None) -> StageResult[DoneRecord]:
@@ -106,5 +106,5 @@ def _head_initializer(spec: NetworkSpec, context: Context) -> HeadInitializer:
     return HeadInitializer(
         context,
         features=extracted,
-        fitted=lambda path: in_turn(lambda: fit_head(HeadSpec(seed=spec.seed), context, features_path=path)),
+        fitted=lambda path: in_turn(lambda: fitted_head(HeadSpec(seed=spec.seed), context, features_path=path)),
     )

@@ -23,7 +23,7 @@ from extract.runtime.typed_json import ShapeError, plain, sealed, typed, unseale
 from finetune.architectures import networks
 from finetune.architectures.options import LARGEST_CIFAR_SIZE
 from pipelines.specs.weights import SIDECAR_NAME, WEIGHTS_NAME
-from pipelines.workspace.record import Options
+from pipelines.workspace.schema import Options
 
 SEAL = "sidecar_sha256"
 

@@ -22,7 +22,7 @@ from pipelines.training.head_init import HeadInit
 from pipelines.training.progress import ProgressReporter
 from pipelines.training.train_network import TrainingInputs
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import TrainingScore
+from pipelines.workspace.schema import TrainingScore
 from pipelines.workspace.signals import deferred
 
 GUESSING_SHARE = 0.1  # of the way from guessing to certainty, up to which a network counts as guessing
@@ -238,7 +238,7 @@ def run(ready: PreparedTraining) -> TrainingResult:
     chosen = ready.fit(ready.rows, validation, folder=checkpoints / "chosen", tensorboard=boards["chosen"])
     _notice_a_lost_head(ready, chosen.history)
     watch = Stopwatch(ready.context.device)
-    judged = None if validation is None else (ready.logits(chosen.network, validation), validation.labels.numpy())
+    scored = None if validation is None else (ready.logits(chosen.network, validation), validation.labels.numpy())
     validation_seconds = chosen.validation_seconds + (0.0 if validation is None else watch.seconds())
     final = chosen
     if key.refit:
@@ -253,7 +253,7 @@ def run(ready: PreparedTraining) -> TrainingResult:
         final=final,
         training=training,
         training_rows=len(every) if key.refit else len(ready.rows),
-        validation=judged,
+        validation=scored,
         logits=ready.logits(final.network, test),
         averaged=None if tta == "none" else ready.logits(final.network, test, tta=tta),
         labels=test.labels.numpy(),
@@ -266,9 +266,9 @@ def _training_score(ready: PreparedTraining, chosen: Fitted, final: Fitted) -> T
     """The accuracy of both networks on a sample of the training images from which both learned."""
     sample = pixels.take(ready.loaded.splits["train"], ready.rows[heads.training_sample(len(ready.rows))])
     truth = sample.labels.numpy()
-    judged = float((ready.logits(chosen.network, sample).argmax(1) == truth).mean())
-    kept = judged if final is chosen else float((ready.logits(final.network, sample).argmax(1) == truth).mean())
-    return TrainingScore(rows=len(sample), accuracy=judged, kept_accuracy=kept)
+    scored = float((ready.logits(chosen.network, sample).argmax(1) == truth).mean())
+    kept = scored if final is chosen else float((ready.logits(final.network, sample).argmax(1) == truth).mean())
+    return TrainingScore(rows=len(sample), accuracy=scored, kept_accuracy=kept)
 
 
 def _notice_a_lost_head(ready: PreparedTraining, history: History) -> None:

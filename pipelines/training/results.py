@@ -17,7 +17,7 @@ from pipelines.training.head_init import HeadInit
 from pipelines.training.network_io import Sidecar
 from pipelines.training.prepare import PreparedTraining, TrainingResult
 from pipelines.workspace import rates, records, stored
-from pipelines.workspace.record import Options
+from pipelines.workspace.schema import Options
 
 LIBRARIES = ("torch", "timm", "torchvision", "scikit-learn", "numpy")
 
@@ -160,16 +160,16 @@ def _drawn(key: NetworkKey) -> list[str]:
 
 
 def _seconds(ready: PreparedTraining, result: TrainingResult) -> dict[str, float | None]:
-    """The phases as `workspace.record.DoneRecord.cost_seconds` adds them up, and `total`, their sum.
+    """The phases as `workspace.schema.DoneRecord.cost_seconds` adds them up, and `total`, their sum.
 
     `fit` is reading the training images and the kept network's training with the fit of the head it began with;
-    `search` what was chosen before. Scoring validation images belongs to the training that it judged. `extraction`,
+    `search` what was chosen before. Scoring validation images belongs to the training that it scored. `extraction`,
     where there is a head, is of the features it was fitted on. Phases hold what every process spent that worked on
     this run.
     """
     chosen, final, begun = result.chosen, result.final, ready.begun
-    judged = chosen.train_seconds + result.validation_seconds
-    search, fit = (0.0, judged) if final is chosen else (judged, final.train_seconds)
+    scored = chosen.train_seconds + result.validation_seconds
+    search, fit = (0.0, scored) if final is chosen else (scored, final.train_seconds)
     if final.epochs_run or not (begun and begun[-1].file):  # else only the extraction's reading was needed
         fit += ready.loaded.seconds["train"]
     seconds: dict[str, float | None] = {"search": search, "fit": fit, "evaluation": result.evaluation_seconds}

@@ -14,7 +14,7 @@ from pipelines.training import processes
 from pipelines.training.head_init import HeadInitializer
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
-from pipelines.workspace.record import Options, RunName
+from pipelines.workspace.schema import Options, RunName
 
 LESS_MEMORY = "Use a smaller --batch-size or --image-size, or compute a batch in parts with --accumulate"
 

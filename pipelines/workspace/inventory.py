@@ -17,7 +17,7 @@ from extract.errors import InvalidInputError
 from extract.runtime.disk import TEMPORARY
 from extract.runtime.locks import Lock, unkept
 from pipelines.workspace import records
-from pipelines.workspace.record import FEATURE_NAME
+from pipelines.workspace.schema import FEATURE_NAME
 
 FEATURES, RUNS, CHECKPOINTS, SEARCHES, CACHE = "features", "runs", "checkpoints", "searches", "cache"
 LEFT, DATA, OTHERS = "left over", "data sets", "others"
@@ -33,6 +33,8 @@ FOLDERS = {
 }
 UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 QUIET_SECONDS = 3600.0  # what was written later than this ago may belong to a running process
+IN_USE = "a running process uses it"
+JUST_WRITTEN = "it was written within the hour, perhaps by a process that still runs"
 _RUN = "[0-9a-f]{12}"
 _LEFT = (
     rf"(.+/)?[^/]+{TEMPORARY}",
@@ -94,21 +96,24 @@ def removable(workspace: Path, kept: Sequence[Kept], *, to_bytes: int) -> list[K
     return going
 
 
-def remove(kept: Sequence[Kept]) -> list[Kept]:
-    """Deletes the files that nobody works on, and returns them; `InvalidInputError` where the disk forbids it."""
-    gone = []
+def remove(kept: Sequence[Kept], *, dry_run: bool = False) -> dict[Kept, str]:
+    """Deletes the files that nobody works on; for each file the reason why it stays, "" where it went.
+
+    With `dry_run` nothing goes. Raises `InvalidInputError` where the disk forbids it.
+    """
+    reasons = {}
     for one in kept:
         try:
-            with _held(one) as is_free:
-                if is_free:
+            with _held(one) as reason:
+                if not reason and not dry_run:
                     one.path.unlink(missing_ok=True)
-                    gone.append(one)
+                reasons[one] = reason
         except OSError as error:
             raise InvalidInputError(
                 f"workspace must be a directory that can be written; got {str(one.path)!r} ({error.strerror}). "
                 "Free it where it can be."
             ) from error
-    return gone
+    return reasons
 
 
 def parse_size(text: str) -> int:
@@ -154,28 +159,27 @@ def _is_done(workspace: Path, checkpoint: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _held(kept: Kept) -> Iterator[bool]:
-    """Whether nobody works on a file or reads it, and keeps it so: its lock is held while the body runs."""
-    if kept.kind == FEATURES:
-        with unkept(kept.path) as is_free, _unlocked(kept) as nobody_writes:
-            yield is_free and nobody_writes
-    else:
-        with _unlocked(kept) as nobody_writes:
-            yield nobody_writes
+def _held(kept: Kept) -> Iterator[str]:
+    """Why a file must stay; "" where nobody works on it or reads it, which stays so while the body runs."""
+    with contextlib.ExitStack() as stack:
+        if kept.kind == FEATURES and not stack.enter_context(unkept(kept.path)):
+            yield IN_USE
+        else:
+            yield stack.enter_context(_unlocked(kept))
 
 
 @contextlib.contextmanager
-def _unlocked(kept: Kept) -> Iterator[bool]:
-    lock_path, quiet = _lock_of(kept), kept.age_seconds > QUIET_SECONDS
+def _unlocked(kept: Kept) -> Iterator[str]:
+    lock_path, fresh = _lock_of(kept), JUST_WRITTEN if kept.age_seconds <= QUIET_SECONDS else ""
     if not lock_path.exists():
-        yield quiet or kept.kind == FEATURES
+        yield "" if kept.kind == FEATURES else fresh
         return
     lock = Lock(lock_path)
     if not lock.take(within=0.0):
-        yield False
+        yield IN_USE
         return
     try:
-        yield quiet or kept.path.suffix in (".lock", ".h5") or _is_half_made(kept.path)
+        yield "" if kept.path.suffix in (".lock", ".h5") or _is_half_made(kept.path) else fresh
     finally:
         lock.free()
 

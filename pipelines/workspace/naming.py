@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pipelines.workspace.record import SUBSETS, DatasetUse, DoneRecord, Options, Record
+from pipelines.workspace.schema import SUBSETS, DatasetUse, DoneRecord, Options, Record
 
 if TYPE_CHECKING:
     from extract.data.datasets import Facts

@@ -2,7 +2,7 @@
 
 `runs/<run>/record.json` is written last, under a temporary name, and renamed: where it stands, the run is
 complete. Nobody else's word is trusted on reading: a name is checked before it becomes a path, and a record that is
-altered, foreign, of another schema or another shape (`record.Record`) is refused (`read`) or reported (`read_all`),
+altered, foreign, of another schema or another shape (`schema.Record`) is refused (`read`) or reported (`read_all`),
 so that whoever reads a field finds what belongs there. Imports no torch.
 """
 
@@ -22,7 +22,7 @@ from extract.errors import CorruptFileError, InvalidInputError, StorageError, un
 from extract.runtime.disk import file_sha256, write_file
 from extract.runtime.typed_json import ShapeError, typed
 from pipelines.workspace import stored
-from pipelines.workspace.record import SCHEMA, TOTAL, DoneRecord, FailedRecord, Record
+from pipelines.workspace.schema import SCHEMA, TOTAL, DoneRecord, FailedRecord, Record
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,7 +3,7 @@
 from typing import Literal, TypedDict
 
 from extract.runtime.typed_json import Count, Number, Seconds, Share
-from pipelines.workspace.record import Options, RunName
+from pipelines.workspace.schema import Options, RunName
 
 
 class SearchTrial(TypedDict):

@@ -13,7 +13,7 @@ from extract.errors import CorruptFileError, TransferBenchError
 from extract.runtime.disk import disk_errors
 from extract.runtime.typed_json import ShapeError, typed
 from pipelines.workspace import stored
-from pipelines.workspace.record import Options
+from pipelines.workspace.schema import Options
 
 
 class _Entry(TypedDict):

@@ -3,6 +3,7 @@
 import errno
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from extract.errors import InvalidInputError, NotWritableError
@@ -11,11 +12,14 @@ from extract.runtime.disk import disk_errors, write_file
 STREAMS = ("/dev", "/proc")  # what lies there stands for something that is open already, such as /dev/stdout
 
 
-def check(thing: str, path: Path, *, stream: bool = True) -> None:
+def check(thing: str, path: Path, *, stream: bool = True, kinds: Sequence[str] = ()) -> None:
     """Raises `InvalidInputError`, naming the `thing`, unless a file can be written at `path`. Leaves no trace.
 
-    `stream` says that a pipe or a terminal will do as well.
+    `stream` says that a pipe or a terminal will do as well; another name must end in one of the `kinds`, if there are.
     """
+    if kinds and path.suffix.lower() not in kinds and not (stream and _is_stream(path)):
+        ends = ", ".join(kinds)
+        raise InvalidInputError(f"{thing} must be a file that ends in {ends}; got {str(path)!r}. Rename it.")
     try:
         if path.is_dir():
             raise _error(errno.EISDIR)

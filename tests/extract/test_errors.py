@@ -13,6 +13,12 @@ def test_the_nearest_names_are_named(name, near):
     assert near in nearest(name, ["resnet50", "densenet121", "vgg16"])
 
 
+def test_up_to_twenty_names_are_listed_where_none_is_near():
+    known = [f"name-{index:02d}" for index in range(21)]
+    assert nearest("xyz", known[:20]) == f"Known: {', '.join(known[:20])}."
+    assert nearest("xyz", known) == "21 names are known."
+
+
 def test_an_unknown_name_is_the_users_mistake_and_says_what_is_known():
     error = unknown("head", name="logstic", known=["logistic", "mlp"], remedy="`pipeline fit-head --help` lists them.")
     assert isinstance(error, InvalidInputError)

@@ -1,4 +1,4 @@
-"""Training accuracy: of the head that was judged, on a fixed sample of its own training rows, as `score` has it."""
+"""Training accuracy: of the head that was scored, on a fixed sample of its own training rows, as `score` has it."""
 
 import numpy as np
 import pytest
@@ -43,8 +43,8 @@ def test_the_recorded_accuracy_is_the_score_of_the_judged_head_on_those_rows(kin
     sample = keep[training_sample(len(keep))]
     assert choice.training_accuracy == pytest.approx(head.score(features[sample], labels[sample]), abs=0.005)
     if choice.curves:
-        judged = choice.curves["training_accuracy"][choice.options["stop_epoch"] - 1]
-        assert judged == pytest.approx(choice.training_accuracy, abs=0.005 if kind == "linear" else 0.05)
+        scored = choice.curves["training_accuracy"][choice.options["stop_epoch"] - 1]
+        assert scored == pytest.approx(choice.training_accuracy, abs=0.005 if kind == "linear" else 0.05)
 
 
 def test_watching_changes_nothing_and_sees_more_than_the_batches_do(blobs):

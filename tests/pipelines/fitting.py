@@ -1,6 +1,7 @@
 """What the tests of fitted heads share: the words that make one in a moment, and its answer."""
 
-TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
+UNTRAINED = ("--backbone", "test_resnet", "--weights", "untrained")
+TINY = (*UNTRAINED, "--dataset", "digits", "--image-size", "32")
 DIGITS = (*TINY, "--subset", "300")
 
 

@@ -7,11 +7,12 @@ import tempfile
 import pytest
 
 from extract.runtime import disk, locks
+from tests.pipelines.fitting import UNTRAINED
 
 fcntl = pytest.importorskip("fcntl")
 
 DATA = ("--dataset", "digits", "--image-size", "32", "--subset", "100", "--test-subset", "50")
-BACKBONE = ("--backbone", "test_resnet", "--weights", "untrained", *DATA)
+BACKBONE = (*UNTRAINED, *DATA)
 NETWORK = ("--network", "resnet8", "--width", "0.25", *DATA, "--epochs", "1", "--batch-size", "50")
 COMMANDS = (
     ("extract", *BACKBONE),

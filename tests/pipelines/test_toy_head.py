@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.pipelines.fitting import TINY
+
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 PIPELINE = """
 import importlib.util, json, sys
@@ -31,7 +33,6 @@ for words in json.loads(sys.argv[2]):
         if ended.code:
             raise
 """
-TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
 STUDY = """
 defaults: {dataset: digits, weights: untrained, backbone: test_resnet, image_size: 32, subset: 300}
 jobs:

@@ -12,8 +12,9 @@ import pytest
 from pipelines.cli import main
 from pipelines.studies import study_file
 from pipelines.workspace import records, stored
+from tests.pipelines.fitting import UNTRAINED
 
-B = ("--backbone", "test_resnet", "--weights", "untrained", "--image-size", "16")
+B = (*UNTRAINED, "--image-size", "16")
 DIGITS = ("--dataset", "digits", "--subset", "60", "--test-subset", "40")
 FIT = ("fit-head", *B, *DIGITS, "--head", "centroid", "--json")
 TRAIN = ("train", "--network", "resnet8", "--width", "0.25", "--image-size", "16", *DIGITS, "--epochs", "1")

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extract.errors import InvalidInputError, TransferBenchError
-from extract.runtime.formats import duration, percent, span
+from extract.runtime.formats import duration, percent, span, written
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
@@ -13,7 +13,7 @@ from pipelines.specs.data import DataSpec
 from pipelines.workspace import naming
 
 if TYPE_CHECKING:
-    from pipelines.workspace.record import DoneRecord
+    from pipelines.workspace.schema import DoneRecord
 
 WITH_CIFAR, WITHOUT = "cifar10-tour", "digits-tour"
 COLUMNS: list[TableColumn[Values]] = [
@@ -36,8 +36,6 @@ def demo_command(run: shared.Invocation, options: Values) -> None:
     Runs the study cifar10-tour on 1,000 images of CIFAR-10 where they are found, else digits-tour on scikit-learn's
     digits, then the study's search, then the report.
     """
-    from pipelines.report.details.searches import described
-
     place = _cifar(run.workspace, options.get("data_dir") or shared.data_dirs().get("cifar10"))
     if place is None:
         run.reporter.notice("CIFAR-10 was not found (name its directory with --data-dir): the tour is on digits")
@@ -47,7 +45,7 @@ def demo_command(run: shared.Invocation, options: Values) -> None:
     page = _reported(run, place)
     results = [{**_short(record), "name": name} for record, name in zip(records, naming.names(records), strict=True)]
     searched = {key: found[key] for key in ("name", "best", "best_run", "seconds")}
-    best = f"{percent(found['best']['value'], 1)} with {described(found['best']['params'])}"
+    best = f"{percent(found['best']['value'], 1)} with {written(found['best']['params'], 3)}"
     run.reporter.result(
         {"study": study, "results": results, "search": searched, "report": str(page)},
         [*table(COLUMNS, results), f"search: best validation accuracy {best}", f"report: {page}"],
@@ -112,7 +110,7 @@ def _cifar(workspace: Path, data_dir: str | None) -> Path | None:
 
 def _short(record: "DoneRecord") -> Values:
     from pipelines.workspace import records
-    from pipelines.workspace.record import TOTAL
+    from pipelines.workspace.schema import TOTAL
 
     return {
         **{name: getattr(record, name) for name in ("run", "name", "mode", "parameters", "flops")},

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from extract.errors import InvalidInputError, unknown
+from extract.errors import unknown
 from extract.runtime.formats import size
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command
@@ -27,7 +27,7 @@ FORMATS = ("onnx",)
 )
 @click.option("--calibrated", is_flag=True, help="Probabilities at the temperature fitted on validation images.")
 @click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="The weights file, if it was moved.")
-@shared.common
+@shared.taking("workspace", "device", "threads")
 def export_command(
     run: shared.Invocation, run_name: str, kind: str, output: Path | None, calibrated: bool, weights: Path | None
 ) -> None:
@@ -42,11 +42,7 @@ def export_command(
     from pipelines.workspace import records, writable
 
     if output is not None:
-        if not output.parent.is_dir():
-            raise InvalidInputError(
-                f"output must be in a folder that exists; got {str(output)!r}. Make the folder first."
-            )
-        writable.check("output", output, stream=False)
+        writable.check("output", output, stream=False, kinds=tuple(f".{one}" for one in FORMATS))
     one, record = classify.classifier(run_name, context=run.context(), weights=weights)
     path = output or records.folder(run.workspace, record.run) / "model.onnx"
     written = export.export(one, path, run=record.run, calibrated=calibrated)

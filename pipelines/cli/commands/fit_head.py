@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from extract.errors import InvalidInputError
-from extract.runtime.formats import duration, percent, span
+from extract.runtime.formats import duration, percent, span, written
 from extract.runtime.typed_json import plain
 from pipelines.cli.inspect.runs import points
 from pipelines.cli.options import shared
@@ -126,15 +126,11 @@ def _beginning(run: shared.Invocation, spec: ExtractSpec) -> str:
 
 
 def _text(answer: Values) -> list[str]:
-    chosen = ", ".join(
-        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
-        for key, value in answer["chosen"].items()
-    )
     time = f"extraction {duration(answer['extraction_seconds']) or 'not known'}, "
     time += f"search {duration(answer['search_seconds'])}, fit {duration(answer['fit_seconds'])}"
     few = answer.get("few_labels")
     return [
-        f"{answer['head']} ({chosen}) on {Path(answer['features']).name}",
+        f"{answer['head']} ({written(answer['chosen'], 3)}) on {Path(answer['features']).name}",
         *facts(
             {
                 **scores(answer, views="plain and mirrored"),

@@ -38,7 +38,7 @@ FILE = click.Path(path_type=Path)
     "[default: exact from 257 images of 224 x 224 pixels]",
 )
 @declared(DataSpec, only=("on_bad_image", "max_pixels"))
-@shared.common
+@shared.taking("workspace", "device", "threads")
 def predict_command(
     run: shared.Invocation,
     run_name: str,

@@ -35,7 +35,7 @@ PATH = click.Path(path_type=Path)
     metavar="DIR",
     help="A folder of class folders that runs were made on, to show its images. Can be repeated.",
 )
-@shared.common
+@shared.taking("workspace", "threads")
 def report_command(
     run: shared.Invocation,
     *,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from extract.errors import InvalidInputError, TransferBenchError
 from extract.runtime.formats import duration, percent, plural, size
 from pipelines.cli.inspect.runs import ranking
 from pipelines.cli.options import shared
@@ -57,9 +58,14 @@ def run_command(
     engine = EngineSpec.of({name: value for name, value in options.items() if name in EngineSpec.declared()})
     fallback: Values = {"seed": run.seed, **{name: value for name, value in options.items() if name == "data_dir"}}
     environment = study_file.Environment(fallback, run.workspace, shared.data_dirs())
-    described = study_file.read(study_file.find(study), environment)
+    path = study_file.find(study)
+    described = study_file.read(path, environment)
     described.must_have_jobs()
     planned = plan.plan(described.jobs, run.context(), places=described.places)
+    if dry_run or planned.of(plan.MISSING):  # what is cached imports no torch
+        from pipelines.search import check_file, read
+
+        check_file(read(path), fallback, run.context())
     if dry_run:
         _show(run, described, planned, seconds=time.perf_counter() - begun)
     else:
@@ -193,7 +199,8 @@ def _compute(run: shared.Invocation, described: "StudyJobs", planned: "Plan", *,
     ]
     run.reporter.result({**values, "runs": runs, "failures": failures, "ranked": ranked}, lines)
     if failures:
-        sys.exit(1)
+        refused = all(outcome.refused for outcome in outcomes if outcome.status == "failed")
+        sys.exit(InvalidInputError.exit_code if refused else TransferBenchError.exit_code)
 
 
 class _Progress:

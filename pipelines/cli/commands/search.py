@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from extract.runtime.formats import duration, percent, plural, span
+from extract.runtime.formats import duration, percent, plural, span, written
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
@@ -41,7 +41,7 @@ def search_command(run: shared.Invocation, space_file: Path | None, options: Val
     from pipelines.search import build, read, search
 
     flags = {name: value for name, value in {**options, "features": features}.items() if value is not None}
-    flags |= {"seed": run.seed} if _is_set("seed") else {}
+    flags |= {"seed": run.seed} if shared.is_written("seed") else {}
     written = None if space_file is None else read(space_file)
     options = {"seed": run.seed, **(flags if written is None else written.options(flags))}
     if options.get("features") is None:
@@ -50,11 +50,6 @@ def search_command(run: shared.Invocation, space_file: Path | None, options: Val
     found = search(subject, request, run.context())
     answer = _answer(found)
     run.reporter.result(answer, _text(answer, found))
-
-
-def _is_set(option: str) -> bool:
-    source = click.get_current_context().get_parameter_source(option)
-    return source is not None and source.name != "DEFAULT"
 
 
 def _answer(found: "SearchAnswer") -> Values:
@@ -137,4 +132,4 @@ def _best(answer: Values, number: int) -> list[str]:
 def _shown(value: object) -> str:
     if isinstance(value, list | tuple):
         return " x ".join(map(_shown, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return written(value, 4)

@@ -62,7 +62,9 @@ def finetune_command(run: shared.Invocation, options: Values, **watching: Any) -
     Mode head-first fits the logistic head on the frozen network's features, makes it the last layer, then
     trains everything gently; frozen stops before the training. RUN is the name of an own run.
     """
-    _answer(run, run.spec(NetworkSpec, {"mode": "full", **options}), **watching)
+    from pipelines.studies.jobs import mode_of
+
+    _answer(run, run.spec(NetworkSpec, {**options, "mode": mode_of("finetune", options)}), **watching)
 
 
 def _answer(

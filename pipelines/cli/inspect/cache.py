@@ -25,7 +25,7 @@ KINDS: "list[TableColumn[tuple[str, list[Kept]]]]" = [
 
 
 @click.group("cache", invoke_without_command=True)
-@shared.common
+@shared.taking("workspace")
 def cache_group(run: shared.Invocation) -> None:
     """Show what the workspace keeps, its size and age; `trim` makes it smaller."""
     if click.get_current_context().invoked_subcommand is None:
@@ -35,7 +35,7 @@ def cache_group(run: shared.Invocation) -> None:
 @cache_group.command("trim", cls=HeadedCommand)
 @click.option("--to", "limit", required=True, metavar="SIZE", help="What may stay, e.g. 2GiB; data sets do not count.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
-@shared.common
+@shared.taking("workspace")
 def trim_command(run: shared.Invocation, limit: str, dry_run: bool) -> None:
     """Delete what can be computed again until the workspace fits in SIZE.
 
@@ -47,8 +47,9 @@ def trim_command(run: shared.Invocation, limit: str, dry_run: bool) -> None:
     to_bytes = inventory.parse_size(limit)
     kept = inventory.inventory(run.workspace)
     going = inventory.removable(run.workspace, kept, to_bytes=to_bytes)
-    gone = going if dry_run else inventory.remove(going)
-    in_use = [one for one in going if one not in gone]
+    reasons = inventory.remove(going, dry_run=dry_run)
+    gone = [one for one in going if not reasons[one]]
+    in_use = [one for one in going if reasons[one]]
     freed = _bytes(gone)
     left = _bytes([one for one in kept if one.kind != inventory.DATA]) - freed
     values = {
@@ -59,10 +60,11 @@ def trim_command(run: shared.Invocation, limit: str, dry_run: bool) -> None:
         "dry_run": dry_run,
     }
     lines = [f"{one.path.name}  {size(one.byte_count)}" for one in gone if one.byte_count]
-    lines += [f"{one.path.name}  stays: it is in use" for one in in_use if one.byte_count]
+    lines += [f"{one.path.relative_to(run.workspace)}  stays: {reasons[one]}" for one in in_use if one.byte_count]
     lines.append(f"{'would free' if dry_run else 'freed'} {size(freed)}; {size(left)} stay")
     if left > to_bytes:
-        lines.append(f"more than {size(to_bytes)}: what stays are records, heads and networks, and files in use")
+        also = ", and so do the files named above" if in_use else ""
+        lines.append(f"more than {size(to_bytes)}: records, heads, networks and searches stay{also}")
     run.reporter.result(values, lines)
 
 

@@ -34,7 +34,7 @@ COLUMNS: list[TableColumn[Compared]] = [
 
 @command("compare")
 @click.argument("runs", nargs=-1, metavar="FIRST SECOND...")
-@shared.common
+@shared.taking("workspace")
 def compare_command(run: shared.Invocation, runs: tuple[str, ...]) -> None:
     """Compare run SECOND, and any further runs, with run FIRST, image by image.
 

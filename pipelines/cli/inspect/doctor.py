@@ -9,6 +9,7 @@ from pathlib import Path
 import pipelines
 from extract.backbones.weights import PACKAGED, packaged_file
 from extract.errors import TransferBenchError, UnavailableError
+from extract.runtime.formats import size, written
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command
 from pipelines.cli.terminal.table import facts
@@ -19,7 +20,7 @@ LIBRARIES = ("torch", "torchvision", "timm", "scikit-learn", "h5py", "joblib", "
 
 
 @command("doctor")
-@shared.common
+@shared.taking("workspace", "device")
 def doctor_command(run: shared.Invocation) -> None:
     """Say what this machine has and what is missing."""
     from extract.backbones.weights import reachable
@@ -40,17 +41,10 @@ def doctor_command(run: shared.Invocation) -> None:
     problems = [*_problems(run), *_shadowed()]
     if not hub_reachable and not packaged:
         problems.append("no weights: the hub cannot be reached and no packaged weights are installed.")
-    lines = facts({name: _text(value) for name, value in {**found, **versions}.items()})
+    shown = {**found, "memory_bytes": size(found["memory_bytes"]), **versions}
+    lines = facts({name.replace("_", " ").removesuffix(" bytes"): written(value) for name, value in shown.items()})
     lines += ["", *([f"problem: {problem}" for problem in problems] or ["no problems"])]
     run.reporter.result({**found, "versions": versions, "problems": problems}, lines)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return "none" if value is None else str(value)
 
 
 def _packaged() -> list[str]:

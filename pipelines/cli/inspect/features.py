@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from extract.runtime.formats import size
+from extract.runtime.formats import size, written
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import HeadedCommand
 from pipelines.cli.terminal.table import facts
@@ -19,7 +19,7 @@ def features_group() -> None:
 
 @features_group.command("info", cls=HeadedCommand)
 @click.argument("file", type=FILE)
-@shared.common
+@shared.taking()
 def info_command(run: shared.Invocation, file: Path) -> None:
     """Show what a feature file holds, and the options that made it."""
     from extract.features.store import FeatureFile
@@ -40,13 +40,14 @@ def info_command(run: shared.Invocation, file: Path) -> None:
         "spec": opened.spec,
         "versions": opened.versions,
     }
-    shown = {**values, "file_bytes": size(file.stat().st_size)}
-    run.reporter.result(values, facts({key: str(value) for key, value in shown.items()}))
+    shown = {**values, "file_bytes": size(file.stat().st_size), **opened.spec}
+    del shown["spec"]
+    run.reporter.result(values, facts({key.replace("_", " "): written(value) for key, value in shown.items()}))
 
 
 @features_group.command("verify", cls=HeadedCommand)
 @click.argument("files", type=FILE, nargs=-1, required=True)
-@shared.common
+@shared.taking()
 def verify_command(run: shared.Invocation, files: tuple[Path, ...]) -> None:
     """Check every block of feature files against its checksum."""
     from extract.features.store import FeatureFile
@@ -59,14 +60,14 @@ def verify_command(run: shared.Invocation, files: tuple[Path, ...]) -> None:
 @features_group.command("compare", cls=HeadedCommand)
 @click.argument("first", type=FILE)
 @click.argument("second", type=FILE)
-@shared.common
+@shared.taking()
 def compare_command(run: shared.Invocation, first: Path, second: Path) -> None:
     """Compare two feature files row by row, matched by image id."""
     from extract.features.compare import compare
     from extract.features.store import FeatureFile
 
     values = compare(FeatureFile(first), FeatureFile(second))
-    lines = [f"{key}: {a!r} and {b!r}" for key, (a, b) in values["differences"].items()] or ["the specs are equal"]
-    for name, one in values["splits"].items():
-        lines.append(f"{name}: " + ", ".join(f"{key} {value}" for key, value in one.items()))
+    lines = [f"{key}: {written(a)} and {written(b)}" for key, (a, b) in values["differences"].items()]
+    lines = lines or ["the options that made them are equal"]
+    lines += [f"{name}: {written(one, 9)}" for name, one in values["splits"].items()]
     run.reporter.result({**values}, lines)

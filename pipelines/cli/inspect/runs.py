@@ -8,12 +8,14 @@ from pathlib import Path
 
 import click
 
+from extract.errors import InvalidInputError
 from extract.runtime.formats import duration, percent, size, span
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command
 from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.table import TableColumn, table
 from pipelines.cli.terminal.text import defused
+from pipelines.tasks.table import COLUMNS, rows, under
 from pipelines.workspace import naming, writable
 
 RUNS: list[TableColumn[Values]] = [
@@ -24,7 +26,7 @@ RUNS: list[TableColumn[Values]] = [
     TableColumn("test", lambda row: percent(row["test_accuracy"]), right=True),
     TableColumn("95 % interval", lambda row: span(row["interval_low"], row["interval_high"], 1), right=True, drop=4),
     TableColumn("size", lambda row: size(row["bytes"]), right=True, drop=6),
-    TableColumn("search and fit", lambda row: duration(_seconds(row)), right=True, drop=5),
+    TableColumn("search and fit", lambda row: duration(under(row, "search and fit")), right=True, drop=5),
     TableColumn("status", lambda row: row["status"], drop=3),
 ]
 JOINED: list[TableColumn[Values]] = [
@@ -51,12 +53,16 @@ JOINED: list[TableColumn[Values]] = [
 @click.option("--status", metavar="done|failed", help="Only runs that ended so.")
 @click.option("--kind", metavar="head|network", help="Only runs of this kind.")
 @click.option(
-    "--sort", default="created", show_default=True, metavar="COLUMN", help="The column to sort by, as named in --csv."
+    "--sort",
+    default="created",
+    show_default=True,
+    metavar="COLUMN",
+    help="The column to sort by, named as in the table or in --csv.",
 )
 @click.option("--reverse", is_flag=True, help="The greatest first.")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE", help="Write every column there.")
 @click.option("--join-seeds", is_flag=True, help="Join runs that differ only by their seeds: mean and deviation.")
-@shared.common
+@shared.taking("workspace")
 def runs_command(
     run: shared.Invocation, sort: str, reverse: bool, csv_file: Path | None, join_seeds: bool, **where: str | None
 ) -> None:
@@ -65,8 +71,9 @@ def runs_command(
     Filters take * and ?, as in --architecture 'resnet*'. Broken records are named on stderr and left out.
     """
     from pipelines.report.study.study import joined
-    from pipelines.tasks.table import rows
 
+    if join_seeds and shared.is_written("sort", "reverse"):
+        raise InvalidInputError("sort and reverse must be left out with --join-seeds, which ranks by accuracy.")
     filters = {name: value for name, value in where.items() if value is not None}
     found, problems = rows(run.workspace, where=filters, sort=sort, reverse=reverse)
     for problem in problems:
@@ -77,7 +84,7 @@ def runs_command(
     if join_seeds:
         answer["joined"] = joined(run.workspace, {one["run"] for one in found})
     lines = ranking(answer["joined"]) if join_seeds else listed(RUNS, found)
-    run.reporter.result(answer, lines if found else ["no runs"])
+    run.reporter.result(answer, lines if found else ["no run fits these filters" if filters else "no runs"])
 
 
 def listed(columns: Sequence[TableColumn[Values]], found: list[Values]) -> list[str]:
@@ -104,13 +111,7 @@ def points(deviation: float | None) -> str:
     return "" if deviation is None else f"{100 * deviation:.2f}"
 
 
-def _seconds(row: Values) -> float | None:
-    known = [one for one in (row["search_seconds"], row["fit_seconds"]) if one is not None]
-    return sum(known) if known else None
-
-
 def _write(path: Path, found: list[Values]) -> None:
-    from pipelines.tasks.table import COLUMNS
 
     columns = dict.fromkeys([*COLUMNS, *sorted({name for row in found for name in row} - {*COLUMNS})])
     text = io.StringIO(newline="")

@@ -40,7 +40,7 @@ def headed(parameters: Iterable[click.Parameter]) -> dict[str, list[click.Option
     return dict(sorted(found.items(), key=lambda item: item[0] == COMMON))
 
 
-COMMON = "Options of every command"  # the last heading
+COMMON = "Common options"  # the last heading
 command = functools.partial(click.command, cls=HeadedCommand)
 
 

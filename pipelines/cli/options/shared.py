@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,8 +25,8 @@ AnySpec = TypeVar("AnySpec", bound=Spec)
 _common = functools.partial(click.option, cls=HeadedOption, heading=COMMON)
 TOGETHER = ("train", "finetune")  # the commands on which several processes may work together
 
-OPTIONS = [
-    _common(
+OPTIONS = {
+    "workspace": _common(
         "--workspace",
         type=click.Path(path_type=Path),
         default="workspace",
@@ -36,45 +36,59 @@ OPTIONS = [
         metavar="DIR",
         help="Directory of all results.",
     ),
-    _common("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Device to compute on."),
-    _common("--seed", type=int, default=0, show_default=True, metavar="N", help="Random seed."),
-    _common(
+    "device": _common(
+        "--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Device to compute on."
+    ),
+    "seed": _common("--seed", type=int, default=0, show_default=True, metavar="N", help="Random seed."),
+    "threads": _common(
         "--threads",
         type=int,
         metavar="N",
         help="Processor threads.  [default: one per core; idle cores only for what trains in epochs]",
     ),
-    _common("--json", "as_json", is_flag=True, help="Print exactly one JSON object to stdout."),
-    _common("--quiet", is_flag=True, help="No progress and no messages; errors stay."),
-    _common("--debug", is_flag=True, help="Show the traceback of a failure, and libraries' warnings."),
-]
-OWN = ("workspace", "device", "seed", "threads", "as_json", "quiet", "debug")  # the names of these
+    "as_json": _common("--json", "as_json", is_flag=True, help="Print exactly one JSON object to stdout."),
+    "quiet": _common("--quiet", is_flag=True, help="No progress and no messages; errors stay."),
+    "debug": _common("--debug", is_flag=True, help="Show the traceback of a failure, and libraries' warnings."),
+}
+ALWAYS = ("as_json", "quiet", "debug")
+COMPUTING = ("workspace", "device", "seed", "threads")
 
 
-def common(command: Command) -> Command:
-    """Adds the options of every command and passes them on as one `run: Invocation`."""
+def taking(*names: str) -> Callable[[Command], Command]:
+    """Adds those of the options of `COMPUTING` that act in a command, and those that all have.
 
-    @functools.wraps(command)
-    def wrapped(**options: object) -> object:
-        own = {name: options.pop(name) for name in OWN}
-        mine: Values = {name: _at_home(one) for name, one in {**own, **_set_on_group(own)}.items()}
-        options = {name: _at_home(one) for name, one in options.items()}
-        if mine["threads"] is not None:
-            use_threads(mine["threads"])
-        with processes.torchrun_group(click.get_current_context().info_name in TOGETHER):
-            reporter = Reporter(as_json=mine["as_json"], quiet=mine["quiet"], silent=processes.rank() > 0)
-            with reporter, own_heard(reporter.notice):
-                return command(run=Invocation(mine["workspace"], mine["device"], mine["seed"], reporter), **options)
+    They are passed on as one `run: Invocation`.
+    """
+    own = [name for name in OPTIONS if name in (*names, *ALWAYS)]
 
-    for option in reversed(OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def wrapped(**options: object) -> object:
+            written = {name: options.pop(name) for name in own}
+            mine: Values = {name: _at_home(one) for name, one in {**written, **_set_on_group(own)}.items()}
+            options = {name: _at_home(one) for name, one in options.items()}
+            if mine.get("threads") is not None:
+                use_threads(mine["threads"])
+            with processes.torchrun_group(click.get_current_context().info_name in TOGETHER):
+                reporter = Reporter(as_json=mine["as_json"], quiet=mine["quiet"], silent=processes.rank() > 0)
+                with reporter, own_heard(reporter.notice):
+                    invocation = Invocation(reporter, **{name: mine[name] for name in names if name != "threads"})
+                    return command(run=invocation, **options)
+
+        for name in reversed(own):
+            wrapped = OPTIONS[name](wrapped)
+        return wrapped
+
+    return decorate
+
+
+common = taking(*COMPUTING)  # the options of a command that computes
 
 
 class Invocation:
-    """The common options of one invocation."""
+    """The common options of one invocation; those that its command does not take have no meaning there."""
 
-    def __init__(self, workspace: Path, device: str, seed: int, reporter: Reporter) -> None:
+    def __init__(self, reporter: Reporter, *, workspace: Path = Path(), device: str = "cpu", seed: int = 0) -> None:
         self.workspace, self.seed, self.reporter = workspace, seed, reporter
         self.device = resolve_device(device)
 
@@ -156,6 +170,12 @@ def _set_on_group(own: Iterable[str]) -> Values:
         for name in own
         if _is_written(context.parent, name) and not _is_written(context, name)
     }
+
+
+def is_written(*options: str) -> bool:
+    """Whether one of the options stands on the command line."""
+    context = click.get_current_context()
+    return any(_is_written(context, one) for one in options)
 
 
 def _is_written(context: click.Context, option: str) -> bool:

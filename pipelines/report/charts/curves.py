@@ -12,12 +12,12 @@ from pipelines.report.page.blocks import Datum, Spec
 from pipelines.report.page.render import write_chart
 from pipelines.report.study.diagnosis import Diagnosis, diagnose
 from pipelines.workspace import writable
-from pipelines.workspace.record import DoneRecord, Options
+from pipelines.workspace.schema import DoneRecord, Options
 
 QUANTITIES = {"accuracy": ("accuracy, %", 100.0), "loss": ("loss, nats", 1.0)}
 AUGMENTING = ("mixup", "cutmix", "crop", "flip", "cutout", "color_jitter", "randaugment")  # options of recipes
 # What a search is drawn against, and the hyperparameters whose values have lines of their own. All else in a row of the
-# table was found, not searched. `images`: a kernel is judged on all of them once, after the search on some.
+# table was found, not searched. `images`: a kernel is scored on all of them once, after the search on some.
 SEARCHED = {
     "C": (),
     "alpha": ("bandwidth", "images"),
@@ -32,9 +32,7 @@ SIZE: Spec = {"width": theme.WIDTHS["half"], "height": theme.HEIGHTS["half"]}
 
 def check(path: Path, kinds: Sequence[str]) -> None:
     """Raise `InvalidInputError` unless `path` ends in one of the `kinds` that can be drawn, and can be written."""
-    if path.suffix.lower() not in kinds:
-        raise InvalidInputError(f"plot must be a file that ends in {', '.join(kinds)}; got {str(path)!r}. Rename it.")
-    writable.check("plot", path)
+    writable.check("plot", path, stream=False, kinds=kinds)
 
 
 def write_run(path: Path, record: DoneRecord, *, few_labels: Sequence[Options] = ()) -> None:

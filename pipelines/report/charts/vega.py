@@ -10,7 +10,7 @@ from pipelines.report.page.blocks import Datum, Figure, Spec
 from pipelines.report.page.text import interval
 from pipelines.report.study.rows import Row
 from pipelines.workspace import naming
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.schema import DoneRecord
 
 
 def mark(kind: str, values: Sequence[Mapping[str, object]], look: Mapping[str, object], **channels: object) -> Spec:

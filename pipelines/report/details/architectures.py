@@ -8,7 +8,7 @@ from extract.features.layout import canonical_json
 from pipelines.report.page.blocks import Block, Cell, Column, Drawing, Section, Table, number_cell, text_cell
 from pipelines.report.page.text import clipped, column_unit
 from pipelines.report.study.study import Study
-from pipelines.workspace.record import DoneRecord, Options
+from pipelines.workspace.schema import DoneRecord, Options
 
 if TYPE_CHECKING:
     from finetune.analysis.describe import Description, Stage

@@ -22,7 +22,7 @@ from pipelines.report.page.blocks import (
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
 from pipelines.workspace import naming
-from pipelines.workspace.record import Calibration, DoneRecord
+from pipelines.workspace.schema import Calibration, DoneRecord
 
 BELOW = "ECE “< x”: indistinguishable from perfect calibration, which shows up to x on as many images."
 SHARES = "Share of the test images at each confidence."

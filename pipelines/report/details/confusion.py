@@ -20,7 +20,7 @@ from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
 from pipelines.report.study.winners import pick
 from pipelines.workspace import naming
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.schema import DoneRecord
 
 WRITTEN = 12  # classes up to which counts are written into the cells
 NAMED = 40  # classes up to which the axes name them

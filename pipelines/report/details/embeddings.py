@@ -12,7 +12,7 @@ from pipelines.report.page import theme
 from pipelines.report.page.blocks import Block, Datum, Figure, Figures, Section, Spec
 from pipelines.report.page.text import clipped
 from pipelines.report.study.study import Study
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.schema import DoneRecord
 
 POINTS = 400
 MAPS = 3  # backbones a test set

@@ -49,7 +49,7 @@ def _table(rows: Sequence[Row]) -> Table[tuple[Row, Diagnosis]]:
         Column("Kept epoch", lambda one: replace(number_cell(one[1].kept_epoch), detail=_kept_by(one[1]))),
         Column("Diagnosis", lambda one: Cell(one[1].remark() or MISSING), numeric=False),
     ]
-    caption = "Accuracy in evaluation mode of what was judged on the validation images, before any refit."
+    caption = "Accuracy in evaluation mode of what was scored on the validation images, before any refit."
     if any(row.best.head == "knn" for row in rows):
         caption += " None for knn: a training image is its own nearest neighbor."
     if any(row.which for row in rows):

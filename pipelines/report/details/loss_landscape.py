@@ -5,7 +5,7 @@ from pipelines.report.page import theme
 from pipelines.report.page.blocks import Figure, Section, Spec
 from pipelines.report.study.study import Study
 from pipelines.tasks.loss_landscape import IMAGES, SIDE, KeptLandscape
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.schema import DoneRecord
 
 CEILING = 6.0  # times the loss at the network: what lies above is drawn as that, or the valley would have no color left
 

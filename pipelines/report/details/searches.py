@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from extract.errors import CorruptFileError
-from extract.runtime.formats import duration, percent, plural
+from extract.runtime.formats import duration, percent, plural, written
 from pipelines.report.charts import coordinates, vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import (
@@ -24,12 +24,11 @@ from pipelines.report.page.text import clipped
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
 from pipelines.workspace import naming, stored
-from pipelines.workspace.record import Options
 from pipelines.workspace.search_result import SearchResult, SearchTrial
 
 SHOWN = 6
 BEST = 5
-ROUGH = "logistic head"  # its trials are paths of one C, which are judged roughly (`heads.logistic.head`)
+ROUGH = "logistic head"  # its trials are paths of one C, which are scored roughly (`heads.logistic.head`)
 STATES = {"complete": theme.BLUE, "pruned": theme.GOLD, "failed": theme.VERMILLION, "running": theme.MUTED}
 
 
@@ -40,7 +39,7 @@ def section(study: Study) -> Section:
     return Section(
         "search",
         "Search",
-        "Each trial is judged on validation images; the test split is scored once, for the winner. Pruned trials were "
+        "Each trial is scored on validation images; the test split is scored once, for the winner. Pruned trials were "
         "stopped early because they were behind others at the same epoch; some might have caught up.",
         [part for place, (search, title) in named for part in _parts(search, place, title, study)],
     )
@@ -91,7 +90,7 @@ def _progress(search: SearchResult, place: int, title: str) -> Figure:
             "value": 100 * trial["value"],
             "state": trial["state"] if trial["state"] in STATES else "running",
             "shown": f"{100 * trial['value']:.2f} %",
-            "params": clipped(described(trial["params"]), 200),
+            "params": clipped(written(trial["params"], 3), 200),
         }
         for trial in search["trials"]
         if trial["value"] is not None
@@ -169,7 +168,7 @@ def _table(search: SearchResult, title: str, winner: Row | None) -> Table | None
         Column("Trial", lambda trial: number_cell(trial["number"])),
         Column("Validation, %", lambda trial: number_cell(trial["value"], lambda value: f"{100 * value:.2f}")),
         Column("Time", lambda trial: number_cell(trial["seconds"], duration)),
-        Column("Hyperparameters", lambda trial: text_cell(described(trial["params"])), numeric=False),
+        Column("Hyperparameters", lambda trial: text_cell(written(trial["params"], 3)), numeric=False),
     ]
     best, ran = search["best"], ""
     if best and winner:
@@ -177,10 +176,3 @@ def _table(search: SearchResult, title: str, winner: Row | None) -> Table | None
             f" The winner, trial {best['number']}, refitted and scored, is run {search['best_run']}, #{winner.number}."
         )
     return Table(f"The best trials of {title}.{ran}", columns, complete[:BEST], sorted_by=1)
-
-
-def described(params: Options) -> str:
-    """Hyperparameters in a line."""
-    return ", ".join(
-        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in params.items()
-    )

@@ -5,7 +5,7 @@ from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Figure, Section
 from pipelines.report.study.study import Study, TestSet
-from pipelines.workspace.record import PHASES
+from pipelines.workspace.schema import PHASES
 
 SHOWN = 20
 COLORS = {"extraction": theme.GOLD, "search": theme.GREEN, "fit": theme.BLUE}

@@ -9,7 +9,7 @@ from pipelines.report.page.text import clipped, interval
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
 from pipelines.workspace import naming
-from pipelines.workspace.record import PHASES, DoneRecord, FailedRecord
+from pipelines.workspace.schema import PHASES, DoneRecord, FailedRecord
 
 OWN = ("key", "chosen", "choice", "hardware", "versions", "files")
 LONGEST = 6000  # characters of the spec and what was chosen

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from extract.runtime.formats import percent
 from heads.registry import is_own_neighbor
 from pipelines.report.page.text import MINUS
-from pipelines.workspace.record import DoneRecord
+from pipelines.workspace.schema import DoneRecord
 
 LARGE = 0.10  # gap between training and validation accuracy from which it is called large
 RISE = 1.05  # validation loss above its least by this factor is over-fitting

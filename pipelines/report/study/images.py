@@ -21,7 +21,7 @@ from extract.decoding.decode import decode
 from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.report.page.text import printable
 from pipelines.workspace import image_folders, records
-from pipelines.workspace.record import DatasetUse, DoneRecord
+from pipelines.workspace.schema import DatasetUse, DoneRecord
 
 SIDE = 64  # pixels at most; smaller images keep their size
 
@@ -36,6 +36,17 @@ class Images:
     thumbnails: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     _splits: dict[str, ImageSplit | None] = field(default_factory=dict)
+    _used: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Raises `InvalidInputError` for a folder that is not there."""
+        for one in self.folders:
+            if not one.is_dir():
+                raise InvalidInputError(f"images must be a folder of class folders; got {str(one)!r}. Check the path.")
+
+    def unused(self) -> list[Path]:
+        """Those of the `folders` in which no images of a result were found."""
+        return [one for one in self.folders if str(one.absolute()) not in self._used]
 
     def test_split(self, result: DoneRecord) -> ImageSplit | None:
         """The test images that a result was scored on, in order, or None where they are not at hand.
@@ -72,8 +83,12 @@ class Images:
             located = self._located(result.dataset)
             return None if located is None else part(datasets.load(located))
         except TransferBenchError as error:
-            self.problems.append(f"images of {result.dataset.name} cannot be shown: {error}")
+            self._tell(f"images of {result.dataset.name} cannot be shown: {error}")
             return None
+
+    def _tell(self, problem: str) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def _scored(self, split: ImageSplit, result: DoneRecord) -> ImageSplit | None:
         rows = {name: row for row, name in enumerate(split.ids)}
@@ -85,10 +100,15 @@ class Images:
         for dataset, place in self._candidates(used):
             root = datasets.root_of(dataset)
             known = None if root is None else image_folders.contents(self.workspace, root)
-            located = datasets.locate(dataset, place, download_dir=self.workspace / "data", contents=known)
+            try:
+                located = datasets.locate(dataset, place, download_dir=self.workspace / "data", contents=known)
+            except TransferBenchError as error:
+                self._tell(f"images in {dataset} cannot be shown: {error}")
+                continue
             with contextlib.suppress(InvalidInputError):  # a folder without these classes is another data set
                 chosen = located.of_classes(ClassChoice(used.classes))
                 if chosen.digest == used.digest:
+                    self._used.add(dataset)
                     return chosen
         return None
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from extract.errors import InvalidInputError, unknown
 from pipelines.tasks.table import fits
-from pipelines.workspace.record import Record
+from pipelines.workspace.schema import Record
 
 FIELDS: dict[str, Callable[[Record], object]] = {
     "architecture": lambda record: record.architecture,

@@ -19,7 +19,7 @@ from pipelines.report.study.selection import selected
 from pipelines.report.study.winners import Pick, best_first, pick
 from pipelines.tasks.loss_landscape import KeptLandscape
 from pipelines.workspace import naming, records
-from pipelines.workspace.record import MODES, DoneRecord, FailedRecord, Options, Record
+from pipelines.workspace.schema import MODES, DoneRecord, FailedRecord, Options, Record
 
 
 @dataclass(frozen=True)

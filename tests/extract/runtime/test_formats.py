@@ -1,6 +1,6 @@
 """Numbers as people read them."""
 
-from extract.runtime.formats import amount, bytes_amount, clock, duration, percent, size, span
+from extract.runtime.formats import amount, bytes_amount, clock, duration, percent, plural, size, span, written
 
 
 def test_amounts_for_people():
@@ -19,3 +19,12 @@ def test_bytes_and_shares():
     assert [size(one) for one in (None, 12, 12.5 * 2**20)] == ["", "12 B", "12.5 MiB"]
     assert [bytes_amount(one) for one in (296, 1600, 1_500_000)] == ["296 B", "1.6 kB", "1.5 MB"]
     assert (percent(0.9111), percent(None), span(0.1, 0.2, 1)) == ("91.11 %", "", "10.0 % to 20.0 %")
+
+
+def test_values_are_written_as_a_command_line_takes_them():
+    assert [written(one) for one in (None, True, 0.1, 1e-5, 3, "a", [], {})] == [
+        *("none", "true", "0.1", "1e-05", "3", "a", "none", "none"),
+    ]
+    assert written([1, 0.123456789]) == "1, 0.123457"
+    assert written({"image_size": (32, 32), "seed": None}, 3) == "image size 32,32, seed none"
+    assert [plural(count, "class") for count in (1, 2)] == ["1 class", "2 classes"]

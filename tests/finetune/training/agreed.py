@@ -22,7 +22,7 @@ from finetune.training.trainer import Trainer
 
 
 def trained(**options: Any) -> Fitted:
-    """A network with BatchNorm, whose statistics each process has of its own slices, judged on few images."""
+    """A network with BatchNorm, whose statistics each process has of its own slices, scored on few images."""
     chance = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (96, 3, 8, 8), generator=chance).to(torch.uint8)
     images = LabeledImages(pixels, torch.randint(0, 4, (96,), generator=chance))

@@ -49,8 +49,8 @@ def test_every_row_of_the_table_is_that_ridge_on_the_kept_rows(digits):
     assert [row["alpha"] for row in choice.table] == sorted(ALPHAS, reverse=True)
     for row in choice.table:
         head = RidgeHead(row["alpha"], temperature=row["temperature"]).fit(features[keep], labels[keep])
-        judged = scores(head.logits(features[hold]), labels[hold])
-        assert (row["log_loss"], row["accuracy"]) == pytest.approx((judged.log_loss, judged.accuracy), rel=1e-5)
+        scored = scores(head.logits(features[hold]), labels[hold])
+        assert (row["log_loss"], row["accuracy"]) == pytest.approx((scored.log_loss, scored.accuracy), rel=1e-5)
 
 
 def test_the_fitted_temperature_gives_a_log_loss_that_means_something(digits):

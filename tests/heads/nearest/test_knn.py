@@ -43,8 +43,8 @@ def test_every_row_of_the_table_is_that_head_on_the_kept_rows(digits):
     assert [row["neighbors"] for row in choice.table] == [1617, 1617, 30, 30, 3, 3]
     for row in choice.table:
         head = NeighborHead(row["neighbors"], temperature=row["temperature"]).fit(features[keep], labels[keep])
-        judged = scores(head.logits(features[hold]), labels[hold])
-        assert (row["log_loss"], row["accuracy"]) == pytest.approx((judged.log_loss, judged.accuracy), abs=1e-4)
+        scored = scores(head.logits(features[hold]), labels[hold])
+        assert (row["log_loss"], row["accuracy"]) == pytest.approx((scored.log_loss, scored.accuracy), abs=1e-4)
 
 
 def test_blocks_do_not_change_the_answer(digits, monkeypatch):

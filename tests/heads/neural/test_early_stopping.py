@@ -19,9 +19,9 @@ def test_the_best_epoch_s_weights_come_back(criterion, parts):
         assert trained.epochs == 1 + int(costs.argmin())
         logits = trained.logits(parts[1].features)
         np.testing.assert_allclose(logits, trained.validation_logits, atol=1e-4)
-        judged = scores(trained.validation_logits, parts[1].targets)
+        scored = scores(trained.validation_logits, parts[1].targets)
         at_best = [trained.curves[f"validation_{name}"][trained.epochs - 1] for name in ("loss", "accuracy")]
-        assert at_best == pytest.approx([judged.log_loss, judged.accuracy], abs=1e-5)
+        assert at_best == pytest.approx([scored.log_loss, scored.accuracy], abs=1e-5)
 
 
 def test_overfitting_is_visible_in_the_curves_and_stops(parts):

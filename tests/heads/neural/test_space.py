@@ -20,8 +20,8 @@ def test_the_ensemble_in_the_table_is_the_one_that_is_refitted(blobs):
     shared = {name: getattr(space("mlp", options), name) for name in RECIPE if name != "batch_size"}
     chosen = {name: row[name] for name in ("learning_rate", "weight_decay", "hidden", "stop_epoch", "batch_size")}
     head = NeuralHead(**shared, **chosen, copies=row["copies"]).fit(features[keep], labels[keep])
-    judged = scores(head.logits(features[hold]), labels[hold])
-    assert (row["log_loss"], row["accuracy"]) == pytest.approx((judged.log_loss, judged.accuracy), abs=1e-4)
+    scored = scores(head.logits(features[hold]), labels[hold])
+    assert (row["log_loss"], row["accuracy"]) == pytest.approx((scored.log_loss, scored.accuracy), abs=1e-4)
 
 
 def test_the_table_is_the_grid_and_the_choice_its_best(blobs):

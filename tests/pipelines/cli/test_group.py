@@ -10,6 +10,7 @@ from click.shell_completion import BashComplete
 
 from pipelines.cli import group
 from pipelines.workspace import signals
+from tests.pipelines.fitting import TINY
 
 
 @pytest.fixture
@@ -72,9 +73,6 @@ def test_a_full_disk_met_anywhere_is_one_sentence_with_the_remedy(pipeline, monk
 def test_a_shell_completes_commands_and_options(words, begun, ends):
     completion = BashComplete(group.pipeline, {}, "pipeline", "_PIPELINE_COMPLETE")
     assert [one.value for one in completion.get_completions(words, begun)] == [ends]
-
-
-TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
 
 
 def test_help_is_quick_and_imports_nothing_heavy():

@@ -4,13 +4,29 @@ from pathlib import Path
 
 import pytest
 
-TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
+from tests.pipelines.fitting import TINY
 
 MISTAKES = [
     (("extrct",), "unknown command 'extrct'. Nearest: extract"),
     (("cache", "trm"), "unknown command 'trm'. Nearest: trim."),
     (("features", "inf", "x.h5"), "unknown command 'inf'. Nearest: info."),
-    (("cache", "trim"), "Missing option '--to'. `pipeline cache trim --help` shows what it takes."),
+    (("cache", "trim"), "error: --to must be given; got none. `pipeline cache trim --help` shows what it takes."),
+    (("predict", "--run", "0"), "error: IMAGES... must be given; got none."),
+    (("networks", "--seed", "1"), "unknown option '--seed'. Known: --debug, --help, --json, --quiet."),
+    (("runs", "--device", "cpu"), "unknown option '--device'."),
+    (("features", "info", __file__), "which is none, or whose first bytes were altered. `pipeline extract` makes one."),
+    (("finetune", "--mode", "partial:x"), "mode partial:K must have a number for K; got 'partial:x'. Write partial:1."),
+    (
+        ("finetune", "--mode", "foo"),
+        "Known: frozen, full, head-first, partial:K. `pipeline train` starts",
+    ),
+    (("finetune", "--mode", "scratch"), "mode of finetune must not be 'scratch'. Use train for scratch"),
+    (("train", "resnet20", "--refit"), "error: refit must have validation images to go by; got none."),
+    (("runs", "--join-seeds", "--sort", "test"), "sort and reverse must be left out with --join-seeds"),
+    (
+        ("fit-head", *TINY, "--head", "mlp", "--option", "c_grid=1"),
+        "unknown option 'c-grid' of the mlp head. Known: batch-size,",
+    ),
     (("extract", "resnet50"), "unexpected extra argument (resnet50). `pipeline extract --help` shows what it takes."),
     (("--quiet", "extract"), "unknown option '--quiet'. Known: --help, --version. Options stand behind their command."),
     (("extract", "--backbon", "x"), "--backbone"),
@@ -26,7 +42,7 @@ MISTAKES = [
     (("extract", *TINY, "--image-size", "many"), "many"),
     (("extract", *TINY, "--batch-size", "lots"), "batch size must be auto or a whole number"),
     (("extract", *TINY, "--layers", "last"), "layers must be stage numbers"),
-    (("extract", *TINY, "--layers", "9"), "image size and layers must be"),
+    (("extract", *TINY, "--layers", "9"), "layers must be stages that test_resnet has; got 9 (feature index 9"),
     (("extract", *TINY, "--subset", "5000"), "--subset must be from 1 to the 1437 train images"),
     (("extract", *TINY, "--device", "gpu"), "device must be auto, cpu, cuda or cuda:N"),
     (("extract", *TINY, "--seed", "-1"), "seed must be a whole number from 0"),

@@ -13,7 +13,7 @@ from extract.data import datasets, digits
 from pipelines.predict import classify
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
-from tests.pipelines.fitting import DIGITS
+from tests.pipelines.fitting import DIGITS, UNTRAINED
 from tests.pipelines.report.html import Page
 
 ONE_C = ("--c-grid", "0.01")
@@ -22,7 +22,7 @@ ONE_C = ("--c-grid", "0.01")
 def test_photographs_get_the_very_logits_of_the_test_scores(pipeline, photo_folder, workspace):
     from extract.data import folder
 
-    words = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", photo_folder, "--image-size", 64)
+    words = (*UNTRAINED, "--dataset", photo_folder, "--image-size", 64)
     answer = pipeline("fit-head", *words, *ONE_C, "--views", "flip", "--validation", "none", "--json").json
     one, record = classify.classifier(answer["run"][:6], context=Context(workspace), exact=True)
     kept, _ = records.logits(workspace, record.run)

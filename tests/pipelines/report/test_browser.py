@@ -15,6 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from pipelines.report.build import ReportRequest, build
+from tests.pipelines.fitting import TINY, UNTRAINED
 
 FLAGS = (
     "--headless",
@@ -245,7 +246,7 @@ def test_strange_class_names_leave_every_chart_and_figure_whole(browser, workspa
 
 
 def test_a_hundred_classes_have_a_page_and_all_figures(browser, pipeline, cifar100_dir):
-    words = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "cifar100", "--data-dir", cifar100_dir)
+    words = (*UNTRAINED, "--dataset", "cifar100", "--data-dir", cifar100_dir)
     ended = pipeline("fit-head", *words, "--head", "centroid", "--image-size", "32", "--json")
     assert ended.status == 0, ended.err
     made = pipeline("report", "--figures", cifar100_dir / "figures", "--data-dir", cifar100_dir, "--json").json
@@ -259,8 +260,7 @@ def test_a_hundred_classes_have_a_page_and_all_figures(browser, pipeline, cifar1
 
 
 def test_the_map_shows_the_image_of_a_point(browser, pipeline, tmp_path):
-    words = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
-    assert pipeline("fit-head", *words, "--c-grid", "1", "--subset", 60, "--test-subset", 50).status == 0
+    assert pipeline("fit-head", *TINY, "--c-grid", "1", "--subset", 60, "--test-subset", 50).status == 0
     show(browser, Path(pipeline("report", "--json").json["path"]))
     chart = browser.find_element(By.CSS_SELECTOR, "[id^='chart-map-tsne-']")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", chart)

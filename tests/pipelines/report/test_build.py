@@ -107,3 +107,14 @@ def test_a_report_of_heads_imports_no_torch(workspace, make):
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stderr.strip().endswith("[]")
     assert json.loads(ended.stdout)["runs"] == 1
+
+
+def test_what_the_options_name_must_be_there(pipeline, workspace, make, tmp_path):
+    make.put(workspace, make.head("logistic", "resnet50", accuracy=0.9))
+    for words, sentence in (
+        (("--images", "nowhere"), "images must be a folder of class folders; got 'nowhere'. Check the path."),
+        (("--output", "page.pdf"), "report must be a file that ends in .html, .htm; got 'page.pdf'. Rename it."),
+    ):
+        ended = pipeline("report", *words)
+        assert (ended.status, sentence in ended.err) == (2, True), ended.err
+    assert f"images '{tmp_path}': no run of the report was made on them" in pipeline("report", "--images", tmp_path).err

@@ -9,6 +9,7 @@ from finetune.training.trainer import Trainer
 from pipelines.training import pixels
 from pipelines.training.prepare import PreparedTraining
 from pipelines.workspace import records
+from tests.pipelines.fitting import UNTRAINED
 
 DATA = ("--dataset", "digits", "--subset", 120, "--test-subset", 60)
 NETWORK = (
@@ -47,8 +48,8 @@ def test_a_network_s_clock_holds_reading_and_validation_and_nothing_of_the_test_
     takes(PreparedTraining, "logits", SCORING)  # of the validation images, then of the test images
     answer = pipeline(*NETWORK, *(["--refit"] if refit else []), "--json").json
     record = records.read(tmp_path / "workspace", answer["run"])
-    judged = 2 * UPDATING + 2 * VALIDATING + SCORING
-    search, fit = (judged, 2 * UPDATING + READING) if refit else (0.0, judged + READING)
+    scored = 2 * UPDATING + 2 * VALIDATING + SCORING
+    search, fit = (scored, 2 * UPDATING + READING) if refit else (0.0, scored + READING)
     assert record.seconds == {
         "search": search, "fit": fit, "evaluation": READING + SCORING, "total": search + fit + READING + SCORING
     }  # fmt: skip
@@ -56,7 +57,7 @@ def test_a_network_s_clock_holds_reading_and_validation_and_nothing_of_the_test_
 
 
 def test_a_head_s_clock_holds_the_training_images_share_of_the_extraction(pipeline, tmp_path):
-    words = ("fit-head", *DATA, "--backbone", "test_resnet", "--weights", "untrained", "--image-size", 32)
+    words = ("fit-head", *DATA, *UNTRAINED, "--image-size", 32)
     record = records.read(tmp_path / "workspace", pipeline(*words, "--json").json["run"])
     (note,) = (tmp_path / "workspace" / "extractions").glob("*.json")
     whole = json.loads(note.read_text())["seconds"]

@@ -36,7 +36,7 @@ def features(workspace) -> Path:
 @pytest.fixture
 def scripted(features):
     return lambda script: Scripted(
-        script, HeadSubject(HeadSpec.of(head="logistic", c_grid=[1e-3]), features_path=features)
+        script, HeadSubject(HeadSpec.of(head="logistic", c_grid=[1e-3]), features=lambda: features)
     )
 
 

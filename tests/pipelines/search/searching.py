@@ -46,7 +46,7 @@ def noted(workspace: Path, what: str) -> list[float]:
 
 
 def subject(features: Path) -> HeadSubject:
-    return Noted(HeadSpec("logistic"), features_path=features)
+    return Noted(HeadSpec("logistic"), features=lambda: features)
 
 
 def start(workspace: Path, features: Path) -> int:
@@ -135,7 +135,7 @@ class Scripted(Subject):
     label, what = "scripted", "the scripted head"
 
     def __init__(self, script, real):
-        self.script, self.real, self.judged = script, real, []
+        self.script, self.real, self.scored = script, real, []
 
     def known(self):
         return {"x": None, "y": None}
@@ -149,8 +149,10 @@ class Scripted(Subject):
     def check(self, options):
         pass
 
+    check_rows = check
+
     def score_trial(self, options, watch, context):
-        self.judged.append(options["x"])
+        self.scored.append(options["x"])
         found = self.script[options["x"]]
         if callable(found):
             return found(watch)

@@ -15,7 +15,7 @@ from tests.pipelines.search.small import WORDS
     ("space", "sentence"),
     [
         ({"dropuot": [0.1]}, "unknown option to search 'dropuot' of the mlp head. Nearest: dropout"),
-        ({"optimizer": ["sgd", "adamm"]}, "search option optimizer must allow 'adamm'"),
+        ({"optimizer": ["sgd", "adamm"]}, "search option optimizer must allow adamm"),
         ({"dropout": {"low": 0, "high": 2}}, "search option dropout must allow 2"),
         ({"epochs": {"low": 0, "high": 3}}, "search option epochs must allow 0"),
     ],
@@ -62,7 +62,7 @@ def test_a_given_option_that_is_refused_costs_no_extraction(pipeline, workspace)
 def test_given_options_stay_fixed_and_leave_the_usual_space(workspace, features):
     subject = HeadSubject(
         HeadSpec.of(head="mlp", sizes=[8], epochs=2, dropout=0.1, option=("copies=1", "batch_size=128")),
-        features_path=features,
+        features=lambda: features,
     )
     found = search(subject, SearchSpec(trials=2), Context(workspace))
     assert {"sizes", "dropout", "batch_size"}.isdisjoint(found["best"]["params"])

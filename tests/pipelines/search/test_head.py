@@ -8,7 +8,7 @@ import pytest
 from extract.features.store import FeatureFile
 from pipelines.search import HeadSubject, SearchSpec, search
 from pipelines.specs import HeadSpec
-from pipelines.tasks.fit_head import fit_head
+from pipelines.tasks.fit_head import fitted_head
 from pipelines.tasks.table import answer_of
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
@@ -31,7 +31,7 @@ def test_the_winner_is_what_fit_head_makes_of_its_options(pipeline, workspace, f
     best = answer["best_spec"]
     assert set(best) == set(MLP)
     again = answer_of(
-        fit_head(
+        fitted_head(
             HeadSpec.of(
                 head="mlp",
                 learning_rates=[best["learning_rates"]],
@@ -40,7 +40,7 @@ def test_the_winner_is_what_fit_head_makes_of_its_options(pipeline, workspace, f
                 option=("batch_size=128", "copies=1"),
             ),
             Context(workspace),
-            features_path=features,
+            features=lambda: features,
         )
     )
     assert again["validation_accuracy"] == answer["validation_accuracy"]
@@ -62,7 +62,9 @@ def test_the_test_split_is_not_read_before_the_winner_is_known(workspace, featur
     monkeypatch.setattr(HeadSubject, "settle", lambda *_: pytest.fail("settled" + str(reads)))
     with pytest.raises(pytest.fail.Exception, match=r"settled\['train'\]$"):
         search(
-            HeadSubject(HeadSpec("logistic"), features_path=features), SearchSpec(SPACE, trials=3), Context(workspace)
+            HeadSubject(HeadSpec("logistic"), features=lambda: features),
+            SearchSpec(SPACE, trials=3),
+            Context(workspace),
         )
 
 

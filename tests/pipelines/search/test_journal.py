@@ -30,7 +30,7 @@ def test_a_trial_that_kills_every_process_is_given_up(workspace, scripted, monke
             search(subject, SearchSpec(trials=1), Context(workspace))
     with pytest.raises(TransferBenchError, match="the process that ran it ended early 10 times"):
         search(subject, SearchSpec(trials=1), Context(workspace))
-    assert len(subject.judged) == 10
+    assert len(subject.scored) == 10
 
 
 def test_an_interrupt_just_after_the_end_of_a_trial_leaves_its_result(workspace, scripted, monkeypatch):
@@ -47,7 +47,7 @@ def test_an_interrupt_just_after_the_end_of_a_trial_leaves_its_result(workspace,
             search(scripted({1: TrialScore(0.5)}), config, Context(workspace))
     subject = scripted({1: TrialScore(0.9)})
     assert search(subject, config, Context(workspace))["best"]["value"] == 0.5
-    assert not subject.judged
+    assert not subject.scored
 
 
 def test_out_of_time_while_another_runs_a_trial_the_winner_is_left_to_that_one(workspace, scripted):

@@ -11,7 +11,7 @@ from extract.data import datasets
 from extract.errors import InvalidInputError
 from pipelines.search import SearchSpec, build, search
 from pipelines.search.network import NetworkSubject
-from pipelines.search.space import check_names, parse
+from pipelines.search.run import check
 from pipelines.specs import NetworkSpec
 from pipelines.tasks.table import answer_of
 from pipelines.tasks.train import train
@@ -204,11 +204,7 @@ def test_what_cannot_be_searched_is_refused(tmp_path):
 def test_the_usual_space_fits_the_network_and_its_images(tmp_path, network):
     free = {name: value for name, value in TINY.items() if name != "batch_size"} | {"subset": 600}
     tried = NetworkSubject(NetworkSpec.of(**{**free, "network": network, "image_size": 32}), context=Context(tmp_path))
-    space = parse(tried.default_space(), what=tried.what)
-    check_names(space, known=tried.known(), what=tried.what)
-    for name, entry in space.items():
-        for value in entry.ends():
-            tried.check({name: value})
+    space = check(tried, tried.default_space())
     assert {"learning_rate", "weight_decay", "batch_size", "schedule"} <= set(space)
     assert "cutout" not in space  # of 8 pixels, which is all of a digit
 

@@ -24,5 +24,5 @@ def test_of_equal_accuracies_the_least_log_loss_wins(workspace, scripted):
         {1: TrialScore(0.5, 0.9), 2: TrialScore(0.5, 0.7), 3: TrialScore(0.4, 0.1), 4: TrialScore(0.5, 0.8)}
     )
     found = search(subject, SearchSpec(trials=25), Context(workspace))
-    assert set(subject.judged) == {1, 2, 3, 4}
+    assert set(subject.scored) == {1, 2, 3, 4}
     assert found["best"]["params"] == {"x": 2}

@@ -14,7 +14,7 @@ from tests.pipelines.search.small import SPACE, WORDS
 def test_a_trial_says_what_it_does_before_there_is_anything_to_count(workspace, features, monkeypatch):
     doing = []
     monkeypatch.setattr(HeadSubject, "_chosen", lambda *_: pytest.fail(f"after {doing}"))
-    subject = HeadSubject(HeadSpec("logistic"), features_path=features)
+    subject = HeadSubject(HeadSpec("logistic"), features=lambda: features)
     with pytest.raises(pytest.fail.Exception, match=r"after \['fitting the head'\]$"):
         search(subject, SearchSpec(SPACE, trials=1), Context(workspace, doing=doing.append))
 
@@ -47,7 +47,7 @@ def test_a_failed_trial_is_recorded_with_its_message_and_has_no_score(workspace,
 def test_the_same_parameters_are_not_computed_again(workspace, scripted):
     subject = scripted({1: TrialScore(0.5), 2: TrialScore(0.6)})
     found = search(subject, SearchSpec(trials=9), Context(workspace))
-    assert sorted(subject.judged) == [1, 2]
+    assert sorted(subject.scored) == [1, 2]
     assert [one["value"] for one in found["trials"]] == [
         {1: 0.5, 2: 0.6}[one["params"]["x"]] for one in found["trials"]
     ]

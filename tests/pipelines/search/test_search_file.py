@@ -11,6 +11,7 @@ from pipelines.search import build, read
 from pipelines.search.space import Range, parse
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
+from tests.pipelines.fitting import UNTRAINED
 
 README = """
 defaults: {dataset: my_photos/, weights: packaged, learning-rate: 0.1}
@@ -39,7 +40,7 @@ def test_a_file_is_a_space_or_a_study_with_a_search_section(written):
     study = written("name: s\njobs: []\nsearch:\n  head: mlp\n  space: {dropout: [0.1, 0.2]}\n")
     assert (study.entries, study.options({})) == ({"dropout": [0.1, 0.2]}, {"head": "mlp"})
     for bad in ("a: [1", "a: [1]\na: [2]\n", "a: {low: 1, low: 2, high: 3}"):
-        with pytest.raises(InvalidInputError, match=r"study.yaml:\d+:\d+: "):
+        with pytest.raises(InvalidInputError, match=r"study.yaml:\d+:\d+: (search file|key of)"):
             written(bad)
 
 
@@ -140,7 +141,7 @@ def test_a_head_on_an_own_run_is_on_the_network_that_it_trained(tmp_path, monkey
     )
     given = {"head": "logistic", "dataset": "digits", "weights": "0123456789ab"}
     with pytest.raises(TransferBenchError, match=r"features.h5"):
-        build(given, entries=None, context=Context(tmp_path))
+        build(given, entries=None, context=Context(tmp_path))[0].key()
     assert asked[0].backbone == "resnet8"
 
 
@@ -168,13 +169,13 @@ class Usual:
         ("learning_rates: [0.1]\ndropuot: [1]\n", "s.yaml:2:1: unknown option to search 'dropuot'"),
         ("learning_rates: {low: 0.1, high: 0.01}\n", "s.yaml:1:1: search option learning_rates must have low at most"),
         ("search:\n  head: mlp\n  space:\n    dropout: [0.1, 7]\n", "s.yaml:4:5: search option dropout"),
-        ("\n", "s.yaml: search must name options to search; got an empty file"),
+        ("\n", "s.yaml: search file must name options to search; got an empty file"),
     ],
 )
 def test_a_mistake_in_a_space_is_told_with_its_place(pipeline, tmp_path, text, said):
     (tmp_path / "s.yaml").write_text(text)
     head = () if "head" in text else ("--head", "mlp")
-    words = ("--dataset", "digits", "--backbone", "test_resnet", "--weights", "untrained", "--image-size", "32")
+    words = ("--dataset", "digits", *UNTRAINED, "--image-size", "32")
     ended = pipeline("search", tmp_path / "s.yaml", *head, *words, "--subset", "60")
     assert ended.status == 2
     assert said in ended.err

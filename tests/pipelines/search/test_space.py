@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from extract.errors import InvalidInputError
 from extract.runtime.options import option, options_of
 from pipelines.search.journal import Journal, TrialState
-from pipelines.search.space import Choices, Range, as_json, check_names, parse
+from pipelines.search.space import Choices, Range, as_json, parse
 from pipelines.studies import yaml_file
 
 REFUSED = [
@@ -67,14 +67,6 @@ def test_each_form_is_read_as_it_says():
     assert space["c"] == Choices(("sgd", "adamw", None, True, 1))
     assert space["weight_decay"] == Range(0, 1)
     assert space["sizes"] == Choices((16, (32, 16)))
-
-
-def test_a_misspelt_option_is_refused_with_the_nearest():
-    space = parse({"dropuot": [0.1]}, what="the mlp head")
-    with pytest.raises(
-        InvalidInputError, match=r"unknown option to search 'dropuot' of the mlp head. Nearest: dropout"
-    ):
-        check_names(space, known=["dropout", "epochs", "sizes"], what="the mlp head")
 
 
 numbers = st.floats(1e-6, 1e6).map(lambda value: round(value, 9))

@@ -109,7 +109,7 @@ def test_a_default_holds_for_the_jobs_whose_head_or_mode_has_it():
         ),
         (
             "defaults:\n  dataset: digits\njobs:\n  - {command: fit-head, validation: 7e9}\n",
-            "study.yaml:4:5: validation must be",
+            "study.yaml:4:25: validation must be",
         ),
     ],
 )

@@ -13,7 +13,7 @@ def jobs_of(text: str, **fallback: object) -> tuple[jobs.Job, ...]:
 
 
 def test_a_mode_that_contradicts_its_command_is_refused():
-    with pytest.raises(InvalidInputError, match=r"study.yaml:2:5: mode of finetune must not be 'scratch'"):
+    with pytest.raises(InvalidInputError, match=r"study.yaml:3:5: mode of finetune must not be 'scratch'"):
         jobs_of(f"{HEADER}finetune\n    mode: scratch")
     with pytest.raises(InvalidInputError, match=r"study.yaml:3:5: unknown option 'mode' of train"):
         jobs_of(f"{HEADER}train\n    mode: full")
@@ -51,8 +51,31 @@ def test_a_search_may_stand_beside_the_jobs_and_nothing_unknown():
         ),
         (
             HEADER + "train\n    accumulate: 3\n",
-            "study.yaml:2:5: accumulate must be a number of equal parts of the batch, 128 images",
+            "study.yaml:3:5: accumulate must be a number of equal parts of the batch, 128 images",
         ),
+        (
+            HEADER + "train\n    network: [vgg11, resnt20]\n    refit: yes\n",
+            "study.yaml:4:5: refit must have validation",
+        ),
+        (
+            HEADER + "train\n    validation: none\n    refit: yes\n",
+            "study.yaml:4:5: refit must have validation images to go by; got none",
+        ),
+        (
+            "defaults: {refit: yes}\n" + HEADER + "train\n    validation: none\n",
+            "study.yaml:1:12: refit must have validation images to go by; got none",
+        ),
+        (
+            HEADER + "fit-head\n    shots: 1,2\n",
+            "study.yaml:3:5: option of fit-head must be one that jobs have; got 'shots'. Give it on a line: "
+            "`pipeline fit-head --shots`.",
+        ),
+        (
+            "defaults: {find-learning-rate: true}\n" + HEADER + "train\n",
+            "1:12: option of a study must be one that jobs have; got 'find-learning-rate'. Give it on a line: "
+            "`pipeline train --find-learning-rate`.",
+        ),
+        (HEADER + "train\n    device: cpu\n", "Give it on a line: `pipeline run --device`."),
         (HEADER + "extract\n    head: mlp\n", "study.yaml:3:5: unknown option 'head' of extract"),
         (
             "defaults: {heda: mlp}\n" + HEADER + "fit-head",

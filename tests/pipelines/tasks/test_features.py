@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
+from tests.pipelines.fitting import TINY
 
 
 @pytest.mark.parametrize("harm", ["remove", "truncate", "flip"])

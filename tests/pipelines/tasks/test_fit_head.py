@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.workspace import records
+from tests.pipelines.fitting import TINY
 
-TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
 TINY = (*TINY, "--subset", "200", "--test-subset", "50")
 
 

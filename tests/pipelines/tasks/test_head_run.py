@@ -15,7 +15,7 @@ from heads import registry
 from heads.persist import load
 from pipelines.specs import ExtractSpec, HeadSpec
 from pipelines.tasks.extract import extract
-from pipelines.tasks.fit_head import fit_head
+from pipelines.tasks.fit_head import fitted_head
 from pipelines.tasks.table import answer_of
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
@@ -63,7 +63,7 @@ def test_there_is_a_quick_spec_of_every_head():
 
 @pytest.mark.parametrize("kind", QUICK)
 def test_noise_for_test_labels_changes_no_choice_weight_or_validation_score(kind, features, tmp_path, monkeypatch):
-    true = answer_of(fit_head(QUICK[kind], Context(tmp_path / "true"), features_path=features))
+    true = answer_of(fitted_head(QUICK[kind], Context(tmp_path / "true"), features_path=features))
     honest = FeatureFile.read
 
     def noisy(file: FeatureFile, split: str):
@@ -73,7 +73,7 @@ def test_noise_for_test_labels_changes_no_choice_weight_or_validation_score(kind
         return replace(found, labels=np.random.default_rng(0).permutation(found.labels))
 
     monkeypatch.setattr(FeatureFile, "read", noisy)
-    noise = answer_of(fit_head(QUICK[kind], Context(tmp_path / "noise"), features_path=features))
+    noise = answer_of(fitted_head(QUICK[kind], Context(tmp_path / "noise"), features_path=features))
     assert noise["cached"] is False
     assert abs(noise["test_accuracy"] - true["test_accuracy"]) > 0.2
     one, other = (records.read(tmp_path / place, true["run"]) for place in ("true", "noise"))
@@ -90,8 +90,8 @@ def test_noise_for_test_labels_changes_no_choice_weight_or_validation_score(kind
 def test_the_average_over_flip_views_is_reported_apart(features, tmp_path):
     context = Context(tmp_path)
     flipped = extract(replace(SPEC, views="flip"), context).path
-    plain = answer_of(fit_head(QUICK["linear"], context, features_path=features))
-    both = answer_of(fit_head(QUICK["linear"], context, features_path=flipped))
+    plain = answer_of(fitted_head(QUICK["linear"], context, features_path=features))
+    both = answer_of(fitted_head(QUICK["linear"], context, features_path=flipped))
     assert plain["test_tta_accuracy"] is None
     test, record = FeatureFile(flipped).read("test"), records.read(tmp_path, both["run"])
     head, _ = load(tmp_path / "runs" / both["run"])
@@ -128,7 +128,7 @@ def test_every_option_of_a_head_is_an_option_of_the_spec_or_rare_and_lists_are_l
 )
 def test_options_come_under_the_names_of_python(words, expected, monkeypatch, pipeline):
     seen = []
-    fitted = "pipelines.tasks.fit_head.fit_head"
+    fitted = "pipelines.tasks.fit_head.fitted_head"
     monkeypatch.setattr(fitted, lambda spec, *_, **__: seen.append(spec) or pytest.skip.Exception)
     pipeline("fit-head", "--features", "unused.h5", *words)
     assert seen[0].options == expected
@@ -174,7 +174,7 @@ def test_a_record_counts_the_whole_network_and_scores_at_the_fitted_temperature(
     import heads
 
     spec = replace(QUICK["mlp"], options={**QUICK["mlp"].options, "copies": 1})
-    answer = answer_of(fit_head(spec, Context(tmp_path), features_path=features))
+    answer = answer_of(fitted_head(spec, Context(tmp_path), features_path=features))
     record = records.read(tmp_path, answer["run"])
     network = timm.create_model("test_resnet", num_classes=0)
     sizes = [96, *record.chosen["hidden"], 10]
@@ -197,7 +197,7 @@ def test_a_record_counts_the_whole_network_and_scores_at_the_fitted_temperature(
 def test_a_fit_that_fails_leaves_a_record_and_what_is_refused_none(features, tmp_path, monkeypatch):
     context = Context(tmp_path)
     with pytest.raises(InvalidInputError):
-        fit_head(HeadSpec(validation="199"), context, features_path=features)
+        fitted_head(HeadSpec(validation="199"), context, features_path=features)
     assert records.read_all(tmp_path) == ([], [])
 
     def broken(*_, **__):
@@ -205,7 +205,7 @@ def test_a_fit_that_fails_leaves_a_record_and_what_is_refused_none(features, tmp
 
     monkeypatch.setattr("heads.fit_head", broken)
     with pytest.raises(OutOfMemoryError):
-        answer_of(fit_head(HeadSpec(), context, features_path=features))
+        answer_of(fitted_head(HeadSpec(), context, features_path=features))
     (failed,), problems = records.read_all(tmp_path)
     assert problems == []
     assert (failed.status, failed.head, failed.mode) == ("failed", "logistic", "frozen")
@@ -271,7 +271,7 @@ def test_a_run_without_anything_to_draw_says_so(features, pipeline, tmp_path):
 
 
 def test_the_peak_of_memory_is_the_run_s_own_and_not_its_process_s(features, tmp_path, freed_bytes):
-    answer = answer_of(fit_head(QUICK["ridge"], Context(tmp_path), features_path=features))
+    answer = answer_of(fitted_head(QUICK["ridge"], Context(tmp_path), features_path=features))
     assert 0 < records.read(tmp_path, answer["run"]).peak_memory_bytes < freed_bytes
 
 
@@ -281,7 +281,7 @@ def test_recorded_training_accuracy_is_the_score_of_the_kept_head(kind, validati
     spec = replace(QUICK[kind], validation=validation)
     if validation == "none":
         spec = replace(ONE[kind], validation=validation)
-    answer = answer_of(fit_head(spec, Context(tmp_path), features_path=features))
+    answer = answer_of(fitted_head(spec, Context(tmp_path), features_path=features))
     record = records.read(tmp_path, answer["run"])
     train = FeatureFile(features).read("train")
     rows, _ = heads.validation_split(train.labels, spec.validation_part(), seed=0)
@@ -303,5 +303,5 @@ def test_recorded_training_accuracy_is_the_score_of_the_kept_head(kind, validati
 def test_a_process_with_two_workspaces_leaves_both_as_other_processes_want_them(features, tmp_path):
     for place in ("first", "second"):
         context = Context(tmp_path / place)
-        assert fit_head(QUICK["ridge"], context, features_path=features).cached is False
-        assert fit_head(QUICK["ridge"], context, features_path=features).cached is True
+        assert fitted_head(QUICK["ridge"], context, features_path=features).cached is False
+        assert fitted_head(QUICK["ridge"], context, features_path=features).cached is True

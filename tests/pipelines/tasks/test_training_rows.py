@@ -11,11 +11,12 @@ from pipelines.report.study.study import gather
 from pipelines.studies import study_file
 from pipelines.training import prepare
 from pipelines.workspace import records
+from tests.pipelines.fitting import UNTRAINED
 
 DATA = ("--dataset", "digits", "--subset", 120, "--test-subset", 60)
 
 
-HEAD = ("fit-head", *DATA, "--backbone", "test_resnet", "--weights", "untrained", "--image-size", 32)
+HEAD = ("fit-head", *DATA, *UNTRAINED, "--image-size", 32)
 
 
 NETWORK = (

@@ -55,8 +55,8 @@ def test_recorded_training_accuracy_is_the_score_of_the_kept_network(case, tmp_p
     assert record.training.rows == 200
     assert record.training.kept_accuracy == pytest.approx(accuracy, abs=0.005)
     curves, choice = record.curves, record.choice
-    judged = curves["training_accuracy"][choice.kept_epoch - 1]
-    assert judged == pytest.approx(record.training.accuracy, abs=1e-6)
+    scored = curves["training_accuracy"][choice.kept_epoch - 1]
+    assert scored == pytest.approx(record.training.accuracy, abs=1e-6)
     if not spec.refit:
         assert record.training.accuracy == record.training.kept_accuracy
     if "patience" in CASES[case]:
@@ -99,7 +99,7 @@ def _remembered(monkeypatch):
 
 
 def _judged(monkeypatch, accuracies):
-    """Has every epoch judged to have the next of `accuracies` where there are validation images."""
+    """Has every epoch scored to have the next of `accuracies` where there are validation images."""
 
     def scores(_, held):
         found = {"training_loss": 1.0, "training_accuracy": 0.5}

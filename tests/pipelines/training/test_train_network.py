@@ -127,12 +127,12 @@ def test_with_a_validation_split_both_scores_are_told_and_patience_keeps_the_bes
     words = (*WORDS, "--validation", "0.2", "--epochs", 4, "--patience", 1, "--learning-rate", 0.2, "--json")
     answer = pipeline("train", *words).json
     record = records.read(tmp_path / "workspace", answer["run"])
-    judged = record.curves["validation_accuracy"]
+    scored = record.curves["validation_accuracy"]
     assert answer["validation_rows"] == 40
     assert answer["training_rows"] == 160
-    assert answer["validation_accuracy"] == pytest.approx(max(judged))
-    assert judged[answer["best_epoch"] - 1] == max(judged)
-    assert answer["epochs_run"] == len(judged) <= 4
+    assert answer["validation_accuracy"] == pytest.approx(max(scored))
+    assert scored[answer["best_epoch"] - 1] == max(scored)
+    assert answer["epochs_run"] == len(scored) <= 4
     logits, labels = records.logits(tmp_path / "workspace", answer["run"])
     scaled = heads.scores(logits, labels, temperature=record.temperature)
     assert plain(record.test_scaled) == pytest.approx(scaled.calibration())

@@ -17,7 +17,7 @@ from extract.features.store import FeatureFile
 from pipelines.tasks.features import file_name
 from pipelines.training.processes import exclusive
 from pipelines.workspace import inventory, records
-from pipelines.workspace.record import FEATURE_NAME
+from pipelines.workspace.schema import FEATURE_NAME
 from tests.pipelines.workspace.aging import STUDY, aged
 
 KEPT = ("data", "runs", "searches", "cache")  # what lies there has the folder's kind, and none of it goes
@@ -143,7 +143,7 @@ def test_what_a_process_works_on_stays(pipeline, studied):
 def test_features_that_are_read_stay_until_they_are_read_no_more(pipeline, studied):
     read, free = sorted((studied / "features").glob("*.h5"))
     file = FeatureFile(read)
-    assert f"{read.name}  stays: it is in use" in pipeline("cache", "trim", "--to", "0").out
+    assert f"features/{read.name}  stays: a running process uses it" in pipeline("cache", "trim", "--to", "0").out
     assert not free.exists()
     assert len(file.read("test").labels) == 50
     del file
@@ -173,7 +173,7 @@ def test_the_checkpoint_of_a_running_training_or_trial_stays_however_old_it_is(w
     kept.append(aged(search / "trials" / "3" / "checkpoint.bin", hours=9))
     (search / "leases").mkdir()
     with exclusive(training, notice=pytest.fail), FileLock(search / "leases" / "3.lock"):
-        assert inventory.remove(inventory.inventory(workspace)) == []
+        assert all(inventory.remove(inventory.inventory(workspace)).values())
         assert all(path.exists() for path in kept)
     inventory.remove(inventory.inventory(workspace))
     assert not any(path.exists() for path in kept)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from extract.errors import CorruptFileError, InvalidInputError
 from extract.runtime.disk import file_sha256
 from pipelines.workspace import records, stored
-from pipelines.workspace.record import SCHEMA
+from pipelines.workspace.schema import SCHEMA
 
 RUN = "0123456789ab"
 SCORES = {

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipelines.cli.commands.demo import _short
+from tests.pipelines.fitting import UNTRAINED
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_every_command_finds_cifar_10_by_the_one_variable(pipeline, fake_cifar, 
     monkeypatch.setattr("extract.data.cifar.download", lambda *_: pytest.fail("what is here was downloaded"))
     (tmp_path / "tiny.yaml").write_text(TINY_TOUR.replace("digits", "cifar10"))
     monkeypatch.setattr("pipelines.cli.commands.demo.WITH_CIFAR", str(tmp_path / "tiny.yaml"))
-    backbone = ("--backbone", "test_resnet", "--weights", "untrained", "--image-size", "32")
+    backbone = (*UNTRAINED, "--image-size", "32")
     planned = pipeline("run", tmp_path / "tiny.yaml", "--dry-run", "--json").json
     assert (planned["missing"], planned["impossible"]) == (3, 0)
     assert pipeline("fit-head", *backbone, "--dataset", "CIFAR10", "--head", "centroid").status == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
+from tests.pipelines.fitting import TINY, UNTRAINED
 
 
 def test_extract_says_what_it_made_and_the_second_time_comes_from_the_cache(pipeline):
@@ -74,7 +74,7 @@ def test_an_unreadable_image_is_named_and_skipped_only_when_asked(pipeline, phot
 
 
 def test_an_extraction_that_was_ended_before_its_first_block_does_not_speak_of_what_was_there(pipeline, monkeypatch):
-    words = ("extract", "--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits")
+    words = ("extract", *UNTRAINED, "--dataset", "digits")
     words = (*words, "--image-size", 32, "--subset", 20, "--test-subset", 10)
     with monkeypatch.context() as patch:
         patch.setattr("extract.features.extraction._warmed", lambda *_, **__: 1 / 0)

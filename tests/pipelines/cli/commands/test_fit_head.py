@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from extract.errors import InvalidInputError
-
-TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
-
+from tests.pipelines.fitting import TINY
 
 QUICK_C = ("--c-grid", "1e-4,1e-2,1")
 
@@ -53,8 +51,7 @@ def test_fit_head_without_validation_says_so(pipeline):
 
 
 def test_a_head_on_features_of_an_earlier_command_says_what_they_took(pipeline):
-    words = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
-    words = (*words, "--subset", 60, "--test-subset", 50)
+    words = (*TINY, "--subset", 60, "--test-subset", 50)
     took = pipeline("extract", *words, "--json").json["seconds"]
     assert took > 0
     found = [pipeline("fit-head", *given, "--head", "centroid", "--json").json for given in (words, (), words)]

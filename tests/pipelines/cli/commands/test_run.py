@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from pipelines.cli.commands.run import labels
 from pipelines.studies import study_file
 from pipelines.studies.jobs import Job
@@ -42,7 +44,7 @@ def test_the_end_of_a_study_names_what_failed_and_ranks_the_rest_by_what_all_hav
     jobs = "  - {command: fit-head, weights: untrained, c-grid: 0.1, validation: [0.1, none, 59]}\n"
     (tmp_path / "study.yaml").write_text(STUDY.partition("  - ")[0] + jobs)
     ended = pipeline("run", tmp_path / "study.yaml")
-    assert ended.status == 1
+    assert ended.status == 2  # one job is a mistake
     lines = ended.out.splitlines()
     assert lines[1].split()[-1] == "time"
     assert re.search(r"\d+\.\d\d % +\d+\.\d % to \d+\.\d % .*\d m?s$", lines[2])
@@ -84,3 +86,27 @@ def test_labels_say_options_as_a_user_would():
         "no validation, no refit, no bias decay",
         "validation 0.1, refit, bias decay",
     ]
+
+
+def test_a_data_folder_that_is_not_there_is_the_users_mistake(pipeline, tmp_path):
+    (tmp_path / "study.yaml").write_text("jobs: [{command: train, network: resnet20, dataset: nowhere}]")
+    ended = pipeline("run", tmp_path / "study.yaml")
+    assert (ended.status, "unknown data set 'nowhere'" in ended.out) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("section", "sentence"),
+    [
+        ("{head: mlp, space: {hiden: [1]}}", "study.yaml:5:29: unknown option to search 'hiden' of the mlp head"),
+        ("{head: mlp, dropuot: 0}", "study.yaml:5:21: unknown option 'dropuot' of a search over a head"),
+        ("{head: mlp, validation: none}", "study.yaml:5:9: validation must leave images to search by; got none."),
+        ("{network: resnet21, subset: 500}", "study.yaml:5:9: depth of resnet must be"),
+        ("{network: vgg11, subset: 500, space: {epochs: [1]}}", "study.yaml:5:47: search option epochs must allow 1,"),
+    ],
+)
+def test_the_search_of_a_study_is_checked_with_its_jobs(pipeline, workspace, tmp_path, section, sentence):
+    (tmp_path / "study.yaml").write_text(f"{STUDY}search: {section}\n")
+    ended = pipeline("run", tmp_path / "study.yaml", *(["--dry-run"] if "network" in section else []))
+    assert (ended.status, ended.out) == (2, "")
+    assert sentence in ended.err
+    assert not (workspace / "features").exists()

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-BACKBONE = ("--backbone", "test_resnet", "--weights", "untrained", "--image-size", "64")
+from tests.pipelines.fitting import UNTRAINED
+
+BACKBONE = (*UNTRAINED, "--image-size", "64")
 FIT = ("fit-head", *BACKBONE, "--head", "centroid", "--dataset")
 TRAIN = (
     *("--network", "test_resnet", "--dataset", "digits", "--image-size", "32", "--epochs", "1"),

@@ -1,9 +1,10 @@
 """Study and search files whose YAML is odd: its old surprises, aliases that multiply, broken layout."""
 
 from tests.pipelines.cli.inputs.case import FIT, Case, make_photos
+from tests.pipelines.fitting import UNTRAINED
 
 FEATURES = (
-    *("extract", "--backbone", "test_resnet", "--weights", "untrained", "--image-size", "64", "--dataset", "digits"),
+    *("extract", *UNTRAINED, "--image-size", "64", "--dataset", "digits"),
     *("--subset", "100", "--test-subset", "20"),
 )
 SEARCH = ("search", "space.yaml", "--trials", "1")

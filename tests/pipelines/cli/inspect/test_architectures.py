@@ -40,10 +40,11 @@ def test_on_the_command_line(pipeline, tmp_path):
     assert (answer["parameters"], round(answer["macs"] / 1e6), answer["layers"]) == (1_000_618, 125, 121)
     assert answer["flops"] == 2 * answer["macs"]
     assert [stage["output_shape"] for stage in answer["stages"]][1:3] == [[48, 16, 16], [96, 8, 8]]
-    assert "growth_rate 12" in " ".join(words((tmp_path / "d.svg").read_text()))
+    assert "growth rate 12" in " ".join(words((tmp_path / "d.svg").read_text()))
     shown = pipeline("describe", "--network", "resnet20", "--classes", 100).out
     assert re.search(r"layer3\s+64 × 8 × 8\s+6\s+203,520\s+26 M\s+216 kB\s+whole image \(theoretical 81\)", shown)
     assert re.search(r"layer1\s+16 × 32 × 32\s.*\s15 × 15", shown)
+    assert ", 1 class\n" in pipeline("describe", "resnet20", "--classes", 1).out
     assert "weights: 1.11 MB with the statistics of norms" in shown
     assert re.search(r"FLOPs +activations +receptive field", shown)
     assert "3 x BasicBlock (3×3 conv, 16 | 3×3 conv, 16)" in shown
@@ -57,7 +58,7 @@ def test_on_the_command_line(pipeline, tmp_path):
         (["--network", "vgg11", "--image-size", "16"], "at least 32"),
         (["--network", "vgg11", "--drop-path", "0.1"], "vgg11 has"),
         (["--network", "vgg11", "--drawing", "a.png"], ".svg"),
-        (["--network", "vgg11", "--drawing", "nowhere/a.svg"], "directory"),
+        (["--network", "vgg11", "--drawing", "nowhere/a.svg"], "drawing must be a file that can be written"),
         (["--network", "vgg11", "--classes", "0"], "class count"),
     ],
 )

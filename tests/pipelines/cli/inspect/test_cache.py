@@ -48,6 +48,18 @@ def test_a_dry_run_removes_nothing(pipeline, studied):
     ]
 
 
+def test_what_stays_is_named_with_its_reason_in_a_dry_run_too(pipeline, workspace):
+    fresh = aged(workspace / "checkpoints" / "0123456789ab" / "chosen" / "checkpoint.bin", hours=0.5)
+    fresh.write_bytes(bytes(9))
+    for words in (("--dry-run",), ()):
+        lines = pipeline("cache", "trim", "--to", "0", *words).out.splitlines()
+        assert lines[0].startswith(
+            "checkpoints/0123456789ab/chosen/checkpoint.bin  stays: it was written within the hour"
+        )
+        assert lines[-1].endswith("records, heads, networks and searches stay, and so do the files named above")
+    assert fresh.exists()
+
+
 def test_a_bad_size_is_the_user_s_mistake(pipeline):
     ended = pipeline("cache", "trim", "--to", "plenty")
     assert (ended.status, ended.err) == (

@@ -55,4 +55,4 @@ def test_this_machine_is_described(pipeline):
     assert facts["versions"]["torch"]
     shown = pipeline("doctor").out
     assert not any(sign in shown for sign in ("[", "True", "False", "None"))
-    assert f"packaged_weights    {', '.join(facts['packaged_weights'])}" in shown
+    assert f"packaged weights    {', '.join(facts['packaged_weights'])}" in shown

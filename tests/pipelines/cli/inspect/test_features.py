@@ -1,8 +1,9 @@
 """`pipeline features`: info, verify, compare."""
 
+import re
 from pathlib import Path
 
-TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
+from tests.pipelines.fitting import TINY
 
 
 def test_features_info_verify_and_compare(pipeline):
@@ -12,10 +13,15 @@ def test_features_info_verify_and_compare(pipeline):
     info = pipeline("features", "info", one, "--json").json
     assert info["rows"] == {"test": 20, "train": 40}
     assert info["spec"]["backbone"] == "test_resnet"
+    shown = pipeline("features", "info", one).out
+    assert not re.search("[][{}']|None|True|False", shown.replace(one, ""))
+    assert re.search("^rows +test 20, train 40$", shown, re.MULTILINE)
+    assert re.search("^backbone +test_resnet$", shown, re.MULTILINE)
     assert pipeline("features", "verify", one, other).status == 0
     compared = pipeline("features", "compare", one, other, "--json").json
     assert compared["splits"]["train"]["common_rows"] == 40
     assert compared["splits"]["train"]["cosine_minimum"] > 0.99
+    assert "precision: bfloat16 and float32" in pipeline("features", "compare", one, other).out
     same = pipeline("features", "compare", one, one, "--json").json
     assert same["differences"] == {}
     assert same["splits"]["test"]["identical"] is True

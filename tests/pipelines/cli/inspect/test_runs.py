@@ -79,5 +79,20 @@ def test_joined_runs_of_several_data_sets_keep_them_at_80_columns(monkeypatch):
 def test_runs_without_a_failure_are_no_mistake(pipeline, tmp_path):
     place = tmp_path / "workspace"
     records.failed(place, run="f" * 12, kind="network", name="resnet20", key={}, error="no memory")
-    assert pipeline("runs", "--workspace", place, "--status", "done").out == "no runs\n"
+    assert pipeline("runs", "--workspace", place, "--status", "done").out == "no run fits these filters\n"
     assert pipeline("runs", "--workspace", place, "--status", "don").status == 2
+
+
+def test_every_heading_of_the_table_sorts(pipeline, workspace):
+    for run, accuracy, seconds in (("a", 0.9, 3.0), ("b", 0.1, 5.0), ("c", 0.5, 1.0)):
+        scores = {**SCORES, "accuracy": accuracy}
+        taken = {"extraction": 0.0, "search": seconds, "fit": 1.0, "evaluation": 0.0, "total": 9.0}
+        records.write(workspace, records.made({**NETWORK, "run": run * 12, "test": scores, "seconds": taken}))
+
+    def order(*words):
+        return "".join(one["run"][0] for one in pipeline("runs", *words, "--json").json["runs"])
+
+    assert (order("--sort", "test"), order("--sort", "test", "--reverse")) == ("bca", "acb")
+    assert order("--sort", "search and fit") == "cab"
+    for column in runs.RUNS:
+        assert sorted(order("--sort", column.title)) == ["a", "b", "c"]

@@ -25,14 +25,32 @@ def test_every_option_is_on_both_commands_with_its_own_name_and_an_explanation(n
 @pytest.mark.parametrize(
     ("name", "headings"),
     [
-        ("extract", ["Options", "Data", "Backbone", "Features", "Options of every command"]),
-        ("train", ["Data", "Network", "Optimization", "Augmentation", "Output", "Options of every command"]),
-        ("fit-head", ["Head", "Data", "Backbone", "Features", "Options of every command"]),
+        ("extract", ["Options", "Data", "Backbone", "Features", "Common options"]),
+        ("train", ["Data", "Network", "Optimization", "Augmentation", "Output", "Common options"]),
+        ("fit-head", ["Head", "Data", "Backbone", "Features", "Common options"]),
     ],
 )
 def test_help_lists_options_under_headings(name, headings):
     shown = CliRunner().invoke(pipeline, [name, "--help"]).output
     found = [line.removesuffix(":") for line in shown.splitlines() if line.endswith(":") and not line.startswith(" ")]
     assert set(headings) - {"Options"} <= set(found)
-    assert found[-1] == "Options of every command"
+    assert found[-1] == "Common options"
     assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize(
+    ("words", "taken"),
+    [
+        *((words, set()) for words in ("backbones", "networks", "recipes", "describe", "features info")),
+        *((words, {"--workspace"}) for words in ("runs", "compare", "cache trim")),
+        *((words, {"--workspace", "--device", "--seed", "--threads"}) for words in ("extract", "train", "run", "demo")),
+        *((words, {"--workspace", "--device", "--threads"}) for words in ("predict", "export")),
+        ("report", {"--workspace", "--threads"}),
+        ("doctor", {"--workspace", "--device"}),
+    ],
+)
+def test_a_command_offers_the_common_options_that_act_in_it(words, taken):
+    shown = CliRunner().invoke(pipeline, [*words.split(), "--help"]).output
+    common = shown[shown.index("Common options:") :]
+    assert {one for one in ("--workspace", "--device", "--seed", "--threads") if one in common} == taken
+    assert all(one in common for one in ("--json", "--quiet", "--debug"))

@@ -1,4 +1,4 @@
-"""Options of every command."""
+"""The common options."""
 
 import pytest
 

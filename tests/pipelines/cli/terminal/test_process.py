@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from extract.runtime import locks
+from tests.pipelines.fitting import TINY
 
-TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32")
 SAYS = ["an old argument", "a hint for programmers", "printed by a library"]
 
 

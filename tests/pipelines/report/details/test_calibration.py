@@ -15,7 +15,7 @@ def labels(make):
     return make.labels
 
 
-def judged(record, table, labels, *, temperature):
+def scored(record, table, labels, *, temperature):
     """The record and logits of a run whose scores are those of these logits."""
     test = scores(table, labels)
     scaled = None if temperature is None else scores(table, labels, temperature=temperature).calibration()
@@ -41,7 +41,7 @@ def cells(study, title):
 def test_every_run_is_shown_as_it_is_and_at_its_validation_temperature(workspace, make, labels):
     table = honest(labels, seed=0)
     record, _ = make.network("resnet20 from scratch", "scratch", accuracy=0.8)
-    make.put(workspace, judged(record, 4 * table, labels, temperature=4.0))
+    make.put(workspace, scored(record, 4 * table, labels, temperature=4.0))
     study = gather(workspace, None)
     plain, scaled = scores(4 * table, labels), scores(table, labels)
     assert cells(study, "Log loss") == [f"{plain.log_loss:.3f}"]
@@ -56,7 +56,7 @@ def test_every_run_is_shown_as_it_is_and_at_its_validation_temperature(workspace
 
 def test_without_validation_nothing_is_shown_at_a_temperature(workspace, make, labels):
     record, table = make.head("logistic", "resnet50", accuracy=0.9)
-    make.put(workspace, judged(record, table, labels, temperature=None))
+    make.put(workspace, scored(record, table, labels, temperature=None))
     study = gather(workspace, None)
     assert [cells(study, title) for title in ("T", "Log loss at T", "ECE at T")] == [["–"]] * 3
 
@@ -64,6 +64,6 @@ def test_without_validation_nothing_is_shown_at_a_temperature(workspace, make, l
 def test_runs_of_perfect_calibration_are_called_so(workspace, make, labels):
     for seed in range(20):
         record, _ = make.network(f"resnet{seed} from scratch", "scratch", accuracy=0.8)
-        make.put(workspace, judged(record, honest(labels, seed=seed), labels, temperature=1.0))
+        make.put(workspace, scored(record, honest(labels, seed=seed), labels, temperature=1.0))
     called = cells(gather(workspace, None), "ECE")
     assert sum(text.startswith("<") for text in called) >= 17

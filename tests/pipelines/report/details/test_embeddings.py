@@ -4,8 +4,7 @@ from pathlib import Path
 
 from pipelines.report.details import embeddings
 from pipelines.report.study.study import gather
-
-TINY = ("--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", 32)
+from tests.pipelines.fitting import TINY
 
 
 def test_the_features_of_a_head_have_a_map_by_each_method_and_without_them_there_is_none(pipeline, tmp_path):

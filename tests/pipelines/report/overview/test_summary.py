@@ -48,7 +48,7 @@ def test_the_fastest_run_is_not_worse_in_pairs_by_more_than_the_margin():
     )
 
 
-def judged(made, validation):
+def scored(made, validation):
     """The made run with another validation accuracy, or with no validation images."""
     record, table = made
     scored = None if validation is None else {**record["validation"], "accuracy": validation}
@@ -70,7 +70,7 @@ def test_a_card_says_the_size_the_weights_and_the_seeds_of_its_own_run_only(work
 def test_numbers_of_one_of_several_seeds_say_which_seed(workspace, make):
     for seed, validation in enumerate((0.7, 0.9)):
         made = make.network("resnet20 from scratch", "scratch", accuracy=0.9 - seed / 10, seed=seed)
-        make.put(workspace, judged(made, validation))
+        make.put(workspace, scored(made, validation))
     page = workspace / "page.html"
     build(workspace, ReportRequest(page))
     text = page.read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ from pipelines.report.build import ReportRequest, build
 from pipelines.report.study.images import data_uri
 from pipelines.training.scores import most_confident_errors
 from pipelines.workspace import records
+from tests.pipelines.fitting import UNTRAINED
 from tests.pipelines.report.html import Page
 
 
@@ -24,7 +25,7 @@ def test_the_gallery_shows_the_very_images_that_were_scored(pipeline, tmp_path, 
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number:02d}.png")
     whole = folder.read(tmp_path / "photos").images.splits["test"]
     whole.images.path(0).write_bytes(b"torn")
-    words = ("--backbone", "test_resnet", "--weights", "untrained", "--image-size", "32", "--head", "centroid")
+    words = (*UNTRAINED, "--image-size", "32", "--head", "centroid")
     words = (*words, "--dataset", tmp_path / "photos", "--on-bad-image", "skip", "--test-subset", "8")
     run = pipeline("fit-head", *words, "--json").json["run"]
     page = Page(Path(pipeline("report", "--images", tmp_path / "photos", "--json").json["path"]))

@@ -6,7 +6,7 @@ from pipelines.report.build import ReportRequest, build
 from pipelines.report.study.study import gather
 
 
-def judged(made, validation):
+def scored(made, validation):
     """The made run with another validation accuracy, or with no validation images."""
     record, table = made
     scored = None if validation is None else {**record["validation"], "accuracy": validation}
@@ -25,7 +25,7 @@ def test_the_best_is_chosen_by_validation_accuracy_or_it_says_that_it_was_not(wo
     for name, accuracy, validation in zip(
         ("resnet20", "resnet32", "resnet44"), (0.95, 0.9, 0.8), validations, strict=True
     ):
-        make.put(workspace, judged(make.network(f"{name} from scratch", "scratch", accuracy=accuracy), validation))
+        make.put(workspace, scored(make.network(f"{name} from scratch", "scratch", accuracy=accuracy), validation))
     [test_set] = gather(workspace, None).test_sets()
     assert test_set.best().row.best.architecture == best
     assert test_set.best().rule == rule
@@ -39,7 +39,7 @@ def test_the_best_is_chosen_by_validation_accuracy_or_it_says_that_it_was_not(wo
 
 def test_of_equal_validation_accuracies_the_lower_validation_loss_wins_and_no_test_accuracy(workspace, make):
     for name, accuracy, loss in (("resnet20", 0.95, 0.5), ("resnet32", 0.8, 0.4)):
-        record, table = judged(make.network(f"{name} from scratch", "scratch", accuracy=accuracy), 0.9)
+        record, table = scored(make.network(f"{name} from scratch", "scratch", accuracy=accuracy), 0.9)
         make.put(workspace, ({**record, "validation": {**record["validation"], "log_loss": loss}}, table))
     assert gather(workspace, None).test_sets()[0].best().row.best.architecture == "resnet32"
 
@@ -50,12 +50,12 @@ def test_a_row_of_seeds_is_shown_by_its_best_on_validation_images_or_by_its_firs
 ):
     for number, validation in enumerate(validations):
         made = make.network("resnet20 from scratch", "scratch", accuracy=0.6 + number / 10, seed=number)
-        make.put(workspace, judged(made, validation))
+        make.put(workspace, scored(made, validation))
     [row] = gather(workspace, None).rows
     assert row.best.seed == seed
 
 
 def test_the_only_run_of_a_mode_was_not_picked(workspace, make):
-    make.put(workspace, judged(make.network("resnet20 from scratch", "scratch", accuracy=0.9), None))
+    make.put(workspace, scored(make.network("resnet20 from scratch", "scratch", accuracy=0.9), None))
     [pick] = gather(workspace, None).test_sets()[0].best_of_modes()
     assert (pick.rule, pick.tried) == ("", 1)

@@ -115,7 +115,7 @@ class RunChoice(RecordPart, frozen=True, kw_only=True):
 
     `training_rows` images moved the weights that are kept. `validation_rows` were held back while something was
     chosen; where the choice was `refitted`, it was trained on these as well. `drawn` is what the seed draws of the fit,
-    beside the validation images. `trials` is how many a search judged that found the options; the record's `search` is
+    beside the validation images. `trials` is how many a search scored that found the options; the record's `search` is
     its name. `kept_epoch` is the epoch (from 1) whose weights were kept, `kept_by` the validation criterion that it is
     the best by; both are None for what learns in no epochs.
     """

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from extract.errors import InvalidInputError
 from extract.runtime.typed_json import ShapeError, plain, typed
 from pipelines.workspace import records
-from pipelines.workspace.record import DoneRecord, SplitScores
+from pipelines.workspace.schema import DoneRecord, SplitScores
 from tests.pipelines.workspace.test_records import SCORES, record
 
 SPEC = {"weights": {"seed": 1, "sha256": "0"}, "views": "plain", "preprocessing": {"image_size": [8, 8]}}
