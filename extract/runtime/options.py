@@ -75,7 +75,8 @@ class Option:
     def expected(self) -> str:
         """Expected value in words: "a number from 0 to below 1"."""
         said = " ".join(filter(None, [" or ".join(KINDS[kind] for kind in self.kinds), self.range]))
-        return f"{said}, or none" if self.optional and str not in self.kinds else said
+        is_named = self.optional and str not in self.kinds and not self.default_text  # else it stands for that default
+        return f"{said}, or none" if is_named else said
 
     @property
     def range(self) -> str:

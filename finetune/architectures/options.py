@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from extract.errors import InvalidInputError, nearest
-from extract.runtime.options import check, known, option, options_of
+from extract.runtime.options import check, known, option, options_of, words
 
 LARGEST_CIFAR_SIZE = 64
 _option = functools.partial(option, group="Network")
@@ -63,7 +63,8 @@ def chosen(
         known(name, options_of(Options), what="architecture option")
         if name not in has:
             raise InvalidInputError(
-                f"architecture option must be one that {network} has; got {name!r}. It has: {', '.join(has) or 'none'}."
+                f"architecture option must be one that {network} has; got {words(name)!r}. "
+                f"It has: {', '.join(map(words, has)) or 'none'}."
             )
     if norms is not None and present.get("norm", norms) not in (norms, *norms):
         raise InvalidInputError(f"unknown norm {present['norm']!r} of {network}. {nearest('', norms)}")

@@ -1,6 +1,7 @@
 """The `pipeline` command, its sub-commands, and the exit status of errors."""
 
 import os
+import re
 import signal
 import sys
 import traceback
@@ -24,6 +25,7 @@ EPILOG = (
 )
 COMPLETION = "_PIPELINE_COMPLETE"  # set by the shell for completion of a line
 
+NO_NUMBER = re.compile("Invalid value for '(.+)': '(.*)' is not a valid (integer|float)")  # click's sentence
 LESS_MEMORY = "Use a smaller --batch-size or --image-size, or fewer images"
 
 
@@ -165,6 +167,8 @@ def _sentence(error: click.ClickException) -> str:
     text = " ".join(error.format_message().split()).rstrip(".")
     if isinstance(error, click.MissingParameter) and error.param is not None:
         text = f"{error.param.get_error_hint(error.ctx)} must be given; got none".replace("'", "")
+    if found := NO_NUMBER.fullmatch(text):
+        text = f"{found[1]} must be a {'whole ' * (found[3] == 'integer')}number; got {found[2]!r}"
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{text}." if context is None else f"{text}. `{context.command_path} --help` shows what it takes."
 

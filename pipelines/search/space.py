@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from extract.errors import InvalidInputError, nearest
+from extract.runtime.formats import written
 from extract.runtime.options import TRUTHS, Option, Value
 from extract.runtime.typed_json import Number, plain
 from pipelines.studies.yaml_file import guessed, placed
@@ -87,7 +88,7 @@ def parse(raw: object, *, what: str, known: Mapping[str, Option | None] | None =
     """
     if not isinstance(raw, Mapping) or not raw:
         raise InvalidInputError(
-            f"search space of {what} must be a mapping of options to {FORMS}; got {raw!r}. "
+            f"search space of {what} must be a mapping of options to {FORMS}; got {written(raw)}. "
             "Write one line an option, like `learning_rate: {low: 1e-4, high: 0.1, log: true}`."
         )
     found: Space = {}
@@ -113,10 +114,11 @@ def _entry(name: str, raw: object, declared: Option | None) -> Range | Choices:
     if isinstance(raw, Mapping):
         return _range(name, raw, declared)
     if not isinstance(raw, list):
-        raise InvalidInputError(f"search option {name} must be {FORMS}; got {raw!r}. To fix it, write [{raw}].")
+        remedy = "" if raw is None else f" To fix it, write [{written(raw)}]."
+        raise InvalidInputError(f"search option {name} must be {FORMS}; got {written(raw)}.{remedy}")
     found = Choices(tuple(_choice(name, value, declared) for value in raw))
     if not raw or len(set(found.labels)) < len(raw):
-        raise InvalidInputError(f"search option {name} must be at least one choice, each once; got {raw!r}.")
+        raise InvalidInputError(f"search option {name} must be at least one choice, each once; got {written(raw)}.")
     return found
 
 
@@ -125,7 +127,7 @@ def _choice(name: str, raw: object, declared: Option | None) -> Value:
     if isinstance(raw, list):
         return tuple(_choice(name, part, declared) for part in raw)
     if raw is not None and not isinstance(raw, str | int | float | bool):
-        raise InvalidInputError(f"choices of {name} must be numbers, words or lists of them; got {raw!r}.")
+        raise InvalidInputError(f"choices of {name} must be numbers, words or lists of them; got {written(raw)}.")
     if isinstance(raw, float) and not math.isfinite(raw):
         raise InvalidInputError(f"choices of {name} must be finite; got {raw!r}.")
     is_word = isinstance(raw, str) and raw.lower() in WORDS
@@ -163,4 +165,4 @@ def _misfit(name: str, raw: Mapping[object, object], said: str) -> InvalidInputE
     if key not in known:
         return InvalidInputError(f"search option {name} must be {FORMS}; got the key {key!r}. {nearest(key, known)}")
     kind = "true or false" if key in ("log", "int") else "a number"
-    return InvalidInputError(f"{key} of the search option {name} must be {kind}; got {raw.get(key)!r}.")
+    return InvalidInputError(f"{key} of the search option {name} must be {kind}; got {written(raw.get(key))}.")

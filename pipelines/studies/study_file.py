@@ -74,6 +74,8 @@ def find(name: str) -> Path:
     known = shipped()
     if path.name == name and path.stem in known:
         return SHIPPED / f"{path.stem}.yaml"
+    if path.suffix or path.name != name:
+        raise InvalidInputError(f"study must be a YAML file that exists; got {name!r}. Check the path.")
     raise unknown("study", name=name, known=known, remedy="A path of a YAML file works too.")
 
 

@@ -14,6 +14,7 @@ from extract.data.datasets import load
 from extract.errors import InvalidInputError, StorageError
 from extract.features.store import FeatureFile, SplitFeatures
 from extract.runtime.devices import Stopwatch
+from extract.runtime.formats import written
 from extract.runtime.memory import Peak, enough_for
 from heads import registry
 from pipelines.specs import ExtractSpec, HeadKey, HeadSpec, locate, resolve_head, resolve_shots
@@ -133,7 +134,8 @@ def _check_request(request: FitHeadRequest, extraction: ExtractSpec, context: Co
     least = int(np.unique(labels, return_counts=True)[1].min())
     if max(request.shot_counts(), default=0) > least:
         raise InvalidInputError(
-            f"shots must be at most {least}, the rows of the smallest class; got {request.shots}. Ask for fewer."
+            f"shots must be at most {least}, the rows of the smallest class; got {written(request.shots)}. "
+            "Ask for fewer."
         )
 
 

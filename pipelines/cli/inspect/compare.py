@@ -49,6 +49,8 @@ def compare_command(run: shared.Invocation, runs: tuple[str, ...]) -> None:
         count = f"got {runs[0]!r} alone" if runs else "got none"
         raise InvalidInputError(f"runs to compare must be at least two; {count}. `pipeline runs` lists them.")
     first, *others = read = [records.done(run.workspace, name) for name in runs]
+    if len({one.run for one in read}) < len(read):
+        raise InvalidInputError(f"runs to compare must differ; got {', '.join(runs)}. Name each once.")
     name, *names = naming.names(read)
     comparisons = compare(run.workspace, first.run, [other.run for other in others])
     compared = list(map(Compared, (other.run for other in others), names, comparisons))

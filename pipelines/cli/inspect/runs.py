@@ -84,7 +84,9 @@ def runs_command(
     if join_seeds:
         answer["joined"] = joined(run.workspace, {one["run"] for one in found})
     lines = ranking(answer["joined"]) if join_seeds else listed(RUNS, found)
-    run.reporter.result(answer, lines if found else ["no run fits these filters" if filters else "no runs"])
+    run.reporter.result(
+        answer, lines if found else ["no run fits these filters" if filters else f"no runs in {run.workspace}"]
+    )
 
 
 def listed(columns: Sequence[TableColumn[Values]], found: list[Values]) -> list[str]:
