@@ -105,7 +105,7 @@ class Path:
         if not points:
             return []
         problem = replace(self._solver.problem, exact=_matrix(self._rows, torch.float64))
-        scores = _matrix(replace(_blocks(held), standard=self._standard), torch.float64), targets
+        scoring = _matrix(replace(_blocks(held), standard=self._standard), torch.float64), targets
         return [self._refined(point, problem, scoring, effort) for point in points]
 
     def _refined(

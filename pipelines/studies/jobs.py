@@ -31,11 +31,7 @@ REPEATS = "seeds"  # fit-head's: as many heads, seeds counted up, on the same fe
 MODES = {"train": "scratch", "finetune": "full"}
 # Options of the command line that are none of a job, and the command to which each is given.
 _WATCHING = ("plot", "find_learning_rate", "tensorboard")
-_OF_LINE: Mapping[str, tuple[str, ...]] = {
-    "fit-head": ("features", "plot", "shots", "draws"),
-    "train": _WATCHING,
-    "finetune": _WATCHING,
-}
+_OF_LINE = {"fit-head": ("features", "plot", "shots", "draws"), "train": _WATCHING, "finetune": _WATCHING}
 _OF_RUN: dict[str, str] = dict.fromkeys(("workspace", "device", "threads"), "run")
 ELSEWHERE: Mapping[str, Mapping[str, str]] = {
     command: _OF_RUN | dict.fromkeys(_OF_LINE.get(command, ()), command) for command in COMMANDS
