@@ -25,7 +25,7 @@ from benchmarks.hardware import write
 from extract.backbones import frozen
 from extract.data import cifar
 from extract.data.images import Pixels
-from extract.features import embed
+from extract.features import embed, engines
 from extract.features.embed import source
 from extract.runtime.allocator import memory_kept
 from extract.runtime.devices import Stopwatch, automatic_batch_size, resolve_device, resolve_precision
@@ -70,7 +70,7 @@ def measure(name: str, data: Pixels, *, device: str, seconds: float, rounds: int
     resize = source(data, backbone.preprocessing).resize
     images = torch.from_numpy(data.take(np.arange(batch_size)).array).to(device)
     prepare = [Inputs(embed.Encoder(backbone, resize=resize, precision=precision)) for _ in range(2)]
-    split, whole = (embed.build(one, engine="compiled", device=device) for one in prepare)  # type: ignore[arg-type]
+    split, whole = (engines.build(one, engine="compiled", device=device) for one in prepare)  # type: ignore[arg-type]
     with memory_kept(), torch.no_grad():
         expected = split(images)
         with unsplit():

@@ -27,7 +27,7 @@ from extract.backbones import frozen
 from extract.backbones.reduced import Cast
 from extract.data import cifar
 from extract.data.images import Pixels
-from extract.features import embed
+from extract.features import embed, engines
 from extract.features.embed import source
 from extract.runtime.devices import resolve_device
 from extract.runtime.machine import processor_has_bfloat16
@@ -82,7 +82,7 @@ def embedded(
     model = embed.Encoder(backbone, resize=one.resize, precision=precision)
     if simulated:
         as_hardware_rounds(model.network)
-    embedding_of = embed.build(model, engine="eager", device=device)
+    embedding_of = engines.build(model, engine="eager", device=device)
     rows = []
     for start in range(0, len(images), BATCH):
         rows.append(embedding_of(torch.from_numpy(images[start : start + BATCH]).to(device))[0].cpu())

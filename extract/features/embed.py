@@ -23,8 +23,7 @@ from extract.data.images import Files, Pixels
 from extract.decoding.decode import Target, decode
 from extract.errors import InvalidInputError, TransferBenchError
 from extract.features.layout import block_ranges
-from extract.runtime.compiler import compiled, compiler_fault, has_compiler
-from extract.runtime.devices import channels_last, split_graph, torch_device, torch_dtype
+from extract.runtime.devices import channels_last, split_graph, torch_dtype
 from extract.runtime.machine import thread_count
 from extract.runtime.memory import is_out_of_memory
 
@@ -33,9 +32,6 @@ Ranges = Sequence[tuple[int, int]]  # (start, stop) of rows
 
 VIEWS = {"plain": ("plain",), "flip": ("plain", "mirrored")}
 AHEAD_BATCHES = 2  # decoded before they are needed; more would only cost memory
-# Images of 224 x 224 after which compiling has paid for itself. On a CPU it costs 10 to 40 s and saves 7 to 20 ms an
-# image (resnet50, densenet121, vgg16_bn, resnetv2_50, tf_efficientnet_lite0); on a GPU it saves tenths of one.
-PAYS_AFTER_IMAGES = {"cpu": 3072, "cuda": 300_000}
 
 
 @dataclass(frozen=True)
@@ -140,33 +136,6 @@ class MirroredEncoder(nn.Module):
         return self.encoder.network(self.encoder.inputs(images).flip(3)).float()[None]
 
 
-def choose_engine(*, image_count: int, image_size: tuple[int, int], device: str) -> tuple[str, str]:
-    """Eager or compiled, by the whole run's size, so that a resumed run decides alike; and what stands in the way.
-
-    Compiling takes time that few images do not earn back: nothing stands in their way.
-    """
-    equivalent = image_count * image_size[0] * image_size[1] / 224**2
-    if equivalent < PAYS_AFTER_IMAGES["cuda" if device.startswith("cuda") else "cpu"]:
-        return "eager", ""
-    if not has_compiler():
-        return "eager", f"{compiler_fault()}; compiled, this run would be faster"
-    return "compiled", ""
-
-
-def build(
-    encoder: Encoder, *, engine: str, device: str, views: Sequence[str] = ("plain",)
-) -> Callable[[Tensor], Tensor]:
-    """uint8 [B, 3, h, w] -> float32 [V, B, D], the named `views` in their order, on the device.
-
-    Each view is a graph of its own, as it is or compiled with frozen weights (BatchNorm folded, weights prepacked),
-    so that a view has the same bits in whatever company it is computed.
-    """
-    placed = encoder.eval().to(torch_device(device))
-    parts = [placed if view == "plain" else MirroredEncoder(placed).eval() for view in views]
-    models = parts if engine == "eager" else [compiled(part, freezing=True) for part in parts]
-    return models[0] if len(models) == 1 else lambda images: torch.cat([model(images) for model in models])
-
-
 @dataclass(frozen=True)
 class FeatureBlock:
     """Features of the rows `start` to `stop` of a split: `features` float32 [V, stop - start, D] on the CPU.
@@ -181,14 +150,22 @@ class FeatureBlock:
 
 
 class Embedder:
-    """Runs one encoder over splits. `batch_size` is the number of images a step, halved when memory runs out.
+    """Runs one encoder over splits. `batch_size` is the number of images a batch, halved when memory runs out.
 
-    `model` takes uint8 [B, 3, h, w] on `device` and gives float32 [V, B, D].
+    `model` takes uint8 [n, 3, h, w] on `device` and gives float32 [V, n, D]; n is the batch size, or up to `at_once`
+    times as many.
     """
 
-    def __init__(self, model: Callable[[Tensor], Tensor], *, device: str, batch_size: int, notice: Notice) -> None:
+    def __init__(
+        self, model: Callable[[Tensor], Tensor], *, device: str, batch_size: int, notice: Notice, at_once: int = 1
+    ) -> None:
         self._model, self._device, self._notice = model, device, notice
-        self.batch_size = batch_size
+        self.batch_size, self._at_once = batch_size, at_once
+
+    @property
+    def step_rows(self) -> int:
+        """Images a step: a batch, or as many batches as the model is given at once."""
+        return self.batch_size * self._at_once
 
     def blocks(
         self, source: ImageSource, ranges: Ranges, *, stepped: Callable[[int], None] = lambda rows: None
@@ -198,7 +175,7 @@ class Embedder:
         `stepped` hears of the rows of every step.
         """
         steps = [
-            [(start + a, start + b) for a, b in block_ranges(stop - start, self.batch_size)] for start, stop in ranges
+            [(start + a, start + b) for a, b in block_ranges(stop - start, self.step_rows)] for start, stop in ranges
         ]
         batches = source.batches([step for block in steps for step in block])
         waiting: FeatureBlock | None = None
@@ -218,7 +195,7 @@ class Embedder:
         """uint8 [n, 3, h, w] -> [V, n, D] on the device, in padded batches; halves the batch until it fits."""
         while True:
             try:
-                return torch.cat([self._batch(part) for part in images.split(self.batch_size)], dim=1)
+                return torch.cat([self._batch(part) for part in images.split(self.step_rows)], dim=1)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error) or self.batch_size == 1:
                     raise
@@ -229,10 +206,10 @@ class Embedder:
 
     @torch.no_grad()
     def _batch(self, images: Tensor) -> Tensor:
-        missing = self.batch_size - len(images)
-        if missing:
+        count = len(images)
+        if missing := -count % self.batch_size:
             images = torch.cat([images, images[-1:].expand(missing, -1, -1, -1)])
-        return self._model(images.to(self._device, non_blocking=True))[:, : self.batch_size - missing]
+        return self._model(images.to(self._device, non_blocking=True))[:, :count]
 
     def _copied_back(self, start: int, stop: int, features: Tensor) -> FeatureBlock:
         if not self._device.startswith("cuda"):

@@ -11,7 +11,7 @@ import torch
 
 from extract.backbones.frozen import Backbone
 from extract.data.images import ImageSet
-from extract.features import embed
+from extract.features import embed, engines
 from extract.features.embed import Embedder, FeatureBlock, ImageSource, Notice, Ranges
 from extract.features.layout import Layout, SplitRows
 from extract.features.shards import LentRows
@@ -52,13 +52,14 @@ class ExtractionTiming:
 
 @dataclass(frozen=True)
 class Computation:
-    """Settings of the computation: resolved device and precision, views, storage, images a step."""
+    """Settings of the computation: resolved device and precision, views, storage, images a batch, engine or auto."""
 
     device: str
     precision: str
     views: str
     storage: str
     batch_size: int
+    inference: str = "auto"
 
 
 def step_size(images: ImageSet, batch_size: int) -> int:
@@ -79,14 +80,17 @@ def plan(
 ) -> tuple[Layout, str]:
     """The layout of the file to be made, and what keeps it from being compiled, if anything does."""
     view_count = len(embed.VIEWS[config.views])
-    engine, reason = embed.choose_engine(
+    engine, reason = engines.choose_engine(
+        config.inference,
+        network=backbone.module,
+        precision=config.precision,
         image_count=images.image_count * view_count,
         image_size=backbone.preprocessing.image_size,
         device=config.device,
     )
     layout = Layout(
         spec=spec,
-        versions=package_versions("torch", "timm", "h5py", "pillow", "numpy"),
+        versions=package_versions("torch", "timm", "h5py", "pillow", "numpy", *engines.PACKAGES[engine]),
         class_names=images.class_names,
         skipped_ids=skipped_ids,
         engine=engine,
@@ -127,7 +131,7 @@ def extract(
         present = images.image_count - left
         if writer.resumed and present:
             notice(f"{present} of {images.image_count} images were there already; going on with the rest")
-        doing("compiling the network" if layout.engine == "compiled" else "first batch")
+        doing("first batch" if layout.engine == "eager" else "compiling the network")
         warm = _warmed(images, missing, backbone=backbone, layout=layout, config=config, notice=notice, plain=plain)
         if left:
             estimated(_estimate(left, warm.images_per_second, layout=layout, peak=peak))
@@ -177,13 +181,14 @@ def _warmed(
     resize = next(iter(sources.values())).resize
     encoder = embed.Encoder(backbone, resize=resize, precision=config.precision)
     views = embed.VIEWS[config.views][0 if plain is None else 1 :]
-    model = embed.build(encoder, engine=layout.engine, device=config.device, views=views)
-    embedder = Embedder(model, device=config.device, batch_size=config.batch_size, notice=notice)
+    embedder = engines.embedder(
+        encoder, engine=layout.engine, device=config.device, batch_size=config.batch_size, notice=notice, views=views
+    )
     name = next((name for name, ranges in missing.items() if ranges), None)
     if name is None:
         return _Warm(sources, embedder)
     start, stop = missing[name][0]
-    first = [(start, min(start + config.batch_size, stop))]
+    first = [(start, min(start + embedder.step_rows, stop))]
     list(embedder.blocks(sources[name], first))
     ready_seconds, watch = watch.seconds(), Stopwatch(config.device)
     list(embedder.blocks(sources[name], first))

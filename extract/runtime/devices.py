@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+ENGINES = ("auto", "eager", "compiled", "openvino")  # what computes the forward pass of a frozen network
 
 
 def resolve_device(device: str) -> str:

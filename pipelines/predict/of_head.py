@@ -13,8 +13,8 @@ from extract.backbones.transforms import Preprocessing
 from extract.backbones.weights import is_file
 from extract.data.images import Files, Pixels
 from extract.errors import CorruptFileError, InvalidInputError
-from extract.features import embed
-from extract.features.embed import Embedder, source, stored
+from extract.features import embed, engines
+from extract.features.embed import source, stored
 from extract.features.layout import block_ranges
 from extract.runtime.allocator import memory_kept
 from extract.runtime.typed_json import typed
@@ -64,9 +64,10 @@ class FrozenClassifier(Classifier):
         # the backbone is loaded for each way: an encoder may change it in place
         one = embed.Encoder(self._backbone(), resize=read.resize, precision="float32" if quick else spec["precision"])
         engine = self.record.source.engine if compiles and not quick else "eager"
-        model = embed.build(one, engine=engine, device=device)
         batch_size = min(spec["batch_size"], len(images)) if quick else spec["batch_size"]
-        embedder = Embedder(model, device=device, batch_size=batch_size, notice=self._context.notice)
+        embedder = engines.embedder(
+            one, engine=engine, device=device, batch_size=batch_size, notice=self._context.notice
+        )
         blocks = embedder.blocks(read, block_ranges(len(images), 8 * batch_size), stepped=stepped)
         embedded = torch.cat([block.features for block in blocks], dim=1)  # [1, N, D], the plain view
         ids = names or tuple(map(str, range(len(images))))

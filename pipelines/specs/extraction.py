@@ -3,10 +3,11 @@
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from extract.data import datasets
 from extract.errors import InvalidInputError
-from extract.runtime.devices import PRECISIONS, automatic_batch_size, resolve_precision
+from extract.runtime.devices import ENGINES, PRECISIONS, automatic_batch_size, resolve_precision
 from extract.runtime.machine import package_versions
 from extract.runtime.options import option
 from pipelines.specs import data
@@ -32,6 +33,11 @@ class Embedding:
         None, "Stages whose features are joined, e.g. -2,-1.", metavar="I,J,...", default_text="the last"
     )
     precision: str = _backbone("auto", "Dtype of the forward pass.", choices=PRECISIONS)
+    inference: str = _backbone(
+        "auto",
+        "Engine of the forward pass; auto where each pays.",
+        choices=ENGINES,
+    )
     views: str = _output("plain", "Also embed the mirrored image.", choices=("plain", "flip"))
     storage: str = _output("float16", "Dtype of the stored features.", choices=("float16", "float32"))
 
@@ -74,6 +80,7 @@ class ExtractSpec(data.DataSpec, Embedding):
 class ExtractKey(ImagesKey, Embedding):
     """An `ExtractSpec` resolved on this machine. `subset_seed` is None where nothing is drawn."""
 
+    UNSAID: ClassVar = {**ImagesKey.UNSAID, "inference": "auto"}
     weights_file_sha256: str | None
     weights_seed: int | None
     subset_seed: int | None

@@ -82,13 +82,16 @@ class Estimator:
             return None
 
     def _extraction(self, spec: ExtractSpec) -> JobCost:
-        from extract.features import embed
+        from extract.features import engines
+        from extract.runtime.devices import resolve_precision
 
         train, test, _ = self._images(spec)
         backbone, views = _backbone_of(spec), 2 if spec.views == "flip" else 1
         image_count = (train + test) * views
         size = backbone.preprocessing.image_size
-        engine, _ = embed.choose_engine(image_count=image_count, image_size=size, device=self._device)
+        precision = resolve_precision(spec.precision, self._device)
+        how = {"network": backbone.module, "precision": precision, "image_count": image_count, "image_size": size}
+        engine, _ = engines.choose_engine(spec.inference, **how, device=self._device)
         rate = self._embedding(spec, backbone, engine)
         seconds = self._beginning(spec) + rate.begin + image_count * rate.seconds
         stored = image_count * backbone.dimension * STORAGE_BYTES[spec.storage]

@@ -13,7 +13,7 @@ from extract.backbones.frozen import Backbone
 from extract.backbones.transforms import Preprocessing, Resize, resizes_by_matrix
 from extract.data.images import ImageSet
 from extract.errors import TransferBenchError
-from extract.features import embed
+from extract.features import embed, engines
 from extract.runtime.allocator import memory_kept
 from extract.runtime.devices import Stopwatch, torch_device
 from finetune.architectures import modes, networks
@@ -46,7 +46,8 @@ def embedding(backbone: Backbone, *, engine: str, side: int, precision: str, row
     network, begun = backbone.preprocessing, time.perf_counter()
     is_resized = side > 0 and resizes_by_matrix(network, height=side, width=side)  # 0: of files, which come resized
     resize = Resize(network, height=side, width=side) if is_resized else None
-    model = embed.build(embed.Encoder(backbone, resize=resize, precision=precision), engine=engine, device=device)
+    encoder = embed.Encoder(backbone, resize=resize, precision=precision)
+    model = engines.build(encoder, engine=engine, device=device, batch_size=rows)
     size = (side, side) if is_resized else network.image_size
     images = torch.randint(0, 256, (rows, 3, *size), dtype=torch.uint8)
     with torch.no_grad(), memory_kept():

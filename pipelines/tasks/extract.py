@@ -170,7 +170,8 @@ def ready(key: ExtractKey, inputs: ExtractionInputs) -> ReadyExtraction:
     key = replace(key, backbone=backbone.name)  # as timm calls it today
     spec = feature_spec(key, backbone=backbone, dataset=data.name)
     rows = extraction.step_size(data, key.batch_size)
-    config = extraction.Computation(inputs.context.device, key.precision, key.views, key.storage, rows)
+    device = inputs.context.device
+    config = extraction.Computation(device, key.precision, key.views, key.storage, rows, key.inference)
     layout, reason = extraction.plan(data, backbone, spec=spec, config=config, skipped_ids=skipped)
     path = path_of(inputs.context.workspace / "features", spec)
     return ReadyExtraction(key, data, backbone, path, layout, config, reason)

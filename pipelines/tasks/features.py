@@ -111,6 +111,7 @@ def feature_spec(key: ExtractKey, *, backbone: "Backbone", dataset: str) -> Opti
         "views": key.views,
         "precision": key.precision,
         **({} if key.precision == "float32" else {"rounding": ROUNDING}),
+        **({} if key.inference == "auto" else {"inference": key.inference}),
         "batch_size": key.batch_size,
         "storage": key.storage,
     }

@@ -8,7 +8,7 @@ from benchmarks.rounding import as_hardware_rounds
 from extract.backbones import frozen
 from extract.backbones.reduced import Shifted, in_reduced_precision
 from extract.data.images import Pixels
-from extract.features import embed
+from extract.features import embed, engines
 from extract.features.embed import source
 from extract.runtime.machine import processor_has_bfloat16
 
@@ -26,7 +26,7 @@ def features(images: np.ndarray, *, precision: str, image_size: int, simulated: 
     if simulated:
         as_hardware_rounds(model.network)
     with torch.no_grad():
-        return embed.build(model, engine="eager", device="cpu")(torch.from_numpy(images))[0]
+        return engines.build(model, engine="eager", device="cpu")(torch.from_numpy(images))[0]
 
 
 @pytest.mark.parametrize("simulated", [True, False])

@@ -1,9 +1,5 @@
 """Embedding: every row its own, whatever the batch, the cut and the memory."""
 
-from dataclasses import replace
-from itertools import pairwise
-
-import numpy as np
 import pytest
 import torch
 
@@ -11,7 +7,7 @@ from extract.backbones import frozen
 from extract.data import digits
 from extract.data.images import Pixels
 from extract.errors import InvalidInputError
-from extract.features import embed
+from extract.features import embed, engines
 from extract.features.embed import Embedder, source, stored
 
 
@@ -21,7 +17,7 @@ def parts():
     images = Pixels(digits.load().splits["test"].images.array[:50])
     one = source(images, backbone.preprocessing)
     whole = embed.Encoder(backbone, resize=one.resize, precision="float32")
-    return one, embed.build(whole, engine="eager", device="cpu", views=embed.VIEWS["flip"])
+    return one, engines.build(whole, engine="eager", device="cpu", views=embed.VIEWS["flip"])
 
 
 def embedded(parts, ranges, batch_size):
@@ -43,7 +39,7 @@ def test_the_mirrored_view_is_the_plain_view_of_the_mirrored_image():
     whole = embed.Encoder(
         frozen.load("test_resnet", weights="untrained", image_size=32), resize=None, precision="float32"
     )
-    model = embed.build(whole, engine="eager", device="cpu", views=embed.VIEWS["flip"])
+    model = engines.build(whole, engine="eager", device="cpu", views=embed.VIEWS["flip"])
     images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(model(images)[1], model(images.flip(3))[0])
     assert not torch.allclose(model(images)[1], model(images)[0])
@@ -56,7 +52,7 @@ def test_a_backbone_can_be_used_again_in_another_precision(name):
     before = {key: value.clone() for key, value in backbone.module.state_dict().items()}
     images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     embeddings = [
-        embed.build(embed.Encoder(backbone, resize=None, precision=precision), engine="eager", device="cpu")(images)
+        engines.build(embed.Encoder(backbone, resize=None, precision=precision), engine="eager", device="cpu")(images)
         for precision in ("float32", "bfloat16", "float32", "bfloat16")
     ]
     assert torch.equal(embeddings[0], embeddings[2])
@@ -100,42 +96,3 @@ def test_no_nan_and_no_overflow_is_ever_stored():
     features[0, 1, 2] = 1
     with pytest.raises(InvalidInputError, match="NaN or infinity for c"):
         stored(features, storage="float32", ids=("a", "b", "c"))
-
-
-def test_the_engine_follows_the_size_of_the_whole_run(monkeypatch):
-    def engine(count, size, device="cpu"):
-        return embed.choose_engine(image_count=count, image_size=(size, size), device=device)[0]
-
-    monkeypatch.setattr(embed, "has_compiler", lambda: True)
-    assert engine(60000, 224) == "compiled"
-    assert engine(1797, 224) == "eager"
-    assert engine(60000, 32) == "eager"
-    monkeypatch.setattr(embed, "has_compiler", lambda: False)
-    assert engine(60000, 224) == "eager"
-
-
-@pytest.mark.skipif(not embed.has_compiler(), reason="compiling needs a C++ compiler")
-def test_compiled_features_are_those_of_the_eager_network():
-    backbone = frozen.load("test_resnet", weights="untrained", image_size=32)
-    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (8, 3, 32, 32), np.uint8))
-    model = embed.Encoder(backbone, resize=None, precision="float32")
-    with torch.no_grad():
-        eager = model.eval()(images)
-        compiled = embed.build(model, engine="compiled", device="cpu")(images)
-    torch.testing.assert_close(compiled, eager, rtol=1e-3, atol=1e-4)
-
-
-@pytest.mark.skipif(not embed.has_compiler(), reason="compiling needs a C++ compiler")
-def test_the_tenth_encoder_of_a_process_is_compiled_like_the_first():
-    from torch._dynamo.utils import counters
-
-    images = torch.zeros(2, 3, 16, 16, dtype=torch.uint8)
-    graphs = []
-    for width in range(1, 11):
-        backbone = frozen.load("test_resnet", weights="untrained", image_size=16)
-        small = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, width))
-        model = embed.Encoder(replace(backbone, module=small), resize=None, precision="float32")
-        with torch.no_grad():
-            embed.build(model, engine="compiled", device="cpu")(images)
-        graphs.append(counters["stats"]["unique_graphs"])
-    assert [later - earlier for earlier, later in pairwise(graphs)] == [2] * 9  # its inputs, and itself

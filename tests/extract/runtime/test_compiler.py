@@ -5,8 +5,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
-from extract.features import embed
+from extract.features import engines
 from extract.runtime import compiler
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the compiler of this test's own is a shell script")
@@ -38,7 +39,10 @@ def put(tmp_path, monkeypatch):
 def test_a_broken_compiler_makes_a_run_eager_and_says_why(put, script, why):
     put(script)
     assert not compiler.has_compiler()
-    engine, reason = embed.choose_engine(image_count=60_000, image_size=(224, 224), device="cpu")
+    network = torch.nn.LSTM(3, 3)  # which no other engine would take either
+    engine, reason = engines.choose_engine(
+        "auto", network=network, precision="float32", image_count=60_000, image_size=(224, 224), device="cpu"
+    )
     assert engine == "eager"
     assert why in reason
 

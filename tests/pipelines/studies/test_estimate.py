@@ -92,10 +92,10 @@ def test_of_some_classes_only_their_images_count(tried, tmp_path):
 
 
 def test_a_compiled_network_is_ready_later_and_faster_then(tried, tmp_path, monkeypatch):
-    from extract.features import embed
+    from extract.features import engines
 
     def cost(engine, count):
-        monkeypatch.setattr(embed, "choose_engine", lambda **_: (engine, ""))
+        monkeypatch.setattr(engines, "choose_engine", lambda *_, **__: (engine, ""))
         return of(Job("extract", ExtractSpec(**FEATURES, subset=count, test_subset=100)), tmp_path).seconds
 
     assert cost("compiled", 100) > cost("eager", 100)

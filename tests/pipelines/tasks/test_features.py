@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from extract.runtime import openvino_model
 from tests.pipelines.fitting import TINY
+
+needs_openvino = pytest.mark.skipif(not openvino_model.is_installed(), reason="openvino is not installed")
 
 
 @pytest.mark.parametrize("harm", ["remove", "truncate", "flip"])
@@ -24,18 +27,18 @@ def test_a_feature_file_that_is_gone_or_damaged_is_made_again(pipeline, harm):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("engine", ["eager", "compiled"])
+@pytest.mark.parametrize("engine", ["eager", "compiled", pytest.param("openvino", marks=needs_openvino)])
 def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_the_same_bits(
     pipeline, monkeypatch, engine
 ):
-    from extract.features import embed
+    from extract.features import engines
     from extract.features.store import FeatureFile
     from pipelines.workspace import extractions
 
-    monkeypatch.setattr(embed, "choose_engine", lambda **_: (engine, "the test says so"))
+    monkeypatch.setattr(engines, "choose_engine", lambda *_, **__: (engine, "the test says so"))
     counted = []
-    build = embed.build
-    monkeypatch.setattr(embed, "build", lambda one, **how: counted.append(how["views"]) or build(one, **how))
+    build = engines.build
+    monkeypatch.setattr(engines, "build", lambda one, **how: counted.append(how["views"]) or build(one, **how))
     quick = ("--backbone", "test_byobnet")  # to compile, four times
     words = ("extract", *TINY, *quick, "--subset", 40, "--test-subset", 20, "--json")
     alone = Path(pipeline(*words, "--views", "flip").json["path"])

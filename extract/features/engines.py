@@ -1,0 +1,104 @@
+"""What runs an encoder: torch as it is, torch's compiler, or OpenVINO; and the rule that chooses among them."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from extract.errors import InvalidInputError, UnavailableError
+from extract.features.embed import Embedder, Encoder, MirroredEncoder, Notice
+from extract.runtime import openvino_model
+from extract.runtime.compiler import compiled, compiler_fault, has_compiler
+from extract.runtime.devices import torch_device
+from extract.runtime.machine import bf16_units
+from extract.runtime.openvino_model import OpenVinoModel
+
+# Images of 224 x 224 after which getting ready has paid for itself. On a CPU torch's compiler takes 10 to 40 s and
+# saves 7 to 20 ms an image (resnet50, densenet121, vgg16_bn, resnetv2_50, tf_efficientnet_lite0); on a GPU it saves
+# tenths of one. OpenVINO takes 3 to 10 s and saves as much.
+PAYS_AFTER_IMAGES = {"cpu": 3072, "cuda": 300_000}
+OPENVINO_PAYS_AFTER_IMAGES = 768
+# Kinds of layers of the networks with which OpenVINO was measured to be ahead (`benchmarks.extraction`).
+OPENVINO_LAYERS = {
+    *("Conv2d", "Conv2dSame", "BatchNorm2d", "ReLU", "ReLU6", "Hardsigmoid", "Hardswish", "Linear", "LayerNorm"),
+    *("LayerNorm2d", "GELU", "Softmax", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "FastAdaptiveAvgPool"),
+    *("Flatten", "Identity", "Dropout", "DropPath"),
+}
+IMAGES_AT_ONCE = {"openvino": 64}  # in one call, about, so that its threads seldom wait for the last one
+REQUESTS_A_BATCH = 8
+PACKAGES = {"eager": (), "compiled": (), "openvino": ("openvino",)}  # beside torch, whose versions count
+
+
+def choose_engine(
+    requested: str, *, network: nn.Module, precision: str, image_count: int, image_size: tuple[int, int], device: str
+) -> tuple[str, str]:
+    """The engine for `requested`, one of `extract.runtime.devices.ENGINES`; and what keeps `auto` from a faster one.
+
+    `auto` goes by the processor, the kinds of layers of `network` and the size of the whole run, so that a resumed run
+    decides alike: getting ready takes time that few images do not earn back. Raises `InvalidInputError` or
+    `UnavailableError` for an engine that cannot run here.
+    """
+    if requested != "auto":
+        _check(requested, precision=precision, device=device)
+        return requested, ""
+    equivalent = image_count * image_size[0] * image_size[1] / 224**2
+    on_gpu = device.startswith("cuda")
+    if not on_gpu and equivalent >= OPENVINO_PAYS_AFTER_IMAGES and openvino_model.is_installed() and is_ahead(network):
+        return "openvino", ""
+    if equivalent < PAYS_AFTER_IMAGES["cuda" if on_gpu else "cpu"]:
+        return "eager", ""
+    if not has_compiler():
+        return "eager", f"{compiler_fault()}; compiled, this run would be faster"
+    return "compiled", ""
+
+
+def is_ahead(network: nn.Module) -> bool:
+    """Whether OpenVINO computes `network` faster than compiled torch here: by its layers and the processor."""
+    kinds = {type(one).__name__ for one in network.modules() if not list(one.children())}
+    return openvino_model.is_ahead_here() and kinds <= OPENVINO_LAYERS
+
+
+def _check(requested: str, *, precision: str, device: str) -> None:
+    if requested == "compiled" and not has_compiler():
+        raise UnavailableError(
+            f"a C++ compiler must work for --inference compiled; {compiler_fault()}. Use --inference auto."
+        )
+    if requested != "openvino":
+        return
+    openvino_model.check()
+    if device.startswith("cuda"):
+        raise InvalidInputError(f"device must be cpu for --inference openvino; got {device!r}. Use --inference auto.")
+    if precision != "float32" and not bf16_units():
+        raise InvalidInputError(
+            "precision must be float32 for --inference openvino on a processor without bfloat16 units; got "
+            f"{precision!r}. Use --precision float32."
+        )
+
+
+def embedder(
+    encoder: Encoder, *, engine: str, device: str, batch_size: int, notice: Notice, views: Sequence[str] = ("plain",)
+) -> Embedder:
+    """What embeds splits by `encoder` on an engine, `batch_size` images a batch."""
+    model = build(encoder, engine=engine, device=device, batch_size=batch_size, views=views)
+    at_once = max(IMAGES_AT_ONCE.get(engine, 0) // batch_size, 1)
+    return Embedder(model, device=device, batch_size=batch_size, notice=notice, at_once=at_once)
+
+
+def build(
+    encoder: Encoder, *, engine: str, device: str, batch_size: int = 8, views: Sequence[str] = ("plain",)
+) -> Callable[[Tensor], Tensor]:
+    """uint8 [n, 3, h, w] -> float32 [V, n, D], the named `views` in their order, on the device.
+
+    Each view is a graph of its own, as it is or compiled with frozen weights (BatchNorm folded, weights prepacked),
+    so that a view has the same bits in whatever company it is computed.
+    """
+    placed = encoder.eval().to(torch_device(device))
+    parts = [placed if view == "plain" else MirroredEncoder(placed).eval() for view in views]
+    models = [_model(part, engine=engine, batch_size=batch_size) for part in parts]
+    return models[0] if len(models) == 1 else lambda images: torch.cat([model(images) for model in models], 0)
+
+
+def _model(part: nn.Module, *, engine: str, batch_size: int) -> Callable[[Tensor], Tensor]:
+    if engine == "openvino":
+        return OpenVinoModel(part, batch_size=max(batch_size // REQUESTS_A_BATCH, 1))
+    return part if engine == "eager" else compiled(part, freezing=True)
