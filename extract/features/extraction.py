@@ -188,7 +188,7 @@ def _warmed(
     if name is None:
         return _Warm(sources, embedder)
     start, stop = missing[name][0]
-    first = [(start, min(start + embedder.step_rows, stop))]
+    first = [(start, min(start + config.batch_size, stop))]
     list(embedder.blocks(sources[name], first))
     ready_seconds, watch = watch.seconds(), Stopwatch(config.device)
     list(embedder.blocks(sources[name], first))
