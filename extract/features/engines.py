@@ -43,7 +43,7 @@ def choose_engine(
         return requested, ""
     equivalent = image_count * image_size[0] * image_size[1] / 224**2
     on_gpu = device.startswith("cuda")
-    if not on_gpu and equivalent >= OPENVINO_PAYS_AFTER_IMAGES and openvino_model.is_installed() and is_ahead(network):
+    if not on_gpu and equivalent >= OPENVINO_PAYS_AFTER_IMAGES and is_ahead(network, precision=precision):
         return "openvino", ""
     if equivalent < PAYS_AFTER_IMAGES["cuda" if on_gpu else "cpu"]:
         return "eager", ""
@@ -52,10 +52,11 @@ def choose_engine(
     return "compiled", ""
 
 
-def is_ahead(network: nn.Module) -> bool:
-    """Whether OpenVINO computes `network` faster than compiled torch here: by its layers and the processor."""
+def is_ahead(network: nn.Module, *, precision: str) -> bool:
+    """Whether OpenVINO is here and known to compute `network` faster than compiled torch: by layers and processor."""
     kinds = {type(one).__name__ for one in network.modules() if not list(one.children())}
-    return openvino_model.is_ahead_here() and kinds <= OPENVINO_LAYERS
+    known = precision == "bfloat16" and openvino_model.is_ahead_here() and kinds <= OPENVINO_LAYERS
+    return known and openvino_model.is_installed()
 
 
 def _check(requested: str, *, precision: str, device: str) -> None:

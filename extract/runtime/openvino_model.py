@@ -87,10 +87,10 @@ class OpenVinoModel:
             parts = _cut(_translated(self._module, example))
             core = openvino.Core()
             compiled = [core.compile_model(model, "CPU", _settings(precision)) for model, precision in parts]
-        except RuntimeError as error:
+        except (RuntimeError, *_failures()) as error:
             raise UnavailableError(
                 f"network must be one that OpenVINO {openvino.__version__} can compute; it cannot "
-                f"({str(error).splitlines()[-1][:200]}). Use --inference compiled."
+                f"({' '.join(str(error).split())[-200:]}). Use --inference compiled."
             ) from error
         idle: SimpleQueue[Chain] = SimpleQueue()
         for _ in range(thread_count()):
@@ -106,9 +106,18 @@ def _package() -> ModuleType:
     return openvino
 
 
+def _failures() -> tuple[type[Exception], ...]:
+    """Errors of the frontend, which share no type of their own."""
+    from openvino import frontend
+
+    names = ("GeneralFailure", "InitializationFailure", "NotImplementedFailure", "OpConversionFailure")
+    return tuple(getattr(frontend, name) for name in (*names, "OpValidationFailure"))
+
+
 def _translated(module: "nn.Module", example: "Tensor") -> Any:
     """The `openvino.Model` of the module's operators, as one call with `example` shows them."""
     import torch
+    from openvino import passes
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
@@ -120,6 +129,9 @@ def _translated(module: "nn.Module", example: "Tensor") -> Any:
     decoder = TorchScriptPythonDecoder(traced, example_input=example, shared_memory=False)
     model = frontend.convert(frontend.load(decoder))
     model.reshape(list(example.shape))
+    folding = passes.Manager()
+    folding.register_pass(passes.ConstantFolding())  # sizes are constants now, no longer read off the images
+    folding.run_passes(model)
     return model
 
 
@@ -145,6 +157,7 @@ def _cut(model: Any) -> list[tuple[Any, str]]:
         elif one.get_type_name() == "Convert" and one.get_output_element_type(0) == Type.bf16:
             _replace(one, one.input_value(0))
     first, rest = Model([exact], model.get_parameters()), Model(model.get_results(), [middle])
+    rest.validate_nodes_and_infer_types()  # all are float32 now
     return [(first, "f32"), (rest, "bf16")]
 
 

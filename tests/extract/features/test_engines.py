@@ -21,7 +21,7 @@ pytestmark = pytest.mark.arithmetic
 needs_openvino = pytest.mark.skipif(not openvino_model.is_installed(), reason="openvino is not installed")
 
 
-def choose(requested="auto", *, count=60_000, size=224, device="cpu", precision="float32", network=None):
+def choose(requested="auto", *, count=60_000, size=224, device="cpu", precision="bfloat16", network=None):
     network = network or torch.nn.Conv2d(3, 4, 3)
     return engines.choose_engine(
         requested, network=network, precision=precision, image_count=count, image_size=(size, size), device=device
@@ -57,6 +57,7 @@ def test_openvino_is_chosen_for_layers_and_processors_on_which_it_was_measured(m
     machine()
     assert choose(network=torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.LSTM(4, 4))) == "compiled"
     assert choose(network=frozen.load("resnet18", weights="untrained", image_size=32).module) == "openvino"
+    assert choose(precision="float32") == "compiled"
     machine(units="")
     assert choose() == "compiled"
 
