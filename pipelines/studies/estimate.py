@@ -83,7 +83,6 @@ class Estimator:
 
     def _extraction(self, spec: ExtractSpec) -> JobCost:
         from extract.features import engines
-        from extract.runtime.devices import resolve_precision
 
         train, test, _ = self._images(spec)
         backbone, views = _backbone_of(spec), 2 if spec.views == "flip" else 1
