@@ -143,18 +143,6 @@ def test_bfloat16_features_of_openvino_are_as_true_as_those_of_the_eager_network
     assert 1e-7 < error < 2 * usual
 
 
-class Unheard(torch.nn.Module):
-    def forward(self, images):
-        return torch.linalg.eigvalsh(images[:, 0].float())[None]
-
-
-@needs_openvino
-def test_a_network_that_openvino_cannot_compute_is_refused_with_another_engine():
-    model = openvino_model.OpenVinoModel(Unheard(), batch_size=1)
-    with pytest.raises(UnavailableError, match=r"network must be one that OpenVINO .* Use --inference compiled"):
-        model(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
-
-
 @pytest.mark.skipif(not has_compiler(), reason="compiling needs a C++ compiler")
 def test_compiled_features_are_those_of_the_eager_network():
     backbone = frozen.load("test_resnet", weights="untrained", image_size=32)

@@ -1,0 +1,48 @@
+"""Modules in OpenVINO: any number of images, and what cannot be translated."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from extract.errors import UnavailableError
+from extract.runtime import openvino_model
+
+pytestmark = [
+    pytest.mark.arithmetic,
+    pytest.mark.skipif(not openvino_model.is_installed(), reason="openvino is not installed"),
+]
+
+
+class Brightness(torch.nn.Module):
+    """The mean of each channel."""
+
+    def forward(self, images):
+        return images.float().mean((2, 3))[None]
+
+
+def test_any_number_of_images_gives_the_rows_that_each_has_alone():
+    model = openvino_model.OpenVinoModel(Brightness(), batch_size=2)
+    images = torch.randint(0, 256, (5, 3, 8, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    whole = model(images)
+    torch.testing.assert_close(whole, Brightness()(images))
+    assert torch.equal(whole, torch.cat([model(images[:2]), model(images[2:])], 1))
+
+
+class Unheard(torch.nn.Module):
+    def forward(self, images):
+        return torch.linalg.eigvalsh(images[:, 0].float())[None]
+
+
+def test_a_network_that_openvino_cannot_compute_is_refused_with_another_engine():
+    model = openvino_model.OpenVinoModel(Unheard(), batch_size=1)
+    with pytest.raises(UnavailableError, match=r"network must be one that OpenVINO .* Use --inference compiled"):
+        model(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+
+
+def test_its_reports_of_use_are_not_imported():
+    script = "from extract.runtime import openvino_model; openvino_model._package(); import openvino_telemetry"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "openvino_telemetry" in ended.stderr
+    assert "Error" in ended.stderr
