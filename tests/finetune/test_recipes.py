@@ -23,7 +23,7 @@ def test_the_named_recipes_are_whole_and_primitive():
 def test_unknown_names_are_refused_with_the_nearest():
     with pytest.raises(InvalidInputError, match=r"unknown recipe 'airbnch94'\. Nearest: airbench94"):
         recipe("airbnch94")
-    with pytest.raises(InvalidInputError, match=r"unknown recipe option 'learning_rat'\. Nearest: learning_rate"):
+    with pytest.raises(InvalidInputError, match=r"unknown recipe option 'learning-rat'\. Nearest: learning-rate"):
         overridden(recipe("short"), learning_rat=0.1)
     with pytest.raises(InvalidInputError, match=r"unknown schedule 'cosin'\. Nearest: cosine"):
         overridden(recipe("short"), schedule="cosin")

@@ -1,23 +1,14 @@
 """Weights files: which tensors are taken, under which names, fed how; that nothing in them is executed."""
 
 import os
-from pathlib import Path
 
 import pytest
 import torch
 
 from extract.backbones import checkpoints, frozen
 from extract.errors import CorruptFileError, InvalidInputError
+from tests.extract.backbones.kept import same, saved
 from tests.pipelines.cli.inputs.weights import Hostile, averaged, changed, companions, prefixed, state
-
-
-def saved(content: object, path: Path) -> str:
-    torch.save(content, path)
-    return str(path)
-
-
-def same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> bool:
-    return found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 def test_averaged_weights_are_taken_and_others_by_name(tmp_path):

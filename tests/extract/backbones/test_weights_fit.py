@@ -1,22 +1,12 @@
 """Weights of a file fitted to a network of another size."""
 
-from pathlib import Path
-
 import pytest
 import timm
 import torch
 
 from extract.backbones import checkpoints, frozen
+from tests.extract.backbones.kept import same, saved
 from tests.pipelines.cli.inputs.weights import state
-
-
-def saved(content: object, path: Path) -> str:
-    torch.save(content, path)
-    return str(path)
-
-
-def same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> bool:
-    return found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 def test_what_is_assumed_is_said(tmp_path):

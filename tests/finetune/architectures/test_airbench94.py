@@ -11,8 +11,6 @@ from finetune.recipes import Recipe
 from finetune.training.config import TrainConfig
 from finetune.training.trainer import Trainer
 
-PLANS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
-
 
 @pytest.fixture(scope="module")
 def patches_of() -> Tensor:
@@ -99,8 +97,3 @@ def test_the_statistics_of_airbench94_keep_six_tenths_of_their_past():
     maps = torch.randn(8, norm.num_features, 4, 4) + 3
     norm(maps)
     torch.testing.assert_close(norm.running_mean, 0.4 * maps.mean((0, 2, 3)))
-
-
-@pytest.mark.parametrize("depth", PLANS)
-def test_epochs_on_small_images_of_24_pixels_are_possible(depth):
-    assert networks.accepts(networks.build(f"vgg{depth}", class_count=10, image_size=32, seed=0), 24)

@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from finetune.architectures import networks
+from tests.finetune.architectures.shapes import on_meta
 
 SMALL = [
     ("resnet20", {}),
@@ -26,11 +27,6 @@ SMALL = [
 ]
 SHALLOW = [one for one in SMALL if one[0] not in ("preact164", "densenet-bc-40-12", "resnet50")]
 OTHERS = ["test_resnet", "test_efficientnet", "test_vit", "test_convnext", "test_byobnet", "test_mambaout"]
-
-
-def on_meta(name: str, *, size: int = 32, class_count: int = 10, **options: object) -> nn.Module:
-    with torch.device("meta"):
-        return networks.build(name, class_count=class_count, image_size=size, options=options)
 
 
 def count(network: nn.Module) -> int:

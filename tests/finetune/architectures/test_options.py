@@ -8,11 +8,7 @@ from torch import nn
 
 from extract.errors import InvalidInputError
 from finetune.architectures import networks
-
-
-def on_meta(name: str, *, size: int = 32, class_count: int = 10, **options: object) -> nn.Module:
-    with torch.device("meta"):
-        return networks.build(name, class_count=class_count, image_size=size, options=options)
+from tests.finetune.architectures.shapes import on_meta
 
 
 @pytest.mark.parametrize(
@@ -97,9 +93,9 @@ def test_any_allowed_options_build_a_network_with_k_logits(data, name, size):
         ("densenet-bc-41-12", 32, {}, ["6n + 4", "41"]),
         ("vgg12", 32, {}, ["11, 13, 16, 19", "12"]),
         ("resnet18.a9_in1k", 32, {}, ["a9_in1k", "Nearest: a3_in1k"]),
-        ("resnet20", 32, {"grwth_rate": 3}, ["grwth_rate", "Nearest: growth_rate"]),
-        ("resnet20", 32, {"growth_rate": 3}, ["resnet20 has", "growth_rate"]),
-        ("densenet121", 32, {"drop_path": 0.1}, ["densenet121 has", "drop_path"]),
+        ("resnet20", 32, {"grwth_rate": 3}, ["grwth-rate", "Nearest: growth-rate"]),
+        ("resnet20", 32, {"growth_rate": 3}, ["resnet20 has", "growth-rate"]),
+        ("densenet121", 32, {"drop_path": 0.1}, ["densenet121 has", "drop-path"]),
         ("resnet20", 32, {"stem": "imagenet"}, ["stem of resnet20"]),
         ("resnet18", 32, {"norm": "none"}, ["norm", "batch, group"]),
         ("resnet18", 32, {"width": 0}, ["width", "0"]),

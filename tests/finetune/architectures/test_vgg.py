@@ -42,3 +42,8 @@ def test_rounding_up_in_the_poolings_changes_nothing_at_multiples_of_32():
         if isinstance(layer, nn.MaxPool2d):
             layer.ceil_mode = False
     assert torch.equal(network(images), expected)
+
+
+@pytest.mark.parametrize("depth", PLANS)
+def test_epochs_on_small_images_of_24_pixels_are_possible(depth):
+    assert networks.accepts(networks.build(f"vgg{depth}", class_count=10, image_size=32, seed=0), 24)

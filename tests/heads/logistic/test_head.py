@@ -14,16 +14,9 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from extract.errors import InvalidInputError
 from heads.logistic.head import LogisticHead
 from heads.logistic.space import LogisticSpace
+from tests.heads.logistic.reference import standardized
 
 C_VALUES = (1e-4, 1e-2, 1.0, 100.0)
-
-
-def standardized(features):
-    """(features - mean) / deviation in plain numpy, with constant columns only centred."""
-    features = np.asarray(features, dtype=np.float64)
-    deviation = features.std(axis=0)
-    constant = deviation <= 1e-12 * np.abs(features.mean(axis=0))
-    return (features - features.mean(axis=0)) / np.where(constant, 1.0, deviation)
 
 
 def reference(features, labels, C):

@@ -12,14 +12,7 @@ from heads.logistic.space import LogisticSpace
 from heads.metrics import ROW_LOSS_LIMIT
 from heads.protocol import choose
 from heads.rows import validation_split
-
-
-def standardized(features):
-    """(features - mean) / deviation in plain numpy, with constant columns only centred."""
-    features = np.asarray(features, dtype=np.float64)
-    deviation = features.std(axis=0)
-    constant = deviation <= 1e-12 * np.abs(features.mean(axis=0))
-    return (features - features.mean(axis=0)) / np.where(constant, 1.0, deviation)
+from tests.heads.logistic.reference import standardized
 
 
 def test_the_reported_gradient_norm_is_the_gradient_s(blobs):

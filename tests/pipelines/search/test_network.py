@@ -157,7 +157,7 @@ def test_out_of_time_within_a_trial_it_is_left_for_later(tmp_path):
     [
         (
             {"learning_rat": [0.1]},
-            "unknown option to search 'learning_rat' .*Nearest: learning_rate",
+            "unknown option to search 'learning-rat' .*Nearest: learning-rate",
         ),
         ({"epochs": [1, 2]}, "epochs must be given, not searched"),
         ({"learning_rate": {"low": -1, "high": 1}}, "search option learning_rate must allow -1"),

@@ -26,7 +26,7 @@ def test_none_leaves_an_option_out():
         (lambda: NetworkSpec.of(epcohs=3), "unknown option 'epcohs'. Nearest: epochs"),
         (
             lambda: HeadSpec.of(head="ridge", alpha_gird=1),
-            "unknown option 'alpha_gird' of the ridge head. Nearest: alpha_grid",
+            "unknown option 'alpha-gird' of the ridge head. Nearest: alpha-grid",
         ),
         (lambda: ExtractSpec(subset=0), "subset must be a whole number from 1, or none; got 0"),
         (lambda: ExtractSpec(views="mirrored"), "unknown views 'mirrored'"),
