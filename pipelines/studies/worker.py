@@ -19,7 +19,7 @@ from pathlib import Path
 from extract.errors import InvalidInputError, sentence
 from extract.runtime.devices import limited_threads, torch_runs_on
 from extract.runtime.locks import Lock, Patience
-from extract.runtime.machine import cuda_device_count, thread_count
+from extract.runtime.machine import core_count, cuda_device_count, thread_count
 from pipelines.studies.jobs import Job
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
@@ -71,8 +71,11 @@ def work(job: Job, setup: WorkerSetup) -> JobResult:
     """Do the job and return its result; an error becomes one, so that the rest goes on."""
     if setup.parent not in (None, os.getpid()):
         _follow(setup.parent)
-    threads = None if setup.slots is None else max(thread_count() // setup.slots, 1)
-    if threads is not None:
+    threads = None
+    if setup.slots is not None:
+        # An engine may have shared the threads out already, through the same variable, which all pools of threads obey.
+        threads = min(thread_count(), max(core_count() // setup.slots, 1))
+        os.environ["OMP_NUM_THREADS"] = str(threads)
         os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(threads))
     with leased(setup.devices or own_devices()) as device, limited_threads(threads):
         share = 1 / setup.slots if setup.slots and device == "cpu" else 1.0

@@ -5,6 +5,7 @@ joined, what is finished and the finished blocks of what is not are there again 
 """
 
 import contextlib
+import functools
 import hashlib
 import shutil
 import threading
@@ -101,13 +102,7 @@ def compute(spec: ExtractSpec, request: ShardRequest, context: Context) -> bool:
     from extract.features.shards import LentRows, cut, is_made_as
 
     with enough_for("extraction", remedy=LESS_MEMORY):
-        key, inputs = extraction_inputs(spec, context)
-        one = ready(key, replace(inputs, bad=request.bad))
-        if _digest(one.layout) != request.layout:
-            raise TransferBenchError(
-                "worker must make the same file as the command, of the same data by the same versions; got "
-                f"{one.images.image_count} images, {one.layout.engine}, {one.layout.versions}. Install the same there."
-            )
+        one = _ready(spec, context, layout=request.layout, bad=request.bad)
         shard = cut(one.layout, request.count)[request.number]
         path, layout, images = shard_path(one.path, request), shard.layout(one.layout), shard.images(one.images)
         path.parent.mkdir(exist_ok=True)
@@ -130,6 +125,18 @@ def compute(spec: ExtractSpec, request: ShardRequest, context: Context) -> bool:
             )
             note.end(timing)
     return False
+
+
+@functools.lru_cache(maxsize=1)  # a worker does several shards of an extraction, one after the other
+def _ready(spec: ExtractSpec, context: Context, *, layout: str, bad: tuple[str, ...]) -> ReadyExtraction:
+    key, inputs = extraction_inputs(spec, context)
+    one = ready(key, replace(inputs, bad=bad))
+    if _digest(one.layout) != layout:
+        raise TransferBenchError(
+            "worker must make the same file as the command, of the same data by the same versions; got "
+            f"{one.images.image_count} images, {one.layout.engine}, {one.layout.versions}. Install the same there."
+        )
+    return one
 
 
 def shard_path(path: Path, request: ShardRequest) -> Path:

@@ -20,9 +20,11 @@ import timm  # noqa: F401
 import torch  # noqa: F401
 from joblib.externals.loky.backend.context import set_start_method
 
+from extract.features import extraction
 from extract.features.store import FeatureFile
 from extract.runtime.typed_json import plain
 from pipelines.cli import main
+from pipelines.tasks import shards as tasks_shards
 from pipelines.workspace import records
 
 KILLS = 5
@@ -52,7 +54,12 @@ jobs:
 
 
 def start(study: Path, workspace: Path, *words: str) -> tuple[int, int]:
-    """(process id, end of a pipe with its answer) of a child that runs a study; its children share its group."""
+    """`begin` of a child that runs a study."""
+    return begin("run", str(study), "--workspace", str(workspace), *words)
+
+
+def begin(*words: str) -> tuple[int, int]:
+    """(process id, end of a pipe with its answer) of a child that runs a command; its children share its group."""
     reading, writing = os.pipe()
     child = os.fork()
     if child:
@@ -63,7 +70,7 @@ def start(study: Path, workspace: Path, *words: str) -> tuple[int, int]:
     status, answer = 0, io.StringIO()
     try:
         with contextlib.redirect_stdout(answer):
-            main(["run", str(study), "--workspace", str(workspace), "--json", "--device", "cpu", *words])
+            main([*words, "--json", "--device", "cpu"])
     except SystemExit as ended:
         status = int(ended.code or 0)
     os.write(writing, answer.getvalue().encode())
@@ -143,7 +150,39 @@ def engines(root: Path) -> dict:
     return found
 
 
+def shards(root: Path) -> dict:
+    """The file of one process, and of four shards on two workers of dask, of which one dies in the middle."""
+    words = [
+        "extract",
+        "--backbone",
+        "test_resnet",
+        "--weights",
+        "untrained",
+        "--dataset",
+        "digits",
+        "--image-size",
+        "32",
+    ]
+    words += ["--batch-size", "64", "--precision", "float32"]
+    extraction.BLOCK_ROWS = 64
+    count, died = tasks_shards._Progress.progress, root / "died"
+
+    def progress(self, done: int, total: int) -> None:
+        count(self, done, total)
+        if self._path.name == "2-of-4.json" and done >= total / 2 and not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    tasks_shards._Progress.progress = progress
+    found = []
+    for place, more in (("one", []), ("two", ["--shards", "4", "--jobs", "2", "--engine", "dask"])):
+        status, answer = finish(*begin(*words, *more, "--workspace", str(root / place)))
+        assert status == 0, answer
+        found.append(Path(json.loads(answer)["path"]).read_bytes())
+    return {"died": died.exists(), "equal": found[0] == found[1], "bytes": len(found[0])}
+
+
 if __name__ == "__main__":
     set_start_method("fork", force=True)
     dask.config.set({"distributed.worker.multiprocessing-method": "fork"})
-    print(json.dumps({"killed": killed, "engines": engines}[sys.argv[1]](Path(sys.argv[2]))))
+    print(json.dumps({"killed": killed, "engines": engines, "shards": shards}[sys.argv[1]](Path(sys.argv[2]))))

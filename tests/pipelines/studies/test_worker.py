@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from extract.runtime import machine
 from pipelines.studies import study_file, worker
 
 
@@ -18,10 +19,21 @@ def test_job_threads_never_outnumber_the_cores(monkeypatch):
     seen = []
     monkeypatch.setattr(worker, "result_of", lambda job, context: seen.append(torch.get_num_threads()))
     (job,) = study_file.parse("jobs: [{command: extract}]").jobs
-    for cores, slots in ((8, 3), (2, 2), (2, 5), (4, 1)):
-        monkeypatch.setattr(worker, "thread_count", lambda cores=cores: cores)
-        worker.work(job, worker.WorkerSetup(Path("nowhere"), ("cpu",), slots))
-        assert seen[-1] == max(cores // slots, 1)
+    monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
+    for cores, slots, given, expected in (
+        (8, 3, 8, 2),
+        (2, 2, 2, 1),
+        (2, 5, 2, 1),
+        (4, 1, 4, 4),
+        (8, 2, 4, 4),
+        (8, 2, 1, 1),
+    ):
+        monkeypatch.setattr(machine, "core_count", lambda cores=cores: cores)
+        monkeypatch.setattr(worker, "core_count", lambda cores=cores: cores)
+        monkeypatch.setenv("OMP_NUM_THREADS", str(given))  # as an engine may have shared them out already
+        for _ in range(2):
+            worker.work(job, worker.WorkerSetup(Path("nowhere"), ("cpu",), slots))
+            assert seen[-1] == machine.thread_count() == expected
 
 
 def test_a_gpu_is_leased_to_one_job_at_a_time(tmp_path, monkeypatch):

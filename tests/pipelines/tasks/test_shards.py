@@ -189,6 +189,8 @@ def test_options_that_cannot_be_are_refused(extract, words, sentence):
 
 def test_a_job_counts_its_share_of_a_processor(monkeypatch, tmp_path):
     seen = []
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
     monkeypatch.setattr(worker, "result_of", lambda job, context: seen.append(context.share))
     worker.work(None, worker.WorkerSetup(tmp_path, ("cpu",), 4))
     worker.work(None, worker.WorkerSetup(tmp_path, ("cpu",)))
