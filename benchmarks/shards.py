@@ -6,6 +6,7 @@ Then once more, with SIGKILL for the busiest worker in the middle. Both sides us
 """
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import psutil
 from benchmarks.hardware import earlier_today, write
 
 SHARDS, WORKERS = 4, 2
+Seconds = dict[str, float]
 PIPELINE = "import sys; from pipelines.cli import main; main(sys.argv[1:])"
 
 
@@ -46,16 +48,20 @@ def measured(root: Path, words: list[str], sharded: list[str], *, killed: bool) 
     """Seconds of each side, their ratio, and whether the files are the same bytes."""
     one, whole = extracted(root / "one", words)
     two, joined = extracted(root / "two", [*words, *sharded])
-    found = {"one_process_seconds": one, "shards_seconds": two, "ratio": two / one, "equal": joined == whole}
+    found: dict[str, Any] = {"one_process": one, "shards": two, "ratio": two["seconds"] / one["seconds"]}
+    found |= {"processor_ratio": two["processor_seconds"] / one["processor_seconds"], "equal": joined == whole}
     if killed:
-        seconds, again = extracted(root / "killed", [*words, *sharded], kill_after=two / 2)
-        found |= {"killed_seconds": seconds, "killed_equal": again == whole}
+        seconds, again = extracted(root / "killed", [*words, *sharded], kill_after=two["seconds"] / 2)
+        found |= {"killed": seconds, "killed_equal": again == whole}
     return found
 
 
-def extracted(workspace: Path, words: list[str], *, kill_after: float | None = None) -> tuple[float, bytes]:
-    """(seconds of the command, bytes of its feature file), its busiest worker killed after so many seconds."""
-    begun = time.perf_counter()
+def extracted(workspace: Path, words: list[str], *, kill_after: float | None = None) -> tuple[Seconds, bytes]:
+    """(time of the command, bytes of its feature file), its busiest worker killed after so many seconds.
+
+    The processor's seconds are those of the command and of all its workers.
+    """
+    begun, before = time.perf_counter(), _processor_seconds()
     command = [sys.executable, "-c", PIPELINE, "extract", *words, "--workspace", str(workspace)]
     with subprocess.Popen(command) as running:
         if kill_after is not None:
@@ -67,9 +73,14 @@ def extracted(workspace: Path, words: list[str], *, kill_after: float | None = N
         status = running.wait()
     if status:
         raise SystemExit(f"the command ended with {status}")
-    seconds = time.perf_counter() - begun
+    seconds = {"seconds": time.perf_counter() - begun, "processor_seconds": _processor_seconds() - before}
     [path] = (workspace / "features").glob("*.h5")
     return seconds, path.read_bytes()
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -20,6 +20,10 @@ import yaml
 
 RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
 Json = dict[str, Any]
+# Of large extractions: numbers of an embedding by network, and an example of a price.
+WIDTHS = {"resnet50": 2048, "tf_efficientnet_lite0": 1280}
+CORE_HOUR_DOLLARS = 0.05
+LABEL_AND_ID_BYTES, BLOCK_ROWS = 8 + 40, 512
 
 
 def write(folder: Path) -> None:
@@ -305,6 +309,23 @@ def extraction() -> str:
     return table([*header, "lowest cosine", "OpenVINO's", "its bfloat16's"], rows)
 
 
+def scale() -> str:
+    """Compute hours, cost and bytes of large extractions from the measured rates."""
+    header = ["network", "images", "images a second", "hours", "dollars", "feature file"]
+    rows = []
+    for file in _read("extraction")[-1:]:
+        cores = file["hardware"]["core_count"]
+        for name, width in WIDTHS.items():
+            rate = file["results"][name]["images_per_second"]["ours"]
+            for power in (6, 8, 9):
+                hours = 10**power / rate / 3600
+                size = 10**power * (2 * width + LABEL_AND_ID_BYTES + 4 / BLOCK_ROWS)
+                cost = hours * cores * CORE_HOUR_DOLLARS
+                found = (_number(hours, 1), _number(cost, 1), f"{size / 1e9:,.0f} GB")
+                rows.append([f"`{name}`", f"10^{power}", _number(rate, 0), *found])
+    return table(header, rows)
+
+
 def training() -> str:
     """Compare training speed with a plain loop."""
     return table(
@@ -534,6 +555,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "scratch": scratch,
     "finetuning": finetuning,
     "extraction": extraction,
+    "scale": scale,
     "training": training,
     "estimates": estimates,
     "estimate-errors": estimate_errors,

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from extract.backbones.rounding import photographs, round_convolutions, rounded_keeping_means
+from extract.runtime.devices import limited_threads
 
 
 @settings(max_examples=50)
@@ -44,6 +45,26 @@ def test_mean_outputs_of_a_rounded_convolution_are_what_they_were(groups):
     assert convolution.weight.dtype == convolution.bias.dtype == torch.bfloat16
     errors = (convolution.float()(images).mean((0, 2, 3)) - before).abs()
     assert errors.mean() < 0.35 * (plain(images).mean((0, 2, 3)) - before).abs().mean()
+
+
+def test_what_is_rounded_up_depends_on_no_number_of_threads():
+    images = torch.rand(5, 8, 40, 40, generator=torch.Generator().manual_seed(0))
+    found, seen = [], []
+    for threads in (1, 2):
+        convolution = nn.Conv2d(8, 64, 3).requires_grad_(False)
+        nn.init.normal_(convolution.weight, generator=torch.Generator().manual_seed(1))
+        nn.init.zeros_(convolution.bias)
+
+        def run(images, convolution=convolution):
+            seen.append((len(images), torch.get_num_threads()))
+            convolution(images)
+
+        with limited_threads(threads):
+            round_convolutions([convolution], torch.bfloat16, images=images, run=run)
+            assert torch.get_num_threads() == threads
+        found.append(convolution.weight)
+    assert torch.equal(*found)
+    assert seen == [(1, 1)] * 10
 
 
 def test_a_convolution_that_nothing_reaches_is_rounded_to_the_nearest():
