@@ -15,28 +15,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, structs
-
 from extract.data.bad_images import files, refused_together
 from extract.errors import CorruptFileError, InvalidInputError, TransferBenchError
 from extract.features.layout import canonical_json
-from extract.runtime.machine import machine
 from extract.runtime.memory import enough_for
-from extract.runtime.typed_json import Count, Seconds
 from pipelines.specs import ExtractKey, ExtractSpec
+from pipelines.tasks import shard_notes
 from pipelines.tasks.extract import LESS_MEMORY, ReadyExtraction, extraction_inputs, plain_view, ready
 from pipelines.tasks.features import intact
-from pipelines.workspace import stored
+from pipelines.tasks.shard_notes import NOTE_SECONDS, ShardNote, ShardProgress
 from pipelines.workspace.context import Context
-from pipelines.workspace.schema import Rate
 
 if TYPE_CHECKING:
-    from extract.features.extraction import Estimate, ExtractionTiming
+    from extract.features.extraction import ExtractionTiming
     from extract.features.layout import Layout
     from extract.features.shards import Shard
     from extract.features.store import FeatureFile, FeatureWriter
 
-NOTE_SECONDS = 1.0  # between two notes of a shard's progress
 SETTLING_SECONDS = 10.0  # from the first shard's first batch until the estimate, in which others begin
 
 
@@ -56,20 +51,6 @@ class ShardRequest:
 
 Done = Callable[[ShardRequest], None]
 Runner = Callable[[ExtractKey, Sequence[ShardRequest], Done], None]
-
-
-class ShardNote(Struct, frozen=True, kw_only=True):
-    """Progress of a shard: `images` that are there, `seconds` of a device spent on them, killed attempts included.
-
-    Of several shards that share the processors of a machine each counts its share of the time.
-    """
-
-    images: Count = 0
-    seconds: Seconds = 0.0
-    compile_seconds: Seconds = 0.0
-    images_per_second: Rate = 0.0
-    memory_bytes: Count = 0
-    processor: str = ""
 
 
 def joined(
@@ -110,7 +91,7 @@ def compute(spec: ExtractSpec, request: ShardRequest, context: Context) -> bool:
             file = intact(path)
             if file is not None and is_made_as(file, layout):
                 return True
-            note = _Progress(path, context)
+            note = ShardProgress(path, context)
             plain = plain_view(one)
             timing = extraction.extract(
                 images,
@@ -151,37 +132,6 @@ def _folder(path: Path) -> Path:
 def _digest(layout: "Layout") -> str:
     rows = {name: len(split.labels) for name, split in layout.splits.items()}
     return hashlib.sha256(canonical_json([layout.header(), rows]).encode()).hexdigest()
-
-
-class _Progress:
-    """Keeps the note of a shard, from what earlier attempts spent on it."""
-
-    def __init__(self, path: Path, context: Context) -> None:
-        self._path, self._share = path.with_suffix(".json"), context.share
-        self._before = _note(self._path)
-        self._note = structs.replace(self._before, processor=machine().processor)
-        self._begun = self._written = time.perf_counter()
-
-    def progress(self, done: int, total: int) -> None:
-        now = time.perf_counter()
-        seconds = self._before.seconds + (now - self._begun) * self._share
-        self._note = structs.replace(self._note, images=done, seconds=seconds)
-        if now - self._written >= NOTE_SECONDS:
-            self._write()
-
-    def estimated(self, estimate: "Estimate") -> None:
-        memory, rate = estimate.memory_bytes, estimate.images_per_second
-        self._note = structs.replace(self._note, memory_bytes=memory, images_per_second=rate)
-
-    def end(self, timing: "ExtractionTiming") -> None:
-        seconds = self._before.seconds + timing.seconds * self._share
-        compiling = self._before.compile_seconds + timing.compile_seconds * self._share
-        self._note = structs.replace(self._note, seconds=seconds, compile_seconds=compiling)
-        self._write()
-
-    def _write(self) -> None:
-        stored.write(self._path, self._note)
-        self._written = time.perf_counter()
 
 
 class _Join:
@@ -272,27 +222,40 @@ class _Join:
             self._context.estimated(Estimate(left / rate, self._one.layout.file_bytes(), memory, rate))
 
     def _note(self, shard: "Shard") -> ShardNote:
-        return _note(shard_path(self._one.path, self.request(shard)).with_suffix(".json"))
+        return shard_notes.read(shard_path(self._one.path, self.request(shard)).with_suffix(".json"))
 
     def timing(self) -> "ExtractionTiming":
-        """What all shards took, in seconds of one device. Kinds of processors that are several are told."""
+        """What all shards took, in seconds of one device."""
         from extract.features.extraction import ExtractionTiming
 
         notes = [self._note(shard) for shard in self._shards]
+        self._tell_differences(notes)
+        seconds, compiling = sum(one.seconds for one in notes), sum(one.compile_seconds for one in notes)
+        images = sum(one.images for one in notes)
+        return ExtractionTiming(seconds, compiling, images, images / max(seconds - compiling, 1e-9))
+
+    def _tell_differences(self, notes: Sequence[ShardNote]) -> None:
+        """Gives notice of what may give other last bits than one process here: other processors, fewer threads."""
+        import torch
+
         kinds = sorted({one.processor for one in notes if one.processor})
         if len(kinds) > 1:
             self._context.notice(
                 f"shards were computed by several kinds of processors ({', '.join(kinds)}): the last bits of a row "
                 "may be others than one of them would give"
             )
-        seconds, compiling = sum(one.seconds for one in notes), sum(one.compile_seconds for one in notes)
-        images = sum(one.images for one in notes)
-        return ExtractionTiming(seconds, compiling, images, images / max(seconds - compiling, 1e-9))
+        own, others = torch.get_num_threads(), {one.threads for one in notes if one.threads}
+        if self._one.config.device == "cpu" and self._depends_on_threads() and others - {own}:
+            self._context.notice(
+                f"shards were computed with {', '.join(map(str, sorted(others)))} threads: the last bits of a row may "
+                f"be others than those of one process with {own}"
+            )
 
+    def _depends_on_threads(self) -> bool:
+        """oneDNN sums up the channels of float32 convolutions in parts, by the number of threads, as torch's code does.
 
-def _note(path: Path) -> ShardNote:
-    """The note of a shard; an empty one where there is none that is intact."""
-    try:
-        return stored.read(path, ShardNote, thing="note of a shard", remedy="It is made anew.")
-    except CorruptFileError:
-        return ShardNote()
+        OpenVINO computes each of its batches on one.
+        """
+        return self._one.layout.engine == "compiled" or (
+            self._one.layout.engine == "eager" and self._one.config.precision == "float32"
+        )

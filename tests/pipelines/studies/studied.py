@@ -24,7 +24,7 @@ from extract.features import extraction
 from extract.features.store import FeatureFile
 from extract.runtime.typed_json import plain
 from pipelines.cli import main
-from pipelines.tasks import shards as tasks_shards
+from pipelines.tasks import shard_notes
 from pipelines.workspace import records
 
 KILLS = 5
@@ -165,7 +165,7 @@ def shards(root: Path) -> dict:
     ]
     words += ["--batch-size", "64", "--precision", "float32"]
     extraction.BLOCK_ROWS = 64
-    count, died = tasks_shards._Progress.progress, root / "died"
+    count, died = shard_notes.ShardProgress.progress, root / "died"
 
     def progress(self, done: int, total: int) -> None:
         count(self, done, total)
@@ -173,7 +173,7 @@ def shards(root: Path) -> dict:
             died.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    tasks_shards._Progress.progress = progress
+    shard_notes.ShardProgress.progress = progress
     found = []
     for place, more in (("one", []), ("two", ["--shards", "4", "--jobs", "2", "--engine", "dask"])):
         status, answer = finish(*begin(*words, *more, "--workspace", str(root / place)))

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from extract.features.store import FeatureFile
+from extract.runtime.devices import limited_threads
 from pipelines.studies import worker
-from pipelines.tasks import shards
+from pipelines.tasks import shard_notes, shards
 from pipelines.workspace import extractions
 from tests.conftest import Ended
 
@@ -197,13 +198,34 @@ def test_a_job_counts_its_share_of_a_processor(monkeypatch, tmp_path):
     assert seen == [0.25, 1.0]
 
 
+@pytest.mark.parametrize(
+    ("threads", "precision", "told"), [(1, "float32", True), (1, "bfloat16", False), (2, "float32", False)]
+)
+def test_threads_that_may_change_the_last_bits_are_told(pipeline, monkeypatch, threads, precision, told):
+    import torch
+
+    real = shards.compute
+
+    def compute(spec, request, context):
+        with limited_threads(threads):
+            return real(spec, request, context)
+
+    monkeypatch.setattr(shards, "compute", compute)
+    with limited_threads(2):
+        words = ("--precision", precision, "--subset", 20, "--test-subset", 10, "--device", "cpu", "--shards", 2)
+        ended = pipeline("extract", *TINY, *words)
+        assert torch.get_num_threads() == 2
+    assert ended.status == 0
+    assert ("shards were computed with 1 threads" in ended.err) == told
+
+
 def test_notes_add_up_over_attempts(tmp_path):
     from extract.features.extraction import ExtractionTiming
     from pipelines.workspace.context import Context
 
     path = tmp_path / "1-of-2.h5"
     for _ in range(2):
-        progress = shards._Progress(path, Context(tmp_path, share=0.5))
+        progress = shard_notes.ShardProgress(path, Context(tmp_path, share=0.5))
         progress.progress(7, 10)
         progress.end(ExtractionTiming(8.0, 2.0, 10, 1.0))
     found = json.loads(path.with_suffix(".json").read_text())
