@@ -326,6 +326,52 @@ def scale() -> str:
     return table(header, rows)
 
 
+def photos() -> str:
+    """Compare the extraction of large photographs with a plain loop."""
+    return table(
+        ["machine", "network", "photographs a second", "/ plain loop", "plain: core seconds each", "here", "ratio"],
+        [
+            [
+                *(_machine(file), name, _number(one["images_per_second"]["ours"], 1), _number(one["ours/plain"], 2)),
+                *(_number(one["core_seconds_per_photo"][side], 3) for side in ("plain", "ours")),
+                _number(one["core_seconds_per_photo"]["plain"] / one["core_seconds_per_photo"]["ours"], 2),
+            ]
+            for file in reversed(_read("photos"))
+            for name, one in file["results"].items()
+        ],
+    )
+
+
+def photos_fidelity() -> str:
+    """Tell how far features and levels of photographs at a reduced scale are from those decoded whole."""
+    return table(
+        ["input", "photographs", "lowest cosine", "mean difference of levels", "largest"],
+        [
+            [
+                *(f"{side} pixels", f"{one['photographs']} x {kind}", _number(one["lowest_cosine"], 5)),
+                *(_number(one["mean_levels"], 2), _number(one["most_levels"])),
+            ]
+            for side, kinds in _read("photos")[-1]["fidelity"].items()
+            for kind, one in kinds.items()
+        ],
+    )
+
+
+def listing() -> str:
+    """Tell what listing, digest and plan of many files take."""
+    return table(
+        ["machine", "files", "classes", "workspace", "seconds", "memory, MiB"],
+        [
+            [
+                *(_machine(file), f"{file['files']:,}", file["classes"], state),
+                *(_number(one["seconds"], 1), _number(one["memory_bytes"] / 2**20)),
+            ]
+            for file in reversed(_read("listing"))
+            for state, one in file["results"].items()
+        ],
+    )
+
+
 def training() -> str:
     """Compare training speed with a plain loop."""
     return table(
@@ -556,6 +602,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "finetuning": finetuning,
     "extraction": extraction,
     "scale": scale,
+    "photos": photos,
+    "photos-fidelity": photos_fidelity,
+    "listing": listing,
     "training": training,
     "estimates": estimates,
     "estimate-errors": estimate_errors,

@@ -40,7 +40,7 @@ def scales(monkeypatch):
 @pytest.mark.parametrize(("mode", "turned"), [("RGB", 1), ("RGB", 6), ("L", 3), ("CMYK", 7)])
 def test_a_photo_at_a_reduced_scale_is_near_to_the_whole_one(tmp_path, scales, how, mode, turned):
     path = jpeg(tmp_path / "one.jpg", PHOTO.crop((0, 0, 637, 423)).convert(mode), turned=turned, **how)
-    for side, scale in ((70, 2), (35, 4), (18, 8)):
+    for side, scale in ((50, 2), (25, 4), (13, 8)):
         wanted = preprocessing(side, fraction=1.0)
         transform = cropping.transform(wanted)
         reduced, whole = transform(decode(path, target=cropping.target(wanted))), transform(decode(path))
@@ -55,13 +55,13 @@ def test_a_picture_whose_last_blocks_are_cut_is_not_shifted(tmp_path):
     ramp = np.repeat(np.linspace(0, 255, 33).astype(np.uint8)[:, None], 33, axis=1)
     for turned in range(1, 9):
         path = jpeg(tmp_path / f"{turned}.jpg", Image.fromarray(ramp), turned=turned, quality=100)
-        whole = decode(path).resize((5, 5), Image.Resampling.BILINEAR)
-        reduced = decode(path, target=to(5, 5, Image.Resampling.BILINEAR))
-        assert reduced.size == (5, 5)
+        whole = decode(path).resize((4, 4), Image.Resampling.BILINEAR)
+        reduced = decode(path, target=to(4, 4, Image.Resampling.BILINEAR))
+        assert reduced.size == (4, 4)
         assert np.abs(np.asarray(reduced).astype(int) - np.asarray(whole)).max() <= 2
 
 
-@pytest.mark.parametrize("side", [14, 15, 29, 30, 58, 59, 100, 1000])
+@pytest.mark.parametrize("side", [9, 10, 11, 20, 21, 40, 41, 100, 1000])
 def test_the_scale_leaves_room_to_resize(side, tmp_path, scales):
     decode(jpeg(tmp_path / "one.jpg", PHOTO), target=to(side, side * 2))
     (scale,) = scales
@@ -82,7 +82,7 @@ def test_a_torn_photo_is_unreadable_at_any_scale(tmp_path):
     buffer = io.BytesIO()
     PHOTO.save(buffer, "JPEG")
     (tmp_path / "torn.jpg").write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
-    for target in (None, to(40, 40), SMALLEST):
+    for target in (None, to(20, 20), SMALLEST):
         with pytest.raises(UnreadableImage, match="truncated"):
             decode(tmp_path / "torn.jpg", target=target)
 
@@ -90,7 +90,7 @@ def test_a_torn_photo_is_unreadable_at_any_scale(tmp_path):
 @pytest.mark.parametrize("mode", ["center", "squash", "border"])
 def test_what_was_resized_is_left_as_it_is_by_timms_transform(mode, tmp_path):
     path = jpeg(tmp_path / "one.jpg", PHOTO)
-    for side in (40, (40, 64)):
+    for side in (30, (30, 48)):
         wanted = preprocessing(side, mode=mode)
         image = decode(path, target=cropping.target(wanted))
         assert image.size[::-1] == cropping.target(wanted).size(PHOTO.height, PHOTO.width)
