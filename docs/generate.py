@@ -329,10 +329,10 @@ def scale() -> str:
 def photos() -> str:
     """Compare the extraction of large photographs with a plain loop."""
     return table(
-        ["machine", "network", "photographs a second", "/ plain loop", "plain: core seconds each", "here", "ratio"],
+        ["machine", "network", "MB each", "plain loop, seconds of a core", "here", "ratio"],
         [
             [
-                *(_machine(file), name, _number(one["images_per_second"]["ours"], 1), _number(one["ours/plain"], 2)),
+                *(_machine(file), name, _number(one["mean_bytes"] / 1e6, 1)),
                 *(_number(one["core_seconds_per_photo"][side], 3) for side in ("plain", "ours")),
                 _number(one["core_seconds_per_photo"]["plain"] / one["core_seconds_per_photo"]["ours"], 2),
             ]
@@ -360,11 +360,12 @@ def photos_fidelity() -> str:
 def listing() -> str:
     """Tell what listing, digest and plan of many files take."""
     return table(
-        ["machine", "files", "classes", "workspace", "seconds", "memory, MiB"],
+        ["machine", "files", "classes", "workspace", "seconds", "of a core", "memory, MiB"],
         [
             [
                 *(_machine(file), f"{file['files']:,}", file["classes"], state),
-                *(_number(one["seconds"], 1), _number(one["memory_bytes"] / 2**20)),
+                *(_number(one[key], 1) for key in ("seconds", "core_seconds")),
+                _number(one["memory_bytes"] / 2**20),
             ]
             for file in reversed(_read("listing"))
             for state, one in file["results"].items()
