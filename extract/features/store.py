@@ -232,8 +232,7 @@ class FeatureFile:
             return SplitFeatures(features, group["labels"][:], ids)
 
     def _features(self, data: Opened) -> np.ndarray:
-        is_aligned = data.id.get_offset() % data.dtype.itemsize == 0
-        if not is_aligned or data.id.get_storage_size() <= MAPPED_SHARE * available_memory():
+        if data.id.get_storage_size() <= MAPPED_SHARE * available_memory():
             return data[:]
         return np.memmap(self.path, data.dtype, mode="r", offset=data.id.get_offset(), shape=data.shape)
 

