@@ -45,6 +45,17 @@ def matrix_product_rate(device: str, precision: str, *, seconds: float = 3.0) ->
     return done / watch.seconds()
 
 
+def copy_bandwidth(device: str, *, count: int = 10) -> float:
+    """Bytes a second, read and written together, of copying what is larger than any cache."""
+    source = torch.zeros(2**26, device=device)
+    target = torch.empty_like(source)
+    target.copy_(source)
+    watch = Stopwatch(device)
+    for _ in range(count):
+        target.copy_(source)
+    return 2 * count * source.nbytes / watch.seconds()
+
+
 def _path(name: str) -> Path:
     """One file for each day and kind of processor: figures of two machines never stand in one."""
     here = machine()

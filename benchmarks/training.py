@@ -1,17 +1,21 @@
 """Images a second of training on CIFAR-10, the plain loop and ours in turn in one run.
 
 plain: what students write today: torchvision's CIFAR-10 with RandomCrop, RandomHorizontalFlip, ToTensor and
-    Normalize, a DataLoader with as many workers as cores, float32, torch.optim.SGD, the loss read every step;
-eager, compiled: ours: the same network, batch, optimizer and augmentation through `finetune.training.trainer`, as
-`fit` runs it: images on the device, the precision that the hardware multiplies, channels last.
+    Normalize, a DataLoader with two workers, float32, torch.optim.SGD, the loss read every step;
+eager, fused, compiled: ours: the same network, batch, optimizer and augmentation through `finetune.training.trainer`,
+    as `fit` runs it: images on the device, the precision that the hardware multiplies, channels last; fused is what
+    `--compile auto` takes on a processor.
 
     python -m benchmarks.training --data-dir DIR [--networks resnet18,...] [--batch-size 128] [--seconds 60]
 
-Also the share of data and augmentation in one of our eager steps, timed apart on the same batches. Warm-up and
-compiling are left out of the rates and reported. Ratios are medians over rounds of ratios within a round.
+Two floors stand beside each network: its arithmetic at the rate of a large matrix product in the same precision, and
+the bytes of its maps at the bandwidth of a large copy. Also the share of data and augmentation in one of our steps,
+timed apart on the same batches. Warm-up and compiling are left out of the rates and reported. Ratios are medians over
+rounds of ratios within a round.
 """
 
 import argparse
+import functools
 import itertools
 import statistics
 from collections.abc import Callable
@@ -23,13 +27,11 @@ import torchvision
 from torch import nn
 from torchvision import transforms
 
-from benchmarks.hardware import earlier_today, matrix_product_rate, write
+from benchmarks.hardware import copy_bandwidth, earlier_today, matrix_product_rate, write
 from extract.backbones.cost import cost
 from extract.data import cifar
 from extract.data.images import Pixels
-from extract.runtime.allocator import memory_kept
-from extract.runtime.devices import Stopwatch, resolve_device, torch_device
-from extract.runtime.machine import core_count
+from extract.runtime.devices import Stopwatch, resolve_device, torch_device, torch_dtype
 from finetune.architectures import networks
 from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import overridden, recipe
@@ -37,10 +39,12 @@ from finetune.training.config import TrainConfig
 from finetune.training.trainer import Trainer
 from heads.neural.optimize import Totals
 
-NETWORKS = ("resnet18",)
+NETWORKS = ("resnet18", "preact18", "densenet121", "vgg16", "resnet20")
+ENGINES = {"eager": "off", "fused": "auto", "compiled": "on"}  # the option of a recipe that takes each
+MAP_PASSES = 5  # written, read twice, the gradient written and read: the least that training does to a map
 LIBRARIES = ("torch", "torchvision", "timm", "numpy")
 NORMALISATION = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
-WARM_UP_STEPS = 3
+WARM_UP_STEPS = 2
 
 
 def main() -> None:
@@ -48,6 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--networks", default=",".join(NETWORKS))
+    parser.add_argument("--engines", default="eager,fused", help="of ours, of eager, fused and compiled")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=60.0, help="about how long a side is measured in a round")
     parser.add_argument("--rounds", type=int, default=3)
@@ -56,57 +61,59 @@ def main() -> None:
     results = earlier_today("training", "results")
     for name in given.networks.split(","):
         key = f"{name}, batch {given.batch_size}"
-        results[key] = measure(
-            name,
-            given.data_dir,
-            device=device,
-            batch_size=given.batch_size,
-            seconds=given.seconds,
-            rounds=given.rounds,
-        )
+        options = {"device": device, "batch_size": given.batch_size}
+        ours = {one: Ours(name, given.data_dir, engine=one, **options) for one in given.engines.split(",")}
+        sides: dict[str, Callable[[float], float]] = {
+            "plain": functools.partial(plain_rate, name, given.data_dir, **options),
+            **{engine: one.rate for engine, one in ours.items()},
+        }
+        measured = [{side: rate(given.seconds) for side, rate in sides.items()} for _ in range(given.rounds)]
+        results[key] = summary(measured, ours)
         print(key, {name: value for name, value in results[key].items() if name != "rounds"}, flush=True)
         print(write("training", {"device": device, "results": results}, libraries=LIBRARIES), flush=True)
 
 
-def measure(name: str, data_dir: Path, *, device: str, batch_size: int, seconds: float, rounds: int) -> dict[str, Any]:
-    """Rates of all sides for one network, and our share of data and augmentation."""
-    ours = {
-        engine: Ours(name, data_dir, device=device, batch_size=batch_size, engine=engine)
-        for engine in ("eager", "compiled")
-    }
-    sides: dict[str, Callable[[], float]] = {
-        "plain": lambda: plain_rate(name, data_dir, device=device, batch_size=batch_size, seconds=seconds),
-        "eager": lambda: ours["eager"].rate(seconds),
-        "compiled": lambda: ours["compiled"].rate(seconds),
-    }
-    measured = [{side: rate() for side, rate in sides.items()} for _ in range(rounds)]
-    medians = {side: statistics.median(one[side] for one in measured) for side in sides}
-    eager = ours["eager"]
-    step_seconds = batch_size / medians["eager"]
-    data_seconds = eager.data_seconds()
-    flops = 3 * cost(eager.trainer.network, image_size=(32, 32)).flops
-
-    def ratio(left: str, right: str) -> float:
-        return statistics.median(one[left] / one[right] for one in measured)
-
+def summary(measured: list[dict[str, float]], ours: dict[str, "Ours"]) -> dict[str, Any]:
+    """Medians and ratios of the rounds, floors of the fastest of our engines, and the share of its data."""
+    medians = {side: statistics.median(one[side] for one in measured) for side in measured[0]}
+    fastest = max(ours, key=lambda engine: medians[engine])
+    pairs = [(one, other) for one in ours for other in ("plain", "eager") if other in medians and other != one]
+    trainer = ours[fastest].trainer
+    step_seconds, data_seconds = trainer.recipe.batch_size / medians[fastest], ours[fastest].data_seconds()
     return {
         "images_per_second": medians,
-        "eager/plain": ratio("eager", "plain"),
-        "compiled/plain": ratio("compiled", "plain"),
-        "compiled/eager": ratio("compiled", "eager"),
+        **{
+            f"{left}/{right}": statistics.median(each[left] / each[right] for each in measured) for left, right in pairs
+        },
+        "engine": fastest,
         "data_and_augmentation_share": data_seconds / step_seconds,
         "step_seconds": step_seconds,
         "data_seconds": data_seconds,
-        "training_flops_per_image": flops,
-        "flops_per_second": flops * medians["eager"],
-        "matrix_product_flops_per_second": matrix_product_rate(device, eager.trainer.precision),
-        "start_seconds": {name: one.start_seconds for name, one in ours.items()},
-        "precision": eager.trainer.precision,
+        **floors(trainer),
+        "start_seconds": {name: each.start_seconds for name, each in ours.items()},
+        "precision": trainer.precision,
+        "threads": torch.get_num_threads(),
         "rounds": measured,
     }
 
 
-def plain_rate(name: str, data_dir: Path, *, device: str, batch_size: int, seconds: float) -> float:
+def floors(trainer: Trainer) -> dict[str, float]:
+    """The least seconds of a step by arithmetic and by memory, and the rates measured here that they go by."""
+    found, device = cost(trainer.network, image_size=trainer.batches.size), str(trainer.device)
+    flops = 3 * found.flops
+    map_bytes = MAP_PASSES * found.activation_bytes * torch_dtype(trainer.precision).itemsize / 4
+    rate, bandwidth = matrix_product_rate(device, trainer.precision), copy_bandwidth(device)
+    return {
+        "training_flops_per_image": flops,
+        "training_map_bytes_per_image": map_bytes,
+        "matrix_product_flops_per_second": rate,
+        "copy_bytes_per_second": bandwidth,
+        "arithmetic_floor_seconds": trainer.recipe.batch_size * flops / rate,
+        "memory_floor_seconds": trainer.recipe.batch_size * map_bytes / bandwidth,
+    }
+
+
+def plain_rate(name: str, data_dir: Path, seconds: float, *, device: str, batch_size: int) -> float:
     """Images a second of the ordinary script, its first steps and the start of its workers left out."""
     transform = transforms.Compose(
         [
@@ -118,7 +125,7 @@ def plain_rate(name: str, data_dir: Path, *, device: str, batch_size: int, secon
     )
     dataset = torchvision.datasets.CIFAR10(str(data_dir), train=True, transform=transform)
     loader = torch.utils.data.DataLoader(
-        dataset, batch_size=batch_size, shuffle=True, num_workers=core_count(), pin_memory=device != "cpu"
+        dataset, batch_size=batch_size, shuffle=True, num_workers=2, pin_memory=device != "cpu"
     )
     network = networks.build(name, class_count=10, image_size=32).to(device).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
@@ -148,20 +155,23 @@ class Ours:
         assert isinstance(pixels, Pixels)
         train = LabeledImages(torch.from_numpy(pixels.array), torch.from_numpy(split.labels)).to(place)
         network = networks.build(name, class_count=10, image_size=32).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        compiles = "on" if engine == "compiled" else "off"
-        chosen = overridden(recipe("standard"), batch_size=batch_size, compile=compiles)
+        chosen = overridden(recipe("standard"), batch_size=batch_size, compile=ENGINES[engine])
         config = TrainConfig(NORMALISATION, device=device, whiten=False)
         self.trainer = Trainer(network, train, recipe=chosen, config=config)
+        if self.trainer.engine != engine:
+            raise SystemExit(f"engine must be available here; got {self.trainer.engine} in place of {engine}")
         self.trainer.start()
         watch = Stopwatch(device)
-        self._run(lambda totals: totals.step >= WARM_UP_STEPS)
+        with self.trainer.surroundings():
+            self._run(lambda totals: totals.step >= WARM_UP_STEPS)
         self.start_seconds = watch.seconds()
 
     def rate(self, seconds: float) -> float:
         """Images a second over about `seconds`."""
-        watch = Stopwatch(str(self.trainer.device))
-        rows = self._run(lambda totals: watch.seconds() > seconds)
-        return rows / watch.seconds()
+        with self.trainer.surroundings():
+            watch = Stopwatch(str(self.trainer.device))
+            rows = self._run(lambda totals: watch.seconds() > seconds)
+            return rows / watch.seconds()
 
     def data_seconds(self, steps: int = 20) -> float:
         """Seconds for one batch alone: drawn, gathered, augmented, normalized; the draws of an epoch shared out."""
@@ -175,7 +185,6 @@ class Ours:
         each = (first - start) / (steps - 1)
         return each + max(start - each, 0.0) / self.trainer.steps_per_epoch
 
-    @memory_kept()
     def _run(self, stop: Callable[[Totals], bool]) -> int:
         return sum(epoch.totals.row_count for epoch in itertools.islice(self.trainer.epochs(stop=stop), 1))
 

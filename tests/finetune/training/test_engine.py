@@ -1,9 +1,10 @@
-"""Eager or compiled: what is asked for, and what a training is large enough for."""
+"""Eager, fused or compiled: what is asked for, and what a training is large enough for."""
 
 import pytest
 from torch import nn
 
 from extract.runtime.compiler import has_compiler
+from finetune.kernels.library import available
 from finetune.training import engine
 
 HUGE = 10**15  # images: more arithmetic than any threshold
@@ -15,10 +16,11 @@ def choose(wanted, *, image_count=HUGE, device="cpu"):
 
 
 @pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
-def test_only_long_trainings_compile_by_themselves_and_none_on_a_processor():
+def test_only_long_trainings_compile_by_themselves_and_on_a_processor_their_norms_alone():
     assert choose("auto", device="cuda") == "compiled"
     assert choose("auto", device="cuda", image_count=1000) == "eager"
-    assert choose("auto") == "eager"
+    assert choose("auto") == ("fused" if available() else "eager")
+    assert choose("auto", image_count=1000) == "eager"
 
 
 @pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
