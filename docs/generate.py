@@ -374,19 +374,22 @@ def listing() -> str:
 
 
 def training() -> str:
-    """Compare training speed with a plain loop."""
-    return table(
-        ["machine", "network", "images a second", "/ plain loop", "compiled / eager", "data and augmentation"],
-        [
-            [
-                *(_machine(file), name, _number(one["images_per_second"]["eager"], 1)),
-                *(_number(one["eager/plain"], 2), _number(one["compiled/eager"], 2)),
-                f"{_percent(one['data_and_augmentation_share'])} of a step",
+    """Compare training speed with a plain loop, and the step with its floors."""
+    header = ["machine", "network", "plain loop", "images a second", "/ plain loop", "fused / eager"]
+    rows = []
+    for file in reversed(_read("training")):
+        for name, one in file["results"].items():
+            engine = one.get("engine", "eager")
+            rates = [_number(one["images_per_second"][side], 1) for side in ("plain", engine)]
+            ratios = [_number(one[pair], 2) if pair in one else "" for pair in (f"{engine}/plain", "fused/eager")]
+            floors = [
+                _percent(one[f"{kind}_floor_seconds"] / one["step_seconds"], 0)
+                if f"{kind}_floor_seconds" in one
+                else ""
+                for kind in ("arithmetic", "memory")
             ]
-            for file in reversed(_read("training"))
-            for name, one in file["results"].items()
-        ],
-    )
+            rows.append([_machine(file), name, *rates, *ratios, *floors])
+    return table([*header, "arithmetic floor / step", "memory floor / step"], rows)
 
 
 def estimates() -> str:
