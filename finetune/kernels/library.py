@@ -36,13 +36,9 @@ def available() -> bool:
     return sys.platform == "linux" and has_compiler() and _library() is not None
 
 
+@functools.cache
 def kernels(dtype: torch.dtype) -> SimpleNamespace:
     """The functions `statistics`, `forward` and `backward` of `norms.cpp` for maps of `dtype`."""
-    return _kernels(dtype)
-
-
-@functools.cache
-def _kernels(dtype: torch.dtype) -> SimpleNamespace:
     library, found = _library(), SimpleNamespace()
     assert library is not None  # `available` says so
     for name, types in ARGUMENTS.items():
