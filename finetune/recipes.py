@@ -7,7 +7,7 @@ import functools
 from dataclasses import asdict, dataclass, fields, replace
 
 from extract.errors import InvalidInputError, unknown
-from extract.runtime.options import check, option
+from extract.runtime.options import check, known, option
 
 Primitive = bool | int | float | str | None
 
@@ -221,6 +221,5 @@ def overridden(base: Recipe, **options: Primitive) -> Recipe:
     """
     names = [field.name for field in fields(Recipe)]
     for name in options:
-        if name not in names:
-            raise unknown("recipe option", name=name, known=names)
+        known(name, names, what="recipe option")
     return replace(base, **{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]
