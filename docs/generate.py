@@ -54,12 +54,13 @@ def _cell(value: object) -> str:
 
 
 def commands() -> str:
-    """Describe every command with its options; what all of them take stands in one table at the top."""
+    """Describe every command with its options; those that many of them take stand in one table at the top."""
     from pipelines.cli.group import pipeline
     from pipelines.cli.options.declared import COMMON, headed
 
     found = [(name, command, headed(command.params)) for name, command in _commands(pipeline, "pipeline")]
-    parts = [f"## {COMMON}\n\n", _option_table(found[0][2][COMMON])]
+    intro = "A command takes those that act in it; its `--help` lists them."
+    parts = [f"## {COMMON}\n\n{intro}\n\n", _option_table(found[0][2][COMMON])]
     for name, command, headings in found:
         parts += [f"\n## {name}\n\n", f"```text\n{_usage(name, command)}\n```\n\n", _prose(command.help or "")]
         for heading, options in headings.items():
