@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from extract.errors import CorruptFileError, NotWritableError
+from extract.errors import CorruptFileError, StorageError
 from extract.features.layout import canonical_json
 from extract.runtime.machine import machine, package_versions, thread_count
 from extract.runtime.typed_json import Seconds
@@ -78,7 +78,7 @@ def keep(workspace: Path, rates: Mapping[str, Rate]) -> None:
     facts, path = _place(workspace)
     if not rates or not workspace.is_dir():
         return
-    with contextlib.suppress(NotWritableError):  # a plan may be asked of a workspace that can only be read
+    with contextlib.suppress(OSError, StorageError):  # what is not kept is measured again
         path.parent.mkdir(exist_ok=True)
         stored.write(path, MachineRates(machine=facts, rates={**known(workspace), **rates}))
 

@@ -49,3 +49,9 @@ def test_a_damaged_file_and_another_machines_under_this_ones_name_are_made_anew(
 def test_no_workspace_is_made_for_rates(tmp_path):
     rates.keep(tmp_path / "none", FOUND)
     assert not (tmp_path / "none").exists()
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(tmp_path):
+    (tmp_path / "rates").write_text("no folder")
+    rates.keep(tmp_path, FOUND)
+    assert rates.known(tmp_path) == {}
