@@ -103,7 +103,7 @@ class Estimator:
         operations = options.operations(train * views, scored=test * views, width=width, classes=classes)
         rate = self._rates.get(rates.work("head", head.head))
         if rate is None:
-            rate = Rate(seconds=self._product_seconds(), basis="arithmetic")
+            rate = Rate(seconds=self._product_seconds, basis="arithmetic")
         stored = 4 * classes * (width + test) + 8 * test
         if options.keeps_rows:
             stored += train * width * STORAGE_BYTES[spec.storage] * views
@@ -178,7 +178,7 @@ class Estimator:
         named = functools.partial(rates.training, network=spec.network, options=spec.architecture(), **of)
         names = {part: named(part) for part in ("trained", "scored")}
         flops = BACKWARD * 2 * described.macs
-        expected = EFFICIENCY / (flops * self._product_seconds())
+        expected = EFFICIENCY / (flops * self._product_seconds)
 
         def trial() -> dict[str, Rate]:
             given = {"classes": described.class_count, "image_size": size, "device": self._device}
@@ -202,7 +202,7 @@ class Estimator:
 
     def _tried(self, name: str, *, flops: float, rows: int, trial: Callable[[], Mapping[str, Rate]]) -> Rate:
         """The rate `name`: known, or found by a trial where that is short and time is left, else by arithmetic."""
-        usual = self._product_seconds() / statistics.median(self._efficiencies or [EFFICIENCY])
+        usual = self._product_seconds / statistics.median(self._efficiencies or [EFFICIENCY])
         if name not in self._rates and self._trial_seconds < TRIAL_SECONDS and rows * flops * usual < LONGEST_TRIAL:
             begun = time.perf_counter()
             self._keep(trial())
@@ -210,16 +210,17 @@ class Estimator:
         found = self._rates.get(name)
         if found is None:
             return Rate(seconds=flops * usual, basis="arithmetic")
-        self._efficiencies.append(flops * self._product_seconds() / found.seconds)
+        self._efficiencies.append(flops * self._product_seconds / found.seconds)
         return found
 
+    @functools.cached_property
     def _product_seconds(self) -> float:
-        """Seconds of an operation in a matrix product."""
-        name = rates.work("product", self._device)
-        if name not in self._rates:
-            from pipelines.studies import timing
+        """Seconds of an operation in a matrix product: the least that any plan here has seen."""
+        from pipelines.studies import timing
 
-            self._keep({name: Rate(seconds=1 / timing.product_rate(self._device))})
+        name, found = rates.work("product", self._device), 1 / timing.product_rate(self._device)
+        if name not in self._rates or found < self._rates[name].seconds:
+            self._keep({name: Rate(seconds=found)})
         return self._rates[name].seconds
 
     def _keep(self, found: Mapping[str, Rate]) -> None:

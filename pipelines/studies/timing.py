@@ -22,11 +22,13 @@ from finetune.recipes import Recipe
 from finetune.training import evaluate
 from finetune.training.config import TrainConfig
 from finetune.training.loop import fit
+from heads import training_sample
 from pipelines.specs import NetworkSpec
 from pipelines.workspace.rates import Rate
 
-SIDE = 1536  # of the matrices that are multiplied: 7 billion operations
+SIDES = {"cpu": 640, "cuda": 8192}  # of the matrices that are multiplied, in milliseconds
 TRIALS, ENOUGH_SECONDS = 5, 0.5  # of one step: so often, or until they took so long
+PRODUCTS = 40
 STEPS = 2  # of training in each of three epochs, of which the first is slow
 LEAST_ROWS = 4  # of a batch
 FEWEST_TIMED = 3 * STEPS * LEAST_ROWS  # images of all epochs, at the least
@@ -37,8 +39,9 @@ HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 def product_rate(device: str) -> float:
     """Floating-point operations a second of a matrix product in float32."""
-    factor = torch.ones(SIDE, SIDE, device=torch_device(device))
-    return 2 * SIDE**3 / _shortest(lambda: factor @ factor, device)
+    side = SIDES["cuda" if device.startswith("cuda") else "cpu"]
+    factor = torch.ones(side, side, device=torch_device(device))
+    return 2 * side**3 / _shortest(lambda: factor @ factor, device, count=PRODUCTS)
 
 
 def embedding(backbone: Backbone, *, engine: str, side: int, precision: str, rows: int, device: str) -> Rate:
@@ -94,12 +97,13 @@ def _trained(spec: NetworkSpec, recipe: Recipe, *, classes: int, image_size: int
     found = fit(network, images, None, recipe=recipe, config=TrainConfig(HALVES, device=device))
     epochs = [max(float(row["seconds"]), 1e-3) for row in found.history]
     step = min(epochs[1:]) / count
-    beginning = time.perf_counter() - begun - sum(epochs[1:])
+    taken = time.perf_counter() - begun - sum(epochs[1:])
 
     def score() -> object:
         return evaluate.logits(found.network, levels, normalization=HALVES)
 
     scored = _shortest(score, device) / count
+    beginning = max(taken - len(epochs) * len(training_sample(count)) * scored, 0.0)  # each epoch scores a sample
     return {"trained": Rate(seconds=step, begin=beginning), "scored": Rate(seconds=scored)}
 
 
