@@ -66,7 +66,14 @@ PARTS: tuple[dict[str, dict[str, Any]], ...] = (
         "fine-tuned from a fitted head": {**TUNED, "mode": "head-first", "epochs": 1},
         "frozen, no feature file": {**TUNED, "mode": "frozen", "seed": 1},
         "two heads, two seeds": {**HEAD, "head": ["ridge", "logistic"], "subset": 2000, "seeds": 2},
-        "lite0 at 224, many": {"command": "extract", **LITE0, "image-size": 224, "subset": 2700, "test-subset": 400},
+        "lite0 at 224, compiled": {
+            "command": "extract",
+            **LITE0,
+            "image-size": 224,
+            "subset": 2700,
+            "test-subset": 400,
+            "inference": "compiled",
+        },
     },
 )
 

@@ -38,8 +38,8 @@ JOB_SECONDS = 0.5  # to begin a job and to write what it leaves
 READ_SECONDS = 2e-5  # an image of a data set that is read whole into memory, its digest included
 TRIAL_SECONDS = 20.0  # that a plan may spend on trials
 LONGEST_TRIAL = 5.0  # by arithmetic: a network that would take longer is not tried
-COMPILED = 0.7  # of an eager network's seconds (0.89 for resnet18, 0.67 for tf_efficientnet_lite0, in bfloat16)
-COMPILE_SECONDS = 18.0
+COMPILED = 0.67  # of an eager network's seconds (0.89 for resnet18, 0.67 for tf_efficientnet_lite0, in bfloat16)
+COMPILE_SECONDS = 25.0  # 28 for tf_efficientnet_lite0 on two cores
 EFFICIENCY = 0.25  # of the product's rate that a network reaches of which nothing is known
 SMALL_AREA = 0.5625  # of images at three quarters of their side, which some recipes begin with
 BACKWARD = 3.0  # a training step costs about three forward passes
@@ -154,9 +154,7 @@ class Estimator:
         of = {"precision": precision, "rows": rows}
         if (known := self._rates.get(rates.extraction(backbone, **of, engine=engine, source=source))) is not None:
             return known
-        tried = (
-            "eager" if engine == "compiled" else engine
-        )  # what takes long to be ready is told from the eager network
+        tried = "eager" if engine == "compiled" else engine  # to compile takes too long for a trial
         name = rates.extraction(backbone, **of, engine=tried, source="")
 
         def trial() -> dict[str, Rate]:

@@ -52,12 +52,13 @@ def embedding(backbone: Backbone, *, engine: str, side: int, precision: str, row
     encoder = embed.Encoder(backbone, resize=resize, precision=precision)
     model = engines.build(encoder, engine=engine, device=device, batch_size=rows)
     size = (side, side) if is_resized else network.image_size
-    images = torch.randint(0, 256, (rows, 3, *size), dtype=torch.uint8)
+    count = max(rows, engines.IMAGES_AT_ONCE.get(engine, 0))  # in one call
+    images = torch.randint(0, 256, (count, 3, *size), dtype=torch.uint8)
     with torch.no_grad(), memory_kept():
         first = _shortest(lambda: model(images.to(device)), device, count=1)
         beginning = time.perf_counter() - begun
         step = _shortest(lambda: model(images.to(device)), device)
-    return Rate(seconds=min(step, first) / rows, begin=beginning)
+    return Rate(seconds=min(step, first) / count, begin=beginning)
 
 
 def decoding(images: ImageSet, *, size: int) -> Rate:
