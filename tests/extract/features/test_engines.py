@@ -57,6 +57,8 @@ def test_openvino_is_chosen_for_layers_and_processors_on_which_it_was_measured(m
     machine()
     assert choose(network=torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.LSTM(4, 4))) == "compiled"
     assert choose(network=frozen.load("resnet18", weights="untrained", image_size=32).module) == "openvino"
+    with torch.device("meta"):
+        assert choose(network=torch.nn.Conv2d(10_000, 10_000, 1)) == "compiled"
     assert choose(precision="float32") == "compiled"
     machine(units="")
     assert choose() == "compiled"
