@@ -4,13 +4,12 @@ Everything is of correctness (did an answer name the class?) and confidence, and
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from scipy.special import betainc, ndtri, stdtrit
 
 from extract.errors import InvalidInputError
@@ -210,7 +209,7 @@ def _lower(count: float, others: float, rows: float, *, confidence: float) -> fl
     share = 0.0  # the least share of the disputed images that is still believable
     if count > 0:
         ends = (0.5, 1.0) if positive else (0.0, 0.5)
-        share = float(brentq(lambda at: _mid_p(count, others, at) - beyond, *ends, xtol=1e-14))  # type: ignore[arg-type]
+        share = _root(lambda at: _mid_p(count, others, at) - beyond, *ends, error=1e-14)
     worst = max(2 * share - 1, LEAST_SHARE) if positive else 2 * share - 1
     rate, reach = disputed / rows, accuracy_interval(disputed, rows, confidence=confidence)
     first = (count - others) / rows - rate * worst
@@ -277,7 +276,14 @@ def _p_value(table: tuple[float, float, float], seeds: tuple[float, float]) -> f
     least, most = math.log(LEAST_P), -1e-9
     if clearance(most) <= 0:
         return 1.0
-    return math.exp(float(brentq(clearance, least, most, xtol=1e-12))) if clearance(least) < 0 else LEAST_P  # type: ignore[arg-type]
+    return math.exp(_root(clearance, least, most, error=1e-12)) if clearance(least) < 0 else LEAST_P
+
+
+def _root(function: Callable[[float], float], low: float, high: float, *, error: float) -> float:
+    """Where `function` is zero between `low` and `high`, where it has opposite signs."""
+    from scipy.optimize import brentq  # takes a third of a second, and most tables need none
+
+    return float(brentq(function, low, high, xtol=error))  # type: ignore[arg-type]
 
 
 def _table(correct: ArrayLike) -> np.ndarray:
