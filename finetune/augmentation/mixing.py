@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-from scipy.special import betaincinv
 from torch import Tensor
 
 from finetune.augmentation.keyed_random import permutation, uniform
@@ -28,6 +27,8 @@ def blends(
     """The blend of every batch of an epoch: None throughout where both alphas are 0; with both, one or the other."""
     if not (mixup or cutmix):
         return [None] * steps
+    from scipy.special import betaincinv  # not for those who mix nothing
+
     draws = uniform((steps, 4), key=(seed, epoch, "blend")).double().tolist()
     made: list[Blend | None] = []
     for step, (kind, share, y, x) in enumerate(draws):

@@ -11,12 +11,15 @@ from extract.data.images import Files, Pixels
 from extract.errors import InvalidInputError
 from extract.features.embed import source
 from extract.features.layout import block_ranges
+from extract.runtime.devices import automatic_batch_size
 from finetune.augmentation.batches import NormalizePixels
 from pipelines.predict.classify import Classifier
 from pipelines.training import inference, network_io
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 from pipelines.workspace.schema import DoneRecord
+
+QUICK_ROWS = 32  # few enough for any memory: counting what a network needs takes longer than a few images
 
 
 def load(record: DoneRecord, *, context: Context, weights: Path | None, exact: bool | None) -> "WholeClassifier":
@@ -50,8 +53,10 @@ class WholeClassifier(Classifier):
         quick: bool = False,
     ) -> np.ndarray:
         read, device = source(images, preprocessing), self._context.device
-        recipe_options = self.record.key.get("recipe_options", {})
-        rows = inference.batch_size(self._network, preprocessing, device=device, recipe_options=recipe_options)
+        rows = min(automatic_batch_size(device, preprocessing.image_size[0]), QUICK_ROWS)
+        if not quick:
+            recipe_options = self.record.key.get("recipe_options", {})
+            rows = inference.batch_size(self._network, preprocessing, device=device, recipe_options=recipe_options)
         return inference.logits(
             self._network,
             read.batches(block_ranges(len(images), rows)),

@@ -19,6 +19,7 @@ from extract.backbones.weights_preprocessing import KnownPreprocessing
 from extract.errors import CorruptFileError, InvalidInputError
 from extract.features.layout import canonical_json
 from extract.runtime.disk import write_files
+from extract.runtime.startup import Undrawn
 from extract.runtime.typed_json import ShapeError, plain, sealed, typed, unsealed
 from finetune.architectures import networks
 from finetune.architectures.options import LARGEST_CIFAR_SIZE
@@ -78,9 +79,10 @@ def network(folder: Path, *, image_size: int | None = None) -> nn.Module:
     known = sidecar(folder)
     state = tensors(folder)
     size = image_size or known.preprocessing.image_size[0]
-    built = networks.build(
-        known.network, class_count=len(known.class_names), image_size=size, options=architecture(known)
-    )
+    with Undrawn():
+        built = networks.build(
+            known.network, class_count=len(known.class_names), image_size=size, options=architecture(known)
+        )
     if size != known.preprocessing.image_size[0]:
         weights_fit.load(built, Checkpoint(str(folder / WEIGHTS_NAME), state, {}), free=weights_fit.Free())
         return built.eval()
