@@ -14,8 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
+from extract.data.digits import shipped
 from extract.runtime.devices import limited_threads
 from extract.runtime.machine import thread_count
 
@@ -85,13 +87,9 @@ def rounded_keeping_means(weights: Tensor, dtype: torch.dtype, *, means: Tensor,
 
 def photographs(image_size: tuple[int, int]) -> Tensor:
     """Levels 0..255, float32 [12, 3, *image_size]: squares of the two photographs that scikit-learn ships."""
-    from sklearn.datasets import load_sample_images
-
+    photos = (np.asarray(Image.open(shipped("images", name))) for name in ("china.jpg", "flower.jpg"))
     squares = [
-        photo[top : top + 224, left : left + 224]
-        for photo in load_sample_images()["images"]
-        for top in (0, 203)
-        for left in (0, 208, 416)
+        photo[top : top + 224, left : left + 224] for photo in photos for top in (0, 203) for left in (0, 208, 416)
     ]
     levels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).float()
     return nn.functional.interpolate(levels, image_size, mode="bilinear", antialias=True).clamp(0, 255)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.datasets import load_sample_images
 from torch import nn
 
 from extract.backbones.rounding import photographs, round_convolutions, rounded_keeping_means
@@ -77,6 +78,9 @@ def test_a_convolution_that_nothing_reaches_is_rounded_to_the_nearest():
 @pytest.mark.parametrize("size", [(224, 224), (32, 48), (300, 300)])
 def test_the_photographs_come_in_any_size_as_levels(size):
     levels = photographs(size)
+    first = torch.from_numpy(load_sample_images()["images"][0][:224, :224]).permute(2, 0, 1).float()
+    expected = nn.functional.interpolate(first[None], size, mode="bilinear", antialias=True)[0].clamp(0, 255)
+    assert torch.equal(levels[0], expected)
     assert levels.shape == (12, 3, *size)
     assert levels.min() >= 0
     assert levels.max() <= 255
