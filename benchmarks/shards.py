@@ -6,6 +6,7 @@ Then once more, with SIGKILL for the busiest worker in the middle. Both sides us
 """
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -37,6 +38,7 @@ def main() -> None:
     sharded = ["--shards", str(SHARDS), "--jobs", str(WORKERS), "--engine", given.engine]
     with tempfile.TemporaryDirectory(prefix="shards-") as folder:
         found = measured(Path(folder), words, sharded, killed=not given.warm)
+    found["load_average_in_the_end"] = os.getloadavg()[0]  # above the number of cores, others computed beside it
     found |= {"images": given.subset + given.subset // 4, "engine": given.engine, "shards": SHARDS, "workers": WORKERS}
     print(found)
     if not given.warm:
