@@ -46,3 +46,14 @@ def test_its_reports_of_use_are_not_imported():
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "openvino_telemetry" in ended.stderr
     assert "Error" in ended.stderr
+
+
+def test_doctor_says_where_extraction_would_be_faster_with_it(pipeline, monkeypatch):
+    def problems(**found):
+        for name, answer in found.items():
+            monkeypatch.setattr(openvino_model, name, lambda answer=answer: answer)
+        said = pipeline("doctor", "--device", "cpu", "--json").json["problems"]
+        return [problem for problem in said if "openvino" in problem]
+
+    assert "pip install openvino" in problems(is_installed=False, is_ahead_here=True)[0]
+    assert problems(is_installed=True, is_ahead_here=True) == problems(is_installed=False, is_ahead_here=False) == []
