@@ -31,7 +31,7 @@ MISTAKES = [
     ("{command: fit-head, backbone: test_resnet, head: mlp, epochs: 0}", "epochs must be"),
     ("{command: fit-head, backbone: test_resnet, c-grid: -1}", "c-grid must be"),
     ("{command: fit-head, backbone: test_resmet}", "unknown backbone 'test_resmet'"),
-    ("{command: extract, backbone: test_resnet, layers: 9}", "layers must be ones that test_resnet accepts"),
+    ("{command: extract, backbone: test_resnet, layers: 9}", "layers must be stages that test_resnet has"),
     ("{command: train, batch-size: 50, network: resnet2O}", "unknown network 'resnet2O'"),
     ("{command: train, batch-size: 50, network: resnet20, depth: 15}", "depth of resnet must be"),
     ("{command: train, batch-size: 50, network: resnet20, norm: none}", "unknown norm 'none' of resnet20"),
