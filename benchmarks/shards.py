@@ -53,21 +53,22 @@ def measured(root: Path, words: list[str], sharded: list[str], *, killed: bool) 
     found: dict[str, Any] = {"one_process": one, "shards": two, "ratio": two["seconds"] / one["seconds"]}
     found |= {"processor_ratio": two["processor_seconds"] / one["processor_seconds"], "equal": joined == whole}
     if killed:
-        seconds, again = extracted(root / "killed", [*words, *sharded], kill_after=two["seconds"] / 2)
+        seconds, again = extracted(root / "killed", [*words, *sharded], kills=True)
         found |= {"killed": seconds, "killed_equal": again == whole}
     return found
 
 
-def extracted(workspace: Path, words: list[str], *, kill_after: float | None = None) -> tuple[Seconds, bytes]:
-    """(time of the command, bytes of its feature file), its busiest worker killed after so many seconds.
+def extracted(workspace: Path, words: list[str], *, kills: bool = False) -> tuple[Seconds, bytes]:
+    """(time of the command, bytes of its feature file), with `kills` its busiest worker is killed in its shard.
 
     The processor's seconds are those of the command and of all its workers.
     """
     begun, before = time.perf_counter(), _processor_seconds()
     command = [sys.executable, "-c", PIPELINE, "extract", *words, "--workspace", str(workspace)]
     with subprocess.Popen(command) as running:
-        if kill_after is not None:
-            time.sleep(kill_after)
+        if kills:
+            while running.poll() is None and not any((workspace / "features").glob("*.shards/*.json")):
+                time.sleep(0.1)
             workers = psutil.Process(running.pid).children(recursive=True)
             busiest = max(workers, key=lambda one: one.cpu_times().user)
             print("killing", busiest.pid, busiest.cpu_times(), flush=True)
