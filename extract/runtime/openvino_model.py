@@ -156,7 +156,8 @@ def _cut(model: Any) -> list[tuple[Any, str]]:
             _replace(one, Constant(one.get_data(dtype="float32")).output(0))
         elif one.get_type_name() == "Convert" and one.get_output_element_type(0) == Type.bf16:
             _replace(one, one.input_value(0))
-    first, rest = Model([exact], model.get_parameters()), Model(model.get_results(), [middle])
+    make: Any = Model  # its stubs know one form of several
+    first, rest = make([exact], model.get_parameters()), make(model.get_results(), [middle])
     rest.validate_nodes_and_infer_types()  # all are float32 now
     return [(first, "f32"), (rest, "bf16")]
 

@@ -4,6 +4,7 @@ import collections
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from timm.layers.norm_act import BatchNormAct2d
 from timm.models.densenet import DenseBlock, DenseLayer
@@ -42,7 +43,8 @@ def _forwards(network: nn.Module) -> Iterator[tuple[nn.Module, Forward]]:
         if type(module) is nn.BatchNorm2d:
             yield module, functools.partial(normalized, module)
         elif type(module) is BatchNormAct2d and _is_plain(module.drop) and type(module.act) in (nn.ReLU, nn.Identity):
-            yield module, functools.partial(normalized, module, relu=type(module.act) is nn.ReLU)
+            norm: Any = module
+            yield module, functools.partial(normalized, norm, relu=type(norm.act) is nn.ReLU)
     for module in modules:
         for norm, activation in _pairs(module):
             if type(norm) is nn.BatchNorm2d and type(activation) is nn.ReLU and uses[id(activation)] == 1:
@@ -67,7 +69,7 @@ def _pairs(module: nn.Module) -> list[tuple[nn.Module, nn.Module]]:
     return [(module.get_submodule(f"bn{number}"), module.get_submodule(f"act{number}")) for number in numbers]
 
 
-def _is_plain(module: nn.Module | None) -> bool:
+def _is_plain(module: object) -> bool:
     return module is None or type(module) is nn.Identity
 
 
@@ -83,17 +85,19 @@ def _ends(block: BasicBlock | Bottleneck) -> tuple[nn.Module, nn.Module]:
 
 
 def _is_dense(layer: nn.Module) -> bool:
-    norms = [layer.norm1, layer.norm2] if isinstance(layer, DenseLayer) else [None]
-    return all(type(norm) is BatchNormAct2d and type(norm.act) is nn.ReLU for norm in norms)
+    norms = [layer.norm1, layer.norm2] if isinstance(layer, DenseLayer) else []
+    plain = [one for one in norms if isinstance(one, BatchNormAct2d) and type(one) is BatchNormAct2d]
+    return len(plain) == 2 and all(type(norm.act) is nn.ReLU for norm in plain)
 
 
 def _residual(block: BasicBlock | Bottleneck, maps: Tensor) -> Tensor:
     """timm's forward pass of a residual block; its last norm, the sum and the ReLU are one."""
-    branch = block.act1(block.bn1(block.conv1(maps)))
+    part: Any = block  # its stubs lack that modules can be called
+    branch = part.act1(part.bn1(part.conv1(maps)))
     if isinstance(block, Bottleneck):
-        branch = block.conv3(block.aa(block.act2(block.bn2(block.conv2(branch)))))
+        branch = part.conv3(part.aa(part.act2(part.bn2(part.conv2(branch)))))
     else:
-        branch = block.conv2(block.aa(branch))
+        branch = part.conv2(part.aa(branch))
     shortcut = maps if block.downsample is None else block.downsample(maps)
     return normalized(_ends(block)[0], branch, other=shortcut)  # type: ignore[arg-type]
 

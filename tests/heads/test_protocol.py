@@ -164,7 +164,7 @@ def test_float16_storage_changes_accuracy_by_at_most_a_tenth_of_a_point(digits):
 def test_unknown_names_come_with_the_nearest(blobs):
     with pytest.raises(InvalidInputError, match="logistic"):
         space("logistc")
-    with pytest.raises(InvalidInputError, match="c_grid"):
+    with pytest.raises(InvalidInputError, match="c-grid"):
         space("logistic", {"cgrid": (1.0,)})
     assert "logistic" in heads.kinds()
 

@@ -104,11 +104,11 @@ def test_a_partial_file_of_garbage_is_made_anew(tmp_path):
 
 def test_foreign_older_and_half_written_files_are_refused_with_the_reason(whole, tmp_path):
     (tmp_path / "text.h5").write_text("hello")
-    with pytest.raises(CorruptFileError, match="not a feature file of this project"):
+    with pytest.raises(CorruptFileError, match="feature file must be one of this project"):
         FeatureFile(tmp_path / "text.h5")
     with h5py.File(tmp_path / "foreign.h5", "w") as file:
         file["x"] = [1, 2]
-    with pytest.raises(CorruptFileError, match="not a feature file of this project"):
+    with pytest.raises(CorruptFileError, match="feature file must be one of this project"):
         FeatureFile(tmp_path / "foreign.h5")
     (tmp_path / "old.h5").write_bytes(whole.replace(b'"schema":1', b'"schema":0', 1))
     with pytest.raises(CorruptFileError, match="schema is 0, this version reads 1"):

@@ -43,7 +43,7 @@ def test_a_signal_ends_with_one_sentence_and_one_json_object(pipeline, monkeypat
             "the head that was being chosen is not",
         ),
         (("train", "--dataset", "digits"), "pipelines.tasks.train.train", "checkpoint"),
-        (("runs",), "pipelines.tasks.table.rows", "does it anew"),
+        (("report",), "pipelines.report.build.build", "does it anew"),
     ],
 )
 def test_what_is_kept_is_said_of_the_very_command(pipeline, monkeypatch, words, inside, kept):

@@ -70,7 +70,7 @@ def test_what_cannot_be_exported_is_refused_in_one_sentence(pipeline, tmp_path, 
     answer = pipeline("fit-head", *DIGITS, "--c-grid", "0.01", "--validation", "none", "--json").json
     run = ("export", "--run", answer["run"])
     assert "Known: onnx" in pipeline(*run, "--format", "tflite").err
-    assert "folder that exists" in pipeline(*run, "--output", tmp_path / "no" / "where.onnx").err
+    assert "must be a file that can be written" in pipeline(*run, "--output", tmp_path / "no" / "where.onnx").err
     assert "--validation none" in pipeline(*run, "--calibrated").err
     whole = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "onnx" else whole(name, *more))
@@ -80,13 +80,13 @@ def test_what_cannot_be_exported_is_refused_in_one_sentence(pipeline, tmp_path, 
     assert not list(Path(answer["path"]).glob("*.onnx*"))
 
 
-@pytest.mark.parametrize("name", ["folder", "/proc/model.onnx"])
+@pytest.mark.parametrize("name", ["folder.onnx", "/proc/model.onnx"])
 def test_a_place_that_cannot_be_written_is_refused_before_the_run_is_even_looked_for(name, pipeline, tmp_path):
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder.onnx").mkdir()
     ended = pipeline("export", "--run", "ffff", "--output", tmp_path / name)
     assert ended.status == 2
     assert "output must be a file that can be written" in ended.err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.onnx"]
 
 
 def test_python_too_is_told_before_the_export(tmp_path):

@@ -40,7 +40,7 @@ def test_the_winner_is_what_fit_head_makes_of_its_options(pipeline, workspace, f
                 option=("batch_size=128", "copies=1"),
             ),
             Context(workspace),
-            features=lambda: features,
+            features_path=features,
         )
     )
     assert again["validation_accuracy"] == answer["validation_accuracy"]
@@ -81,7 +81,7 @@ def test_a_changed_space_is_another_search_and_the_same_name_for_it_is_refused(p
         names.append(pipeline(*words, "--json").json["name"])
     space_file.write_text(json.dumps(SPACE))
     assert "another validation." in pipeline(*named, "--validation", 0.2).err
-    assert "another head, what." in pipeline(*named, "--head", "ridge").err
+    assert "unknown option to search 'C' of the ridge head. Known: alpha" in pipeline(*named, "--head", "ridge").err
     assert len(set(names)) == 3
 
 

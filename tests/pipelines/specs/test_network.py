@@ -21,6 +21,7 @@ OTHER = {
     "patience": 3,
     "clip_norm": 1.0,
     "layer_decay": 0.5,
+    "final_norm": False,
     "depth": 14,
     "growth_rate": 12,
     "norm": "group",

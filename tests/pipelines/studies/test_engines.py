@@ -21,7 +21,7 @@ HEAD = "jobs:\n  - {command: fit-head, backbone: test_resnet, c-grid: 1e-2, seed
     ("words", "status", "sentence"),
     [
         (("--engine", "daks"), 2, "unknown engine 'daks'. Nearest: dask."),
-        (("--jobs", "0"), 2, "jobs must be a whole number from 1, or none; got 0."),
+        (("--jobs", "0"), 2, "jobs must be a whole number from 1; got 0."),
         (("--scheduler", "host:1"), 2, "scheduler must come with --engine dask or ray"),
         (("--engine", "dask", "--scheduler", "host:1", "--jobs", "2"), 2, "jobs must be left to the cluster"),
         (("--engine", "dask", "--scheduler", "nonsense"), 2, "scheduler must be HOST:PORT or PROTOCOL://HOST:PORT"),

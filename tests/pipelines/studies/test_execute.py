@@ -88,7 +88,7 @@ def test_a_single_command_and_a_study_share_the_cache(pipeline, written):
 
 
 @pytest.fixture
-def breaking(monkeypatch):
+def breaking():
     """Makes the stage of knn heads fail as by a fault of the machine."""
     real = heads.fit_head
 
@@ -97,8 +97,9 @@ def breaking(monkeypatch):
             raise RuntimeError("lost")
         return real(kind, *given, **options)
 
-    monkeypatch.setattr(heads, "fit_head", fit_head)
-    return monkeypatch
+    with pytest.MonkeyPatch.context() as patched:  # of its own, to be undone alone
+        patched.setattr(heads, "fit_head", fit_head)
+        yield patched
 
 
 def test_a_failed_job_is_a_record_and_the_rest_goes_on(pipeline, written, tmp_path, breaking):
@@ -121,7 +122,7 @@ def test_a_failed_job_is_a_record_and_the_rest_goes_on(pipeline, written, tmp_pa
 def test_a_mistake_that_only_the_job_can_know_is_told_and_leaves_no_record(pipeline, written, tmp_path):
     lines = "jobs:\n  - {command: fit-head, backbone: test_resnet, validation: [99, 10], c-grid: 1e-2}\n"
     ended = pipeline("run", written(TINY + lines + "  - {command: extract, dataset: nowhere}\n"), "--json")
-    assert (ended.status, ended.json["computed"], ended.json["failed"]) == (1, 1, 2)
+    assert (ended.status, ended.json["computed"], ended.json["failed"]) == (2, 1, 2)
     told = {one["job"]: one["error"] for one in ended.json["failures"]}
     assert "validation must leave every class a row" in next(iter(told.values()))
     assert "unknown data set 'nowhere'" in told["features of resnet50 on nowhere"]
@@ -144,7 +145,7 @@ def test_a_workspace_that_cannot_be_written_is_one_sentence(pipeline, written, t
     (tmp_path / "file").write_text("")
     ended = pipeline("run", written(TINY + HEAD), "--workspace", tmp_path / "file")
     assert ended.status == 2
-    assert "workspace must be a directory that can be written" in ended.err
+    assert "workspace must be a directory; got the file" in ended.err
 
 
 def test_a_study_without_jobs_and_a_study_of_a_search_alone_are_refused(pipeline, written):

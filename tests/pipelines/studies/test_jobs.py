@@ -83,7 +83,7 @@ def test_weights_of_an_own_run_mean_the_network_that_it_trained(tmp_path, monkey
     environment = study_file.Environment(workspace=tmp_path)
     named = study_file.parse("jobs: [{command: finetune, weights: 0123456789ab, network: x}]", environment)
     assert named.jobs[0].network.network == "x"
-    with pytest.raises(InvalidInputError, match=r"study.yaml:1:8: .*ba9876543210"):
+    with pytest.raises(InvalidInputError, match=r"study.yaml:1:28: .*ba9876543210"):
         study_file.parse("jobs: [{command: finetune, weights: ba9876543210}]", environment)
 
 

@@ -177,7 +177,7 @@ def test_shards_take_the_plain_view_from_where_it_is(extract, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--shards", 0), "shards must be a whole number from 1, or none; got 0."),
+        (("--shards", 0), "shards must be a whole number from 1; got 0."),
         (("--jobs", 2), "jobs must come with --shards"),
         (("--engine", "dask"), "engine must come with --shards"),
     ],

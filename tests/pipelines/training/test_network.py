@@ -95,7 +95,7 @@ def test_full_starts_from_the_weights_with_a_new_last_layer(pipeline, tuning, we
 
 MISTAKES = [
     (("--mode", "partial:6"), "partial must be at most the 5 stages"),
-    (("--mode", "partial:K"), "mode must name a number of stages"),
+    (("--mode", "partial:K"), "mode partial:K must have a number for K"),
     (("--mode", "frozn"), "Nearest: frozen"),
     (("--mode", "frozen", "--epochs", 3), "epochs must be left out in mode frozen"),
     (("--mode", "frozen", "--recipe", "short"), "recipe must be left out in mode frozen"),

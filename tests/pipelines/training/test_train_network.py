@@ -221,7 +221,7 @@ MISTAKES = [
     (("--epochs", "many"), "many"),
     (("--patience", 3), "patience 3 must have validation images to go by; got none"),
     (("--schedule", "plateau"), "schedule plateau must have validation images"),
-    (("--refit",), "refit True must have validation images"),
+    (("--refit",), "refit must have validation images"),
     (("--subset", 20), "subset must be at least one batch, 50 images; got 20"),
     (("--subset", 60, "--validation", 30), "training images must be at least one batch, 50; got 30"),
     (("--validation", "2.5"), "validation must be a share"),

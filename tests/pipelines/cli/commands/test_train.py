@@ -22,7 +22,7 @@ def test_one_epoch_is_no_epochs():
 def test_a_training_of_hours_says_what_would_be_shorter():
     said = []
     watch = ProgressReporter(Context(Path(), notice=said.append), images=50_000)
-    for _ in range(2):
+    for _ in range(4):
         watch.report(TrainingProgress(1, 30, 10, 390, 2.0, 0.1, 0.1, 100.0, 15_000.0, None))
     assert said == ["that is over an hour: --recipe cpu --subset 5000 takes about 12 min"]
     ProgressReporter(Context(Path(), notice=said.append), images=1000).report(

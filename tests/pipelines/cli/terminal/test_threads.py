@@ -26,14 +26,14 @@ def two_threads():
 def test_threads_count_for_torch_for_decoding_and_for_other_processes(pipeline, monkeypatch, two_threads):
     for name in THREAD_COUNTS:
         monkeypatch.setenv(name, "2")
-    assert pipeline("runs", "--threads", "1").status == 0
+    assert "must hold runs to report" in pipeline("report", "--threads", "1").err
     assert torch.get_num_threads() == thread_count() == 1
     assert {os.environ[name] for name in THREAD_COUNTS} == {"1"}
 
 
 @pytest.mark.parametrize("count", ["0", "-2"])
 def test_a_number_of_threads_below_1_is_refused(pipeline, count):
-    found = pipeline("runs", "--threads", count)
+    found = pipeline("report", "--threads", count)
     assert found.status == 2
     assert f"threads must be a whole number from 1; got {count}" in found.err
 
