@@ -1,7 +1,4 @@
-"""What a short command need not wait for: torch's compiler behind timm, and random weights that others replace.
-
-`import torch, timm` takes 1.6 times as long as what is here, and 150 MB more (`benchmarks.cold_start`).
-"""
+"""What a short command need not wait for: torch's compiler behind timm, and random weights that others replace."""
 
 import contextlib
 import functools
