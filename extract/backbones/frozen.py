@@ -6,17 +6,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from extract.backbones import checkpoints, weights_fit, weights_preprocessing
 from extract.backbones import weights as weights_module
 from extract.backbones.cost import REFUSALS, cost, reason, weight_bytes
+from extract.backbones.pooling import Pooled, pooled
 from extract.backbones.transforms import Preprocessing, from_timm
 from extract.errors import InvalidInputError, UnavailableError, unknown
 from extract.runtime.formats import written
 from extract.runtime.startup import Undrawn, timm
-
-POOLS = ("network", "avg", "max", "avgmax")
 
 
 @dataclass(frozen=True)
@@ -51,32 +50,6 @@ class Backbone:
     @functools.cached_property
     def _measured(self) -> tuple[int, int]:
         return measured(self.module, self.preprocessing, name=self.name)
-
-
-class Pooled(nn.Module):
-    """The feature maps of chosen stages, each pooled over its positions, side by side: [B, sum of widths].
-
-    `layers` are timm's stage indices (negative from the end); `pool` is "avg", "max" or "avgmax" (both,
-    concatenated).
-    """
-
-    def __init__(self, network: nn.Module, *, layers: tuple[int, ...], pool: str) -> None:
-        super().__init__()
-        self.network = network
-        self.layers = list(layers)
-        self.pool = pool
-
-    def forward(self, images: Tensor) -> Tensor:
-        maps: list[Tensor] = self.network.forward_intermediates(  # type: ignore[operator]
-            images, indices=self.layers, norm=True, output_fmt="NCHW", intermediates_only=True
-        )
-        parts = []
-        for one in maps:
-            if self.pool in ("avg", "avgmax"):
-                parts.append(one.mean((2, 3)))
-            if self.pool in ("max", "avgmax"):
-                parts.append(one.amax((2, 3)))
-        return torch.cat(parts, 1)
 
 
 def names(pattern: str = "") -> list[str]:
@@ -264,20 +237,6 @@ def _preprocessing(network: nn.Module, image_size: int | None) -> Preprocessing:
     from timm.data.config import resolve_model_data_config
 
     return from_timm(resolve_model_data_config(network), image_size=image_size)
-
-
-def pooled(network: nn.Module, *, pool: str, layers: tuple[int, ...] | None) -> nn.Module:
-    """`network` itself, or with its stages pooled as `load` says; InvalidInputError where it gives no stages."""
-    if pool not in POOLS:
-        raise unknown("pool", name=pool, known=POOLS)
-    if pool == "network" and layers is None:
-        return network
-    if not hasattr(network, "forward_intermediates"):
-        raise InvalidInputError(
-            f"backbone must give its stages for --pool and --layers; got {type(network).__name__}, which cannot. "
-            "Leave both options out."
-        )
-    return Pooled(network, layers=layers or (-1,), pool="avg" if pool == "network" else pool)
 
 
 def measured(module: nn.Module, preprocessing: Preprocessing, *, name: str) -> tuple[int, int]:

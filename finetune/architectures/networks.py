@@ -4,7 +4,6 @@ import copy
 import fnmatch
 import functools
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -170,7 +169,7 @@ class Architecture:
             return loading.LoadedWeights("untrained", "", tuple(network.state_dict()))
         stem = () if self._family is None or self.chosen_options.get("stem") == "imagenet" else self._family.REPLACED
         found = loading.found(weights, network=self.name, architecture=self.timm_name, image_size=image_size)
-        found = _renamed(found, network)
+        found = pytorch_cifar.renamed(found, network)
         fresh, notices = weights_fit.load(network, found, free=_free(network, stem, with_classifier=with_classifier))
         source = weights if weights in ("pretrained", "packaged") else "file"
         said = (*found.notices, *notices)
@@ -202,7 +201,7 @@ class Architecture:
                 other = Architecture(self.name, {**self.chosen_options, "stem": stem})
                 network = other.build(class_count=2, image_size=LARGEST_CIFAR_SIZE)
             state, _ = weights_fit.adapted(
-                network, _renamed(found, network), free=_free(network, replaced, with_classifier=False)
+                network, pytorch_cifar.renamed(found, network), free=_free(network, replaced, with_classifier=False)
             )
             if _shapes(network.state_dict(), below=replaced) == _shapes(state, below=replaced):
                 return stem
@@ -263,15 +262,6 @@ def embedding(network: nn.Module) -> nn.Module:
 
 def _shapes(state: Mapping[str, Tensor], *, below: tuple[str, ...]) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in state.items() if name.startswith(below) and tensor.ndim}
-
-
-def _renamed(found: checkpoints.Checkpoint, network: nn.Module) -> checkpoints.Checkpoint:
-    """What was found under the names of `network`, where it has those of pytorch-cifar."""
-    tensors = pytorch_cifar.translated(found.tensors, network)
-    if tensors is None:
-        return found
-    said = f"{found.name}: the tensors' names are those of pytorch-cifar and are translated"
-    return replace(found, tensors=tensors, notices=(*found.notices, said))
 
 
 def _free(network: nn.Module, stem: tuple[str, ...], *, with_classifier: bool) -> weights_fit.Free:

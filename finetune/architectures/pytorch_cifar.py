@@ -6,6 +6,7 @@ those that it got, here behind them. A PreActResNet there has no norm before the
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from timm.models.densenet import DenseNet
@@ -13,6 +14,8 @@ from timm.models.resnet import ResNet
 from timm.models.resnetv2 import ResNetV2
 from timm.models.vgg import VGG
 from torch import Tensor, nn
+
+from extract.backbones.checkpoints import Checkpoint
 
 Names = tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
 RESNET: Names = ((r"\.shortcut\.", ".downsample."), (r"^linear\.", "fc."))
@@ -37,6 +40,15 @@ VGG_NAMES: Names = ((r"^classifier\.", "head.fc."),)
 def is_preact(tensors: Mapping[str, Tensor]) -> bool:
     """Whether the tensors are those of a PreActResNet of pytorch-cifar: no norm follows its stem or its last block."""
     return "linear.weight" in tensors and "layer1.0.bn1.weight" in tensors and "bn1.weight" not in tensors
+
+
+def renamed(found: Checkpoint, network: nn.Module) -> Checkpoint:
+    """What was found under the names of `network`, where it has those of pytorch-cifar."""
+    tensors = translated(found.tensors, network)
+    if tensors is None:
+        return found
+    said = f"{found.name}: the tensors' names are those of pytorch-cifar and are translated"
+    return replace(found, tensors=tensors, notices=(*found.notices, said))
 
 
 def translated(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor] | None:

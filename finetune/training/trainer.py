@@ -20,7 +20,7 @@ from extract.runtime.devices import (
     torch_device,
 )
 from extract.runtime.machine import thread_count
-from finetune.architectures import modes, networks
+from finetune.architectures import airbench94, modes, networks
 from finetune.augmentation.batches import Batches, LabeledImages, NormalizePixels, TrainingBatch
 from finetune.augmentation.keyed_random import number, reseed
 from finetune.kernels.fused import fused
@@ -36,8 +36,7 @@ from heads.rows import training_sample
 
 KEPT = ("rows", "best", "seconds", "epoch_seconds", "validation_seconds")  # what a checkpoint holds as it is
 WHITENING_EPOCHS = 3  # airbench: the bias of the whitening layer is trained for so long
-WHITENING_IMAGES = 5000
-WHITENING_PIXELS = WHITENING_IMAGES * 32 * 32  # of enlarged images: as many patches as of CIFAR's, for as much memory
+WHITENING_PIXELS = airbench94.WHITENING_IMAGES * 32 * 32  # as many patches and bytes as of CIFAR's
 
 
 def step_threads(network: nn.Module, *, rows: int, image_size: tuple[int, int], device: torch.device) -> int | None:
@@ -52,9 +51,8 @@ def step_threads(network: nn.Module, *, rows: int, image_size: tuple[int, int], 
 class Trainer:
     """A network on its way through a recipe. `rows` is the history.
 
-    `seconds` is what the updates have taken, `epoch_seconds` those of the epoch that is not over, and
-    `validation_seconds` the passes over validation images, earlier processes' included. `begun` are the sums of an
-    epoch that was cut short, `best` the best weights so far under patience.
+    `seconds` is what the updates have taken, `epoch_seconds` those of the epoch that is not over, `validation_seconds`
+    the passes over validation images, in all processes. `begun` are the sums of a cut epoch, `best` the best weights.
     """
 
     def __init__(self, network: nn.Module, train: LabeledImages, *, recipe: Recipe, config: TrainConfig) -> None:
@@ -108,7 +106,7 @@ class Trainer:
         if self.config.whiten and networks.whitening_bias(self.network) is not None:
             normalize = NormalizePixels(self.config.normalization).to(self.device)
             height, width = self.batches.size
-            levels = self._train.images[:WHITENING_IMAGES]
+            levels = self._train.images[: airbench94.WHITENING_IMAGES]
             if self._resize is not None:  # as the network sees them
                 levels = self._resize(levels[: max(WHITENING_PIXELS // (height * width), 1)])
             networks.whiten(self.network, normalize(levels))

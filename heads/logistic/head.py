@@ -238,8 +238,8 @@ def dispatches() -> bool:
 
 
 def _gradient_norm(matrix: torch.Tensor, targets: torch.Tensor, theta: torch.Tensor, *, C: float) -> float:
-    from heads.logistic.newton import backward, forward
     from heads.logistic.path import penalty_of
+    from heads.logistic.products import backward, forward
 
     residual = forward(matrix, theta).softmax(1)
     residual[torch.arange(len(residual), device=residual.device), targets] -= 1

@@ -98,6 +98,11 @@ class DatasetUse(RecordPart, frozen=True, kw_only=True):
     max_pixels: Count | None = None
     test_images: Sha256 | None = None
 
+    @property
+    def is_scored_whole(self) -> bool:
+        """Whether every test image was used."""
+        return self.test_subset is None
+
 
 class TrainingScore(RecordPart, frozen=True, kw_only=True):
     """Accuracy on `rows` training images (`heads.training_sample`) in evaluation mode.

@@ -43,7 +43,7 @@ class TestSet:
     def published(self) -> list[Published]:
         """What others published of its test images, where all of them are used."""
         used = self.rows[0].best.dataset
-        return [] if used.test_subset else published.tested_on(used.digest)
+        return published.tested_on(used.digest) if used.is_scored_whole else []
 
     @property
     def results(self) -> list[DoneRecord]:
