@@ -79,9 +79,7 @@ def measure(name: str, given: argparse.Namespace, *, device: str) -> dict[str, A
         sides["openvino"] = functools.partial(other.rate, given.seconds)
         said["cosine"] |= {"openvino": other.cosine, "openvino in bfloat16": other.bfloat16_cosine}
         said["setting"]["openvino"] = other.setting
-    ours = {
-        f"ours {engine}".replace(" auto", ""): Ours(name, data, engine, device=device) for engine in _engines(given)
-    }
+    ours = {key: Ours(name, data, engine, device=device) for key, engine in _engines(given).items()}
     for key, one in ours.items():
         rows = max(round(one.rate(512) * given.seconds / 512), 1) * 512
         sides[key] = functools.partial(one.rate, rows)
