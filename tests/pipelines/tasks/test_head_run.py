@@ -128,9 +128,13 @@ def test_every_option_of_a_head_is_an_option_of_the_spec_or_rare_and_lists_are_l
 )
 def test_options_come_under_the_names_of_python(words, expected, monkeypatch, pipeline):
     seen = []
-    fitted = "pipelines.tasks.fit_head.fitted_head"
-    monkeypatch.setattr(fitted, lambda spec, *_, **__: seen.append(spec) or pytest.skip.Exception)
-    pipeline("fit-head", "--features", "unused.h5", *words)
+
+    def stopped(spec, *_, **__):
+        seen.append(spec)
+        raise InvalidInputError("it is seen")
+
+    monkeypatch.setattr("pipelines.tasks.fit_head.fitted_head", stopped)
+    assert "it is seen" in pipeline("fit-head", "--features", "unused.h5", *words).err
     assert seen[0].options == expected
     assert HeadSpec(seen[0].head, options=expected).options == expected
 
