@@ -1,6 +1,6 @@
 """The result of a search: all its trials, the importance of its options, and the winner, refitted and scored once.
 
-`result.json` is an `search_result.SearchResult`. The `value` of a trial is validation accuracy; a pruned trial has the
+`result.json` is an `explorations.SearchResult`. The `value` of a trial is validation accuracy; a pruned trial has the
 last that it reported, a failed one none.
 """
 
@@ -18,8 +18,8 @@ from pipelines.search.subject import Subject
 from pipelines.workspace import records, stored
 from pipelines.workspace.cache import StageResult
 from pipelines.workspace.context import Context
+from pipelines.workspace.explorations import BestTrial, SearchResult, SearchTrial
 from pipelines.workspace.schema import TOTAL, DoneRecord
-from pipelines.workspace.search_result import BestTrial, SearchResult, SearchTrial
 
 STATES = {
     TrialState.COMPLETE: "complete",

@@ -16,7 +16,7 @@ from pipelines.specs.search import SearchSpec
 
 if TYPE_CHECKING:
     from pipelines.search.result import SearchAnswer
-    from pipelines.workspace.search_result import SearchTrial
+    from pipelines.workspace.explorations import SearchTrial
 
 MOST = 20  # trials in the table
 HELP = {

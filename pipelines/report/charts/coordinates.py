@@ -7,7 +7,7 @@ from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Datum, Figure, Spec
 from pipelines.report.page.text import clipped
-from pipelines.workspace.search_result import SearchTrial
+from pipelines.workspace.explorations import SearchTrial
 
 MOST = 9  # axes side by side
 AXIS = 155  # pixels for each, below which the page scrolls and a file is wider

@@ -24,7 +24,7 @@ from pipelines.report.page.text import clipped
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
 from pipelines.workspace import naming, stored
-from pipelines.workspace.search_result import SearchResult, SearchTrial
+from pipelines.workspace.explorations import SearchResult, SearchTrial
 
 SHOWN = 6
 BEST = 5

@@ -1,0 +1,139 @@
+"""What a workspace keeps of exploring options: results of searches, ablations and learning-rate range tests.
+
+`searches/<name>/result.json`, `ablations/<digest>.json`, and `range-tests/<digest>.json`. Imports no torch.
+"""
+
+from pathlib import Path
+from typing import Literal, TypedDict
+
+from msgspec import Struct
+
+from extract.errors import CorruptFileError
+from extract.runtime.typed_json import Count, Number, Seconds, Share, T
+from pipelines.workspace import stored
+from pipelines.workspace.schema import Options, RunName
+
+NOT_SHOWN = "no difference shown"
+
+
+class SearchTrial(TypedDict):
+    """One trial of a search."""
+
+    number: Count
+    state: Literal["complete", "pruned", "failed", "running", "waiting"]
+    params: Options
+    value: Share | None
+    seconds: Seconds | None
+    step_values: list[Number | None]
+    error: str | None
+
+
+class BestTrial(TypedDict):
+    """The winning trial of a search."""
+
+    number: Count
+    params: Options
+    value: Share
+
+
+class SearchResult(TypedDict):
+    """The result of a search (`pipelines.search.result`)."""
+
+    name: str
+    subject: str
+    trials: list[SearchTrial]
+    importance: dict[str, Number]
+    importance_spread: dict[str, tuple[Number, Number]]
+    importance_note: str
+    logarithmic: list[str]
+    best: BestTrial | None
+    best_run: RunName | None
+    seconds: Seconds
+
+
+class AblationRow(Struct, frozen=True, kw_only=True):
+    """One change of an ablation against its base: the `options` that it sets, and validation accuracies by seed.
+
+    `difference` is their mean less the base's, paired over seeds and images; `interval` is corrected for the number of
+    changes and excludes zero exactly where `p_value` is below 0.05 (`heads.statistics.paired_over_seeds`).
+    """
+
+    name: str
+    options: Options
+    accuracies: list[Share]
+    seconds: Seconds
+    difference: Number
+    interval: tuple[Number, Number]
+    p_value: Share
+
+    @property
+    def accuracy(self) -> float:
+        """Mean validation accuracy over the seeds."""
+        return sum(self.accuracies) / len(self.accuracies)
+
+    @property
+    def verdict(self) -> str:
+        """ "better" or "worse" than the base; "no difference shown" where the interval contains zero."""
+        low, high = self.interval
+        return NOT_SHOWN if low <= 0 <= high else "better" if low > 0 else "worse"
+
+
+class AblationResult(Struct, frozen=True, kw_only=True):
+    """A base and one change at a time, by accuracy on `validation_rows` images of each seed. No test image was read.
+
+    `base` names what was trained ("resnet20 scratch on digits") with the `options` that it was given; `accuracies` are
+    its own by seed. `seconds` are those of all trainings, `failures` sentences on changes that have no row.
+    """
+
+    name: str
+    base: str
+    options: Options
+    dataset: str
+    seeds: list[Count]
+    validation_rows: Count
+    accuracies: list[Share]
+    rows: list[AblationRow]
+    failures: list[str]
+    seconds: Seconds
+    created: str
+
+    @property
+    def accuracy(self) -> float:
+        """Mean validation accuracy of the base over the seeds."""
+        return sum(self.accuracies) / len(self.accuracies)
+
+
+class RangeTestResult(Struct, frozen=True, kw_only=True):
+    """A learning-rate range test: smoothed training `losses` at rising `rates`, and the rate that it suggests."""
+
+    name: str
+    network: str
+    dataset: str
+    recipe: str | None
+    suggested_learning_rate: Number
+    recipe_learning_rate: Number
+    rates: list[Number]
+    losses: list[Number | None]
+    created: str
+
+
+def ablations(workspace: Path) -> tuple[list[AblationResult], list[str]]:
+    """(the ablations of a workspace, oldest first; a sentence for each file that cannot be read)."""
+    found, problems = _read_all(workspace / "ablations", AblationResult, thing="result of an ablation")
+    return sorted(found, key=lambda one: one.created), problems
+
+
+def range_tests(workspace: Path) -> tuple[list[RangeTestResult], list[str]]:
+    """(the learning-rate range tests of a workspace, oldest first; a sentence for each that cannot be read)."""
+    found, problems = _read_all(workspace / "range-tests", RangeTestResult, thing="learning-rate range test")
+    return sorted(found, key=lambda one: one.created), problems
+
+
+def _read_all(folder: Path, kind: type[T], *, thing: str) -> tuple[list[T], list[str]]:
+    found, problems = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(stored.read(path, kind, thing=thing, remedy="It is left out; run the command again."))
+        except CorruptFileError as error:
+            problems.append(str(error))
+    return found, problems
