@@ -51,9 +51,13 @@ class CentroidHead(Head):
     def candidates(
         cls, space: CentroidSpace, split: FeatureSplit, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
-        """Each metric and shrinkage with the temperature that suits the validation rows best."""
+        """Each metric and shrinkage with the temperature that suits the validation rows best.
+
+        Rows that show no spread within a class, as one row a class, cannot tell shrinkages apart: the least is tried.
+        """
         means = Means.of(split.features, split.targets, class_count=split.class_count)
-        for shrinkage, metric in itertools.product(sorted(space.shrinkages, reverse=True), space.metrics):
+        shrinkages = sorted(space.shrinkages, reverse=True) if means.spread.any() else [min(space.shrinkages)]
+        for shrinkage, metric in itertools.product(shrinkages, space.metrics):
             apply = functools.partial(
                 similarities, centroids=means.shrunk(shrinkage), mean=means.overall, metric=metric
             )

@@ -10,8 +10,8 @@ from extract.runtime.options import Option, Value, option, options_of
 from heads import registry
 from pipelines.specs.spec import Fields, Key, RawOptions, Spec, seed_option, validation_option, validation_part
 
-HEAD_VERSION = 12  # raised when the same key must give another head
-SHOTS_VERSION = 8  # raised when the same key must give another table
+HEAD_VERSION = 13  # raised when the same key must give another head
+SHOTS_VERSION = 9  # raised when the same key must give another table
 CHOOSING = ("criterion", "patience")  # what means nothing without validation images
 _head = functools.partial(option, group="Head")
 

@@ -1,7 +1,7 @@
 """Run by test_killed.py in a process of its own: extractions that are killed, and two at once.
 
-Children are forked from here, with torch and scikit-learn imported but never used, so that thirty kills meet thirty
-extractions and not thirty imports.
+Children are forked from here, with torch and scikit-learn imported but never used, so that a dozen kills meet a dozen
+extractions and not a dozen imports.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from pipelines.cli import main
 from pipelines.tasks import extract  # noqa: F401
 
 WORDS = ["extract", "--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32"]
-KILLS = 30
+KILLS = 12
 
 
 def start(workspace: Path) -> int:

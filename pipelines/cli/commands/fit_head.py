@@ -14,7 +14,8 @@ from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.scores import scores
 from pipelines.cli.terminal.table import TableColumn, facts, table
-from pipelines.specs import ExtractSpec, HeadSpec
+from pipelines.specs import ExtractSpec, HeadSpec, locate
+from pipelines.specs.data import is_here
 from pipelines.specs.head import Repeats
 
 if TYPE_CHECKING:
@@ -106,7 +107,10 @@ def _file(run: shared.Invocation, file: Path | None, options: Values) -> Path | 
     if found is not None:
         run.reporter.notice(f"using the workspace's newest features, {found.name}")
     elif not described:
-        run.reporter.notice(_beginning(run, run.spec(ExtractSpec, options)))
+        spec = run.spec(ExtractSpec, options)
+        if is_here(spec, run.workspace):
+            locate(spec, run.workspace)  # data that cannot be had are told before anything is weighed
+        run.reporter.notice(_beginning(run, spec))
     return found
 
 

@@ -1,8 +1,7 @@
 """What is compiled is right, and a compiler that is there and does not work is found out before it is needed."""
 
 import os
-import subprocess
-import sys
+from itertools import pairwise
 
 import pytest
 import torch
@@ -70,14 +69,45 @@ def test_doctor_says_that_the_compiler_is_broken(put, pipeline):
     assert any("no space for the moon" in problem for problem in facts["problems"])
 
 
+class Scaled(torch.nn.Module):
+    """A product, for which no code is generated, and where asked for a function, for which it is."""
+
+    def __init__(self, width, function=None):
+        super().__init__()
+        self.linear, self.function = torch.nn.Linear(3, width), function
+
+    def forward(self, rows):
+        return self.linear(rows) if self.function is None else self.function(rows)
+
+
 @pytest.mark.long
 @pytest.mark.skipif(not compiler.has_compiler(), reason="compiling needs a C++ compiler")
-def test_code_that_another_process_kept_for_wider_vectors_is_not_taken():
+def test_code_that_was_kept_for_wider_vectors_is_not_taken(monkeypatch):
     """Half of what it computes in narrow ones is what lay in memory."""
-    script = (
-        "import torch; from extract.runtime.compiler import compiled; x = torch.linspace(0, 1, 3003)[None];"
-        "torch.testing.assert_close(compiled(torch.nn.Softplus())(x), torch.nn.functional.softplus(x))"
-    )
-    usual = {name: value for name, value in os.environ.items() if name != "ATEN_CPU_CAPABILITY"}
-    for limit in ({}, {"ATEN_CPU_CAPABILITY": "avx2"}):
-        subprocess.run([sys.executable, "-c", script], env=usual | limit, check=True)
+    from torch._dynamo.utils import counters
+    from torch._inductor import config, cpu_vec_isa
+
+    found = cpu_vec_isa.valid_vec_isa_list()
+    narrow = [isa for isa in found if isa.bit_width() < found[0].bit_width()]
+    if not narrow:
+        pytest.skip("this processor has vectors of one width")
+    rows = torch.linspace(0, 1, 3003)[None]
+    module = Scaled(1, torch.nn.functional.softplus)
+    compiler.compiled(module)(rows)
+    monkeypatch.setattr(cpu_vec_isa, "valid_vec_isa_list", lambda: narrow)
+    torch._dynamo.reset()  # as another process
+    before = counters["inductor"]["fxgraph_cache_hit"]
+    with config.patch(cpp_cache_precompile_headers=False):
+        torch.testing.assert_close(compiler.compiled(module)(rows), module(rows))
+    assert counters["inductor"]["fxgraph_cache_hit"] == before
+
+
+@pytest.mark.skipif(not compiler.has_compiler(), reason="compiling needs a C++ compiler")
+def test_the_tenth_network_of_a_process_is_compiled_like_the_first():
+    from torch._dynamo.utils import counters
+
+    graphs = []
+    for width in range(1, 11):
+        compiler.compiled(Scaled(width))(torch.zeros(2, 3))
+        graphs.append(counters["stats"]["unique_graphs"])
+    assert [later - earlier for earlier, later in pairwise(graphs)] == [1] * 9

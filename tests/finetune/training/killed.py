@@ -1,6 +1,6 @@
 """Run by test_checkpoint.py in a process of its own: one training that is killed again and again.
 
-Children are forked from here, with torch imported but never used, so that ten kills cost seconds and not ten
+Children are forked from here, with torch imported but never used, so that six kills cost seconds and not six
 imports.
 """
 
@@ -21,7 +21,7 @@ from finetune.recipes import Recipe
 from finetune.training.config import TrainConfig
 from finetune.training.loop import fit
 
-KILLS = 10
+KILLS = 6
 RECIPE = Recipe(
     epochs=12,
     batch_size=20,

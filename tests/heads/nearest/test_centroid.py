@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestCentroid
 
@@ -9,6 +10,7 @@ from extract.errors import InvalidInputError
 from heads.metrics import scores
 from heads.nearest.centroid import CentroidHead
 from heads.nearest.space import CentroidSpace
+from heads.trials import FeatureSplit
 
 
 @pytest.mark.parametrize("shrinkage", [0.0, 0.5, 3.0])
@@ -64,6 +66,15 @@ def test_one_row_a_class_is_enough(metric):
     head = CentroidHead(metric, shrinkage=1.0).fit(np.eye(5), list("abcde"))
     assert np.isfinite(head.logits(np.eye(5))).all()
     assert list(CentroidHead(metric).fit(np.eye(5), list("abcde")).predict(np.eye(5))) == list("abcde")
+
+
+def test_one_row_a_class_to_learn_from_leaves_the_means_where_they_are(digits):
+    """It shows no spread, which the search took for none: of equal candidates the greatest shrinkage was the first."""
+    features, labels = (torch.from_numpy(part) for part in digits)
+    numbers = torch.stack([torch.nonzero(labels == k)[:2, 0] for k in range(10)])
+    split = FeatureSplit(features, numbers[:, 0], labels[numbers[:, 0]], numbers[:, 1], labels[numbers[:, 1]], 10)
+    found = CentroidHead.candidates(CentroidSpace(), split, criterion="accuracy", seed=0)
+    assert {candidate.options["shrinkage"] for candidate in found} == {0.0}
 
 
 def test_impossible_options_are_refused(blobs):

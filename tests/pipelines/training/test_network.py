@@ -168,7 +168,9 @@ def test_another_stem_that_was_asked_for_is_said_and_learns(pipeline, resnet18_f
 
 
 def test_a_preact_network_of_pytorch_cifar_is_built_without_a_norm_at_its_end_and_kept_so(pipeline, tmp_path):
-    made = networks.build("preact18", class_count=10, image_size=32, options={"final_norm": False}, seed=1)
+    made = networks.build(
+        "preact18", class_count=10, image_size=32, options={"final_norm": False, "width": 0.25}, seed=1
+    )
     names = {"stem.conv.": "conv1.", ".downsample.conv.": ".shortcut.0.", "head.fc.": "linear.", ".norm": ".bn"}
     names |= {f"stages.{stage}.blocks.": f"layer{stage + 1}." for stage in range(4)}
     state = {}
@@ -177,8 +179,19 @@ def test_a_preact_network_of_pytorch_cifar_is_built_without_a_norm_at_its_end_an
             name = name.replace(old, new)
         state[name] = tensor[..., 0, 0] if name == "linear.weight" else tensor
     torch.save({"net": state}, tmp_path / "ckpt.pth")
-    words = ("finetune", "--network", "preact18", *STEMMED[2:], "--precision", "float32", "--mode", "frozen")
-    ended = pipeline(*words, "--weights", tmp_path / "ckpt.pth", "--json")
+    words = (
+        "finetune",
+        "--network",
+        "preact18",
+        "--width",
+        0.25,
+        *STEMMED[2:],
+        "--precision",
+        "float32",
+        "--mode",
+        "frozen",
+    )
+    ended = pipeline(*words, "--mode", "frozen", "--weights", tmp_path / "ckpt.pth", "--json")
     assert "names are those of pytorch-cifar" in ended.err
     kept = tensors(ended.json)
     assert "norm.weight" not in kept

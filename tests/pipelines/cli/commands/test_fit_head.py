@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from extract.errors import InvalidInputError
+from pipelines.workspace.rates import Rate
 from tests.pipelines.fitting import TINY
 
 QUICK_C = ("--c-grid", "1e-4,1e-2,1")
@@ -60,6 +61,7 @@ def test_a_head_on_features_of_an_earlier_command_says_what_they_took(pipeline):
 
 def test_a_bare_head_says_what_it_begins_and_for_how_long(pipeline, monkeypatch, fake_cifar):
     place = fake_cifar("cifar10", [f"class {index}" for index in range(10)], train=2, test=1)
+    monkeypatch.setattr("pipelines.studies.timing.embedding", lambda *_, **__: Rate(seconds=0.1))
     monkeypatch.setattr("pipelines.tasks.fit_head.fit", lambda *_: (_ for _ in ()).throw(InvalidInputError("begun")))
     ended = pipeline("fit-head", "--data-dir", place)
     assert re.search(r"extracting those of resnet50 on cifar10, about \d.*; --subset 5000 .* takes about \d", ended.err)
