@@ -39,12 +39,12 @@ def transform(preprocessing: Preprocessing) -> Callable[[Image.Image], Tensor]:
 
 
 def target(preprocessing: Preprocessing) -> Target:
-    """What the transform resizes an image to, before it crops; what has that size already it leaves as it is."""
+    """What the transform resizes an image to, and keeps of that; what has that size already it does not resize."""
 
     def size(height: int, width: int) -> tuple[int, int]:
         return resized_lengths(preprocessing, height=height, width=width)
 
-    return Target(size, PILLOW_FILTERS[preprocessing.interpolation])
+    return Target(size, PILLOW_FILTERS[preprocessing.interpolation], kept=preprocessing.image_size)
 
 
 def kept_part(image: Image.Image, resized: tuple[int, int], *, preprocessing: Preprocessing) -> Tensor:

@@ -90,10 +90,14 @@ class Traits:
 
 @dataclass(frozen=True)
 class Target:
-    """What an image is resized to: `size` makes (rows, columns) of (height, width), and the `filter` that resizes."""
+    """What an image is resized to: `size` makes (rows, columns) of (height, width), and the `filter` that resizes.
+
+    `kept` is how many (rows, columns) in its middle are used then; None where all are.
+    """
 
     size: Callable[[int, int], tuple[int, int]]
     filter: Image.Resampling
+    kept: tuple[int, int] | None = None
 
 
 SMALLEST = Target(lambda height, width: (1, 1), Image.Resampling.BOX)  # of an image that is only to be readable
@@ -106,7 +110,8 @@ def decode(path: Path, *, max_pixels: int | None = MAX_PIXELS, target: Target | 
     Raises `OversizedImage` above `max_pixels` (None: no limit).
 
     A JPEG that is far larger than its `target` is decoded at a half, a quarter or an eighth of its size, which stays
-    at least `MARGIN` times the target's, and comes resized to the target. Any other image comes as large as it is.
+    at least `MARGIN` times the target's, and comes resized to the target, black where it is not used. Any other image
+    comes as large as it is.
     """
     with _opened(path) as (image, orientation, _):
         if max_pixels is not None and image.width * image.height > max_pixels:
@@ -129,8 +134,7 @@ def _levels(image: Image.Image) -> Image.Image:
 def _reduced(image: Image.Image, target: Target, *, turned: bool) -> Image.Image:
     """The levels resized to the target where that is so small that a JPEG need not be decoded whole; else all levels.
 
-    The scale depends on format, size and target only. The last pixels may lie half outside of the picture: `box` is
-    what the picture is of them.
+    The scale depends on format, size and target only.
     """
     width, height = image.size
     rows, columns = target.size(width, height)[::-1] if turned else target.size(height, width)
@@ -139,8 +143,21 @@ def _reduced(image: Image.Image, target: Target, *, turned: bool) -> Image.Image
     if scale == 1 or image.format != "JPEG" or target.filter == Image.Resampling.NEAREST:
         return _levels(image)
     image.draft(None, (width // scale, height // scale))
-    box = (0.0, 0.0, width / scale, height / scale)
-    return _levels(image).resize((columns, rows), target.filter, box=box)
+    kept = (rows, columns) if target.kept is None else target.kept[::-1] if turned else target.kept
+    top, bottom = _middle(rows, kept[0])
+    left, right = _middle(columns, kept[1])
+    # The last pixels may lie half outside of the picture, whose sides are multiples of these steps.
+    down, across = height / scale / rows, width / scale / columns
+    box = (left * across, top * down, right * across, bottom * down)
+    middle = _levels(image).resize((right - left, bottom - top), target.filter, box=box)
+    resized = Image.new("RGB", (columns, rows))
+    resized.paste(middle, (left, top))
+    return resized
+
+
+def _middle(length: int, kept: int) -> tuple[int, int]:
+    """From where to where the middle `kept` of an axis are, and one beside, for their start may be rounded."""
+    return max((length - kept) // 2 - 1, 0), min((length + kept + 1) // 2 + 1, length)
 
 
 def traits(path: Path) -> Traits:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from extract.data.images import ImageSet
 
 Progress = Callable[[int, int], None]
-DECODING = 4  # raised when an image file must give other pixels (`extract.decoding.decode`)
+DECODING = 5  # raised when an image file must give other pixels (`extract.decoding.decode`)
 CIFAR10_DIR = "CIFAR10_DIR"  # where CIFAR-10 alone is, for every command that reads it
 PREPROCESSING_OPTIONS = ("mean", "std", "crop_pct", "interpolation")
 _data = functools.partial(option, group="Data")

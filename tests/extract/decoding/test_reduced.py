@@ -1,6 +1,7 @@
 """Large JPEGs are decoded at a reduced scale: near to what they give decoded whole, and only where there is room."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,21 @@ def test_the_scale_leaves_room_to_resize(side, tmp_path, scales):
     assert scale <= max(room, 1)
     assert scale in (1, 2, 4, 8)
     assert scale * 2 > min(room, 8)  # and no larger one does
+
+
+@pytest.mark.parametrize("turned", [1, 6])
+@pytest.mark.parametrize(
+    ("side", "fraction", "mode"), [(48, 0.875, "center"), (31, 0.9, "center"), (40, 1.0, "squash")]
+)
+def test_what_the_crop_drops_is_not_made_and_the_rest_is_the_same(tmp_path, side, fraction, mode, turned):
+    path = jpeg(tmp_path / "one.jpg", PHOTO, turned=turned)
+    wanted = preprocessing(side, fraction=fraction, mode=mode)
+    target, transform = cropping.target(wanted), cropping.transform(wanted)
+    part, all_of_it = (np.asarray(decode(path, target=one)) for one in (target, replace(target, kept=None)))
+    assert part.shape == all_of_it.shape
+    assert (part == 0).all(-1).any() == (mode == "center")
+    levels = [transform(Image.fromarray(one)).int() for one in (part, all_of_it)]
+    assert (levels[0] - levels[1]).abs().max() <= 1  # Pillow takes the place of the part in single precision
 
 
 def test_other_formats_and_nearest_pixels_are_never_reduced(tmp_path):
