@@ -175,10 +175,10 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture
-def freed_bytes() -> int:
-    """Bytes that this process has just taken and given back: much more than a small run takes beside what is there."""
+def peak_bytes() -> int:
+    """The peak of this process, just reached and given back: much more than a small run takes beside what is there."""
     if not CLEAR_REFS.exists():
         pytest.skip("only Linux can set the peak of a process back")
-    count = psutil.Process().memory_info().rss + 500_000_000
-    np.ones(count, dtype=np.uint8)
-    return count
+    more = 500_000_000
+    np.ones(more, dtype=np.uint8)
+    return psutil.Process().memory_info().rss + more

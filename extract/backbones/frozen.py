@@ -94,6 +94,7 @@ def check_name(name: str) -> None:
         raise unknown(f"weights tag of {architecture}", name=tag, known=tags)
 
 
+@functools.cache
 def check(name: str, *, image_size: int | None, pool: str, layers: tuple[int, ...] | None) -> None:
     """Raises `InvalidInputError` for a name, a size, a pooling or layers that `load` would refuse whatever the weights.
 

@@ -1,5 +1,6 @@
 """The 1,797 handwritten digits of 8 x 8 pixels that scikit-learn ships (UCI, Alpaydin and Kaynak 1998)."""
 
+import functools
 import importlib.util
 from pathlib import Path
 
@@ -31,13 +32,20 @@ def shipped(kind: str, name: str) -> Path:
 
 def load() -> ImageSet:
     """The digits as uint8 [N, 3, 8, 8] (grey repeated), 1,437 training and 360 test images, stratified."""
-    from sklearn.datasets import load_digits
-
-    pixels, target = load_digits(return_X_y=True)  # [N, 64], values 0 to 16
-    grey = np.round(np.asarray(pixels).reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    pixels, target = _read()
+    grey = np.round(pixels.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
     array = np.repeat(grey[:, None], 3, axis=1)
-    labels = np.asarray(target).astype(np.int64)
+    labels = target.astype(np.int64)
     test = stratified_rows(labels, TEST_COUNT, seed=SPLIT_SEED)
     train = np.setdiff1d(np.arange(len(labels)), test)
     everything = ImageSplit(Pixels(array), labels, tuple(f"digit/{row:04d}" for row in range(len(labels))))
     return ImageSet("digits", CLASS_NAMES, {"train": everything.take(train), "test": everything.take(test)})
+
+
+@functools.cache
+def _read() -> tuple[np.ndarray, np.ndarray]:
+    """Grey values from 0 to 16 [N, 64], and labels [N]: 1,797 lines of text."""
+    from sklearn.datasets import load_digits
+
+    pixels, target = load_digits(return_X_y=True)
+    return np.asarray(pixels), np.asarray(target)

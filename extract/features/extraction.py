@@ -24,6 +24,7 @@ from extract.runtime.memory import Peak
 Progress = Callable[[int, int], None]
 USUAL_STEP = 256  # the most images that `automatic_batch_size` takes at once
 BLOCK_ROWS = 512  # rows between two checksums, about: what a kill can cost
+FEW_BATCHES = 4  # of an eager network, before which two more to learn its rate are not worth their time
 WRITES_AHEAD = 2
 
 
@@ -122,7 +123,7 @@ def extract(
     are computed; the bits are the same.
 
     `progress(done, total)` counts images, `notice` takes sentences, `estimated` one `Estimate` after the
-    first batch, `doing` what is done before. The caller holds `store.locked(path)`.
+    first batch of many, `doing` what is done before. The caller holds `store.locked(path)`.
     """
     watch, peak = Stopwatch(config.device), Peak(config.device)
     with memory_kept(), FeatureWriter(path, layout) as writer:
@@ -132,8 +133,10 @@ def extract(
         if writer.resumed and present:
             notice(f"{present} of {images.image_count} images were there already; going on with the rest")
         doing("first batch" if layout.engine == "eager" else "compiling the network")
-        warm = _warmed(images, missing, backbone=backbone, layout=layout, config=config, notice=notice, plain=plain)
-        if left:
+        warm = _warmed(
+            images, missing, left=left, backbone=backbone, layout=layout, config=config, notice=notice, plain=plain
+        )
+        if warm.images_per_second:
             estimated(_estimate(left, warm.images_per_second, layout=layout, peak=peak))
         count = _Count(present, images.image_count, progress)
         for name, ranges in missing.items():
@@ -169,13 +172,14 @@ def _warmed(
     images: ImageSet,
     missing: Mapping[str, Ranges],
     *,
+    left: int,
     backbone: Backbone,
     layout: Layout,
     config: Computation,
     notice: Notice,
     plain: FeatureFile | LentRows | None,
 ) -> _Warm:
-    """The embedder, ready: the first batch compiles, the second shows the rate; neither where nothing is missing."""
+    """The embedder, ready: the first batch compiles, the second shows the rate; neither where few images are left."""
     watch = Stopwatch(config.device)
     sources = {name: embed.source(split.images, backbone.preprocessing) for name, split in images.splits.items()}
     resize = next(iter(sources.values())).resize
@@ -184,9 +188,9 @@ def _warmed(
     embedder = engines.embedder(
         encoder, engine=layout.engine, device=config.device, batch_size=config.batch_size, notice=notice, views=views
     )
-    name = next((name for name, ranges in missing.items() if ranges), None)
-    if name is None:
+    if left <= (FEW_BATCHES * config.batch_size if layout.engine == "eager" else 0):
         return _Warm(sources, embedder)
+    name = next(name for name, ranges in missing.items() if ranges)
     start, stop = missing[name][0]
     first = [(start, min(start + config.batch_size, stop))]
     list(embedder.blocks(sources[name], first))
