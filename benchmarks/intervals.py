@@ -20,8 +20,8 @@ from scipy.special import expit, gammaln, xlogy
 from scipy.stats import binom
 
 from benchmarks.hardware import write
-from heads.metrics import fit_temperature, scores
-from heads.statistics import accuracy_interval, calibration_error, paired, paired_rows, rows_interval
+from heads.metrics import calibration_error, fit_temperature, scores
+from heads.statistics import accuracy_interval, paired, paired_rows, rows_interval
 
 SIZES = (20, 50, 144, 360, 1_000, 10_000)
 DIFFICULTIES = {"seeds agree": (9.0, 6.0), "seeds disagree": (3.2, 2.0)}  # mean and deviation of the images' logits

@@ -1,6 +1,6 @@
-"""Confidence intervals of accuracies and differences, paired tests, several tests, calibration.
+"""Confidence intervals of accuracies and differences, paired tests, several tests.
 
-Everything is of correctness (did an answer name the class?) and confidence, and nothing depends on a caller's seed.
+Everything is of correctness (did an answer name the class?), and nothing depends on a caller's seed.
 """
 
 import math
@@ -14,9 +14,6 @@ from scipy.special import betainc, ndtri, stdtrit
 
 from extract.errors import InvalidInputError
 
-CALIBRATION_BIN_COUNT = 15
-CALIBRATION_DRAW_COUNT = 1000
-CALIBRATION_LIMIT = 0.975  # the upper end of the 95 % interval
 LEAST_P = LEAST_SHARE = 1e-12
 
 
@@ -134,43 +131,33 @@ def paired_together(
     return [replace(one, p_value=p_value) for one, p_value in zip(found, adjusted, strict=False)]
 
 
-def calibration_error(confidences: ArrayLike, correct: ArrayLike) -> tuple[float, float]:
-    """(expected calibration error, how much of it perfect calibration may show) over 15 equal bins of confidence.
+def paired_over_seeds(
+    changes: Sequence[Sequence[tuple[ArrayLike, ArrayLike]]], *, distinct: int, confidence: float = 0.95
+) -> list[Paired]:
+    """Each change against one base over seeds, at least two: (correct_base, correct_change), bool [N], of each seed.
 
-    `confidences` [N] are of answers that were `correct` bool [N] or not. The error is Naeini et al.'s (AAAI 2015; Guo
-    et al., ICML 2017), which is above zero of perfect calibration too: 97.5 % of 1,000 draws of answers that are
-    correct with the very `confidences` have at most the second number (Vaicenavicius et al., AISTATS 2019). An error
-    up to there is indistinguishable from none.
+    The images, N for each seed, may be others for every seed; `distinct` of all of them are different. The images' part
+    is `paired` of so many. The seeds' part is a t interval over the differences by seed: their variance is the change's
+    own or the mean over the changes (blocks of seeds, Fisher 1935), whichever is greater, with the mean's degrees of
+    freedom (Satterthwaite, Biometrics 1946), for few seeds tell little about one change alone. Joined as in `paired`,
+    corrected for the number of changes as in `paired_together`.
     """
-    order = np.argsort(confidences, kind="stable")
-    given, right = np.asarray(confidences, dtype=np.float64)[order], np.asarray(correct, dtype=bool)[order]
-    places = np.minimum((given * CALIBRATION_BIN_COUNT).astype(int), CALIBRATION_BIN_COUNT - 1)
-    starts = np.flatnonzero(np.diff(places, prepend=-1))
-    expected = np.add.reduceat(given, starts)
-
-    def errors(answers: np.ndarray) -> np.ndarray:
-        counted = np.add.reduceat(answers, starts, axis=-1, dtype=np.float64)
-        return np.abs(counted - expected).sum(-1) / len(given)
-
-    generator = np.random.default_rng(0)
-    batch = max(1, min(CALIBRATION_DRAW_COUNT, 2_000_000 // len(given)))
-    drawn = [
-        errors(generator.random((min(batch, CALIBRATION_DRAW_COUNT - start), len(given)), dtype=np.float32) < given)
-        for start in range(0, CALIBRATION_DRAW_COUNT, batch)
+    tables, differences = [], []
+    for pairs in changes:
+        base, change = (np.stack([_table([one])[0] for one in side]) for side in zip(*pairs, strict=True))
+        scale = distinct / base.size
+        only_base, only_change = (float((one * (1 - other)).sum()) for one, other in ((base, change), (change, base)))
+        tables.append((scale * only_base, scale * only_change, float(distinct)))
+        differences.append((change - base).mean(1))
+    variances = np.array([one.var(ddof=1) for one in differences])
+    count, mean = len(differences[0]), float(variances.mean())
+    freedom = (count - 1) * float(variances.sum() ** 2 / (variances**2).sum()) if mean else 1.0
+    errors = [(max(float(one), mean) / count, freedom) for one in variances]
+    adjusted, levels = holm([_p_value(*one) for one in zip(tables, errors, strict=True)], confidence=confidence)
+    return [
+        Paired((table[1] - table[0]) / distinct, _joined(table, error, confidence=level), p_value)
+        for table, error, p_value, level in zip(tables, errors, adjusted, levels, strict=True)
     ]
-    perfect = np.concatenate(drawn)
-    return float(errors(right)), float(np.quantile(perfect, CALIBRATION_LIMIT))
-
-
-def reliability(confidences: ArrayLike, correct: ArrayLike) -> list[tuple[float, float, int]]:
-    """(mean confidence, accuracy, count) of the answers in each of 15 equal bins of confidence that is not empty.
-
-    `calibration_error` is the mean of |accuracy - confidence|, weighted by count.
-    """
-    given, right = np.asarray(confidences), np.asarray(correct)
-    places = np.minimum((given * CALIBRATION_BIN_COUNT).astype(int), CALIBRATION_BIN_COUNT - 1)
-    parts = [places == place for place in np.unique(places)]
-    return [(float(given[part].mean()), float(right[part].mean()), int(part.sum())) for part in parts]
 
 
 class Spread(TypedDict):

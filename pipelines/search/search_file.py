@@ -79,7 +79,7 @@ def read(path: Path) -> SearchFile:
     if root is None:
         raise refusal(path.name, "search file must name options to search; got an empty file. Leave it out.")
     sections = Sections(search=root)
-    if isinstance(root, YamlMap) and not root.keys().isdisjoint(("search", "jobs")):
+    if isinstance(root, YamlMap) and not root.keys().isdisjoint(("search", "jobs", "ablation")):
         sections = structured(root, Sections, what="study")
     value, defaults = sections.search, read_defaults(sections)
     if not isinstance(value, YamlMap) or value.keys().isdisjoint(("space", "head", "network")):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
 COMMANDS = ("extract", "fit-head", "train", "finetune")
+ABLATE = "ablate"  # the command of a job that trains and is scored on its validation split alone
 REPEATS = "seeds"  # fit-head's: as many heads, seeds counted up, on the same features
 MODES = {"train": "scratch", "finetune": "full"}
 # Options of the command line that are none of a job, and the command to which each is given.

@@ -10,11 +10,12 @@ from extract.data.images import ImageSet
 from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, Weights, data
 from pipelines.studies.crossing import JobPlace
-from pipelines.studies.jobs import Job
+from pipelines.studies.jobs import ABLATE, Job
 from pipelines.tasks import fit_head
 from pipelines.tasks.extract import kept_features
 from pipelines.tasks.features import is_intact
 from pipelines.tasks.train import train
+from pipelines.tasks.validate import validated
 from pipelines.training.images import check_training, training_labels
 from pipelines.workspace import cache
 from pipelines.workspace.context import Context
@@ -172,9 +173,10 @@ class _Planner:
     def _network(self, job: Job, spec: NetworkSpec) -> Planned:
         if not self._is_here(job):
             return Planned(job, MISSING)
+        task = validated if job.command == ABLATE else train
         try:
             with cache.looking():
-                return Planned(job, CACHED, train(spec, self._context).record.run)
+                return Planned(job, CACHED, task(spec, self._context).record.run)
         except cache.CacheMissError:
             return Planned(job, MISSING)
 

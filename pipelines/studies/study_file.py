@@ -14,7 +14,7 @@ Option names are those of the command line, with hyphens or underscores.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +49,7 @@ class Sections(msgspec.Struct, forbid_unknown_fields=True):
     defaults: YamlMap | None = None
     jobs: YamlList | None = None
     search: object = None
+    ablation: YamlMap | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class StudyJobs:
     places: Mapping[Job, JobPlace] = field(default_factory=dict, repr=False, compare=False)
 
     def must_have_jobs(self) -> None:
-        """Raises `InvalidInputError` for a study that only describes a search."""
+        """Raises `InvalidInputError` for a study that only describes a search or an ablation."""
         if not self.jobs:
             raise InvalidInputError(NO_JOBS.format(name=self.name))
 
@@ -101,10 +102,10 @@ def _study(root: YamlValue | None, file_name: str, environment: Environment) -> 
     if root is None:
         raise InvalidInputError(f"{file_name}: study must have jobs; the file is empty. List commands under `jobs:`.")
     sections = structured(mapping(root, what="study"), Sections, what="study")
-    if sections.jobs is None and sections.search is None:
+    if sections.jobs is None and sections.search is None and sections.ablation is None:
         raise InvalidInputError(NO_JOBS.format(name=file_name))
     defaults = read_defaults(sections)
-    places = {} if sections.jobs is None else _jobs(sections.jobs, defaults, sections.search, environment)
+    places = {} if sections.jobs is None else _jobs(sections.jobs, defaults, sections, environment)
     name = str(sections.name or Path(file_name).stem)
     return StudyJobs(name, str(sections.description or ""), tuple(places), places)
 
@@ -120,26 +121,35 @@ def read_defaults(sections: Sections) -> OptionSection:
     return OptionSection(pairs, known=known, what="option of a study", elsewhere=elsewhere)
 
 
-def _jobs(entries: YamlList, defaults: OptionSection, search: object, environment: Environment) -> dict[Job, JobPlace]:
+def _jobs(
+    entries: YamlList, defaults: OptionSection, sections: Sections, environment: Environment
+) -> dict[Job, JobPlace]:
     """The distinct jobs in order, each with the place of the first entry that means it."""
     if not entries:
         raise refusal(entries.place, "study must have jobs; the list is empty. Add an entry with a command.")
     jobs: dict[Job, JobPlace] = {}
-    used = set(options(searched_command(search))) if isinstance(search, YamlMap) else set()
+    used = set(options(searched_command(sections.search))) if isinstance(sections.search, YamlMap) else set()
+    used |= set() if sections.ablation is None else set(options("finetune"))
     for value in entries:
-        for job, place in _entry(value, defaults, environment).jobs():
+        for job, place in job_entry(value, defaults, environment).jobs():
             used |= place.options.keys()
             jobs.setdefault(job, place)
         if len(jobs) > MOST_JOBS:
             raise refusal(value.place, f"study must have at most {MOST_JOBS} jobs; got {len(jobs)}. Shorten its lists.")
+    refuse_unused(defaults, used)
+    return jobs
+
+
+def refuse_unused(defaults: OptionSection, used: Collection[str]) -> None:
+    """Raises `InvalidInputError` with the place of a default that is none of the options `used`."""
     for name in defaults:
         if name not in used:
             sentence = f"default must apply to some job; {name!r} applies to none. Remove it."
             raise refusal(defaults.place(name), sentence)
-    return jobs
 
 
-def _entry(value: YamlValue, defaults: OptionSection, environment: Environment) -> JobEntry:
+def job_entry(value: YamlValue, defaults: OptionSection, environment: Environment) -> JobEntry:
+    """The entry that a mapping of a command and its options describes."""
     section = mapping(value, what="job")
     command = section.get("command")
     if command is None:

@@ -20,7 +20,7 @@ from extract.errors import InvalidInputError, sentence
 from extract.runtime.devices import limited_threads, torch_runs_on
 from extract.runtime.locks import Lock, Patience
 from extract.runtime.machine import core_count, cuda_device_count, thread_count
-from pipelines.studies.jobs import Job
+from pipelines.studies.jobs import ABLATE, Job
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 
@@ -105,13 +105,14 @@ def _computed(job: Job, context: Context) -> tuple[bool, str | None]:
     from pipelines.tasks.extract import extract, pinned_features
     from pipelines.tasks.fit_head import fitted_head
     from pipelines.tasks.train import train
+    from pipelines.tasks.validate import validated
 
     if job.shard is not None:
         return shards.compute(job.extract_spec, job.shard, context), None
     if job.network is None and job.head is None:
         return extract(job.extract_spec, context).cached, None
     if job.network is not None:
-        found = train(job.network, context)
+        found = (validated if job.command == ABLATE else train)(job.network, context)
     else:
         assert job.head is not None
         with pinned_features(job.extract_spec, context) as features:

@@ -34,7 +34,7 @@ def train(spec: NetworkSpec, context: Context, *, tensorboard: Path | None = Non
         def is_known() -> bool:
             return cache.find(_train, text, workspace=place, read=read) is not None
 
-        with _exclusive(key, inputs, is_known=is_known):
+        with alone(key, inputs, is_known=is_known):
             record, cached = processes.together(
                 lambda: cache.ask(_train, text, context=inputs, workspace=place, read=read),
                 answer=tuple[DoneRecord, bool],
@@ -70,9 +70,7 @@ def _train(key: str, context: train_network.TrainingInputs) -> RunName:
 
 
 @contextlib.contextmanager
-def _exclusive(
-    key: NetworkKey, inputs: train_network.TrainingInputs, *, is_known: Callable[[], bool]
-) -> Iterator[None]:
+def alone(key: NetworkKey, inputs: train_network.TrainingInputs, *, is_known: Callable[[], bool]) -> Iterator[None]:
     """Holds the lock of the training of `key`; of none where it is only looked for, or known."""
     if cache.is_looking() or processes.first_says(is_known):
         yield

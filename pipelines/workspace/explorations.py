@@ -1,12 +1,13 @@
 """What a workspace keeps of exploring options: results of searches, ablations and learning-rate range tests.
 
-`searches/<name>/result.json`, `ablations/<digest>.json`, and `range-tests/<digest>.json`. Imports no torch.
+`searches/<name>/result.json`; `ablations/<digest>.json` and, of each of its trainings, `ablations/runs/<run>.json`;
+`range-tests/<digest>.json`. Imports no torch.
 """
 
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Annotated, Literal, TypedDict
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from extract.errors import CorruptFileError
 from extract.runtime.typed_json import Count, Number, Seconds, Share, T
@@ -49,6 +50,29 @@ class SearchResult(TypedDict):
     best: BestTrial | None
     best_run: RunName | None
     seconds: Seconds
+
+
+class ValidatedRun(Struct, frozen=True, kw_only=True):
+    """A network that was trained for an ablation, scored on its validation split alone, and not kept.
+
+    `correct` has a 1 for every validation image that was answered correctly and a 0 for every other, `ids` their names.
+    """
+
+    run: RunName
+    key: Options
+    correct: Annotated[str, Meta(pattern=r"\A[01]+\Z")]
+    ids: list[str]
+    log_loss: Number | None
+    epochs_run: Count
+    seconds: Seconds
+    hardware: Options
+    versions: dict[str, str | None]
+    created: str
+
+    @property
+    def accuracy(self) -> float:
+        """Validation accuracy."""
+        return self.correct.count("1") / len(self.correct)
 
 
 class AblationRow(Struct, frozen=True, kw_only=True):
@@ -115,6 +139,25 @@ class RangeTestResult(Struct, frozen=True, kw_only=True):
     rates: list[Number]
     losses: list[Number | None]
     created: str
+
+
+def keep(path: Path, found: Struct) -> None:
+    """Writes a result to its `path` in the workspace, whose folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stored.write(path, found)
+
+
+def validated_path(workspace: Path, run: str) -> Path:
+    """The file of a training of ablations."""
+    return workspace / "ablations" / "runs" / f"{run}.json"
+
+
+def validated(workspace: Path, run: str) -> ValidatedRun | None:
+    """The training `run` of ablations; None where it has no intact file."""
+    try:
+        return stored.read(validated_path(workspace, run), ValidatedRun, thing="training of an ablation", remedy="")
+    except CorruptFileError:
+        return None
 
 
 def ablations(workspace: Path) -> tuple[list[AblationResult], list[str]]:

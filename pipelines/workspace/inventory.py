@@ -26,6 +26,8 @@ FOLDERS = {
     "features": FEATURES,
     "runs": RUNS,
     "searches": SEARCHES,
+    "ablations": SEARCHES,
+    "range-tests": SEARCHES,
     "cache": CACHE,
     "contents": CACHE,
     "rates": CACHE,

@@ -12,7 +12,7 @@ from scipy.special import softmax
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, top_k_accuracy_score
 
 from extract.errors import InvalidInputError
-from heads.metrics import compare, fit_temperature, scores
+from heads.metrics import calibration_error, compare, fit_temperature, reliability, scores
 from heads.temperature import temperature_for
 
 
@@ -160,3 +160,30 @@ def test_rows_that_are_all_right_sharpen_nothing_without_end(rows):
     fitted = temperature_for(torch.from_numpy(logits), torch.arange(rows) % 2)
     confidence = softmax(logits / fitted, axis=1).max(axis=1).mean()
     assert confidence == pytest.approx((rows + 1) / (rows + 2), abs=1e-4)
+
+
+def test_answers_that_are_correct_as_often_as_confident_are_called_calibrated(rng):
+    called = 0
+    confidences = rng.beta(4, 0.5, 360)
+    for _ in range(200):
+        error, limit = calibration_error(confidences, rng.random(360) < confidences)
+        called += error <= limit
+    assert called >= 186
+    error, limit = calibration_error(confidences, rng.random(360) < confidences**3)
+    assert error > limit
+
+
+def test_calibration_does_not_depend_on_the_order_of_the_answers_nor_on_a_seed(rng):
+    confidences = rng.random(500)
+    correct = rng.random(500) < confidences
+    order = rng.permutation(500)
+    assert calibration_error(confidences, correct) == calibration_error(confidences[order], correct[order])
+
+
+def test_the_gaps_of_the_reliability_bins_are_the_calibration_error(rng):
+    confidences = rng.random(360)
+    correct = rng.random(360) < confidences**2
+    bins = reliability(confidences, correct)
+    assert sum(count for *_, count in bins) == 360
+    gaps = sum(abs(accuracy - confidence) * count for confidence, accuracy, count in bins) / 360
+    assert gaps == pytest.approx(calibration_error(confidences, correct)[0])

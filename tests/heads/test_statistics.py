@@ -1,4 +1,4 @@
-"""Intervals, tests and calibration by exact enumeration, and against formulas written another way."""
+"""Intervals and tests by exact enumeration, and against formulas written another way."""
 
 import bisect
 import itertools
@@ -13,11 +13,10 @@ from scipy.stats import binom, binomtest, multinomial
 from extract.errors import InvalidInputError
 from heads.statistics import (
     accuracy_interval,
-    calibration_error,
     holm,
     paired,
+    paired_over_seeds,
     paired_rows,
-    reliability,
     rows_interval,
     spread,
 )
@@ -157,24 +156,6 @@ def test_the_best_of_five_seeds_shows_no_difference_from_one_seed_of_an_equal_me
     assert shown <= 12
 
 
-def test_answers_that_are_correct_as_often_as_confident_are_called_calibrated(rng):
-    called = 0
-    confidences = rng.beta(4, 0.5, 360)
-    for _ in range(200):
-        error, limit = calibration_error(confidences, rng.random(360) < confidences)
-        called += error <= limit
-    assert called >= 186
-    error, limit = calibration_error(confidences, rng.random(360) < confidences**3)
-    assert error > limit
-
-
-def test_calibration_does_not_depend_on_the_order_of_the_answers_nor_on_a_seed(rng):
-    confidences = rng.random(500)
-    correct = rng.random(500) < confidences
-    order = rng.permutation(500)
-    assert calibration_error(confidences, correct) == calibration_error(confidences[order], correct[order])
-
-
 def test_spread_of_one_and_of_several():
     assert spread([0.5]) == {"mean": 0.5, "deviation": None, "least": 0.5, "greatest": 0.5}
     assert spread([1.0, 3.0])["deviation"] == pytest.approx(2**0.5)
@@ -193,10 +174,48 @@ def test_rows_of_other_images_are_refused():
         paired_rows([[True]], [[True, False]])
 
 
-def test_the_gaps_of_the_reliability_bins_are_the_calibration_error(rng):
-    confidences = rng.random(360)
-    correct = rng.random(360) < confidences**2
-    bins = reliability(confidences, correct)
-    assert sum(count for *_, count in bins) == 360
-    gaps = sum(abs(accuracy - confidence) * count for confidence, accuracy, count in bins) / 360
-    assert gaps == pytest.approx(calibration_error(confidences, correct)[0])
+def by_seed(rng, *, seeds: int = 3, rows: int = 300, shift: float = 0.0, deviation: float = 0.0):
+    """(correct_base, correct_change) of each seed on images of its own, the change's accuracy 0.8 + `shift`."""
+    draws = [(rng.random(rows) < 0.8, rng.random(rows) < 0.8 + shift + deviation * rng.normal()) for _ in range(seeds)]
+    return [(base, change) for base, change in draws]
+
+
+def test_a_change_that_does_nothing_shows_no_difference_and_a_great_one_does(rng):
+    shown = [0, 0]
+    for _ in range(100):
+        nothing, great = paired_over_seeds([by_seed(rng), by_seed(rng, shift=0.15)], distinct=900)
+        shown = [shown[0] + (nothing.p_value < 0.05), shown[1] + (great.p_value < 0.05)]
+    assert shown[0] <= 5
+    assert shown[1] >= 90
+
+
+def test_seeds_that_agree_are_judged_by_their_images_alone():
+    base, change = np.arange(200) >= 20, np.arange(200) >= 5
+    (found,) = paired_over_seeds([[(base, change)] * 3], distinct=200)
+    assert found.interval == pytest.approx(paired(0, 15, 200).interval)
+    (more,) = paired_over_seeds([[(base, change)] * 3], distinct=600)  # as many, on images of their own
+    assert more.interval == pytest.approx(paired(0, 45, 600).interval)
+
+
+def test_identical_runs_show_no_difference_and_their_number_is_corrected_for(rng):
+    same = [(base, base) for base, _ in by_seed(rng)]
+    found = paired_over_seeds([same, same], distinct=900)
+    assert [one.p_value for one in found] == [1, 1]
+    assert found[0].interval[0] < 0 < found[0].interval[1]
+    change = by_seed(rng, shift=0.06, deviation=0.02)
+    (alone,), (together, *_) = (paired_over_seeds([change, *[same] * more], distinct=900) for more in (0, 4))
+    assert together.difference == alone.difference
+    low, high = together.interval
+    assert (low > 0 or high < 0) == (together.p_value < 0.05)
+
+
+def test_few_seeds_borrow_the_variance_of_the_other_changes_unless_their_own_is_greater():
+    rows = np.arange(1_000)
+
+    def change(*points: int):
+        return [(rows < 800, rows < 800 + one) for one in points]
+
+    alone, calm = (paired_over_seeds(one, distinct=3_000)[0] for one in ([change(5, 6, 7)], [change(5, 6, 7)] * 4))
+    noisy = paired_over_seeds([change(-100, 0, 120), *[change(5, 6, 7)] * 3], distinct=3_000)
+    width = [high - low for low, high in (alone.interval, calm.interval, *(one.interval for one in noisy[:2]))]
+    assert width[2] > width[3] > width[1]

@@ -67,12 +67,12 @@ def run_command(
 
         check_file(read(path), fallback, run.context())
     if dry_run:
-        _show(run, described, planned, seconds=time.perf_counter() - begun)
+        show_plan(run, described.name, planned, seconds=time.perf_counter() - begun)
     else:
         _compute(run, described, planned, engine=engine)
 
 
-def _show(run: shared.Invocation, described: "StudyJobs", planned: "Plan", *, seconds: float) -> None:
+def show_plan(run: shared.Invocation, study: str, planned: "Plan", *, seconds: float) -> None:
     """The plan: what is there, what would be computed, and what that would take. To plan took `seconds`, as it will."""
     from pipelines.studies.estimate import PROCESS_SECONDS, Estimator
     from pipelines.studies.plan import Planned
@@ -84,7 +84,7 @@ def _show(run: shared.Invocation, described: "StudyJobs", planned: "Plan", *, se
     counts = {state: len(planned.of(state)) for state in ("cached", "missing", "impossible")}
     totals = {key: sum(line[key] or 0 for line in lines) for key in ("seconds", "bytes")}
     totals = {**totals, "seconds": totals["seconds"] + PROCESS_SECONDS + seconds}
-    values = {"study": described.name, "jobs": len(planned.jobs), **counts, **totals, "plan": lines}
+    values = {"study": study, "jobs": len(planned.jobs), **counts, **totals, "plan": lines}
     values["notes"] = _notes([one.job for one in planned.jobs])
     first = len(listed) - len(planned.jobs)
     total = (
@@ -177,7 +177,7 @@ def _compute(run: shared.Invocation, described: "StudyJobs", planned: "Plan", *,
     from pipelines.report.study.study import joined
     from pipelines.studies.execute import Execution
 
-    begun, progress = time.perf_counter(), _Progress(run, planned, study=described.name)
+    begun, progress = time.perf_counter(), JobProgress(run, planned, study=described.name)
     execution = Execution(run.context(), run.devices(engine), on_result=progress, label=progress.label)
     outcomes = execution.run(planned, engine)
     seconds = time.perf_counter() - begun
@@ -203,7 +203,7 @@ def _compute(run: shared.Invocation, described: "StudyJobs", planned: "Plan", *,
         sys.exit(InvalidInputError.exit_code if refused else TransferBenchError.exit_code)
 
 
-class _Progress:
+class JobProgress:
     """Reports each outcome as it comes. Extractions that the study does not list are reported and not counted."""
 
     def __init__(self, run: shared.Invocation, planned: "Plan", *, study: str) -> None:
@@ -217,12 +217,13 @@ class _Progress:
         return f"{self._place(job, self._ended + 1)} {self.names[job]}"
 
     def __call__(self, job: "Job", outcome: "JobResult") -> None:
+        from pipelines.studies.jobs import ABLATE
         from pipelines.workspace import records
 
         self._ended += job in self._listed
         what, accuracy = f"{self._place(job, self._ended)}  {self.names[job]}", ""
         if outcome.status == "computed":
-            if outcome.run is not None:
+            if outcome.run is not None and job.command != ABLATE:
                 records.note(self._run.workspace, outcome.run, study=self._study)
                 record = records.done(self._run.workspace, outcome.run)
                 accuracy = f"test {percent(record.test.accuracy)}, "

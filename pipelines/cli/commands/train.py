@@ -71,7 +71,7 @@ def _answer(
     run: shared.Invocation, spec: NetworkSpec, *, tensorboard: Path | None, find_learning_rate: bool, plot: Path | None
 ) -> None:
     if tensorboard is not None and find_learning_rate:
-        raise InvalidInputError("tensorboard must be left out with --find-learning-rate, which keeps nothing.")
+        raise InvalidInputError("tensorboard must be left out with --find-learning-rate, which trains no network.")
     if tensorboard is not None and spec.mode == "frozen":
         raise InvalidInputError(
             "tensorboard must be left out in mode frozen, which fits a head and has no epochs to show."
@@ -101,6 +101,7 @@ def _test_learning_rates(run: shared.Invocation, spec: NetworkSpec, plot: Path |
             "suggested rate": f"{found['suggested_learning_rate']:.2g}  (where the loss falls fastest)",
             "recipe's rate": f"{found['recipe_learning_rate']:.2g}",
             "figure": found["plot"],
+            "saved to": found["path"],
         }
     )
     run.reporter.result(found, lines)

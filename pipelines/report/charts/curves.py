@@ -27,6 +27,7 @@ SEARCHED = {
 }
 OF_RUN = (".svg", ".png")
 OF_RANGE_TEST = (".svg", ".png", ".html", ".json")
+CUT = "losses above the axis are cut off"
 SIZE: Spec = {"width": theme.WIDTHS["half"], "height": theme.HEIGHTS["half"]}
 
 
@@ -51,30 +52,44 @@ def write_run(path: Path, record: DoneRecord, *, few_labels: Sequence[Options] =
     write_chart(path, {"vconcat": rows, "title": record.name, "resolve": {"scale": {"color": "independent"}}})
 
 
-def write_range_test(path: Path, *, rates: Sequence[float], losses: Sequence[float], suggested: float) -> None:
-    """Write loss over learning rate to `path` (.svg, .png, .html, or .json), with the suggested rate marked.
-
-    The axis of losses fits the fall: what diverges far above the first loss is cut off, and the picture says so.
-    """
+def write_range_test(path: Path, *, rates: Sequence[float], losses: Sequence[float | None], suggested: float) -> None:
+    """Write `range_test` to `path` (.svg, .png, .html, or .json)."""
     check(path, OF_RANGE_TEST)
-    finite = [loss for loss in losses if isfinite(loss)]
+    chart, is_cut = range_test(rates, losses, suggested)
+    title = {"text": "Learning-rate range test", "subtitle": [CUT] if is_cut else []}
+    write_chart(path, {**chart, "title": title, "width": theme.WIDTHS["wide"], "height": theme.HEIGHTS["wide"]})
+
+
+def range_test(
+    rates: Sequence[float], losses: Sequence[float | None], suggested: float, used: float | None = None
+) -> tuple[Spec, bool]:
+    """(loss over learning rate with the suggested rate marked, and the one that was `used`; whether some is cut off).
+
+    The axis of losses fits the fall: what diverges far above the first loss is cut off.
+    """
+    values = [
+        {"rate": rate, "loss": loss}
+        for rate, loss in zip(rates, losses, strict=True)
+        if loss is not None and isfinite(loss)
+    ]
+    finite = [one["loss"] for one in values]
     low, first = min(finite), finite[0]
     fall = (first - low) or abs(first) or 1.0
     domain = [low - 0.1 * fall, first + 0.4 * fall]
-    values = [{"rate": rate, "loss": loss} for rate, loss in zip(rates, losses, strict=True) if isfinite(loss)]
-    across = vega.number("rate", "learning rate", log=rates, axis_format="~g")
+    across = vega.number("rate", "learning rate", log=[*rates, *([used] if used else [])], axis_format="~g")
     up = vega.number("loss", "smoothed training loss", domain=domain)
-    named = [{"rate": suggested, "name": f"suggested: {suggested:.2g}"}]
-    look: Spec = {"dx": -6, "dy": 4, "align": "right", "baseline": "top", "color": theme.GREEN, "fontWeight": 600}
-    cut = ["losses above the axis are cut off"] if max(finite) > domain[1] else []
-    layers = [
-        vega.mark("line", values, {"clip": True, "strokeWidth": 2}, x=across, y=up),
-        *vega.rule("rate", suggested),
-        vega.mark("text", named, look, x=across, y={"value": 0}, text=vega.words("name")),
-    ]
-    title = {"text": "Learning-rate range test", "subtitle": cut}
-    size = {"width": theme.WIDTHS["wide"], "height": theme.HEIGHTS["wide"]}
-    write_chart(path, {"layer": layers, "title": title, **size})
+    layers = [vega.mark("line", values, {"clip": True, "strokeWidth": 2}, x=across, y=up)]
+    marked = [("suggested", suggested, theme.GREEN), *([("recipe's", used, theme.MUTED)] if used else [])]
+    left = min(rate for _, rate, _ in marked)  # where all names stand, clear of every line
+    for place, (name, rate, color) in enumerate(marked):
+        named = [{"rate": left, "name": f"{name}: {rate:.2g}"}]
+        look: Spec = {"dx": -6, "dy": 4 + 16 * place, "align": "right", "baseline": "top", "fontWeight": 600}
+        dashed: Spec = {"strokeDash": [4, 3], "color": color, "strokeWidth": 1.5}
+        layers += [
+            vega.mark("rule", [{"rate": rate}], dashed, x=vega.plain("rate")),
+            vega.mark("text", named, {**look, "color": color}, x=across, y={"value": 0}, text=vega.words("name")),
+        ]
+    return {"layer": layers}, max(finite) > domain[1]
 
 
 def by_epoch(record: DoneRecord, found: Diagnosis) -> dict[str, Spec]:

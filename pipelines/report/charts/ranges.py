@@ -7,16 +7,25 @@ from pipelines.report.page import theme
 from pipelines.report.page.blocks import Datum, Spec
 
 
-def chart(values: Sequence[Datum], field: str, *, title: str, tips: Sequence[Spec], zero: bool = False) -> Spec:
+def chart(
+    values: Sequence[Datum],
+    field: str,
+    *,
+    title: str,
+    tips: Sequence[Spec],
+    zero: bool = False,
+    look: Spec | None = None,
+) -> Spec:
     """A line for each of `values`, at its `label`: `field` with a bar from `low` to `high`, colored by `mode`.
 
-    The axis is that of the bulk; an outlier is named at its edge by its value. `zero` marks zero.
+    `look` are channels `color` and `shape` in place of those of modes. The axis is that of the bulk; an outlier is
+    named at its edge by its value. `zero` marks zero.
     """
     domain = vega.bulk_domain([one[field] for one in values], [(one["low"], one["high"]) for one in values])
     if zero:
         room = 0.04 * (domain[1] - domain[0])
         domain = [min(domain[0], -room), max(domain[1], room)]
-    look = vega.modes([value["mode"] for value in values])
+    look = look or vega.modes([value["mode"] for value in values])
     line, at = vega.lines("label"), vega.number(field, title, domain=domain)
     base = {"y": line, "color": look["color"], "tooltip": list(tips)}
     low, high = vega.number("low", title, domain=domain), {"field": "high"}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from scipy.special import softmax
 
 from extract.runtime.formats import percent, plural
-from heads.statistics import reliability
+from heads.metrics import reliability
 from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import (

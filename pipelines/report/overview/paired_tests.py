@@ -4,7 +4,7 @@ from extract.runtime.formats import listed
 from heads.statistics import Paired
 from pipelines.report.charts import ranges, vega
 from pipelines.report.page.blocks import Figure, Section
-from pipelines.report.page.text import MISSING, signed
+from pipelines.report.page.text import MISSING, shown_p, signed
 from pipelines.report.study.pairs import SHOWN, PairedTest, against_best
 from pipelines.report.study.study import Study, TestSet
 from pipelines.report.study.winners import Pick
@@ -65,8 +65,3 @@ def _rule(family: int) -> str:
 def _shown(found: Paired) -> str:
     middle, low, high = (signed(100 * one, 2) for one in (found.difference, *found.interval))
     return f"{middle} ({low} to {high})"
-
-
-def shown_p(value: float) -> str:
-    """A p-value as papers write it."""
-    return "below 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,9 +1,8 @@
 """The first thing read: the best of every mode, and whether its advantage is worth its cost."""
 
 from extract.runtime.formats import amount, duration, percent, plural
-from pipelines.report.overview.paired_tests import shown_p
 from pipelines.report.page.blocks import Card, Cards, Items, Section, Text
-from pipelines.report.page.text import interval, signed
+from pipelines.report.page.text import interval, shown_p, signed
 from pipelines.report.study.pairs import PairedTest, against
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet

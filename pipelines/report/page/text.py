@@ -72,3 +72,8 @@ def clipped(text: str, length: int = 60) -> str:
         return text
     half = (length - 1) // 2
     return f"{text[:half]}…{text[-half:]}"
+
+
+def shown_p(value: float) -> str:
+    """A p-value as papers write it."""
+    return "below 0.001" if value < 0.001 else f"{value:.3f}"

@@ -18,7 +18,7 @@ from pipelines.report.study.rows import Row, rows
 from pipelines.report.study.selection import selected
 from pipelines.report.study.winners import Pick, best_first, pick
 from pipelines.tasks.loss_landscape import KeptLandscape
-from pipelines.workspace import naming, records
+from pipelines.workspace import explorations, naming, records
 from pipelines.workspace.schema import MODES, DoneRecord, FailedRecord, Options, Record
 
 
@@ -141,7 +141,8 @@ def gather(workspace: Path, wanted: str | None) -> Study:
     Broken records become problems. Raises InvalidInputError where there is nothing to show.
     """
     found, problems = records.read_all(workspace)
-    if not found and not problems:
+    explored = [*explorations.ablations(workspace)[0], *explorations.range_tests(workspace)[0]]
+    if not found and not problems and not explored:
         raise InvalidInputError(
             f"workspace must hold runs to report; got none in {str(workspace)!r}. `pipeline fit-head` makes one."
         )

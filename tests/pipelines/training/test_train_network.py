@@ -22,7 +22,7 @@ from pipelines.specs import NetworkSpec
 from pipelines.tasks.table import answer_of
 from pipelines.tasks.train import train
 from pipelines.training import network_io, progress
-from pipelines.workspace import records
+from pipelines.workspace import explorations, records
 from pipelines.workspace.context import Context
 from tests.pipelines.training.small import TINY, WORDS
 
@@ -182,6 +182,8 @@ def test_the_range_test_suggests_a_rate_and_draws_it(pipeline, tmp_path):
     assert answer["rates"][0] < answer["suggested_learning_rate"] < answer["rates"][-1]
     assert (tmp_path / "rates.svg").read_text().startswith("<svg")
     assert list((tmp_path / "workspace").rglob("record.json")) == []
+    ([kept], problems) = explorations.range_tests(tmp_path / "workspace")
+    assert (kept.suggested_learning_rate, problems) == (answer["suggested_learning_rate"], [])
 
 
 def test_the_peak_of_memory_is_the_run_s_own_and_not_its_process_s(tmp_path, peak_bytes):
