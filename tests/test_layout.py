@@ -7,6 +7,7 @@ PACKAGES = ("extract", "heads", "finetune", "pipelines")
 SUBSTANTIAL = 80  # lines; a shorter module may be tested with its neighbors
 # What is tested through another module.
 THROUGH = {
+    "pipelines/cli/commands/report.py": "tests/pipelines/report/test_build.py",
     "pipelines/predict/of_network.py": "tests/pipelines/predict/test_classify.py",
     "pipelines/search/subject.py": "tests/pipelines/search/test_head.py",
     "pipelines/specs/weights.py": "tests/pipelines/training/test_network_io.py",

@@ -21,6 +21,7 @@ from pipelines.report.details import (
 from pipelines.report.overview import comparison, costs, paired_tests, provenance, summary, tradeoff
 from pipelines.report.page import render
 from pipelines.report.page.blocks import Section
+from pipelines.report.slides import write as slides
 from pipelines.report.study.images import Images
 from pipelines.report.study.study import Study, gather
 from pipelines.tasks import loss_landscape as landscapes
@@ -52,8 +53,8 @@ SECTIONS: tuple[Callable[[Study], Section], ...] = (  # those without blocks are
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """Request for a report. `runs` selects (see `selection.selected`); `figures` is a directory for files,
-    `loss_landscape` a run whose loss landscape is computed."""
+    """Request for a report. `runs` selects (see `selection.selected`); `figures` is a directory for files, `slides` a
+    .pptx or .md file, `loss_landscape` a run whose loss landscape is computed."""
 
     output: Path
     runs: str | None = None
@@ -62,16 +63,19 @@ class ReportRequest:
     data_dirs: tuple[Path, ...] = ()
     images: tuple[Path, ...] = ()
     loss_landscape: str | None = None
+    slides: Path | None = None
 
 
 @dataclass(frozen=True)
 class Built:
-    """A report that was written. `run_count` counts the finished runs in it, `problems` what was left out."""
+    """A report that was written, with `slide_count` slides. `run_count` counts the finished runs in it, `problems` what
+    was left out."""
 
     path: Path
     run_count: int
     figures: list[Path]
     problems: list[str]
+    slide_count: int = 0
 
 
 def build(workspace: Path, request: ReportRequest, *, progress: Progress = lambda done, total, what: None) -> Built:
@@ -79,6 +83,8 @@ def build(workspace: Path, request: ReportRequest, *, progress: Progress = lambd
     study = gather(workspace, request.runs)
     writable.folder("report", request.output.parent, named=request.output, remedy="Name another with --output.")
     writable.check("report", request.output, kinds=(".html", ".htm"))
+    if request.slides is not None:
+        slides.check(request.slides)
     study.images = Images(workspace, request.data_dirs, request.images, problems=study.problems)
     if request.loss_landscape is not None:
         result = _network(study, request.loss_landscape)
@@ -91,8 +97,11 @@ def build(workspace: Path, request: ReportRequest, *, progress: Progress = lambd
     text = render.page(sections, title=title, lead=summary.lead(study), made=made, thumbnails=study.images.thumbnails)
     writable.write("report", request.output, text)
     figures, undrawn = _figures(sections, request.figures, progress)
+    count = 0
+    if request.slides is not None:
+        count = slides.write(request.slides, study, sections, title=title, made=made)
     unused = [f"images {str(one)!r}: no run of the report was made on them" for one in study.images.unused()]
-    return Built(request.output, len(study.results), figures, [*study.problems, *undrawn, *unused])
+    return Built(request.output, len(study.results), figures, [*study.problems, *undrawn, *unused], count)
 
 
 def _network(study: Study, run: str) -> DoneRecord:

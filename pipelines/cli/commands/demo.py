@@ -31,10 +31,10 @@ COLUMNS: list[TableColumn[Values]] = [
 @declared(DataSpec, only=("data_dir",))
 @shared.common
 def demo_command(run: shared.Invocation, options: Values) -> None:
-    """Extract, fit heads, fine-tune, train, search and report: a few minutes, packaged weights.
+    """Extract, fit heads, fine-tune, train, search, report and slides: a few minutes, packaged weights.
 
     Runs the study cifar10-tour on 1,000 images of CIFAR-10 where they are found, else digits-tour on scikit-learn's
-    digits, then the study's search, then the report.
+    digits, then the study's search, then the report and, with python-pptx installed, a talk.
     """
     place = _cifar(run.workspace, options.get("data_dir") or shared.data_dirs().get("cifar10"))
     if place is None:
@@ -42,13 +42,18 @@ def demo_command(run: shared.Invocation, options: Values) -> None:
     study, fallback = (WITHOUT, {}) if place is None else (WITH_CIFAR, {"data_dir": str(place)})
     records = _studied(run, study, fallback)
     found = _searched(run, study, fallback)
-    page = _reported(run, place)
+    page, talk = _reported(run, place)
     results = [{**_short(record), "name": name} for record, name in zip(records, naming.names(records), strict=True)]
     searched = {key: found[key] for key in ("name", "best", "best_run", "seconds")}
     best = f"{percent(found['best']['value'], 1)} with {written(found['best']['params'], 3)}"
     run.reporter.result(
-        {"study": study, "results": results, "search": searched, "report": str(page)},
-        [*table(COLUMNS, results), f"search: best validation accuracy {best}", f"report: {page}"],
+        {"study": study, "results": results, "search": searched, "report": str(page), "slides": talk and str(talk)},
+        [
+            *table(COLUMNS, results),
+            f"search: best validation accuracy {best}",
+            f"report: {page}",
+            f"slides: {talk or 'none; install transfer-bench[slides]'}",
+        ],
     )
 
 
@@ -89,12 +94,14 @@ def _searched(run: shared.Invocation, study: str, fallback: Values) -> Values:
     return dict(search(subject, request, run.context()))
 
 
-def _reported(run: shared.Invocation, place: Path | None) -> Path:
+def _reported(run: shared.Invocation, place: Path | None) -> tuple[Path, Path | None]:
+    """(the page, the slides; None where python-pptx is not installed)."""
+    from pipelines.report import slides
     from pipelines.report.build import ReportRequest, build
 
-    page = run.workspace / "report.html"
-    request = ReportRequest(page, title="The tour", data_dirs=() if place is None else (place,))
-    return build(run.workspace, request, progress=run.reporter.progress).path
+    page, talk = run.workspace / "report.html", run.workspace / "talk.pptx" if slides.is_available() else None
+    request = ReportRequest(page, title="The tour", data_dirs=() if place is None else (place,), slides=talk)
+    return build(run.workspace, request, progress=run.reporter.progress).path, talk
 
 
 def _cifar(workspace: Path, data_dir: str | None) -> Path | None:

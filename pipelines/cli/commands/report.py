@@ -1,4 +1,4 @@
-"""`pipeline report`: one HTML page, and its figures as SVG and PNG."""
+"""`pipeline report`: one HTML page, its figures as SVG and PNG, and the slides of a talk."""
 
 from pathlib import Path
 
@@ -21,11 +21,17 @@ PATH = click.Path(path_type=Path)
     help="Also write every figure there, as SVG and PNG, and an index with their captions.",
 )
 @click.option(
+    "--slides",
+    type=PATH,
+    metavar="FILE.pptx|FILE.md",
+    help="Also write a talk: PowerPoint, or markdown for Marp and Quarto with its pictures beside it.",
+)
+@click.option(
     "--runs",
     metavar="ID,...|FIELD=PATTERN,...",
     help="Only these runs, e.g. mode=frozen,architecture=resnet*.  [default: all]",
 )
-@click.option("--title", metavar="TEXT", help="The page's title.")
+@click.option("--title", metavar="TEXT", help="Title of the page and the talk.")
 @click.option("--loss-landscape", metavar="RUN", help="Also compute the loss landscape of this network.")
 @declared(DataSpec, only=("data_dir",))
 @click.option(
@@ -41,6 +47,7 @@ def report_command(
     *,
     output: Path | None,
     figures: Path | None,
+    slides: Path | None,
     runs: str | None,
     title: str | None,
     loss_landscape: str | None,
@@ -56,7 +63,7 @@ def report_command(
 
     places = tuple(Path(one) for one in (options.get("data_dir"), *shared.data_dirs().values()) if one)
     output = output or run.workspace / "report.html"
-    request = ReportRequest(output, runs, title, figures, places, images, loss_landscape)
+    request = ReportRequest(output, runs, title, figures, places, images, loss_landscape, slides)
     built = build(run.workspace, request, progress=run.reporter.progress)
     for problem in built.problems:
         run.reporter.notice(problem)
@@ -64,9 +71,12 @@ def report_command(
         "path": str(built.path),
         "runs": built.run_count,
         "figures": [str(path) for path in built.figures],
+        "slides": slides and str(slides),
         "problems": built.problems,
     }
     lines = [str(built.path), f"{plural(built.run_count, 'run')}, {size(built.path.stat().st_size)}"]
     if figures:
         lines.append(f"{len(built.figures)} figure files in {figures}, with their captions in index.html")
+    if slides:
+        lines.append(f"{plural(built.slide_count, 'slide')} in {slides}")
     run.reporter.result(values, lines)

@@ -113,6 +113,5 @@ def _marks(ticks: Sequence[Datum], base: Spec) -> list[Spec]:
     marks = [([one for one in ticks if one["place"] == end], {"dy": dy}) for end, dy in ((1, -10), (0, 10))]
     marks += [(between, {"stroke": theme.PAPER, "strokeWidth": 4}), (between, {})] if between else []
     return [
-        vega.mark("text", some, {"fontSize": 10, "color": theme.INK, **look}, **base, text=vega.words("text"))
-        for some, look in marks
+        vega.mark("text", some, {"color": theme.INK, **look}, **base, text=vega.words("text")) for some, look in marks
     ]

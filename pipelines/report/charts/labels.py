@@ -8,8 +8,10 @@ between `NARROW` and `WIDE`: two names must be apart in the same direction at bo
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipelines.report.page import measure, theme
+
 NARROW, WIDE = 250, 780  # pixels of a plot: beside another on paper, and alone in a file
-CHARACTER, LINE, GAP = 6.6, 13, 8  # pixels of a character of 11 pixels, of a line, between a point and its name
+CHARACTER, LINE, GAP = 7.2, 13, 8  # pixels of a character of 12 pixels, of a line, between a point and its name
 DOT = 6  # half the side of a point, and what must be free around it
 BAR = 15  # pixels of distance that a bar or line counts for at each width at which it is crossed
 
@@ -103,7 +105,7 @@ def _places(height: float) -> Iterator[Place]:
 
 
 def _box(point: NamedPoint, place: Place) -> _Box:
-    width = CHARACTER * len(point.name)
+    width = max(CHARACTER * len(point.name), measure.width(point.name, theme.LEAST_FONT))
     left = {"left": place.dx, "right": place.dx - width, "center": place.dx - width / 2}[place.align]
     middle = point.y + place.dy
     return _Box(point.share, left, left + width, middle - LINE / 2, middle + LINE / 2)

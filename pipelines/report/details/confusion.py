@@ -100,7 +100,7 @@ def _chart(values: list[Datum], labels: list[str]) -> Spec:
         layers.append(vega.mark("rect", part, {}, **base, color={**vega.plain("share"), **share}))
         for ink in (theme.INK, theme.PAPER) if len(labels) <= WRITTEN else ():
             some = [value for value in part if theme.ink_on(ramp, value["share"] / most) == ink]
-            layers.append(vega.mark("text", some, {"fontSize": 11, "color": ink}, **base, text=vega.words("written")))
+            layers.append(vega.mark("text", some, {"color": ink}, **base, text=vega.words("written")))
     return {"layer": layers, "resolve": {"scale": {"color": "independent"}}}
 
 

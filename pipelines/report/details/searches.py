@@ -34,7 +34,7 @@ STATES = {"complete": theme.BLUE, "pruned": theme.GOLD, "failed": theme.VERMILLI
 
 def section(study: Study) -> Section:
     """Every search that left a result in the workspace."""
-    found = _results(study)[:SHOWN]
+    found = results(study)[:SHOWN]
     named = enumerate(zip(found, _titles(found), strict=True), start=1)
     return Section(
         "search",
@@ -45,7 +45,7 @@ def section(study: Study) -> Section:
     )
 
 
-def _results(study: Study) -> list[SearchResult]:
+def results(study: Study) -> list[SearchResult]:
     """The readable results; one that a filter of runs left without its winner is left out too."""
     runs = {result.run for result in study.results}
     found = []

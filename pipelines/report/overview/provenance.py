@@ -70,7 +70,7 @@ def _facts(result: DoneRecord) -> list[tuple[str, str]]:
     known = [(phase, result.seconds.get(phase)) for phase in PHASES]
     spent = [f"{phase} {duration(seconds)}" for phase, seconds in known if seconds is not None]
     facts += [("time", ", ".join(spent))] if spent else []
-    facts += _machine(result)
+    facts += machine(result)
     return facts
 
 
@@ -86,7 +86,7 @@ def _trained_on(result: DoneRecord) -> list[tuple[str, str]]:
     return facts
 
 
-def _machine(record: DoneRecord) -> list[tuple[str, str]]:
+def machine(record: DoneRecord) -> list[tuple[str, str]]:
     facts, hardware = [], record.hardware or {}
     shown = [str(hardware[name]) for name in ("processor", "gpu", "device") if hardware.get(name)]
     shown += [f"{hardware['core_count']} cores"] if hardware.get("core_count") else []

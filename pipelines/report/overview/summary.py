@@ -8,6 +8,7 @@ from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
 from pipelines.report.study.winners import RULE, Pick
 from pipelines.workspace import naming
+from pipelines.workspace.schema import Mode
 
 MARGIN = 0.005  # of accuracy: by how much a faster run may be worse than the best and still count as not worse
 
@@ -49,27 +50,36 @@ def _card(pick: Pick, test_set: TestSet) -> Card:
 
 def sentences(study: Study, test_set: TestSet) -> list[str]:
     """Sentences on the gain of fine-tuning and training over the best frozen backbone, and on the fastest good run."""
-    best = test_set.best_of_modes()
-    gains = []
-    if best and best[0].row.best.mode == "frozen":
-        family = sum(best[0].tried * other.tried for other in best[1:])
-        found = against(study, best[0].row, [other.row for other in best[1:]], family=family)
-        compared = {one.row.number: _compared(one, best[0].row, family) for one in found}
-        gains = [
-            _gain(best[0].row, other.row, compared.get(other.row.number, ""), title=test_set.title)
-            for other in best[1:]
-        ]
+    frozen, found, family = gains(study, test_set, over="frozen")
+    compared = {one.row.number: one for one in found}
+    said = [
+        _gain(frozen, pick.row, compared.get(pick.row.number), family, title=test_set.title)
+        for pick in test_set.best_of_modes()
+        if frozen is not None and pick.row is not frozen
+    ]
     fastest = _fastest(study, test_set)
-    return gains + ([fastest] if fastest else [])
+    return said + ([fastest] if fastest else [])
 
 
-def _gain(frozen: Row, other: Row, compared: str, *, title: str) -> str:
+def gains(study: Study, test_set: TestSet, *, over: Mode) -> tuple[Row | None, list[PairedTest], int]:
+    """(the best row of one mode, that of every other against it, for how many comparisons these are corrected)."""
+    best = test_set.best_of_modes()
+    reference = next((one for one in best if one.row.best.mode == over), None)
+    if reference is None:
+        return None, [], 0
+    others = [one for one in best if one is not reference]
+    family = sum(reference.tried * other.tried for other in others)
+    return reference.row, against(study, reference.row, [other.row for other in others], family=family), family
+
+
+def _gain(frozen: Row, other: Row, found: PairedTest | None, family: int, *, title: str) -> str:
     """What the best run of another mode gains over the best frozen one, for what time."""
     points = 100 * (other.accuracy - frozen.accuracy)
     change = "gains {:.1f} points over" if points >= 0 else "loses {:.1f} points against"
     subject = {"finetuned": "Fine-tuning", "scratch": "Training from scratch"}[other.best.mode]
+    compared = "" if found is None else _compared(found, frozen, family)
     sentence = f"{subject} {change.format(abs(points))} the best frozen backbone on {title}{compared}"
-    return sentence + _times(frozen.seconds("total"), other.seconds("total")) + "."
+    return sentence + times(frozen.seconds("total"), other.seconds("total")) + "."
 
 
 def _compared(one: PairedTest, frozen: Row, family: int) -> str:
@@ -82,7 +92,8 @@ def _compared(one: PairedTest, frozen: Row, family: int) -> str:
     return f" ({pairs}, {named} {low} to {high}, p {shown_p(one.paired.p_value)}{both})"
 
 
-def _times(frozen: float | None, other: float | None) -> str:
+def times(frozen: float | None, other: float | None) -> str:
+    """How many times the time another run took, behind a comma; "" where one of them is not known."""
     if not frozen or not other:
         return ""
     if other >= frozen:

@@ -10,6 +10,7 @@ from extract.runtime.formats import amount, bytes_amount, duration, percent
 from pipelines.report.charts import labels, vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Datum, Figure, Section, Spec, side_by_side
+from pipelines.report.page.measure import cut
 from pipelines.report.page.text import clipped
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
@@ -17,7 +18,7 @@ from pipelines.workspace import naming
 
 NAMED = 15  # points up to which all are named; of more, those on the front
 BRIEF = 22  # characters of a name in the plot
-HEIGHT = 300
+HEIGHT = 280
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ def _briefs(rows: Sequence[Row]) -> list[str]:
     left_out += [f" on {backbone}" for backbone in backbones] if len(backbones) == 1 else []
     shorter = [functools.reduce(lambda text, words: text.replace(words, "", 1), left_out, name) for name in names]
     fitted = naming.fitted(shorter if len(set(shorter)) == len(set(names)) else names, BRIEF)
-    return [clipped(name.removesuffix(f", {naming.MORE}"), BRIEF) for name in fitted]
+    room = BRIEF * labels.CHARACTER
+    return [cut(name.removesuffix(f", {naming.MORE}"), size=theme.LEAST_FONT, room=room) for name in fitted]
 
 
 def _names(named: Sequence[Datum], line: Sequence[Datum], frame: Frame) -> list[Datum]:

@@ -27,7 +27,11 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 PADDING = 14
 CHARACTER = 7  # pixels of one in a title
-SCALE = 2.0  # PNG pixels for one of the chart's, for slides
+SCALE = 2.0  # PNG pixels for one of the chart's
+SLIDE_TEXT = 14.0  # points of a chart's smallest letters on a slide
+LARGEST = 1.5  # times by which the letters of a low chart may be larger
+WIDE = 600.0  # pixels of a chart beside which a legend has room
+PAIRS: Spec = {"columns": 2, "labelLimit": 180}  # lines of a legend over a narrower one
 WORD_JOINER = "\u2060"
 
 
@@ -84,8 +88,49 @@ def _image_uri(svg: str) -> str:
 
 def _drawn_width(svg: str) -> str:
     """The width that an SVG text states for itself, in pixels."""
-    found = re.search(r"<svg[^>]* width='(\d+)'", svg)
-    return f"{found[1]}px" if found else "auto"
+    return f"{drawn_size(svg)[0]:.0f}px"
+
+
+def drawn_size(svg: str) -> tuple[float, float]:
+    """Width and height that an SVG text states for itself, in pixels."""
+    across, high = (re.search(rf"<svg[^>]* {name}=['\"]([\d.]+)", svg) for name in ("width", "height"))
+    return (float(across[1]), float(high[1])) if across and high else (640.0, 480.0)
+
+
+def png(svg: str, *, scale: float) -> bytes:
+    """An SVG text as PNG, with `scale` pixels for one of its own."""
+    return vl_convert.svg_to_png(svg, scale=scale)
+
+
+def fitted(figure: Figure, *, width: float, height: float) -> str:
+    """The chart as SVG without its title, for a box of points in which its smallest letters have `SLIDE_TEXT`.
+
+    A chart with a height of its own keeps it, for names are placed by it, and is enlarged where it is low. Where its
+    legends make it too high for the box, they go to its right if the box is wide, and are left out elsewhere.
+    """
+    across, high = (theme.LEAST_FONT / SLIDE_TEXT * length for length in (width, height))
+    if "height" not in figure.chart:
+        return _in_box(figure, across, high)
+    aside: Spec = {"orient": "right", "direction": "vertical"} if across > WIDE else {"disable": True}
+    needed = drawn_size(_in_box(figure, across))[1]
+    if needed <= high:
+        return _in_box(figure, across / min(high / needed, LARGEST))
+    svg = _in_box(figure, across, legend=aside)
+    return svg if drawn_size(svg)[1] <= high else _in_box(figure, across, high, legend=aside)
+
+
+def _in_box(figure: Figure, across: float, high: float | None = None, *, legend: Spec | None = None) -> str:
+    """The chart as SVG, as wide as that; as high as that, or as it is made to be for None."""
+    config = theme.config(background=theme.PAPER)
+    spec = {
+        **_described(figure), "width": across, "padding": 2,
+        "autosize": {"type": "fit-x" if high is None else "fit", "contains": "padding"},
+        "config": {**config, "legend": {**config["legend"], **({} if across > WIDE else PAIRS), **(legend or {})}},
+    }  # fmt: skip
+    spec |= {} if high is None else {"height": high}
+    if legend:  # its lines below one another
+        spec = json.loads(json.dumps(spec), object_hook=lambda part: {k: part[k] for k in part if k != "columns"})
+    return vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
 
 
 def _policy(*scripts: str) -> str:

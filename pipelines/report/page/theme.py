@@ -32,6 +32,7 @@ CLASS_COLORS = (
 )  # fmt: skip
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', 'Noto Sans', sans-serif"
 WIDTHS = {"wide": 760, "half": 420, "square": 460}
+LEAST_FONT = 12  # pixels of the smallest letters in a chart
 HEIGHTS = {"wide": 340, "half": 260, "square": 440}
 
 
@@ -52,7 +53,7 @@ def config(*, background: str | None = None) -> Spec:
         "background": background, "font": FONT, "view": {"stroke": None}, "axis": axis, "legend": legend,
         "title": {"color": INK, "fontSize": 15, "fontWeight": 600, "anchor": "start", "offset": 12,
                   "subtitleColor": MUTED, "subtitleFontSize": 12},
-        "mark": {"color": BLUE}, "text": {"color": INK, "fontSize": 11}, "rule": {"color": MUTED},
+        "mark": {"color": BLUE}, "text": {"color": INK, "fontSize": LEAST_FONT}, "rule": {"color": MUTED},
     }  # fmt: skip
 
 

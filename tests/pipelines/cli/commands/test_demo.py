@@ -50,6 +50,7 @@ def test_the_demo_studies_searches_reports_and_prints_one_table(pipeline, monkey
     )
     assert shown["search"]["best"]["params"]["C"] in (0.001, 0.1)
     assert Path(shown["report"]).is_file()
+    assert Path(shown["slides"]).is_file()
 
 
 def test_the_demo_refuses_a_directory_without_cifar(pipeline, tmp_path):

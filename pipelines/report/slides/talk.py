@@ -1,0 +1,275 @@
+"""The slides of a talk, in their order: what the records say, taken from the sections of the report."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from extract.runtime.formats import duration, listed, percent, plural, written
+from finetune.analysis.published import Published
+from pipelines.report.details import confusion, searches
+from pipelines.report.overview import provenance, summary
+from pipelines.report.page.blocks import (
+    Block,
+    Drawing,
+    Figure,
+    Gallery,
+    Items,
+    Section,
+    Table,
+    Text,
+)
+from pipelines.report.page.measure import cut
+from pipelines.report.slides import findings
+from pipelines.report.slides.slide import Slide
+from pipelines.report.study.rows import Row
+from pipelines.report.study.study import Study, TestSet
+from pipelines.report.study.winners import RULE, best_first
+from pipelines.workspace.explorations import SearchResult
+from pipelines.workspace.schema import DoneRecord
+
+ROWS = 12  # of a table
+CLASS = 160.0  # points of a class's name
+OPTIONS = 7  # hyperparameters of a search
+RESULT_COLUMNS = ("#", "Name", "Accuracy, %", "95 % interval", "Seeds ±", "Parameters", "FLOPs", "Total")
+MODE_COLUMNS = ("Mode", *RESULT_COLUMNS[1:])
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the talk is made from: the study, the report's sections by name, and the test set with most runs."""
+
+    study: Study
+    sections: Mapping[str, Section]
+    test_set: TestSet
+
+    def blocks(self, section: str) -> list[Block]:
+        """Blocks of a section of the report; none where it has none."""
+        return self.sections[section].blocks if section in self.sections else []
+
+    def figures(self, section: str, *names: str) -> list[Figure]:
+        """Those of a section's figures whose names begin so, in this order."""
+        known = self.sections[section].figures() if section in self.sections else []
+        return [figure for name in names for figure in known if figure.name.startswith(name)]
+
+    def notes(self, section: str, *blocks: Figure | Table | Gallery | Drawing) -> str:
+        """What the report says of blocks of a section."""
+        lead = self.sections[section].lead if section in self.sections else ""
+        said = [f"{block.title}: {block.caption}" for block in blocks if not isinstance(block, Table)]
+        return "\n".join(filter(None, [*said, *(one.caption for one in blocks if isinstance(one, Table)), lead]))
+
+    def slide(self, section: str, title: str, *columns: Figure | Table | Gallery | Drawing, **more: str) -> Slide:
+        """A slide with one block of a section in each column."""
+        more = {"foot": self.test_set.data, **more}
+        return Slide(title, [[one] for one in columns], self.notes(section, *columns), **more)
+
+
+def slides(study: Study, sections: Sequence[Section], *, title: str, made: str) -> list[Slide]:
+    """The talk: a slide is left out where the workspace has nothing for it."""
+    lead = summary.lead(study)
+    opening = Slide(title, [[Text(lead), Text(made)]], f"{lead} Every number comes from a record.", opening=True)
+    sets = study.test_sets()
+    if not sets:
+        return [opening]
+    material = Material(study, {one.name: one for one in sections}, sets[0])
+    return [opening, *(slide for make in ORDER for slide in make(material))]
+
+
+def _task(material: Material) -> list[Slide]:
+    """The task, the data and the protocol, as the records have them."""
+    test_set, result = material.test_set, material.test_set.best().row.best
+    choice = result.choice
+    names = [cut(name, size=findings.LARGE, room=CLASS) for name in confusion.names(result, len(result.class_names))]
+    chosen = (
+        f"Hyperparameters and epochs are chosen on {choice.validation_rows:,} validation images, which are split off "
+        f"the training images{' and trained on as well once the choice is made' if choice.refitted else ''}."
+        if choice.validation_rows
+        else "No validation images: a fixed budget, and nothing is chosen."
+    )
+    items = [
+        f"Task: tell {len(names)} classes of images apart: {listed(names[:10])}{' …' if len(names) > 10 else ''}.",
+        f"Data: {test_set.data}.",
+        chosen,
+        "The test images are scored once, after every choice.",
+        "Each accuracy has a 95 % interval; runs are compared image by image, in pairs.",
+        *(f"Machine: {said}." for name, said in provenance.machine(result) if name == "hardware"),
+    ]
+    notes = "\n".join([summary.lead(material.study), *(RULE for _ in test_set.rows[1:2])])
+    return [Slide("Task and protocol", [[Items(items)]], notes)]
+
+
+def _architecture(material: Material) -> list[Slide]:
+    blocks = material.blocks("architectures")
+    drawings = [one for one in blocks if isinstance(one, Drawing)][:1]
+    tables = [one for one in blocks if isinstance(one, Table)][:1]
+    return [
+        *(material.slide("architectures", f"Architecture: {one.title}", one, foot=one.caption) for one in drawings),
+        *(material.slide("architectures", one.caption.removesuffix("."), one, foot="") for one in tables),
+    ]
+
+
+def _search(material: Material) -> list[Slide]:
+    """What the searches of this data tried, in which ranges, what came of it and what mattered."""
+    runs = {one.run for one in material.test_set.results}
+    found = []
+    for place, search in enumerate(searches.results(material.study), start=1):
+        if search["best_run"] not in (None, *runs):
+            continue
+        figures = material.figures("search", f"search-progress-{place}", f"search-importance-{place}")
+        items = Items([_trials(search), *_ranges(search)[:OPTIONS], *_winner(search)])
+        columns: list[list[Block]] = [[items], list(figures)] if figures else [[items]]
+        found.append(Slide("Search space and strategy", columns, material.notes("search", *figures)))
+    tests = material.figures("range-test", "range-test-1") if not found else []
+    return [*found[:2], *(material.slide("range-test", "Learning-rate range test", one, foot="") for one in tests)]
+
+
+def _trials(search: SearchResult) -> str:
+    states = [trial["state"] for trial in search["trials"]]
+    ended = [f"{count} {words}" for state, words in (("pruned", "stopped early"), ("failed", "failed"))
+             if (count := states.count(state))]  # fmt: skip
+    return (
+        ", ".join([f"{search['subject']}: {plural(len(states), 'trial')}", *ended, duration(search["seconds"])]) + "."
+    )
+
+
+def _ranges(search: SearchResult) -> list[str]:
+    """Every hyperparameter with the least and greatest value that was tried, or its values."""
+    tried: dict[str, list[object]] = {}
+    for trial in search["trials"]:
+        for name, value in trial["params"].items():
+            tried.setdefault(name, []).append(value)
+    return [_range(name, values, log=name in search["logarithmic"]) for name, values in tried.items()]
+
+
+def _range(name: str, values: Sequence[object], *, log: bool) -> str:
+    numbers = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]
+    words = name.replace("_", " ").replace("-", " ")
+    if len(numbers) == len(values):
+        return f"{words}: {written(min(numbers), 2)} to {written(max(numbers), 2)}{', log scale' if log else ''}"
+    return f"{words}: {listed(sorted({written(one, 2) for one in values}))}"
+
+
+def _winner(search: SearchResult) -> list[str]:
+    best = search["best"]
+    return (
+        [f"Best on validation images: {percent(best['value'], 1)} with {written(best['params'], 2)}."] if best else []
+    )
+
+
+def _ablation(material: Material) -> list[Slide]:
+    """The newest ablation: one change at a time against a base, each paired on validation images."""
+    figures = material.figures("ablation", "ablation-1")
+    tables = [one for one in material.blocks("ablation") if isinstance(one, Table)][: len(figures)]
+    columns = ("Change", "Validation, %", "Difference, points", "", "Time")
+    return [
+        Slide(
+            "Ablation: one change at a time",
+            [[_part(one, one.items[:ROWS], columns)]],
+            material.notes("ablation", one),
+            lead=figures[0].caption,
+        )
+        for one in tables
+    ]
+
+
+def _learning(material: Material) -> list[Slide]:
+    """The curves of the best network that has any."""
+    for row in best_first(material.test_set.rows)[0]:
+        figures = material.figures("learning", *(f"learning-{what}-{row.best.run}" for what in ("accuracy", "loss")))
+        if figures:
+            found = material.slide("learning", f"Learning curves: {findings.said(row)}", *figures)
+            return [replace(found, lead=figures[0].caption)]
+    return []
+
+
+def _results(material: Material) -> list[Slide]:
+    rows = material.test_set.rows
+    found = _table(material, rows[:ROWS], RESULT_COLUMNS)
+    title = "Results on the test images" + (f": the {ROWS} most accurate of {len(rows)}" if len(rows) > ROWS else "")
+    return [material.slide("comparison", title, found)]
+
+
+def _table(material: Material, rows: Sequence[Row], titles: Sequence[str]) -> Table:
+    """The comparison table with these rows and columns."""
+    return _part(next(one for one in material.blocks("comparison") if isinstance(one, Table)), rows, titles)
+
+
+def _part(whole: Table, items: Sequence[object], titles: Sequence[str]) -> Table:
+    """A table with these items, and its columns of these titles."""
+    columns = [column for title in titles for column in whole.columns if column.title == title]
+    return replace(whole, items=items, columns=columns)
+
+
+def _tradeoffs(material: Material) -> list[Slide]:
+    number = material.test_set.number
+    by = {
+        name: material.figures("trade-offs", f"accuracy-against-{name}-{number}")
+        for name in ("parameters", "seconds", "flops")
+    }
+    both = [*by["seconds"], *by["flops"]]
+    title = "Accuracy against " + " and ".join(
+        name for name, key in (("time", "seconds"), ("FLOPs", "flops")) if by[key]
+    )
+    return [
+        *(material.slide("trade-offs", "Accuracy against parameters", one) for one in by["parameters"]),
+        *([material.slide("trade-offs", title, *both)] if both else []),
+    ]
+
+
+def _transfer(material: Material) -> list[Slide]:
+    """The best of every mode, and what the paired tests say of them."""
+    picks = material.test_set.best_of_modes()
+    if len(picks) < 2:
+        return []
+    found = _table(material, [one.row for one in picks], MODE_COLUMNS)
+    said = findings.transfer(material.study, material.test_set)
+    notes = "\n".join(summary.sentences(material.study, material.test_set))
+    columns: list[Block] = [found, *([Items(said)] if said else [])]
+    return [Slide("Transfer against training from scratch", [columns], notes, material.test_set.data)]
+
+
+def _paired(material: Material) -> list[Slide]:
+    figures = material.figures("paired-tests", f"paired-tests-{material.test_set.number}")
+    return [material.slide("paired-tests", one.title, one) for one in figures]
+
+
+def _misclassified(material: Material) -> list[Slide]:
+    """The confusion matrix of the best run, and the images that it is most confidently wrong about."""
+    best = material.test_set.best().row
+    figures = material.figures("confusion", f"confusion-{best.best.run}")
+    galleries = [
+        one for one in material.blocks("misclassified")
+        if isinstance(one, Gallery) and one.title == best.name and any(picture.key for picture in one.pictures)
+    ]  # fmt: skip
+    both = [*figures[:1], *galleries[:1]]
+    return [material.slide("misclassified", f"What is misclassified: {findings.said(best)}", *both)] if both else []
+
+
+def _conclusion(material: Material) -> list[Slide]:
+    said = findings.conclusion(material.study, material.test_set)
+    notes = "\n".join(summary.sentences(material.study, material.test_set))
+    return [Slide("Conclusion", [[Items(said)]], notes, material.test_set.data)]
+
+
+def _sources(material: Material) -> list[Slide]:
+    result = material.test_set.best().row.best
+    items = [*_published(material.test_set.published), *STATISTICS, *_software(result)]
+    return [Slide("Sources", [[Items(items)]], "")]
+
+
+def _published(points: Sequence[Published]) -> list[str]:
+    sources = dict.fromkeys(one.source for one in points)
+    return [f"Published accuracies: {'; '.join(sources)}."] if sources else []
+
+
+def _software(result: DoneRecord) -> list[str]:
+    known = [f"{name} {version}" for name, version in (result.versions or {}).items() if version]
+    return [f"Software: {', '.join(known[:6])}."] if known else []
+
+
+STATISTICS = (
+    "Intervals of accuracies: Wilson, JASA 1927.",
+    "Paired tests: McNemar's mid-p (Fagerland, Lydersen and Laake 2013); several at once: Holm 1979.",
+)
+ORDER: tuple[Callable[[Material], list[Slide]], ...] = (
+    _task, _architecture, _search, _ablation, _learning, _results, _tradeoffs, _transfer, _paired, _misclassified,
+    _conclusion, _sources,
+)  # fmt: skip

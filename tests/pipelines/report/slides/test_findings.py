@@ -1,0 +1,39 @@
+"""Sentences of the conclusion."""
+
+import re
+from types import SimpleNamespace
+
+from pipelines.report.slides import findings
+from pipelines.report.study.study import gather
+
+
+def _said(workspace) -> list[str]:
+    study = gather(workspace, None)
+    return findings.conclusion(study, study.test_sets()[0])
+
+
+def test_one_run_compares_nothing(workspace, make: SimpleNamespace):
+    make.put(workspace, make.network("resnet20", "scratch", accuracy=0.9))
+    first, second, *_ = _said(workspace)
+    assert re.match(r"resnet20 from scratch, \d+\.\d % \(95 % interval", first)
+    assert second == "One run: there is nothing to compare it with."
+
+
+def test_no_difference_within_its_interval_is_a_finding(workspace, make: SimpleNamespace):
+    for place, accuracy in enumerate((0.930, 0.931, 0.932, 0.60)):
+        made = make.network(f"network{place}", "scratch", accuracy=accuracy, parameters=10**6 * (place + 1))
+        make.put(workspace, made)
+    make.put(workspace, make.network("tuned", "finetuned", accuracy=0.931))
+    said = " ".join(_said(workspace))
+    assert "it is better than 1 of 4 others; no difference shown from" in said
+    assert "The best fine-tuned network against the best network from scratch: no difference shown" in said
+    assert "Smallest of these, no difference shown from the best" in said
+    assert "is better than the best network from scratch" not in said
+
+
+def test_a_clear_difference_is_said_with_its_interval(several):
+    said = several.texts("Conclusion")
+    found = re.search(r"The best fine-tuned network is better than the best network from scratch: (\S+) points", said)
+    assert found is not None
+    assert float(found[1]) > 3
+    assert "the intervals are over test images" not in said  # one row has several seeds

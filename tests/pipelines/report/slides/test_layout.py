@@ -1,0 +1,45 @@
+"""Where the parts of a slide stand."""
+
+from pipelines.report.page.blocks import Column, Items, Table, Text, text_cell
+from pipelines.report.slides.layout import placed
+from pipelines.report.slides.slide import HEIGHT, LEAST, WIDTH, Grid, Slide, Words
+
+
+def _body(*blocks) -> list:
+    return placed(Slide("Title", [list(blocks)], ""), {})[1:]
+
+
+def test_little_text_is_large_and_much_text_small_and_then_cut():
+    sizes = [_body(Items(["A sentence of some length."] * count))[0].size for count in (3, 14, 60)]
+    assert sizes[0] > sizes[1] > sizes[2] == LEAST
+    many = _body(Items([f"sentence {number}" for number in range(60)]))[0]
+    assert 10 < len(many.paragraphs) < 60
+    long = _body(Items(["word " * 3000]))[0]
+    assert "…" in long.paragraphs[0]
+
+
+def test_a_wide_table_cuts_its_widest_column_and_no_other():
+    columns = [
+        Column("Number", lambda row: text_cell(row[0])),
+        Column("Name", lambda row: text_cell(row[1]), numeric=False),
+    ]
+    grid = _body(Table("", columns, [("12.34", "n" * 300), ("5.60", "short")]))[0]
+    assert isinstance(grid, Grid)
+    assert sum(grid.widths) <= WIDTH - 80 + 0.1
+    assert [row[0] for row in grid.rows] == ["Number", "12.34", "5.60"]
+    assert "…" in grid.rows[1][1]
+    assert grid.rows[2][1] == "short"
+
+
+def test_what_turns_the_direction_of_text_is_taken_out_and_controls_are_shown():
+    (words,) = _body(Text("a\u202eb\x1b[31m"))
+    assert words.paragraphs == ["ab\\x1b[31m"]
+
+
+def test_everything_stands_within_the_slide_whatever_is_on_it():
+    blocks = [Text("t" * 400), Items(["i " * 900] * 8), Text("end " * 200)]
+    for part in placed(Slide("T" * 200, [blocks, blocks], "", "foot " * 90, "lead " * 90), {}):
+        assert isinstance(part, Words)
+        assert part.box.left >= 0
+        assert part.box.left + part.box.width <= WIDTH
+        assert part.box.top + part.box.height <= HEIGHT

@@ -1,0 +1,65 @@
+"""Which slides a workspace has, and what stands on them."""
+
+from types import SimpleNamespace
+
+from pipelines.report.slides.slide import Grid
+from pipelines.workspace import stored
+from tests.pipelines.report.slides.conftest import told
+
+
+def test_a_slide_is_left_out_where_there_is_nothing_for_it(one, fifty, hostile):
+    assert one.titles == [
+        "A talk", "Task and protocol", "Architecture: resnet20", "Stages of resnet20", "Results on the test images",
+        "Conclusion", "Sources",
+    ]  # fmt: skip
+    assert "Results on the test images: the 12 most accurate of 50" in fifty.titles
+    assert "Transfer against training from scratch" in fifty.titles
+    assert not any(title.startswith("Ablation") for title in hostile.titles)
+    assert {"Search space and strategy", "Accuracy against parameters"} < set(hostile.titles)
+
+
+def test_task_and_protocol_come_from_the_record(one):
+    said = one.texts("Task and protocol")
+    assert "10 classes" in said
+    assert "digits, 1,437 training and 360 test images" in said
+    assert "144 validation images" in said
+    assert "a processor, 2 cores" in said
+
+
+def test_tables_hold_as_many_rows_as_fit_and_the_best_first(fifty):
+    slide = next(parts for slide, parts in fifty.slides if slide.title.startswith("Results"))
+    grid = next(part for part in slide if isinstance(part, Grid))
+    assert [row[0] for row in grid.rows] == ["#", *map(str, range(1, 13))]
+    accuracies = [float(row[2]) for row in grid.rows[1:]]
+    assert accuracies == sorted(accuracies, reverse=True)
+
+
+def test_the_notes_explain_every_slide_but_the_sources(hostile):
+    assert [slide.title for slide, _ in hostile.slides if not slide.notes] == ["Sources"]
+    assert "Pareto front" in hostile.texts("Accuracy against parameters")
+
+
+def test_an_ablation_says_where_no_difference_is_shown(workspace, make: SimpleNamespace):
+    make.put(workspace, make.head("logistic", "resnet50", accuracy=0.9))
+    row = {"options": {}, "accuracies": [0.9, 0.92], "seconds": 1.0, "p_value": 0.04}
+    rows = [
+        {**row, "name": "no flips", "difference": -0.03, "interval": [-0.05, -0.01]},
+        {**row, "name": "batch size 64", "difference": 0.01, "interval": [-0.01, 0.03]},
+    ]
+    (workspace / "ablations").mkdir()
+    common = {"options": {}, "seeds": [0, 1], "validation_rows": 144, "failures": [], "seconds": 1.0, "created": "2026"}
+    found = {
+        **common,
+        "name": "a",
+        "base": "resnet20 on digits",
+        "dataset": "digits",
+        "accuracies": [0.9],
+        "rows": rows,
+    }
+    stored.write(workspace / "ablations" / "a.json", {**found, "rows": rows})
+    parts = next(parts for slide, parts in told(workspace, figures=False).slides if slide.title.startswith("Ablation"))
+    grid = next(part for part in parts if isinstance(part, Grid))
+    assert [row[:4] for row in grid.rows[1:]] == [
+        ["batch size 64", "91.00", "+1.00 (−1.00 to +3.00)", "no difference shown"],
+        ["no flips", "91.00", "−3.00 (−5.00 to −1.00)", "worse"],
+    ]
