@@ -26,7 +26,7 @@ ARC = 26
 def drawing(description: Description) -> str:
     """The SVG text. Names in it are escaped; it loads nothing from elsewhere."""
     widths = [_column_width(stage) for stage in description.stages]
-    blocks_height = max(sum(_block_height(block) + 12 for block in stage.blocks) for stage in description.stages)
+    blocks_height = max(sum(block_height(block) + 12 for block in stage.blocks) for stage in description.stages)
     facts_top = TOP + 24 + MAP_HEIGHT + blocks_height + 18
     links = [link for link in LEGEND if any(block.link == link for one in description.stages for block in one.blocks)]
     width = max(sum(widths) + GAP * (len(widths) - 1) + 2 * PAD + 10, 640)
@@ -61,7 +61,7 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
 
 
-def _text(
+def text(
     words: str, *, x: float, y: float, size: int = 12, anchor: str = "middle", fill: str = INK, bold: bool = False
 ) -> str:
     weight = " font-weight='bold'" if bold else ""
@@ -78,7 +78,7 @@ def _title(description: Description) -> str:
         f"FLOPs per image of {description.image_size} × {description.image_size}, "
         f"{plural(description.class_count, 'class')}{options}"
     )
-    return _text(description.network, x=PAD + 5, y=30, size=20, anchor="start", bold=True) + _text(
+    return text(description.network, x=PAD + 5, y=30, size=20, anchor="start", bold=True) + text(
         facts, x=PAD + 5, y=50, size=12, anchor="start", fill=PALE
     )
 
@@ -89,21 +89,28 @@ def _column_width(stage: Stage) -> float:
 
 
 def _head(stage: Stage, *, left: float, width: float, description: Description) -> str:
-    """The stage's name, its output as a box (its sides grow with the logarithms of pixels and channels), its shape."""
-    middle = left + width / 2
-    channels, side = _extent(stage.output_shape)
-    front = 8 + 44 * math.log2(1 + side) / math.log2(1 + description.image_size)
-    depth = 3 + 2.6 * math.log2(1 + channels)
-    x, y = middle - (front + depth) / 2, TOP + 24 + MAP_HEIGHT / 2 - 10 - (front - depth * 0.6) / 2
-    lift = depth * 0.6
+    """The stage's name, its output as a box, its shape."""
+    middle, center = left + width / 2, TOP + 24 + MAP_HEIGHT / 2 - 10
     return (
-        _text(stage.name, x=middle, y=TOP + 10, size=14, bold=True)
-        + f"<g fill='#fde8c8' stroke='#b7791f' stroke-linejoin='round'>"
-        f"<rect x='{x:.1f}' y='{y:.1f}' width='{front:.1f}' height='{front:.1f}'/>"
-        f"<path fill='#fbd79b' d='M{x:.1f} {y:.1f} l{depth:.1f} {-lift:.1f} h{front:.1f} l{-depth:.1f} {lift:.1f} z'/>"
-        f"<path fill='#f6c26b' d='M{x + front:.1f} {y:.1f} l{depth:.1f} {-lift:.1f} v{front:.1f} "
-        f"l{-depth:.1f} {lift:.1f} z'/></g>"
-        + _text(shape_text(stage.output_shape), x=middle, y=TOP + 24 + MAP_HEIGHT - 14, size=12, fill=PALE)
+        text(stage.name, x=middle, y=TOP + 10, size=14, bold=True)
+        + cube(stage.output_shape, x=middle, y=center, image_size=description.image_size)
+        + text(shape_text(stage.output_shape), x=middle, y=TOP + 24 + MAP_HEIGHT - 14, size=12, fill=PALE)
+    )
+
+
+def cube(shape: tuple[int, ...], *, x: float, y: float, image_size: int) -> str:
+    """An output as a box around a point; its sides grow with the logarithms of pixels and channels, to 110 pixels."""
+    channels, side = _extent(shape)
+    front = 8 + 44 * math.log2(1 + side) / math.log2(1 + image_size)
+    depth = 3 + 2.6 * math.log2(1 + channels)
+    left, lift = x - (front + depth) / 2, depth * 0.6
+    top = y - (front - lift) / 2
+    return (
+        f"<g fill='#fde8c8' stroke='#b7791f' stroke-linejoin='round'>"
+        f"<rect x='{left:.1f}' y='{top:.1f}' width='{front:.1f}' height='{front:.1f}'/>"
+        f"<path fill='#fbd79b' d='M{left:.1f} {top:.1f} l{depth:.1f} {-lift:.1f} h{front:.1f} l{-depth:.1f} "
+        f"{lift:.1f} z'/><path fill='#f6c26b' d='M{left + front:.1f} {top:.1f} l{depth:.1f} {-lift:.1f} "
+        f"v{front:.1f} l{-depth:.1f} {lift:.1f} z'/></g>"
     )
 
 
@@ -115,21 +122,21 @@ def _extent(shape: tuple[int, ...]) -> tuple[int, float]:
     return (shape[-1] if shape else 1, math.sqrt(shape[0]) if len(shape) == 2 else 1)
 
 
-def _block_height(block: LayerBlock) -> float:
+def block_height(block: LayerBlock) -> float:
     return len(block.layers) * LINE + PAD + 4
 
 
 def _blocks(stage: Stage, *, left: float, width: float) -> list[str]:
     parts, top = [], TOP + 24.0 + MAP_HEIGHT
     for block in stage.blocks:
-        parts.append(_block(block, left=left, width=width, top=top))
-        top += _block_height(block) + 12
+        parts.append(block_drawing(block, left=left, width=width, top=top))
+        top += block_height(block) + 12
     return parts
 
 
-def _block(block: LayerBlock, *, left: float, width: float, top: float) -> str:
+def block_drawing(block: LayerBlock, *, left: float, width: float, top: float) -> str:
     fill, line = COLORS[block.link]
-    height, inner = _block_height(block), width - 2 * PAD - (ARC if block.link or block.count > 1 else 0)
+    height, inner = block_height(block), width - 2 * PAD - (ARC if block.link or block.count > 1 else 0)
     parts = [
         f"<g><title>{escape(block.kind)}</title>",
         f"<rect x='{left:.1f}' y='{top:.1f}' width='{width:.1f}' height='{height:.1f}' rx='6' fill='{fill}' "
@@ -141,11 +148,11 @@ def _block(block: LayerBlock, *, left: float, width: float, top: float) -> str:
             f"<rect x='{left + PAD:.1f}' y='{y + 1:.1f}' width='{inner:.1f}' height='{LINE - 4}' rx='3' fill='white' "
             f"stroke='{line}' stroke-width='.6'/>"
         )
-        parts.append(_text(label, x=left + PAD + inner / 2, y=y + 14, size=11))
+        parts.append(text(label, x=left + PAD + inner / 2, y=y + 14, size=11))
     parts += _link(block, x=left + PAD + inner, top=top, bottom=top + height, color=line)
     if block.count > 1:
         parts.append(
-            _text(f"×{block.count}", x=left + width - 4, y=top + height / 2 + 4, anchor="end", fill=line, bold=True)
+            text(f"×{block.count}", x=left + width - 4, y=top + height / 2 + 4, anchor="end", fill=line, bold=True)
         )
     return "".join([*parts, "</g>"])
 
@@ -158,7 +165,7 @@ def _link(block: LayerBlock, *, x: float, top: float, bottom: float, color: str)
     return [
         f"<path d='M{x:.1f} {top + 9:.1f} h8 V{bottom - 9:.1f} h-8' fill='none' stroke='{color}' stroke-width='1.4'/>",
         f"<circle cx='{x + 8:.1f}' cy='{joint:.1f}' r='6' fill='white' stroke='{color}'/>",
-        _text(sign, x=x + 8, y=joint + 4, size=11, fill=color, bold=True),
+        text(sign, x=x + 8, y=joint + 4, size=11, fill=color, bold=True),
     ]
 
 
@@ -173,8 +180,8 @@ def _facts(stage: Stage, *, left: float, width: float, top: float, description: 
     parts = [f"<line x1='{left:.1f}' x2='{left + width:.1f}' y1='{top:.1f}' y2='{top:.1f}' stroke='{RULE}'/>"]
     for index, (name, value) in enumerate(rows):
         y = top + 18 + index * 17
-        parts.append(_text(name, x=left, y=y, size=11, anchor="start", fill=PALE))
-        parts.append(_text(value, x=left + width, y=y, size=11, anchor="end"))
+        parts.append(text(name, x=left, y=y, size=11, anchor="start", fill=PALE))
+        parts.append(text(value, x=left + width, y=y, size=11, anchor="end"))
     shares = (
         (stage.parameters / max(description.parameters, 1), "#2563ab", "of the parameters"),
         (stage.macs / max(description.macs, 1), "#b7791f", "of the FLOPs"),
@@ -190,7 +197,7 @@ def _share(share: float, *, left: float, width: float, y: float, color: str, wha
         f"<g><title>{100 * share:.1f} % {what}</title>"
         f"<rect x='{left:.1f}' y='{y:.1f}' width='{bar:.1f}' height='9' fill='{RULE}' opacity='.5'/>"
         f"<rect x='{left:.1f}' y='{y:.1f}' width='{bar * share:.1f}' height='9' fill='{color}'/>"
-        + _text(f"{100 * share:.0f} %", x=left + width, y=y + 8, size=10, anchor="end", fill=color)
+        + text(f"{100 * share:.0f} %", x=left + width, y=y + 8, size=10, anchor="end", fill=color)
         + "</g>"
     )
 
@@ -199,7 +206,7 @@ def _legend(links: list[str], *, top: float) -> list[str]:
     rows = [(LEGEND[link][0], LEGEND[link][1], COLORS[link][1]) for link in links]
     rows.append(("▪", NOT_DRAWN, PALE))
     return [
-        _text(sign, x=PAD + 10, y=top + 20 * index, size=13, fill=color, bold=True)
-        + _text(words, x=PAD + 24, y=top + 20 * index, size=11, anchor="start", fill=PALE)
+        text(sign, x=PAD + 10, y=top + 20 * index, size=13, fill=color, bold=True)
+        + text(words, x=PAD + 24, y=top + 20 * index, size=11, anchor="start", fill=PALE)
         for index, (sign, words, color) in enumerate(rows)
     ]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from extract.errors import TransferBenchError
 from extract.features.layout import canonical_json
+from extract.runtime.formats import amount
 from pipelines.report.page.blocks import Block, Cell, Column, Drawing, Section, Table, number_cell, text_cell
 from pipelines.report.page.text import clipped, column_unit
 from pipelines.report.study.study import Study
@@ -54,6 +55,7 @@ def _options(result: DoneRecord) -> Options:
 def _blocks(result: DoneRecord) -> list[Block]:
     from finetune.analysis.describe import describe
     from finetune.analysis.drawing import drawing
+    from finetune.analysis.outline import outline
 
     described = describe(
         result.architecture,
@@ -63,8 +65,12 @@ def _blocks(result: DoneRecord) -> list[Block]:
     )
     options = ", ".join(f"{name} {value}" for name, value in described.options.items() if value is not None)
     title = f"{clipped(described.network, 50)}{f' ({clipped(options, 80)})' if options else ''}"
+    caption = (
+        f"{described.form}. {described.layers} layers, {amount(described.parameters)} parameters, images of "
+        f"{described.image_size} pixels."
+    )
     return [
-        Drawing(title, f"{described.layers} layers, images of {described.image_size} pixels.", drawing(described)),
+        Drawing(title, caption, drawing(described), outline(described)),
         _table(described, title),
     ]
 

@@ -138,11 +138,12 @@ class Gallery(Block):
 
 @dataclass(frozen=True)
 class Drawing(Block):
-    """An SVG drawing from elsewhere: shown as an image, in which no script runs."""
+    """An SVG drawing from elsewhere: shown as an image, in which no script runs. `outline` is that for a slide."""
 
     title: str
     caption: str
     svg: str
+    outline: str = ""
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,11 @@ def _shared(natural: Sequence[float], room: float) -> list[float]:
 
 def _drawn(block: Figure | Drawing, box: Box) -> Image:
     """A chart drawn for its box, or a drawing, as large as fits, in the middle."""
-    svg = block.svg if isinstance(block, Drawing) else render.fitted(block, width=box.width, height=box.height)
+    svg = (
+        block.outline or block.svg
+        if isinstance(block, Drawing)
+        else render.fitted(block, width=box.width, height=box.height)
+    )
     across, high = render.drawn_size(svg)
     scale = min(box.width / across, box.height / high)
     inner = Box(

@@ -101,7 +101,10 @@ def _architecture(material: Material) -> list[Slide]:
     drawings = [one for one in blocks if isinstance(one, Drawing)][:1]
     tables = [one for one in blocks if isinstance(one, Table)][:1]
     return [
-        *(material.slide("architectures", f"Architecture: {one.title}", one, foot=one.caption) for one in drawings),
+        *(
+            material.slide("architectures", f"Architecture: {one.title}", one, foot="", lead=one.caption)
+            for one in drawings
+        ),
         *(material.slide("architectures", one.caption.removesuffix("."), one, foot="") for one in tables),
     ]
 
