@@ -65,10 +65,15 @@ class _Box:
         return self.share * width + self.left, end * width + self.right
 
 
-def placed(points: Sequence[NamedPoint], height: float, *, lines: Sequence[Line] = ()) -> list[Place | None]:
-    """A place for the name of each point in a plot of `height` pixels; None where no place is free."""
-    taken = [_Box(one.share, -DOT, DOT, one.y - DOT, one.y + DOT) for one in points]
-    bars = [_Box(one.share, -1, 1, one.top, one.bottom) for one in points]
+def placed(
+    points: Sequence[NamedPoint], height: float, *, others: Sequence[NamedPoint] = (), lines: Sequence[Line] = ()
+) -> list[Place | None]:
+    """A place for the name of each point in a plot of `height` pixels; None where no place is free of all points.
+
+    The `others` are points whose names are not shown.
+    """
+    taken = [_Box(one.share, -DOT, DOT, one.y - DOT, one.y + DOT) for one in (*points, *others)]
+    bars = [_Box(one.share, -1, 1, one.top, one.bottom) for one in (*points, *others)]
     bars += [_Box(one.start, -1, 1, one.top - 3, one.bottom + 3, one.end) for one in lines]
     found: list[Place | None] = [None] * len(points)
     beyond = [one.y <= 0 or one.y >= height for one in points]  # drawn at the edge: their names stand there

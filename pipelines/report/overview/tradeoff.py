@@ -52,6 +52,12 @@ class Frame:
         """Pixels from the top."""
         return HEIGHT * (self.accuracies[1] - self.within(accuracy)) / (self.accuracies[1] - self.accuracies[0])
 
+    def point(self, one: Datum) -> labels.NamedPoint:
+        """A point with its name and its bar, as names are placed."""
+        return labels.NamedPoint(
+            self.name(one), self.share(one), *(self.down(one[at]) for at in ("accuracy", "high", "low"))
+        )
+
     def name(self, one: Datum) -> str:
         """The name of a point; beyond the axis with its accuracy."""
         beyond = self.within(one["accuracy"]) != one["accuracy"]
@@ -121,7 +127,8 @@ def _figure(test_set: TestSet, cost: Cost) -> Figure | None:
     outside = f" Beyond the axis: {'; '.join(beyond)}." if beyond else ""
     hollow = " Hollow: published results, as in the comparison; they count for no front." if others else ""
     caption = f"On the front: {described}{'; …' if len(line) > 12 else ''}.{outside}{hollow}"
-    chart = _chart(values, _names(named, line, frame), line, cost=cost, frame=frame, others=others)
+    unnamed = [one for one in (*values, *others) if one not in named]
+    chart = _chart(values, _names(named, unnamed, line, frame), line, cost=cost, frame=frame, others=others)
     return test_set.figure(
         f"accuracy-against-{cost.name}", f"Accuracy against {cost.short}", caption, chart, shape="half"
     )
@@ -152,21 +159,17 @@ def _briefs(rows: Sequence[Row]) -> list[str]:
     return [cut(name.removesuffix(f", {naming.MORE}"), size=theme.LEAST_FONT, room=room) for name in fitted]
 
 
-def _names(named: Sequence[Datum], line: Sequence[Datum], frame: Frame) -> list[Datum]:
+def _names(named: Sequence[Datum], unnamed: Sequence[Datum], line: Sequence[Datum], frame: Frame) -> list[Datum]:
     """The points with where their names stand: `text`, `at`, and `dx`, `dy`, `align` and `apart` of `labels.Place`."""
-    points = [
-        labels.NamedPoint(
-            frame.name(one), frame.share(one), *(frame.down(one[name]) for name in ("accuracy", "high", "low"))
-        )
-        for one in named
-    ]
+    points, others = ([frame.point(one) for one in some] for some in (named, unnamed))
     stairs = []
     for one, after in itertools.pairwise(line):
         low, high, end = frame.down(one["accuracy"]), frame.down(after["accuracy"]), frame.share(after)
         stairs += [labels.Line(frame.share(one), end, low, low), labels.Line(end, end, high, low)]
+    places = labels.placed(points, HEIGHT, others=others, lines=stairs)
     return [
         {**one, **asdict(place), "text": point.name, "apart": place.is_apart, "at": frame.within(one["accuracy"])}
-        for one, point, place in zip(named, points, labels.placed(points, HEIGHT, lines=stairs), strict=True)
+        for one, point, place in zip(named, points, places, strict=True)
         if place is not None
     ]
 

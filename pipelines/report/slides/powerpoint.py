@@ -20,7 +20,7 @@ from pipelines.report.slides.slide import HEIGHT, WIDTH, Box, Grid, Image, Place
 
 FONT = "Arial"
 TITLE_ONLY = 5  # of python-pptx's own layouts
-INKS = {"lead": theme.BLUE, "foot": theme.MUTED, "heading": theme.PAPER}
+INKS = {"title": theme.DEEP_BLUE, "lead": theme.BLUE, "foot": theme.MUTED, "heading": theme.PAPER}
 CLOSE = ("tile", "heading", "cell")  # no space behind their paragraphs
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from extract.data import datasets
 from extract.runtime.formats import duration, listed, percent, plural, written
 from finetune.analysis.published import Published
 from pipelines.report.details import confusion, searches
@@ -29,7 +30,8 @@ from pipelines.workspace.schema import DoneRecord
 ROWS = 12  # of a table
 CLASS = 160.0  # points of a class's name
 OPTIONS = 7  # hyperparameters of a search
-RESULT_COLUMNS = ("#", "Name", "Accuracy, %", "95 % interval", "Seeds ±", "Parameters", "FLOPs", "Total")
+RESULT_COLUMNS = ("#", "Name", "Accuracy, %", "95 % interval", "Seeds ±", "Parameters", "Total")
+UNSHOWN = "Activations"  # column of the stages that a slide has no room for
 MODE_COLUMNS = ("Mode", *RESULT_COLUMNS[1:])
 
 
@@ -97,16 +99,16 @@ def _task(material: Material) -> list[Slide]:
 
 
 def _architecture(material: Material) -> list[Slide]:
-    blocks = material.blocks("architectures")
-    drawings = [one for one in blocks if isinstance(one, Drawing)][:1]
-    tables = [one for one in blocks if isinstance(one, Table)][:1]
-    return [
-        *(
-            material.slide("architectures", f"Architecture: {one.title}", one, foot="", lead=one.caption)
-            for one in drawings
-        ),
-        *(material.slide("architectures", one.caption.removesuffix("."), one, foot="") for one in tables),
-    ]
+    """The most accurate network: its drawing, and its stages in numbers."""
+    blocks, found = material.blocks("architectures"), []
+    for one in [one for one in blocks if isinstance(one, Drawing)][:1]:
+        title = f"Architecture: {one.title}"
+        found.append(material.slide("architectures", title, one, foot="", lead=one.caption))
+    for one in [one for one in blocks if isinstance(one, Table)][:1]:
+        titles = [column.title for column in one.columns if column.title != UNSHOWN]
+        stages = _part(one, one.items, titles)
+        found.append(material.slide("architectures", one.caption.removesuffix("."), stages, foot=""))
+    return found
 
 
 def _search(material: Material) -> list[Slide]:
@@ -254,7 +256,8 @@ def _conclusion(material: Material) -> list[Slide]:
 
 def _sources(material: Material) -> list[Slide]:
     result = material.test_set.best().row.best
-    items = [*_published(material.test_set.published), *STATISTICS, *_software(result)]
+    data = DATA.get(datasets.published(result.dataset.name), f"Data: {result.dataset.name}.")
+    items = [data, *_published(material.test_set.published), *STATISTICS, *_software(result)]
     return [Slide("Sources", [[Items(items)]], "")]
 
 
@@ -268,6 +271,12 @@ def _software(result: DoneRecord) -> list[str]:
     return [f"Software: {', '.join(known[:6])}."] if known else []
 
 
+CIFAR = "Krizhevsky, Learning multiple layers of features from tiny images, 2009."
+DATA = {
+    "cifar10": f"CIFAR-10: {CIFAR}",
+    "cifar100": f"CIFAR-100: {CIFAR}",
+    "digits": "Digits: Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI 1998; as in scikit-learn.",
+}
 STATISTICS = (
     "Intervals of accuracies: Wilson, JASA 1927.",
     "Paired tests: McNemar's mid-p (Fagerland, Lydersen and Laake 2013); several at once: Holm 1979.",
