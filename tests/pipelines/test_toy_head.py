@@ -14,7 +14,7 @@ from tests.pipelines.fitting import TINY
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 PIPELINE = """
-import importlib.util, json, sys
+import contextlib, importlib.util, io, json, sys
 
 spec = importlib.util.spec_from_file_location("heads.nearest.median", sys.argv[1])
 sys.modules["heads.nearest.median"] = module = importlib.util.module_from_spec(spec)
@@ -26,12 +26,16 @@ REGISTRY["median"] = "heads.nearest.median:MedianSpace"
 
 from pipelines.cli import main
 
+run = ""
 for words in json.loads(sys.argv[2]):
-    try:
-        main(words)
-    except SystemExit as ended:
-        if ended.code:
-            raise
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        try:
+            main([word.replace("{run}", run) for word in words])
+        except SystemExit as ended:
+            if ended.code:
+                raise
+    print(out.getvalue(), end="")
+    run = run or json.loads(out.getvalue())["run"]
 """
 STUDY = """
 defaults: {dataset: digits, weights: untrained, backbone: test_resnet, image_size: 32, subset: 300}
@@ -42,7 +46,7 @@ jobs:
 
 @pytest.fixture
 def commands(in_process: Callable[..., str], tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
-    """Runs commands, one after another, of a pipeline that has the row of the toy head; their JSON answers."""
+    """Runs commands of a pipeline that has the row of the toy head; their JSON answers. {run} is the first one's."""
     found = re.search(r"^```python\n# heads/nearest/median.py\n(.*?)^```", PAGE.read_text(), flags=re.M | re.S)
     assert found is not None
     (tmp_path / "median.py").write_text(found[1])
@@ -61,10 +65,12 @@ def test_one_file_and_one_row_make_a_head_for_every_command(commands, tmp_path: 
     pytest.importorskip("onnxruntime")
     (tmp_path / "study.yaml").write_text(STUDY)
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(tmp_path / "image.png")
-    fitted, study, search = commands(
+    fitted, study, search, predicted, exported = commands(
         ("fit-head", *TINY, "--subset", 300, "--head", "median", "--temperatures", "0.05,0.2"),
         ("run", tmp_path / "study.yaml"),
         ("search", *TINY, "--subset", 300, "--head", "median", "--trials", 3),
+        ("predict", "--run", "{run}", tmp_path / "image.png"),
+        ("export", "--run", "{run}", "--output", tmp_path / "model.onnx"),
     )
     assert fitted["head"] == "median"
     assert fitted["chosen"]["temperature"] in (0.05, 0.2)
@@ -72,10 +78,6 @@ def test_one_file_and_one_row_make_a_head_for_every_command(commands, tmp_path: 
     assert (study["computed"], study["cached"], study["failed"]) == (1, 1, 0)  # seed 0 is the run above
     assert 0.01 <= search["best_spec"]["temperatures"] <= 1.0
     assert search["test_accuracy"] > 0.3
-    predicted, exported = commands(
-        ("predict", "--run", fitted["run"], tmp_path / "image.png"),
-        ("export", "--run", fitted["run"], "--output", tmp_path / "model.onnx"),
-    )
     assert predicted["images"][0]["top"]
     assert exported["largest_difference"] < 1e-4
     assert exported["difference_from_predict"] < 0.01
