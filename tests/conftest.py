@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # more workers than cores: a thread for each, or they wait for one another
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as cores: a thread for each, or they wait for one another
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # else each worker starts a pool that imports torch
 
@@ -52,11 +52,6 @@ class Ended:
     def json(self) -> dict[str, Any]:
         """The one JSON object that stdout must be."""
         return json.loads(self.out)
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Half as many more as there are cores: tests of processes that are started and killed leave theirs idle."""
-    return 3 * (os.cpu_count() or 1) // 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
