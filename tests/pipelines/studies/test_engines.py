@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -34,13 +33,11 @@ def test_options_that_cannot_be_are_refused(pipeline, written, words, status, se
 
 
 @pytest.mark.parametrize("engine", ["dask", "ray"])
-def test_a_scheduler_that_does_not_answer_is_one_sentence_within_seconds(pipeline, written, engine):
+def test_a_scheduler_that_does_not_answer_is_one_sentence(pipeline, written, engine):
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{unheard.getsockname()[1]}"
-    begun = time.monotonic()
     ended = pipeline("run", written(TINY + HEAD), "--engine", engine, "--scheduler", address)
-    assert time.monotonic() - begun < 20  # most of it the import of the library on a busy machine
     assert ended.status == 1
     assert f"error: {engine} scheduler '{address}' must answer and have workers; it does not" in ended.err
     assert ended.err.count("\n") == 1
