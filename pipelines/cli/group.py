@@ -13,7 +13,7 @@ from extract.errors import InvalidInputError, TransferBenchError, nearest, sente
 from extract.runtime.disk import storage_error
 from extract.runtime.memory import enough_for
 from pipelines.cli.commands import ablate, demo, export, extract, fit_head, predict, report, run, search, train
-from pipelines.cli.inspect import architectures, cache, compare, doctor, features, runs
+from pipelines.cli.inspect import architectures, cache, compare, doctor, explain, features, runs
 from pipelines.cli.terminal import streams
 from pipelines.cli.terminal.process import kept_quiet
 from pipelines.cli.terminal.reporter import json_text, tell_failure
@@ -38,7 +38,13 @@ def pipeline() -> None:
 COMMANDS = (
     *(extract.extract_command, fit_head.fit_head_command, train.train_command, train.finetune_command),
     *(search.search_command, ablate.ablate_command, run.run_command, predict.predict_command, export.export_command),
-    *(report.report_command, compare.compare_command, runs.runs_command, features.features_group),
+    *(
+        report.report_command,
+        compare.compare_command,
+        explain.explain_command,
+        runs.runs_command,
+        features.features_group,
+    ),
     *(architectures.backbones_command, architectures.networks_command, architectures.recipes_command),
     *(architectures.describe_command, doctor.doctor_command, cache.cache_group, demo.demo_command),
 )

@@ -11,6 +11,7 @@ from pipelines.report.details import (
     calibration,
     confusion,
     embeddings,
+    explained,
     explorations,
     learning,
     loss_landscape,
@@ -24,7 +25,7 @@ from pipelines.report.page.blocks import Section
 from pipelines.report.slides import write as slides
 from pipelines.report.study.images import Images
 from pipelines.report.study.study import Study, gather
-from pipelines.tasks import loss_landscape as landscapes
+from pipelines.tasks import explain
 from pipelines.workspace import records, writable
 from pipelines.workspace.schema import DoneRecord
 
@@ -43,6 +44,7 @@ SECTIONS: tuple[Callable[[Study], Section], ...] = (  # those without blocks are
     confusion.section,
     calibration.section,
     misclassified.section,
+    explained.section,
     embeddings.section,
     architectures.section,
     loss_landscape.section,
@@ -88,9 +90,7 @@ def build(workspace: Path, request: ReportRequest, *, progress: Progress = lambd
     study.images = Images(workspace, request.data_dirs, request.images, problems=study.problems)
     if request.loss_landscape is not None:
         result = _network(study, request.loss_landscape)
-        found = landscapes.loss_landscape(
-            workspace, result.run, split=lambda: _images(study, result), progress=progress
-        )
+        found = explain.loss_landscape(workspace, result.run, split=lambda: _images(study, result), progress=progress)
         study.landscape = result, found
     sections = [section for make in SECTIONS if (section := make(study)).blocks]
     title, made = request.title or "Transfer-learning report", f"Made {records.now()[:10]}"

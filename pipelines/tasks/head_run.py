@@ -165,4 +165,5 @@ def _scored(file: FeatureFile, fitted: FittedHead, *, temperature: float | None)
         class_names=[file.class_names[int(label)] for label in classes],
         temperature=temperature,
         averaged=fitted.averaged,
+        dataset=file.spec["dataset"],
     )

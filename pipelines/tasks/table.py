@@ -39,6 +39,7 @@ COLUMNS: tuple[str, ...] = (
     "interval_low",
     "interval_high",
     "test_tta_accuracy",
+    "without_near_copies_accuracy",
     "log_loss",
     "calibration_error",
     "parameters",
@@ -103,7 +104,7 @@ def fits(value: str, pattern: str) -> bool:
 
 def scores(record: DoneRecord) -> dict[str, object]:
     """The scores of a finished run, under their names in rows and in answers of commands."""
-    scaled = record.test_scaled
+    scaled, clean = record.test_scaled, record.test_without_near_copies
     return {
         "training_accuracy": record.training.accuracy,
         "validation_accuracy": record.validation and record.validation.accuracy,
@@ -114,6 +115,8 @@ def scores(record: DoneRecord) -> dict[str, object]:
         "temperature": record.temperature,
         **{f"scaled_{name}": scaled and getattr(scaled, name) for name in CALIBRATION},
         "test_tta_accuracy": record.test_tta and record.test_tta.accuracy,
+        "without_near_copies_accuracy": clean and clean.accuracy,
+        "without_near_copies_rows": clean and clean.rows,
     }
 
 

@@ -121,6 +121,7 @@ def _record(ready: PreparedTraining, result: TrainingResult) -> Options:
             class_names=config.class_names,
             temperature=None if result.validation is None else heads.fit_temperature(*result.validation),
             averaged=result.averaged,
+            dataset=known["dataset"],
         ),
     }
 

@@ -1,11 +1,13 @@
 """Scores of a run's test images in its record, computed from their logits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.special import softmax
 
 import heads
+from extract.data.near_copies import rows_without
 
 LISTED_ERRORS = 50
 
@@ -18,15 +20,18 @@ def on_test(
     class_names: Sequence[str],
     temperature: float | None,
     averaged: np.ndarray | None,
+    dataset: Mapping[str, Any],
 ) -> dict[str, object]:
     """Scores of `logits` [N, K] as they are, at the `temperature`, and of those `averaged` over views; the mistakes.
 
-    Columns and `labels` [N] index the `class_names`. What is not given is None, the average then left out.
+    Columns and `labels` [N] index the `class_names`. What is not given is None, the average then left out. `dataset`
+    are the fields of a record's: of CIFAR-10 the score without near-copies is there too.
     """
     views = {} if averaged is None else {"test_tta": heads.scores(averaged, labels).as_dict()}
     scaled = None if temperature is None else heads.scores(logits, labels, temperature=temperature).calibration()
     return {
         "test": heads.scores(logits, labels).as_dict(),
+        **_without_near_copies(logits, labels, ids=ids, dataset=dataset),
         "test_scaled": scaled,
         "temperature": temperature,
         "mistakes": [
@@ -35,6 +40,15 @@ def on_test(
         ],
         **views,
     }
+
+
+def _without_near_copies(
+    logits: np.ndarray, labels: np.ndarray, *, ids: Sequence[str], dataset: Mapping[str, Any]
+) -> dict[str, object]:
+    rows = rows_without(ids, dataset=dataset["name"], digest=dataset["digest"], classes=dataset.get("classes"))
+    if rows is None or not len(rows):
+        return {}
+    return {"test_without_near_copies": heads.scores(logits[rows], labels[rows]).as_dict()}
 
 
 def most_confident_errors(logits: np.ndarray, labels: np.ndarray, *, count: int) -> list[tuple[int, int, float]]:

@@ -28,6 +28,8 @@ FOLDERS = {
     "searches": SEARCHES,
     "ablations": SEARCHES,
     "range-tests": SEARCHES,
+    "pictures": RUNS,
+    "landscapes": RUNS,
     "cache": CACHE,
     "contents": CACHE,
     "rates": CACHE,

@@ -244,6 +244,7 @@ class DoneRecord(_Run, frozen=True, kw_only=True):
     training: TrainingScore
     validation: SplitScores | None
     test: SplitScores
+    test_without_near_copies: SplitScores | None = None
     test_tta: SplitScores | None = None
     test_scaled: Calibration | None = null()
     temperature: Positive | None

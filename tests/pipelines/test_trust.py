@@ -81,6 +81,7 @@ def every_command(root: Path) -> list[tuple]:
         ("features", "verify", features),
         ("cache",),
         ("cache", "trim", "--to", "1GB"),
+        ("explain", networks[0]),
         ("report", "--output", root / "report.html", "--loss-landscape", networks[0]),
     ]
 

@@ -9,11 +9,13 @@ def scores(answer: Values, *, views: str) -> dict[str, str | None]:
     """Accuracies and calibration by label; `views` says what was averaged where test images were seen in several."""
     validation = answer["validation_accuracy"]
     interval = f"95 % interval {span(*answer['test_interval'])}, {answer['test_rows']} images"
-    averaged = answer["test_tta_accuracy"]
+    averaged, clean = answer["test_tta_accuracy"], answer["without_near_copies_accuracy"]
+    clean_rows = answer["without_near_copies_rows"]
     return {
         "training accuracy": _training(answer),
         "validation accuracy": "no validation images" if validation is None else percent(validation),
         "test accuracy": f"{percent(answer['test_accuracy'])}  ({interval})",
+        "without near-copies": None if clean is None else f"{percent(clean)}  ({clean_rows:,} images)",
         "averaged views": None if averaged is None else f"{percent(averaged)}  ({views})",
         **_calibration(answer),
     }

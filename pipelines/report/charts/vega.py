@@ -90,9 +90,19 @@ def of_row(row: Row) -> Datum:
     }
 
 
-def of_run(result: DoneRecord, name: str, title: str, caption: str, chart: Spec, *, shape: str = "square") -> Figure:
+def of_run(
+    result: DoneRecord,
+    name: str,
+    title: str,
+    caption: str,
+    chart: Spec,
+    *,
+    shape: str = "square",
+    least_width: int = 0,
+) -> Figure:
     """A figure of one run, under a name of its own."""
-    return Figure(f"{name}-{result.run}", title, caption, chart, shape=shape, data=naming.data([result]))
+    data = naming.data([result])
+    return Figure(f"{name}-{result.run}", title, caption, chart, shape=shape, data=data, least_width=least_width)
 
 
 def tip(*fields: tuple[str, str]) -> list[Spec]:

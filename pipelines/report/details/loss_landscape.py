@@ -4,7 +4,7 @@ from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Figure, Section, Spec
 from pipelines.report.study.study import Study
-from pipelines.tasks.loss_landscape import IMAGES, SIDE, KeptLandscape
+from pipelines.tasks.explain import IMAGES, SIDE, KeptLandscape
 from pipelines.workspace.schema import DoneRecord
 
 CEILING = 6.0  # times the loss at the network: what lies above is drawn as that, or the valley would have no color left

@@ -63,6 +63,9 @@ def _facts(result: DoneRecord) -> list[tuple[str, str]]:
     if result.validation is not None:
         held = result.validation
         facts.append(("validation accuracy", f"{percent(held.accuracy)} of {held.rows} images"))
+    if (clean := result.test_without_near_copies) is not None:
+        shown = f"{percent(clean.accuracy)}, 95 % interval {interval(clean.interval, 2)}, {clean.rows:,} test images"
+        facts.append(("without near-copies", shown))
     if result.test_tta is not None:
         facts.append(("with test-time augmentation", percent(result.test_tta.accuracy)))
     if result.temperature is not None:

@@ -1,4 +1,4 @@
-"""Diagnosis of a training by a stated rule: gap between training and validation, over-fitting, under-fitting."""
+"""Diagnosis of a training by stated rules: large gap, over-fitting, not converged, under-fitting, or fine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from pipelines.workspace.schema import DoneRecord
 
 LARGE = 0.10  # gap between training and validation accuracy from which it is called large
 RISE = 1.05  # validation loss above its least by this factor is over-fitting
+CLIMB = 0.01  # rise of the validation accuracy over the last tenth of the epochs above which it has not converged
 LOW = 0.90  # training accuracy below which a run may be called under-fitting
 KEPT_BY = {"log_loss": "least validation loss", "accuracy": "highest validation accuracy", "last": "the last"}
 RULE = (
@@ -17,7 +18,9 @@ RULE = (
     "dropout, on a fixed sample of at most 2,000 training images. The running accuracy (dashed) is that of the batches "
     "while the weights move. Gap: training minus validation accuracy of what was kept. Large gap: 10 points or more. "
     "Over-fitting from an epoch: the validation loss is least there and ends more than 5 % higher, while the training "
-    "loss has fallen since; shaded. Under-fitting: training accuracy below 90 %, without a large gap or over-fitting."
+    "loss has fallen since; shaded. Not converged: the last tenth of the epochs raised the best validation accuracy by "
+    "more than 1 point. Under-fitting: training accuracy below 90 %, without a large gap or over-fitting. Fine: none "
+    "of these."
 )
 NO_VALIDATION = "No validation split, so no gap: --validation 0.1 makes one."
 
@@ -31,6 +34,7 @@ class Diagnosis:
     training: float | None
     validation: float | None
     overfits_from: int | None
+    climbs: bool = False
 
     @property
     def gap(self) -> float | None:
@@ -38,12 +42,14 @@ class Diagnosis:
         return None if self.training is None or self.validation is None else self.training - self.validation
 
     def remark(self) -> str:
-        """Remark on the gap and the curves; empty where there is nothing to say."""
+        """Verdict on the gap and the curves: "fine" where no rule fits, empty where no gap is known."""
         words = ["large gap"] if self.gap is not None and round(self.gap, 6) >= LARGE else []
         words += [] if self.overfits_from is None else [f"over-fitting from epoch {self.overfits_from}"]
         low = self.gap is not None and self.training is not None and self.training < LOW
         words += ["under-fitting"] if low and not words else []
+        words += ["not converged"] if self.climbs and self.overfits_from is None else []
         words += ["no validation split"] if self.validation is None else []
+        words += ["fine"] if self.gap is not None and not words else []
         return ", ".join(words)
 
     def sentence(self) -> str:
@@ -77,7 +83,15 @@ def diagnose(record: DoneRecord) -> Diagnosis:
         training=training and training.accuracy,
         validation=record.validation and record.validation.accuracy,
         overfits_from=_turning_point(record.curves.get("validation_loss", ()), record.curves.get("training_loss", ())),
+        climbs=_climbs(record.curves.get("validation_accuracy", ())),
     )
+
+
+def _climbs(accuracies: Sequence[float | None]) -> bool:
+    """Whether the last tenth of the epochs, one at least, raised the best validation accuracy by more than `CLIMB`."""
+    last = -(-len(accuracies) // 10)
+    before, after = ([one for one in part if one is not None] for part in (accuracies[:-last], accuracies[-last:]))
+    return bool(before and after) and round(max(after) - max(before), 6) > CLIMB
 
 
 def _turning_point(held: Sequence[float | None], train: Sequence[float | None]) -> int | None:

@@ -4,9 +4,7 @@ A record knows its data by digest, not by path. The images are looked for where 
 photographs) and in the workspace; nothing is downloaded, and a folder counts only with the digest that was recorded.
 """
 
-import base64
 import contextlib
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from extract.data.images import ImageSet, ImageSplit, Pixels, subset
 from extract.decoding.decode import decode
 from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.report.page.text import printable
+from pipelines.tasks.explain import data_uri
 from pipelines.workspace import image_folders, records
 from pipelines.workspace.schema import DatasetUse, DoneRecord
 
@@ -135,13 +134,6 @@ def _trained(data: ImageSet, result: DoneRecord) -> ImageSplit:
     used = result.dataset
     readable_images = replace(data, splits={"train": readable})
     return subset(readable_images, train=used.subset, test=None, seed=used.seed or 0).splits["train"]
-
-
-def data_uri(image: Image.Image) -> str:
-    """The image as a PNG in a data: URI."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _image(split: ImageSplit, row: int) -> Image.Image | None:

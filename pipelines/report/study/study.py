@@ -17,7 +17,7 @@ from pipelines.report.study.images import Images
 from pipelines.report.study.rows import Row, rows
 from pipelines.report.study.selection import selected
 from pipelines.report.study.winners import Pick, best_first, pick
-from pipelines.tasks.loss_landscape import KeptLandscape
+from pipelines.tasks.explain import KeptLandscape
 from pipelines.workspace import explorations, naming, records
 from pipelines.workspace.schema import MODES, DoneRecord, FailedRecord, Options, Record
 

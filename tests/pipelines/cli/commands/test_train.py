@@ -11,6 +11,7 @@ from pipelines.workspace.context import Context
 def test_one_epoch_is_no_epochs():
     answer = {
         "name": "n", "parameters": 1, "flops": 1, "validation_accuracy": None, "test_tta_accuracy": None,
+        "without_near_copies_accuracy": None, "without_near_copies_rows": None,
         "test_accuracy": 0.5, "test_interval": (0.4, 0.6), "test_rows": 9, "log_loss": 1.0, "calibration_error": 0.1,
         "calibration_limit": 0.2, "temperature": None, "training_accuracy": 1.0,
         "train_seconds": 1.0, "images_per_second": 9.0, "cached": False, "path": "p",

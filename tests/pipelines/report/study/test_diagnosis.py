@@ -21,14 +21,14 @@ def record(training: float, validation: float | None = None, *, choice: Any = No
 @pytest.mark.parametrize(
     ("training", "validation", "remark"),
     [
-        (1.0, 0.958, ""),  # an mlp on digits
+        (1.0, 0.958, "fine"),  # an mlp on digits
         (0.97, 0.735, "large gap"),  # a linear head on few images
         (0.95, 0.85, "large gap"),
-        (0.949, 0.85, ""),
+        (0.949, 0.85, "fine"),
         (0.62, 0.60, "under-fitting"),
         (0.62, 0.64, "under-fitting"),
         (0.89, 0.70, "large gap"),
-        (0.90, 0.89, ""),
+        (0.90, 0.89, "fine"),
     ],
 )
 def test_gap_and_under_fitting_are_called_as_the_rule_says(training, validation, remark):
@@ -49,6 +49,25 @@ def test_over_fitting_begins_at_the_least_validation_loss_and_shuts_out_under_fi
     assert diagnose(record(0.98, 0.9, curves=diverged)).overfits_from == 2
     both_risen = {"training_loss": (1.0, 0.9, 1.2), "validation_loss": (1.0, 0.9, 1.3)}
     assert diagnose(record(0.98, 0.9, curves=both_risen)).overfits_from is None
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "verdict"),
+    [
+        ([0.5, 0.8, 0.85, 0.885, 0.894], "fine"),
+        ([0.5, 0.8, 0.85, 0.87, 0.894], "not converged"),
+        ([0.5, 0.894, None, None, 0.8], "fine"),  # not every epoch is evaluated
+        ([0.89, 0.5], "fine"),
+        ([0.9], "fine"),
+        ([*(0.8 + 0.005 * step for step in range(20))], "fine"),  # the last two of 20 epochs: a point, no more
+        ([*(0.7 + 0.01 * step for step in range(20))], "not converged"),
+    ],
+)
+def test_a_training_that_still_climbs_has_not_converged(accuracies, verdict):
+    curves = {"validation_accuracy": accuracies}
+    assert diagnose(record(0.95, 0.894, curves=curves)).remark() == verdict
+    low = diagnose(record(0.70, 0.69, curves=curves)).remark()
+    assert low == ("under-fitting" if verdict == "fine" else "under-fitting, not converged")
 
 
 def test_the_sentence_says_what_was_kept_why_and_how_far_apart_they_are():

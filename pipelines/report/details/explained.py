@@ -1,0 +1,157 @@
+"""What networks see: their augmented batch, first filters, Grad-CAM and stages, where `pipeline explain` kept them."""
+
+from collections.abc import Sequence
+
+from extract.errors import CorruptFileError
+from extract.runtime.formats import percent
+from pipelines.report.charts import vega
+from pipelines.report.details.confusion import names
+from pipelines.report.page import theme
+from pipelines.report.page.blocks import Datum, Figure, Section, Spec, side_by_side
+from pipelines.report.page.text import clipped
+from pipelines.report.study.study import Study
+from pipelines.tasks.explain import EXPLAINED, ExplainedImage, KeptPictures, StageMap, kept_pictures
+from pipelines.workspace.schema import DoneRecord
+
+COLUMNS, STAGES = EXPLAINED, 6
+SIDE, LINE = 80, 15  # pixels of an image, and of a line of text
+FILTERS_A_LINE, FILTER_SIDE = 16, 24
+NETWORKS = 4
+Cells = Sequence[tuple[Sequence[str | None], Sequence[str]]]  # of a column: images one below the other, lines of text
+
+
+def section(study: Study) -> Section:
+    """The pictures of the most accurate networks of which there are some."""
+    blocks = []
+    for result in study.results:
+        found = _kept(study, result) if result.kind == "network" and len(blocks) < NETWORKS else None
+        if found is not None:
+            blocks.append(side_by_side(_figures(study, result, found)))
+    return Section(
+        "explained",
+        "What the network sees",
+        "Grad-CAM (Selvaraju et al., 2017) colors where the evidence for a class lies, dark blue (none) to yellow, "
+        "coarsely: the last maps have few positions. It says where, not what. The maps after each stage show "
+        "what is near to what in all dimensions, squeezed into two; t-SNE keeps neighbors, not distances.",
+        blocks,
+    )
+
+
+def _kept(study: Study, result: DoneRecord) -> KeptPictures | None:
+    try:
+        return kept_pictures(study.workspace, result.run)
+    except CorruptFileError as error:
+        study.problems.append(str(error))
+        return None
+
+
+def _figures(study: Study, result: DoneRecord, kept: KeptPictures) -> list[Figure | None]:
+    short = next(row.short for row in study.rows if result.run in {one.run for one in row.results})
+    known = [*kept["labels"], *(one["label"] for one in kept["augmented"])]
+    known += [one[side] for one in (*kept["right"], *kept["wrong"]) for side in ("true", "predicted")]
+    classes = [clipped(name, 14) for name in names(result, max(known) + 1)]
+    batch = [([one["image"]], [classes[one["label"]]]) for one in kept["augmented"]]
+    right = [([one["image"], one["predicted_map"]], [_said(one, classes)]) for one in kept["right"]]
+    wrong = [
+        ([one["image"], one["predicted_map"], one["true_map"]], [_said(one, classes), f"is {classes[one['true']]}"])
+        for one in kept["wrong"]
+    ]
+    of_map = "" if not right or right[0][0][1] is None else " Below: evidence for the class that was said"
+    captions = (
+        "Images of the training split as the recipe augments them in its first epoch, under their classes.",
+        f"Correct test images.{of_map}{'.' if of_map else ''}",
+        f"The wrong answers given with most confidence.{of_map}{', then for the true class.' if of_map else ''}",
+    )
+    return [
+        _grid(result, "augmented", f"Augmented batch, {short}", captions[0], batch),
+        _filters(result, f"First-layer filters, {short}", kept["filters"]),
+        _grid(result, "grad-cam-right", f"Grad-CAM, right answers, {short}", captions[1], right),
+        _grid(result, "grad-cam-wrong", f"Grad-CAM, confident errors, {short}", captions[2], wrong),
+        _stages(result, f"Embeddings by depth, {short}", kept, classes),
+    ]
+
+
+def _said(one: ExplainedImage, classes: Sequence[str]) -> str:
+    return f"{classes[one['predicted']]} {percent(one['probability'], 0)}"
+
+
+def _grid(result: DoneRecord, name: str, title: str, caption: str, cells: Cells) -> Figure | None:
+    """Columns of images with their texts, `COLUMNS` in a line."""
+    if not cells:
+        return None
+    images, texts = [], []
+    height = max(SIDE * len(uris) + LINE * (len(lines) + 1) for uris, lines in cells)
+    for place, (uris, lines) in enumerate(cells):
+        x, top = place % COLUMNS + 0.5, place // COLUMNS * height
+        below = top + SIDE * len(uris)
+        images += [{"x": x, "y": top + SIDE * (row + 0.5), "url": uri} for row, uri in enumerate(uris) if uri]
+        texts += [{"x": x, "y": below + LINE * (row + 0.7), "text": line} for row, line in enumerate(lines)]
+    chart = _laid([_images(images, SIDE - 4), _texts(texts)], COLUMNS, -(-len(cells) // COLUMNS) * height)
+    return vega.of_run(result, name, title, caption, chart, shape="wide", least_width=COLUMNS * (SIDE + 4))
+
+
+def _filters(result: DoneRecord, title: str, filters: Sequence[str]) -> Figure | None:
+    if not filters:
+        return None
+    lines = -(-len(filters) // FILTERS_A_LINE)
+    values = [
+        {"x": place % FILTERS_A_LINE + 0.5, "y": FILTER_SIDE * 1.25 * (place // FILTERS_A_LINE + 0.5), "url": uri}
+        for place, uri in enumerate(filters)
+    ]
+    chart = _laid([_images(values, FILTER_SIDE)], FILTERS_A_LINE, FILTER_SIDE * 1.25 * lines)
+    caption = "Each on a scale of its own: gray is zero."
+    return vega.of_run(result, "filters", title, caption, chart, shape="half", least_width=FILTERS_A_LINE * 26)
+
+
+def _stages(result: DoneRecord, title: str, kept: KeptPictures, classes: Sequence[str]) -> Figure | None:
+    """PCA above t-SNE for each stage, at most `STAGES` of them: the last, and others evenly before it."""
+    found = kept["stages"]
+    step = max(-(-len(found) // STAGES), 1)
+    shown = found[::-1][::step][::-1]
+    if not shown:
+        return None
+    panel, top = 150, 2 * LINE
+    points: list[Datum] = []
+    for column, stage in enumerate(shown):
+        for row, table in enumerate((stage["pca"], stage["tsne"])):
+            middle = top + panel * (row + 0.5)
+            points += [
+                {"x": column + 0.5 + 0.46 * x, "y": middle - 0.46 * panel * y, "class": classes[label]}
+                for (x, y), label in zip(table, kept["labels"], strict=True)
+            ]
+    few = len(classes) <= len(theme.CLASS_COLORS)
+    color = vega.kinds("class", classes, theme.class_colors(len(classes)), legend={"columns": 5} if few else None)
+    look: Spec = {"filled": True, "size": 16, "opacity": 0.8}
+    dots = vega.mark("point", points, look, **_PLACES, color=color, tooltip=vega.tip(("class", "Class")))
+    heads = [
+        {"x": at + 0.5, "y": LINE * row + 5, "text": text} for at, one in enumerate(shown) for row, text in _head(one)
+    ]
+    chart = _laid([dots, _texts(heads)], len(shown), top + 2 * panel)
+    caption = (
+        f"{len(kept['labels'])} test images by what leaves each stage, the mean over places: PCA above, t-SNE below. "
+        "Per cent: images whose nearest neighbor, in all dimensions, is of the same class."
+    )
+    return vega.of_run(result, "stages", title, caption, chart, shape="wide", least_width=110 * len(shown))
+
+
+def _head(stage: StageMap) -> list[tuple[int, str]]:
+    return [(0, clipped(stage["stage"], 16)), (1, percent(stage["nearest"], 0))]
+
+
+_PLACES: Spec = {"x": vega.plain("x"), "y": vega.plain("y")}
+
+
+def _laid(layers: list[Spec], columns: int, height: float) -> Spec:
+    """Layers whose x counts columns and whose y are pixels from above, without axes."""
+    bare: Spec = {"type": "quantitative", "axis": None}
+    x = {**bare, "field": "x", "scale": {"domain": [0, columns], "nice": False}}
+    y = {**bare, "field": "y", "scale": {"domain": [height, 0], "nice": False}}
+    return {"layer": layers, "encoding": {"x": x, "y": y}, "height": height}
+
+
+def _images(values: list[Datum], side: int) -> Spec:
+    return vega.mark("image", values, {"width": side, "height": side}, url=vega.words("url"))
+
+
+def _texts(values: list[Datum]) -> Spec:
+    return vega.mark("text", values, {"fontSize": 11}, text=vega.words("text"))
