@@ -23,7 +23,6 @@ from torch.nn import functional
 from benchmarks.hardware import write
 from extract.data import cifar, near_copies
 from extract.features.store import FeatureFile
-from extract.runtime.devices import Stopwatch
 
 LEAST_SCORE = 10.0
 NEIGHBORS, LEAST_NEIGHBOR = 10, {"features": 0.55, "pixels": 0.8, "mirror image": 0.8}
@@ -136,7 +135,7 @@ def main() -> None:
     parser.add_argument("data_dir", type=Path)
     parser.add_argument("--pictures", type=Path)
     given = parser.parse_args()
-    watch, file = Stopwatch("cpu"), FeatureFile(given.features)
+    file = FeatureFile(given.features)
     splits = [cifar.load("cifar10", cifar.find("cifar10", given.data_dir)).splits[name] for name in ("test", "train")]
     ids = [one for split in splits for one in split.ids]
     array = np.concatenate([split.images.array for split in splits])
@@ -164,7 +163,6 @@ def main() -> None:
         "listed": len(copies),
         "copy in the training split": sum(other >= test_count for other in copies.values()),
         "published": PUBLISHED,
-        "seconds": watch.seconds(),
     }
     print(results, write("near-copies", results, libraries=("torch", "numpy")))
 

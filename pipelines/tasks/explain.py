@@ -28,7 +28,7 @@ AUGMENTED, FILTERS, EXPLAINED, MAPPED = 16, 64, 8, 300  # images and filters tha
 SHOWN_SIDE, FILTER_SIDE = 96, 48  # pixels
 ROWS = 32  # images that go through the network at once
 HEAT = ((13, 8, 135), (156, 23, 158), (237, 121, 83), (240, 249, 33))  # of matplotlib's "plasma", from least to most
-HEAT_SHARE = 0.55  # of the color that a map of Grad-CAM lays over its image
+HEAT_SHARE = 0.7  # of the color where the map of Grad-CAM is greatest; where it is zero the image is gray
 Progress = Callable[[int, int, str], None]
 
 
@@ -274,8 +274,8 @@ def _under_heat(image: Image.Image, heat: np.ndarray) -> Image.Image:
     steps = np.linspace(0, 1, len(HEAT))
     colors = np.stack([np.interp(wide, steps, channel) for channel in np.transpose(HEAT)], axis=-1)
     gray = np.asarray(image.convert("L"), np.float64)[..., None]
-    mixed = HEAT_SHARE * colors + (1 - HEAT_SHARE) * gray
-    return Image.fromarray(mixed.round().astype(np.uint8))
+    share = HEAT_SHARE * wide[..., None]
+    return Image.fromarray((share * colors + (1 - share) * gray).round().astype(np.uint8))
 
 
 def _landscape(folder: Path, run: str, split: ImageSplit, progress: Progress) -> KeptLandscape:

@@ -1,6 +1,6 @@
 """What networks see: their augmented batch, first filters, Grad-CAM and stages, where `pipeline explain` kept them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from extract.errors import CorruptFileError
 from extract.runtime.formats import percent
@@ -14,9 +14,10 @@ from pipelines.tasks.explain import EXPLAINED, ExplainedImage, KeptPictures, Sta
 from pipelines.workspace.schema import DoneRecord
 
 COLUMNS, STAGES = EXPLAINED, 6
-SIDE, LINE = 80, 15  # pixels of an image, and of a line of text
+SIDE, LINE, TITLES = 80, 16, 0.75  # pixels of an image and of a line of text, columns that the names of lines take
 FILTERS_A_LINE, FILTER_SIDE = 16, 24
 NETWORKS = 4
+PARTS = ("image", "evidence for\nits answer", "evidence for\nthe true class")
 Cells = Sequence[tuple[Sequence[str | None], Sequence[str]]]  # of a column: images one below the other, lines of text
 
 
@@ -30,7 +31,7 @@ def section(study: Study) -> Section:
     return Section(
         "explained",
         "What the network sees",
-        "Grad-CAM (Selvaraju et al., 2017) colors where the evidence for a class lies, dark blue (none) to yellow, "
+        "Grad-CAM (Selvaraju et al., 2017) colors where the evidence for a class lies, gray (none) to yellow (most), "
         "coarsely: the last maps have few positions. It says where, not what. The maps after each stage show "
         "what is near to what in all dimensions, squeezed into two; t-SNE keeps neighbors, not distances.",
         blocks,
@@ -49,18 +50,17 @@ def _figures(study: Study, result: DoneRecord, kept: KeptPictures) -> list[Figur
     short = next(row.short for row in study.rows if result.run in {one.run for one in row.results})
     known = [*kept["labels"], *(one["label"] for one in kept["augmented"])]
     known += [one[side] for one in (*kept["right"], *kept["wrong"]) for side in ("true", "predicted")]
-    classes = [clipped(name, 14) for name in names(result, max(known) + 1)]
+    classes = [clipped(name, 12) for name in names(result, max(known) + 1)]
     batch = [([one["image"]], [classes[one["label"]]]) for one in kept["augmented"]]
-    right = [([one["image"], one["predicted_map"]], [_said(one, classes)]) for one in kept["right"]]
+    right = [([one["image"], one["predicted_map"]], _said(one, classes)) for one in kept["right"]]
     wrong = [
-        ([one["image"], one["predicted_map"], one["true_map"]], [_said(one, classes), f"is {classes[one['true']]}"])
+        ([one["image"], one["predicted_map"], one["true_map"]], [*_said(one, classes), f"is {classes[one['true']]}"])
         for one in kept["wrong"]
     ]
-    of_map = "" if not right or right[0][0][1] is None else " Below: evidence for the class that was said"
     captions = (
         "Images of the training split as the recipe augments them in its first epoch, under their classes.",
-        f"Correct test images.{of_map}{'.' if of_map else ''}",
-        f"The wrong answers given with most confidence.{of_map}{', then for the true class.' if of_map else ''}",
+        "Test images with a right answer, and its probability.",
+        "Wrong answers given with most confidence, their probability, and the true class.",
     )
     return [
         _grid(result, "augmented", f"Augmented batch, {short}", captions[0], batch),
@@ -71,8 +71,8 @@ def _figures(study: Study, result: DoneRecord, kept: KeptPictures) -> list[Figur
     ]
 
 
-def _said(one: ExplainedImage, classes: Sequence[str]) -> str:
-    return f"{classes[one['predicted']]} {percent(one['probability'], 0)}"
+def _said(one: ExplainedImage, classes: Sequence[str]) -> list[str]:
+    return [classes[one["predicted"]], percent(one["probability"], 0)]
 
 
 def _grid(result: DoneRecord, name: str, title: str, caption: str, cells: Cells) -> Figure | None:
@@ -86,8 +86,11 @@ def _grid(result: DoneRecord, name: str, title: str, caption: str, cells: Cells)
         below = top + SIDE * len(uris)
         images += [{"x": x, "y": top + SIDE * (row + 0.5), "url": uri} for row, uri in enumerate(uris) if uri]
         texts += [{"x": x, "y": below + LINE * (row + 0.7), "text": line} for row, line in enumerate(lines)]
-    chart = _laid([_images(images, SIDE - 4), _texts(texts)], COLUMNS, -(-len(cells) // COLUMNS) * height)
-    return vega.of_run(result, name, title, caption, chart, shape="wide", least_width=COLUMNS * (SIDE + 4))
+    parts = len(cells[0][0])
+    titles = dict(zip((SIDE * (part + 0.5) for part in range(parts)), PARTS, strict=False)) if parts > 1 else {}
+    layers = [_images(images, SIDE - 4), _texts(texts)]
+    chart = _laid(layers, COLUMNS, -(-len(cells) // COLUMNS) * height, titles=titles)
+    return vega.of_run(result, name, title, caption, chart, shape="wide", least_width=(COLUMNS + 1) * (SIDE + 4))
 
 
 def _filters(result: DoneRecord, title: str, filters: Sequence[str]) -> Figure | None:
@@ -126,26 +129,29 @@ def _stages(result: DoneRecord, title: str, kept: KeptPictures, classes: Sequenc
     heads = [
         {"x": at + 0.5, "y": LINE * row + 5, "text": text} for at, one in enumerate(shown) for row, text in _head(one)
     ]
-    chart = _laid([dots, _texts(heads)], len(shown), top + 2 * panel)
+    titles = {top + panel * (row + 0.5): text for row, text in enumerate(("PCA", "t-SNE"))}
+    chart = _laid([dots, _texts(heads)], len(shown), top + 2 * panel, titles=titles)
     caption = (
-        f"{len(kept['labels'])} test images by what leaves each stage, the mean over places: PCA above, t-SNE below. "
-        "Per cent: images whose nearest neighbor, in all dimensions, is of the same class."
+        f"{len(kept['labels'])} test images by what leaves each stage, the mean over places. "
+        "Nearest alike: the share whose nearest neighbor, in all dimensions, is of the same class."
     )
     return vega.of_run(result, "stages", title, caption, chart, shape="wide", least_width=110 * len(shown))
 
 
 def _head(stage: StageMap) -> list[tuple[int, str]]:
-    return [(0, clipped(stage["stage"], 16)), (1, percent(stage["nearest"], 0))]
+    return [(0, clipped(stage["stage"], 16)), (1, f"nearest alike {percent(stage['nearest'], 0)}")]
 
 
 _PLACES: Spec = {"x": vega.plain("x"), "y": vega.plain("y")}
 
 
-def _laid(layers: list[Spec], columns: int, height: float) -> Spec:
-    """Layers whose x counts columns and whose y are pixels from above, without axes."""
+def _laid(layers: list[Spec], columns: int, height: float, *, titles: Mapping[float, str] | None = None) -> Spec:
+    """Layers whose x counts columns and whose y are pixels from above, without axes; `titles` stand before, by y."""
     bare: Spec = {"type": "quantitative", "axis": None}
-    x = {**bare, "field": "x", "scale": {"domain": [0, columns], "nice": False}}
+    x = {**bare, "field": "x", "scale": {"domain": [-TITLES if titles else 0, columns], "nice": False}}
     y = {**bare, "field": "y", "scale": {"domain": [height, 0], "nice": False}}
+    before = [{"x": -TITLES, "y": at, "text": text} for at, text in (titles or {}).items()]
+    layers = [*layers, _texts(before, align="left", lineBreak="\n")] if titles else layers
     return {"layer": layers, "encoding": {"x": x, "y": y}, "height": height}
 
 
@@ -153,5 +159,5 @@ def _images(values: list[Datum], side: int) -> Spec:
     return vega.mark("image", values, {"width": side, "height": side}, url=vega.words("url"))
 
 
-def _texts(values: list[Datum]) -> Spec:
-    return vega.mark("text", values, {"fontSize": 11}, text=vega.words("text"))
+def _texts(values: list[Datum], **look: str) -> Spec:
+    return vega.mark("text", values, {"fontSize": 12, **look}, text=vega.words("text"))

@@ -36,7 +36,8 @@ def drawn(tmp_path_factory) -> tuple[Path, str]:
 
 
 def pixels(uri: str) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,")))).convert("RGB"))
+    content = base64.b64decode(uri.removeprefix("data:image/png;base64,"))
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
 
 
 def test_the_pictures_are_of_the_run_s_own_images_and_answers(drawn):
