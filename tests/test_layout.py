@@ -9,6 +9,7 @@ SUBSTANTIAL = 80  # lines; a shorter module may be tested with its neighbors
 THROUGH = {
     "pipelines/cli/commands/report.py": "tests/pipelines/report/test_build.py",
     "pipelines/predict/of_network.py": "tests/pipelines/predict/test_classify.py",
+    "pipelines/report/details/explained.py": "tests/pipelines/tasks/test_explain.py",
     "pipelines/search/subject.py": "tests/pipelines/search/test_head.py",
     "pipelines/specs/weights.py": "tests/pipelines/training/test_network_io.py",
     "pipelines/tasks/extract.py": "tests/pipelines/tasks/test_features.py",

@@ -14,10 +14,10 @@ from pipelines.tasks.explain import EXPLAINED, ExplainedImage, KeptPictures, Sta
 from pipelines.workspace.schema import DoneRecord
 
 COLUMNS, STAGES = EXPLAINED, 6
-SIDE, LINE, TITLES = 80, 16, 0.75  # pixels of an image and of a line of text, columns that the names of lines take
+SIDE, LINE = 80, 16  # pixels of an image and of a line of text
 FILTERS_A_LINE, FILTER_SIDE = 16, 24
 NETWORKS = 4
-PARTS = ("image", "evidence for\nits answer", "evidence for\nthe true class")
+PARTS = ("image", "evidence\nfor answer", "evidence\nfor truth")
 Cells = Sequence[tuple[Sequence[str | None], Sequence[str]]]  # of a column: images one below the other, lines of text
 
 
@@ -147,10 +147,11 @@ _PLACES: Spec = {"x": vega.plain("x"), "y": vega.plain("y")}
 
 def _laid(layers: list[Spec], columns: int, height: float, *, titles: Mapping[float, str] | None = None) -> Spec:
     """Layers whose x counts columns and whose y are pixels from above, without axes; `titles` stand before, by y."""
+    room = 0.1 * columns if titles else 0
     bare: Spec = {"type": "quantitative", "axis": None}
-    x = {**bare, "field": "x", "scale": {"domain": [-TITLES if titles else 0, columns], "nice": False}}
+    x = {**bare, "field": "x", "scale": {"domain": [-room, columns], "nice": False}}
     y = {**bare, "field": "y", "scale": {"domain": [height, 0], "nice": False}}
-    before = [{"x": -TITLES, "y": at, "text": text} for at, text in (titles or {}).items()]
+    before = [{"x": -room, "y": at, "text": text} for at, text in (titles or {}).items()]
     layers = [*layers, _texts(before, align="left", lineBreak="\n")] if titles else layers
     return {"layer": layers, "encoding": {"x": x, "y": y}, "height": height}
 
