@@ -1,31 +1,49 @@
 """Blocks of a stage: its blocks, each with its layers and what joins its branches."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from torch import nn
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 PROJECTION = "downsample"
+JOIN = "join"  # where a block's branches meet
+# What operators without weights of note are called, as far as a drawing of one block names them.
+OPERATORS = {
+    **dict.fromkeys(("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"), "batch norm"),
+    "native_group_norm": "group norm",
+    "native_layer_norm": "layer norm",
+    "relu": "ReLU",
+    "hardtanh": "ReLU6",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "hardswish": "hard swish",
+}
 
 
 @dataclass(frozen=True)
 class LayerBlock:
     """`count` equal blocks in a row. `layers` says what their convolutions, linear layers and poolings are; `link`
-    is "add" for a residual block, "concat" for one that sees all maps before it, None for plain layers."""
+    is "add" for a residual block, "concat" for one that sees all maps before it, None for plain layers. `steps` are all
+    of one block in order, norms and activations too, and `JOIN` where the link comes in.
+    """
 
     kind: str
     count: int
     layers: tuple[str, ...]
     link: str | None
+    steps: tuple[str, ...] = field(default=(), compare=False)
 
 
-def blocks(part: nn.Module, *, paths: Mapping[nn.Module, str], links: Mapping[str, str]) -> tuple[LayerBlock, ...]:
-    """The blocks of a stage in order; equal neighbors are one. `paths` holds the modules that were called."""
-    singles = [_block(unit, paths=paths, links=links) for unit in _units(part, paths=paths)]
+def blocks(
+    part: nn.Module, *, paths: Mapping[nn.Module, str], links: Mapping[str, str], calls: Sequence[tuple[str, str]]
+) -> tuple[LayerBlock, ...]:
+    """The blocks of a stage in order; equal neighbors are one. `paths` holds the modules that were called, `calls`
+    (path, operator) in order."""
+    singles = [_block(unit, paths=paths, links=links, calls=calls) for unit in _units(part, paths=paths)]
     equal = groupby((one for one in singles if one.layers), key=lambda one: one)
-    return tuple(LayerBlock(one.kind, len(list(same)), one.layers, one.link) for one, same in equal)
+    return tuple(replace(one, count=len(list(same))) for one, same in equal)
 
 
 def _units(part: nn.Module, *, paths: Mapping[nn.Module, str]) -> Iterator[list[nn.Module]]:
@@ -53,13 +71,37 @@ def _is_plain(module: nn.Module) -> bool:
     return not any(True for child in module.children() for _ in child.parameters())
 
 
-def _block(unit: list[nn.Module], *, paths: Mapping[nn.Module, str], links: Mapping[str, str]) -> LayerBlock:
+def _block(
+    unit: list[nn.Module],
+    *,
+    paths: Mapping[nn.Module, str],
+    links: Mapping[str, str],
+    calls: Sequence[tuple[str, str]],
+) -> LayerBlock:
     first = unit[0]
     if _is_plain(first):
-        return LayerBlock("layers", 1, tuple(filter(None, map(_label, unit))), None)
+        steps = _steps(unit, None, paths=paths, calls=calls)
+        return LayerBlock("layers", 1, tuple(filter(None, map(_label, unit))), None, steps)
     inside = [module for name, module in first.named_modules() if PROJECTION not in name.split(".")]
     labels = tuple(filter(None, (_label(module) for module in inside if module in paths)))
-    return LayerBlock(type(first).__name__, 1, labels, links.get(paths[first]))
+    link = links.get(paths[first])
+    return LayerBlock(type(first).__name__, 1, labels, link, _steps(unit, link, paths=paths, calls=calls))
+
+
+def _steps(
+    unit: list[nn.Module], link: str | None, *, paths: Mapping[nn.Module, str], calls: Sequence[tuple[str, str]]
+) -> tuple[str, ...]:
+    """What the unit does in order; a concatenation is told where its own maps are ready, at the end."""
+    at, found = {path: module for module, path in paths.items()}, []
+    own = [paths[module] for module in unit if module in paths]
+    for path, operator in calls:
+        if not any(path == one or path.startswith(f"{one}.") for one in own) or PROJECTION in path.split("."):
+            continue
+        if link == operator == "add" and path in own:
+            found.append(JOIN)
+        else:
+            found.append(OPERATORS.get(operator) or (_label(at[path]) if path in at else ""))
+    return (*filter(None, found), *([JOIN] if link == "concat" else []))
 
 
 def _label(layer: nn.Module) -> str:

@@ -15,6 +15,7 @@ from finetune.analysis.trace import TracedOperator, trace
 from finetune.architectures import networks
 
 HEAD = "head"
+SHARED = ("parameters", "macs")
 TOTALS = ("layers", "parameters", "macs", "activation_bytes")
 
 
@@ -42,12 +43,14 @@ class Stage:
 class Description:
     """A network's stages from input to output, the last being the "head" (pooling and classifier).
 
-    `form` says in words what the name and the options make; `weight_bytes` are those of `cost.weight_bytes`. `layers`,
+    `form` says in words what the name and the options make, `idea` what the family's paper is about, with its citation
+    (None of other networks); `weight_bytes` are those of `cost.weight_bytes`. `layers`,
     `parameters`, `macs` and `activation_bytes` are the sums over the stages.
     """
 
     network: str
     form: str
+    idea: str | None
     family: str | None
     image_size: int
     class_count: int
@@ -60,8 +63,13 @@ class Description:
     activation_bytes: int
 
     def as_dict(self) -> dict[str, object]:
-        """Everything, in primitives; with `flops`, 2 per multiply-add."""
-        return {**asdict(self), "flops": 2 * self.macs}
+        """Everything, in primitives; with `flops`, 2 per multiply-add, and each stage's shares of the sums."""
+        stages = [{**asdict(one), **{f"{what}_share": self.share(one, what) for what in SHARED}} for one in self.stages]
+        return {**asdict(self), "stages": stages, "flops": 2 * self.macs}
+
+    def share(self, stage: Stage, what: str) -> float:
+        """The share of a stage in the sum of `what`, "parameters" or "macs"."""
+        return getattr(stage, what) / max(getattr(self, what), 1)
 
 
 def field_text(stage: Stage, *, image_size: int) -> str:
@@ -88,6 +96,7 @@ def describe(
     return Description(
         network=name,
         form=architecture.form(size),
+        idea=architecture.idea,
         family=architecture.family,
         image_size=size,
         class_count=class_count,
@@ -112,6 +121,7 @@ def described(network: nn.Module, *, image_size: int) -> tuple[Stage, ...]:
     owner = {id(module): index for index, (_, part) in enumerate(parts) for module in part.modules()}
     known = {path: owner[id(module)] for path, module in network.named_modules() if id(module) in owner}
     places = _places(record.steps, known=known, head=len(parts) - 1)
+    calls = [(step.path, step.operator) for step in record.steps]
     paths = {module: path for path, module in network.named_modules() if record.called[path]}
     return tuple(
         _stage(
@@ -120,6 +130,7 @@ def described(network: nn.Module, *, image_size: int) -> tuple[Stage, ...]:
             steps=[step for step, place in zip(record.steps, places, strict=True) if place == index],
             paths=paths,
             links=record.links,
+            calls=calls,
         )
         for index, (name, part) in enumerate(parts)
     )
@@ -156,6 +167,7 @@ def _stage(
     steps: Sequence[TracedOperator],
     paths: Mapping[nn.Module, str],
     links: Mapping[str, str],
+    calls: Sequence[tuple[str, str]],
 ) -> Stage:
     counted = [module for module in part.modules() if isinstance(module, nn.Conv2d | nn.Linear) and module in paths]
     return Stage(
@@ -166,5 +178,5 @@ def _stage(
         macs=sum(step.macs for step in steps),
         activation_bytes=sum(step.new_bytes for step in steps),
         receptive_field=steps[-1].receptive_field.field if steps and name != HEAD else None,
-        blocks=blocks(part, paths=paths, links=links),
+        blocks=blocks(part, paths=paths, links=links, calls=calls),
     )

@@ -183,8 +183,8 @@ def _facts(stage: Stage, *, left: float, width: float, top: float, description: 
         parts.append(text(name, x=left, y=y, size=11, anchor="start", fill=PALE))
         parts.append(text(value, x=left + width, y=y, size=11, anchor="end"))
     shares = (
-        (stage.parameters / max(description.parameters, 1), "#2563ab", "of the parameters"),
-        (stage.macs / max(description.macs, 1), "#b7791f", "of the FLOPs"),
+        (description.share(stage, "parameters"), "#2563ab", "of the parameters"),
+        (description.share(stage, "macs"), "#b7791f", "of the FLOPs"),
     )
     for index, (share, color, what) in enumerate(shares):
         parts.append(_share(share, left=left, width=width, y=top + 100 + 14 * index, color=color, what=what))

@@ -18,10 +18,11 @@ LINKS = {aten.add.Tensor: "add", aten.add_.Tensor: "add", aten.cat.default: "con
 
 @dataclass(frozen=True)
 class TracedOperator:
-    """One call of an operator, inside the module at `path`: the shape that it gave (without the batch), its
+    """One call of an operator, inside the module at `path`: its name, the shape that it gave (without the batch), its
     multiply-adds, the bytes that it newly holds, and what its output sees."""
 
     path: str
+    operator: str
     shape: tuple[int, ...]
     macs: int
     new_bytes: int
@@ -45,7 +46,8 @@ class Trace(OperatorTrace):
         fields = behind(call, seen=self._fields)
         self._fields |= {id(one): field for one, field in zip(call.made, fields, strict=True)}
         shape = tuple(call.made[0].shape[1:])
-        self.steps.append(TracedOperator(self.inside[-1], shape, call.flops // 2, call.new_bytes, fields[0]))
+        name = str(call.function.overloadpacket).rpartition(".")[2].rstrip("_")
+        self.steps.append(TracedOperator(self.inside[-1], name, shape, call.flops // 2, call.new_bytes, fields[0]))
         link = LINKS.get(call.function)
         if link == "concat" or (link and len(call.inputs) > 1):
             self.links.setdefault(self.inside[-1], link)

@@ -13,6 +13,11 @@ from torch import Tensor, nn
 from finetune.architectures.options import Options
 from finetune.architectures.stages import Stages, group
 
+IDEA: str = (
+    "A shallow VGG whose first layer whitens patches of the training images and stays frozen, so that what is "
+    "learned begins with decorrelated inputs. Convolutions that start as the identity and maxima over all positions"
+    ' make its training short (Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, arXiv:2404.00498).'
+)
 NAMES: tuple[str, ...] = ("airbench94",)
 PATTERN: str = "airbench94"
 OPTIONS: tuple[str, ...] = ("width",)

@@ -21,6 +21,12 @@ from finetune.architectures.stages import Stages, group, small_stem
 CIFAR_GROWTH = 12
 BLOCKS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32)}
 IMAGENET_DEPTHS: tuple[int, ...] = tuple(BLOCKS)
+IDEA: str = (
+    "Every layer sees the maps of all layers before it in its block, side by side, and adds a few of its own (the "
+    "growth rate). Features are used again rather than learned again, so that fewer parameters reach the same "
+    'accuracy (Huang, Liu, van der Maaten and Weinberger, "Densely Connected Convolutional Networks", CVPR 2017, '
+    "arXiv:1608.06993)."
+)
 NAMES: tuple[str, ...] = (*(f"densenet{depth}" for depth in BLOCKS), "densenet-bc-40-12", "densenet-bc-100-12")
 PATTERN: str = r"densenet(?P<depth>\d+)?|densenet-bc(-(?P<cifar_depth>\d+)-(?P<growth_rate>\d+))?"
 OPTIONS: tuple[str, ...] = ("depth", "growth_rate", "dropout", "norm", "stem")

@@ -25,9 +25,10 @@ class Family(Protocol):
     `NAMES` are listed; `PATTERN` matches more, with groups "depth" (or "cifar_depth") and "growth_rate" where a name
     holds them. `OPTIONS` are the architecture options that it has, `NORMS` its values of `norm`. `IMAGENET_DEPTHS` have
     both stems; `REPLACED` are the modules that the CIFAR stem replaces or leaves out, `HAS_CIFAR_STEM` says whether it
-    has weights of its own, which ImageNet's weights lack.
+    has weights of its own, which ImageNet's weights lack. `IDEA` is the paper's idea, two sentences and a citation.
     """
 
+    IDEA: str
     NAMES: tuple[str, ...]
     PATTERN: str
     OPTIONS: tuple[str, ...]

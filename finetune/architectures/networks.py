@@ -95,6 +95,11 @@ class Architecture:
         name = Architecture(self.name).timm_name
         return timm.get_pretrained_cfg(name, allow_unregistered=True) if name else None
 
+    @property
+    def idea(self) -> str | None:
+        """The idea of the family's paper in two sentences with its citation; None for what no family lists."""
+        return self._family and self._family.IDEA
+
     def form(self, image_size: int) -> str:
         """Form of the network that `build` makes, in words; timm's name for what no family lists."""
         if self._family is None:

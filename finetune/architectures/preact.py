@@ -19,6 +19,12 @@ from finetune.architectures.options import Options
 from finetune.architectures.resnet import cifar_blocks, cifar_widths
 from finetune.architectures.stages import Stages, group, small_stem
 
+IDEA: str = (
+    "Norm and activation stand in front of each convolution, and nothing on the shortcut, so that a block's input "
+    "reaches the last block as it is. Signal and gradient pass unchanged between any two blocks, which lets "
+    'networks of a thousand layers train (He, Zhang, Ren and Sun, "Identity Mappings in Deep Residual Networks", '
+    "ECCV 2016, arXiv:1603.05027)."
+)
 NAMES: tuple[str, ...] = tuple(f"preact{depth}" for depth in (18, 20, 34, 50, 56, 101, 110, 164))
 PATTERN: str = r"preact(?P<depth>\d+)?"
 OPTIONS: tuple[str, ...] = ("depth", "width", "dropout", "drop_path", "norm", "final_norm", "stem")

@@ -23,6 +23,12 @@ from finetune.architectures import norms
 from finetune.architectures.options import Options
 from finetune.architectures.stages import Stages, group, small_stem
 
+IDEA: str = (
+    "Each block learns only a correction of its input, which a shortcut carries past it and adds. Gradients have a "
+    "short way through any number of layers, so that networks of a hundred layers train where plain ones of that "
+    'depth do worse than shallow ones (He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR'
+    " 2016, arXiv:1512.03385)."
+)
 NAMES: tuple[str, ...] = tuple(f"resnet{depth}" for depth in (18, 20, 32, 34, 44, 50, 56, 101, 110, 152))
 PATTERN: str = r"resnet(?P<depth>\d+)?"
 OPTIONS: tuple[str, ...] = ("depth", "width", "dropout", "drop_path", "norm", "stem")

@@ -19,6 +19,12 @@ from finetune.architectures.options import Options
 from finetune.architectures.stages import Stages, group
 
 IMAGENET_DEPTHS: tuple[int, ...] = (11, 13, 16, 19)
+IDEA: str = (
+    "Only 3×3 convolutions, stacked between poolings: two of them see as far as one of 5×5, with fewer weights and "
+    "one more activation between. With nothing but this pattern, up to 19 layers of depth raised the accuracy "
+    '(Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR 2015, '
+    "arXiv:1409.1556)."
+)
 NAMES: tuple[str, ...] = tuple(f"vgg{depth}" for depth in IMAGENET_DEPTHS)
 PATTERN: str = r"vgg(?P<depth>\d+)?"
 OPTIONS: tuple[str, ...] = ("depth", "width", "dropout", "norm", "stem")

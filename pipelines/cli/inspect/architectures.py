@@ -10,7 +10,7 @@ import click
 
 from extract.backbones.weights import PACKAGED
 from extract.errors import InvalidInputError
-from extract.runtime.formats import plural, written
+from extract.runtime.formats import percent, plural, span, written
 from extract.runtime.options import options_of, words
 from finetune.architectures.options import Options
 from finetune.recipes import RECIPES, Recipe, recipe
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from finetune.analysis.blocks import LayerBlock
     from finetune.analysis.describe import Description
     from finetune.analysis.published import Published
+
+LEVELS = ("stages", "whole", "block")  # of a drawing
 
 
 @command("backbones")
@@ -72,7 +74,10 @@ def recipes_command(run: shared.Invocation, names: tuple[str, ...]) -> None:
 
 
 @command("describe")
-@click.option("--network", metavar="NAME", help="One of the four families, or any timm name.")
+@click.argument("named", nargs=-1, metavar="[NETWORK]...")
+@click.option(
+    "--network", multiple=True, metavar="NAME,...", help="Of the four families, or any timm name; several side by side."
+)
 @click.option(
     "--image-size", type=int, metavar="N", help="Image side in pixels.  [default: 32, of timm's models their own]"
 )
@@ -80,41 +85,109 @@ def recipes_command(run: shared.Invocation, names: tuple[str, ...]) -> None:
 @click.option(
     "--drawing", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also draw it, as SVG."
 )
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS),
+    help="What --drawing shows: every stage with its blocks, or for slides the whole network or one block of it.  "
+    "[default: stages]",
+)
 @declared(Options)
-@shared.positional
 @shared.taking()
 def describe_command(
     run: shared.Invocation,
-    network: str | None,
+    named: tuple[str, ...],
+    network: tuple[str, ...],
     image_size: int | None,
     classes: int,
     drawing: Path | None,
+    level: str | None,
     options: dict[str, str],
 ) -> None:
-    """Explain an architecture, stage by stage.
+    """Explain an architecture stage by stage, or several side by side.
 
-    Output shape, layers, parameters, FLOPs (two for every multiply-add), memory of one image's activations in
-    float32, and receptive field in pixels of a side. Nothing is trained or downloaded.
+    Idea of the paper, output shape, layers, parameters and FLOPs (two for every multiply-add) with the share of each
+    stage, memory of one image's activations in float32, and receptive field in pixels of a side. Nothing is trained or
+    downloaded.
     """
     from finetune.analysis import published
     from finetune.analysis.describe import describe
 
-    if network is None:
+    names = list(dict.fromkeys(name.strip() for text in (*named, *network) for name in text.split(",")))
+    if not names:
         raise InvalidInputError("network must be named; got none. `pipeline networks` lists them.")
+    if drawing is not None and len(names) > 1:
+        raise InvalidInputError(f"drawing must be of one network; got {len(names)}. Draw them one by one.")
+    if level is not None and drawing is None:
+        raise InvalidInputError("level must come with --drawing, which it is about. Add that, or leave it out.")
     chosen = {name: options_of(Options)[name].read(text) for name, text in options.items()}
-    described = describe(network, class_count=classes, image_size=image_size, options=chosen)
+    every = [describe(name, class_count=classes, image_size=image_size, options=chosen) for name in names]
     if drawing is not None:
-        _draw(described, drawing)
-    points = published.of_network(network)
-    facts = {**described.as_dict(), "published": [asdict(one) for one in points], "drawing": drawing and str(drawing)}
-    run.reporter.result(facts, [*_text(described), *_published(points)])
+        _draw(every[0], drawing, level or LEVELS[0])
+    points = [published.of_network(one.network) for one in every]
+    facts = [{**one.as_dict(), "published": [*map(asdict, of)]} for one, of in zip(every, points, strict=True)]
+    if len(every) > 1:
+        run.reporter.result({"networks": facts}, _side_by_side(every))
+        return
+    lines = [*_text(every[0]), *_published(points[0])]
+    run.reporter.result({**facts[0], "drawing": drawing and str(drawing)}, lines)
 
 
-def _draw(described: "Description", path: Path) -> None:
+def _side_by_side(every: "Sequence[Description]") -> list[str]:
+    """A line for each fact, a column for each network, and the ideas below."""
+    from finetune.analysis.block_drawing import typical_block
+
+    rows: list[tuple[str, str]] = [(label, "") for label in _facts(every[0])]
+    columns: list[TableColumn[tuple[str, str]]] = [TableColumn("", lambda row: row[0])]
+    for described in every:
+        own = _facts(described)
+        columns.append(TableColumn(described.network, lambda row, own=own: own[row[0]], right=True, shrinks=True))
+    lines = table(columns, rows)
+    for described in every:
+        found = typical_block(described)
+        block = f" Block: {_block(found[1])}." if found else ""
+        lines += ["", f"{described.network}: {described.form}.{block}", *filter(None, [described.idea])]
+    return lines
+
+
+def _facts(described: "Description") -> dict[str, str]:
+    """What is set side by side of a network, by its label."""
+    from extract.runtime.formats import amount, bytes_amount
+    from finetune.analysis import published
+    from finetune.analysis.describe import field_text
+    from finetune.analysis.drawing import shape_text
+
+    def by_stage(what: str) -> str:
+        return " / ".join(f"{100 * described.share(stage, what):.0f}" for stage in described.stages)
+
+    last = described.stages[-2]
+    points = [one.accuracy for one in published.of_network(described.network) if one.dataset == "cifar10"]
+    return {
+        "image size": str(described.image_size),
+        "layers": str(described.layers),
+        "parameters": f"{described.parameters:,}",
+        "parameters by stage, %": by_stage("parameters"),
+        "FLOPs": amount(2 * described.macs),
+        "FLOPs by stage, %": by_stage("macs"),
+        "activations": bytes_amount(described.activation_bytes),
+        "weights": bytes_amount(described.weight_bytes),
+        "last maps": shape_text(last.output_shape),
+        "receptive field": field_text(last, image_size=described.image_size),
+        "published, CIFAR-10": span(min(points), max(points)) if points else "",
+    }
+
+
+def _draw(described: "Description", path: Path, level: str) -> None:
+    from finetune.analysis.block_drawing import block_drawing
     from finetune.analysis.drawing import drawing
+    from finetune.analysis.outline import outline
 
     writable.check("drawing", path, kinds=(".svg",))
-    writable.write("drawing", path, drawing(described))
+    drawn = dict(zip(LEVELS, (drawing, outline, block_drawing), strict=True))[level](described)
+    if drawn is None:
+        raise InvalidInputError(
+            f"level block must find layers in order; {described.network} shows none. Draw the whole."
+        )
+    writable.write("drawing", path, drawn)
 
 
 def _published(points: "Sequence[Published]") -> list[str]:
@@ -133,12 +206,17 @@ def _text(described: "Description") -> list[str]:
     from finetune.analysis.describe import Stage, field_text
     from finetune.analysis.drawing import shape_text
 
+    def share(stage: Stage | None, what: str) -> str:
+        return percent(described.share(stage, what), 0) if stage else ""
+
     columns: list[TableColumn[Stage | None]] = [
         TableColumn("stage", lambda stage: stage.name if stage else "total", shrinks=True),
         TableColumn("output", lambda stage: shape_text(stage.output_shape) if stage else "", right=True),
         TableColumn("layers", lambda stage: str((stage or described).layers), right=True, drop=1),
         TableColumn("parameters", lambda stage: f"{(stage or described).parameters:,}", right=True),
+        TableColumn("share", lambda stage: share(stage, "parameters"), right=True, drop=4),
         TableColumn("FLOPs", lambda stage: amount(2 * (stage or described).macs), right=True),
+        TableColumn("share", lambda stage: share(stage, "macs"), right=True, drop=4),
         TableColumn(
             "activations", lambda stage: bytes_amount((stage or described).activation_bytes), right=True, drop=2
         ),
@@ -154,6 +232,7 @@ def _text(described: "Description") -> list[str]:
     return [
         f"{described.network}{chosen}, {size}, {plural(described.class_count, 'class')}",
         described.form,
+        *([described.idea] if described.idea else []),
         "",
         *table(columns, [*described.stages, None]),
         f"weights: {bytes_amount(described.weight_bytes)} with the statistics of norms",

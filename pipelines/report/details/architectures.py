@@ -53,6 +53,7 @@ def _options(result: DoneRecord) -> Options:
 
 
 def _blocks(result: DoneRecord) -> list[Block]:
+    from finetune.analysis.block_drawing import block_drawing
     from finetune.analysis.describe import describe
     from finetune.analysis.drawing import drawing
     from finetune.analysis.outline import outline
@@ -69,8 +70,10 @@ def _blocks(result: DoneRecord) -> list[Block]:
         f"{described.form}. {described.layers} layers, {amount(described.parameters)} parameters, images of "
         f"{described.image_size} pixels."
     )
+    block = block_drawing(described)
     return [
         Drawing(title, caption, drawing(described), outline(described)),
+        *([Drawing(f"One block of {title}", described.idea or "", block, block)] if block else []),
         _table(described, title),
     ]
 

@@ -99,10 +99,10 @@ def _task(material: Material) -> list[Slide]:
 
 
 def _architecture(material: Material) -> list[Slide]:
-    """The most accurate network: its drawing, and its stages in numbers."""
+    """The most accurate network: its drawing, one block with the paper's idea, and its stages in numbers."""
     blocks, found = material.blocks("architectures"), []
-    for one in [one for one in blocks if isinstance(one, Drawing)][:1]:
-        title = f"Architecture: {one.title}"
+    for one in [one for one in blocks if isinstance(one, Drawing)][:2]:
+        title = one.title if found else f"Architecture: {one.title}"
         found.append(material.slide("architectures", title, one, foot="", lead=one.caption))
     for one in [one for one in blocks if isinstance(one, Table)][:1]:
         titles = [column.title for column in one.columns if column.title != UNSHOWN]

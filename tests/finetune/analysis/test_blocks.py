@@ -1,6 +1,6 @@
 """Blocks of a network, named, counted and joined."""
 
-from finetune.analysis.blocks import LayerBlock
+from finetune.analysis.blocks import JOIN, LayerBlock
 from finetune.analysis.describe import describe
 
 
@@ -17,3 +17,14 @@ def test_blocks_are_named_counted_and_joined():
         LayerBlock("layers", 1, ("1×1 conv, 128", "2×2 average pool, /2"), None),
     )
     assert {block.link for stage in describe("vgg11").stages for block in stage.blocks} == {None}
+
+
+def test_the_steps_of_a_block_are_in_the_order_of_its_paper():
+    before = ("batch norm", "ReLU", "3×3 conv, 16")
+    after = ("3×3 conv, 16", "batch norm", "ReLU", "3×3 conv, 16", "batch norm", JOIN, "ReLU")
+    assert describe("resnet20").stages[1].blocks[0].steps == after
+    assert describe("preact20").stages[1].blocks[0].steps == (*before, *before, JOIN)
+    dense = describe("densenet-bc-40-12").stages[1].blocks[0].steps
+    assert dense == ("batch norm", "ReLU", "1×1 conv, 48", "batch norm", "ReLU", "3×3 conv, 12", JOIN)
+    plain = describe("vgg11").stages[1].blocks[0].steps
+    assert plain == ("3×3 conv, 128", "batch norm", "ReLU", "2×2 max pool, /2")

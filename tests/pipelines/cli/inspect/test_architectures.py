@@ -42,12 +42,40 @@ def test_on_the_command_line(pipeline, tmp_path):
     assert [stage["output_shape"] for stage in answer["stages"]][1:3] == [[48, 16, 16], [96, 8, 8]]
     assert "growth rate 12" in " ".join(words((tmp_path / "d.svg").read_text()))
     shown = pipeline("describe", "--network", "resnet20", "--classes", 100).out
-    assert re.search(r"layer3\s+64 × 8 × 8\s+6\s+203,520\s+26 M\s+216 kB\s+whole image \(theoretical 81\)", shown)
+    assert re.search(
+        r"layer3\s+64 × 8 × 8\s+6\s+203,520\s+74 %\s+26 M\s+\d+ %\s+216 kB\s+whole image \(theoretical 81\)", shown
+    )
     assert re.search(r"layer1\s+16 × 32 × 32\s.*\s15 × 15", shown)
     assert ", 1 class\n" in pipeline("describe", "resnet20", "--classes", 1).out
     assert "weights: 1.11 MB with the statistics of norms" in shown
-    assert re.search(r"FLOPs +activations +receptive field", shown)
+    assert re.search(r"FLOPs +share +activations +receptive field", shown)
     assert "3 x BasicBlock (3×3 conv, 16 | 3×3 conv, 16)" in shown
+
+
+def test_several_networks_stand_side_by_side_however_they_are_named(pipeline):
+    from finetune.analysis.describe import describe
+
+    ways = (["vgg11", "--network", "resnet20"], ["--network", "vgg11,resnet20"], ["vgg11", "resnet20,vgg11"])
+    answers = [pipeline("describe", *words, "--json").json for words in ways]
+    assert answers[0] == answers[1] == answers[2]
+    one, other = answers[0]["networks"]
+    assert (one["network"], other["network"]) == ("vgg11", "resnet20")
+    assert other["parameters"] == describe("resnet20").parameters
+    for network in (one, other):
+        for share in ("parameters_share", "macs_share"):
+            assert sum(stage[share] for stage in network["stages"]) == pytest.approx(1)
+    shown = pipeline("describe", "--network", "vgg11,resnet20").out
+    assert re.search(r"vgg11 +resnet20\n", shown)
+    assert re.search(r"parameters by stage, % +[\d /]+ {2,}0 / 5 / 19 / 75 / 0\n", shown)
+    assert "arXiv:1409.1556" in shown
+    assert "arXiv:1512.03385" in shown
+
+
+@pytest.mark.parametrize("level", ["stages", "whole", "block"])
+def test_a_network_is_drawn_at_each_level(pipeline, tmp_path, level):
+    ended = pipeline("describe", "preact20", "--drawing", tmp_path / "d.svg", "--level", level)
+    assert ended.status == 0, ended.err
+    assert ("input" in words((tmp_path / "d.svg").read_text())) == (level == "block")
 
 
 @pytest.mark.parametrize(
@@ -60,6 +88,9 @@ def test_on_the_command_line(pipeline, tmp_path):
         (["--network", "vgg11", "--drawing", "a.png"], ".svg"),
         (["--network", "vgg11", "--drawing", "nowhere/a.svg"], "drawing must be a file that can be written"),
         (["--network", "vgg11", "--classes", "0"], "class count"),
+        (["--network", "vgg11,resnet20", "--drawing", "a.svg"], "drawing must be of one network; got 2"),
+        (["--network", "vgg11", "--level", "block"], "level must come with --drawing"),
+        (["--network", "vgg11,"], "unknown network ''"),
     ],
 )
 def test_a_mistake_on_the_command_line_ends_in_one_sentence(pipeline, arguments, word):
