@@ -26,7 +26,7 @@ ARC = 26
 def drawing(description: Description) -> str:
     """The SVG text. Names in it are escaped; it loads nothing from elsewhere."""
     widths = [_column_width(stage) for stage in description.stages]
-    blocks_height = max(sum(block_height(block) + 12 for block in stage.blocks) for stage in description.stages)
+    blocks_height = max(sum(_block_height(block) + 12 for block in stage.blocks) for stage in description.stages)
     facts_top = TOP + 24 + MAP_HEIGHT + blocks_height + 18
     links = [link for link in LEGEND if any(block.link == link for one in description.stages for block in one.blocks)]
     width = max(sum(widths) + GAP * (len(widths) - 1) + 2 * PAD + 10, 640)
@@ -122,21 +122,21 @@ def _extent(shape: tuple[int, ...]) -> tuple[int, float]:
     return (shape[-1] if shape else 1, math.sqrt(shape[0]) if len(shape) == 2 else 1)
 
 
-def block_height(block: LayerBlock) -> float:
+def _block_height(block: LayerBlock) -> float:
     return len(block.layers) * LINE + PAD + 4
 
 
 def _blocks(stage: Stage, *, left: float, width: float) -> list[str]:
     parts, top = [], TOP + 24.0 + MAP_HEIGHT
     for block in stage.blocks:
-        parts.append(block_drawing(block, left=left, width=width, top=top))
-        top += block_height(block) + 12
+        parts.append(_block(block, left=left, width=width, top=top))
+        top += _block_height(block) + 12
     return parts
 
 
-def block_drawing(block: LayerBlock, *, left: float, width: float, top: float) -> str:
+def _block(block: LayerBlock, *, left: float, width: float, top: float) -> str:
     fill, line = COLORS[block.link]
-    height, inner = block_height(block), width - 2 * PAD - (ARC if block.link or block.count > 1 else 0)
+    height, inner = _block_height(block), width - 2 * PAD - (ARC if block.link or block.count > 1 else 0)
     parts = [
         f"<g><title>{escape(block.kind)}</title>",
         f"<rect x='{left:.1f}' y='{top:.1f}' width='{width:.1f}' height='{height:.1f}' rx='6' fill='{fill}' "

@@ -1,30 +1,16 @@
-"""A network on one slide: its stages on a line with what each holds and costs, and its most frequent block."""
+"""A network on one slide: its stages on a line, with what each puts out, holds and costs."""
 
 from html import escape
 
 from extract.runtime.formats import amount
-from finetune.analysis.blocks import LayerBlock
-from finetune.analysis.describe import Description, Stage
-from finetune.analysis.drawing import (
-    COLORS,
-    FONT,
-    INK,
-    LEGEND,
-    PALE,
-    RULE,
-    block_drawing,
-    block_height,
-    cube,
-    shape_text,
-    text,
-)
+from finetune.analysis.describe import Description, Stage, field_text
+from finetune.analysis.drawing import FONT, PALE, RULE, cube, shape_text, text
 
-WIDTH, LETTERS, CHARACTER = 880, 14, 7.8  # pixels: of the drawing, its letters and one of them
+WIDTH, LETTERS, CHARACTER = 880, 14, 7.4  # pixels: of the drawing, its letters and one of them
 MOST = 9  # stages, of more only the first and last
-LABELS = 96  # pixels of the rows' names
-CUBES, LINE = 108, 26
-ROWS = ("output", "blocks", "parameters", "FLOPs")
-ENLARGED = 1.3  # of the block, so that its letters are as large
+LABELS = 112  # pixels of the rows' names
+CUBES, LINE = 108, 30
+ROWS = ("output", "blocks", "layers", "receptive field", "parameters", "FLOPs")
 
 
 def outline(description: Description) -> str:
@@ -42,27 +28,23 @@ def outline(description: Description) -> str:
         text(name, x=0, y=CUBES + LINE * (row + 1), size=LETTERS, anchor="start", fill=PALE)
         for row, name in enumerate(ROWS)
     ]
-    top = CUBES + LINE * (len(ROWS) + 1)
-    block = max((one for stage in description.stages for one in stage.blocks), key=_weight, default=None)
-    height = top + (0 if block is None else ENLARGED * block_height(block) + 12)
-    size = f"width='{WIDTH}' height='{height:.0f}' viewBox='0 0 {WIDTH} {height:.0f}'"
-    parts = [*names, *columns, *([] if block is None else [_block(block, top=top)])]
-    head = f"<svg xmlns='http://www.w3.org/2000/svg' {size} {FONT}><title>{escape(description.network)}</title>"
-    return "\n".join([head, "<rect width='100%' height='100%' fill='white'/>", *parts, "</svg>\n"])
-
-
-def _weight(block: LayerBlock) -> tuple[bool, int]:
-    """What joins branches first, then what there is most of."""
-    return block.link is not None, block.count
+    height = CUBES + LINE * (len(ROWS) + 1)
+    head = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{height}' viewBox='0 0 {WIDTH} {height}' "
+        f"{FONT}><title>{escape(description.network)}</title><rect width='100%' height='100%' fill='white'/>"
+    )
+    return "\n".join([head, *names, *columns, "</svg>\n"])
 
 
 def _column(stage: Stage, *, x: float, width: float, description: Description) -> str:
-    """A stage: its name, its output as a box and in numbers, its blocks, its parameters and FLOPs with their shares."""
+    """A stage: its name, its output as a box, and a line for each of the `ROWS`; costs with their shares."""
     most = int(width / CHARACTER)
     costs = ((stage.parameters, description.parameters), (2 * stage.macs, 2 * description.macs))
     said = [
         shape_text(stage.output_shape).replace(" ", ""),
         _blocks(stage),
+        str(stage.layers),
+        field_text(stage, image_size=description.image_size).partition(" (")[0].replace(" × ", "×"),
         *(f"{amount(part).replace(' ', '')} ({100 * part / max(whole, 1):.0f}%)" for part, whole in costs),
     ]
     lines = [text(_cut(words, most), x=x, y=CUBES + LINE * (row + 1), size=LETTERS) for row, words in enumerate(said)]
@@ -86,17 +68,3 @@ def _blocks(stage: Stage) -> str:
 
 def _cut(words: str, length: int) -> str:
     return words if len(words) <= length else f"{words[: max(length - 1, 1)]}…"
-
-
-def _block(block: LayerBlock, *, top: float) -> str:
-    """The block with its layers, and in words what joins its branches."""
-    wide = max(150.0, 7 * max(map(len, block.layers)) + 66)
-    drawn = block_drawing(LayerBlock(block.kind, 1, block.layers, block.link), left=0, width=wide, top=0)
-    x, middle = LABELS + ENLARGED * wide + 20, top + ENLARGED * block_height(block) / 2
-    said = LEGEND[block.link][1] if block.link else "layers in a row"
-    return (
-        text("one block", x=0, y=middle, size=LETTERS, anchor="start", fill=PALE)
-        + f"<g transform='translate({LABELS} {top:.1f}) scale({ENLARGED})'>{drawn}</g>"
-        + text(block.kind, x=x, y=middle - 6, size=LETTERS, anchor="start", bold=True, fill=INK)
-        + text(said, x=x, y=middle + 16, size=LETTERS, anchor="start", fill=COLORS[block.link][1])
-    )

@@ -13,20 +13,29 @@ marp: true
 size: 16:9
 paginate: true
 style: |
-  section { font-size: 24px; padding: 40px 50px; justify-content: flex-start }
+  section { font-size: 23px; padding: 40px 50px; place-content: flex-start }
   h2 { font-size: 36px; margin: 0 0 12px }
   table { font-size: 20px }
-  th, td { padding: 3px 8px }
-  img { max-height: 520px; max-width: 100% }
-  p:has(img + img) > img { max-width: 49% }
-  section:has(li) img { max-height: 280px }
-  td img, th img { height: 110px; image-rendering: pixelated }
+  th, td { padding: 2px 8px }
+  img { max-height: 500px; max-width: 100% }
+  em { font-size: 19px }
+  p:has(img + img) > img { max-width: 49.5% }
+  section:has(li):has(img), section:has(p > img):has(td img) { display: grid; grid-template-columns: 1fr 1fr; gap: 8px }
+  section:has(img) > h2 { grid-column: 1 / 3 }
+  section:has(li) p:has(img + img) > img { max-height: 250px; max-width: 100% }
+  th img, td img { height: 120px; image-rendering: pixelated }
 format:
   revealjs: {slide-level: 2, width: 1280, height: 720, from: markdown-implicit_figures}
+header-includes: |
+  <style>
+  .reveal { font-size: 26px } .reveal table { font-size: 22px }
+  .reveal p:has(img + img) > img { max-width: 48% } .reveal td img, .reveal th img { height: 120px }
+  </style>
 pagetitle: TITLE
 ---
 
 """
+MARKS = {"title": ("## ", ""), "foot": ("*", "*")}
 LONGEST = 40  # characters of a title in the names of its pictures
 _SIGNS = re.compile(r"[\\`*_{}\[\]<>|~$^&@]|^[#+\-=:.]")
 _NUMBER = re.compile(r"^(\d+)([.)])")
@@ -40,6 +49,7 @@ def document(slides: Sequence[tuple[Slide, Sequence[Placed]]], *, folder: str) -
     for (slide, parts), name in zip(slides, names, strict=True):
         lines = [line for part in parts for line in _lines(part, pictures, folder=folder, name=name)]
         shown = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
+        shown = re.sub(r"\)\n(?=!\[)", ") ", shown)  # pictures of one paragraph on one line: Marp breaks at its ends
         notes = "\n".join(map(printable, slide.notes.split("\n"))).replace("-->", "-- >").replace("--!>", "-- !>")
         pages.append(f"{shown}\n\n<!--\n{notes}\n-->\n")
     front = FRONT.replace("TITLE", json.dumps(printable(slides[0][0].title)))
@@ -52,12 +62,12 @@ def escaped(text: str) -> str:
 
 
 def _lines(part: Placed, pictures: dict[str, bytes], *, folder: str, name: str) -> Iterator[str]:
-    """A part as lines; pictures that follow one another share a paragraph, and so stand side by side."""
+    """A part as lines; pictures that follow one another stand side by side on one."""
     if isinstance(part, Words):
-        mark = "## " if part.role == "title" else "- " if part.bullets else ""
+        before, after = MARKS.get(part.role, ("- " if part.bullets else "", ""))
         yield ""
         for text in part.paragraphs:
-            yield from (mark + escaped(text), *[""] * (not part.bullets))
+            yield from (f"{before}{escaped(text)}{after}", *[""] * (not part.bullets))
         yield from [""] * part.bullets
     elif isinstance(part, Image):
         yield _picture(part, pictures, folder=folder, name=name)
@@ -65,10 +75,11 @@ def _lines(part: Placed, pictures: dict[str, bytes], *, folder: str, name: str) 
         head, *rows = [[escaped(text) for text in row] for row in part.rows]
         yield from _table(head, rows, numeric=part.numeric)
     else:
+        rows: list[Sequence[str]] = []
         for line in part.lines:
-            head = [_picture(image, pictures, folder=folder, name=name) for image, _ in line]
-            said = [[escaped(text) for text in words.paragraphs] for _, words in line]
-            yield from _table(head, list(zip(*said, strict=True)), numeric=[False] * len(line))
+            rows.append([_picture(image, pictures, folder=folder, name=name) for image, _ in line])
+            rows += zip(*([escaped(text) for text in words.paragraphs] for _, words in line), strict=True)
+        yield from _table(rows[0], rows[1:], numeric=[False] * len(rows[0]))
 
 
 def _picture(part: Image, pictures: dict[str, bytes], *, folder: str, name: str) -> str:

@@ -1,5 +1,6 @@
 """The slides of a talk, in their order: what the records say, taken from the sections of the report."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,7 +32,6 @@ ROWS = 12  # of a table
 CLASS = 160.0  # points of a class's name
 OPTIONS = 7  # hyperparameters of a search
 RESULT_COLUMNS = ("#", "Name", "Accuracy, %", "95 % interval", "Seeds ±", "Parameters", "Total")
-UNSHOWN = "Activations"  # column of the stages that a slide has no room for
 MODE_COLUMNS = ("Mode", *RESULT_COLUMNS[1:])
 
 
@@ -99,15 +99,16 @@ def _task(material: Material) -> list[Slide]:
 
 
 def _architecture(material: Material) -> list[Slide]:
-    """The most accurate network: its drawing, one block with the paper's idea, and its stages in numbers."""
-    blocks, found = material.blocks("architectures"), []
-    for one in [one for one in blocks if isinstance(one, Drawing)][:2]:
-        title = one.title if found else f"Architecture: {one.title}"
-        found.append(material.slide("architectures", title, one, foot="", lead=one.caption))
-    for one in [one for one in blocks if isinstance(one, Table)][:1]:
-        titles = [column.title for column in one.columns if column.title != UNSHOWN]
-        stages = _part(one, one.items, titles)
-        found.append(material.slide("architectures", one.caption.removesuffix("."), stages, foot=""))
+    """The most accurate network: its stages on one line, and one block beside the paper's idea."""
+    blocks = itertools.takewhile(lambda one: not isinstance(one, Table), material.blocks("architectures"))
+    found: list[Slide] = []
+    for one in (one for one in blocks if isinstance(one, Drawing)):
+        if found:
+            columns = [[Text(one.caption)], [one]] if one.caption else [[one]]
+            found.append(Slide(one.title, columns, material.notes("architectures", one)))
+        else:
+            title = f"Architecture: {one.title}"
+            found.append(material.slide("architectures", title, one, foot="", lead=one.caption))
     return found
 
 

@@ -35,7 +35,7 @@ def test_names_are_text_and_notes_are_comments(hostile, written):
     assert len(comments) == len(hostile.slides)
     assert all(re.fullmatch(r"<!--\n.*?\n-->\n", one, re.S) and one.count("-->") == 1 for one in comments)
     kinds = {child.type for token in tokens for child in token.children or ()}
-    assert kinds <= {"text", "image", "text_special", "softbreak"}
+    assert kinds <= {"text", "image", "text_special", "em_open", "em_close"}
 
 
 @pytest.mark.parametrize(
