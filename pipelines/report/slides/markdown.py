@@ -18,6 +18,7 @@ style: |
   table { font-size: 20px }
   th, td { padding: 2px 8px }
   img { max-height: 500px; max-width: 100% }
+  section:has(p + p > img) img { max-height: 430px }
   em { font-size: 19px }
   p:has(img + img) > img { max-width: 49.5% }
   section:has(li):has(img), section:has(p > img):has(td img) { display: grid; grid-template-columns: 1fr 1fr; gap: 8px }
