@@ -510,6 +510,29 @@ def importance() -> str:
     )
 
 
+def ablation() -> str:
+    """State how seldom an ablation shows what is not there, and how often it finds what is."""
+    file = _read("ablation")[-1]
+    nets, percent = file["networks"], lambda share: f"{100 * share:.0f} %"
+    lines = table(
+        ["seeds", "changes", "something shown where nothing is", "1 point found", "2 points", "3 points"],
+        [
+            [
+                one["seeds"],
+                one["changes"],
+                f"{percent(one['shown']['0.5'])}; one change erratic: {percent(one['shown']['2.0'])}",
+                *(percent(one["found"][points]) for points in ("1.0", "2.0", "3.0")),
+            ]
+            for one in file["tables"]
+        ],
+    )
+    return (
+        f"Of {file['repetitions']} pairs of trainings of a tiny network that differ by nothing but their random numbers, "
+        f"{nets['seeds']} seeds each, {nets['no_difference_shown']} say \"no difference shown\" (greatest difference "
+        f"{100 * nets['greatest_difference']:.1f} points). Simulated, 1,500 validation images a seed:\n\n{lines}"
+    )
+
+
 def robustness() -> str:
     """Count what was done to the program and its files, and the faults that this showed."""
     kills, damage, full, orientation = (_read(kind)[-1] for kind in ("kills", "damage", "full-disk", "orientation"))
@@ -617,6 +640,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "path-errors": path_errors,
     "rounding": rounding,
     "equal-runs": equal_runs,
+    "ablation": ablation,
     "importance": importance,
     "robustness": robustness,
 }
