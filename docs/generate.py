@@ -527,9 +527,9 @@ def ablation() -> str:
         ],
     )
     return (
-        f"Of {file['repetitions']} pairs of trainings of a tiny network that differ by nothing but their random numbers, "
-        f"{nets['seeds']} seeds each, {nets['no_difference_shown']} say \"no difference shown\" (greatest difference "
-        f"{100 * nets['greatest_difference']:.1f} points). Simulated, 1,500 validation images a seed:\n\n{lines}"
+        f"Of {file['repetitions']} ablations of a tiny network against itself with other random numbers, "
+        f"{nets['seeds']} seeds each, {nets['no_difference_shown']} say *no difference shown*; the greatest difference "
+        f"was {100 * nets['greatest_difference']:.1f} points. Simulated, 1,500 validation images a seed:\n\n{lines}"
     )
 
 

@@ -202,7 +202,7 @@ def gather(ablation: Ablation, runs: Mapping[Job, str | None], failures: Sequenc
     result = AblationResult(
         name=ablation.name,
         base=ablation.base.name,
-        options=dict(ablation.places[spec].options),
+        options={name: value for name, value in ablation.places[spec].options.items() if name != "seed"},
         dataset=spec.dataset[0],
         seeds=list(ablation.seeds),
         validation_rows=len(base[0].correct),

@@ -103,7 +103,7 @@ class AblationRow(Struct, frozen=True, kw_only=True):
 
 
 class AblationResult(Struct, frozen=True, kw_only=True):
-    """A base and one change at a time, by accuracy on `validation_rows` images of each seed. No test image was read.
+    """A base and one change at a time, by accuracy on `validation_rows` images of each seed. No test image was scored.
 
     `base` names what was trained ("resnet20 scratch on digits") with the `options` that it was given; `accuracies` are
     its own by seed. `seconds` are those of all trainings, `failures` sentences on changes that have no row.

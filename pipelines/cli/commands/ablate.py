@@ -29,7 +29,7 @@ def ablate_command(run: shared.Invocation, study: str, dry_run: bool, options: V
     """Train a base and one change at a time, each with several seeds, and compare them on the validation split.
 
     STUDY is a YAML file with a section `ablation`. Each change is paired with the base by seed and by image; where the
-    95 % interval of the difference contains zero, no difference is shown. The test split is not read. What was trained
+    95 % interval of the difference contains zero, no difference is shown. No test image is scored. What was trained
     before is not trained again; killed and started again, the command goes on where it stopped.
     """
     begun = time.perf_counter()
@@ -79,7 +79,7 @@ def text(found: "AblationResult") -> list[str]:
     return [
         *table(columns, [None, *found.rows]),
         f"points of validation accuracy, {plural(found.validation_rows, 'image')} for each of the {seeds}; intervals "
-        f"corrected for {plural(len(found.rows), 'change')}; no test image was read",
+        f"corrected for {plural(len(found.rows), 'change')}; no test image was scored",
         *(f"failed: {one}" for one in found.failures),
         f"{found.name}: trained in {duration(found.seconds)}",
     ]

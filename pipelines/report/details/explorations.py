@@ -11,6 +11,7 @@ from pipelines.workspace.explorations import NOT_SHOWN, AblationResult, Ablation
 
 SHOWN = 6
 LABEL = 48
+NAMED = ("network", "dataset", "data_dir")  # options that the base's name says
 VERDICTS = {"better": theme.GREEN, "worse": theme.VERMILLION, NOT_SHOWN: theme.MUTED}
 
 
@@ -23,7 +24,7 @@ def ablations(study: Study) -> Section:
         "ablation",
         "Ablation",
         "One change of the base at a time, on the same validation images with the same seeds. Where a bar touches "
-        "zero, these seeds and images show no difference; that is not the same as equal. No test image was read.",
+        "zero, these seeds and images show no difference; that is not the same as equal. No test image was scored.",
         [block for place, one in newest for block in (ablation_figure(one, place), _table(one))],
     )
 
@@ -59,8 +60,9 @@ def ablation_figure(found: AblationResult, place: int) -> Figure | None:
 
 def _caption(found: AblationResult) -> str:
     seeds = listed([str(seed) for seed in found.seeds])
+    said = {name: value for name, value in found.options.items() if name not in NAMED}
     return (
-        f"Base: {clipped(found.base, 200)} ({clipped(written(found.options, 4), 300)}), validation accuracy "
+        f"Base: {clipped(found.base, 200)} ({clipped(written(said, 4), 300)}), validation accuracy "
         f"{percent(found.accuracy)}, mean over seeds {seeds} with {plural(found.validation_rows, 'image')} each. "
         f"95 % intervals over seeds and images, corrected for {plural(len(found.rows), 'change')} by Holm."
     )
