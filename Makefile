@@ -1,6 +1,6 @@
 # make test   sets up .venv and runs the tests
 # make test-avx2  runs the tests that depend on arithmetic as on a processor that has no more than AVX2
-# make demo   sets up .venv and runs the tour: extract, heads, networks, a search, the report
+# make demo   sets up .venv and runs the tour: extract, heads, networks, a search, report and slides
 # make check  ruff, pyright and import-linter
 # make docs   builds the site into docs/_build; a warning or a dead link is an error
 PYTHON ?= python3

@@ -101,7 +101,8 @@ def build(workspace: Path, request: ReportRequest, *, progress: Progress = lambd
     if request.slides is not None:
         count = slides.write(request.slides, study, sections, title=title, made=made)
     unused = [f"images {str(one)!r}: no run of the report was made on them" for one in study.images.unused()]
-    return Built(request.output, len(study.results), figures, [*study.problems, *undrawn, *unused], count)
+    problems = list(dict.fromkeys([*study.problems, *undrawn, *unused]))
+    return Built(request.output, len(study.results), figures, problems, count)
 
 
 def _network(study: Study, run: str) -> DoneRecord:

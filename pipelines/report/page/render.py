@@ -17,6 +17,7 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from extract.errors import TransferBenchError
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Figure, Section, Spec
 from pipelines.report.page.text import bound, printable, slugs
@@ -31,7 +32,7 @@ SCALE = 2.0  # PNG pixels for one of the chart's
 SLIDE_TEXT = 14.0  # points of a chart's smallest letters on a slide
 LARGEST = 1.5  # times by which the letters of a low chart may be larger
 WIDE = 600.0  # pixels of a chart beside which a legend has room
-PAIRS: Spec = {"columns": 2, "labelLimit": 180}  # lines of a legend over a narrower one
+PAIRS: Spec = {"columns": 2, "labelLimit": 210}  # lines of a legend over a narrower one
 WORD_JOINER = "\u2060"
 
 
@@ -130,7 +131,14 @@ def _in_box(figure: Figure, across: float, high: float | None = None, *, legend:
     spec |= {} if high is None else {"height": high}
     if legend:  # its lines below one another
         spec = json.loads(json.dumps(spec), object_hook=lambda part: {k: part[k] for k in part if k != "columns"})
-    return vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
+    try:
+        return vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
+    except ValueError as error:  # what vl-convert raises for a chart that Vega refuses
+        raise TransferBenchError(f"it cannot be drawn: {_reason(error)}") from error
+
+
+def _reason(error: ValueError) -> str:
+    return " ".join(str(error).splitlines()[:2])
 
 
 def _policy(*scripts: str) -> str:
@@ -159,8 +167,7 @@ def write_figures(
             svg = vl_convert.vegalite_to_svg(_standing(figure), vl_version=VEGA_LITE)
             contents = {".svg": svg, ".png": vl_convert.svg_to_png(svg, scale=SCALE)}
         except ValueError as error:  # what vl-convert raises for a chart that Vega refuses
-            reason = " ".join(str(error).splitlines()[:2])
-            problems.append(f"figure {name} is left out, for it cannot be drawn: {reason}")
+            problems.append(f"figure {name} is left out, for it cannot be drawn: {_reason(error)}")
         else:
             for suffix, content in contents.items():
                 paths.append(folder / f"{name}{suffix}")

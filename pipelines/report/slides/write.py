@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from extract.errors import InvalidInputError
+from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.report import slides
 from pipelines.report.page.blocks import Section
+from pipelines.report.page.text import clipped
 from pipelines.report.slides import markdown, talk
 from pipelines.report.slides.layout import placed
 from pipelines.report.study.study import Study
@@ -25,10 +26,16 @@ def check(path: Path) -> None:
 
 
 def write(path: Path, study: Study, sections: list[Section], *, title: str, made: str) -> int:
-    """Write the slides of a study and its report's sections; returns how many there are."""
-    pages = [
-        (one, placed(one, study.images.thumbnails)) for one in talk.slides(study, sections, title=title, made=made)
-    ]
+    """Write the slides of a study and its report's sections; returns how many there are.
+
+    A slide that cannot be drawn becomes one of the study's problems.
+    """
+    pages = []
+    for one in talk.slides(study, sections, title=title, made=made):
+        try:
+            pages.append((one, placed(one, study.images.thumbnails)))
+        except TransferBenchError as error:
+            study.problems.append(f"slide {clipped(one.title)} is left out: {error}")
     if path.suffix.lower() == ".pptx":
         from pipelines.report.slides.powerpoint import presentation
 

@@ -88,12 +88,6 @@ def one(make: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Talk
 
 
 @pytest.fixture(scope="session")
-def several(make: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Talk:
-    """All three modes, three seeds of one of them, a failed run and a search; without figures."""
-    return told(make.fill(tmp_path_factory.mktemp("several")), figures=False)
-
-
-@pytest.fixture(scope="session")
 def talks(one: Talk, fifty: Talk, hostile: Talk) -> list[Talk]:
     """All three."""
     return [one, fifty, hostile]

@@ -22,3 +22,18 @@ def test_slides_of_another_kind_or_without_the_package_are_refused(pipeline, wor
     ended = pipeline("report", "--slides", "talk.pptx")
     assert ended.status == 2
     assert "pip install 'transfer-bench[slides]'" in ended.err
+
+
+def test_a_slide_that_vega_refuses_is_left_out_and_named(pipeline, workspace, make, monkeypatch, tmp_path):
+    make.put(workspace, make.head("logistic", "resnet50", accuracy=0.9))
+
+    def refuse(*_: object, **__: object) -> str:
+        raise ValueError("Vega says no")
+
+    monkeypatch.setattr("pipelines.report.page.render.vl_convert.vegalite_to_svg", refuse)
+    ended = pipeline("report", "--slides", tmp_path / "talk.md", "--json")
+    assert ended.status == 0, ended.err
+    (problem,) = [one for one in ended.json["problems"] if one.startswith("slide ")]
+    assert problem.startswith("slide What is misclassified")
+    assert problem.endswith("it cannot be drawn: Vega says no")
+    assert "Conclusion" in (tmp_path / "talk.md").read_text(encoding="utf-8")
