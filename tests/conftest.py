@@ -12,7 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as cores: a thread fo
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # else each worker starts a pool that imports torch
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,11 +101,15 @@ def photo_folder(tmp_path: Path, photographs: list[Image.Image]) -> Path:
 
 @pytest.fixture
 def fake_cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Makes a directory with noise in the layout of `cifar10` or `cifar100`, so many images of every class."""
+    """Makes a directory with noise in the layout of `cifar10` or `cifar100`, so many images of every class.
 
-    def make(name: str, class_names: list[str], *, train: int, test: int) -> Path:
+    The classes fall into `groups`, superclasses, in turn.
+    """
+
+    def make(name: str, class_names: list[str], *, train: int, test: int, groups: Sequence[str] = ()) -> Path:
         layout, rng = cifar.LAYOUTS[name], np.random.default_rng(0)
         (place := tmp_path / "data" / layout.folder).mkdir(parents=True)
+        coarse = {"coarse_label_names": list(groups)} if groups else {}
         sums: dict[str, str] = {}
 
         def keep(file: str, content: object) -> dict[str, str]:
@@ -116,10 +120,11 @@ def fake_cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         def images(file: str, count: int) -> dict[str, str]:
             labels = list(range(len(class_names))) * count
             levels = rng.integers(0, 256, (len(labels), 3 * 32 * 32), dtype=np.uint8)
-            return keep(file, {"data": levels, layout.labels_key: labels})
+            groups_of = {"coarse_labels": [label % len(groups) for label in labels]} if groups else {}
+            return keep(file, {"data": levels, layout.labels_key: labels, **groups_of})
 
         parts = {"train": images(next(iter(layout.train)), train), "test": images(next(iter(layout.test)), test)}
-        keep(layout.meta[0], {layout.names_key: class_names})
+        keep(layout.meta[0], {layout.names_key: class_names, **coarse})
         meta = (layout.meta[0], sums[layout.meta[0]])
         monkeypatch.setitem(cifar.LAYOUTS, name, replace(layout, **parts, meta=meta))
         return tmp_path / "data"

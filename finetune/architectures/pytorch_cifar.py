@@ -37,8 +37,12 @@ DENSENET: Names = (
 VGG_NAMES: Names = ((r"^classifier\.", "head.fc."),)
 
 
+LAST = re.compile(r"(.*\.)?(linear|classifier)\.weight")
+
+
 def is_preact(tensors: Mapping[str, Tensor]) -> bool:
     """Whether the tensors are those of a PreActResNet of pytorch-cifar: no norm follows its stem or its last block."""
+    tensors = _bare(tensors)
     return "linear.weight" in tensors and "layer1.0.bn1.weight" in tensors and "bn1.weight" not in tensors
 
 
@@ -53,6 +57,7 @@ def renamed(found: Checkpoint, network: nn.Module) -> Checkpoint:
 
 def translated(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor] | None:
     """The tensors under the names of `network` where they have pytorch-cifar's, else None."""
+    tensors = _bare(tensors)
     if isinstance(network, VGG):
         return _renamed(tensors, VGG_NAMES) if getattr(tensors.get("classifier.weight"), "ndim", 0) == 2 else None
     if "linear.weight" not in tensors:
@@ -63,6 +68,14 @@ def translated(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, T
         found = _renamed(tensors, PREACT)
         return {**found, "head.fc.weight": found["head.fc.weight"][..., None, None]}  # a 1x1 convolution
     return _renamed(tensors, RESNET) if isinstance(network, ResNet) else None
+
+
+def _bare(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The tensors below the prefix of the last layer, such as Lightning's "model.", where there is one such layer."""
+    prefixes = [found[1] for name in tensors if (found := LAST.fullmatch(name))]
+    if len(prefixes) != 1 or not (prefix := prefixes[0]):
+        return tensors
+    return {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}
 
 
 def _renamed(tensors: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:

@@ -219,8 +219,8 @@ class _Look:
         for name in parts[0]:
             table = torch.cat([part[name] for part in parts]).double().numpy()
             table = (table - table.mean(axis=0)) / (table.std(axis=0) + 1e-6)
-            points = {method: project(table, method).round(4).tolist() for method in ("pca", "tsne")}
-            found.append({"stage": name, **points, "nearest": _nearest_alike(table, test.labels)})
+            pca, tsne = (project(table, one).astype(np.float64).round(4).tolist() for one in ("pca", "tsne"))
+            found.append({"stage": name, "pca": pca, "tsne": tsne, "nearest": _nearest_alike(table, test.labels)})
         return found
 
 

@@ -79,12 +79,13 @@ def _grid(result: DoneRecord, name: str, title: str, caption: str, cells: Cells)
     """Columns of images with their texts, `COLUMNS` in a line."""
     if not cells:
         return None
+    cells = [([uri for uri in uris if uri], lines) for uris, lines in cells]  # of some networks there are no maps
     images, texts = [], []
     height = max(SIDE * len(uris) + LINE * (len(lines) + 1) for uris, lines in cells)
     for place, (uris, lines) in enumerate(cells):
         x, top = place % COLUMNS + 0.5, place // COLUMNS * height
         below = top + SIDE * len(uris)
-        images += [{"x": x, "y": top + SIDE * (row + 0.5), "url": uri} for row, uri in enumerate(uris) if uri]
+        images += [{"x": x, "y": top + SIDE * (row + 0.5), "url": uri} for row, uri in enumerate(uris)]
         texts += [{"x": x, "y": below + LINE * (row + 0.7), "text": line} for row, line in enumerate(lines)]
     parts = len(cells[0][0])
     titles = dict(zip((SIDE * (part + 0.5) for part in range(parts)), PARTS, strict=False)) if parts > 1 else {}

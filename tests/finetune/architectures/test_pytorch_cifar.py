@@ -1,5 +1,7 @@
 """Checkpoints in pytorch-cifar's layout: the logits are those of that layout's own forward pass."""
 
+from argparse import Namespace
+
 import pytest
 import torch
 from torch import nn
@@ -166,6 +168,39 @@ def test_the_logits_are_those_of_the_original_layout(made, tmp_path, name, wrapp
     with torch.no_grad():
         expected, got = other(images), ours(images)
     torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_a_checkpoint_is_read_whatever_wrote_it(made, tmp_path):
+    name = "preact18"
+    state = made(name).state_dict()
+    old = {key: torch.zeros_like(tensor) for key, tensor in state.items()}
+
+    def under(prefix):
+        return {f"{prefix}{key}": tensor for key, tensor in state.items()}
+
+    forms = {
+        "compiled": {"model": under("module._orig_mod.")},
+        "timm's training": {
+            "epoch": 1,
+            "arch": name,
+            "state_dict": old,
+            "args": Namespace(lr=1),
+            "state_dict_ema": state,
+        },
+        "averaged": {"model": old, "model_ema": {"n_averaged": torch.tensor(3), **under("module.module.")}},
+        "Lightning's": {"state_dict": {**under("model."), "loss.weight": torch.ones(7)}, "epoch": 2},
+    }
+    network = networks.resolve(name, {"final_norm": False})
+    ours = network.build(class_count=CLASSES, image_size=32)
+    for form, content in forms.items():
+        torch.nn.utils.vector_to_parameters(
+            torch.zeros(sum(one.numel() for one in ours.parameters())), ours.parameters()
+        )
+        torch.save(content, tmp_path / "ckpt.pth")
+        loaded = network.load_weights(ours, weights=str(tmp_path / "ckpt.pth"), with_classifier=True)
+        assert loaded.fresh == (), form
+        kept = {tuple(tensor.flatten()[:3].tolist()) for tensor in ours.state_dict().values() if tensor.ndim > 1}
+        assert kept == {tuple(tensor.flatten()[:3].tolist()) for tensor in state.values() if tensor.ndim > 1}, form
 
 
 @pytest.mark.parametrize(
