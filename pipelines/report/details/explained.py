@@ -52,10 +52,12 @@ def _figures(study: Study, result: DoneRecord, kept: KeptPictures) -> list[Figur
     known += [one[side] for one in (*kept["right"], *kept["wrong"]) for side in ("true", "predicted")]
     classes = [clipped(name, 12) for name in names(result, max(known) + 1)]
     batch = [([one["image"]], [classes[one["label"]]]) for one in kept["augmented"]]
-    right = [([one["image"], one["predicted_map"]], _said(one, classes)) for one in kept["right"]]
+    maps = [uri for one in (*kept["right"], *kept["wrong"]) if (uri := one["predicted_map"])]
+    right = [([one["image"], one["predicted_map"]], _said(one, classes)) for one in kept["right"] if maps]
     wrong = [
         ([one["image"], one["predicted_map"], one["true_map"]], [*_said(one, classes), f"is {classes[one['true']]}"])
         for one in kept["wrong"]
+        if maps
     ]
     captions = (
         "Images of the training split as the recipe augments them in its first epoch, under their classes.",
@@ -79,13 +81,12 @@ def _grid(result: DoneRecord, name: str, title: str, caption: str, cells: Cells)
     """Columns of images with their texts, `COLUMNS` in a line."""
     if not cells:
         return None
-    cells = [([uri for uri in uris if uri], lines) for uris, lines in cells]  # of some networks there are no maps
     images, texts = [], []
     height = max(SIDE * len(uris) + LINE * (len(lines) + 1) for uris, lines in cells)
     for place, (uris, lines) in enumerate(cells):
         x, top = place % COLUMNS + 0.5, place // COLUMNS * height
         below = top + SIDE * len(uris)
-        images += [{"x": x, "y": top + SIDE * (row + 0.5), "url": uri} for row, uri in enumerate(uris)]
+        images += [{"x": x, "y": top + SIDE * (row + 0.5), "url": uri} for row, uri in enumerate(uris) if uri]
         texts += [{"x": x, "y": below + LINE * (row + 0.7), "text": line} for row, line in enumerate(lines)]
     parts = len(cells[0][0])
     titles = dict(zip((SIDE * (part + 0.5) for part in range(parts)), PARTS, strict=False)) if parts > 1 else {}
