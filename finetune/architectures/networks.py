@@ -98,7 +98,7 @@ class Architecture:
     @property
     def idea(self) -> str | None:
         """The idea of the family's paper in two sentences with its citation; None for what no family lists."""
-        return self._family and self._family.IDEA
+        return None if self._family is None else self._family.IDEA
 
     def form(self, image_size: int) -> str:
         """Form of the network that `build` makes, in words; timm's name for what no family lists."""

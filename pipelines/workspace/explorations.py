@@ -66,7 +66,7 @@ class ValidatedRun(Struct, frozen=True, kw_only=True):
     epochs_run: Count
     seconds: Seconds
     hardware: Options
-    versions: dict[str, str | None]
+    versions: dict[str, str]
     created: str
 
     @property

@@ -1,7 +1,7 @@
 """`pipeline backbones`, `networks`, `recipes` and `describe`: what there is, before anything is trained."""
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -182,7 +182,9 @@ def _draw(described: "Description", path: Path, level: str) -> None:
     from finetune.analysis.outline import outline
 
     writable.check("drawing", path, kinds=(".svg",))
-    drawn = dict(zip(LEVELS, (drawing, outline, block_drawing), strict=True))[level](described)
+    drawers: dict[str, Callable[[Description], str | None]]
+    drawers = dict(zip(LEVELS, (drawing, outline, block_drawing), strict=True))
+    drawn = drawers[level](described)
     if drawn is None:
         raise InvalidInputError(
             f"level block must find layers in order; {described.network} shows none. Draw the whole."
