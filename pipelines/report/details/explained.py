@@ -7,7 +7,7 @@ from extract.runtime.formats import percent
 from pipelines.report.charts import vega
 from pipelines.report.details.confusion import names
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Datum, Figure, Section, Spec, side_by_side
+from pipelines.report.page.blocks import Datum, Figure, Section, Spec
 from pipelines.report.page.text import clipped
 from pipelines.report.study.study import Study
 from pipelines.tasks.explain import EXPLAINED, ExplainedImage, KeptPictures, StageMap, kept_pictures
@@ -15,7 +15,7 @@ from pipelines.workspace.schema import DoneRecord
 
 COLUMNS, STAGES = EXPLAINED, 6
 SIDE, LINE = 80, 16  # pixels of an image and of a line of text
-FILTERS_A_LINE, FILTER_SIDE = 16, 24
+FILTERS_A_LINE, FILTER_SIDE = 16, 36
 NETWORKS = 4
 PARTS = ("image", "evidence\nfor answer", "evidence\nfor truth")
 Cells = Sequence[tuple[Sequence[str | None], Sequence[str]]]  # of a column: images one below the other, lines of text
@@ -23,18 +23,15 @@ Cells = Sequence[tuple[Sequence[str | None], Sequence[str]]]  # of a column: ima
 
 def section(study: Study) -> Section:
     """The pictures of the most accurate networks of which there are some."""
-    blocks = []
-    for result in study.results:
-        found = _kept(study, result) if result.kind == "network" and len(blocks) < NETWORKS else None
-        if found is not None:
-            blocks.append(side_by_side(_figures(study, result, found)))
+    found = [(one, _kept(study, one)) for one in study.results if one.kind == "network"]
+    shown = [(result, kept) for result, kept in found if kept is not None][:NETWORKS]
     return Section(
         "explained",
         "What the network sees",
         "Grad-CAM (Selvaraju et al., 2017) colors where the evidence for a class lies, gray (none) to yellow (most), "
         "coarsely: the last maps have few positions. It says where, not what. The maps after each stage show "
         "what is near to what in all dimensions, squeezed into two; t-SNE keeps neighbors, not distances.",
-        blocks,
+        [figure for result, kept in shown for figure in _figures(study, result, kept)],
     )
 
 
@@ -105,7 +102,9 @@ def _filters(result: DoneRecord, title: str, filters: Sequence[str]) -> Figure |
     ]
     chart = _laid([_images(values, FILTER_SIDE)], FILTERS_A_LINE, FILTER_SIDE * 1.25 * lines)
     caption = "Each on a scale of its own: gray is zero."
-    return vega.of_run(result, "filters", title, caption, chart, shape="half", least_width=FILTERS_A_LINE * 26)
+    return vega.of_run(
+        result, "filters", title, caption, chart, shape="wide", least_width=FILTERS_A_LINE * (FILTER_SIDE + 2)
+    )
 
 
 def _stages(result: DoneRecord, title: str, kept: KeptPictures, classes: Sequence[str]) -> Figure | None:
