@@ -50,6 +50,10 @@ class Plan:
         """The jobs in a state."""
         return [planned for planned in self.jobs if planned.state == state]
 
+    def beside(self, other: "Plan") -> "Plan":
+        """The jobs of both, and the extractions."""
+        return Plan((*self.jobs, *other.jobs), tuple(dict.fromkeys((*self.first, *other.first))))
+
     def implied(self) -> list[Job]:
         """The extractions that the study does not list itself."""
         listed = {planned.job for planned in self.jobs}

@@ -9,13 +9,16 @@
       - command: train
         network: resnet20
         epochs: 5
+    search: {network: resnet20, trials: 10}         # as `pipeline search` takes it
+    ablation: {base: ..., changes: ...}             # as `pipeline ablate` takes it
+    report: My heads                                # the title of the page, and of the slides
 
 Option names are those of the command line, with hyphens or underscores.
 """
 
 import os
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -50,21 +53,40 @@ class Sections(msgspec.Struct, forbid_unknown_fields=True):
     jobs: YamlList | None = None
     search: object = None
     ablation: YamlMap | None = None
+    report: YamlText | None = None
 
 
 @dataclass(frozen=True)
 class StudyJobs:
-    """The distinct jobs of a study in the order of the file; `places` says where the first entry of each stands."""
+    """The distinct jobs of a study in the order of the file; `places` says where the first entry of each stands.
+
+    Which further `sections` it has of search, ablation and report; of the last, the `title`.
+    """
 
     name: str
     description: str
     jobs: tuple[Job, ...]
     places: Mapping[Job, JobPlace] = field(default_factory=dict, repr=False, compare=False)
+    sections: frozenset[str] = frozenset()
+    title: str = ""
+
+    def only(self, words: Sequence[str]) -> "StudyJobs":
+        """The study with the jobs that `words` name; all where there are none."""
+        jobs = tuple(job for job in self.jobs if named(job.name, words))
+        if self.jobs and not jobs:
+            known = ", ".join(dict.fromkeys(job.name for job in self.jobs))
+            raise InvalidInputError(f"--only must name a job of {self.name}; got {','.join(words)}. Known: {known}.")
+        return replace(self, jobs=jobs)
 
     def must_have_jobs(self) -> None:
         """Raises `InvalidInputError` for a study that only describes a search or an ablation."""
         if not self.jobs:
             raise InvalidInputError(NO_JOBS.format(name=self.name))
+
+
+def named(name: str, words: Sequence[str]) -> bool:
+    """Whether a part of a study is called by one of the `words`, whatever their case; by none it always is."""
+    return not words or any(word.lower() in name.lower() for word in words)
 
 
 def find(name: str) -> Path:
@@ -107,7 +129,10 @@ def _study(root: YamlValue | None, file_name: str, environment: Environment) -> 
     defaults = read_defaults(sections)
     places = {} if sections.jobs is None else _jobs(sections.jobs, defaults, sections, environment)
     name = str(sections.name or Path(file_name).stem)
-    return StudyJobs(name, str(sections.description or ""), tuple(places), places)
+    further = frozenset(one for one in ("search", "ablation", "report") if getattr(sections, one) is not None)
+    return StudyJobs(
+        name, str(sections.description or ""), tuple(places), places, further, title=str(sections.report or "")
+    )
 
 
 def read_defaults(sections: Sections) -> OptionSection:

@@ -17,6 +17,8 @@ from pipelines.specs.data import DataSpec
 from pipelines.specs.engine import EngineSpec
 
 if TYPE_CHECKING:
+    from pipelines.studies.ablation import Ablation
+    from pipelines.studies.plan import Plan
     from pipelines.workspace.explorations import AblationResult, AblationRow
 
 
@@ -34,8 +36,6 @@ def ablate_command(run: shared.Invocation, study: str, dry_run: bool, options: V
     """
     begun = time.perf_counter()
     from pipelines.studies import ablation, plan, study_file
-    from pipelines.studies.execute import Execution
-    from pipelines.workspace import explorations, stored
 
     engine = EngineSpec.of({name: value for name, value in options.items() if name in EngineSpec.declared()})
     fallback: Values = {"seed": run.seed, **{name: value for name, value in options.items() if name == "data_dir"}}
@@ -45,6 +45,20 @@ def ablate_command(run: shared.Invocation, study: str, dry_run: bool, options: V
     if dry_run:
         show_plan(run, described.name, planned, seconds=time.perf_counter() - begun)
         return
+    values, lines = ablated(run, described, planned, engine=engine)
+    run.reporter.result(values, [*lines, "next: pipeline report"])
+    if values["failures"]:
+        sys.exit(TransferBenchError.exit_code)
+
+
+def ablated(
+    run: shared.Invocation, described: "Ablation", planned: "Plan", *, engine: EngineSpec
+) -> tuple[Values, list[str]]:
+    """The ablation, trained where the cache has it not: its values and its lines."""
+    from pipelines.studies import ablation
+    from pipelines.studies.execute import Execution
+    from pipelines.workspace import explorations, stored
+
     progress = JobProgress(run, planned, study=described.name)
     execution = Execution(run.context(), run.devices(engine), on_result=progress, label=progress.label)
     outcomes = dict(zip(described.jobs, execution.run(planned, engine), strict=True))
@@ -53,9 +67,7 @@ def ablate_command(run: shared.Invocation, study: str, dry_run: bool, options: V
     failures = [f"{progress.names[job]}: {error}" for job, error in failed.items()]
     path = ablation.gather(described, runs, failures, run.workspace)
     found = stored.read(path, explorations.AblationResult, thing="result of an ablation", remedy="Start again.")
-    run.reporter.result({**answer(found), "path": str(path)}, [*text(found), "next: pipeline report"])
-    if failures:
-        sys.exit(TransferBenchError.exit_code)
+    return {**answer(found), "path": str(path)}, text(found)
 
 
 def answer(found: "AblationResult") -> Values:

@@ -1,13 +1,18 @@
 """`pipeline report`: one HTML page, its figures as SVG and PNG, and the slides of a talk."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from extract.runtime.formats import plural, size
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
+from pipelines.cli.terminal.reporter import Values
 from pipelines.specs.data import DataSpec
+
+if TYPE_CHECKING:
+    from pipelines.report.build import ReportRequest
 
 PATH = click.Path(path_type=Path)
 
@@ -59,11 +64,34 @@ def report_command(
     The page works offline and can be sent as a file: comparison, trade-offs, learning curves, confusion,
     calibration, errors, embeddings, searches, and the provenance of each number.
     """
-    from pipelines.report.build import ReportRequest, build
+    from pipelines.report.build import ReportRequest
 
-    places = tuple(Path(one) for one in (options.get("data_dir"), *shared.data_dirs().values()) if one)
     output = output or run.workspace / "report.html"
+    places = data_places(options.get("data_dir"))
     request = ReportRequest(output, runs, title, figures, places, images, loss_landscape, slides)
+    run.reporter.result(*reported(run, request))
+
+
+def data_places(data_dir: str | None) -> tuple[Path, ...]:
+    """Where images to be shown may lie: `data_dir`, and what the environment names."""
+    return tuple(Path(one) for one in (data_dir, *shared.data_dirs().values()) if one)
+
+
+def in_workspace(run: shared.Invocation, title: str, data_dir: str | None) -> tuple[Values, list[str]]:
+    """The page in the workspace and, with python-pptx installed, the talk beside it: values and lines."""
+    from pipelines.report import slides
+    from pipelines.report.build import ReportRequest
+
+    talk = run.workspace / "talk.pptx" if slides.is_available() else None
+    page, places = run.workspace / "report.html", data_places(data_dir)
+    return reported(run, ReportRequest(page, title=title, data_dirs=places, slides=talk))
+
+
+def reported(run: shared.Invocation, request: "ReportRequest") -> tuple[Values, list[str]]:
+    """The page, and what else is requested: values and lines."""
+    from pipelines.report.build import build
+
+    figures, slides = request.figures, request.slides
     built = build(run.workspace, request, progress=run.reporter.progress)
     for problem in built.problems:
         run.reporter.notice(problem)
@@ -79,4 +107,4 @@ def report_command(
         lines.append(f"{len(built.figures)} figure files in {figures}, with their captions in index.html")
     if slides:
         lines.append(f"{plural(built.slide_count, 'slide')} in {slides}")
-    run.reporter.result(values, lines)
+    return values, lines

@@ -4,6 +4,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +16,7 @@ from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.table import TableColumn, table
-from pipelines.specs.data import DataSpec
+from pipelines.specs.data import DataSpec, with_data_dir
 from pipelines.specs.engine import EngineSpec
 
 if TYPE_CHECKING:
@@ -39,41 +40,82 @@ PLAN: list[TableColumn[Values]] = [
 @command("run")
 @click.argument("study")
 @click.option("--dry-run", is_flag=True, help="Show the plan with an estimate; compute nothing.")
+@click.option("--only", metavar="TEXT,...", default="", help="Only the jobs whose names contain one of these.")
 @declared(EngineSpec, DataSpec, only=("engine", "jobs", "scheduler", "data_dir"))
 @shared.common
-def run_command(
-    run: shared.Invocation,
-    study: str,
-    dry_run: bool,
-    options: Values,
-) -> None:
-    """Run the jobs of STUDY: a YAML file, or the name of a study that comes with the package.
+def run_command(run: shared.Invocation, study: str, dry_run: bool, only: str, options: Values) -> None:
+    """Run STUDY: a YAML file, or the name of a study that comes with the package.
 
-    What the cache has is not computed again; a job that fails is recorded and the rest goes on. Killed and
-    started again, it goes on where it stopped.
+    Its jobs, then what else it describes: a search, an ablation, a report with slides. What the cache has is not
+    computed again; a job that fails is recorded and the rest goes on. Killed and started again, it goes on where it
+    stopped.
     """
+    run_study(run, study, options, words=[word for word in only.split(",") if word], dry_run=dry_run)
+
+
+def run_study(
+    run: shared.Invocation, study: str, options: Values, *, words: Sequence[str] = (), dry_run: bool = False
+) -> None:
+    """Run the parts of a study whose names contain one of the `words`, or all; or show their plan."""
     begun = time.perf_counter()
-    from pipelines.studies import plan, study_file
+    from pipelines.cli.commands import ablate, report
+    from pipelines.cli.commands.search import searched
+    from pipelines.studies import ablation, plan, study_file
 
     engine = EngineSpec.of({name: value for name, value in options.items() if name in EngineSpec.declared()})
     fallback: Values = {"seed": run.seed, **{name: value for name, value in options.items() if name == "data_dir"}}
     environment = study_file.Environment(fallback, run.workspace, shared.data_dirs())
     path = study_file.find(study)
-    described = study_file.read(path, environment)
+    described = study_file.read(path, environment).only(words)
     described.must_have_jobs()
+    compared = ablation.read(path, environment) if "ablation" in described.sections else None
+    if compared is not None and not study_file.named(compared.base.name, words):
+        compared = None
     planned = plan.plan(described.jobs, run.context(), places=described.places)
-    if dry_run or planned.of(plan.MISSING):  # what is cached imports no torch
-        from pipelines.search import check_file, read
-
-        check_file(read(path), fallback, run.context())
+    trained = plan.plan(compared.jobs, run.context(), places=compared.places) if compared else None
+    search = _search(run, path, fallback, words, missing=dry_run or bool(planned.of(plan.MISSING)))
     if dry_run:
-        show_plan(run, described.name, planned, seconds=time.perf_counter() - begun)
-    else:
-        _compute(run, described, planned, engine=engine)
+        planned = planned if trained is None else planned.beside(trained)
+        then = [f"then a search over {search[0]}"] if search else []
+        then += [f"then the report: {described.title}"] if described.title else []
+        show_plan(run, described.name, planned, seconds=time.perf_counter() - begun, then=then)
+        return
+    values, lines, status = _compute(run, described, planned, engine=engine)
+    if compared is not None and trained is not None:
+        values["ablation"], more = ablate.ablated(run, compared, trained, engine=engine)
+        lines += ["", *more]
+    if search is not None:
+        values["search"], more = searched(run, with_data_dir(search[1], shared.data_dirs()), search[2])
+        lines += ["", *more]
+    if described.title:
+        values["report"], more = report.in_workspace(run, described.title, options.get("data_dir"))
+        lines += ["", *more]
+    run.reporter.result(values, lines)
+    sys.exit(status)
 
 
-def show_plan(run: shared.Invocation, study: str, planned: "Plan", *, seconds: float) -> None:
-    """The plan: what is there, what would be computed, and what that would take. To plan took `seconds`, as it will."""
+def _search(
+    run: shared.Invocation, path: Path, fallback: Values, words: Sequence[str], *, missing: bool
+) -> tuple[str, Values, object] | None:
+    """(what is searched, its options, its space) of a study with a search that `words` name."""
+    from pipelines.search import check_file, read
+    from pipelines.studies.study_file import named
+
+    file = read(path)
+    if file.section is None:
+        return None
+    if missing:  # what is cached imports no torch
+        check_file(file, fallback, run.context())
+    options = file.options(fallback)
+    name = " on ".join(str(options[one]) for one in ("head", "network", "backbone") if options.get(one))
+    return (name, options, file.entries) if named(name, words) else None
+
+
+def show_plan(run: shared.Invocation, study: str, planned: "Plan", *, seconds: float, then: Sequence[str] = ()) -> None:
+    """The plan: what is there, what would be computed, and what that would take. To plan took `seconds`, as it will.
+
+    `then` says what comes besides.
+    """
     from pipelines.studies.estimate import PROCESS_SECONDS, Estimator
     from pipelines.studies.plan import Planned
 
@@ -93,7 +135,8 @@ def show_plan(run: shared.Invocation, study: str, planned: "Plan", *, seconds: f
         f"about {duration(totals['seconds'])} one after another, {size(totals['bytes'])} on disk"
     )
     reasons = [f"{line['job']}: {line['note']}" for line in lines if line["note"] not in ("", FIRST)]
-    run.reporter.result(values, [*table(PLAN, lines), *reasons, *values["notes"], total])
+    values["then"] = list(then)
+    run.reporter.result(values, [*table(PLAN, lines), *reasons, *values["notes"], total, *then])
 
 
 def _state(line: Values) -> str:
@@ -173,7 +216,10 @@ def _notes(jobs: Sequence["Job"]) -> list[str]:
     ]
 
 
-def _compute(run: shared.Invocation, described: "StudyJobs", planned: "Plan", *, engine: EngineSpec) -> None:
+def _compute(
+    run: shared.Invocation, described: "StudyJobs", planned: "Plan", *, engine: EngineSpec
+) -> tuple[Values, list[str], int]:
+    """The jobs' values, lines and exit status."""
     from pipelines.report.study.study import joined
     from pipelines.studies.execute import Execution
 
@@ -195,12 +241,12 @@ def _compute(run: shared.Invocation, described: "StudyJobs", planned: "Plan", *,
         *(ranking(ranked) if ranked else []),
         *(f"failed: {one['job']}: {one['error']}" for one in failures),
         f"{described.name}: {plural(len(outcomes), 'job')} in {duration(seconds)}: {text}",
-        *(["next: pipeline report"] if ranked else []),
+        *(["next: pipeline report"] if ranked and not described.title else []),
     ]
-    run.reporter.result({**values, "runs": runs, "failures": failures, "ranked": ranked}, lines)
-    if failures:
-        refused = all(outcome.refused for outcome in outcomes if outcome.status == "failed")
-        sys.exit(InvalidInputError.exit_code if refused else TransferBenchError.exit_code)
+    refused = all(outcome.refused for outcome in outcomes if outcome.status == "failed")
+    failed = InvalidInputError.exit_code if refused else TransferBenchError.exit_code
+    values |= {"runs": runs, "failures": failures, "ranked": ranked}
+    return values, lines, failed if failures else 0
 
 
 class JobProgress:

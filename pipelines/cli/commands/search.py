@@ -38,7 +38,7 @@ def search_command(run: shared.Invocation, space_file: Path | None, options: Val
     The test split is scored once, for the winner. Start the command several times and the processes search together;
     killed, the same command goes on.
     """
-    from pipelines.search import build, read, search
+    from pipelines.search import read
 
     flags = {name: value for name, value in {**options, "features": features}.items() if value is not None}
     flags |= {"seed": run.seed} if shared.is_written("seed") else {}
@@ -46,10 +46,17 @@ def search_command(run: shared.Invocation, space_file: Path | None, options: Val
     options = {"seed": run.seed, **(flags if written is None else written.options(flags))}
     if options.get("features") is None:
         options = with_data_dir(options, shared.data_dirs())
-    subject, request = build(options, entries=written and written.entries, context=run.context())
+    run.reporter.result(*searched(run, options, written and written.entries))
+
+
+def searched(run: shared.Invocation, options: Values, entries: object) -> tuple[Values, list[str]]:
+    """The search that options and the `entries` of a space describe: its values and its lines."""
+    from pipelines.search import build, search
+
+    subject, request = build(options, entries=entries, context=run.context())
     found = search(subject, request, run.context())
     answer = _answer(found)
-    run.reporter.result(answer, _text(answer, found))
+    return answer, _text(answer, found)
 
 
 def _answer(found: "SearchAnswer") -> Values:

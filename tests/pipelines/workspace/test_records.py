@@ -171,6 +171,17 @@ def test_records_are_listed_from_the_oldest_and_a_workspace_may_be_empty(tmp_pat
     assert problems == []
 
 
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ({"search": 1.0, "fit": 2.0, "evaluation": 4.0, "total": 3.0}, 7.0),
+        ({"extraction": None, "search": 1.0, "fit": 2.0, "evaluation": 4.0}, 7.0),
+    ],
+)
+def test_the_time_of_a_run_is_that_of_its_phases_each_counted_once(seconds, expected):
+    assert records.with_total(seconds)["total"] == expected
+
+
 def test_a_failed_run_says_why_and_never_counts_as_whole(tmp_path):
     records.write(tmp_path, record())
     assert records.intact(tmp_path, RUN) == records.read(tmp_path, RUN)

@@ -1,27 +1,10 @@
-"""The table of the tour."""
+"""`pipeline demo`."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from pipelines.cli.commands.demo import _short
 from tests.pipelines.fitting import UNTRAINED
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        ({"search": 1.0, "fit": 2.0, "evaluation": 4.0, "total": 3.0}, 7.0),
-        ({"extraction": 8.0, "search": 1.0, "fit": 2.0, "evaluation": 4.0}, 15.0),
-        ({"extraction": None, "search": 1.0, "fit": 2.0, "evaluation": 4.0}, 7.0),
-    ],
-)
-def test_the_time_of_a_run_is_that_of_its_phases_each_counted_once(seconds, expected):
-    test = SimpleNamespace(accuracy=0.5, interval=(0.4, 0.6))
-    record = SimpleNamespace(run="0" * 12, name="n", mode="scratch", test=test, parameters=1, flops=1, seconds=seconds)
-    assert _short(record)["seconds"] == expected
-
 
 TINY_TOUR = """
 defaults: {dataset: digits, subset: 200, test-subset: 50}
@@ -31,10 +14,11 @@ jobs:
 search:
   {backbone: test_resnet, weights: untrained, dataset: digits, subset: 200, test_subset: 50, image-size: 32,
    head: logistic, trials: 2, space: {C: [0.001, 0.1]}}
+report: A tour
 """
 
 
-def test_the_demo_studies_searches_reports_and_prints_one_table(pipeline, monkeypatch, tmp_path):
+def test_the_demo_studies_searches_reports_and_makes_slides(pipeline, monkeypatch, tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY_TOUR)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("pipelines.cli.commands.demo.WITHOUT", "tiny.yaml")
@@ -43,14 +27,10 @@ def test_the_demo_studies_searches_reports_and_prints_one_table(pipeline, monkey
     ended = pipeline("demo", "--json")
     assert ended.status == 0, ended.err
     shown = ended.json
-    assert {one["mode"] for one in shown["results"]} == {"frozen", "scratch"}
-    assert len(shown["results"]) == 3
-    assert [one["test_accuracy"] for one in shown["results"]] == sorted(
-        (one["test_accuracy"] for one in shown["results"]), reverse=True
-    )
-    assert shown["search"]["best"]["params"]["C"] in (0.001, 0.1)
-    assert Path(shown["report"]).is_file()
-    assert Path(shown["slides"]).is_file()
+    assert len(shown["ranked"]) == shown["computed"] == 3
+    assert shown["search"]["best_spec"]["C"] in (0.001, 0.1)
+    assert "A tour" in Path(shown["report"]["path"]).read_text(encoding="utf-8")
+    assert Path(shown["report"]["slides"]).is_file()
 
 
 def test_the_demo_refuses_a_directory_without_cifar(pipeline, tmp_path):
@@ -83,7 +63,6 @@ def test_every_command_finds_cifar_10_by_the_one_variable(pipeline, fake_cifar, 
     network = ("--network", "resnet20", "--width", "0.25", "--epochs", "1", "--batch-size", "50")
     assert pipeline("train", *network).status == 0
     assert pipeline("search", *backbone, "--dataset", "cifar10", "--head", "logistic", "--trials", "1").status == 0
-    shown = pipeline("demo", "--json").json
-    assert {one["mode"] for one in shown["results"]} == {"frozen", "scratch"}
+    assert pipeline("demo", "--json").json["computed"] == 3
     assert "data:image/png" in Path(pipeline("report", "--json").json["path"]).read_text(encoding="utf-8")
     assert pipeline("fit-head", *backbone, "--dataset", "cifar100", "--data-dir", place).status == 2

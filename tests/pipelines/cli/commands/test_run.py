@@ -1,6 +1,7 @@
 """`pipeline run` as a user reads it: the plan, the jobs as they end, the ranked table."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -110,3 +111,54 @@ def test_the_search_of_a_study_is_checked_with_its_jobs(pipeline, workspace, tmp
     assert (ended.status, ended.out) == (2, "")
     assert sentence in ended.err
     assert not (workspace / "features").exists()
+
+
+WHOLE = """
+name: all of it
+defaults: {dataset: digits, subset: 200, test-subset: 50}
+jobs:
+  - {command: fit-head, backbone: test_resnet, weights: untrained, image-size: 32, head: [knn, centroid]}
+search:
+  {backbone: test_resnet, weights: untrained, image-size: 32, head: logistic, trials: 2, space: {C: [0.001, 0.1]}}
+ablation:
+  base: {command: train, network: resnet20, width: 0.25, epochs: 1, batch-size: 50}
+  seeds: 2
+  changes: [{mixup: 0.2}]
+report: The whole study
+"""
+
+
+def test_a_study_is_run_with_its_search_its_ablation_and_its_report(pipeline, tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text(WHOLE)
+    planned = pipeline("run", study, "--dry-run", "--json").json
+    assert [line["command"] for line in planned["plan"] if line["note"] == ""] == ["fit-head"] * 2 + ["ablate"] * 4
+    assert planned["then"] == ["then a search over logistic on test_resnet", "then the report: The whole study"]
+    done = pipeline("run", study, "--json").json
+    assert done["computed"] == 2
+    assert done["search"]["trials"] == 2
+    assert [row["name"] for row in done["ablation"]["rows"]] == ["mixup 0.2"]
+    page = Path(done["report"]["path"]).read_text(encoding="utf-8")
+    assert "<title>The whole study" in page
+    assert Path(done["report"]["slides"]).is_file()
+    again = pipeline("run", study, "--json").json
+    assert (again["computed"], again["cached"]) == (0, 2)
+    assert again["search"]["run"] == done["search"]["run"]
+
+
+def test_a_part_of_a_study_is_named(pipeline, tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text(WHOLE)
+    planned = pipeline("run", study, "--only", "KNN", "--dry-run", "--json").json
+    assert [line["job"] for line in planned["plan"] if line["note"] == ""] == ["knn on test_resnet on digits"]
+    assert planned["then"] == ["then the report: The whole study"]
+    ended = pipeline("run", study, "--only", "vgg")
+    assert ended.status == 2
+    assert "--only must name a job of all of it; got vgg. Known: knn on test_resnet on digits" in ended.err
+
+
+def test_the_report_of_a_study_is_a_title(pipeline, tmp_path):
+    (tmp_path / "study.yaml").write_text(WHOLE.replace("report: The whole study", "report: {title: A}"))
+    ended = pipeline("run", tmp_path / "study.yaml")
+    assert ended.status == 2
+    assert "study.yaml:" in ended.err
