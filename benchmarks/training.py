@@ -2,9 +2,8 @@
 
 plain: what students write today: torchvision's CIFAR-10 with RandomCrop, RandomHorizontalFlip, ToTensor and
     Normalize, a DataLoader with two workers, float32, torch.optim.SGD, the loss read every step;
-eager, fused, compiled: ours: the same network, batch, optimizer and augmentation through `finetune.training.trainer`,
-    as `fit` runs it: images on the device, the precision that the hardware multiplies, channels last; fused is what
-    `--compile auto` takes on a processor.
+eager, compiled: ours: the same network, batch, optimizer and augmentation through `finetune.training.trainer`,
+    as `fit` runs it: images on the device, the precision that the hardware multiplies, channels last.
 
     python -m benchmarks.training --data-dir DIR [--networks resnet18,...] [--batch-size 128] [--seconds 60]
 
@@ -40,7 +39,7 @@ from finetune.training.trainer import Trainer
 from heads.neural.optimize import Totals
 
 NETWORKS = ("resnet18", "preact18", "densenet121", "vgg16", "resnet20")
-ENGINES = {"eager": "off", "fused": "auto", "compiled": "on"}  # the option of a recipe that takes each
+ENGINES = {"eager": "off", "compiled": "on"}  # the option of a recipe that takes each
 MAP_PASSES = 5  # written, read twice, the gradient written and read: the least that training does to a map
 LIBRARIES = ("torch", "torchvision", "timm", "numpy")
 NORMALISATION = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
@@ -52,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--networks", default=",".join(NETWORKS))
-    parser.add_argument("--engines", default="eager,fused", help="of ours, of eager, fused and compiled")
+    parser.add_argument("--engines", default="eager", help="of ours, of eager and compiled")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=60.0, help="about how long a side is measured in a round")
     parser.add_argument("--rounds", type=int, default=3)

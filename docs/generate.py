@@ -376,20 +376,20 @@ def listing() -> str:
 
 def training() -> str:
     """Compare training speed with a plain loop, and the step with its floors."""
-    header = ["machine", "network", "plain loop", "images a second", "/ plain loop", "fused / eager"]
+    header = ["machine", "network", "plain loop", "images a second", "/ plain loop"]
     rows = []
     for file in reversed(_read("training")):
         for name, one in file["results"].items():
             engine = one.get("engine", "eager")
             rates = [_number(one["images_per_second"][side], 1) for side in ("plain", engine)]
-            ratios = [_number(one[pair], 2) if pair in one else "" for pair in (f"{engine}/plain", "fused/eager")]
+            ratio = _number(one[f"{engine}/plain"], 2)
             floors = [
                 _percent(one[f"{kind}_floor_seconds"] / one["step_seconds"], 0)
                 if f"{kind}_floor_seconds" in one
                 else ""
                 for kind in ("arithmetic", "memory")
             ]
-            rows.append([_machine(file), name, *rates, *ratios, *floors])
+            rows.append([_machine(file), name, *rates, ratio, *floors])
     return table([*header, "arithmetic floor / step", "memory floor / step"], rows)
 
 

@@ -87,11 +87,7 @@ class Recipe:
         "Batch statistics; eval keeps them, adapted has a momentum for short trainings.",
         choices=("train", "eval", "adapted"),
     )
-    compile: str = _training(
-        "auto",
-        "Compile the network; auto where it pays (on a processor only its norms).",
-        choices=("auto", "on", "off"),
-    )
+    compile: str = _training("auto", "Compile the network; auto where it pays.", choices=("auto", "on", "off"))
 
     def __post_init__(self) -> None:
         check(self)

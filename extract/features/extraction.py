@@ -160,7 +160,7 @@ def can_lend(plain: FeatureFile, layout: Layout) -> bool:
 
 @dataclass(frozen=True)
 class _Warm:
-    """What computes, after `seconds` of getting ready up to the first batch, at the rate that the second one showed."""
+    """What computes, after `seconds` of getting ready, at the rate that a second batch showed; 0 where none did."""
 
     sources: dict[str, ImageSource]
     embedder: Embedder
@@ -189,7 +189,7 @@ def _warmed(
         encoder, engine=layout.engine, device=config.device, batch_size=config.batch_size, notice=notice, views=views
     )
     if left <= (FEW_BATCHES * config.batch_size if layout.engine == "eager" else 0):
-        return _Warm(sources, embedder)
+        return _Warm(sources, embedder, watch.seconds())
     name = next(name for name, ranges in missing.items() if ranges)
     start, stop = missing[name][0]
     first = [(start, min(start + config.batch_size, stop))]

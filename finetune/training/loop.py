@@ -42,7 +42,7 @@ class Fitted:
     `history` has a row for each of `epochs_run` epochs; `best_epoch` is the one whose weights the network has
     (the best under patience, else the last). `train_seconds` are those of the updates, by which `images_per_second`
     goes, and `validation_seconds` those of the validation after each epoch, both summed over interruptions. `engine` is
-    eager, fused or compiled.
+    eager or compiled.
     """
 
     network: nn.Module

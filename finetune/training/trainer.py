@@ -23,7 +23,6 @@ from extract.runtime.machine import thread_count
 from finetune.architectures import airbench94, modes, networks
 from finetune.augmentation.batches import Batches, LabeledImages, NormalizePixels, TrainingBatch
 from finetune.augmentation.keyed_random import number, reseed
-from finetune.kernels.fused import fused
 from finetune.recipes import Recipe
 from finetune.training import averaging, distributed, engine, evaluate, history
 from finetune.training.config import TrainConfig
@@ -92,13 +91,12 @@ class Trainer:
 
     @contextlib.contextmanager
     def surroundings(self) -> Iterator[None]:
-        """Memory kept, gradients sound, norms fused, threads limited; afterwards all is as the caller had it."""
+        """Memory kept, gradients sound, threads limited; at the end the caller's threads and random state put back."""
         devices = [self.device] if self.device.type == "cuda" else []
         rows = self.recipe.batch_size // self.recipe.accumulate
         threads = step_threads(self.network, rows=rows, image_size=self.batches.size, device=self.device)
         sound = sound_gradients(self.network, device=self.device, precision=self.precision)
-        together = fused(self.network, active=self.engine == "fused")
-        with memory_kept(), torch.random.fork_rng(devices=devices), sound, together, limited_threads(threads):
+        with memory_kept(), torch.random.fork_rng(devices=devices), sound, limited_threads(threads):
             yield
 
     def start(self) -> None:

@@ -1,10 +1,9 @@
-"""Eager, fused or compiled: what is asked for, and what a training is large enough for."""
+"""Eager or compiled: what is asked for, and what a training is large enough for."""
 
 import pytest
 from torch import nn
 
 from extract.runtime.compiler import has_compiler
-from finetune.kernels.library import available
 from finetune.training import engine
 
 HUGE = 10**15  # images: more arithmetic than any threshold
@@ -16,11 +15,10 @@ def choose(wanted, *, image_count=HUGE, device="cpu"):
 
 
 @pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
-def test_only_long_trainings_compile_by_themselves_and_on_a_processor_their_norms_alone():
+def test_only_long_trainings_compile_by_themselves_and_none_on_a_processor():
     assert choose("auto", device="cuda") == "compiled"
     assert choose("auto", device="cuda", image_count=1000) == "eager"
-    assert choose("auto") == ("fused" if available() else "eager")
-    assert choose("auto", image_count=1000) == "eager"
+    assert choose("auto") == "eager"
 
 
 @pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
