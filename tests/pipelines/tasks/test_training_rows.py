@@ -79,7 +79,7 @@ def test_a_draw_of_few_labels_counts_its_rows():
     assert [(run.choice.training_rows, len(run.rows)) for run in runs] == [(6, 6), (30, 30)]
 
 
-@pytest.mark.parametrize("study", ["digits-tour", "cifar10-tour", "cifar10-lab", "cifar10-full"])
+@pytest.mark.parametrize("study", study_file.shipped())
 def test_the_studies_that_come_along_train_networks_on_as_many_images_as_heads(study, tmp_path):
     described = study_file.read(study_file.find(study), study_file.Environment({}, tmp_path))
     networks = [job.network for job in described.jobs if job.network is not None]
