@@ -21,8 +21,8 @@ def test_a_mode_that_contradicts_its_command_is_refused():
 
 def test_a_search_may_stand_beside_the_jobs_and_nothing_unknown():
     assert study_file.parse("search: {space: {lr: [0.1, 1]}}\njobs:\n  - command: extract\n").jobs
-    with pytest.raises(InvalidInputError, match="unknown section 'report' of a study"):
-        study_file.parse("report: {title: T}\njobs:\n  - command: extract\n")
+    with pytest.raises(InvalidInputError, match="unknown section 'figures' of a study"):
+        study_file.parse("figures: {title: T}\njobs:\n  - command: extract\n")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,7 @@ def test_a_search_may_stand_beside_the_jobs_and_nothing_unknown():
         ("name: x\n", "study.yaml: study must have jobs; it has none"),
         ("jobs: []\n", "study.yaml:1:7: study must have jobs; the list is empty"),
         ("jobs:\n", "study.yaml:1:6: jobs must be a list; got nothing"),
+        ("report: {title: T}\n", "study.yaml:1:9: report must be text; got a mapping"),
         ("[1, 2]\n", "study.yaml:1:1: study must be a mapping of names to values; got a list"),
         ("jbos: []\n", "study.yaml:1:1: unknown section 'jbos' of a study. Nearest: jobs."),
         (HEADER + "fithead\n", "study.yaml:2:14: unknown command 'fithead'. Nearest: fit-head."),
