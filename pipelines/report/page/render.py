@@ -122,11 +122,11 @@ def fitted(figure: Figure, *, width: float, height: float) -> str:
 
 def _in_box(figure: Figure, across: float, high: float | None = None, *, legend: Spec | None = None) -> str:
     """The chart as SVG, as wide as that; as high as that, or as it is made to be for None."""
-    config = theme.config(background=theme.PAPER)
+    looks = {**({} if across > WIDE else PAIRS), **(legend or {})}
     spec = {
         **_described(figure), "width": across, "padding": 2,
         "autosize": {"type": "fit-x" if high is None else "fit", "contains": "padding"},
-        "config": {**config, "legend": {**config["legend"], **({} if across > WIDE else PAIRS), **(legend or {})}},
+        "config": theme.config(background=theme.PAPER, legend=looks),
     }  # fmt: skip
     spec |= {} if high is None else {"height": high}
     if legend:  # its lines below one another

@@ -36,21 +36,21 @@ LEAST_FONT = 12  # pixels of the smallest letters in a chart
 HEIGHTS = {"wide": 340, "half": 260, "square": 440}
 
 
-def config(*, background: str | None = None) -> Spec:
-    """The Vega-Lite configuration of every chart, in the light colors."""
+def config(*, background: str | None = None, legend: Spec | None = None) -> Spec:
+    """The Vega-Lite configuration of every chart, in the light colors; `legend` changes that of legends."""
     axis = {
         "labelColor": MUTED, "titleColor": MUTED, "gridColor": FAINT, "gridOpacity": 0.6, "domainColor": FAINT,
         "tickColor": FAINT, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500, "titlePadding": 8,
         "labelPadding": 5, "labelFlush": False, "tickSize": 4, "labelLimit": 220, "titleLimit": 360,
         "labelOverlap": "greedy",
     }  # fmt: skip
-    legend = {
+    legends = {
         "orient": "top", "direction": "horizontal", "labelColor": INK, "titleColor": MUTED, "labelFontSize": 12,
         "titleFontSize": 12, "titleFontWeight": 500, "labelLimit": 220, "symbolSize": 90, "symbolOpacity": 1,
-        "columnPadding": 14, "offset": 8, "titleLimit": 240,
+        "columnPadding": 14, "offset": 8, "titleLimit": 240, **(legend or {}),
     }  # fmt: skip
     return {
-        "background": background, "font": FONT, "view": {"stroke": None}, "axis": axis, "legend": legend,
+        "background": background, "font": FONT, "view": {"stroke": None}, "axis": axis, "legend": legends,
         "title": {"color": INK, "fontSize": 15, "fontWeight": 600, "anchor": "start", "offset": 12,
                   "subtitleColor": MUTED, "subtitleFontSize": 12},
         "mark": {"color": BLUE}, "text": {"color": INK, "fontSize": LEAST_FONT}, "rule": {"color": MUTED},

@@ -63,10 +63,9 @@ def _column(blocks: Sequence[Block], box: Box, thumbnails: Mapping[str, str]) ->
     """The blocks below one another: texts and tables at the largest size that leaves the pictures enough."""
     pictures = [one for one in blocks if isinstance(one, Figure | Drawing | Gallery)]
     free = box.height - GAP * (len(blocks) - 1)
-    for size in SIZES:
-        heights = [_height(one, size, box.width) for one in blocks]
-        if sum(heights) + PICTURE * len(pictures) <= free:
-            break
+    options = [(size, [_height(one, size, box.width) for one in blocks]) for size in SIZES]
+    fitting = (one for one in options if sum(one[1]) + PICTURE * len(pictures) <= free)
+    size, heights = next(fitting, options[-1])
     rest, over = free - sum(heights), PICTURE * len(pictures) - (free - sum(heights))
     if over > 0:  # nothing smaller is readable: texts give way
         scale = max(free - PICTURE * len(pictures), 0) / sum(heights)

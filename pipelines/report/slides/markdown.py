@@ -76,11 +76,11 @@ def _lines(part: Placed, pictures: dict[str, bytes], *, folder: str, name: str) 
         head, *rows = [[escaped(text) for text in row] for row in part.rows]
         yield from _table(head, rows, numeric=part.numeric)
     else:
-        rows: list[Sequence[str]] = []
+        tiles: list[Sequence[str]] = []
         for line in part.lines:
-            rows.append([_picture(image, pictures, folder=folder, name=name) for image, _ in line])
-            rows += zip(*([escaped(text) for text in words.paragraphs] for _, words in line), strict=True)
-        yield from _table(rows[0], rows[1:], numeric=[False] * len(rows[0]))
+            tiles.append([_picture(image, pictures, folder=folder, name=name) for image, _ in line])
+            tiles += zip(*([escaped(text) for text in words.paragraphs] for _, words in line), strict=True)
+        yield from _table(tiles[0], tiles[1:], numeric=[False] * len(tiles[0]))
 
 
 def _picture(part: Image, pictures: dict[str, bytes], *, folder: str, name: str) -> str:

@@ -46,7 +46,7 @@ def _widen(deck: Deck) -> None:
     deck.slide_width, deck.slide_height = Pt(WIDTH), Pt(HEIGHT)
     for layout in (deck.slide_master, *deck.slide_layouts):
         for shape in layout.placeholders:
-            shape.left, shape.width = Emu(int(shape.left * scale)), Emu(int(shape.width * scale))
+            shape.left, shape.width = Emu(int((shape.left or 0) * scale)), Emu(int((shape.width or 0) * scale))
 
 
 def _add(page: Page, part: Placed) -> None:
@@ -82,7 +82,7 @@ def _words(shape: Shape, part: Words) -> None:
 
 def _frame(frame: TextFrame, anchor: MSO_ANCHOR) -> None:
     frame.word_wrap, frame.vertical_anchor = True, anchor
-    frame.margin_left = frame.margin_right = frame.margin_top = frame.margin_bottom = 0
+    frame.margin_left = frame.margin_right = frame.margin_top = frame.margin_bottom = Pt(0)
 
 
 def _paragraph(frame: TextFrame, place: int, text: str, *, size: float, role: str, numeric: bool = False) -> None:
@@ -108,7 +108,7 @@ def _bullet(frame: TextFrame, place: int) -> None:
 
 def _image(page: Page, part: Image) -> None:
     picture = page.shapes.add_picture(io.BytesIO(part.png), *_ends(part.box))
-    picture._element.nvPicPr.cNvPr.set("descr", part.alt)  # what a screen reader says
+    picture._element.xpath("./p:nvPicPr/p:cNvPr")[0].set("descr", part.alt)  # what a screen reader says
 
 
 def _grid(page: Page, part: Grid) -> None:
@@ -120,7 +120,7 @@ def _grid(page: Page, part: Grid) -> None:
         for place, text in enumerate(row):
             cell = table.cell(line, place)
             cell.margin_left = cell.margin_right = Pt(PAD)
-            cell.margin_top = cell.margin_bottom = 0
+            cell.margin_top = cell.margin_bottom = Pt(0)
             cell.vertical_anchor = MSO_ANCHOR.MIDDLE
             cell.fill.solid()
             back = theme.DEEP_BLUE if line == 0 else theme.WASH_BLUE if line % 2 == 0 else theme.PAPER

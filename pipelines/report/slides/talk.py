@@ -58,10 +58,10 @@ class Material:
         said = [f"{block.title}: {block.caption}" for block in blocks if not isinstance(block, Table)]
         return "\n".join(filter(None, [*said, *(one.caption for one in blocks if isinstance(one, Table)), lead]))
 
-    def slide(self, section: str, title: str, *columns: Figure | Table | Gallery | Drawing, **more: str) -> Slide:
-        """A slide with one block of a section in each column."""
-        more = {"foot": self.test_set.data, **more}
-        return Slide(title, [[one] for one in columns], self.notes(section, *columns), **more)
+    def slide(self, section: str, title: str, *columns: Figure | Table | Gallery | Drawing, lead: str = "") -> Slide:
+        """A slide with one block of a section in each column; charts and tables are of the data in its foot."""
+        foot = "" if any(isinstance(one, Drawing) for one in columns) else self.test_set.data
+        return Slide(title, [[one] for one in columns], self.notes(section, *columns), foot, lead)
 
 
 def slides(study: Study, sections: Sequence[Section], *, title: str, made: str) -> list[Slide]:
@@ -108,7 +108,7 @@ def _architecture(material: Material) -> list[Slide]:
             found.append(Slide(one.title, columns, material.notes("architectures", one)))
         else:
             title = f"Architecture: {one.title}"
-            found.append(material.slide("architectures", title, one, foot="", lead=one.caption))
+            found.append(material.slide("architectures", title, one, lead=one.caption))
     return found
 
 
@@ -124,7 +124,7 @@ def _search(material: Material) -> list[Slide]:
         columns: list[list[Block]] = [[items], list(figures)] if figures else [[items]]
         found.append(Slide("Search space and strategy", columns, material.notes("search", *figures)))
     tests = material.figures("range-test", "range-test-1") if not found else []
-    return [*found[:2], *(material.slide("range-test", "Learning-rate range test", one, foot="") for one in tests)]
+    return [*found[:2], *(material.slide("range-test", "Learning-rate range test", one) for one in tests)]
 
 
 def _trials(search: SearchResult) -> str:
@@ -164,7 +164,7 @@ def _ablation(material: Material) -> list[Slide]:
     """The newest ablation: one change at a time against a base, each paired on validation images."""
     figures = material.figures("ablation", "ablation-1")
     tables = [one for one in material.blocks("ablation") if isinstance(one, Table)][: len(figures)]
-    columns = ("Change", "Validation, %", "Difference, points", "", "Time")
+    columns = ("Change", "Validation, %", "Difference, points", "")
     return [
         Slide(
             "Ablation: one change at a time",

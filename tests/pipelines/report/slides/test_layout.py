@@ -1,8 +1,16 @@
 """Where the parts of a slide stand."""
 
+import re
+
+import pytest
+
+from pipelines.report.details import confusion
+from pipelines.report.overview import paired_tests, tradeoff
+from pipelines.report.page import render
 from pipelines.report.page.blocks import Column, Items, Table, Text, text_cell
 from pipelines.report.slides.layout import placed
 from pipelines.report.slides.slide import HEIGHT, LEAST, WIDTH, Grid, Slide, Words
+from pipelines.report.study.study import gather
 
 
 def _body(*blocks) -> list:
@@ -43,3 +51,16 @@ def test_everything_stands_within_the_slide_whatever_is_on_it():
         assert part.box.left >= 0
         assert part.box.left + part.box.width <= WIDTH
         assert part.box.top + part.box.height <= HEIGHT
+
+
+@pytest.mark.parametrize("width", [880, 432])
+def test_no_letter_of_a_figure_is_below_fourteen_points(workspace, make, width):
+    for index in range(12):
+        made = make.network(f"resnet{index}", "scratch", accuracy=0.6 + index / 40, parameters=10**4 * (index + 1))
+        make.put(workspace, made)
+    study = gather(workspace, None)
+    for section in (tradeoff.section(study), paired_tests.section(study), confusion.section(study)):
+        svg = render.fitted(section.figures()[0], width=width, height=424)
+        across, high = render.drawn_size(svg)
+        letters = [float(size) for size in re.findall(r'font-size="([\d.]+)px"', svg)]
+        assert min(letters) * min(width / across, 424 / high) >= LEAST - 0.01
