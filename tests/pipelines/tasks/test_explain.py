@@ -56,7 +56,7 @@ def test_the_pictures_are_of_the_run_s_own_images_and_answers(drawn):
     assert sorted(kept["labels"]) == sorted(labels.tolist()), "all 100 test images"
     assert [len(one["pca"]) for one in kept["stages"]] == [len(labels)] * 4
     nearest = [one["nearest"] for one in kept["stages"]]
-    assert max(nearest) > 0.5 > 0.1, "digits of a class lie together, whatever the network"
+    assert max(nearest) > 0.3, "by chance it is 0.1: digits of a class lie together, whatever the network"
     assert (logits.argmax(1) == labels).mean() == record.test.accuracy
 
 
