@@ -588,7 +588,7 @@ LAYERS: dict[str, list[list[str]]] = {
         ["training"],
         ["specs", "workspace"],
     ],
-    "finetune: images to network to scores": [["analysis", "training"], ["augmentation", "kernels", "architectures"]],
+    "finetune: images to network to scores": [["analysis", "training"], ["augmentation", "architectures"]],
     "heads: features to head to scores": [["registry, protocol"], ["logistic", "neural", "kernel", "nearest"]],
     "extract: images to features.h5": [["features"], ["backbones"], ["data", "decoding"], ["runtime, errors"]],
 }
