@@ -14,6 +14,7 @@ from pipelines.report.study.winners import best_first
 from pipelines.workspace.explorations import NOT_SHOWN
 
 NAMED = 3  # runs that a sentence names
+NOTABLE = 0.9  # share of the best run's cost below which another is called smaller or faster
 LARGE, ROOM = 20.0, 560.0  # points of its letters, and of a name in it
 BESTS = {
     "frozen": "best head on a frozen backbone",
@@ -95,10 +96,10 @@ def _cheaper(best: Row, equal: Sequence[Row]) -> list[str]:
     known = [row for row in (best, *equal) if row.seconds("total")]
     fast = min(known, key=lambda row: row.seconds("total") or 0.0, default=best)
     sentences = []
-    if small.best.parameters < best.best.parameters:
+    if small.best.parameters < NOTABLE * best.best.parameters:
         both = f"{amount(small.best.parameters)} against {amount(best.best.parameters)} parameters"
         sentences.append(f"Smallest of these, {NOT_SHOWN} from the best: {said(small)}, {both}.")
-    if fast is not best and best in known:
+    if best in known and (fast.seconds("total") or 0.0) < NOTABLE * (best.seconds("total") or 0.0):
         both = f"{duration(fast.seconds('total'))} against {duration(best.seconds('total'))}"
         sentences.append(f"Fastest of these, {NOT_SHOWN} from the best: {said(fast)}, {both}.")
     return sentences

@@ -177,8 +177,8 @@ def _ablation(material: Material) -> list[Slide]:
 
 
 def _learning(material: Material) -> list[Slide]:
-    """The curves of the best network that has any."""
-    for row in best_first(material.test_set.rows)[0]:
+    """The curves of the best network that has any; without one, of the best head."""
+    for row in sorted(best_first(material.test_set.rows)[0], key=lambda row: row.best.kind != "network"):
         figures = material.figures("learning", *(f"learning-{what}-{row.best.run}" for what in ("accuracy", "loss")))
         if figures:
             found = material.slide("learning", f"Learning curves: {findings.said(row)}", *figures)
