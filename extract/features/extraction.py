@@ -128,14 +128,12 @@ def extract(
     watch, peak = Stopwatch(config.device), Peak(config.device)
     with memory_kept(), FeatureWriter(path, layout) as writer:
         missing = {name: writer.missing(name) for name in images.splits}
-        left = sum(stop - start for ranges in missing.values() for start, stop in ranges)
+        left = _row_count(missing)
         present = images.image_count - left
         if writer.resumed and present:
             notice(f"{present} of {images.image_count} images were there already; going on with the rest")
         doing("first batch" if layout.engine == "eager" else "compiling the network")
-        warm = _warmed(
-            images, missing, left=left, backbone=backbone, layout=layout, config=config, notice=notice, plain=plain
-        )
+        warm = _warmed(images, missing, backbone=backbone, layout=layout, config=config, notice=notice, plain=plain)
         if warm.images_per_second:
             estimated(_estimate(left, warm.images_per_second, layout=layout, peak=peak))
         count = _Count(present, images.image_count, progress)
@@ -172,7 +170,6 @@ def _warmed(
     images: ImageSet,
     missing: Mapping[str, Ranges],
     *,
-    left: int,
     backbone: Backbone,
     layout: Layout,
     config: Computation,
@@ -188,7 +185,7 @@ def _warmed(
     embedder = engines.embedder(
         encoder, engine=layout.engine, device=config.device, batch_size=config.batch_size, notice=notice, views=views
     )
-    if left <= (FEW_BATCHES * config.batch_size if layout.engine == "eager" else 0):
+    if _row_count(missing) <= (FEW_BATCHES * config.batch_size if layout.engine == "eager" else 0):
         return _Warm(sources, embedder, watch.seconds())
     name = next(name for name, ranges in missing.items() if ranges)
     start, stop = missing[name][0]
@@ -232,6 +229,10 @@ def _write(writer: FeatureWriter, name: str, ids: tuple[str, ...], blocks: Itera
                 pending.popleft().result()  # an error of the writing thread is raised here
         while pending:
             pending.popleft().result()
+
+
+def _row_count(missing: Mapping[str, Ranges]) -> int:
+    return sum(stop - start for ranges in missing.values() for start, stop in ranges)
 
 
 def _estimate(left: int, images_per_second: float, *, layout: Layout, peak: Peak) -> Estimate:

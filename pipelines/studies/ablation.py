@@ -13,7 +13,7 @@ Every row is compared with the base on the validation split, in pairs of the sam
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import msgspec
@@ -23,6 +23,7 @@ from extract.errors import InvalidInputError, TransferBenchError
 from extract.features.layout import canonical_json
 from extract.runtime.formats import written
 from extract.runtime.options import options_of
+from pipelines.specs.data import DataSource, Selection
 from pipelines.specs.head import Repeats
 from pipelines.studies import yaml_file
 from pipelines.studies.crossing import ALONE, Environment, JobEntry, JobPlace
@@ -37,7 +38,7 @@ SEEDS = 3
 FEWEST_SEEDS = 2
 VALIDATION = 0.1  # where the study names none
 # Options that draw the images on which pairs are scored, or that nothing here reads.
-SAME = ("dataset", "classes", "exclude_classes", "subset", "validation", "on_bad_image")
+SAME = ({one.name for part in (DataSource, Selection) for one in fields(part)} | {"validation"}) - {"image_size"}
 IDLE = {
     "seed": "`seeds` beside `base` says which",
     "refit": "networks are scored on the validation split",
@@ -46,7 +47,7 @@ IDLE = {
 }
 
 
-class Section(msgspec.Struct, forbid_unknown_fields=True):
+class AblationSection(msgspec.Struct, forbid_unknown_fields=True):
     """The parts of the section."""
 
     base: YamlMap | None = None
@@ -92,7 +93,7 @@ def read(path: Path, environment: Environment = ALONE) -> Ablation:
         raise InvalidInputError(
             f"{path.name}: study must have an ablation; it has none. Describe `base` and `changes` under `ablation:`."
         )
-    section = structured(sections.ablation, Section, what="study's ablation")
+    section = structured(sections.ablation, AblationSection, what="study's ablation")
     if not section.base or not section.changes:
         raise refusal(sections.ablation.place, "ablation must have a base and changes of it; it lacks one of them.")
     seeds = _seeds(section.seeds, first=int(str(environment.fallback.get("seed") or 0)))
@@ -148,7 +149,7 @@ def _change(
     for one in variants:
         if one.jobs == whole.jobs:
             raise refusal(section.place, f"change must differ from the base; {one.name!r} does not. Remove it.")
-        for option in SAME:
+        for option in sorted(SAME):
             if getattr(one.jobs[0].data, option) != getattr(whole.jobs[0].data, option):
                 sentence = f"change must leave the validation images as they are; {option} draws others."
                 raise refusal(own[option].place, f"{sentence} Run two studies instead.")

@@ -103,7 +103,7 @@ def pictures(workspace: Path, run: str, *, train: ImageSplit, test: ImageSplit, 
     right = right[stratified_rows(labels[right], min(EXPLAINED, len(right)), seed=0)].tolist() if len(right) else []
     filters = analysis.first_filters(network)
     rows = stratified_rows(test.labels, min(MAPPED, len(test)), seed=0)
-    look = _Look(network, known.preprocessing, progress)
+    look = _Viewed(network, known.preprocessing, progress)
     values: KeptPictures = {
         "run": run,
         "augmented": _augmented(known.key, look.loaded(_sample(train, AUGMENTED)), known.preprocessing),
@@ -160,7 +160,7 @@ def _loaded(split: ImageSplit, preprocessing: "Preprocessing", progress: Progres
     return pixels.load(images, preprocessing, progress=lambda done, total: progress(done, total, "images"))
 
 
-class _Look:
+class _Viewed:
     """A network, and what it makes of images that are prepared as its own."""
 
     def __init__(self, network: "nn.Module", preprocessing: "Preprocessing", progress: Progress) -> None:
