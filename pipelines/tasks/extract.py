@@ -13,6 +13,7 @@ from extract.data.bad_images import files, refused_together
 from extract.data.datasets import Located
 from extract.data.images import ImageSet
 from extract.runtime.locks import keep_while
+from extract.runtime.machine import let_idle_threads_sleep
 from extract.runtime.memory import enough_for
 from pipelines.specs import ExtractKey, ExtractSpec, Weights, locate, resolve_extract
 from pipelines.tasks.features import described, feature_spec, intact, is_intact, lender, loaded, path_of
@@ -94,10 +95,18 @@ def extract(spec: ExtractSpec, context: Context, *, compute: Compute | None = No
 def extraction_inputs(spec: ExtractSpec, context: Context) -> tuple[ExtractKey, ExtractionInputs]:
     """The key of a spec here and now, and what extracting needs beside that."""
     context.doing("looking for the data set")
-    workspace, located = context.workspace, locate(spec, context.workspace, progress=context.reading)
+    workspace, located = context.workspace, _located(spec, context)
     context.tell(located.notices)
     key = resolve_extract(spec, located=located, device=context.device, workspace=workspace)
     return key, ExtractionInputs(Weights.find(spec.weights, workspace), located, context)
+
+
+def _located(spec: ExtractSpec, context: Context) -> Located:
+    """The data set; where it is one of files, their decoding will have the processor."""
+    located = locate(spec, context.workspace, progress=context.reading)
+    if located.folder is not None:
+        let_idle_threads_sleep()
+    return located
 
 
 @contextlib.contextmanager
@@ -116,7 +125,7 @@ def pinned_features(spec: ExtractSpec, context: Context) -> Iterator[StageResult
 
 def kept_features(spec: ExtractSpec, context: Context) -> StageResult[Extraction] | None:
     """The spec's features where the cache knows them; their file may be gone (`is_intact`)."""
-    workspace, located = context.workspace, locate(spec, context.workspace, progress=context.reading)
+    workspace, located = context.workspace, _located(spec, context)
     key = resolve_extract(spec, located=located, device=context.device, workspace=workspace)
     found = cache.find(_extract, key.text(), workspace=workspace, read=_reader(workspace))
     if found is None:

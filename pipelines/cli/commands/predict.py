@@ -10,6 +10,7 @@ import click
 
 from extract.runtime.devices import Stopwatch
 from extract.runtime.formats import percent
+from extract.runtime.machine import let_idle_threads_sleep
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
@@ -56,6 +57,7 @@ def predict_command(
     the run's own test images get exactly the logits that the run was scored by.
     """
     reading = run.spec(DataSpec, options)
+    let_idle_threads_sleep()
     from pipelines.predict import classify
 
     if csv_file is not None:

@@ -1,6 +1,7 @@
 """`pipeline extract`: what is made, remembered and left out."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,19 @@ def test_extract_says_what_it_made_and_the_second_time_comes_from_the_cache(pipe
     second = pipeline("extract", *TINY, "--json").json
     assert second["cached"] is True
     assert second["content"] == first.json["content"]
+
+
+def test_idle_threads_sleep_where_files_are_decoded_unless_the_user_said_otherwise(pipeline, monkeypatch, photo_folder):
+    monkeypatch.setenv("GOMP_SPINCOUNT", "")  # to be put back
+    folder = ("extract", *UNTRAINED, "--image-size", "32", "--dataset", photo_folder)
+    for words, policy, expected in ((("extract", *TINY), "", None), (folder, "active", None), (folder, "", "1000")):
+        monkeypatch.delenv("GOMP_SPINCOUNT")
+        monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+        if policy:
+            monkeypatch.setenv("OMP_WAIT_POLICY", policy)
+        assert pipeline(*words).status == 0
+        assert os.environ.get("GOMP_SPINCOUNT") == expected
+        os.environ.setdefault("GOMP_SPINCOUNT", "")
 
 
 def test_options_change_what_they_name(pipeline):
