@@ -73,7 +73,8 @@ def run_study(
         compared = None
     planned = plan.plan(described.jobs, run.context(), places=described.places)
     trained = plan.plan(compared.jobs, run.context(), places=compared.places) if compared else None
-    search = _search(run, path, fallback, words, missing=dry_run or bool(planned.of(plan.MISSING)))
+    missing = dry_run or bool(planned.of(plan.MISSING))
+    search = _search(run, path, fallback, words, missing=missing) if "search" in described.sections else None
     if dry_run:
         planned = planned if trained is None else planned.beside(trained)
         then = [f"then a search over {search[0]}"] if search else []
@@ -97,13 +98,11 @@ def run_study(
 def _search(
     run: shared.Invocation, path: Path, fallback: Values, words: Sequence[str], *, missing: bool
 ) -> tuple[str, Values, object] | None:
-    """(what is searched, its options, its space) of a study with a search that `words` name."""
+    """(what is searched, its options, its space) of a study with a search; None for one that `words` do not name."""
     from pipelines.search import check_file, read
     from pipelines.studies.study_file import named
 
     file = read(path)
-    if file.section is None:
-        return None
     if missing:  # what is cached imports no torch
         check_file(file, fallback, run.context())
     options = file.options(fallback)

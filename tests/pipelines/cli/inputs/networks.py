@@ -37,7 +37,7 @@ CASES = [
             says=f"{name!r}. Nearest: test_resnet",
         )
         for command, option, more in (
-            ("describe", "--network", ()),
+            ("train", "--network", ("--dataset", "digits")),
             ("extract", "--backbone", ("--weights", "untrained")),
         )
         for name in ("test_resnet.", "TEST_RESNET", "hf-hub:timm/test_resnet", " test_resnet")

@@ -15,6 +15,6 @@ def test_an_option_stands_before_or_behind_a_sub_command(pipeline, words):
 
 
 def test_a_network_that_is_named_twice_is_refused(pipeline):
-    ended = pipeline("describe", "resnet20", "--network", "resnet32")
+    ended = pipeline("train", "resnet20", "--network", "resnet32")
     assert ended.status == 2
     assert "network must be named once; got 'resnet20' and --network resnet32" in ended.err
