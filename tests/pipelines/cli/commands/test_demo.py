@@ -54,7 +54,7 @@ def test_every_command_finds_cifar_10_by_the_one_variable(pipeline, fake_cifar, 
     monkeypatch.delenv("PIPELINE_DATA", raising=False)
     monkeypatch.setenv("CIFAR10_DIR", str(place))
     monkeypatch.setattr("extract.data.cifar.download", lambda *_: pytest.fail("what is here was downloaded"))
-    (tmp_path / "tiny.yaml").write_text(TINY_TOUR.replace("digits", "cifar10"))
+    (tmp_path / "tiny.yaml").write_text(TINY_TOUR.replace("digits", "cifar10").partition("report:")[0])
     monkeypatch.setattr("pipelines.cli.commands.demo.WITH_CIFAR", str(tmp_path / "tiny.yaml"))
     backbone = (*UNTRAINED, "--image-size", "32")
     planned = pipeline("run", tmp_path / "tiny.yaml", "--dry-run", "--json").json

@@ -141,6 +141,7 @@ def test_a_study_is_run_with_its_search_its_ablation_and_its_report(pipeline, tm
     page = Path(done["report"]["path"]).read_text(encoding="utf-8")
     assert "<title>The whole study" in page
     assert Path(done["report"]["slides"]).is_file()
+    study.write_text(WHOLE.partition("report:")[0])
     again = pipeline("run", study, "--json").json
     assert (again["computed"], again["cached"]) == (0, 2)
     assert again["search"]["run"] == done["search"]["run"]
