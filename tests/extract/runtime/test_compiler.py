@@ -1,6 +1,7 @@
 """What is compiled is right, and a compiler that is there and does not work is found out before it is needed."""
 
 import os
+import random
 from itertools import pairwise
 
 import pytest
@@ -85,19 +86,21 @@ class Scaled(torch.nn.Module):
 def test_code_that_was_kept_for_wider_vectors_is_not_taken(monkeypatch):
     """Half of what it computes in narrow ones is what lay in memory."""
     from torch._dynamo.utils import counters
-    from torch._inductor import config, cpu_vec_isa
+    from torch._inductor import config
+    from torch._inductor.cpu_vec_isa import pick_vec_isa
 
-    found = cpu_vec_isa.valid_vec_isa_list()
-    narrow = [isa for isa in found if isa.bit_width() < found[0].bit_width()]
-    if not narrow:
-        pytest.skip("this processor has vectors of one width")
+    monkeypatch.delenv("ATEN_CPU_CAPABILITY", raising=False)
+    widest = pick_vec_isa().bit_width()
     rows = torch.linspace(0, 1, 3003)[None]
-    module = Scaled(1, torch.nn.functional.softplus)
-    compiler.compiled(module)(rows)
-    monkeypatch.setattr(cpu_vec_isa, "valid_vec_isa_list", lambda: narrow)
-    torch._dynamo.reset()  # as another process
-    before = counters["inductor"]["fxgraph_cache_hit"]
-    with config.patch(cpp_cache_precompile_headers=False):
+    beta = 1 + random.random()  # in no earlier process's code
+    module = Scaled(1, lambda rows: torch.nn.functional.softplus(rows, beta=beta))
+    with config.patch(cpp_cache_precompile_headers=False):  # two files need none
+        compiler.compiled(module)(rows)
+        monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+        if pick_vec_isa().bit_width() == widest:
+            pytest.skip("this processor has vectors of one width")
+        torch._dynamo.reset()  # as another process
+        before = counters["inductor"]["fxgraph_cache_hit"]
         torch.testing.assert_close(compiler.compiled(module)(rows), module(rows))
     assert counters["inductor"]["fxgraph_cache_hit"] == before
 
