@@ -46,7 +46,8 @@ def search_command(run: shared.Invocation, space_file: Path | None, options: Val
     options = {"seed": run.seed, **(flags if written is None else written.options(flags))}
     if options.get("features") is None:
         options = with_data_dir(options, shared.data_dirs())
-    run.reporter.result(*searched(run, options, written and written.entries))
+    answer, lines = searched(run, options, written and written.entries)
+    run.reporter.result(answer, [*lines, "next: pipeline report"])
 
 
 def searched(run: shared.Invocation, options: Values, entries: object) -> tuple[Values, list[str]]:
@@ -95,7 +96,6 @@ def _text(answer: Values, found: "SearchAnswer") -> list[str]:
                 "saved to": answer["path"],
             }
         ),
-        "next: pipeline report",
     ]
 
 
