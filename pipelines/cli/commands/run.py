@@ -40,7 +40,12 @@ PLAN: list[TableColumn[Values]] = [
 @command("run")
 @click.argument("study")
 @click.option("--dry-run", is_flag=True, help="Show the plan with an estimate; compute nothing.")
-@click.option("--only", metavar="TEXT,...", default="", help="Only the jobs whose names contain one of these.")
+@click.option(
+    "--only",
+    metavar="TEXT,...",
+    default="",
+    help="Only the jobs, the search and the ablation whose names contain one of these.",
+)
 @declared(EngineSpec, DataSpec, only=("engine", "jobs", "scheduler", "data_dir"))
 @shared.common
 def run_command(run: shared.Invocation, study: str, dry_run: bool, only: str, options: Values) -> None:
@@ -50,7 +55,7 @@ def run_command(run: shared.Invocation, study: str, dry_run: bool, only: str, op
     computed again; a job that fails is recorded and the rest goes on. Killed and started again, it goes on where it
     stopped.
     """
-    run_study(run, study, options, words=[word for word in only.split(",") if word], dry_run=dry_run)
+    run_study(run, study, options, words=[word.strip() for word in only.split(",") if word.strip()], dry_run=dry_run)
 
 
 def run_study(
@@ -85,6 +90,7 @@ def run_study(
     if compared is not None and trained is not None:
         values["ablation"], more = ablate.ablated(run, compared, trained, engine=engine)
         lines += ["", *more]
+        status = status or (TransferBenchError.exit_code if values["ablation"]["failures"] else 0)
     if search is not None:
         values["search"], more = searched(run, with_data_dir(search[1], shared.data_dirs()), search[2])
         lines += ["", *more]

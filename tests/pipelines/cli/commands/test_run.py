@@ -123,7 +123,7 @@ search:
 ablation:
   base: {command: train, network: resnet20, width: 0.25, epochs: 1, batch-size: 50}
   seeds: 2
-  changes: [{mixup: 0.2}]
+  changes: [{mixup: 0.2}, {learning-rate: 1.0e+9}]
 report: The whole study
 """
 
@@ -132,10 +132,12 @@ def test_a_study_is_run_with_its_search_its_ablation_and_its_report(pipeline, tm
     study = tmp_path / "study.yaml"
     study.write_text(WHOLE)
     planned = pipeline("run", study, "--dry-run", "--json").json
-    assert [line["command"] for line in planned["plan"] if line["note"] == ""] == ["fit-head"] * 2 + ["ablate"] * 4
+    assert [line["command"] for line in planned["plan"] if line["note"] == ""] == ["fit-head"] * 2 + ["ablate"] * 6
     assert planned["then"] == ["then a search over logistic on test_resnet", "then the report: The whole study"]
-    done = pipeline("run", study, "--json").json
+    ended = pipeline("run", study, "--json")
+    done = ended.json
     assert done["computed"] == 2
+    assert (ended.status, len(done["ablation"]["failures"])) == (1, 2)  # at that rate it diverges
     assert done["search"]["trials"] == 2
     assert [row["name"] for row in done["ablation"]["rows"]] == ["mixup 0.2"]
     page = Path(done["report"]["path"]).read_text(encoding="utf-8")
@@ -150,7 +152,7 @@ def test_a_study_is_run_with_its_search_its_ablation_and_its_report(pipeline, tm
 def test_a_part_of_a_study_is_named(pipeline, tmp_path):
     study = tmp_path / "study.yaml"
     study.write_text(WHOLE)
-    planned = pipeline("run", study, "--only", "KNN", "--dry-run", "--json").json
+    planned = pipeline("run", study, "--only", "vgg, KNN", "--dry-run", "--json").json
     assert [line["job"] for line in planned["plan"] if line["note"] == ""] == ["knn on test_resnet on digits"]
     assert planned["then"] == ["then the report: The whole study"]
     ended = pipeline("run", study, "--only", "vgg")
