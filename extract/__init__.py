@@ -1,8 +1,8 @@
 """Images -> features.h5: frozen timm backbones turn data sets into feature files.
 
 The public face, imported only as it is used: `load_backbone`, `locate_dataset`, `load_dataset`, `extract`,
-`FeatureFile`. `pipelines` puts them together; the modules (`extract.data.images`, `extract.features.store`, ...) hold
-the rest.
+`embed`, `FeatureFile`. `pipelines` puts them together; the modules (`extract.data.images`, `extract.features.store`,
+...) hold the rest.
 """
 
 import importlib
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from extract.data.datasets import locate as locate_dataset
     from extract.errors import InvalidInputError, TransferBenchError
     from extract.features.extraction import extract, plan
+    from extract.features.sequences import embed
     from extract.features.store import FeatureFile
 
 _FACE = {
     "load_backbone": ("extract.backbones.frozen", "load"),
     "locate_dataset": ("extract.data.datasets", "locate"),
     "load_dataset": ("extract.data.datasets", "load"),
+    "embed": ("extract.features.sequences", "embed"),
     "extract": ("extract.features.extraction", "extract"),
     "plan": ("extract.features.extraction", "plan"),
     "FeatureFile": ("extract.features.store", "FeatureFile"),
@@ -30,6 +32,7 @@ __all__ = [
     "FeatureFile",
     "InvalidInputError",
     "TransferBenchError",
+    "embed",
     "extract",
     "load_backbone",
     "load_dataset",

@@ -122,6 +122,17 @@ def label_array(labels: ArrayLike | torch.Tensor, *, rows: int) -> np.ndarray:
     return np.asarray(array)
 
 
+def group_array(groups: ArrayLike, *, rows: int) -> np.ndarray:
+    """`groups` as an array [N] with `rows` entries, whole numbers or texts; InvalidInputError otherwise."""
+    array = np.asarray(groups)
+    if array.shape != (rows,) or array.dtype.kind not in "iuUS":
+        raise InvalidInputError(
+            f"groups must be {rows} whole numbers or texts, one for each row; got shape {array.shape} of "
+            f"{array.dtype}. Pass the groups of these very images."
+        )
+    return array
+
+
 def _as_labels(labels: ArrayLike) -> np.ndarray:
     """`labels` as an array; of a list as objects first, since NumPy would make texts of all where one is a text."""
     if isinstance(labels, np.ndarray):

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from extract.errors import InvalidInputError, unknown
 from extract.runtime.devices import Stopwatch, resolve_device, torch_device
+from extract.runtime.groups import one_of_each
 from heads import checks
 from heads.base import Head
 from heads.checks import Features
@@ -68,6 +69,7 @@ def fit_head(
     *,
     features: Features,
     labels: ArrayLike | torch.Tensor,
+    groups: np.ndarray | None = None,
     validation: float | int | None = 0.1,
     criterion: str = "auto",
     seed: int = 0,
@@ -77,20 +79,21 @@ def fit_head(
     """(the head of `kind` chosen on validation rows and refitted on all of them, the `Choice`).
 
     features [N, D] or [V, N, D] and labels [N] are the training split; test data have no way in. See `choose` for
-    `validation`, `criterion` and views, and the kind's space for its options.
+    `groups`, `validation`, `criterion` and views, and the kind's space for its options.
     """
     space = space_of(kind, options)
     choice = choose(
         space,
         features,
         labels,
+        groups=groups,
         validation=validation,
         criterion=criterion,
         seed=seed,
         device=device,
         progress=progress,
     )
-    return refit(space, choice, features, labels, device=device, progress=progress)
+    return refit(space, choice, features, labels, groups=groups, device=device, progress=progress)
 
 
 def choose(
@@ -98,6 +101,7 @@ def choose(
     features: Features,
     labels: ArrayLike | torch.Tensor,
     *,
+    groups: np.ndarray | None = None,
     validation: float | int | None = 0.1,
     criterion: str = "auto",
     seed: int = 0,
@@ -108,7 +112,8 @@ def choose(
 
     features [N, D] or [V, N, D], where the V views of an image (such as its mirror image) share its label:
     all views of the kept images train, view 0 of the validation images is scored, so that no image is on both
-    sides. The best has the least validation log loss or the highest accuracy (`criterion`; auto is what the
+    sides. Rows of one of `groups` [N] are on one side too.
+    The best has the least validation log loss or the highest accuracy (`criterion`; auto is what the
     kind of head declares); of equals the more regularized. A row adds at most `ROW_LOSS_LIMIT` to a log loss: one
     image far from all that was learned would else outweigh the others, and a head that learned nothing would win.
     Candidates that gave non-finite logits are never chosen. With `validation` None the space must hold one
@@ -122,7 +127,7 @@ def choose(
         return Choice(space.kind, space.single(), seed, training_rows=len(targets))
     criterion = space.criterion if criterion == "auto" else criterion
     clock = Stopwatch(resolve_device(device))
-    keep, hold = validation_split(targets, validation, seed=seed)
+    keep, hold = validation_split(targets, validation, seed=seed, groups=groups)
     split = _split(views, targets, keep, hold, class_count=len(classes), device=device)
     best, table = _search(space, split, targets[hold], criterion=criterion, seed=seed, progress=progress)
     found = _chosen(space, best, split, targets[hold], seed=seed)
@@ -135,18 +140,20 @@ def refit(
     features: Features,
     labels: ArrayLike | torch.Tensor,
     *,
+    groups: np.ndarray | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> tuple[Head, Choice]:
     """(the chosen head fitted to the whole training split, the choice with the fit's seconds and facts).
 
     features [N, D] or [V, N, D] and labels [N], as in `choose`; every view trains. A temperature that a head would
-    fit to its training rows, each left out in turn, is fitted on view 0 alone: a row's other views would know it.
+    fit to its training rows, each left out in turn, is fitted on view 0 alone, and on one row of each of `groups` [N]
+    and class: a row's other views, and other rows of its group, would know it.
     """
     views = as_views(features)
     targets = checks.label_array(labels, rows=views.shape[1])
     clock = Stopwatch(resolve_device(device))
-    options = _with_temperature(space, choice, views, targets, device=device)
+    options = _with_temperature(space, choice, views, targets, groups=groups, device=device)
     if space.averages_views:
         options = {**options, "views": len(views)}
     head = space.head(options, seed=choice.seed, device=device)
@@ -165,12 +172,20 @@ def refit(
 
 
 def _with_temperature(
-    space: Space, choice: Choice, views: torch.Tensor, targets: np.ndarray, *, device: str
+    space: Space,
+    choice: Choice,
+    views: torch.Tensor,
+    targets: np.ndarray,
+    *,
+    groups: np.ndarray | None,
+    device: str,
 ) -> dict[str, Primitive]:
-    """The chosen options, with the temperature of a head of view 0 where one is to be fitted beside other views."""
-    if len(views) == 1 or not space.fits_temperature or choice.options.get("temperature") is not None:
+    """The chosen options, with the temperature of a head of unrelated rows where one is to be fitted beside others."""
+    related = len(views) > 1 or groups is not None
+    if not related or not space.fits_temperature or choice.options.get("temperature") is not None:
         return choice.options
-    alone = space.head(choice.options, seed=choice.seed, device=device).fit(views[0], targets)
+    rows = np.arange(len(targets)) if groups is None else one_of_each(targets, groups)
+    alone = space.head(choice.options, seed=choice.seed, device=device).fit(views[0][rows], targets[rows])
     return {**choice.options, "temperature": float(alone.temperature_)}  # type: ignore[attr-defined]
 
 

@@ -5,6 +5,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from extract.errors import InvalidInputError
+from extract.runtime import groups as whole_groups
 from heads import checks
 
 TIES = 1  # beside the seed, of the generator that only decides between equal remainders
@@ -12,13 +13,18 @@ MOST, LEAST, SHARE = 2000, 200, 4  # rows; of few rows a quarter, but no fewer t
 
 
 def validation_split(
-    labels: ArrayLike | torch.Tensor, fraction: float | int | None = 0.1, *, seed: int = 0
+    labels: ArrayLike | torch.Tensor,
+    fraction: float | int | None = 0.1,
+    *,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(training rows, validation rows), both sorted int64, of `labels` [N]; stratified, the same for a seed.
 
     `fraction` is a share in (0, 1), a whole number of rows, or None for an empty validation part. Every class
-    keeps at least one row to train on; so a class with a single row is never for validation. Raises InvalidInputError
-    where that leaves fewer rows than asked for.
+    keeps at least one row to train on; so a class with a single row is never for validation. Rows of one of `groups`
+    [N] stand on one side, so that the parts have about the sizes asked for (`extract.runtime.groups.split_off`).
+    Raises InvalidInputError where there are fewer rows for validation, and where no group can be split off.
     """
     array = checks.label_array(labels, rows=len(labels))  # type: ignore[arg-type]
     everything = np.arange(len(array), dtype=np.int64)
@@ -26,9 +32,13 @@ def validation_split(
         return everything, everything[:0]
     _, encoded, counts = np.unique(array, return_inverse=True, return_counts=True)
     quotas = _quotas(counts, _wanted(fraction, len(array)), seed=seed)
-    generator = np.random.default_rng(seed)
-    taken = [generator.permutation(np.flatnonzero(encoded == k))[:quota] for k, quota in enumerate(quotas) if quota]
-    validation = np.sort(np.concatenate(taken))
+    if groups is not None:
+        groups = checks.group_array(groups, rows=len(array))
+        validation = whole_groups.split_off(encoded, groups, quotas, seed=seed, what="validation")
+    else:
+        generator = np.random.default_rng(seed)
+        taken = [generator.permutation(np.flatnonzero(encoded == k))[:quota] for k, quota in enumerate(quotas) if quota]
+        validation = np.sort(np.concatenate(taken))
     return np.setdiff1d(everything, validation, assume_unique=True), validation
 
 
@@ -41,12 +51,17 @@ def training_sample(count: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).permutation(count)[:size])
 
 
-def drawn(targets: np.ndarray, shots: int, *, draw: int, seed: int) -> np.ndarray:
-    """Sorted numbers of `shots` rows of every class of `targets` [N]; more shots only add rows."""
+def drawn(targets: np.ndarray, shots: int, *, draw: int, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
+    """Sorted numbers of `shots` rows of every class of `targets` [N]; more shots only add rows.
+
+    The rows of a class are each of another of the `groups` [N].
+    """
     taken = []
     for k in range(int(targets.max()) + 1):
         generator = np.random.default_rng([seed, draw, k])
-        taken.append(generator.permutation(np.flatnonzero(targets == k))[:shots])
+        rows = generator.permutation(np.flatnonzero(targets == k))
+        rows = rows if groups is None else rows[np.sort(np.unique(groups[rows], return_index=True)[1])]
+        taken.append(rows[:shots])
     return np.sort(np.concatenate(taken))
 
 

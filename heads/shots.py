@@ -8,6 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from extract.errors import InvalidInputError
+from extract.runtime.groups import one_of_each
 from heads import checks
 from heads.base import Head
 from heads.checks import Features
@@ -36,6 +37,7 @@ def few_labels(
     features: Features,
     labels: ArrayLike | torch.Tensor,
     *,
+    groups: np.ndarray | None = None,
     shots: Sequence[int],
     draws: int = 5,
     criterion: str = "auto",
@@ -48,39 +50,57 @@ def few_labels(
     features [N, D] or [V, N, D] and labels [N] are the training split, of which a head sees its drawn rows
     only, for choosing as for fitting. With two rows a class or more, a fifth of them (at least one a class) is
     for validation, and the choice is refitted on all drawn rows. With one there is nothing to choose by:
-    the head takes `space.defaults()`. The rows of a draw with fewer shots are among those with more. The same
+    the head takes `space.defaults()`. The drawn rows of a class are each of another of the `groups` [N].
+    The rows of a draw with fewer shots are among those with more. The same
     seed gives the same draws. Raises InvalidInputError for shots that a class has not got.
     """
     views = as_views(features)
     _, targets = checks.encode(labels, rows=views.shape[1])
     array = checks.label_array(labels, rows=views.shape[1])
-    wanted = _checked(shots, draws, np.bincount(targets))
+    wanted = _checked(shots, draws, most_shots(array, groups))
     for done, (count, draw) in enumerate((count, draw) for count in wanted for draw in range(draws)):
-        rows = drawn(targets, count, draw=draw, seed=seed)
+        rows = drawn(targets, count, draw=draw, seed=seed, groups=groups)
         part, own = views[:, torch.from_numpy(rows).to(views.device)], array[rows]
-        chosen = _chosen(space, part, own, shots=count, criterion=criterion, seed=seed + draw, device=device)
-        head, choice = refit(space, chosen, part, own, device=device)
+        whole = None if groups is None else groups[rows]
+        chosen = _chosen(
+            space, part, own, groups=whole, shots=count, criterion=criterion, seed=seed + draw, device=device
+        )
+        head, choice = refit(space, chosen, part, own, groups=whole, device=device)
         if progress is not None:
             progress(done + 1, len(wanted) * draws, "draws")
         yield Draw(shots=count, draw=draw, rows=rows, head=head, choice=choice)
 
 
 def _chosen(
-    space: Space, part: torch.Tensor, own: np.ndarray, *, shots: int, criterion: str, seed: int, device: str
+    space: Space,
+    part: torch.Tensor,
+    own: np.ndarray,
+    *,
+    shots: int,
+    criterion: str,
+    seed: int,
+    groups: np.ndarray | None,
+    device: str,
 ) -> Choice:
     if shots == 1 or space.count() == 1:
         options = space.single() if space.count() == 1 else space.defaults()
         return Choice(space.kind, options, seed, training_rows=len(own))
     held = max(1, round(VALIDATION_SHARE * shots)) * (len(own) // shots)
-    return choose(space, part, own, validation=held, criterion=criterion, seed=seed, device=device)
+    return choose(space, part, own, groups=groups, validation=held, criterion=criterion, seed=seed, device=device)
 
 
-def _checked(shots: Sequence[int], draws: int, counts: np.ndarray) -> list[int]:
+def most_shots(labels: np.ndarray, groups: np.ndarray | None = None) -> int:
+    """The most labels a class that can be drawn: the rows of the smallest class, or its `groups`, by labels [N]."""
+    rows = np.arange(len(labels)) if groups is None else one_of_each(labels, groups)
+    return int(np.unique(labels[rows], return_counts=True)[1].min())
+
+
+def _checked(shots: Sequence[int], draws: int, most: int) -> list[int]:
     if draws < 1:
         raise InvalidInputError(f"draws must be at least 1; got {draws}. Use 5.")
-    if not shots or min(shots) < 1 or max(shots) > counts.min():
+    if not shots or min(shots) < 1 or max(shots) > most:
         raise InvalidInputError(
-            f"shots must be numbers from 1 to {counts.min()}, the rows of the smallest class; got "
+            f"shots must be numbers from 1 to {most}, the rows, or groups, of the smallest class; got "
             f"{','.join(map(str, shots)) or 'none'}. Use 1,2,5,10, or fewer."
         )
     return sorted(set(shots))

@@ -12,6 +12,7 @@ THROUGH = {
     "pipelines/report/details/explained.py": "tests/pipelines/tasks/test_explain.py",
     "pipelines/search/subject.py": "tests/pipelines/search/test_head.py",
     "pipelines/specs/weights.py": "tests/pipelines/training/test_network_io.py",
+    "pipelines/tasks/few_shot.py": "tests/pipelines/tasks/test_fit_head.py",
     "pipelines/tasks/extract.py": "tests/pipelines/tasks/test_features.py",
     "pipelines/tasks/train.py": "tests/pipelines/training/test_train_network.py",
 }

@@ -10,12 +10,17 @@ from pathlib import Path
 
 from extract.data import cifar, digits, folder
 from extract.data.classes import ClassChoice
+from extract.data.containers import arrays, parquet, torchvision_sets
+from extract.data.containers.arrays import ArraySet
 from extract.data.contents import Contents, Progress, silent
 from extract.data.folder import Folder
-from extract.data.images import ImageSet
+from extract.data.images import ImageSet, ImageSplit, Pixels
+from extract.data.labels.columns import LabelFile
 from extract.data.parts import PARTS
+from extract.data.walk import printable
 from extract.decoding.decode import MAX_PIXELS
 from extract.errors import InvalidInputError, nearest
+from extract.runtime.disk import file_sha256
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,13 @@ FACTS = {
     "digits": Facts(1_437, 360, 10, side=8, mirrors=False),
     "minicifar": Facts(4_000, 4_000, 4, side=32),
     "cifar10-15k": Facts(15_000, 10_000, 10, side=32),
+    "mnist": Facts(60_000, 10_000, 10, side=28, mirrors=False),
+    "fashion-mnist": Facts(60_000, 10_000, 10, side=28),
+    "svhn": Facts(73_257, 26_032, 10, side=32, mirrors=False),
+    "stl10": Facts(5_000, 8_000, 10, side=96),
 }
 NAMES = tuple(FACTS)
+NPZ = ".npz"
 
 
 @dataclass(frozen=True)
@@ -74,15 +84,19 @@ class Located:
             return self.folder.images.class_names
         if self.place is None:
             return digits.CLASS_NAMES
+        if self.name in torchvision_sets.SETS:
+            return torchvision_sets.SETS[self.name].class_names
+        if not is_cifar(self.name):
+            return arrays.read_npz(self.place).class_names
         return cifar.class_names(published(self.name), self.place)[: FACTS[self.name].class_count]
 
     def _superclasses(self) -> dict[str, tuple[str, ...]]:
-        if self.folder is not None or self.place is None:
+        if not is_cifar(self.name) or self.place is None:
             return {}
         return cifar.superclasses(published(self.name), self.place)
 
 
-_Request = tuple[str, Path | None, Path]
+_Request = tuple[str, Path | None, Path, LabelFile | None]
 _FOUND: ContextVar[dict[_Request, Located] | None] = ContextVar("found", default=None)
 
 
@@ -101,16 +115,18 @@ def locate(
     data_dir: Path | None,
     *,
     download_dir: Path,
+    labels: LabelFile | None = None,
     contents: Contents | None = None,
     progress: Progress = silent,
 ) -> Located:
     """Finds `dataset` (a known name, or a directory) and digests its content.
 
     `data_dir` is where the user says the standard data sets are: it must be right. Without it they are
-    looked for in `download_dir`, and CIFAR is downloaded there when absent. `contents` remembers the digests of
+    looked for in `download_dir`, and CIFAR is downloaded there when absent. `labels` say the
+    classes of the images in a directory. `contents` remembers the digests of
     a directory's files; `progress(done, total)` counts those that are read.
     """
-    found, request = _FOUND.get(), (dataset, data_dir, download_dir)
+    found, request = _FOUND.get(), (dataset, data_dir, download_dir, labels)
     known = {} if found is None else found
     if request not in known:
         known[request] = _located(*request, contents=contents, progress=progress)
@@ -118,18 +134,30 @@ def locate(
 
 
 def _located(
-    dataset: str, data_dir: Path | None, download_dir: Path, *, contents: Contents | None, progress: Progress
+    dataset: str,
+    data_dir: Path | None,
+    download_dir: Path,
+    labels: LabelFile | None,
+    *,
+    contents: Contents | None,
+    progress: Progress,
 ) -> Located:
     if dataset == "digits":
         return Located("digits", digits.fingerprint(), None, _namesake(dataset))
+    if dataset in torchvision_sets.SETS:
+        place = data_dir or download_dir
+        return Located(dataset, torchvision_sets.find(dataset, place), place, _namesake(dataset))
     if dataset in NAMES:
         place = _cifar_folder(published(dataset), data_dir, download_dir=download_dir)
         cifar.check(published(dataset), place)
         return Located(dataset, digest(dataset), place, _namesake(dataset))
     root = Path(os.path.expanduser(dataset))
+    if root.suffix.lower() == NPZ and os.path.isfile(root):
+        return Located(printable(root.name), file_sha256(root), root, arrays.read_npz(root).notices)
     if os.path.isfile(root):
         raise InvalidInputError(
-            f"data set must be a folder of class folders; got the file {dataset!r}. Unpack it and give the folder."
+            f"data set must be a folder of class folders, or a file of {NPZ} or .parquet; got the file {dataset!r}. "
+            "Unpack it and give the folder."
         )
     if not dataset or not os.path.isdir(root):
         near = nearest(dataset, NAMES)
@@ -137,7 +165,7 @@ def _located(
         raise InvalidInputError(
             f"unknown data set {dataset!r} (no such folder; built in: {', '.join(NAMES)}). {remedy}"
         )
-    found = folder.read(root, contents=contents, progress=progress)
+    found = folder.read(root, labels=labels, contents=contents, progress=progress)
     return Located(found.images.name, found.digest, root, found.images.notices, found)
 
 
@@ -170,6 +198,18 @@ def _digest_of_part(whole: str, names: tuple[str, ...]) -> str:
     return hashlib.sha256("\0".join((whole, *names)).encode()).hexdigest()
 
 
+def opened(
+    dataset: str, labels: LabelFile | None, columns: tuple[str, ...], *, download_dir: Path
+) -> tuple[str, LabelFile | None]:
+    """(the data set, its file of labels): of a table with image bytes the folder into which it is unpacked."""
+    root = root_of(dataset)
+    files = [] if root is None or labels is not None else parquet.shards(root)
+    if root is None or not files:
+        return dataset, labels
+    place, found = parquet.unpacked(root, files, download_dir, columns)
+    return str(place), found
+
+
 def root_of(dataset: str) -> Path | None:
     """The folder that `dataset` names; None for a built-in data set."""
     return None if dataset in NAMES else Path(os.path.expanduser(dataset))
@@ -184,9 +224,30 @@ def load(located: Located) -> ImageSet:
     """The images of a located data set."""
     if located.folder is not None:
         return located.folder.images.limited(located.max_pixels)
-    images = digits.load() if located.place is None else cifar.load(published(located.name), located.place)
+    images = _loaded(located)
     images = PARTS[located.name].take(images, located.name) if located.name in PARTS else images
     return images if located.classes is None else images.of_classes(located.classes)
+
+
+def _loaded(located: Located) -> ImageSet:
+    if located.place is None:
+        return digits.load()
+    if is_cifar(located.name):
+        return cifar.load(published(located.name), located.place)
+    if located.name in torchvision_sets.SETS:
+        return _of_arrays(located.name, torchvision_sets.load(located.name, located.place))
+    return _of_arrays(located.name, arrays.read_npz(located.place))
+
+
+def _of_arrays(name: str, found: ArraySet) -> ImageSet:
+    """The arrays as a data set; without a test split a stratified fifth of the images is it."""
+    splits = {
+        split: ImageSplit(Pixels(images), labels, tuple(f"{split}/{row:05d}" for row in range(len(labels))))
+        for split, (images, labels) in found.splits.items()
+    }
+    if "test" not in splits:
+        splits = folder.cut(splits["train"], root=Path(name), class_names=found.class_names)
+    return ImageSet(name, found.class_names, splits, found.notices)
 
 
 def _cifar_folder(dataset: str, data_dir: Path | None, *, download_dir: Path) -> Path:

@@ -1,6 +1,7 @@
 """A folder of class folders of photographs, with `train/` and `test/` (or `val/`) inside, or without."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,9 +10,11 @@ import numpy as np
 
 from extract.data.contents import UNREADABLE, Contents, Progress, notices, silent
 from extract.data.images import Files, ImageSet, ImageSplit, stratified_rows
+from extract.data.labels.columns import LabelFile
 from extract.data.listing import Listing, Members, listed
 from extract.data.walk import composed, printable
 from extract.errors import InvalidInputError
+from extract.runtime.groups import split_off
 
 TEST_FRACTION = 0.2
 SPLIT_SEED = 0  # the split belongs to the data, so runs with different seeds share their test images
@@ -27,22 +30,27 @@ class Folder:
     empty: tuple[Path, ...]
 
 
-def read(root: Path, *, contents: Contents | None = None, progress: Progress = silent) -> Folder:
+def read(
+    root: Path, *, labels: LabelFile | None = None, contents: Contents | None = None, progress: Progress = silent
+) -> Folder:
     """The data set under `root`. Class names are the class folders' names, sorted; no image is decoded.
 
     With `train/` and `test/` (or `val/`) inside, those are the splits. Otherwise a stratified fifth of each
-    class is the test split, the same one every time. What was passed over is said in the images' `notices`.
+    class is the test split, the same one every time. With `labels`, a file says classes, splits and groups
+    (`extract.data.labelled`). What was passed over is said in the images' `notices`.
     `contents` remembers what the files hold; `progress(done, total)` counts files that are read for it.
     """
-    listing = listed(root)
+    listing = _listed(root, labels)
     ids, files = listing.ids(), listing.images()
     contents = Contents() if contents is None else contents
     digests = contents.digests(root, files, progress=progress)
     odd = [(name, one) for name, one in zip(ids, contents.unusual_of(digests), strict=True) if one is not None]
-    images = _images(listing)
+    images = _images(listing, labels)
     total = hashlib.sha256()
     for name, digest in zip(ids, digests, strict=True):
         total.update(name.encode() + b"\0" + digest)
+    if labels is not None:
+        total.update(_said(listing).encode())
     twins = () if len(set(digests)) == len(digests) else _twins(images, dict(zip(ids, digests, strict=True)))
     return Folder(
         images=replace(images, notices=(*listing.notices, *twins, *notices(odd))),
@@ -51,26 +59,43 @@ def read(root: Path, *, contents: Contents | None = None, progress: Progress = s
     )
 
 
-def unread(root: Path) -> ImageSet:
-    """The data set under `root` by its listing; reads no file's content."""
-    return _images(listed(root))
+def unread(root: Path, labels: LabelFile | None = None) -> ImageSet:
+    """The data set under `root` by its listing; reads no image's content."""
+    return _images(_listed(root, labels), labels)
 
 
-def _images(listing: Listing) -> ImageSet:
+def _listed(root: Path, labels: LabelFile | None) -> Listing:
+    if labels is None:
+        return listed(root)
+    from extract.data import labelled
+
+    return labelled.listed(root, labels)
+
+
+def _said(listing: Listing) -> str:
+    """All that a file of labels said, beside the names of the images."""
+    groups = {name: one.groups.tolist() for name, one in listing.splits.items() if one.groups is not None}
+    return json.dumps([{name: one.sizes for name, one in listing.splits.items()}, groups])
+
+
+def _images(listing: Listing, labels: LabelFile | None) -> ImageSet:
     splits = {split: _split(members, listing) for split, members in listing.splits.items()}
     if "test" not in splits:
-        splits = _cut(splits["train"], root=listing.root, class_names=listing.class_names)
+        splits = cut(splits["train"], root=listing.root, class_names=listing.class_names)
     name = printable(composed(listing.root.resolve().name)) or "root"
+    if labels is not None and not labels.path.startswith("metadata."):
+        name = f"{name} by {printable(composed(Path(labels.path).name))}"
     return ImageSet(name, listing.class_names, splits, listing.notices)
 
 
 def _split(members: Members, listing: Listing) -> ImageSplit:
     labels = np.repeat([listing.class_names.index(name) for name in members.sizes], list(members.sizes.values()))
     names = members.ids if members.images.names == list(members.ids) else tuple(members.images.names)
-    return ImageSplit(Files(names, listing.root), labels.astype(np.int64), members.ids)
+    return ImageSplit(Files(names, listing.root), labels.astype(np.int64), members.ids, members.groups)
 
 
-def _cut(everything: ImageSplit, *, root: Path, class_names: tuple[str, ...]) -> dict[str, ImageSplit]:
+def cut(everything: ImageSplit, *, root: Path, class_names: tuple[str, ...]) -> dict[str, ImageSplit]:
+    """Training and test split of all images: a stratified fifth is the test split, the same one every time."""
     sizes = np.bincount(everything.labels)
     if sizes.min() < 2:
         raise InvalidInputError(
@@ -78,6 +103,9 @@ def _cut(everything: ImageSplit, *, root: Path, class_names: tuple[str, ...]) ->
             f"{class_names[int(sizes.argmin())]!r} in {str(root)!r}. Add images, or make train/ and test/ folders."
         )
     test = stratified_rows(everything.labels, max(round(TEST_FRACTION * len(everything)), 1), seed=SPLIT_SEED)
+    if everything.groups is not None:
+        quotas = np.bincount(everything.labels[test], minlength=len(class_names))
+        test = split_off(everything.labels, everything.groups, quotas, seed=SPLIT_SEED, what="test split")
     train = np.setdiff1d(np.arange(len(everything)), test)
     return {"train": everything.take(train), "test": everything.take(test)}
 

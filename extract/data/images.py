@@ -59,18 +59,23 @@ class Files:
 
 @dataclass(frozen=True)
 class ImageSplit:
-    """Labelled images: `labels` int64 [N], `ids` N distinct strings that name the images for people."""
+    """Labelled images: `labels` int64 [N], `ids` N distinct strings that name the images for people.
+
+    `groups` int64 [N] number the patient, object or day that an image is of, alike in all splits; None without.
+    """
 
     images: Pixels | Files
     labels: np.ndarray
     ids: tuple[str, ...]
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, rows: np.ndarray) -> "ImageSplit":
         """The given rows, in their order."""
-        return ImageSplit(self.images.take(rows), self.labels[rows], tuple(self.ids[row] for row in rows))
+        groups = None if self.groups is None else self.groups[rows]
+        return ImageSplit(self.images.take(rows), self.labels[rows], tuple(self.ids[row] for row in rows), groups)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from extract.data.walk import (
     CLOSED,
     OTHER,
@@ -30,12 +32,14 @@ UNEVEN = 4  # times as many images in the largest class as in the smallest are w
 class Members:
     """Images of a split by class and name: `sizes` are the images of each class, named in Unicode's composed form.
 
-    `ids` name the images for people, by their paths below the data set's root.
+    `ids` name the images for people, by their paths below the data set's root. `groups` int64 [N] number what they are
+    of, alike in all splits, where that is known.
     """
 
     sizes: dict[str, int]
     ids: tuple[str, ...]
     images: Images
+    groups: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,8 @@ def listed(root: Path) -> Listing:
             raise _without_images(split, folders[split], walker.passed)
     listing = Listing(root, tuple(splits["train"].sizes), splits, ())
     _check_classes(listing)
-    said = (*_counts(listing), walker.passed.sentence(), *notices, *_odd_classes(listing, found))
+    odd = (*untested(listing), *_merged(found), *alike(listing.class_names), *_nested(listing, found))
+    said = (*counts(listing), walker.passed.sentence(), *notices, *odd)
     return Listing(root, listing.class_names, splits, tuple(sentence for sentence in said if sentence))
 
 
@@ -185,10 +190,10 @@ def _members(found: dict[Path, Images], root: Path) -> Members:
         classes[name].sort()
         everything.extend(classes[name])
     sizes = {name: len(classes[name]) for name in sorted(classes)}
-    return Members(sizes, _ids(everything.names, root), everything)
+    return Members(sizes, ids(everything.names, root), everything)
 
 
-def _ids(names: list[str], root: Path) -> tuple[str, ...]:
+def ids(names: list[str], root: Path) -> tuple[str, ...]:
     """The names in Unicode's composed form, where that tells them apart."""
     if all(map(str.isascii, names)):
         return tuple(names)
@@ -219,7 +224,8 @@ def _check_classes(listing: Listing) -> None:
         )
 
 
-def _counts(listing: Listing) -> Iterator[str]:
+def counts(listing: Listing) -> Iterator[str]:
+    """How many images and classes there are."""
     sizes = listing.sizes()
     least, most = min(sizes.values()), max(sizes.values())
     each = f"{least} each" if least == most else f"{least} to {most} each"
@@ -227,22 +233,29 @@ def _counts(listing: Listing) -> Iterator[str]:
     yield f"{sizes.total()} images, {len(listing.class_names)} classes, {each}{uneven}"
 
 
-def _odd_classes(listing: Listing, found: dict[Path, Images]) -> Iterator[str]:
+def untested(listing: Listing) -> Iterator[str]:
+    """Classes that a test split lacks."""
     if "test" in listing.splits:
-        untested = sorted(set(listing.class_names) - set(listing.splits["test"].sizes))
-        if untested:
-            yield f"{counted(len(untested), 'class')} without test images ({a_few(untested)})"
+        absent = sorted(set(listing.class_names) - set(listing.splits["test"].sizes))
+        if absent:
+            yield f"{counted(len(absent), 'class')} without test images ({a_few(absent)})"
+
+
+def _merged(found: dict[Path, Images]) -> Iterator[str]:
     twice = Counter((folder.parent, composed(folder.name)) for folder in found)
     merged = sorted({name for (_, name), count in twice.items() if count > 1})
     if merged:
         classes = counted(len(merged), "class")
         yield f"{classes} of two folders each, named alike in other Unicode forms ({a_few(merged)})"
-    letters = {name: "".join(name.casefold().split()) for name in listing.class_names}
+
+
+def alike(class_names: Sequence[str]) -> Iterator[str]:
+    """Classes that may be meant to be one."""
+    letters = {name: "".join(name.casefold().split()) for name in class_names}
     counts = Counter(letters.values())
-    alike = [name for name in sorted(letters, key=lambda name: (letters[name], name)) if counts[letters[name]] > 1]
-    if alike:
-        yield f"{counted(len(alike), 'class')} whose names differ by case or spaces only ({a_few([*map(repr, alike)])})"
-    yield from _nested(listing, found)
+    same = [name for name in sorted(letters, key=lambda name: (letters[name], name)) if counts[letters[name]] > 1]
+    if same:
+        yield f"{counted(len(same), 'class')} whose names differ by case or spaces only ({a_few([*map(repr, same)])})"
 
 
 def _nested(listing: Listing, found: dict[Path, Images]) -> Iterator[str]:

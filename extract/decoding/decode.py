@@ -121,6 +121,12 @@ def decode(path: Path, *, max_pixels: int | None = MAX_PIXELS, target: Target | 
             return levels.transpose(TURNS[orientation]) if orientation in TURNS else levels
 
 
+def upright(image: Image.Image) -> Image.Image:
+    """A picture in memory as `decode` would give it: RGB, upright, on white. Raises ValueError for unknown ranges."""
+    levels, orientation = _levels(image), _orientation(image)
+    return levels.transpose(TURNS[orientation]) if orientation in TURNS else levels
+
+
 def _levels(image: Image.Image) -> Image.Image:
     transparent = _is_transparent(image)
     levels = _in_eight_bits(image).convert("RGBA" if transparent else "RGB")

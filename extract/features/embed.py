@@ -60,10 +60,10 @@ def source(images: Pixels | Files, preprocessing: Preprocessing) -> ImageSource:
             return ImageSource(lambda ranges: (held[start:stop] for start, stop in ranges), resize)
     transform, target = cropping.transform(preprocessing), cropping.target(preprocessing)
     read = functools.partial(_transformed, images, transform=transform, target=target)
-    return ImageSource(lambda ranges: _decoded(read, ranges), None)
+    return ImageSource(lambda ranges: decoded(read, ranges), None)
 
 
-def _decoded(read: Callable[[int], Tensor], ranges: Ranges) -> Iterator[Tensor]:
+def decoded(read: Callable[[int], Tensor], ranges: Ranges) -> Iterator[Tensor]:
     """The images of each range, by `read`, opened and resized by Pillow in threads, a few batches ahead."""
     with ThreadPoolExecutor(thread_count()) as pool:
         pending: deque[list[Future[Tensor]]] = deque()

@@ -99,7 +99,7 @@ def plan(
         view_count=view_count,
         dimension=backbone.dimension,
         block_rows=max(BLOCK_ROWS // config.batch_size, 1) * config.batch_size,
-        splits={name: SplitRows(split.labels, split.ids) for name, split in images.splits.items()},
+        splits={name: SplitRows(split.labels, split.ids, split.groups) for name, split in images.splits.items()},
     )
     return layout, reason
 

@@ -14,10 +14,11 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class SplitRows:
-    """The rows of one split: `labels` int64 [N], `ids` N strings."""
+    """The rows of one split: `labels` int64 [N], `ids` N strings, `groups` int64 [N] or None."""
 
     labels: np.ndarray
     ids: tuple[str, ...]
+    groups: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,10 @@ class Layout:
         total = sum(len(text.encode()) for text in self.header().values())
         for rows in self.splits.values():
             id_width = max((len(one.encode()) for one in rows.ids), default=1)
-            total += len(rows.labels) * (width + 8 + id_width) + 4 * (len(rows.labels) // self.block_rows + 1)
+            group_bytes = 0 if rows.groups is None else 8
+            total += len(rows.labels) * (width + 8 + group_bytes + id_width) + 4 * (
+                len(rows.labels) // self.block_rows + 1
+            )
         return total
 
 
@@ -93,8 +97,8 @@ def encoded_ids(ids: tuple[str, ...]) -> np.ndarray:
     return np.array([one.encode() for one in ids], dtype=bytes)
 
 
-def content_digest(header: dict[str, str], splits: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> str:
-    """sha256 over the header and, per split in order of name, its labels, encoded ids and block checksums.
+def content_digest(header: dict[str, str], splits: dict[str, tuple[np.ndarray, ...]]) -> str:
+    """sha256 over the header and, per split in order of name, its labels, encoded ids, block checksums and groups.
 
     Of the header's spec the digest counts, which leaves the data set's name out.
     """

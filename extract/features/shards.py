@@ -31,10 +31,11 @@ class Shard:
 
     def layout(self, whole: Layout) -> Layout:
         """The layout of the shard's own file, out of that of the whole one."""
-        rows = {
-            name: SplitRows(whole.splits[name].labels[start:stop], whole.splits[name].ids[start:stop])
-            for name, (start, stop) in self.rows.items()
-        }
+        rows = {}
+        for name, (start, stop) in self.rows.items():
+            one = whole.splits[name]
+            groups = None if one.groups is None else one.groups[start:stop]
+            rows[name] = SplitRows(one.labels[start:stop], one.ids[start:stop], groups)
         spec = {**whole.spec, "shard": {name: list(own) for name, own in self.rows.items()}}
         return replace(whole, spec=spec, splits=rows)
 

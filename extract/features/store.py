@@ -2,8 +2,9 @@
 
 One HDF5 file: attributes (`layout.Layout.header`, `schema`, `complete`, `content`), an integrity header in its user
 block (`integrity`), and per split a group with `features` [V, N, D], `labels` int64 [N], `ids` bytes [N], `checksums`
-uint32 [blocks]. Everything is preallocated and contiguous. A block counts only when its stored checksum is that of its
-rows, so whatever a killed writer left behind is either intact or computed again.
+uint32 [blocks], of grouped images `groups` int64 [N]. Everything is preallocated and contiguous. A block counts only
+when its stored checksum is that of its rows, so whatever a killed writer left behind is either intact or computed
+again.
 """
 
 import os
@@ -30,11 +31,15 @@ LIBRARY_VERSIONS = ("v108", "v108")  # checksummed headers; no "file is open" ma
 
 @dataclass(frozen=True)
 class SplitFeatures:
-    """One split as read: `features` [V, N, D] float16 or float32, `labels` int64 [N], `ids` N strings."""
+    """One split as read: `features` [V, N, D] float16 or float32, `labels` int64 [N], `ids` N strings.
+
+    `groups` int64 [N] are those of `extract.data.images.ImageSplit`, None where the images have none.
+    """
 
     features: np.ndarray
     labels: np.ndarray
     ids: tuple[str, ...]
+    groups: np.ndarray | None = None
 
 
 class FeatureWriter:
@@ -132,6 +137,7 @@ class FeatureWriter:
         return all(
             np.array_equal(file[name]["labels"][:], rows.labels)
             and np.array_equal(file[name]["ids"][:], encoded_ids(rows.ids))
+            and np.array_equal(_groups(file[name]), rows.groups)
             and file[name]["features"].shape == self._layout.shape(name)
             and file[name].attrs["block_rows"] == self._layout.block_rows
             for name, rows in self._layout.splits.items()
@@ -160,6 +166,8 @@ class FeatureWriter:
         group.attrs["block_rows"] = layout.block_rows
         group.create_dataset("labels", data=rows.labels.astype(np.int64))
         group.create_dataset("ids", data=encoded_ids(rows.ids))
+        if rows.groups is not None:
+            group.create_dataset(structure.GROUPS, data=rows.groups.astype(np.int64))
         group.create_dataset("checksums", data=np.zeros(block_count, np.uint32))
         early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
@@ -229,7 +237,7 @@ class FeatureFile:
                 ids = tuple(one.decode() for one in group["ids"][:].tolist())
             except UnicodeDecodeError as error:
                 raise integrity.damaged(self.path, f"ids of {split} are no text") from error
-            return SplitFeatures(features, group["labels"][:], ids)
+            return SplitFeatures(features, group["labels"][:], ids, _groups(group))
 
     def _features(self, data: Opened) -> np.ndarray:
         if data.id.get_storage_size() <= MAPPED_SHARE * available_memory():
@@ -265,6 +273,11 @@ def locked(path: Path) -> Iterator[None]:
     """Holds the lock beside `path` while its body runs; another process that wants it waits until it ends."""
     with Lock(path.with_name(path.name + ".lock")):
         yield
+
+
+def _groups(group: Opened) -> np.ndarray | None:
+    """The groups of a split's rows, where it has some."""
+    return group[structure.GROUPS][:] if structure.GROUPS in group else None
 
 
 def _blocks(group: Opened) -> list[tuple[int, int, int]]:

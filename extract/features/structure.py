@@ -17,6 +17,7 @@ Opened = Any  # h5py.File or Group: their own types make every item a union of a
 TEXTS = ("spec", "digest", "versions", "class_names", "skipped_ids", "engine")
 JSON_TEXTS = ("spec", "versions", "class_names", "skipped_ids")
 DATA_SETS = ["checksums", "features", "ids", "labels"]
+GROUPS = "groups"  # which of them a split may have too
 MOST_SPLITS, MOST_ATTRIBUTES, LONGEST_ID = 16, 64, 2**16
 
 
@@ -75,7 +76,7 @@ def header(file: Opened, *, byte_count: int) -> FeatureHeader:
     arrays = bound_arrays(file)
     _require(found["digest"] == spec_digest(found["spec"]), "its digest is not that of its spec")
     _require(found["content"] == content_digest(texts, arrays), "its content is not what it says")
-    for name, (labels, _, _) in arrays.items():
+    for name, (labels, *_) in arrays.items():
         known = labels.min() >= 0 and labels.max() < len(found["class_names"])
         _require(known, f"{name}/labels names classes that it has not")
     return found
@@ -95,9 +96,10 @@ def check(file: Opened, *, byte_count: int) -> None:
     _require(len(kinds) == 1, "its splits have features of several widths or types")
 
 
-def bound_arrays(file: Opened) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """The labels, encoded ids and block checksums of each split."""
-    return {name: (file[name]["labels"][:], file[name]["ids"][:], file[name]["checksums"][:]) for name in file}
+def bound_arrays(file: Opened) -> dict[str, tuple[np.ndarray, ...]]:
+    """The labels, encoded ids and block checksums of each split, and its groups where it has some."""
+    names = ("labels", "ids", "checksums", GROUPS)
+    return {split: tuple(file[split][name][:] for name in names if name in file[split]) for split in file}
 
 
 def _require(holds: bool, fault: str) -> None:
@@ -115,9 +117,9 @@ def _check_attributes(file: Opened, byte_count: int) -> None:
 
 
 def _check_split(group: Opened, name: str, byte_count: int) -> None:
-    complete = len(group) == len(DATA_SETS) and sorted(group) == DATA_SETS
+    complete = len(group) <= len(DATA_SETS) + 1 and sorted({*group} - {GROUPS}) == DATA_SETS
     _require(complete, f"{name} does not hold {', '.join(DATA_SETS)}")
-    for one in DATA_SETS:
+    for one in group:
         _require(_is_own(group, one, h5py.Dataset), f"{name}/{one} is no array of its own")
         _require(_is_plain(group[one], byte_count), f"{name}/{one} is no plain array that the file has room for")
     checksums, features, ids, labels = (group[one] for one in DATA_SETS)
@@ -126,6 +128,9 @@ def _check_split(group: Opened, name: str, byte_count: int) -> None:
     _require(is_float and shaped, f"{name}/features is no float16 or float32 [views, rows, width]")
     rows = (features.shape[1],)
     _require(labels.dtype == np.int64 and labels.shape == rows, f"{name}/labels is no int64 [rows]")
+    if GROUPS in group:
+        numbers = group[GROUPS]
+        _require(numbers.dtype == np.int64 and numbers.shape == rows, f"{name}/{GROUPS} is no int64 [rows]")
     is_text = ids.dtype.kind == "S" and 1 <= ids.dtype.itemsize <= LONGEST_ID
     _require(is_text and ids.shape == rows, f"{name}/ids is no text [rows]")
     found = group.attrs.get_id("block_rows") if "block_rows" in group.attrs else None

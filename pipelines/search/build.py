@@ -14,7 +14,7 @@ from pipelines.specs.spec import Fields, RawOptions
 from pipelines.studies import plan
 from pipelines.studies.jobs import Job
 from pipelines.tasks import fit_head
-from pipelines.training.images import training_labels
+from pipelines.training.images import training_split
 from pipelines.workspace.context import Context
 
 OWN = tuple(options_of(SearchSpec))
@@ -92,7 +92,8 @@ def _features(head: HeadSpec, described: Fields, context: Context, *, file: obje
         if kept is not None:
             context.notice(f"using the workspace's newest features, {kept.name}")
             return kept
-        fit_head.check_rows(head, training_labels(spec, load(locate(spec, context.workspace))))
+        split = training_split(spec, load(locate(spec, context.workspace)))
+        fit_head.check_rows(head, split.labels, split.groups)
         return extract(spec, context).path
 
     return found

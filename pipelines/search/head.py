@@ -59,7 +59,7 @@ class HeadSubject(Subject):
         self._space(options)
 
     def check_rows(self, options: Params) -> None:
-        fit_head.check_rows(self._spec, self._train.labels)
+        fit_head.check_rows(self._spec, self._train.labels, self._train.groups)
 
     def score_trial(self, options: Params, watch: Watch, context: Context) -> TrialScore:
         context.doing("fitting the head")  # one without epochs has nothing to count
@@ -84,6 +84,7 @@ class HeadSubject(Subject):
             self._space(options),
             train.features,
             train.labels,
+            groups=train.groups,
             validation=self._spec.validation_part(),
             criterion=self._spec.criterion or "auto",
             seed=self._spec.seed,

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from extract.backbones import weights_preprocessing
 from extract.backbones.weights_preprocessing import INTERPOLATIONS, KnownPreprocessing
-from extract.data import bad_images, datasets
+from extract.data import bad_images, datasets, folder
 from extract.data.classes import ClassChoice
+from extract.data.containers import parquet
+from extract.data.labels.columns import USUAL, LabelFile
 from extract.decoding.decode import MAX_PIXELS
+from extract.errors import InvalidInputError
 from extract.runtime.options import option
 from pipelines.specs.spec import Fields, Key, RawOptions, Spec, seed_option
 from pipelines.workspace import image_folders
@@ -34,6 +37,12 @@ class DataSource:
 
     dataset: str = _data(
         "cifar10", "A known data set, or a folder of class folders.", metavar="|".join((*datasets.NAMES, "DIR"))
+    )
+    labels: str | None = _data(
+        None, "File that says the label of each image of the folder: CSV, TSV, JSON lines, parquet.", metavar="FILE"
+    )
+    columns: tuple[str, ...] | None = _data(
+        None, f"Its columns for {', '.join(USUAL)}, where they have other than usual names.", metavar="label=NAME,..."
     )
     data_dir: str | None = _data(
         None,
@@ -110,16 +119,33 @@ class DataSpec(Spec, Selection, DataSource):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dataset", dataset_name(self.dataset))
-        for name in ("dataset", "data_dir", "weights"):
+        for name in ("dataset", "labels", "data_dir", "weights"):
             path = getattr(self, name, None)
             if isinstance(path, str) and path.startswith("~"):
                 object.__setattr__(self, name, home(path))
         super().__post_init__()
         self.preprocessing()
+        self._check_labels()
 
     @property
     def sampling_seed(self) -> int:
         return self.seed
+
+    @property
+    def label_file(self) -> LabelFile | None:
+        """The file of labels, where there is one."""
+        return None if self.labels is None else LabelFile(self.labels, self.columns or ())
+
+    def _check_labels(self) -> None:
+        root = datasets.root_of(self.dataset)
+        if self.labels is None and self.columns is not None and not (root and parquet.shards(root)):
+            raise InvalidInputError("columns must come with a file of labels; got none. Name it with --labels FILE.")
+        if self.labels is not None and root is None:
+            raise InvalidInputError(
+                f"labels must come with a folder of images; got the built-in data set {self.dataset!r}. "
+                "Name the folder with --dataset DIR."
+            )
+        LabelFile("", self.columns or ()).named()
 
     def preprocessing(self) -> KnownPreprocessing:
         """Preprocessing from the options (`extract.backbones.weights_preprocessing`)."""
@@ -183,18 +209,39 @@ def located(
     """
     if not is_here(spec, workspace):
         before_download()
-    root = datasets.root_of(spec.dataset)
+    dataset, labels = opened(spec, workspace)
+    root = datasets.root_of(dataset)
     root = root if root is not None and os.path.isdir(root) else None
-    known = None if root is None else image_folders.contents(workspace, root)
+    known = None if root is None else image_folders.contents(workspace, root, labels)
     found = datasets.locate(
-        spec.dataset, _data_dir(spec), download_dir=workspace / "data", contents=known, progress=progress
+        dataset,
+        _data_dir(spec),
+        download_dir=workspace / "data",
+        labels=labels,
+        contents=known,
+        progress=progress,
     )
     if root is not None:
-        image_folders.remember(workspace, root, digest=found.digest)
+        image_folders.remember(workspace, root, labels, digest=found.digest)
     if found.folder is not None and not spec.skips_bad_images:
         bad_images.refuse_empty(found.folder.empty)
     used = found.of_classes(ClassChoice(spec.classes, spec.exclude_classes))
     return replace(used, max_pixels=spec.max_pixels)
+
+
+def opened(spec: DataSpec, workspace: Path) -> tuple[str, LabelFile | None]:
+    """(the spec's data set, its file of labels); of a table with image bytes, what it is unpacked to."""
+    labels, columns = spec.label_file, spec.columns or ()
+    return datasets.opened(spec.dataset, labels, columns, download_dir=workspace / "data")
+
+
+def listed(spec: DataSpec, workspace: Path) -> "ImageSet":
+    """The data set of a spec without reading the images of a folder; bad ones count."""
+    dataset, labels = opened(spec, workspace)
+    root = datasets.root_of(dataset)
+    if root is None or os.path.isfile(root):
+        return datasets.load(located(spec, workspace))
+    return folder.unread(root, labels)
 
 
 def is_here(spec: DataSpec, workspace: Path) -> bool:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, get_args
 
 from msgspec import structs
 
-from extract.data import datasets, folder
 from extract.data.datasets import FACTS
+from extract.data.images import Pixels
 from extract.errors import TransferBenchError
 from extract.runtime.devices import resolve_precision
 from finetune.recipes import MODES_WITH_HEAD
@@ -66,7 +66,7 @@ class Estimator:
     def __init__(self, workspace: Path, *, device: str) -> None:
         self._workspace, self._device = workspace, device
         self._rates = rates.known(workspace)
-        self._data: dict[str, ImageSet] = {}
+        self._data: dict[object, ImageSet] = {}
         self._trial_seconds = 0.0
         self._efficiencies: list[float] = []  # of this plan's networks, as EFFICIENCY
 
@@ -150,7 +150,8 @@ class Estimator:
 
         precision, rows = resolve_precision(spec.precision, self._device), spec.resolved_batch_size(self._device)
         side = FACTS[spec.dataset].side if spec.dataset in FACTS else 0
-        source = "" if side else self._listed(spec.dataset).name
+        listed = None if side else self._listed(spec)
+        source = "" if listed is None or isinstance(listed.splits["train"].images, Pixels) else listed.name
         of = {"precision": precision, "rows": rows}
         if (known := self._rates.get(rates.extraction(backbone, **of, engine=engine, source=source))) is not None:
             return known
@@ -189,13 +190,13 @@ class Estimator:
 
     def _decoding(self, spec: DataSpec, size: int) -> float:
         """Seconds of a file that is decoded to a `size`; none of an image in memory."""
-        if spec.dataset in FACTS:
+        if spec.dataset in FACTS or isinstance(self._listed(spec).splits["train"].images, Pixels):
             return 0.0
         from pipelines.studies import timing
 
-        name = rates.work("decode", self._listed(spec.dataset).name, size, "px")
+        name = rates.work("decode", self._listed(spec).name, size, "px")
         if name not in self._rates:
-            self._keep({name: timing.decoding(self._listed(spec.dataset), size=size)})
+            self._keep({name: timing.decoding(self._listed(spec), size=size)})
         return self._rates[name].seconds
 
     def _tried(self, name: str, *, flops: float, rows: int, trial: Callable[[], Mapping[str, Rate]]) -> Rate:
@@ -235,7 +236,7 @@ class Estimator:
         if (known := FACTS.get(spec.dataset)) is not None:
             counts = known.train_count, known.test_count, known.class_count
         else:
-            listed = self._listed(spec.dataset)
+            listed = self._listed(spec)
             counts = len(listed.splits["train"]), len(listed.splits["test"]), len(listed.class_names)
         if (spec.classes, spec.exclude_classes) == (None, None) or not data.is_here(spec, self._workspace):
             return counts
@@ -243,12 +244,11 @@ class Estimator:
         used = len(data.located(spec, self._workspace).classes or range(classes))
         return train * used // classes, test * used // classes, used
 
-    def _listed(self, dataset: str) -> "ImageSet":
-        root = datasets.root_of(dataset)
-        assert root is not None  # built-in data sets are known by their facts
-        if dataset not in self._data:
-            self._data[dataset] = folder.unread(root)
-        return self._data[dataset]
+    def _listed(self, spec: DataSpec) -> "ImageSet":
+        key = (spec.dataset, spec.labels, spec.columns)
+        if key not in self._data:
+            self._data[key] = data.listed(spec, self._workspace)
+        return self._data[key]
 
 
 def _held(spec: NetworkSpec, train: int) -> int:

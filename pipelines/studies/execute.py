@@ -98,7 +98,7 @@ class Execution:
 
     def _with_data(self, jobs: Sequence[Job]) -> list[Job]:
         """The jobs whose data set is here; it is downloaded once, before workers could do it all at once."""
-        faults: dict[tuple[str, str | None], JobResult | None] = {}
+        faults: dict[object, JobResult | None] = {}
         for job in jobs:
             if job.dataset not in faults:
                 faults[job.dataset] = self._fault(job)
@@ -108,7 +108,7 @@ class Execution:
 
     def _fault(self, job: Job) -> JobResult | None:
         """The result of the jobs whose data set is out of reach; None when it is here now."""
-        dataset, directory = job.dataset
+        dataset, directory, _ = job.dataset
         place, download_dir = None if directory is None else Path(directory), self.context.workspace / "data"
         try:
             if not datasets.is_here(dataset, place, download_dir=download_dir):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from extract.backbones.weights import SOURCES, is_file, split
 from extract.data.datasets import NAMES
+from extract.data.labels.columns import LabelFile
 from extract.errors import InvalidInputError
 from extract.features.layout import canonical_json
 from extract.runtime.options import Option, options_of
@@ -65,9 +66,9 @@ class Job:
         return self.features
 
     @property
-    def dataset(self) -> tuple[str, str | None]:
-        """(data set, data directory or None) that the job reads."""
-        return self.data.dataset, self.data.data_dir
+    def dataset(self) -> tuple[str, str | None, LabelFile | None]:
+        """(data set, data directory or None, file of labels or None) that the job reads."""
+        return self.data.dataset, self.data.data_dir, self.data.label_file
 
     @property
     def name(self) -> str:

@@ -16,7 +16,7 @@ from pipelines.tasks.extract import kept_features
 from pipelines.tasks.features import is_intact
 from pipelines.tasks.train import train
 from pipelines.tasks.validate import validated
-from pipelines.training.images import check_training, training_labels
+from pipelines.training.images import check_training, training_split
 from pipelines.workspace import cache
 from pipelines.workspace.context import Context
 
@@ -122,8 +122,8 @@ class _Planner:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._features: dict[ExtractSpec, Planned] = {}
-        self._faults: dict[tuple[str, str | None, bool], TransferBenchError | None] = {}
-        self._images: dict[tuple[str, str | None], ImageSet] = {}
+        self._faults: dict[object, TransferBenchError | None] = {}
+        self._images: dict[object, ImageSet] = {}
 
     def ask(self, job: Job) -> Planned:
         """The job with its state."""
@@ -201,12 +201,12 @@ class _Planner:
 
 def _check_rows(job: Job, images: ImageSet) -> None:
     """InvalidInputError where a job's data set has too few images: all, of a class, for a batch or validation."""
-    labels = training_labels(job.data, images)
+    split = training_split(job.data, images)
     if job.head is not None:
-        fit_head.check_rows(job.head, labels)
+        fit_head.check_rows(job.head, split.labels, split.groups)
     elif (spec := job.network) is not None:
         batch_size, part = spec.resolved_recipe().batch_size, spec.validation_part()
-        check_training(labels, mode=spec.mode, batch_size=batch_size, part=part, seed=spec.seed)
+        check_training(split, mode=spec.mode, batch_size=batch_size, part=part, seed=spec.seed)
 
 
 def _impossible(job: Job, error: TransferBenchError) -> Planned:

@@ -51,6 +51,7 @@ def compute(key: ShotsKey, inputs: FeatureInputs) -> list[ShotsRow]:
         space,
         train.features,
         train.labels,
+        groups=train.groups,
         shots=key.shots,
         draws=key.draws,
         criterion=key.criterion,

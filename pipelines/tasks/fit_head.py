@@ -23,7 +23,7 @@ from pipelines.specs.spec import Fields
 from pipelines.tasks import features, few_shot, head_run
 from pipelines.tasks.extract import kept_features, pinned_features
 from pipelines.tasks.features import FeatureInputs
-from pipelines.training.images import training_labels
+from pipelines.training.images import training_split
 from pipelines.workspace import cache, extractions, rates, records
 from pipelines.workspace.cache import StageResult
 from pipelines.workspace.context import Context
@@ -129,12 +129,14 @@ def on_file(request: FitHeadRequest, context: Context, *, features_path: Path) -
 def _check_request(request: FitHeadRequest, extraction: ExtractSpec, context: Context) -> None:
     """Raises `InvalidInputError` for a head that could not be fitted on the features of `extraction`."""
     check(request.head)
-    labels = training_labels(extraction, load(locate(extraction, context.workspace)))
-    check_rows(request.head, labels)
-    least = int(np.unique(labels, return_counts=True)[1].min())
-    if max(request.shot_counts(), default=0) > least:
+    from heads.shots import most_shots
+
+    split = training_split(extraction, load(locate(extraction, context.workspace)))
+    check_rows(request.head, split.labels, split.groups)
+    most, of = most_shots(split.labels, split.groups), "rows" if split.groups is None else "groups"
+    if max(request.shot_counts(), default=0) > most:
         raise InvalidInputError(
-            f"shots must be at most {least}, the rows of the smallest class; got {written(request.shots)}. "
+            f"shots must be at most {most}, the {of} of the smallest class; got {written(request.shots)}. "
             "Ask for fewer."
         )
 
@@ -147,11 +149,11 @@ def check(spec: HeadSpec) -> None:
     _check_options(spec.head, dict(spec.options), validation=spec.validation_part())
 
 
-def check_rows(spec: HeadSpec, labels: np.ndarray) -> None:
-    """Raises `InvalidInputError` where `labels` leave no validation split to choose a head by."""
+def check_rows(spec: HeadSpec, labels: np.ndarray, groups: np.ndarray | None) -> None:
+    """Raises `InvalidInputError` where `labels` and `groups` leave no validation split to choose a head by."""
     import heads
 
-    heads.validation_split(labels, spec.validation_part(), seed=spec.seed)
+    heads.validation_split(labels, spec.validation_part(), seed=spec.seed, groups=groups)
 
 
 def fitted_head(spec: HeadSpec, context: Context, *, features_path: Path) -> StageResult[DoneRecord]:
@@ -234,6 +236,7 @@ def _fit(key: HeadKey, inputs: FeatureInputs) -> head_run.FittedHead:
         key.options,
         features=train.features,
         labels=train.labels,
+        groups=train.groups,
         validation=key.validation,
         criterion=key.criterion,
         seed=key.seed,
@@ -255,7 +258,7 @@ def _training(key: HeadKey, head: "Head", choice: "Choice", *, train: SplitFeatu
     """What the head says of a sample of the images that it learned from; of those that no choice held back."""
     import heads
 
-    rows, _ = heads.validation_split(train.labels, key.validation, seed=key.seed)
+    rows, _ = heads.validation_split(train.labels, key.validation, seed=key.seed, groups=train.groups)
     rows = rows[heads.training_sample(len(rows))]
     kept = float(head.score(train.features[0][rows], train.labels[rows]))
     scored = choice.training_accuracy

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import heads
+from extract.data.images import ImageSplit
 from extract.features.store import FeatureFile
 from extract.runtime.devices import Stopwatch
 from pipelines.specs import NetworkKey
@@ -54,11 +55,11 @@ class HeadInitializer:
         key: NetworkKey,
         rows: np.ndarray | None,
         *,
-        labels: np.ndarray,
+        split: ImageSplit,
         embeddings: Callable[[], np.ndarray],
         extracted: int | None,
     ) -> HeadInit:
-        """The head chosen and fitted on `rows` of the training split (None: on all of them), whose `labels` these are.
+        """The head chosen and fitted on `rows` of the training split (None: on all of them), which are `split`.
 
         Where extraction gives this network's features, at `extracted` pixels, they come from its file, so that they
         are computed once for all runs; else `embeddings()` computes them here. Rows for validation are not seen.
@@ -66,12 +67,12 @@ class HeadInitializer:
         if extracted is None:
             watch = Stopwatch(self.context.device)
             features = embeddings()
-            return self._fitted(features, labels, seed=key.seed, extraction=watch.seconds(), file=None)
+            return self._fitted(features, split, seed=key.seed, extraction=watch.seconds(), file=None)
         path, seconds = self.features(extracted)
         if rows is None:
             return self._kept(path)
         features = FeatureFile(path).read("train").features[:, rows]
-        return self._fitted(features, labels, seed=key.seed, extraction=seconds, file=path)
+        return self._fitted(features, split, seed=key.seed, extraction=seconds, file=path)
 
     def _kept(self, path: Path) -> HeadInit:
         """The head of the head stage, with the seconds of its record."""
@@ -84,13 +85,14 @@ class HeadInitializer:
         return HeadInit(head, seconds["extraction"], search, fit, record.choice.validation_rows, path)
 
     def _fitted(
-        self, features: np.ndarray, labels: np.ndarray, *, seed: int, extraction: float | None, file: Path | None
+        self, features: np.ndarray, split: ImageSplit, *, seed: int, extraction: float | None, file: Path | None
     ) -> HeadInit:
         self.context.doing("fitting the head")
         head, choice = heads.fit_head(
             "logistic",
             features=features,
-            labels=labels,
+            labels=split.labels,
+            groups=split.groups,
             validation=HEAD_VALIDATION_SHARE,
             seed=seed,
             device=self.context.device,

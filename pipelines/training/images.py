@@ -7,7 +7,7 @@ import numpy as np
 
 from extract.data.bad_images import without, without_unreadable
 from extract.data.datasets import Located, load
-from extract.data.images import ImageSet
+from extract.data.images import ImageSet, ImageSplit
 from extract.data.walk import a_few
 from extract.errors import InvalidInputError
 from finetune.recipes import MODES_WITH_HEAD
@@ -40,23 +40,24 @@ def notices(located: Located, skipped: Sequence[str] = ()) -> list[str]:
     return [*located.notices, *([left] if skipped else [])]
 
 
-def training_labels(selection: Selection, data: ImageSet) -> np.ndarray:
-    """int64 [N]: labels of the training images that a spec takes of `data`; InvalidInputError as of `sample`."""
-    return selection.sample(data).splits["train"].labels
+def training_split(selection: Selection, data: ImageSet) -> ImageSplit:
+    """The training images that a spec takes of `data`; InvalidInputError as of `sample`."""
+    return selection.sample(data).splits["train"]
 
 
 def check_training(
-    labels: np.ndarray, *, mode: str, batch_size: int, part: float | int | None, seed: int
+    split: ImageSplit, *, mode: str, batch_size: int, part: float | int | None, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of `labels`, int64 [N] and [V]: those that a network is trained on, and its validation split.
+    """Rows of the training split, int64 [N] and [V]: those that a network is trained on, and its validation split.
 
     Raises `InvalidInputError` where they are too few.
     """
     import heads
 
-    rows, validation_rows = heads.validation_split(labels, part, seed=seed)
+    rows, validation_rows = heads.validation_split(split.labels, part, seed=seed, groups=split.groups)
     if mode in MODES_WITH_HEAD:  # the head is chosen on a validation split
-        heads.validation_split(labels[rows], HEAD_VALIDATION_SHARE, seed=seed)
+        own = split.take(rows)
+        heads.validation_split(own.labels, HEAD_VALIDATION_SHARE, seed=seed, groups=own.groups)
     if mode != "frozen" and len(rows) < batch_size:
         raise InvalidInputError(
             f"training images must be at least one batch, {batch_size}; got {len(rows)}. "

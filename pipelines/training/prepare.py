@@ -126,7 +126,7 @@ class PreparedTraining:
                 self.inputs.head_initializer.head(
                     self.key,
                     rows if self.key.validation is not None else None,
-                    labels=train.labels.numpy(),
+                    split=self.data.images.splits["train"].take(rows),
                     embeddings=lambda: self.logits(
                         networks.embedding(start), train, precision=precision, what="features computed"
                     ),
@@ -185,7 +185,7 @@ def prepare(
         context.tell(images.notices(inputs.located, data.skipped))
     recipe = Recipe(**{**key.recipe_options, **inputs.speed})
     rows, validation_rows = images.check_training(
-        data.images.splits["train"].labels,
+        data.images.splits["train"],
         mode=key.mode,
         batch_size=recipe.batch_size,
         part=key.validation,

@@ -40,6 +40,58 @@ def test_a_validation_split_is_a_stratified_partition(labels, fraction, seed):
     np.testing.assert_array_equal(again[1], hold)
 
 
+@settings(max_examples=200)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 8)), min_size=8, max_size=80),
+    st.one_of(st.floats(0.02, 0.6), st.integers(1, 7)),
+    st.integers(0, 1000),
+)
+def test_no_group_is_in_training_and_validation_whatever_the_sizes(rows, fraction, seed):
+    labels, groups = np.array(rows).T
+    try:
+        keep, hold = validation_split(labels, fraction, seed=seed, groups=groups)
+    except InvalidInputError as error:
+        assert any(part in str(error) for part in ("a row to train on", "images of another group"))  # noqa: PT017
+        return
+    np.testing.assert_array_equal(np.sort(np.r_[keep, hold]), np.arange(len(labels)))
+    assert len(hold)
+    assert not set(groups[keep]) & set(groups[hold])
+    assert set(labels[keep]) == set(labels)
+
+
+def test_rows_of_one_object_do_not_vouch_for_one_another():
+    generator = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 10)
+    features = generator.normal(size=(40, 12))[groups] + 0.01 * generator.normal(size=(400, 12))
+    labels = generator.permutation(np.arange(40) % 2)[groups]  # an object's class cannot be known from other objects
+    one = {"neighbors": [1]}
+    known = choose(space("knn", one), features, labels, validation=0.2).validation
+    unknown = choose(space("knn", one), features, labels, groups=groups, validation=0.2).validation
+    assert known.accuracy == 1.0
+    assert unknown.rows == 80
+    assert unknown.accuracy < 0.8
+    texts = np.array([f"object {group:02d}" for group in groups])
+    head, choice = fit_head("knn", one, features=features, labels=labels, groups=texts, validation=0.2)
+    assert choice.validation == unknown
+    assert head.score(features, labels) == 1.0
+
+
+def test_a_temperature_is_fitted_to_objects_that_the_head_does_not_know():
+    generator = np.random.default_rng(0)
+    groups = np.repeat(np.arange(60), 8)
+    features = generator.normal(size=(60, 40))[groups] + 0.01 * generator.normal(size=(480, 40))
+    labels = generator.permutation(np.arange(60) % 2)[groups]
+    given = {"options": {"alpha_grid": [1.0]}, "features": features, "labels": labels, "validation": None}
+    sure, unsure = fit_head("ridge", **given)[0], fit_head("ridge", **given, groups=groups)[0]
+    assert unsure.temperature_ > 3 * sure.temperature_
+
+
+@pytest.mark.parametrize("groups", [[1, 2], np.zeros(600), np.zeros((600, 2), int)])
+def test_groups_of_other_rows_are_refused(groups, blobs):
+    with pytest.raises(InvalidInputError, match="groups must be 600 whole numbers or texts"):
+        choose(space("centroid"), *blobs, groups=groups)
+
+
 def test_a_count_none_and_another_seed():
     labels = np.repeat(np.arange(10), 20)
     assert [len(part) for part in validation_split(labels, 30)] == [170, 30]

@@ -31,6 +31,22 @@ def test_draws_are_balanced_nested_and_different(blobs):
     assert len({tuple(drawn(targets, 5, draw=draw, seed=seed)) for draw in range(3) for seed in range(3)}) == 9
 
 
+def test_labels_of_a_class_are_each_of_another_group_and_validation_keeps_groups_whole(blobs):
+    features, labels = blobs
+    groups = np.arange(600) // 20
+    before: set[int] = set()
+    for run in few_labels(GRID, features, labels, groups=groups, shots=[2, 10], draws=1, seed=4):
+        for k in range(4):
+            own = run.rows[labels[run.rows] == k]
+            assert len(set(groups[own])) == len(own) == run.shots
+        keep, hold = validation_split(labels[run.rows], run.choice.validation_rows, seed=4, groups=groups[run.rows])
+        assert not set(groups[run.rows][keep]) & set(groups[run.rows][hold])
+        assert before <= set(run.rows.tolist())
+        before = set(run.rows.tolist())
+    with pytest.raises(InvalidInputError, match="from 1 to 29, the rows, or groups, of the smallest class"):
+        next(few_labels(GRID, features, labels, groups=groups, shots=[31]))
+
+
 @pytest.mark.parametrize("kind", kinds())
 def test_every_head_learns_from_few_labels_and_better_from_more(kind, blobs):
     features, labels = blobs

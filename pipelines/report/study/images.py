@@ -15,6 +15,7 @@ from PIL import Image
 from extract.data import cifar, datasets
 from extract.data.classes import ClassChoice
 from extract.data.images import ImageSet, ImageSplit, Pixels, subset
+from extract.data.labels.columns import LabelFile
 from extract.decoding.decode import decode
 from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.report.page.text import printable
@@ -96,11 +97,12 @@ class Images:
         return split.take(np.array(known, np.int64)) if len(known) == len(ids) else None
 
     def _located(self, used: DatasetUse) -> datasets.Located | None:
-        for dataset, place in self._candidates(used):
+        for dataset, place, labels in self._candidates(used):
             root = datasets.root_of(dataset)
-            known = None if root is None else image_folders.contents(self.workspace, root)
+            known = None if root is None else image_folders.contents(self.workspace, root, labels)
+            downloads = self.workspace / "data"
             try:
-                located = datasets.locate(dataset, place, download_dir=self.workspace / "data", contents=known)
+                located = datasets.locate(dataset, place, download_dir=downloads, labels=labels, contents=known)
             except TransferBenchError as error:
                 self._tell(f"images in {dataset} cannot be shown: {error}")
                 continue
@@ -111,19 +113,22 @@ class Images:
                     return chosen
         return None
 
-    def _candidates(self, used: DatasetUse) -> list[tuple[str, Path | None]]:
-        """(data set, its directory) to look at; CIFAR only where it is, so that nothing is downloaded.
+    def _candidates(self, used: DatasetUse) -> list[tuple[str, Path | None, LabelFile | None]]:
+        """(data set, its directory, its file of labels) to look at; nothing is downloaded.
 
-        Folders are those that the user named, and where the workspace remembers the data set.
+        CIFAR is looked for where it is. Folders are those that the user named, and where the workspace remembers the
+        data set.
         """
         name, whole = used.name, None if used.classes else used.digest
-        folders = [*self.folders, *image_folders.roots(self.workspace, whole)]
-        found: list[tuple[str, Path | None]] = [(str(one.absolute()), None) for one in folders if one.is_dir()]
+        folders = [*((one, None) for one in self.folders), *image_folders.roots(self.workspace, whole)]
+        found: list[tuple[str, Path | None, LabelFile | None]] = [
+            (str(one.absolute()), None, labels) for one, labels in folders if one.is_dir()
+        ]
         if name == "digits":
-            found.append(("digits", None))
+            found.append(("digits", None, None))
         if datasets.is_cifar(name):
             directories = [*self.data_dirs, self.workspace / "data"]
-            found += [(name, place) for place in directories if cifar.is_in(datasets.published(name), place)]
+            found += [(name, place, None) for place in directories if cifar.is_in(datasets.published(name), place)]
         return found
 
 

@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -24,6 +25,23 @@ def test_what_was_written_is_read(tmp_path):
     assert np.array_equal(read.features, features_of("train", 0, 100))
     assert read.ids[99] == "train/99"
     assert not (tmp_path / "f.h5.partial").exists()
+
+
+def test_groups_are_part_of_the_content_and_of_what_can_be_resumed(tmp_path):
+    without, contents = make_layout(), []
+    for number, factor in enumerate((1, 1, 2)):
+        splits = {
+            name: replace(rows, groups=np.arange(len(rows.labels)) // 10 * factor)
+            for name, rows in without.splits.items()
+        }
+        layout, path = replace(without, splits=splits), tmp_path / f"{number}.h5"
+        write_all(path, without, only=2)
+        assert not write_all(path, layout)
+        assert np.array_equal(FeatureFile(path).read("test").groups, splits["test"].groups)
+        contents.append(FeatureFile(path).content)
+    write_all(tmp_path / "without.h5", without)
+    assert FeatureFile(tmp_path / "without.h5").read("test").groups is None
+    assert contents[0] == contents[1] != contents[2] != FeatureFile(tmp_path / "without.h5").content
 
 
 def test_features_that_are_large_for_the_memory_are_mapped_and_their_checksums_still_hold(tmp_path, monkeypatch):

@@ -94,6 +94,10 @@ SPOILED = {
     "no block_rows": lambda file: file["train"].attrs.pop("block_rows"),
     "block_rows 0": lambda file: file["train"].attrs.__setitem__("block_rows", 0),
     "a class that is not there": lambda file: put(file["train"], "labels", np.full(ROWS, 7)),
+    "groups of fewer rows": lambda file: file["train"].create_dataset("groups", data=np.zeros(1, np.int64)),
+    "groups that are texts": lambda file: file["train"].create_dataset("groups", data=[b"a"] * ROWS),
+    "groups that were not there": lambda file: file["train"].create_dataset("groups", data=np.zeros(ROWS, np.int64)),
+    "another array": lambda file: file["train"].create_dataset("more", data=np.zeros(ROWS, np.int64)),
     "fewer ids": lambda file: put(file["train"], "ids", np.array([b"a"])),
     "another content": lambda file: file.attrs.__setitem__("content", "0" * 64),
 }  # fmt: skip

@@ -5,6 +5,8 @@ import pytest
 from extract.errors import InvalidInputError
 from pipelines.specs import ExtractSpec
 from pipelines.specs.data import dataset_name, home, is_here, located, with_data_dir
+from pipelines.workspace import image_folders
+from tests.pipelines.cli.inputs.case import make_photos
 
 
 def spec(**options):
@@ -36,6 +38,34 @@ def test_a_directory_of_the_command_line_goes_before_that_of_the_environment():
     assert with_data_dir({}, known)["data_dir"] == "/of/the/environment"
     assert with_data_dir({"data_dir": "/mine"}, known)["data_dir"] == "/mine"
     assert "data_dir" not in with_data_dir({"dataset": "digits"}, known)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"labels": "l.csv"}, "labels must come with a folder of images; got the built-in data set 'digits'"),
+        ({"columns": "label=dx", "dataset": "photos"}, "columns must come with a file of labels; got none"),
+        ({"labels": "l.csv", "columns": "dx", "dataset": "photos"}, "columns must be like label=diagnosis; got 'dx'"),
+    ],
+)
+def test_labels_that_cannot_be_are_refused_at_once(options, message):
+    with pytest.raises(InvalidInputError, match=message):
+        spec(**options)
+
+
+def test_a_changed_file_of_labels_is_another_data_set_that_the_workspace_remembers(tmp_path):
+    (tmp_path / "features").mkdir()
+    make_photos(tmp_path / "D", count=4)
+    rows = [f"{name}/{at:02d}.png,{name}" for name in ("red", "blue") for at in range(4)]
+    digests = []
+    for label in ("red", "blue"):
+        (tmp_path / "l.csv").write_text("\n".join(["path,label", *rows[1:], f"red/00.png,{label}"]))
+        labelled = spec(dataset=str(tmp_path / "D"), labels=str(tmp_path / "l.csv"))
+        digests.append(located(labelled, tmp_path).digest)
+        assert image_folders.roots(tmp_path, digests[-1]) == [(tmp_path / "D", labelled.label_file)]
+    plain = located(spec(dataset=str(tmp_path / "D")), tmp_path).digest
+    assert image_folders.roots(tmp_path, plain) == [(tmp_path / "D", None)]
+    assert len({*digests, plain}) == 3
 
 
 def test_subsets_never_count_more_images_than_there_are():

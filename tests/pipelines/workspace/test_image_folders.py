@@ -29,7 +29,7 @@ def test_a_renamed_folder_is_known_and_what_it_holds_is_told_every_time(pipeline
     assert str(tmp_path) not in (tmp_path / "workspace" / "runs" / record.run / "record.json").read_text()
     assert all(one.id.split("/")[0] == one.true != one.predicted for one in record.mistakes)
     roots = image_folders.roots(tmp_path / "workspace", record.dataset.digest)
-    assert roots == [(tmp_path / "E").resolve()]  # the other is no longer there
+    assert roots == [((tmp_path / "E").resolve(), None)]  # the other is no longer there
     assert (tmp_path / "workspace" / ".transfer-bench-workspace").is_file()
 
 
@@ -38,7 +38,7 @@ def test_a_damaged_memory_of_a_folder_counts_as_none(tmp_path):
     (tmp_path / "features").mkdir()
     image_folders.remember(tmp_path, tmp_path / "D", digest="0" * 64)
     (kept,) = (tmp_path / "contents").iterdir()
-    assert image_folders.roots(tmp_path, "0" * 64) == [tmp_path / "D"]
+    assert image_folders.roots(tmp_path, "0" * 64) == [(tmp_path / "D", None)]
     kept.write_bytes(kept.read_bytes().replace(b"000", b"001", 1))
     assert image_folders.roots(tmp_path, "0" * 64) == []
 

@@ -1,0 +1,92 @@
+"""Pictures in memory, as a notebook has them, to embeddings: what a feature file holds of the same images."""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from extract.backbones import cropping
+from extract.backbones.frozen import Backbone
+from extract.data.containers.arrays import levels
+from extract.data.images import Pixels
+from extract.decoding import decode
+from extract.errors import InvalidInputError
+from extract.features import engines
+from extract.features.embed import Encoder, ImageSource, decoded, source
+from extract.features.layout import block_ranges
+from extract.runtime.allocator import memory_kept
+from extract.runtime.devices import automatic_batch_size, resolve_device, resolve_precision
+
+Picture = Image.Image | np.ndarray
+
+
+def embed(
+    images: Sequence[Picture] | np.ndarray,
+    backbone: Backbone,
+    *,
+    precision: str = "auto",
+    inference: str = "auto",
+    device: str = "auto",
+    batch_size: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> np.ndarray:
+    """float32 [N, D]: the embeddings of pictures by a frozen `backbone` (`extract.load_backbone`).
+
+    `images` are uint8 levels [N, H, W], [N, H, W, 3] or [N, 3, H, W], or any sequence of PIL images and arrays [H, W]
+    or [H, W, 3], of any sizes and modes, which may open each as it is asked for. A PIL image is read as its file would
+    be, upright and on white, but never decoded at a part of its size. `precision` and `inference` are those of
+    `pipeline extract`; by the same engine the values are those of its feature file, before they are stored.
+    `progress(done, total)` counts images. Raises `InvalidInputError` for what is no picture, with its place.
+    """
+    where = resolve_device(device)
+    precision, size = resolve_precision(precision, where), backbone.preprocessing.image_size
+    read = _source(images, backbone)
+    rows = batch_size or automatic_batch_size(where, size[0])
+    engine, _ = engines.choose_engine(
+        inference,
+        network=backbone.module,
+        precision=precision,
+        image_count=len(images),
+        image_size=size,
+        device=where,
+    )
+    done = 0
+
+    def stepped(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, len(images))
+
+    with memory_kept():
+        encoder = Encoder(backbone, resize=read.resize, precision=precision)
+        embedder = engines.embedder(encoder, engine=engine, device=where, batch_size=rows, notice=lambda sentence: None)
+        blocks = embedder.blocks(read, block_ranges(len(images), 8 * rows), stepped=stepped)
+        return torch.cat([block.features[0] for block in blocks]).numpy()
+
+
+def _source(images: Sequence[Picture] | np.ndarray, backbone: Backbone) -> ImageSource:
+    if len(images) == 0:
+        raise InvalidInputError("images must be at least one; got none. Pass some.")
+    if isinstance(images, np.ndarray):
+        return source(Pixels(levels(images)), backbone.preprocessing)
+    transform = cropping.transform(backbone.preprocessing)
+    read = functools.partial(_transformed, images, transform=transform)
+    return ImageSource(lambda ranges: decoded(read, ranges), None)
+
+
+def _transformed(images: Sequence[Picture], row: int, *, transform: Callable[[Image.Image], Tensor]) -> Tensor:
+    one = images[row]
+    if isinstance(one, np.ndarray):
+        one = Image.fromarray(levels(one[None], what=f"image {row}")[0].transpose(1, 2, 0))
+    if not isinstance(one, Image.Image):
+        raise InvalidInputError(
+            f"images must be PIL images or arrays of levels; got a {type(one).__name__} at place {row}. "
+            "Open files with PIL.Image.open."
+        )
+    try:
+        return transform(decode.upright(one))
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"images must be readable; got one at place {row} that is not ({error}).") from error
