@@ -1,5 +1,6 @@
 """What the tests share: the real CIFAR-10 where it is, real photographs, and the command line in-process."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,7 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as cores: a thread fo
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # else each worker starts a pool that imports torch
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ ARITHMETIC = (
     *("extract/", "heads/", "finetune/"),
     *(f"pipelines/{name}/" for name in ("tasks", "training", "predict", "search")),
 )
+PATIENCE_SECONDS = 280  # with a script
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -155,20 +157,53 @@ def pipeline(
 
 
 @pytest.fixture(scope="session")
-def in_process() -> Callable[..., str]:
+def launched() -> Iterator[Callable[..., int]]:
+    """Runs a script by words, with three streams (paths), in a process of its own; gives its exit status.
+
+    Where a system can fork, it is a fork of `launcher.py`, which has imported torch already.
+    """
+    here = Path(__file__)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    if not hasattr(os, "fork"):
+        yield lambda words, streams: _ended(words, streams, environment)
+        return
+    words = [sys.executable, str(here.with_name("launcher.py"))]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        requests, answers = process.stdin, process.stdout
+        assert requests is not None
+        assert answers is not None
+
+        def run(words: list[str], streams: list[str]) -> int:
+            given = {"environment": {**os.environ, "OMP_NUM_THREADS": "1"}, "folder": os.getcwd()}
+            given |= {"words": words, "streams": streams, "seconds": PATIENCE_SECONDS}
+            print(json.dumps(given), file=requests, flush=True)
+            return int(answers.readline())
+
+        yield run
+        requests.close()
+
+
+def _ended(words: list[str], streams: list[str], environment: dict[str, str]) -> int:
+    """The same by a Python of its own."""
+    with contextlib.ExitStack() as opened:
+        files = (opened.enter_context(open(path, "r+b")) for path in streams)
+        given = dict(zip(("stdin", "stdout", "stderr"), files, strict=True))
+        return subprocess.run(
+            [sys.executable, *words], **given, env=environment, timeout=PATIENCE_SECONDS, check=False
+        ).returncode
+
+
+@pytest.fixture
+def in_process(launched: Callable[..., int], tmp_path: Path) -> Callable[..., str]:
     """Runs a script with words in a process of its own, on one thread, and gives its stdout; it must end well."""
 
     def run(script: Path, *words: object) -> str:
-        ended = subprocess.run(
-            [sys.executable, str(script), *map(str, words)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=280,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        assert ended.returncode == 0, ended.stdout[-1000:] + ended.stderr[-3000:]
-        return ended.stdout
+        out, err = (tmp_path / f"{script.stem}.{name}" for name in ("out", "err"))
+        for path in (out, err):
+            path.write_text("")
+        status = launched([str(script), *map(str, words)], [os.devnull, str(out), str(err)])
+        assert status == 0, out.read_text()[-1000:] + err.read_text()[-3000:]
+        return out.read_text()
 
     return run
 

@@ -12,7 +12,7 @@ from finetune.training import checkpoint, distributed
 
 SCRIPT = Path(__file__).with_name("together.py")
 AGREED = Path(__file__).with_name("agreed.py")
-PAIR = Path(__file__).with_name("pair.py")
+PAIR = Path(__file__).parents[2] / "pair.py"
 
 pytestmark = [
     pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed"),

@@ -3,9 +3,6 @@
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -21,29 +18,14 @@ from pipelines.workspace.context import Context
 from tests.pipelines.training.small import TINY
 
 SCRIPT = Path(__file__).with_name("turns.py")
+PAIR = Path(__file__).parents[2] / "pair.py"
 
 
-def started(folder: Path, rank: int, port: int) -> subprocess.Popen:
-    world = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test"}
-    world |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    return subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **world, "OMP_NUM_THREADS": "1"},
-    )
-
-
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked, which this system cannot")
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
-def test_the_first_works_before_the_others_and_where_it_fails_they_fail_with_its_sentence(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    both = [started(tmp_path, rank, port) for rank in range(2)]
-    outs = [one.communicate(timeout=120) for one in both]
-    assert [one.returncode for one in both] == [0, 0], outs
-    first, second = (out.splitlines() for out, _ in outs)
+def test_the_first_works_before_the_others_and_where_it_fails_they_fail_with_its_sentence(tmp_path, in_process):
+    in_process(PAIR, SCRIPT, tmp_path)
+    first, second = ((tmp_path / f"rank{rank}.txt").read_text().splitlines() for rank in range(2))
     assert first == ["by the first", "InvalidInputError: data must be a folder; got none. Name one."]
     assert second[0] == "by the first"
     assert second[1].startswith(

@@ -1,7 +1,6 @@
 """`pipeline train` as a user meets it: what it answers, keeps, remembers, goes on with, and refuses."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -25,6 +24,8 @@ from pipelines.training import network_io, progress
 from pipelines.workspace import explorations, records
 from pipelines.workspace.context import Context
 from tests.pipelines.training.small import TINY, WORDS
+
+TORCHRUN = Path(torch.__file__).parent / "distributed" / "run.py"
 
 
 def test_a_kept_network_gives_the_kept_logits_to_the_bit_from_image_files(trained, tmp_path):
@@ -193,20 +194,14 @@ def test_the_peak_of_memory_is_the_run_s_own_and_not_its_process_s(tmp_path, pea
 
 
 @pytest.mark.long
-def test_two_processes_under_torchrun_give_one_answer_and_the_logits_of_one(pipeline, tmp_path):
-    words = ["train", *map(str, WORDS), "--norm", "group", "--precision", "float32", "--json"]
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+def test_two_processes_under_torchrun_give_one_answer_and_the_logits_of_one(pipeline, in_process, tmp_path):
+    words = ["train", *WORDS, "--norm", "group", "--precision", "float32", "--json"]
     alone = pipeline(*words).json
-    starter = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
-    place = ["--workspace", str(tmp_path / "together")]
-    ended = subprocess.run(
-        [*starter, sys.executable, "-c", "from pipelines.cli import main; main()", *words, *place],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert ended.returncode == 0, ended.stderr[-2000:]
-    together = json.loads(ended.stdout)  # one object, though there were two processes
+    how = ("--standalone", "--nproc-per-node", 2, "--no-python")
+    command = (sys.executable, "-c", "from pipelines.cli import main; main()")
+    ended = in_process(TORCHRUN, *how, *command, *words, "--workspace", tmp_path / "together")
+    together = json.loads(ended)  # one object, though there were two processes
     kept = ((tmp_path / "together", together["run"]), (tmp_path / "workspace", alone["run"]))
     assert [records.read(*one).processes for one in kept] == [2, 1]
     assert together["run"] != alone["run"]  # with BatchNorm or dropout, two processes compute something else

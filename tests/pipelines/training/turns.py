@@ -1,6 +1,6 @@
-"""Run by test_processes.py, once for each of two processes: the first works before the second, and then fails.
+"""Run by test_processes.py in two processes: the first works before the second, and then fails.
 
-python turns.py FOLDER            with the marks of torchrun in the environment
+python pair.py turns.py FOLDER
 """
 
 import sys
@@ -13,21 +13,22 @@ from pipelines.workspace.context import Context
 
 
 def main(folder: Path) -> None:
-    """Prints what this process found, and how its second turn ended."""
-    made = folder / "made"
+    """Writes into `folder` what this process found, and how its second turn ended."""
+    made, said = folder / "made", []
     with processes.torchrun_group(), processes.joined(Context(folder)):
         with processes.in_turn():
             if processes.rank() == 0:
                 time.sleep(0.3)  # long enough for the other to come too early, if nothing held it
                 made.write_text("by the first")
-            print(made.read_text())
+            said.append(made.read_text())
         try:
             with processes.in_turn():
                 if processes.rank() == 0:
                     raise InvalidInputError("data must be a folder; got none. Name one.")
-                print("went on")
+                said.append("went on")
         except TransferBenchError as error:
-            print(f"{type(error).__name__}: {error}")
+            said.append(f"{type(error).__name__}: {error}")
+        (folder / f"rank{processes.rank()}.txt").write_text("\n".join(said))
 
 
 if __name__ == "__main__":

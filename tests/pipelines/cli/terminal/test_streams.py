@@ -1,5 +1,6 @@
 """The ends of stdout and stderr, in processes of their own, whose streams these are."""
 
+import contextlib
 import json
 import os
 import pty
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -126,23 +128,33 @@ def test_a_shell_that_asks_how_a_line_goes_on_gets_no_error_into_its_prompt(line
         assert f"plain,{expected}" in found.out.splitlines()
 
 
+def read_all(terminal):
+    """What was written to a terminal before its other end was closed."""
+    raw = bytearray()
+    with contextlib.suppress(OSError):  # which is what Linux says then
+        while piece := os.read(terminal, 4096):
+            raw += piece
+    os.close(terminal)
+    return raw
+
+
 @pytest.mark.long
-def test_on_a_real_terminal_an_epoch_leaves_its_line_and_nothing_else_stays(tmp_path):
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a script is given a terminal by fork, which this system cannot")
+def test_on_a_real_terminal_an_epoch_leaves_its_line_and_nothing_else_stays(tmp_path, launched, monkeypatch):
     import pyte
 
-    words = ("train", "--network", "resnet20", "--width", 0.25, "--dataset", "digits", "--epochs", 2, "--subset", 200)
+    words = ("train", "--network", "resnet20", "--width", "0.25", "--dataset", "digits", "--epochs", "2")
+    (tmp_path / "command.py").write_text(SCRIPT)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("PIPELINE_WORKSPACE", str(tmp_path))
     mine, theirs = pty.openpty()
-    environment = {"TERM": "xterm", "PIPELINE_WORKSPACE": str(tmp_path)}
-    process = started(*words, "--test-subset", 50, environment=environment, stdout=theirs, stderr=theirs, stdin=theirs)
-    os.close(theirs)
-    raw = bytearray()
-    try:
-        while piece := os.read(mine, 4096):
-            raw += piece
-    except OSError:  # what Linux says when the other end is closed
-        pass
-    os.close(mine)
-    assert process.wait() == 0
+    with ThreadPoolExecutor(1) as reader:
+        read = reader.submit(read_all, mine)
+        sizes = ("--subset", "200", "--test-subset", "50")
+        status = launched([str(tmp_path / "command.py"), *words, *sizes], [os.ttyname(theirs)] * 3)
+        os.close(theirs)
+        raw = read.result()
+    assert status == 0
     screen = pyte.Screen(80, 24)
     pyte.ByteStream(screen).feed(bytes(raw))
     lines = [line.rstrip() for line in screen.display if line.strip()]

@@ -1,4 +1,4 @@
-"""Run by test_distributed.py: a script in two processes that train together, as torchrun would start them.
+"""Run by tests: a script in two processes that train together, as torchrun would start them.
 
 python pair.py SCRIPT OUT
 
@@ -23,7 +23,7 @@ def start(rank: int, port: int, script: str, out: str) -> int:
         return child
     torch.set_num_threads(1)
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1")
-    os.environ["MASTER_PORT"] = str(port)
+    os.environ.update(MASTER_PORT=str(port), TORCHELASTIC_RUN_ID="test")
     sys.argv = [script, out]
     status = 1
     try:
