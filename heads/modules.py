@@ -39,6 +39,16 @@ class Layers(torch.nn.Module):
             values = torch.addmm(biases, values.relu() if layer else values, weights)
         return values
 
+    def folded(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """(weights [D, K], bias [K]) float64 for raw features, where all of this is one affine map."""
+        if self.depth != 1 or self.power != 1.0:
+            return None
+        weights, bias = self.get_buffer("tensor0"), self.get_buffer("tensor1")
+        if not self.standardizes:
+            return weights, bias
+        weights = weights / self.scale[:, None]
+        return weights, bias - self.mean @ weights
+
 
 def affine(arrays: Mapping[str, np.ndarray], *, power: float = 1.0) -> Layers | None:
     """The module of the arrays that a head keeps (`Head.weights`); None where it is more than affine maps."""

@@ -8,6 +8,8 @@ SUBSTANTIAL = 80  # lines; a shorter module may be tested with its neighbors
 # What is tested through another module.
 THROUGH = {
     "pipelines/cli/commands/report.py": "tests/pipelines/report/test_build.py",
+    "finetune/timm_folder.py": "tests/pipelines/predict/test_export.py",
+    "pipelines/predict/onnx_file.py": "tests/pipelines/predict/test_export.py",
     "pipelines/predict/of_network.py": "tests/pipelines/predict/test_classify.py",
     "pipelines/report/details/explained.py": "tests/pipelines/tasks/test_explain.py",
     "pipelines/search/subject.py": "tests/pipelines/search/test_head.py",

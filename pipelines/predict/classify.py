@@ -5,11 +5,12 @@ How a kind of run turns images into logits is in a module of its own, with a `Cl
 """
 
 import importlib
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,13 +20,14 @@ from extract.data.images import Files, Pixels
 from extract.data.walk import printable
 from extract.decoding.decode import MAX_PIXELS
 from extract.errors import CorruptFileError, InvalidInputError
-from pipelines.predict import pictures
+from pipelines.predict import pictures, standalone
 from pipelines.specs.data import DataSpec
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 from pipelines.workspace.schema import DoneRecord
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import nn
 
     from extract.backbones.transforms import Preprocessing
@@ -40,15 +42,21 @@ FEW_IMAGES = 256
 class Graph:
     """A module that turns raw images, uint8 [B, 3, height, width], into logits float [B, K]; on the CPU, in float32.
 
-    `examples` are real images of that shape, and `predicted` float32 [N, K] the logits that `predict` gives for them in
-    the run's own arithmetic.
+    `images` are real ones (RGB), which `examples` uint8 [N, 3, height, width] are as the graph takes them by
+    `input_facts` (`standalone.prepared`), and `predicted` float32 [N, K] the logits that `predict` gives for them in
+    the run's own arithmetic. `whole` makes the run one network of timm's with its last layer, and names it.
     """
 
     module: "nn.Module"
     height: int
     width: int
+    input_facts: dict[str, Any]
+    images: "Sequence[Image.Image]"
     examples: np.ndarray
     predicted: np.ndarray
+    class_names: tuple[str, ...]
+    preprocessing: "Preprocessing"
+    whole: "Callable[[], tuple[nn.Module, str]]"
 
 
 class Classifier(ABC):
@@ -86,11 +94,23 @@ class Classifier(ABC):
     def graph(self) -> Graph:
         """From pixels (of the data set's native size, or else already of the network's) to logits, in float32."""
         height, width = self._native or self.preprocessing.image_size
-        examples = pictures.examples(self.record.dataset, height=height, width=width)
-        cut = replace(self.preprocessing, crop_fraction=1.0, crop_mode="center")  # the images are cut already
-        seen = self.preprocessing if self._native else cut
-        predicted = self._logits(Pixels(examples), seen, compiles=False)
-        return Graph(self._module(height, width).eval(), height, width, examples, predicted)
+        with tempfile.TemporaryDirectory(prefix="transfer-bench-") as scratch:
+            images, files = pictures.examples(self.record.dataset, native=self._native, folder=Path(scratch))
+            facts = {"input_size": [height, width], "resize": None if self._native else self._resize_facts()}
+            examples = np.stack([standalone.prepared(image, facts) for image in images])
+            seen = Pixels(examples) if self._native else files
+            predicted = self._logits(seen, self.preprocessing, compiles=False)
+        return Graph(
+            self._module(height, width).eval(),
+            *(height, width, facts, images, examples, predicted, self.class_names, self.preprocessing, self._whole),
+        )
+
+    def _resize_facts(self) -> dict[str, Any]:
+        """The preprocessing by which photographs of any size become levels at the network's, as JSON."""
+        known = self.preprocessing.as_dict()
+        fill = [round(255 * value) for value in self.preprocessing.mean]  # as timm pads
+        names = ("image_size", "interpolation", "crop_fraction", "crop_mode")
+        return {**{name: known[name] for name in names}, "fill": fill}
 
     def _resize(self, height: int, width: int) -> "nn.Module":
         from extract.backbones.transforms import Resize, resizes_by_matrix
@@ -126,6 +146,10 @@ class Classifier(ABC):
     @abstractmethod
     def _module(self, height: int, width: int) -> "nn.Module":
         """uint8 [B, 3, height, width] -> logits float [B, K], on the CPU, in float32."""
+
+    @abstractmethod
+    def _whole(self) -> "tuple[nn.Module, str]":
+        """A network of timm's, normalized images -> logits, and its name; `InvalidInputError` where it is none."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from extract.features.embed import source, stored
 from extract.features.layout import block_ranges
 from extract.runtime.allocator import memory_kept
 from extract.runtime.typed_json import typed
+from finetune import timm_folder
+from heads.modules import Layers
 from heads.persist import AppliedHead, load_applied
 from pipelines.predict.classify import Classifier
 from pipelines.tasks import features
@@ -76,6 +78,17 @@ class FrozenClassifier(Classifier):
     def _module(self, height: int, width: int) -> nn.Module:
         resize = self._resize(height, width) if self._native else None
         return FrozenGraph(embed.Encoder(self._backbone(), resize=resize, precision="float32"), self._head.module())
+
+    def _whole(self) -> tuple[nn.Module, str]:
+        head, name = self._head.module(), self._spec["backbone"]
+        folded = head.folded() if isinstance(head, Layers) else None
+        if folded is None or self._spec["pool"] != "network" or self._spec["layers"] is not None:
+            raise InvalidInputError(
+                "run must be of a head that is one layer on the network's own embedding for --format timm; got "
+                f"{self.record.name}. Use --format onnx or torch."
+            )
+        size = self.preprocessing.image_size[0]
+        return timm_folder.with_head(name, self._backbone().module, head=folded, image_size=size), name
 
     def _backbone(self) -> frozen.Backbone:
         spec = self._spec

@@ -12,6 +12,7 @@ from extract.errors import InvalidInputError
 from extract.features.embed import source
 from extract.features.layout import block_ranges
 from extract.runtime.devices import automatic_batch_size
+from finetune.architectures import networks
 from finetune.augmentation.batches import NormalizePixels
 from pipelines.predict.classify import Classifier
 from pipelines.training import inference, network_io
@@ -72,6 +73,9 @@ class WholeClassifier(Classifier):
         given = self.preprocessing
         resize = nn.Identity() if (height, width) == given.image_size else self._resize(height, width)
         return _Way(resize, NormalizePixels((given.mean, given.std)), self._network.float().cpu())
+
+    def _whole(self) -> tuple[nn.Module, str]:
+        return self._network.float().cpu(), networks.resolve(self._sidecar.network).timm_name or self._sidecar.network
 
 
 class _Way(nn.Module):

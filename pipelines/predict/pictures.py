@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 from extract.backbones.rounding import photographs
 from extract.data import datasets, digits
@@ -26,6 +27,7 @@ from extract.errors import InvalidInputError
 from pipelines.workspace.schema import DatasetUse
 
 EXAMPLES = 100
+EXAMPLE_SIZES = ((640, 427), (427, 427), (300, 400), (224, 224), (131, 97), (400, 64), (20, 33))
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,25 @@ def native_size(dataset: DatasetUse) -> tuple[int, int] | None:
     return (side, side) if known else None
 
 
-def examples(dataset: DatasetUse, *, height: int, width: int) -> np.ndarray:
-    """Real images, uint8 [N, 3, height, width]: the first test images of digits, else squares of two photographs."""
-    if native_size(dataset) == (8, 8):
-        found = digits.load().splits["test"].images
-        assert isinstance(found, Pixels)
-        return np.ascontiguousarray(found.array[:EXAMPLES])
-    return photographs((height, width)).round().to(torch.uint8).numpy()
+def examples(dataset: DatasetUse, *, native: tuple[int, int] | None, folder: Path) -> tuple[list[Image.Image], Files]:
+    """Real images in RGB, and they as files in `folder`: of the `native` size if there is one, else of several sizes.
+
+    The first test images of digits, else parts of the two photographs that scikit-learn ships.
+    """
+    if native == (8, 8):
+        held = digits.load().splits["test"].images
+        assert isinstance(held, Pixels)
+        images = [Image.fromarray(array.transpose(1, 2, 0)) for array in held.array[:EXAMPLES]]
+    elif native is not None:
+        levels = photographs(native).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        images = [Image.fromarray(array) for array in levels]
+    else:
+        photos = [Image.open(digits.shipped("images", name)).convert("RGB") for name in ("china.jpg", "flower.jpg")]
+        images = [photo.crop((0, 0, width, height)) for photo in photos for width, height in EXAMPLE_SIZES]
+    paths = [folder / f"{index}.png" for index in range(len(images))]
+    for image, path in zip(images, paths, strict=True):
+        image.save(path)
+    return images, Files.at(paths)
 
 
 def groups(images: Files, *, native: tuple[int, int] | None) -> Iterator[Group]:
