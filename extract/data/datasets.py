@@ -10,7 +10,7 @@ from pathlib import Path
 
 from extract.data import cifar, digits, folder
 from extract.data.classes import ClassChoice
-from extract.data.containers import arrays, parquet, torchvision_sets
+from extract.data.containers import arrays, parquet, photo_sets, torchvision_sets
 from extract.data.containers.arrays import ArraySet
 from extract.data.contents import Contents, Progress, silent
 from extract.data.folder import Folder
@@ -48,7 +48,7 @@ FACTS = {
     "svhn": Facts(73_257, 26_032, 10, side=32, mirrors=False),
     "stl10": Facts(5_000, 8_000, 10, side=96),
 }
-NAMES = tuple(FACTS)
+NAMES = (*FACTS, *photo_sets.SETS)
 NPZ = ".npz"
 
 
@@ -126,6 +126,7 @@ def locate(
     classes of the images in a directory. `contents` remembers the digests of
     a directory's files; `progress(done, total)` counts those that are read.
     """
+    dataset, labels = opened(dataset, data_dir, labels, download_dir=download_dir)
     found, request = _FOUND.get(), (dataset, data_dir, download_dir, labels)
     known = {} if found is None else found
     if request not in known:
@@ -199,10 +200,21 @@ def _digest_of_part(whole: str, names: tuple[str, ...]) -> str:
 
 
 def opened(
-    dataset: str, labels: LabelFile | None, columns: tuple[str, ...], *, download_dir: Path
+    dataset: str,
+    data_dir: Path | None,
+    labels: LabelFile | None,
+    *,
+    download_dir: Path,
+    columns: tuple[str, ...] = (),
 ) -> tuple[str, LabelFile | None]:
-    """(the data set, its file of labels): of a table with image bytes the folder into which it is unpacked."""
+    """(the data set, its file of labels): a folder of images for a published set of photographs, and for a table.
+
+    A table with image bytes, read by its `columns`, is unpacked to that folder.
+    """
     root = root_of(dataset)
+    if dataset in photo_sets.SETS:
+        place, found = photo_sets.opened(dataset, data_dir or download_dir, download_dir)
+        return str(place), found
     files = [] if root is None or labels is not None else parquet.shards(root)
     if root is None or not files:
         return dataset, labels

@@ -84,7 +84,7 @@ def _images(listing: Listing, labels: LabelFile | None) -> ImageSet:
         splits = cut(splits["train"], root=listing.root, class_names=listing.class_names)
     name = printable(composed(listing.root.resolve().name)) or "root"
     if labels is not None and not labels.path.startswith("metadata."):
-        name = f"{name} by {printable(composed(Path(labels.path).name))}"
+        name = labels.name or f"{name} by {printable(composed(Path(labels.path).name))}"
     return ImageSet(name, listing.class_names, splits, listing.notices)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from extract.data import listing
 from extract.data.labels import columns, table
 from extract.data.labels.columns import LabelFile
-from extract.data.labels.table import NOTHING, NUMBER, TEXT, TRUTH, WHOLE, Table
+from extract.data.labels.table import NOTHING, NUMBER, TEXT, TRUTH, WHOLE, LabelTable
 from extract.data.listing import Listing, Members
 from extract.data.walk import Images, Walker, a_few, composed, counted, printable
 from extract.errors import InvalidInputError
@@ -38,7 +38,7 @@ def listed(root: Path, labels: LabelFile) -> Listing:
     for path, folder, split in _files(root, Path(os.path.expanduser(labels.path))):
         one = table.read(path)
         chosen = columns.chosen(one, named)
-        rows = rows.and_those(_Reader(one, chosen, images, root, folder).rows(split))
+        rows = rows.and_those(_RowReader(one, chosen, images, root, folder).rows(split))
         notices.append(f"{one.name}: {', '.join(f'{role} from {column!r}' for role, column in chosen.items())}")
     splits, said = _split(rows)
     members, class_names = _members(rows, splits, images, root)
@@ -81,7 +81,7 @@ class _Rows:
     splits: list[str]
     groups: list[str] | None
     kind: str
-    places: list[tuple[Table, int]]
+    places: list[tuple[LabelTable, int]]
 
     @classmethod
     def none(cls) -> "_Rows":
@@ -114,10 +114,10 @@ class _Rows:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _RowReader:
     """Reads the rows of one table; `images` are those below `root`, `folder` is where the table's paths begin."""
 
-    table: Table
+    table: LabelTable
     chosen: dict[str, str]
     images: Images
     root: Path

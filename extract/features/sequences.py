@@ -53,18 +53,14 @@ def embed(
         image_size=size,
         device=where,
     )
-    done = 0
-
-    def stepped(count: int) -> None:
-        nonlocal done
-        done += count
-        progress(done, len(images))
-
+    parts = []
     with memory_kept():
         encoder = Encoder(backbone, resize=read.resize, precision=precision)
         embedder = engines.embedder(encoder, engine=engine, device=where, batch_size=rows, notice=lambda sentence: None)
-        blocks = embedder.blocks(read, block_ranges(len(images), 8 * rows), stepped=stepped)
-        return torch.cat([block.features[0] for block in blocks]).numpy()
+        for block in embedder.blocks(read, block_ranges(len(images), 8 * rows)):
+            parts.append(block.features[0])
+            progress(block.stop, len(images))
+    return torch.cat(parts).numpy()
 
 
 def _source(images: Sequence[Picture] | np.ndarray, backbone: Backbone) -> ImageSource:

@@ -232,7 +232,8 @@ def located(
 def opened(spec: DataSpec, workspace: Path) -> tuple[str, LabelFile | None]:
     """(the spec's data set, its file of labels); of a table with image bytes, what it is unpacked to."""
     labels, columns = spec.label_file, spec.columns or ()
-    return datasets.opened(spec.dataset, labels, columns, download_dir=workspace / "data")
+    place, downloads = _data_dir(spec), workspace / "data"
+    return datasets.opened(spec.dataset, place, labels, download_dir=downloads, columns=columns)
 
 
 def listed(spec: DataSpec, workspace: Path) -> "ImageSet":

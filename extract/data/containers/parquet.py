@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from extract.data.labels.columns import LabelFile, chosen
-from extract.data.labels.table import Table, arrow_tables
+from extract.data.labels.table import LabelTable, arrow_tables
 from extract.errors import InvalidInputError
 from extract.runtime.disk import disk_errors
 from extract.runtime.locks import Lock
@@ -83,7 +83,7 @@ def _rows(file: Path, labels: LabelFile) -> Iterator[tuple[bytes, dict[str, obje
                 "Use --labels for a table of paths."
             )
         others = {name: cells for name, cells in columns.items() if name != image}
-        table = Table(file.name, others, range(1, len(columns[image]) + 1), "row", typed=True)
+        table = LabelTable(file.name, others, range(1, len(columns[image]) + 1), "row", typed=True)
         found = {role: column for role, column in chosen(table, named, needed=("label",)).items() if role != "path"}
         for row, cell in enumerate(columns[image]):
             if not (content := _bytes([cell])):

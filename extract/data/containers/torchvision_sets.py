@@ -16,7 +16,7 @@ _DIGITS = tuple("0123456789")
 
 
 @dataclass(frozen=True)
-class Published:
+class TorchvisionSet:
     """A data set of torchvision's class `kind`: its `files` in the data directory, the arguments of each split."""
 
     kind: str
@@ -29,8 +29,8 @@ class Published:
 _BY_TRAIN = {"train": {"train": True}, "test": {"train": False}}
 _BY_NAME = {"train": {"split": "train"}, "test": {"split": "test"}}
 SETS = {
-    "mnist": Published("MNIST", tuple(f"MNIST/raw/{name}" for name in _IDX), _DIGITS, _BY_TRAIN),
-    "fashion-mnist": Published(
+    "mnist": TorchvisionSet("MNIST", tuple(f"MNIST/raw/{name}" for name in _IDX), _DIGITS, _BY_TRAIN),
+    "fashion-mnist": TorchvisionSet(
         "FashionMNIST",
         tuple(f"FashionMNIST/raw/{name}" for name in _IDX),
         (
@@ -39,8 +39,8 @@ SETS = {
         ),
         _BY_TRAIN,
     ),
-    "svhn": Published("SVHN", ("train_32x32.mat", "test_32x32.mat"), _DIGITS, _BY_NAME, "labels"),
-    "stl10": Published(
+    "svhn": TorchvisionSet("SVHN", ("train_32x32.mat", "test_32x32.mat"), _DIGITS, _BY_NAME, "labels"),
+    "stl10": TorchvisionSet(
         "STL10",
         tuple(f"stl10_binary/{name}.bin" for name in ("train_X", "train_y", "test_X", "test_y")),
         ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"),

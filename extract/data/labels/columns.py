@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from extract.data.labels.table import Table
+from extract.data.labels.table import LabelTable
 from extract.errors import InvalidInputError, unknown
 
 # Usual names, the likeliest first; case, dashes and blanks do not count.
@@ -19,10 +19,14 @@ UNUSED = "none"
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A file of labels beside a folder of images; `columns` are texts like "label=diagnosis", for what is not usual."""
+    """A file of labels beside a folder of images; `columns` are texts like "label=diagnosis", for what is not usual.
+
+    `name` is that of the data set, where it is not the folder's with the file's.
+    """
 
     path: str
     columns: tuple[str, ...] = ()
+    name: str = ""
 
     def named(self) -> dict[str, str]:
         """The columns that are named, by what they say. Raises `InvalidInputError` for what is no NAME=COLUMN."""
@@ -39,7 +43,7 @@ class LabelFile:
         return found
 
 
-def chosen(table: Table, named: Mapping[str, str], *, needed: Sequence[str] = NEEDED) -> dict[str, str]:
+def chosen(table: LabelTable, named: Mapping[str, str], *, needed: Sequence[str] = NEEDED) -> dict[str, str]:
     """The column of the table for path, label, split and group; split and group only where there is one.
 
     Raises `InvalidInputError` where a column is not there, naming those that are.

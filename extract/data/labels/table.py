@@ -17,7 +17,7 @@ TRUTH, WHOLE, NUMBER, TEXT, NOTHING = "true or false", "whole number", "number",
 
 
 @dataclass(frozen=True)
-class Table:
+class LabelTable:
     """Cells by column; row i stands on `lines[i]`, counted in `unit`s ("line", "row") of the file called `name`.
 
     Cells are texts where the file knows no types (`typed`), else texts, numbers, truth values or None.
@@ -44,7 +44,7 @@ class Table:
         return kinds.get(type(cell), f"a {type(cell).__name__}")
 
 
-def read(path: Path) -> Table:
+def read(path: Path) -> LabelTable:
     """The table in `path`, by its suffix. Raises `InvalidInputError` for a file that holds none."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -75,7 +75,7 @@ def _kind_of_text(cell: str, *, typed: bool) -> str:
     return NUMBER if re.fullmatch(r"[+-]?(\d+\.\d*|\.?\d+)([eE][+-]?\d+)?", cell) else TEXT
 
 
-def _separated(name: str, text: str, suffix: str) -> Table:
+def _separated(name: str, text: str, suffix: str) -> LabelTable:
     head = next((line for line in text.splitlines() if line.strip()), "")
     separator = "\t" if suffix == ".tsv" else max(SEPARATORS, key=head.count)
     found = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
@@ -97,7 +97,7 @@ def _separated(name: str, text: str, suffix: str) -> Table:
                 'Put texts that hold the separator into "quotes".'
             )
     columns: dict[str, list[object]] = {one: [row[at] for row in rows[1:]] for at, one in enumerate(header)}
-    return Table(name, columns, lines[1:], "line", typed=False)
+    return LabelTable(name, columns, lines[1:], "line", typed=False)
 
 
 def _header(name: str, cells: list[str]) -> list[str]:
@@ -110,14 +110,14 @@ def _header(name: str, cells: list[str]) -> list[str]:
     return cells
 
 
-def _json_lines(name: str, text: str) -> Table:
+def _json_lines(name: str, text: str) -> LabelTable:
     rows, lines = [], []
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             rows.append(_json_object(name, line, number))
             lines.append(number)
     names = _header(name, list(dict.fromkeys(key for row in rows for key in row)))
-    return Table(name, {one: [row.get(one) for row in rows] for one in names}, lines, "line", typed=True)
+    return LabelTable(name, {one: [row.get(one) for row in rows] for one in names}, lines, "line", typed=True)
 
 
 def _json_object(name: str, line: str, number: int) -> dict[str, object]:
@@ -133,14 +133,14 @@ def _json_object(name: str, line: str, number: int) -> dict[str, object]:
     return found
 
 
-def _parquet(path: Path) -> Table:
+def _parquet(path: Path) -> LabelTable:
     columns: dict[str, list[object]] = {}
     for part in arrow_tables(path):
         for name, cells in part.items():
             columns.setdefault(name, []).extend(cells)
     count = len(next(iter(columns.values()), []))
     _header(path.name, list(columns))
-    return Table(path.name, columns, range(1, count + 1), "row", typed=True)
+    return LabelTable(path.name, columns, range(1, count + 1), "row", typed=True)
 
 
 def arrow_tables(path: Path) -> Iterator[dict[str, list[object]]]:

@@ -31,7 +31,7 @@ def table(rows: range, **more):
 
 
 def opened(place, tmp_path, columns=()):
-    dataset, labels = datasets.opened(str(place), None, columns, download_dir=tmp_path / "data")
+    dataset, labels = datasets.opened(str(place), None, None, download_dir=tmp_path / "data", columns=columns)
     return folder.read(tmp_path / "data" / dataset, labels=labels)
 
 

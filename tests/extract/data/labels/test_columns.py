@@ -3,12 +3,12 @@
 import pytest
 
 from extract.data.labels.columns import LabelFile, chosen
-from extract.data.labels.table import Table
+from extract.data.labels.table import LabelTable
 from extract.errors import InvalidInputError
 
 
-def table(*columns: str) -> Table:
-    return Table("t.csv", {column: [] for column in columns}, [], "line", typed=False)
+def table(*columns: str) -> LabelTable:
+    return LabelTable("t.csv", {column: [] for column in columns}, [], "line", typed=False)
 
 
 @pytest.mark.parametrize(

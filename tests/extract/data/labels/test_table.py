@@ -46,9 +46,9 @@ def test_kinds_of_cells_follow_the_file():
 
 
 def read_cells(*, typed):
-    from extract.data.labels.table import Table
+    from extract.data.labels.table import LabelTable
 
-    return Table("t", {}, [], "line", typed)
+    return LabelTable("t", {}, [], "line", typed)
 
 
 @pytest.mark.parametrize(
