@@ -57,9 +57,9 @@ def _files(root: Path, given: Path) -> list[tuple[Path, str, str]]:
     """
     found = next((path for path in (given, root / given) if path.is_file()), None)
     if found is not None:
-        own = Path(os.path.relpath(os.path.realpath(found.parent), os.path.realpath(root)))
-        is_own = found.stem == "metadata" and ".." not in own.parts and not own.is_absolute()
-        return [(found, "" if not is_own or own == Path() else own.as_posix(), "")]
+        own, whole = Path(os.path.realpath(found.parent)), Path(os.path.realpath(root))
+        counts_from_own = found.stem == "metadata" and own.is_relative_to(whole)
+        return [(found, own.relative_to(whole).as_posix() if counts_from_own else "", "")]
     below = [(root / name / given.name, name, name) for name in (*SPLITS, *VALIDATION)]
     below = [one for one in below if given.parent == Path() and one[0].is_file()]
     if not below:
@@ -172,10 +172,14 @@ class _RowReader:
         """The image that a cell names by its path below the folder, or by as much of it as is unique; else -1."""
         if not isinstance(cell, str) or not cell.strip():
             return ABSENT
-        text = composed(cell.strip())
-        inside = os.path.relpath(text, self.root.absolute()) if os.path.isabs(text) else f"{self.folder}/{text}"
-        path = posixpath.normpath(inside.replace("\\", "/").lstrip("/"))
-        if path.startswith("../"):
+        text, root = composed(cell.strip()), self.root.absolute()
+        given = Path(text)
+        if given.is_absolute():
+            inside = given.relative_to(root).as_posix() if given.is_relative_to(root) else "../"
+        else:
+            inside = posixpath.join(self.folder, text.replace("\\", "/"))
+        path = posixpath.normpath(inside)
+        if path.startswith(".."):
             self._refuse("image must lie in the folder of the data set", "path", [row])
         found = self._exact.get(path)
         return self._by_part.get(path, ABSENT) if found is None else found

@@ -38,6 +38,32 @@ def test_a_head_is_chosen_and_scored_on_other_objects_than_it_learns_from(pipeli
     refused = pipeline("fit-head", *BACKBONE, *words, "--shots", "1,9")
     assert refused.status == 2
     assert "shots must be at most 3, the groups of the smallest class; got 1, 9" in refused.err
+    assert naming.images([record]) == "D by labels.csv, 30 training and 10 test images"
+    images = Images(tmp_path / "workspace")  # the report finds them again: the workspace remembers the folder
+    split = images.test_split(record)
+    assert split is not None
+    assert split.ids == records.test_ids(tmp_path / "workspace", record.run)
+    assert images.key(record, 0)
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ("red/99.png,wood,object 1", "image must exist; got 'red/99.png' on line 42 of labels.csv"),
+        (
+            "red/00.png,wood,object 0",
+            "images must stand in one row each; got one twice, on lines 2 and 42 of labels.csv",
+        ),
+        ("red/00.png,wood", "rows must have as many cells as the header, 3; got 2 on line 42 of labels.csv"),
+    ],
+)
+def test_a_mistake_in_the_file_is_told_with_its_line_and_is_no_run(row, sentence, pipeline, words, tmp_path):
+    with (tmp_path / "labels.csv").open("a") as file:
+        file.write(f"\n{row}\n")
+    ended = pipeline("fit-head", *BACKBONE, *words)
+    assert ended.status == 2
+    assert sentence in ended.err
+    assert not (tmp_path / "workspace" / "runs").exists()
 
 
 def test_networks_and_searches_hold_back_whole_objects(pipeline, words, tmp_path, monkeypatch):
@@ -56,16 +82,3 @@ def test_networks_and_searches_hold_back_whole_objects(pipeline, words, tmp_path
     assert (record.choice.training_rows, record.choice.validation_rows) == (20, 10)
     assert seen
     assert all(groups is not None and np.unique(groups).size == 6 for groups in seen)
-
-
-def test_the_report_finds_the_images_again(pipeline, words, tmp_path):
-    fit = ("fit-head", *BACKBONE, *words, "--c-grid", "1", "--validation", "none", "--json")
-    first, ended = pipeline(*fit), pipeline(*fit)
-    assert first.json["run"] == ended.json["run"]
-    record = records.done(tmp_path / "workspace", ended.json["run"])
-    images = Images(tmp_path / "workspace")
-    split = images.test_split(record)
-    assert split is not None
-    assert images.key(record, 0)
-    assert split.ids == records.test_ids(tmp_path / "workspace", record.run)
-    assert naming.images([record]) == "D by labels.csv, 30 training and 10 test images"

@@ -10,6 +10,7 @@ from typing import Any
 
 from extract.data.labels.columns import LabelFile, chosen
 from extract.data.labels.table import LabelTable, arrow_tables
+from extract.data.walk import printable
 from extract.errors import InvalidInputError
 from extract.runtime.disk import disk_errors
 from extract.runtime.locks import Lock
@@ -50,7 +51,7 @@ def unpacked(place: Path, files: Sequence[Path], folder: Path, columns: tuple[st
                 part.mkdir()
                 _unpack(place, files, part, LabelFile(METADATA, columns))
                 os.rename(part, target)
-    return target, LabelFile(METADATA)
+    return target, LabelFile(str(target / METADATA), name=printable(target.name))
 
 
 def _unpack(place: Path, files: Sequence[Path], target: Path, labels: LabelFile) -> None:
