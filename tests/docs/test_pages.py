@@ -2,10 +2,9 @@
 
 import ast
 import importlib
-import importlib.util
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -74,33 +73,30 @@ def test_links_of_the_readme_lead_somewhere() -> None:
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_table_of_the_readme_is_that_of_the_result_files() -> None:
-    generate = _generate()
-    assert generate.readme() == generate.README.read_text(), "run `python docs/generate.py`"
+def test_table_of_the_readme_is_that_of_the_result_files(generating) -> None:
+    readme = generating("readme")
+    assert readme.readme() == readme.README.read_text(), "run `python docs/generate.py`"
 
 
-def test_every_field_of_a_record_has_its_meaning() -> None:
-    names = [
-        f"{paths[0]}.{name}".lstrip(".") for paths, fields in _generate().record_fields().items() for name in fields
-    ]
+def test_every_field_of_a_record_has_its_meaning(generating) -> None:
+    fields = generating("record").record_fields()
+    names = [f"{paths[0]}.{name}".lstrip(".") for paths, named in fields.items() for name in named]
     assert list(yaml.safe_load((ROOT / "docs" / "fields.yaml").read_text()).keys() ^ names) == []
 
 
-def test_diagram_is_as_drawn_by_the_code() -> None:
-    generate = _generate()
-    assert generate.diagram() == generate.DIAGRAM.read_text(), "run `python docs/generate.py`"
+def test_diagram_is_as_drawn_by_the_code(generating) -> None:
+    diagram = generating("diagram")
+    assert diagram.diagram() == diagram.DIAGRAM.read_text(), "run `python docs/generate.py`"
 
 
-def test_every_command_is_in_the_reference() -> None:
-    text = _generate().commands()
+def test_every_command_is_in_the_reference(generating) -> None:
+    text = generating("from_code").commands()
     assert [name for name in pipeline.commands if f"\n## pipeline {name}" not in text] == []
     assert "--workspace" in text.partition("## pipeline")[0]
 
 
-def _generate() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def generating(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """The modules of `docs/generating` by name."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    return lambda name: importlib.import_module(f"generating.{name}")
