@@ -1,6 +1,7 @@
 """What the tests share: the real CIFAR-10 where it is, real photographs, and the command line in-process."""
 
 import contextlib
+import gc
 import hashlib
 import json
 import os
@@ -66,6 +67,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.relative_to(here).as_posix().startswith(ARITHMETIC):
             item.add_marker("arithmetic")
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Spares the collector of garbage the objects of all imports, which stay."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

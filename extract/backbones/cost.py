@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ REFUSALS = (RuntimeError, ValueError, AssertionError, IndexError, TypeError, Key
 
 NORMS = {torch.ops.aten.native_batch_norm.default}
 STEPS = "num_batches_tracked"  # of BatchNorm, which only training reads
+_COUNTED: WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], "NetworkCost"]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,22 @@ def shell(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module, dict(_emptied(module)))
 
 
-@torch.no_grad()
 def cost(module: nn.Module, *, image_size: tuple[int, int]) -> NetworkCost:
     """The cost of one image [3, height, width] through `module` in evaluation mode.
 
     What the network computes once a batch, whatever the images (a table of relative positions), is left out. Raises
-    what the network raises for a size that it does not take.
+    what the network raises for a size that it does not take. It is counted once for a network that stays as it is:
+    a training asks several times.
     """
+    layers = ((type(one), one.extra_repr(), *(own.shape for own in one.parameters(False))) for one in module.modules())
+    form, known = (image_size, tuple(layers)), _COUNTED.setdefault(module, {})
+    if form not in known:
+        known[form] = _counted(module, image_size=image_size)
+    return known[form]
+
+
+@torch.no_grad()
+def _counted(module: nn.Module, *, image_size: tuple[int, int]) -> NetworkCost:
     images = torch.zeros(1, 3, *image_size, device="meta")
     trace = OperatorTrace(images)
     network = shell(module).eval()

@@ -27,6 +27,17 @@ def test_attention_is_counted_and_what_no_image_changes_is_not():
     assert found.output_shape == (1, 1, 3)
 
 
+def test_a_network_is_counted_once_and_anew_when_a_layer_changes():
+    network = nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten())
+    first = cost(network, image_size=(8, 4))
+    assert cost(network, image_size=(8, 4)) is first
+    assert cost(network, image_size=(4, 4)).flops == first.flops / 2
+    network[0] = nn.Conv2d(3, 6, 1)
+    assert cost(network, image_size=(8, 4)).flops == 3 * first.flops
+    network[0].stride = (2, 2)
+    assert cost(network, image_size=(8, 4)).flops == 3 * first.flops / 4
+
+
 def test_activations_are_those_of_operators_that_make_something():
     found = cost(nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU(inplace=True), nn.Flatten()), image_size=(8, 4))
     assert (found.flops, found.activation_bytes) == (2 * 3 * 2 * 32, 4 * 2 * 32)
