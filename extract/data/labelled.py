@@ -251,7 +251,9 @@ def _members(
             f"{rows.place(strange[0])}. Add training images of it, or delete the row."
         )
     if len(class_names) < 2:
-        raise InvalidInputError(f"labels must be of at least two classes; got {class_names[0]!r} alone.")
+        raise InvalidInputError(
+            f"labels must be of at least two classes; got {', '.join(map(repr, class_names))} alone."
+        )
     place = {name: at for at, name in enumerate(class_names)}
     numbers = None if rows.groups is None else np.unique(rows.groups, return_inverse=True)[1].astype(np.int64)
     found = {}

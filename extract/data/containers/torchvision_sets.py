@@ -22,7 +22,7 @@ class TorchvisionSet:
     kind: str
     files: tuple[str, ...]
     class_names: tuple[str, ...]
-    splits: Mapping[str, dict[str, object]]
+    splits: Mapping[str, Mapping[str, object]]
     labels: str = "targets"
 
 
