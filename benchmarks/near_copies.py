@@ -1,11 +1,8 @@
 """Find the test images of CIFAR-10 that have a near-copy among its training or other test images.
 
 Candidates are the nearest images of each test image by exact search: by features of a frozen backbone, by pixels, and
-by the pixels of its mirror image. The score is `z * p * sqrt(f)`. p is the correlation of the pixels and h that of
-their details (what a blur takes away), each at the best of 81 shifts up to 4 pixels, of the image or of its mirror
-image. f is the correlation of the features. z is h after Fisher, in standard errors of as many values as the details
-effectively have: a ship or a plane before an empty sky is like any other, and says little. LEAST_SCORE was chosen by
-looking at the pairs (`--pictures`).
+by the pixels of its mirror image. The score is that of `extract.duplicates.registration`, without
+crops, times sqrt(f), f the correlation of the features. LEAST_SCORE was chosen by looking at the pairs (`--pictures`).
 
     pipeline extract --backbone tf_efficientnet_lite0 --weights packaged --dataset cifar10
     python -m benchmarks.near_copies FEATURES.h5 DATA_DIR [--pictures DIR]
@@ -18,23 +15,17 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional
 
 from benchmarks.hardware import write
 from extract.data import cifar, near_copies
+from extract.duplicates import registration
+from extract.duplicates.registration import unit
 from extract.features.store import FeatureFile
 
 LEAST_SCORE = 10.0
 NEIGHBORS, LEAST_NEIGHBOR = 10, {"features": 0.55, "pixels": 0.8, "mirror image": 0.8}
-SHIFT, BLUR, ROWS = 4, 1.5, 500
-LEAST_DETAIL, LEAST_PIXELS = 0.25, 0.65  # correlations below which a pair is no copy: the rest is not computed
+ROWS = 500
 PUBLISHED = 325  # Barz and Denzler, "Do we train on test data?", 2020: 3.25 % of the test images
-
-
-def unit(values: Tensor) -> Tensor:
-    """Rows [N, D] less their mean, of length 1, so that products are correlations."""
-    centered = values - values.mean(1, keepdim=True)
-    return centered / centered.norm(dim=1, keepdim=True).clamp_min(1e-3)
 
 
 def neighbors(queries: Tensor, table: Tensor, *, least: float) -> set[tuple[int, int]]:
@@ -50,59 +41,10 @@ def neighbors(queries: Tensor, table: Tensor, *, least: float) -> set[tuple[int,
     return found
 
 
-def blurred(images: Tensor) -> Tensor:
-    """Images [N, C, 32, 32] under a Gaussian."""
-    weights = torch.exp(-(torch.arange(-4.0, 5.0) ** 2) / (2 * BLUR**2))
-    weights = (weights / weights.sum()).view(1, 1, 1, 9)
-    padded = functional.pad(images, (4, 4, 4, 4), mode="reflect").flatten(0, 1)[:, None]
-    across = functional.conv2d(padded, weights)
-    return functional.conv2d(across, weights.transpose(2, 3)).view_as(images)
-
-
-def details(images: Tensor) -> Tensor:
-    """What a blur takes away."""
-    return images - blurred(images)
-
-
-def effective_count(images: Tensor) -> Tensor:
-    """[N]: pixels over which the energy of an image's details is spread, its participation ratio."""
-    energy = blurred(details(images).square().mean(1, keepdim=True))[..., SHIFT:-SHIFT, SHIFT:-SHIFT].flatten(1)
-    return energy.sum(1).square() / energy.square().sum(1).clamp_min(1e-6)
-
-
-def shifted_correlation(images: Tensor, others: Tensor) -> Tensor:
-    """[N]: the best correlation of the middle of `others` with `images` [N, 3, 32, 32] under all shifts."""
-    middle = others[..., SHIFT:-SHIFT, SHIFT:-SHIFT]
-    side = middle.shape[-1]
-    patterns = unit(middle.flatten(1)).view_as(middle)
-    products = functional.conv2d(images.flatten(0, 1)[None], patterns, groups=len(images))[0]
-
-    def summed(values: Tensor) -> Tensor:
-        return functional.avg_pool2d(values.sum(1, keepdim=True), side, 1)[:, 0] * side**2
-
-    spread = (summed(images.square()) - summed(images).square() / (3 * side**2)).clamp_min(1e-3).sqrt()
-    return (products / spread).flatten(1).amax(1)
-
-
-def either_way(images: Tensor, others: Tensor) -> Tensor:
-    """The same of the images and of their mirror images, whichever is better."""
-    return torch.maximum(shifted_correlation(images, others), shifted_correlation(images.flip(-1), others))
-
-
 def scores(pairs: Tensor, images: Tensor, features: Tensor) -> Tensor:
     """The score of each of the `pairs` [P, 2] of rows of uint8 `images` and unit `features`."""
-    found = torch.zeros(len(pairs))
-    for start in range(0, len(pairs), ROWS):
-        left, right = (images[side].float() for side in pairs[start : start + ROWS].T)
-        detail = torch.cat([either_way(details(left), details(right))])
-        rows = torch.nonzero(detail > LEAST_DETAIL)[:, 0]
-        pixels = either_way(left[rows], right[rows])
-        near = pairs[start + rows]
-        alike = (features[near[:, 0]] * features[near[:, 1]]).sum(1).clamp_min(0)
-        count = torch.minimum(effective_count(left[rows]), effective_count(right[rows]))
-        z = torch.atanh(detail[rows].clamp_max(0.9999)) * count.sqrt()
-        found[start + rows] = torch.where(pixels > LEAST_PIXELS, z * pixels * alike.sqrt(), 0)
-    return found
+    alike = (features[pairs[:, 0]] * features[pairs[:, 1]]).sum(1).clamp_min(0)
+    return registration.scores(pairs, images, crops=False)[0] * alike.sqrt()
 
 
 def best_copies(pairs: Tensor, found: Tensor, *, test_count: int) -> dict[int, tuple[int, float]]:

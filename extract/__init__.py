@@ -1,8 +1,8 @@
 """Images -> features.h5: frozen timm backbones turn data sets into feature files.
 
 The public face, imported only as it is used: `load_backbone`, `locate_dataset`, `load_dataset`, `extract`,
-`embed`, `FeatureFile`. `pipelines` puts them together; the modules (`extract.data.images`, `extract.features.store`,
-...) hold the rest.
+`embed`, `FeatureFile`, `TimmEncoder`. `pipelines` puts them together; the modules (`extract.data.images`,
+`extract.features.store`, ...) hold the rest.
 """
 
 import importlib
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from extract.data.datasets import load as load_dataset
     from extract.data.datasets import locate as locate_dataset
     from extract.errors import InvalidInputError, TransferBenchError
+    from extract.features.encoder import TimmEncoder
     from extract.features.extraction import extract, plan
     from extract.features.sequences import embed
     from extract.features.store import FeatureFile
@@ -25,12 +26,14 @@ _FACE = {
     "extract": ("extract.features.extraction", "extract"),
     "plan": ("extract.features.extraction", "plan"),
     "FeatureFile": ("extract.features.store", "FeatureFile"),
+    "TimmEncoder": ("extract.features.encoder", "TimmEncoder"),
     "TransferBenchError": ("extract.errors", "TransferBenchError"),
     "InvalidInputError": ("extract.errors", "InvalidInputError"),
 }
 __all__ = [
     "FeatureFile",
     "InvalidInputError",
+    "TimmEncoder",
     "TransferBenchError",
     "embed",
     "extract",

@@ -17,10 +17,12 @@ Messages say what must hold, what came, and what to do:
 """
 
 import difflib
+import importlib
 import re
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 class TransferBenchError(Exception):
@@ -53,6 +55,16 @@ class OutOfMemoryError(TransferBenchError):
 
 class UnavailableError(TransferBenchError):
     """Something outside that is needed and cannot be had here."""
+
+
+def extra(module: str, *, of: str, thing: str) -> Any:
+    """The module, which the optional dependencies `of` install; `UnavailableError`, naming the `thing`, without it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise UnavailableError(
+            f"{module} must be installed for {thing}; it is not. `pip install 'transfer-bench[{of}]'` installs it."
+        ) from error
 
 
 # What other tools call what is meant here, whose names are not alike.

@@ -7,6 +7,8 @@ PACKAGES = ("extract", "heads", "finetune", "pipelines")
 SUBSTANTIAL = 80  # lines; a shorter module may be tested with its neighbors
 # What is tested through another module.
 THROUGH = {
+    "pipelines/cli/commands/audit.py": "tests/pipelines/tasks/inspection/test_audit.py",
+    "pipelines/report/details/audit.py": "tests/pipelines/tasks/inspection/test_audit.py",
     "pipelines/cli/commands/report.py": "tests/pipelines/report/test_build.py",
     "finetune/timm_folder.py": "tests/pipelines/predict/test_export.py",
     "pipelines/predict/onnx_file.py": "tests/pipelines/predict/test_export.py",

@@ -58,6 +58,39 @@ def names(pattern: str = "") -> list[str]:
     return timm.list_models(wild)
 
 
+@dataclass(frozen=True)
+class Facts:
+    """Sizes of a backbone at its own image size, and where its weights are: packaged, here (in the hub's cache), hub,
+    or none. `flops` are 2 per multiply-add of one image."""
+
+    name: str
+    parameters: int
+    flops: int
+    image_size: int
+    dimension: int
+    weights: str
+
+
+def facts(name: str) -> Facts:
+    """The sizes of the backbone `name`, by shapes alone."""
+    with warnings.catch_warnings(), torch.device("meta"), Undrawn():
+        warnings.simplefilter("ignore")
+        network = timm.create_model(name, num_classes=0)
+    config: Any = network.pretrained_cfg
+    size = tuple(config["input_size"][1:])
+    found = cost(network, image_size=size)
+    parameters = sum(one.numel() for one in network.parameters())
+    return Facts(name, parameters, found.flops, size[0], found.output_shape[1], _weights_place(name, config))
+
+
+def _weights_place(name: str, config: Any) -> str:
+    if name in weights_module.PACKAGED:
+        return "packaged"
+    if weights_module.cached_file(config.get("hf_hub_id"), config.get("hf_hub_filename")):
+        return "here"
+    return "hub" if config.get("hf_hub_id") or config.get("url") else "none"
+
+
 @functools.cache
 def current_name(name: str) -> str:
     """The name that timm has today for a deprecated `name` ("vit_small_patch16_224_dino"); any other as it is.

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from extract.backbones import cropping
 from extract.backbones.frozen import Backbone
 from extract.data.containers.arrays import levels
-from extract.data.images import Pixels
+from extract.data.images import Files, Pixels
 from extract.decoding import decode
 from extract.errors import InvalidInputError
 from extract.features import engines
@@ -20,7 +21,7 @@ from extract.features.layout import block_ranges
 from extract.runtime.allocator import memory_kept
 from extract.runtime.devices import automatic_batch_size, resolve_device, resolve_precision
 
-Picture = Image.Image | np.ndarray
+Picture = str | Path | Image.Image | np.ndarray
 
 
 def embed(
@@ -35,9 +36,9 @@ def embed(
 ) -> np.ndarray:
     """float32 [N, D]: the embeddings of pictures by a frozen `backbone` (`extract.load_backbone`).
 
-    `images` are uint8 levels [N, H, W], [N, H, W, 3] or [N, 3, H, W], or any sequence of PIL images and arrays [H, W]
-    or [H, W, 3], of any sizes and modes, which may open each as it is asked for. A PIL image is read as its file would
-    be, upright and on white, but never decoded at a part of its size. `precision` and `inference` are those of
+    `images` are uint8 levels [N, H, W], [N, H, W, 3] or [N, 3, H, W], or any sequence of paths, PIL images and arrays
+    [H, W] or [H, W, 3], of any sizes and modes, which may open each as it is asked for. A PIL image is read as its file
+    would be, upright and on white, but never decoded at a part of its size. `precision` and `inference` are those of
     `pipeline extract`; by the same engine the values are those of its feature file, before they are stored.
     `progress(done, total)` counts images. Raises `InvalidInputError` for what is no picture, with its place.
     """
@@ -68,6 +69,8 @@ def _source(images: Sequence[Picture] | np.ndarray, backbone: Backbone) -> Image
         raise InvalidInputError("images must be at least one; got none. Pass some.")
     if isinstance(images, np.ndarray):
         return source(Pixels(levels(images)), backbone.preprocessing)
+    if isinstance(images, list) and all(isinstance(one, str | Path) for one in images):
+        return source(Files.at([Path(one) for one in images]), backbone.preprocessing)
     transform = cropping.transform(backbone.preprocessing)
     read = functools.partial(_transformed, images, transform=transform)
     return ImageSource(lambda ranges: decoded(read, ranges), None)
@@ -75,6 +78,7 @@ def _source(images: Sequence[Picture] | np.ndarray, backbone: Backbone) -> Image
 
 def _transformed(images: Sequence[Picture], row: int, *, transform: Callable[[Image.Image], Tensor]) -> Tensor:
     one = images[row]
+    one = decode.decode(Path(one)) if isinstance(one, str | Path) else one
     if isinstance(one, np.ndarray):
         one = Image.fromarray(levels(one[None], what=f"image {row}")[0].transpose(1, 2, 0))
     if not isinstance(one, Image.Image):

@@ -12,7 +12,20 @@ from click.shell_completion import shell_complete
 from extract.errors import InvalidInputError, TransferBenchError, nearest, sentence
 from extract.runtime.disk import storage_error
 from extract.runtime.memory import enough_for
-from pipelines.cli.commands import ablate, demo, export, extract, fit_head, predict, report, run, search, train
+from pipelines.cli.commands import (
+    ablate,
+    audit,
+    demo,
+    export,
+    extract,
+    fit_head,
+    predict,
+    rank,
+    report,
+    run,
+    search,
+    train,
+)
 from pipelines.cli.inspect import architectures, cache, compare, doctor, explain, features, runs
 from pipelines.cli.terminal import streams
 from pipelines.cli.terminal.process import kept_quiet
@@ -36,7 +49,8 @@ def pipeline() -> None:
 
 
 COMMANDS = (
-    *(extract.extract_command, fit_head.fit_head_command, train.train_command, train.finetune_command),
+    *(rank.rank_command, extract.extract_command, audit.audit_command),
+    *(fit_head.fit_head_command, train.train_command, train.finetune_command),
     *(search.search_command, ablate.ablate_command, run.run_command, predict.predict_command, export.export_command),
     *(
         report.report_command,
@@ -59,6 +73,8 @@ KEPT = {
     "finetune": "its checkpoint is kept, if it had begun, and the same command goes on from there",
     "search": "the trials that ended are kept, a network's checkpoint too, and the same command goes on from there",
     "ablate": "trainings that ended are kept, checkpoints too, and the same command goes on from there",
+    "audit": "features are kept, the audit is begun anew",
+    "rank": "features are kept, and the same command goes on from there",
     "run": "jobs that ended, features and checkpoints are kept, and the same command goes on from there",
     "demo": "jobs and trials that ended are kept, and the same command goes on from there",
 }

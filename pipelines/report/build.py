@@ -8,6 +8,7 @@ from extract.data.images import ImageSplit
 from extract.errors import InvalidInputError
 from pipelines.report.details import (
     architectures,
+    audit,
     calibration,
     confusion,
     embeddings,
@@ -16,6 +17,7 @@ from pipelines.report.details import (
     learning,
     loss_landscape,
     misclassified,
+    ranking,
     searches,
     shots,
 )
@@ -36,6 +38,7 @@ SECTIONS: tuple[Callable[[Study], Section], ...] = (  # those without blocks are
     tradeoff.section,
     paired_tests.section,
     costs.section,
+    ranking.section,
     learning.section,
     shots.section,
     explorations.range_tests,
@@ -44,6 +47,7 @@ SECTIONS: tuple[Callable[[Study], Section], ...] = (  # those without blocks are
     confusion.section,
     calibration.section,
     misclassified.section,
+    audit.section,
     explained.section,
     embeddings.section,
     architectures.section,

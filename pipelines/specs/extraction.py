@@ -112,12 +112,13 @@ def resolve_extract(spec: ExtractSpec, *, located: datasets.Located, device: str
 
 def locate(spec: ExtractSpec, workspace: Path, *, progress: data.Progress = data.silent) -> datasets.Located:
     """Locate the spec's data set, as `data.located` does; an impossible backbone is refused before a download."""
+    before = functools.partial(check, spec, workspace)
+    return data.located(spec, workspace, progress=progress, before_download=before)
 
-    def check() -> None:
-        if Weights.find(spec.weights, workspace).run is None:
-            from extract.backbones import frozen
 
-            layers = spec.layer_indices()
-            frozen.check(spec.backbone, image_size=spec.image_size, pool=spec.pool, layers=layers)
+def check(spec: ExtractSpec, workspace: Path) -> None:
+    """Raises `InvalidInputError` for a size, pooling or layers that the backbone lacks; of an own run, when loaded."""
+    if Weights.find(spec.weights, workspace).run is None:
+        from extract.backbones import frozen
 
-    return data.located(spec, workspace, progress=progress, before_download=check)
+        frozen.check(spec.backbone, image_size=spec.image_size, pool=spec.pool, layers=spec.layer_indices())

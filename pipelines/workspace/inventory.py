@@ -28,6 +28,8 @@ FOLDERS = {
     "searches": SEARCHES,
     "ablations": SEARCHES,
     "range-tests": SEARCHES,
+    "audits": SEARCHES,
+    "rankings": SEARCHES,
     "pictures": RUNS,
     "landscapes": RUNS,
     "cache": CACHE,

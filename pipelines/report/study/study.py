@@ -141,7 +141,8 @@ def gather(workspace: Path, wanted: str | None) -> Study:
     Broken records become problems. Raises InvalidInputError where there is nothing to show.
     """
     found, problems = records.read_all(workspace)
-    explored = [*explorations.ablations(workspace)[0], *explorations.range_tests(workspace)[0]]
+    kept = (explorations.ablations, explorations.range_tests, explorations.audits, explorations.rankings)
+    explored = [one for read in kept for one in read(workspace)[0]]
     if not found and not problems and not explored:
         raise InvalidInputError(
             f"workspace must hold runs to report; got none in {str(workspace)!r}. `pipeline fit-head` makes one."

@@ -59,7 +59,7 @@ def test_pictures_of_any_size_and_mode_are_read_upright_and_one_after_another(ba
     ("images", "message"),
     [
         ([], "images must be at least one"),
-        (["a.jpg"], "PIL images or arrays of levels; got a str at place 0. Open files"),
+        ([5], "PIL images or arrays of levels; got a int at place 0. Open files"),
         ([np.zeros((4, 4))], "image 0 must be uint8 levels"),
         ([Image.fromarray(np.full((4, 4), 0.5, np.float32))], "one at place 0 that is not .*no known range"),
     ],

@@ -12,6 +12,23 @@ def test_backbones_are_listed_by_a_part_of_their_name(pipeline):
     assert pipeline("backbones", "lite", "--packaged", "--json").json["count"] == 3
 
 
+def test_backbones_are_filtered_and_sorted_by_their_sizes(pipeline):
+    from extract.backbones.frozen import load
+
+    found = pipeline("backbones", "test_*resnet*", "--sort", "parameters", "--max-parameters", 1e6, "--json").json[
+        "sizes"
+    ]
+    assert [one["parameters"] for one in found] == sorted(one["parameters"] for one in found)
+    assert all(one["parameters"] <= 1e6 for one in found)
+    known, own = load("test_resnet", weights="untrained"), next(one for one in found if one["name"] == "test_resnet")
+    sizes = (own["dimension"], own["flops"], own["image_size"])
+    assert sizes == (known.dimension, known.flops, known.preprocessing.image_size[0])
+    shown = pipeline("backbones", "lite0", "--packaged", "--sizes").out
+    assert re.search(r"tf_efficientnet_lite0 +3\.37 M +\d+ M +224 +1280 +packaged", shown), shown
+    assert pipeline("backbones", "test_resnet", "--sort", "size").status == 2
+    assert pipeline("backbones", "test_resnet", "--max-parameters", 5).out == "no backbone fits\n"
+
+
 def test_the_options_of_a_recipe_are_printed(pipeline):
     from finetune.recipes import RECIPES
 

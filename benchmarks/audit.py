@@ -1,0 +1,121 @@
+"""What `pipeline audit` finds on CIFAR-10 where the faults are known: changed labels, and copies of test images.
+
+5 % of the training labels are changed at random. 200 test images are copied into the training split, each mirrored,
+cropped by 2 pixels and enlarged again, and written as JPEG of quality 80, all three at once. Copies that CIFAR-10 has
+by itself are told by the list of `extract.data.near_copies`, which was looked through by eye.
+
+    pipeline extract --backbone tf_efficientnet_lite0 --weights packaged --dataset cifar10
+    python -m benchmarks.audit FEATURES.h5 DATA_DIR [--pictures DIR]
+"""
+
+import argparse
+import io
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.hardware import write
+from benchmarks.near_copies import picture
+from extract import FeatureFile, TimmEncoder
+from extract.data import cifar, near_copies
+from extract.duplicates.search import Neighborhood, neighborhood
+from heads.analysis.labels import confidence, doubts, out_of_fold
+
+COPIES, CHANGED, LOOKED_AT = 200, 0.05, 0.06
+
+
+def altered(image: np.ndarray) -> np.ndarray:
+    """An image uint8 [3, 32, 32] mirrored, cropped by 2 pixels of each edge, enlarged, and through JPEG."""
+    cropped = Image.fromarray(np.ascontiguousarray(image[:, 2:-2, -3:1:-1].transpose(1, 2, 0)))
+    buffer = io.BytesIO()
+    cropped.resize(image.shape[1:], Image.Resampling.BILINEAR).save(buffer, "JPEG", quality=80)
+    return np.asarray(Image.open(buffer).convert("RGB")).transpose(2, 0, 1)
+
+
+def copies_found(near: Neighborhood, *, training: int, sources: np.ndarray) -> dict[str, object]:
+    """How many of the copies, the last of the `training` rows, stand in the group of their source, a row; and which
+    other training images are said to be copies of test images."""
+    copies = np.arange(training - len(sources), training)
+    found = near.group[copies] == near.group[sources]
+    of_tests = np.isin(near.group[:training], near.group[training:])
+    listed = [f"test/{row:05d}" for row in range(len(near.group) - training)]
+    known = np.array([one in near_copies.near_copies() for one in listed])
+    own = np.flatnonzero(of_tests[: training - len(sources)])
+    is_known = np.isin(near.group[own], near.group[training:][known])
+    return {
+        "copies": len(sources),
+        "found": int(found.sum()),
+        "training images said to be near-duplicates of test images": int(of_tests.sum()),
+        "of these copies that were made": int(of_tests[copies].sum()),
+        "of these near-duplicates of listed test images": int(is_known.sum()),
+        "precision, made and listed ones": float((of_tests[copies].sum() + is_known.sum()) / of_tests.sum()),
+        "others": [int(row) for row in own[~is_known]],
+    }
+
+
+def labels_found(file: FeatureFile, near: Neighborhood) -> dict[str, object]:
+    """How many of the changed labels are among the first, by the margin."""
+    train, test = file.read("train"), file.read("test")
+    rng, count = np.random.default_rng(0), len(train.labels)
+    changed = rng.choice(count, round(CHANGED * count), replace=False)
+    labels = train.labels.copy()
+    labels[changed] = (labels[changed] + rng.integers(1, 10, len(changed))) % 10
+    found = out_of_fold(
+        torch.from_numpy(train.features[0]),
+        labels,
+        further=torch.from_numpy(test.features[0]),
+        class_count=10,
+        groups=near.group[:count],
+    )
+    said = doubts(found.training, labels, confidence=confidence(found.training, labels))
+    first = np.argsort(said.margin, kind="stable")[: round(LOOKED_AT * count)]
+    return {
+        "changed": len(changed),
+        "share of the changed among the first 6 %": float(np.isin(changed, first).mean()),
+        "doubted": int(said.doubted.sum()),
+        "share of the changed that are doubted": float(said.doubted[changed].mean()),
+        "share of the doubted that were changed": float(np.isin(np.flatnonzero(said.doubted), changed).mean()),
+        "out-of-fold accuracy on the true labels": float((found.training.argmax(1) == train.labels).mean()),
+    }
+
+
+def main() -> None:
+    """Writes the result file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("features", type=Path)
+    parser.add_argument("data_dir", type=Path)
+    parser.add_argument("--pictures", type=Path)
+    given = parser.parse_args()
+    file, data = FeatureFile(given.features), cifar.load("cifar10", cifar.find("cifar10", given.data_dir))
+    pixels = {name: split.images.array for name, split in data.splits.items()}
+    sources = np.sort(np.random.default_rng(0).choice(len(pixels["test"]), COPIES, replace=False))
+    made = np.stack([altered(pixels["test"][row]) for row in sources])
+    encoder = TimmEncoder(file.spec["backbone"], file.spec["weights"]["source"])
+    own = {name: file.read(name).features[0] for name in ("train", "test")}
+    features = np.concatenate([own["train"], encoder.transform([*made.transpose(0, 2, 3, 1)]), own["test"]])
+    images = np.concatenate([pixels["train"], made, pixels["test"]])
+    started = time.perf_counter()
+    near = neighborhood(features.astype(np.float16), images, progress=lambda done, total, what: None)
+    seconds = {"near-duplicates": time.perf_counter() - started}
+    training = len(own["train"]) + COPIES
+    found = copies_found(near, training=training, sources=training + sources)
+    others = found.pop("others")
+    assert isinstance(others, list)
+    if given.pictures:
+        pairs = [(row, int(near.nearest[row])) for row in others]
+        picture(pairs[:180], images, given.pictures / "others.png")
+    whole = np.r_[: training - COPIES, training : len(features)]
+    started = time.perf_counter()
+    alone = Neighborhood(*(np.arange(len(whole)) for _ in range(5)))
+    labels = labels_found(file, alone)
+    seconds["doubtful labels"] = time.perf_counter() - started
+    seconds["both"] = sum(seconds.values())
+    results = {"near_duplicates": found, "labels": labels, "seconds": seconds, "threads": torch.get_num_threads()}
+    print(results, write("audit", results, libraries=("torch", "numpy", "scipy")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""What `pipeline audit` found in the images: near-duplicates, doubtful labels, outliers, classes that are alike."""
+
+from collections.abc import Sequence
+
+from extract.data.images import ImageSplit
+from extract.runtime.formats import percent, plural
+from pipelines.report.page.blocks import Block, Column, Gallery, Items, Picture, Section, Table, number_cell, text_cell
+from pipelines.report.page.text import clipped
+from pipelines.report.study.study import Study
+from pipelines.workspace import explorations
+from pipelines.workspace.explorations import AuditedImage, AuditResult, ClassPairResult
+
+AUDITS, GROUPS, IN_A_GROUP, PICTURES = 2, 10, 3, 24
+Shown = tuple[AuditedImage, Sequence[tuple[str, str]]]
+
+
+def section(study: Study) -> Section:
+    """The newest audits of the workspace."""
+    found, problems = explorations.audits(study.workspace)
+    study.problems += problems
+    return Section(
+        "audit",
+        "Audit of the images",
+        "Near-duplicates across splits make test scores too good. A label is doubtful where heads that never saw the "
+        "image are confident of another class: some of these labels are right, and the image is a hard one.",
+        [block for one in found[: -AUDITS - 1 : -1] for block in _blocks(study, one)],
+    )
+
+
+def _blocks(study: Study, found: AuditResult) -> list[Block | None]:
+    pictures = _Pictures(study, found)
+    doubtful: list[Shown] = []
+    for one in found.doubtful_labels[:PICTURES]:
+        likelier = f"{_name(found, one.suggested)}, {percent(one.suggested_probability, 1)}"
+        doubtful.append((one.image, [("likelier", likelier)]))
+    near: list[Shown] = [
+        (image, [("group", str(number)), ("similarity", f"{one.similarity:.3f}")])
+        for number, one in enumerate(found.near_duplicates[:GROUPS], start=1)
+        for image in one.images[:IN_A_GROUP]
+    ]
+    far: list[Shown] = [(one.image, [("similarity", f"{one.similarity:.3f}")]) for one in found.outliers[:PICTURES]]
+    by = "the correlation of their pixels" if found.by_pixels else "the cosine of their features"
+    return [
+        Items([f"{found.name}: {sentence}" for sentence in summary(found)]),
+        pictures.gallery("Near-duplicates", f"Those across splits first. Similarity is {by}.", near),
+        pictures.gallery("Doubtful labels", "The most doubtful first.", doubtful),
+        pictures.gallery("Outliers", "Mean cosine with the nearest ten images, the least first.", far),
+        _pairs(found),
+    ]
+
+
+def summary(found: AuditResult) -> list[str]:
+    """What an audit found, in sentences."""
+    across, groups = found.across, found.near_duplicates
+    members = sum(len(one.images) for one in groups)
+    tests = sum(image.split == "test" for one in across for image in one.images)
+    apart = [one for one in found.class_pairs if not one.told_apart]
+    said = [
+        f"{plural(len(groups), 'group')} of near-duplicates ({plural(members, 'image')}), {len(across)} of them across "
+        f"splits ({plural(tests, 'test image')})",
+        f"{plural(len(found.doubtful_labels), 'doubtful label')} of {plural(sum(found.rows.values()), 'image')}",
+        plural(len(found.outliers), "outlier"),
+    ]
+    if found.points:
+        count = sum(len(one.images) for one in found.points)
+        said.append(f"{plural(count, 'image')} on {plural(len(found.points), 'point')}: copies, or collapsed features")
+    if apart:
+        pairs = ", ".join(" and ".join(_name(found, label) for label in one.classes) for one in apart)
+        said.append(f"classes that these features do not tell apart: {pairs}")
+    if found.unjudged:
+        said.append(f"labels of classes with too few images are not judged: {clipped(', '.join(found.unjudged), 200)}")
+    return said
+
+
+def _name(found: AuditResult, label: int) -> str:
+    return clipped(found.class_names[label], 20)
+
+
+class _Pictures:
+    """The images of an audit, where they are at hand."""
+
+    def __init__(self, study: Study, found: AuditResult) -> None:
+        self._images, self._found = study.images, found
+
+    def gallery(self, title: str, caption: str, shown: Sequence[Shown]) -> Gallery | None:
+        """The images with their labels and further lines; None without one."""
+        if not shown:
+            return None
+        ids = {split: [image.id for image, _ in shown if image.split == split] for split in self._found.rows}
+        splits = self._images.of_ids(self._found.dataset, {split: some for split, some in ids.items() if some})
+        if splits is None:
+            caption += " The images are not at hand: name their place with --data-dir or --images."
+        pictures = [
+            Picture(
+                self._key(splits, image),
+                [("label", _name(self._found, image.label)), *lines, (image.split, clipped(image.id, 30))],
+            )
+            for image, lines in shown
+        ]
+        return Gallery(f"{title}, {self._found.name}", caption, pictures)
+
+    def _key(self, splits: dict[str, ImageSplit] | None, image: AuditedImage) -> str:
+        split = None if splits is None else splits[image.split]
+        if split is None:
+            return ""
+        return self._images.thumbnail(split, split.ids.index(image.id), digest=str(self._found.dataset["digest"]))
+
+
+def _pairs(found: AuditResult) -> Table[ClassPairResult] | None:
+    columns: list[Column[ClassPairResult]] = [
+        Column("Classes", lambda one: text_cell(" and ".join(_name(found, at) for at in one.classes)), numeric=False),
+        Column("Told apart, %", lambda one: number_cell(one.accuracy, lambda value: f"{100 * value:.1f}")),
+        Column("", lambda one: text_cell("" if one.told_apart else "no better than chance"), numeric=False),
+    ]
+    caption = f"{found.name}. How often the likelier of two classes is the label, mean of both; chance is 50 %."
+    return Table(caption, columns, found.class_pairs) if found.class_pairs else None

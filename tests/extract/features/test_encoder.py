@@ -1,0 +1,84 @@
+"""`TimmEncoder`: scikit-learn's own checks, the values of a feature file, pipelines, searches, clones and pickles."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from extract import FeatureFile, InvalidInputError, TimmEncoder
+from extract.data import digits
+from extract.features import encoder as module
+
+TINY = TimmEncoder("test_resnet", "untrained", image_size=32, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def images() -> list[np.ndarray]:
+    """Forty digits as arrays [8, 8, 3]."""
+    return [*digits.load().splits["train"].images.array[:40].transpose(0, 2, 3, 1)]
+
+
+@parametrize_with_checks([TINY])
+def test_scikit_learns_checks_where_they_apply(estimator, check):
+    check(estimator)
+
+
+def test_values_are_those_of_a_feature_file(pipeline, tmp_path):
+    words = ("--dataset", "digits", "--backbone", "test_resnet", "--weights", "untrained", "--image-size", 32)
+    path = pipeline("extract", *words, "--subset", 40, "--test-subset", 10, "--device", "cpu", "--json").json["path"]
+    split = FeatureFile(Path(path)).read("train")
+    data = digits.load().splits["train"]
+    rows = [data.ids.index(name) for name in split.ids]
+    arrays = [*data.images.array[rows].transpose(0, 2, 3, 1)]
+    expected = split.features[0].astype(np.float32)
+    module.forget()
+    np.testing.assert_array_equal(TINY.transform(arrays), expected)
+    for number, one in enumerate(arrays):
+        Image.fromarray(one).save(tmp_path / f"{number:02d}.png")
+    module.forget()
+    np.testing.assert_array_equal(TINY.transform([Image.fromarray(one) for one in arrays]), expected)
+    np.testing.assert_array_equal(TINY.transform(sorted(map(str, tmp_path.glob("*.png")))), expected)
+    mixed = [arrays[0], Image.fromarray(arrays[1]), tmp_path / "02.png", arrays[3][..., 0]]
+    np.testing.assert_array_equal(clone(TINY).set_params(cache=False).transform(mixed), expected[:4])
+
+
+def test_it_searches_in_a_pipeline_and_embeds_an_image_once(images, monkeypatch):
+    labels = digits.load().splits["train"].labels[:40] % 2
+    module.forget()
+    asked = []
+    embedded = TimmEncoder._embedded
+    monkeypatch.setattr(TimmEncoder, "_embedded", lambda self, some: asked.append(len(some)) or embedded(self, some))
+    model = make_pipeline(clone(TINY), LogisticRegression(max_iter=500))
+    found = GridSearchCV(model, {"logisticregression__C": [0.01, 1.0]}, cv=2).fit(images, labels)
+    assert sum(asked) == len({one.tobytes() for one in images})
+    assert found.predict(images).shape == (40,)
+    again = pickle.loads(pickle.dumps(found.best_estimator_))
+    np.testing.assert_array_equal(again.predict_proba(images), found.best_estimator_.predict_proba(images))
+    assert len(TINY.get_feature_names_out()) == TINY.transform(images[:2]).shape[1]
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        ([], "images must be at least one"),
+        ([np.zeros((4, 4, 3))], "must be uint8 levels"),
+        ([np.zeros((5, 4, 6), np.uint8)], "must have one channel or three"),
+        ([3], "got a int at place 0"),
+        (["nowhere.png"], "nowhere.png"),
+    ],
+)
+def test_what_is_no_image_is_refused(images, said):
+    with pytest.raises(InvalidInputError, match=said):
+        TINY.transform(images)
+
+
+def test_a_backbone_that_there_is_not_is_refused_by_fit():
+    with pytest.raises(InvalidInputError, match="Nearest: resnet50"):
+        TimmEncoder("resnt50").fit()
