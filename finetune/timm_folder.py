@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -66,7 +67,7 @@ def save(
         **{key: copied.pretrained_cfg[key] for key in ("first_conv", "classifier") if key in copied.pretrained_cfg},  # type: ignore[operator]
     }
     config = {"label_names": list(class_names), "num_classes": len(class_names)}
-    timm.models.save_for_hf(copied, folder, model_config=config, safe_serialization=True)
+    timm.models.save_for_hf(copied, str(folder), model_config=config, safe_serialization=True)
 
 
 @torch.no_grad()
@@ -84,5 +85,5 @@ def _built(name: str, *, class_count: int, image_size: int) -> nn.Module:
     if not timm.is_model(name.partition(".")[0]):
         raise InvalidInputError(REFUSED % name)
     config = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    size = {"img_size": image_size} if config is not None and config.fixed_input_size else {}
+    size: dict[str, Any] = {"img_size": image_size} if config is not None and config.fixed_input_size else {}
     return timm.create_model(name, num_classes=class_count, **size).eval()

@@ -110,7 +110,7 @@ def _companions(path: Path, *, script: ModuleType | None) -> Iterator[Path]:
     """The script beside `path`, which is written here, if there is one, and the README's place."""
     if script is not None:
         yield Path(shutil.copyfile(str(script.__file__), path.with_name(path.stem + script.SUFFIX)))
-    yield path / "README.md" if path.is_dir() else path.with_name(f"{path.stem}-README.md")
+    yield path / "README.md" if path.is_dir() else path.with_name(f"{path.name}-README.md")
 
 
 def require(*packages: str) -> None:

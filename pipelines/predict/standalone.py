@@ -90,7 +90,7 @@ def main(words: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"error: {path} cannot be classified: {error}\n")
             status = 2
             continue
-        (shares,) = session.run(None, {"images": levels[None]})[0]
+        (shares,) = np.asarray(session.run(None, {"images": levels[None]})[0])
         best = np.argsort(-shares, kind="stable")[: given.top]
         sys.stdout.write(f"{path}: {', '.join(f'{classes[one]} {100 * shares[one]:.1f} %' for one in best)}\n")
     return status
