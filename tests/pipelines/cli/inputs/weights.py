@@ -16,7 +16,7 @@ from torch import Tensor
 from tests.pipelines.cli.inputs.case import Case
 
 DIGITS = ("--dataset", "digits", "--subset", "40", "--test-subset", "20")
-EXTRACT = ("extract", "--backbone", "test_resnet", *DIGITS, "--image-size", "32", "--weights")
+EXTRACT = ("extract", "--backbone", "test_resnet", *DIGITS, "--image-size", "32", "--precision", "float32", "--weights")
 RECIPE = ("--epochs", "1", "--batch-size", "20", "--image-size", "32")
 TUNE = ("finetune", "--network", "test_resnet", *DIGITS, *RECIPE, "--weights")
 FROZEN = ("finetune", "--network", "test_resnet", *DIGITS, "--image-size", "32", "--mode", "frozen", "--weights")
