@@ -26,7 +26,7 @@ def shards(place: Path) -> list[Path]:
     """The files of a table at `place`, a file or a folder of them, sorted; none where there is none."""
     if place.suffix.lower() in SUFFIXES and place.is_file():
         return [place]
-    if not place.is_dir():
+    if not os.path.isdir(place):  # a name may be too long to be asked for
         return []
     patterns = ("*.parquet", "*.arrow", "data/*.parquet", *(["*/*.arrow"] if (place / SAVED).is_file() else []))
     found = [one for pattern in patterns for one in place.glob(pattern)]
