@@ -107,6 +107,7 @@ def main() -> None:
     if given.pictures:
         pairs = [(row, int(near.nearest[row])) for row in others]
         picture(pairs[:180], images, given.pictures / "others.png")
+    print(found, seconds, flush=True)
     whole = np.r_[: training - COPIES, training : len(features)]
     started = time.perf_counter()
     alone = Neighborhood(*(np.arange(len(whole)) for _ in range(5)))
