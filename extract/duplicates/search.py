@@ -25,7 +25,9 @@ BLOCK_ELEMENTS = 1 << 24  # similarities computed at a time: 64 MB
 # CIFAR-10 have it that were mirrored, cropped by two pixels and written as JPEG of quality 80, and 1.5 others each.
 FEATURE_SHARE, LEAST_CANDIDATE, CANDIDATES = 0.25, 0.9, 5
 LEAST_SCORE = 12.0  # of a pair of near-duplicates, by their pixels times the root of the cosine of their features
-LEAST_COSINE = 0.95  # and by their features, where there are no pixels
+# Without pixels, near-duplicates are so many times nearer than the ten nearest of the median image. Features that say
+# little are all near one another.
+NEARER = 10.0
 Progress = Callable[[int, int, str], None]
 
 
@@ -70,7 +72,7 @@ def neighborhood(features: np.ndarray, thumbnails: np.ndarray | None, *, progres
     left, right = pairs.T
     cosine = (views.features[left] * views.features[right]).sum(1)
     if images is None:
-        similarity, near = cosine.numpy(), cosine.numpy() >= LEAST_COSINE
+        similarity, near = cosine.numpy(), cosine.numpy() >= 1 - (1 - np.median(typicality)) / NEARER
     else:
         found, pixels = scores(pairs, images, progress=lambda done: progress(done, len(pairs), "pairs"))
         similarity, near = pixels.numpy(), (found * cosine.clamp_min(0).sqrt()).numpy() >= LEAST_SCORE
@@ -133,7 +135,7 @@ def _searched(views: _Views, progress: Progress) -> tuple[np.ndarray, np.ndarray
         nearest[part], cosines[part], typicality[part] = places[:, 0], values[:, 0], values.mean(1)
         if by_both is not by_features:
             values, places = by_both.topk(min(CANDIDATES, near), dim=1)
-        rows, columns = (values >= (LEAST_CANDIDATE if views.even.shape[1] else LEAST_COSINE)).nonzero(as_tuple=True)
+        rows, columns = (values >= LEAST_CANDIDATE).nonzero(as_tuple=True)
         found = torch.stack([start + rows, places[rows, columns]], dim=1)
         pairs.append(found.sort(dim=1).values)
         progress(part.stop, count, "images")

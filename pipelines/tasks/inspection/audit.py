@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 AUDIT_VERSION = 1  # raised when the same key must give another audit
 MANY = 10  # images on one point that are worth a word
 PAIRS = 10  # of classes that are shown
+MOST_TOGETHER = 50  # near-duplicates stay in one fold up to this part of all: more would leave a fold without a class
 FAR = 3.0  # interquartile ranges below the first quartile, Tukey's "far out"
 LESS_MEMORY = "Audit features of fewer images (--subset) or of a narrower backbone"
 
@@ -84,6 +85,7 @@ def audit(
 ) -> tuple[AuditResult, bool]:
     """(the audit of a feature file, whether it was kept already); `images` are those of its rows, by split."""
     workspace = context.workspace
+    images = images if images is not None and all(map(_is_large, images.values())) else None
     key = AuditKey(stage_version=AUDIT_VERSION, features=file.content, by_pixels=images is not None)
     with enough_for("the audit", remedy=LESS_MEMORY):
         return cache.ask(
@@ -93,6 +95,14 @@ def audit(
             workspace=workspace,
             read=lambda run: explorations.audit(workspace, run),
         )
+
+
+def _is_large(split: "ImageSplit") -> bool:
+    """Whether images have the pixels of a thumbnail: with fewer, different ones look alike."""
+    from extract.data.images import Pixels
+    from extract.duplicates.thumbnails import SIDE
+
+    return not isinstance(split.images, Pixels) or min(split.images.array.shape[2:]) >= SIDE
 
 
 def _audit(key: str, context: AuditInputs) -> RunName:
@@ -156,13 +166,14 @@ def _out_of_fold(rows: Rows, near: "Neighborhood", context: Context, *, class_co
 
     from heads.analysis.labels import out_of_fold
 
-    features = torch.from_numpy(rows.features)
+    features, group = torch.from_numpy(rows.features), near.group[: rows.training]
+    crowded = np.bincount(group, minlength=len(group))[group] > len(group) // MOST_TOGETHER
     return out_of_fold(
         features[: rows.training],
         rows.labels[: rows.training],
         further=features[rows.training :],
         class_count=class_count,
-        groups=near.group[: rows.training],
+        groups=np.where(crowded, np.arange(len(group)), group),
         progress=lambda done, total: context.progress(done, total, "folds"),
     )
 
