@@ -8,7 +8,7 @@ Nothing in a table is copied by hand: a new result file or a changed option appe
 from collections.abc import Callable
 from pathlib import Path
 
-from generating import accuracy, diagram, from_code, readme, record, speed
+from generating import accuracy, diagram, from_code, readme, record, speed, trusted
 
 TABLES: dict[str, Callable[[], str]] = {
     "commands": from_code.commands,
@@ -33,6 +33,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "ablation": accuracy.ablation,
     "importance": accuracy.importance,
     "robustness": accuracy.robustness,
+    "imbalance": trusted.imbalance,
+    "trust": trusted.trust,
 }
 
 

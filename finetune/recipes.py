@@ -8,10 +8,16 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from extract.errors import InvalidInputError, unknown
 from extract.runtime.options import check, known, option
+from heads.space import WEIGHTS_HELP
+from heads.trials import CRITERIA
 
 Primitive = bool | int | float | str | None
 
 CROP_SHARE = 8  # of a side that a crop may be padded by
+UNSAID = {
+    "class_weights": "none",
+    "criterion": "accuracy",
+}  # options that a key leaves out where they have these values
 SPEED_ONLY = ("compile",)  # changes rounding and time, not what is computed
 _training = functools.partial(option, group="Optimization")
 _augmentation = functools.partial(option, group="Augmentation")
@@ -25,7 +31,8 @@ class Recipe:
     accumulated batch. Weight decay is that of matrices and kernels. The schedules are those of
     `heads.neural.schedule`; plateau divides the rate by 10 after 5 epochs without a lower validation loss, and a refit
     divides it after the same epochs. With mixup and cutmix, each batch has one of them. Without `patience` all epochs
-    are trained and the last weights are the result; with it the best, by validation accuracy, then loss.
+    are trained and the last weights are the result; with it the best, by the `criterion`, then validation loss. Rows
+    weigh in the loss by the `class_weights` of their labels, relative to the mean over the training images.
     """
 
     epochs: int = _training(200, "Passes over the training images.", low=1)
@@ -55,6 +62,7 @@ class Recipe:
     label_smoothing: float = _training(
         0.0, "Share of every label given to all classes.", low=0, below=1, search=[0.0, 0.1]
     )
+    class_weights: str | dict = _training("none", WEIGHTS_HELP, metavar="none|balanced|FILE")  # noqa: RUF009 (no value is made)
     mixup: float = _augmentation(0.0, "Alpha of mixup; 0 is without.", low=0, search=[0.0, 0.2])
     cutmix: float = _augmentation(0.0, "Alpha of cutmix; 0 is without.", low=0)
     crop: int = _augmentation(4, "Pixels of padding before a random crop.", low=0)
@@ -76,6 +84,9 @@ class Recipe:
         None,
         "Epochs after which to stop without a higher validation accuracy, or as high a one at a lower loss.",
         low=1,
+    )
+    criterion: str = _training(
+        "accuracy", "Validation metric that patience goes by, and that selects the epoch.", choices=CRITERIA[1:]
     )
     tta: str = _augmentation("none", "Views averaged at test time, reported apart.", choices=("none", "flip", "shift"))
     precision: str = _training("auto", "Dtype of forward and backward pass.", choices=("auto", "float32", "bfloat16"))

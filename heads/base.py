@@ -15,6 +15,7 @@ from sklearn.exceptions import NotFittedError
 from extract.runtime.options import check, option
 from heads import checks
 from heads.checks import Features
+from heads.imbalance.class_weights import class_weights
 from heads.modules import in_blocks
 from heads.trials import Candidate, FeatureSplit, Progress
 
@@ -48,7 +49,9 @@ class Head(ClassifierMixin, BaseEstimator):
         check(self)
         tensor = checks.matrix(features)
         classes, targets = checks.encode(labels, rows=len(tensor))
-        self._fit(tensor, torch.from_numpy(targets), class_count=len(classes))
+        weights = class_weights(getattr(self, "class_weights", "none"), classes, targets)
+        weighted = {} if weights is None else {"class_weights": weights}
+        self._fit(tensor, torch.from_numpy(targets), class_count=len(classes), **weighted)
         self.classes_ = classes
         self.n_features_in_ = tensor.shape[1]
         return self
@@ -88,7 +91,7 @@ class Head(ClassifierMixin, BaseEstimator):
     ) -> Iterator[Candidate]:
         """Yields a trial of every candidate of `space`, the most regularized first (it wins ties).
 
-        `criterion` (log_loss or accuracy) is what epochs are scored by, in heads that learn in epochs; `progress`
+        `criterion` (`trials.CRITERIA`) is what epochs are scored by, in heads that learn in epochs; `progress`
         counts these.
         """
 
@@ -98,7 +101,10 @@ class Head(ClassifierMixin, BaseEstimator):
 
     @abstractmethod
     def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
-        """Learns from finite `features` [N, D] and class indices int64 [N]."""
+        """Learns from finite `features` [N, D] and class indices int64 [N].
+
+        A kind of head with the parameter `class_weights` takes the weights float64 [K] too, where there are any.
+        """
 
     def _logits(self, features: torch.Tensor) -> np.ndarray:
         """float32 [N, K] for finite `features` [N, D] of the right width."""

@@ -10,6 +10,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from extract.errors import InvalidInputError
+from heads.imbalance.by_class import Balanced, balanced, balanced_accuracy, confusion_matrix, macro_f1
 from heads.statistics import accuracy_interval, paired
 
 # The most, in nats, that a validation row adds to a log loss that something is chosen by: a probability counts as at
@@ -30,14 +31,15 @@ class _Record:
 
 
 @dataclass(frozen=True)
-class Scores(_Record):
+class Scores(Balanced, _Record):
     """Scores of N logits. All rates are fractions.
 
     `interval` is the 95 % interval of the accuracy over the population of such rows (Wilson's). `top5` is None for five
     classes or fewer. `per_class[k]` is the accuracy on the rows of class k (None where it has none), and
     `confusion[i][j]` counts the rows of class i that were called j. `log_loss` is the mean in nats.
     `calibration_error` is the expected calibration error over 15 equal-width bins of confidence; one up to
-    `calibration_limit` is indistinguishable from perfect calibration (`statistics.calibration_error`).
+    `calibration_limit` is indistinguishable from perfect calibration (`statistics.calibration_error`). Scores in which
+    every class counts the same, and those of each class, are of `Balanced`.
     """
 
     rows: int
@@ -77,27 +79,35 @@ class Comparison(_Record):
 
 @dataclass(frozen=True)
 class ValidationScore:
-    """Log loss and accuracy of a trial on validation rows, each of which adds at most `ROW_LOSS_LIMIT` to the loss.
+    """Scores of a trial on validation rows, each of which adds at most `ROW_LOSS_LIMIT` to the loss.
 
-    Where a logit is not finite the loss is infinite and the accuracy 0.
+    With class weights the log loss is their weighted mean. Where a logit is not finite the loss is infinite and the
+    other scores are 0.
     """
 
     log_loss: float
     accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
 
     @classmethod
-    def of(cls, logits: np.ndarray, targets: np.ndarray) -> "ValidationScore":
-        """The score of `logits` [M, K] for class indices [M]."""
+    def of(cls, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None) -> "ValidationScore":
+        """The score of `logits` [M, K] for class indices [M]; `weights` [K] are the classes' (None: all the same)."""
         table = logits.astype(np.float64)
         if not np.isfinite(table).all():
-            return cls(float("inf"), 0.0)
-        own = -log_softmax(table, axis=1)[np.arange(len(targets)), targets]
-        accuracy = (table.argmax(axis=1) == targets).mean()
-        return cls(float(np.minimum(own, ROW_LOSS_LIMIT).mean()), float(accuracy))
+            return cls(float("inf"), 0.0, 0.0, 0.0)
+        own = np.minimum(-log_softmax(table, axis=1)[np.arange(len(targets)), targets], ROW_LOSS_LIMIT)
+        loss = own.mean() if weights is None else np.average(own, weights=weights[targets])
+        predicted = table.argmax(axis=1)
+        confusion = confusion_matrix(targets, predicted, class_count=table.shape[1])
+        accuracy = float((predicted == targets).mean())
+        return cls(float(loss), accuracy, balanced_accuracy(confusion), macro_f1(confusion))
 
     def cost(self, criterion: str) -> float:
         """The number that is least for the best trial; infinite for one that is never chosen."""
-        return self.log_loss if criterion == "log_loss" or np.isinf(self.log_loss) else 1.0 - self.accuracy
+        if criterion == "log_loss" or np.isinf(self.log_loss):
+            return self.log_loss
+        return 1.0 - getattr(self, criterion)
 
 
 def scores(
@@ -118,8 +128,7 @@ def scores(
     rows, class_count = table.shape
     predicted = table.argmax(axis=1)
     correct = predicted == targets
-    confusion = np.bincount(targets * class_count + predicted, minlength=class_count**2)
-    confusion = confusion.reshape(class_count, class_count)
+    confusion = confusion_matrix(targets, predicted, class_count=class_count)
     error, limit = calibration_error(np.exp(log_probabilities.max(axis=1)), correct)
     return Scores(
         rows=rows,
@@ -131,6 +140,7 @@ def scores(
         calibration_limit=limit,
         per_class=tuple(float(row[k] / row.sum()) if row.sum() else None for k, row in enumerate(confusion)),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        **vars(balanced(confusion)),
     )
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -163,6 +163,8 @@ def _primitive(value: Any) -> Any:
     """numpy's numbers, which a grid of options often holds, as Python's."""
     if isinstance(value, list | tuple):
         return [_primitive(entry) for entry in value]
+    if isinstance(value, Mapping):
+        return {str(name): _primitive(entry) for name, entry in value.items()}
     return value.item() if isinstance(value, np.generic) else value
 
 

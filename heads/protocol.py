@@ -18,27 +18,28 @@ from extract.runtime.groups import one_of_each
 from heads import checks
 from heads.base import Head
 from heads.checks import Features
+from heads.imbalance.class_weights import class_weights
 from heads.metrics import Scores, ValidationScore, fit_temperature, scores
 from heads.registry import space as space_of
 from heads.rows import validation_split
 from heads.space import Space
-from heads.trials import Candidate, FeatureSplit, Primitive, Progress
+from heads.trials import CRITERIA, Candidate, FeatureSplit, Primitive, Progress
 
 FACTS = {"gradient_norm": "gradient_norm_", "iterations": "n_iter_", "converged": "converged_"}
-CRITERIA = ("auto", "log_loss", "accuracy")
 
 
 @dataclass(frozen=True)
 class Choice:
     """Result of a search: the chosen candidate, its evidence and its cost.
 
-    `options` are the chosen head's; `table` has one row per candidate: its options, validation `log_loss` and
-    `accuracy`, and facts about its fit such as convergence. `validation` scores the chosen candidate on
-    `validation_rows` rows *before* the refit; `temperature` was fitted there. Without such rows both are None, the
+    `options` are the chosen head's; `table` has one row per candidate: its options, its `metrics.ValidationScore`, and
+    facts about its fit such as convergence. `validation` scores the chosen candidate on `validation_rows` rows
+    *before* the refit; `temperature` was fitted there. Without such rows both are None, the
     table is empty, and the criterion "given". `training_accuracy` is the same candidate's on `training_sample` of the
     rows that it learned from. `training_rows` are those that the head was fitted to: all of them after the refit.
     `curves` are the chosen candidate's values per epoch, where it learns in epochs; without validation the refit's.
-    `fit_facts` say how the refit converged. `start` is what the search hands it to begin with.
+    `fit_facts` say how the refit converged. `start` is what the search hands it to begin with,
+    `validation_logits` float32 [M, K] the chosen candidate's.
     """
 
     kind: str
@@ -56,11 +57,12 @@ class Choice:
     fit_seconds: float = 0.0
     fit_facts: dict[str, Primitive] = dataclasses.field(default_factory=dict)
     start: object = dataclasses.field(default=None, repr=False, compare=False)
+    validation_logits: np.ndarray | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, object]:
-        """The fields but `start` as JSON primitives; None for a number that is not finite (of one that diverged)."""
-        fields = dataclasses.asdict(dataclasses.replace(self, start=None))
-        return {name: _finite(value) for name, value in fields.items() if name != "start"}
+        """The fields but the last two as JSON; None for a number that is not finite (of one that diverged)."""
+        fields = dataclasses.asdict(dataclasses.replace(self, start=None, validation_logits=None))
+        return {name: _finite(value) for name, value in fields.items() if name not in ("start", "validation_logits")}
 
 
 def fit_head(
@@ -112,12 +114,12 @@ def choose(
 
     features [N, D] or [V, N, D], where the V views of an image (such as its mirror image) share its label:
     all views of the kept images train, view 0 of the validation images is scored, so that no image is on both
-    sides. Rows of one of `groups` [N] are on one side too.
-    The best has the least validation log loss or the highest accuracy (`criterion`; auto is what the
-    kind of head declares); of equals the more regularized. A row adds at most `ROW_LOSS_LIMIT` to a log loss: one
-    image far from all that was learned would else outweigh the others, and a head that learned nothing would win.
-    Candidates that gave non-finite logits are never chosen. With `validation` None the space must hold one
-    candidate, which is taken as given.
+    sides. Rows of one of `groups` [N] are on one side too. The best has the least validation log loss or the highest of
+    another `criterion` (`trials.CRITERIA`; auto is what the kind of head declares); of equals the more regularized.
+    With class weights the log loss has them too. A row adds at most `ROW_LOSS_LIMIT` to a log loss: one image far from
+    all that was learned would else outweigh the others, and a head that learned nothing would win. Candidates that gave
+    non-finite logits are never chosen. With `validation` None the space must hold one candidate, which is taken as
+    given.
     """
     if criterion not in CRITERIA:
         raise unknown("criterion", name=str(criterion), known=CRITERIA)
@@ -128,7 +130,8 @@ def choose(
     criterion = space.criterion if criterion == "auto" else criterion
     clock = Stopwatch(resolve_device(device))
     keep, hold = validation_split(targets, validation, seed=seed, groups=groups)
-    split = _split(views, targets, keep, hold, class_count=len(classes), device=device)
+    weights = class_weights(getattr(space, "class_weights", "none"), classes, targets[keep])
+    split = _split(views, targets, keep, hold, class_count=len(classes), device=device, weights=weights)
     best, table = _search(space, split, targets[hold], criterion=criterion, seed=seed, progress=progress)
     found = _chosen(space, best, split, targets[hold], seed=seed)
     return dataclasses.replace(found, criterion=criterion, table=table, search_seconds=clock.seconds())
@@ -213,7 +216,14 @@ def as_views(features: Features) -> torch.Tensor:
 
 
 def _split(
-    views: torch.Tensor, targets: np.ndarray, keep: np.ndarray, hold: np.ndarray, *, class_count: int, device: str
+    views: torch.Tensor,
+    targets: np.ndarray,
+    keep: np.ndarray,
+    hold: np.ndarray,
+    *,
+    class_count: int,
+    device: str,
+    weights: torch.Tensor | None,
 ) -> FeatureSplit:
     where = torch_device(resolve_device(device))
     numbers = (torch.from_numpy(keep) + views.shape[1] * torch.arange(len(views))[:, None]).flatten()
@@ -225,6 +235,7 @@ def _split(
         validation_targets=torch.from_numpy(targets[hold]).to(where),
         class_count=class_count,
         views=len(views),
+        class_weights=None if weights is None else weights.to(where),
     )
 
 
@@ -234,8 +245,9 @@ def _search(
     best: Candidate | None = None
     best_cost = np.inf
     table: list[dict[str, Any]] = []
+    weights = None if split.class_weights is None else split.class_weights.cpu().numpy()
     for candidate in space.candidates(split, criterion=criterion, seed=seed, progress=progress):
-        score = ValidationScore.of(candidate.logits, labels)
+        score = ValidationScore.of(candidate.logits, labels, weights)
         table.append({**candidate.options, **dataclasses.asdict(score), **candidate.facts})
         cost = score.cost(criterion)
         if best is None or cost < best_cost:
@@ -264,4 +276,5 @@ def _chosen(space: Space, best: Candidate, split: FeatureSplit, labels: np.ndarr
         temperature=fit_temperature(best.logits, labels),
         curves=best.curves,
         start=best.start,
+        validation_logits=best.logits,
     )

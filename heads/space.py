@@ -18,7 +18,10 @@ from heads.trials import Candidate, FeatureSplit, Primitive, Progress
 if TYPE_CHECKING:
     from heads.base import Head
 
+WEIGHTS_HELP = "Weights of the classes: none, balanced (a rare class counts as much as any), or a file of CLASS,WEIGHT."
 head_option = functools.partial(option, group="Head")  # an option of a head, as a field of its space
+# The option of heads whose loss can weigh classes: a word of `heads.imbalance.class_weights`, or weights by label.
+weights_option = functools.partial(head_option, "none", WEIGHTS_HELP, metavar="none|balanced|FILE")
 
 
 class Space(ABC):
@@ -95,7 +98,8 @@ class Space(ABC):
         """The unfitted head for the `options` of a candidate; it gets the seed and the device if it takes them."""
         kind = self.head_class()
         taken = kind().get_params()
-        own = {name: value for name, value in (("seed", seed), ("device", device)) if name in taken}
+        all_heads = {"seed": seed, "device": device, "class_weights": getattr(self, "class_weights", "none")}
+        own = {name: value for name, value in all_heads.items() if name in taken and name not in options}
         return kind(**options, **own)
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import torch
 
 Primitive = str | int | float | bool | None | tuple["Primitive", ...]
+CRITERIA = ("auto", "log_loss", "accuracy", "balanced_accuracy", "macro_f1")  # auto: what the kind of head declares
 Progress = Callable[[int, int, str], None]  # (how many are done, how many there are, of what: "epochs", "candidates")
 
 
@@ -20,6 +21,7 @@ class FeatureSplit:
     `rows` [M, D] are both, on the computing device; `numbers` int64 [N] are the rows to learn from,
     `validation_numbers` int64 [V] the others. Their targets int64 [N] and [V] are class indices below class_count.
     Every class occurs in targets. The N rows are `views` blocks, each of the same images in the same order.
+    `class_weights` float64 [K] weigh the classes in the loss; None: all the same.
     """
 
     rows: "torch.Tensor"
@@ -29,6 +31,7 @@ class FeatureSplit:
     validation_targets: "torch.Tensor"
     class_count: int
     views: int = 1
+    class_weights: "torch.Tensor | None" = None
 
     @functools.cached_property
     def features(self) -> "torch.Tensor":

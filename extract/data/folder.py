@@ -12,7 +12,7 @@ from extract.data.contents import UNREADABLE, Contents, Progress, notices, silen
 from extract.data.images import Files, ImageSet, ImageSplit, stratified_rows
 from extract.data.labels.columns import LabelFile
 from extract.data.listing import Listing, Members, listed
-from extract.data.walk import composed, printable
+from extract.data.walk import a_few, composed, counted, printable
 from extract.errors import InvalidInputError
 from extract.runtime.groups import split_off
 
@@ -53,7 +53,7 @@ def read(
         total.update(_said(listing).encode())
     twins = () if len(set(digests)) == len(digests) else _twins(images, dict(zip(ids, digests, strict=True)))
     return Folder(
-        images=replace(images, notices=(*listing.notices, *twins, *notices(odd))),
+        images=replace(images, notices=(*images.notices, *twins, *notices(odd))),
         digest=total.hexdigest(),
         empty=tuple(root / files.names[row] for row in np.flatnonzero(files.table()[:, 0] == 0)),
     )
@@ -80,12 +80,14 @@ def _said(listing: Listing) -> str:
 
 def _images(listing: Listing, labels: LabelFile | None) -> ImageSet:
     splits = {split: _split(members, listing) for split, members in listing.splits.items()}
+    said = listing.notices
     if "test" not in splits:
         splits = cut(splits["train"], root=listing.root, class_names=listing.class_names)
+        said = (*said, *_untested(splits["test"], listing.class_names))
     name = printable(composed(listing.root.resolve().name)) or "root"
     if labels is not None and not labels.path.startswith("metadata."):
         name = labels.name or f"{name} by {printable(composed(Path(labels.path).name))}"
-    return ImageSet(name, listing.class_names, splits, listing.notices)
+    return ImageSet(name, listing.class_names, splits, said)
 
 
 def _split(members: Members, listing: Listing) -> ImageSplit:
@@ -94,15 +96,27 @@ def _split(members: Members, listing: Listing) -> ImageSplit:
     return ImageSplit(Files(names, listing.root), labels.astype(np.int64), members.ids, members.groups)
 
 
+def _untested(test: ImageSplit, class_names: tuple[str, ...]) -> Iterator[str]:
+    """Names the classes that have no test image."""
+    missing = sorted(set(range(len(class_names))) - set(test.labels.tolist()))
+    if missing:
+        names = a_few([class_names[label] for label in missing])
+        yield f"{counted(len(missing), 'class')} of too few images for one to be in the test split ({names})"
+
+
 def cut(everything: ImageSplit, *, root: Path, class_names: tuple[str, ...]) -> dict[str, ImageSplit]:
-    """Training and test split of all images: a stratified fifth is the test split, the same one every time."""
-    sizes = np.bincount(everything.labels)
-    if sizes.min() < 2:
+    """Training and test split of all images: a stratified fifth is the test split, the same one every time.
+
+    The image of a class that has no other is for training.
+    """
+    several = np.flatnonzero(np.bincount(everything.labels)[everything.labels] > 1)
+    if not len(several):
         raise InvalidInputError(
-            f"every class must have at least two images to be split into training and test; got {sizes.min()} of "
-            f"{class_names[int(sizes.argmin())]!r} in {str(root)!r}. Add images, or make train/ and test/ folders."
+            f"a class must have at least two images to be split into training and test; got one of each in "
+            f"{str(root)!r}. Add images, or make train/ and test/ folders."
         )
-    test = stratified_rows(everything.labels, max(round(TEST_FRACTION * len(everything)), 1), seed=SPLIT_SEED)
+    count = max(round(TEST_FRACTION * len(several)), 1)
+    test = several[stratified_rows(everything.labels[several], count, seed=SPLIT_SEED)]
     if everything.groups is not None:
         quotas = np.bincount(everything.labels[test], minlength=len(class_names))
         test = split_off(everything.labels, everything.groups, quotas, seed=SPLIT_SEED, what="test split")

@@ -29,7 +29,13 @@ from extract.errors import InvalidInputError, unknown
 Value = bool | int | float | str | None | tuple["Value", ...]
 TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 NOTHING = ("", "~", "null", "none")
-KINDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+KINDS: dict[type, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    dict: "a mapping",
+}
 
 
 @dataclass(frozen=True)

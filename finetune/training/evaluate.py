@@ -16,6 +16,7 @@ from extract.runtime.devices import resolve_precision, torch_dtype
 from extract.runtime.options import options_of
 from finetune.augmentation.batches import LabeledImages, Normalization, NormalizePixels
 from finetune.recipes import Recipe
+from heads.metrics import ValidationScore
 
 MOST_ROWS = 500  # images that are scored at once, where memory is no matter
 SMALL_PIXELS = 64 * 64
@@ -75,8 +76,12 @@ def scores(
     normalization: Normalization,
     batch_size: int = MOST_ROWS,
     resize: nn.Module | None = None,
+    criterion: str = "accuracy",
 ) -> dict[str, float]:
-    """{"`part`_loss", "`part`_accuracy"} of plain logits of images as they are, in nats and as a fraction."""
+    """{"`part`_loss", "`part`_accuracy"} of plain logits of images as they are, in nats and as a fraction.
+
+    Beside them stands the score by a `criterion` that is neither.
+    """
     found = logits(
         network,
         images.images,
@@ -85,9 +90,13 @@ def scores(
         resize=resize,
     )
     labels = images.labels.cpu()
+    further = {}
+    if criterion not in ("accuracy", "log_loss"):
+        further[f"{part}_{criterion}"] = getattr(ValidationScore.of(found.numpy(), labels.numpy()), criterion)
     return {
         f"{part}_loss": float(functional.cross_entropy(found, labels)),
         f"{part}_accuracy": float((found.argmax(1) == labels).float().mean()),
+        **further,
     }
 
 

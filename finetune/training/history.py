@@ -12,7 +12,7 @@ PLATEAU_EPOCHS = 5
 PLATEAU_FACTOR = 0.1
 CURVES = (
     *("training_loss", "training_accuracy", "running_training_loss", "running_training_accuracy"),
-    *("validation_loss", "validation_accuracy", "learning_rate"),
+    *("validation_loss", "validation_accuracy", "validation_balanced_accuracy", "validation_macro_f1", "learning_rate"),
 )
 
 Row = dict[str, float]
@@ -24,19 +24,22 @@ def curves(history: Sequence[Row]) -> dict[str, list[float]]:
     return {name: [row[name] for row in history] for name in CURVES if history and name in history[0]}
 
 
-def best_epoch(history: Sequence[Row]) -> int:
-    """The epoch (from 1) with the highest validation accuracy, the lower loss deciding ties; 0 for none."""
-    scored = [row for row in history if "validation_accuracy" in row]
+def best_epoch(history: Sequence[Row], criterion: str = "accuracy") -> int:
+    """The epoch (from 1) that is best on validation images, the lower loss deciding ties; 0 for none.
+
+    It is the one with the highest score by the `criterion`, or for log_loss the least loss.
+    """
+    scored = [row for row in history if "validation_loss" in row]
     if not scored:
         return 0
-    return int(
-        max(scored, key=lambda row: (row["validation_accuracy"], -row["validation_loss"], -row["epoch"]))["epoch"]
-    )
+    name = f"validation_{criterion}"
+    best = max(scored, key=lambda row: (row.get(name, -row["validation_loss"]), -row["validation_loss"], -row["epoch"]))
+    return int(best["epoch"])
 
 
-def is_over(history: Sequence[Row], *, epochs: int, patience: int | None) -> bool:
+def is_over(history: Sequence[Row], *, epochs: int, patience: int | None, criterion: str = "accuracy") -> bool:
     """Whether all epochs are done, or `patience` epochs have gone by without a better one on validation images."""
-    waited = patience is not None and history and len(history) - best_epoch(history) >= patience
+    waited = patience is not None and history and len(history) - best_epoch(history, criterion) >= patience
     return len(history) >= epochs or bool(waited)
 
 

@@ -91,7 +91,7 @@ def fit(
         network=trainer.network,
         history=trainer.rows,
         epochs_run=len(trainer.rows),
-        best_epoch=history.best_epoch(trainer.rows) if trainer.best else len(trainer.rows),
+        best_epoch=history.best_epoch(trainer.rows, recipe.criterion) if trainer.best else len(trainer.rows),
         train_seconds=trainer.seconds,
         images_per_second=images / max(trainer.seconds, 1e-9),
         precision=trainer.precision,

@@ -24,7 +24,7 @@ from finetune.architectures import airbench94, modes, networks
 from finetune.augmentation.batches import Batches, LabeledImages, NormalizePixels, TrainingBatch
 from finetune.augmentation.keyed_random import number, reseed
 from finetune.recipes import Recipe
-from finetune.training import averaging, distributed, engine, evaluate, history
+from finetune.training import averaging, distributed, engine, evaluate, history, loss
 from finetune.training.config import TrainConfig
 from finetune.training.gradients import sound_gradients
 from finetune.training.optimizers import optimizer
@@ -76,6 +76,7 @@ class Trainer:
         )
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.precision = resolve_precision(recipe.precision, str(self.device))
+        self._class_weights = loss.weights_of(recipe, self._train.labels, config.class_names)
         images = len(train) * recipe.epochs
         self.engine = engine.choose(
             recipe.compile, self.network, image_count=images, image_size=self.batches.size, device=str(self.device)
@@ -138,7 +139,8 @@ class Trainer:
     @property
     def is_over(self) -> bool:
         """Whether all epochs are done, or patience is out."""
-        return history.is_over(self.rows, epochs=self.last_epoch, patience=self.recipe.patience)
+        patience, criterion = self.recipe.patience, self.recipe.criterion
+        return history.is_over(self.rows, epochs=self.last_epoch, patience=patience, criterion=criterion)
 
     def rate(self, step: int) -> float:
         """The learning rate of update number `step` (from 0) of the training, without multipliers."""
@@ -175,9 +177,9 @@ class Trainer:
         with evaluate.autocast(self.device, self.precision):
             logits = self._forward(batch.inputs)
         log_probabilities = logits.float().log_softmax(1)
-        plain = _cross_entropy(log_probabilities, batch)
-        smoothing = self.recipe.label_smoothing
-        cost = torch.lerp(plain, -log_probabilities.mean(1), smoothing) if smoothing else plain
+        plain, cost = loss.losses(
+            log_probabilities, batch, smoothing=self.recipe.label_smoothing, class_weights=self._class_weights
+        )
         likelier = batch.labels if batch.other_labels is None or batch.share >= 0.5 else batch.other_labels
         hits = (log_probabilities.detach().argmax(1) == likelier).sum()
         sums = {"running_training_loss": plain.detach().sum(), "running_training_accuracy": hits}
@@ -200,7 +202,7 @@ class Trainer:
                 row |= self.scores(validation)
             row = distributed.from_first(row)
             self.rows.append(row)
-            if self.recipe.patience is not None and history.best_epoch(self.rows) == epoch:
+            if self.recipe.patience is not None and history.best_epoch(self.rows, self.recipe.criterion) == epoch:
                 self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         return row
 
@@ -220,6 +222,7 @@ class Trainer:
             self.network,
             images,
             part=part,
+            criterion=self.recipe.criterion,
             normalization=self.config.normalization,
             batch_size=self._rows_at_once,
             resize=self._resize,
@@ -287,12 +290,3 @@ class Trainer:
         self._updates += 1
         for one in self.averages.values():
             one.after_update(self._updates)
-
-
-def _cross_entropy(log_probabilities: Tensor, batch: TrainingBatch) -> Tensor:
-    """The cross-entropy of each row, [B]."""
-    own = -log_probabilities.gather(1, batch.labels[:, None])[:, 0]
-    if batch.other_labels is None:
-        return own
-    other = -log_probabilities.gather(1, batch.other_labels[:, None])[:, 0]
-    return torch.lerp(other, own, batch.share)

@@ -1,14 +1,16 @@
 """Ridge regression onto the classes: closed form, every penalty from one factorisation."""
 
 import functools
-from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any
 
 import torch
 
 from extract.runtime.devices import resolve_device, torch_device
 from heads.base import Head, parameter
 from heads.design import Eigenbasis, Standardization, eigenbasis, standardization
+from heads.imbalance.class_weights import RowWeights
 from heads.kernel.space import RidgeSpace
 from heads.modules import affine
 from heads.temperature import temperature_for
@@ -24,6 +26,9 @@ class RidgeHead(Head):
     division with `temperature`; None fits it to the exact leave-one-out scores of the training rows, which
     cost no refit (Allen's PRESS, Technometrics 1974).
 
+    `class_weights` (none, balanced, or a mapping from label to weight) weigh the squares of the rows, as
+    RidgeClassifier's `class_weight`; the standardization does not have them.
+
     Fitted: `weights_` float64 [D, K] and `bias_` [K] give logits for raw features, standardization and
     temperature folded in; `temperature_`.
     """
@@ -35,11 +40,20 @@ class RidgeHead(Head):
     _: KW_ONLY
     temperature: float | None = parameter(None, above=0)
     device: str = "cpu"
+    class_weights: str | Mapping[Any, float] = "none"
 
-    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
+    def _fit(
+        self,
+        features: torch.Tensor,
+        targets: torch.Tensor,
+        *,
+        class_count: int,
+        class_weights: torch.Tensor | None = None,
+    ) -> None:
         alpha = float(self.alpha)
         device = torch_device(resolve_device(self.device))
-        factors = Factors.of(features.to(device), targets.to(device), class_count=class_count)
+        weights = RowWeights.of(class_weights, targets.to(device))
+        factors = Factors.of(features.to(device), targets.to(device), class_count=class_count, weights=weights)
         theta = factors.theta(alpha)
         if self.temperature is None:
             self.temperature_ = temperature_for(factors.left_out_scores(alpha), targets)
@@ -53,7 +67,8 @@ class RidgeHead(Head):
         cls, space: RidgeSpace, split: FeatureSplit, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
         """Each penalty with the temperature that suits the validation rows best."""
-        factors = Factors.of(split.features, split.targets, class_count=split.class_count)
+        weights = RowWeights.of(split.class_weights, split.targets)
+        factors = Factors.of(split.features, split.targets, class_count=split.class_count, weights=weights)
         projected = factors.standard.apply(split.validation_features, torch.float64) @ factors.basis.vectors
         for alpha in space.alpha_grid:
             scores = projected @ factors.coordinates(alpha) + factors.offset
@@ -70,7 +85,8 @@ class RidgeHead(Head):
 class Factors:
     """Factors that all penalties share: standardized features X float64 [N, D] with the eigenbasis V of their gram.
 
-    `signs` are the targets Y [N, K], `offset` [K] their means, `right` V'X'Y / N [R, K].
+    `signs` are the targets Y [N, K], `offset` [K] their means, `right` V'X'Y / N [R, K]. With `weights` all means are
+    weighted, that of the features too.
     """
 
     standard: Standardization
@@ -79,20 +95,32 @@ class Factors:
     signs: torch.Tensor
     offset: torch.Tensor
     right: torch.Tensor
+    weights: RowWeights | None = None
 
     @classmethod
-    def of(cls, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> "Factors":
+    def of(
+        cls, features: torch.Tensor, targets: torch.Tensor, *, class_count: int, weights: RowWeights | None = None
+    ) -> "Factors":
         """The factors of `features` [N, D] and class indices int64 [N]."""
         standard = standardization(features)
         matrix = standard.apply(features, torch.float64)
-        basis = eigenbasis(matrix, torch.float64)
         signs = torch.nn.functional.one_hot(targets, class_count).double() * 2 - 1
-        right = basis.vectors.T @ (matrix.T @ signs) / len(matrix)
-        return cls(standard, matrix, basis, signs=signs, offset=signs.mean(0), right=right)
+        offset, weighted = signs.mean(0), matrix
+        if weights is not None:
+            share, root = weights.relative / len(matrix), weights.relative.sqrt()[:, None]
+            standard = replace(standard, mean=standard.mean + standard.scale * (share @ matrix))
+            matrix = standard.apply(features, torch.float64)
+            offset, weighted = share @ signs, matrix * root
+        basis = eigenbasis(weighted, torch.float64)
+        right = basis.vectors.T @ (weighted.T @ (signs if weights is None else signs * root)) / len(matrix)
+        return cls(standard, matrix, basis, signs=signs, offset=offset, right=right, weights=weights)
 
     def coordinates(self, alpha: float) -> torch.Tensor:
         """The weights at `alpha` in the eigenbasis, [R, K]."""
-        return self.right / (self.basis.values[:, None] + alpha / len(self.matrix))
+        return self.right / (self.basis.values[:, None] + self._penalty(alpha))
+
+    def _penalty(self, alpha: float) -> float:
+        return alpha / (len(self.matrix) if self.weights is None else self.weights.total)
 
     def theta(self, alpha: float) -> torch.Tensor:
         """Weights and, in the last row, intercepts [D + 1, K] for standardized features."""
@@ -106,11 +134,13 @@ class Factors:
     def left_out_scores(self, alpha: float) -> torch.Tensor:
         """The scores [N, K] that every training row would get from a fit to all the others."""
         rows = len(self.matrix)
-        shrunk = 1 / (self.basis.values + alpha / rows)
+        shrunk = 1 / (self.basis.values + self._penalty(alpha))
         scores, leverages = torch.empty_like(self.signs), self.signs.new_empty(rows)
         for part, block in zip(torch.arange(rows).split(4096), self.matrix.split(4096), strict=True):
             projected = block @ self.basis.vectors
             scores[part] = projected @ self.coordinates(alpha) + self.offset
             leverages[part] = (1 + projected.square() @ shrunk) / rows
+        if self.weights is not None:
+            leverages *= self.weights.relative
         own = leverages.clamp(max=1 - 1e-9)[:, None]
         return (scores - own * self.signs) / (1 - own)

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from extract.runtime.options import check
-from heads.space import Space, head_option, nearest_in
+from heads.space import Space, head_option, nearest_in, weights_option
 from heads.trials import FeatureSplit, Primitive
 
 ALPHA_GRID = tuple(float(alpha) for alpha in np.logspace(-1, 7, 17))
@@ -31,6 +31,7 @@ class RidgeSpace(Space):
         flags=FLAGS,
     )
     alpha: float | None = head_option(None, "Penalty, in place of a grid.", above=0, rare=True)
+    class_weights: str | dict = weights_option()  # noqa: RUF009 (no value is made)
 
     def __post_init__(self) -> None:
         check(self)

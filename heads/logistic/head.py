@@ -2,8 +2,9 @@
 
 import functools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any
 
 import sklearn
 import torch
@@ -14,9 +15,12 @@ from torch.nn.functional import cross_entropy
 from extract.runtime.devices import resolve_device, torch_device
 from heads.base import Head, parameter
 from heads.design import RowBlocks, standardization
+from heads.imbalance.class_weights import RowWeights
+from heads.logistic.newton import loss_gradient, penalty_of
 from heads.logistic.path import CERTAIN, LOSS_ERROR, UNMOVED, Path, PathPoint, Start, fit_exact
+from heads.logistic.products import forward
 from heads.logistic.space import LogisticSpace
-from heads.metrics import ROW_LOSS_LIMIT
+from heads.metrics import ROW_LOSS_LIMIT, ValidationScore
 from heads.modules import affine
 from heads.trials import Candidate, FeatureSplit, Progress
 
@@ -25,7 +29,7 @@ HOPELESS = 1.1
 # Points whose validation losses are this near the best are decided between in float64: with bfloat16 passes each of
 # two losses errs by up to 1.1e-3 of itself (measured with AMX).
 NEAR = 1.003
-NEAR_ACCURACY = 0.003
+NEAR_SCORE = 0.003
 
 
 @dataclass(eq=False, repr=False)
@@ -34,6 +38,8 @@ class LogisticHead(Head):
 
     Minimizes mean cross-entropy + ||W||^2 / (2 C n), the bias free, over features standardized by training
     statistics (a constant column keeps scale 1). Two classes are one weight vector w, as in scikit-learn.
+    `class_weights` (none, balanced, or a mapping from label to weight) are its `class_weight`: the mean is then
+    weighted, and n the sum of the weights.
 
     `solver`: "path" is ours (Newton-CG, float64 at the end), "sklearn" scikit-learn's L-BFGS in float64.
     `tolerance` bounds the path solver's decrement (about twice the objective still to be gained), and is
@@ -51,10 +57,18 @@ class LogisticHead(Head):
     _: KW_ONLY
     solver: str = parameter("path", choices=("path", "sklearn"))
     device: str = "cpu"
+    class_weights: str | Mapping[Any, float] = "none"
     tolerance: float | None = parameter(None, low=0)
     max_iter: int | None = parameter(None, low=1)
 
-    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
+    def _fit(
+        self,
+        features: torch.Tensor,
+        targets: torch.Tensor,
+        *,
+        class_count: int,
+        class_weights: torch.Tensor | None = None,
+    ) -> None:
         device = torch_device(resolve_device(self.device))
         start = self._start if isinstance(self._start, Start) else None
         path = functools.partial(fit_exact, start=start), 1e-14, 100
@@ -66,6 +80,7 @@ class LogisticHead(Head):
             C=float(self.C),
             tolerance=tolerance if self.tolerance is None else self.tolerance,
             limit=limit if self.max_iter is None else self.max_iter,
+            class_weights=class_weights,
         )
         self.weights_, self.bias_ = point.weights.cpu().numpy(), point.bias.cpu().numpy()
         self.gradient_norm_, self.n_iter_ = point.gradient_norm, point.iteration_count
@@ -75,7 +90,7 @@ class LogisticHead(Head):
     def candidates(
         cls, space: LogisticSpace, split: FeatureSplit, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
-        path = Path(_training(split), split.targets, class_count=split.class_count)
+        path = Path(_training(split), split.targets, class_count=split.class_count, class_weights=split.class_weights)
         if space.solver == "path":
             points = _path_points(path, space, split, criterion)
         else:
@@ -112,7 +127,7 @@ def _path_points(
 ) -> Iterator[tuple[PathPoint, torch.Tensor]]:
     """Every point of the path and its validation logits; those near the best are refined before they are scored.
 
-    The loss so far says how carefully the next C is fitted. Scored by accuracy every point is fitted carefully,
+    The loss so far says how carefully the next C is fitted. Scored otherwise every point is fitted carefully,
     for one that is hopeless by its loss may still be the most accurate.
     """
     waiting: list[_Look] = []
@@ -122,7 +137,7 @@ def _path_points(
         if hopeless:  # what is near the best is known
             yield from _refined(path, waiting, split, criterion)
             waiting = []
-        waiting.append(_look(path.fit(C, careful=not hopeless), split))
+        waiting.append(_look(path.fit(C, careful=not hopeless), split, criterion))
         latest = waiting[-1].log_loss
         best = min(best, latest)
     yield from _refined(path, waiting, split, criterion)
@@ -132,27 +147,39 @@ def _sklearn_points(path: Path, space: LogisticSpace, split: FeatureSplit) -> It
     """Every point as scikit-learn's own tolerance leaves it; converged if that is certain enough."""
     for C in space.c_grid:
         point = fit_sklearn(
-            split.features, split.targets, class_count=split.class_count, C=C, tolerance=1e-4, limit=5000
+            split.features,
+            split.targets,
+            class_count=split.class_count,
+            C=C,
+            tolerance=1e-4,
+            limit=5000,
+            class_weights=split.class_weights,
         )
         (scored,) = path.refine([point], _validation(split), split.validation_targets, effort=UNMOVED)
-        yield replace(point, converged=scored.converged), _look(point, split).logits
+        yield replace(point, converged=scored.converged), _look(point, split, "log_loss").logits
 
 
 @dataclass(frozen=True)
 class _Look:
-    """A point of the path and what it says of the validation rows: logits float64 [M, K], their loss and accuracy."""
+    """A point of the path and what it says of the validation rows: logits float64 [M, K], their loss, and the score by
+    the criterion where that is not the loss.
+    """
 
     point: PathPoint
     logits: torch.Tensor
     log_loss: float
-    accuracy: float
+    score: float
 
 
-def _look(point: PathPoint, split: FeatureSplit) -> _Look:
-    logits = _logits_at(point, _validation(split))
-    losses = cross_entropy(logits, split.validation_targets, reduction="none").clamp(max=ROW_LOSS_LIMIT)
-    accuracy = (logits.argmax(1) == split.validation_targets).double().mean()
-    return _Look(point, logits, float(losses.mean()), float(accuracy))
+def _look(point: PathPoint, split: FeatureSplit, criterion: str) -> _Look:
+    logits, targets = _logits_at(point, _validation(split)), split.validation_targets
+    losses = cross_entropy(logits, targets, reduction="none").clamp(max=ROW_LOSS_LIMIT)
+    weights = RowWeights.of(split.class_weights, targets)
+    loss = losses.mean() if weights is None else (losses * weights.relative).mean()
+    score = 0.0
+    if criterion != "log_loss":
+        score = getattr(ValidationScore.of(logits.cpu().numpy(), targets.cpu().numpy()), criterion)
+    return _Look(point, logits, float(loss), score)
 
 
 def _logits_at(point: PathPoint, features: torch.Tensor | RowBlocks) -> torch.Tensor:
@@ -170,7 +197,7 @@ def _refined(
     """
     near = _near(looks, criterion) if len(looks) > 1 else []
     refined = path.refine([look.point for look in near], _validation(split), split.validation_targets)
-    better = {point.C: _look(point, split) for point in refined}
+    better = {point.C: _look(point, split, criterion) for point in refined}
     if len(near) == 1:
         (look,), exact = near, better.pop(near[0].point.C)
         certain = exact.point.converged and abs(exact.log_loss - look.log_loss) + LOSS_ERROR <= CERTAIN
@@ -181,15 +208,22 @@ def _refined(
 
 
 def _near(looks: list[_Look], criterion: str) -> list[_Look]:
-    if criterion == "accuracy":
-        highest = max((look.accuracy for look in looks), default=0.0)
-        return [look for look in looks if look.accuracy >= highest - NEAR_ACCURACY]
+    if criterion != "log_loss":
+        highest = max((look.score for look in looks), default=0.0)
+        return [look for look in looks if look.score >= highest - NEAR_SCORE]
     least = min((look.log_loss for look in looks), default=0.0)
     return [look for look in looks if look.log_loss <= NEAR * least]
 
 
 def fit_sklearn(
-    features: torch.Tensor, targets: torch.Tensor, *, class_count: int, C: float, tolerance: float, limit: int
+    features: torch.Tensor,
+    targets: torch.Tensor,
+    *,
+    class_count: int,
+    C: float,
+    tolerance: float,
+    limit: int,
+    class_weights: torch.Tensor | None = None,
 ) -> PathPoint:
     """The same objective by scikit-learn's L-BFGS, float64.
 
@@ -199,7 +233,8 @@ def fit_sklearn(
     """
     standard = standardization(features)
     matrix = standard.apply(features, torch.float64)
-    model = LogisticRegression(C=C, tol=tolerance, max_iter=limit)
+    weights = None if class_weights is None else dict(enumerate(class_weights.tolist()))
+    model = LogisticRegression(C=C, tol=tolerance, max_iter=limit, class_weight=weights)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # `converged` says it
         if matrix.device.type != "cpu" and dispatches():
@@ -219,7 +254,7 @@ def fit_sklearn(
         C=C,
         weights=weights,
         bias=bias,
-        gradient_norm=_gradient_norm(matrix, targets, theta, C=C),
+        gradient_norm=_gradient_norm(matrix, targets, theta, C=C, weights=RowWeights.of(class_weights, targets)),
         iteration_count=iterations,
         pass_count=float(iterations),
         converged=iterations < limit,
@@ -237,12 +272,9 @@ def dispatches() -> bool:
         return False
 
 
-def _gradient_norm(matrix: torch.Tensor, targets: torch.Tensor, theta: torch.Tensor, *, C: float) -> float:
-    from heads.logistic.path import penalty_of
-    from heads.logistic.products import backward, forward
-
-    residual = forward(matrix, theta).softmax(1)
-    residual[torch.arange(len(residual), device=residual.device), targets] -= 1
-    gradient = backward(matrix, residual)
-    gradient[:-1] += penalty_of(C, len(matrix), theta.shape[1]) * theta[:-1]
+def _gradient_norm(
+    matrix: torch.Tensor, targets: torch.Tensor, theta: torch.Tensor, *, C: float, weights: RowWeights | None
+) -> float:
+    gradient = loss_gradient(matrix, forward(matrix, theta).softmax(1), targets, weights)
+    gradient[:-1] += penalty_of(C, len(matrix), class_count=theta.shape[1], weights=weights) * theta[:-1]
     return float(gradient.abs().max())

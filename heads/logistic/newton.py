@@ -1,7 +1,7 @@
 """Preconditioned Newton-CG for the L2 multinomial logistic objective.
 
-The objective is mean cross-entropy + penalty / 2 * ||W||^2 (the bias is free), over theta [D + 1, K] whose
-last row is the bias. One step solves the Newton equation by conjugate gradients (Lin, Weng and Keerthi,
+The objective is the (weighted) mean cross-entropy + penalty / 2 * ||W||^2 (the bias is free), over theta [D + 1, K]
+whose last row is the bias. One step solves the Newton equation by conjugate gradients (Lin, Weng and Keerthi,
 "Trust region Newton method for large-scale logistic regression", JMLR 2008). Its preconditioner is
 Boehning's fixed curvature ("Multinomial logistic regression algorithm", 1992) with the bound 1/2 replaced
 by each class's mean p (1 - p): in the eigenbasis of the gram it is diagonal, so one factorisation serves
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from heads.design import SMALL_ELEMENT_COUNT, Eigenbasis
+from heads.imbalance.class_weights import RowWeights
 from heads.logistic.products import Matrix, backward, curved, forward
 
 
@@ -21,8 +22,9 @@ class LogisticProblem:
     """Standardized features [N, D] twice, class indices int64 [N], and the gram's eigenbasis.
 
     `exact` gives gradients and logits, `cheap` Hessian products; they may be the same. What is not held as a tensor is
-    made block by block whenever it is read. `sample` int64 are the rows that `cheap` has (None: all): of very many rows
-    some are enough for the Hessian (Byrd, Chin, Neveitt and Nocedal, SIAM J. Optim. 2011).
+    made block by block whenever it is read. `sample` int64 are the rows that `cheap` has, drawn by weight (None: all):
+    of very many rows some are enough for the Hessian (Byrd, Chin, Neveitt and Nocedal, SIAM J. Optim. 2011). `weights`
+    None: all rows count the same.
     """
 
     exact: Matrix
@@ -31,11 +33,25 @@ class LogisticProblem:
     targets: torch.Tensor
     class_count: int
     basis: Eigenbasis
+    weights: RowWeights | None = None
+
+    def penalty(self, C: float) -> float:
+        """The factor of ||W||^2 / 2 that belongs to C."""
+        return penalty_of(C, len(self.exact), class_count=self.class_count, weights=self.weights)
 
     @property
     def dtype(self) -> torch.dtype:
         """The precision of theta and of the logits: that of `exact`, but at least float32."""
         return torch.promote_types(self.exact.dtype, torch.float32)
+
+
+def penalty_of(C: float, rows: int, *, class_count: int, weights: RowWeights | None) -> float:
+    """The factor of ||W||^2 / 2 that belongs to C, for so many rows.
+
+    Two classes are one logistic function of one weight vector w, as in scikit-learn. Here that is
+    W = (-w/2, w/2), whose square is half of w's, so the factor doubles.
+    """
+    return (2.0 if class_count == 2 else 1.0) / (C * (rows if weights is None else weights.total))
 
 
 @dataclass(frozen=True)
@@ -65,7 +81,8 @@ class Minimum:
 def objective(problem: LogisticProblem, theta: torch.Tensor, logits: torch.Tensor, penalty: float) -> float:
     """Mean cross-entropy + penalty / 2 * ||W||^2 at `theta`, whose training logits are `logits`."""
     own = logits.gather(1, problem.targets[:, None])[:, 0]
-    loss = (logits.logsumexp(1) - own).mean()
+    losses = logits.logsumexp(1) - own
+    loss = losses.mean() if problem.weights is None else (losses * problem.weights.relative).mean()
     return float(loss + penalty / 2 * theta[:-1].square().sum())
 
 
@@ -94,7 +111,7 @@ def minimize(problem: LogisticProblem, start: Iterate, *, penalty: float, effort
     while True:
         probabilities = point.logits.softmax(1)
         gradient = _gradient(problem, point, probabilities, penalty)
-        precondition = _Preconditioner(problem.basis, probabilities, penalty)
+        precondition = _Preconditioner(problem, probabilities, penalty)
         decrement, gradient_norm = float((gradient * precondition(gradient)).sum()), float(gradient.abs().max())
         converged = decrement <= effort.decrement or gradient_norm <= effort.gradient
         passes += 0.5
@@ -117,7 +134,13 @@ def minimize(problem: LogisticProblem, start: Iterate, *, penalty: float, effort
 
 
 def loss_error(
-    problem: LogisticProblem, outcome: Minimum, held: Matrix, targets: torch.Tensor, *, penalty: float
+    problem: LogisticProblem,
+    outcome: Minimum,
+    held: Matrix,
+    targets: torch.Tensor,
+    *,
+    penalty: float,
+    weights: RowWeights | None = None,
 ) -> float:
     """About the most by which the mean loss of other rows, `held` [M, D], can differ from that at the minimum.
 
@@ -125,31 +148,38 @@ def loss_error(
     the root of v' H^-1 v times the Newton decrement g' H^-1 g (Boyd and Vandenberghe, "Convex optimization", 9.5);
     the preconditioner stands for the Hessian H.
     """
-    precondition = _Preconditioner(problem.basis, outcome.point.logits.softmax(1), penalty)
-    slope = _loss_gradient(held, forward(held, outcome.point.theta).softmax(1), targets)
+    precondition = _Preconditioner(problem, outcome.point.logits.softmax(1), penalty)
+    slope = loss_gradient(held, forward(held, outcome.point.theta).softmax(1), targets, weights)
     return (float((slope * precondition(slope)).sum()) * outcome.decrement) ** 0.5
 
 
 def _gradient(problem: LogisticProblem, point: Iterate, probabilities: torch.Tensor, penalty: float) -> torch.Tensor:
-    gradient = _loss_gradient(problem.exact, probabilities, problem.targets)
+    gradient = loss_gradient(problem.exact, probabilities, problem.targets, problem.weights)
     gradient[:-1].add_(point.theta[:-1], alpha=penalty)
     return gradient
 
 
-def _loss_gradient(features: Matrix, probabilities: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """The gradient [D + 1, K] of the mean cross-entropy of rows with these probabilities [N, K]."""
+def loss_gradient(
+    features: Matrix, probabilities: torch.Tensor, targets: torch.Tensor, weights: RowWeights | None
+) -> torch.Tensor:
+    """The gradient [D + 1, K] of the weighted mean cross-entropy of rows with these probabilities [N, K]."""
     residual = probabilities.clone()
     residual.scatter_add_(1, targets[:, None], residual.new_full((len(residual), 1), -1.0))
+    if weights is not None:
+        residual.mul_(weights.relative[:, None])
     return backward(features, residual)
 
 
 class _Preconditioner:
     """Approximate inverse Hessian: one eigenbasis for all classes, scaled by each class's mean p (1 - p)."""
 
-    def __init__(self, basis: Eigenbasis, probabilities: torch.Tensor, penalty: float) -> None:
-        self._basis = basis
+    def __init__(self, problem: LogisticProblem, probabilities: torch.Tensor, penalty: float) -> None:
+        self._basis = basis = problem.basis
         self._penalty = penalty
-        curvature = (probabilities * (1 - probabilities)).mean(0).clamp_(min=1e-7)
+        each = probabilities * (1 - probabilities)
+        if problem.weights is not None:
+            each.mul_(problem.weights.relative[:, None])
+        curvature = each.mean(0).clamp_(min=1e-7)
         self._bias_curvature = curvature
         self._curvature = basis.values * curvature.to(basis.values.dtype)[:, None] + penalty  # [K, R]
 
@@ -176,18 +206,22 @@ class _Curved:
 
     features: Matrix
     probabilities: torch.Tensor
+    weights: torch.Tensor | None
     share: float
 
     @classmethod
-    def of(cls, features: Matrix, probabilities: torch.Tensor) -> "_Curved":
+    def of(cls, features: Matrix, probabilities: torch.Tensor, weights: torch.Tensor | None) -> "_Curved":
         curvature = 1 - probabilities.square().sum(1)
+        if weights is not None:
+            curvature = curvature * weights
         ordered, order = curvature.sort()
         dropped = int((ordered.cumsum(0) < 0.01 * ordered.sum()).sum())
         if dropped < len(features) / 2 or features.shape[0] * features.shape[1] < SMALL_ELEMENT_COUNT:
-            return cls(features, probabilities, share=1.0)
+            return cls(features, probabilities, weights, share=1.0)
         stay = order[dropped:].sort().values
         taken = features[stay] if isinstance(features, torch.Tensor) else features.take(stay)
-        return cls(taken, probabilities[stay], share=len(stay) / len(features))
+        kept = None if weights is None else weights[stay]
+        return cls(taken, probabilities[stay], kept, share=len(stay) / len(features))
 
 
 def _newton_step(
@@ -204,12 +238,14 @@ def _newton_step(
     scaled = precondition(residual)
     direction, size = scaled, float((residual * scaled).sum())
     goal = forcing**2 * size
-    rows = _Curved.of(problem.cheap, probabilities if problem.sample is None else probabilities[problem.sample])
+    weights = None if problem.weights is None or problem.sample is not None else problem.weights.relative
+    moving = probabilities if problem.sample is None else probabilities[problem.sample]
+    rows = _Curved.of(problem.cheap, moving, weights)
     is_changing = problem.exact is problem.cheap and rows.share == 1
     count = 0
     while count < 100:
         count += 1
-        logits, product = curved(rows.features, direction, rows.probabilities)
+        logits, product = curved(rows.features, direction, rows.probabilities, rows.weights)
         product.mul_(rows.share)
         product[:-1].add_(direction[:-1], alpha=penalty)
         curvature = float((direction * product).sum())

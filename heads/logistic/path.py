@@ -21,6 +21,7 @@ from heads.design import (
     eigenbasis,
     standardization,
 )
+from heads.imbalance.class_weights import RowWeights
 from heads.logistic.newton import (
     Effort,
     Iterate,
@@ -74,13 +75,16 @@ class Path:
     """Fits one C after another to the same features [N, D] and targets int64 [N]; ascending C is fastest.
 
     The precision is that of a first look (bfloat16 passes where the hardware has them): `refine` decides between points
-    that are near, and the head that is kept comes from `fit_exact`.
+    that are near, and the head that is kept comes from `fit_exact`. `class_weights` [K] weigh the rows' losses.
     """
 
-    def __init__(self, features: Matrix, targets: torch.Tensor, *, class_count: int) -> None:
-        self._rows = _standardized(features)
+    def __init__(
+        self, features: Matrix, targets: torch.Tensor, *, class_count: int, class_weights: torch.Tensor | None = None
+    ) -> None:
+        self._rows, self._class_weights = _standardized(features), class_weights
         self._standard: Standardization = self._rows.standard  # type: ignore[assignment]
-        self._solver = _Follower(_cheap_problem(self._rows, targets, class_count=class_count))
+        weights = RowWeights.of(class_weights, targets)
+        self._solver = _Follower(_cheap_problem(self._rows, targets, class_count=class_count, weights=weights))
 
     def start(self, point: PathPoint) -> "Start":
         """What a fit of the same C to more rows may begin with."""
@@ -111,7 +115,7 @@ class Path:
     def _refined(
         self, point: PathPoint, problem: LogisticProblem, scoring: tuple[Matrix, torch.Tensor], effort: Effort
     ) -> PathPoint:
-        penalty = penalty_of(point.C, len(problem.exact), problem.class_count)
+        penalty, weights = problem.penalty(point.C), RowWeights.of(self._class_weights, scoring[1])
         start = point_at(problem, self._standard.unfold(point.weights, point.bias), penalty)
         outcome = minimize(problem, start, penalty=penalty, effort=effort)
         refined = _path_point(point.C, outcome, self._standard)
@@ -119,7 +123,7 @@ class Path:
             refined,
             iteration_count=point.iteration_count + refined.iteration_count,
             pass_count=point.pass_count + refined.pass_count,
-            converged=loss_error(problem, outcome, *scoring, penalty=penalty) <= LOSS_ERROR,
+            converged=loss_error(problem, outcome, *scoring, penalty=penalty, weights=weights) <= LOSS_ERROR,
         )
 
 
@@ -143,6 +147,7 @@ def fit_exact(
     tolerance: float,
     limit: int,
     start: Start | None = None,
+    class_weights: torch.Tensor | None = None,
 ) -> PathPoint:
     """The logistic regression at `C` in float64: decrement at most `tolerance`, or `limit` Newton steps.
 
@@ -153,33 +158,20 @@ def fit_exact(
     standard: Standardization = rows.standard  # type: ignore[assignment]
     exact = _matrix(rows, torch.float64)
     start = None if rows.is_small else start
-    cheap = _cheap_problem(rows, targets, class_count=class_count, basis=None if start is None else start.basis)
+    basis, weights = None if start is None else start.basis, RowWeights.of(class_weights, targets)
+    cheap = _cheap_problem(rows, targets, class_count=class_count, basis=basis, weights=weights)
     if start is None:
         solver = _Follower(cheap)
         *_, near = (solver.fit(value, CAREFUL).point.theta for value in _ramp(C))
     else:
         near = standard.unfold(start.weights, start.bias)
-    problem = LogisticProblem(
-        exact=exact,
-        cheap=exact if rows.is_small else cheap.cheap,
-        sample=cheap.sample,
-        targets=targets,
-        class_count=class_count,
-        basis=eigenbasis(exact, torch.float64) if rows.is_small else cheap.basis,
-    )
-    penalty = penalty_of(C, len(rows), class_count)
+    problem = replace(cheap, exact=exact)
+    if rows.is_small:
+        problem = replace(problem, cheap=exact, basis=eigenbasis(exact, torch.float64))
+    penalty = problem.penalty(C)
     effort = Effort(decrement=tolerance, gradient=0.0, steps=limit, forcing=0.03)
     outcome = minimize(problem, point_at(problem, near.double(), penalty), penalty=penalty, effort=effort)
     return _path_point(C, outcome, standard)
-
-
-def penalty_of(C: float, rows: int, class_count: int) -> float:
-    """The factor of ||W||^2 / 2 that belongs to C.
-
-    Two classes are one logistic function of one weight vector w, as in scikit-learn. Here that is
-    W = (-w/2, w/2), whose square is half of w's, so the factor doubles.
-    """
-    return (2.0 if class_count == 2 else 1.0) / (C * rows)
 
 
 def _blocks(features: Matrix) -> RowBlocks:
@@ -201,27 +193,34 @@ def _matrix(rows: RowBlocks, dtype: torch.dtype) -> Matrix:
 
 
 def _cheap_problem(
-    rows: RowBlocks, targets: torch.Tensor, *, class_count: int, basis: Eigenbasis | None = None
+    rows: RowBlocks,
+    targets: torch.Tensor,
+    *,
+    class_count: int,
+    basis: Eigenbasis | None = None,
+    weights: RowWeights | None = None,
 ) -> LogisticProblem:
     dtype = cheap_dtype(rows.shape[0] * rows.shape[1], rows.features.device)
     exact = cheap = _matrix(rows, dtype)
-    sample = _sample(rows)
+    sample = _sample(rows, weights)
     if sample is not None:
         rows = rows.take(sample)
         cheap = _matrix(rows, dtype)
     if basis is None:
         basis = eigenbasis(exact if rows.is_small else replace(rows, dtype=torch.float32), torch.float32)
     return LogisticProblem(
-        exact=exact, cheap=cheap, sample=sample, targets=targets, class_count=class_count, basis=basis
+        exact, cheap, sample=sample, targets=targets, class_count=class_count, basis=basis, weights=weights
     )
 
 
-def _sample(rows: RowBlocks) -> torch.Tensor | None:
-    """Sorted numbers of the rows that stand for all of `rows` where they are very many; the same for a count."""
+def _sample(rows: RowBlocks, weights: RowWeights | None) -> torch.Tensor | None:
+    """Sorted numbers of the rows that stand for all where they are very many, drawn by weight; the same for a count."""
     count = ROWS_PER_COLUMN * rows.shape[1]
     if rows.is_small or len(rows) < 2 * count:
         return None
     generator = torch.Generator().manual_seed(0)
+    if weights is not None:
+        return weights.drawn(count, generator)
     return torch.randperm(len(rows), generator=generator)[:count].sort().values.to(rows.features.device)
 
 
@@ -240,7 +239,7 @@ class _Follower:
         another round gains nothing.
         """
         problem = self.problem
-        penalty = penalty_of(C, len(problem.exact), problem.class_count)
+        penalty = problem.penalty(C)
         start = self._start(C, penalty)
         outcome = self._round(start, penalty, effort)
         fallen = start.value - outcome.point.value

@@ -46,25 +46,29 @@ def _joined(product: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
     return torch.cat([product.to(residual.dtype).T, residual.sum(0, keepdim=True)]).div_(len(residual))
 
 
-def curved(features: Matrix, direction: torch.Tensor, probabilities: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def curved(
+    features: Matrix, direction: torch.Tensor, probabilities: torch.Tensor, weights: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """(the change of the logits [N, K] along `direction` [D + 1, K], the loss's Hessian there times it [D + 1, K]).
 
-    Rows that are made when they are read are made once for both.
+    `weights` [N] are those of the rows in the loss; None: all the same. Rows that are made when they are read are made
+    once for both.
     """
     if isinstance(features, torch.Tensor):
         logits = forward(features, direction)
-        return logits, backward(features, _weighted(probabilities, logits))
+        return logits, backward(features, _weighted(probabilities, logits, weights))
     rows = direction[:-1].to(features.dtype).T.contiguous()
     logits, weighted = torch.empty_like(probabilities), torch.empty_like(probabilities)
     product = direction.new_zeros(direction.shape[1], features.shape[1])
     for part, block in features.blocks():
         logits[part] = torch.nn.functional.linear(block, rows).to(direction.dtype).add_(direction[-1])
-        weighted[part] = _weighted(probabilities[part], logits[part])
+        weighted[part] = _weighted(probabilities[part], logits[part], None if weights is None else weights[part])
         product += weighted[part].to(features.dtype).T @ block
     return logits, _joined(product, weighted)
 
 
-def _weighted(probabilities: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-    """The change of `probabilities` [n, K] where logits change by `logits` [n, K]."""
+def _weighted(probabilities: torch.Tensor, logits: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    """The change of `probabilities` [n, K] where logits change by `logits` [n, K], times the `weights` [n]."""
     weighted = probabilities * logits
-    return weighted.sub_(probabilities * weighted.sum(1, keepdim=True))
+    weighted.sub_(probabilities * weighted.sum(1, keepdim=True))
+    return weighted if weights is None else weighted.mul_(weights[:, None])

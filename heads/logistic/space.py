@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from extract.runtime.options import check
-from heads.space import Space, head_option, nearest_in
+from heads.space import Space, head_option, nearest_in, weights_option
 from heads.trials import Primitive
 
 C_GRID = tuple(float(C) for C in np.logspace(-6, 5, 45))
@@ -39,6 +39,7 @@ class LogisticSpace(Space):
         "Solver: the path solver of this project, or scikit-learn's L-BFGS.",
         choices=("path", "sklearn"),
     )
+    class_weights: str | dict = weights_option()  # noqa: RUF009 (no value is made)
 
     def __post_init__(self) -> None:
         check(self)

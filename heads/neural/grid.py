@@ -1,7 +1,7 @@
 """A grid of networks on cached features, trained in one pass over them, each stopped at its own best epoch."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,14 +79,14 @@ def train_grid(
     dtype = cheap_dtype(raised.numel(), raised.device)
     features = standard.apply(raised, dtype)
     del raised
-    grid = Grid(features, rows.targets, members=members, recipe=recipe, class_count=class_count, seed=seed)
+    prepared = replace(rows, features=features)
+    grid = Grid(prepared, members=members, recipe=recipe, class_count=class_count, seed=seed)
     stops: list[EarlyStopping] = []
     if validation is not None:
-        scored = Rows(
-            standard.apply(signed_power(validation.rows.features, recipe.power), dtype), validation.rows.targets
-        )
+        raised = signed_power(validation.rows.features, recipe.power)
+        scored = replace(validation.rows, features=standard.apply(raised, dtype))
         numbers, criterion, patience = validation.watched, validation.criterion, validation.patience
-        watched = None if numbers is None else Rows(features[numbers], rows.targets[numbers])
+        watched = None if numbers is None else prepared.take(numbers)
         stops = [
             EarlyStopping(stack, scored, watched=watched, criterion=criterion, patience=patience)
             for stack in grid.stacks
@@ -160,30 +160,25 @@ class Batch:
     """features [B, D], targets [B], and a dropout mask for every hidden layer of every stack.
 
     With `partners` int64 [B] the features are blended already, and `share` of the loss is for `targets`, the
-    rest for `partners`.
+    rest for `partners`. `weights` [B] are those of the rows in the loss.
     """
 
     features: torch.Tensor
     targets: torch.Tensor
     masks: list[list[torch.Tensor]]
     partners: torch.Tensor | None = None
-    share: float = 1.0
+    share: float | torch.Tensor = 1.0
+    weights: torch.Tensor | None = None
 
 
 class Grid:
     """The stacks of a grid with their batches, loss and optimizer."""
 
     def __init__(
-        self,
-        features: torch.Tensor,
-        targets: torch.Tensor,
-        *,
-        members: Sequence[Member],
-        recipe: HeadRecipe,
-        class_count: int,
-        seed: int,
+        self, rows: Rows, *, members: Sequence[Member], recipe: HeadRecipe, class_count: int, seed: int
     ) -> None:
-        self._features, self._targets = features, targets
+        features = self._features = rows.features
+        self._targets, self._weights = rows.targets, rows.weights
         self._members, self._recipe, self._seed = members, recipe, seed
         self._batch_size = recipe.rows_per_step(len(features))
         alike: dict[tuple[tuple[int, ...], int], list[int]] = {}
@@ -253,13 +248,18 @@ class Grid:
         shuffler: torch.Generator,
     ) -> Batch:
         features, targets = self._features[index], self._targets[index]
+        weights = None if self._weights is None else self._weights[index]
         if not self._recipe.mixup:
-            return Batch(self._thinned(features, shuffler), targets, masks)
+            return Batch(self._thinned(features, shuffler), targets, masks, weights=weights)
         share = float(shares.beta(self._recipe.mixup, self._recipe.mixup))
         share = max(share, 1 - share)  # a row and its partner are alike, so that `targets` may be the greater part
         partner = torch.randperm(len(index), generator=shuffler, device=index.device)
         blended = torch.lerp(features[partner], features, share)
-        return Batch(self._thinned(blended, shuffler), targets, masks, targets[partner], share)
+        own: float | torch.Tensor = share
+        if weights is not None:  # a row's part of the weight that both bring
+            own, weights = share * weights, torch.lerp(weights[partner], weights, share)
+            own = own / weights
+        return Batch(self._thinned(blended, shuffler), targets, masks, targets[partner], own, weights)
 
     def _thinned(self, features: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         share = self._recipe.input_dropout
@@ -275,7 +275,8 @@ class Grid:
             logits = stack.logits(batch.features, own_masks)
             norm = logits.logsumexp(2)
             plain = norm - _true_logits(logits, batch)
-            total = total + self._recipe.smoothed(plain, norm, logits).mean(1).sum()
+            cost = self._recipe.smoothed(plain, norm, logits)
+            total = total + (cost if batch.weights is None else cost * batch.weights).mean(1).sum()
             losses.append(plain.detach().sum(1))
             hits.append((logits.detach().argmax(2) == batch.targets).sum(1))
         sums = {"running_training_loss": torch.cat(losses), "running_training_accuracy": torch.cat(hits)}

@@ -27,7 +27,8 @@ class NeuralHead(HeadRecipe, Head):
     power transform the features before they are standardized (sign(x) |x|^power), and `mixup` blends batches with
     themselves (the alpha of its Beta distribution; 0 is without). `batch_size` None makes 32 to 64 steps. Weight
     decay spares biases. `copies` networks that start from other weights train beside each other, and the head is their
-    mean logits (a deep ensemble: Lakshminarayanan et al., NeurIPS 2017), kept as one network.
+    mean logits (a deep ensemble: Lakshminarayanan et al., NeurIPS 2017), kept as one network. `class_weights` (none,
+    balanced, or a mapping from label to weight) weigh the loss.
 
     Fitted: `layers_`, [W1, b1, W2, b2, ...] float32, for features raised to `power` and then standardized by `mean_`
     and `scale_`, float64 [D]; `curves_`, running_training_loss and running_training_accuracy per epoch, means over the
@@ -63,7 +64,14 @@ class NeuralHead(HeadRecipe, Head):
         self.n_features_in_ = width
         return self
 
-    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
+    def _fit(
+        self,
+        features: torch.Tensor,
+        targets: torch.Tensor,
+        *,
+        class_count: int,
+        class_weights: torch.Tensor | None = None,
+    ) -> None:
         if self.dropout and not self.hidden:
             raise InvalidInputError(NO_DROPOUT.format(self.dropout))
         stop_epoch = self.epochs if self.stop_epoch is None else self.stop_epoch
@@ -71,7 +79,7 @@ class NeuralHead(HeadRecipe, Head):
             raise InvalidInputError(f"stop-epoch must be from 1 to {self.epochs}; got {stop_epoch!r}. Leave it out.")
         device = torch_device(resolve_device(self.device))
         trained = train_grid(
-            Rows(features.to(device), targets.to(device)),
+            Rows.of(features.to(device), targets.to(device), class_weights),
             members=[
                 Member(tuple(self.hidden), self.learning_rate, self.weight_decay, copy) for copy in range(self.copies)
             ],
@@ -94,9 +102,9 @@ class NeuralHead(HeadRecipe, Head):
     def candidates(
         cls, space: NeuralSpace, split: FeatureSplit, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
-        rows, members = Rows(split.features, split.targets), space.members()
+        rows, members = Rows.of(split.features, split.targets, split.class_weights), space.members()
         validation = Validation(
-            Rows(split.validation_features, split.validation_targets),
+            Rows.of(split.validation_features, split.validation_targets, split.class_weights),
             watched=split.sample,
             criterion=criterion,
             patience=space.patience,
@@ -115,7 +123,8 @@ class NeuralHead(HeadRecipe, Head):
         for member, result in zip(members, trained, strict=True):
             trial = _trial(member, result, space, rows=len(split.features))
             yield trial
-            cost = ValidationScore.of(trial.logits, split.validation_targets.cpu().numpy()).cost(criterion)
+            weights = None if split.class_weights is None else split.class_weights.cpu().numpy()
+            cost = ValidationScore.of(trial.logits, split.validation_targets.cpu().numpy(), weights).cost(criterion)
             if cost < least:
                 best, least = (member, trial), cost
         if space.copies > 1 and best is not None:
@@ -138,7 +147,7 @@ def _ensemble(
 ) -> Candidate:
     """`member`, whose trial was `best`, and further copies of it together."""
     trained = train_grid(
-        Rows(split.features, split.targets),
+        Rows.of(split.features, split.targets, split.class_weights),
         members=[replace(member, copy=copy) for copy in range(1, space.copies)],
         recipe=space,
         class_count=split.class_count,

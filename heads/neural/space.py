@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from extract.errors import InvalidInputError
 from extract.runtime.options import check
 from heads.neural.schedule import SHAPES
-from heads.space import Space, head_option, nearest_in
+from heads.space import Space, head_option, nearest_in, weights_option
 from heads.trials import Primitive
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class HeadRecipe:
         1.0, "Exponent of the power transform of the features; 1 leaves them as they are.", above=0, rare=True
     )
     mixup: float = head_option(0.0, "Alpha of the Beta distribution of mixup; 0 is without.", low=0, rare=True)
+    class_weights: str | dict = weights_option()  # noqa: RUF009 (no value is made)
     dropout: float = 0.0  # of hidden values: an option where there are any
 
     def rows_per_step(self, rows: int) -> int:

@@ -20,7 +20,9 @@ from extract.data.images import Files, Pixels
 from extract.data.walk import printable
 from extract.decoding.decode import MAX_PIXELS
 from extract.errors import CorruptFileError, InvalidInputError
-from pipelines.predict import pictures, standalone
+from heads.trust import conformal
+from pipelines.predict import pictures, standalone, trust
+from pipelines.predict.trust import Novelty
 from pipelines.specs.data import DataSpec
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
@@ -36,6 +38,14 @@ REGISTRY = {"head": "pipelines.predict.of_head", "network": "pipelines.predict.o
 # Images of 224 x 224 up to which the run's own way costs more than it saves: compiling takes 10 to 40 s, rounding
 # weights to bfloat16 1 to 30 s (tf_efficientnet_lite0, vgg16_bn); float32 as it is computes 5 to 25 images a second.
 FEW_IMAGES = 256
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a run says of N images: `logits` float32 [N, K], and `features` [N, D] where it learned from these."""
+
+    logits: np.ndarray
+    features: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,7 @@ class Classifier(ABC):
         self, record: DoneRecord, class_names: tuple[str, ...], *, context: Context, exact: bool | None
     ) -> None:
         self.record, self.class_names, self.temperature = record, class_names, record.temperature
-        self._context, self._exact = context, exact
+        self.context, self._exact = context, exact
         self._native = pictures.native_size(record.dataset)
 
     def logits(self, paths: Sequence[Path], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -78,14 +88,21 @@ class Classifier(ABC):
 
         Raises `UnreadableImage`, which names the file.
         """
-        result = np.empty((len(paths), len(self.class_names)), np.float32)
-        stepped, quick = self._context.counter(len(paths), "images"), not self._is_exact(len(paths))
+        return self.outputs(paths, max_pixels=max_pixels).logits
+
+    def outputs(self, paths: Sequence[Path], *, max_pixels: int = MAX_PIXELS) -> Outputs:
+        """The logits of image files, as `logits` has them, and their features where the run learned from features."""
+        result, features = np.empty((len(paths), len(self.class_names)), np.float32), None
+        stepped, quick = self.context.counter(len(paths), "images"), not self._is_exact(len(paths))
         for group in pictures.groups(Files.at(paths, max_pixels=max_pixels), native=self._native):
             names = tuple(str(paths[row]) for row in group.rows)
-            result[group.rows] = self._logits(
-                group.images, self.preprocessing, names=names, stepped=stepped, quick=quick
-            )
-        return result
+            found = self._outputs(group.images, self.preprocessing, names=names, stepped=stepped, quick=quick)
+            result[group.rows] = found.logits
+            if found.features is not None:
+                shape = (len(paths), found.features.shape[1])
+                features = np.empty(shape, found.features.dtype) if features is None else features
+                features[group.rows] = found.features
+        return Outputs(result, features)
 
     def _is_exact(self, image_count: int) -> bool:
         height, width = self.preprocessing.image_size
@@ -99,7 +116,7 @@ class Classifier(ABC):
             facts = {"input_size": [height, width], "resize": None if self._native else self._resize_facts()}
             examples = np.stack([standalone.prepared(image, facts) for image in images])
             seen = Pixels(examples) if self._native else files
-            predicted = self._logits(seen, self.preprocessing, compiles=False)
+            predicted = self._outputs(seen, self.preprocessing, compiles=False).logits
         return Graph(
             self._module(height, width).eval(),
             *(height, width, facts, images, examples, predicted, self.class_names, self.preprocessing, self._whole),
@@ -128,7 +145,7 @@ class Classifier(ABC):
         """The preprocessing of the run's images."""
 
     @abstractmethod
-    def _logits(
+    def _outputs(
         self,
         images: Pixels | Files,
         preprocessing: "Preprocessing",
@@ -137,8 +154,8 @@ class Classifier(ABC):
         stepped: Callable[[int], None] = lambda _: None,
         compiles: bool = True,
         quick: bool = False,
-    ) -> np.ndarray:
-        """float32 [N, K]; `names` are what errors call the images, `stepped` hears of each batch.
+    ) -> Outputs:
+        """The outputs; `names` are what errors call the images, `stepped` hears of each batch.
 
         `quick` is what is not exact.
         """
@@ -154,22 +171,31 @@ class Classifier(ABC):
 
 @dataclass(frozen=True)
 class Prediction:
-    """One image: its likeliest classes with their probabilities, the likeliest first."""
+    """One image: its likeliest classes with their probabilities, the likeliest first.
+
+    `classes` are the set that holds the true one with the coverage that was asked for, `novelty` says how unlike the
+    training images it is; None where nobody asked, or the run cannot say.
+    """
 
     path: Path
     top: tuple[tuple[str, float], ...]
+    classes: tuple[str, ...] | None = None
+    novelty: Novelty | None = None
 
 
 @dataclass(frozen=True)
 class Predictions:
     """Results of a prediction: the images that were classified, in order, and those that could not be read.
 
-    `notices` are on what was passed over in folders.
+    `notices` are on what was passed over in folders. `features` [N, D] are those of the `images` where the run learned
+    from features.
     """
 
     images: tuple[Prediction, ...]
     skipped: tuple[Path, ...]
     notices: tuple[str, ...] = ()
+    calibrated: bool = False
+    features: np.ndarray | None = None
 
 
 def classifier(
@@ -193,34 +219,53 @@ def predict(
     places: Sequence[Path],
     *,
     top: int = 5,
-    calibrated: bool = False,
+    calibrated: bool | None = None,
+    coverage: float | None = None,
     reading: DataSpec | None = None,
 ) -> Predictions:
     """The likeliest `top` classes of every image that `places` (files and folders) name.
 
-    `calibrated` divides the logits by the temperature that was fitted on validation images. An unreadable image
+    `calibrated` divides the logits by the temperature that was fitted on validation images; None does where there is
+    one. With a `coverage` each image gets the set of classes that holds the true one as often. An unreadable image
     is an `UnreadableImage`, or is skipped where `reading` says so; so is one of more than its `max_pixels`.
     """
     if top < 1:
         raise InvalidInputError(f"top must be at least 1; got {top}.")
     reading = reading or DataSpec()
+    calibrated = one.temperature is not None if calibrated is None else calibrated
+    by = divisor(one, calibrated=calibrated)
+    least = None
+    if coverage is not None:
+        least = trust.least_probability(one.record, one.context, coverage=coverage, divisor=by)
     with pictures.listed(places) as found:
         bad = unreadable(Files.at(found.paths, max_pixels=reading.max_pixels)) if reading.skips_bad_images else {}
         kept = [row for row, path in enumerate(found.paths) if path not in bad]
         paths = tuple(found.paths[row] for row in kept)
         with refused_together(Files.at(paths, max_pixels=reading.max_pixels)):
-            none = np.empty((0, len(one.class_names)), np.float32)
-            logits = one.logits(paths, max_pixels=reading.max_pixels) if paths else none
+            outputs = one.outputs(paths, max_pixels=reading.max_pixels)
         odd = [(str(found.names[row]), unusual(found.paths[row])) for row in kept]
         said = tuple(notices([(printable(name), what) for name, what in odd if what is not None]))
-    shares = probabilities(one, logits, calibrated=calibrated)
-    order = np.argsort(-shares, axis=1, kind="stable")[:, : min(top, len(one.class_names))]
-    images = tuple(
-        Prediction(found.names[row], tuple((one.class_names[column], float(share[column])) for column in columns))
-        for row, share, columns in zip(kept, shares, order, strict=True)
-    )
+    images = _images(one, [found.names[row] for row in kept], outputs, divisor=by, top=top, least=least)
     skipped = tuple(name for path, name in zip(found.paths, found.names, strict=True) if path in bad)
-    return Predictions(images, skipped, (*found.notices, *said))
+    return Predictions(images, skipped, (*found.notices, *said), calibrated, outputs.features)
+
+
+def _images(
+    one: Classifier, names: Sequence[Path], outputs: Outputs, *, divisor: float, top: int, least: float | None
+) -> tuple[Prediction, ...]:
+    shares = trust.probabilities(outputs.logits, divisor=divisor)
+    order = np.argsort(-shares, axis=1, kind="stable")[:, : min(top, len(one.class_names))]
+    sets = [None] * len(names) if least is None else conformal.sets(shares, least)
+    novelty = trust.novelty(trust.reference(one.record, one.context), outputs.features) or [None] * len(names)
+    return tuple(
+        Prediction(
+            name,
+            tuple((one.class_names[column], float(share[column])) for column in columns),
+            None if members is None else tuple(one.class_names[column] for column in members),
+            new,
+        )
+        for name, share, columns, members, new in zip(names, shares, order, sets, novelty, strict=True)
+    )
 
 
 def probabilities(one: Classifier, logits: np.ndarray, *, calibrated: bool) -> np.ndarray:
@@ -228,9 +273,7 @@ def probabilities(one: Classifier, logits: np.ndarray, *, calibrated: bool) -> n
 
     Raises `InvalidInputError` where the run has no temperature, because it had no validation split.
     """
-    scaled = logits.astype(np.float64) / divisor(one, calibrated=calibrated)
-    shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return shares / shares.sum(axis=1, keepdims=True)
+    return trust.probabilities(logits, divisor=divisor(one, calibrated=calibrated))
 
 
 def divisor(one: Classifier, *, calibrated: bool) -> float:

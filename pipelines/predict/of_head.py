@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -21,7 +20,7 @@ from extract.runtime.typed_json import typed
 from finetune import timm_folder
 from heads.modules import Layers
 from heads.persist import AppliedHead, load_applied
-from pipelines.predict.classify import Classifier
+from pipelines.predict.classify import Classifier, Outputs
 from pipelines.tasks import features
 from pipelines.workspace import extractions, records
 from pipelines.workspace.context import Context
@@ -52,7 +51,7 @@ class FrozenClassifier(Classifier):
         return typed(self._spec["preprocessing"], Preprocessing)
 
     @memory_kept()
-    def _logits(
+    def _outputs(
         self,
         images: Pixels | Files,
         preprocessing: Preprocessing,
@@ -61,19 +60,20 @@ class FrozenClassifier(Classifier):
         stepped: Callable[[int], None] = lambda _: None,
         compiles: bool = True,
         quick: bool = False,
-    ) -> np.ndarray:
-        read, spec, device = source(images, preprocessing), self._spec, self._context.device
+    ) -> Outputs:
+        read, spec, device = source(images, preprocessing), self._spec, self.context.device
         # the backbone is loaded for each way: an encoder may change it in place
         one = embed.Encoder(self._backbone(), resize=read.resize, precision="float32" if quick else spec["precision"])
         engine = self.record.source.engine if compiles and not quick else "eager"
         batch_size = min(spec["batch_size"], len(images)) if quick else spec["batch_size"]
         embedder = engines.embedder(
-            one, engine=engine, device=device, batch_size=batch_size, notice=self._context.notice
+            one, engine=engine, device=device, batch_size=batch_size, notice=self.context.notice
         )
         blocks = embedder.blocks(read, block_ranges(len(images), 8 * batch_size), stepped=stepped)
         embedded = torch.cat([block.features for block in blocks], dim=1)  # [1, N, D], the plain view
         ids = names or tuple(map(str, range(len(images))))
-        return self._head.logits(stored(embedded, storage=spec["storage"], ids=ids)[0].numpy())
+        features = stored(embedded, storage=spec["storage"], ids=ids)[0].numpy()
+        return Outputs(self._head.logits(features), features)
 
     def _module(self, height: int, width: int) -> nn.Module:
         resize = self._resize(height, width) if self._native else None
@@ -92,7 +92,7 @@ class FrozenClassifier(Classifier):
 
     def _backbone(self) -> frozen.Backbone:
         spec = self._spec
-        found = features.backbone(spec, weights=self._weights, workspace=self._context.workspace)
+        found = features.backbone(spec, weights=self._weights, workspace=self.context.workspace)
         if found.weights_sha256 != spec["weights"]["sha256"]:
             raise InvalidInputError(
                 f"weights must be those that run {self.record.run} used (sha256 {spec['weights']['sha256'][:12]}); "

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor, nn
 
 from extract.backbones.transforms import Preprocessing
@@ -14,7 +13,7 @@ from extract.features.layout import block_ranges
 from extract.runtime.devices import automatic_batch_size
 from finetune.architectures import networks
 from finetune.augmentation.batches import NormalizePixels
-from pipelines.predict.classify import Classifier
+from pipelines.predict.classify import Classifier, Outputs
 from pipelines.training import inference, network_io
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
@@ -43,7 +42,7 @@ class WholeClassifier(Classifier):
     def preprocessing(self) -> Preprocessing:
         return self._sidecar.preprocessing
 
-    def _logits(
+    def _outputs(
         self,
         images: Pixels | Files,
         preprocessing: Preprocessing,
@@ -52,13 +51,13 @@ class WholeClassifier(Classifier):
         stepped: Callable[[int], None] = lambda _: None,
         compiles: bool = True,
         quick: bool = False,
-    ) -> np.ndarray:
-        read, device = source(images, preprocessing), self._context.device
+    ) -> Outputs:
+        read, device = source(images, preprocessing), self.context.device
         rows = min(automatic_batch_size(device, preprocessing.image_size[0]), QUICK_ROWS)
         if not quick:
             recipe_options = self.record.key.get("recipe_options", {})
             rows = inference.batch_size(self._network, preprocessing, device=device, recipe_options=recipe_options)
-        return inference.logits(
+        logits = inference.logits(
             self._network,
             read.batches(block_ranges(len(images), rows)),
             rows=rows,
@@ -68,6 +67,7 @@ class WholeClassifier(Classifier):
             fill=not quick,
             stepped=stepped,
         )
+        return Outputs(logits)
 
     def _module(self, height: int, width: int) -> nn.Module:
         given = self.preprocessing

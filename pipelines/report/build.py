@@ -9,6 +9,7 @@ from extract.errors import InvalidInputError
 from pipelines.report.details import (
     architectures,
     audit,
+    by_class,
     calibration,
     confusion,
     embeddings,
@@ -44,6 +45,7 @@ SECTIONS: tuple[Callable[[Study], Section], ...] = (  # those without blocks are
     explorations.range_tests,
     searches.section,
     explorations.ablations,
+    by_class.section,
     confusion.section,
     calibration.section,
     misclassified.section,

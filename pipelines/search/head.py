@@ -10,7 +10,7 @@ from extract.errors import InvalidInputError
 from extract.runtime.memory import enough_for
 from extract.runtime.options import Option
 from pipelines.search.subject import Params, Subject, TrialScore, Watch, require_validation
-from pipelines.specs import HeadSpec, resolve_head
+from pipelines.specs import HeadSpec, class_weights, resolve_head
 from pipelines.tasks import fit_head
 from pipelines.workspace.context import Context
 
@@ -81,7 +81,7 @@ class HeadSubject(Subject):
 
         train = self._train
         return heads.choose(
-            self._space(options),
+            self._space(options, labels=True),
             train.features,
             train.labels,
             groups=train.groups,
@@ -102,10 +102,11 @@ class HeadSubject(Subject):
     def _train(self) -> "SplitFeatures":
         return self._file.read("train")
 
-    def _space(self, options: Params) -> "Space":
+    def _space(self, options: Params, *, labels: bool = False) -> "Space":
         from heads.registry import space
 
-        return space(self._spec.head, self._with(options).options)
+        found = self._with(options).options
+        return space(self._spec.head, class_weights.labelled(found, self._file.class_names) if labels else found)
 
     def _with(self, options: Params) -> HeadSpec:
         """The spec with `options` beside its own; a tuple is one value of an option that could take several."""

@@ -5,6 +5,7 @@ sha256 of the data): it alone decides whether a result can be used again. Option
 in neither. None of this imports torch.
 """
 
+from pipelines.specs import class_weights
 from pipelines.specs.extraction import EXTRACT_VERSION, ExtractKey, ExtractSpec, locate, resolve_extract
 from pipelines.specs.head import HEAD_VERSION, HeadKey, HeadSpec, ShotsKey, resolve_head, resolve_shots
 from pipelines.specs.network import NETWORK_VERSION, NetworkKey, NetworkSpec, resolve_network
@@ -22,6 +23,7 @@ __all__ = [
     "NetworkSpec",
     "ShotsKey",
     "Weights",
+    "class_weights",
     "locate",
     "resolve_extract",
     "resolve_head",

@@ -8,6 +8,8 @@ from typing import ClassVar, Self
 from extract.errors import InvalidInputError
 from extract.runtime.options import Option, Value, option, options_of
 from heads import registry
+from heads.trials import CRITERIA
+from pipelines.specs import class_weights
 from pipelines.specs.spec import Fields, Key, RawOptions, Spec, seed_option, validation_option, validation_part
 
 HEAD_VERSION = 13  # raised when the same key must give another head
@@ -53,13 +55,14 @@ class HeadSpec(Spec):
     criterion: str | None = _head(
         None,
         "Validation metric that selects the candidate.",
-        choices=("auto", "log_loss", "accuracy"),
+        choices=CRITERIA,
         default_text="what the head declares",
     )
     seed: int = seed_option()
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "options", class_weights.resolved(self.options))
         if self.validation_part() is None:
             idle = [name for name in CHOOSING if name in self.options or (name == "criterion" and self.criterion)]
             if idle:

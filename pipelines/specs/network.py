@@ -12,7 +12,8 @@ from extract.runtime.devices import resolve_precision
 from extract.runtime.machine import package_versions
 from extract.runtime.options import option, options_of
 from finetune.architectures.options import Options
-from finetune.recipes import MADE_FOR, RECIPES, SPEED_ONLY, Recipe, overridden, suited
+from finetune.recipes import MADE_FOR, RECIPES, SPEED_ONLY, UNSAID, Recipe, overridden, suited
+from pipelines.specs import class_weights
 from pipelines.specs.data import PREPROCESSING_OPTIONS, DataSpec, ImagesKey
 from pipelines.specs.spec import Fields, validation_option, validation_part
 from pipelines.specs.weights import Weights, weights_option
@@ -69,6 +70,7 @@ class NetworkSpec(DataSpec):
         if self.recipe is None and not frozen:
             object.__setattr__(self, "recipe", SCRATCH_RECIPE if scratch else FINETUNE_RECIPE)
         super().__post_init__()
+        object.__setattr__(self, "options", class_weights.resolved(self.options))
         self.trained_stages()
         self._name_network()
         self._check_start()
@@ -143,6 +145,10 @@ class NetworkSpec(DataSpec):
         recipe, validation_split = self.resolved_recipe(), self.validation_part() is not None
         needing = {"patience": recipe.patience is not None, "schedule": recipe.schedule == "plateau"}
         needing["refit"] = self.refit
+        if recipe.criterion != "accuracy" and recipe.patience is None:
+            raise InvalidInputError(
+                f"criterion must come with patience, which goes by it; got {recipe.criterion} alone. Add --patience 5."
+            )
         for name, needs in needing.items():
             if needs and not validation_split:
                 value = f" {getattr(recipe, name)}" if hasattr(recipe, name) else ""
@@ -204,6 +210,7 @@ def resolve_network(
     sha256, chosen = found.digest(spec.network)
     recipe = spec.resolved_recipe()
     options = {name: value for name, value in recipe.as_dict().items() if name not in SPEED_ONLY}
+    options = {name: value for name, value in options.items() if name not in UNSAID or value != UNSAID[name]}
     options["precision"] = _precision(spec.mode, recipe.precision, device=device)
     if spec.mode == "frozen":
         options = {name: value for name, value in options.items() if name in FROZEN_HAS}

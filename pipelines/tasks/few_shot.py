@@ -4,7 +4,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from pipelines.specs import HeadSpec, ShotsKey, resolve_shots
+from pipelines.specs import HeadSpec, ShotsKey, class_weights, resolve_shots
 from pipelines.tasks.features import FeatureInputs
 from pipelines.workspace import cache, records
 from pipelines.workspace.context import Context
@@ -44,7 +44,7 @@ def compute(key: ShotsKey, inputs: FeatureInputs) -> list[ShotsRow]:
     from heads import registry, shots
 
     context, file = inputs.context, inputs.file
-    space = registry.space(key.head, key.options)
+    space = registry.space(key.head, class_weights.labelled(key.options, file.class_names))
     context.doing("fitting heads to few labels")
     train = file.read("train")
     learned = shots.few_labels(

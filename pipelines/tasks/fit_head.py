@@ -17,7 +17,7 @@ from extract.runtime.devices import Stopwatch
 from extract.runtime.formats import written
 from extract.runtime.memory import Peak, enough_for
 from heads import registry
-from pipelines.specs import ExtractSpec, HeadKey, HeadSpec, locate, resolve_head, resolve_shots
+from pipelines.specs import ExtractSpec, HeadKey, HeadSpec, class_weights, locate, resolve_head, resolve_shots
 from pipelines.specs.data import is_here
 from pipelines.specs.spec import Fields
 from pipelines.tasks import features, few_shot, head_run
@@ -131,7 +131,9 @@ def _check_request(request: FitHeadRequest, extraction: ExtractSpec, context: Co
     check(request.head)
     from heads.shots import most_shots
 
-    split = training_split(extraction, load(locate(extraction, context.workspace)))
+    images = load(locate(extraction, context.workspace))
+    class_weights.labelled(request.head.options, images.class_names)
+    split = training_split(extraction, images)
     check_rows(request.head, split.labels, split.groups)
     most, of = most_shots(split.labels, split.groups), "rows" if split.groups is None else "groups"
     if max(request.shot_counts(), default=0) > most:
@@ -233,7 +235,7 @@ def _fit(key: HeadKey, inputs: FeatureInputs) -> head_run.FittedHead:
     train = file.read("train")
     head, choice = heads.fit_head(
         key.head,
-        key.options,
+        class_weights.labelled(key.options, file.class_names),
         features=train.features,
         labels=train.labels,
         groups=train.groups,
@@ -251,7 +253,21 @@ def _fit(key: HeadKey, inputs: FeatureInputs) -> head_run.FittedHead:
     others = [head.logits(view) for view in test.features[1:]]
     averaged = sum(others, logits) / len(test.features) if others else None
     training = _training(key, head, choice, train=train)
-    return head_run.FittedHead(head, choice, logits, test.labels, test.ids, averaged, training, seconds)
+    validation = _validation(key, choice, train=train)
+    return head_run.FittedHead(head, choice, logits, test.labels, test.ids, averaged, training, seconds, validation)
+
+
+def _validation(key: HeadKey, choice: "Choice", *, train: SplitFeatures) -> head_run.Validation | None:
+    """What predictions take from the validation images; None without any."""
+    import heads
+    from heads.trust.novelty import Reference
+
+    if choice.validation_logits is None:
+        return None
+    rows, held = heads.validation_split(train.labels, key.validation, seed=key.seed, groups=train.groups)
+    reference = Reference.of(train.features[0], rows, held, seed=key.seed)
+    labels = np.searchsorted(np.unique(train.labels), train.labels[held])  # the columns of the logits
+    return head_run.Validation(choice.validation_logits, labels, tuple(train.ids[row] for row in held), reference)
 
 
 def _training(key: HeadKey, head: "Head", choice: "Choice", *, train: SplitFeatures) -> TrainingScore:

@@ -1,13 +1,14 @@
 """A fitted head kept as a run: its files, and its record last; or the record of its failure."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from extract.errors import reason
 from extract.features.store import FeatureFile, locked
-from extract.runtime.disk import file_sha256
+from extract.runtime.disk import file_sha256, write_file
 from extract.runtime.machine import machine, package_versions
 from pipelines.specs import HeadKey
 from pipelines.specs.spec import Fields
@@ -19,9 +20,22 @@ from pipelines.workspace.schema import TrainingScore
 
 if TYPE_CHECKING:
     from heads import Choice, Head
+    from heads.trust.novelty import Reference
 
 LIBRARIES = ("torch", "timm", "scikit-learn", "numpy", "h5py")
 CHOICE = ("criterion", "table", "training_rows", "validation_rows", "fit_facts")  # what a record keeps of a choice
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a prediction needs of the validation images: `logits` float32 [M, K] of the chosen candidate, before the
+    refit, `labels` int64 [M] and `ids`; and the `reference` by which an image is unlike the training images.
+    """
+
+    logits: np.ndarray
+    labels: np.ndarray
+    ids: tuple[str, ...]
+    reference: "Reference"
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,7 @@ class FittedHead:
     averaged: np.ndarray | None
     training: TrainingScore
     evaluation_seconds: float
+    validation: Validation | None = None
 
 
 def keep(
@@ -57,11 +72,22 @@ def keep(
         if fitted.averaged is not None:
             records.keep_logits(folder / records.AVERAGED_NAME, fitted.averaged, **rows)
             files.append(records.AVERAGED_NAME)
+        if fitted.validation is not None:
+            files += _keep_validation(folder, fitted.validation)
         record = _record(key, file=file, fitted=fitted, source=source)
         record["peak_memory_bytes"] = peak_memory_bytes
         record["hardware"]["device"] = context.device
         record["files"] = {one: file_sha256(folder / one) for one in files}
         records.write(context.workspace, record)
+
+
+def _keep_validation(folder: Path, held: Validation) -> list[str]:
+    """The names of the files in which it now stands."""
+    from safetensors.numpy import save
+
+    records.keep_logits(folder / records.VALIDATION_NAME, held.logits, labels=held.labels, ids=held.ids)
+    write_file(folder / records.REFERENCE_NAME, save(held.reference.arrays()))
+    return [records.VALIDATION_NAME, records.REFERENCE_NAME]
 
 
 def keep_failure(key: HeadKey, inputs: FeatureInputs, error: Exception) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
+
 from extract.errors import unknown
 from pipelines.workspace import naming, records
 from pipelines.workspace.schema import PHASES, SUBSETS, DoneRecord, Options, Record
@@ -38,6 +40,8 @@ COLUMNS: tuple[str, ...] = (
     "test_accuracy",
     "interval_low",
     "interval_high",
+    "test_balanced_accuracy",
+    "test_macro_f1",
     "test_tta_accuracy",
     "without_near_copies_accuracy",
     "log_loss",
@@ -60,6 +64,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "size": ("bytes",),
     "search and fit": ("search_seconds", "fit_seconds"),
 }
+BALANCED = ("balanced_accuracy", "balanced_accuracy_interval", "macro_f1", "macro_f1_interval")
 CALIBRATION = ("log_loss", "calibration_error", "calibration_limit")
 STATUSES = ("done", "failed")
 EXTRACTION = ("batch_size", "layers", "pool", "precision", "storage", "views")  # options of a feature file
@@ -112,12 +117,21 @@ def scores(record: DoneRecord) -> dict[str, object]:
         "test_interval": list(record.test.interval),
         "test_rows": record.test.rows,
         **{name: getattr(record.test, name) for name in ("top5", *CALIBRATION)},
+        **{f"test_{name}": getattr(record.test, name) for name in BALANCED},
+        "by_class": _by_class(record),
         "temperature": record.temperature,
         **{f"scaled_{name}": scaled and getattr(scaled, name) for name in CALIBRATION},
         "test_tta_accuracy": record.test_tta and record.test_tta.accuracy,
         "without_near_copies_accuracy": clean and clean.accuracy,
         "without_near_copies_rows": clean and clean.rows,
     }
+
+
+def _by_class(record: DoneRecord) -> list[Options] | None:
+    """The test scores of each class, with its name; None of a record that was made without them."""
+    found = record.test.by_class
+    pairs = zip(record.class_names, found or (), strict=False)
+    return None if found is None else [{"class": name, **to_builtins(one)} for name, one in pairs]
 
 
 def answer_of(found: "StageResult[DoneRecord]") -> Options:

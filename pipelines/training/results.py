@@ -44,6 +44,8 @@ def _worded(option: str, value: object) -> str:
     words = option.replace("_", " ")
     if option == "epochs":
         return f"{value} epoch" if value == 1 else f"{value} epochs"
+    if isinstance(value, dict):
+        return f"{words} of its own"
     if isinstance(value, bool):
         return words if value else f"no {words}"
     return f"{words} {value:g}" if isinstance(value, float) else f"{words} {value}"
@@ -63,6 +65,11 @@ def keep(ready: PreparedTraining, result: TrainingResult, *, peak_memory_bytes: 
         if result.averaged is not None:
             records.keep_logits(folder / records.AVERAGED_NAME, result.averaged, **rows)
             names.append(records.AVERAGED_NAME)
+        if result.validation is not None:
+            held = [ready.data.images.splits["train"].ids[row] for row in ready.validation_rows]
+            logits, labels = result.validation
+            records.keep_logits(folder / records.VALIDATION_NAME, logits, labels=labels, ids=held)
+            names.append(records.VALIDATION_NAME)
         history.write(folder, [stored.finite(row) for row in result.chosen.history])
         files = {one: file_sha256(folder / one) for one in names}
         values = {**_record(ready, result), "peak_memory_bytes": peak_memory_bytes, "files": files}
@@ -133,13 +140,14 @@ def _choice(ready: PreparedTraining, result: TrainingResult) -> Options:
     """
     key, validation_rows, refitted, criterion = ready.key, len(ready.validation_rows), ready.key.refit, "given"
     if validation_rows:
-        criterion = "given" if key.recipe_options.get("patience") is None else "accuracy"
+        patience, by = key.recipe_options.get("patience"), key.recipe_options.get("criterion", "accuracy")
+        criterion = "given" if patience is None else by
     elif ready.begun:
         validation_rows, refitted, criterion = ready.begun[-1].validation_rows, True, "log_loss"
     return {
         "criterion": criterion,
         "kept_epoch": result.chosen.best_epoch or None,
-        "kept_by": None if not result.chosen.history else "accuracy" if criterion == "accuracy" else "last",
+        "kept_by": None if not result.chosen.history else criterion if ready.recipe.patience is not None else "last",
         "epochs_run": result.chosen.epochs_run,
         "best_epoch": result.chosen.best_epoch,
         "drawn": _drawn(key),

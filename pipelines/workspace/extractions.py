@@ -13,7 +13,8 @@ from msgspec import field
 from extract.errors import CorruptFileError
 from extract.runtime.typed_json import Count, Seconds, Sha256
 from pipelines.workspace import stored
-from pipelines.workspace.schema import FeatureName, Rate, RecordPart, null
+from pipelines.workspace.parts.scores import RecordPart, null
+from pipelines.workspace.schema import FeatureName, Rate
 
 if TYPE_CHECKING:
     from extract.features.store import FeatureFile

@@ -16,7 +16,8 @@ from extract.features.layout import canonical_json
 from extract.runtime.machine import machine, package_versions, thread_count
 from extract.runtime.typed_json import Seconds
 from pipelines.workspace import stored
-from pipelines.workspace.schema import Options, RecordPart
+from pipelines.workspace.parts.scores import RecordPart
+from pipelines.workspace.schema import Options
 
 if TYPE_CHECKING:
     from extract.backbones.frozen import Backbone

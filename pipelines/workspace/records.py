@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 RECORD_NAME = "record.json"
 LOGITS_NAME = "test.safetensors"
+VALIDATION_NAME = "validation.safetensors"  # of what was chosen, before any refit
+REFERENCE_NAME = "reference.safetensors"  # `heads.trust.novelty.Reference`
 AVERAGED_NAME = "test_tta.safetensors"  # logits averaged over test-time views
 REMEDY = "Run it again, or remove its folder."
 _FAILURES: ContextVar[list[str]] = ContextVar("failures")
@@ -184,27 +186,28 @@ def logits(workspace: Path, run: str) -> tuple["np.ndarray", "np.ndarray"]:
 
     Raises InvalidInputError where the run failed, CorruptFileError where the file is gone or is not what was recorded.
     """
-    kept = _kept_logits(workspace, run)
+    kept = arrays(workspace, run, LOGITS_NAME, names=("logits", "labels"))
     return kept["logits"], kept["labels"]
 
 
 def test_ids(workspace: Path, run: str) -> tuple[str, ...]:
     """The ids of the images that the rows of `logits` belong to; raises as that does."""
-    return tuple(json.loads(_kept_logits(workspace, run)["ids"].tobytes()))
+    return tuple(json.loads(arrays(workspace, run, LOGITS_NAME, names=("ids",))["ids"].tobytes()))
 
 
-def _kept_logits(workspace: Path, run: str) -> dict[str, "np.ndarray"]:
+def arrays(workspace: Path, run: str, file: str, *, names: Sequence[str]) -> dict[str, "np.ndarray"]:
+    """The arrays `names` of a `file` of a run; raises as `logits` does."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     record = done(workspace, run)
-    path = folder(workspace, record.run) / LOGITS_NAME
+    path = folder(workspace, record.run) / file
     content = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(content).hexdigest() != record.files.get(LOGITS_NAME):
+    if hashlib.sha256(content).hexdigest() != record.files.get(file):
         raise _damaged(path, "it is gone, or not the file that its record describes")
     try:
         tensors = load(content)
-        return {name: tensors[name] for name in ("logits", "labels", "ids")}
+        return {name: tensors[name] for name in names}
     except (SafetensorError, KeyError) as error:
         raise _damaged(path, str(error)) from error
 

@@ -4,13 +4,13 @@ A field without a default is in every file. Of the others one whose default is `
 whose default is `null()` is then null. Everything is checked whenever a file is read.
 """
 
-from types import NoneType
 from typing import Annotated, Any, Literal, TypedDict, get_args
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta
 
 from extract.errors import CorruptFileError
 from extract.runtime.typed_json import LARGEST, Count, Number, Seconds, Sha256, Share, typed
+from pipelines.workspace.parts.scores import Calibration, RecordPart, ShotsRow, SplitScores, TrainingScore, null
 
 SCHEMA = 3
 TOTAL = "total"  # of the seconds of a network's record
@@ -23,62 +23,10 @@ Files = dict[FileName, Sha256]
 Size = Annotated[int, Meta(ge=1, le=LARGEST)]
 Positive = Annotated[float, Meta(ge=1e-300, le=1e300)]
 Rate = Annotated[float, Meta(ge=0, le=1e30)]
-Interval = tuple[Share, Share]
 Options = dict[str, Any]
 Curves = dict[str, list[Number | None]]
 Mode = Literal["frozen", "finetuned", "scratch"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-
-
-def null() -> Any:
-    """The default of a field that is null, and not left out, where it is None."""
-    return field(default_factory=NoneType)
-
-
-class RecordPart(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Part of a record."""
-
-
-class Calibration(RecordPart, frozen=True, kw_only=True):
-    """Calibration of scores; an error up to `calibration_limit` is indistinguishable from perfect calibration."""
-
-    log_loss: Number | None
-    calibration_error: Number | None
-    calibration_limit: Number | None
-
-    @property
-    def is_perfect(self) -> bool:
-        """Whether nothing is seen that perfect calibration would not show on as many images."""
-        error, limit = self.calibration_error, self.calibration_limit
-        return error is not None and limit is not None and error <= limit
-
-
-class SplitScores(Calibration, frozen=True, kw_only=True):
-    """Scores on one split (`heads.metrics.Scores`)."""
-
-    rows: Size
-    accuracy: Share
-    interval: Interval
-    top5: Share | None
-    per_class: list[Share | None]
-    confusion: list[list[Count]]
-
-    def __post_init__(self) -> None:
-        if any(len(row) != len(self.confusion) for row in self.confusion):
-            raise ValueError("its confusion matrix is not square")
-        if self.interval[0] > self.interval[1]:
-            raise ValueError("its interval ends before it begins")
-
-
-class ShotsRow(RecordPart, frozen=True, kw_only=True):
-    """Accuracy with so many labels a class, over draws."""
-
-    labels_per_class: Count
-    accuracies: list[Share]
-    mean: Share
-    deviation: Share | None
-    least: Share
-    greatest: Share
 
 
 SUBSETS = ("subset", "test_subset")  # fields of a record's data set: of its training and its test images
@@ -104,17 +52,6 @@ class DatasetUse(RecordPart, frozen=True, kw_only=True):
         return self.test_subset is None
 
 
-class TrainingScore(RecordPart, frozen=True, kw_only=True):
-    """Accuracy on `rows` training images (`heads.training_sample`) in evaluation mode.
-
-    `accuracy` is that of what the validation images scored, `kept_accuracy` of what is kept: another one after a refit.
-    """
-
-    rows: Count
-    accuracy: Share
-    kept_accuracy: Share
-
-
 class RunChoice(RecordPart, frozen=True, kw_only=True):
     """Choice made on validation images, and its criterion.
 
@@ -131,7 +68,7 @@ class RunChoice(RecordPart, frozen=True, kw_only=True):
     criterion: str | None = None
     drawn: list[str] | None = None
     kept_epoch: Count | None = null()
-    kept_by: Literal["log_loss", "accuracy", "last"] | None = null()
+    kept_by: Literal["log_loss", "accuracy", "balanced_accuracy", "macro_f1", "last"] | None = null()
     trials: Count | None = None
     table: list[Options] | None = None
     fit_facts: Options | None = None

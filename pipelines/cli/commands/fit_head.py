@@ -11,7 +11,7 @@ from pipelines.cli.inspect.runs import points
 from pipelines.cli.options import feature_file, shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
-from pipelines.cli.terminal.scores import scores
+from pipelines.cli.terminal.scores import by_class, scores
 from pipelines.cli.terminal.table import TableColumn, facts, table
 from pipelines.specs import ExtractSpec, HeadSpec, locate
 from pipelines.specs.data import is_here
@@ -125,6 +125,7 @@ def _text(answer: Values) -> list[str]:
                 **_repeats(answer),
             }
         ),
+        *by_class(answer),
         *(["", *table(FEW_LABELS, few)] if few else []),
         *facts({"drawn in": answer.get("plot")}),
     ]

@@ -11,7 +11,7 @@ from extract.runtime.formats import duration, plural
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import Command, HeadedOption, command, declared
 from pipelines.cli.terminal.reporter import Values
-from pipelines.cli.terminal.scores import scores
+from pipelines.cli.terminal.scores import by_class, scores
 from pipelines.cli.terminal.table import facts
 from pipelines.specs import NetworkSpec
 from pipelines.specs.network import STARTS
@@ -124,4 +124,5 @@ def _text(answer: Values) -> list[str]:
     return [
         f"{answer['name']}, {answer['parameters']:,} parameters, {answer['flops'] / 1e6:,.0f} MFLOPs per image",
         *facts({**scores(answer, views=answer.get("tta", "")), "time": time, "saved to": answer["path"]}),
+        *by_class(answer),
     ]

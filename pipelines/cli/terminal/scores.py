@@ -3,6 +3,27 @@
 from extract.runtime.formats import percent, span
 from heads.registry import is_own_neighbor
 from pipelines.cli.terminal.reporter import Values
+from pipelines.cli.terminal.table import TableColumn, table
+
+UNEVEN = 1.5  # times as many test images in the largest class as in the smallest, from which classes are told apart
+MOST_CLASSES = 25
+
+
+def _rate(name: str) -> TableColumn[Values]:
+    return TableColumn(name.replace("f1", "F1"), lambda one: percent(one[name], 1) or "none", right=True)
+
+
+def _interval(name: str, drop: int) -> TableColumn[Values]:
+    return TableColumn("95 % interval", lambda one: span(*one[f"{name}_interval"] or (None, None), 1), drop=drop)
+
+
+CLASSES: list[TableColumn[Values]] = [
+    TableColumn("class", lambda one: one["class"], shrinks=True),
+    TableColumn("test images", lambda one: str(one["rows"]), right=True),
+    *(_rate("recall"), _interval("recall", 3)),
+    *(_rate("precision"), _interval("precision", 2)),
+    *(_rate("f1"), _interval("f1", 1)),
+]
 
 
 def scores(answer: Values, *, views: str) -> dict[str, str | None]:
@@ -16,9 +37,31 @@ def scores(answer: Values, *, views: str) -> dict[str, str | None]:
         "validation accuracy": "no validation images" if validation is None else percent(validation),
         "test accuracy": f"{percent(answer['test_accuracy'])}  ({interval})",
         "without near-copies": None if clean is None else f"{percent(clean)}  ({clean_rows:,} images)",
+        **_balanced(answer),
         "averaged views": None if averaged is None else f"{percent(averaged)}  ({views})",
         **_calibration(answer),
     }
+
+
+def by_class(answer: Values) -> list[str]:
+    """A table of the classes' own test scores, where they have very different numbers of test images."""
+    found = answer["by_class"] if _is_uneven(answer) else []
+    return ["", *table(CLASSES, found)] if 0 < len(found) <= MOST_CLASSES else []
+
+
+def _balanced(answer: Values) -> dict[str, str]:
+    if not _is_uneven(answer):
+        return {}
+    labels = {"balanced accuracy": "test_balanced_accuracy", "macro F1": "test_macro_f1"}
+    return {
+        label: f"{percent(answer[name])}  (95 % interval {span(*answer[f'{name}_interval'])})"
+        for label, name in labels.items()
+    }
+
+
+def _is_uneven(answer: Values) -> bool:
+    counts = [one["rows"] for one in answer["by_class"] or ()]
+    return bool(counts) and max(counts) >= UNEVEN * min(counts)
 
 
 def _training(answer: Values) -> str:

@@ -43,6 +43,7 @@ def page(sections: Sequence[Section], *, title: str, lead: str, made: str, thumb
     figures = [figure for section in sections for figure in section.figures()]
     files = slugs([figure.title for figure in figures])
     charts = {figure.name: _embedded(figure, file=file) for figure, file in zip(figures, files, strict=True)}
+    library = bundle() if charts else ""  # a megabyte
     return environment.get_template("page.html.j2").render(
         title=title,
         lead=lead,
@@ -51,8 +52,8 @@ def page(sections: Sequence[Section], *, title: str, lead: str, made: str, thumb
         charts=charts,
         thumbnails=thumbnails,
         look={"config": theme.config(), "dark": theme.DARK},
-        policy=_policy(bundle(), script),
-        bundle=Markup(bundle()),
+        policy=_policy(library, script),
+        bundle=Markup(library),
         script=Markup(script),
         style=Markup(style),
     )

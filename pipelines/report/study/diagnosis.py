@@ -12,7 +12,13 @@ LARGE = 0.10  # gap between training and validation accuracy from which it is ca
 RISE = 1.05  # validation loss above its least by this factor is over-fitting
 CLIMB = 0.01  # rise of the validation accuracy over the last tenth of the epochs above which it has not converged
 LOW = 0.90  # training accuracy below which a run may be called under-fitting
-KEPT_BY = {"log_loss": "least validation loss", "accuracy": "highest validation accuracy", "last": "the last"}
+KEPT_BY = {
+    "log_loss": "least validation loss",
+    "accuracy": "highest validation accuracy",
+    "balanced_accuracy": "highest balanced validation accuracy",
+    "macro_f1": "highest validation macro F1",
+    "last": "the last",
+}
 RULE = (
     "Training accuracy is measured as validation accuracy is: in evaluation mode, without augmentation, mixup or "
     "dropout, on a fixed sample of at most 2,000 training images. The running accuracy (dashed) is that of the batches "

@@ -66,7 +66,10 @@ class Images:
 
     def key(self, result: DoneRecord, row: int) -> str:
         """The key of the thumbnail of a test image by its row; "" where it is not at hand."""
-        split = self.test_split(result)
+        return self.key_of(self.test_split(result), result, row)
+
+    def key_of(self, split: ImageSplit | None, result: DoneRecord, row: int) -> str:
+        """The key of the thumbnail of row `row` of a `split` of the result's data; "" where it is not at hand."""
         if split is None or not 0 <= row < len(split):
             return ""
         return self.thumbnail(split, row, digest=str(result.dataset.digest))

@@ -8,7 +8,8 @@ from extract.features.layout import canonical_json
 from extract.runtime.typed_json import plain
 from pipelines.report.page.text import clipped
 from pipelines.workspace import naming
-from pipelines.workspace.schema import SUBSETS, DoneRecord, FeaturesUse, Interval, Options
+from pipelines.workspace.parts.scores import Interval
+from pipelines.workspace.schema import SUBSETS, DoneRecord, FeaturesUse, Options
 
 SHORT = 48  # characters of a name beside a chart
 SEEDS = ("seed", "subset_seed", "weights_seed", "test_images")  # the seed draws a test subset

@@ -17,6 +17,21 @@ def test_a_folder_of_photographs_is_split_by_class(photo_folder):
     assert set(images.splits["test"].labels.tolist()) == {0, 1}
 
 
+def test_the_image_of_a_class_that_has_no_other_is_for_training_and_the_class_is_named(photo_folder):
+    whole = folder.read(photo_folder).images.splits["test"].ids
+    (photo_folder / "lonely").mkdir()
+    Image.new("RGB", (9, 9)).save(photo_folder / "lonely" / "0.png")
+    images = folder.read(photo_folder).images
+    assert images.splits["test"].ids == whole  # nothing else moves
+    assert "lonely/0.png" in images.splits["train"].ids
+    assert any("1 class of too few images" in one and "(lonely)" in one for one in images.notices)
+    for name in ("flower", "temple"):
+        for path in sorted((photo_folder / name).iterdir())[1:]:
+            path.unlink()
+    with pytest.raises(InvalidInputError, match="a class must have at least two images"):
+        folder.read(photo_folder)
+
+
 def test_train_and_val_folders_are_the_splits(photo_folder, tmp_path):
     root = tmp_path / "split"
     shutil.copytree(photo_folder, root / "train")
@@ -63,13 +78,6 @@ def test_hidden_folders_are_passed_over_at_any_depth(photo_folder):
         shutil.copy(photo_folder / "flower" / "0.jpg", photo_folder / place / "0.jpg")
     assert folder.read(photo_folder).images.splits["train"].ids == before.splits["train"].ids
     assert folder.read(photo_folder).digest == digest
-
-
-def test_a_class_with_one_image_is_named(photo_folder):
-    (photo_folder / "single").mkdir()
-    shutil.copy(photo_folder / "flower" / "0.jpg", photo_folder / "single" / "0.jpg")
-    with pytest.raises(InvalidInputError, match="got 1 of 'single'"):
-        folder.read(photo_folder)
 
 
 def test_a_name_that_is_not_utf_8_is_refused(photo_folder):

@@ -30,6 +30,19 @@ def test_as_high_an_accuracy_at_a_lower_loss_is_better_and_patience_begins_anew(
     assert [history.is_over(rows[:count], epochs=9, patience=2) for count in (1, 2, 3, 4)] == [False] * 3 + [True]
 
 
+def test_another_criterion_has_another_best_epoch():
+    rows = [
+        {"epoch": 1, "validation_accuracy": 0.9, "validation_loss": 0.5, "validation_macro_f1": 0.3},
+        {"epoch": 2, "validation_accuracy": 0.8, "validation_loss": 0.4, "validation_macro_f1": 0.3},
+        {"epoch": 3, "validation_accuracy": 0.7, "validation_loss": 0.6, "validation_macro_f1": 0.4},
+    ]
+    found = {name: history.best_epoch(rows, name) for name in ("accuracy", "log_loss", "macro_f1")}
+    assert found == {"accuracy": 1, "log_loss": 2, "macro_f1": 3}
+    assert history.best_epoch(rows[:2], "macro_f1") == 2
+    assert history.is_over(rows, epochs=9, patience=2) is True
+    assert history.is_over(rows, epochs=9, patience=2, criterion="macro_f1") is False
+
+
 def test_the_help_of_patience_says_what_is_better(pipeline):
     words = " ".join(pipeline("train", "--help").out.split())
     assert "without a higher validation accuracy, or as high a one at a lower loss" in words

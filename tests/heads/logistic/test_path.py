@@ -7,7 +7,7 @@ from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 
 from heads.design import SMALL_ELEMENT_COUNT
-from heads.logistic.head import NEAR, NEAR_ACCURACY, LogisticHead
+from heads.logistic.head import NEAR, NEAR_SCORE, LogisticHead
 from heads.logistic.path import ROWS_PER_COLUMN, Path
 from heads.logistic.space import C_GRID, LogisticSpace
 from heads.metrics import ROW_LOSS_LIMIT
@@ -90,7 +90,7 @@ def test_what_is_near_the_best_is_decided_by_exact_fits_on_every_processor(crite
         costs.append(loss if criterion == "log_loss" else 1 - accuracy)
         if row["C"] == choice.options["C"]:
             assert row["log_loss"] == pytest.approx(loss, rel=NEAR - 1)
-            assert row["accuracy"] == pytest.approx(accuracy, abs=NEAR_ACCURACY)
+            assert row["accuracy"] == pytest.approx(accuracy, abs=NEAR_SCORE)
     assert choice.options["C"] == grid[int(np.argmin(costs))]
 
 

@@ -61,7 +61,7 @@ def test_probabilities_are_the_softmax_of_the_logits(pipeline, digit_files, work
     answer = pipeline("fit-head", *DIGITS, *ONE_C, "--json").json
     table = tmp_path / "out.csv"
     words = ("predict", "--run", answer["run"], digit_files[0].parent, "--top", 3, "--csv", table, "--exact", "--json")
-    shown = pipeline(*words).json
+    shown = pipeline(*words, "--uncalibrated").json
     logits, _ = records.logits(workspace, answer["run"])
     order = np.argsort([str(path) for path in digit_files])
     assert [image["path"] for image in shown["images"]] == [str(digit_files[row]) for row in order]
@@ -72,7 +72,8 @@ def test_probabilities_are_the_softmax_of_the_logits(pipeline, digit_files, work
     rows = list(csv.DictReader(table.open()))
     assert [row["class_1"] for row in rows] == [image["class"] for image in shown["images"]]
     assert float(rows[0]["probability_3"]) == shown["images"][0]["top"][2]["probability"]
-    calibrated = pipeline(*words, "--calibrated").json
+    calibrated = pipeline(*words).json
+    assert calibrated["calibrated"] is True
     exponents = np.exp(logits.astype(np.float64)[order] / answer["temperature"])
     expected = exponents / exponents.sum(1, keepdims=True)
     assert np.allclose([image["probability"] for image in calibrated["images"]], expected.max(1), rtol=1e-12)

@@ -98,7 +98,8 @@ def test_the_average_over_flip_views_is_reported_apart(features, tmp_path):
     views = np.stack([head.logits(view) for view in test.features])
     assert both["test_accuracy"] == np.mean(views[0].argmax(1) == test.labels)
     assert both["test_tta_accuracy"] == record.test_tta.accuracy == np.mean(views.mean(0).argmax(1) == test.labels)
-    assert set(record.files) == {"head.safetensors", "head.json", records.LOGITS_NAME, records.AVERAGED_NAME}
+    kept = {records.LOGITS_NAME, records.AVERAGED_NAME, records.VALIDATION_NAME, records.REFERENCE_NAME}
+    assert set(record.files) == {"head.safetensors", "head.json", *kept}
     assert record.name == "linear on test_resnet, flip views"
 
 

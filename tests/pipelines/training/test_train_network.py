@@ -97,6 +97,18 @@ def test_a_damaged_network_is_trained_again_to_the_same_bits(pipeline):
     assert weights.read_bytes() == whole
 
 
+def test_classes_are_weighed_and_the_epoch_is_chosen_by_another_criterion(pipeline, workspace):
+    words = ("--validation", 40, "--patience", 2, "--criterion", "macro_f1", "--class-weights", "balanced")
+    answer = pipeline("train", *WORDS, *words, "--json").json
+    record = records.done(workspace, answer["run"])
+    assert record.key["recipe_options"]["class_weights"] == "balanced"
+    assert (record.choice.criterion, record.choice.kept_by) == ("macro_f1", "macro_f1")
+    curve = record.curves["validation_macro_f1"]
+    assert record.choice.kept_epoch == curve.index(max(curve)) + 1
+    assert record.validation.macro_f1 == pytest.approx(max(curve))
+    assert "class weights balanced" in record.name
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_and_asked_again_it_ends_with_the_bits_of_an_uninterrupted_run(
     trained, pipeline, monkeypatch, tmp_path, number, status
