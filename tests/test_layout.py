@@ -14,10 +14,12 @@ THROUGH = {
     "pipelines/predict/onnx_file.py": "tests/pipelines/predict/test_export.py",
     "pipelines/predict/of_network.py": "tests/pipelines/predict/test_classify.py",
     "pipelines/report/details/explained.py": "tests/pipelines/tasks/test_explain.py",
+    "pipelines/report/predictions.py": "tests/pipelines/predict/test_trust.py",
     "pipelines/search/subject.py": "tests/pipelines/search/test_head.py",
     "pipelines/specs/weights.py": "tests/pipelines/training/test_network_io.py",
     "pipelines/tasks/few_shot.py": "tests/pipelines/tasks/test_fit_head.py",
     "pipelines/tasks/extract.py": "tests/pipelines/tasks/test_features.py",
+    "pipelines/workspace/parts/scores.py": "tests/pipelines/workspace/test_schema.py",
     "pipelines/tasks/train.py": "tests/pipelines/training/test_train_network.py",
 }
 
