@@ -37,8 +37,8 @@ def trust() -> str:
     ]
     lead = (
         f"Logistic head on {found['backbone']} features of CIFAR-10, its 10,000 test images, "
-        f"{100 * found['coverage']['accuracy']:.2f} % accurate; where 95 % of such measurements lie by the sampling of test "
-        "images, and by that of the validation images too (`python -m benchmarks.trust`):\n\n"
+        f"{100 * found['coverage']['accuracy']:.2f} % accurate; where 95 % of such measurements lie by the "
+        "sampling of test images, and by that of the validation images too (`python -m benchmarks.trust`):\n\n"
     )
     header = ["asked for", "covered", "by test images", "and validation images", "classes in a set", "empty sets"]
     names = {"seen_called_unlike": "seen images called unlike", "unseen_called_unlike": "unseen images called unlike"}
