@@ -18,8 +18,8 @@ def test_the_page_holds_every_mode_and_section_and_loads_nothing(pipeline, tour)
     assert ended.status == 0, ended.err
     assert ended.json["runs"] == 7
     page = Page(Path(ended.json["path"]))
-    sections = ["summary", "comparison", "trade-offs", "paired-tests", "costs", "learning", "search", "confusion"]
-    sections += ["calibration", "misclassified", "architectures", "provenance", "problems"]
+    sections = ["summary", "comparison", "trade-offs", "paired-tests", "costs", "learning", "search", "classes"]
+    sections += ["confusion", "calibration", "misclassified", "architectures", "provenance", "problems"]
     assert page.ids("section") == sections
     text = "".join(page.text)
     assert all(mode in text for mode in ("frozen", "fine-tuned", "from scratch", "out of memory"))
@@ -43,6 +43,7 @@ def test_what_there_is_nothing_of_has_no_section(pipeline, workspace, make):
         "comparison",
         "costs",
         "learning",
+        "classes",
         "confusion",
         "calibration",
         "misclassified",

@@ -18,10 +18,19 @@ def answer(counts):
         **{f"test_{name}": value for name, value in plain.items()},
         **{f"test_{name}_interval": getattr(found, f"{name}_interval") for name in plain},
         "by_class": [{"class": f"c{k}", **vars(one)} for k, one in enumerate(found.by_class)],
-        "training_accuracy": 0.95, "validation_accuracy": 0.91, "test_accuracy": 0.9, "test_interval": (0.8, 0.95),
-        "test_rows": sum(counts), "test_tta_accuracy": None, "temperature": None, "head": "logistic",
-        "without_near_copies_accuracy": None, "without_near_copies_rows": None,
-        "log_loss": 0.3, "calibration_error": 0.01, "calibration_limit": 0.02,
+        "training_accuracy": 0.95,
+        "validation_accuracy": 0.91,
+        "test_accuracy": 0.9,
+        "test_interval": (0.8, 0.95),
+        "test_rows": sum(counts),
+        "test_tta_accuracy": None,
+        "temperature": None,
+        "head": "logistic",
+        "without_near_copies_accuracy": None,
+        "without_near_copies_rows": None,
+        "log_loss": 0.3,
+        "calibration_error": 0.01,
+        "calibration_limit": 0.02,
     }
 
 
