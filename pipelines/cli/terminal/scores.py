@@ -60,7 +60,7 @@ def _balanced(answer: Values) -> dict[str, str]:
 
 
 def _is_uneven(answer: Values) -> bool:
-    counts = [one["rows"] for one in answer["by_class"] or ()]
+    counts = [one["rows"] for one in answer.get("by_class") or ()]
     return bool(counts) and max(counts) >= UNEVEN * min(counts)
 
 
