@@ -153,14 +153,22 @@ class Embedder:
     """Runs one encoder over splits. `batch_size` is the number of images a batch, halved when memory runs out.
 
     `model` takes uint8 [n, 3, h, w] on `device` and gives float32 [V, n, D]; n is the batch size, or up to `at_once`
-    times as many.
+    times as many. `in_flight` calls of it run at a time: one that has threads of its own goes on with the next images
+    while the last of a call are computed.
     """
 
     def __init__(
-        self, model: Callable[[Tensor], Tensor], *, device: str, batch_size: int, notice: Notice, at_once: int = 1
+        self,
+        model: Callable[[Tensor], Tensor],
+        *,
+        device: str,
+        batch_size: int,
+        notice: Notice,
+        at_once: int = 1,
+        in_flight: int = 1,
     ) -> None:
         self._model, self._device, self._notice = model, device, notice
-        self.batch_size, self._at_once = batch_size, at_once
+        self.batch_size, self._at_once, self._in_flight = batch_size, at_once, in_flight
 
     @property
     def step_rows(self) -> int:
@@ -177,12 +185,12 @@ class Embedder:
         steps = [
             [(start + a, start + b) for a, b in block_ranges(stop - start, self.step_rows)] for start, stop in ranges
         ]
-        batches = source.batches([step for block in steps for step in block])
+        embedded = self._in_order(source.batches([step for block in steps for step in block]))
         waiting: FeatureBlock | None = None
         for (start, stop), block in zip(ranges, steps, strict=True):
             parts = []
             for first, last in block:
-                parts.append(self._embedded(next(batches)))
+                parts.append(next(embedded))
                 stepped(last - first)
             copied = self._copied_back(start, stop, torch.cat(parts, dim=1))
             if waiting is not None:
@@ -190,6 +198,18 @@ class Embedder:
             waiting = copied
         if waiting is not None:
             yield _arrived(waiting)
+
+    def _in_order(self, batches: Iterator[Tensor]) -> Iterator[Tensor]:
+        if self._in_flight == 1:
+            yield from map(self._embedded, batches)
+            return
+        begun: deque[Future[Tensor]] = deque()
+        with ThreadPoolExecutor(self._in_flight) as pool:
+            for images in batches:
+                begun.append(pool.submit(self._embedded, images))
+                if len(begun) == self._in_flight:
+                    yield begun.popleft().result()
+            yield from (one.result() for one in begun)
 
     def _embedded(self, images: Tensor) -> Tensor:
         """uint8 [n, 3, h, w] -> [V, n, D] on the device, in padded batches; halves the batch until it fits."""

@@ -25,7 +25,8 @@ OPENVINO_LAYERS = {
     *("Identity", "Dropout"),
 }
 OPENVINO_MOST_PARAMETERS = 64e6
-IMAGES_AT_ONCE = {"openvino": 64}  # in one call, about, so that its threads seldom wait for the last one
+IMAGES_AT_ONCE = {"openvino": 64}  # in one call, about
+CALLS_IN_FLIGHT = {"openvino": 2}  # its threads go on with the second where they would wait for the end of the first
 REQUESTS_A_BATCH = 8
 PACKAGES = {"eager": (), "compiled": (), "openvino": ("openvino",)}  # beside torch, whose versions count
 
@@ -84,7 +85,8 @@ def embedder(
     """What embeds splits by `encoder` on an engine, `batch_size` images a batch."""
     model = build(encoder, engine=engine, device=device, batch_size=batch_size, views=views)
     at_once = max(IMAGES_AT_ONCE.get(engine, 0) // batch_size, 1)
-    return Embedder(model, device=device, batch_size=batch_size, notice=notice, at_once=at_once)
+    in_flight = CALLS_IN_FLIGHT.get(engine, 1)
+    return Embedder(model, device=device, batch_size=batch_size, notice=notice, at_once=at_once, in_flight=in_flight)
 
 
 def build(

@@ -40,7 +40,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ExtractionTiming:
-    """Timing of a run. `compile_seconds` is getting ready (weights to the precision, compiling, first batch).
+    """Timing of a run. `compile_seconds` is getting ready (weights to the precision, compiling, two batches).
 
     `images_per_second` leaves that out.
     """
@@ -191,9 +191,9 @@ def _warmed(
     start, stop = missing[name][0]
     first = [(start, min(start + config.batch_size, stop))]
     list(embedder.blocks(sources[name], first))
-    ready_seconds, watch = watch.seconds(), Stopwatch(config.device)
+    second = Stopwatch(config.device)
     list(embedder.blocks(sources[name], first))
-    return _Warm(sources, embedder, ready_seconds, (first[0][1] - first[0][0]) / watch.seconds())
+    return _Warm(sources, embedder, watch.seconds(), (first[0][1] - first[0][0]) / second.seconds())
 
 
 def _completed(

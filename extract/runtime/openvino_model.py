@@ -6,6 +6,7 @@ import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
+from threading import Lock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,9 @@ from extract.errors import UnavailableError
 from extract.runtime.machine import bf16_units, thread_count
 
 if TYPE_CHECKING:
-    from openvino import InferRequest
+    from numpy import ndarray
+    from openvino import CompiledModel
     from torch import Size, Tensor, nn
-
-    Chain = list[InferRequest]  # one for each part of a model: each takes what the one before it gave
 
 
 # Kinds of processors, by what they compute bfloat16 with, on which it was measured to be ahead of compiled torch
@@ -47,55 +47,86 @@ class OpenVinoModel:
 
     Requests of `batch_size` images each run one a thread, so a row has the same bits whatever is computed beside it
     and however many threads there are. What `module` computes in float32 before it goes over to bfloat16 stays in
-    float32. It is compiled on the first call for each size of image. Raises `UnavailableError` where the package is
-    missing or cannot compute the module.
+    float32, one image at a time: its large images stay in the cache then. It is compiled on the first call for each
+    size of image. Raises `UnavailableError` where the package is missing or cannot compute the module. Several threads
+    may call it.
     """
 
     def __init__(self, module: "nn.Module", *, batch_size: int) -> None:
         check()
         self._module, self._batch_size = module, batch_size
         self._threads = ThreadPoolExecutor(thread_count())
-        self._idle: dict[Size, SimpleQueue[Chain]] = {}
+        self._idle: dict[Size, SimpleQueue[_Requests]] = {}
+        self._compiling = Lock()
 
     def __call__(self, images: "Tensor") -> "Tensor":
         import torch
 
         shape = images.shape[1:]
-        if shape not in self._idle:
-            self._idle[shape] = self._compiled(images)
+        with self._compiling:
+            if shape not in self._idle:
+                self._idle[shape] = self._compiled(images)
         computed = functools.partial(self._computed, idle=self._idle[shape])
         return torch.cat(list(self._threads.map(computed, images.split(self._batch_size))), 1)
 
-    def _computed(self, images: "Tensor", *, idle: "SimpleQueue[Chain]") -> "Tensor":
+    def _computed(self, images: "Tensor", *, idle: "SimpleQueue[_Requests]") -> "Tensor":
         import torch
 
         count = len(images)
         if missing := self._batch_size - count:
             images = torch.cat([images, images[-1:].expand(missing, *images.shape[1:])])
-        values, chain = images.numpy(), idle.get()
+        requests = idle.get()
         try:
-            for request in chain:
-                values = request.infer({0: values}, share_inputs=True)[0]
+            values = requests(images.numpy())
+            return torch.from_numpy(values)[:, :count].clone()  # the requests' own memory, for their next images
         finally:
-            idle.put(chain)
-        return torch.from_numpy(values)[:, :count]
+            idle.put(requests)
 
-    def _compiled(self, images: "Tensor") -> "SimpleQueue[Chain]":
+    def _compiled(self, images: "Tensor") -> "SimpleQueue[_Requests]":
         openvino = _package()
         example = images[:1].expand(self._batch_size, *images.shape[1:]).contiguous()
         try:
-            parts = _cut(_translated(self._module, example))
+            first, rest = _cut(_translated(self._module, example))
+            if first is not None and self._batch_size > 1:
+                first, _ = _cut(_translated(self._module, example[:1]))
             core = openvino.Core()
-            compiled = [core.compile_model(model, "CPU", _settings(precision)) for model, precision in parts]
+            exact = None if first is None else core.compile_model(first, "CPU", _settings("f32"))
+            whole = core.compile_model(rest, "CPU", _settings("f32" if first is None else "bf16"))
         except (RuntimeError, *_failures()) as error:
             raise UnavailableError(
                 f"network must be one that OpenVINO {openvino.__version__} can compute; it cannot "
                 f"({' '.join(str(error).split())[-200:]}). Use --inference compiled."
             ) from error
-        idle: SimpleQueue[Chain] = SimpleQueue()
+        idle: SimpleQueue[_Requests] = SimpleQueue()
         for _ in range(thread_count()):
-            idle.put([one.create_infer_request() for one in compiled])
+            idle.put(_Requests(exact, whole))
         return idle
+
+
+class _Requests:
+    """Computes batches of images uint8 [B, ...]: `exact` an image at a time, into the memory that `rest` reads.
+
+    Without `exact`, `rest` takes the images. What a call gives is overwritten by the next.
+    """
+
+    def __init__(self, exact: "CompiledModel | None", rest: "CompiledModel") -> None:
+        import numpy as np
+        from openvino import Tensor
+
+        self._rest = rest.create_infer_request()
+        self._exact = []
+        if exact is None:
+            return
+        self._middle = np.empty(list(rest.inputs[0].get_shape()), np.float32)  # OpenVINO's tensors do not hold it
+        self._rest.set_input_tensor(Tensor(self._middle, shared_memory=True))
+        for row in range(len(self._middle)):
+            self._exact.append(exact.create_infer_request())
+            self._exact[row].set_output_tensor(Tensor(self._middle[row : row + 1], shared_memory=True))
+
+    def __call__(self, images: "ndarray") -> "ndarray":
+        for row, request in enumerate(self._exact):
+            request.infer({0: images[row : row + 1]}, share_inputs=True, share_outputs=True)
+        return self._rest.infer(None if self._exact else {0: images}, share_inputs=True, share_outputs=True)[0]
 
 
 def _package() -> ModuleType:
@@ -135,22 +166,27 @@ def _translated(module: "nn.Module", example: "Tensor") -> Any:
     return model
 
 
-def _cut(model: Any) -> list[tuple[Any, str]]:
-    """The model, or its two parts where it goes over from float32 to bfloat16, each with the precision of its layers.
+def _cut(model: Any) -> tuple[Any | None, Any]:
+    """The two parts of `model` where it goes over from float32 to bfloat16; None and the model if it nowhere does.
 
     A part has one precision, which is a setting, and float32 constants. With bfloat16 ones the plugin would add up
-    biases in bfloat16 (2026.4), and lose what `extract.backbones.reduced` adds behind a convolution.
+    biases in bfloat16 (2026.4), and lose what `extract.backbones.reduced` adds behind a convolution. Images go from
+    one to the other with their channels last, as the plugin holds them.
     """
     from openvino import Model, Type
     from openvino.op import Constant, Parameter
+    from openvino.opset13 import transpose
 
     casts = [one for one in model.get_ordered_ops() if one.get_type_name() == "Convert"]
     casts = [one for one in casts if one.get_output_element_type(0) == Type.bf16 and not _is_constant(one)]
     if not casts:
-        return [(model, "f32")]
+        return None, model
     exact = casts[0].input_value(0)
+    are_images = len(exact.get_shape()) == 4
+    if are_images:
+        exact = transpose(exact, [0, 2, 3, 1]).output(0)
     middle = Parameter(Type.f32, exact.get_partial_shape())
-    _replace(casts[0], middle.output(0))
+    _replace(casts[0], transpose(middle, [0, 3, 1, 2]).output(0) if are_images else middle.output(0))
     for one in model.get_ordered_ops():
         if one.get_type_name() == "Constant" and one.get_output_element_type(0) == Type.bf16:
             _replace(one, Constant(one.get_data(dtype="float32")).output(0))
@@ -159,7 +195,7 @@ def _cut(model: Any) -> list[tuple[Any, str]]:
     make: Any = Model  # its stubs know one form of several
     first, rest = make([exact], model.get_parameters()), make(model.get_results(), [middle])
     rest.validate_nodes_and_infer_types()  # all are float32 now
-    return [(first, "f32"), (rest, "bf16")]
+    return first, rest
 
 
 def _is_constant(cast: Any) -> bool:
