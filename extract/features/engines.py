@@ -18,11 +18,13 @@ from extract.runtime.openvino_model import OpenVinoModel
 # tenths of one. OpenVINO takes 2 to 5 s and saves as much.
 PAYS_AFTER_IMAGES = {"cpu": 3072, "cuda": 300_000}
 OPENVINO_PAYS_AFTER_IMAGES = 768
-# Leaves of the networks with which OpenVINO was ahead of compiled torch in bfloat16: resnet50, resnetv2_50, densenet121
-# and tf_efficientnet_lite0. It was behind with vgg16_bn, whose 138 million weights are read for every image.
+# Leaves of the networks with which OpenVINO was ahead of compiled torch in bfloat16: resnet50, resnetv2_50,
+# densenet121, tf_efficientnet_lite0, efficientnet_b0, mobilenetv3_large_100, vit_small and swin_tiny. It was behind
+# with convnext_tiny (LayerNorm2d), and with vgg16_bn, whose 138 million weights are read for every image.
 OPENVINO_LAYERS = {
     *("Conv2d", "Conv2dSame", "BatchNorm2d", "ReLU", "ReLU6", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "Flatten"),
-    *("Identity", "Dropout"),
+    *("FastAdaptiveAvgPool", "Hardsigmoid", "Hardswish", "Sigmoid", "SiLU", "Identity", "Dropout", "DropPath"),
+    *("Linear", "LayerNorm", "GELU", "Softmax"),
 }
 OPENVINO_MOST_PARAMETERS = 64e6
 IMAGES_AT_ONCE = {"openvino": 64}  # in one call, about

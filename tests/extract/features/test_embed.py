@@ -1,5 +1,7 @@
 """Embedding: every row its own, whatever the batch, the cut and the memory."""
 
+import threading
+
 import pytest
 import torch
 
@@ -20,10 +22,10 @@ def parts():
     return one, engines.build(whole, engine="eager", device="cpu", views=embed.VIEWS["flip"])
 
 
-def embedded(parts, ranges, batch_size):
+def embedded(parts, ranges, batch_size, in_flight=1):
     one, model = parts
     notices = []
-    embedder = Embedder(model, device="cpu", batch_size=batch_size, notice=notices.append)
+    embedder = Embedder(model, device="cpu", batch_size=batch_size, notice=notices.append, in_flight=in_flight)
     blocks = list(embedder.blocks(one, ranges))
     return torch.cat([block.features for block in blocks], 1), notices
 
@@ -63,6 +65,27 @@ def test_a_backbone_can_be_used_again_in_another_precision(name):
 
 def test_another_batch_size_agrees_within_rounding(parts):
     torch.testing.assert_close(embedded(parts, [(0, 50)], 7)[0], embedded(parts, [(0, 50)], 32)[0])
+
+
+def test_calls_in_flight_give_the_rows_in_order_and_the_error_of_one_of_them(parts):
+    one, model = parts
+    second_began = threading.Event()
+
+    def first_ends_last(images):
+        if torch.equal(images, first):
+            assert second_began.wait(60), "the second call waited for the first"
+        second_began.set()
+        return model(images)
+
+    first = next(iter(one.batches([(0, 8)])))
+    features, _ = embedded((one, first_ends_last), [(0, 24), (24, 50)], 8, in_flight=2)
+    assert torch.equal(features, embedded(parts, [(0, 50)], 8)[0])
+
+    def broken(images):
+        raise ValueError("no such layer")
+
+    with pytest.raises(ValueError, match="no such layer"):
+        embedded((one, broken), [(0, 50)], 8, in_flight=2)
 
 
 def test_out_of_memory_halves_the_batch_and_says_so(parts):

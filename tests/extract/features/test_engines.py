@@ -53,7 +53,9 @@ def test_the_engine_follows_the_size_of_the_whole_run(machine):
 def test_openvino_is_chosen_for_layers_and_processors_on_which_it_was_measured(machine):
     machine()
     assert choose(network=torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.LSTM(4, 4))) == "compiled"
-    assert choose(network=frozen.load("resnet18", weights="untrained", image_size=32).module) == "openvino"
+    for name in ("test_resnet", "test_vit", "test_efficientnet"):
+        assert choose(network=frozen.load(name, weights="untrained", image_size=32).module) == "openvino"
+    assert choose(network=frozen.load("test_convnext", weights="untrained", image_size=32).module) == "compiled"
     with torch.device("meta"):
         assert choose(network=torch.nn.Conv2d(10_000, 10_000, 1)) == "compiled"
     assert choose(precision="float32") == "compiled"
