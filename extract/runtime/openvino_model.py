@@ -47,14 +47,14 @@ class OpenVinoModel:
 
     Requests of `batch_size` images each run one a thread, so a row has the same bits whatever is computed beside it
     and however many threads there are. What `module` computes in float32 before it goes over to bfloat16 stays in
-    float32, one image at a time: its large images stay in the cache then. It is compiled on the first call for each
-    size of image. Raises `UnavailableError` where the package is missing or cannot compute the module. Several threads
-    may call it.
+    float32, `exact_size` images at a time, which divides `batch_size`: its large maps stay in the cache then. It is
+    compiled on the first call for each size of image. Raises `UnavailableError` where the package is missing or cannot
+    compute the module. Several threads may call it.
     """
 
-    def __init__(self, module: "nn.Module", *, batch_size: int) -> None:
+    def __init__(self, module: "nn.Module", *, batch_size: int, exact_size: int = 1) -> None:
         check()
-        self._module, self._batch_size = module, batch_size
+        self._module, self._batch_size, self._exact_size = module, batch_size, exact_size
         self._threads = ThreadPoolExecutor(thread_count())
         self._idle: dict[Size, SimpleQueue[_Requests]] = {}
         self._compiling = Lock()
@@ -87,8 +87,8 @@ class OpenVinoModel:
         example = images[:1].expand(self._batch_size, *images.shape[1:]).contiguous()
         try:
             first, rest = _cut(_translated(self._module, example))
-            if first is not None and self._batch_size > 1:
-                first, _ = _cut(_translated(self._module, example[:1]))
+            if first is not None and self._exact_size < self._batch_size:
+                first, _ = _cut(_translated(self._module, example[: self._exact_size]))
             core = openvino.Core()
             exact = None if first is None else core.compile_model(first, "CPU", _settings("f32"))
             whole = core.compile_model(rest, "CPU", _settings("f32" if first is None else "bf16"))
@@ -104,7 +104,7 @@ class OpenVinoModel:
 
 
 class _Requests:
-    """Computes batches of images uint8 [B, ...]: `exact` an image at a time, into the memory that `rest` reads.
+    """Computes batches of images uint8 [B, ...]: `exact` a part of them at a time, into the memory that `rest` reads.
 
     Without `exact`, `rest` takes the images. What a call gives is overwritten by the next.
     """
@@ -113,20 +113,22 @@ class _Requests:
         import numpy as np
         from openvino import Tensor
 
-        self._rest = rest.create_infer_request()
-        self._exact = []
+        self._rest, self._parts = rest.create_infer_request(), []
         if exact is None:
             return
-        self._middle = np.empty(list(rest.inputs[0].get_shape()), np.float32)  # OpenVINO's tensors do not hold it
-        self._rest.set_input_tensor(Tensor(self._middle, shared_memory=True))
-        for row in range(len(self._middle)):
-            self._exact.append(exact.create_infer_request())
-            self._exact[row].set_output_tensor(Tensor(self._middle[row : row + 1], shared_memory=True))
+        middle = np.empty(list(rest.inputs[0].get_shape()), np.float32)
+        self._middle = middle  # OpenVINO's tensors do not hold it
+        self._rest.set_input_tensor(Tensor(middle, shared_memory=True))
+        size = exact.inputs[0].get_shape()[0]
+        for start in range(0, len(middle), size):
+            rows = slice(start, start + size)
+            self._parts.append((rows, exact.create_infer_request()))
+            self._parts[-1][1].set_output_tensor(Tensor(middle[rows], shared_memory=True))
 
     def __call__(self, images: "ndarray") -> "ndarray":
-        for row, request in enumerate(self._exact):
-            request.infer({0: images[row : row + 1]}, share_inputs=True, share_outputs=True)
-        return self._rest.infer(None if self._exact else {0: images}, share_inputs=True, share_outputs=True)[0]
+        for rows, request in self._parts:
+            request.infer({0: images[rows]}, share_inputs=True, share_outputs=True)
+        return self._rest.infer(None if self._parts else {0: images}, share_inputs=True, share_outputs=True)[0]
 
 
 def _package() -> ModuleType:
