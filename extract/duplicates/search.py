@@ -94,7 +94,10 @@ def neighborhood(features: np.ndarray, thumbnails: np.ndarray | None, *, progres
 def directions(features: np.ndarray) -> Tensor:
     """Unit vectors float32 [N, W] of centered `features` [N, D] in their first `WIDTH` principal axes."""
     rows = torch.from_numpy(features)
-    mean = (sum(part.double().sum(0) for part in rows.split(ROWS)) / len(rows)).float()
+    total = torch.zeros(rows.shape[1], dtype=torch.float64)
+    for part in rows.split(ROWS):
+        total += part.double().sum(0)
+    mean = (total / len(rows)).float()
     return normalize(_along_axes(rows, mean), dim=1)
 
 

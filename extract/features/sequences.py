@@ -70,7 +70,7 @@ def _source(images: Sequence[Picture] | np.ndarray, backbone: Backbone) -> Image
     if isinstance(images, np.ndarray):
         return source(Pixels(levels(images)), backbone.preprocessing)
     if isinstance(images, list) and all(isinstance(one, str | Path) for one in images):
-        return source(Files.at([Path(one) for one in images]), backbone.preprocessing)
+        return source(Files.at([Path(str(one)) for one in images]), backbone.preprocessing)
     transform = cropping.transform(backbone.preprocessing)
     read = functools.partial(_transformed, images, transform=transform)
     return ImageSource(lambda ranges: decoded(read, ranges), None)

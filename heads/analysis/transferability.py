@@ -23,7 +23,7 @@ def _evidence(left: np.ndarray, values: np.ndarray, members: np.ndarray, *, widt
     """The log evidence per row for `members` bool [N], at the best precisions; `values` are squared singular values."""
     count, own = len(members), members.astype(np.float64)
     squares = (left.T @ own) ** 2
-    rest, alpha, beta = max((own**2).sum() - squares.sum(), 0.0), 1.0, 1.0
+    rest, alpha, beta, weights, residual = max((own**2).sum() - squares.sum(), 0.0), 1.0, 1.0, 0.0, 0.0
     for _ in range(STEPS):
         ratio = alpha / beta
         effective = (values / (values + ratio)).sum()

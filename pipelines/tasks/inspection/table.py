@@ -41,7 +41,9 @@ def duplicates(found: AuditResult) -> set[int]:
 
 def written(found: AuditResult, rows: Rows, *, is_kept: Callable[[int], bool] = lambda row: True) -> bytes:
     """The table as CSV of the rows that are kept, the most doubtful labels first."""
-    scores = dict(zip(SCORES, np.frombuffer(found.scores, np.float32).reshape(len(SCORES), -1), strict=True))
+    scores: dict[str, np.ndarray] = dict(
+        zip(SCORES, np.frombuffer(found.scores, np.float32).reshape(len(SCORES), -1), strict=True)
+    )
     wrong, text = issues(found), io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
