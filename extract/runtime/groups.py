@@ -47,6 +47,20 @@ def one_of_each(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return np.sort(np.unique(pairs, axis=1, return_index=True)[1])
 
 
+def together(*partitions: np.ndarray) -> np.ndarray:
+    """Numbers int64 [N] of groups of rows that any of the `partitions` [N] puts together, directly or by others."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows, firsts = np.arange(len(partitions[0])), []
+    for one in partitions:
+        _, first, inverse = np.unique(one, return_index=True, return_inverse=True)
+        firsts.append(first[inverse])
+    edges = (np.tile(rows, len(firsts)), np.concatenate(firsts))
+    graph = coo_array((np.ones(len(edges[0]), bool), edges), shape=(len(rows), len(rows)))
+    return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
 class _Taking:
     """Rows `taken` so far of each class, out of `counts` of which one must stay, against their quotas."""
 

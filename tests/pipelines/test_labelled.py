@@ -5,6 +5,7 @@ import pytest
 
 import heads
 from extract import FeatureFile
+from heads.analysis import labels
 from pipelines.report.study.images import Images
 from pipelines.workspace import naming, records
 from tests.pipelines.cli.inputs.case import BACKBONE, make_photos
@@ -64,6 +65,20 @@ def test_a_mistake_in_the_file_is_told_with_its_line_and_is_no_run(row, sentence
     assert ended.status == 2
     assert sentence in ended.err
     assert not (tmp_path / "workspace" / "runs").exists()
+
+
+def test_an_audit_judges_labels_by_heads_that_do_not_know_the_object(pipeline, words, monkeypatch):
+    seen = []
+    real = labels.out_of_fold
+
+    def spied(*given, groups, **options):
+        seen.append(groups)
+        return real(*given, groups=groups, **options)
+
+    monkeypatch.setattr(labels, "out_of_fold", spied)
+    ended = pipeline("audit", *BACKBONE, *words, "--json")
+    assert ended.status == 0, ended.err
+    assert [len(set(groups)) for groups in seen] == [6]
 
 
 def test_networks_and_searches_hold_back_whole_objects(pipeline, words, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from extract.runtime.groups import together
 from extract.runtime.memory import enough_for
 from pipelines.specs.spec import Key
 from pipelines.workspace import cache, explorations, naming, records
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from extract.features.store import FeatureFile
     from heads.analysis.labels import Doubts, OutOfFold
 
-AUDIT_VERSION = 1  # raised when the same key must give another audit
+AUDIT_VERSION = 2  # raised when the same key must give another audit
 MANY = 10  # images on one point that are worth a word
 PAIRS = 10  # of classes that are shown
 MOST_TOGETHER = 50  # near-duplicates stay in one fold up to this part of all: more would leave a fold without a class
@@ -54,13 +55,17 @@ class AuditInputs:
 
 @dataclass(frozen=True)
 class Rows:
-    """All images of a feature file, training images first: `features` [N, D], `labels` int64 [N], ids, split names."""
+    """All images of a feature file, training images first: `features` [N, D], `labels` int64 [N], ids, split names.
+
+    `groups` int64 number the groups of the training images, which are `training`; None where they have none.
+    """
 
     features: np.ndarray
     labels: np.ndarray
     ids: tuple[str, ...]
     splits: tuple[str, ...]
     training: int
+    groups: np.ndarray | None
 
     @classmethod
     def of(cls, file: "FeatureFile") -> "Rows":
@@ -73,6 +78,7 @@ class Rows:
             tuple(name for one in read for name in one.ids),
             tuple(name for name, one in zip(names, read, strict=True) for _ in one.ids),
             len(read[0].labels),
+            read[0].groups,
         )
 
     def image(self, row: int) -> AuditedImage:
@@ -168,12 +174,13 @@ def _out_of_fold(rows: Rows, near: "Neighborhood", context: Context, *, class_co
 
     features, group = torch.from_numpy(rows.features), near.group[: rows.training]
     crowded = np.bincount(group, minlength=len(group))[group] > len(group) // MOST_TOGETHER
+    alone = np.where(crowded, np.arange(len(group)), group)
     return out_of_fold(
         features[: rows.training],
         rows.labels[: rows.training],
         further=features[rows.training :],
         class_count=class_count,
-        groups=np.where(crowded, np.arange(len(group)), group),
+        groups=alone if rows.groups is None else together(alone, rows.groups),
         progress=lambda done, total: context.progress(done, total, "folds"),
     )
 

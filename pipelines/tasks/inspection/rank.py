@@ -19,6 +19,7 @@ from pipelines.workspace.context import Context
 from pipelines.workspace.explorations import RankedBackbone, RankingResult
 
 if TYPE_CHECKING:
+    from extract.features.store import SplitFeatures
     from pipelines.workspace.cache import StageResult
     from pipelines.workspace.extractions import Extraction
 
@@ -68,20 +69,19 @@ def _probed(spec: ExtractSpec, context: Context) -> _Probed:
 
     with context.job(spec.backbone), pinned_features(spec, context) as found:
         split, classes = FeatureFile(found.path).read("train"), len(FeatureFile(found.path).class_names)
-        return _scored(spec, found, split.features[0], split.labels, classes=classes)
+        return _scored(spec, found, split, classes=classes)
 
 
-def _scored(
-    spec: ExtractSpec, found: "StageResult[Extraction]", features: np.ndarray, labels: np.ndarray, *, classes: int
-) -> _Probed:
+def _scored(spec: ExtractSpec, found: "StageResult[Extraction]", split: "SplitFeatures", *, classes: int) -> _Probed:
     import torch
 
     from heads.analysis.labels import out_of_fold
     from heads.analysis.transferability import h_score, logme
 
-    nothing, alone = torch.zeros(0, features.shape[1]), np.arange(len(labels))
-    rows = torch.from_numpy(features)
-    judged = out_of_fold(rows, labels, further=nothing, class_count=classes, groups=alone)
+    features, labels = split.features[0], split.labels
+    nothing, rows = torch.zeros(0, features.shape[1]), torch.from_numpy(features)
+    groups = np.arange(len(labels)) if split.groups is None else split.groups
+    judged = out_of_fold(rows, labels, further=nothing, class_count=classes, groups=groups)
     correct = (judged.training.argmax(1) == labels) & judged.judged
     return _Probed(spec, found.record, logme(features, labels), h_score(features, labels), correct)
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extract.errors import InvalidInputError
-from extract.runtime.groups import one_of_each, split_off
+from extract.runtime.groups import one_of_each, split_off, together
 
 ROWS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), min_size=2, max_size=120)
 
@@ -48,6 +48,22 @@ def test_sizes_are_about_those_asked_for(group_rows):
 def test_a_class_of_one_group_stays_whole_and_others_are_split():
     labels, groups = np.array([0, 0, 0, 1, 1, 1, 1]), np.array([7, 7, 7, 1, 1, 2, 2])
     assert set(groups[split_off(labels, groups, np.array([1, 1]), seed=0, what="this split")]) < {1, 2}
+
+
+@given(ROWS)
+def test_rows_are_together_that_any_partition_has_together(rows):
+    first, second = np.array(rows).T
+    found = together(first, second)
+    for one in (first, second):
+        assert all(len(set(found[one == value])) == 1 for value in set(one))
+    for number in set(found):  # and no more: what leaves a group through neither partition ends it
+        inside = found == number
+        assert not set(first[inside]) & set(first[~inside])
+        start = np.flatnonzero(inside)[0]
+        reached = np.arange(len(found)) == start
+        for _ in found:
+            reached = np.isin(first, first[reached]) | np.isin(second, second[reached])
+        np.testing.assert_array_equal(reached, inside)
 
 
 def test_one_row_of_each_group_and_class():
