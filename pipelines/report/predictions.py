@@ -50,9 +50,8 @@ def write(output: Path, photos: Sequence[Photo], *, result: DoneRecord, images: 
     galleries: list[Block] = [_cards(photos, result)]
     for number, photo in enumerate(photos):
         near = [_near(one, images.key_of(split, result, rows.get(one.id, -1))) for one in photo.near]
-        galleries.append(
-            Gallery(clipped(printable(str(photo.path))), "", [_own(photo, number, images, coverage), *near])
-        )
+        title, own = clipped(printable(str(photo.path))), _own(photo, number, images, coverage)
+        galleries.append(Gallery(title, _caption(photo), [own, *near]))
     lead = (
         "First the image with its likeliest classes, then the training images whose features are nearest to its own. "
         "An image is called unlike anything seen where it is farther from the training images than 99 % of the "
@@ -82,8 +81,15 @@ def _cards(photos: Sequence[Photo], result: DoneRecord) -> Cards:
         ),
     ]
     if known:
-        cards.append(Card("Unlike anything seen", str(unlike), f"of {len(known)}; 1 % of images like the training's"))
+        cards.append(Card("Unlike anything seen", str(unlike), f"of {len(known)} images; about 1 % by chance"))
     return Cards(cards)
+
+
+def _caption(photo: Photo) -> str:
+    if photo.farther_than is None:
+        return ""
+    far = f"arther from the training images than {percent(photo.farther_than, 1)} of the validation images."
+    return f"Unlike anything seen: f{far}" if photo.is_unlike else f"F{far}"
 
 
 def _own(photo: Photo, number: int, images: Images, coverage: float | None) -> Picture:
@@ -96,9 +102,6 @@ def _own(photo: Photo, number: int, images: Images, coverage: float | None) -> P
     lines = [(name, percent(share, 1)) for name, share in photo.top[:SHOWN]]
     if photo.classes is not None and coverage is not None:
         lines.append((f"{percent(coverage, 0)} set", ", ".join(photo.classes) or "none"))
-    if photo.farther_than is not None:
-        share = percent(photo.farther_than, 1)
-        lines.append(("unlike anything seen" if photo.is_unlike else "farther than", f"{share} of validation"))
     return Picture(key, lines)
 
 

@@ -137,9 +137,8 @@ def _text(found: "Predictions") -> list[str]:
 def _warning(one: "Prediction") -> str:
     assert one.novelty is not None
     share = percent(one.novelty.farther_than, 1)
-    return (
-        f"{plain(str(one.path))} is unlike anything seen: farther from the training images than {share} of validation"
-    )
+    what = f"farther from the training images than {share} of the validation images"
+    return f"{plain(str(one.path))} is unlike anything seen: {what}"
 
 
 def _write_page(
