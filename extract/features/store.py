@@ -137,7 +137,7 @@ class FeatureWriter:
         return all(
             np.array_equal(file[name]["labels"][:], rows.labels)
             and np.array_equal(file[name]["ids"][:], encoded_ids(rows.ids))
-            and np.array_equal(_groups(file[name]), rows.groups)
+            and _are_equal(_groups(file[name]), rows.groups)
             and file[name]["features"].shape == self._layout.shape(name)
             and file[name].attrs["block_rows"] == self._layout.block_rows
             for name, rows in self._layout.splits.items()
@@ -273,6 +273,10 @@ def locked(path: Path) -> Iterator[None]:
     """Holds the lock beside `path` while its body runs; another process that wants it waits until it ends."""
     with Lock(path.with_name(path.name + ".lock")):
         yield
+
+
+def _are_equal(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    return one is other if one is None or other is None else np.array_equal(one, other)
 
 
 def _groups(group: Opened) -> np.ndarray | None:

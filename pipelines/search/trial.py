@@ -28,7 +28,7 @@ class NetworkTrials:
     def check(self, spec: NetworkSpec, *, batch_size: int) -> None:
         """InvalidInputError where there are too few images for a batch, or for the validation split of `spec`."""
         images.check_training(
-            self._data.images.splits["train"].labels,
+            self._data.images.splits["train"],
             mode=spec.mode,
             batch_size=batch_size,
             part=spec.validation_part(),
