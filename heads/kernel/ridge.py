@@ -105,14 +105,14 @@ class Factors:
         standard = standardization(features)
         matrix = standard.apply(features, torch.float64)
         signs = torch.nn.functional.one_hot(targets, class_count).double() * 2 - 1
-        offset, weighted = signs.mean(0), matrix
+        offset, weighted, pulled = signs.mean(0), matrix, signs
         if weights is not None:
             share, root = weights.relative / len(matrix), weights.relative.sqrt()[:, None]
             standard = replace(standard, mean=standard.mean + standard.scale * (share @ matrix))
             matrix = standard.apply(features, torch.float64)
-            offset, weighted = share @ signs, matrix * root
+            offset, weighted, pulled = share @ signs, matrix * root, signs * root
         basis = eigenbasis(weighted, torch.float64)
-        right = basis.vectors.T @ (weighted.T @ (signs if weights is None else signs * root)) / len(matrix)
+        right = basis.vectors.T @ (weighted.T @ pulled) / len(matrix)
         return cls(standard, matrix, basis, signs=signs, offset=offset, right=right, weights=weights)
 
     def coordinates(self, alpha: float) -> torch.Tensor:

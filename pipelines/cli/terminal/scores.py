@@ -14,7 +14,11 @@ def _rate(name: str) -> TableColumn[Values]:
 
 
 def _interval(name: str, drop: int) -> TableColumn[Values]:
-    return TableColumn("95 % interval", lambda one: span(*one[f"{name}_interval"] or (None, None), 1), drop=drop)
+    def cell(one: Values) -> str:
+        low, high = one[f"{name}_interval"] or (None, None)
+        return span(low, high, 1)
+
+    return TableColumn("95 % interval", cell, drop=drop)
 
 
 CLASSES: list[TableColumn[Values]] = [

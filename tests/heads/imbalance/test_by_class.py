@@ -12,7 +12,7 @@ from heads.statistics import accuracy_interval
 
 @settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60))
-@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true", "ignore:A single label was found")
 def test_rates_are_those_of_scikit_learn(pairs):
     targets, predicted = np.array(pairs).T
     found = balanced(confusion_matrix(targets, predicted, class_count=5))

@@ -48,6 +48,9 @@ def test_sets_and_the_unlike_score_go_by_the_validation_images(
     said = pipeline("predict", "--run", fitted["run"], digit_files[0], photo)
     assert "temple.jpg is unlike anything seen" in said.out
     assert f"{digit_files[0].name} is unlike" not in said.out
+    ended = pipeline("predict", "--run", fitted["run"], digit_files[0], "--coverage", 90)
+    assert ended.status == 2
+    assert "coverage must be a share between 0 and 1; got 90.0" in ended.err
 
 
 def test_the_nearest_training_images_are_those_of_a_search_by_hand(pipeline, fitted, digit_files, workspace):
@@ -92,12 +95,6 @@ def test_a_run_without_validation_images_says_what_it_cannot(pipeline, digit_fil
         ended = pipeline(*words, *more)
         assert ended.status == 2
         assert says in ended.err
-
-
-def test_a_coverage_is_a_share(pipeline, fitted, digit_files):
-    ended = pipeline("predict", "--run", fitted["run"], digit_files[0], "--coverage", 90)
-    assert ended.status == 2
-    assert "coverage must be a share between 0 and 1; got 90.0" in ended.err
 
 
 def test_a_network_gives_sets_too(pipeline, digit_files):
