@@ -95,5 +95,10 @@ def test_networks_and_searches_hold_back_whole_objects(pipeline, words, tmp_path
     assert ended.status == 0, ended.err
     record = records.read(tmp_path / "workspace", ended.json["run"])
     assert (record.choice.training_rows, record.choice.validation_rows) == (20, 10)
+    (tmp_path / "space.yaml").write_text("space: {learning_rate: [0.01]}")
+    searched = pipeline("search", tmp_path / "space.yaml", *network, *words, "--trials", 1, "--json")
+    assert searched.status == 0, searched.err
+    best = records.done(tmp_path / "workspace", searched.json["run"])
+    assert (best.choice.training_rows, best.choice.validation_rows) == (30, 10)  # refitted
     assert seen
     assert all(groups is not None and np.unique(groups).size == 6 for groups in seen)
