@@ -59,7 +59,7 @@ def names(pattern: str = "") -> list[str]:
 
 
 @dataclass(frozen=True)
-class Facts:
+class BackboneFacts:
     """Sizes of a backbone at its own image size, and where its weights are: packaged, here (in the hub's cache), hub,
     or none. `flops` are 2 per multiply-add of one image."""
 
@@ -71,7 +71,7 @@ class Facts:
     weights: str
 
 
-def facts(name: str) -> Facts:
+def facts(name: str) -> BackboneFacts:
     """The sizes of the backbone `name`, by shapes alone."""
     with warnings.catch_warnings(), torch.device("meta"), Undrawn():
         warnings.simplefilter("ignore")
@@ -80,7 +80,7 @@ def facts(name: str) -> Facts:
     size = tuple(config["input_size"][1:])
     found = cost(network, image_size=size)
     parameters = sum(one.numel() for one in network.parameters())
-    return Facts(name, parameters, found.flops, size[0], found.output_shape[1], _weights_place(name, config))
+    return BackboneFacts(name, parameters, found.flops, size[0], found.output_shape[1], _weights_place(name, config))
 
 
 def _weights_place(name: str, config: Any) -> str:

@@ -16,7 +16,7 @@ from extract.features.store import FeatureFile
 
 
 @dataclass(frozen=True)
-class Rows:
+class FeatureTable:
     """All images of a feature file: `features` float32 [N, D], the names of their classes and splits, their ids."""
 
     features: np.ndarray
@@ -27,7 +27,7 @@ class Rows:
     spec: str
 
     @classmethod
-    def of(cls, file: FeatureFile) -> "Rows":
+    def of(cls, file: FeatureFile) -> "FeatureTable":
         """The rows of a file, the training split's first."""
         names = sorted(file.shapes, key=lambda name: name != "train")
         read = {name: file.read(name) for name in names}
@@ -48,12 +48,12 @@ class Rows:
 
 def write(file: FeatureFile, path: Path) -> int:
     """Writes the features of `file` as `path` says by its suffix, one of `WRITERS`: the number of rows."""
-    rows = Rows.of(file)
+    rows = FeatureTable.of(file)
     WRITERS[path.suffix.lower()](rows, path)
     return len(rows.ids)
 
 
-def _npz(rows: Rows, path: Path) -> None:
+def _npz(rows: FeatureTable, path: Path) -> None:
     with path.open("wb") as stream:
         np.savez(
             stream,
@@ -66,7 +66,7 @@ def _npz(rows: Rows, path: Path) -> None:
         )
 
 
-def _csv(rows: Rows, path: Path) -> None:
+def _csv(rows: FeatureTable, path: Path) -> None:
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(["id", "split", "label", *rows.columns])
@@ -74,14 +74,14 @@ def _csv(rows: Rows, path: Path) -> None:
             table.writerow([name, split, label, *(f"{value:.9g}" for value in one)])
 
 
-def _parquet(rows: Rows, path: Path) -> None:
+def _parquet(rows: FeatureTable, path: Path) -> None:
     arrow, parquet = (extra(name, of="parquet", thing="Parquet") for name in ("pyarrow", "pyarrow.parquet"))
     columns = {"id": rows.ids, "split": rows.splits, "label": rows.labels}
     columns |= dict(zip(rows.columns, rows.features.T, strict=True))
     parquet.write_table(arrow.table(columns, metadata={"spec": rows.spec}), path)
 
 
-def _anndata(rows: Rows, path: Path) -> None:
+def _anndata(rows: FeatureTable, path: Path) -> None:
     anndata = extra("anndata", of="anndata", thing="AnnData")
     pandas = extra("pandas", of="anndata", thing="AnnData")
     about = pandas.DataFrame({"split": rows.splits, "label": rows.labels}, index=rows.ids, dtype="category")
@@ -89,7 +89,7 @@ def _anndata(rows: Rows, path: Path) -> None:
     anndata.AnnData(rows.features, obs=about, var=variables, uns={"spec": rows.spec}).write_h5ad(path)
 
 
-WRITERS: dict[str, Callable[[Rows, Path], None]] = {
+WRITERS: dict[str, Callable[[FeatureTable, Path], None]] = {
     ".parquet": _parquet,
     ".npz": _npz,
     ".csv": _csv,

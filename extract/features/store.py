@@ -77,13 +77,7 @@ class FeatureWriter:
 
     def missing(self, split: str) -> list[tuple[int, int]]:
         """The (start, stop) of the blocks that are not there yet, or not as their checksums say."""
-        group = self._file[split]
-        return [
-            (start, stop)
-            for start, stop, checksum in _blocks(group)
-            # 0 is what a block without checksum shows; the one block in 2^32 whose checksum is 0 is recomputed
-            if checksum == 0 or block_checksum(group["features"][:, start:stop]) != checksum
-        ]
+        return _missing(self._file[split])
 
     def write(self, split: str, start: int, features: np.ndarray) -> None:
         """Writes the block `features` [V, n, D] at row `start`; its checksum follows when the rows are flushed."""
@@ -126,7 +120,7 @@ class FeatureWriter:
                 return False
             fits = self._matches(file)
             # Killed while the system still wrote it: as it is, or anew. Changing what is complete would move its bytes.
-            self._lacks_only_its_name = fits and found.complete and _has_every_block(file)
+            self._lacks_only_its_name = fits and found.complete and not any(map(_missing, file.values()))
         return fits and (self._lacks_only_its_name or not found.complete)
 
     def _matches(self, file: Opened) -> bool:
@@ -290,12 +284,13 @@ def _blocks(group: Opened) -> list[tuple[int, int, int]]:
     return [(start, stop, checksum) for (start, stop), checksum in zip(ranges, group["checksums"][:], strict=True)]
 
 
-def _has_every_block(file: Opened) -> bool:
-    return all(
-        block_checksum(group["features"][:, start:stop]) == checksum
-        for group in file.values()
+def _missing(group: Opened) -> list[tuple[int, int]]:
+    # 0 is what a block without checksum shows; the one block in 2^32 whose checksum is 0 is recomputed
+    return [
+        (start, stop)
         for start, stop, checksum in _blocks(group)
-    )
+        if checksum == 0 or block_checksum(group["features"][:, start:stop]) != checksum
+    ]
 
 
 def _regions(file: Opened, *names: str) -> integrity.Regions:

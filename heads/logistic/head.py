@@ -249,16 +249,9 @@ def fit_sklearn(
         intercept = torch.cat([-intercept, intercept]) / 2
     theta = torch.cat([coefficients, intercept[None]])
     weights, bias = standard.fold(theta)
-    iterations = int(model.n_iter_[0])
-    return PathPoint(
-        C=C,
-        weights=weights,
-        bias=bias,
-        gradient_norm=_gradient_norm(matrix, targets, theta, C=C, weights=RowWeights.of(class_weights, targets)),
-        iteration_count=iterations,
-        pass_count=float(iterations),
-        converged=iterations < limit,
-    )
+    norm = _gradient_norm(matrix, targets, theta, C=C, weights=RowWeights.of(class_weights, targets))
+    count = int(model.n_iter_[0])
+    return PathPoint(C, weights, bias, norm, iteration_count=count, pass_count=float(count), converged=count < limit)
 
 
 def dispatches() -> bool:

@@ -77,8 +77,12 @@ def export(one: Classifier, path: Path, *, run: str, kind: str = "onnx", calibra
     graph = one.graph()
     temperature = divisor(one, calibrated=calibrated)
     module = Probabilities(graph.module, temperature).eval().requires_grad_(False)
-    facts = {"run": run, "classes": list(one.class_names), "preprocessing": graph.input_facts}
-    facts["temperature"] = temperature
+    facts = {
+        "run": run,
+        "classes": list(one.class_names),
+        "preprocessing": graph.input_facts,
+        "temperature": temperature,
+    }
     beside: tuple[Path, ...] = ()
     try:
         with form.placed(path) as temporary:
@@ -101,8 +105,7 @@ def export(one: Classifier, path: Path, *, run: str, kind: str = "onnx", calibra
         compared_images=len(found),
         beside=(*beside, *_companions(path, script=form.SCRIPT)),
     )
-    readme = _readme(exported, one=one, use=form.USE)
-    exported.beside[-1].write_text(readme, encoding="utf-8")
+    exported.beside[-1].write_text(_readme(exported, one=one, use=form.USE), encoding="utf-8")
     return exported
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from extract.data.images import ImageSplit
     from extract.features.store import FeatureFile
     from pipelines.report.study.images import Images
-    from pipelines.workspace.explorations import AuditedImage, AuditResult, DoubtfulLabel
+    from pipelines.workspace.parts.inspections import AuditedImage, AuditResult, DoubtfulLabel
 
 SHOWN = 5
 
@@ -58,7 +58,7 @@ def audit_command(
     from extract.features.store import FeatureFile
     from pipelines.report.details.audit import summary
     from pipelines.tasks.inspection import cleaned, table
-    from pipelines.tasks.inspection.audit import Rows, audit
+    from pipelines.tasks.inspection.audit import Audited, audit
 
     if csv_file is not None:
         writable.check("CSV", csv_file, kinds=(".csv",))
@@ -68,7 +68,7 @@ def audit_command(
     found, cached = audit(file, context, images=_images(run, file, looked))
     dropped = table.duplicates(found) if drop_duplicates else set()
     if csv_file is not None:
-        text = table.written(found, Rows.of(file), is_kept=lambda row: row not in dropped)
+        text = table.written(found, Audited.of(file), is_kept=lambda row: row not in dropped)
         writable.write("CSV", csv_file, text)
     made = cleaned.without(file, dropped, context) if drop_duplicates else None
     answer = _answer(found) | {"cached": cached, "csv": csv_file and str(csv_file), "dropped": len(dropped)}

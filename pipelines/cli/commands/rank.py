@@ -12,7 +12,7 @@ from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
 from pipelines.cli.terminal.table import TableColumn, table
 from pipelines.specs import ExtractSpec
-from pipelines.workspace.explorations import RankedBackbone, RankingResult
+from pipelines.workspace.parts.inspections import RankedBackbone, RankingResult
 
 ROWS = 2000
 COLUMNS: list[TableColumn[RankedBackbone]] = [

@@ -74,8 +74,7 @@ def run_study(
     described = study_file.read(path, environment).only(words)
     described.must_have_jobs()
     compared = ablation.read(path, environment) if "ablation" in described.sections else None
-    if compared is not None and not study_file.named(compared.base.name, words):
-        compared = None
+    compared = compared if compared and study_file.named(compared.base.name, words) else None
     planned = plan.plan(described.jobs, run.context(), places=described.places)
     trained = plan.plan(compared.jobs, run.context(), places=compared.places) if compared else None
     missing = dry_run or bool(planned.of(plan.MISSING))

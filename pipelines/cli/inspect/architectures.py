@@ -20,13 +20,13 @@ from pipelines.cli.terminal.table import TableColumn, table
 from pipelines.workspace import writable
 
 if TYPE_CHECKING:
-    from extract.backbones.frozen import Facts
+    from extract.backbones.frozen import BackboneFacts
     from finetune.analysis.blocks import LayerBlock
     from finetune.analysis.describe import Description
     from finetune.analysis.published import Published
 
 SIZES = ("parameters", "flops", "image_size", "dimension")
-FACTS: "list[TableColumn[Facts]]" = [
+FACTS: "list[TableColumn[BackboneFacts]]" = [
     TableColumn("backbone", lambda one: one.name, shrinks=True),
     TableColumn("parameters", lambda one: amount(one.parameters), right=True),
     TableColumn("FLOPs", lambda one: amount(one.flops), right=True),

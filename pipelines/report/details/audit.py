@@ -8,7 +8,7 @@ from pipelines.report.page.blocks import Block, Column, Gallery, Items, Picture,
 from pipelines.report.page.text import clipped
 from pipelines.report.study.study import Study
 from pipelines.workspace import explorations
-from pipelines.workspace.explorations import AuditedImage, AuditResult, ClassPairResult
+from pipelines.workspace.parts.inspections import AuditedImage, AuditResult, ClassPairResult
 
 AUDITS, GROUPS, IN_A_GROUP, PICTURES = 2, 10, 3, 24
 Shown = tuple[AuditedImage, Sequence[tuple[str, str]]]

@@ -5,7 +5,7 @@ from pipelines.report.page.blocks import Cell, Column, Section, Table, number_ce
 from pipelines.report.page.text import interval, signed
 from pipelines.report.study.study import Study
 from pipelines.workspace import explorations
-from pipelines.workspace.explorations import RankedBackbone, RankingResult
+from pipelines.workspace.parts.inspections import RankedBackbone, RankingResult
 
 SHOWN = 3
 

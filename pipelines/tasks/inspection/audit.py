@@ -12,7 +12,7 @@ from extract.runtime.memory import enough_for
 from pipelines.specs.spec import Key
 from pipelines.workspace import cache, explorations, naming, records
 from pipelines.workspace.context import Context
-from pipelines.workspace.explorations import (
+from pipelines.workspace.parts.inspections import (
     AuditedImage,
     AuditResult,
     ClassPairResult,
@@ -54,7 +54,7 @@ class AuditInputs:
 
 
 @dataclass(frozen=True)
-class Rows:
+class Audited:
     """All images of a feature file, training images first: `features` [N, D], `labels` int64 [N], ids, split names.
 
     `groups` int64 number the groups of the training images, which are `training`; None where they have none.
@@ -68,7 +68,7 @@ class Rows:
     groups: np.ndarray | None
 
     @classmethod
-    def of(cls, file: "FeatureFile") -> "Rows":
+    def of(cls, file: "FeatureFile") -> "Audited":
         """The rows of a file."""
         names = sorted(file.shapes, key=lambda name: name != "train")
         read = [file.read(name) for name in names]
@@ -124,7 +124,7 @@ def _audited(key: AuditKey, inputs: AuditInputs) -> AuditResult:
 
     started, file, context = time.perf_counter(), inputs.file, inputs.context
     context.doing("reading the features")
-    rows = Rows.of(file)
+    rows = Audited.of(file)
     near = neighborhood(rows.features, _thumbnails(inputs), progress=context.progress)
     found = _out_of_fold(rows, near, context, class_count=len(file.class_names))
     log_probabilities = np.concatenate([found.training, found.further])
@@ -167,7 +167,7 @@ def _thumbnails(inputs: AuditInputs) -> np.ndarray | None:
     return np.concatenate([thumbnails(split.images, stepped=counted) for split in splits])
 
 
-def _out_of_fold(rows: Rows, near: "Neighborhood", context: Context, *, class_count: int) -> "OutOfFold":
+def _out_of_fold(rows: Audited, near: "Neighborhood", context: Context, *, class_count: int) -> "OutOfFold":
     import torch
 
     from heads.analysis.labels import out_of_fold
@@ -185,7 +185,7 @@ def _out_of_fold(rows: Rows, near: "Neighborhood", context: Context, *, class_co
     )
 
 
-def _groups(rows: Rows, first: np.ndarray, similarity: np.ndarray) -> list[NearDuplicates]:
+def _groups(rows: Audited, first: np.ndarray, similarity: np.ndarray) -> list[NearDuplicates]:
     """Groups of at least two rows with the same `first`; those across splits first, then by similarity."""
     order = np.argsort(first, kind="stable")
     starts = np.flatnonzero(np.diff(first[order], prepend=-1))
@@ -197,7 +197,9 @@ def _groups(rows: Rows, first: np.ndarray, similarity: np.ndarray) -> list[NearD
     return sorted(found, key=lambda one: (len({image.split for image in one.images}) == 1, -one.similarity))
 
 
-def _doubtful(rows: Rows, doubts: "Doubts", judged: np.ndarray, log_probabilities: np.ndarray) -> list[DoubtfulLabel]:
+def _doubtful(
+    rows: Audited, doubts: "Doubts", judged: np.ndarray, log_probabilities: np.ndarray
+) -> list[DoubtfulLabel]:
     chosen = np.flatnonzero(doubts.doubted & judged)
     return [
         DoubtfulLabel(
@@ -210,7 +212,7 @@ def _doubtful(rows: Rows, doubts: "Doubts", judged: np.ndarray, log_probabilitie
     ]
 
 
-def _outliers(rows: Rows, near: "Neighborhood") -> list[Outlier]:
+def _outliers(rows: Audited, near: "Neighborhood") -> list[Outlier]:
     first, third = np.quantile(near.typicality, (0.25, 0.75))
     far = np.flatnonzero(near.typicality < first - FAR * (third - first))
     ordered = far[np.argsort(near.typicality[far], kind="stable")]

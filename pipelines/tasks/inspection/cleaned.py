@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import structs
 
 from extract.errors import InvalidInputError
+from extract.features.layout import Layout, SplitRows, block_ranges
 from pipelines.tasks.features import intact, known, path_of
 from pipelines.workspace import extractions
 from pipelines.workspace.context import Context
@@ -25,7 +26,6 @@ def without(file: "FeatureFile", dropped: Collection[int], context: Context) -> 
 
     Raises `InvalidInputError` where a class would be left without training images.
     """
-    from extract.features.layout import Layout, SplitRows, block_ranges
     from extract.features.store import FeatureFile, FeatureWriter, locked
 
     read = {name: file.read(name) for name in file.shapes}
@@ -38,25 +38,15 @@ def without(file: "FeatureFile", dropped: Collection[int], context: Context) -> 
         )
     rows = {name: kept if name == "train" else np.arange(len(one.labels)) for name, one in read.items()}
     gone = json.dumps([read["train"].ids[row] for row in sorted(dropped)])
-    layout = Layout(
-        spec={**file.spec, WITHOUT: hashlib.sha256(gone.encode()).hexdigest()},
-        versions=file.versions,
-        class_names=file.class_names,
-        skipped_ids=file.skipped_ids,
-        engine=file.engine,
-        storage=file.storage,
-        view_count=next(iter(file.shapes.values()))[0],
-        dimension=file.dimension,
-        block_rows=512,
-        splits={
-            name: SplitRows(
-                one.labels[rows[name]],
-                tuple(one.ids[row] for row in rows[name]),
-                None if one.groups is None else one.groups[rows[name]],
-            )
-            for name, one in read.items()
-        },
-    )
+    splits = {
+        name: SplitRows(
+            one.labels[rows[name]],
+            tuple(one.ids[row] for row in rows[name]),
+            None if one.groups is None else one.groups[rows[name]],
+        )
+        for name, one in read.items()
+    }
+    layout = _layout(file, splits, digest=hashlib.sha256(gone.encode()).hexdigest())
     path = path_of(context.workspace / "features", dict(layout.spec))
     with locked(path):
         if intact(path) is None:
@@ -70,3 +60,18 @@ def without(file: "FeatureFile", dropped: Collection[int], context: Context) -> 
         record = structs.replace(known(file, context), **facts, file_bytes=path.stat().st_size)
         extractions.write(context.workspace, record)
     return path
+
+
+def _layout(file: "FeatureFile", splits: dict[str, SplitRows], *, digest: str) -> Layout:
+    return Layout(
+        spec={**file.spec, WITHOUT: digest},
+        versions=file.versions,
+        class_names=file.class_names,
+        skipped_ids=file.skipped_ids,
+        engine=file.engine,
+        storage=file.storage,
+        view_count=next(iter(file.shapes.values()))[0],
+        dimension=file.dimension,
+        block_rows=512,
+        splits=splits,
+    )

@@ -16,7 +16,7 @@ from pipelines.specs.extraction import check
 from pipelines.tasks.extract import pinned_features
 from pipelines.workspace import explorations, naming, records
 from pipelines.workspace.context import Context
-from pipelines.workspace.explorations import RankedBackbone, RankingResult
+from pipelines.workspace.parts.inspections import RankedBackbone, RankingResult
 
 if TYPE_CHECKING:
     from extract.features.store import SplitFeatures

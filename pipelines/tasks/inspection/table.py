@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from pipelines.tasks.inspection.audit import Rows
-from pipelines.workspace.explorations import SCORES, AuditResult
+from pipelines.tasks.inspection.audit import Audited
+from pipelines.workspace.parts.inspections import SCORES, AuditResult
 
 COLUMNS = (
     *("path", "label", "split", "issues", "near_duplicate_of", "nearest", "similarity"),
@@ -39,7 +39,7 @@ def duplicates(found: AuditResult) -> set[int]:
     return dropped
 
 
-def written(found: AuditResult, rows: Rows, *, is_kept: Callable[[int], bool] = lambda row: True) -> bytes:
+def written(found: AuditResult, rows: Audited, *, is_kept: Callable[[int], bool] = lambda row: True) -> bytes:
     """The table as CSV of the rows that are kept, the most doubtful labels first."""
     scores: dict[str, np.ndarray] = dict(
         zip(SCORES, np.frombuffer(found.scores, np.float32).reshape(len(SCORES), -1), strict=True)
@@ -53,7 +53,9 @@ def written(found: AuditResult, rows: Rows, *, is_kept: Callable[[int], bool] = 
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
-def _cells(found: AuditResult, rows: Rows, scores: dict[str, np.ndarray], row: int, wrong: list[str]) -> Iterator[str]:
+def _cells(
+    found: AuditResult, rows: Audited, scores: dict[str, np.ndarray], row: int, wrong: list[str]
+) -> Iterator[str]:
     names, group = found.class_names, int(scores["group"][row])
     yield from (rows.ids[row], names[rows.labels[row]], rows.splits[row], "; ".join(wrong))
     yield rows.ids[group] if group != row else ""
