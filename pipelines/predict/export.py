@@ -74,15 +74,9 @@ def export(one: Classifier, path: Path, *, run: str, kind: str = "onnx", calibra
     require(*form.NEEDED)
     if kind != "timm":
         writable.check("output", path, stream=False)
-    graph = one.graph()
-    temperature = divisor(one, calibrated=calibrated)
+    graph, temperature = one.graph(), divisor(one, calibrated=calibrated)
     module = Probabilities(graph.module, temperature).eval().requires_grad_(False)
-    facts = {
-        "run": run,
-        "classes": list(one.class_names),
-        "preprocessing": graph.input_facts,
-        "temperature": temperature,
-    }
+    facts = _facts(one, graph, run=run, temperature=temperature)
     beside: tuple[Path, ...] = ()
     try:
         with form.placed(path) as temporary:
@@ -107,6 +101,11 @@ def export(one: Classifier, path: Path, *, run: str, kind: str = "onnx", calibra
     )
     exported.beside[-1].write_text(_readme(exported, one=one, use=form.USE), encoding="utf-8")
     return exported
+
+
+def _facts(one: Classifier, graph: Graph, *, run: str, temperature: float) -> dict[str, object]:
+    preprocessing = graph.input_facts
+    return {"run": run, "classes": [*one.class_names], "preprocessing": preprocessing, "temperature": temperature}
 
 
 def _companions(path: Path, *, script: ModuleType | None) -> Iterator[Path]:

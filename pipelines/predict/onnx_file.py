@@ -36,7 +36,7 @@ def placed(path: Path) -> contextlib.AbstractContextManager[Path]:
 
 
 @torch.no_grad()
-def write(graph: Graph, *, module: nn.Module, path: Path, facts: dict[str, Any], final: Path) -> tuple[Path, ...]:
+def write(graph: Graph, *, module: nn.Module, path: Path, facts: dict[str, object], final: Path) -> tuple[Path, ...]:
     """Writes `module` with `facts` in the metadata; the file beside `final` that holds the tensors of a large one.
 
     Raises `TransferBenchError` where torch cannot export it.

@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -40,7 +39,7 @@ def placed(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write(graph: Graph, *, module: nn.Module, path: Path, facts: dict[str, Any], final: Path) -> tuple[Path, ...]:
+def write(graph: Graph, *, module: nn.Module, path: Path, facts: dict[str, object], final: Path) -> tuple[Path, ...]:
     """Writes the files into the folder `path`. Raises `InvalidInputError` for a run that is none of timm's networks."""
     network, name = graph.whole()
     timm_folder.save(

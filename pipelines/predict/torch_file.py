@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +30,7 @@ def placed(path: Path) -> contextlib.AbstractContextManager[Path]:
     return replacing(path)
 
 
-def write(graph: Graph, *, module: nn.Module, path: Path, facts: dict[str, Any], final: Path) -> tuple[Path, ...]:
+def write(graph: Graph, *, module: nn.Module, path: Path, facts: dict[str, object], final: Path) -> tuple[Path, ...]:
     """Writes `module` with `facts`; no file beside `path`. Raises `TransferBenchError` where torch cannot export it."""
     example = torch.zeros(2, 3, graph.height, graph.width, dtype=torch.uint8)
     try:

@@ -257,7 +257,7 @@ def _fit(key: HeadKey, inputs: FeatureInputs) -> head_run.FittedHead:
     return head_run.FittedHead(head, choice, logits, test.labels, test.ids, averaged, training, seconds, validation)
 
 
-def _validation(key: HeadKey, choice: "Choice", *, train: SplitFeatures) -> head_run.Validation | None:
+def _validation(key: HeadKey, choice: "Choice", *, train: SplitFeatures) -> head_run.ValidationAnswers | None:
     """What predictions take from the validation images; None without any."""
     import heads
     from heads.trust.novelty import Reference
@@ -267,7 +267,9 @@ def _validation(key: HeadKey, choice: "Choice", *, train: SplitFeatures) -> head
     rows, held = heads.validation_split(train.labels, key.validation, seed=key.seed, groups=train.groups)
     reference = Reference.of(train.features[0], rows, held, seed=key.seed)
     labels = np.searchsorted(np.unique(train.labels), train.labels[held])  # the columns of the logits
-    return head_run.Validation(choice.validation_logits, labels, tuple(train.ids[row] for row in held), reference)
+    return head_run.ValidationAnswers(
+        choice.validation_logits, labels, tuple(train.ids[row] for row in held), reference
+    )
 
 
 def _training(key: HeadKey, head: "Head", choice: "Choice", *, train: SplitFeatures) -> TrainingScore:

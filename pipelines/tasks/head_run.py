@@ -27,7 +27,7 @@ CHOICE = ("criterion", "table", "training_rows", "validation_rows", "fit_facts")
 
 
 @dataclass(frozen=True)
-class Validation:
+class ValidationAnswers:
     """What a prediction needs of the validation images: `logits` float32 [M, K] of the chosen candidate, before the
     refit, `labels` int64 [M] and `ids`; and the `reference` by which an image is unlike the training images.
     """
@@ -53,7 +53,7 @@ class FittedHead:
     averaged: np.ndarray | None
     training: TrainingScore
     evaluation_seconds: float
-    validation: Validation | None = None
+    validation: ValidationAnswers | None = None
 
 
 def keep(
@@ -81,7 +81,7 @@ def keep(
         records.write(context.workspace, record)
 
 
-def _keep_validation(folder: Path, held: Validation) -> list[str]:
+def _keep_validation(folder: Path, held: ValidationAnswers) -> list[str]:
     """The names of the files in which it now stands."""
     from safetensors.numpy import save
 
