@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -39,7 +40,7 @@ def placed(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write(graph: Graph, *, module: nn.Module, path: Path, facts: dict[str, object], final: Path) -> tuple[Path, ...]:
+def write(graph: Graph, *, module: nn.Module, path: Path, facts: dict[str, Any], final: Path) -> tuple[Path, ...]:
     """Writes the files into the folder `path`. Raises `InvalidInputError` for a run that is none of timm's networks."""
     network, name = graph.whole()
     timm_folder.save(
@@ -48,7 +49,7 @@ def write(graph: Graph, *, module: nn.Module, path: Path, facts: dict[str, objec
         name=name,
         class_names=graph.class_names,
         preprocessing=graph.preprocessing,
-        temperature=float(facts["temperature"]),
+        temperature=facts["temperature"],
     )
     return ()
 
