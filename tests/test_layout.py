@@ -19,6 +19,7 @@ THROUGH = {
     "pipelines/specs/weights.py": "tests/pipelines/training/test_network_io.py",
     "pipelines/tasks/few_shot.py": "tests/pipelines/tasks/test_fit_head.py",
     "pipelines/tasks/extract.py": "tests/pipelines/tasks/test_features.py",
+    "pipelines/workspace/parts/inspections.py": "tests/pipelines/tasks/inspection/test_audit.py",
     "pipelines/workspace/parts/scores.py": "tests/pipelines/workspace/test_schema.py",
     "pipelines/tasks/train.py": "tests/pipelines/training/test_train_network.py",
 }

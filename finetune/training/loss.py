@@ -14,12 +14,13 @@ def weights_of(recipe: Recipe, labels: Tensor, class_names: tuple[str, ...]) -> 
 
     Weights of a recipe are by class name, or by label where there are no names.
     """
+    if recipe.class_weights == "none":
+        return None
     targets = labels.cpu().numpy()
     present, encoded = np.unique(targets, return_inverse=True)
     known = [class_names[label] if class_names else int(label) for label in present]
     found = class_weights(recipe.class_weights, known, encoded)
-    if found is None:
-        return None
+    assert found is not None
     every = torch.ones(max(len(class_names), int(present.max()) + 1), dtype=torch.float64)
     every[torch.from_numpy(present)] = found
     return (every / every[torch.from_numpy(targets)].mean()).float().to(labels.device)

@@ -119,7 +119,7 @@ def test_no_group_is_in_training_and_test(photos, rows):
         ),
         (["day1/0.jpg,1", "day1/1.jpg,2.0", "day1/2.jpg,3"], "all of one kind; got '2.0' on line 3"),
         (["day1/0.jpg,a", "day1/1.jpg,a"], "at least two classes; got 'a' alone"),
-        (["day1/0.jpg,a", "day1/1.jpg,a", "day1/2.jpg,b"], "at least two images to be split .*; got 1 of 'b'"),
+        (["day1/0.jpg,a", "day1/1.jpg,b"], "at least two images to be split .*; got one of each"),
     ],
 )
 def test_rows_that_cannot_be_are_refused_with_their_line(photos, text, message):

@@ -34,7 +34,8 @@ MISTAKES = [
     (("extract", "--dataset", "digits", "--backbone", "resnet50.a1_in2k"), "Nearest: a1_in1k"),
     (
         ("extract", "--dataset", "digts"),
-        "(no such folder; built in: cifar10, cifar100, digits, minicifar, cifar10-15k). Nearest: digits",
+        "(no such folder; built in: cifar10, cifar100, digits, minicifar, cifar10-15k, mnist, fashion-mnist, svhn, "
+        "stl10, flowers102, oxford-iiit-pet). Nearest: digits",
     ),
     (("extract", *TINY, "--precision", "bf16"), "Nearest: bfloat16"),
     (("extract", *TINY, "--views", "flipped"), "Nearest: flip"),

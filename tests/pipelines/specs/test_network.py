@@ -27,7 +27,9 @@ OTHER = {
     "norm": "group",
     "precision": "bfloat16",
     "stem": "cifar",
+    "class_weights": "balanced",
 }
+WITH = {"criterion": {"patience": 3}}  # what an option must come with
 
 
 NAMES = [one.name for source in (Recipe, Options) for one in fields(source)]
@@ -42,7 +44,8 @@ def key(tmp_path, **given) -> NetworkKey:
 def test_every_option_changes_the_run_unless_it_only_changes_speed(tmp_path, name):
     present = getattr(Recipe(), name, None)
     value = OTHER[name] if name in OTHER else 0.3 if isinstance(present, float) or present is None else present + 1
-    plain, other = key(tmp_path), key(tmp_path, **{name: value})
+    common = WITH.get(name, {})
+    plain, other = key(tmp_path, **common), key(tmp_path, **common, **{name: value})
     if name in SPEED_ONLY:
         assert plain.run() == other.run()
         assert NetworkSpec.of(**{name: value}).speed() != NetworkSpec().speed()
