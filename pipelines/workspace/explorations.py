@@ -5,7 +5,7 @@
 """
 
 from pathlib import Path
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, TypedDict, TypeVar
 
 from msgspec import Meta, Struct
 
@@ -142,6 +142,16 @@ class RangeTestResult(Struct, frozen=True, kw_only=True):
     created: str
 
 
+Exploration = AblationResult | RangeTestResult | AuditResult | RankingResult
+Kept = TypeVar("Kept", bound=Exploration)
+KINDS: dict[type[Exploration], tuple[str, str]] = {  # of what is listed: its folder, and what an error calls it
+    AblationResult: ("ablations", "result of an ablation"),
+    RangeTestResult: ("range-tests", "learning-rate range test"),
+    AuditResult: ("audits", "audit"),
+    RankingResult: ("rankings", "ranking of backbones"),
+}
+
+
 def keep(path: Path, found: Struct) -> None:
     """Writes a result to its `path` in the workspace, whose folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,49 +165,35 @@ def validated_path(workspace: Path, run: str) -> Path:
 
 def validated(workspace: Path, run: str) -> ValidatedRun | None:
     """The training `run` of ablations; None where it has no intact file."""
-    try:
-        return stored.read(validated_path(workspace, run), ValidatedRun, thing="training of an ablation", remedy="")
-    except CorruptFileError:
-        return None
-
-
-def ablations(workspace: Path) -> tuple[list[AblationResult], list[str]]:
-    """(the ablations of a workspace, oldest first; a sentence for each file that cannot be read)."""
-    found, problems = _read_all(workspace / "ablations", AblationResult, thing="result of an ablation")
-    return sorted(found, key=lambda one: one.created), problems
-
-
-def range_tests(workspace: Path) -> tuple[list[RangeTestResult], list[str]]:
-    """(the learning-rate range tests of a workspace, oldest first; a sentence for each that cannot be read)."""
-    found, problems = _read_all(workspace / "range-tests", RangeTestResult, thing="learning-rate range test")
-    return sorted(found, key=lambda one: one.created), problems
+    return _intact(validated_path(workspace, run), ValidatedRun, thing="training of an ablation")
 
 
 def audit(workspace: Path, run: str) -> AuditResult | None:
     """The audit `run`; None where it has no intact file."""
-    try:
-        return stored.read(workspace / "audits" / f"{run}.json", AuditResult, thing="audit", remedy="")
-    except CorruptFileError:
-        return None
+    folder, thing = KINDS[AuditResult]
+    return _intact(workspace / folder / f"{run}.json", AuditResult, thing=thing)
 
 
-def audits(workspace: Path) -> tuple[list[AuditResult], list[str]]:
-    """(the audits of a workspace, oldest first; a sentence for each that cannot be read)."""
-    found, problems = _read_all(workspace / "audits", AuditResult, thing="audit")
-    return sorted(found, key=lambda one: one.created), problems
-
-
-def rankings(workspace: Path) -> tuple[list[RankingResult], list[str]]:
-    """(the rankings of backbones of a workspace, oldest first; a sentence for each that cannot be read)."""
-    found, problems = _read_all(workspace / "rankings", RankingResult, thing="ranking of backbones")
-    return sorted(found, key=lambda one: one.created), problems
-
-
-def _read_all(folder: Path, kind: type[T], *, thing: str) -> tuple[list[T], list[str]]:
-    found, problems = [], []
-    for path in sorted(folder.glob("*.json")):
+def read_all(workspace: Path, kind: type[Kept]) -> tuple[list[Kept], list[str]]:
+    """(the results of a kind, one of `KINDS`, oldest first; a sentence for each file that cannot be read)."""
+    folder, thing = KINDS[kind]
+    found: list[Kept] = []
+    problems = []
+    for path in sorted((workspace / folder).glob("*.json")):
         try:
             found.append(stored.read(path, kind, thing=thing, remedy="It is left out; run the command again."))
         except CorruptFileError as error:
             problems.append(str(error))
-    return found, problems
+    return sorted(found, key=lambda one: one.created), problems
+
+
+def are_any(workspace: Path) -> bool:
+    """Whether a workspace holds a result of one of `KINDS` that can be read."""
+    return any(read_all(workspace, kind)[0] for kind in KINDS)
+
+
+def _intact(path: Path, kind: type[T], *, thing: str) -> T | None:
+    try:
+        return stored.read(path, kind, thing=thing, remedy="")
+    except CorruptFileError:
+        return None

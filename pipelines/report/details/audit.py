@@ -7,7 +7,6 @@ from extract.runtime.formats import percent, plural
 from pipelines.report.page.blocks import Block, Column, Gallery, Items, Picture, Section, Table, number_cell, text_cell
 from pipelines.report.page.text import clipped
 from pipelines.report.study.study import Study
-from pipelines.workspace import explorations
 from pipelines.workspace.parts.inspections import AuditedImage, AuditResult, ClassPairResult
 
 AUDITS, GROUPS, IN_A_GROUP, PICTURES = 2, 10, 3, 24
@@ -16,14 +15,12 @@ Shown = tuple[AuditedImage, Sequence[tuple[str, str]]]
 
 def section(study: Study) -> Section:
     """The newest audits of the workspace."""
-    found, problems = explorations.audits(study.workspace)
-    study.problems += problems
     return Section(
         "audit",
         "Audit of the images",
         "Near-duplicates across splits make test scores too good. A label is doubtful where heads that never saw the "
         "image are confident of another class: some of these labels are right, and the image is a hard one.",
-        [block for one in found[: -AUDITS - 1 : -1] for block in _blocks(study, one)],
+        [block for one in study.explored(AuditResult, most=AUDITS) for block in _blocks(study, one)],
     )
 
 

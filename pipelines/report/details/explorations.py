@@ -1,19 +1,14 @@
 """What was explored beside searches: ablations, and learning-rate range tests."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TypeVar
-
 from extract.runtime.formats import duration, listed, percent, plural, written
 from pipelines.report.charts import curves, ranges, vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Cell, Column, Figure, Section, Spec, Table, number_cell, text_cell
 from pipelines.report.page.text import clipped, shown_p, signed
 from pipelines.report.study.study import Study
-from pipelines.workspace import explorations, naming
+from pipelines.workspace import naming
 from pipelines.workspace.explorations import NOT_SHOWN, AblationResult, AblationRow, RangeTestResult
 
-T = TypeVar("T")
 SHOWN = 6
 LABEL = 48
 NAMED = ("network", "dataset", "data_dir")  # options that the base's name says
@@ -22,7 +17,7 @@ VERDICTS = {"better": theme.GREEN, "worse": theme.VERMILLION, NOT_SHOWN: theme.M
 
 def ablations(study: Study) -> Section:
     """The ablations of the workspace, the newest first."""
-    newest = _newest(study, explorations.ablations)
+    newest = enumerate(study.explored(AblationResult, most=SHOWN), start=1)
     return Section(
         "ablation",
         "Ablation",
@@ -30,13 +25,6 @@ def ablations(study: Study) -> Section:
         "zero, these seeds and images show no difference; that is not the same as equal. No test image was scored.",
         [block for place, one in newest for block in (ablation_figure(one, place), _table(one))],
     )
-
-
-def _newest(study: Study, read: Callable[[Path], tuple[list[T], list[str]]]) -> Iterator[tuple[int, T]]:
-    """The newest results that `read` finds, numbered from 1; what it cannot read is a problem of the report."""
-    found, problems = read(study.workspace)
-    study.problems += problems
-    return enumerate(found[: -SHOWN - 1 : -1], start=1)
 
 
 def ablation_figure(found: AblationResult, place: int) -> Figure | None:
@@ -106,7 +94,7 @@ def _table(found: AblationResult) -> Table[AblationRow] | None:
 
 def range_tests(study: Study) -> Section:
     """The learning-rate range tests of the workspace, the newest first."""
-    newest = _newest(study, explorations.range_tests)
+    newest = enumerate(study.explored(RangeTestResult, most=SHOWN), start=1)
     return Section(
         "range-test",
         "Learning-rate range test",

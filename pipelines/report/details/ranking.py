@@ -4,7 +4,6 @@ from extract.runtime.formats import amount, duration, size
 from pipelines.report.page.blocks import Cell, Column, Section, Table, number_cell, text_cell
 from pipelines.report.page.text import interval, signed
 from pipelines.report.study.study import Study
-from pipelines.workspace import explorations
 from pipelines.workspace.parts.inspections import RankedBackbone, RankingResult
 
 SHOWN = 3
@@ -12,14 +11,12 @@ SHOWN = 3
 
 def section(study: Study) -> Section:
     """The newest rankings of the workspace."""
-    found, problems = explorations.rankings(study.workspace)
-    study.problems += problems
     return Section(
         "ranking",
         "Choice of a backbone",
         "Accuracy of a linear probe on training images that it did not learn from (five folds), with LogME (You et "
         "al., 2022) and the H-score with shrinkage (Bao et al., 2019; Ibrahim et al., 2022). No test image was scored.",
-        [_table(one) for one in found[: -SHOWN - 1 : -1]],
+        [_table(one) for one in study.explored(RankingResult, most=SHOWN)],
     )
 
 

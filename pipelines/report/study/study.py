@@ -19,6 +19,7 @@ from pipelines.report.study.selection import selected
 from pipelines.report.study.winners import Pick, best_first, pick
 from pipelines.tasks.explain import KeptLandscape
 from pipelines.workspace import explorations, naming, records
+from pipelines.workspace.explorations import Kept
 from pipelines.workspace.schema import MODES, DoneRecord, FailedRecord, Options, Record
 
 
@@ -76,6 +77,12 @@ class Study:
 
     def __post_init__(self) -> None:
         self.images = Images(self.workspace, problems=self.problems)
+
+    def explored(self, kind: type[Kept], *, most: int) -> list[Kept]:
+        """The newest results of a kind of `explorations`, newest first; what cannot be read is a problem."""
+        found, problems = explorations.read_all(self.workspace, kind)
+        self.problems += problems
+        return found[: -most - 1 : -1]
 
     @property
     def results(self) -> list[DoneRecord]:
@@ -141,9 +148,7 @@ def gather(workspace: Path, wanted: str | None) -> Study:
     Broken records become problems. Raises InvalidInputError where there is nothing to show.
     """
     found, problems = records.read_all(workspace)
-    kept = (explorations.ablations, explorations.range_tests, explorations.audits, explorations.rankings)
-    explored = [one for read in kept for one in read(workspace)[0]]
-    if not found and not problems and not explored:
+    if not found and not problems and not explorations.are_any(workspace):
         raise InvalidInputError(
             f"workspace must hold runs to report; got none in {str(workspace)!r}. `pipeline fit-head` makes one."
         )

@@ -9,6 +9,7 @@ from pipelines.studies import ablation, plan
 from pipelines.studies.crossing import Environment
 from pipelines.workspace import explorations
 from pipelines.workspace.context import Context
+from pipelines.workspace.explorations import AblationResult
 
 BASE = "ablation:\n  base: {command: train, network: resnet20, mixup: 0.2}\n"
 
@@ -66,7 +67,7 @@ def test_a_slip_is_refused_with_its_place(written, text, expected):
 
 def test_the_rows_are_those_of_the_statistic_on_the_answers_that_were_kept(ablated):
     workspace = ablated / "workspace"
-    ([result], problems) = explorations.ablations(workspace)
+    ([result], problems) = explorations.read_all(workspace, AblationResult)
     assert (problems, result.seeds, result.validation_rows) == ([], [0, 1], 30)
     found = ablation.read(ablated / "study.yaml", Environment(workspace=workspace))
     planned = plan.plan(found.jobs, Context(workspace))

@@ -23,6 +23,7 @@ from pipelines.tasks.train import train
 from pipelines.training import network_io, progress
 from pipelines.workspace import explorations, records
 from pipelines.workspace.context import Context
+from pipelines.workspace.explorations import RangeTestResult
 from tests.pipelines.training.small import TINY, WORDS
 
 TORCHRUN = Path(torch.__file__).parent / "distributed" / "run.py"
@@ -205,7 +206,7 @@ def test_the_range_test_suggests_a_rate_and_draws_it(pipeline, tmp_path):
     assert answer["rates"][0] < answer["suggested_learning_rate"] < answer["rates"][-1]
     assert (tmp_path / "rates.svg").read_text().startswith("<svg")
     assert list((tmp_path / "workspace").rglob("record.json")) == []
-    ([kept], problems) = explorations.range_tests(tmp_path / "workspace")
+    ([kept], problems) = explorations.read_all(tmp_path / "workspace", RangeTestResult)
     assert (kept.suggested_learning_rate, problems) == (answer["suggested_learning_rate"], [])
 
 

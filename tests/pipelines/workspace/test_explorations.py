@@ -38,12 +38,12 @@ def test_what_was_written_is_read_oldest_first_and_what_is_damaged_is_told(tmp_p
     for name, made in (("b", "2026-01-02"), ("a", "2026-01-03")):
         explorations.keep(tmp_path / "ablations" / f"{name}.json", replace(ABLATION, created=made))
         explorations.keep(tmp_path / "range-tests" / f"{name}.json", replace(RANGE_TEST, created=made))
-    for read, first in ((explorations.ablations, ABLATION), (explorations.range_tests, RANGE_TEST)):
-        found, problems = read(tmp_path)
+    for first in (ABLATION, RANGE_TEST):
+        found, problems = explorations.read_all(tmp_path, type(first))
         assert (found[0], found[1].created, problems) == (first, "2026-01-03", [])
     path = tmp_path / "ablations" / "a.json"
     path.write_text(path.read_text().replace('"worse"', "").replace("0.75", "0.99"))
-    found, problems = explorations.ablations(tmp_path)
+    found, problems = explorations.read_all(tmp_path, AblationResult)
     assert found == [ABLATION]
     assert "result of an ablation must be intact" in problems[0]
     assert {one.kind for one in inventory.inventory(tmp_path)} == {inventory.SEARCHES}
