@@ -55,6 +55,29 @@ def by_timm(folder, images):
     return found.numpy(), network.pretrained_cfg["label_names"]
 
 
+def test_one_graph_from_pixels_gives_the_probabilities_of_the_test_scores(pipeline, tmp_path):
+    import onnx
+    import onnxruntime
+
+    precise = ("--storage", "float32", "--precision", "float32")
+    answer = pipeline("fit-head", *DIGITS, *precise, "--c-grid", "0.01", "--json").json
+    path = tmp_path / "digits.onnx"
+    words = ("export", "--run", answer["run"], "--format", "onnx", "--output", path, "--calibrated", "--json")
+    written = pipeline(*words)
+    assert written.status == 0, written.err
+    assert written.json["input"] == ["N", 3, 8, 8]
+    assert written.json["largest_difference"] < 1e-4
+    assert written.json["file_bytes"] == path.stat().st_size
+    kept, _ = records.logits(tmp_path / "workspace", answer["run"])
+    session = onnxruntime.InferenceSession(path)
+    (found,) = session.run(["probabilities"], {"images": digits.load().splits["test"].images.array})
+    shares = np.exp(kept.astype(np.float64) / answer["temperature"])
+    assert np.abs(found - shares / shares.sum(1, keepdims=True)).max() < 1e-4
+    facts = {one.key: one.value for one in onnx.load(path).metadata_props}
+    assert facts["run"] == answer["run"]
+    assert json.loads(facts["classes"]) == [str(digit) for digit in range(10)]
+
+
 def test_photographs_of_any_size_get_the_probabilities_of_predict_from_the_script_alone_and_from_timm(
     pipeline, photo_folder, tmp_path, capfd
 ):
