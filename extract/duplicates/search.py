@@ -20,7 +20,7 @@ WIDTH = 64  # principal axes by which images are compared: of the features, and 
 COARSE = 8  # pixels of a side
 NEIGHBORS = 10
 ROWS = 4096
-BLOCK_ELEMENTS = 1 << 24  # similarities computed at a time: 64 MB
+BLOCK_ELEMENTS = 1 << 23  # similarities computed at a time: 32 MB, which a cache may hold
 # Least similarity of a candidate: that of coarse pixels, and a share of that of features. All but 1 % of images of
 # CIFAR-10 have it that were mirrored, cropped by two pixels and written as JPEG of quality 80, and 1.5 others each.
 FEATURE_SHARE, LEAST_CANDIDATE, CANDIDATES = 0.25, 0.9, 5
