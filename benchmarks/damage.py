@@ -8,7 +8,6 @@ apart), the exit status or stderr must say so; nothing may end in a Python type 
 """
 
 import argparse
-import json
 import os
 import random
 import re
@@ -17,34 +16,16 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from benchmarks import answers, corruptions
+from benchmarks.answers import Answer, Words
 from benchmarks.hardware import write
 from benchmarks.workspaces import BACKBONE, NETWORK, Bench, Command, prepare
 
 LIBRARIES = ("torch", "timm", "h5py", "joblib", "optuna")
-PATIENCE_SECONDS = 60.0
 REPORTED = 0.04  # of the damages are shown to a report too, the slowest of all readers
-REFUSED = re.compile(r"Traceback|error: \w+(Error|Exception)\b|\.py:\d+: \w*Warning")
-VARYING = re.compile(r"seconds|created|per_second|memory|^timing$|^cached$|^computed$|^status$|^path$|^csv$|^jobs$")
-MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(\+00:00| UTC)?")
-SAYS = re.compile(r"whole|damaged|altered|cut short|no image|cannot be|must be|left out|computed again")
-FOREIGN = (b"{}", b"5\n", b"", b"\x89PNG\r\n\x1a\n" + bytes(64), b"key: value\n", bytes(4096))
 HEADS = ("centroid", "knn", "ridge", "mlp", "kernel")
-Words = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """How a command ended: exit status, the JSON on stdout without times, stderr; `page` of a report, without times."""
-
-    status: int
-    values: Any
-    said: str
-    page: str = ""
 
 
 class Damages:
@@ -106,26 +87,7 @@ class Damages:
 
     def ask(self, words: Words) -> Answer:
         """The answer of a command in a child of this process."""
-        out, err = self.root / "stdout", self.root / "stderr"
-        child = os.fork()
-        if child == 0:
-            _become(words, self.work, out, err)
-        until = time.monotonic() + PATIENCE_SECONDS
-        while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
-            if time.monotonic() > until:
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-                return Answer(-99, None, "it hung")
-            time.sleep(0.005)
-        text = out.read_text(errors="replace")
-        try:
-            values = _timeless(json.loads(text))
-        except ValueError:
-            values = f"no JSON: {text[:200]}"
-        if words[0] == "run" and isinstance(values, dict):  # what is planned or computed again is no answer
-            values = {name: values.get(name) for name in ("failed", "impossible")}
-        page = MOMENT.sub("#", self.page.read_text()) if words[0] == "report" and self.page.exists() else ""
-        return Answer(os.waitstatus_to_exitcode(ended[1]), values, err.read_text(errors="replace"), page)
+        return answers.ask(words, self.work, self.root, page=self.page if words[0] == "report" else None)
 
     def expected(self, words: Words) -> Answer:
         """The answer of a command in the undamaged workspace."""
@@ -176,124 +138,37 @@ class Damages:
     def _runs(self) -> list[str]:
         return sorted({name.split("/")[1] for names in self.kinds.values() for name in names if name[:5] == "runs/"})
 
+    def _another(self) -> bytes:
+        """A file of any kind, or one of a kind of which there are several."""
+        kind = self.chance.choice(sorted(self.kinds))
+        same = [names for names in self.kinds.values() if len(names) > 1]
+        names = [self.chance.choice(self.kinds[kind]), self.chance.choice(self.chance.choice(same))]
+        return (self.whole / self.chance.choice(names)).read_bytes()
+
     def one(self, kind: str) -> None:
         """Damages a file of that kind and asks three commands."""
-        name, how = self.chance.choice(self.kinds[kind]), self.chance.choice(sorted(HOW))
+        name, how = self.chance.choice(self.kinds[kind]), self.chance.choice(sorted(corruptions.HOW))
         words = self.commands(name)
         expected = [self.expected(one) for one in words]
         self.restore()
         path = self.work / name
         content = path.read_bytes()
-        damaged = HOW[how](content, self)
+        damaged = corruptions.HOW[how](content, self.chance, self._another)
         path.write_bytes(damaged)
         self.counts[kind] += 1
         for given, whole in zip(words, expected, strict=True):
             found = self.ask(given)
             self.ends[f"{given[0]}: {found.status}"] += 1
-            what = _wrong(found, whole, name, changed=damaged != content)
+            what = answers.wrong(found, whole, name, changed=damaged != content)
             if what:
                 problem = f"{how} in {name}: {' '.join(given)[:200]}: {what}".replace(str(self.root), "")
                 print("PROBLEM", problem, flush=True)
                 self.problems.append(problem)
 
 
-def _wrong(found: Answer, whole: Answer, name: str, *, changed: bool) -> str:
-    """What must not be, or an empty text."""
-    if found.status == -99 or found.status < 0:
-        return f"it ended with {found.status}"
-    if (refused := REFUSED.search(found.said)) is not None:
-        return f"it said {refused[0]!r}: {found.said[-600:]}"
-    if isinstance(found.values, str):
-        return found.values
-    said = SAYS.search(found.said) is not None or Path(name).name in found.said
-    if changed and (found.status != 0 or said):
-        return ""
-    if found.status != whole.status:
-        return f"it ended with {found.status}: {found.said[-300:]}"
-    if found.values != whole.values:
-        return f"another answer: {_first(found.values, whole.values)}"
-    return "another page" if found.page != whole.page else ""
-
-
-def _first(one: Any, other: Any, where: str = "") -> str:
-    """Where two values differ first."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in sorted(one.keys() | other.keys()):
-            if one.get(key) != other.get(key):
-                return _first(one.get(key), other.get(key), f"{where}.{key}")
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for index, (left, right) in enumerate(zip(one, other, strict=True)):
-            if left != right:
-                return _first(left, right, f"{where}[{index}]")
-    return f"{where}: {str(one)[:150]} for {str(other)[:150]}"
-
-
-def _bit(content: bytes, damages: Damages) -> bytes:
-    found = bytearray(content)
-    if found:
-        found[damages.chance.randrange(len(found))] ^= 1 << damages.chance.randrange(8)
-    return bytes(found)
-
-
-def _digit(content: bytes, damages: Damages) -> bytes:
-    places = [match.start() for match in re.finditer(rb"\d", content[:200_000])]
-    if not places:
-        return _bit(content, damages)
-    found, place = bytearray(content), damages.chance.choice(places)
-    found[place] = damages.chance.choice([one for one in b"0123456789" if one != found[place]])
-    return bytes(found)
-
-
-def _cut(content: bytes, damages: Damages) -> bytes:
-    return content[: damages.chance.randrange(len(content))] if content else b""
-
-
-def _zeros(content: bytes, damages: Damages) -> bytes:
-    start = damages.chance.randrange(len(content)) if content else 0
-    stop = min(start + damages.chance.randint(1, 512), len(content))
-    return content[:start] + bytes(stop - start) + content[stop:]
-
-
-def _foreign(content: bytes, damages: Damages) -> bytes:
-    """A file of another kind, one of the same kind, or something else altogether."""
-    kind = damages.chance.choice(sorted(damages.kinds))
-    same = [names for names in damages.kinds.values() if len(names) > 1]
-    pool = [damages.chance.choice(damages.kinds[kind]), damages.chance.choice(damages.chance.choice(same))]
-    return damages.chance.choice([*FOREIGN, *((damages.whole / one).read_bytes() for one in pool)])
-
-
-HOW: dict[str, Callable[[bytes, Damages], bytes]] = {
-    "one bit": _bit,
-    "one digit": _digit,
-    "a truncation": _cut,
-    "zeros": _zeros,
-    "a foreign file": _foreign,
-}
-
-
 def _same(one: Path, other: Path) -> bool:
     first, second = one.stat(), other.stat()
     return (first.st_size, first.st_mtime_ns) == (second.st_size, second.st_mtime_ns)
-
-
-def _timeless(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _timeless(one) for key, one in value.items() if not VARYING.search(key)}
-    return [_timeless(one) for one in value] if isinstance(value, list) else value
-
-
-def _become(words: Words, workspace: Path, out: Path, err: Path) -> None:
-    """Runs the command in this child, never to return."""
-    from pipelines.cli import main
-
-    for number, path in ((1, out), (2, err)):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    device = () if words[0] in ("runs", "features", "compare") else ("--device", "cpu")
-    try:
-        main([*words, "--workspace", str(workspace), *device, "--json"])
-    except SystemExit as ended:
-        os._exit(int(ended.code or 0))
-    os._exit(0)
 
 
 def main() -> None:

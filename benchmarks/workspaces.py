@@ -12,10 +12,10 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -38,6 +38,7 @@ NETWORK_SPACE = "learning_rate: {low: 0.01, high: 0.5, log: true}\n"
 WITH_TIME = re.compile(r"seconds|created|per_second|memory|duration|^timing$|^checksum$")
 # Locks, what a killed process left over, events with their times, and the journal, whose trials result.json holds.
 UNCOMPARED = re.compile(rf"{TEMPORARY}$|\.lock$|tfevents|/journal\.log$")
+WITHOUT_DEVICE = ("runs", "report", "cache", "compare", "features")
 PREPARED = (
     "timm",
     "sklearn.datasets",
@@ -108,6 +109,8 @@ class Bench:
         )
         yield Command("search network", ("search", str(inputs / "network.yaml"), *NETWORK, "--trials", "3"))
         yield Command("run", ("run", str(inputs / "study.yaml")))
+        yield Command("audit", ("audit", *BACKBONE, "--csv", str(out / "audit.csv")))
+        yield Command("rank", ("rank", "--backbones", "test_resnet,test_vit", "--weights", "untrained", *DATA[:-2]))
         yield Command("predict", ("predict", "--run", run, str(inputs / "images"), "--csv", str(out / "predicted.csv")))
         yield Command("runs", ("runs", "--csv", str(out / "runs.csv")))
         yield Command("export", ("export", "--run", run))
@@ -168,15 +171,21 @@ def prepare() -> None:
 
 def _become(command: Command, noted: Path, here: Path, pipe: int, *, at: Callable[[int, str], None] | None) -> None:
     """Runs the command in this child, never to return."""
-    from pipelines.cli import main
-
     os.dup2(os.open(noted, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     for name in ("RANK", "WORLD_SIZE"):
         os.environ.pop(name, None)
     sys.addaudithook(_counter(str(here), pipe, at))
+    command_line(command.words, here / "workspace")
+
+
+def command_line(words: Sequence[str], workspace: Path, *more: str) -> NoReturn:
+    """Runs a command on the CPU in this child, and ends it."""
+    from pipelines.cli import main
+
+    device = () if words[0] in WITHOUT_DEVICE else ("--device", "cpu")
     try:
-        main([*command.words, "--workspace", str(here / "workspace"), "--device", "cpu"])
+        main([*words, "--workspace", str(workspace), *device, *more])
     except SystemExit as ended:
         os._exit(int(ended.code or 0))
     os._exit(0)
