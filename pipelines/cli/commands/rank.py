@@ -60,4 +60,6 @@ def advice(found: RankingResult) -> list[str]:
     said = f"recommended: {found.recommended}, on {plural(found.rows, 'training image')} of {found.dataset}"
     if not others:
         return [f"{said}; every other is worse there (paired, 95 %, corrected for all pairs)"]
-    return [f"{said}: no difference shown from {others}, and the cheapest of them. More images tell more: --subset"]
+    return [
+        f"{said}: no difference shown from {others}, and the cheapest of them (FLOPs). More images tell more: --subset"
+    ]

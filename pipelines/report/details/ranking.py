@@ -34,8 +34,9 @@ def _table(found: RankingResult) -> Table[RankedBackbone]:
         Column("On disk", lambda one: number_cell(one.file_bytes, size)),
     ]
     caption = (
-        f"{found.rows:,} training images of {found.dataset}. Recommended: {found.recommended}, the cheapest of those "
-        f"not shown to be worse than the best (95 %, corrected for all pairs). All images are {found.images:,}."
+        f"{found.rows:,} training images of {found.dataset}. Recommended: {found.recommended}, that of the fewest "
+        "FLOPs of those not shown to be worse than the best (95 %, corrected for all pairs). "
+        f"All images are {found.images:,}."
     )
     return Table(caption, columns, found.backbones, sorted_by=2)
 

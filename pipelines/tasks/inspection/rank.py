@@ -123,7 +123,6 @@ def _seconds(record: "Extraction", images: int) -> float | None:
 
 
 def _recommended(ranked: Sequence[RankedBackbone]) -> str:
-    """The cheapest of the backbones that are not shown to be worse than the best."""
+    """The backbone of the fewest operations of those not shown to be worse; seconds differ from run to run."""
     able = [one for one in ranked if one.p_value >= SHOWN_WORSE]
-    known = all(one.seconds is not None for one in able)
-    return min(able, key=lambda one: (one.seconds or 0.0) if known else one.flops).backbone
+    return min(able, key=lambda one: one.flops).backbone

@@ -107,7 +107,7 @@ class RankedBackbone(Struct, frozen=True, kw_only=True):
 class RankingResult(Struct, frozen=True, kw_only=True):
     """Backbones by the accuracy of their probes on `rows` images of all `images` of a data set, the best first.
 
-    `recommended` is the cheapest of those that are not shown to be worse than the best.
+    `recommended` has the fewest operations of those that are not shown to be worse than the best.
     """
 
     dataset: str
