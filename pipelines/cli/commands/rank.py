@@ -53,9 +53,7 @@ def rank_command(run: shared.Invocation, backbones: str, options: Values) -> Non
 
 def advice(found: RankingResult) -> list[str]:
     """The recommendation in sentences."""
-    from pipelines.tasks.inspection.rank import SHOWN_WORSE
-
-    able = [one.backbone for one in found.backbones if one.p_value >= SHOWN_WORSE]
+    able = [one.backbone for one in found.backbones if not one.is_worse]
     others = ", ".join(name for name in able if name != found.recommended)
     said = f"recommended: {found.recommended}, on {plural(found.rows, 'training image')} of {found.dataset}"
     if not others:

@@ -1,13 +1,11 @@
 """Accuracy against what it costs: parameters, FLOPs, seconds and bytes, each with its Pareto front."""
 
 import functools
-import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from math import log10
+from dataclasses import dataclass
 
 from extract.runtime.formats import amount, bytes_amount, duration, percent
-from pipelines.report.charts import labels, vega
+from pipelines.report.charts import labels, scatter, vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Datum, Figure, Section, Spec, side_by_side
 from pipelines.report.page.measure import cut
@@ -17,8 +15,6 @@ from pipelines.report.study.study import Study, TestSet
 from pipelines.workspace import naming
 
 NAMED = 15  # points up to which all are named; of more, those on the front
-BRIEF = 22  # characters of a name in the plot
-HEIGHT = 280
 
 
 @dataclass(frozen=True)
@@ -31,37 +27,6 @@ class Cost:
     value: Callable[[Row], float | None]
     shown: Callable[[float], str]
     axis_format: str = "~s"
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Both ends of the axes of costs and of accuracies."""
-
-    costs: Sequence[float]
-    accuracies: Sequence[float]
-
-    def share(self, one: Datum) -> float:
-        """Horizontal position of a point, as a share of the width."""
-        return log10(one["cost"] / self.costs[0]) / log10(self.costs[1] / self.costs[0])
-
-    def within(self, accuracy: float) -> float:
-        """The accuracy, or the end of the axis that it lies beyond."""
-        return min(max(accuracy, self.accuracies[0]), self.accuracies[1])
-
-    def down(self, accuracy: float) -> float:
-        """Pixels from the top."""
-        return HEIGHT * (self.accuracies[1] - self.within(accuracy)) / (self.accuracies[1] - self.accuracies[0])
-
-    def point(self, one: Datum) -> labels.NamedPoint:
-        """A point with its name and its bar, as names are placed."""
-        return labels.NamedPoint(
-            self.name(one), self.share(one), *(self.down(one[at]) for at in ("accuracy", "high", "low"))
-        )
-
-    def name(self, one: Datum) -> str:
-        """The name of a point; beyond the axis with its accuracy."""
-        beyond = self.within(one["accuracy"]) != one["accuracy"]
-        return f"{one['brief']}, {one['accuracy']:.1f} %" if beyond else one["brief"]
 
 
 COSTS = (
@@ -115,10 +80,7 @@ def _figure(test_set: TestSet, cost: Cost) -> Figure | None:
         for (row, value), brief in zip(known, briefs, strict=True)
     ]
     line = [values[index] for index in front([(value, row.accuracy) for row, value in known])]
-    bars = [(one["low"], one["high"]) for one in values]
-    bars += [(one["low"], one["high"]) for one in others]
-    accuracies = vega.bulk_domain([one["accuracy"] for one in (*values, *others)], bars)
-    frame = Frame(vega.log_domain([one["cost"] for one in (*values, *others)]), accuracies)
+    frame = scatter.Frame.around([*values, *others])
     named = values if len(values) <= NAMED else line[-NAMED:]
     alike = {row.best.architecture for row, _ in known}
     named = [*named, *(one for one in others if one["architecture"] in alike or len(named) + len(others) <= NAMED)]
@@ -127,8 +89,7 @@ def _figure(test_set: TestSet, cost: Cost) -> Figure | None:
     outside = f" Beyond the axis: {'; '.join(beyond)}." if beyond else ""
     hollow = " Hollow: published results, as in the comparison; they count for no front." if others else ""
     caption = f"On the front: {described}{'; …' if len(line) > 12 else ''}.{outside}{hollow}"
-    unnamed = [one for one in (*values, *others) if one not in named]
-    chart = _chart(values, _names(named, unnamed, line, frame), line, cost=cost, frame=frame, others=others)
+    chart = _chart(scatter.Points(values, named, line, others), cost)
     return test_set.figure(
         f"accuracy-against-{cost.name}", f"Accuracy against {cost.short}", caption, chart, shape="half"
     )
@@ -154,68 +115,23 @@ def _briefs(rows: Sequence[Row]) -> list[str]:
     left_out = [f" {mode}" for mode in naming.MODES.values()]
     left_out += [f" on {backbone}" for backbone in backbones] if len(backbones) == 1 else []
     shorter = [functools.reduce(lambda text, words: text.replace(words, "", 1), left_out, name) for name in names]
-    fitted = naming.fitted(shorter if len(set(shorter)) == len(set(names)) else names, BRIEF)
-    room = BRIEF * labels.CHARACTER
+    fitted = naming.fitted(shorter if len(set(shorter)) == len(set(names)) else names, scatter.BRIEF)
+    room = scatter.BRIEF * labels.CHARACTER
     return [cut(name.removesuffix(f", {naming.MORE}"), size=theme.LEAST_FONT, room=room) for name in fitted]
 
 
-def _names(named: Sequence[Datum], unnamed: Sequence[Datum], line: Sequence[Datum], frame: Frame) -> list[Datum]:
-    """The points with where their names stand: `text`, `at`, and `dx`, `dy`, `align` and `apart` of `labels.Place`."""
-    points, others = ([frame.point(one) for one in some] for some in (named, unnamed))
-    stairs = []
-    for one, after in itertools.pairwise(line):
-        low, high, end = frame.down(one["accuracy"]), frame.down(after["accuracy"]), frame.share(after)
-        stairs += [labels.Line(frame.share(one), end, low, low), labels.Line(end, end, high, low)]
-    places = labels.placed(points, HEIGHT, others=others, lines=stairs)
-    return [
-        {**one, **asdict(place), "text": point.name, "apart": place.is_apart, "at": frame.within(one["accuracy"])}
-        for one, point, place in zip(named, points, places, strict=True)
-        if place is not None
-    ]
-
-
-def _chart(
-    values: list[Datum], texts: list[Datum], line: list[Datum], *, cost: Cost, frame: Frame, others: list[Datum]
-) -> Spec:
-    """The chart of all points, the `texts` that name them, those that the line joins, and the published `others`."""
-    costs = [value["cost"] for value in (*values, *others)]
-    across = vega.number("cost", cost.title, log=costs, axis_format=cost.axis_format)
-    up = vega.number("accuracy", "test accuracy, %", domain=frame.accuracies)
-    colored, look = _colors(values)
-    params, opacity = vega.picked(colored, 1.0, 0.12)
+def _chart(points: scatter.Points, cost: Cost) -> Spec:
+    costs = [one["cost"] for one in (*points.values, *points.others)]
+    colored, look = _colors(points.values)
     paid = cost.short if cost.name == "flops" else cost.short.capitalize()
-    tips = vega.tip(("name", "Run"), ("mode", "Mode"), ("shown", "Accuracy"), ("paid", paid))
-    base: Spec = {"x": across, "color": look["color"], "opacity": opacity, "tooltip": tips}
-    stairs: Spec = {
-        "interpolate": "step-after", "color": theme.MUTED, "strokeDash": [5, 3], "strokeWidth": 1.2, "clip": True,
-    }  # fmt: skip
-    bars: Spec = {"strokeWidth": 1.5, "opacity": 0.5, "clip": True}
-    whiskers = vega.mark("rule", values, bars, **base, y={**up, "field": "low"}, y2={"field": "high"})
-    points = vega.mark("point", values, {"filled": True, "size": 70, "clip": True}, **base, y=up, shape=look["shape"])
-    hollow: Spec = {"filled": False, "size": 50, "shape": "diamond", "color": theme.MUTED, "clip": True}
-    layers = [
-        vega.mark("line", line, stairs, x=across, y=up),
-        *([vega.mark("point", others, hollow, x=across, y=up, tooltip=tips)] if others else []),
-        {**whiskers, "params": params},
-        *_written(texts, across, {**up, "field": "at"}),
+    return scatter.chart(
         points,
-    ]
-    return {"layer": layers, "height": HEIGHT}
-
-
-def _written(texts: list[Datum], across: Spec, at: Spec) -> list[Spec]:
-    """The names, leader lines to those that stand apart from their points, and arrows beyond the axis."""
-    dx, dy, align = ({"expr": f"datum.{name}"} for name in ("dx", "dy", "align"))
-    edges = [one for one in texts if one["at"] != one["accuracy"]]
-    apart = [one for one in texts if one["apart"]]
-    arrow: Spec = {"shape": "triangle-down", "size": 60, "filled": True, "color": theme.MUTED, "yOffset": -4}
-    leader: Spec = {"color": theme.MUTED, "strokeWidth": 0.7, "x2Offset": dx, "y2Offset": dy}
-    text: Spec = {"dx": dx, "dy": dy, "align": align, "baseline": "middle", "color": theme.INK}
-    return [
-        vega.mark("point", edges, arrow, x=across, y=at),
-        vega.mark("rule", apart, leader, x=across, x2={"field": "cost"}, y=at, y2={"field": "at"}),
-        vega.mark("text", texts, text, x=across, y=at, text=vega.words("text")),
-    ]
+        across=vega.number("cost", cost.title, log=costs, axis_format=cost.axis_format),
+        up="test accuracy, %",
+        colored=colored,
+        look=look,
+        tips=vega.tip(("name", "Run"), ("mode", "Mode"), ("shown", "Accuracy"), ("paid", paid)),
+    )
 
 
 def _colors(values: Sequence[Datum]) -> tuple[str, Spec]:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pipelines.workspace.cache import StageResult
     from pipelines.workspace.extractions import Extraction
 
-SHOWN_WORSE = 0.05
-
 
 @dataclass(frozen=True)
 class _Probed:
@@ -124,5 +122,5 @@ def _seconds(record: "Extraction", images: int) -> float | None:
 
 def _recommended(ranked: Sequence[RankedBackbone]) -> str:
     """The backbone of the fewest operations of those not shown to be worse; seconds differ from run to run."""
-    able = [one for one in ranked if one.p_value >= SHOWN_WORSE]
+    able = [one for one in ranked if not one.is_worse]
     return min(able, key=lambda one: one.flops).backbone

@@ -5,6 +5,7 @@ from msgspec import Struct
 from extract.runtime.typed_json import Count, Number, Seconds, Share
 from pipelines.workspace.schema import Options, RunName
 
+SHOWN_WORSE = 0.05
 # Of every image: its nearest and how similar that is, the first of its near-duplicates, the probability of its label,
 # the log of that over the likeliest other's, that class, and how similar its nearest are on average.
 SCORES = ("nearest", "similarity", "group", "label_probability", "label_margin", "likeliest_other", "typicality")
@@ -102,6 +103,11 @@ class RankedBackbone(Struct, frozen=True, kw_only=True):
     p_value: Share
     seconds: Seconds | None
     file_bytes: Count
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether it is shown to be worse than the best."""
+        return self.p_value < SHOWN_WORSE
 
 
 class RankingResult(Struct, frozen=True, kw_only=True):

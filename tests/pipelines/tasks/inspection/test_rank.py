@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.tasks.inspection import rank as module
+from pipelines.workspace.parts.inspections import SHOWN_WORSE
 from tests.pipelines.report.html import Page
 
 WORDS = ("--dataset", "digits", "--weights", "untrained", "--image-size", 32, "--subset", 120)
@@ -19,7 +19,7 @@ def test_backbones_are_ranked_told_apart_or_not_and_reported(pipeline, tmp_path)
     assert second["difference"] == pytest.approx(second["accuracy"] - first["accuracy"])
     assert (found["rows"], found["images"]) == (120, 1797)
     cheap = min(found["backbones"], key=lambda one: one["flops"])
-    shown = second["p_value"] < module.SHOWN_WORSE
+    shown = second["p_value"] < SHOWN_WORSE
     assert found["recommended"] == (first if shown else cheap)["backbone"]
     text = pipeline("rank", "--backbones", "test_resnet,test_vit2", *WORDS).out
     assert "recommended: " in text
