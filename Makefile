@@ -9,6 +9,8 @@ READY := .venv/.ready
 
 AVX2 := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2
 
+unexport PYTHONDONTWRITEBYTECODE  # the tests start many processes: each would compile all sources
+
 .PHONY: test test-avx2 demo check docs setup
 setup: $(READY)
 

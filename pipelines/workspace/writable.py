@@ -9,7 +9,8 @@ from pathlib import Path
 from extract.errors import InvalidInputError, NotWritableError
 from extract.runtime.disk import disk_errors, write_file
 
-STREAMS = ("/dev", "/proc")  # what lies there stands for something that is open already, such as /dev/stdout
+STREAMS = ("/dev/", "/proc/")  # what lies there stands for something that is open already, such as /dev/stdout
+MEMORY = "/dev/shm/"  # but there lie files, in memory
 
 
 def check(thing: str, path: Path, *, stream: bool = True, kinds: Sequence[str] = ()) -> None:
@@ -65,9 +66,10 @@ def folder(thing: str, path: Path, *, named: Path, remedy: str) -> None:
 
 def _is_stream(path: Path) -> bool:
     """Whether something other than a file stands there, which must not be replaced by one."""
-    return (path.exists() and not path.is_file()) or str(path.absolute()).startswith(
-        tuple(f"{one}/" for one in STREAMS if os.name == "posix")
+    special = (
+        os.name == "posix" and (place := str(path.absolute())).startswith(STREAMS) and not place.startswith(MEMORY)
     )
+    return special or (path.exists() and not path.is_file())
 
 
 def _refused(thing: str, path: Path, why: str | None) -> InvalidInputError:

@@ -37,7 +37,7 @@ LEARNING = {
     "network": "resnet8",
     "image_size": 8,
     "subset": 400,
-    "batch_size": 8,
+    "batch_size": 16,
     "schedule": "constant",
     "crop": 0,
     "flip": "none",
