@@ -5,10 +5,12 @@ cropped by 2 pixels and enlarged again, and written as JPEG of quality 80, all t
 by itself are told by the list of `extract.data.near_copies`, which was looked through by eye.
 
     pipeline extract --backbone tf_efficientnet_lite0 --weights packaged --dataset cifar10
+    pip install cleanlab  # the peer, judged by the same probabilities
     python -m benchmarks.audit FEATURES.h5 DATA_DIR [--pictures DIR]
 """
 
 import argparse
+import importlib
 import io
 import time
 from pathlib import Path
@@ -57,7 +59,7 @@ def copies_found(near: Neighborhood, *, training: int, sources: np.ndarray) -> d
 
 
 def labels_found(file: FeatureFile, near: Neighborhood) -> dict[str, object]:
-    """How many of the changed labels are among the first, by the margin."""
+    """How many of the changed labels are among the first, by their probability."""
     train, test = file.read("train"), file.read("test")
     rng, count = np.random.default_rng(0), len(train.labels)
     changed = rng.choice(count, round(CHANGED * count), replace=False)
@@ -71,7 +73,7 @@ def labels_found(file: FeatureFile, near: Neighborhood) -> dict[str, object]:
         groups=near.group[:count],
     )
     said = doubts(found.training, labels, confidence=confidence(found.training, labels))
-    first = np.argsort(said.margin, kind="stable")[: round(LOOKED_AT * count)]
+    first = np.argsort(said.probability, kind="stable")[: round(LOOKED_AT * count)]
     return {
         "changed": len(changed),
         "share of the changed among the first 6 %": float(np.isin(changed, first).mean()),
@@ -79,6 +81,40 @@ def labels_found(file: FeatureFile, near: Neighborhood) -> dict[str, object]:
         "share of the changed that are doubted": float(said.doubted[changed].mean()),
         "share of the doubted that were changed": float(np.isin(np.flatnonzero(said.doubted), changed).mean()),
         "out-of-fold accuracy on the true labels": float((found.training.argmax(1) == train.labels).mean()),
+        "cleanlab": by_cleanlab(found.training, labels, changed, doubted=said.doubted),
+    }
+
+
+def by_cleanlab(
+    log_probabilities: np.ndarray, labels: np.ndarray, changed: np.ndarray, *, doubted: np.ndarray
+) -> dict[str, object]:
+    """What the cleanlab library finds by the same out-of-fold probabilities, by each of its rankings and filters."""
+    started = time.perf_counter()
+    rank, filters = (importlib.import_module(f"cleanlab.{name}") for name in ("rank", "filter"))
+    shares, count = np.exp(log_probabilities), round(LOOKED_AT * len(labels))
+    first = {
+        name: np.argsort(rank.get_label_quality_scores(labels, shares, method=name), kind="stable")[:count]
+        for name in ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
+    }
+    issues = {
+        name: np.flatnonzero(filters.find_label_issues(labels, shares, filter_by=name, n_jobs=1))
+        for name in ("confident_learning", "prune_by_noise_rate")
+    }
+    same = np.array_equal(issues["confident_learning"], np.flatnonzero(doubted))
+    return {
+        "share of the changed among the first 6 %": {
+            name: float(np.isin(changed, rows).mean()) for name, rows in first.items()
+        },
+        "issues": {
+            name: {
+                "count": len(rows),
+                "share of the changed": float(np.isin(changed, rows).mean()),
+                "that were changed": float(np.isin(rows, changed).mean()),
+            }
+            for name, rows in issues.items()
+        },
+        "the issues of confident learning are the doubted": same,
+        "seconds": time.perf_counter() - started,
     }
 
 
@@ -115,7 +151,7 @@ def main() -> None:
     seconds["doubtful labels"] = time.perf_counter() - started
     seconds["both"] = sum(seconds.values())
     results = {"near_duplicates": found, "labels": labels, "seconds": seconds, "threads": torch.get_num_threads()}
-    print(results, write("audit", results, libraries=("torch", "numpy", "scipy")))
+    print(results, write("audit", results, libraries=("torch", "numpy", "scipy", "cleanlab")))
 
 
 if __name__ == "__main__":

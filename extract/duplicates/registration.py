@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-SIDE, SHIFT, BLUR, ROWS = 32, 4, 1.5, 500
+SIDE, SHIFT, BLUR = 32, 4, 1.5
+ROWS = 250  # pairs at a time: what they need stays in a cache
 ZOOM = 2  # pixels that a crop may have taken from each edge
 LEAST_DETAIL, LEAST_PIXELS = 0.25, 0.65  # correlations below which a pair is no copy: the rest is not computed
 
@@ -33,13 +34,15 @@ def scores(
     for start in range(0, len(pairs), ROWS):
         left, right = (images[side].float() for side in pairs[start : start + ROWS].T)
         detail = registered(details(left), details(right), crops=crops)
+        progress(start + len(left))
         rows = torch.nonzero(detail > LEAST_DETAIL)[:, 0]
+        if not len(rows):  # no transform takes an empty batch
+            continue
         alike = registered(left[rows], right[rows], crops=crops)
         count = torch.minimum(effective_count(left[rows]), effective_count(right[rows]))
         z = torch.atanh(detail[rows].clamp_max(0.9999)) * count.sqrt()
         found[start + rows] = torch.where(alike > LEAST_PIXELS, z * alike, 0)
         pixels[start + rows] = alike
-        progress(start + len(left))
     return found, pixels
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from extract.features.store import FeatureFile
     from heads.analysis.labels import Doubts, OutOfFold
 
-AUDIT_VERSION = 2  # raised when the same key must give another audit
+AUDIT_VERSION = 3  # raised when the same key must give another audit
 MANY = 10  # images on one point that are worth a word
 PAIRS = 10  # of classes that are shown
 MOST_TOGETHER = 50  # near-duplicates stay in one fold up to this part of all: more would leave a fold without a class
@@ -152,7 +152,7 @@ def _audited(key: AuditKey, inputs: AuditInputs) -> AuditResult:
         unjudged=unjudged,
         seconds=time.perf_counter() - started,
         created=records.now(),
-        scores=_scores(near, doubts),
+        scores=_scores(near, doubts, judged),
     )
 
 
@@ -208,7 +208,7 @@ def _doubtful(
             suggested=int(doubts.other[row]),
             suggested_probability=float(np.exp(log_probabilities[row, doubts.other[row]])),
         )
-        for row in chosen[np.argsort(doubts.margin[chosen], kind="stable")]
+        for row in chosen[np.argsort(doubts.probability[chosen], kind="stable")]
     ]
 
 
@@ -219,6 +219,7 @@ def _outliers(rows: Audited, near: "Neighborhood") -> list[Outlier]:
     return [Outlier(image=rows.image(row), similarity=float(near.typicality[row])) for row in ordered]
 
 
-def _scores(near: "Neighborhood", doubts: "Doubts") -> bytes:
-    columns = (near.nearest, near.similarity, near.group, doubts.probability, doubts.margin, doubts.other)
+def _scores(near: "Neighborhood", doubts: "Doubts", judged: np.ndarray) -> bytes:
+    probability = np.where(judged, doubts.probability, np.nan)
+    columns = (near.nearest, near.similarity, near.group, probability, doubts.other)
     return np.stack([np.asarray(one, np.float32) for one in (*columns, near.typicality)]).tobytes()

@@ -11,7 +11,7 @@ from pipelines.workspace.parts.inspections import SCORES, AuditResult
 
 COLUMNS = (
     *("path", "label", "split", "issues", "near_duplicate_of", "nearest", "similarity"),
-    *("label_probability", "label_margin", "suggested_label", "typicality"),
+    *("label_probability", "suggested_label", "typicality"),
 )
 
 
@@ -47,7 +47,7 @@ def written(found: AuditResult, rows: Audited, *, is_kept: Callable[[int], bool]
     wrong, text = issues(found), io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
-    for row in np.argsort(scores["label_margin"], kind="stable").tolist():
+    for row in np.argsort(scores["label_probability"], kind="stable").tolist():
         if is_kept(row):
             table.writerow(_cells(found, rows, scores, row, wrong.get(row, [])))
     return text.getvalue().encode("utf-8", "surrogateescape")
@@ -60,6 +60,7 @@ def _cells(
     yield from (rows.ids[row], names[rows.labels[row]], rows.splits[row], "; ".join(wrong))
     yield rows.ids[group] if group != row else ""
     yield rows.ids[int(scores["nearest"][row])]
-    yield from (f"{scores[name][row]:.4f}" for name in ("similarity", "label_probability", "label_margin"))
+    yield f"{scores['similarity'][row]:.4f}"
+    yield "" if np.isnan(scores["label_probability"][row]) else f"{scores['label_probability'][row]:.4g}"
     yield names[int(scores["likeliest_other"][row])] if "doubtful label" in wrong else ""
     yield f"{scores['typicality'][row]:.4f}"

@@ -6,9 +6,9 @@ from extract.runtime.typed_json import Count, Number, Seconds, Share
 from pipelines.workspace.schema import Options, RunName
 
 SHOWN_WORSE = 0.05
-# Of every image: its nearest and how similar that is, the first of its near-duplicates, the probability of its label,
-# the log of that over the likeliest other's, that class, and how similar its nearest are on average.
-SCORES = ("nearest", "similarity", "group", "label_probability", "label_margin", "likeliest_other", "typicality")
+# Of every image: its nearest and how similar that is, the first of its near-duplicates, the probability of its label
+# (NaN where nothing judged it), the likeliest other class, and how similar its nearest are on average.
+SCORES = ("nearest", "similarity", "group", "label_probability", "likeliest_other", "typicality")
 
 
 class AuditedImage(Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ class AuditResult(Struct, frozen=True, kw_only=True):
     """An audit of a data set by the features of content `features`, each list with the worst first.
 
     `by_pixels` says whether near-duplicates were compared by their pixels. `points` are groups of images with exactly
-    the same features. `unjudged` names classes of too few images. `scores` are float32 [7, N], a row for each of
+    the same features. `unjudged` names classes of too few images. `scores` are float32 [6, N], a row for each of
     `SCORES` and a column for each image.
     """
 

@@ -39,6 +39,13 @@ def test_mirror_images_and_crops_are_seen(smooth):
     assert pixels[:12].min() > 0.95
 
 
+def test_pairs_of_which_none_is_alike_are_none(rng):
+    images = torch.from_numpy(rng.integers(0, 256, (8, 3, 32, 32)).astype(np.uint8))
+    heard = []
+    found, pixels = scores(torch.tensor([[0, 1], [2, 3], [4, 5], [6, 7]]), images, progress=heard.append)
+    assert (found.tolist(), pixels.tolist(), heard) == ([0.0] * 4, [0.0] * 4, [4])
+
+
 def test_details_are_what_a_blur_takes_away(smooth):
     assert details(torch.full((1, 3, 32, 32), 7.0)).abs().max() < 1e-4
     assert details(smooth).std() < smooth.std()

@@ -30,7 +30,7 @@ def test_changed_labels_are_the_most_doubtful(rng):
     noisy[changed] = (noisy[changed] + rng.integers(1, 4, 20)) % 4
     found = judged(features, noisy)
     said = doubts(found.training, noisy, confidence=confidence(found.training, noisy))
-    assert set(np.argsort(said.margin)[:20]) == set(changed)
+    assert set(np.argsort(said.probability)[:20]) == set(changed)
     assert said.doubted[changed].mean() > 0.5
     assert np.isin(np.flatnonzero(said.doubted), changed).mean() > 0.9
     assert (said.other[changed] == targets[changed]).all()
