@@ -85,7 +85,7 @@ def _spread(images: Tensor, side: int) -> Tensor:
     """The root of the sum of squares about the mean of every square of that `side` in images [N, 3, 32, 32]."""
 
     def summed(values: Tensor) -> Tensor:
-        total = functional.pad(values.double().sum(1).cumsum(1).cumsum(2), (1, 0, 1, 0))
+        total = functional.pad(values.sum(1, dtype=torch.float64).cumsum(1).cumsum(2), (1, 0, 1, 0))
         rows = total[:, side:] - total[:, :-side]
         return rows[..., side:] - rows[..., :-side]
 

@@ -4,11 +4,14 @@ import io
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from extract.data.images import Files, Pixels
-from extract.duplicates.search import coarse, neighborhood
+from extract.duplicates.search import coarse, largest, neighborhood
 from extract.duplicates.thumbnails import thumbnails
 
 
@@ -34,6 +37,15 @@ ALTERED = {
     "shifted": lambda image: np.pad(image, ((0, 0), (3, 0), (0, 2)), mode="edge")[:, :32, 2:34],
     "all of it": lambda image: jpeg(np.ascontiguousarray(cropped(image)[:, :, ::-1])),
 }
+
+
+@given(st.integers(1, 200), st.integers(1, 12), st.integers(0, 9), st.integers(1, 40))
+def test_the_largest_are_those_of_topk(width, count, seed, levels):
+    values = torch.from_numpy(np.random.default_rng(seed).integers(0, levels, (3, width))).float()
+    found, places = largest(values, min(count, width))
+    assert found.equal(values.topk(min(count, width), dim=1).values)
+    assert values.gather(1, places).equal(found)
+    assert all(len(set(row)) == len(row) for row in places.tolist())
 
 
 @pytest.fixture(scope="module")
