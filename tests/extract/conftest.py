@@ -1,10 +1,20 @@
 """What the tests of extraction share."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
+
+from extract.data import cifar
+
+
+@pytest.fixture(scope="session")
+def cifar_images(cifar_dir: Path) -> np.ndarray:
+    """The test images of the real CIFAR-10, uint8 [10000, 3, 32, 32]."""
+    return cifar.load("cifar10", cifar.find("cifar10", cifar_dir)).splits["test"].images.array
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from pipelines.cli import main
 from pipelines.tasks import extract  # noqa: F401
 
 WORDS = ["extract", "--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32"]
+WORDS += ["--precision", "float32", "--subset", "900"]
 KILLS = 12
 
 

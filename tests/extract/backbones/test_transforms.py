@@ -14,15 +14,14 @@ from extract.backbones.transforms import (
     pillow_transform,
     resizes_by_matrix,
 )
-from extract.data import cifar
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet50", "vit_base_patch16_clip_224", "vgg16_bn"])
-def test_cifar_agrees_with_the_whole_timm_transform(name, cifar_dir):
-    images = cifar.load("cifar10", cifar.find("cifar10", cifar_dir)).splits["test"].images.array[:64]
-    config = resolve_model_data_config(timm.create_model(name, num_classes=0))
+def test_cifar_agrees_with_the_whole_timm_transform(name, cifar_images):
+    images = cifar_images[:64]
+    config = resolve_model_data_config(timm.get_pretrained_cfg(name).to_dict())
     preprocessing = from_timm(config)
     reference = create_transform(**config, is_training=False)
     expected = torch.stack([reference(Image.fromarray(image.transpose(1, 2, 0))) for image in images])
@@ -33,7 +32,7 @@ def test_cifar_agrees_with_the_whole_timm_transform(name, cifar_dir):
 
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet50"])
 def test_photographs_agree_with_the_whole_timm_transform(name, photographs):
-    config = resolve_model_data_config(timm.create_model(name, num_classes=0))
+    config = resolve_model_data_config(timm.get_pretrained_cfg(name).to_dict())
     preprocessing = from_timm(config)
     reference = create_transform(**config, is_training=False)
     levels = torch.stack([pillow_transform(preprocessing)(photo) for photo in photographs])

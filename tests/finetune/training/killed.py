@@ -23,13 +23,13 @@ from finetune.training.loop import fit
 
 KILLS = 6
 RECIPE = Recipe(
-    epochs=12,
+    epochs=8,
     batch_size=20,
     optimizer="nesterov",
     ema=0.95,
     crop=2,
     mixup=0.2,
-    patience=11,
+    patience=7,
     compile="off",
 )
 
@@ -37,10 +37,10 @@ RECIPE = Recipe(
 def train(folder: Path) -> None:
     """A small training with every kind of state: momentum, averages, best weights, dropout, statistics."""
     chance = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (100, 3, 16, 16), generator=chance).to(torch.uint8)
-    images = LabeledImages(pixels, torch.randint(0, 10, (100,), generator=chance))
+    pixels = torch.randint(0, 256, (60, 3, 8, 8), generator=chance).to(torch.uint8)
+    images = LabeledImages(pixels, torch.randint(0, 10, (60,), generator=chance))
     options = {"depth": 8, "width": 0.5, "dropout": 0.2}
-    network = networks.build("resnet20", class_count=10, image_size=16, options=options)
+    network = networks.build("resnet20", class_count=10, image_size=8, options=options)
     fitted = fit(
         network,
         images,

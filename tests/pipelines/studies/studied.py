@@ -46,7 +46,7 @@ jobs:
     validation: [0.1, none]
     seeds: 2
   - command: train
-    network: resnet20
+    network: resnet8
     width: 0.25
     epochs: [1, 2]
     batch-size: 50

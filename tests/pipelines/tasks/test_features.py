@@ -53,7 +53,7 @@ def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_
     build = engines.build
     monkeypatch.setattr(engines, "build", lambda one, **how: counted.append(how["views"]) or build(one, **how))
     monkeypatch.setattr(frozen, "_create", lambda name, image_size: Small())
-    words = ("extract", *TINY, "--subset", 40, "--test-subset", 20, "--json")
+    words = ("extract", *TINY, "--subset", 40, "--test-subset", 20, "--batch-size", 20, "--json")  # one shape
     alone = Path(pipeline(*words, "--views", "flip").json["path"])
     whole = alone.read_bytes()
     alone.unlink()

@@ -27,7 +27,7 @@ SPEC = ExtractSpec(
 
 def specs(**grids: dict[str, str]) -> dict[str, HeadSpec]:
     """A spec of each kind of head, with what it is to choose from; training is short."""
-    epochs = {"linear": {"epochs": 3}, "mlp": {"epochs": 8}}
+    epochs = {"linear": {"epochs": 3}, "mlp": {"epochs": 8, "batch_size": 25, "copies": 3}}
     return {kind: HeadSpec.of(head=kind, **epochs.get(kind, {}), **grid) for kind, grid in grids.items()}
 
 
@@ -220,7 +220,20 @@ def test_a_fit_that_fails_leaves_a_record_and_what_is_refused_none(features, tmp
 def test_seeds_are_runs_of_their_own_and_few_labels_a_table(features, pipeline, tmp_path):
     plot = tmp_path / "curves.svg"
     words = ("fit-head", "--features", features, "--head", "mlp", "--sizes", 8, "--epochs", 4, "--seeds", 2)
-    words = (*words, "--weight-decays", 0.1, "--shots", "2,8", "--draws", 2, "--plot", plot, "--json")
+    words = (
+        *words,
+        "--option",
+        "copies=3",
+        "--weight-decays",
+        0.1,
+        "--shots",
+        "2,8",
+        "--draws",
+        2,
+        "--plot",
+        plot,
+        "--json",
+    )
     ended = pipeline(*words)
     assert ended.status == 0, ended.err
     answer = ended.json

@@ -10,7 +10,7 @@ TINY_TOUR = """
 defaults: {dataset: digits, subset: 200, test-subset: 50}
 jobs:
   - {command: fit-head, backbone: test_resnet, weights: untrained, image-size: 32, head: [knn, centroid]}
-  - {command: train, network: resnet20, width: 0.25, epochs: 1, batch-size: 50}
+  - {command: train, network: resnet8, width: 0.25, epochs: 1, batch-size: 50}
 search:
   {backbone: test_resnet, weights: untrained, dataset: digits, subset: 200, test_subset: 50, image-size: 32,
    head: logistic, trials: 2, space: {C: [0.001, 0.1]}}
@@ -60,7 +60,7 @@ def test_every_command_finds_cifar_10_by_the_one_variable(pipeline, fake_cifar, 
     planned = pipeline("run", tmp_path / "tiny.yaml", "--dry-run", "--json").json
     assert (planned["missing"], planned["impossible"]) == (3, 0)
     assert pipeline("fit-head", *backbone, "--dataset", "CIFAR10", "--head", "centroid").status == 0
-    network = ("--network", "resnet20", "--width", "0.25", "--epochs", "1", "--batch-size", "50")
+    network = ("--network", "resnet8", "--width", "0.25", "--epochs", "1", "--batch-size", "50")
     assert pipeline("train", *network).status == 0
     assert pipeline("search", *backbone, "--dataset", "cifar10", "--head", "logistic", "--trials", "1").status == 0
     assert pipeline("demo", "--json").json["computed"] == 3
