@@ -22,12 +22,14 @@ class Environment:
     """Options of jobs from outside of the file.
 
     `fallback` (option -> value) holds for jobs whose study leaves the option out; weights may be a run of the
-    `workspace`; `data_dirs` (data set -> directory) for jobs that name no directory.
+    `workspace`; `data_dirs` (data set -> directory) for jobs that name no directory. `runs` (digest of a training ->
+    run) are the trainings of `weights` that are done.
     """
 
     fallback: Mapping[str, object] = field(default_factory=dict)
     workspace: Path = WORKSPACE
     data_dirs: Mapping[str, str] = field(default_factory=dict)
+    runs: Mapping[str, str] = field(default_factory=dict)
 
 
 ALONE = Environment()
@@ -37,7 +39,8 @@ ALONE = Environment()
 class JobEntry:
     """The values that an entry gives itself (`own`), and the `defaults` of its command.
 
-    A default holds for the jobs whose head, network and mode have the option; an entry's own option must.
+    A default holds for the jobs whose head, network and mode have the option; an entry's own option must. `trainings`
+    are jobs, each in its place, that `weights` stand for by their digests until they are runs.
     """
 
     place: str
@@ -45,6 +48,7 @@ class JobEntry:
     own: Mapping[str, OptionValues]
     defaults: Mapping[str, OptionValues]
     environment: Environment
+    trainings: Mapping[Job, "JobPlace"] = field(default_factory=dict)
 
     def jobs(self) -> Iterator[tuple[Job, "JobPlace"]]:
         """Every job with its place; a default that not all of them have makes some twice.
@@ -56,12 +60,18 @@ class JobEntry:
         if count > MOST_JOBS:
             raise refusal(self.place, f"study must have at most {MOST_JOBS} jobs; this entry alone has {count}.")
         for values in itertools.product(*lists.values()):
-            place = JobPlace(self, self._holding(dict(zip(lists, values, strict=True))))
+            place = JobPlace(self, self._holding(self._begun(dict(zip(lists, values, strict=True)))))
             try:
                 for job in self.made(place.options):
                     yield job, place
             except InvalidInputError as error:
                 raise refusal(place.of_mistake(error), error) from error
+
+    def _begun(self, raw: dict[str, object]) -> dict[str, object]:
+        """The options with the network that a training makes, where they begin with its weights and name none."""
+        trained = {job.digest(): job.network for job in self.trainings}.get(str(raw.get("weights")))
+        option = "network" if self.command == "finetune" else "backbone"
+        return raw if trained is None or raw.get(option) else {**raw, option: trained.network}
 
     def _holding(self, raw: Mapping[str, object]) -> dict[str, object]:
         """The options without the defaults that the head, network or mode has not, over those from outside."""
@@ -74,6 +84,8 @@ class JobEntry:
     def made(self, options: Mapping[str, object]) -> list[Job]:
         """The jobs with these options."""
         placed = with_data_dir(options, self.environment.data_dirs)
+        if (run := self.environment.runs.get(str(placed.get("weights")))) is not None:
+            placed = {**placed, "weights": run}
         return make(self.command, placed, workspace=self.environment.workspace)
 
 

@@ -17,7 +17,7 @@ from extract.errors import InvalidInputError, UnavailableError, sentence
 from pipelines.specs.engine import EngineSpec
 from pipelines.studies.engines import Pool, opened
 from pipelines.studies.jobs import Job
-from pipelines.studies.plan import CACHED, IMPOSSIBLE, MISSING, Plan
+from pipelines.studies.plan import CACHED, MISSING, Plan, settled
 from pipelines.studies.worker import JobResult, WorkerSetup, leased, result_of, sees, work
 from pipelines.workspace import cache, records
 from pipelines.workspace.context import Context
@@ -51,16 +51,25 @@ class Execution:
         self.listed = frozenset(planned.job for planned in plan.jobs)
         if any(planned.state != CACHED for planned in plan.jobs):
             cache.make_workspace(self.context.workspace)
-        for planned in plan.jobs:
-            if planned.state == CACHED:
-                self._end(planned.job, JobResult(CACHED, planned.run))
-            elif planned.state == IMPOSSIBLE:
-                self._end(planned.job, JobResult("failed", error=planned.reason, refused=planned.refused))
+        for job, result in settled(plan).items():
+            self._end(job, result)
         if missing := [planned.job for planned in plan.of(MISSING)]:
             with self._runner(engine) as runner:
                 runner(self._with_data(plan.first))
                 runner(self._with_features([job for job in missing if job not in plan.first]))
         return [self.results[planned.job] for planned in plan.jobs]
+
+    def trained(self, plan: Plan, engine: EngineSpec | None) -> tuple[dict[str, str], dict[str, JobResult | None]]:
+        """Does trainings that other jobs begin with; none where no `engine` is given.
+
+        (Digest -> run of those that are done; digest -> failure of the others, None of one that is yet to do.)
+        """
+        missing = [planned.job for planned in plan.of(MISSING)]
+        if missing and engine is not None:
+            self.compute(missing, engine)
+        results = {job: self.results.get(job) for job in missing} | settled(plan)
+        runs = {job.digest(): one.run for job, one in results.items() if one and one.run and one.status != "failed"}
+        return runs, {job.digest(): one for job, one in results.items() if job.digest() not in runs}
 
     def compute(self, jobs: Sequence[Job], engine: EngineSpec) -> None:
         """Does jobs that need nothing of one another; `UnavailableError` as `run`."""

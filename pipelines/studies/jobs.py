@@ -71,6 +71,11 @@ class Job:
         return self.data.dataset, self.data.data_dir, self.data.label_file
 
     @property
+    def weights(self) -> str:
+        """The weights that its network or backbone begins with."""
+        return str(self.data.weights)
+
+    @property
     def name(self) -> str:
         """A short label: what is computed, on what."""
         dataset = Path(self.data.dataset).name or self.data.dataset

@@ -11,6 +11,7 @@ from extract.errors import InvalidInputError, TransferBenchError
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, Weights, data
 from pipelines.studies.crossing import JobPlace
 from pipelines.studies.jobs import ABLATE, Job
+from pipelines.studies.worker import JobResult
 from pipelines.tasks import fit_head
 from pipelines.tasks.extract import kept_features
 from pipelines.tasks.features import is_intact
@@ -60,19 +61,37 @@ class Plan:
         return [job for job in self.first if job not in listed]
 
 
-def plan(jobs: Sequence[Job], context: Context, *, places: Mapping[Job, JobPlace] | None = None) -> Plan:
+def plan(
+    jobs: Sequence[Job],
+    context: Context,
+    *,
+    places: Mapping[Job, JobPlace] | None = None,
+    awaited: Mapping[str, JobResult | None] | None = None,
+) -> Plan:
     """Asks the cache for every job; computes, downloads and writes nothing, and imports no torch for what is cached.
 
     A data set that is nowhere makes its jobs "impossible"; one that can be downloaded leaves them "missing". Raises
     `InvalidInputError` for a job that can never be right whatever the data, with its place in the file, from `places`.
+    `awaited` (digest -> None, or the failure) are trainings that are no runs, by whose digests jobs name their weights.
     """
-    planner = _Planner(context)
+    planner = _Planner(context, awaited or {})
     with datasets.looking_once():
         planned = [planner.ask(job) for job in jobs]
         _refuse([one.job for one in planned if one.state != CACHED], context.workspace, places or {})
         planned = [planner.with_rows(one) for one in planned]
         needed = [planner.needed(one.job) for one in planned if one.state == MISSING]
     return Plan(tuple(planned), tuple(dict.fromkeys(job for job in needed if job is not None)))
+
+
+def settled(plan: Plan) -> dict[Job, JobResult]:
+    """The results of the jobs that are not missing, in their order."""
+    found = {}
+    for one in plan.jobs:
+        if one.state == CACHED:
+            found[one.job] = JobResult(CACHED, one.run)
+        elif one.state == IMPOSSIBLE:
+            found[one.job] = JobResult("failed", error=one.reason, refused=one.refused)
+    return found
 
 
 def _refuse(jobs: Sequence[Job], workspace: Path, places: Mapping[Job, JobPlace]) -> None:
@@ -119,8 +138,8 @@ def _check_backbone(name: str, image_size: int | None, pool: str, layers: str | 
 class _Planner:
     """Asks the cache, each extraction and each data set once."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, context: Context, awaited: Mapping[str, JobResult | None]) -> None:
+        self._context, self._awaited = context, awaited
         self._features: dict[ExtractSpec, Planned] = {}
         self._faults: dict[object, TransferBenchError | None] = {}
         self._images: dict[object, ImageSet] = {}
@@ -130,6 +149,8 @@ class _Planner:
         fault = self._fault(job)
         if fault is not None:
             return _impossible(job, fault)
+        if (failed := self._awaited.get(job.weights)) is not None:
+            return Planned(job, IMPOSSIBLE, reason=f"its weights failed: {failed.error}", refused=failed.refused)
         try:
             if job.network is not None:
                 return self._network(job, job.network)
@@ -174,8 +195,12 @@ class _Planner:
     def _is_here(self, job: Job) -> bool:
         return data.is_here(job.data, self._context.workspace)
 
+    def _may_be_kept(self, job: Job) -> bool:
+        """Whether the cache can be asked for a job: its data set is here, and its weights."""
+        return job.weights not in self._awaited and self._is_here(job)
+
     def _network(self, job: Job, spec: NetworkSpec) -> Planned:
-        if not self._is_here(job):
+        if not self._may_be_kept(job):
             return Planned(job, MISSING)
         task = validated if job.command == ABLATE else train
         try:
@@ -186,7 +211,7 @@ class _Planner:
 
     def _extraction(self, job: Job, spec: ExtractSpec) -> Planned:
         if spec not in self._features:
-            found = kept_features(spec, self._context) if self._is_here(job) else None
+            found = kept_features(spec, self._context) if self._may_be_kept(job) else None
             state = CACHED if found is not None and is_intact(found.record, self._context.workspace) else MISSING
             self._features[spec] = Planned(job, state, content=None if found is None else found.record.content)
         return replace(self._features[spec], job=job)

@@ -9,6 +9,8 @@
       - command: train
         network: resnet20
         epochs: 5
+      - command: finetune                           # of a training that is done before
+        weights: {command: train, network: resnet20, dataset: cifar100}
     search: {network: resnet20, trials: 10}         # as `pipeline search` takes it
     ablation: {base: ..., changes: ...}             # as `pipeline ablate` takes it
     report: My heads                                # the title of the page, and of the slides
@@ -28,7 +30,7 @@ from pipelines.specs.data import home
 from pipelines.studies import yaml_file
 from pipelines.studies.crossing import ALONE, MOST_JOBS, Environment, JobEntry, JobPlace
 from pipelines.studies.jobs import COMMANDS, ELSEWHERE, Job, options
-from pipelines.studies.option_section import OptionSection, searched_command
+from pipelines.studies.option_section import OptionSection, OptionValues, searched_command
 from pipelines.studies.yaml_file import (
     YamlList,
     YamlMap,
@@ -77,6 +79,13 @@ class StudyJobs:
             known = ", ".join(dict.fromkeys(job.name for job in self.jobs))
             raise InvalidInputError(f"--only must name a job of {self.name}; got {','.join(words)}. Known: {known}.")
         return replace(self, jobs=jobs)
+
+    @property
+    def first(self) -> dict[Job, JobPlace]:
+        """The trainings, each in its place, whose weights jobs begin with and that are no runs yet."""
+        awaited = {job.weights for job in self.jobs}
+        known = {job: at for place in self.places.values() for job, at in place.entry.trainings.items()}
+        return {job: place for job, place in known.items() if job.digest() in awaited}
 
     def must_have_jobs(self) -> None:
         """Raises `InvalidInputError` for a study that only describes a search or an ablation."""
@@ -157,7 +166,7 @@ def _jobs(
     used |= set() if sections.ablation is None else set(options("finetune"))
     for value in entries:
         for job, place in job_entry(value, defaults, environment).jobs():
-            used |= place.options.keys()
+            used |= place.options.keys() | {name for at in place.entry.trainings.values() for name in at.options}
             jobs.setdefault(job, place)
         if len(jobs) > MOST_JOBS:
             raise refusal(value.place, f"study must have at most {MOST_JOBS} jobs; got {len(jobs)}. Shorten its lists.")
@@ -184,7 +193,20 @@ def job_entry(value: YamlValue, defaults: OptionSection, environment: Environmen
     if command not in COMMANDS:
         raise refusal(command.place, unknown("command", name=command, known=COMMANDS))
     known = options(command)
-    own = OptionSection(
-        section.pairs(but="command"), known=known, what=f"option of {command}", elsewhere=ELSEWHERE[command]
-    )
-    return JobEntry(value.place, str(command), own.lists(known), defaults.lists(known), environment)
+    trainings = _trainings(section, defaults, environment) if "weights" in known else {}
+    pairs = [pair for pair in section.pairs(but="command") if not trainings or pair[0] != "weights"]
+    own = OptionSection(pairs, known=known, what=f"option of {command}", elsewhere=ELSEWHERE[command]).lists(known)
+    if trainings:
+        own["weights"] = OptionValues(section["weights"].place, tuple(job.digest() for job in trainings))
+    return JobEntry(value.place, str(command), own, defaults.lists(known), environment, trainings)
+
+
+def _trainings(section: YamlMap, defaults: OptionSection, environment: Environment) -> dict[Job, JobPlace]:
+    """The trainings that the section describes in place of the name of its weights."""
+    weights = section.get("weights")
+    if not isinstance(weights, YamlMap):
+        return {}
+    if weights.get("command") != "train":
+        sentence = f"job under weights must have the command train; got {shown(weights.get('command') or weights)}."
+        raise refusal(weights.place, sentence)
+    return dict(job_entry(weights, defaults, environment).jobs())

@@ -22,6 +22,7 @@ from pipelines.specs.engine import EngineSpec
 if TYPE_CHECKING:
     from pipelines.specs import ExtractSpec
     from pipelines.studies.estimate import Estimator
+    from pipelines.studies.execute import Execution
     from pipelines.studies.jobs import Job
     from pipelines.studies.plan import Plan, Planned
     from pipelines.studies.study_file import StudyJobs
@@ -73,14 +74,19 @@ def run_study(
     path = study_file.find(study)
     described = study_file.read(path, environment).only(words)
     described.must_have_jobs()
+    trainings = plan.plan(list(described.first), run.context(), places=described.first)
+    first = plan.Plan((), tuple(one.job for one in trainings.of(plan.MISSING)))
+    runs, awaited = _execution(run, first, engine, described).trained(trainings, None if dry_run else engine)
+    if runs:
+        described = study_file.read(path, dataclasses.replace(environment, runs=runs)).only(words)
     compared = ablation.read(path, environment) if "ablation" in described.sections else None
     compared = compared if compared and study_file.named(compared.base.name, words) else None
-    planned = plan.plan(described.jobs, run.context(), places=described.places)
+    planned = plan.plan(described.jobs, run.context(), places=described.places, awaited=awaited)
     trained = plan.plan(compared.jobs, run.context(), places=compared.places) if compared else None
     missing = dry_run or bool(planned.of(plan.MISSING))
     search = _search(run, path, fallback, words, missing=missing) if "search" in described.sections else None
     if dry_run:
-        planned = planned if trained is None else planned.beside(trained)
+        planned = first.beside(planned if trained is None else planned.beside(trained))
         then = [f"then a search over {search[0]}"] if search else []
         then += [f"then the report: {described.title}"] if described.title else []
         show_plan(run, described.name, planned, seconds=time.perf_counter() - begun, then=then)
@@ -135,7 +141,7 @@ def show_plan(run: shared.Invocation, study: str, planned: "Plan", *, seconds: f
     first = len(listed) - len(planned.jobs)
     total = (
         f"{plural(len(planned.jobs), 'job')}: {counts['cached']} cached, {counts['missing']} to run, "
-        f"{counts['impossible']} impossible{f'; extractions first: {first}' if first else ''}; "
+        f"{counts['impossible']} impossible{f'; first: {first}' if first else ''}; "
         f"about {duration(totals['seconds'])} one after another, {size(totals['bytes'])} on disk"
     )
     reasons = [f"{line['job']}: {line['note']}" for line in lines if line["note"] not in ("", FIRST)]
@@ -225,15 +231,13 @@ def _compute(
 ) -> tuple[Values, list[str], int]:
     """The jobs' values, lines and exit status."""
     from pipelines.report.study.study import joined
-    from pipelines.studies.execute import Execution
 
-    begun, progress = time.perf_counter(), JobProgress(run, planned, study=described.name)
-    execution = Execution(run.context(), run.devices(engine), on_result=progress, label=progress.label)
-    outcomes = execution.run(planned, engine)
+    begun, names = time.perf_counter(), JobProgress(run, planned, study=described.name).names
+    outcomes = _execution(run, planned, engine, described).run(planned, engine)
     seconds = time.perf_counter() - begun
     counts = {one: sum(outcome.status == one for outcome in outcomes) for one in ("computed", "cached", "failed")}
     failures = [
-        {"job": progress.names[one.job], "run": outcome.run, "error": outcome.error}
+        {"job": names[one.job], "run": outcome.run, "error": outcome.error}
         for one, outcome in zip(planned.jobs, outcomes, strict=True)
         if outcome.status == "failed"
     ]
@@ -251,6 +255,14 @@ def _compute(
     failed = InvalidInputError.exit_code if refused else TransferBenchError.exit_code
     values |= {"runs": runs, "failures": failures, "ranked": ranked}
     return values, lines, failed if failures else 0
+
+
+def _execution(run: shared.Invocation, planned: "Plan", engine: EngineSpec, described: "StudyJobs") -> "Execution":
+    """An execution of the plan here, which tells how it goes."""
+    from pipelines.studies.execute import Execution
+
+    progress = JobProgress(run, planned, study=described.name)
+    return Execution(run.context(), run.devices(engine), on_result=progress, label=progress.label)
 
 
 class JobProgress:

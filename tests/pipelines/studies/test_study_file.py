@@ -108,6 +108,18 @@ def test_a_search_may_stand_beside_the_jobs_and_nothing_unknown():
             HEADER + "fit-head\n    seeds: 0\n",
             "study.yaml:3:12: seeds must be a whole number from 1 to 1000, or none; got 0",
         ),
+        (
+            HEADER + "finetune\n    weights: {command: finetune, network: resnet8}\n",
+            "study.yaml:3:14: job under weights must have the command train; got 'finetune'",
+        ),
+        (
+            HEADER + "finetune\n    weights: {command: train, netwrok: resnet8}\n",
+            "study.yaml:3:31: unknown option 'netwrok' of train",
+        ),
+        (
+            HEADER + "finetune\n    weights: {command: train, weights: packaged}\n",
+            "study.yaml:3:31: unknown option 'weights' of train",
+        ),
         ("jobs: 1\njobs: 2\n", "study.yaml:2:1: key of study must stand once; got 'jobs' again (first in line 1)"),
         (HEADER + "extract\n    subset: 1\n    subset: 2\n", "study.yaml:4:5: key of job must stand once"),
         (

@@ -8,6 +8,7 @@ import pytest
 from pipelines.cli.commands.run import labels
 from pipelines.studies import study_file
 from pipelines.studies.jobs import Job
+from pipelines.workspace import records
 
 STUDY = """
 defaults: {backbone: test_resnet, weights: pretrained, dataset: digits, image-size: 32, subset: 60, test-subset: 50}
@@ -19,7 +20,7 @@ jobs:
 def test_plan_progress_and_end_count_the_same_jobs_and_rank_them(pipeline, tmp_path):
     (tmp_path / "study.yaml").write_text(STUDY)
     planned = pipeline("run", tmp_path / "study.yaml", "--dry-run")
-    assert "4 jobs: 0 cached, 4 to run, 0 impossible; extractions first: 2;" in planned.out
+    assert "4 jobs: 0 cached, 4 to run, 0 impossible; first: 2;" in planned.out
     assert "seed 0, seed 0" not in planned.out
     assert "2 extractions instead of 1, and runs with different seeds are not compared in pairs" in planned.out
     ended = pipeline("run", tmp_path / "study.yaml")
@@ -58,6 +59,47 @@ def test_seeds_share_one_extraction_and_the_plan_has_nothing_to_say(pipeline, tm
     (tmp_path / "study.yaml").write_text(STUDY.replace("seed: [0, 1]", "seeds: 2"))
     planned = pipeline("run", tmp_path / "study.yaml", "--dry-run", "--json").json
     assert (planned["jobs"], len(planned["plan"]), planned["notes"]) == (4, 5, [])
+
+
+TRANSFER = """
+defaults: {dataset: digits, classes: "0,1,2", epochs: 1, batch-size: 50, subset: 150, test-subset: 60}
+jobs:
+  - command: finetune
+    weights: &other {command: train, network: resnet8, width: 0.25, classes: "4,5", batch-size: BATCH}
+    mode: [full, frozen]
+  - {command: fit-head, weights: *other, head: centroid}
+"""
+
+
+def test_weights_of_a_training_in_the_study_are_made_first_and_once(pipeline, tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text(TRANSFER.replace("BATCH", "50"))
+    planned = pipeline("run", study, "--dry-run").out
+    assert "3 jobs: 0 cached, 3 to run, 0 impossible; first: 2;" in planned
+    ended = pipeline("run", study)
+    assert ended.status == 0, ended.err
+    told = re.findall(r"^(\S+)  .*done in", ended.err, re.MULTILINE)
+    assert told == ["first", "first", "1/3", "2/3", "3/3"]
+    found, _ = records.read_all(tmp_path / "workspace")
+    (made,) = [one for one in found if one.mode == "scratch"]
+    begun = [one for one in found if one is not made]
+    assert [one.class_names for one in (made, *begun)] == [["4", "5"], *([["0", "1", "2"]] * 3)]
+    assert {one.architecture for one in begun} == {"resnet8"}
+    sources = [one.key.get("weights_run") or one.features.spec["weights"]["source"] for one in begun]
+    assert sorted(sources) == sorted([made.run, made.run, f"run:{made.run}"])
+    answer = pipeline("run", study, "--json").json
+    assert (answer["cached"], answer["computed"]) == (3, 0)
+    again = pipeline("run", study, "--dry-run").out
+    assert "3 jobs: 3 cached, 0 to run, 0 impossible; about" in again
+
+
+def test_jobs_whose_training_cannot_be_done_say_so_and_the_others_go_on(pipeline, tmp_path):
+    study = tmp_path / "study.yaml"
+    begun = TRANSFER.replace("BATCH", "50, dataset: nowhere").replace('classes: "4,5", ', "classes: none, ")
+    study.write_text(begun + "  - {command: train, network: resnet8, width: 0.25}\n")
+    ended = pipeline("run", study, "--json")
+    assert (ended.status, ended.json["computed"], ended.json["failed"]) == (2, 1, 3)
+    assert all(one["error"].startswith("its weights failed: unknown data set") for one in ended.json["failures"])
 
 
 def jobs_of(text: str) -> tuple[Job, ...]:
