@@ -22,7 +22,6 @@ from pipelines.workspace import records
 from pipelines.workspace.schema import PHASES, DoneRecord
 
 SHOWN = {"accuracy-1": "cifar10-accuracy", "accuracy-against-bytes-1": "cifar10-accuracy-against-bytes"}
-RENAMED = {"sprint": "airbench94", "gentle": "finetune"}  # names in runs files -> those of today
 TEST_IMAGES = 10_000
 
 
@@ -32,17 +31,10 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--output", type=Path, default=RESULTS / "figures")
     arguments = parser.parse_args()
-    for path in draw([row for file in arguments.runs for row in _runs(file)], arguments.output):
+    for path in draw(
+        [row for file in arguments.runs for row in json.loads(file.read_text())["runs"]], arguments.output
+    ):
         print(path)
-
-
-def _runs(file: Path) -> list[dict[str, Any]]:
-    """The rows of a runs file, with the networks and recipes by the names of today."""
-
-    def renamed(row: dict[str, Any]) -> dict[str, Any]:
-        return {name: RENAMED.get(value, value) if isinstance(value, str) else value for name, value in row.items()}
-
-    return json.loads(file.read_text(), object_hook=renamed)["runs"]
 
 
 def draw(flat: list[Mapping[str, Any]], folder: Path) -> list[Path]:

@@ -17,6 +17,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "head-options": from_code.head_options,
     "heads": accuracy.heads,
     "scratch": accuracy.scratch,
+    "lab": lambda: accuracy.scratch("cifar10-15k"),
     "finetuning": accuracy.finetuning,
     "extraction": speed.extraction,
     "scale": speed.scale,

@@ -30,9 +30,9 @@ def heads() -> str:
     )
 
 
-def scratch() -> str:
-    """Compare the networks trained from scratch on all of CIFAR-10, the best test accuracy first."""
-    runs = sorted(runs_of(mode="scratch", dataset="cifar10", subset=None), key=lambda run: -run["test_accuracy"])
+def scratch(dataset: str = "cifar10") -> str:
+    """Compare the networks trained from scratch on a whole data set, the best test accuracy first."""
+    runs = sorted(runs_of(mode="scratch", dataset=dataset, subset=None), key=lambda run: -run["test_accuracy"])
     return table(
         ["network", "options", "seed", "parameters", "minutes", "test", "95 % interval", "views averaged", "machine"],
         [
