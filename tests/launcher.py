@@ -10,6 +10,9 @@ import runpy
 import signal
 import sys
 
+if __name__ == "__main__":
+    gc.disable()  # until all is imported, which stays
+
 import h5py  # noqa: F401 (imported once, for all scripts, and never used here)
 import optuna  # noqa: F401
 import sklearn.datasets
@@ -23,6 +26,7 @@ from finetune.training import loop  # noqa: F401
 def requested() -> dict:
     """The request of the script that this process shall become, a child; the parent serves until stdin ends."""
     gc.freeze()  # nothing that is here by now need be looked at again
+    gc.enable()
     for line in sys.stdin:
         child = os.fork()
         if not child:

@@ -12,6 +12,7 @@ from finetune.augmentation.batches import small_size
 from finetune.recipes import MODES_WITH_HEAD, Recipe
 
 ALONE = "Expected more than 1 value per channel"  # BatchNorm, of one image whose map has one position
+_PASSED: set[tuple[object, ...]] = set()  # steps that work: the trials of a search take the same one again and again
 
 
 def rehearse(
@@ -39,6 +40,10 @@ def rehearse(
 
 def _check_step(network: nn.Module, *, name: str, recipe: Recipe, size: int, process_count: int) -> None:
     rows = recipe.batch_size // (recipe.accumulate * process_count)
+    layers = ((type(one), one.extra_repr(), *map(_form, one.parameters(False))) for one in network.modules())
+    step = (name, recipe.batchnorm, rows, size, *layers)
+    if step in _PASSED:
+        return
     try:
         shape = _step(network, recipe=recipe, rows=rows, size=size)
     except REFUSALS as error:
@@ -59,6 +64,11 @@ def _check_step(network: nn.Module, *, name: str, recipe: Recipe, size: int, pro
             f"network must give one row of logits an image when it trains; got {name}, which gives {shape} for {rows} "
             "images. Use another --network, or its features with `pipeline extract`."
         )
+    _PASSED.add(step)
+
+
+def _form(parameter: nn.Parameter) -> tuple[object, ...]:
+    return parameter.shape, parameter.requires_grad
 
 
 def _step(network: nn.Module, *, recipe: Recipe, rows: int, size: int) -> tuple[int, ...]:
