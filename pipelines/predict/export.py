@@ -72,7 +72,7 @@ def export(one: Classifier, path: Path, *, run: str, kind: str = "onnx", calibra
     """
     form = importlib.import_module(FORMATS[kind])
     require(*form.NEEDED)
-    if kind != "timm":
+    if kind != "timm" or not path.exists():
         writable.check("output", path, stream=False)
     graph, temperature = one.graph(), divisor(one, calibrated=calibrated)
     module = Probabilities(graph.module, temperature).eval().requires_grad_(False)

@@ -23,6 +23,7 @@ from extract.runtime.options import Value
 from pipelines.search.journal_file import REMEDY, JournalFile
 from pipelines.search.space import Choices, Range, Space
 from pipelines.workspace import stored
+from pipelines.workspace.explorations import SearchRange
 
 STARTUP_TRIALS = 8  # drawn at random before the model of good parameters begins to choose
 ATTEMPTS = 10  # a trial that outlived so many processes kills them: it counts as failed
@@ -117,6 +118,14 @@ class Journal:
             name: entry.value(trial.params[name]) if isinstance(entry, Choices) else trial.params[name]
             for name, entry in self._space.items()
             if name in trial.params
+        }
+
+    def space(self) -> dict[str, SearchRange | list[object]]:
+        """What is searched, as a result keeps it."""
+        entries = self._space.items()
+        return {
+            name: SearchRange(low=one.low, high=one.high, log=one.log) if isinstance(one, Range) else list(one.values)
+            for name, one in entries
         }
 
     def logarithmic(self) -> list[str]:

@@ -83,6 +83,7 @@ def _gathered(folder: Path, journal: Journal, subject: Subject) -> SearchResult:
     return SearchResult(
         name=folder.name,
         subject=subject.what.removeprefix("the "),
+        space=journal.space(),
         trials=listed,
         importance=found.shares,
         importance_spread=found.spread,

@@ -5,7 +5,7 @@
 """
 
 from pathlib import Path
-from typing import Annotated, Literal, TypedDict, TypeVar
+from typing import Annotated, Literal, NotRequired, TypedDict, TypeVar
 
 from msgspec import Meta, Struct
 
@@ -38,11 +38,20 @@ class BestTrial(TypedDict):
     value: Share
 
 
+class SearchRange(TypedDict):
+    """The numbers that an option was searched in."""
+
+    low: Number
+    high: Number
+    log: bool
+
+
 class SearchResult(TypedDict):
-    """The result of a search (`pipelines.search.result`)."""
+    """The result of a search (`pipelines.search.result`); results of before it was kept have no `space`."""
 
     name: str
     subject: str
+    space: NotRequired[dict[str, SearchRange | list[object]]]
     trials: list[SearchTrial]
     importance: dict[str, Number]
     importance_spread: dict[str, tuple[Number, Number]]

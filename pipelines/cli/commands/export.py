@@ -44,8 +44,8 @@ def export_command(
     from pipelines.workspace import records, writable
 
     ends = Path(FORMATS[kind]).suffix
-    if output is not None and ends:
-        writable.check("output", output, stream=False, kinds=(ends,))
+    if output is not None and (ends or not output.exists()):  # a folder that is there is refused by the format timm
+        writable.check("output", output, stream=False, kinds=(ends,) if ends else ())
     one, record = classify.classifier(run_name, context=run.context(), weights=weights)
     path = output or records.folder(run.workspace, record.run) / FORMATS[kind]
     written = export.export(one, path, run=record.run, kind=kind, calibrated=calibrated)

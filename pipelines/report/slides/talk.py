@@ -25,7 +25,7 @@ from pipelines.report.slides.slide import Slide
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study, TestSet
 from pipelines.report.study.winners import RULE, best_first
-from pipelines.workspace.explorations import SearchResult
+from pipelines.workspace.explorations import SearchRange, SearchResult
 from pipelines.workspace.schema import DoneRecord
 
 ROWS = 12  # of a table
@@ -113,7 +113,7 @@ def _architecture(material: Material) -> list[Slide]:
 
 
 def _search(material: Material) -> list[Slide]:
-    """What the searches of this data tried, in which ranges, what came of it and what mattered."""
+    """What the searches of this data looked for, in which space, what came of it and what mattered."""
     runs = {one.run for one in material.test_set.results}
     found = []
     for place, search in enumerate(searches.results(material.study), start=1):
@@ -137,20 +137,14 @@ def _trials(search: SearchResult) -> str:
 
 
 def _ranges(search: SearchResult) -> list[str]:
-    """Every hyperparameter with the least and greatest value that was tried, or its values."""
-    tried: dict[str, list[object]] = {}
-    for trial in search["trials"]:
-        for name, value in trial["params"].items():
-            tried.setdefault(name, []).append(value)
-    return [_range(name, values, log=name in search["logarithmic"]) for name, values in tried.items()]
+    """Every hyperparameter with the range or the choices that it was searched in."""
+    return [_range(name.replace("_", " ").replace("-", " "), one) for name, one in search.get("space", {}).items()]
 
 
-def _range(name: str, values: Sequence[object], *, log: bool) -> str:
-    numbers = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]
-    words = name.replace("_", " ").replace("-", " ")
-    if len(numbers) == len(values):
-        return f"{words}: {written(min(numbers), 2)} to {written(max(numbers), 2)}{', log scale' if log else ''}"
-    return f"{words}: {listed(sorted({written(one, 2) for one in values}))}"
+def _range(words: str, entry: SearchRange | list[object]) -> str:
+    if isinstance(entry, list):
+        return f"{words}: {listed([written(one, 2) for one in entry])}"
+    return f"{words}: {written(entry['low'], 2)} to {written(entry['high'], 2)}{', log scale' if entry['log'] else ''}"
 
 
 def _winner(search: SearchResult) -> list[str]:

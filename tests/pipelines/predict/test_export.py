@@ -161,10 +161,13 @@ def test_what_cannot_be_exported_is_refused_in_one_sentence(pipeline, tmp_path, 
     assert not list(Path(answer["path"]).glob("*.onnx*"))
 
 
-@pytest.mark.parametrize("name", ["folder.onnx", "/proc/model.onnx"])
-def test_a_place_that_cannot_be_written_is_refused_before_the_run_is_even_looked_for(name, pipeline, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("folder.onnx", "onnx"), ("/proc/model.onnx", "onnx"), ("no/where", "timm"), ("/proc/here", "timm")],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_the_run_is_even_looked_for(name, form, pipeline, tmp_path):
     (tmp_path / "folder.onnx").mkdir()
-    ended = pipeline("export", "--run", "ffff", "--output", tmp_path / name)
+    ended = pipeline("export", "--run", "ffff", "--format", form, "--output", tmp_path / name)
     assert ended.status == 2
     assert "output must be a file that can be written" in ended.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.onnx"]

@@ -195,6 +195,12 @@ def search(workspace: Path, name: str) -> None:
     found = {
         "name": name,
         "subject": "heads",
+        "space": {
+            "learning-rate": {"low": 1e-05, "high": 1.0, "log": True},
+            "dropout": {"low": 0.0, "high": 0.5, "log": False},
+            "optimizer": ["sgd", "adamw"],
+            "batch-size": [64],
+        },
         "trials": trials,
         "importance": {"learning-rate": 0.7, "optimizer": 0.2, "batch-size": 0.06, "weight-decay": 0.04},
         "importance_spread": {

@@ -26,3 +26,4 @@ def test_of_equal_accuracies_the_least_log_loss_wins(workspace, scripted):
     found = search(subject, SearchSpec(trials=25), Context(workspace))
     assert set(subject.scored) == {1, 2, 3, 4}
     assert found["best"]["params"] == {"x": 2}
+    assert found["space"] == {"x": [1, 2, 3, 4]}

@@ -18,6 +18,14 @@ def test_a_slide_is_left_out_where_there_is_nothing_for_it(one, fifty, hostile):
     assert {"Search space and strategy", "Accuracy against parameters"} < set(hostile.titles)
 
 
+def test_the_slide_of_a_search_has_the_space_that_was_searched_not_what_happened_to_be_tried(hostile):
+    said = hostile.texts("Search space and strategy")
+    assert "learning rate: 1e-05 to 1, log scale" in said
+    assert "'dropout: 0 to 0.5'" in said
+    assert "optimizer: sgd and adamw" in said
+    assert "'batch size: 64'" in said
+
+
 def test_task_and_protocol_come_from_the_record(one):
     said = one.texts("Task and protocol")
     assert "10 classes" in said
