@@ -1,6 +1,6 @@
 """Tables on classes of very different sizes, and on what predictions say of themselves."""
 
-from generating.files import read
+from generating.files import Json, read
 from generating.markdown import table
 
 
@@ -46,4 +46,33 @@ def trust() -> str:
         [name, f"{one['auroc']:.4f}", *(f"{100 * one[key]:.1f} %" for key in names)]
         for name, one in found["unlike"].items()
     ]
-    return lead + table(header, rows) + "\n" + table(["seen against unseen", "AUROC", *names.values()], unlike)
+    more = [_splits(found["splits"]), table(["seen against unseen", "AUROC", *names.values()], unlike)]
+    return "\n".join([lead + table(header, rows), *more])
+
+
+def _splits(found: Json) -> str:
+    """Show coverage over many splits of the training images, and what the refit adds to it."""
+    rows = [
+        [
+            f"{int(rows):,}",
+            f"{100 * float(name):g} %",
+            f"{100 * one['stated']:.2f} %",
+            *(_mean(one[key]) for key in ("before the refit", "refitted", "added by the refit")),
+            *(f"{100 * one[key]:.2f}" for key in ("deviation", "deviation by theory")),
+        ]
+        for rows, of in found.items()
+        for name, one in of.items()
+        if isinstance(one, dict)
+    ]
+    counts = " and ".join(f"{of['splits']} splits of {int(rows):,} training images" for rows, of in found.items())
+    lead = (
+        f"Means over {counts}, a tenth of them for validation, with 95 % intervals of the means; deviations over the splits "
+        "are those before the refit, measured and by the beta distribution, in points:\n\n"
+    )
+    columns = ["asked for", "stated", "head before the refit", "head that answers", "added by the refit, points"]
+    return lead + table(["training images", *columns, "deviation", "by theory"], rows)
+
+
+def _mean(one: Json) -> str:
+    low, high = (100 * end for end in one["interval"])
+    return f"{100 * one['mean']:.2f} ({low:.2f} to {high:.2f})"

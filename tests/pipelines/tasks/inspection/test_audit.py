@@ -68,6 +68,7 @@ def test_known_faults_are_found_written_and_left_out(pipeline, messy, tmp_path):
 
 def test_without_the_images_the_features_decide_and_that_is_said(pipeline, messy):
     path = pipeline("extract", "--dataset", messy, *BACKBONE, "--json").json["path"]
+    assert pipeline("audit", "--json").json["by_pixels"], "their place is remembered"
     messy.rename(messy.with_name("elsewhere"))
     ended = pipeline("audit", "--features", path, "--json")
     assert "the images are not at hand" in ended.err
