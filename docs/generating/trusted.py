@@ -66,8 +66,8 @@ def _splits(found: Json) -> str:
     ]
     counts = " and ".join(f"{of['splits']} splits of {int(rows):,} training images" for rows, of in found.items())
     lead = (
-        f"Means over {counts}, a tenth of them for validation, with 95 % intervals of the means; deviations over the splits "
-        "are those before the refit, measured and by the beta distribution, in points:\n\n"
+        f"Means over {counts}, a tenth of them for validation, with 95 % intervals of the means; deviations over the "
+        "splits are those before the refit, measured and by the beta distribution, in points:\n\n"
     )
     columns = ["asked for", "stated", "head before the refit", "head that answers", "added by the refit, points"]
     return lead + table(["training images", *columns, "deviation", "by theory"], rows)
