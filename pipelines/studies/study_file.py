@@ -43,7 +43,6 @@ from pipelines.studies.yaml_file import (
 )
 
 SHIPPED = Path(__file__).parent
-NO_JOBS = "{name}: study must have jobs; it has none. List commands under `jobs:`."
 
 
 class Sections(msgspec.Struct, forbid_unknown_fields=True):
@@ -73,12 +72,8 @@ class StudyJobs:
     title: str = ""
 
     def only(self, words: Sequence[str]) -> "StudyJobs":
-        """The study with the jobs that `words` name; all where there are none."""
-        jobs = tuple(job for job in self.jobs if named(job.name, words))
-        if self.jobs and not jobs:
-            known = ", ".join(dict.fromkeys(job.name for job in self.jobs))
-            raise InvalidInputError(f"--only must name a job of {self.name}; got {','.join(words)}. Known: {known}.")
-        return replace(self, jobs=jobs)
+        """The study with the jobs that `words` name; all where there are no words."""
+        return replace(self, jobs=tuple(job for job in self.jobs if named(job.name, words)))
 
     @property
     def first(self) -> dict[Job, JobPlace]:
@@ -86,11 +81,6 @@ class StudyJobs:
         awaited = {job.weights for job in self.jobs}
         known = {job: at for place in self.places.values() for job, at in place.entry.trainings.items()}
         return {job: place for job, place in known.items() if job.digest() in awaited}
-
-    def must_have_jobs(self) -> None:
-        """Raises `InvalidInputError` for a study that only describes a search or an ablation."""
-        if not self.jobs:
-            raise InvalidInputError(NO_JOBS.format(name=self.name))
 
 
 def named(name: str, words: Sequence[str]) -> bool:
@@ -134,7 +124,9 @@ def _study(root: YamlValue | None, file_name: str, environment: Environment) -> 
         raise InvalidInputError(f"{file_name}: study must have jobs; the file is empty. List commands under `jobs:`.")
     sections = structured(mapping(root, what="study"), Sections, what="study")
     if sections.jobs is None and sections.search is None and sections.ablation is None:
-        raise InvalidInputError(NO_JOBS.format(name=file_name))
+        raise InvalidInputError(
+            f"{file_name}: study must have jobs, a search or an ablation; it has none. List commands under `jobs:`."
+        )
     defaults = read_defaults(sections)
     places = {} if sections.jobs is None else _jobs(sections.jobs, defaults, sections, environment)
     name = str(sections.name or Path(file_name).stem)

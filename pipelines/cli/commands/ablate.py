@@ -8,7 +8,8 @@ import click
 
 from extract.errors import TransferBenchError
 from extract.runtime.formats import duration, listed, percent, plural
-from pipelines.cli.commands.run import JobProgress, show_plan
+from pipelines.cli.commands.plan import show_plan
+from pipelines.cli.commands.run import JobProgress
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values

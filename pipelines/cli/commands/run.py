@@ -10,32 +10,24 @@ from typing import TYPE_CHECKING
 import click
 
 from extract.errors import InvalidInputError, TransferBenchError
-from extract.runtime.formats import duration, percent, plural, size
+from extract.runtime.formats import duration, percent, plural
+from pipelines.cli.commands.plan import labels, show_plan
 from pipelines.cli.inspect.runs import ranking
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
-from pipelines.cli.terminal.table import TableColumn, table
 from pipelines.specs.data import DataSpec, with_data_dir
 from pipelines.specs.engine import EngineSpec
 
 if TYPE_CHECKING:
-    from pipelines.specs import ExtractSpec
-    from pipelines.studies.estimate import Estimator
+    from pipelines.studies.ablation import Ablation
     from pipelines.studies.execute import Execution
     from pipelines.studies.jobs import Job
-    from pipelines.studies.plan import Plan, Planned
-    from pipelines.studies.study_file import StudyJobs
+    from pipelines.studies.plan import Plan
+    from pipelines.studies.study_file import Environment, StudyJobs
     from pipelines.studies.worker import JobResult
 
-FIRST = "extracted first"
-PLAN: list[TableColumn[Values]] = [
-    TableColumn("job", lambda line: line["job"], shrinks=True),
-    TableColumn("state", lambda line: _state(line)),
-    TableColumn("time", lambda line: duration(line["seconds"]), right=True),
-    TableColumn("by", lambda line: line["basis"] or "", drop=1),
-    TableColumn("disk", lambda line: size(line["bytes"]), right=True, drop=2),
-]
+    Searched = tuple[str, Values, object]
 
 
 @command("run")
@@ -66,25 +58,23 @@ def run_study(
     begun = time.perf_counter()
     from pipelines.cli.commands import ablate, report
     from pipelines.cli.commands.search import searched
-    from pipelines.studies import ablation, plan, study_file
+    from pipelines.studies import plan, study_file
 
     engine = EngineSpec.of({name: value for name, value in options.items() if name in EngineSpec.declared()})
     fallback: Values = {"seed": run.seed, **{name: value for name, value in options.items() if name == "data_dir"}}
     environment = study_file.Environment(fallback, run.workspace, shared.data_dirs())
     path = study_file.find(study)
-    described = study_file.read(path, environment).only(words)
-    described.must_have_jobs()
+    whole = study_file.read(path, environment)
+    described = whole.only(words)
     trainings = plan.plan(list(described.first), run.context(), places=described.first)
     first = plan.Plan((), tuple(one.job for one in trainings.of(plan.MISSING)))
     runs, awaited = _execution(run, first, engine, described).trained(trainings, None if dry_run else engine)
     if runs:
         described = study_file.read(path, dataclasses.replace(environment, runs=runs)).only(words)
-    compared = ablation.read(path, environment) if "ablation" in described.sections else None
-    compared = compared if compared and study_file.named(compared.base.name, words) else None
     planned = plan.plan(described.jobs, run.context(), places=described.places, awaited=awaited)
-    trained = plan.plan(compared.jobs, run.context(), places=compared.places) if compared else None
     missing = dry_run or bool(planned.of(plan.MISSING))
-    search = _search(run, path, fallback, words, missing=missing) if "search" in described.sections else None
+    compared, search = _further(run, path, whole, environment, words=words, missing=missing)
+    trained = plan.plan(compared.jobs, run.context(), places=compared.places) if compared else None
     if dry_run:
         planned = first.beside(planned if trained is None else planned.beside(trained))
         then = [f"then a search over {search[0]}"] if search else []
@@ -106,124 +96,43 @@ def run_study(
     sys.exit(status)
 
 
-def _search(
-    run: shared.Invocation, path: Path, fallback: Values, words: Sequence[str], *, missing: bool
-) -> tuple[str, Values, object] | None:
-    """(what is searched, its options, its space) of a study with a search; None for one that `words` do not name."""
-    from pipelines.search import check_file, read
+def _further(
+    run: shared.Invocation,
+    path: Path,
+    whole: "StudyJobs",
+    environment: "Environment",
+    *,
+    words: Sequence[str],
+    missing: bool,
+) -> "tuple[Ablation | None, Searched | None]":
+    """The ablation and the search of a study that `words` name; `InvalidInputError` where no part of it is named."""
+    from pipelines.studies import ablation
     from pipelines.studies.study_file import named
+
+    compared = ablation.read(path, environment) if "ablation" in whole.sections else None
+    search = _search(run, path, dict(environment.fallback), missing=missing) if "search" in whole.sections else None
+    further = [*([compared.base.name] if compared else []), *([search[0]] if search else [])]
+    known = dict.fromkeys([*(job.name for job in whole.jobs), *further])
+    if not any(named(name, words) for name in known):
+        raise InvalidInputError(
+            f"--only must name a part of {whole.name}; got {','.join(words)}. Known: {', '.join(known)}."
+        )
+    return (
+        compared if compared and named(compared.base.name, words) else None,
+        search if search and named(search[0], words) else None,
+    )
+
+
+def _search(run: shared.Invocation, path: Path, fallback: Values, *, missing: bool) -> "Searched":
+    """(what is searched, its options, its space) of a study with a search."""
+    from pipelines.search import check_file, read
 
     file = read(path)
     if missing:  # what is cached imports no torch
         check_file(file, fallback, run.context())
     options = file.options(fallback)
     name = " on ".join(str(options[one]) for one in ("head", "network", "backbone") if options.get(one))
-    return (name, options, file.entries) if named(name, words) else None
-
-
-def show_plan(run: shared.Invocation, study: str, planned: "Plan", *, seconds: float, then: Sequence[str] = ()) -> None:
-    """The plan: what is there, what would be computed, and what that would take. To plan took `seconds`, as it will.
-
-    `then` says what comes besides.
-    """
-    from pipelines.studies.estimate import PROCESS_SECONDS, Estimator
-    from pipelines.studies.plan import Planned
-
-    estimator = Estimator(run.workspace, device=run.device)
-    listed = [Planned(job, "missing", reason=FIRST) for job in planned.implied()] + list(planned.jobs)
-    names = labels([one.job for one in listed])
-    lines = [_line(one, name, estimator) for one, name in zip(listed, names, strict=True)]
-    counts = {state: len(planned.of(state)) for state in ("cached", "missing", "impossible")}
-    totals = {key: sum(line[key] or 0 for line in lines) for key in ("seconds", "bytes")}
-    totals = {**totals, "seconds": totals["seconds"] + PROCESS_SECONDS + seconds}
-    values = {"study": study, "jobs": len(planned.jobs), **counts, **totals, "plan": lines}
-    values["notes"] = _notes([one.job for one in planned.jobs])
-    first = len(listed) - len(planned.jobs)
-    total = (
-        f"{plural(len(planned.jobs), 'job')}: {counts['cached']} cached, {counts['missing']} to run, "
-        f"{counts['impossible']} impossible{f'; first: {first}' if first else ''}; "
-        f"about {duration(totals['seconds'])} one after another, {size(totals['bytes'])} on disk"
-    )
-    reasons = [f"{line['job']}: {line['note']}" for line in lines if line["note"] not in ("", FIRST)]
-    values["then"] = list(then)
-    run.reporter.result(values, [*table(PLAN, lines), *reasons, *values["notes"], total, *then])
-
-
-def _state(line: Values) -> str:
-    if line["note"] == FIRST:
-        return "to run first"
-    return "to run" if line["state"] == "missing" else line["state"]
-
-
-def _line(planned: "Planned", name: str, estimator: "Estimator") -> Values:
-    cost = estimator.of(planned.job) if planned.state == "missing" else None
-    return {
-        "job": name,
-        "command": planned.job.command,
-        "state": planned.state,
-        "note": planned.reason,
-        "seconds": cost and cost.seconds,
-        "basis": cost and cost.basis,
-        "bytes": cost and cost.byte_count,
-    }
-
-
-def labels(jobs: Sequence["Job"]) -> list[str]:
-    """A label for each job: its name, and the options in which it differs from others of that name.
-
-    An option that features and head share stands once where both have the same value.
-    """
-    named: dict[str, list[Values]] = {}
-    for job in jobs:
-        named.setdefault(job.name, []).append(_flat(job))
-    found = []
-    for job in jobs:
-        shown: dict[str, str] = {}
-        for name, value in _flat(job).items():
-            part, _, option = name.partition(".")
-            varies = len({repr(one.get(name)) for one in named[job.name]}) > 1
-            text = _option(option, value) if varies else ""
-            if text:
-                shown[option] = f"{shown[option]}, {text} of the {part}" if shown.get(option, text) != text else text
-        found.append(f"{job.name} ({', '.join(shown.values())})" if shown else job.name)
-    return found
-
-
-def _flat(job: "Job") -> Values:
-    return {f"{part}.{name}": value for part, spec in job.specs().items() for name, value in spec.items()}
-
-
-def _option(name: str, value: object) -> str:
-    """An option as one would say it; nothing for one that was left out."""
-    words = name.replace("_", " ")
-    if value is None or value == ():
-        return ""
-    if name == "validation" and value == "none":
-        return "no validation"
-    if isinstance(value, bool):
-        return words if value else f"no {words}"
-    if not isinstance(value, tuple):
-        return f"{words} {value}"
-    # `option` holds further ones of a head, each NAME=VALUE.
-    return ", ".join(value) if name == "option" else f"{words} {','.join(map(str, value))}"
-
-
-def _notes(jobs: Sequence["Job"]) -> list[str]:
-    """Remarks on the jobs of a plan: features that are extracted anew for every seed."""
-    drawn: dict[ExtractSpec, set[int]] = {}
-    for job in jobs:
-        if job.features is not None and job.features.sampled:
-            drawn.setdefault(dataclasses.replace(job.features, seed=0), set()).add(job.features.seed)
-    several = [spec for spec, seeds in drawn.items() if len(seeds) > 1]
-    if not several:
-        return []
-    count = sum(len(drawn[spec]) for spec in several)
-    test = any("test" in spec.sampled for spec in several)
-    return [
-        f"`seed` draws the subset{' and the test images' if test else ''} anew: {count} extractions instead of "
-        f"{len(several)}{', and runs with different seeds are not compared in pairs' if test else ''}. "
-        "`seeds: N` of fit-head repeats the heads alone, on the same images."
-    ]
+    return name, options, file.entries
 
 
 def _compute(

@@ -30,7 +30,7 @@ def test_a_search_may_stand_beside_the_jobs_and_nothing_unknown():
     [
         ("", "study.yaml: study must have jobs; the file is empty"),
         ("# only a comment\n", "study.yaml: study must have jobs; the file is empty"),
-        ("name: x\n", "study.yaml: study must have jobs; it has none"),
+        ("name: x\n", "study.yaml: study must have jobs, a search or an ablation; it has none"),
         ("jobs: []\n", "study.yaml:1:7: study must have jobs; the list is empty"),
         ("jobs:\n", "study.yaml:1:6: jobs must be a list; got nothing"),
         ("report: {title: T}\n", "study.yaml:1:9: report must be text; got a mapping"),

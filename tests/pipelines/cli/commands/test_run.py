@@ -5,9 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli.commands.run import labels
-from pipelines.studies import study_file
-from pipelines.studies.jobs import Job
 from pipelines.workspace import records
 
 STUDY = """
@@ -102,35 +99,6 @@ def test_jobs_whose_training_cannot_be_done_say_so_and_the_others_go_on(pipeline
     assert all(one["error"].startswith("its weights failed: unknown data set") for one in ended.json["failures"])
 
 
-def jobs_of(text: str) -> tuple[Job, ...]:
-    return study_file.parse(text, study_file.Environment({})).jobs
-
-
-def test_labels_tell_jobs_of_one_name_apart():
-    found = jobs_of("jobs:\n  - command: fit-head\n    validation: [0.1, 0.2]\n    head: [logistic, mlp]")
-    named = labels(found)
-    assert named[0] == "logistic on resnet50 on cifar10 (validation 0.1)"
-    assert len(set(named)) == len(named)
-
-
-def test_labels_say_options_as_a_user_would():
-    found = jobs_of(
-        "jobs:\n  - {command: fit-head, head: mlp, option: [[], copies=1, [copies=1, power=1]], validation: none}\n"
-        "  - {command: train, network: resnet8, validation: [0.1, none], bias-decay: [true, false]}\n"
-        "  - {command: train, network: resnet8, validation: 0.1, refit: true, bias-decay: true}\n"
-    )
-    assert [label.partition(" (")[2].rstrip(")") for label in labels(found)] == [
-        "",
-        "copies 1",
-        "copies 1, power 1.0",
-        "validation 0.1, no refit, bias decay",
-        "validation 0.1, no refit, no bias decay",
-        "no validation, no refit, bias decay",
-        "no validation, no refit, no bias decay",
-        "validation 0.1, refit, bias decay",
-    ]
-
-
 def test_a_data_folder_that_is_not_there_is_the_users_mistake(pipeline, tmp_path):
     (tmp_path / "study.yaml").write_text("jobs: [{command: train, network: resnet20, dataset: nowhere}]")
     ended = pipeline("run", tmp_path / "study.yaml")
@@ -199,7 +167,21 @@ def test_a_part_of_a_study_is_named(pipeline, tmp_path):
     assert planned["then"] == ["then the report: The whole study"]
     ended = pipeline("run", study, "--only", "vgg")
     assert ended.status == 2
-    assert "--only must name a job of all of it; got vgg. Known: knn on test_resnet on digits" in ended.err
+    assert "--only must name a part of all of it; got vgg. Known: knn on test_resnet on digits" in ended.err
+    assert "resnet20 scratch on digits, logistic on test_resnet." in ended.err
+
+
+def test_a_study_of_a_search_or_an_ablation_alone_is_run_and_either_is_named(pipeline, tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text(WHOLE.partition("report:")[0])
+    searched = pipeline("run", study, "--only", "logistic", "--json").json
+    assert (searched["jobs"], searched["search"]["trials"], "ablation" in searched) == (0, 2, False)
+    planned = pipeline("run", study, "--only", "resnet20", "--dry-run", "--json").json
+    assert ([line["command"] for line in planned["plan"]], planned["then"]) == (["ablate"] * 6, [])
+    head, _, rest = WHOLE.partition("jobs:")
+    study.write_text(head + "search:" + rest.partition("search:")[2].partition("ablation:")[0])
+    again = pipeline("run", study, "--json").json
+    assert again["search"]["run"] == searched["search"]["run"]
 
 
 def test_the_report_of_a_study_is_a_title(pipeline, tmp_path):
