@@ -1,7 +1,7 @@
 """What the tests of fitted heads share: the words that make one in a moment, and its answer."""
 
 UNTRAINED = ("--backbone", "test_resnet", "--weights", "untrained")
-TINY = (*UNTRAINED, "--dataset", "digits", "--image-size", "32")
+TINY = (*UNTRAINED, "--dataset", "digits", "--image-size", "16")
 DIGITS = (*TINY, "--subset", "300")
 
 

@@ -166,7 +166,7 @@ def shards(root: Path) -> dict:
         "--image-size",
         "32",
     ]
-    words += ["--batch-size", "64", "--precision", "float32"]
+    words += ["--batch-size", "64", "--precision", "float32", "--subset", "600"]
     extraction.BLOCK_ROWS = 64
     count, died = shard_notes.ShardProgress.progress, root / "died"
 

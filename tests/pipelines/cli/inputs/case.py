@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.pipelines.fitting import UNTRAINED
 
-BACKBONE = (*UNTRAINED, "--image-size", "64", "--precision", "float32")  # rounding weights takes a moment
+BACKBONE = (*UNTRAINED, "--image-size", "32", "--precision", "float32")  # rounding weights takes a moment
 FIT = ("fit-head", *BACKBONE, "--head", "centroid", "--dataset")
 TRAIN = (
     *("--network", "test_resnet", "--dataset", "digits", "--image-size", "32", "--epochs", "1"),

@@ -18,8 +18,8 @@ DRY = ("run", "study.yaml", "--dry-run", "--json")
 IMPOSSIBLE = '"missing": 0, "impossible": 1'
 JOBS = {
     "train": "command: train, network: test_resnet, dataset: digits, image-size: 32, batch-size: 4",
-    "fit-head": "command: fit-head, backbone: test_resnet, weights: untrained, dataset: digits, image-size: 64",
-    "extract": "command: extract, backbone: test_resnet, weights: untrained, dataset: digits, image-size: 64",
+    "fit-head": "command: fit-head, backbone: test_resnet, weights: untrained, dataset: digits, image-size: 32",
+    "extract": "command: extract, backbone: test_resnet, weights: untrained, dataset: digits, image-size: 32",
 }
 
 

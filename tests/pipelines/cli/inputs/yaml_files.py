@@ -4,7 +4,7 @@ from tests.pipelines.cli.inputs.case import FIT, Case, make_photos
 from tests.pipelines.fitting import UNTRAINED
 
 FEATURES = (
-    *("extract", *UNTRAINED, "--image-size", "64", "--dataset", "digits"),
+    *("extract", *UNTRAINED, "--image-size", "32", "--dataset", "digits"),
     *("--subset", "100", "--test-subset", "20"),
 )
 SEARCH = ("search", "space.yaml", "--trials", "1")
@@ -45,7 +45,7 @@ CASES = [
         written(
             "s.yaml",
             "defaults: {epochs: 1, dataset: digits}\njobs:\n  - {command: fit-head, backbone: test_resnet, weights: "
-            "untrained, image-size: 64}\n  - {command: train, network: resnet20}\n",
+            "untrained, image-size: 32}\n  - {command: train, network: resnet20}\n",
         ),
     ),
     Case(
