@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.pipelines.fitting import TINY
+from tests.pipelines.fitting import UNTRAINED
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 PIPELINE = """
@@ -37,6 +37,7 @@ for words in json.loads(sys.argv[2]):
     print(out.getvalue(), end="")
     run = run or json.loads(out.getvalue())["run"]
 """
+WORDS = (*UNTRAINED, "--dataset", "digits", "--image-size", 32)
 STUDY = """
 defaults: {dataset: digits, weights: untrained, backbone: test_resnet, image_size: 32, subset: 300}
 jobs:
@@ -66,9 +67,9 @@ def test_one_file_and_one_row_make_a_head_for_every_command(commands, tmp_path: 
     (tmp_path / "study.yaml").write_text(STUDY)
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(tmp_path / "image.png")
     fitted, study, search, predicted, exported = commands(
-        ("fit-head", *TINY, "--subset", 300, "--head", "median", "--temperatures", "0.05,0.2"),
+        ("fit-head", *WORDS, "--subset", 300, "--head", "median", "--temperatures", "0.05,0.2"),
         ("run", tmp_path / "study.yaml"),
-        ("search", *TINY, "--subset", 300, "--head", "median", "--trials", 3),
+        ("search", *WORDS, "--subset", 300, "--head", "median", "--trials", 3),
         ("predict", "--run", "{run}", tmp_path / "image.png"),
         ("export", "--run", "{run}", "--output", tmp_path / "model.onnx"),
     )

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from extract.errors import InvalidInputError
+from finetune.analysis import rehearsal
 from finetune.analysis.rehearsal import rehearse
 from finetune.architectures import modes, networks
 from finetune.recipes import RECIPES, overridden
@@ -34,6 +35,15 @@ def rehearsed(name, size, *, mode="scratch", processes=1, stages=None, **options
 )
 def test_what_trains_passes(name, size, options):
     rehearsed(name, size, **options)
+
+
+def test_a_step_that_works_is_taken_once(monkeypatch):
+    rehearsed("test_resnet", 32)
+    monkeypatch.setattr(rehearsal, "_step", lambda *_, **__: pytest.fail("the same step again"))
+    rehearsed("test_resnet", 32, learning_rate=0.5)
+    for other in ({"batch_size": 4}, {"batchnorm": "eval"}, {"stages": 1}):
+        with pytest.raises(pytest.fail.Exception):
+            rehearsed("test_resnet", 32, **other)
 
 
 @pytest.mark.parametrize(
