@@ -12,7 +12,7 @@ from msgspec import structs
 from extract.errors import InvalidInputError
 from extract.features.layout import Layout, SplitRows, block_ranges
 from pipelines.tasks.features import intact, known, path_of
-from pipelines.workspace import extractions
+from pipelines.workspace import extractions, records
 from pipelines.workspace.context import Context
 
 if TYPE_CHECKING:
@@ -56,9 +56,10 @@ def without(file: "FeatureFile", dropped: Collection[int], context: Context) -> 
                         writer.write(name, start, one.features[:, rows[name][start:stop]])
                 writer.finish()
         made = FeatureFile(path)
-        facts = {"file": path.name, "digest": made.digest, "content": made.content, "rows": made.row_count}
-        record = structs.replace(known(file, context), **facts, file_bytes=path.stat().st_size)
-        extractions.write(context.workspace, record)
+        if extractions.find(context.workspace, made.content) is None:
+            facts = {"file": path.name, "digest": made.digest, "content": made.content, "rows": made.row_count}
+            facts |= {"created": records.now(), "file_bytes": path.stat().st_size}
+            extractions.write(context.workspace, structs.replace(known(file, context), **facts))
     return path
 
 
