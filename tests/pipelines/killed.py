@@ -22,7 +22,7 @@ from pipelines.cli import main
 from pipelines.tasks import extract  # noqa: F401
 
 WORDS = ["extract", "--backbone", "test_resnet", "--weights", "untrained", "--dataset", "digits", "--image-size", "32"]
-WORDS += ["--precision", "float32", "--subset", "900"]
+WORDS += ["--precision", "float32", "--subset", "600", "--test-subset", "100"]
 KILLS = 12
 
 
