@@ -66,14 +66,16 @@ def backbones_command(
     if not (sizes or here or sort or max_parameters is not None):
         run.reporter.result({"backbones": found, "count": len(found)}, found or ["no backbone has such a name"])
         return
-    from extract.backbones.frozen import facts
+    from extract.backbones.frozen import facts, weights_place
 
+    if here:  # before sizes, each of which takes a moment
+        found = [name for name in found if weights_place(name) in ("packaged", "here")]
     every = []
     for number, name in enumerate(found, start=1):
         every.append(facts(name))
         run.reporter.progress(number, len(found), "backbones")
     most = float("inf") if max_parameters is None else max_parameters
-    kept = [one for one in every if one.parameters <= most and (not here or one.weights in ("packaged", "here"))]
+    kept = [one for one in every if one.parameters <= most]
     kept.sort(key=lambda one: getattr(one, sort or "name"))
     answer = {"backbones": [one.name for one in kept], "count": len(kept), "sizes": [asdict(one) for one in kept]}
     run.reporter.result(answer, table(FACTS, kept) if kept else ["no backbone fits"])
