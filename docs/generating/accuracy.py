@@ -30,9 +30,9 @@ def heads() -> str:
     )
 
 
-def scratch(dataset: str = "cifar10") -> str:
-    """Compare the networks trained from scratch on a whole data set, the best test accuracy first."""
-    runs = sorted(runs_of(mode="scratch", dataset=dataset, subset=None), key=lambda run: -run["test_accuracy"])
+def scratch() -> str:
+    """Compare the networks trained from scratch on all of CIFAR-10, the best test accuracy first."""
+    runs = sorted(runs_of(mode="scratch", dataset="cifar10", subset=None), key=lambda run: -run["test_accuracy"])
     return table(
         ["network", "options", "seed", "parameters", "minutes", "test", "95 % interval", "views averaged", "machine"],
         [
@@ -41,6 +41,23 @@ def scratch(dataset: str = "cifar10") -> str:
                 given({name: value for name, value in run["options"].items() if name != "recipe"}),
                 *(run["seed"], number(run["parameters"]), number(run["fit_seconds"] / 60)),
                 *(percent(run["test_accuracy"]), interval(run), percent(run["test_tta_accuracy"]), run["machine"]),
+            ]
+            for run in runs
+        ],
+    )
+
+
+def lab(dataset: str) -> str:
+    """Compare what a lab ran on its data set: heads, transfer and networks from scratch, the best test accuracy first."""
+    runs = sorted(runs_of(dataset=dataset), key=lambda run: -run["test_accuracy"])
+    return table(
+        ["run", "seed", "parameters", "search and fit, minutes", "validation", "test", "95 % interval", "views averaged"],
+        [
+            [
+                *(run["name"], run["seed"], number(run["parameters"])),
+                number(((run["search_seconds"] or 0) + (run["fit_seconds"] or 0)) / 60, 1),
+                *(percent(run["validation_accuracy"]), percent(run["test_accuracy"]), interval(run)),
+                percent(run["test_tta_accuracy"]),
             ]
             for run in runs
         ],
