@@ -48,10 +48,10 @@ def scratch() -> str:
 
 
 def lab(dataset: str) -> str:
-    """Compare what a lab ran on its data set: heads, transfer and networks from scratch, the best test accuracy first."""
+    """Compare the heads and networks of a lab's data set, the best test accuracy first."""
     runs = sorted(runs_of(dataset=dataset), key=lambda run: -run["test_accuracy"])
     return table(
-        ["run", "seed", "parameters", "search and fit, minutes", "validation", "test", "95 % interval", "views averaged"],
+        ["run", "seed", "parameters", "minutes", "validation", "test", "95 % interval", "views averaged"],
         [
             [
                 *(run["name"], run["seed"], number(run["parameters"])),
