@@ -172,7 +172,8 @@ except TransferBenchError as error:
 def test_a_full_disk_is_an_error_and_leaves_nothing_that_looks_complete(tmp_path):
     path = tmp_path / "f.h5"
     script = FULL_DISK.format(tests=os.path.dirname(__file__), path=str(path))
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    # -B: what the limit cuts off must not be bytecode that later processes read.
+    ended = subprocess.run([sys.executable, "-B", "-c", script], capture_output=True, text=True, check=False)
     assert ended.stdout.startswith("refused: disk must have room"), ended.stderr
     assert not path.exists()
     assert not write_all(path, make_layout())

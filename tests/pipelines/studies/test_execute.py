@@ -147,11 +147,10 @@ def test_a_workspace_that_cannot_be_written_is_one_sentence(pipeline, written, t
     assert "workspace must be a directory; got the file" in ended.err
 
 
-def test_a_study_without_jobs_and_a_study_of_a_search_alone_are_refused(pipeline, written):
-    for text in ("jobs: []", "search: {space: {}}"):
-        ended = pipeline("run", written(text))
-        assert ended.status == 2
-        assert "study must have jobs" in ended.err
+def test_a_study_without_jobs_is_refused(pipeline, written):
+    ended = pipeline("run", written("jobs: []"))
+    assert ended.status == 2
+    assert "study must have jobs" in ended.err
 
 
 @dataclasses.dataclass
