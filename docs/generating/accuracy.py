@@ -51,10 +51,10 @@ def lab(dataset: str) -> str:
     """Compare the heads and networks of a lab's data set, the best test accuracy first."""
     runs = sorted(runs_of(dataset=dataset), key=lambda run: -run["test_accuracy"])
     return table(
-        ["run", "seed", "parameters", "minutes", "validation", "test", "95 % interval", "views averaged"],
+        ["run", "pixels", "seed", "parameters", "minutes", "validation", "test", "95 % interval", "views averaged"],
         [
             [
-                *(run["name"], run["seed"], number(run["parameters"])),
+                *(run["name"], run["image_size"], run["seed"], number(run["parameters"])),
                 number(((run["search_seconds"] or 0) + (run["fit_seconds"] or 0)) / 60, 1),
                 *(percent(run["validation_accuracy"]), percent(run["test_accuracy"]), interval(run)),
                 percent(run["test_tta_accuracy"]),

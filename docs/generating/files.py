@@ -14,12 +14,12 @@ def read(kind: str) -> list[Json]:
 
 
 def runs_of(**wanted: object) -> list[Json]:
-    """Collect the runs with these values, the newest of each (name, seed, options), with their machine."""
+    """Collect the runs with these values, the newest of each (name, seed, image size, options), with their machine."""
     found: dict[str, Json] = {}
     for file in read("runs"):
         for run in file["runs"]:
             if all(run[key] == value for key, value in wanted.items()):
-                same = json.dumps([run["name"], run["seed"], run["options"]], sort_keys=True)
+                same = json.dumps([run["name"], run["seed"], run["image_size"], run["options"]], sort_keys=True)
                 found[same] = {**run, "machine": machine(file)}
     return list(found.values())
 
