@@ -38,8 +38,8 @@ class CheckpointManager:
             self._trainer.restore(state)
         if distributed.rank() == 0:
             history.write(self._folder, self._trainer.rows)
-        if state is not None:
-            done, total = len(self._trainer.rows), self._trainer.last_epoch
+        done, total = len(self._trainer.rows), self._trainer.last_epoch
+        if state is not None and done < total:
             self._config.notice(f"training goes on after epoch {done} of {total}")
         return state is not None
 

@@ -157,7 +157,7 @@ def _compute(
     lines = [
         *(ranking(ranked) if ranked else []),
         *(f"failed: {one['job']}: {one['error']}" for one in failures),
-        f"{described.name}: {plural(len(outcomes), 'job')} in {duration(seconds)}: {text}",
+        *([f"{described.name}: {plural(len(outcomes), 'job')} in {duration(seconds)}: {text}"] if outcomes else []),
         *(["next: pipeline report"] if ranked and not described.title else []),
     ]
     refused = all(outcome.refused for outcome in outcomes if outcome.status == "failed")

@@ -124,9 +124,10 @@ def _chart(points: scatter.Points, cost: Cost) -> Spec:
     costs = [one["cost"] for one in (*points.values, *points.others)]
     colored, look = _colors(points.values)
     paid = cost.short if cost.name == "flops" else cost.short.capitalize()
+    title = f"{cost.title} (hollow: published results)" if points.others else cost.title
     return scatter.chart(
         points,
-        across=vega.number("cost", cost.title, log=costs, axis_format=cost.axis_format),
+        across=vega.number("cost", title, log=costs, axis_format=cost.axis_format),
         up="test accuracy, %",
         colored=colored,
         look=look,

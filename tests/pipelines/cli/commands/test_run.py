@@ -182,6 +182,7 @@ def test_a_study_of_a_search_or_an_ablation_alone_is_run_and_either_is_named(pip
     study.write_text(head + "search:" + rest.partition("search:")[2].partition("ablation:")[0])
     again = pipeline("run", study, "--json").json
     assert again["search"]["run"] == searched["search"]["run"]
+    assert "0 jobs" not in pipeline("run", study).out
 
 
 def test_the_report_of_a_study_is_a_title(pipeline, tmp_path):

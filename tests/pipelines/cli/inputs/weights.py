@@ -182,7 +182,7 @@ CASES = [
         Case(f"weights: {' '.join(words)}", ((*EXTRACT, "untrained", *words),), statuses=(2,), says=says)
         for words, says in (
             (("--mean", "1,2"), "mean must be three numbers"),
-            (("--std", "0,0,0"), "std must be three numbers"),
+            (("--std", "0,0,0"), "std must be three numbers from 1e-06 to 10"),
             (("--crop-pct", "7"), "crop-pct must be a fraction"),
             (("--interpolation", "cubic"), "interpolation must be one of"),
         )
