@@ -23,9 +23,8 @@ from scipy.special import expit
 
 from benchmarks.hardware import write
 from heads.statistics import accuracy_interval
-from pipelines.report.study.pairs import against_best
 from pipelines.report.study.rows import rows
-from pipelines.report.study.study import Study
+from pipelines.report.study.study import Study, against_best
 from pipelines.workspace import records
 from pipelines.workspace.schema import DoneRecord
 

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.hardware import RESULTS
-from pipelines.report.overview import comparison, tradeoff
 from pipelines.report.page import render
+from pipelines.report.sections import comparison, tradeoff
 from pipelines.report.study.rows import rows
 from pipelines.report.study.study import Study
 from pipelines.workspace import records
@@ -41,7 +41,7 @@ def draw(flat: list[Mapping[str, Any]], folder: Path) -> list[Path]:
     """The paths of the SVG files written into `folder` from flat rows of runs."""
     results = [_record(row) for row in flat if row["dataset"] == "cifar10" and row["subset"] is None]
     study = Study(folder, rows(results, interval=lambda of_row: of_row[0].test.interval), [])
-    sections = [comparison.section(study), tradeoff.section(study)]
+    sections = [comparison.section(study), tradeoff.trade_offs(study)]
     figures = [one for section in sections for one in section.figures() if one.name in SHOWN]
     folder.mkdir(parents=True, exist_ok=True)
     paths = []

@@ -8,12 +8,12 @@ SUBSTANTIAL = 80  # lines; a shorter module may be tested with its neighbors
 # What is tested through another module.
 THROUGH = {
     "pipelines/cli/commands/audit.py": "tests/pipelines/tasks/inspection/test_audit.py",
-    "pipelines/report/details/audit.py": "tests/pipelines/tasks/inspection/test_audit.py",
+    "pipelines/report/sections/audit.py": "tests/pipelines/tasks/inspection/test_audit.py",
     "pipelines/cli/commands/report.py": "tests/pipelines/report/test_build.py",
     "finetune/timm_folder.py": "tests/pipelines/predict/test_export.py",
     "pipelines/predict/onnx_file.py": "tests/pipelines/predict/test_export.py",
     "pipelines/predict/of_network.py": "tests/pipelines/predict/test_classify.py",
-    "pipelines/report/details/explained.py": "tests/pipelines/tasks/test_explain.py",
+    "pipelines/report/sections/explained.py": "tests/pipelines/tasks/test_explain.py",
     "pipelines/report/predictions.py": "tests/pipelines/predict/test_trust.py",
     "pipelines/search/subject.py": "tests/pipelines/search/test_head.py",
     "pipelines/specs/weights.py": "tests/pipelines/training/test_network_io.py",

@@ -94,8 +94,8 @@ def _channels(option: str, value: object, *, lowest: float) -> list[float]:
         found = []
     if len(found) not in (1, 3) or not all(lowest <= one <= 10 for one in found):
         raise InvalidInputError(
-            f"{option} must be three numbers from {lowest:g} to 10, with commas between, like 0.485,0.456,0.406 of pixels "
-            f"from 0 to 1; got {value!r}."
+            f"{option} must be three numbers from {lowest:g} to 10, with commas between, like 0.485,0.456,0.406 of "
+            f"pixels from 0 to 1; got {value!r}."
         )
     return found * 3 if len(found) == 1 else found
 

@@ -6,25 +6,24 @@ from pathlib import Path
 
 from extract.data.images import ImageSplit
 from extract.errors import InvalidInputError
-from pipelines.report.details import (
+from pipelines.report.page import render
+from pipelines.report.page.blocks import Section
+from pipelines.report.sections import (
     architectures,
     audit,
-    by_class,
     calibration,
+    comparison,
     confusion,
     embeddings,
     explained,
     explorations,
     learning,
-    loss_landscape,
-    misclassified,
+    provenance,
     ranking,
     searches,
-    shots,
-)
-from pipelines.report.overview import comparison, costs, paired_tests, provenance, summary, tradeoff
-from pipelines.report.page import render
-from pipelines.report.page.blocks import Section
+    summary,
+    tradeoff,
+)  # fmt: skip
 from pipelines.report.slides import write as slides
 from pipelines.report.study.images import Images
 from pipelines.report.study.study import Study, gather
@@ -36,24 +35,24 @@ Progress = Callable[[int, int, str], None]
 SECTIONS: tuple[Callable[[Study], Section], ...] = (  # those without blocks are left out
     summary.section,
     comparison.section,
-    tradeoff.section,
-    paired_tests.section,
-    costs.section,
-    ranking.section,
-    learning.section,
-    shots.section,
+    tradeoff.trade_offs,
+    comparison.paired_tests,
+    tradeoff.time,
+    ranking.rankings,
+    learning.by_epoch,
+    learning.by_labels,
     explorations.range_tests,
     searches.section,
     explorations.ablations,
-    by_class.section,
-    confusion.section,
+    confusion.by_class,
+    confusion.matrices,
     calibration.section,
-    misclassified.section,
-    audit.section,
-    explained.section,
+    confusion.misclassified,
+    audit.audits,
+    explained.pictures,
     embeddings.section,
     architectures.section,
-    loss_landscape.section,
+    explained.loss_landscape,
     provenance.section,
     provenance.problems,
 )

@@ -65,7 +65,7 @@ def test_a_family_of_networks_is_built_and_described(example, monkeypatch: pytes
 
 
 def test_a_section_of_the_report_tabulates_the_runs(example, tmp_path: Path) -> None:
-    hardest = example("pipelines/report/details/hardest.py")
+    hardest = example("pipelines/report/sections/hardest.py")
     backbone = ["--backbone", "test_resnet", "--weights", "untrained", "--image-size", "32"]
     data = ["--dataset", "digits", "--subset", "200", "--test-subset", "100", "--workspace", str(tmp_path / "work")]
     main(["fit-head", "--head", "centroid", "--quiet", *backbone, *data])

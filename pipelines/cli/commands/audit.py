@@ -56,7 +56,7 @@ def audit_command(
     what was found. Bare, it takes the workspace's newest feature file.
     """
     from extract.features.store import FeatureFile
-    from pipelines.report.details.audit import summary
+    from pipelines.report.sections.audit import summary
     from pipelines.tasks.inspection import cleaned, table
     from pipelines.tasks.inspection.audit import Audited, audit
 

@@ -172,10 +172,8 @@ class Section:
 
     def figures(self) -> list[Figure]:
         """Every figure of the section, in order."""
-        found: list[Figure] = []
-        for block in self.blocks:
-            found += [block] if isinstance(block, Figure) else block.figures if isinstance(block, Figures) else []
-        return found
+        lines = (one.figures if isinstance(one, Figures) else [one] for one in self.blocks)
+        return [one for line in lines for one in line if isinstance(one, Figure)]
 
 
 def side_by_side(figures: Iterable[Figure | None]) -> Figures | None:
@@ -184,11 +182,18 @@ def side_by_side(figures: Iterable[Figure | None]) -> Figures | None:
     return Figures(found) if found else None
 
 
+def words(title: str, text: Callable[[Item], str], note: str = "", *, stays: bool = False) -> Column[Item]:
+    """A column of texts, by which it is sorted."""
+    return Column(title, lambda item: Cell(text(item), text(item)), note, numeric=False, stays=stays)
+
+
+def numbers(
+    title: str, value: Callable[[Item], float | None], shown: Callable[[float], str] = str, note: str = ""
+) -> Column[Item]:
+    """A column of numbers as they are `shown`, with a dash for None."""
+    return Column(title, lambda item: number_cell(value(item), shown), note)
+
+
 def number_cell(value: float | None, shown: Callable[[float], str] = str) -> Cell:
     """A cell with a number as it is `shown`, or a dash for None."""
     return Cell(MISSING if value is None else shown(value), value)
-
-
-def text_cell(text: str) -> Cell:
-    """A cell that is sorted by its text."""
-    return Cell(text, text)

@@ -33,6 +33,17 @@ def interval(ends: tuple[float, float], digits: int = 1) -> str:
     return f"{100 * ends[0]:.{digits}f} to {100 * ends[1]:.{digits}f}"
 
 
+def points(share: float, digits: int = 1) -> str:
+    """A fraction as per cent without the sign."""
+    return f"{100 * share:.{digits}f}"
+
+
+def change(difference: float, ends: tuple[float, float], digits: int = 1) -> str:
+    """A difference of fractions with the ends of its interval, in points."""
+    middle, low, high = (signed(100 * one, digits) for one in (difference, *ends))
+    return f"{middle} ({low} to {high})"
+
+
 def column_unit(values: Iterable[float | None], units: Sequence[tuple[str, float]]) -> tuple[str, float, int]:
     """(unit, its size, digits) in which every value of a column is written, so that its numbers line up.
 

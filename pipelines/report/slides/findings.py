@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 
 from extract.runtime.formats import amount, duration, listed, percent
-from pipelines.report.overview.summary import gains, times
 from pipelines.report.page.measure import cut
 from pipelines.report.page.text import interval, signed
+from pipelines.report.sections.summary import gains, times
 from pipelines.report.study.diagnosis import diagnose
-from pipelines.report.study.pairs import PairedTest, against_best
-from pipelines.report.study.rows import Row
-from pipelines.report.study.study import Study, TestSet
-from pipelines.report.study.winners import best_first
+from pipelines.report.study.rows import Row, best_first
+from pipelines.report.study.study import PairedTest, Study, TestSet, against_best
 from pipelines.workspace.explorations import NOT_SHOWN
 
 NAMED = 3  # runs that a sentence names

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from extract.data import datasets
 from extract.runtime.formats import duration, listed, percent, plural, written
 from finetune.analysis.published import Published
-from pipelines.report.details import confusion, searches
-from pipelines.report.overview import provenance, summary
 from pipelines.report.page.blocks import (
     Block,
     Drawing,
@@ -20,11 +18,11 @@ from pipelines.report.page.blocks import (
     Text,
 )
 from pipelines.report.page.measure import cut
+from pipelines.report.sections import confusion, provenance, searches, summary
 from pipelines.report.slides import findings
 from pipelines.report.slides.slide import Slide
-from pipelines.report.study.rows import Row
+from pipelines.report.study.rows import RULE, Row, best_first
 from pipelines.report.study.study import Study, TestSet
-from pipelines.report.study.winners import RULE, best_first
 from pipelines.workspace.explorations import SearchRange, SearchResult
 from pipelines.workspace.schema import DoneRecord
 

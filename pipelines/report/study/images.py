@@ -24,6 +24,7 @@ from pipelines.workspace import image_folders, records
 from pipelines.workspace.schema import DatasetUse, DoneRecord, Options
 
 SIDE = 64  # pixels at most; smaller images keep their size
+NOT_AT_HAND = " The images are not at hand: name their place with --data-dir or --images."
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Results that differ only by their seed, as one row: the mean over the seeds and their spread."""
+"""Results that differ only by their seed, as one row: the mean over the seeds, their spread, and the best of rows."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,10 +9,16 @@ from extract.runtime.typed_json import plain
 from pipelines.report.page.text import clipped
 from pipelines.workspace import naming
 from pipelines.workspace.parts.scores import Interval
-from pipelines.workspace.schema import SUBSETS, DoneRecord, FeaturesUse, Options
+from pipelines.workspace.schema import SUBSETS, Calibration, DoneRecord
 
 SHORT = 48  # characters of a name beside a chart
 SEEDS = ("seed", "subset_seed", "weights_seed", "test_images")  # the seed draws a test subset
+
+RULE = (
+    "The best of several runs is the one with the highest validation accuracy. Where one of them has no validation "
+    "images, the best is picked on the test images, which flatters it: that is said there, and comparisons with it are "
+    "corrected for all that could have been picked."
+)
 
 
 @dataclass(frozen=True)
@@ -73,25 +79,51 @@ class Row:
         known = [value for value in values if value is not None]
         return _mean(known) if known else None
 
-    def calibration(self, name: str, *, scaled: bool) -> float | None:
-        """Mean of a field of the test logits' calibration, as they are or at the temperature of the validation images.
+    def calibrations(self, *, scaled: bool) -> list[Calibration | None]:
+        """Calibration of each result's test logits, as they are or at the temperature of the validation images."""
+        return [one.test_scaled if scaled else one.test for one in self.results]
 
-        None unless all have it: another mean would be of other seeds.
-        """
-        found = [one.test_scaled if scaled else one.test for one in self.results]
-        values = [None if one is None else getattr(one, name) for one in found]
+    def calibration(self, name: str, *, scaled: bool) -> float | None:
+        """Mean of a field of the calibrations; None unless all have it: another mean would be of other seeds."""
+        values = [None if one is None else getattr(one, name) for one in self.calibrations(scaled=scaled)]
         return None if None in values else self.mean(values)
 
     def is_calibrated(self, *, scaled: bool) -> bool:
         """Whether no result of the row is told from a perfectly calibrated one."""
-        found = [one.test_scaled if scaled else one.test for one in self.results]
-        return all(one is not None and one.is_perfect for one in found)
+        return all(one is not None and one.is_perfect for one in self.calibrations(scaled=scaled))
 
     def seconds(self, phase: str) -> float | None:
         """Mean seconds of a phase, or of extraction, search and fit together for "total"."""
         if phase == "total":
             return self.mean(one.cost_seconds for one in self.results)
         return self.mean(one.seconds.get(phase) for one in self.results)
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The best `row` of `count` rows; `validated` where validation images chose it, not test images."""
+
+    row: Row
+    count: int
+    validated: bool
+
+    @property
+    def rule(self) -> str:
+        """Rule of the choice, as the page says it; "" for the only one."""
+        if self.count == 1:
+            return ""
+        if self.validated:
+            return f"best of {self.count} by validation accuracy"
+        return f"picked on the test images, best of {self.count}"
+
+    def said(self) -> str:
+        """The shown seed and the `rule` of the choice, behind commas."""
+        return self.row.which + (f", {self.rule}" if self.rule else "")
+
+    @property
+    def tried(self) -> int:
+        """Number of rows that the test images could have made the best: what comparisons with it are corrected for."""
+        return 1 if self.validated else self.count
 
 
 def rows(
@@ -107,17 +139,14 @@ def rows(
         groups.setdefault(identity(result), []).append(result)
     parts: list[list[DoneRecord]] = []
     for group in groups.values():
-        of_subsets = [[one for one in group if one.dataset.seed == seed] for seed in _subset_seeds(group)]
+        subset_seeds = dict.fromkeys(one.dataset.seed for one in group)
+        of_subsets = [[one for one in group if one.dataset.seed == seed] for seed in subset_seeds]
         for part in [group] if _is_distinct(group) else of_subsets:
             parts += [part] if _is_distinct(part) else [[one] for one in part]
     ordered = [_best_first(part) for part in parts]
     ordered.sort(key=lambda part: (-_mean(one.test.accuracy for one in part), part[0].name, part[0].run))
     names = _names([part[0] for part in ordered])
     return [Row(place + 1, tuple(part), *names[place], interval(part)) for place, part in enumerate(ordered)]
-
-
-def _subset_seeds(group: Sequence[DoneRecord]) -> list[int | None]:
-    return list(dict.fromkeys(one.dataset.seed for one in group))
 
 
 def _is_distinct(group: Sequence[DoneRecord]) -> bool:
@@ -140,14 +169,12 @@ def identity(result: DoneRecord, *, but: tuple[str, ...] = ()) -> str:
     """Identity of a result as text, whatever its seed; `but` names further parts of its spec that do not count."""
     left_out = (*SEEDS, *but)
     parts = {name: value for name, value in result.key.items() if name != "features"}
+    features = None if result.features is None else result.features.spec
+    if result.features is not None and result.features.weights_seed is not None:  # a digest of weights that it drew
+        features = {**result.features.spec, "weights": {**result.features.spec["weights"], "sha256": None}}
+    named = [result.kind, result.mode, result.name, result.architecture, result.head, result.weights]
     return canonical_json(
-        [
-            [result.kind, result.mode, result.name, result.architecture, result.head, result.weights],
-            result.image_size,
-            _without(plain(result.dataset), left_out),
-            _without(parts, left_out),
-            None if result.features is None else _without(_unseeded(result.features), left_out),
-        ]
+        [named, result.image_size, *(_without(one, left_out) for one in (plain(result.dataset), parts, features))]
     )
 
 
@@ -158,6 +185,20 @@ def standing(results: Sequence[DoneRecord]) -> tuple[float, float] | None:
         return None
     losses = [math.inf if one.log_loss is None else one.log_loss for one in scores]
     return 1 - _mean(one.accuracy for one in scores), _mean(losses)
+
+
+def best_first(rows: Sequence[Row]) -> tuple[list[Row], bool]:
+    """(the rows, best first; whether by validation accuracy, of equals by validation loss, or by test accuracy)."""
+    standings = {row.number: standing(row.results) for row in rows}
+    if None in standings.values():
+        return sorted(rows, key=lambda row: (-row.accuracy, row.number)), False
+    return sorted(rows, key=lambda row: (standings[row.number] or (), row.best.run)), True
+
+
+def pick(rows: Sequence[Row]) -> Pick:
+    """The best of the rows, at least one."""
+    ordered, validated = best_first(rows)
+    return Pick(ordered[0], len(rows), validated or len(rows) == 1)
 
 
 def _best_first(part: Sequence[DoneRecord]) -> list[DoneRecord]:
@@ -172,12 +213,6 @@ def _without(value: object, left_out: tuple[str, ...]) -> object:
     if isinstance(value, Mapping):
         return {name: _without(one, left_out) for name, one in value.items() if name not in left_out}
     return [_without(one, left_out) for one in value] if isinstance(value, list | tuple) else value
-
-
-def _unseeded(features: FeaturesUse) -> Options:
-    """A feature file's spec without the digest of weights that a seed drew."""
-    drawn = features.weights_seed is not None
-    return {**features.spec, "weights": {**features.spec["weights"], "sha256": None}} if drawn else features.spec
 
 
 def _mean(values: Iterable[float]) -> float:

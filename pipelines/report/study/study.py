@@ -1,4 +1,4 @@
-"""All that a report is made from, gathered once: results, rows, kept logits, failures, what could not be read."""
+"""All that a report is made from, gathered once: results, rows, kept logits, pairs of rows, failures, problems."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +11,18 @@ from extract.errors import InvalidInputError
 from extract.runtime.formats import plural
 from finetune.analysis import published
 from finetune.analysis.published import Published
-from heads.statistics import rows_interval
+from heads.statistics import Paired, paired_together, rows_interval
 from pipelines.report.page.blocks import Figure, Spec
 from pipelines.report.study.images import Images
-from pipelines.report.study.rows import Row, rows
+from pipelines.report.study.rows import Pick, Row, best_first, pick, rows
 from pipelines.report.study.selection import selected
-from pipelines.report.study.winners import Pick, best_first, pick
 from pipelines.tasks.explain import KeptLandscape
 from pipelines.workspace import explorations, naming, records
 from pipelines.workspace.explorations import Kept
 from pipelines.workspace.schema import MODES, DoneRecord, FailedRecord, Options, Record
+
+SHOWN = 15  # rows against the best
+KeptLogits = tuple[np.ndarray, np.ndarray]  # logits float64 [N, K], labels int64 [N]
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Study:
     failed: list[FailedRecord]
     problems: list[str] = field(default_factory=list)
     landscape: tuple[DoneRecord, KeptLandscape] | None = None
-    _logits: dict[str, tuple[np.ndarray, np.ndarray] | None] = field(default_factory=dict)
+    _logits: dict[str, KeptLogits | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.images = Images(self.workspace, problems=self.problems)
@@ -89,6 +91,10 @@ class Study:
         """Every result, most accurate row first."""
         return [result for row in self.rows for result in row.results]
 
+    def row_of(self, run: str | None) -> Row | None:
+        """The row of a run; None where it is not in the report."""
+        return next((row for row in self.rows if run in {one.run for one in row.results}), None)
+
     def test_sets(self) -> list[TestSet]:
         """The rows by what they were scored on, the test set with most rows first."""
         groups: dict[tuple[str, int | None], list[Row]] = {}
@@ -99,8 +105,8 @@ class Study:
         data = [naming.data([row.best for row in group]) for group in ordered]
         return [TestSet(*one) for one in zip(count(1), titles, data, map(tuple, ordered))]
 
-    def logits(self, result: DoneRecord) -> tuple[np.ndarray, np.ndarray] | None:
-        """(logits float64 [N, K], labels int64 [N]) of a run's test split, or None where they are not intact."""
+    def logits(self, result: DoneRecord) -> KeptLogits | None:
+        """The logits and labels of a run's test split, or None where they are not intact."""
         if result.run not in self._logits:
             self._logits[result.run] = self._read_logits(result.run)
         return self._logits[result.run]
@@ -112,10 +118,12 @@ class Study:
         """
         wanted = self.logits(like)
         same = [one for one in row.results if one.is_scored_like(like)]
-        kept = [self.logits(one) for one in same]
-        if wanted is None or not kept or not all(_alike(one, wanted) for one in kept):
+        kept = [found for one in same if (found := self.logits(one)) is not None]
+        if wanted is None or not kept or len(kept) < len(same):
             return None
-        return np.stack([logits.argmax(axis=1) == labels for logits, labels in filter(None, kept)])
+        if not all(logits.shape == wanted[0].shape and np.array_equal(labels, wanted[1]) for logits, labels in kept):
+            return None
+        return np.stack([logits.argmax(axis=1) == labels for logits, labels in kept])
 
     def interval(self, results: Sequence[DoneRecord]) -> tuple[float, float]:
         """The 95 % interval of the mean test accuracy of results that differ by their seeds alone.
@@ -128,7 +136,7 @@ class Study:
         same_size = [one for one in tables if len(one) == len(tables[0])]
         return rows_interval(np.stack(same_size)) if same_size else results[0].test.interval
 
-    def _read_logits(self, run: str) -> tuple[np.ndarray, np.ndarray] | None:
+    def _read_logits(self, run: str) -> KeptLogits | None:
         try:
             logits, labels = records.logits(self.workspace, run)
         except InvalidInputError as error:
@@ -140,6 +148,18 @@ class Study:
             self.problems.append(f"run {run}: kept logits must be finite, one row for a label; they are left out.")
             return None
         return logits, labels
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """A row against a reference. `alone` are the images that only it, and only the reference, was correct on.
+
+    `alone` is None where one of the two has several seeds.
+    """
+
+    row: Row
+    paired: Paired
+    alone: tuple[int, int] | None
 
 
 def gather(workspace: Path, wanted: str | None) -> Study:
@@ -164,6 +184,39 @@ def assembled(workspace: Path, chosen: Sequence[Record], problems: list[str]) ->
     study = Study(workspace, [], failed, problems)
     study.rows = rows([one for one in chosen if isinstance(one, DoneRecord)], interval=study.interval)
     return study
+
+
+def against(study: Study, reference: Row, others: Sequence[Row], *, family: int = 0) -> list[PairedTest]:
+    """The others against the reference, those that kept logits of the same test images.
+
+    Accuracies are means over the seeds. p-values and intervals are corrected for the comparisons made, or for `family`
+    where so many could have been (`statistics.paired_together`).
+    """
+    like = reference.best
+    known = study.correct(reference, like=like)
+    tables = [(row, table) for row in others if (table := study.correct(row, like=like)) is not None]
+    if known is None or not tables:
+        return []
+    found = paired_together([(known, table) for _, table in tables], family=family)
+    return [
+        PairedTest(
+            row,
+            one,
+            (int((table & ~known).sum()), int((known & ~table).sum())) if len(known) == len(table) == 1 else None,
+        )
+        for (row, table), one in zip(tables, found, strict=True)
+    ]
+
+
+def against_best(study: Study, test_set: TestSet) -> tuple[Pick, int, list[PairedTest]]:
+    """(the best row, how many comparisons are corrected for, up to `SHOWN` others against it in the table's order).
+
+    Where the test images picked the best, every pair of rows could have become one of these comparisons.
+    """
+    best = test_set.best()
+    others = [row for row in best_first(test_set.rows)[0] if row is not best.row][:SHOWN]
+    family = len(others) if best.validated else best.count * (best.count - 1) // 2
+    return best, family, against(study, best.row, sorted(others, key=lambda row: row.number), family=family)
 
 
 def joined(workspace: Path, runs: Collection[str]) -> list[Options]:
@@ -196,11 +249,6 @@ def joined(workspace: Path, runs: Collection[str]) -> list[Options]:
         }
         for one in best_first(assembled(workspace, chosen, []).rows)[0]
     ]
-
-
-def _alike(kept: tuple[np.ndarray, np.ndarray] | None, wanted: tuple[np.ndarray, np.ndarray]) -> bool:
-    """Whether kept (logits, labels) are of the same classes and labels as those wanted."""
-    return kept is not None and kept[0].shape == wanted[0].shape and np.array_equal(kept[1], wanted[1])
 
 
 def _titles(results: Sequence[DoneRecord]) -> list[str]:

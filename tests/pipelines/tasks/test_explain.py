@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.report.details import explained
 from pipelines.report.page import render
+from pipelines.report.sections import explained
 from pipelines.report.study.study import gather
 from pipelines.specs import NetworkSpec
 from pipelines.tasks.explain import EXPLAINED, kept_pictures
@@ -65,7 +65,7 @@ def test_the_report_shows_them_and_writes_them_as_files(drawn, pipeline, tmp_pat
     made = pipeline("report", "--workspace", workspace, "--output", tmp_path / "r.html", "--json").json
     assert made["problems"] == []
     assert "What the network sees" in Path(made["path"]).read_text(encoding="utf-8")
-    figures = explained.section(gather(workspace, None)).figures()
+    figures = explained.pictures(gather(workspace, None)).figures()
     paths, problems = render.write_figures(figures, tmp_path, progress=lambda *_: None)
     assert (len(paths), problems) == (10, [])
     for path in paths[1::2]:
@@ -78,7 +78,7 @@ def test_altered_pictures_are_left_out_and_named(drawn, tmp_path):
     path = tmp_path / "workspace" / "pictures" / f"{run}.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "labels": []}))
     study = gather(tmp_path / "workspace", None)
-    assert explained.section(study).blocks == []
+    assert explained.pictures(study).blocks == []
     assert any(f"`pipeline explain {run}` makes them again" in one for one in study.problems)
 
 

@@ -6,7 +6,7 @@ import pytest
 import heads
 from heads import registry
 from heads.shots import few_labels
-from pipelines.report.overview import provenance
+from pipelines.report.sections import provenance
 from pipelines.report.study.study import gather
 from pipelines.studies import study_file
 from pipelines.training import prepare

@@ -4,10 +4,9 @@ import re
 
 import pytest
 
-from pipelines.report.details import confusion
-from pipelines.report.overview import paired_tests, tradeoff
 from pipelines.report.page import render
-from pipelines.report.page.blocks import Column, Items, Table, Text, text_cell
+from pipelines.report.page.blocks import Cell, Column, Items, Table, Text, words
+from pipelines.report.sections import comparison, confusion, tradeoff
 from pipelines.report.slides.layout import placed
 from pipelines.report.slides.slide import HEIGHT, LEAST, WIDTH, Grid, Slide, Words
 from pipelines.report.study.study import gather
@@ -28,8 +27,8 @@ def test_little_text_is_large_and_much_text_small_and_then_cut():
 
 def test_a_wide_table_cuts_its_widest_column_and_no_other():
     columns = [
-        Column("Number", lambda row: text_cell(row[0])),
-        Column("Name", lambda row: text_cell(row[1]), numeric=False),
+        Column("Number", lambda row: Cell(row[0], row[0])),
+        words("Name", lambda row: row[1]),
     ]
     grid = _body(Table("", columns, [("12.34", "n" * 300), ("5.60", "short")]))[0]
     assert isinstance(grid, Grid)
@@ -59,7 +58,7 @@ def test_no_letter_of_a_figure_is_below_fourteen_points(workspace, make, width):
         made = make.network(f"resnet{index}", "scratch", accuracy=0.6 + index / 40, parameters=10**4 * (index + 1))
         make.put(workspace, made)
     study = gather(workspace, None)
-    for section in (tradeoff.section(study), paired_tests.section(study), confusion.section(study)):
+    for section in (tradeoff.trade_offs(study), comparison.paired_tests(study), confusion.matrices(study)):
         svg = render.fitted(section.figures()[0], width=width, height=424)
         across, high = render.drawn_size(svg)
         letters = [float(size) for size in re.findall(r'font-size="([\d.]+)px"', svg)]

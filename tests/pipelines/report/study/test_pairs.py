@@ -5,9 +5,8 @@ import pytest
 
 from benchmarks import equal_runs
 from heads.statistics import paired, rows_interval
-from pipelines.report.overview import paired_tests
-from pipelines.report.study.pairs import against_best
-from pipelines.report.study.study import gather
+from pipelines.report.sections import comparison
+from pipelines.report.study.study import against_best, gather
 
 
 def put(workspace, make, name, *, accuracy, validation=None, **changes):
@@ -48,7 +47,7 @@ def test_a_bar_excludes_zero_exactly_where_the_p_beside_it_is_below_5_percent(wo
         assert one.paired.p_value >= single.p_value
         assert one.paired.interval[0] <= single.interval[0] + 1e-9
     assert {excludes.paired.p_value < 0.05 for excludes in found} == {True, False}
-    caption = paired_tests.section(study).figures()[0].caption
+    caption = comparison.paired_tests(study).figures()[0].caption
     assert f"Holm's correction for {family} comparisons" in caption
     assert ("picked on the test images, best of 8" in caption) == (validation is None)
 
@@ -65,6 +64,6 @@ def test_what_was_scored_on_other_images_is_said_where_pairs_leave_it_out(worksp
         record, table = make.network(f"resnet{number} from scratch", "scratch", accuracy=0.9 - number / 20)
         make.put(workspace, ({**record, "dataset": {**record["dataset"], "test_images": images}}, table))
     study = gather(workspace, None)
-    [figure] = paired_tests.section(study).blocks
+    [figure] = comparison.paired_tests(study).blocks
     left_out = next(row.number for row in study.rows if row.best.architecture == "resnet2")
     assert figure.caption.endswith(f"Not scored on the same test images, or without logits: #{left_out}.")

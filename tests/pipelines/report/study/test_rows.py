@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.report.overview import comparison
+from pipelines.report.sections import comparison
 from pipelines.report.study.study import gather
 
 

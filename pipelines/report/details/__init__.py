@@ -1,1 +1,0 @@
-"""Sections on single runs: learning, searches, errors, embeddings, architectures."""

@@ -1,1 +1,0 @@
-"""Sections on all runs: summary, comparison, costs, where each number comes from."""

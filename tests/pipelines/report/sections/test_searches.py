@@ -1,0 +1,17 @@
+"""Searches on the page: what their picture claims of the trials."""
+
+import pytest
+
+from pipelines.report.sections import searches
+
+
+@pytest.mark.parametrize(("subject", "rough"), [("logistic head", True), ("mlp head", False)])
+def test_trials_of_the_logistic_head_are_hollow_for_none_is_fitted_to_the_end(subject, rough):
+    trials = [
+        {"number": place, "state": "complete", "value": 0.9, "params": {"C": 10.0**place}, "seconds": 1.0}
+        for place in range(3)
+    ]
+    search = {"subject": subject, "trials": trials, "importance": {}, "importance_note": "too few trials"}
+    figure = searches._progress(search, 1, "a search")
+    assert ("Hollow" in figure.caption) is rough
+    assert figure.chart["layer"][1]["mark"]["filled"] is not rough
