@@ -28,3 +28,4 @@ def test_published_points_stand_beside_runs_on_all_the_test_images_and_on_no_fro
         assert ("Published results on the test images of minicifar" in text) == shown
         assert ("a student&#39;s public slides" in text or "a student's public slides" in text) == shown
         assert ("On the front: logistic on resnet18. Hollow: published" in text) == shown
+        assert ("parameters; hollow: published results" in text) == shown
