@@ -1,6 +1,7 @@
 """`pipeline run`: a study."""
 
 import dataclasses
+import functools
 import sys
 import time
 from collections.abc import Sequence
@@ -65,13 +66,8 @@ def run_study(
     environment = study_file.Environment(fallback, run.workspace, shared.data_dirs())
     path = study_file.find(study)
     whole = study_file.read(path, environment)
-    described = whole.only(words)
-    trainings = plan.plan(list(described.first), run.context(), places=described.first)
-    first = plan.Plan((), tuple(one.job for one in trainings.of(plan.MISSING)))
-    runs, awaited = _execution(run, first, engine, described).trained(trainings, None if dry_run else engine)
-    if runs:
-        described = study_file.read(path, dataclasses.replace(environment, runs=runs)).only(words)
-    planned = plan.plan(described.jobs, run.context(), places=described.places, awaited=awaited)
+    prepare = functools.partial(_prepared, run, path, environment, whole.only(words), words=words, engine=engine)
+    first, described, planned = prepare(train=False)
     missing = dry_run or bool(planned.of(plan.MISSING))
     compared, search = _further(run, path, whole, environment, words=words, missing=missing)
     trained = plan.plan(compared.jobs, run.context(), places=compared.places) if compared else None
@@ -81,6 +77,8 @@ def run_study(
         then += [f"then the report: {described.title}"] if described.title else []
         show_plan(run, described.name, planned, seconds=time.perf_counter() - begun, then=then)
         return
+    if first.first:
+        _, described, planned = prepare(train=True)
     values, lines, status = _compute(run, described, planned, engine=engine)
     if compared is not None and trained is not None:
         values["ablation"], more = ablate.ablated(run, compared, trained, engine=engine)
@@ -94,6 +92,30 @@ def run_study(
         lines += ["", *more]
     run.reporter.result(values, lines)
     sys.exit(status)
+
+
+def _prepared(
+    run: shared.Invocation,
+    path: Path,
+    environment: "Environment",
+    described: "StudyJobs",
+    *,
+    words: Sequence[str],
+    engine: EngineSpec,
+    train: bool,
+) -> "tuple[Plan, StudyJobs, Plan]":
+    """(Trainings whose weights jobs begin with and that are to do, the study with the runs of the others, its plan).
+
+    They are done first where `train` says so.
+    """
+    from pipelines.studies import plan, study_file
+
+    trainings = plan.plan(list(described.first), run.context(), places=described.first)
+    first = plan.Plan((), tuple(one.job for one in trainings.of(plan.MISSING)))
+    runs, awaited = _execution(run, first, engine, described).trained(trainings, engine if train else None)
+    if runs:
+        described = study_file.read(path, dataclasses.replace(environment, runs=runs)).only(words)
+    return first, described, plan.plan(described.jobs, run.context(), places=described.places, awaited=awaited)
 
 
 def _further(

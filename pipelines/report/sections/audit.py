@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from extract.data.images import ImageSplit
 from extract.runtime.formats import percent, plural
-from pipelines.report.page.blocks import Block, Gallery, Items, Picture, Section, Table, numbers, words
+from pipelines.report.page.blocks import Block, Column, Gallery, Items, Picture, Section, Table, numbers, words
 from pipelines.report.page.text import clipped, points
 from pipelines.report.study.images import NOT_AT_HAND
 from pipelines.report.study.study import Study
-from pipelines.workspace.parts.inspections import AuditedImage, AuditResult
+from pipelines.workspace.parts.inspections import AuditedImage, AuditResult, ClassPairResult
 
 AUDITS, GROUPS, IN_A_GROUP, PICTURES = 2, 10, 3, 24
 Shown = tuple[AuditedImage, Sequence[tuple[str, str]]]
@@ -38,11 +38,11 @@ def _audit(study: Study, found: AuditResult) -> list[Block | None]:
     far: list[Shown] = [(one.image, [("similarity", f"{one.similarity:.3f}")]) for one in found.outliers[:PICTURES]]
     by = "the correlation of their pixels" if found.by_pixels else "the cosine of their features"
     outlying = "Mean cosine with the nearest ten images, the least first."
-    columns = (
+    columns: list[Column[ClassPairResult]] = [
         words("Classes", lambda one: " and ".join(_name(found, at) for at in one.classes)),
         numbers("Told apart, %", lambda one: one.accuracy, points),
         words("", lambda one: "" if one.told_apart else "no better than chance"),
-    )
+    ]
     caption = f"{found.name}. How often the likelier of two classes is the label, mean of both; chance is 50 %."
     return [
         Items([f"{found.name}: {sentence}" for sentence in summary(found)]),

@@ -36,7 +36,7 @@ def _name(row: Row) -> Cell:
     return Cell(row.name, row.name.casefold(), row.name, link=f"run-{row.best.run}")
 
 
-NUMBER = numbers("#", lambda row: row.number, note="rank by accuracy; the charts use it as a label")
+NUMBER: Column[Row] = numbers("#", lambda row: row.number, note="rank by accuracy; the charts use it as a label")
 NAME = Column("Name", _name, numeric=False, stays=True)
 SCORES: tuple[Column[Row], ...] = (
     NUMBER,
@@ -101,7 +101,7 @@ def table(study: Study) -> Table[Row]:
     rows, sets = study.rows, study.test_sets()
     data = {row.number: Cell(one.title, one.title, one.data) for one in sets for row in one.rows}
     trained = Column[Row]("Data", lambda row: data[row.number], "what it was trained and scored on", numeric=False)
-    total = numbers("Total", lambda row: row.seconds("total"), duration, "extraction, search and fit")
+    total: Column[Row] = numbers("Total", lambda row: row.seconds("total"), duration, "extraction, search and fit")
     seeds = [SEEDS] if any(len(row.results) > 1 for row in rows) else []
     measures = [total, *([trained] if len(sets) > 1 else []), *MEASURES]
     known = [one for one in measures if any(one.cell(row).value is not None for row in rows)]

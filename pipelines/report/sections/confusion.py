@@ -68,8 +68,12 @@ def _scores(best: Pick) -> Table[Named]:
         blocks.numbers("Test images", lambda one: one[1].rows),
     ]
     for name, meaning in MEANINGS.items():
-        columns += _rate(name.capitalize(), name, meaning, of=lambda one: one[1])
+        columns += _rate(name.capitalize(), name, meaning, of=_of_class)
     return Table(f"The classes of {best.row.name}{best.said()}.", columns, _classes(best.row))
+
+
+def _of_class(one: Named) -> ClassScores:
+    return one[1]
 
 
 def _rate(
@@ -81,8 +85,10 @@ def _rate(
         found = getattr(of(item), f"{name}_interval")
         return interval(found) if found else MISSING
 
-    score = blocks.numbers(f"{title}, %", lambda item: getattr(of(item), name), points, meaning)
-    return [score, words("Interval", ends)]
+    def score(item: blocks.Item) -> float | None:
+        return getattr(of(item), name)
+
+    return [blocks.numbers(f"{title}, %", score, points, meaning), words("Interval", ends)]
 
 
 def _classes(row: Row) -> list[Named]:

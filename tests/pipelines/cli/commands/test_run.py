@@ -90,6 +90,14 @@ def test_weights_of_a_training_in_the_study_are_made_first_and_once(pipeline, tm
     assert "3 jobs: 3 cached, 0 to run, 0 impossible; about" in again
 
 
+def test_nothing_is_trained_for_a_study_with_a_mistake_in_a_later_job(pipeline, tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text(TRANSFER.replace("BATCH", "50") + "  - {command: train, network: resnet21}\n")
+    ended = pipeline("run", study)
+    assert (ended.status, "depth of resnet must be" in ended.err) == (2, True)
+    assert not (tmp_path / "workspace").exists()
+
+
 def test_jobs_whose_training_cannot_be_done_say_so_and_the_others_go_on(pipeline, tmp_path):
     study = tmp_path / "study.yaml"
     begun = TRANSFER.replace("BATCH", "50, dataset: nowhere").replace('classes: "4,5", ', "classes: none, ")
