@@ -80,19 +80,7 @@ def facts(name: str) -> BackboneFacts:
     size = tuple(config["input_size"][1:])
     found = cost(network, image_size=size)
     parameters = sum(one.numel() for one in network.parameters())
-    return BackboneFacts(name, parameters, found.flops, size[0], found.output_shape[1], weights_place(name))
-
-
-def weights_place(name: str) -> str:
-    """Where the weights of the backbone `name` are: packaged, here (in the hub's cache), on the hub, or none."""
-    if name in weights_module.PACKAGED:
-        return "packaged"
-    config: Any = timm.get_pretrained_cfg(name)
-    if config is None:
-        return "none"
-    if weights_module.cached_file(config.hf_hub_id, config.hf_hub_filename):
-        return "here"
-    return "hub" if config.hf_hub_id or config.url else "none"
+    return BackboneFacts(name, parameters, found.flops, size[0], found.output_shape[1], weights_module.place(name))
 
 
 @functools.cache

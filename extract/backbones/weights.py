@@ -116,3 +116,17 @@ def tensors_sha256(state: "Mapping[str, Tensor]") -> str:
         total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
         total.update(tensor.view(-1).view(torch.uint8).numpy().tobytes())
     return total.hexdigest()
+
+
+def place(backbone: str) -> str:
+    """Where the weights of a backbone are: packaged, here (in the hub's cache), on the hub, or none."""
+    if backbone in PACKAGED:
+        return "packaged"
+    import timm
+
+    config = timm.get_pretrained_cfg(backbone)
+    if config is None:
+        return "none"
+    if cached_file(config.hf_hub_id, config.hf_hub_filename):
+        return "here"
+    return "hub" if config.hf_hub_id or config.url else "none"

@@ -66,10 +66,11 @@ def backbones_command(
     if not (sizes or here or sort or max_parameters is not None):
         run.reporter.result({"backbones": found, "count": len(found)}, found or ["no backbone has such a name"])
         return
-    from extract.backbones.frozen import facts, weights_place
+    from extract.backbones import weights
+    from extract.backbones.frozen import facts
 
     if here:  # before sizes, each of which takes a moment
-        found = [name for name in found if weights_place(name) in ("packaged", "here")]
+        found = [name for name in found if weights.place(name) in ("packaged", "here")]
     every = []
     for number, name in enumerate(found, start=1):
         every.append(facts(name))
