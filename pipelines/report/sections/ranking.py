@@ -32,7 +32,7 @@ LOOKS = {
 
 
 @dataclass(frozen=True)
-class ExtractionCost:
+class BackboneCost:
     """What extracting costs: file name, title, title of the axis, a backbone's value, how it is written."""
 
     name: str
@@ -44,8 +44,8 @@ class ExtractionCost:
 
 
 COSTS = (
-    ExtractionCost("flops", "FLOPs", "FLOPs per image", lambda one: one.flops, amount),
-    ExtractionCost("seconds", "seconds", "seconds to extract all images", lambda one: one.seconds, duration, "~g"),
+    BackboneCost("flops", "FLOPs", "FLOPs per image", lambda one: one.flops, amount),
+    BackboneCost("seconds", "seconds", "seconds to extract all images", lambda one: one.seconds, duration, "~g"),
 )
 
 
@@ -65,7 +65,7 @@ def _blocks(found: RankingResult, number: int) -> list[Block | None]:
     return [side_by_side(_figure(found, cost, number) for cost in COSTS), _table(found)]
 
 
-def _figure(found: RankingResult, cost: ExtractionCost, number: int) -> Figure | None:
+def _figure(found: RankingResult, cost: BackboneCost, number: int) -> Figure | None:
     """Accuracy of the probes against a cost; None where that is not known of two backbones."""
     known = [(one, value) for one in found.backbones if (value := cost.value(one))]
     if len(known) < 2:
@@ -94,7 +94,7 @@ def _figure(found: RankingResult, cost: ExtractionCost, number: int) -> Figure |
     )
 
 
-def _point(found: RankingResult, one: RankedBackbone, value: float, cost: ExtractionCost) -> Datum:
+def _point(found: RankingResult, one: RankedBackbone, value: float, cost: BackboneCost) -> Datum:
     """A backbone as the chart has it."""
     recommended, alike, worse = LOOKS
     low, high = (100 * end for end in one.interval)
