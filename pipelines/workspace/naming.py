@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from extract.runtime.options import options_of
+from finetune.architectures.options import Options as Architecture
 from pipelines.workspace.schema import SUBSETS, DatasetUse, DoneRecord, Options, Record
 
 if TYPE_CHECKING:
@@ -149,12 +151,24 @@ def _bases(records: Sequence[Record]) -> list[str]:
 
 
 def _base(record: Record) -> str:
-    """Head and backbone, or architecture with the options that were given and how it began."""
-    architecture, present = record.architecture or record.name, record.key.get("architecture") or {}
+    """Head and backbone, or architecture with its options and how it began."""
+    architecture = record.architecture or record.name
     if record.kind == "head":
         return f"{record.head} on {architecture}" if record.head else record.name
-    shape = [said(name, value) for name, value in sorted(present.items())]
+    shape = [said(name, value) for name, value in sorted(_shape(record).items())]
     return " ".join(filter(None, [architecture, *shape, MODES.get(record.mode or "", "")]))
+
+
+def _shape(record: Record) -> Options:
+    """The architecture options that were given, here or to the run with whose weights the network began.
+
+    Of the latter the record has the stem even where none was given: it is left out.
+    """
+    given = record.key.get("architecture") or {}
+    if record.key.get("weights_run") is None or not isinstance(record, DoneRecord):
+        return given
+    own = {name: value for name, value in record.chosen.items() if name in options_of(Architecture) and name != "stem"}
+    return {**own, **given}
 
 
 def _options(record: Record, but: Sequence[str]) -> Options:

@@ -68,6 +68,15 @@ def test_a_name_has_what_differs_and_nothing_else():
     assert (given, left) == ("logistic on resnet18, C 1", "logistic on resnet18")
 
 
+def test_a_network_that_began_with_a_run_has_the_options_of_its_architecture():
+    key = {**network()["key"], "mode": "full", "weights_run": "0123456789ab"}
+    begun = network(mode="finetuned", weights="file", key=key, chosen={"width": 0.5, "stem": "cifar", "epochs": 3})
+    assert names([begun]) == ["resnet20 width 0.5 fine-tuned"]
+    key = {**key, "architecture": {"dropout": 0.1}}
+    assert names([{**begun, "key": key}]) == ["resnet20 dropout 0.1 width 0.5 fine-tuned"]
+    assert names([{**begun, "key": {**key, "weights_run": None}}]) == ["resnet20 dropout 0.1 fine-tuned"]
+
+
 def test_two_precisions_are_two_names():
     found = names([head(), head(precision="bfloat16")])
     assert found == ["logistic on resnet18, float32", "logistic on resnet18, bfloat16"]
