@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from extract.errors import TransferBenchError
-from extract.runtime.formats import duration, listed, percent, plural
+from extract.runtime.formats import listed, percent, plural
 from pipelines.cli.commands.plan import show_plan
-from pipelines.cli.commands.run import JobProgress
+from pipelines.cli.commands.run import JobProgress, ended
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
@@ -62,13 +62,15 @@ def ablated(
 
     progress = JobProgress(run, planned, study=described.name)
     execution = Execution(run.context(), run.devices(engine), on_result=progress, label=progress.label)
+    begun = time.perf_counter()
     outcomes = dict(zip(described.jobs, execution.run(planned, engine), strict=True))
+    taken = ended(described.name, list(outcomes.values()), time.perf_counter() - begun)
     failed = {job: outcome.error for job, outcome in outcomes.items() if outcome.status == "failed"}
     runs = {job: outcome.run for job, outcome in outcomes.items() if job not in failed}
     failures = [f"{progress.names[job]}: {error}" for job, error in failed.items()]
     path = ablation.gather(described, runs, failures, run.workspace)
     found = stored.read(path, explorations.AblationResult, thing="result of an ablation", remedy="Start again.")
-    return {**answer(found), "path": str(path)}, text(found)
+    return {**answer(found), "path": str(path)}, [*text(found), taken]
 
 
 def answer(found: "AblationResult") -> Values:
@@ -94,7 +96,6 @@ def text(found: "AblationResult") -> list[str]:
         f"points of validation accuracy, {plural(found.validation_rows, 'image')} for each of the {seeds}; intervals "
         f"corrected for {plural(len(found.rows), 'change')}; no test image was scored",
         *(f"failed: {one}" for one in found.failures),
-        f"{found.name}: trained in {duration(found.seconds)}",
     ]
 
 

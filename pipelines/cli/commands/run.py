@@ -166,7 +166,7 @@ def _compute(
     begun, names = time.perf_counter(), JobProgress(run, planned, study=described.name).names
     outcomes = _execution(run, planned, engine, described).run(planned, engine)
     seconds = time.perf_counter() - begun
-    counts = {one: sum(outcome.status == one for outcome in outcomes) for one in ("computed", "cached", "failed")}
+    counts = _counts(outcomes)
     failures = [
         {"job": names[one.job], "run": outcome.run, "error": outcome.error}
         for one, outcome in zip(planned.jobs, outcomes, strict=True)
@@ -175,17 +175,26 @@ def _compute(
     runs = [outcome.run for outcome in outcomes if outcome.run is not None]
     ranked = joined(run.workspace, set(runs))
     values = {"study": described.name, "jobs": len(outcomes), **counts, "seconds": seconds}
-    text = ", ".join(f"{count} {status}" for status, count in counts.items())
     lines = [
         *(ranking(ranked) if ranked else []),
         *(f"failed: {one['job']}: {one['error']}" for one in failures),
-        *([f"{described.name}: {plural(len(outcomes), 'job')} in {duration(seconds)}: {text}"] if outcomes else []),
+        *([ended(described.name, outcomes, seconds)] if outcomes else []),
         *(["next: pipeline report"] if ranked and not described.title else []),
     ]
     refused = all(outcome.refused for outcome in outcomes if outcome.status == "failed")
     failed = InvalidInputError.exit_code if refused else TransferBenchError.exit_code
     values |= {"runs": runs, "failures": failures, "ranked": ranked}
     return values, lines, failed if failures else 0
+
+
+def ended(name: str, outcomes: "Sequence[JobResult]", seconds: float) -> str:
+    """How many jobs a study had, what they took together, and how they ended."""
+    text = ", ".join(f"{count} {status}" for status, count in _counts(outcomes).items())
+    return f"{name}: {plural(len(outcomes), 'job')} in {duration(seconds)}: {text}"
+
+
+def _counts(outcomes: "Sequence[JobResult]") -> dict[str, int]:
+    return {one: sum(outcome.status == one for outcome in outcomes) for one in ("computed", "cached", "failed")}
 
 
 def _execution(run: shared.Invocation, planned: "Plan", engine: EngineSpec, described: "StudyJobs") -> "Execution":

@@ -56,14 +56,20 @@ def ablation_figure(found: AblationResult, place: int) -> Figure | None:
     return Figure(f"ablation-{place}", f"{clipped(found.name)}: differences from the base", _caption(found), chart)
 
 
+def setting(found: AblationResult) -> str:
+    """The base and what was compared, in two lines of a slide; the options of the base are not in it."""
+    return (
+        f"Base: {clipped(found.base)}, validation accuracy {percent(found.accuracy)}, mean over "
+        f"{plural(len(found.seeds), 'seed')} with {plural(found.validation_rows, 'image')} each. "
+        f"95 % intervals over seeds and images, corrected for {plural(len(found.rows), 'change')} by Holm."
+    )
+
+
 def _caption(found: AblationResult) -> str:
     seeds = listed([str(seed) for seed in found.seeds])
     said = {name: value for name, value in found.options.items() if name not in NAMED}
-    return (
-        f"Base: {clipped(found.base, 200)} ({clipped(written(said, 4), 300)}), validation accuracy "
-        f"{percent(found.accuracy)}, mean over seeds {seeds} with {plural(found.validation_rows, 'image')} each. "
-        f"95 % intervals over seeds and images, corrected for {plural(len(found.rows), 'change')} by Holm."
-    )
+    options = f" Options of the base: {clipped(written(said, 4), 300)}." if said else ""
+    return f"{setting(found)}{options} Seeds: {seeds}."
 
 
 def _table(found: AblationResult) -> Table[AblationRow] | None:
@@ -74,7 +80,7 @@ def _table(found: AblationResult) -> Table[AblationRow] | None:
         numbers("p", lambda row: row.p_value, shown_p),
         words("", lambda row: row.verdict),
         words("By seed, %", lambda row: ", ".join(points(one, 2) for one in row.accuracies)),
-        numbers("Time", lambda row: row.seconds, duration),
+        numbers("Time", lambda row: row.seconds, duration, "updates and validation of all seeds"),
     ]
     failed = "".join(f" Failed: {clipped(one, 200)}." for one in found.failures)
     caption = f"{clipped(found.name)}. The base has {percent(found.accuracy)}.{failed}"

@@ -18,12 +18,12 @@ from pipelines.report.page.blocks import (
     Text,
 )
 from pipelines.report.page.measure import cut
-from pipelines.report.sections import confusion, provenance, searches, summary
+from pipelines.report.sections import confusion, explorations, provenance, searches, summary
 from pipelines.report.slides import findings
 from pipelines.report.slides.slide import Slide
 from pipelines.report.study.rows import RULE, Row, best_first
 from pipelines.report.study.study import Study, TestSet
-from pipelines.workspace.explorations import SearchRange, SearchResult
+from pipelines.workspace.explorations import AblationResult, SearchRange, SearchResult
 from pipelines.workspace.schema import DoneRecord
 
 ROWS = 12  # of a table
@@ -161,10 +161,10 @@ def _ablation(material: Material) -> list[Slide]:
         Slide(
             "Ablation: one change at a time",
             [[_part(one, one.items[:ROWS], columns)]],
-            material.notes("ablation", one),
-            lead=figures[0].caption,
+            material.notes("ablation", *figures, one),
+            lead=explorations.setting(newest),
         )
-        for one in tables
+        for one, newest in zip(tables, material.study.explored(AblationResult, most=1), strict=False)
     ]
 
 

@@ -1,5 +1,6 @@
 """`pipeline ablate`: what it answers and prints."""
 
+import re
 import shutil
 
 from pipelines.cli.commands import ablate
@@ -44,4 +45,6 @@ def test_an_ablation_is_found_again_and_a_change_that_fails_has_no_row(pipeline,
     assert len(ended.json["failures"]) == 2
     assert "learning rate 1000000000.0" in ended.json["failures"][0]
     assert "test_accuracy" not in ended.out
+    again = pipeline("ablate", study)
+    assert re.search(r"^\w+: 8 jobs in .+: 0 computed, 6 cached, 2 failed$", again.out, re.MULTILINE)
     assert len(list((tmp_path / "workspace" / "ablations").glob("*.json"))) == 1

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from pipelines.report.slides.slide import Grid
+from pipelines.report.slides.slide import Grid, Words
 from pipelines.workspace import stored
 from tests.pipelines.report.slides.conftest import told
 
@@ -55,7 +55,9 @@ def test_an_ablation_says_where_no_difference_is_shown(workspace, make: SimpleNa
         {**row, "name": "batch size 64", "difference": 0.01, "interval": [-0.01, 0.03]},
     ]
     (workspace / "ablations").mkdir()
-    common = {"options": {}, "seeds": [0, 1], "validation_rows": 144, "failures": [], "seconds": 1.0, "created": "2026"}
+    options = {"network": "resnet20", "learning_rate": 0.1, **{f"option_{number}": number for number in range(40)}}
+    counts = {"seeds": [0, 1], "validation_rows": 144, "seconds": 1.0}
+    common = {**counts, "options": options, "failures": [], "created": "2026"}
     found = {
         **common,
         "name": "a",
@@ -66,6 +68,9 @@ def test_an_ablation_says_where_no_difference_is_shown(workspace, make: SimpleNa
     }
     stored.write(workspace / "ablations" / "a.json", {**found, "rows": rows})
     parts = next(parts for slide, parts in told(workspace, figures=False).slides if slide.title.startswith("Ablation"))
+    [lead] = next(part.paragraphs for part in parts if isinstance(part, Words) and part.role == "lead")
+    assert lead.startswith("Base: resnet20 on digits, validation accuracy 90.00 %, mean over 2 seeds with 144 images")
+    assert lead.endswith("95 % intervals over seeds and images, corrected for 2 changes by Holm.")
     grid = next(part for part in parts if isinstance(part, Grid))
     assert [row[:4] for row in grid.rows[1:]] == [
         ["batch size 64", "91.00", "+1.00 (−1.00 to +3.00)", "no difference shown"],
