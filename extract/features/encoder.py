@@ -53,15 +53,15 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def fit(self, images: Sequence[AnyImage] | None = None, labels: ArrayLike | None = None) -> Self:
         """The encoder itself; nothing is learned. Raises `InvalidInputError` for a backbone that there is not."""
-        if not isinstance(self.backbone, str):
-            raise InvalidInputError(f"backbone must be the name of a timm network; got {self.backbone!r}.")
-        frozen.check(self.backbone, image_size=self.image_size, pool=self.pool, layers=self.layers)
+        frozen.check(self._name(), image_size=self.image_size, pool=self.pool, layers=self.layers)
         return self
 
     def transform(self, images: Sequence[AnyImage] | np.ndarray) -> np.ndarray:
         """float32 [N, D] of N images. Raises `InvalidInputError` for what is no image, `UnreadableImage` for a file."""
         if not isinstance(images, Iterable | Image.Image):
-            raise InvalidInputError(f"images must be a sequence of paths, PIL images or arrays; got {images!r}.")
+            raise InvalidInputError(
+                f"images must be a sequence of paths, PIL images or arrays; got {images!r}. Pass a list."
+            )
         given = list(images) if not isinstance(images, str | Path | Image.Image) else [images]
         if not given:
             raise InvalidInputError("images must be at least one; got none. Pass paths, PIL images or arrays.")
@@ -85,7 +85,14 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _loaded(self) -> Backbone:
         layers = None if self.layers is None else tuple(self.layers)
-        return _backbone(self.backbone, self.weights, self.image_size, self.pool, layers, self.seed)
+        return _backbone(self._name(), self.weights, self.image_size, self.pool, layers, self.seed)
+
+    def _name(self) -> str:
+        if not isinstance(self.backbone, str):
+            raise InvalidInputError(
+                f"backbone must be the name of a timm network; got {self.backbone!r}. Pass one, such as 'resnet50'."
+            )
+        return self.backbone
 
     def _settings(self) -> str:
         """What decides on the values, beside the image."""

@@ -180,7 +180,8 @@ class FeatureFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         if not path.is_file() or not keep_while(self, path):
-            raise InvalidInputError(f"feature file must exist; got {str(path)!r}. `pipeline extract` makes one.")
+            must = "be a file, not a folder" if path.is_dir() else "exist"
+            raise InvalidInputError(f"feature file must {must}; got {str(path)!r}. `pipeline extract` makes one.")
         integrity.check(path, schema=SCHEMA)
         try:
             self._open()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 FILTERS = {one.name.lower(): one for one in Image.Resampling}
 SUFFIX = "-predict.py"
@@ -87,7 +87,8 @@ def main(words: Sequence[str] | None = None) -> int:
             with path.open("rb") as file, Image.open(file) as image:  # by its path, a TIFF may come as it lies
                 levels = prepared(image, how)
         except (OSError, ValueError) as error:
-            sys.stderr.write(f"error: {path} cannot be classified: {error}\n")
+            why = "it is no image that Pillow can read" if isinstance(error, UnidentifiedImageError) else error
+            sys.stderr.write(f"error: {path} cannot be classified: {why}\n")
             status = 2
             continue
         (shares,) = np.asarray(session.run(None, {"images": levels[None]})[0])

@@ -59,8 +59,9 @@ def folder(thing: str, path: Path, *, named: Path, remedy: str) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        why = os.strerror(errno.ENOTDIR) if isinstance(error, FileExistsError) else error.strerror
         raise InvalidInputError(
-            f"{thing} must go to a place that can be written; got {str(named)!r} ({error.strerror}). {remedy}"
+            f"{thing} must go to a place that can be written; got {str(named)!r} ({why}). {remedy}"
         ) from error
 
 

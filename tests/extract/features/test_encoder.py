@@ -71,7 +71,7 @@ def test_it_searches_in_a_pipeline_and_embeds_an_image_once(images, monkeypatch)
         ([np.zeros((4, 4, 3))], "must be uint8 levels"),
         ([np.zeros((5, 4, 6), np.uint8)], "must have one channel or three"),
         ([3], "got a int at place 0"),
-        (None, "images must be a sequence of paths, PIL images or arrays; got None"),
+        (None, "images must be a sequence of paths, PIL images or arrays; got None. Pass a list"),
         (["nowhere.png"], "nowhere.png"),
     ],
 )
@@ -85,3 +85,5 @@ def test_a_backbone_that_there_is_not_is_refused_by_fit():
         TimmEncoder("resnt50").fit()
     with pytest.raises(InvalidInputError, match="backbone must be the name of a timm network; got 3"):
         TimmEncoder(3).fit()
+    with pytest.raises(InvalidInputError, match="backbone must be the name of a timm network; got 3"):
+        TimmEncoder(3).transform([np.zeros((4, 4, 3), np.uint8)])

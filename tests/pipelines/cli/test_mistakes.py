@@ -59,6 +59,7 @@ MISTAKES = [
     (("fit-head", *TINY, "--c-grid", "a"), "c-grid must be a number above 0, or several"),
     (("fit-head", *TINY, "--validation", "1.5"), "validation must be"),
     (("fit-head", "--features", "nowhere.h5"), "feature file must exist"),
+    (("features", "verify", "."), "feature file must be a file, not a folder; got '.'"),
     (("fit-head", "--features", "nowhere.h5", "--backbone", "x"), "not both"),
     (("extract", *TINY, "--workspace", "/proc/nothing"), "workspace must be a directory that can be written"),
 ]

@@ -95,7 +95,7 @@ def test_photographs_of_any_size_get_the_probabilities_of_predict_from_the_scrip
     assert runpy.run_path(str(script))["main"]([*map(str, photos), str(bad), "--top", "1"]) == 2
     out, err = capfd.readouterr()
     assert out.splitlines() == [f"{path}: {name} {100 * share:.1f} %" for path, name, share in expected]
-    assert err.startswith(f"error: {bad} cannot be classified")
+    assert err == f"error: {bad} cannot be classified: it is no image that Pillow can read\n"
     assert f"python {script.name} photo.jpg" in readme.read_text()
 
     pipeline(*export, "--format", "timm", "--output", tmp_path / "timm")

@@ -1,6 +1,8 @@
 """Where a file can be written, asked beforehand."""
 
+import errno
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -68,3 +70,9 @@ def test_a_device_will_do_where_a_pipe_will_and_is_never_replaced():
     writable.check("csv file", Path("/dev/null"))
     with pytest.raises(InvalidInputError):
         writable.check("output", Path("/dev/null"), stream=False)
+
+
+def test_a_place_below_a_file_is_said_to_be_no_folder(tmp_path):
+    (file := tmp_path / "file").write_text("")
+    with pytest.raises(InvalidInputError, match=re.escape(f"({os.strerror(errno.ENOTDIR)}). Name another.")):
+        writable.folder("report", file, named=file / "x.html", remedy="Name another.")
