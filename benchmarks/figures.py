@@ -39,7 +39,8 @@ def main() -> None:
 
 def draw(flat: list[Mapping[str, Any]], folder: Path) -> list[Path]:
     """The paths of the SVG files written into `folder` from flat rows of runs."""
-    results = [_record(row) for row in flat if row["dataset"] == "cifar10" and row["subset"] is None]
+    whole = [row for row in flat if row["dataset"] == "cifar10" and not (row["subset"] or row.get("classes"))]
+    results = [_record(row) for row in whole]
     study = Study(folder, rows(results, interval=lambda of_row: of_row[0].test.interval), [])
     sections = [comparison.section(study), tradeoff.trade_offs(study)]
     figures = [one for section in sections for one in section.figures() if one.name in SHOWN]

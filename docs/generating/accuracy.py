@@ -3,6 +3,8 @@
 from generating.files import Json, machine, read, runs_of
 from generating.markdown import interval, number, percent, table, written
 
+WHOLE: Json = {"dataset": "cifar10", "classes": None}  # with all its classes
+
 
 def given(options: Json) -> str:
     """Write a run's options as they were chosen; what was left at its default is not there."""
@@ -12,7 +14,7 @@ def given(options: Json) -> str:
 
 def heads() -> str:
     """Compare the heads on all of CIFAR-10, the best test accuracy first."""
-    runs = sorted(runs_of(kind="head", dataset="cifar10", subset=None), key=lambda run: -run["test_accuracy"])
+    runs = sorted(runs_of(kind="head", **WHOLE, subset=None), key=lambda run: -run["test_accuracy"])
     header = ["head", "options", "validation", "test", "95 % interval", "both views", "log loss", "search, s", "fit, s"]
     return table(
         [*header, "MB", "machine"],
@@ -32,7 +34,7 @@ def heads() -> str:
 
 def scratch() -> str:
     """Compare the networks trained from scratch on all of CIFAR-10, the best test accuracy first."""
-    runs = sorted(runs_of(mode="scratch", dataset="cifar10", subset=None), key=lambda run: -run["test_accuracy"])
+    runs = sorted(runs_of(mode="scratch", **WHOLE, subset=None), key=lambda run: -run["test_accuracy"])
     return table(
         ["network", "options", "seed", "parameters", "minutes", "test", "95 % interval", "views averaged", "machine"],
         [
@@ -66,7 +68,7 @@ def lab(dataset: str) -> str:
 
 def finetuning() -> str:
     """Compare fine-tuning with the frozen head on 5,000 training images of CIFAR-10."""
-    runs = sorted(runs_of(dataset="cifar10", subset=5000), key=lambda run: -run["test_accuracy"])
+    runs = sorted(runs_of(**WHOLE, subset=5000), key=lambda run: -run["test_accuracy"])
     return table(
         ["run", "clip norm", "test", "95 % interval", "extraction, s", "search and fit, s"],
         [

@@ -18,7 +18,7 @@ def runs_of(**wanted: object) -> list[Json]:
     found: dict[str, Json] = {}
     for file in read("runs"):
         for run in file["runs"]:
-            if all(run[key] == value for key, value in wanted.items()):
+            if all(run.get(key) == value for key, value in wanted.items()):
                 same = json.dumps([run["name"], run["seed"], run["image_size"], run["options"]], sort_keys=True)
                 found[same] = {**run, "machine": machine(file)}
     return list(found.values())

@@ -74,7 +74,6 @@ class ReadyExtraction:
 def extract(spec: ExtractSpec, context: Context, *, compute: Compute | None = None) -> StageResult[Extraction]:
     """The spec's feature file, found or computed, by `compute` where that is given."""
     workspace = context.workspace
-    is_first = not (workspace / "features").is_dir()
     key, inputs = extraction_inputs(spec, context)
     located = inputs.located
     (record, computed), cached = cache.ask(
@@ -85,8 +84,6 @@ def extract(spec: ExtractSpec, context: Context, *, compute: Compute | None = No
         read=_reader(workspace),
         is_intact=lambda found: is_intact(found[0], workspace),
     )
-    if is_first:
-        locate(spec, workspace)  # now there is a workspace, which remembers where the images are
     said = images.notices(located, record.skipped)
     context.tell(said)
     known = structs.replace(record, weights_file=_weights_file(spec.weights), notices=said)

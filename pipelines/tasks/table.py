@@ -26,6 +26,7 @@ COLUMNS: tuple[str, ...] = (
     "head",
     "dataset",
     "data",
+    "classes",
     *SUBSETS,
     "training_rows",
     "validation_rows",
@@ -172,6 +173,7 @@ def row(record: Record) -> Options:
     dataset = record.dataset
     found |= {
         "dataset": dataset and dataset.name,
+        "classes": dataset and dataset.classes,
         **{name: dataset and getattr(dataset, name) for name in SUBSETS},
         "device": (record.hardware or {}).get("device"),
         "backbone": None if record.mode == "scratch" else record.architecture,

@@ -21,6 +21,7 @@ from joblib import Memory, register_store_backend
 from extract.data.walk import MARK
 from extract.errors import InvalidInputError, NotWritableError, TransferBenchError
 from extract.runtime.disk import disk_errors, write_file
+from pipelines.workspace import image_folders
 from pipelines.workspace.store_backend import Answers
 
 BACKEND = "checked answers"
@@ -131,6 +132,7 @@ def make_workspace(workspace: Path) -> None:
                 pass
     except (OSError, NotWritableError) as error:
         raise _unwritable(workspace, error) from error
+    image_folders.remember_waiting(workspace)
 
 
 def check_workspace(workspace: Path) -> None:

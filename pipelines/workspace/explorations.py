@@ -116,8 +116,8 @@ class AblationResult(Struct, frozen=True, kw_only=True):
     """A base and one change at a time, by accuracy on `validation_rows` images of each seed. No test image was scored.
 
     `base` names what was trained ("resnet20 scratch on digits") with the `options` that it was given; `accuracies` are
-    its own by seed. `seconds` are those of the updates and of the validation after
-    each epoch in all trainings, also earlier ones; `failures` are sentences on changes that have no row.
+    its own by seed. `seconds` are those of the updates and of the validation after each epoch in all trainings, also
+    earlier ones; `failures` are sentences on changes that have no row.
     """
 
     name: str

@@ -20,6 +20,7 @@ from pipelines.workspace import stored
 FOLDER = "contents"
 BETWEEN = "//"
 _READ: dict[str, Contents] = {}  # by this process, by place: the first command in a workspace asks before it is there
+_WAITING: dict[Path, dict[str, tuple[Path, LabelFile | None, str]]] = {}  # what to remember there once it is there
 
 
 class _Memory(Struct, frozen=True, kw_only=True):
@@ -55,12 +56,15 @@ def contents(workspace: Path, root: Path, labels: LabelFile | None = None) -> Co
 
 
 def remember(workspace: Path, root: Path, labels: LabelFile | None = None, *, digest: str) -> None:
-    """Keeps what is known of `root`, whose data set has this `digest`, where there is a workspace to keep it in."""
+    """Keeps what is known of `root`, whose data set has this `digest`, in the workspace, once it is there."""
+    if not (workspace / "features").is_dir():
+        _WAITING.setdefault(workspace, {})[_place(root, labels)] = root, labels, digest
+        return
     real, known = os.path.realpath(root), contents(workspace, root, labels)
     path = _path(workspace, _place(root, labels))
     before = None if labels is None else _read(path)  # labels may change while the images do not
     is_kept = path.exists() and not known.has_changed and (before is None or before.digest == digest)
-    if not (workspace / "features").is_dir() or is_kept:
+    if is_kept:
         return
     with contextlib.suppress(OSError, StorageError):  # the next command reads the folder again
         path.parent.mkdir(exist_ok=True)
@@ -78,6 +82,12 @@ def remember(workspace: Path, root: Path, labels: LabelFile | None = None, *, di
         )
         stored.write(path, memory)
         known.has_changed = False
+
+
+def remember_waiting(workspace: Path) -> None:
+    """Keeps what was to be remembered before the workspace was there."""
+    for root, labels, digest in _WAITING.pop(workspace, {}).values():
+        remember(workspace, root, labels, digest=digest)
 
 
 def roots(workspace: Path, digest: str | None) -> list[tuple[Path, LabelFile | None]]:

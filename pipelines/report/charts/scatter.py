@@ -1,17 +1,29 @@
 """Accuracy against a cost: points with their intervals and names, placed so that none covers another."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import log10
-from typing import Self
+from typing import Generic, Self
 
 from pipelines.report.charts import labels, vega
 from pipelines.report.page import theme
-from pipelines.report.page.blocks import Datum, Spec
+from pipelines.report.page.blocks import Datum, Item, Spec
 
 BRIEF = 22  # characters of a name in the plot
 HEIGHT = 280
+
+
+@dataclass(frozen=True)
+class Cost(Generic[Item]):
+    """Something to pay: file name, short and axis title, an item's value, how it is written."""
+
+    name: str
+    short: str
+    title: str
+    value: Callable[[Item], float | None]
+    shown: Callable[[float], str]
+    axis_format: str = "~s"
 
 
 @dataclass(frozen=True)
@@ -65,12 +77,15 @@ class Points:
     others: Sequence[Datum] = ()
 
 
-def chart(points: Points, *, across: Spec, up: str, colored: str, look: Spec, tips: Sequence[Spec]) -> Spec:
-    """The chart of points over `cost`, an axis `across` of `vega.number`; `up` is the title of the accuracies.
+def chart(points: Points, cost: Cost[Item], *, up: str, colored: str, look: Spec, tips: Sequence[Spec]) -> Spec:
+    """The chart of points over a cost; `up` is the title of the accuracies. The axis says what hollow points are.
 
     Points have the colors and shapes of `look`, by the field `colored`, and explain themselves by `tips`.
     """
     values, others = points.values, points.others
+    title = f"{cost.title}; hollow: published results" if others else cost.title
+    costs = [one["cost"] for one in (*values, *others)]
+    across = vega.number("cost", title, log=costs, axis_format=cost.axis_format)
     frame = Frame.around([*values, *others])
     height = vega.number("accuracy", up, domain=frame.accuracies)
     params, opacity = vega.picked(colored, 1.0, 0.12)

@@ -1,10 +1,8 @@
 """What `pipeline rank` found: backbones on a subset of the training images."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from extract.runtime.formats import amount, duration, percent, size
 from pipelines.report.charts import scatter, vega
+from pipelines.report.charts.scatter import Cost
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import (
     Block,
@@ -31,21 +29,9 @@ LOOKS = {
 }
 
 
-@dataclass(frozen=True)
-class BackboneCost:
-    """What extracting costs: file name, title, title of the axis, a backbone's value, how it is written."""
-
-    name: str
-    title: str
-    axis: str
-    value: Callable[[RankedBackbone], float | None]
-    shown: Callable[[float], str]
-    axis_format: str = "~s"
-
-
-COSTS = (
-    BackboneCost("flops", "FLOPs", "FLOPs per image", lambda one: one.flops, amount),
-    BackboneCost("seconds", "seconds", "seconds to extract all images", lambda one: one.seconds, duration, "~g"),
+COSTS: tuple[Cost[RankedBackbone], ...] = (
+    Cost("flops", "FLOPs", "FLOPs per image", lambda one: one.flops, amount),
+    Cost("seconds", "seconds", "seconds to extract all images", lambda one: one.seconds, duration, "~g"),
 )
 
 
@@ -65,7 +51,7 @@ def _blocks(found: RankingResult, number: int) -> list[Block | None]:
     return [side_by_side(_figure(found, cost, number) for cost in COSTS), _table(found)]
 
 
-def _figure(found: RankingResult, cost: BackboneCost, number: int) -> Figure | None:
+def _figure(found: RankingResult, cost: Cost[RankedBackbone], number: int) -> Figure | None:
     """Accuracy of the probes against a cost; None where that is not known of two backbones."""
     known = [(one, value) for one in found.backbones if (value := cost.value(one))]
     if len(known) < 2:
@@ -78,23 +64,23 @@ def _figure(found: RankingResult, cost: BackboneCost, number: int) -> Figure | N
     colors, shapes = zip(*looks.values(), strict=True)
     chart = scatter.chart(
         scatter.Points(values, values),
-        across=vega.number("cost", cost.axis, log=[value for _, value in known], axis_format=cost.axis_format),
+        cost,
         up="accuracy of the probe, %",
         colored="verdict",
         look={
             "color": vega.kinds("verdict", [*looks], colors, legend={}),
             "shape": vega.kinds("verdict", [*looks], shapes, legend={}),
         },
-        tips=vega.tip(("name", "Backbone"), ("shown", "Probe"), ("paid", cost.title.capitalize())),
+        tips=vega.tip(("name", "Backbone"), ("shown", "Probe"), ("paid", cost.short.capitalize())),
     )
     data = f"{found.dataset}, {found.rows:,} training images"
     caption = "Bars are 95 % intervals; differences from the best are judged in pairs, on the same images."
     return Figure(
-        f"ranking-{cost.name}-{number}", f"Probe against {cost.title}", caption, chart, shape="half", data=data
+        f"ranking-{cost.name}-{number}", f"Probe against {cost.short}", caption, chart, shape="half", data=data
     )
 
 
-def _point(found: RankingResult, one: RankedBackbone, value: float, cost: BackboneCost) -> Datum:
+def _point(found: RankingResult, one: RankedBackbone, value: float, cost: Cost[RankedBackbone]) -> Datum:
     """A backbone as the chart has it."""
     recommended, alike, worse = LOOKS
     low, high = (100 * end for end in one.interval)

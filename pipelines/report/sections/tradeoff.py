@@ -1,11 +1,11 @@
 """Accuracy against what it costs (parameters, FLOPs, seconds, bytes) with its Pareto front, and where the time goes."""
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from extract.runtime.formats import amount, bytes_amount, duration, percent
 from pipelines.report.charts import labels, scatter, vega
+from pipelines.report.charts.scatter import Cost
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Datum, Figure, Section, Spec, side_by_side
 from pipelines.report.page.measure import cut
@@ -20,19 +20,7 @@ TIMED = 20  # rows whose time is shown
 PHASE_COLORS = {"extraction": theme.GOLD, "search": theme.GREEN, "fit": theme.BLUE}
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Something to pay: file name, short and axis title, a row's value, how it is written."""
-
-    name: str
-    short: str
-    title: str
-    value: Callable[[Row], float | None]
-    shown: Callable[[float], str]
-    axis_format: str = "~s"
-
-
-COSTS = (
+COSTS: tuple[Cost[Row], ...] = (
     Cost("parameters", "parameters", "parameters", lambda row: row.best.parameters, amount),
     Cost("flops", "FLOPs", "FLOPs per image", lambda row: row.best.flops, amount),
     Cost("seconds", "time", "seconds: extraction, search and fit", lambda row: row.seconds("total"), duration, "~g"),
@@ -65,7 +53,7 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
     return kept
 
 
-def _figure(test_set: TestSet, cost: Cost) -> Figure | None:
+def _figure(test_set: TestSet, cost: Cost[Row]) -> Figure | None:
     known = [(row, value) for row in test_set.rows if (value := cost.value(row))]
     others = _published(test_set) if cost.name == "parameters" else []
     if not known or len({value for _, value in known} | {one["cost"] for one in others}) < 2:
@@ -121,14 +109,12 @@ def _briefs(rows: Sequence[Row]) -> list[str]:
     return [cut(name.removesuffix(f", {naming.MORE}"), size=theme.LEAST_FONT, room=room) for name in fitted]
 
 
-def _chart(points: scatter.Points, cost: Cost) -> Spec:
-    costs = [one["cost"] for one in (*points.values, *points.others)]
+def _chart(points: scatter.Points, cost: Cost[Row]) -> Spec:
     colored, look = _colors(points.values)
     paid = cost.short if cost.name == "flops" else cost.short.capitalize()
-    title = f"{cost.title}; hollow: published results" if points.others else cost.title
     return scatter.chart(
         points,
-        across=vega.number("cost", title, log=costs, axis_format=cost.axis_format),
+        cost,
         up="test accuracy, %",
         colored=colored,
         look=look,

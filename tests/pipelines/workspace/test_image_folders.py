@@ -8,7 +8,7 @@ from PIL import Image
 
 from extract.errors import InvalidInputError
 from pipelines.predict import pictures
-from pipelines.workspace import image_folders, records
+from pipelines.workspace import cache, image_folders, records
 from tests.pipelines.cli.inputs.case import BACKBONE, make_photos
 
 FIT = ("fit-head", *BACKBONE, "--head", "centroid", "--json", "--dataset")
@@ -41,6 +41,16 @@ def test_a_damaged_memory_of_a_folder_counts_as_none(tmp_path):
     assert image_folders.roots(tmp_path, "0" * 64) == [(tmp_path / "D", None)]
     kept.write_bytes(kept.read_bytes().replace(b"000", b"001", 1))
     assert image_folders.roots(tmp_path, "0" * 64) == []
+
+
+def test_what_is_read_before_there_is_a_workspace_is_remembered_once_there_is_one(tmp_path):
+    """By whatever command makes it, without a second look at the folder."""
+    make_photos(tmp_path / "D", count=2)
+    workspace = tmp_path / "new"
+    image_folders.remember(workspace, tmp_path / "D", digest="0" * 64)
+    assert not workspace.exists()
+    cache.make_workspace(workspace)
+    assert image_folders.roots(workspace, "0" * 64) == [(tmp_path / "D", None)]
 
 
 def test_doctor_makes_no_workspace(pipeline, tmp_path):

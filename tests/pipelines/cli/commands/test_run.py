@@ -86,6 +86,8 @@ def test_weights_of_a_training_in_the_study_are_made_first_and_once(pipeline, tm
     assert sorted(sources) == sorted([made.run, made.run, f"run:{made.run}"])
     answer = pipeline("run", study, "--json").json
     assert (answer["cached"], answer["computed"]) == (3, 0)
+    listed = pipeline("runs", "--json").json["runs"]
+    assert sorted(one["classes"] for one in listed) == [["0", "1", "2"]] * 3 + [["4", "5"]]
     again = pipeline("run", study, "--dry-run").out
     assert "3 jobs: 3 cached, 0 to run, 0 impossible; about" in again
 

@@ -1,6 +1,6 @@
 """Points over a cost, with names."""
 
-from pipelines.report.charts import scatter, vega
+from pipelines.report.charts import scatter
 
 LOOK = {"color": {"value": "red"}, "shape": {"value": "circle"}}
 
@@ -11,10 +11,8 @@ def _point(name, cost, accuracy):
 
 def test_an_outlier_stands_at_the_edge_with_its_accuracy_and_the_others_fill_the_axis():
     points = [_point(name, 10.0**at, 90.0 + at) for at, name in enumerate("abcd")] + [_point("far", 30.0, 20.0)]
-    across = vega.number("cost", "cost", log=[one["cost"] for one in points])
-    chart = scatter.chart(
-        scatter.Points(points, points), across=across, up="accuracy", colored="brief", look=LOOK, tips=[]
-    )
+    cost = scatter.Cost("cost", "cost", "cost", float, str)
+    chart = scatter.chart(scatter.Points(points, points), cost, up="accuracy", colored="brief", look=LOOK, tips=[])
     names = next(layer["data"]["values"] for layer in chart["layer"] if layer["mark"]["type"] == "text")
     low, _ = chart["layer"][-1]["encoding"]["y"]["scale"]["domain"]
     assert low > 80

@@ -1,7 +1,10 @@
-"""Confusion matrices."""
+"""Confusion matrices, and the classes of the best run, the worst first, as scikit-learn scores them."""
 
 import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_support
 
+from pipelines.report.page.blocks import Figure, Table
 from pipelines.report.sections import confusion
 from pipelines.report.study.study import gather
 
@@ -19,3 +22,31 @@ def test_the_matrix_is_called_so_and_shows_the_zeros_of_its_diagonal(make, works
     assert written["d", "d"] == "0"
     assert written["d", "f"] == "36"
     assert written["d", "a"] == ""
+
+
+def test_the_classes_of_the_best_run_are_listed_the_worst_first(workspace, make):
+    made = make.head("mlp", "resnet50", accuracy=0.9)
+    make.put(workspace, made)
+    section = confusion.by_class(gather(workspace, None))
+    balanced, figure, classes = section.blocks
+    predicted = made[1].argmax(1)
+    assert isinstance(balanced, Table)
+    assert balanced.rows[0][2].value == pytest.approx(balanced_accuracy_score(make.labels, predicted))
+    precision, recall, f1, rows = precision_recall_fscore_support(make.labels, predicted)
+    order = f1.argsort(kind="stable")
+    shown = [[cell.value for cell in line] for line in classes.rows]
+    assert [line[0] for line in shown] == [str(k) for k in order]
+    assert [line[1] for line in shown] == list(rows[order])
+    for column, rates in ((2, recall), (4, precision), (6, f1)):
+        assert [line[column] for line in shown] == pytest.approx(list(rates[order]))
+    assert isinstance(figure, Figure)
+    layers = figure.chart["layer"]
+    points = {(one["class"], one["rate"]): one for one in layers[0]["data"]["values"]}
+    assert points[("3", "recall")]["low"] < 100 * recall[3] < points[("3", "recall")]["high"]
+
+
+def test_records_without_scores_by_class_leave_the_section_out(workspace, make):
+    record, table = make.head("mlp", "resnet50", accuracy=0.9)
+    test = {name: value for name, value in record["test"].items() if name != "by_class"}
+    make.put(workspace, ({**record, "test": test}, table))
+    assert confusion.by_class(gather(workspace, None)).blocks == []

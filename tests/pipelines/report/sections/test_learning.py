@@ -1,4 +1,4 @@
-"""Learning curves and diagnoses of the runs."""
+"""Learning curves and diagnoses of the runs, and accuracy by labels per class."""
 
 from pipelines.report.page.blocks import Figures, Table
 from pipelines.report.sections import learning
@@ -18,3 +18,23 @@ def test_runs_without_curves_have_no_figure(workspace, make):
     make.put(workspace, ({**record, "curves": {}}, table))
     blocks = learning.by_epoch(gather(workspace, None)).blocks
     assert not any(isinstance(block, Figures) for block in blocks)
+
+
+def test_few_labels_of_any_seed_are_drawn_and_name_their_draws_and_seed(workspace, make):
+    table = [
+        {
+            "labels_per_class": count,
+            "accuracies": [0.5, 0.7],
+            "mean": 0.6,
+            "deviation": 0.1,
+            "least": 0.5,
+            "greatest": 0.7,
+        }
+        for count in (1, 5)
+    ]
+    for seed in range(3):
+        record, logits = make.head("logistic", "resnet50", accuracy=0.7 + seed / 10, seed=seed)
+        make.put(workspace, ({**record, **({"shots": table} if seed == 0 else {})}, logits))
+    [figure] = learning.by_labels(gather(workspace, None)).blocks
+    assert figure.caption.startswith("Mean over 2 draws of the labelled images")
+    assert "logistic on resnet50, seed 0" in str(figure.chart)

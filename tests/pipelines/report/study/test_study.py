@@ -1,9 +1,13 @@
-"""The runs of a report: chosen, joined, and told apart."""
+"""The runs of a report: chosen, joined, told apart, and compared in pairs with the best one."""
 
+import numpy as np
 import pytest
 
+from benchmarks import equal_runs
 from extract.errors import InvalidInputError
-from pipelines.report.study.study import gather
+from heads.statistics import paired, rows_interval
+from pipelines.report.sections import comparison
+from pipelines.report.study.study import against_best, gather
 
 
 def test_test_sets_of_one_name_are_told_apart_by_their_images_then_by_their_digests(workspace, make):
@@ -23,3 +27,63 @@ def test_filters_and_names_choose_runs(tour, make):
     for wrong, sentence in (("mod=frozen", "Nearest: mode"), ("zzz", "unknown run"), ("mode=other", "fits none of 8")):
         with pytest.raises(InvalidInputError, match=sentence):
             gather(tour, wrong)
+
+
+def put(workspace, make, name, *, accuracy, validation=None, **changes):
+    """Puts a network that was trained without validation images, or with this validation accuracy."""
+    record, table = make.network(f"{name} from scratch", "scratch", accuracy=accuracy, **changes)
+    scored = None if validation is None else {**record["validation"], "accuracy": validation}
+    make.put(workspace, ({**record, "validation": scored}, table))
+
+
+def test_rows_are_compared_over_all_their_seeds_and_have_an_interval_over_them(workspace, make):
+    for seed, accuracy in enumerate((0.75, 0.8, 0.95)):
+        put(workspace, make, "resnet20", accuracy=accuracy, seed=seed)
+    put(workspace, make, "resnet32", accuracy=0.8, seed=7)
+    study = gather(workspace, None)
+    [test_set] = study.test_sets()
+    best, family, [found] = against_best(study, test_set)
+    assert family == 1
+    assert found.paired.difference == pytest.approx(found.row.accuracy - best.row.accuracy)
+    assert found.alone is None
+    several = next(row for row in study.rows if len(row.results) == 3)
+    assert several.interval == rows_interval(study.correct(several, like=several.best))
+    own = [one.test.interval for one in several.results]
+    assert several.interval[1] - several.interval[0] > np.mean([high - low for low, high in own])  # seeds differ much
+
+
+@pytest.mark.parametrize("validation", [0.9, None])
+def test_a_bar_excludes_zero_exactly_where_the_p_beside_it_is_below_5_percent(workspace, make, validation):
+    for number, accuracy in enumerate((0.95, 0.94, 0.93, 0.92, 0.91, 0.9, 0.88, 0.8)):
+        put(workspace, make, f"resnet{number}", accuracy=accuracy, validation=validation, seed=number)
+    study = gather(workspace, None)
+    _, family, found = against_best(study, study.test_sets()[0])
+    assert family == (7 if validation else 28)
+    assert len(found) == 7
+    alone = [paired(one.alone[1], one.alone[0], 360) for one in found]
+    for one, single in zip(found, alone, strict=True):
+        excludes = one.paired.interval[0] > 0 or one.paired.interval[1] < 0
+        assert excludes == (one.paired.p_value < 0.05)
+        assert one.paired.p_value >= single.p_value
+        assert one.paired.interval[0] <= single.interval[0] + 1e-9
+    assert {excludes.paired.p_value < 0.05 for excludes in found} == {True, False}
+    caption = comparison.paired_tests(study).figures()[0].caption
+    assert f"Holm's correction for {family} comparisons" in caption
+    assert ("picked on the test images, best of 8" in caption) == (validation is None)
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_equal_runs_seldom_show_a_difference(validated):
+    """A short version of `benchmarks.equal_runs`, whose results say how seldom."""
+    assert equal_runs.false_share((1,) * 16, images=360, validated=validated, repetitions=40) <= 0.1
+    assert equal_runs.false_share((5, 1), images=360, validated=validated, repetitions=60) <= 0.1
+
+
+def test_what_was_scored_on_other_images_is_said_where_pairs_leave_it_out(workspace, make):
+    for number, images in enumerate(("a" * 64, "a" * 64, "b" * 64)):
+        record, table = make.network(f"resnet{number} from scratch", "scratch", accuracy=0.9 - number / 20)
+        make.put(workspace, ({**record, "dataset": {**record["dataset"], "test_images": images}}, table))
+    study = gather(workspace, None)
+    [figure] = comparison.paired_tests(study).blocks
+    left_out = next(row.number for row in study.rows if row.best.architecture == "resnet2")
+    assert figure.caption.endswith(f"Not scored on the same test images, or without logits: #{left_out}.")
