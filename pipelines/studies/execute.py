@@ -66,7 +66,9 @@ class Execution:
         """
         missing = [planned.job for planned in plan.of(MISSING)]
         if missing and engine is not None:
-            self.compute(missing, engine)
+            cache.make_workspace(self.context.workspace)
+            with self._runner(engine) as runner:
+                runner(self._with_data(missing))
         results = {job: self.results.get(job) for job in missing} | settled(plan)
         runs = {job.digest(): one.run for job, one in results.items() if one and one.run and one.status != "failed"}
         return runs, {job.digest(): one for job, one in results.items() if job.digest() not in runs}

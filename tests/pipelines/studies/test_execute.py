@@ -1,5 +1,6 @@
 """A study from its file to its records: planned, computed once, recorded, continued, through every engine."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -13,7 +14,8 @@ import pytest
 
 import heads
 from extract.errors import UnavailableError
-from pipelines.studies import execute, study_file, worker
+from pipelines.specs.engine import EngineSpec
+from pipelines.studies import execute, plan, study_file, worker
 from pipelines.workspace import records
 from pipelines.workspace.context import Context
 
@@ -151,6 +153,24 @@ def test_a_study_without_jobs_is_refused(pipeline, written):
     ended = pipeline("run", written("jobs: []"))
     assert ended.status == 2
     assert "study must have jobs" in ended.err
+
+
+def test_trainings_come_first_in_a_workspace_that_is_there_and_their_data_are_looked_for_once(tmp_path, monkeypatch):
+    """Or workers on other machines would find no workspace, and each would download the data."""
+    weights = "{command: train, dataset: digits, network: [resnet8, resnet14]}"
+    described = study_file.parse(f"jobs: [{{command: finetune, dataset: digits, weights: {weights}}}]")
+    context, begun, looked = Context(tmp_path / "new"), [], []
+    execution = execute.Execution(context, ("cpu",), on_result=lambda job, result: None)
+
+    @contextlib.contextmanager
+    def runner(engine):
+        yield lambda jobs: begun.append((len(jobs), (context.workspace / "cache").is_dir()))
+
+    monkeypatch.setattr(execution, "_runner", runner)
+    monkeypatch.setattr(execution, "_fault", looked.append)
+    runs, awaited = execution.trained(plan.plan(list(described.first), context), EngineSpec())
+    assert (begun, len(looked)) == ([(2, True)], 1)
+    assert (runs, list(awaited.values())) == ({}, [None, None])
 
 
 @dataclasses.dataclass
