@@ -4,7 +4,7 @@ import importlib.util
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock, local
+from threading import Lock, get_ident
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,8 @@ class OpenVinoModel:
         self._module, self._batch_size, self._exact_size = module, batch_size, exact_size
         self._threads = ThreadPoolExecutor(thread_count())
         self._parts: dict[Size, tuple[Model | None, Model]] = {}
-        self._translating, self._own = Lock(), local()
+        self._own: dict[tuple[int, Size], _Requests] = {}  # not `threading.local`, which a fork empties: it would hang
+        self._translating = Lock()
 
     def __call__(self, images: "Tensor") -> "Tensor":
         import torch
@@ -75,20 +76,20 @@ class OpenVinoModel:
 
     def _requests(self, images: "Tensor") -> "_Requests":
         """Those of this thread, whose memory is in the caches of its core."""
-        own: dict[Size, _Requests] = vars(self._own)
-        if (shape := images.shape[1:]) not in own:
+        key = get_ident(), (shape := images.shape[1:])
+        if key not in self._own:
             openvino = _package()
             try:
                 with self._translating:
                     if shape not in self._parts:
                         self._parts[shape] = self._translated(images)
-                own[shape] = _Requests(*self._parts[shape])
+                self._own[key] = _Requests(*self._parts[shape])
             except (RuntimeError, *_failures()) as error:
                 raise UnavailableError(
                     f"network must be one that OpenVINO {openvino.__version__} can compute; it cannot "
                     f"({' '.join(str(error).split())[-200:]}). Use --inference compiled."
                 ) from error
-        return own[shape]
+        return self._own[key]
 
     def _translated(self, images: "Tensor") -> "tuple[Model | None, Model]":
         first, rest = _cut(_translated(self._module, images))

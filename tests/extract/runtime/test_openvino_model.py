@@ -1,5 +1,7 @@
 """Modules in OpenVINO: any number of images, and what cannot be translated."""
 
+import multiprocessing
+import os
 import subprocess
 import sys
 
@@ -28,6 +30,18 @@ def test_any_number_of_images_gives_the_rows_that_each_has_alone():
     whole = model(images)
     torch.testing.assert_close(whole, Brightness()(images))
     assert torch.equal(whole, torch.cat([model(images[:2]), model(images[2:])], 1))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, which this system cannot")
+def test_a_process_that_is_forked_while_a_model_is_there_ends():
+    """As the workers of a DataLoader are; OpenVINO's threads are not in it, so nothing of it may be freed there."""
+    model = openvino_model.OpenVinoModel(Brightness(), batch_size=1)
+    model(torch.zeros(4, 3, 8, 8, dtype=torch.uint8))
+    child = multiprocessing.get_context("fork").Process(target=int)
+    child.start()
+    child.join(60)
+    child.kill()
+    assert child.exitcode == 0
 
 
 class Unheard(torch.nn.Module):
