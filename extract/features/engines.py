@@ -10,7 +10,7 @@ from extract.features.embed import Embedder, Encoder, MirroredEncoder, Notice
 from extract.runtime import openvino_model
 from extract.runtime.compiler import compiled, compiler_fault, has_compiler
 from extract.runtime.devices import torch_device
-from extract.runtime.machine import bf16_units
+from extract.runtime.machine import bf16_units, thread_count
 from extract.runtime.openvino_model import OpenVinoModel
 
 # Images of 224 x 224 after which getting ready has paid for itself. On a CPU torch's compiler takes 10 to 40 s and
@@ -27,7 +27,7 @@ OPENVINO_LAYERS = {
     *("Linear", "LayerNorm", "GELU", "Softmax"),
 }
 OPENVINO_MOST_PARAMETERS = 64e6
-IMAGES_AT_ONCE = {"openvino": 64}  # in one call, about
+IMAGES_AT_ONCE = {"openvino": 32}  # in one call, about, for each thread
 CALLS_IN_FLIGHT = {"openvino": 2}  # its threads go on with the second where they would wait for the end of the first
 EXACT_SHARE = 8  # of a batch, the images that layers in float32 take at a time in OpenVINO: one at 224 pixels
 REQUEST = 4  # times as many make a request: layers in bfloat16 are slower with fewer
@@ -87,7 +87,7 @@ def embedder(
 ) -> Embedder:
     """What embeds splits by `encoder` on an engine, `batch_size` images a batch."""
     model = build(encoder, engine=engine, device=device, batch_size=batch_size, views=views)
-    at_once = max(IMAGES_AT_ONCE.get(engine, 0) // batch_size, 1)
+    at_once = max(IMAGES_AT_ONCE.get(engine, 0) * thread_count() // batch_size, 1)
     in_flight = CALLS_IN_FLIGHT.get(engine, 1)
     return Embedder(model, device=device, batch_size=batch_size, notice=notice, at_once=at_once, in_flight=in_flight)
 

@@ -31,7 +31,7 @@ def test_a_feature_file_that_is_gone_or_damaged_is_made_again(pipeline, harm):
 class Small(torch.nn.Sequential):
     """A network that is quickly compiled, four times."""
 
-    pretrained_cfg: ClassVar = {"input_size": (3, 8, 8), "crop_pct": 1.0}  # nothing is resized
+    pretrained_cfg: ClassVar = {"input_size": (3, 12, 12)}
 
     def __init__(self):
         layers = torch.nn.Conv2d(3, 8, 3, stride=2), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
@@ -53,7 +53,7 @@ def test_flip_views_beside_a_plain_file_compute_the_mirrored_view_only_and_give_
     build = engines.build
     monkeypatch.setattr(engines, "build", lambda one, **how: counted.append(how["views"]) or build(one, **how))
     monkeypatch.setattr(frozen, "_create", lambda name, image_size: Small())
-    words = ("extract", *UNTRAINED, "--dataset", "digits", "--precision", "float32", "--batch-size", 20, "--json")
+    words = ("extract", *UNTRAINED, "--dataset", "digits", "--batch-size", 20, "--json")
     words = (*words, "--subset", 40, "--test-subset", 20)  # batches of one shape
     alone = Path(pipeline(*words, "--views", "flip").json["path"])
     whole = alone.read_bytes()
