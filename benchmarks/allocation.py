@@ -20,8 +20,7 @@ from unittest.mock import patch
 
 from benchmarks import extraction, training
 from benchmarks.hardware import write
-from extract.data import cifar
-from extract.runtime.devices import automatic_batch_size, resolve_device, resolve_precision
+from extract.runtime.devices import resolve_device
 
 TASKS = ("embeds tf_efficientnet_lite0", "embeds resnet50", "trains airbench94", "trains resnet18")
 BATCH_SIZES = {"airbench94": 1024, "resnet18": 128}
@@ -74,15 +73,7 @@ def rate(task: str, data_dir: Path, *, side: str, seconds: float) -> float:
         if verb == "trains":
             size = BATCH_SIZES[name]
             return training.Ours(name, data_dir, device=device, batch_size=size, engine="eager").rate(seconds)
-        bare = extraction.Bare(
-            name,
-            cifar.load("cifar10", cifar.find("cifar10", data_dir)),
-            device=device,
-            precision=resolve_precision("auto", device),
-            batch_size=automatic_batch_size(device, 224),
-        )
-        bare.rate(seconds / 4)  # glibc's limits move with the first batches
-        return bare.rate(seconds)
+        return extraction.Ours(name, data_dir, "auto", device=device).rate(seconds)  # glibc's limits move before it
 
 
 if __name__ == "__main__":

@@ -10,17 +10,21 @@ ours: from raw images to the finished feature file, by the engine that `auto` ta
 
     python -m benchmarks.extraction --data-dir DIR [--backbones resnet50,...] [--seconds 12] [--rounds 3]
 
+Each side has a process of its own, as a user's would be: what one leaves in memory slows the next by some per cent.
 Rates of a round are taken one after another; the ratios are medians over rounds of ratios within a round. Cosines are
 those of 16 test images, the hardest four of 3,000 for tf_efficientnet_lite0 among them, which has its real weights.
 """
 
 import argparse
+import contextlib
+import dataclasses
 import functools
 import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -68,42 +72,59 @@ def main() -> None:
 
 def measure(name: str, given: argparse.Namespace, *, device: str) -> dict[str, Any]:
     """Rates of all sides for one backbone at 224 pixels, and their fidelity."""
-    data = cifar.load("cifar10", cifar.find("cifar10", given.data_dir))
-    seen = torch.from_numpy(data.splits["test"].images.array[list(SEEN)])
-    exact = Embedded(name, data, precision="float32", engine="eager", device=device)(seen)
-    plain = functools.partial(plain_rate, name, given.data_dir, device=device, seconds=given.seconds)
-    sides: dict[str, Callable[[], float]] = {"plain": plain}
-    said: dict[str, Any] = {"cosine": {}, "setting": {}}
+    data = _data(given.data_dir)
+    exact = Embedded(name, data, precision="float32", engine="eager", device=device)(_seen(data))
+    kinds: dict[str, tuple[Any, ...]] = {"plain": (Plain,)}
     if openvino_model.is_installed() and device == "cpu":
-        other = OpenVino(name, data, exact=exact)
-        sides["openvino"] = functools.partial(other.rate, given.seconds)
-        said["cosine"] |= {"openvino": other.cosine, "openvino in bfloat16": other.bfloat16_cosine}
-        said["setting"]["openvino"] = other.setting
-    ours = {key: Ours(name, data, engine, device=device) for key, engine in _engines(given).items()}
-    for key, one in ours.items():
-        rows = max(round(one.rate(512) * given.seconds / 512), 1) * 512
-        sides[key] = functools.partial(one.rate, rows)
-        embedded = Embedded(name, data, precision=one.precision, engine=one.engine, device=device)
-        said["cosine"][key], said["setting"][key] = lowest_cosine(embedded(seen), exact), one.engine
-    measured = [{side: rate() for side, rate in sides.items()} for _ in range(given.rounds)]
+        kinds["openvino"] = (OpenVino,)
+    kinds |= {"ours": (Ours, "auto")} | {
+        f"ours {engine}": (Ours, engine) for engine in filter(None, given.engines.split(","))
+    }
+    with contextlib.ExitStack() as stack:
+        start = functools.partial(ProcessPoolExecutor, 1, mp_context=get_context("spawn"), initializer=_begin)
+        pools = {
+            side: stack.enter_context(start(initargs=(kind, name, given.data_dir, exact, device, *words)))
+            for side, (kind, *words) in kinds.items()
+        }
+        for pool in pools.values():  # one after another
+            pool.submit(_rate, 1.0).result()
+        measured = [
+            {side: pool.submit(_rate, given.seconds).result() for side, pool in pools.items()}
+            for _ in range(given.rounds)
+        ]
+        said = {side: pool.submit(_said).result() for side, pool in pools.items()}
+    ours = [side for side in kinds if side.startswith("ours")]
     return {
-        "images_per_second": {side: statistics.median(one[side] for one in measured) for side in sides},
+        "images_per_second": {side: statistics.median(one[side] for one in measured) for side in kinds},
         "ratios": {
             f"{key}/{side}": statistics.median(one[key] / one[side] for one in measured)
             for key in ours
-            for side in sides
+            for side in kinds
             if side != key
         },
-        **said,
-        "ready_seconds": {key: one.ready_seconds for key, one in ours.items()},
-        "peak_memory_beyond_model_and_data_bytes": ours["ours"].peak_bytes,
-        "precision": ours["ours"].precision,
+        "cosine": {key: value for one in said.values() for key, value in one.get("cosine", {}).items()},
+        "setting": {side: one["setting"] for side, one in said.items() if "setting" in one},
+        "ready_seconds": {key: said[key]["ready_seconds"] for key in ours},
+        "peak_memory_beyond_model_and_data_bytes": said["ours"]["peak_bytes"],
+        "precision": said["ours"]["precision"],
         "rounds": measured,
     }
 
 
-def _engines(given: argparse.Namespace) -> dict[str, str]:
-    return {"ours": "auto", **{f"ours {engine}": engine for engine in filter(None, given.engines.split(","))}}
+_side: Any = None  # that of this process
+
+
+def _begin(kind: Any, name: str, data_dir: Path, exact: Tensor, device: str, *words: str) -> None:
+    global _side
+    _side = kind(name, data_dir, *words, exact=exact, device=device)
+
+
+def _rate(seconds: float) -> float:
+    return _side.rate(seconds)
+
+
+def _said() -> dict[str, Any]:
+    return _side.said()
 
 
 def lowest_cosine(left: Tensor, right: Tensor) -> float:
@@ -130,39 +151,57 @@ def load(name: str) -> frozen.Backbone:
     return frozen.load(name, weights=WEIGHTS.get(name, "untrained"), image_size=224)
 
 
-def plain_rate(name: str, data_dir: Path, *, device: str, seconds: float) -> float:
-    """(a): images a second of the ordinary script, its first batch and the start of its workers left out."""
-    import timm
-    import torchvision
+def _data(data_dir: Path) -> images.ImageSet:
+    return cifar.load("cifar10", cifar.find("cifar10", data_dir))
 
-    network = timm.create_model(name, pretrained=False, num_classes=0).eval().to(device)
-    config = {**timm.data.resolve_model_data_config(network), "input_size": (3, 224, 224)}
-    transform = timm.data.create_transform(**config, is_training=False)
-    dataset = torchvision.datasets.CIFAR10(str(data_dir), train=True, transform=transform)
-    loader = torch.utils.data.DataLoader(dataset, batch_size=32, num_workers=core_count())
-    done, watch = 0, None
-    with torch.no_grad():
-        for batch, _ in loader:
-            network(batch.to(device)).cpu().numpy()
-            if watch is None:
-                watch = Stopwatch(device)
-                continue
-            done += len(batch)
-            if watch.seconds() > seconds:
-                break
-    assert watch is not None
-    return done / watch.seconds()
+
+def _seen(data: images.ImageSet) -> Tensor:
+    return torch.from_numpy(data.splits["test"].images.array[list(SEEN)])
+
+
+class Plain:
+    """(a): the ordinary script, its first batch and the start of its workers left out."""
+
+    def __init__(self, name: str, data_dir: Path, *, exact: Tensor, device: str) -> None:
+        self._name, self._data_dir, self._device = name, data_dir, device
+
+    def said(self) -> dict[str, Any]:
+        """Nothing beside the rate."""
+        return {}
+
+    def rate(self, seconds: float) -> float:
+        """Images a second over about `seconds`."""
+        import timm
+        import torchvision
+
+        network = timm.create_model(self._name, pretrained=False, num_classes=0).eval().to(self._device)
+        config = {**timm.data.resolve_model_data_config(network), "input_size": (3, 224, 224)}
+        transform = timm.data.create_transform(**config, is_training=False)
+        dataset = torchvision.datasets.CIFAR10(str(self._data_dir), train=True, transform=transform)
+        loader = torch.utils.data.DataLoader(dataset, batch_size=32, num_workers=core_count())
+        done, watch = 0, None
+        with torch.no_grad():
+            for batch, _ in loader:
+                network(batch.to(self._device)).cpu().numpy()
+                if watch is None:
+                    watch = Stopwatch(self._device)
+                    continue
+                done += len(batch)
+                if watch.seconds() > seconds:
+                    break
+        assert watch is not None
+        return done / watch.seconds()
 
 
 class OpenVino:
     """(b): timm's network in OpenVINO on prepared images, at the fastest of its settings that is true."""
 
     @torch.no_grad()
-    def __init__(self, name: str, data: images.ImageSet, *, exact: Tensor) -> None:
-        backbone = load(name)
+    def __init__(self, name: str, data_dir: Path, *, exact: Tensor, device: str) -> None:
+        backbone, data = load(name), _data(data_dir)
         resize = embed.source(data.splits["test"].images, backbone.preprocessing).resize
         assert resize is not None
-        levels = resize(torch.from_numpy(data.splits["test"].images.array[list(SEEN)]))
+        levels = resize(_seen(data))
         inputs = Normalize(backbone.preprocessing, torch.float32)(levels).contiguous().numpy()
         found: list[tuple[float, float, str, Any, np.ndarray]] = []
         for precision in ("bf16", "f32"):
@@ -179,6 +218,13 @@ class OpenVino:
                 break
         true = [one for one in found if one[1] > TRUE]
         _, self.cosine, self.setting, self._chosen, self._example = max(true, key=lambda one: one[0])
+
+    def said(self) -> dict[str, Any]:
+        """The cosine of the setting, that of bfloat16, and the setting."""
+        return {
+            "cosine": {"openvino": self.cosine, "openvino in bfloat16": self.bfloat16_cosine},
+            "setting": self.setting,
+        }
 
     def _compiled(self, module: torch.nn.Module, example: np.ndarray, precision: str) -> Any:
         import openvino
@@ -211,18 +257,38 @@ def _in_flight(compiled: Any, example: np.ndarray, *, seconds: float) -> float:
 class Ours:
     """Raw images to the finished file, by the same calls that `pipeline extract` makes in a whole run."""
 
-    def __init__(self, name: str, data: images.ImageSet, engine: str, *, device: str) -> None:
-        self._name, self._data = name, data
-        self.precision = resolve_precision("auto", device)
+    def __init__(self, name: str, data_dir: Path, engine: str, *, exact: Tensor | None = None, device: str) -> None:
+        self._name, self._data, self._exact = name, _data(data_dir), exact
+        self._key = "ours" if engine == "auto" else f"ours {engine}"
+        precision = resolve_precision("auto", device)
         batch_size = automatic_batch_size(device, 224)
-        whole = extraction.Computation(device, self.precision, "plain", "float16", batch_size, engine)
-        self.engine = extraction.plan(data, load(name), spec={}, config=whole)[0].engine
-        self._config = extraction.Computation(device, self.precision, "plain", "float16", batch_size, self.engine)
-        self.ready_seconds = 0.0
-        self.peak_bytes = 0
+        self._config = extraction.Computation(device, precision, "plain", "float16", batch_size, engine)
+        layout, _ = extraction.plan(self._data, load(name), spec={}, config=self._config)
+        self._config = dataclasses.replace(self._config, inference=layout.engine)
+        self._ready_seconds = 0.0
+        self._peak_bytes = 0
+        self._per_second = self._rate(512)
 
-    def rate(self, rows: int) -> float:
-        """Images a second for `rows` images, file written and synced, the time to get ready left out."""
+    def said(self) -> dict[str, Any]:
+        """Cosine, engine, precision, the time to get ready and the memory."""
+        assert self._exact is not None
+        config = self._config
+        embedded = Embedded(
+            self._name, self._data, precision=config.precision, engine=config.inference, device=config.device
+        )
+        return {
+            "cosine": {self._key: lowest_cosine(embedded(_seen(self._data)), self._exact)},
+            "setting": config.inference,
+            "precision": config.precision,
+            "ready_seconds": self._ready_seconds,
+            "peak_bytes": self._peak_bytes,
+        }
+
+    def rate(self, seconds: float) -> float:
+        """Images a second over about `seconds`, file written and synced, the time to get ready left out."""
+        return self._rate(max(round(self._per_second * seconds / 512), 1) * 512)
+
+    def _rate(self, rows: int) -> float:
         part = images.subset(self._data, train=rows - 10, test=10, seed=0)
         backbone = load(self._name)
         layout, _ = extraction.plan(part, backbone, spec={"benchmark": self._name}, config=self._config)
@@ -237,8 +303,8 @@ class Ours:
                 notice=print,
                 estimated=lambda _: memory.look(),
             )
-        self.ready_seconds = timing.compile_seconds
-        self.peak_bytes = max(self.peak_bytes, memory.peak_bytes)
+        self._ready_seconds = timing.compile_seconds
+        self._peak_bytes = max(self._peak_bytes, memory.peak_bytes)
         return timing.images_per_second
 
 
