@@ -116,11 +116,11 @@ class _Requests:
         middle = np.empty(list(whole.inputs[0].get_shape()), np.float32)
         self._middle = middle  # OpenVINO's tensors do not hold it
         self._rest.set_input_tensor(Tensor(middle, shared_memory=True))
-        exact = core.compile_model(exact, "CPU", _settings("f32"))
-        size = exact.inputs[0].get_shape()[0]
+        first = core.compile_model(exact, "CPU", _settings("f32"))
+        size = first.inputs[0].get_shape()[0]
         for start in range(0, len(middle), size):
             rows = slice(start, start + size)
-            self._parts.append((rows, exact.create_infer_request()))
+            self._parts.append((rows, first.create_infer_request()))
             self._parts[-1][1].set_output_tensor(Tensor(middle[rows], shared_memory=True))
 
     def __call__(self, images: "ndarray") -> "ndarray":
