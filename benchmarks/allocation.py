@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks import extraction, training
+from benchmarks import extraction_sides, training
 from benchmarks.hardware import write
 from extract.runtime.devices import resolve_device
 
@@ -73,7 +73,7 @@ def rate(task: str, data_dir: Path, *, side: str, seconds: float) -> float:
         if verb == "trains":
             size = BATCH_SIZES[name]
             return training.Ours(name, data_dir, device=device, batch_size=size, engine="eager").rate(seconds)
-        return extraction.Ours(name, data_dir, "auto", device=device).rate(seconds)  # glibc's limits move before it
+        return extraction_sides.Ours(name, data_dir, "auto", device=device).rate(seconds)
 
 
 if __name__ == "__main__":

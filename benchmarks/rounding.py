@@ -19,12 +19,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 import heads
 from benchmarks.hardware import earlier_today, write
 from extract.backbones import frozen
-from extract.backbones.reduced import Cast
+from extract.backbones.reduced import as_units_round
 from extract.data import cifar
 from extract.data.images import Pixels
 from extract.features import embed, engines
@@ -81,7 +80,7 @@ def embedded(
     one = source(Pixels(images), backbone.preprocessing)
     model = embed.Encoder(backbone, resize=one.resize, precision=precision)
     if simulated:
-        as_hardware_rounds(model.network)
+        as_units_round(model.network, torch.bfloat16)
     embedding_of = engines.build(model, engine="eager", device=device)
     rows = []
     for start in range(0, len(images), BATCH):
@@ -89,18 +88,6 @@ def embedded(
         if start % 1000 == 0:
             print(precision, start, "of", len(images), flush=True)
     return torch.cat(rows).numpy()
-
-
-def as_hardware_rounds(network: nn.Module) -> nn.Module:
-    """`network` in float32 arithmetic, every result of its bfloat16 parts rounded to bfloat16."""
-    rounded = [one for one in network.modules() if isinstance(one, nn.Conv2d) and one.weight.dtype == torch.bfloat16]
-    inside = {id(one) for one in rounded}
-    rounded += [one for one in network.modules() if any(id(part) in inside for part in one.children())]
-    rounded += [one for one in network.modules() if isinstance(one, Cast)]
-    network.float()
-    for one in rounded:
-        one.register_forward_hook(lambda _, __, output: output.bfloat16().float())
-    return network
 
 
 def measured(sides: dict[str, np.ndarray], labels: dict[str, np.ndarray], *, device: str) -> dict[str, Any]:

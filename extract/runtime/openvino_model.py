@@ -56,7 +56,7 @@ class OpenVinoModel:
         check()
         self._module, self._batch_size, self._exact_size = module, batch_size, exact_size
         self._threads = ThreadPoolExecutor(thread_count())
-        self._parts: dict[Size, tuple[Model | None, Model]] = {}
+        self._halves: dict[Size, tuple[Model | None, Model]] = {}
         self._own: dict[tuple[int, Size], _Requests] = {}  # not `threading.local`, which a fork empties: it would hang
         self._translating = Lock()
 
@@ -81,9 +81,9 @@ class OpenVinoModel:
             openvino = _package()
             try:
                 with self._translating:
-                    if shape not in self._parts:
-                        self._parts[shape] = self._translated(images)
-                self._own[key] = _Requests(*self._parts[shape])
+                    if shape not in self._halves:
+                        self._halves[shape] = self._both_halves(images)
+                self._own[key] = _Requests(*self._halves[shape])
             except (RuntimeError, *_failures()) as error:
                 raise UnavailableError(
                     f"network must be one that OpenVINO {openvino.__version__} can compute; it cannot "
@@ -91,7 +91,8 @@ class OpenVinoModel:
                 ) from error
         return self._own[key]
 
-    def _translated(self, images: "Tensor") -> "tuple[Model | None, Model]":
+    def _both_halves(self, images: "Tensor") -> "tuple[Model | None, Model]":
+        """What is computed in float32, and what goes on from there."""
         first, rest = _cut(_translated(self._module, images))
         if first is not None and self._exact_size < self._batch_size:
             first, _ = _cut(_translated(self._module, images[: self._exact_size]))
