@@ -29,8 +29,7 @@ OPENVINO_LAYERS = {
 OPENVINO_MOST_PARAMETERS = 64e6
 IMAGES_AT_ONCE = {"openvino": 32}  # in one call, about, for each thread
 CALLS_IN_FLIGHT = {"openvino": 2}  # its threads go on with the second where they would wait for the end of the first
-EXACT_SHARE = 8  # of a batch, the images that layers in float32 take at a time in OpenVINO: one at 224 pixels
-REQUEST = 4  # times as many make a request: layers in bfloat16 are slower with fewer
+EXACT_SHARE = 8  # parts of a request that layers in float32 take one after another in OpenVINO: one image at 224 pixels
 PACKAGES = {"eager": (), "compiled": (), "openvino": ("openvino",)}  # beside torch, whose versions count
 
 
@@ -109,5 +108,5 @@ def build(
 def _model(part: nn.Module, *, engine: str, batch_size: int) -> Callable[[Tensor], Tensor]:
     if engine == "openvino":
         exact_size = max(batch_size // EXACT_SHARE, 1)
-        return OpenVinoModel(part, batch_size=min(REQUEST * exact_size, batch_size), exact_size=exact_size)
+        return OpenVinoModel(part, batch_size=min(EXACT_SHARE * exact_size, batch_size), exact_size=exact_size)
     return part if engine == "eager" else compiled(part, freezing=True)
