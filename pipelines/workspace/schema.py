@@ -4,26 +4,33 @@ A field without a default is in every file. Of the others one whose default is `
 whose default is `null()` is then null. Everything is checked whenever a file is read.
 """
 
-from typing import Annotated, Any, Literal, TypedDict, get_args
+from typing import Annotated, Literal, TypedDict, get_args
 
 from msgspec import Meta
 
 from extract.errors import CorruptFileError
 from extract.runtime.typed_json import LARGEST, Count, Number, Seconds, Sha256, Share, typed
-from pipelines.workspace.parts.scores import Calibration, RecordPart, ShotsRow, SplitScores, TrainingScore, null
+from pipelines.workspace.parts.scores import (
+    Calibration,
+    Options,
+    RecordPart,
+    RunName,
+    ShotsRow,
+    SplitScores,
+    TrainingScore,
+    null,
+)
 
 SCHEMA = 3
 TOTAL = "total"  # of the seconds of a network's record
 PHASES = ("extraction", "search", "fit", "evaluation")
 FEATURE_NAME = r"[\w.]{0,80}-[\w.]{0,80}-[0-9a-f]{12}\.h5"  # of `tasks.features.file_name`, as a regular expression
-RunName = Annotated[str, Meta(pattern=r"\A[0-9a-f]{12}\Z")]
 FileName = Annotated[str, Meta(pattern=r"\A\w[\w.-]{0,99}\Z")]  # leads out of no folder
 FeatureName = Annotated[str, Meta(pattern=rf"\A{FEATURE_NAME}\Z")]
 Files = dict[FileName, Sha256]
 Size = Annotated[int, Meta(ge=1, le=LARGEST)]
 Positive = Annotated[float, Meta(ge=1e-300, le=1e300)]
 Rate = Annotated[float, Meta(ge=0, le=1e30)]
-Options = dict[str, Any]
 Curves = dict[str, list[Number | None]]
 Mode = Literal["frozen", "finetuned", "scratch"]
 MODES: tuple[Mode, ...] = get_args(Mode)

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from extract.runtime.typed_json import Count, Number, Seconds, Share
-from pipelines.workspace.schema import Options, RunName
+from pipelines.workspace.parts.scores import Options, RunName
 
 SHOWN_WORSE = 0.05
 # Of every image: its nearest and how similar that is, the first of its near-duplicates, the probability of its label

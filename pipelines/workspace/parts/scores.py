@@ -8,6 +8,8 @@ from msgspec import Meta, Struct, field
 from extract.runtime.typed_json import LARGEST, Count, Number, Share
 
 Interval = tuple[Share, Share]
+Options = dict[str, Any]
+RunName = Annotated[str, Meta(pattern=r"\A[0-9a-f]{12}\Z")]
 
 
 def null() -> Any:
