@@ -152,7 +152,7 @@ def smallest_size(name: str) -> int | None:
     own = timm.get_pretrained_cfg(name, allow_unregistered=True)
     for size in (*SIZES, *(() if own is None else (own.input_size[1],))):
         with contextlib.suppress(InvalidInputError), torch.device("meta"):
-            networks.build(name, class_count=10, image_size=size)
+            networks.build(name, n_classes=10, image_size=size)
             return size
     return None
 

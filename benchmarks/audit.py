@@ -69,7 +69,7 @@ def labels_found(file: FeatureFile, near: Neighborhood) -> dict[str, object]:
         torch.from_numpy(train.features[0]),
         labels,
         further=torch.from_numpy(test.features[0]),
-        class_count=10,
+        n_classes=10,
         groups=near.group[:count],
     )
     said = doubts(found.training, labels, confidence=confidence(found.training, labels))

@@ -159,8 +159,8 @@ def middle(maps: Tensor, *, is_square: bool) -> Tensor:
 def compared(name: str) -> dict[str, Any]:
     """One row of the result."""
     size = usual_size(name) if networks.resolve(name).family is None else 224
-    network = networks.build(name, class_count=CLASSES, image_size=size)
-    described = describe(name, class_count=CLASSES, image_size=size)
+    network = networks.build(name, n_classes=CLASSES, image_size=size)
+    described = describe(name, n_classes=CLASSES, image_size=size)
     backbone = load(name, weights="untrained", image_size=size)
     flops = {
         "counter": counted_flops(network, size),

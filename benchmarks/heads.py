@@ -178,7 +178,7 @@ def epoch_seconds(rows: Rows, members: list[Member]) -> float:
     seconds = []
     for stop_epoch in (1, 1, 3):  # the first call warms up
         start = time.perf_counter()
-        train_grid(rows, members=members, recipe=recipe, class_count=10, stop_epoch=stop_epoch, seed=0)
+        train_grid(rows, members=members, recipe=recipe, n_classes=10, stop_epoch=stop_epoch, seed=0)
         seconds.append(time.perf_counter() - start)
     return (seconds[2] - seconds[1]) / 2
 

@@ -126,7 +126,7 @@ def plain_rate(name: str, data_dir: Path, seconds: float, *, device: str, batch_
     loader = torch.utils.data.DataLoader(
         dataset, batch_size=batch_size, shuffle=True, num_workers=2, pin_memory=device != "cpu"
     )
-    network = networks.build(name, class_count=10, image_size=32).to(device).train()
+    network = networks.build(name, n_classes=10, image_size=32).to(device).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
     done, watch, running = 0, Stopwatch(device), 0.0
     for step, (images, labels) in enumerate(itertools.chain.from_iterable(itertools.repeat(loader))):
@@ -153,7 +153,7 @@ class Ours:
         pixels = split.images
         assert isinstance(pixels, Pixels)
         train = LabeledImages(torch.from_numpy(pixels.array), torch.from_numpy(split.labels)).to(place)
-        network = networks.build(name, class_count=10, image_size=32).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = networks.build(name, n_classes=10, image_size=32).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
         chosen = overridden(recipe("standard"), batch_size=batch_size, compile=ENGINES[engine])
         config = TrainConfig(NORMALISATION, device=device, whiten=False)
         self.trainer = Trainer(network, train, recipe=chosen, config=config)

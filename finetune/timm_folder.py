@@ -22,7 +22,7 @@ def with_head(name: str, embedder: nn.Module, *, head: tuple[Tensor, Tensor], im
     `head` is (weights [D, K], bias [K]). Raises `InvalidInputError` for what timm does not build so.
     """
     weights, bias = head
-    network = _built(name, class_count=len(bias), image_size=image_size)
+    network = _built(name, n_classes=len(bias), image_size=image_size)
     if not modes.takes_head(network):
         raise InvalidInputError(REFUSED % f"{name}, whose last layer has no weights and bias")
     last = {id(one) for one in networks.classifier(network).parameters()}
@@ -48,7 +48,7 @@ def save(
     Raises `InvalidInputError` for a network that timm does not build under `name`.
     """
     size = preprocessing.image_size
-    copied = _built(name, class_count=len(class_names), image_size=size[0])
+    copied = _built(name, n_classes=len(class_names), image_size=size[0])
     try:
         copied.load_state_dict(network.state_dict())
     except RuntimeError as error:
@@ -81,9 +81,9 @@ def probabilities(folder: Path, images: Sequence[Image.Image]) -> Tensor:
     return network(torch.stack([transform(image) for image in images])).softmax(1)  # type: ignore[arg-type]
 
 
-def _built(name: str, *, class_count: int, image_size: int) -> nn.Module:
+def _built(name: str, *, n_classes: int, image_size: int) -> nn.Module:
     if not timm.is_model(name.partition(".")[0]):
         raise InvalidInputError(REFUSED % name)
     config = timm.get_pretrained_cfg(name, allow_unregistered=True)
     size: dict[str, Any] = {"img_size": image_size} if config is not None and config.fixed_input_size else {}
-    return timm.create_model(name, num_classes=class_count, **size).eval()
+    return timm.create_model(name, num_classes=n_classes, **size).eval()

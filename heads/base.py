@@ -51,7 +51,7 @@ class Head(ClassifierMixin, BaseEstimator):
         classes, targets = checks.encode(labels, rows=len(tensor))
         weights = class_weights(getattr(self, "class_weights", "none"), classes, targets)
         weighted = {} if weights is None else {"class_weights": weights}
-        self._fit(tensor, torch.from_numpy(targets), class_count=len(classes), **weighted)
+        self._fit(tensor, torch.from_numpy(targets), n_classes=len(classes), **weighted)
         self.classes_ = classes
         self.n_features_in_ = tensor.shape[1]
         return self
@@ -100,7 +100,7 @@ class Head(ClassifierMixin, BaseEstimator):
         """The fitted head as a torch module on the CPU: features float [B, D] -> logits float64 [B, K]."""
 
     @abstractmethod
-    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
+    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, n_classes: int) -> None:
         """Learns from finite `features` [N, D] and class indices int64 [N].
 
         A kind of head with the parameter `class_weights` takes the weights float64 [K] too, where there are any.

@@ -99,7 +99,7 @@ class ValidationScore:
         own = np.minimum(-log_softmax(table, axis=1)[np.arange(len(targets)), targets], ROW_LOSS_LIMIT)
         loss = own.mean() if weights is None else np.average(own, weights=weights[targets])
         predicted = table.argmax(axis=1)
-        confusion = confusion_matrix(targets, predicted, class_count=table.shape[1])
+        confusion = confusion_matrix(targets, predicted, n_classes=table.shape[1])
         accuracy = float((predicted == targets).mean())
         return cls(float(loss), accuracy, balanced_accuracy(confusion), macro_f1(confusion))
 
@@ -125,16 +125,16 @@ def scores(
             f"temperature must be a positive number; got {temperature!r}. Use 1 for the logits as they are."
         )
     log_probabilities = log_softmax(table / temperature, axis=1)
-    rows, class_count = table.shape
+    rows, n_classes = table.shape
     predicted = table.argmax(axis=1)
     correct = predicted == targets
-    confusion = confusion_matrix(targets, predicted, class_count=class_count)
+    confusion = confusion_matrix(targets, predicted, n_classes=n_classes)
     error, limit = calibration_error(np.exp(log_probabilities.max(axis=1)), correct)
     return Scores(
         rows=rows,
         accuracy=float(correct.mean()),
         interval=accuracy_interval(int(correct.sum()), rows),
-        top5=_top5(table, targets) if class_count > 5 else None,
+        top5=_top5(table, targets) if n_classes > 5 else None,
         log_loss=float(0.0 - log_probabilities[np.arange(rows), targets].mean()),  # 0 less it: never -0.0
         calibration_error=error,
         calibration_limit=limit,

@@ -23,7 +23,7 @@ from safetensors.numpy import save as save_tensors
 
 from extract.errors import CorruptFileError, InvalidInputError
 from extract.runtime.disk import write_files
-from extract.runtime.typed_json import Count, ShapeError, sealed, typed, unsealed
+from extract.runtime.typed_json import Count, ShapeError, checksummed, typed, verified
 from heads.registry import head_class
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 SCHEMA = 2
 WEIGHTS_NAME = "head.safetensors"
 SIDECAR_NAME = "head.json"
-SEAL = "sidecar_sha256"
+CHECKSUM = "sidecar_sha256"
 
 
 class HeadSidecar(msgspec.Struct):
@@ -81,7 +81,7 @@ def save(head: "Head", directory: str | os.PathLike[str], *, recipe: dict[str, A
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "recipe": recipe,
     }
-    text = _json(sealed(sidecar, SEAL, _json))
+    text = _json(checksummed(sidecar, CHECKSUM, _json))
     folder.mkdir(parents=True, exist_ok=True)
     write_files({folder / WEIGHTS_NAME: weights, folder / SIDECAR_NAME: text.encode()})
     return folder
@@ -149,9 +149,9 @@ def _read_both(folder: Path) -> tuple[HeadSidecar, bytes]:
 
 def _read_sidecar(path: Path) -> HeadSidecar:
     try:
-        return typed(unsealed(_read(path), SEAL, _json), HeadSidecar)
+        return typed(verified(_read(path), CHECKSUM, _json), HeadSidecar)
     except ShapeError as error:
-        fields = ", ".join([*HeadSidecar.__struct_fields__, SEAL])
+        fields = ", ".join([*HeadSidecar.__struct_fields__, CHECKSUM])
         raise _damaged(path, f"an object with {fields}", str(error)) from error
 
 

@@ -131,7 +131,7 @@ def choose(
     clock = Stopwatch(resolve_device(device))
     keep, hold = validation_split(targets, validation, seed=seed, groups=groups)
     weights = class_weights(getattr(space, "class_weights", "none"), classes, targets[keep])
-    split = _split(views, targets, keep, hold, class_count=len(classes), device=device, weights=weights)
+    split = _split(views, targets, keep, hold, n_classes=len(classes), device=device, weights=weights)
     best, table = _search(space, split, targets[hold], criterion=criterion, seed=seed, progress=progress)
     found = _chosen(space, best, split, targets[hold], seed=seed)
     return dataclasses.replace(found, criterion=criterion, table=table, search_seconds=clock.seconds())
@@ -221,7 +221,7 @@ def _split(
     keep: np.ndarray,
     hold: np.ndarray,
     *,
-    class_count: int,
+    n_classes: int,
     device: str,
     weights: torch.Tensor | None,
 ) -> FeatureSplit:
@@ -233,7 +233,7 @@ def _split(
         targets=torch.from_numpy(np.tile(targets[keep], len(views))).to(where),
         validation_numbers=torch.from_numpy(hold).to(where),
         validation_targets=torch.from_numpy(targets[hold]).to(where),
-        class_count=class_count,
+        n_classes=n_classes,
         views=len(views),
         class_weights=None if weights is None else weights.to(where),
     )

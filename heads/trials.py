@@ -19,7 +19,7 @@ class FeatureSplit:
     """The training split in two: rows to learn from, and validation rows to choose by. No test data.
 
     `rows` [M, D] are both, on the computing device; `numbers` int64 [N] are the rows to learn from,
-    `validation_numbers` int64 [V] the others. Their targets int64 [N] and [V] are class indices below class_count.
+    `validation_numbers` int64 [V] the others. Their targets int64 [N] and [V] are class indices below n_classes.
     Every class occurs in targets. The N rows are `views` blocks, each of the same images in the same order.
     `class_weights` float64 [K] weigh the classes in the loss; None: all the same.
     """
@@ -29,7 +29,7 @@ class FeatureSplit:
     targets: "torch.Tensor"
     validation_numbers: "torch.Tensor"
     validation_targets: "torch.Tensor"
-    class_count: int
+    n_classes: int
     views: int = 1
     class_weights: "torch.Tensor | None" = None
 

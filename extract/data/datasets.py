@@ -32,7 +32,7 @@ class Facts:
 
     train_count: int
     test_count: int
-    class_count: int
+    n_classes: int
     side: int
     mirrors: bool = True
 
@@ -88,7 +88,7 @@ class Located:
             return torchvision_sets.SETS[self.name].class_names
         if not is_cifar(self.name):
             return arrays.read_npz(self.place).class_names
-        return cifar.class_names(published(self.name), self.place)[: FACTS[self.name].class_count]
+        return cifar.class_names(published(self.name), self.place)[: FACTS[self.name].n_classes]
 
     def _superclasses(self) -> dict[str, tuple[str, ...]]:
         if not is_cifar(self.name) or self.place is None:

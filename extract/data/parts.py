@@ -12,17 +12,17 @@ Rows = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Part:
-    """The `rows` of each split of the data set `of`, by the splits' labels int64 [N], and its first `class_count`."""
+    """The `rows` of each split of the data set `of`, by the splits' labels int64 [N], and its first `n_classes`."""
 
     of: str
-    class_count: int
+    n_classes: int
     rows: Callable[[Mapping[str, np.ndarray]], Rows]
 
     def take(self, images: ImageSet, name: str) -> ImageSet:
         """This part of `images`, called `name`; its images keep their ids."""
         rows = self.rows({split: one.labels for split, one in images.splits.items()})
         splits = {split: one.take(rows[split]) for split, one in images.splits.items()}
-        return ImageSet(name, images.class_names[: self.class_count], splits)
+        return ImageSet(name, images.class_names[: self.n_classes], splits)
 
 
 def _minicifar(labels: Mapping[str, np.ndarray]) -> Rows:

@@ -17,7 +17,7 @@ def split_off(labels: np.ndarray, groups: np.ndarray, quotas: np.ndarray, *, see
     `what` names, where no group can be taken.
     """
     _, encoded = np.unique(groups, return_inverse=True)
-    members = _members(labels, encoded, class_count=len(quotas))
+    members = _members(labels, encoded, n_classes=len(quotas))
     taking = _Taking(np.bincount(labels, minlength=len(quotas)).tolist(), quotas.tolist())
     order = np.random.default_rng(seed).permutation(len(members)).tolist()
     left = {group for group in order if taking.takes(members[group])}
@@ -94,10 +94,10 @@ class _Taking:
             self.lack -= rows
 
 
-def _members(labels: np.ndarray, groups: np.ndarray, *, class_count: int) -> list[Members]:
+def _members(labels: np.ndarray, groups: np.ndarray, *, n_classes: int) -> list[Members]:
     """The classes of each group with their rows."""
-    pairs, rows = np.unique(groups.astype(np.int64) * class_count + labels, return_counts=True)
+    pairs, rows = np.unique(groups.astype(np.int64) * n_classes + labels, return_counts=True)
     found: list[Members] = [[] for _ in range(int(groups.max(initial=-1)) + 1)]
     for pair, count in zip(pairs.tolist(), rows.tolist(), strict=True):
-        found[pair // class_count].append((pair % class_count, count))
+        found[pair // n_classes].append((pair % n_classes, count))
     return found

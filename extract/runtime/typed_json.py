@@ -3,7 +3,8 @@
 Types are msgspec's: a `Struct` or `TypedDict` for an object (further keys are ignored), `list[X]`, `dict[str, X]`,
 `X | None`, `Literal`, and `Annotated[X, Meta(...)]` for ranges and patterns. True and False are no numbers.
 
-An object on disk may hold its own checksum (`sealed`): one changed digit is seen, and a person can still read the file.
+An object on disk may hold its own checksum (`checksummed`): one changed digit is seen, and a person can still read the
+file.
 """
 
 import hashlib
@@ -50,13 +51,13 @@ def plain(value: object) -> Any:
     return msgspec.to_builtins(value)
 
 
-def sealed(values: Mapping[str, object], seal: str, text: Callable[[Any], str]) -> dict[str, object]:
-    """`values` with, last, the sha256 of their `text` under the name `seal`."""
-    return {**values, seal: _sha256(text(values))}
+def checksummed(values: Mapping[str, object], name: str, text: Callable[[Any], str]) -> dict[str, object]:
+    """`values` with, last, the sha256 of their `text` under `name`."""
+    return {**values, name: _sha256(text(values))}
 
 
-def unsealed(content: bytes, seal: str, text: Callable[[Any], str]) -> dict[str, object]:
-    """The object that `sealed` made, read as JSON, without its seal; `ShapeError` where it is another, or none."""
+def verified(content: bytes, name: str, text: Callable[[Any], str]) -> dict[str, object]:
+    """The object that `checksummed` made, read as JSON, without the checksum; `ShapeError` for a wrong one or none."""
     try:
         values = json.loads(content, parse_constant=_refuse)
     except RecursionError as error:
@@ -65,9 +66,9 @@ def unsealed(content: bytes, seal: str, text: Callable[[Any], str]) -> dict[str,
         raise ShapeError("it is no JSON") from error
     if not isinstance(values, dict):
         raise ShapeError("it is no JSON object")
-    if seal not in values:
-        raise ShapeError(f"it has no {seal}, so it is of an earlier version or foreign")
-    if values.pop(seal) != _sha256(text(values)):
+    if name not in values:
+        raise ShapeError(f"it has no {name}, so it is of an earlier version or foreign")
+    if values.pop(name) != _sha256(text(values)):
         raise ShapeError("it is not as it was written (its checksum is another)")
     return values
 

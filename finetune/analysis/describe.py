@@ -53,7 +53,7 @@ class Description:
     idea: str | None
     family: str | None
     image_size: int
-    class_count: int
+    n_classes: int
     weight_bytes: int
     options: dict[str, object]
     stages: tuple[Stage, ...]
@@ -81,7 +81,7 @@ def field_text(stage: Stage, *, image_size: int) -> str:
 
 
 def describe(
-    name: str, *, class_count: int = 10, image_size: int | None = None, options: Mapping[str, object] | None = None
+    name: str, *, n_classes: int = 10, image_size: int | None = None, options: Mapping[str, object] | None = None
 ) -> Description:
     """The description of the network `name` (a family's or any timm architecture).
 
@@ -91,7 +91,7 @@ def describe(
     architecture = networks.resolve(name, options)
     size = usual_size(name) if image_size is None else image_size
     with torch.device("meta"):
-        network = architecture.build(class_count=class_count, image_size=size)
+        network = architecture.build(n_classes=n_classes, image_size=size)
     stages = described(network, image_size=size)
     return Description(
         network=name,
@@ -99,7 +99,7 @@ def describe(
         idea=architecture.idea,
         family=architecture.family,
         image_size=size,
-        class_count=class_count,
+        n_classes=n_classes,
         weight_bytes=weight_bytes(network),
         options={option: value for option, value in (options or {}).items() if value is not None},
         stages=stages,

@@ -76,7 +76,7 @@ def _title(description: Description) -> str:
     facts = (
         f"{description.layers} layers, {amount(description.parameters)} parameters, {amount(2 * description.macs)} "
         f"FLOPs per image of {description.image_size} × {description.image_size}, "
-        f"{plural(description.class_count, 'class')}{options}"
+        f"{plural(description.n_classes, 'class')}{options}"
     )
     return text(description.network, x=PAD + 5, y=30, size=20, anchor="start", bold=True) + text(
         facts, x=PAD + 5, y=50, size=12, anchor="start", fill=PALE

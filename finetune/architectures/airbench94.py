@@ -40,9 +40,9 @@ def form(options: Options, *, cifar_stem: bool) -> str:
     return "VGG of 7 convolutions and 1 linear layer, the first convolution whitening (airbench94)"
 
 
-def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
-    """The airbench94 network with `class_count` logits; `whiten` it before training."""
-    return Airbench94(tuple(options.channels(width) for width in WIDTHS), class_count=class_count)
+def build(options: Options, *, n_classes: int, cifar_stem: bool) -> nn.Module:
+    """The airbench94 network with `n_classes` logits; `whiten` it before training."""
+    return Airbench94(tuple(options.channels(width) for width in WIDTHS), n_classes=n_classes)
 
 
 def smallest_size(options: Options, *, cifar_stem: bool) -> int:
@@ -60,7 +60,7 @@ def stages(network: nn.Module) -> Stages:
 class Airbench94(nn.Module):
     """Images [B, 3, H, W], normalized -> logits [B, K]. It has timm's interface."""
 
-    def __init__(self, widths: tuple[int, ...], *, class_count: int) -> None:
+    def __init__(self, widths: tuple[int, ...], *, n_classes: int) -> None:
         super().__init__()
         filters = 2 * 3 * PATCH**2
         self.whitening = nn.Conv2d(3, filters, PATCH, bias=True)
@@ -70,8 +70,8 @@ class Airbench94(nn.Module):
             *(_block(before, width) for before, width in zip((filters, *widths), widths, strict=False))
         )
         self.num_features = self.head_hidden_size = widths[-1]
-        self.fc: nn.Module = nn.Linear(widths[-1], class_count, bias=False)
-        self.num_classes = class_count
+        self.fc: nn.Module = nn.Linear(widths[-1], n_classes, bias=False)
+        self.num_classes = n_classes
 
     def forward_features(self, images: Tensor) -> Tensor:
         """The last maps, [B, C, H / 8, W / 8]."""

@@ -53,13 +53,13 @@ def form(options: Options, *, cifar_stem: bool) -> str:
     )
 
 
-def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
-    """The DenseNet of `options.depth` layers with `class_count` logits."""
+def build(options: Options, *, n_classes: int, cifar_stem: bool) -> nn.Module:
+    """The DenseNet of `options.depth` layers with `n_classes` logits."""
     if options.depth not in BLOCKS:
-        return _cifar(options, class_count=class_count)
+        return _cifar(options, n_classes=n_classes)
     network = timm.create_model(
         f"densenet{options.depth}",
-        num_classes=class_count,
+        num_classes=n_classes,
         growth_rate=options.growth_rate or 32,
         norm_layer=norms.activated(options.norm),
         proj_drop_rate=options.dropout,
@@ -85,7 +85,7 @@ def stages(network: nn.Module) -> Stages:
     return [(name, group(*members)) for name, members in parts.items()]
 
 
-def _cifar(options: Options, *, class_count: int) -> nn.Module:
+def _cifar(options: Options, *, n_classes: int) -> nn.Module:
     depth, growth_rate = options.depth, options.growth_rate or CIFAR_GROWTH
     if depth is None or depth < 10 or (depth - 4) % 6:
         raise InvalidInputError(
@@ -96,7 +96,7 @@ def _cifar(options: Options, *, class_count: int) -> nn.Module:
     network = DenseNet(
         growth_rate=growth_rate,
         block_config=((depth - 4) // 6,) * 3,
-        num_classes=class_count,
+        num_classes=n_classes,
         norm_layer=norms.activated(options.norm),  # type: ignore[arg-type]
         proj_drop_rate=options.dropout,
     )

@@ -45,7 +45,7 @@ class Family(Protocol):
         """Form of the built network, in words: the options may make another network than the name says."""
         ...
 
-    def build(self, options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
+    def build(self, options: Options, *, n_classes: int, cifar_stem: bool) -> nn.Module:
         """An untrained network."""
         ...
 

@@ -106,21 +106,21 @@ class Architecture:
             return f"timm's {self.name}"
         return self._family.form(self.options, cifar_stem=self.options.cifar_stem(image_size))
 
-    def build(self, *, class_count: int, image_size: int, seed: int = 0) -> nn.Module:
-        """An untrained network: images [B, 3, H, W] -> logits [B, `class_count`], initialized by `seed`.
+    def build(self, *, n_classes: int, image_size: int, seed: int = 0) -> nn.Module:
+        """An untrained network: images [B, 3, H, W] -> logits [B, `n_classes`], initialized by `seed`.
 
         Draws from no global generator. Raises `InvalidInputError` for an unknown name or option, one that the family
         lacks, or an image too small for it.
         """
-        if class_count < 1:
+        if n_classes < 1:
             raise InvalidInputError(
-                f"class count must be a whole number from 1; got {class_count!r}. Check the data set."
+                f"class count must be a whole number from 1; got {n_classes!r}. Check the data set."
             )
         self.check_name()
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # it is built in memory; the generators of GPUs are left alone
             if self._family is None:
-                return self._timm(class_count=class_count, image_size=image_size)
+                return self._timm(n_classes=n_classes, image_size=image_size)
             cifar_stem = self.options.cifar_stem(image_size)
             smallest = self._family.smallest_size(self.options, cifar_stem=cifar_stem)
             if image_size < smallest:
@@ -128,21 +128,21 @@ class Architecture:
                     f"image size must be at least {smallest} pixels for {self.name}; got {image_size!r}. "
                     "Use --image-size."
                 )
-            network = self._family.build(self.options, class_count=class_count, cifar_stem=cifar_stem)
+            network = self._family.build(self.options, n_classes=n_classes, cifar_stem=cifar_stem)
         if "." in self.name:  # the preprocessing of the weights that the tag stands for
             config = timm.get_pretrained_cfg(self.timm_name or self.name)
             assert config is not None  # `check_name` has seen it
             network.pretrained_cfg = network.default_cfg = config.to_dict()  # type: ignore[assignment]
         return network
 
-    def _timm(self, *, class_count: int, image_size: int) -> nn.Module:
+    def _timm(self, *, n_classes: int, image_size: int) -> nn.Module:
         name, rates = self.current_name, {"drop_rate": self.options.dropout, "drop_path_rate": self.options.drop_path}
         arguments: dict[str, Any] = {key: value for key, value in rates.items() if value}
         config = timm.get_pretrained_cfg(name, allow_unregistered=True)
         if config is not None and config.fixed_input_size:
             arguments["img_size"] = image_size
         try:
-            network = timm.create_model(name, num_classes=class_count, **arguments)
+            network = timm.create_model(name, num_classes=n_classes, **arguments)
         except TypeError as error:
             raise InvalidInputError(
                 f"architecture options must be ones that {name} has; got {', '.join(arguments)} ({error}). "
@@ -204,7 +204,7 @@ class Architecture:
         for stem in ("imagenet", "cifar"):
             with torch.device("meta"):
                 other = Architecture(self.name, {**self.chosen_options, "stem": stem})
-                network = other.build(class_count=2, image_size=LARGEST_CIFAR_SIZE)
+                network = other.build(n_classes=2, image_size=LARGEST_CIFAR_SIZE)
             state, _ = weights_fit.adapted(
                 network, pytorch_cifar.renamed(found, network), free=_free(network, replaced, with_classifier=False)
             )
@@ -220,11 +220,9 @@ def resolve(name: str, options: RawOptions | None = None) -> Architecture:
     return found
 
 
-def build(
-    name: str, *, class_count: int, image_size: int, options: RawOptions | None = None, seed: int = 0
-) -> nn.Module:
+def build(name: str, *, n_classes: int, image_size: int, options: RawOptions | None = None, seed: int = 0) -> nn.Module:
     """An untrained network by name, as `Architecture.build` has it."""
-    return Architecture(name, options).build(class_count=class_count, image_size=image_size, seed=seed)
+    return Architecture(name, options).build(n_classes=n_classes, image_size=image_size, seed=seed)
 
 
 def accepts(network: nn.Module, image_size: int) -> bool:

@@ -50,21 +50,21 @@ def form(options: Options, *, cifar_stem: bool) -> str:
     return f"{kind} as for CIFAR-10: 3 stages of {cifar_widths(options, base)} channels"
 
 
-def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
-    """The pre-activation ResNet of `options.depth` layers with `class_count` logits."""
-    network = _network(options, class_count=class_count, cifar_stem=cifar_stem)
+def build(options: Options, *, n_classes: int, cifar_stem: bool) -> nn.Module:
+    """The pre-activation ResNet of `options.depth` layers with `n_classes` logits."""
+    network = _network(options, n_classes=n_classes, cifar_stem=cifar_stem)
     if not options.final_norm:
         network.norm = nn.Identity()
     return network
 
 
-def _network(options: Options, *, class_count: int, cifar_stem: bool) -> ResNetV2:
+def _network(options: Options, *, n_classes: int, cifar_stem: bool) -> ResNetV2:
     if options.depth not in IMAGENET_DEPTHS:
-        return _cifar(options, class_count=class_count)
+        return _cifar(options, n_classes=n_classes)
     base = (64, 128, 256, 512) if options.depth < 50 else (256, 512, 1024, 2048)
     network = timm.create_model(
         f"resnetv2_{options.depth}",
-        num_classes=class_count,
+        num_classes=n_classes,
         channels=tuple(options.channels(count) for count in base),
         norm_layer=norms.activated(options.norm),
         drop_rate=options.dropout,
@@ -87,7 +87,7 @@ def stages(network: nn.Module) -> Stages:
     return [*parts, (name, group(last, network.norm))]
 
 
-def _cifar(options: Options, *, class_count: int) -> ResNetV2:
+def _cifar(options: Options, *, n_classes: int) -> ResNetV2:
     depth = options.depth or 0
     bottleneck = depth >= BOTTLENECKS_FROM
     count = cifar_blocks(options.depth, family="preact", also=IMAGENET_DEPTHS, layers=3 if bottleneck else 2)
@@ -96,7 +96,7 @@ def _cifar(options: Options, *, class_count: int) -> ResNetV2:
     network = ResNetV2(
         [count] * 3,
         channels=tuple(options.channels(width) for width in base),
-        num_classes=class_count,
+        num_classes=n_classes,
         stem_chs=options.channels(16),
         basic=not bottleneck,
         bottle_ratio=0.25 if bottleneck else 1.0,

@@ -59,13 +59,13 @@ def cifar_widths(options: Options, base: tuple[int, ...]) -> str:
     return f"{', '.join(widths[:-1])} and {widths[-1]}"
 
 
-def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
-    """The ResNet of `options.depth` layers with `class_count` logits."""
+def build(options: Options, *, n_classes: int, cifar_stem: bool) -> nn.Module:
+    """The ResNet of `options.depth` layers with `n_classes` logits."""
     if options.depth not in IMAGENET_DEPTHS:
-        return CifarResNet(options, class_count=class_count)
+        return CifarResNet(options, n_classes=n_classes)
     network = timm.create_model(
         f"resnet{options.depth}",
-        num_classes=class_count,
+        num_classes=n_classes,
         channels=tuple(options.channels(count) for count in (64, 128, 256, 512)),
         norm_layer=norms.plain(options.norm),
         drop_rate=options.dropout,
@@ -91,7 +91,7 @@ def stages(network: nn.Module) -> Stages:
 class CifarResNet(nn.Module):
     """The paper's ResNet for CIFAR: 6n + 2 layers on images [B, 3, H, W]. It has timm's interface."""
 
-    def __init__(self, options: Options, *, class_count: int) -> None:
+    def __init__(self, options: Options, *, n_classes: int) -> None:
         super().__init__()
         block_count = cifar_blocks(options.depth, family="resnet", also=IMAGENET_DEPTHS)
         options.refuse_imagenet_stem(f"resnet{options.depth}")
@@ -109,8 +109,8 @@ class CifarResNet(nn.Module):
             self.add_module(f"layer{index}", nn.Sequential(*blocks))
         self.num_features = self.head_hidden_size = widths[-1]
         self.head_drop = nn.Dropout(options.dropout)
-        self.fc: nn.Module = nn.Linear(widths[-1], class_count)
-        self.num_classes = class_count
+        self.fc: nn.Module = nn.Linear(widths[-1], n_classes)
+        self.num_classes = n_classes
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -48,14 +48,14 @@ def form(options: Options, *, cifar_stem: bool) -> str:
     return f"VGG{options.depth} as for ImageNet: {convolutions} convolutions and 3 linear layers"
 
 
-def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
-    """The VGG of `options.depth` layers with `class_count` logits."""
+def build(options: Options, *, n_classes: int, cifar_stem: bool) -> nn.Module:
+    """The VGG of `options.depth` layers with `n_classes` logits."""
     if options.depth not in IMAGENET_DEPTHS:
         raise InvalidInputError(
             f"depth of vgg must be one of {', '.join(map(str, IMAGENET_DEPTHS))}; got {options.depth!r}."
         )
     # With a CIFAR stem, mlp_ratio spares a wide layer that is thrown away.
-    shared: Any = {"num_classes": class_count, "drop_rate": options.dropout, "mlp_ratio": 0.01 if cifar_stem else 1.0}
+    shared: Any = {"num_classes": n_classes, "drop_rate": options.dropout, "mlp_ratio": 0.01 if cifar_stem else 1.0}
     if (known := timm_name(options)) is not None:
         network = timm.create_model(known, **shared)
     else:
@@ -64,7 +64,7 @@ def build(options: Options, *, class_count: int, cifar_stem: bool) -> nn.Module:
     assert isinstance(network, VGG)
     if cifar_stem:
         network.pre_logits = nn.Identity()
-        network.head = ClassifierHead(network.num_features, class_count, drop_rate=options.dropout)
+        network.head = ClassifierHead(network.num_features, n_classes, drop_rate=options.dropout)
         network.head_hidden_size = network.num_features
         assert isinstance(network.head.fc, nn.Linear)
         nn.init.normal_(network.head.fc.weight, std=0.01)

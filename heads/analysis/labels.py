@@ -33,7 +33,7 @@ def out_of_fold(
     targets: np.ndarray,
     *,
     further: torch.Tensor,
-    class_count: int,
+    n_classes: int,
     groups: np.ndarray,
     seed: int = 0,
     progress: Progress = lambda done, total: None,
@@ -45,8 +45,8 @@ def out_of_fold(
     """
     fold, grid = folds(targets, groups=groups, seed=seed), C_GRID
     found = OutOfFold(
-        np.full((len(targets), class_count), -ROW_LOSS_LIMIT),
-        np.zeros((len(further), class_count)),
+        np.full((len(targets), n_classes), -ROW_LOSS_LIMIT),
+        np.zeros((len(further), n_classes)),
         np.zeros(len(targets), bool),
     )
     for number in range(FOLDS):
@@ -54,7 +54,7 @@ def out_of_fold(
         classes, encoded = np.unique(targets[rows], return_inverse=True)
         if len(held) and len(classes) > 1:
             blocks = RowBlocks(features, torch.float64, torch.from_numpy(rows))
-            path = Path(blocks, torch.from_numpy(encoded), class_count=len(classes))
+            path = Path(blocks, torch.from_numpy(encoded), n_classes=len(classes))
             known = held[np.isin(targets[held], classes)]
             labels = np.searchsorted(classes, targets[known])
             point, look = _best(path, grid, features[torch.from_numpy(known)], labels)

@@ -44,9 +44,9 @@ class Balanced:
     by_class: tuple[ClassScores, ...]
 
 
-def confusion_matrix(targets: np.ndarray, predicted: np.ndarray, *, class_count: int) -> np.ndarray:
+def confusion_matrix(targets: np.ndarray, predicted: np.ndarray, *, n_classes: int) -> np.ndarray:
     """int64 [K, K]: how many rows of class i, by `targets` [N], were `predicted` [N] to be of class j."""
-    return np.bincount(targets * class_count + predicted, minlength=class_count**2).reshape(class_count, class_count)
+    return np.bincount(targets * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
 def balanced_accuracy(confusion: np.ndarray) -> float:

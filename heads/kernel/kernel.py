@@ -46,7 +46,7 @@ class KernelHead(Head):
     views: int = parameter(1, low=1)
     device: str = "cpu"
 
-    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
+    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, n_classes: int) -> None:
         if len(features) % self.views or bool(
             (targets.view(self.views, -1) != targets[: len(targets) // self.views]).any()
         ):
@@ -57,7 +57,7 @@ class KernelHead(Head):
         device = torch_device(resolve_device(self.device))
         kept = features.float() if features.dtype == torch.bfloat16 else features  # numpy has no bfloat16
         problem = KernelProblem.of(
-            kept.to(device), targets.to(device), views=self.views, power=self.power, class_count=class_count
+            kept.to(device), targets.to(device), views=self.views, power=self.power, n_classes=n_classes
         )
         bank = problem.bank(self.bandwidth)
         (solution,) = KernelSystem(bank).solutions([self.alpha], problem.wanted)
@@ -87,7 +87,7 @@ class KernelHead(Head):
     ) -> Iterator[Candidate]:
         """Wide bandwidths and great penalties first; facts say on how many images each was fitted."""
         problem = KernelProblem.of(
-            split.features, split.targets, views=split.views, power=space.power, class_count=split.class_count
+            split.features, split.targets, views=split.views, power=space.power, n_classes=split.n_classes
         )
         part = None
         if space.chooses_on_some(split):
@@ -156,7 +156,7 @@ class KernelProblem:
 
     @classmethod
     def of(
-        cls, features: torch.Tensor, targets: torch.Tensor, *, views: int, power: float, class_count: int
+        cls, features: torch.Tensor, targets: torch.Tensor, *, views: int, power: float, n_classes: int
     ) -> "KernelProblem":
         """The problem of `features` [views * N, D] and class indices int64 [views * N]."""
         wide = torch.promote_types(features.dtype, torch.float32)
@@ -164,7 +164,7 @@ class KernelProblem:
         mean = torch.stack([signed_power(one.to(wide), power).double().sum(0) for one in blocks]).sum(0) / len(features)
         points = _points(features, views, power=power, mean=mean, width=1.0)
         spread = float(points.square().sum(dtype=torch.float64) / len(features)) ** 0.5
-        ones = torch.nn.functional.one_hot(targets[: points.shape[1]], class_count).double()
+        ones = torch.nn.functional.one_hot(targets[: points.shape[1]], n_classes).double()
         return cls(points, power, mean, spread if spread > 0 else 1.0, wanted=ones - ones.mean(0), offset=ones.mean(0))
 
     def width(self, bandwidth: float) -> float:

@@ -47,13 +47,13 @@ class RidgeHead(Head):
         features: torch.Tensor,
         targets: torch.Tensor,
         *,
-        class_count: int,
+        n_classes: int,
         class_weights: torch.Tensor | None = None,
     ) -> None:
         alpha = float(self.alpha)
         device = torch_device(resolve_device(self.device))
         weights = RowWeights.of(class_weights, targets.to(device))
-        factors = Factors.of(features.to(device), targets.to(device), class_count=class_count, weights=weights)
+        factors = Factors.of(features.to(device), targets.to(device), n_classes=n_classes, weights=weights)
         theta = factors.theta(alpha)
         if self.temperature is None:
             self.temperature_ = temperature_for(factors.left_out_scores(alpha), targets)
@@ -68,7 +68,7 @@ class RidgeHead(Head):
     ) -> Iterator[Candidate]:
         """Each penalty with the temperature that suits the validation rows best."""
         weights = RowWeights.of(split.class_weights, split.targets)
-        factors = Factors.of(split.features, split.targets, class_count=split.class_count, weights=weights)
+        factors = Factors.of(split.features, split.targets, n_classes=split.n_classes, weights=weights)
         projected = factors.standard.apply(split.validation_features, torch.float64) @ factors.basis.vectors
         for alpha in space.alpha_grid:
             scores = projected @ factors.coordinates(alpha) + factors.offset
@@ -99,12 +99,12 @@ class Factors:
 
     @classmethod
     def of(
-        cls, features: torch.Tensor, targets: torch.Tensor, *, class_count: int, weights: RowWeights | None = None
+        cls, features: torch.Tensor, targets: torch.Tensor, *, n_classes: int, weights: RowWeights | None = None
     ) -> "Factors":
         """The factors of `features` [N, D] and class indices int64 [N]."""
         standard = standardization(features)
         matrix = standard.apply(features, torch.float64)
-        signs = torch.nn.functional.one_hot(targets, class_count).double() * 2 - 1
+        signs = torch.nn.functional.one_hot(targets, n_classes).double() * 2 - 1
         offset, weighted, pulled = signs.mean(0), matrix, signs
         if weights is not None:
             share, root = weights.relative / len(matrix), weights.relative.sqrt()[:, None]

@@ -66,7 +66,7 @@ class LogisticHead(Head):
         features: torch.Tensor,
         targets: torch.Tensor,
         *,
-        class_count: int,
+        n_classes: int,
         class_weights: torch.Tensor | None = None,
     ) -> None:
         device = torch_device(resolve_device(self.device))
@@ -76,7 +76,7 @@ class LogisticHead(Head):
         point = fit(
             features.to(device),
             targets.to(device),
-            class_count=class_count,
+            n_classes=n_classes,
             C=float(self.C),
             tolerance=tolerance if self.tolerance is None else self.tolerance,
             limit=limit if self.max_iter is None else self.max_iter,
@@ -90,7 +90,7 @@ class LogisticHead(Head):
     def candidates(
         cls, space: LogisticSpace, split: FeatureSplit, *, criterion: str, seed: int, progress: Progress | None = None
     ) -> Iterator[Candidate]:
-        path = Path(_training(split), split.targets, class_count=split.class_count, class_weights=split.class_weights)
+        path = Path(_training(split), split.targets, n_classes=split.n_classes, class_weights=split.class_weights)
         if space.solver == "path":
             points = _path_points(path, space, split, criterion)
         else:
@@ -149,7 +149,7 @@ def _sklearn_points(path: Path, space: LogisticSpace, split: FeatureSplit) -> It
         point = fit_sklearn(
             split.features,
             split.targets,
-            class_count=split.class_count,
+            n_classes=split.n_classes,
             C=C,
             tolerance=1e-4,
             limit=5000,
@@ -219,7 +219,7 @@ def fit_sklearn(
     features: torch.Tensor,
     targets: torch.Tensor,
     *,
-    class_count: int,
+    n_classes: int,
     C: float,
     tolerance: float,
     limit: int,
@@ -244,7 +244,7 @@ def fit_sklearn(
             model.fit(matrix.cpu().numpy(), targets.cpu().numpy())
     coefficients = torch.as_tensor(model.coef_, device=matrix.device).double().T
     intercept = torch.as_tensor(model.intercept_, device=matrix.device).double()
-    if class_count == 2:
+    if n_classes == 2:
         coefficients = torch.cat([-coefficients, coefficients], dim=1) / 2
         intercept = torch.cat([-intercept, intercept]) / 2
     theta = torch.cat([coefficients, intercept[None]])
@@ -269,5 +269,5 @@ def _gradient_norm(
     matrix: torch.Tensor, targets: torch.Tensor, theta: torch.Tensor, *, C: float, weights: RowWeights | None
 ) -> float:
     gradient = loss_gradient(matrix, forward(matrix, theta).softmax(1), targets, weights)
-    gradient[:-1] += penalty_of(C, len(matrix), class_count=theta.shape[1], weights=weights) * theta[:-1]
+    gradient[:-1] += penalty_of(C, len(matrix), n_classes=theta.shape[1], weights=weights) * theta[:-1]
     return float(gradient.abs().max())

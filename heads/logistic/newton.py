@@ -31,13 +31,13 @@ class LogisticProblem:
     cheap: Matrix
     sample: torch.Tensor | None
     targets: torch.Tensor
-    class_count: int
+    n_classes: int
     basis: Eigenbasis
     weights: RowWeights | None = None
 
     def penalty(self, C: float) -> float:
         """The factor of ||W||^2 / 2 that belongs to C."""
-        return penalty_of(C, len(self.exact), class_count=self.class_count, weights=self.weights)
+        return penalty_of(C, len(self.exact), n_classes=self.n_classes, weights=self.weights)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -45,13 +45,13 @@ class LogisticProblem:
         return torch.promote_types(self.exact.dtype, torch.float32)
 
 
-def penalty_of(C: float, rows: int, *, class_count: int, weights: RowWeights | None) -> float:
+def penalty_of(C: float, rows: int, *, n_classes: int, weights: RowWeights | None) -> float:
     """The factor of ||W||^2 / 2 that belongs to C, for so many rows.
 
     Two classes are one logistic function of one weight vector w, as in scikit-learn. Here that is
     W = (-w/2, w/2), whose square is half of w's, so the factor doubles.
     """
-    return (2.0 if class_count == 2 else 1.0) / (C * (rows if weights is None else weights.total))
+    return (2.0 if n_classes == 2 else 1.0) / (C * (rows if weights is None else weights.total))
 
 
 @dataclass(frozen=True)

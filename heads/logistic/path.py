@@ -79,12 +79,12 @@ class Path:
     """
 
     def __init__(
-        self, features: Matrix, targets: torch.Tensor, *, class_count: int, class_weights: torch.Tensor | None = None
+        self, features: Matrix, targets: torch.Tensor, *, n_classes: int, class_weights: torch.Tensor | None = None
     ) -> None:
         self._rows, self._class_weights = _standardized(features), class_weights
         self._standard: Standardization = self._rows.standard  # type: ignore[assignment]
         weights = RowWeights.of(class_weights, targets)
-        self._solver = _Follower(_cheap_problem(self._rows, targets, class_count=class_count, weights=weights))
+        self._solver = _Follower(_cheap_problem(self._rows, targets, n_classes=n_classes, weights=weights))
 
     def start(self, point: PathPoint) -> "Start":
         """What a fit of the same C to more rows may begin with."""
@@ -142,7 +142,7 @@ def fit_exact(
     features: torch.Tensor,
     targets: torch.Tensor,
     *,
-    class_count: int,
+    n_classes: int,
     C: float,
     tolerance: float,
     limit: int,
@@ -159,7 +159,7 @@ def fit_exact(
     exact = _matrix(rows, torch.float64)
     start = None if rows.is_small else start
     basis, weights = None if start is None else start.basis, RowWeights.of(class_weights, targets)
-    cheap = _cheap_problem(rows, targets, class_count=class_count, basis=basis, weights=weights)
+    cheap = _cheap_problem(rows, targets, n_classes=n_classes, basis=basis, weights=weights)
     if start is None:
         solver = _Follower(cheap)
         *_, near = (solver.fit(value, CAREFUL).point.theta for value in _ramp(C))
@@ -196,7 +196,7 @@ def _cheap_problem(
     rows: RowBlocks,
     targets: torch.Tensor,
     *,
-    class_count: int,
+    n_classes: int,
     basis: Eigenbasis | None = None,
     weights: RowWeights | None = None,
 ) -> LogisticProblem:
@@ -209,7 +209,7 @@ def _cheap_problem(
     if basis is None:
         basis = eigenbasis(exact if rows.is_small else replace(rows, dtype=torch.float32), torch.float32)
     return LogisticProblem(
-        exact, cheap, sample=sample, targets=targets, class_count=class_count, basis=basis, weights=weights
+        exact, cheap, sample=sample, targets=targets, n_classes=n_classes, basis=basis, weights=weights
     )
 
 
@@ -262,7 +262,7 @@ class _Follower:
         """Zero, the latest point, or the line through the last two over log C where that is better."""
         problem = self.problem
         if self._latest is None:
-            shape = (problem.exact.shape[1] + 1, problem.class_count)
+            shape = (problem.exact.shape[1] + 1, problem.n_classes)
             zero = torch.zeros(shape, dtype=problem.dtype, device=problem.targets.device)
             return point_at(problem, zero, penalty)
         last_c, last = self._latest

@@ -39,8 +39,8 @@ class CentroidHead(Head):
     shrinkage: float = parameter(0.0, low=0)
     temperature: float | None = parameter(None, above=0)
 
-    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
-        means = Means.of(features, targets.to(features.device), class_count=class_count)
+    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, n_classes: int) -> None:
+        means = Means.of(features, targets.to(features.device), n_classes=n_classes)
         self.mean_ = means.overall.cpu().numpy()
         self.centroids_ = means.shrunk(self.shrinkage).cpu().numpy()
         given = self.temperature
@@ -55,7 +55,7 @@ class CentroidHead(Head):
 
         Rows that show no spread within a class, as one row a class, cannot tell shrinkages apart: the least is tried.
         """
-        means = Means.of(split.features, split.targets, class_count=split.class_count)
+        means = Means.of(split.features, split.targets, n_classes=split.n_classes)
         shrinkages = sorted(space.shrinkages, reverse=True) if means.spread.any() else [min(space.shrinkages)]
         for shrinkage, metric in itertools.product(shrinkages, space.metrics):
             apply = functools.partial(
@@ -107,10 +107,10 @@ class Means:
     spread: torch.Tensor
 
     @classmethod
-    def of(cls, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> "Means":
+    def of(cls, features: torch.Tensor, targets: torch.Tensor, *, n_classes: int) -> "Means":
         """The class means of `features` [N, D] and class indices int64 [N]."""
-        counts = torch.bincount(targets, minlength=class_count).double()
-        sums = torch.zeros(class_count, features.shape[1], dtype=torch.float64, device=features.device)
+        counts = torch.bincount(targets, minlength=n_classes).double()
+        sums = torch.zeros(n_classes, features.shape[1], dtype=torch.float64, device=features.device)
         for block, own in zip(features.split(BLOCK_ROWS), targets.split(BLOCK_ROWS), strict=True):
             sums.index_add_(0, own, block.double())
         means = sums / counts[:, None]
@@ -118,7 +118,7 @@ class Means:
         squares = torch.zeros_like(overall)
         for block, own in zip(features.split(BLOCK_ROWS), targets.split(BLOCK_ROWS), strict=True):
             squares += (block.double() - means[own]).square_().sum(0)
-        spread = (squares / max(len(features) - class_count, 1)).sqrt_()
+        spread = (squares / max(len(features) - n_classes, 1)).sqrt_()
         return cls(features, targets, overall=overall, classes=means, counts=counts, spread=spread)
 
     def shrunk(self, shrinkage: float) -> torch.Tensor:

@@ -44,7 +44,7 @@ class NeighborHead(Head):
     centred: bool = True
     device: str = "cpu"
 
-    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, class_count: int) -> None:
+    def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, n_classes: int) -> None:
         kept = features.float() if features.dtype == torch.bfloat16 else features  # numpy has no bfloat16
         mean = standardization(features).mean
         self.mean_ = (mean if self.centred else torch.zeros_like(mean)).cpu().numpy()
@@ -59,7 +59,7 @@ class NeighborHead(Head):
             mean=torch.from_numpy(self.mean_).to(device),
         )
         found = index.nearest(features.to(device), self.neighbors, exactly=True)
-        votes = found.votes([found.count], temperature=self.temperature, class_count=len(self.classes_))
+        votes = found.votes([found.count], temperature=self.temperature, n_classes=len(self.classes_))
         return next(votes).cpu().numpy()
 
     @classmethod
@@ -73,12 +73,10 @@ class NeighborHead(Head):
         counts = sorted({min(count, found.count) for count in space.neighbors})
         trials = []
         for temperature in space.temperatures:
-            votes = found.votes(counts, temperature=temperature, class_count=split.class_count)
+            votes = found.votes(counts, temperature=temperature, n_classes=split.n_classes)
             for count, logits in zip(counts, votes, strict=True):
                 options = {"neighbors": count, "temperature": temperature, "centred": space.centred}
-                apply = functools.partial(
-                    index.votes, count=count, temperature=temperature, class_count=split.class_count
-                )
+                apply = functools.partial(index.votes, count=count, temperature=temperature, n_classes=split.n_classes)
                 trials.append(Candidate(options, logits.cpu().numpy(), facts={}, apply=apply))
         yield from sorted(trials, key=lambda trial: -int(trial.options["neighbors"]))  # type: ignore[arg-type]
 
@@ -124,17 +122,17 @@ class Neighbors:
         """k."""
         return self.classes.shape[1]
 
-    def votes(self, counts: Sequence[int], *, temperature: float | None, class_count: int) -> Iterator[torch.Tensor]:
+    def votes(self, counts: Sequence[int], *, temperature: float | None, n_classes: int) -> Iterator[torch.Tensor]:
         """Log probabilities float32 [M, K] for each of the ascending `counts` of neighbors."""
         nearness = self.similarities - self.similarities[:, :1]  # cannot overflow; shares stay the same
         weights = torch.ones_like(nearness) if temperature is None else (nearness / temperature).exp()
-        tally = weights.new_zeros(len(weights), class_count)
+        tally = weights.new_zeros(len(weights), n_classes)
         done = 0
         for count in counts:
-            tally = tally + _tally(self.classes[:, done:count], weights[:, done:count], class_count=class_count)
+            tally = tally + _tally(self.classes[:, done:count], weights[:, done:count], n_classes=n_classes)
             done = count
             shares = tally / tally.sum(1, keepdim=True)
-            yield ((shares * count + 1 / class_count) / (count + 1)).log()
+            yield ((shares * count + 1 / n_classes) / (count + 1)).log()
 
 
 class Index:
@@ -169,10 +167,10 @@ class Index:
             places.append(indices)
         return Neighbors(torch.cat(similarities), self._targets[torch.cat(places)])
 
-    def votes(self, queries: torch.Tensor, *, count: int, temperature: float | None, class_count: int) -> torch.Tensor:
+    def votes(self, queries: torch.Tensor, *, count: int, temperature: float | None, n_classes: int) -> torch.Tensor:
         """Log probabilities float32 [M, K] by the `count` nearest; an example that is asked for is among its own."""
         found = self.nearest(queries, count, exactly=True)
-        return next(found.votes([found.count], temperature=temperature, class_count=class_count))
+        return next(found.votes([found.count], temperature=temperature, n_classes=n_classes))
 
     def _refined(self, units: torch.Tensor, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(similarities, indices) [M, k] of the examples at `indices`: nearest first, of equals the first first."""
@@ -196,12 +194,12 @@ class Index:
         return normalize(rows.to(wide) - self._mean.to(wide), dim=1).float()
 
 
-def _tally(classes: torch.Tensor, weights: torch.Tensor, *, class_count: int) -> torch.Tensor:
+def _tally(classes: torch.Tensor, weights: torch.Tensor, *, n_classes: int) -> torch.Tensor:
     """The sum of `weights` float32 [M, k] for every class of `classes` int64 [M, k]: float32 [M, K].
 
     A GPU would scatter in no fixed order, and so round differently from one time to the next; there it is a sum.
     """
-    tally = weights.new_zeros(len(weights), class_count)
+    tally = weights.new_zeros(len(weights), n_classes)
     if not weights.is_cuda:
         return tally.scatter_add(1, classes, weights)
     return _summed(classes, weights, tally)

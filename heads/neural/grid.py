@@ -62,7 +62,7 @@ def train_grid(
     *,
     members: Sequence[Member],
     recipe: HeadRecipe,
-    class_count: int,
+    n_classes: int,
     stop_epoch: int,
     seed: int,
     validation: Validation | None = None,
@@ -80,7 +80,7 @@ def train_grid(
     features = standard.apply(raised, dtype)
     del raised
     prepared = replace(rows, features=features)
-    grid = Grid(prepared, members=members, recipe=recipe, class_count=class_count, seed=seed)
+    grid = Grid(prepared, members=members, recipe=recipe, n_classes=n_classes, seed=seed)
     stops: list[EarlyStopping] = []
     if validation is not None:
         raised = signed_power(validation.rows.features, recipe.power)
@@ -174,9 +174,7 @@ class Batch:
 class Grid:
     """The stacks of a grid with their batches, loss and optimizer."""
 
-    def __init__(
-        self, rows: Rows, *, members: Sequence[Member], recipe: HeadRecipe, class_count: int, seed: int
-    ) -> None:
+    def __init__(self, rows: Rows, *, members: Sequence[Member], recipe: HeadRecipe, n_classes: int, seed: int) -> None:
         features = self._features = rows.features
         self._targets, self._weights = rows.targets, rows.weights
         self._members, self._recipe, self._seed = members, recipe, seed
@@ -188,7 +186,7 @@ class Grid:
         self._copies = [copy for _, copy in alike]
         self.stacks = [
             BatchedMLP(
-                (features.shape[1], *hidden, class_count),
+                (features.shape[1], *hidden, n_classes),
                 member_count=len(group),
                 dropout=recipe.dropout,
                 generator=torch.Generator().manual_seed(_mixed(seed, copy)),

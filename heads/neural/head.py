@@ -69,7 +69,7 @@ class NeuralHead(HeadRecipe, Head):
         features: torch.Tensor,
         targets: torch.Tensor,
         *,
-        class_count: int,
+        n_classes: int,
         class_weights: torch.Tensor | None = None,
     ) -> None:
         if self.dropout and not self.hidden:
@@ -84,7 +84,7 @@ class NeuralHead(HeadRecipe, Head):
                 Member(tuple(self.hidden), self.learning_rate, self.weight_decay, copy) for copy in range(self.copies)
             ],
             recipe=self,
-            class_count=class_count,
+            n_classes=n_classes,
             stop_epoch=stop_epoch,
             seed=self.seed,
             progress=self._progress,
@@ -113,7 +113,7 @@ class NeuralHead(HeadRecipe, Head):
             rows,
             members=members,
             recipe=space,
-            class_count=split.class_count,
+            n_classes=split.n_classes,
             stop_epoch=space.epochs,
             seed=seed,
             validation=validation,
@@ -150,7 +150,7 @@ def _ensemble(
         Rows.of(split.features, split.targets, split.class_weights),
         members=[replace(member, copy=copy) for copy in range(1, space.copies)],
         recipe=space,
-        class_count=split.class_count,
+        n_classes=split.n_classes,
         stop_epoch=int(best.options["stop_epoch"]),  # type: ignore[arg-type]
         seed=seed,
         progress=progress,

@@ -180,7 +180,7 @@ class Estimator:
         expected = EFFICIENCY / (flops * self._product_seconds)
 
         def trial() -> dict[str, Rate]:
-            given = {"classes": described.class_count, "image_size": size, "device": self._device}
+            given = {"classes": described.n_classes, "image_size": size, "device": self._device}
             found = timing.training(spec, expected=expected, **given)
             return {names[part]: rate for part, rate in found.items()}
 
@@ -234,7 +234,7 @@ class Estimator:
     def _counted(self, spec: DataSpec) -> tuple[int, int, int]:
         """As `_images`, before a part is drawn; of classes that are chosen, their share where the data are here."""
         if (known := FACTS.get(spec.dataset)) is not None:
-            counts = known.train_count, known.test_count, known.class_count
+            counts = known.train_count, known.test_count, known.n_classes
         else:
             listed = self._listed(spec)
             counts = len(listed.splits["train"]), len(listed.splits["test"]), len(listed.class_names)
@@ -263,7 +263,7 @@ def _description(
 ) -> "Description":
     from finetune.analysis.describe import describe
 
-    return describe(network, class_count=classes, image_size=size, options=dict(options))
+    return describe(network, n_classes=classes, image_size=size, options=dict(options))
 
 
 def _backbone_of(spec: ExtractSpec) -> "Backbone":

@@ -88,7 +88,7 @@ def training(spec: NetworkSpec, *, classes: int, image_size: int, device: str, e
 
 def _trained(spec: NetworkSpec, recipe: Recipe, *, classes: int, image_size: int, device: str) -> dict[str, Rate]:
     begun = time.perf_counter()
-    network = networks.build(spec.network, class_count=classes, image_size=image_size, options=spec.architecture())
+    network = networks.build(spec.network, n_classes=classes, image_size=image_size, options=spec.architecture())
     if (stages := spec.trained_stages()) is not None:
         modes.freeze(network, trained_stages=stages)
     count = recipe.batch_size * STEPS

@@ -81,7 +81,7 @@ def _check_built(
 ) -> None:
     """Builds the network on shapes alone: seconds for hundreds of jobs that differ in their recipes only."""
     with torch.device("meta"):
-        built = networks.build(name, class_count=CLASS_COUNT, image_size=size, options=dict(options))
+        built = networks.build(name, n_classes=CLASS_COUNT, image_size=size, options=dict(options))
     _freeze_and_rehearse(built, name, mode=mode, recipe=recipe, image_size=size, process_count=process_count)
 
 
@@ -165,7 +165,7 @@ def build(
     What cannot be trained so is refused before weights are read or fetched. `notice` hears of the configuration and
     of the weights.
     """
-    built = config.architecture.build(class_count=len(config.class_names), image_size=config.image_size, seed=key.seed)
+    built = config.architecture.build(n_classes=len(config.class_names), image_size=config.image_size, seed=key.seed)
     recipe = Recipe(**key.recipe_options)
     _freeze_and_rehearse(
         built,

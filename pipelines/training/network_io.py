@@ -20,13 +20,13 @@ from extract.errors import CorruptFileError, InvalidInputError
 from extract.features.layout import canonical_json
 from extract.runtime.disk import write_files
 from extract.runtime.startup import Undrawn
-from extract.runtime.typed_json import ShapeError, plain, sealed, typed, unsealed
+from extract.runtime.typed_json import ShapeError, checksummed, plain, typed, verified
 from finetune.architectures import networks
 from finetune.architectures.options import LARGEST_CIFAR_SIZE
 from pipelines.specs.weights import SIDECAR_NAME, WEIGHTS_NAME
 from pipelines.workspace.schema import Options
 
-SEAL = "sidecar_sha256"
+CHECKSUM = "sidecar_sha256"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def keep(network: nn.Module, folder: Path, *, sidecar: Sidecar) -> None:
     """Writes the weights, then the sidecar that names their sha256; each under a temporary name first."""
     weights = save({name: _plain(tensor) for name, tensor in network.state_dict().items()})
     values = plain(replace(sidecar, weights_sha256=hashlib.sha256(weights).hexdigest()))
-    text = json.dumps(sealed(values, SEAL, canonical_json), indent=1, ensure_ascii=False)
+    text = json.dumps(checksummed(values, CHECKSUM, canonical_json), indent=1, ensure_ascii=False)
     folder.mkdir(parents=True, exist_ok=True)
     write_files({folder / WEIGHTS_NAME: weights, folder / SIDECAR_NAME: text.encode()})
 
@@ -58,7 +58,7 @@ def sidecar(folder: Path) -> Sidecar:
     """The sidecar of the network in `folder`; `CorruptFileError` where it is missing, altered or of another schema."""
     path = folder / SIDECAR_NAME
     try:
-        return typed(unsealed(path.read_bytes(), SEAL, canonical_json), Sidecar)
+        return typed(verified(path.read_bytes(), CHECKSUM, canonical_json), Sidecar)
     except (OSError, ShapeError) as error:
         raise _damaged(path, str(error) or type(error).__name__) from error
 
@@ -81,7 +81,7 @@ def network(folder: Path, *, image_size: int | None = None) -> nn.Module:
     size = image_size or known.preprocessing.image_size[0]
     with Undrawn():
         built = networks.build(
-            known.network, class_count=len(known.class_names), image_size=size, options=architecture(known)
+            known.network, n_classes=len(known.class_names), image_size=size, options=architecture(known)
         )
     if size != known.preprocessing.image_size[0]:
         weights_fit.load(built, Checkpoint(str(folder / WEIGHTS_NAME), state, {}), free=weights_fit.Free())

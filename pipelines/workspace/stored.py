@@ -16,7 +16,7 @@ import msgspec
 from extract.errors import CorruptFileError
 from extract.features.layout import canonical_json
 from extract.runtime.disk import write_file
-from extract.runtime.typed_json import ShapeError, T, encoded, sealed, typed, unsealed
+from extract.runtime.typed_json import ShapeError, T, checksummed, encoded, typed, verified
 
 CHECKSUM = "checksum"
 
@@ -48,13 +48,13 @@ def damaged(path: Path, what: str, *, thing: str, remedy: str) -> CorruptFileErr
 def line(values: Mapping[str, object] | msgspec.Struct) -> bytes:
     """`values` as one line of JSON, their checksum last; numbers that are not finite become null."""
     plain = finite(values)
-    text = json.dumps(sealed(plain, CHECKSUM, canonical_json), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(checksummed(plain, CHECKSUM, canonical_json), ensure_ascii=False, allow_nan=False)
     return encoded(text) + b"\n"
 
 
 def checked(content: bytes) -> dict[str, object]:
     """The object that `line` wrote. Raises `ShapeError` where it is another, or none."""
-    return unsealed(content, CHECKSUM, canonical_json)
+    return verified(content, CHECKSUM, canonical_json)
 
 
 def finite(value: Any) -> Any:

@@ -57,7 +57,7 @@ def test_a_family_of_networks_is_built_and_described(example, monkeypatch: pytes
     plain = example("finetune/architectures/plain.py")
     monkeypatch.setattr(families, "REGISTRY", (*families.REGISTRY, ("plain", plain)))
     monkeypatch.setattr(families, "KINDS", (*families.KINDS, ((plain.Plain,), plain)))
-    network = networks.build("plain6", class_count=10, image_size=32, options={"width": 0.5})
+    network = networks.build("plain6", n_classes=10, image_size=32, options={"width": 0.5})
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
     found: Stages = plain.stages(network)
     assert [name for name, _ in found] == ["stage1", "stage2", "stage3"]

@@ -53,7 +53,7 @@ def test_watching_changes_nothing_and_sees_more_than_the_batches_do(blobs):
     recipe = HeadRecipe(epochs=5, batch_size=32, dropout=0.5, input_dropout=0.3, mixup=1.0)
     watched = torch.from_numpy(training_sample(450))
     members = [Member((64,), 1e-2, 1e-2), Member((64,), 1e-3, 1e-2)]
-    common = {"members": members, "recipe": recipe, "class_count": 4, "stop_epoch": 5, "seed": 1}
+    common = {"members": members, "recipe": recipe, "n_classes": 4, "stop_epoch": 5, "seed": 1}
     for plain, seen in zip(
         train_grid(rows, validation=Validation(held), **common),
         train_grid(rows, validation=Validation(held, watched=watched), **common),

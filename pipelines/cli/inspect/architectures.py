@@ -158,7 +158,7 @@ def describe_command(
     if level is not None and drawing is None:
         raise InvalidInputError("level must come with --drawing, which it is about. Add that, or leave it out.")
     chosen = {name: options_of(Options)[name].read(text) for name, text in options.items()}
-    every = [describe(name, class_count=classes, image_size=image_size, options=chosen) for name in names]
+    every = [describe(name, n_classes=classes, image_size=image_size, options=chosen) for name in names]
     if drawing is not None:
         _draw(every[0], drawing, level or LEVELS[0])
     points = [published.of_network(one.network) for one in every]
@@ -270,7 +270,7 @@ def _text(described: "Description") -> list[str]:
     size = f"{described.image_size} x {described.image_size}"
     chosen = "".join(f" --{words(name)} {written(value)}" for name, value in described.options.items())
     return [
-        f"{described.network}{chosen}, {size}, {plural(described.class_count, 'class')}",
+        f"{described.network}{chosen}, {size}, {plural(described.n_classes, 'class')}",
         described.form,
         *([described.idea] if described.idea else []),
         "",

@@ -52,7 +52,7 @@ def _blocks(result: DoneRecord) -> list[Block]:
 
     described = describe(
         result.architecture,
-        class_count=len(result.class_names) or 10,
+        n_classes=len(result.class_names) or 10,
         image_size=result.image_size,
         options=_options(result),
     )

@@ -126,7 +126,7 @@ def _audited(key: AuditKey, inputs: AuditInputs) -> AuditResult:
     context.doing("reading the features")
     rows = Audited.of(file)
     near = neighborhood(rows.features, _thumbnails(inputs), progress=context.progress)
-    found = _out_of_fold(rows, near, context, class_count=len(file.class_names))
+    found = _out_of_fold(rows, near, context, n_classes=len(file.class_names))
     log_probabilities = np.concatenate([found.training, found.further])
     judged = np.concatenate([found.judged, np.ones(len(found.further), bool)])
     training = slice(0, rows.training)
@@ -167,7 +167,7 @@ def _thumbnails(inputs: AuditInputs) -> np.ndarray | None:
     return np.concatenate([thumbnails(split.images, stepped=counted) for split in splits])
 
 
-def _out_of_fold(rows: Audited, near: "Neighborhood", context: Context, *, class_count: int) -> "OutOfFold":
+def _out_of_fold(rows: Audited, near: "Neighborhood", context: Context, *, n_classes: int) -> "OutOfFold":
     import torch
 
     from heads.analysis.labels import out_of_fold
@@ -179,7 +179,7 @@ def _out_of_fold(rows: Audited, near: "Neighborhood", context: Context, *, class
         features[: rows.training],
         rows.labels[: rows.training],
         further=features[rows.training :],
-        class_count=class_count,
+        n_classes=n_classes,
         groups=alone if rows.groups is None else together(alone, rows.groups),
         progress=lambda done, total: context.progress(done, total, "folds"),
     )

@@ -79,7 +79,7 @@ def _scored(spec: ExtractSpec, found: "StageResult[Extraction]", split: "SplitFe
     features, labels = split.features[0], split.labels
     nothing, rows = torch.zeros(0, features.shape[1]), torch.from_numpy(features)
     groups = np.arange(len(labels)) if split.groups is None else split.groups
-    judged = out_of_fold(rows, labels, further=nothing, class_count=classes, groups=groups)
+    judged = out_of_fold(rows, labels, further=nothing, n_classes=classes, groups=groups)
     correct = (judged.training.argmax(1) == labels) & judged.judged
     return _Probed(spec, found.record, logme(features, labels), h_score(features, labels), correct)
 

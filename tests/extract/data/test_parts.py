@@ -55,7 +55,7 @@ def test_the_parts_counts_and_digests_are_their_own(loaded, cifar_dir):
     for name, images in loaded.items():
         facts = datasets.FACTS[name]
         counts = len(images.splits["train"]), len(images.splits["test"]), len(images.class_names)
-        assert counts == (facts.train_count, facts.test_count, facts.class_count)
+        assert counts == (facts.train_count, facts.test_count, facts.n_classes)
         found.add(datasets.digest(name))
         assert datasets.locate(name, cifar_dir, download_dir=Path("nowhere")).digest == datasets.digest(name)
     assert len(found) == len(loaded)

@@ -48,7 +48,7 @@ def smooth(network: nn.Module) -> nn.Module:
 )
 def test_receptive_fields_are_where_gradients_reach(name, options, size):
     stated = describe(name, image_size=size, options=options).stages[-2].receptive_field
-    network = smooth(networks.build(name, class_count=2, image_size=size, options=options))
+    network = smooth(networks.build(name, n_classes=2, image_size=size, options=options))
     images = torch.ones(1, 3, size, size, dtype=torch.float64, requires_grad=True)
     maps = network.forward_features(images)  # type: ignore[operator]
     middle = maps.shape[-1] // 2
@@ -68,11 +68,11 @@ def test_receptive_fields_are_where_gradients_reach(name, options, size):
     ],
 )
 def test_stages_add_up_to_the_network(name, size):
-    network = networks.build(name, class_count=7, image_size=size).eval()
+    network = networks.build(name, n_classes=7, image_size=size).eval()
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # the counter does not know fused attention on CPUs
         network(torch.zeros(1, 3, size, size))
-    description = describe(name, class_count=7, image_size=size)
+    description = describe(name, n_classes=7, image_size=size)
     assert description.parameters == sum(parameter.numel() for parameter in network.parameters())
     assert description.weight_bytes == weight_bytes(network)
     assert 2 * description.macs == counter.get_total_flops()
@@ -99,7 +99,7 @@ def test_layers_are_counted_as_in_the_name(name, size, depth):
 
 
 def test_a_stage_in_numbers_from_hand():
-    stem, first, second, third, head = describe("resnet8", image_size=32, class_count=10).stages
+    stem, first, second, third, head = describe("resnet8", image_size=32, n_classes=10).stages
     shapes = [stage.output_shape for stage in (stem, first, second, third, head)]
     assert shapes == [(16, 32, 32), (16, 32, 32), (32, 16, 16), (64, 8, 8), (10,)]
     assert (stem.parameters, stem.macs) == (3 * 16 * 9 + 2 * 16, 3 * 16 * 9 * 32 * 32)
@@ -125,7 +125,7 @@ def test_nothing_is_drawn_from_a_global_generator_and_nothing_is_computed():
     torch.manual_seed(1)
     expected = torch.rand(2)
     torch.manual_seed(1)
-    describe("vgg19", image_size=224, class_count=1000)
+    describe("vgg19", image_size=224, n_classes=1000)
     assert torch.equal(torch.rand(2), expected)
 
 

@@ -17,7 +17,7 @@ FAMILIES = {
 
 def built(name):
     torch.manual_seed(0)
-    return networks.build(name, class_count=5, image_size=32, options=FAMILIES[name][1]).eval()
+    return networks.build(name, n_classes=5, image_size=32, options=FAMILIES[name][1]).eval()
 
 
 def images(count=3):

@@ -15,7 +15,7 @@ from finetune.training.config import TrainConfig
 
 
 def small(name="resnet20", **options):
-    return networks.build(name, class_count=10, image_size=16, options={"depth": 8, "width": 0.5, **options})
+    return networks.build(name, n_classes=10, image_size=16, options={"depth": 8, "width": 0.5, **options})
 
 
 @pytest.fixture

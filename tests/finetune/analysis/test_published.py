@@ -12,8 +12,8 @@ FINAL_NORM = {"preact18": 2 * 512}  # weights of the norm before the pooling, wh
 
 @pytest.mark.parametrize("point", {(one.network, one.dataset): one for one in OURS}.values(), ids=str)
 def test_a_published_network_has_the_parameters_of_ours(point):
-    classes = datasets.FACTS[point.dataset].class_count
-    ours = describe(point.network, class_count=classes).parameters
+    classes = datasets.FACTS[point.dataset].n_classes
+    ours = describe(point.network, n_classes=classes).parameters
     assert point.parameters == ours - FINAL_NORM.get(point.network, 0)
 
 

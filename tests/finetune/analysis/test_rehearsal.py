@@ -14,7 +14,7 @@ PART = r"part of a batch must be at least 2 images.*got 1 \(--batch-size 8, --ac
 
 def rehearsed(name, size, *, mode="scratch", processes=1, stages=None, **options):
     with torch.device("meta"):
-        network = networks.build(name, class_count=10, image_size=size)
+        network = networks.build(name, n_classes=10, image_size=size)
     if stages is not None:
         modes.freeze(network, trained_stages=stages)
     recipe = overridden(RECIPES["short"], **{"batch_size": 8, **options})

@@ -24,7 +24,7 @@ def patches_of() -> Tensor:
 
 
 def test_whitened_patches_are_uncorrelated_with_variance_near_one(patches_of):
-    network = networks.build("airbench94", class_count=10, image_size=32)
+    network = networks.build("airbench94", n_classes=10, image_size=32)
     assert networks.whiten(network, patches_of)
     layer = network.get_submodule("whitening")
     assert isinstance(layer, nn.Conv2d)
@@ -49,7 +49,7 @@ class Twice(nn.Module):
 def test_a_training_whitens_images_as_the_network_sees_them(patches_of):
     levels = (patches_of * 60 + 128).clamp(0, 255).to(torch.uint8)
     images = LabeledImages(levels, torch.zeros(len(levels), dtype=torch.int64))
-    network = networks.build("airbench94", class_count=10, image_size=64, options={"width": 0.25})
+    network = networks.build("airbench94", n_classes=10, image_size=64, options={"width": 0.25})
     normalization = pixel_statistics(levels)
     recipe = Recipe(batch_size=50, compile="off")
     Trainer(network, images, recipe=recipe, config=TrainConfig(normalization, device="cpu", resize=Twice())).start()
@@ -64,7 +64,7 @@ def test_a_training_whitens_images_as_the_network_sees_them(patches_of):
 
 
 def test_only_airbench94_depends_on_training_images(patches_of):
-    network = networks.build("vgg11", class_count=10, image_size=32, options={"width": 0.125})
+    network = networks.build("vgg11", n_classes=10, image_size=32, options={"width": 0.125})
     before = {name: value.clone() for name, value in network.state_dict().items()}
     assert networks.whiten(network, patches_of) is False
     assert networks.whitening_bias(network) is None
@@ -72,7 +72,7 @@ def test_only_airbench94_depends_on_training_images(patches_of):
 
 
 def test_the_convolutions_of_airbench94_start_as_the_identity():
-    network = networks.build("airbench94", class_count=10, image_size=32)
+    network = networks.build("airbench94", n_classes=10, image_size=32)
     layers = [module for _, stage in networks.stages(network)[1:] for module in stage.modules()]
     for layer in (one for one in layers if isinstance(one, nn.Conv2d)):
         maps = torch.randn(2, layer.in_channels, 7, 7)
@@ -81,7 +81,7 @@ def test_the_convolutions_of_airbench94_start_as_the_identity():
 
 
 def test_airbench94_freezes_its_filters_and_scales_and_trains_its_norm_biases():
-    network = networks.build("airbench94", class_count=10, image_size=32)
+    network = networks.build("airbench94", n_classes=10, image_size=32)
     frozen = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
     norms = [name for name, module in network.named_modules() if isinstance(module, nn.BatchNorm2d)]
     assert frozen == {"whitening.weight", *(f"{name}.weight" for name in norms)}
@@ -92,7 +92,7 @@ def test_airbench94_freezes_its_filters_and_scales_and_trains_its_norm_biases():
 
 
 def test_the_statistics_of_airbench94_keep_six_tenths_of_their_past():
-    network = networks.build("airbench94", class_count=10, image_size=32).train()
+    network = networks.build("airbench94", n_classes=10, image_size=32).train()
     norm = next(module for module in network.modules() if isinstance(module, nn.BatchNorm2d))
     maps = torch.randn(8, norm.num_features, 4, 4) + 3
     norm(maps)

@@ -17,7 +17,7 @@ def convolved(network: nn.Module, place: str, number: str, maps: Tensor) -> Tens
 
 
 def test_it_computes_what_the_paper_says():
-    network = networks.build("densenet-bc-16-6", class_count=5, image_size=16).eval().double()
+    network = networks.build("densenet-bc-16-6", n_classes=5, image_size=16).eval().double()
     state = network.state_dict()
     images = torch.randn(2, 3, 16, 16, dtype=torch.float64)
     with torch.no_grad():
@@ -41,7 +41,7 @@ def test_it_computes_what_the_paper_says():
 
 
 def test_dropout_follows_every_layer():
-    network = networks.build("densenet-bc-16-6", class_count=5, image_size=16, options={"dropout": 1 - 1e-9})
+    network = networks.build("densenet-bc-16-6", n_classes=5, image_size=16, options={"dropout": 1 - 1e-9})
     network.train()
     maps = torch.randn(2, 12, 16, 16)
     joined = network.get_submodule("features.denseblock1")(maps)

@@ -31,7 +31,7 @@ def copies(network: nn.Module) -> dict[str, torch.Tensor]:
 )
 def test_imagenet_weights_fit_a_network_with_cifar_stem_and_new_classes(name, architecture, arguments, fresh, tmp_path):
     source = timm.create_model(architecture, **arguments)
-    network = networks.build(name, class_count=7, image_size=32)
+    network = networks.build(name, n_classes=7, image_size=32)
     before = copies(network)
     loaded = networks.resolve(name).load_weights(network, weights=saved(source, tmp_path / "w.safetensors"))
     assert set(loaded.fresh) == fresh
@@ -42,17 +42,17 @@ def test_imagenet_weights_fit_a_network_with_cifar_stem_and_new_classes(name, ar
 
 def test_with_its_own_stem_only_the_classifier_stays_fresh(tmp_path):
     source = timm.create_model("resnet18")
-    network = networks.build("resnet18", class_count=7, image_size=32, options={"stem": "imagenet"})
+    network = networks.build("resnet18", n_classes=7, image_size=32, options={"stem": "imagenet"})
     loaded = networks.resolve("resnet18").load_weights(network, weights=saved(source, tmp_path / "w.safetensors"))
     assert set(loaded.fresh) == {"fc.weight", "fc.bias"}
 
 
 @pytest.mark.parametrize("name", ["resnet20", "densenet-bc-40-12", "airbench94", "test_resnet"])
 def test_an_own_networks_weights_come_back_with_or_without_its_classifier(name, tmp_path):
-    source = networks.build(name, class_count=5, image_size=32, seed=1)
+    source = networks.build(name, n_classes=5, image_size=32, seed=1)
     networks.whiten(source, torch.randn(9, 3, 32, 32))
     path = saved(source, tmp_path / "w.safetensors")
-    whole, anew = (networks.build(name, class_count=5, image_size=32, seed=2) for _ in range(2))
+    whole, anew = (networks.build(name, n_classes=5, image_size=32, seed=2) for _ in range(2))
     classifier = copies(networks.classifier(anew))
     assert networks.resolve(name).load_weights(whole, weights=path, with_classifier=True).fresh == ()
     assert all(torch.equal(value, source.state_dict()[key]) for key, value in whole.state_dict().items())
@@ -65,7 +65,7 @@ def test_an_own_networks_weights_come_back_with_or_without_its_classifier(name, 
 
 def test_packaged_weights_give_the_embeddings_of_extraction():
     name = "tf_efficientnet_lite0"
-    network = networks.build(name, class_count=5, image_size=64).eval()
+    network = networks.build(name, n_classes=5, image_size=64).eval()
     loaded = networks.resolve(name).load_weights(network, weights="packaged", image_size=64)
     assert (loaded.source, set(loaded.fresh)) == ("packaged", {"classifier.weight", "classifier.bias"})
     backbone = frozen.load(name, weights="packaged", image_size=64)
@@ -80,7 +80,7 @@ def test_pretrained_weights_come_through_the_hubs_cache(monkeypatch, tmp_path):
     path = tmp_path / "model.safetensors"
     saved(source, path)
     monkeypatch.setattr(weights, "cached_file", lambda *_: path)
-    network = networks.build("test_resnet", class_count=5, image_size=64)
+    network = networks.build("test_resnet", n_classes=5, image_size=64)
     loaded = networks.resolve("test_resnet").load_weights(network, weights="pretrained", image_size=64)
     assert set(loaded.fresh) == {"fc.weight", "fc.bias"}
     assert torch.equal(network.get_submodule("layer4")[0].conv1.weight, source.layer4[0].conv1.weight)
@@ -89,26 +89,26 @@ def test_pretrained_weights_come_through_the_hubs_cache(monkeypatch, tmp_path):
 def test_without_a_hub_pretrained_weights_are_unavailable(monkeypatch):
     monkeypatch.setattr(weights, "cached_file", lambda *_: None)
     monkeypatch.setattr(weights, "reachable", lambda: False)
-    network = networks.build("resnet18", class_count=5, image_size=32, options={"width": 1})
+    network = networks.build("resnet18", n_classes=5, image_size=32, options={"width": 1})
     with pytest.raises(UnavailableError, match="hub"):
         networks.resolve("resnet18").load_weights(network, weights="pretrained")
 
 
 def test_untrained_leaves_the_network_as_it_is():
-    network = networks.build("resnet20", class_count=5, image_size=32)
+    network = networks.build("resnet20", n_classes=5, image_size=32)
     before = copies(network)
     assert set(networks.resolve("resnet20").load_weights(network, weights="untrained").fresh) == set(before)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
 def test_weights_of_another_network_are_refused_and_nothing_is_loaded(tmp_path):
-    path = saved(networks.build("resnet32", class_count=5, image_size=32), tmp_path / "w.safetensors")
+    path = saved(networks.build("resnet32", n_classes=5, image_size=32), tmp_path / "w.safetensors")
     for name, options, word in (
         ("resnet20", {}, "unexpected"),
         ("resnet44", {}, "missing"),
         ("resnet32", {"width": 2.0}, "another shape"),
     ):
-        network = networks.build(name, class_count=5, image_size=32, options=options)
+        network = networks.build(name, n_classes=5, image_size=32, options=options)
         before = copies(network)
         with pytest.raises(InvalidInputError, match=word) as refused:
             networks.resolve(name, options).load_weights(network, weights=path)
@@ -127,7 +127,7 @@ def test_weights_of_another_network_are_refused_and_nothing_is_loaded(tmp_path):
     ],
 )
 def test_weights_that_do_not_exist_are_refused_in_one_sentence(name, options, weights, words):
-    network = networks.build(name, class_count=5, image_size=32, options=options)
+    network = networks.build(name, n_classes=5, image_size=32, options=options)
     with pytest.raises(InvalidInputError, match=words) as refused:
         networks.resolve(name, options).load_weights(network, weights=weights)
     assert "\n" not in str(refused.value)
@@ -137,7 +137,7 @@ def test_the_first_layer_of_a_network_that_keeps_its_stem_may_not_differ(tmp_pat
     """Nor that of a timm network which is of a family's class and none of its names."""
     for name, options in (("resnet18", {"stem": "imagenet"}), ("test_resnet", {})):
         source = timm.create_model(name, in_chans=1)
-        network = networks.build(name, class_count=3, image_size=32, options=options)
+        network = networks.build(name, n_classes=3, image_size=32, options=options)
         with pytest.raises(InvalidInputError, match=r"1 of another shape \(conv1"):
             networks.resolve(name, options).load_weights(network, weights=saved(source, tmp_path / "w.safetensors"))
 
@@ -148,7 +148,7 @@ def test_the_first_layer_of_a_network_that_keeps_its_stem_may_not_differ(tmp_pat
 )
 def test_a_fresh_stem_learns_whatever_is_frozen_and_its_statistics_begin_anew(name, stem, norms, tmp_path):
     source = timm.create_model({"preact18": "resnetv2_18"}.get(name, name))
-    network = networks.build(name, class_count=3, image_size=32, options={"stem": "cifar"})
+    network = networks.build(name, n_classes=3, image_size=32, options={"stem": "cifar"})
     for norm in modes.batch_norms(source):
         norm.running_mean.fill_(7)
     fresh = networks.resolve(name).load_weights(network, weights=saved(source, tmp_path / "w.safetensors")).fresh
@@ -171,7 +171,7 @@ def test_a_fresh_stem_learns_whatever_is_frozen_and_its_statistics_begin_anew(na
 def test_the_stem_of_a_file_is_seen_in_its_tensors(name, timm_name, tmp_path):
     from extract.backbones import checkpoints
 
-    imagenet, cifar = timm.create_model(timm_name), networks.build(name, class_count=5, image_size=32)
+    imagenet, cifar = timm.create_model(timm_name), networks.build(name, n_classes=5, image_size=32)
     for network, stem in ((imagenet, "imagenet"), (cifar, "cifar")):
         assert (
             networks.resolve(name).stem_of(checkpoints.read(saved(network, tmp_path / f"{stem}.safetensors"))) == stem

@@ -14,8 +14,8 @@ NETWORKS = [("resnet20", 32), ("test_resnet", 32), ("preact18", 32), ("test_effi
 WIDTH = {"preact18": {"width": 0.25}}
 
 
-def built(name: str, size: int, class_count: int = 7) -> nn.Module:
-    return networks.build(name, class_count=class_count, image_size=size, options=WIDTH.get(name, {}), seed=0)
+def built(name: str, size: int, n_classes: int = 7) -> nn.Module:
+    return networks.build(name, n_classes=n_classes, image_size=size, options=WIDTH.get(name, {}), seed=0)
 
 
 def one_step(network: nn.Module, size: int) -> None:
@@ -118,7 +118,7 @@ def test_a_head_of_another_width_is_refused():
 
 @pytest.mark.parametrize(("name", "size"), [("airbench94", 32), ("deit_tiny_distilled_patch16_224", 224)])
 def test_a_head_is_refused_by_a_network_without_one_affine_last_layer(name, size):
-    network = networks.build(name, class_count=7, image_size=size)
+    network = networks.build(name, n_classes=7, image_size=size)
     assert not modes.takes_head(network)
     with pytest.raises(InvalidInputError, match="last layer must be one with weights and a bias"):
         modes.install_head(network, weights=np.zeros((256, 7)), bias=np.zeros(7), classes=range(7))

@@ -89,7 +89,7 @@ def test_the_papers_cifar_versions_have_the_size_that_the_papers_state(name, mil
     ],
 )
 def test_above_64_pixels_a_network_is_torchvisions(name, reference):
-    network = on_meta(name, size=224, class_count=1000)
+    network = on_meta(name, size=224, n_classes=1000)
     with torch.device("meta"):
         other = torchvision.models.get_model(reference, weights=None)
     assert count(network) == count(other)
@@ -99,7 +99,7 @@ def test_above_64_pixels_a_network_is_torchvisions(name, reference):
 
 @pytest.mark.parametrize("name", ["resnet50", "preact50", "densenet121", "vgg16"])
 def test_above_64_pixels_a_network_takes_the_weights_of_its_timm_architecture(name):
-    network = on_meta(name, size=65, class_count=1000)
+    network = on_meta(name, size=65, n_classes=1000)
     architecture = networks.resolve(name).timm_name
     assert architecture is not None
     with torch.device("meta"):
@@ -116,7 +116,7 @@ def test_the_cifar_stem_ends_at_64_pixels():
 
 @pytest.mark.parametrize(("name", "options"), [*SMALL, ("resnet110", {})])
 def test_the_loss_starts_near_the_logarithm_of_the_class_count(name, options):
-    network = networks.build(name, class_count=10, image_size=32, options=options)
+    network = networks.build(name, n_classes=10, image_size=32, options=options)
     images = torch.randn(20, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     networks.whiten(network, images)
     with torch.no_grad():
@@ -127,7 +127,7 @@ def test_the_loss_starts_near_the_logarithm_of_the_class_count(name, options):
 @pytest.mark.parametrize(("name", "options"), [*SHALLOW, *((name, {}) for name in OTHERS[:3])])
 def test_every_trainable_parameter_has_a_gradient_once_training_began(name, options):
     size = 160 if name == "test_vit" else 32
-    network = networks.build(name, class_count=5, image_size=size, options=options)
+    network = networks.build(name, n_classes=5, image_size=size, options=options)
     images = torch.randn(10, 3, size, size, generator=torch.Generator().manual_seed(0))
     networks.whiten(network, images)
     trainable = {key: one for key, one in network.named_parameters() if one.requires_grad}
@@ -146,7 +146,7 @@ def test_every_trainable_parameter_has_a_gradient_once_training_began(name, opti
 
 @pytest.mark.parametrize(("name", "options"), [*SMALL, *((name, {}) for name in OTHERS)])
 def test_stages_and_classifier_hold_every_parameter_exactly_once(name, options):
-    network = networks.build(name, class_count=5, image_size=160 if name == "test_vit" else 64, options=options)
+    network = networks.build(name, n_classes=5, image_size=160 if name == "test_vit" else 64, options=options)
     stages = networks.stages(network)
     held = [id(one) for _, stage in stages for one in stage.parameters()]
     held += [id(one) for one in networks.classifier(network).parameters()]
@@ -157,7 +157,7 @@ def test_stages_and_classifier_hold_every_parameter_exactly_once(name, options):
 @pytest.mark.parametrize(("name", "options"), [*SMALL, ("test_vit", {}), ("test_efficientnet", {})])
 def test_the_classifier_on_the_embedding_gives_the_logits_and_the_network_keeps_it(name, options):
     size = 160 if name == "test_vit" else 32
-    network = networks.build(name, class_count=5, image_size=size, options=options).eval()
+    network = networks.build(name, n_classes=5, image_size=size, options=options).eval()
     images = torch.randn(4, 3, size, size)
     with torch.no_grad():
         embeddings, logits = networks.embedding(network)(images), network(images)
@@ -173,7 +173,7 @@ def test_a_seed_decides_the_start_and_no_global_generator_is_touched():
     expected = torch.rand(3)
     torch.manual_seed(5)
     first, same, other = (
-        networks.build("resnet20", class_count=10, image_size=32, seed=seed).state_dict()["fc.weight"]
+        networks.build("resnet20", n_classes=10, image_size=32, seed=seed).state_dict()["fc.weight"]
         for seed in (1, 1, 2)
     )
     assert torch.equal(torch.rand(3), expected)

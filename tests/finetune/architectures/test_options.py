@@ -48,7 +48,7 @@ def test_no_option_does_nothing(name, option, value):
 
     def training_logits(**options: object) -> torch.Tensor:
         thin = {"width": 0.25} if "18" in name else {}
-        network = networks.build(name, class_count=5, image_size=32, options=thin | options).train()
+        network = networks.build(name, n_classes=5, image_size=32, options=thin | options).train()
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
                 module.weight.data.fill_(1)  # residual branches that start at zero would hide a change
@@ -77,7 +77,7 @@ def test_any_allowed_options_build_a_network_with_k_logits(data, name, size):
     }
     has = [option for option in networks.resolve(name).option_names if option in allowed]
     options = {option: data.draw(allowed[option], label=option) for option in has}
-    network = on_meta(name, size=size, class_count=7, **options)
+    network = on_meta(name, size=size, n_classes=7, **options)
     assert network.eval()(torch.zeros(2, 3, size, size, device="meta")).shape == (2, 7)
     widths = [module.out_channels for module in network.modules() if isinstance(module, nn.Conv2d)]
     assert "growth_rate" in options or all(width % 8 == 0 or width == 7 for width in widths)

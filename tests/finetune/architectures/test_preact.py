@@ -14,7 +14,7 @@ def activated(network: nn.Module, name: str, maps: Tensor) -> Tensor:
 
 
 def test_basic_blocks_compute_what_the_paper_says():
-    network = networks.build("preact14", class_count=5, image_size=32).eval().double()
+    network = networks.build("preact14", n_classes=5, image_size=32).eval().double()
     state = network.state_dict()
     images = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     with torch.no_grad():
@@ -38,11 +38,11 @@ def test_bottlenecks_from_164_layers_on():
     kinds = {
         name: sum(module.kernel_size == (1, 1) for module in network.modules() if isinstance(module, nn.Conv2d))
         for name in ("preact110", "preact164")
-        for network in [networks.build(name, class_count=10, image_size=32)]
+        for network in [networks.build(name, n_classes=10, image_size=32)]
     }
     assert kinds == {"preact110": 2 + 1, "preact164": 2 * 54 + 3 + 1}  # projections and classifier; two a block more
 
 
 def test_nothing_in_a_branch_starts_at_zero():
-    network = networks.build("preact20", class_count=10, image_size=32)
+    network = networks.build("preact20", n_classes=10, image_size=32)
     assert all(parameter.any() for name, parameter in network.named_parameters() if name.endswith("weight"))

@@ -161,7 +161,7 @@ def test_the_logits_are_those_of_the_original_layout(made, tmp_path, name, wrapp
     torch.save({"net": state, "acc": 95.1, "epoch": 3} if wrapped else state, tmp_path / "ckpt.pth")
     architecture = networks.resolve(name)
     found = checkpoints.read(tmp_path / "ckpt.pth")
-    ours = architecture.fitting(found).build(class_count=CLASSES, image_size=32).eval()
+    ours = architecture.fitting(found).build(n_classes=CLASSES, image_size=32).eval()
     loaded = architecture.load_weights(ours, weights=str(tmp_path / "ckpt.pth"), with_classifier=True)
     assert loaded.fresh == ()
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(2))
@@ -191,7 +191,7 @@ def test_a_checkpoint_is_read_whatever_wrote_it(made, tmp_path):
         "Lightning's": {"state_dict": {**under("model."), "loss.weight": torch.ones(7)}, "epoch": 2},
     }
     network = networks.resolve(name, {"final_norm": False})
-    ours = network.build(class_count=CLASSES, image_size=32)
+    ours = network.build(n_classes=CLASSES, image_size=32)
     for form, content in forms.items():
         torch.nn.utils.vector_to_parameters(
             torch.zeros(sum(one.numel() for one in ours.parameters())), ours.parameters()
@@ -214,6 +214,6 @@ def test_a_checkpoint_is_read_whatever_wrote_it(made, tmp_path):
 )
 def test_a_checkpoint_of_another_network_is_refused_by_its_first_tensors(made, tmp_path, name, other, said):
     torch.save({"net": made(other).state_dict()}, tmp_path / "ckpt.pth")
-    network = networks.build(name, class_count=CLASSES, image_size=32)
+    network = networks.build(name, n_classes=CLASSES, image_size=32)
     with pytest.raises(InvalidInputError, match=said):
         networks.resolve(name).load_weights(network, weights=str(tmp_path / "ckpt.pth"))

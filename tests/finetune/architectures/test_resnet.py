@@ -47,14 +47,14 @@ def shaken(network: nn.Module) -> nn.Module:
 
 @pytest.mark.parametrize("depth", [8, 20])
 def test_it_computes_what_the_paper_says(depth):
-    network = shaken(networks.build(f"resnet{depth}", class_count=5, image_size=32)).double()
+    network = shaken(networks.build(f"resnet{depth}", n_classes=5, image_size=32)).double()
     images = torch.randn(3, 3, 32, 32, dtype=torch.float64)
     with torch.no_grad():
         torch.testing.assert_close(network(images), by_hand(network.state_dict(), images, block_count=(depth - 2) // 6))
 
 
 def test_convolutions_start_from_hes_normal_and_branches_from_zero():
-    network = networks.build("resnet56", class_count=10, image_size=32)
+    network = networks.build("resnet56", n_classes=10, image_size=32)
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.out_channels == 64:
             assert module.weight.std().item() == pytest.approx(math.sqrt(2 / (9 * 64)), rel=0.03)
@@ -62,7 +62,7 @@ def test_convolutions_start_from_hes_normal_and_branches_from_zero():
 
 
 def test_stochastic_depth_rises_linearly_to_the_last_block():
-    network = networks.build("resnet20", class_count=10, image_size=32, options={"drop_path": 0.4})
+    network = networks.build("resnet20", n_classes=10, image_size=32, options={"drop_path": 0.4})
     rates = [
         getattr(block.drop_path, "drop_prob", 0.0) for stage in (1, 2, 3) for block in getattr(network, f"layer{stage}")
     ]
@@ -70,7 +70,7 @@ def test_stochastic_depth_rises_linearly_to_the_last_block():
 
 
 def test_channels_last_gives_the_same_logits():
-    network = networks.build("resnet20", class_count=10, image_size=32).eval()
+    network = networks.build("resnet20", n_classes=10, image_size=32).eval()
     images = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         plain = network(images)

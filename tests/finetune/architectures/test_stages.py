@@ -10,7 +10,7 @@ from finetune.architectures import networks
 @pytest.mark.parametrize("name", ["coat_lite_tiny", "rdnet_tiny"])  # shared parts; no coarse groups
 def test_every_parameter_lies_in_one_stage(name):
     with torch.device("meta"):
-        network = networks.build(name, class_count=3, image_size=32)
+        network = networks.build(name, n_classes=3, image_size=32)
     inside = [id(one) for _, stage in networks.stages(network) for one in stage.parameters()]
     last = {id(one) for one in networks.classifier(network).parameters()}
     assert set(inside) == {id(one) for one in network.parameters()} - last

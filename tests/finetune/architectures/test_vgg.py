@@ -12,7 +12,7 @@ PLANS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 
 
 @pytest.mark.parametrize("depth", PLANS)
 def test_convolutions_by_stage_are_those_of_the_papers_table(depth):
-    network = networks.build(f"vgg{depth}", class_count=10, image_size=32, options={"width": 0.125})
+    network = networks.build(f"vgg{depth}", n_classes=10, image_size=32, options={"width": 0.125})
     found = [
         [module.out_channels for module in stage.modules() if isinstance(module, nn.Conv2d)]
         for _, stage in networks.stages(network)
@@ -21,7 +21,7 @@ def test_convolutions_by_stage_are_those_of_the_papers_table(depth):
 
 
 def test_the_small_vgg_is_its_convolutions_pooled_into_the_classifier():
-    network = networks.build("vgg11", class_count=5, image_size=64, options={"width": 0.25, "norm": "none"}).eval()
+    network = networks.build("vgg11", n_classes=5, image_size=64, options={"width": 0.25, "norm": "none"}).eval()
     maps = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         logits = network(maps)
@@ -35,7 +35,7 @@ def test_the_small_vgg_is_its_convolutions_pooled_into_the_classifier():
 
 
 def test_rounding_up_in_the_poolings_changes_nothing_at_multiples_of_32():
-    network = networks.build("vgg11", class_count=10, image_size=32, seed=0).eval()
+    network = networks.build("vgg11", n_classes=10, image_size=32, seed=0).eval()
     images = torch.rand(2, 3, 32, 32)
     expected = network(images)
     for layer in network.modules():
@@ -46,4 +46,4 @@ def test_rounding_up_in_the_poolings_changes_nothing_at_multiples_of_32():
 
 @pytest.mark.parametrize("depth", PLANS)
 def test_epochs_on_small_images_of_24_pixels_are_possible(depth):
-    assert networks.accepts(networks.build(f"vgg{depth}", class_count=10, image_size=32, seed=0), 24)
+    assert networks.accepts(networks.build(f"vgg{depth}", n_classes=10, image_size=32, seed=0), 24)

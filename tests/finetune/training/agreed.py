@@ -26,7 +26,7 @@ def trained(**options: Any) -> Fitted:
     chance = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (96, 3, 8, 8), generator=chance).to(torch.uint8)
     images = LabeledImages(pixels, torch.randint(0, 4, (96,), generator=chance))
-    network = networks.build("resnet20", class_count=4, image_size=8, options={"depth": 8, "width": 0.5})
+    network = networks.build("resnet20", n_classes=4, image_size=8, options={"depth": 8, "width": 0.5})
     return fit(
         network,
         LabeledImages(images.images[:64], images.labels[:64]),

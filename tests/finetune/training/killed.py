@@ -40,7 +40,7 @@ def train(folder: Path) -> None:
     pixels = torch.randint(0, 256, (60, 3, 8, 8), generator=chance).to(torch.uint8)
     images = LabeledImages(pixels, torch.randint(0, 10, (60,), generator=chance))
     options = {"depth": 8, "width": 0.5, "dropout": 0.2}
-    network = networks.build("resnet20", class_count=10, image_size=8, options=options)
+    network = networks.build("resnet20", n_classes=10, image_size=8, options=options)
     fitted = fit(
         network,
         images,

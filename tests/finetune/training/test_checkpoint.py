@@ -42,7 +42,7 @@ def images():
 
 def trained(folder, *, spec_digest="one", class_names=NAMES, stop=lambda: False, epochs=4, **options):
     network = networks.build(
-        "resnet20", class_count=10, image_size=16, options={"depth": 8, "width": 0.5, "dropout": 0.3}
+        "resnet20", n_classes=10, image_size=16, options={"depth": 8, "width": 0.5, "dropout": 0.3}
     )
     return fit(
         network,
@@ -107,7 +107,7 @@ def test_an_optimizer_s_counts_come_back_in_memory_and_the_rest_on_the_device(tm
     with pytest.raises(TrainingInterruptedError):
         trained(tmp_path, optimizer=optimizer, stop=lambda: next(looks))
     monkeypatch.setattr(trainer_module, "resolve_device", lambda _: "meta")  # stands for a GPU
-    network = networks.build("resnet20", class_count=10, image_size=16, options={"depth": 8, "width": 0.5})
+    network = networks.build("resnet20", n_classes=10, image_size=16, options={"depth": 8, "width": 0.5})
     recipe = Recipe(batch_size=20, optimizer=optimizer, compile="off", precision="float32")
     config = TrainConfig(((0.5,) * 3, (0.3,) * 3), checkpoint_folder=tmp_path, spec_digest="one", class_names=NAMES)
     trainer = Trainer(network, images(), recipe=recipe, config=config)

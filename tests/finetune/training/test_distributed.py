@@ -47,7 +47,7 @@ def test_two_processes_judge_alike_and_end_together(tmp_path, in_process):
 
 @pytest.mark.parametrize("name", ["resnet20", "preact20", "vgg11", "densenet-bc-40-12", "airbench94"])
 def test_synchronized_a_network_computes_what_it_did_and_its_norms_are_known(monkeypatch, name):
-    network = networks.build(name, class_count=10, image_size=32).eval()
+    network = networks.build(name, n_classes=10, image_size=32).eval()
     images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected, biases = network(images), networks.bias_parameters(network)

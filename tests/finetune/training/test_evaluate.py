@@ -91,6 +91,6 @@ def test_resizing_comes_before_normalizing(images):
 )
 def test_scoring_takes_no_more_images_than_training_has_memory_for(name, size, part_rows, least, most):
     with torch.device("meta"):
-        network = networks.build(name, class_count=10, image_size=size)
+        network = networks.build(name, n_classes=10, image_size=size)
     assert least <= rows_at_once(network, image_size=(size, size), part_rows=part_rows) <= most
     assert rows_at_once(network, image_size=(size, size), part_rows=None) == 500

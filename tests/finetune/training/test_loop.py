@@ -49,7 +49,7 @@ def test_a_network_memorises_a_hundred_images(images):
 
 @pytest.mark.parametrize("name", ["resnet20", "preact20", "vgg11", "densenet-bc-40-12"])
 def test_the_loss_starts_near_ln_k_and_every_trainable_parameter_gets_a_gradient(images, name):
-    network = networks.build(name, class_count=10, image_size=32)
+    network = networks.build(name, n_classes=10, image_size=32)
     inputs = torch.nn.functional.interpolate(images.images[:32].float(), 32) / 64 - 2
     optimizer = torch.optim.SGD(network.train().parameters(), lr=1e-3)
     for step in range(2):  # before the first update, branches that start at zero pass no gradient on

@@ -13,7 +13,7 @@ from heads.neural.schedule import schedule
 
 
 def small(name="resnet20", **options):
-    return networks.build(name, class_count=10, image_size=16, options={"depth": 8, "width": 0.5, **options})
+    return networks.build(name, n_classes=10, image_size=16, options={"depth": 8, "width": 0.5, **options})
 
 
 def by_parameter(network, **options):

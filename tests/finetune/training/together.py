@@ -27,7 +27,7 @@ def main(out: Path) -> None:
     pixels = torch.randint(0, 256, (96, 3, 16, 16), generator=chance).to(torch.uint8)
     images = LabeledImages(pixels, torch.randint(0, 10, (96,), generator=chance))
     network = networks.build(
-        "resnet20", class_count=10, image_size=16, options={"depth": 8, "width": 0.5, "norm": "group"}
+        "resnet20", n_classes=10, image_size=16, options={"depth": 8, "width": 0.5, "norm": "group"}
     )
     recipe = Recipe(
         epochs=3,

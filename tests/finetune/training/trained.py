@@ -13,7 +13,7 @@ PLAIN = {"crop": 0, "flip": "none", "schedule": "constant", "batch_size": 20, "w
 
 def small(norm="batch", **options):
     return networks.build(
-        "resnet20", class_count=10, image_size=16, options={"depth": 8, "width": 0.5, "norm": norm, **options}
+        "resnet20", n_classes=10, image_size=16, options={"depth": 8, "width": 0.5, "norm": norm, **options}
     )
 
 

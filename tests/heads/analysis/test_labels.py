@@ -19,7 +19,7 @@ def made(rng, rows=400, classes=4, width=12, spread=4.0):
 
 def judged(features, targets, **more):
     nothing = torch.zeros(0, features.shape[1], dtype=features.dtype)
-    settings = {"further": nothing, "class_count": int(targets.max()) + 1, "groups": np.arange(len(targets))}
+    settings = {"further": nothing, "n_classes": int(targets.max()) + 1, "groups": np.arange(len(targets))}
     return out_of_fold(features, targets, **{**settings, **more})
 
 

@@ -15,7 +15,7 @@ from heads.statistics import accuracy_interval
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true", "ignore:A single label was found")
 def test_rates_are_those_of_scikit_learn(pairs):
     targets, predicted = np.array(pairs).T
-    found = balanced(confusion_matrix(targets, predicted, class_count=5))
+    found = balanced(confusion_matrix(targets, predicted, n_classes=5))
     assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(targets, predicted))
     assert found.macro_f1 == pytest.approx(f1_score(targets, predicted, average="macro"))
     each = precision_recall_fscore_support(targets, predicted, labels=range(5), zero_division=np.nan)

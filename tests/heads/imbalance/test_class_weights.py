@@ -81,7 +81,7 @@ def test_the_ridge_head_is_ridge_classifier_and_its_left_out_scores_are_those_of
     assert head.logits(features) == pytest.approx(theirs.decision_function(standard), abs=1e-5)
     each, targets = compute_class_weight(given, classes=np.arange(5), y=labels), torch.from_numpy(labels)
     weights = RowWeights.of(torch.from_numpy(each), targets)
-    left_out = Factors.of(torch.from_numpy(features), targets, class_count=5, weights=weights).left_out_scores(50.0)
+    left_out = Factors.of(torch.from_numpy(features), targets, n_classes=5, weights=weights).left_out_scores(50.0)
     for row in (0, 1300, 1435):
         kept = np.arange(len(labels)) != row
         signs = 2 * np.eye(5)[labels] - 1

@@ -33,7 +33,7 @@ def test_scores_are_scikit_learn_s(alpha, digits, blobs):
 
 def test_left_out_scores_are_those_of_refits_without_the_row(blobs):
     features, labels = blobs[0][:40].astype(np.float64), blobs[1][:40]
-    factors = Factors.of(torch.from_numpy(features), torch.from_numpy(labels), class_count=4)
+    factors = Factors.of(torch.from_numpy(features), torch.from_numpy(labels), n_classes=4)
     matrix, signs = StandardScaler().fit_transform(features), np.eye(4)[labels] * 2 - 1
     alone = np.empty((40, 4))
     for row in range(40):

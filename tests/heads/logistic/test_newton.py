@@ -30,12 +30,12 @@ def test_the_reported_gradient_norm_is_the_gradient_s(blobs):
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.sampled_from(["log_loss", "accuracy"]), st.floats(0.05, 3.0))
 @settings(max_examples=15, deadline=None)
-def test_what_is_called_converged_has_the_validation_loss_of_an_exact_solver(seed, class_count, criterion, apart):
+def test_what_is_called_converged_has_the_validation_loss_of_an_exact_solver(seed, n_classes, criterion, apart):
     """Wide and narrow features, classes that overlap or lie apart; the reference is scikit-learn's Newton-Cholesky."""
     rng = np.random.default_rng(seed)
-    labels = np.r_[np.arange(class_count), rng.integers(0, class_count, 160)]
+    labels = np.r_[np.arange(n_classes), rng.integers(0, n_classes, 160)]
     width = int(rng.integers(2, 60))
-    centres = apart * rng.normal(size=(class_count, width))
+    centres = apart * rng.normal(size=(n_classes, width))
     features = centres[labels] + rng.normal(size=(len(labels), width)) * rng.uniform(0.1, 10, width)
     grid = tuple(np.logspace(-4, 4, 13))
     choice = choose(LogisticSpace(c_grid=grid), features, labels, validation=60, criterion=criterion)

@@ -17,7 +17,7 @@ from heads.rows import validation_split
 
 def test_the_path_is_close_to_the_exact_fits(blobs):
     features, labels = torch.from_numpy(blobs[0]), torch.from_numpy(blobs[1])
-    path = Path(features, labels, class_count=4)
+    path = Path(features, labels, n_classes=4)
     for point in [path.fit(C) for C in (1e-4, 1e-2, 1.0, 0.1)]:
         exact = LogisticHead(point.C).fit(*blobs)
         np.testing.assert_allclose(
@@ -47,7 +47,7 @@ def test_a_long_path_in_cheap_precision_follows_the_exact_validation_loss():
     labels = generator.integers(0, 5, 12_000)
     features = np.maximum(generator.normal(size=(5, 256))[labels] * 0.15 + generator.normal(size=(12_000, 256)), 0)
     train, held = features[:10_000].astype(np.float16), features[10_000:].astype(np.float16)
-    path = Path(torch.from_numpy(train), torch.from_numpy(labels[:10_000]), class_count=5)
+    path = Path(torch.from_numpy(train), torch.from_numpy(labels[:10_000]), n_classes=5)
     for index, point in enumerate(path.fit(C) for C in C_GRID[:30]):
         if index % 7 == 0:
             exact = LogisticHead(point.C).fit(train, labels[:10_000])

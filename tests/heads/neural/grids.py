@@ -29,7 +29,7 @@ def grid(parts, members, *, seed=0, held=True, patience=None, criterion="log_los
         validation=Validation(parts[1], criterion=criterion, patience=patience) if held else None,
         members=members,
         recipe=recipe,
-        class_count=4,
+        n_classes=4,
         stop_epoch=recipe.epochs,
         seed=seed,
     )

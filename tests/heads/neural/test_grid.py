@@ -85,7 +85,7 @@ def test_the_first_training_loss_is_that_of_no_knowledge_and_smoothing_does_not_
 def test_mixup_trains_on_blends(blobs):
     features, labels = (torch.from_numpy(np.asarray(part)) for part in blobs)
     recipe = HeadRecipe(**BASE, mixup=0.7)
-    grid = Grid(Rows(features, labels), members=[Member((8,), 1e-3, 0.0)], recipe=recipe, class_count=4, seed=3)
+    grid = Grid(Rows(features, labels), members=[Member((8,), 1e-3, 0.0)], recipe=recipe, n_classes=4, seed=3)
     seen = list(grid.batches(0))
     shares = np.array([batch.share for batch in seen])
     assert (shares >= 0.5).all()

@@ -24,7 +24,7 @@ def test_copies_are_the_mean_of_their_logits_as_one_network(hidden, blobs):
         Rows(*(torch.from_numpy(array) for array in blobs)),
         members=[Member(hidden, 1e-2, together.weight_decay, copy) for copy in range(3)],
         recipe=together,
-        class_count=4,
+        n_classes=4,
         stop_epoch=2,
         seed=0,
     )

@@ -23,7 +23,7 @@ from tests.pipelines.training.small import DATA, RECIPE, SIZE, tensors
 def airbench_weights(tmp_path_factory) -> Path:
     """Weights of a narrow airbench94 network as a file."""
     path = tmp_path_factory.mktemp("weights") / "airbench94.safetensors"
-    built = networks.build("airbench94", class_count=10, image_size=32, options={"width": 0.25})
+    built = networks.build("airbench94", n_classes=10, image_size=32, options={"width": 0.25})
     save_file({name: tensor.contiguous() for name, tensor in built.state_dict().items()}, path)
     return path
 
@@ -172,7 +172,7 @@ def test_another_stem_that_was_asked_for_is_said_and_learns(pipeline, resnet18_f
     )
     ended = pipeline(*words, "--mode", "partial:0", "--json")
     kept, given = tensors(ended.json), torch.load(resnet18_file, weights_only=True)
-    fresh = networks.build("resnet18", class_count=10, image_size=16, options={"stem": "cifar"}, seed=0).state_dict()
+    fresh = networks.build("resnet18", n_classes=10, image_size=16, options={"stem": "cifar"}, seed=0).state_dict()
     assert "conv1.weight of resnet18 is not in the weights" in ended.err
     assert not torch.equal(kept["conv1.weight"], fresh["conv1.weight"])
     assert not torch.equal(kept["bn1.running_var"], given["bn1.running_var"])
@@ -180,9 +180,7 @@ def test_another_stem_that_was_asked_for_is_said_and_learns(pipeline, resnet18_f
 
 
 def test_a_preact_network_of_pytorch_cifar_is_built_without_a_norm_at_its_end_and_kept_so(pipeline, tmp_path):
-    made = networks.build(
-        "preact18", class_count=10, image_size=32, options={"final_norm": False, "width": 0.25}, seed=1
-    )
+    made = networks.build("preact18", n_classes=10, image_size=32, options={"final_norm": False, "width": 0.25}, seed=1)
     names = {"stem.conv.": "conv1.", ".downsample.conv.": ".shortcut.0.", "head.fc.": "linear.", ".norm": ".bn"}
     names |= {f"stages.{stage}.blocks.": f"layer{stage + 1}." for stage in range(4)}
     state = {}

@@ -55,5 +55,5 @@ def test_idle_is_what_others_leave_of_the_cores_that_this_process_may_use(monkey
 @pytest.mark.parametrize(("side", "expected"), [(8, 1), (64, 2)])
 def test_a_training_of_tiny_images_runs_on_one_thread(monkeypatch, two_threads, side, expected):
     monkeypatch.setattr(devices, "idle_cores", lambda: 2.0)
-    network = networks.build("resnet20", class_count=10, image_size=side, options={"width": 0.5})
+    network = networks.build("resnet20", n_classes=10, image_size=side, options={"width": 0.5})
     assert step_threads(network, rows=64, image_size=(side, side), device=torch.device("cpu")) == expected
