@@ -13,6 +13,7 @@ ours: from raw images to the finished feature file, by the engine that `auto` ta
 Each side has a process of its own, as a user's would be: what one leaves in memory slows the next by some per cent.
 Rates of a round are taken one after another; the ratios are medians over rounds of ratios within a round. Cosines are
 those of 16 test images, the hardest four of 3,000 for tf_efficientnet_lite0 among them, which has its real weights.
+A network's operations stand beside the rate of a large matrix product in the same precision: no engine is far above it.
 """
 
 import argparse
@@ -26,8 +27,8 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmarks.extraction_sides import OpenVino, Ours, Plain, embeddings
-from benchmarks.hardware import earlier_today, write
+from benchmarks.extraction_sides import OpenVino, Ours, Plain, embeddings, load
+from benchmarks.hardware import earlier_today, matrix_product_rate, write
 from extract.runtime import openvino_model
 from extract.runtime.devices import resolve_device
 
@@ -92,6 +93,8 @@ def measure(name: str, given: argparse.Namespace, *, device: str) -> dict[str, A
         "ready_seconds": {side: facts[side]["ready_seconds"] for side in ours},
         "peak_memory_beyond_model_and_data_bytes": facts["ours"]["peak_bytes"],
         "precision": facts["ours"]["precision"],
+        "flops_per_image": load(name).flops,
+        "matrix_product_flops_per_second": matrix_product_rate(device, facts["ours"]["precision"]),
         "rounds": measured,
     }
 
