@@ -78,7 +78,7 @@ def in_reduced_precision(
     _cast(network, dtype, exact=first)
     for parent in list(network.modules()):
         for name, one in list(parent.named_children()):
-            if (bias := biases.get(one)) is not None and _is_depthwise(one):  # type: ignore[call-overload]
+            if (bias := biases.get(one)) is not None and is_depthwise(one):  # type: ignore[call-overload]
                 setattr(parent, name, Shifted(one, (bias - one.bias).to(dtype)))  # type: ignore[arg-type,operator]
     if first:
         first[-1].append(Cast(dtype))  # type: ignore[operator]
@@ -130,7 +130,7 @@ def _cast(network: nn.Module, dtype: torch.dtype, *, exact: Sequence[nn.Module])
         getattr(part, name).data = data
 
 
-def _is_depthwise(module: nn.Module) -> bool:
+def is_depthwise(module: nn.Module) -> bool:
     return isinstance(module, nn.Conv2d) and module.groups > 1 and module.weight.shape[1] == 1
 
 
@@ -141,7 +141,7 @@ def _first_stages(network: nn.Module) -> list[nn.Module]:
         if not isinstance(blocks, nn.Sequential) or not len(blocks) or not hasattr(one, "conv_stem"):
             continue
         stages = blocks[:FLOAT32_STAGES]
-        if isinstance(stages[-1], nn.Sequential) and any(_is_depthwise(part) for part in stages[0].modules()):
+        if isinstance(stages[-1], nn.Sequential) and any(is_depthwise(part) for part in stages[0].modules()):
             stem = [part for name, part in one.named_children() if name in ("conv_stem", "bn1", "act1")]
             return [*stem, *stages]
     return []

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from extract.backbones.reduced import is_depthwise
 from extract.errors import InvalidInputError, UnavailableError
 from extract.features.embed import Embedder, Encoder, MirroredEncoder, Notice
 from extract.runtime import openvino_model
@@ -29,7 +30,10 @@ OPENVINO_LAYERS = {
 OPENVINO_MOST_PARAMETERS = 64e6
 IMAGES_AT_ONCE = {"openvino": 32}  # in one call, about, for each thread
 CALLS_IN_FLIGHT = {"openvino": 2}  # its threads go on with the second where they would wait for the end of the first
-EXACT_SHARE = 8  # parts of a request that layers in float32 take one after another in OpenVINO: one image at 224 pixels
+EXACT_SHARE = 8  # of a batch, the images that layers in float32 take at a time in OpenVINO: one at 224 pixels
+# So many times them make a request. Depthwise networks compute little beside what a request costs; the maps of others
+# stay in the cache: with 2 densenet121 is 6 % faster than with 8, mobilenetv3_large_100 15 % slower. The bits are equal.
+REQUEST = {"depthwise": 8, "other": 2}
 PACKAGES = {"eager": (), "compiled": (), "openvino": ("openvino",)}  # beside torch, whose versions count
 
 
@@ -108,5 +112,6 @@ def build(
 def _model(part: nn.Module, *, engine: str, batch_size: int) -> Callable[[Tensor], Tensor]:
     if engine == "openvino":
         exact_size = max(batch_size // EXACT_SHARE, 1)
-        return OpenVinoModel(part, batch_size=min(EXACT_SHARE * exact_size, batch_size), exact_size=exact_size)
+        kind = "depthwise" if any(map(is_depthwise, part.modules())) else "other"
+        return OpenVinoModel(part, batch_size=min(REQUEST[kind] * exact_size, batch_size), exact_size=exact_size)
     return part if engine == "eager" else compiled(part, freezing=True)
