@@ -32,7 +32,7 @@ IMAGES_AT_ONCE = {"openvino": 32}  # in one call, about, for each thread
 CALLS_IN_FLIGHT = {"openvino": 2}  # its threads go on with the second where they would wait for the end of the first
 EXACT_SHARE = 8  # of a batch, the images that layers in float32 take at a time in OpenVINO: one at 224 pixels
 # So many times them make a request. Depthwise networks compute little beside what a request costs; the maps of others
-# stay in the cache: with 2 densenet121 is 6 % faster than with 8, mobilenetv3_large_100 15 % slower. The bits are equal.
+# stay in the cache: with 2 densenet121 is 6 % faster than with 8, mobilenetv3_large_100 15 % slower. Bits are equal.
 REQUEST = {"depthwise": 8, "other": 2}
 PACKAGES = {"eager": (), "compiled": (), "openvino": ("openvino",)}  # beside torch, whose versions count
 
