@@ -179,7 +179,7 @@ class Walker:
                 self._fill(found, link, of=of, links=links)
         for folder, images in found.items():
             images.sort()
-            if not images:
+            if not images and folder != self._root:
                 self.passed.add(EMPTY, self._name(folder))
         return {folder: found[folder] for folder in folders if found.get(folder)}
 
