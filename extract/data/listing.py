@@ -105,7 +105,7 @@ def _without_images(split: str, folder: Path, passed: Passed) -> InvalidInputErr
             "Put images there that are not in the training split, or remove it."
         )
     remedies = {
-        OUTSIDE: "Put the images of each class into a folder of its own, or name a file of their classes with --labels.",
+        OUTSIDE: "Put the images of each class into a folder of its own, or name a table of labels with --labels.",
         OTHER: f"Files are images by their suffix: {', '.join(sorted(SUFFIXES))}.",
     }
     remedy = next((remedies[kind] for kind in remedies if passed.names.get(kind)), "Check the path.")

@@ -191,12 +191,12 @@ class Live:
         now = self._now()
         what = plain(step.detail or step.what)
         if step.total is None:
-            return self.labelled(f"{what}: {duration(now - step.begun)} so far")
+            return self.labelled(what if now - step.begun < 1 else f"{what}: {duration(now - step.begun)} so far")
         left = step.seconds_left(now=now)
         counted = f"{step.done} of {step.total} {step.what if step.detail else ''}".rstrip()
         speed = step.speed()
         parts = [counted, *([] if speed is None else [f"{_rate(speed)}"])]
-        return self.labelled(f"{what}: " + ", ".join([*parts, *([] if left is None else [f"{duration(left)} left"])]))
+        return self.labelled(f"{what}: " + ", ".join([*parts, *([f"{duration(left)} left"] if left else [])]))
 
 
 def _pace(step: ProgressStep, *, now: float) -> list[str]:

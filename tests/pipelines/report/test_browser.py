@@ -110,6 +110,12 @@ def test_no_complaint_no_request_and_the_table_sorts(browser, page):
     assert column(browser, "Parameters")[1] == counts[::-1]
 
 
+def test_a_row_holds_an_image_with_its_five_nearest(browser, page):
+    show(browser, page)
+    columns = "return getComputedStyle(document.querySelector('.gallery ol')).gridTemplateColumns.split(' ').length"
+    assert browser.execute_script(columns) == 6
+
+
 def test_a_tooltip_shows_what_a_point_is(browser, page):
     show(browser, page)
     chart = browser.find_element(By.ID, "chart-accuracy-against-parameters-1")

@@ -160,7 +160,7 @@ CASES = [
         (CHEAP,),
         lambda folder: photos(folder / "x").joinpath("red").rename(folder / "D"),
         statuses=(2,),
-        says="Put the images of each class into a folder of its own, or name a file of their classes with --labels",
+        says="Put the images of each class into a folder of its own, or name a table of labels with --labels",
     ),
     Case(
         "class folders without suffixes",

@@ -187,6 +187,20 @@ def test_a_log_has_a_plain_line_a_minute_and_one_an_epoch(seen):
     ]
 
 
+def test_a_log_names_no_time_that_has_not_passed_and_none_left_of_work_that_stalls(seen):
+    screen = seen()
+    reporter = screen.reporter(on_terminal=False)
+    for _ in range(70):
+        screen.tick()
+    reporter.doing("reading the run")
+    reporter.progress(0, 20, "images")
+    screen.tick()
+    reporter.progress(10, 20, "images")
+    for _ in range(70):
+        screen.tick()
+    assert screen.getvalue().splitlines() == ["reading the run", "images: 10 of 20, 10/s"]
+
+
 def test_a_terminal_without_the_signs_of_a_bar_gets_others(seen):
     screen = seen()
     screen.encoding = "ascii"
