@@ -33,7 +33,7 @@ def build(raw: RawOptions, *, entries: object, context: Context) -> tuple[Subjec
             f"search must be of a head or of a network; got {options['head']!r} and {options['network']!r}. "
             "Leave one out."
         )
-    rest = {name: value for name, value in options.items() if name not in OWN or name == "seed"}
+    rest = _of_subject(options)
     spec = SearchSpec(entries, **{name: options[name] for name in OWN if name in options})
     if "network" in options:
         return _network(rest, context), spec
@@ -64,9 +64,26 @@ def _head(options: Fields, context: Context) -> HeadSubject:
 def _network(options: Fields, context: Context) -> Subject:
     from pipelines.search.network import NetworkSubject
 
+    return NetworkSubject(network_spec(options), context=context)
+
+
+def network_spec(options: Fields) -> NetworkSpec:
+    """The network of a search by its options, those of the search itself left out."""
     _refuse_unknown(options, known=[*NetworkSpec.declared()], what="a network")
     mode = "scratch" if options.get("weights", "none") == "none" else "full"
-    return NetworkSubject(NetworkSpec.of({"validation": 0.1, "mode": mode, **options}), context=context)
+    return NetworkSpec.of({"validation": 0.1, "mode": mode, **options})
+
+
+def trials(raw: RawOptions) -> tuple[int, Job | None]:
+    """(Number of trials of a search, the training that each is at most); None for a head, and its trials are quick."""
+    count = int(str(raw.get("trials") or SearchSpec.trials))
+    if "network" not in raw:
+        return count, None
+    return count, Job("train", network=network_spec(_of_subject(raw)))
+
+
+def _of_subject(raw: RawOptions) -> Fields:
+    return {name: value for name, value in raw.items() if value is not None and (name not in OWN or name == "seed")}
 
 
 def _features(head: HeadSpec, described: Fields, context: Context, *, file: object) -> Callable[[], Path]:

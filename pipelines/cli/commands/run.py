@@ -73,7 +73,7 @@ def run_study(
     trained = plan.plan(compared.jobs, run.context(), places=compared.places) if compared else None
     if dry_run:
         planned = first.beside(planned if trained is None else planned.beside(trained))
-        then = [f"then a search over {search[0]}"] if search else []
+        then = [_planned_search(run, search)] if search else []
         then += [f"then the report: {described.title}"] if described.title else []
         show_plan(run, described.name, planned, seconds=time.perf_counter() - begun, then=then)
         return
@@ -155,6 +155,17 @@ def _search(run: shared.Invocation, path: Path, fallback: Values, *, missing: bo
     options = file.options(fallback)
     name = " on ".join(str(options[one]) for one in ("head", "network", "backbone") if options.get(one))
     return name, options, file.entries
+
+
+def _planned_search(run: shared.Invocation, search: "Searched") -> str:
+    """What the search is over, its trials, and how long those of a network take if none is given up."""
+    from pipelines.search.build import trials
+    from pipelines.studies.estimate import Estimator
+
+    count, job = trials(with_data_dir(search[1], shared.data_dirs()))
+    cost = job and Estimator(run.workspace, device=run.device).of(job)
+    most = f", at most {duration(count * cost.seconds)}" if cost else ""
+    return f"then a search over {search[0]}: {plural(count, 'trial')}{most}"
 
 
 def _compute(
