@@ -75,7 +75,7 @@ def network_spec(options: Fields) -> NetworkSpec:
 
 
 def trials(raw: RawOptions) -> tuple[int, Job | None]:
-    """(Number of trials of a search, the training that each is at most); None for a head, and its trials are quick."""
+    """(Number of trials of a search, the training that each is at most); None for a head, whose trials are quick."""
     count = int(str(raw.get("trials") or SearchSpec.trials))
     if "network" not in raw:
         return count, None

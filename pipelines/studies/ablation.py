@@ -33,6 +33,7 @@ from pipelines.studies.study_file import Sections, job_entry, read_defaults, ref
 from pipelines.studies.yaml_file import YamlList, YamlMap, YamlText, mapping, refusal, structured
 from pipelines.workspace import explorations, records
 from pipelines.workspace.explorations import AblationResult, AblationRow, ValidatedRun
+from pipelines.workspace.schema import TEST_SUBSET
 
 SEEDS = 3
 FEWEST_SEEDS = 2
@@ -42,7 +43,7 @@ SAME = ({one.name for part in (DataSource, Selection) for one in fields(part)} |
 IDLE = {
     "seed": "`seeds` beside `base` says which",
     "refit": "networks are scored on the validation split",
-    "test_subset": "the test split is not read",
+    TEST_SUBSET: "the test split is not read",
     "tta": "the test split is not read",
 }
 

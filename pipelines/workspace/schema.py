@@ -36,7 +36,8 @@ Mode = Literal["frozen", "finetuned", "scratch"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
-SUBSETS = ("subset", "test_subset")  # fields of a record's data set: of its training and its test images
+TEST_SUBSET = "test_subset"
+SUBSETS = ("subset", TEST_SUBSET)  # fields of a record's data set: of its training and its test images
 
 
 class DatasetUse(RecordPart, frozen=True, kw_only=True):
