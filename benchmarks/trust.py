@@ -1,10 +1,9 @@
 """What a prediction says of itself, on CIFAR-10: coverage of its sets, and images that are unlike anything seen.
 
-The logistic head is chosen and refitted as `pipeline fit-head` does; sets and the unlike score go by its validation
-images, and the test images judge them. Over many splits of the training images the same is done at one C, by the head
-that was refitted and by the one before its refit, whose validation images the limit is from: their difference is what
-the refit adds. Digits (scikit-learn's, of 8 x 8 pixels) are what the head has never seen; so
-are the vehicles for a head that knows the animals alone.
+The logistic head is chosen and refitted as `pipeline fit-head` does, and the test images judge it. Its sets go by all
+training images, each judged by a head that did not learn from it; over many splits of the training images they are
+compared with sets by the validation images alone, as other heads have them, both at one C. Digits (scikit-learn's, of 8
+x 8 pixels) are what the head has never seen; so are the vehicles for a head that knows the animals alone.
 
     pipeline extract --backbone tf_efficientnet_lite0 --weights packaged --dataset cifar10
     pipeline extract --backbone tf_efficientnet_lite0 --weights packaged --dataset digits
@@ -13,6 +12,7 @@ are the vehicles for a head that knows the animals alone.
 
 import argparse
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ import heads
 from benchmarks.hardware import earlier_today, write
 from extract.data.images import stratified_rows
 from extract.features.store import FeatureFile, SplitFeatures
-from heads.metrics import fit_temperature
+from heads.out_of_fold import own_probabilities
 from heads.trust import conformal
 from heads.trust.novelty import UNLIKE, Reference
 from pipelines.predict.trust import probabilities
@@ -53,34 +53,52 @@ def main() -> None:
 
 def coverage(train: SplitFeatures, test: SplitFeatures) -> dict[str, object]:
     """Share of the test images whose set holds their class, by the coverage that was asked for."""
-    head, choice = heads.fit_head(
-        "logistic", {"c_grid": C_GRID}, features=train.features, labels=train.labels, validation=VALIDATION, seed=SEED
-    )
-    assert choice.validation_logits is not None
-    assert choice.temperature is not None
-    _, held = heads.validation_split(train.labels, VALIDATION, seed=SEED)
-    shares = probabilities(choice.validation_logits, divisor=choice.temperature)
-    tested = probabilities(head.logits(test.features[0]), divisor=choice.temperature)
-    found: dict[str, object] = {"accuracy": float((tested.argmax(1) == test.labels).mean())}
+    sides = _sides(train.features[0], train.labels, test, c_grid=C_GRID, seed=SEED)
+    truth = sides.tested[np.arange(len(test.labels)), test.labels]
+    found: dict[str, object] = {"accuracy": float((sides.tested.argmax(1) == test.labels).mean())}
     for wanted in COVERAGES:
-        least = conformal.least_probability(shares, train.labels[held], coverage=wanted)
-        sets = conformal.sets(tested, least)
-        hits = sum(int(label) in one for one, label in zip(sets, test.labels, strict=True))
-        sizes = np.array([len(one) for one in sets])
+        least = conformal.least_probability(sides.own["folds"], coverage=wanted)
+        sizes = (sides.tested >= least).sum(1)
         found[str(wanted)] = {
-            "covered": hits / len(sets),
-            "binomial_interval": [float(end) / len(sets) for end in binom.interval(0.95, len(sets), wanted)],
-            "sampling_interval": _sampling_interval(wanted, validation=len(held), test=len(sets)),
+            "covered": float((truth >= least).mean()),
+            "binomial_interval": [float(end) / len(truth) for end in binom.interval(0.95, len(truth), wanted)],
+            "sampling_interval": _sampling_interval(wanted, judged=len(sides.own["folds"]), test=len(truth)),
             "mean_size": float(sizes.mean()),
             "empty": float((sizes == 0).mean()),
         }
     return found
 
 
-def _sampling_interval(wanted: float, *, validation: int, test: int) -> list[float]:
-    """Where 95 % of such measurements lie: the limit comes from so many validation images, which are a sample too."""
-    rank = math.ceil((validation + 1) * wanted)
-    return [float(end) / test for end in betabinom.interval(0.95, test, rank, validation + 1 - rank)]
+@dataclass(frozen=True)
+class _Sides:
+    """Calibrated probabilities: `tested` [N, K] of the test images, `own` by which images the limit goes, `C`."""
+
+    tested: np.ndarray
+    own: dict[str, np.ndarray]
+    C: float
+
+
+def _sides(features: np.ndarray, labels: np.ndarray, test: SplitFeatures, *, c_grid: list[float], seed: int) -> _Sides:
+    """As `pipeline fit-head` chooses, refits and keeps, by the validation images and by folds of all of them."""
+    head, choice = heads.fit_head(
+        "logistic", {"c_grid": c_grid}, features=features, labels=labels, validation=VALIDATION, seed=seed
+    )
+    assert choice.validation_logits is not None
+    assert choice.temperature is not None
+    _, held = heads.validation_split(labels, VALIDATION, seed=seed)
+    shares = probabilities(choice.validation_logits, divisor=choice.temperature)
+    space = heads.space_class("logistic")(c_grid=tuple(c_grid))
+    folds = own_probabilities(space, choice, features, labels)
+    assert folds is not None
+    own = {"validation": shares[np.arange(len(held)), labels[held]], "folds": folds["calibrated"]}
+    tested = probabilities(head.logits(test.features[0]), divisor=choice.temperature)
+    return _Sides(tested, own, float(choice.options["C"]))
+
+
+def _sampling_interval(wanted: float, *, judged: int, test: int) -> list[float]:
+    """Where 95 % of such measurements lie: the limit comes from so many other images, which are a sample too."""
+    rank = math.ceil((judged + 1) * wanted)
+    return [float(end) / test for end in betabinom.interval(0.95, test, rank, judged + 1 - rank)]
 
 
 def splits(train: SplitFeatures, test: SplitFeatures) -> dict[str, object]:
@@ -90,47 +108,39 @@ def splits(train: SplitFeatures, test: SplitFeatures) -> dict[str, object]:
 
 def _over_splits(train: SplitFeatures, test: SplitFeatures, *, rows: int, count: int) -> dict[str, object]:
     """Coverage of the test images over `count` draws of `rows` training images and of their validation part."""
-    found: dict[float, list[tuple[float, float]]] = {wanted: [] for wanted in COVERAGES}
-    C, after, held = 0.0, None, np.empty(0)
+    found: dict[float, list[dict[str, float]]] = {wanted: [] for wanted in COVERAGES}
+    grid = C_GRID if rows > FEW else [*C_GRID, 1e-2, 3e-2, 1e-1]
+    sizes: dict[str, int] = {}
     for seed in range(count):
         chosen = stratified_rows(train.labels, rows, seed=seed)
-        features, labels = train.features[0][chosen], train.labels[chosen]
-        keep, held = heads.validation_split(labels, VALIDATION, seed=seed)
-        C = C or _best_C(features, labels)
-        before = heads.LogisticHead(C=C).fit(features[keep], labels[keep])
-        if after is None or rows < len(train.labels):
-            after = heads.LogisticHead(C=C).fit(features, labels).logits(test.features[0])
-        own, truth = before.logits(features[held]), (np.arange(len(test.labels)), test.labels)
-        divisor = fit_temperature(own, labels[held])
-        shares = [probabilities(one, divisor=divisor)[truth] for one in (after, before.logits(test.features[0]))]
+        sides = _sides(train.features[0][chosen], train.labels[chosen], test, c_grid=grid, seed=seed)
+        grid, sizes = (
+            [sides.C],
+            {name: len(one) for name, one in sides.own.items()},
+        )  # the first's choice is all others'
+        truth = sides.tested[np.arange(len(test.labels)), test.labels]
         for wanted in COVERAGES:
-            least = conformal.least_probability(probabilities(own, divisor=divisor), labels[held], coverage=wanted)
-            found[wanted].append(tuple(float((one >= least).mean()) for one in shares))
+            limits = {name: conformal.least_probability(one, coverage=wanted) for name, one in sides.own.items()}
+            found[wanted].append({name: float((truth >= least).mean()) for name, least in limits.items()})
         print(rows, seed, found[0.9][-1], flush=True)
-    summed = {str(wanted): _summary(np.array(pairs), wanted, len(held)) for wanted, pairs in found.items()}
-    return {"C": C, "splits": count, "validation": len(held), **summed}
+    summed = {
+        str(wanted): {
+            name: _summary(np.array([one[name] for one in draws]), wanted, size) for name, size in sizes.items()
+        }
+        for wanted, draws in found.items()
+    }
+    return {"C": grid[0], "splits": count, "validation": sizes["validation"], **summed}
 
 
-def _best_C(features: np.ndarray, labels: np.ndarray) -> float:
-    """The C that a search chooses on the first split; it is that of all others."""
-    grid = C_GRID if len(labels) > FEW else [*C_GRID, 1e-2, 3e-2, 1e-1]
-    _, choice = heads.fit_head("logistic", {"c_grid": grid}, features=features, labels=labels, seed=SEED)
-    return float(choice.options["C"])
-
-
-def _summary(pairs: np.ndarray, wanted: float, validation: int) -> dict[str, object]:
-    """Means of `pairs` [S, 2], after and before the refit, over the splits, with 95 % intervals for these images."""
-    rank = math.ceil((validation + 1) * wanted)
-    columns = {"refitted": pairs[:, 0], "before the refit": pairs[:, 1], "added by the refit": pairs @ (1, -1)}
-    half = {name: t.ppf(0.975, len(one) - 1) * one.std(ddof=1) / len(one) ** 0.5 for name, one in columns.items()}
+def _summary(covered: np.ndarray, wanted: float, judged: int) -> dict[str, object]:
+    """Mean of `covered` [S] over the splits with its 95 % interval for these test images, and its deviation."""
+    rank, mean = math.ceil((judged + 1) * wanted), float(covered.mean())
+    half = t.ppf(0.975, len(covered) - 1) * covered.std(ddof=1) / len(covered) ** 0.5
     return {
-        "stated": rank / (validation + 1),
-        "deviation": float(pairs[:, 1].std(ddof=1)),
-        "deviation by theory": float(beta.std(rank, validation + 1 - rank)),
-        **{
-            name: {"mean": float(one.mean()), "interval": [float(one.mean() + at * half[name]) for at in (-1, 1)]}
-            for name, one in columns.items()
-        },
+        "mean": mean,
+        "interval": [float(mean - half), float(mean + half)],
+        "deviation": float(covered.std(ddof=1)),
+        "deviation by theory": float(beta.std(rank, judged + 1 - rank)),
     }
 
 

@@ -32,18 +32,22 @@ def out_of_fold(
     features: torch.Tensor,
     targets: np.ndarray,
     *,
-    further: torch.Tensor,
+    further: torch.Tensor | None = None,
     n_classes: int,
     groups: np.ndarray,
+    grid: Sequence[float] = C_GRID,
+    class_weights: torch.Tensor | None = None,
     seed: int = 0,
     progress: Progress = lambda done, total: None,
 ) -> OutOfFold:
     """Log probabilities of rows of class `targets` int64 [N] by logistic heads, each fitted to four fifths of them.
 
     Rows of one of the `groups` int64 [N] are in one fold: a near-duplicate would vouch for a wrong label. The inverse
-    penalty is the best of `C_GRID` on the first fold. No head learns from the `further` rows [M, D].
+    penalty is the best of `grid` on the first fold; `class_weights` float64 [K] weigh the losses. No head learns from
+    the `further` rows [M, D].
     """
-    fold, grid = folds(targets, groups=groups, seed=seed), C_GRID
+    further = features[:0] if further is None else further
+    fold, chosen, basis = folds(targets, groups=groups, seed=seed), grid, None
     found = OutOfFold(
         np.full((len(targets), n_classes), -ROW_LOSS_LIMIT),
         np.zeros((len(further), n_classes)),
@@ -53,12 +57,15 @@ def out_of_fold(
         rows, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         classes, encoded = np.unique(targets[rows], return_inverse=True)
         if len(held) and len(classes) > 1:
-            blocks = RowBlocks(features, torch.float64, torch.from_numpy(rows))
-            path = Path(blocks, torch.from_numpy(encoded), n_classes=len(classes))
+            blocks = RowBlocks(features, torch.float64, torch.from_numpy(rows).to(features.device))
+            weights = None if class_weights is None else class_weights[torch.from_numpy(classes)]
+            learned = torch.from_numpy(encoded).to(features.device)
+            path = Path(blocks, learned, n_classes=len(classes), class_weights=weights, basis=basis)
             known = held[np.isin(targets[held], classes)]
             labels = np.searchsorted(classes, targets[known])
-            point, look = _best(path, grid, features[torch.from_numpy(known)], labels)
-            grid = (point.C / 10, point.C)
+            point, look = _best(path, chosen, features[torch.from_numpy(known).to(features.device)], labels)
+            at, basis = grid.index(point.C), path.basis
+            chosen = grid[max(at - 1, 0) : at + 1]
             found.training[np.ix_(known, classes)] = look
             found.judged[known] = True
             found.further[:, classes] += np.exp(_log_probabilities(point, further))
@@ -170,4 +177,4 @@ def _best(path: Path, grid: Sequence[float], held: torch.Tensor, labels: np.ndar
 def _log_probabilities(point: PathPoint, features: torch.Tensor) -> np.ndarray:
     """float64 [M, K] of raw `features` [M, D]."""
     blocks = (block @ point.weights + point.bias for _, block in RowBlocks(features, torch.float64).blocks())
-    return log_softmax(torch.cat([*blocks]).numpy(), axis=1) if len(features) else np.zeros((0, len(point.bias)))
+    return log_softmax(torch.cat([*blocks]).cpu().numpy(), axis=1) if len(features) else np.zeros((0, len(point.bias)))

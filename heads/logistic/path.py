@@ -75,20 +75,34 @@ class Path:
     """Fits one C after another to the same features [N, D] and targets int64 [N]; ascending C is fastest.
 
     The precision is that of a first look (bfloat16 passes where the hardware has them): `refine` decides between points
-    that are near, and the head that is kept comes from `fit_exact`. `class_weights` [K] weigh the rows' losses.
+    that are near, and the head that is kept comes from `fit_exact`. `class_weights` [K] weigh the rows' losses. A
+    `basis` of nearly the same rows saves computing theirs, where it spans all columns.
     """
 
     def __init__(
-        self, features: Matrix, targets: torch.Tensor, *, n_classes: int, class_weights: torch.Tensor | None = None
+        self,
+        features: Matrix,
+        targets: torch.Tensor,
+        *,
+        n_classes: int,
+        class_weights: torch.Tensor | None = None,
+        basis: Eigenbasis | None = None,
     ) -> None:
         self._rows, self._class_weights = _standardized(features), class_weights
         self._standard: Standardization = self._rows.standard  # type: ignore[assignment]
         weights = RowWeights.of(class_weights, targets)
-        self._solver = _Follower(_cheap_problem(self._rows, targets, n_classes=n_classes, weights=weights))
+        basis = basis if basis is not None and basis.complete else None
+        cheap = _cheap_problem(self._rows, targets, n_classes=n_classes, basis=basis, weights=weights)
+        self._solver = _Follower(cheap)
+
+    @property
+    def basis(self) -> Eigenbasis:
+        """The eigenbasis of the gram of its rows, or the one that it was given."""
+        return self._solver.problem.basis
 
     def start(self, point: PathPoint) -> "Start":
         """What a fit of the same C to more rows may begin with."""
-        return Start(point.weights, point.bias, self._solver.problem.basis)
+        return Start(point.weights, point.bias, self.basis)
 
     def fit(self, C: float, *, careful: bool = True) -> PathPoint:
         """A first look at the regression at `C`, not called converged; without `careful` the neighbor's may do.

@@ -1,8 +1,10 @@
 """How far an answer can be trusted: calibrated probabilities, sets with a stated coverage, what is like nothing seen.
 
-All three go by the validation images of the run, of which it kept logits, and for heads a sample of training features.
+They go by the validation images of the run, of which it kept logits, and for heads a sample of training features; sets
+of a logistic head by what all training images say of themselves out of fold.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,17 +44,22 @@ def probabilities(logits: np.ndarray, *, divisor: float) -> np.ndarray:
 def least_probability(record: DoneRecord, context: Context, *, coverage: float, divisor: float) -> float:
     """The probability from which a class belongs to a set with this `coverage` (`heads.trust.conformal`).
 
-    Raises `InvalidInputError` where the run kept no validation logits.
+    By all training images, each by a head that did not learn from it, where the run kept that; else by the validation
+    images. Raises `InvalidInputError` where it kept neither.
     """
+    read = functools.partial(records.arrays, context.workspace, record.run)
+    if records.OUT_OF_FOLD_NAME in record.files:
+        name = "plain" if divisor == 1 else "calibrated"
+        return conformal.least_probability(read(records.OUT_OF_FOLD_NAME, names=(name,))[name], coverage=coverage)
     if records.VALIDATION_NAME not in record.files:
         raise InvalidInputError(
             f"run must have kept its validation images' logits for --coverage; got {record.run}, which "
             f"{'had none' if record.validation is None else 'was made before they were kept'}. "
             "Fit it with --validation 0.1 in a new workspace, or leave --coverage out."
         )
-    kept = records.arrays(context.workspace, record.run, records.VALIDATION_NAME, names=("logits", "labels"))
+    kept = read(records.VALIDATION_NAME, names=("logits", "labels"))
     shares = probabilities(kept["logits"], divisor=divisor)
-    return conformal.least_probability(shares, kept["labels"], coverage=coverage)
+    return conformal.least_probability(shares[np.arange(len(shares)), kept["labels"]], coverage=coverage)
 
 
 def reference(record: DoneRecord, context: Context) -> Reference | None:

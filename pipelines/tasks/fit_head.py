@@ -233,9 +233,10 @@ def _fit(key: HeadKey, inputs: FeatureInputs) -> head_run.FittedHead:
     context, file = inputs.context, inputs.file
     context.doing("fitting the head")
     train = file.read("train")
+    options = class_weights.labelled(key.options, file.class_names)
     head, choice = heads.fit_head(
         key.head,
-        class_weights.labelled(key.options, file.class_names),
+        options,
         features=train.features,
         labels=train.labels,
         groups=train.groups,
@@ -249,17 +250,20 @@ def _fit(key: HeadKey, inputs: FeatureInputs) -> head_run.FittedHead:
     context.doing("scoring the test images")
     test = file.read("test")
     logits = head.logits(test.features[0])
+    validation = _validation(key, choice, options, train=train, device=context.device)
     seconds = watch.seconds()
     others = [head.logits(view) for view in test.features[1:]]
     averaged = sum(others, logits) / len(test.features) if others else None
     training = _training(key, head, choice, train=train)
-    validation = _validation(key, choice, train=train)
     return head_run.FittedHead(head, choice, logits, test.labels, test.ids, averaged, training, seconds, validation)
 
 
-def _validation(key: HeadKey, choice: "Choice", *, train: SplitFeatures) -> head_run.ValidationAnswers | None:
+def _validation(
+    key: HeadKey, choice: "Choice", options: Fields, *, train: SplitFeatures, device: str
+) -> head_run.ValidationAnswers | None:
     """What predictions take from the validation images; None without any."""
     import heads
+    from heads.out_of_fold import own_probabilities
     from heads.trust.novelty import Reference
 
     if choice.validation_logits is None:
@@ -267,9 +271,10 @@ def _validation(key: HeadKey, choice: "Choice", *, train: SplitFeatures) -> head
     rows, held = heads.validation_split(train.labels, key.validation, seed=key.seed, groups=train.groups)
     reference = Reference.of(train.features[0], rows, held, seed=key.seed)
     labels = np.searchsorted(np.unique(train.labels), train.labels[held])  # the columns of the logits
-    return head_run.ValidationAnswers(
-        choice.validation_logits, labels, tuple(train.ids[row] for row in held), reference
-    )
+    space = registry.space(key.head, options)
+    own = own_probabilities(space, choice, train.features, train.labels, groups=train.groups, device=device)
+    ids = tuple(train.ids[row] for row in held)
+    return head_run.ValidationAnswers(choice.validation_logits, labels, ids, reference, own)
 
 
 def _training(key: HeadKey, head: "Head", choice: "Choice", *, train: SplitFeatures) -> TrainingScore:

@@ -30,12 +30,14 @@ CHOICE = ("criterion", "table", "training_rows", "validation_rows", "fit_facts")
 class ValidationAnswers:
     """What a prediction needs of the validation images: `logits` float32 [M, K] of the chosen candidate, before the
     refit, `labels` int64 [M] and `ids`; and the `reference` by which an image is unlike the training images.
+    `out_of_fold` are `heads.out_of_fold.own_probabilities`.
     """
 
     logits: np.ndarray
     labels: np.ndarray
     ids: tuple[str, ...]
     reference: "Reference"
+    out_of_fold: dict[str, np.ndarray] | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,10 @@ def _keep_validation(folder: Path, held: ValidationAnswers) -> list[str]:
 
     records.keep_logits(folder / records.VALIDATION_NAME, held.logits, labels=held.labels, ids=held.ids)
     write_file(folder / records.REFERENCE_NAME, save(held.reference.arrays()))
-    return [records.VALIDATION_NAME, records.REFERENCE_NAME]
+    if held.out_of_fold is None:
+        return [records.VALIDATION_NAME, records.REFERENCE_NAME]
+    write_file(folder / records.OUT_OF_FOLD_NAME, save(held.out_of_fold))
+    return [records.VALIDATION_NAME, records.REFERENCE_NAME, records.OUT_OF_FOLD_NAME]
 
 
 def keep_failure(key: HeadKey, inputs: FeatureInputs, error: Exception) -> None:

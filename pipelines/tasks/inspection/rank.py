@@ -77,9 +77,8 @@ def _scored(spec: ExtractSpec, found: "StageResult[Extraction]", split: "SplitFe
     from heads.analysis.transferability import h_score, logme
 
     features, labels = split.features[0], split.labels
-    nothing, rows = torch.zeros(0, features.shape[1]), torch.from_numpy(features)
     groups = np.arange(len(labels)) if split.groups is None else split.groups
-    judged = out_of_fold(rows, labels, further=nothing, n_classes=classes, groups=groups)
+    judged = out_of_fold(torch.from_numpy(features), labels, n_classes=classes, groups=groups)
     correct = (judged.training.argmax(1) == labels) & judged.judged
     return _Probed(spec, found.record, logme(features, labels), h_score(features, labels), correct)
 

@@ -37,6 +37,9 @@ def test_sets_and_the_unlike_score_go_by_the_validation_images(
     kept = records.arrays(workspace, fitted["run"], records.VALIDATION_NAME, names=("logits", "labels"))
     assert len(kept["labels"]) == 144
     assert (kept["logits"].argmax(1) == kept["labels"]).mean() == pytest.approx(fitted["validation_accuracy"])
+    own = records.arrays(workspace, fitted["run"], records.OUT_OF_FOLD_NAME, names=("calibrated",))["calibrated"]
+    assert len(own) == len(digits.load().splits["train"].labels)
+    assert all((one["top"][0]["probability"] >= np.quantile(own, 0.1)) == bool(one["classes"]) for one in digit)
     rows = list(csv.DictReader(table.open()))
     assert rows[120]["unlike"] == "true"
     assert rows[0]["classes"].split(" | ") == digit[0]["classes"]

@@ -1,0 +1,48 @@
+"""What training rows say of new ones: the probability of its class by a head that did not learn from the row."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import softmax
+
+from extract.runtime.devices import resolve_device, torch_device
+from heads.analysis import labels as analysis
+from heads.checks import Features, encode
+from heads.imbalance.class_weights import class_weights
+from heads.protocol import Choice, as_views
+from heads.space import Space
+
+# Of so many validation rows the 90 % quantile covers 90 % to within 0.3 points: five further fits would add little.
+ENOUGH = 10_000
+
+
+def own_probabilities(
+    space: Space,
+    choice: Choice,
+    features: Features,
+    labels: ArrayLike,
+    *,
+    groups: np.ndarray | None = None,
+    device: str = "cpu",
+) -> dict[str, np.ndarray] | None:
+    """{"plain", "calibrated"}: float64 [N], the softmax of the logits, and of the logits over the choice's temperature.
+
+    Each of the N rows of `features` is judged by the chosen logistic regression of four fifths of the others; rows of
+    one of the `groups` [N] are in one fold, and a row whose class is in no other fold is left out. None where it is not
+    worth it: for other heads, several views, and where the validation rows are `ENOUGH`, or there are none.
+    """
+    views = as_views(features)
+    if not space.is_regression or len(views) > 1 or not 0 < choice.validation_rows < ENOUGH:
+        return None
+    classes, targets = encode(labels, rows=views.shape[1])
+    found = analysis.out_of_fold(
+        views[0].to(torch_device(resolve_device(device))),
+        targets,
+        n_classes=len(classes),
+        groups=np.arange(len(targets)) if groups is None else groups,
+        grid=(choice.options["C"],),  # type: ignore[arg-type]
+        class_weights=class_weights(getattr(space, "class_weights", "none"), classes, targets),
+        seed=choice.seed,
+    )
+    logits, own = found.training[found.judged], targets[found.judged]
+    divisors = {"plain": 1.0, "calibrated": choice.temperature}
+    return {name: softmax(logits / by, axis=1)[np.arange(len(own)), own] for name, by in divisors.items()}
