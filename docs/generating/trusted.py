@@ -3,6 +3,8 @@
 from generating.files import Json, read
 from generating.markdown import table
 
+SIDES = {"folds": "all", "validation": "validation"}
+
 
 def imbalance() -> str:
     """Show heads on a long-tailed CIFAR-10 without and with class weights."""
@@ -38,9 +40,9 @@ def trust() -> str:
     lead = (
         f"Logistic head on {found['backbone']} features of CIFAR-10, its 10,000 test images, "
         f"{100 * found['coverage']['accuracy']:.2f} % accurate; where 95 % of such measurements lie by the "
-        "sampling of test images, and by that of the validation images too (`python -m benchmarks.trust`):\n\n"
+        "sampling of test images, and by that of the training images too (`python -m benchmarks.trust`):\n\n"
     )
-    header = ["asked for", "covered", "by test images", "and validation images", "classes in a set", "empty sets"]
+    header = ["asked for", "covered", "by test images", "and training images", "classes in a set", "empty sets"]
     names = {"seen_called_unlike": "seen images called unlike", "unseen_called_unlike": "unseen images called unlike"}
     unlike = [
         [name, f"{one['auroc']:.4f}", *(f"{100 * one[key]:.1f} %" for key in names)]
@@ -51,28 +53,23 @@ def trust() -> str:
 
 
 def _splits(found: Json) -> str:
-    """Show coverage over many splits of the training images, and what the refit adds to it."""
+    """Show coverage over many splits of the training images, by folds of them and by validation images alone."""
     rows = [
-        [
-            f"{int(rows):,}",
-            f"{100 * float(name):g} %",
-            f"{100 * one['stated']:.2f} %",
-            *(_mean(one[key]) for key in ("before the refit", "refitted", "added by the refit")),
-            *(f"{100 * one[key]:.2f}" for key in ("deviation", "deviation by theory")),
-        ]
+        [f"{int(rows):,}", f"{100 * float(name):g} %", *(cell for side in SIDES for cell in _cells(one[side]))]
         for rows, of in found.items()
         for name, one in of.items()
         if isinstance(one, dict)
     ]
-    counts = " and ".join(f"{of['splits']} splits of {int(rows):,} training images" for rows, of in found.items())
+    counts = " and ".join(f"{of['splits']} draws of {int(rows):,} training images" for rows, of in found.items())
     lead = (
-        f"Means over {counts}, a tenth of them for validation, with 95 % intervals of the means; deviations over the "
-        "splits are those before the refit, measured and by the beta distribution, in points:\n\n"
+        f"Means over {counts}, with 95 % intervals of the means, and deviations over the draws, in points, measured "
+        "and by the beta distribution; by all training images, and by the tenth of them that is for validation:\n\n"
     )
-    columns = ["asked for", "stated", "head before the refit", "head that answers", "added by the refit, points"]
-    return lead + table(["training images", *columns, "deviation", "by theory"], rows)
+    columns = [name for side in SIDES.values() for name in (f"by {side} images", "deviation", "by theory")]
+    return lead + table(["training images", "asked for", *columns], rows)
 
 
-def _mean(one: Json) -> str:
+def _cells(one: Json) -> list[str]:
     low, high = (100 * end for end in one["interval"])
-    return f"{100 * one['mean']:.2f} ({low:.2f} to {high:.2f})"
+    deviations = (f"{100 * one[key]:.2f}" for key in ("deviation", "deviation by theory"))
+    return [f"{100 * one['mean']:.2f} ({low:.2f} to {high:.2f})", *deviations]
