@@ -6,6 +6,7 @@ theirs does, not negative, stored as float16. Each file is written block by bloc
     python -m benchmarks.many_rows FOLDER [--rows 10000,100000,1281167] [--width 2048] [--values 45]
 
 The peak is the process's resident set, the pages of a mapped feature file among it; `beside_the_file` is without them.
+Seconds and both are drawn in `results/figures/fit-head-many-rows.svg`.
 """
 
 import argparse
@@ -21,9 +22,11 @@ import numpy as np
 import psutil
 import torch
 
-from benchmarks.hardware import earlier_today, write
+from benchmarks.hardware import RESULTS, earlier_today, write
 from extract.features.layout import Layout, SplitRows, block_ranges
 from extract.features.store import FeatureFile, FeatureWriter
+from pipelines.report.charts import vega
+from pipelines.report.page.render import write_chart
 
 LIBRARIES = ("torch", "numpy", "h5py")
 CLASSES, LATENT, BLOCK, TEST_ROWS = 10, 256, 8192, 10_000
@@ -58,6 +61,7 @@ def main() -> None:
         path.unlink()
         content = {"threads": torch.get_num_threads(), "width": given.width, "classes": CLASSES, "results": results}
         print(write("many-rows", content, libraries=LIBRARIES), flush=True)
+    draw(results, RESULTS / "figures" / "fit-head-many-rows.svg")
 
 
 def make(path: Path, rows: int, *, width: int) -> None:
@@ -126,6 +130,29 @@ def measured(path: Path, workspace: Path, *, values: int) -> dict[str, Any]:
         "chosen": answer["chosen"],
         "test_accuracy": answer["test_accuracy"],
     }
+
+
+def draw(results: dict[str, dict[str, Any]], path: Path) -> None:
+    """Writes the seconds and the memory of `results`, by number of training images, as two charts side by side."""
+    shown = {
+        "Seconds": {"seconds": "all of fit-head"},
+        "Memory in GB": {"peak_bytes": "all", "beside_the_file_bytes": "without the mapped file"},
+    }
+    panels = []
+    for title, fields in shown.items():
+        scale = 1e9 if "GB" in title else 1.0
+        values = [
+            {"rows": int(rows), "value": one[field] / scale, "what": what}
+            for field, what in fields.items()
+            for rows, one in results.items()
+        ]
+        channels = {
+            "x": vega.number("rows", "Training images", log=[one["rows"] for one in values], axis_format="~s"),
+            "y": vega.number("value", title, log=[one["value"] for one in values], axis_format="~g"),
+            "color": {**vega.words("what"), "legend": {"title": None, "orient": "top"} if len(fields) > 1 else None},
+        }
+        panels.append({**vega.mark("line", values, {"point": True}, **channels), "width": 280, "height": 220})
+    write_chart(path, {"hconcat": panels, "resolve": {"scale": {"color": "independent"}}})
 
 
 if __name__ == "__main__":

@@ -29,14 +29,6 @@ class RowWeights:
         each = class_weights.to(targets.device)[targets]
         return cls(each / each.mean(), float(each.sum()))
 
-    def drawn(self, count: int, generator: "torch.Generator") -> "torch.Tensor":
-        """Sorted numbers int64 [`count`] of rows drawn in proportion to their weights, heavy ones repeatedly."""
-        import torch
-
-        sums = self.relative.cumsum(0)
-        places = (torch.arange(count) + torch.rand(count, generator=generator)) * (len(sums) / count)
-        return torch.searchsorted(sums, places.to(sums)).clamp_(max=len(sums) - 1)
-
 
 def class_weights(given: str | Mapping[Any, float], classes: Any, targets: np.ndarray) -> "torch.Tensor | None":
     """Weights float64 [K] of `classes` [K], labels as they were given; None where all count the same.

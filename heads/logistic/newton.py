@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from heads.design import SMALL_ELEMENT_COUNT, Eigenbasis
+from heads.design import SMALL_ELEMENT_COUNT, Eigenbasis, RowBlocks
 from heads.imbalance.class_weights import RowWeights
 from heads.logistic.products import Matrix, backward, curved, forward
 
@@ -22,14 +22,14 @@ class LogisticProblem:
     """Standardized features [N, D] twice, class indices int64 [N], and the gram's eigenbasis.
 
     `exact` gives gradients and logits, `cheap` Hessian products; they may be the same. What is not held as a tensor is
-    made block by block whenever it is read. `sample` int64 are the rows that `cheap` has, drawn by weight (None: all):
-    of very many rows some are enough for the Hessian (Byrd, Chin, Neveitt and Nocedal, SIAM J. Optim. 2011). `weights`
-    None: all rows count the same.
+    made block by block whenever it is read. `sample` is the number of rows that every step draws for its Hessian (None:
+    all): of very many rows some are enough (Byrd, Chin, Neveitt and Nocedal, SIAM J. Optim. 2011). `weights` None: all
+    rows count the same.
     """
 
     exact: Matrix
     cheap: Matrix
-    sample: torch.Tensor | None
+    sample: int | None
     targets: torch.Tensor
     n_classes: int
     basis: Eigenbasis
@@ -201,7 +201,8 @@ class _Curved:
     """The rows that a Hessian product needs: those in which the probabilities can still move.
 
     A row of curvature 1 - sum p^2 near zero adds nothing. Rows that together have less than a hundredth of all
-    curvature are left out, where that saves half of them or more. `share` is that of the rows that stay.
+    curvature are left out, where that saves half of them or more (`of`). `share` times a product of these rows is that
+    of all: it is the share of the rows that stay, or of the rows `drawn` by their curvature the mean of that.
     """
 
     features: Matrix
@@ -223,6 +224,21 @@ class _Curved:
         kept = None if weights is None else weights[stay]
         return cls(taken, probabilities[stay], kept, share=len(stay) / len(features))
 
+    @classmethod
+    def drawn(
+        cls, features: RowBlocks, probabilities: torch.Tensor, weights: torch.Tensor | None, *, count: int
+    ) -> "_Curved":
+        """`count` rows, each as often as its share of all curvature says, so that every one counts about the same.
+
+        Drawn evenly, few would be in doubt once most rows are sure of their class. The same draws at every step.
+        """
+        curvature = (1 - probabilities.square().sum(1)).clamp_(min=1e-6)
+        sums = (curvature if weights is None else curvature * weights).cumsum(0, dtype=torch.float64)
+        places = torch.arange(count) + torch.rand(count, generator=torch.Generator().manual_seed(0))
+        rows = torch.searchsorted(sums, places.to(sums) * (sums[-1] / count)).clamp_(max=len(sums) - 1)
+        mean = float(sums[-1]) / len(sums)
+        return cls(features.take(rows).held(), probabilities[rows], 1 / curvature[rows], share=mean)
+
 
 def _newton_step(
     problem: LogisticProblem,
@@ -238,10 +254,12 @@ def _newton_step(
     scaled = precondition(residual)
     direction, size = scaled, float((residual * scaled).sum())
     goal = forcing**2 * size
-    weights = None if problem.weights is None or problem.sample is not None else problem.weights.relative
-    moving = probabilities if problem.sample is None else probabilities[problem.sample]
-    rows = _Curved.of(problem.cheap, moving, weights)
-    is_changing = problem.exact is problem.cheap and rows.share == 1
+    weights = None if problem.weights is None else problem.weights.relative
+    if problem.sample is None or isinstance(problem.cheap, torch.Tensor):
+        rows = _Curved.of(problem.cheap, probabilities, weights)
+    else:
+        rows = _Curved.drawn(problem.cheap, probabilities, weights, count=problem.sample)
+    is_changing = problem.exact is rows.features
     count = 0
     while count < 100:
         count += 1
@@ -263,7 +281,7 @@ def _newton_step(
         direction = scaled.add(direction, alpha=size / before)
     if not is_changing:
         change = forward(problem.exact, step)
-    return step, change, count * rows.share * len(problem.cheap) / len(problem.exact) + 0.5
+    return step, change, count * len(rows.features) / len(problem.exact) + 0.5
 
 
 def _search_line(

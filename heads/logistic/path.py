@@ -214,27 +214,28 @@ def _cheap_problem(
     basis: Eigenbasis | None = None,
     weights: RowWeights | None = None,
 ) -> LogisticProblem:
-    dtype = cheap_dtype(rows.shape[0] * rows.shape[1], rows.features.device)
-    exact = cheap = _matrix(rows, dtype)
-    sample = _sample(rows, weights)
-    if sample is not None:
-        rows = rows.take(sample)
-        cheap = _matrix(rows, dtype)
+    dtype, sample = cheap_dtype(rows.shape[0] * rows.shape[1], rows.features.device), _sample(rows)
+    exact = _matrix(rows, dtype)
+    if isinstance(exact, RowBlocks):  # made at every reading, for which float32 is as fast
+        exact = replace(exact, dtype=torch.float32)
+    cheap = exact if sample is None else replace(rows, dtype=dtype)
     if basis is None:
-        basis = eigenbasis(exact if rows.is_small else replace(rows, dtype=torch.float32), torch.float32)
+        learned = rows if sample is None else rows.take(_evenly(rows, sample))
+        basis = eigenbasis(exact if rows.is_small else replace(learned, dtype=torch.float32), torch.float32)
     return LogisticProblem(
         exact, cheap, sample=sample, targets=targets, n_classes=n_classes, basis=basis, weights=weights
     )
 
 
-def _sample(rows: RowBlocks, weights: RowWeights | None) -> torch.Tensor | None:
-    """Sorted numbers of the rows that stand for all where they are very many, drawn by weight; the same for a count."""
+def _sample(rows: RowBlocks) -> int | None:
+    """How many rows stand for all where they are very many."""
     count = ROWS_PER_COLUMN * rows.shape[1]
-    if rows.is_small or len(rows) < 2 * count:
-        return None
+    return None if rows.is_small or len(rows) < 2 * count else count
+
+
+def _evenly(rows: RowBlocks, count: int) -> torch.Tensor:
+    """Sorted numbers int64 [`count`] of `rows`, drawn evenly; the same for a count."""
     generator = torch.Generator().manual_seed(0)
-    if weights is not None:
-        return weights.drawn(count, generator)
     return torch.randperm(len(rows), generator=generator)[:count].sort().values.to(rows.features.device)
 
 
@@ -250,14 +251,18 @@ class _Follower:
         """The outcome at `C`, its decrement relative to the objective where that is below 1.
 
         `to_the_end`: the steps of `effort` are repeated until it has converged by the objective where it ends, or
-        another round gains nothing.
+        another round gains less than the decrement that is asked for promises: rounding may never let it be met.
         """
         problem = self.problem
         penalty = problem.penalty(C)
         start = self._start(C, penalty)
         outcome = self._round(start, penalty, effort)
         fallen = start.value - outcome.point.value
-        while to_the_end and fallen > 0 and not (outcome.converged and fallen < outcome.point.value):
+        while (
+            to_the_end
+            and fallen > effort.decrement * min(outcome.point.value, 1.0) / 2
+            and not (outcome.converged and fallen < outcome.point.value)
+        ):
             further = self._round(outcome.point, penalty, effort)
             fallen = outcome.point.value - further.point.value
             outcome = replace(
