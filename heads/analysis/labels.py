@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 
 from heads.design import RowBlocks
 from heads.logistic.path import Path, PathPoint
@@ -68,7 +68,7 @@ def out_of_fold(
             chosen = grid[max(at - 1, 0) : at + 1]
             found.training[np.ix_(known, classes)] = look
             found.judged[known] = True
-            found.further[:, classes] += np.exp(_log_probabilities(point, further))
+            found.further[:, classes] += softmax(point.logits(further).cpu().numpy(), axis=1)
         progress(number + 1, FOLDS)
     total = found.further.sum(1, keepdims=True)
     found.further[:] = np.log(np.maximum(found.further / np.maximum(total, 1e-300), np.exp(-ROW_LOSS_LIMIT)))
@@ -165,16 +165,10 @@ def _best(path: Path, grid: Sequence[float], held: torch.Tensor, labels: np.ndar
     best, least = None, np.inf
     for C in grid:
         point = path.fit(C)
-        look = _log_probabilities(point, held)
+        look = log_softmax(point.logits(held).cpu().numpy(), axis=1)
         loss = row_losses(look, labels, 0.0).mean() if len(labels) else 0.0
         if best is not None and loss > least:
             break
         best, least = (point, look), loss
     assert best is not None
     return best
-
-
-def _log_probabilities(point: PathPoint, features: torch.Tensor) -> np.ndarray:
-    """float64 [M, K] of raw `features` [M, D]."""
-    blocks = (block @ point.weights + point.bias for _, block in RowBlocks(features, torch.float64).blocks())
-    return log_softmax(torch.cat([*blocks]).cpu().numpy(), axis=1) if len(features) else np.zeros((0, len(point.bias)))

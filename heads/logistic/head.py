@@ -106,7 +106,7 @@ class LogisticHead(Head):
                     "converged": point.converged,
                     "rough": not point.converged,
                 },
-                apply=functools.partial(_logits_at, point),
+                apply=point.logits,
                 start=path.start(point),
             )
 
@@ -172,7 +172,7 @@ class _Look:
 
 
 def _look(point: PathPoint, split: FeatureSplit, criterion: str) -> _Look:
-    logits, targets = _logits_at(point, _validation(split)), split.validation_targets
+    logits, targets = point.logits(_validation(split)), split.validation_targets
     losses = cross_entropy(logits, targets, reduction="none").clamp(max=ROW_LOSS_LIMIT)
     weights = RowWeights.of(split.class_weights, targets)
     loss = losses.mean() if weights is None else (losses * weights.relative).mean()
@@ -180,12 +180,6 @@ def _look(point: PathPoint, split: FeatureSplit, criterion: str) -> _Look:
     if criterion != "log_loss":
         score = getattr(ValidationScore.of(logits.cpu().numpy(), targets.cpu().numpy()), criterion)
     return _Look(point, logits, float(loss), score)
-
-
-def _logits_at(point: PathPoint, features: torch.Tensor | RowBlocks) -> torch.Tensor:
-    """float64 [M, K] of raw `features` [M, D]: folded weights cancel large means."""
-    rows = features if isinstance(features, RowBlocks) else RowBlocks(features, torch.float64)
-    return torch.cat([torch.addmm(point.bias, block, point.weights) for _, block in rows.blocks()])
 
 
 def _refined(

@@ -16,8 +16,10 @@ def forward(features: Matrix, theta: torch.Tensor) -> torch.Tensor:
     """
     rows = theta[:-1].to(features.dtype).T.contiguous()
     if isinstance(features, RowBlocks):
-        logits = [torch.nn.functional.linear(block, rows) for _, block in features.blocks()]
-        return torch.cat(logits).to(theta.dtype).add_(theta[-1])
+        logits = theta.new_empty(len(features), len(rows))  # what is kept between blocks would take their place
+        for part, block in features.blocks():
+            logits[part] = torch.nn.functional.linear(block, rows)
+        return logits.add_(theta[-1])
     return torch.nn.functional.linear(features, rows).to(theta.dtype).add_(theta[-1])
 
 

@@ -72,6 +72,20 @@ def test_a_hessian_of_some_of_very_many_rows_leads_to_the_same_head():
     np.testing.assert_allclose(head.predict_proba(features), chance.predict_proba(matrix), atol=1e-6)
 
 
+def test_where_most_of_very_many_rows_are_sure_a_fit_takes_few_steps():
+    """Few rows are then in doubt: a Hessian of evenly drawn ones would miss them, and steps would be many."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 70_000)
+    features = (rng.normal(size=(4, 32))[labels] + rng.normal(size=(70_000, 32))).astype(np.float32)
+    assert len(labels) > 2 * ROWS_PER_COLUMN * 32
+    assert features.size > SMALL_ELEMENT_COUNT
+    head = LogisticHead(0.1).fit(features, labels)
+    sure = head.predict_proba(features).max(1) > 0.999
+    assert 0.8 < sure.mean() < 1
+    assert head.converged_
+    assert head.n_iter_ < 20
+
+
 def test_what_is_near_the_best_is_decided_by_exact_fits_on_every_processor():
     generator = np.random.default_rng(1)
     labels = generator.integers(0, 5, 9_000)
