@@ -143,6 +143,23 @@ def estimate_errors() -> str:
     )
 
 
+def many_rows() -> str:
+    """Show seconds and memory of a logistic head on more and more training images."""
+    found = read("many-rows")[-1]
+    rows = [
+        [
+            f"{int(rows):,}",
+            *(number(one[f"{name}seconds"], 0) for name in ("", "search_", "fit_", "evaluation_")),
+            *(f"{one[name] / 1e9:.1f}" for name in ("peak_bytes", "beside_the_file_bytes")),
+            number(one["times_the_features"], 1),
+        ]
+        for rows, one in found["results"].items()
+    ]
+    seconds = ["seconds", "of these search", "refit", "scores and folds"]
+    memory = ["peak, GB", "without the mapped file", "times the float16 features"]
+    return table(["training images", *seconds, *memory], rows)
+
+
 def path_speed() -> str:
     """Compare the logistic path with as many fits of scikit-learn, for the C that both fit to the end."""
     rows = []
