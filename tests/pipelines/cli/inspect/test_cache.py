@@ -12,7 +12,8 @@ def test_cache_shows_what_is_kept_by_kind(pipeline, studied):
     kinds = shown["kinds"]
     sizes = [path.stat().st_size for path in (studied / "features").glob("*.h5")]
     assert (kinds["features"]["files"], kinds["features"]["bytes"]) == (2, sum(sizes))
-    assert kinds["runs"]["files"] == 13  # two heads: weights, what they are, logits, reference, record; one average
+    # two heads: weights, what they are, logits, reference, record; one average; one of the two is judged out of fold
+    assert kinds["runs"]["files"] == 14
     assert shown["bytes"] == sum(path.stat().st_size for path in studied.rglob("*") if path.is_file())
     assert 0 <= kinds["features"]["newest_seconds"] <= kinds["features"]["oldest_seconds"] < 600
     text = pipeline("cache").out
