@@ -29,13 +29,16 @@ from heads.analysis.labels import confidence, doubts, out_of_fold
 
 COPIES, CHANGED, LOOKED_AT = 200, 0.05, 0.06
 # Rows of training images, not on the list, that audit takes for copies of test images and that, looked at, are copies.
-SEEN = """
-981 1394 2867 3111 3224 3836 3942 5045 5186 5669 6121 6582 6757 6971 7591 9177 9891 9917 10505 12552 13372 15886 16381
-17198 17208 17619 17738 17865 18280 18682 19027 19707 20430 21220 21606 22475 22504 22558 22977 23096 23413 25448
-26390 26394 27598 27876 28482 28831 28922 29082 29214 30068 30413 30821 31604 32192 32267 34429 34694 35158 35685
-35831 35949 36183 37250 37926 38062 38155 38416 39202 39842 39946 40991 41487 45406 46134 46603 46617 46891 46913
-47318 47399 48547 48901 49122 49466 49961
-""".split()
+# fmt: off
+SEEN = (
+    981, 1394, 2867, 3111, 3224, 3836, 3942, 5045, 5186, 5669, 6121, 6582, 6757, 6971, 7591, 9177, 9891, 9917,
+    10505, 12552, 13372, 15886, 16381, 17198, 17208, 17619, 17738, 17865, 18280, 18682, 19027, 19707, 20430, 21220,
+    21606, 22475, 22504, 22558, 22977, 23096, 23413, 25448, 26390, 26394, 27598, 27876, 28482, 28831, 28922, 29082,
+    29214, 30068, 30413, 30821, 31604, 32192, 32267, 34429, 34694, 35158, 35685, 35831, 35949, 36183, 37250, 37926,
+    38062, 38155, 38416, 39202, 39842, 39946, 40991, 41487, 45406, 46134, 46603, 46617, 46891, 46913, 47318, 47399,
+    48547, 48901, 49122, 49466, 49961,
+)
+# fmt: on
 
 
 def altered(image: np.ndarray) -> np.ndarray:
@@ -56,7 +59,7 @@ def copies_found(near: Neighborhood, *, training: int, sources: np.ndarray) -> d
     known = np.array([one in near_copies.near_copies() for one in listed])
     own = np.flatnonzero(of_tests[: training - len(sources)])
     is_known = np.isin(near.group[own], near.group[training:][known])
-    by_eye = np.isin(own, [int(row) for row in SEEN]) & ~is_known
+    by_eye = np.isin(own, SEEN) & ~is_known
     return {
         "copies": len(sources),
         "found": int(found.sum()),
