@@ -177,8 +177,8 @@ class FeatureFile:
     truncated, incomplete, altered or of another schema.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | Path) -> None:
+        self.path = path = Path(path)
         if not path.is_file() or not keep_while(self, path):
             must = "be a file, not a folder" if path.is_dir() else "exist"
             raise InvalidInputError(f"feature file must {must}; got {str(path)!r}. `pipeline extract` makes one.")

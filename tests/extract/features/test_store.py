@@ -135,8 +135,9 @@ def test_foreign_older_and_half_written_files_are_refused_with_the_reason(whole,
     (tmp_path / "half.h5.partial").rename(tmp_path / "half.h5")
     with pytest.raises(CorruptFileError, match="never completed"):
         FeatureFile(tmp_path / "half.h5")
-    with pytest.raises(InvalidInputError, match="must exist"):
-        FeatureFile(tmp_path / "none.h5")
+    for none in (tmp_path / "none.h5", str(tmp_path / "none.h5")):
+        with pytest.raises(InvalidInputError, match="must exist"):
+            FeatureFile(none)
 
 
 def test_damaged_rows_are_named(whole, tmp_path):
