@@ -250,7 +250,7 @@ def _fit(key: HeadKey, inputs: FeatureInputs) -> head_run.FittedHead:
     context.doing("scoring the test images")
     test = file.read("test")
     logits = head.logits(test.features[0])
-    validation = _validation(key, choice, options, train=train, device=context.device)
+    validation = _validation(key, choice, options, train=train, context=context)
     seconds = watch.seconds()
     others = [head.logits(view) for view in test.features[1:]]
     averaged = sum(others, logits) / len(test.features) if others else None
@@ -259,7 +259,7 @@ def _fit(key: HeadKey, inputs: FeatureInputs) -> head_run.FittedHead:
 
 
 def _validation(
-    key: HeadKey, choice: "Choice", options: Fields, *, train: SplitFeatures, device: str
+    key: HeadKey, choice: "Choice", options: Fields, *, train: SplitFeatures, context: Context
 ) -> head_run.ValidationAnswers | None:
     """What predictions take from the validation images; None without any."""
     import heads
@@ -271,8 +271,9 @@ def _validation(
     rows, held = heads.validation_split(train.labels, key.validation, seed=key.seed, groups=train.groups)
     reference = Reference.of(train.features[0], rows, held, seed=key.seed)
     labels = np.searchsorted(np.unique(train.labels), train.labels[held])  # the columns of the logits
-    space = registry.space(key.head, options)
-    own = own_probabilities(space, choice, train.features, train.labels, groups=train.groups, device=device)
+    context.doing("judging the training images out of fold")
+    space, data = registry.space(key.head, options), (train.features, train.labels)
+    own = own_probabilities(space, choice, *data, groups=train.groups, device=context.device)
     ids = tuple(train.ids[row] for row in held)
     return head_run.ValidationAnswers(choice.validation_logits, labels, ids, reference, own)
 

@@ -18,7 +18,8 @@ from pipelines.cli.terminal.text import cells, message_width, plain, shortened, 
 
 TICK_SECONDS = 0.5  # how often the live line is drawn anew
 LOG_SECONDS = 60.0  # between two lines of a log
-SPEED_SECONDS = 60.0  # over which a speed is measured
+# A speed is measured over so many seconds, but at least over so many pieces: jobs that run side by side end together.
+SPEED_SECONDS, SPEED_PIECES = 60.0, 8
 BAR_CELLS = (6, 24)  # the least and the greatest length of a bar
 LABEL_CELLS = 8  # a job's label that is shorter than this says nothing
 BARS = (("━", "─"), ("=", "-"))
@@ -39,7 +40,7 @@ class ProgressStep:
         """Takes `done` at the time `now`."""
         self.done = done
         self.seen.append((now, done))
-        while len(self.seen) > 2 and self.seen[0][0] < now - SPEED_SECONDS:
+        while len(self.seen) > SPEED_PIECES and self.seen[0][0] < now - SPEED_SECONDS:
             self.seen.popleft()
 
     def speed(self) -> float | None:

@@ -9,6 +9,7 @@ import pytest
 
 from finetune.training.config import TrainingProgress
 from pipelines.cli.terminal import reporter, streams
+from pipelines.cli.terminal.live import ProgressStep
 from pipelines.cli.terminal.reporter import tell_failure
 from pipelines.cli.terminal.text import cells, message_width
 from pipelines.training.progress import ProgressReporter
@@ -61,6 +62,14 @@ def test_bar_count_speed_and_time_left_fit_one_line_at_every_width(seen, columns
         assert line.endswith("2:09")
         assert "━" in line
         assert "─" in line
+
+
+def test_jobs_that_end_in_pairs_have_the_pace_of_a_pair():
+    step = ProgressStep("jobs", 0.0, 20)
+    for done, now in enumerate((0, 140, 147, 287, 294, 434, 441)):
+        step.count(done, now=now)
+        assert done < 2 or 70 <= 1 / step.speed() <= 100
+    assert step.seconds_left(now=441) == pytest.approx(14 / step.speed())
 
 
 def test_an_epochs_line_stays_above_the_bar_and_nothing_else_does(seen):
