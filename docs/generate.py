@@ -35,6 +35,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "equal-runs": accuracy.equal_runs,
     "ablation": accuracy.ablation,
     "importance": accuracy.importance,
+    "minicifar-ablation": accuracy.minicifar_ablation,
     "robustness": accuracy.robustness,
     "imbalance": trusted.imbalance,
     "trust": trusted.trust,

@@ -166,6 +166,23 @@ def ablation() -> str:
     )
 
 
+def minicifar_ablation() -> str:
+    """Show what each change of the lab's base does to its validation accuracy."""
+    found = read("minicifar-ablation")[-1]
+    base = [f"base: {found['base']}", percent(found["accuracy"]), "", "", ""]
+    rows = [
+        [
+            one["name"],
+            percent(one["accuracy"]),
+            f"{100 * one['difference']:+.2f}",
+            " to ".join(f"{100 * end:+.2f}" for end in one["interval"]),
+            one["verdict"],
+        ]
+        for one in found["rows"]
+    ]
+    return table(["change", "validation", "difference, points", "95 % interval", "verdict"], [base, *rows])
+
+
 def robustness() -> str:
     """Count what was done to the program and its files, and the faults that this showed."""
     kills, damage, full, orientation = (read(kind)[-1] for kind in ("kills", "damage", "full-disk", "orientation"))
