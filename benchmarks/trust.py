@@ -23,7 +23,7 @@ import heads
 from benchmarks.hardware import earlier_today, write
 from extract.data.images import stratified_rows
 from extract.features.store import FeatureFile, SplitFeatures
-from heads.out_of_fold import own_probabilities
+from heads.analysis.own import own_probabilities
 from heads.trust import conformal
 from heads.trust.novelty import UNLIKE, Reference
 from pipelines.predict.trust import probabilities

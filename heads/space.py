@@ -43,7 +43,7 @@ class Space(ABC):
     averages_views: ClassVar[bool] = False
     # Whether the weights of the fitted head are its training rows.
     keeps_rows: ClassVar[bool] = False
-    # Whether it is the exact logistic regression at an option `C`, which `out_of_fold` can repeat on parts of the rows.
+    # Whether it is the exact logistic regression at an option `C`, which `analysis.own` can repeat on some rows.
     is_regression: ClassVar[bool] = False
     # Whether a training row is its own nearest neighbor, so that training accuracy says nothing.
     is_own_neighbor: ClassVar[bool] = False

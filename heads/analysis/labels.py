@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
 
-from heads.design import RowBlocks
+from heads.design import Eigenbasis, RowBlocks
 from heads.logistic.path import Path, PathPoint
 from heads.metrics import ROW_LOSS_LIMIT, row_losses
 
@@ -48,19 +48,13 @@ def out_of_fold(
     """
     further = features[:0] if further is None else further
     fold, chosen, basis = folds(targets, groups=groups, seed=seed), grid, None
-    found = OutOfFold(
-        np.full((len(targets), n_classes), -ROW_LOSS_LIMIT),
-        np.zeros((len(further), n_classes)),
-        np.zeros(len(targets), bool),
-    )
+    unknown, sums = np.full((len(targets), n_classes), -ROW_LOSS_LIMIT), np.zeros((len(further), n_classes))
+    found = OutOfFold(unknown, sums, np.zeros(len(targets), bool))
     for number in range(FOLDS):
         rows, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        classes, encoded = np.unique(targets[rows], return_inverse=True)
+        classes = np.unique(targets[rows])
         if len(held) and len(classes) > 1:
-            blocks = RowBlocks(features, torch.float64, torch.from_numpy(rows).to(features.device))
-            weights = None if class_weights is None else class_weights[torch.from_numpy(classes)]
-            learned = torch.from_numpy(encoded).to(features.device)
-            path = Path(blocks, learned, n_classes=len(classes), class_weights=weights, basis=basis)
+            path = _path(features, targets, rows, class_weights=class_weights, basis=basis)
             known = held[np.isin(targets[held], classes)]
             labels = np.searchsorted(classes, targets[known])
             point, look = _best(path, chosen, features[torch.from_numpy(known).to(features.device)], labels)
@@ -73,6 +67,22 @@ def out_of_fold(
     total = found.further.sum(1, keepdims=True)
     found.further[:] = np.log(np.maximum(found.further / np.maximum(total, 1e-300), np.exp(-ROW_LOSS_LIMIT)))
     return found
+
+
+def _path(
+    features: torch.Tensor,
+    targets: np.ndarray,
+    rows: np.ndarray,
+    *,
+    class_weights: torch.Tensor | None,
+    basis: Eigenbasis | None,
+) -> Path:
+    """The path of the `rows` int64 of `features`, of the classes that occur in them."""
+    classes, encoded = np.unique(targets[rows], return_inverse=True)
+    weights = None if class_weights is None else class_weights[torch.from_numpy(classes)]
+    learned, own = (torch.from_numpy(one).to(features.device) for one in (rows, encoded))
+    blocks = RowBlocks(features, torch.float64, learned)
+    return Path(blocks, own, n_classes=len(classes), class_weights=weights, basis=basis)
 
 
 def folds(targets: np.ndarray, *, groups: np.ndarray, seed: int) -> np.ndarray:

@@ -13,13 +13,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from heads.design import (
-    HELD_ELEMENT_COUNT,
     Eigenbasis,
-    RowBlocks,
     Standardization,
-    cheap_dtype,
     eigenbasis,
-    standardization,
 )
 from heads.imbalance.class_weights import RowWeights
 from heads.logistic.newton import (
@@ -33,6 +29,7 @@ from heads.logistic.newton import (
     objective,
     point_at,
 )
+from heads.logistic.problem import blocks, cheap_problem, matrix, standardized
 from heads.logistic.products import forward
 
 # CAREFUL: a first look. Measured on 4,500 and 45,000 x 1280 features, the validation loss is then within 1e-3 of the
@@ -50,9 +47,6 @@ UNMOVED = Effort(decrement=0.0, gradient=0.0, steps=0, forcing=0.1)
 # Hessian.
 LOSS_ERROR = 2e-5
 CERTAIN = 1e-4
-# Rows a column from which Hessian and preconditioner are computed where there are more: the Hessian's eigenvalues are
-# then within about a third of those of all rows (Marchenko and Pastur 1967), so each step leaves a third of the error.
-ROWS_PER_COLUMN = 48
 
 
 @dataclass(frozen=True)
@@ -73,7 +67,7 @@ class PathPoint:
 
     def logits(self, features: Matrix) -> torch.Tensor:
         """float64 [M, K] of raw `features` [M, D]: folded weights cancel large means."""
-        return forward(_blocks(features), torch.cat([self.weights, self.bias[None]]))
+        return forward(blocks(features), torch.cat([self.weights, self.bias[None]]))
 
 
 class Path:
@@ -93,11 +87,11 @@ class Path:
         class_weights: torch.Tensor | None = None,
         basis: Eigenbasis | None = None,
     ) -> None:
-        self._rows, self._class_weights = _standardized(features), class_weights
+        self._rows, self._class_weights = standardized(features), class_weights
         self._standard: Standardization = self._rows.standard  # type: ignore[assignment]
         weights = RowWeights.of(class_weights, targets)
         basis = basis if basis is not None and basis.complete else None
-        cheap = _cheap_problem(self._rows, targets, n_classes=n_classes, basis=basis, weights=weights)
+        cheap = cheap_problem(self._rows, targets, n_classes=n_classes, basis=basis, weights=weights)
         self._solver = _Follower(cheap)
 
     @property
@@ -127,8 +121,8 @@ class Path:
         """
         if not points:
             return []
-        problem = replace(self._solver.problem, exact=_matrix(self._rows, torch.float64))
-        scoring = _matrix(replace(_blocks(held), standard=self._standard), torch.float64), targets
+        problem = replace(self._solver.problem, exact=matrix(self._rows, torch.float64))
+        scoring = matrix(replace(blocks(held), standard=self._standard), torch.float64), targets
         return [self._refined(point, problem, scoring, effort) for point in points]
 
     def _refined(
@@ -173,12 +167,12 @@ def fit_exact(
     `start`, or a short cheap path, leads up to C; float64 gradients with cheap Hessian products then finish it, as in
     iterative refinement. Few features have no use for a start: their solution is the same to the bit with any.
     """
-    rows = _standardized(features)
+    rows = standardized(features)
     standard: Standardization = rows.standard  # type: ignore[assignment]
-    exact = _matrix(rows, torch.float64)
+    exact = matrix(rows, torch.float64)
     start = None if rows.is_small else start
     basis, weights = None if start is None else start.basis, RowWeights.of(class_weights, targets)
-    cheap = _cheap_problem(rows, targets, n_classes=n_classes, basis=basis, weights=weights)
+    cheap = cheap_problem(rows, targets, n_classes=n_classes, basis=basis, weights=weights)
     if start is None:
         solver = _Follower(cheap)
         *_, near = (solver.fit(value, CAREFUL).point.theta for value in _ramp(C))
@@ -191,57 +185,6 @@ def fit_exact(
     effort = Effort(decrement=tolerance, gradient=0.0, steps=limit, forcing=0.03)
     outcome = minimize(problem, point_at(problem, near.double(), penalty), penalty=penalty, effort=effort)
     return _path_point(C, outcome, standard)
-
-
-def _blocks(features: Matrix) -> RowBlocks:
-    return features if isinstance(features, RowBlocks) else RowBlocks(features, torch.float64)
-
-
-def _standardized(features: Matrix) -> RowBlocks:
-    return replace(_blocks(features), standard=standardization(features))
-
-
-def _matrix(rows: RowBlocks, dtype: torch.dtype) -> Matrix:
-    """`rows` in `dtype`: in memory where they are few, or no more than the features and often read; else in blocks.
-
-    On a processor blocks of float32 are as fast to make as to fetch, and of float64 faster.
-    """
-    made, count = replace(rows, dtype=dtype), rows.shape[0] * rows.shape[1]
-    is_cheap = dtype.itemsize < 8 and (dtype.itemsize == 2 or rows.features.is_cuda)
-    return made.held() if rows.is_small or (is_cheap and count <= HELD_ELEMENT_COUNT) else made
-
-
-def _cheap_problem(
-    rows: RowBlocks,
-    targets: torch.Tensor,
-    *,
-    n_classes: int,
-    basis: Eigenbasis | None = None,
-    weights: RowWeights | None = None,
-) -> LogisticProblem:
-    dtype, sample = cheap_dtype(rows.shape[0] * rows.shape[1], rows.features.device), _sample(rows)
-    exact = _matrix(rows, dtype)
-    if isinstance(exact, RowBlocks):  # made at every reading, for which float32 is as fast
-        exact = replace(exact, dtype=torch.float32)
-    cheap = exact if sample is None else replace(rows, dtype=dtype)
-    if basis is None:
-        learned = rows if sample is None else rows.take(_evenly(rows, sample))
-        basis = eigenbasis(exact if rows.is_small else replace(learned, dtype=torch.float32), torch.float32)
-    return LogisticProblem(
-        exact, cheap, sample=sample, targets=targets, n_classes=n_classes, basis=basis, weights=weights
-    )
-
-
-def _sample(rows: RowBlocks) -> int | None:
-    """How many rows stand for all where they are very many."""
-    count = ROWS_PER_COLUMN * rows.shape[1]
-    return None if rows.is_small or len(rows) < 2 * count else count
-
-
-def _evenly(rows: RowBlocks, count: int) -> torch.Tensor:
-    """Sorted numbers int64 [`count`] of `rows`, drawn evenly; the same for a count."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randperm(len(rows), generator=generator)[:count].sort().values.to(rows.features.device)
 
 
 class _Follower:

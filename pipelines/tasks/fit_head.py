@@ -263,7 +263,7 @@ def _validation(
 ) -> head_run.ValidationAnswers | None:
     """What predictions take from the validation images; None without any."""
     import heads
-    from heads.out_of_fold import own_probabilities
+    from heads.analysis.own import own_probabilities
     from heads.trust.novelty import Reference
 
     if choice.validation_logits is None:

@@ -30,7 +30,7 @@ CHOICE = ("criterion", "table", "training_rows", "validation_rows", "fit_facts")
 class ValidationAnswers:
     """What a prediction needs of the validation images: `logits` float32 [M, K] of the chosen candidate, before the
     refit, `labels` int64 [M] and `ids`; and the `reference` by which an image is unlike the training images.
-    `out_of_fold` are `heads.out_of_fold.own_probabilities`.
+    `out_of_fold` are `heads.analysis.own.own_probabilities`.
     """
 
     logits: np.ndarray

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 RECORD_NAME = "record.json"
 LOGITS_NAME = "test.safetensors"
 VALIDATION_NAME = "validation.safetensors"  # of what was chosen, before any refit
-OUT_OF_FOLD_NAME = "out_of_fold.safetensors"  # `heads.out_of_fold.own_probabilities`
+OUT_OF_FOLD_NAME = "out_of_fold.safetensors"  # `heads.analysis.own.own_probabilities`
 REFERENCE_NAME = "reference.safetensors"  # `heads.trust.novelty.Reference`
 AVERAGED_NAME = "test_tta.safetensors"  # logits averaged over test-time views
 REMEDY = "Run it again, or remove its folder."

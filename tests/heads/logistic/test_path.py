@@ -8,7 +8,8 @@ from sklearn.linear_model import LogisticRegression
 
 from heads.design import SMALL_ELEMENT_COUNT
 from heads.logistic.head import NEAR, NEAR_SCORE, LogisticHead
-from heads.logistic.path import ROWS_PER_COLUMN, Path
+from heads.logistic.path import Path
+from heads.logistic.problem import ROWS_PER_COLUMN
 from heads.logistic.space import C_GRID, LogisticSpace
 from heads.metrics import ROW_LOSS_LIMIT
 from heads.protocol import choose, fit_head

@@ -12,7 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 import heads
-from heads import out_of_fold, registry
+from heads import registry
+from heads.analysis import own
 from heads.analysis.labels import folds
 from heads.trust.conformal import least_probability
 
@@ -28,7 +29,7 @@ def test_the_probabilities_are_those_of_scikit_learn_on_the_same_folds(rng, weig
     features, labels = rng.normal(size=(300, 12)), rng.choice([3, 7, 9], 300, p=[0.6, 0.3, 0.1])
     features[np.arange(300), labels] += 1.5
     space, choice = chosen(features, labels, options={"C": 0.05, "class_weights": weights})
-    found = out_of_fold.own_probabilities(space, choice, features, labels)
+    found = own.own_probabilities(space, choice, features, labels)
     assert found is not None
     targets, expected = np.searchsorted([3, 7, 9], labels), np.empty(300)
     if isinstance(weights, dict):
@@ -50,7 +51,7 @@ def test_the_probabilities_are_those_of_scikit_learn_on_the_same_folds(rng, weig
 def test_the_calibrated_ones_are_of_the_logits_over_the_temperature(rng):
     features, labels = rng.normal(size=(200, 8)), rng.integers(0, 2, 200)
     space, choice = chosen(features, labels)
-    found = out_of_fold.own_probabilities(space, replace(choice, temperature=2.5), features, labels)
+    found = own.own_probabilities(space, replace(choice, temperature=2.5), features, labels)
     np.testing.assert_allclose(logit(found["calibrated"]), logit(found["plain"]) / 2.5, atol=1e-9)
 
 
@@ -63,8 +64,8 @@ def test_no_row_is_judged_by_a_head_that_learned_from_its_group(seed, size):
     labels = rng.integers(0, 2, 60)[group]
     features = rng.normal(size=(60, 150))[group] * 5  # of more columns than groups: each can be learned by heart
     space, choice = chosen(features, labels, options={"C": 10.0}, groups=group)
-    together = out_of_fold.own_probabilities(space, choice, features, labels, groups=group)["plain"]
-    apart = out_of_fold.own_probabilities(space, choice, features, labels)["plain"]
+    together = own.own_probabilities(space, choice, features, labels, groups=group)["plain"]
+    apart = own.own_probabilities(space, choice, features, labels)["plain"]
     assert apart.mean() > 0.8
     assert together.mean() < 0.75
 
@@ -80,11 +81,11 @@ def test_sets_by_few_training_rows_cover_more_evenly_than_by_their_validation_ro
         head, choice = heads.fit_head(
             "logistic", {"C": 0.03}, features=features[train], labels=labels[train], seed=draw
         )
-        own = out_of_fold.own_probabilities(space, choice, features[train], labels[train])["plain"]
+        judged = own.own_probabilities(space, choice, features[train], labels[train])["plain"]
         _, held = heads.validation_split(labels[train], 0.1, seed=draw)
         kept = softmax(choice.validation_logits, axis=1)[np.arange(len(held)), labels[train][held]]
         truth = softmax(head.logits(features[fresh]), axis=1)[np.arange(4000), labels[fresh]]
-        for name, of in (("folds", own), ("validation", kept)):
+        for name, of in (("folds", judged), ("validation", kept)):
             covered[name].append((truth >= least_probability(of, coverage=0.9)).mean())
     assert np.std(covered["folds"]) < 0.7 * np.std(covered["validation"])  # by theory about 0.32
     assert abs(np.mean(covered["folds"]) - 0.9) < 0.02
@@ -93,17 +94,17 @@ def test_sets_by_few_training_rows_cover_more_evenly_than_by_their_validation_ro
 def test_other_heads_several_views_and_many_validation_rows_are_not_worth_it(rng, monkeypatch):
     features, labels = rng.normal(size=(100, 8)).astype(np.float32), rng.integers(0, 3, 100)
     space, choice = chosen(features, labels)
-    assert out_of_fold.own_probabilities(space, choice, np.stack([features, features]), labels) is None
+    assert own.own_probabilities(space, choice, np.stack([features, features]), labels) is None
     ridge = chosen(features, labels, kind="ridge", options={"alpha_grid": [1.0]})
-    assert out_of_fold.own_probabilities(*ridge, features, labels) is None
+    assert own.own_probabilities(*ridge, features, labels) is None
     _, alone = heads.fit_head("logistic", {"C": 0.1}, features=features, labels=labels, validation=None)
-    assert out_of_fold.own_probabilities(space, alone, features, labels) is None
-    monkeypatch.setattr(out_of_fold, "ENOUGH", choice.validation_rows)
-    assert out_of_fold.own_probabilities(space, choice, features, labels) is None
+    assert own.own_probabilities(space, alone, features, labels) is None
+    monkeypatch.setattr(own, "ENOUGH", choice.validation_rows)
+    assert own.own_probabilities(space, choice, features, labels) is None
 
 
 def test_a_class_of_one_row_is_left_out(rng):
     features, labels = rng.normal(size=(100, 8)), np.r_[np.arange(99) % 3, 3]
     space, choice = chosen(features, labels)
-    found = out_of_fold.own_probabilities(space, choice, features, labels)
+    found = own.own_probabilities(space, choice, features, labels)
     assert len(found["plain"]) == 99

@@ -1,23 +1,37 @@
 """What training rows say of new ones: the probability of its class by a head that did not learn from the row."""
 
+from typing import Any, Protocol
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import softmax
 
 from extract.runtime.devices import resolve_device, torch_device
-from heads.analysis import labels as analysis
-from heads.checks import Features, encode
+from heads.analysis import labels as doubts
+from heads.checks import Features, as_tensor, encode
 from heads.imbalance.class_weights import class_weights
-from heads.protocol import Choice, as_views
 from heads.space import Space
 
 # Of so many validation rows the 90 % quantile covers 90 % to within 0.3 points: five further fits would add little.
 ENOUGH = 10_000
 
 
+class Chosen(Protocol):
+    """What is read of a `heads.protocol.Choice`."""
+
+    @property
+    def options(self) -> dict[str, Any]: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def validation_rows(self) -> int: ...
+    @property
+    def temperature(self) -> float | None: ...
+
+
 def own_probabilities(
     space: Space,
-    choice: Choice,
+    choice: Chosen,
     features: Features,
     labels: ArrayLike,
     *,
@@ -26,20 +40,21 @@ def own_probabilities(
 ) -> dict[str, np.ndarray] | None:
     """{"plain", "calibrated"}: float64 [N], the softmax of the logits, and of the logits over the choice's temperature.
 
-    Each of the N rows of `features` is judged by the chosen logistic regression of four fifths of the others; rows of
-    one of the `groups` [N] are in one fold, and a row whose class is in no other fold is left out. None where it is not
-    worth it: for other heads, several views, and where the validation rows are `ENOUGH`, or there are none.
+    Each of the N rows of `features` [N, D] or [1, N, D] is judged by the chosen regression of four fifths of the
+    others; rows of one of the `groups` [N] are in one fold, and a row whose class is in no other fold is left out. None
+    where it is not worth it: for other heads, several views, and where the validation rows are `ENOUGH` or none.
     """
-    views = as_views(features)
+    views = as_tensor(features)
+    views = views if views.ndim == 3 else views[None]
     if not space.is_regression or len(views) > 1 or not 0 < choice.validation_rows < ENOUGH:
         return None
     classes, targets = encode(labels, rows=views.shape[1])
-    found = analysis.out_of_fold(
+    found = doubts.out_of_fold(
         views[0].to(torch_device(resolve_device(device))),
         targets,
         n_classes=len(classes),
         groups=np.arange(len(targets)) if groups is None else groups,
-        grid=(choice.options["C"],),  # type: ignore[arg-type]
+        grid=(choice.options["C"],),
         class_weights=class_weights(getattr(space, "class_weights", "none"), classes, targets),
         seed=choice.seed,
     )
