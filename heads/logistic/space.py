@@ -48,7 +48,7 @@ class LogisticSpace(Space):
         object.__setattr__(self, "c_grid", tuple(sorted({float(C) for C in grid})))
 
     def operations(self, rows: int, *, scored: int, width: int, classes: int) -> float:
-        folds = 180 if rows < 100_000 else 0  # `analysis.own`
+        folds = 180 if rows < 100_000 else 0  # `analysis.own`: a tenth of so many rows are `ENOUGH`
         passes, calls = 100 + folds + 8 * len(self.c_grid), 1.3e11 + 2e9 * len(self.c_grid)  # of refit, and of each C
         eigenbases = (10.0 * rows * width + 75.0 * min(rows, width) ** 2) * min(rows, width)
         return calls + 4.0 * passes * rows * width * classes + eigenbases

@@ -271,8 +271,9 @@ def _validation(
     rows, held = heads.validation_split(train.labels, key.validation, seed=key.seed, groups=train.groups)
     reference = Reference.of(train.features[0], rows, held, seed=key.seed)
     labels = np.searchsorted(np.unique(train.labels), train.labels[held])  # the columns of the logits
-    context.doing("judging the training images out of fold")
     space, data = registry.space(key.head, options), (train.features, train.labels)
+    if space.is_regression:
+        context.doing("judging the training images out of fold")
     own = own_probabilities(space, choice, *data, groups=train.groups, device=context.device)
     ids = tuple(train.ids[row] for row in held)
     return head_run.ValidationAnswers(choice.validation_logits, labels, ids, reference, own)
