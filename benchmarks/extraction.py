@@ -5,6 +5,7 @@
 (b) OpenVINO where it is installed, timm's network alone on images that are prepared, at its best setting: throughput
     hint, several requests in flight, the faster of one and eight images a request, and in the faster precision whose
     lowest cosine to float32 is above 0.999 (float32 where bfloat16 is not);
+    On a GPU: timm's network alone, compiled, on images that lie on the device (`TimmCompiled`);
 ours: from raw images to the finished feature file, by the engine that `auto` takes in a whole run, and by those that
     --engines names. The time to get ready is reported apart.
 
@@ -27,7 +28,7 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmarks.extraction_sides import OpenVino, Ours, Plain, embeddings, load
+from benchmarks.extraction_sides import OpenVino, Ours, Plain, TimmCompiled, embeddings, load
 from benchmarks.hardware import earlier_today, matrix_product_rate, write
 from extract.runtime import openvino_model
 from extract.runtime.devices import resolve_device
@@ -64,6 +65,8 @@ def measure(name: str, given: argparse.Namespace, *, device: str) -> dict[str, A
     sides: dict[str, Any] = {"plain": functools.partial(Plain, name, given.data_dir, device=device)}
     if openvino_model.is_installed() and device == "cpu":
         sides["openvino"] = functools.partial(OpenVino, name, given.data_dir, exact=exact)
+    if device != "cpu":
+        sides["timm compiled"] = functools.partial(TimmCompiled, name, device=device)
     for side, engine in ours.items():
         sides[side] = functools.partial(Ours, name, given.data_dir, engine, device=device)
     with contextlib.ExitStack() as stack:

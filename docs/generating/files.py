@@ -25,7 +25,8 @@ def runs_of(**wanted: object) -> list[Json]:
 
 
 def machine(file: Json) -> str:
-    """Name the machine of a result file by its cores and units."""
+    """Name the machine of a result file by its cores, maker and units."""
     hardware = file["hardware"]
     units = {"": "float32", "avx512_bf16": "AVX-512 bf16"}.get(hardware["bf16_units"], hardware["bf16_units"])
-    return f"{hardware['core_count']} cores, {units}"
+    maker = hardware["processor"].split("(")[0].split()[0]
+    return f"{hardware['core_count']} cores, {maker}, {units}"

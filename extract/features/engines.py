@@ -64,7 +64,7 @@ def is_ahead(network: nn.Module, *, precision: str) -> bool:
     """Whether OpenVINO is here and known to compute `network` faster than compiled torch: by layers and processor."""
     kinds = {type(one).__name__ for one in network.modules() if not list(one.children())}
     is_small = sum(one.numel() for one in network.parameters()) <= OPENVINO_MOST_PARAMETERS
-    known = precision == "bfloat16" and openvino_model.is_ahead_here() and kinds <= OPENVINO_LAYERS and is_small
+    known = openvino_model.is_ahead_here(precision) and kinds <= OPENVINO_LAYERS and is_small
     return known and openvino_model.is_installed()
 
 

@@ -1,6 +1,7 @@
 """OpenVINO's CPU plugin: a torch module translated, compiled, and run with several requests in flight."""
 
 import importlib.util
+import platform
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from torch import Size, Tensor, nn
 
 
-# Kinds of processors, by what they compute bfloat16 with, on which it was measured to be ahead of compiled torch
-# (`benchmarks.extraction`).
+# Kinds of processors, by what they compute bfloat16 with, on which it was measured to be ahead of compiled torch in
+# bfloat16 (`benchmarks.extraction`). In float32 it was on x86-64, with AVX-512 and with AVX2 alone.
 UNITS = ("amx_bf16", "avx512_bf16")
+X86 = ("x86_64", "AMD64")
 
 
 def is_installed() -> bool:
@@ -27,9 +29,11 @@ def is_installed() -> bool:
     return importlib.util.find_spec("openvino") is not None
 
 
-def is_ahead_here() -> bool:
-    """Whether this is a kind of processor on which OpenVINO was measured to be the faster engine."""
-    return bf16_units() in UNITS
+def is_ahead_here(precision: str) -> bool:
+    """Whether this is a kind of processor on which OpenVINO was measured to be the faster engine in `precision`."""
+    if precision == "float32":
+        return platform.machine() in X86
+    return precision == "bfloat16" and bf16_units() in UNITS
 
 
 def check() -> None:

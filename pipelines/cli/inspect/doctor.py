@@ -59,7 +59,7 @@ def _packaged() -> list[str]:
 def _problems(run: shared.Invocation) -> list[str]:
     from extract.runtime import openvino_model
     from extract.runtime.compiler import compiler_fault
-    from extract.runtime.devices import torch_device
+    from extract.runtime.devices import resolve_precision, torch_device
     from pipelines.workspace.cache import check_workspace
 
     problems = []
@@ -68,7 +68,8 @@ def _problems(run: shared.Invocation) -> list[str]:
             check()
         except TransferBenchError as error:
             problems.append(str(error))
-    if run.device == "cpu" and openvino_model.is_ahead_here() and not openvino_model.is_installed():
+    fastest = openvino_model.is_ahead_here(resolve_precision("auto", run.device))
+    if run.device == "cpu" and fastest and not openvino_model.is_installed():
         problems.append("package openvino is not installed; extraction would be faster with it: pip install openvino.")
     if fault := compiler_fault():
         problems.append(f"{fault}; networks run uncompiled, which is slower.")

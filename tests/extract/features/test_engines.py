@@ -29,11 +29,12 @@ def choose(requested="auto", *, count=60_000, size=224, device="cpu", precision=
 def machine(monkeypatch):
     """Makes this machine one with a compiler and OpenVINO, or without; and with the bfloat16 units named."""
 
-    def machine(*, compiler=True, openvino=True, units="amx_bf16"):
+    def machine(*, compiler=True, openvino=True, units="amx_bf16", architecture="x86_64"):
         monkeypatch.setattr(engines, "has_compiler", lambda: compiler)
         monkeypatch.setattr(openvino_model, "is_installed", lambda: openvino)
         monkeypatch.setattr(engines, "bf16_units", lambda: units)
         monkeypatch.setattr(openvino_model, "bf16_units", lambda: units)
+        monkeypatch.setattr(openvino_model.platform, "machine", lambda: architecture)
 
     return machine
 
@@ -58,9 +59,11 @@ def test_openvino_is_chosen_for_layers_and_processors_on_which_it_was_measured(m
     assert choose(network=frozen.load("test_convnext", weights="untrained", image_size=32).module) == "compiled"
     with torch.device("meta"):
         assert choose(network=torch.nn.Conv2d(10_000, 10_000, 1)) == "compiled"
-    assert choose(precision="float32") == "compiled"
+    assert choose(precision="float32") == "openvino"
     machine(units="")
-    assert choose() == "compiled"
+    assert [choose(), choose(precision="float32")] == ["compiled", "openvino"]
+    machine(units="bf16", architecture="aarch64")
+    assert [choose(), choose(precision="float32")] == ["compiled", "compiled"]
 
 
 def test_an_engine_that_cannot_run_here_is_refused_with_what_to_do(machine):

@@ -34,6 +34,8 @@ def test_another_distribution_with_a_package_of_ours_is_named(
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: talking-heads\nVersion: 1.0\n")
     (info / "RECORD").write_text("heads/__init__.py,,\n")
+    (elsewhere / "heads").mkdir()
+    (elsewhere / "heads" / "__init__.py").touch()  # importlib_metadata, where it is imported, names no absent files
     said = problems(capsys, tmp_path / "work")
     assert [one for one in said if "'heads'" in one and "talking-heads" in one and "environment" in one]
 

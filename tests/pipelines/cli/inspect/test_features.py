@@ -8,7 +8,7 @@ from tests.pipelines.fitting import TINY
 
 def test_features_info_verify_and_compare(pipeline):
     words = ("extract", *TINY, "--subset", 40, "--test-subset", 20, "--json")
-    one = pipeline(*words).json["path"]
+    one = pipeline(*words, "--precision", "bfloat16").json["path"]
     other = pipeline(*words, "--precision", "float32").json["path"]
     info = pipeline("features", "info", one, "--json").json
     assert info["rows"] == {"test": 20, "train": 40}
