@@ -65,3 +65,15 @@ def test_rows_made_in_blocks_are_those_of_a_converted_copy(features, stored, dty
         atol=0.02,
         rtol=0.02,
     )
+
+
+@pytest.mark.parametrize("constant", [0, 1, 3, 6])
+def test_constant_columns_are_eigenvectors_of_their_own_with_the_value_0(constant):
+    rows = torch.from_numpy(np.random.default_rng(2).normal(size=(50, 6)))
+    rows[:, torch.randperm(6, generator=torch.Generator().manual_seed(1))[:constant]] = 0
+    basis = eigenbasis(rows, torch.float64)
+    gram = rows.T @ rows / 50
+    torch.testing.assert_close(basis.vectors @ torch.diag(basis.values) @ basis.vectors.T, gram)
+    torch.testing.assert_close(basis.vectors.T @ basis.vectors, torch.eye(6, dtype=torch.float64))
+    assert (basis.values.diff() >= 0).all()
+    assert (basis.values[:constant] == 0).all()
