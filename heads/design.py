@@ -27,8 +27,7 @@ class Standardization:
 
         It is computed in the wider of the two precisions, so that large offsets cancel well.
         """
-        wide = _wide(features.dtype, dtype)
-        return self.within(wide)(widened(features, wide)).to(dtype)
+        return RowBlocks(features, dtype, standard=self).held()
 
     def within(self, dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
         """What standardizes rows [N, D] of `dtype` in place, by one multiplication and addition a number."""
@@ -103,30 +102,17 @@ class RowBlocks:
     def _dtypes(self) -> list[torch.dtype]:
         """What a row becomes on its way to `dtype`, one after another; standardized, in the widest."""
         first, last = self.features.dtype, self.dtype
-        wide = last if self.standard is None else _wide(first, last)
-        return [*_between(first, wide), wide, *([last] if last != wide else [])]
+        wide = last
+        if self.standard is not None:
+            wide = torch.promote_types(first, last if last.itemsize > 2 else torch.float32)
+        # From 16 bits to 64 by way of float32, for which torch has faster code.
+        between = [torch.float32] if first.itemsize == 2 and wide.itemsize == 8 else []
+        return [*between, wide, *([last] if last != wide else [])]
 
     def _raw(self, part: slice) -> torch.Tensor:
         if self.numbers is None:
             return self.features[part]
         return self.features.index_select(0, self.numbers[part])  # takes a third of the time of features[numbers]
-
-
-def _wide(features: torch.dtype, dtype: torch.dtype) -> torch.dtype:
-    """The dtype in which `features` on their way to `dtype` are standardized."""
-    return torch.promote_types(features, dtype if dtype.itemsize > 2 else torch.float32)
-
-
-def _between(first: torch.dtype, last: torch.dtype) -> list[torch.dtype]:
-    """From 16 bits to 64 numbers go by way of float32, for which torch has faster code."""
-    return [torch.float32] if first.itemsize == 2 and last.itemsize == 8 else []
-
-
-def widened(features: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """A copy of `features` in `dtype`."""
-    for between in _between(features.dtype, dtype):
-        features = features.to(between)
-    return features.to(dtype, copy=True)
 
 
 def standardization(features: torch.Tensor | RowBlocks) -> Standardization:

@@ -147,7 +147,7 @@ def test_a_head_scores_on_the_gpu_as_on_the_processor(pipeline, tmp_path, head):
         )  # fmt: skip
         assert ended.status == 0, ended.err
         found[device] = ended.json["test_accuracy"]
-    assert found["cuda"] > 0.2  # chance is 0.1; features of drawn weights say little to centroids
+    assert found["cuda"] > (0.2 if head == "centroid" else 0.5)  # chance is 0.1; of drawn weights, centroids say little
     assert abs(found["cuda"] - found["cpu"]) < 0.03  # of 360 test images; drawn weights and orders differ by device
 
 
@@ -168,9 +168,9 @@ def test_the_logistic_path_on_the_gpu_is_that_of_the_processor():
     {"mixup": 0.2, "cutmix": 1.0}, {"randaugment": 5, "color_jitter": 0.2, "cutout": 4}, {"accumulate": 2},
     {"precision": "float32"}, {"compile": "on"}, {"small_share": 0.5}])  # fmt: skip
 def test_a_training_learns_on_the_gpu_with_every_option(options):
-    fitted = trained(epochs=8, **options)
+    fitted = trained(epochs=16, **options)
     assert next(fitted.network.parameters()).is_cuda
-    assert fitted.history[-1]["validation_accuracy"] > 0.4  # chance is 0.25, and augmentation slows some
+    assert fitted.history[-1]["validation_accuracy"] > 0.6  # chance is 0.25
     assert fitted.engine == ("compiled" if options.get("compile") == "on" and has_compiler() else "eager")
 
 

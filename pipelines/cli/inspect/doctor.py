@@ -68,8 +68,8 @@ def _problems(run: shared.Invocation) -> list[str]:
             check()
         except TransferBenchError as error:
             problems.append(str(error))
-    fastest = openvino_model.is_ahead_here(resolve_precision("auto", run.device))
-    if run.device == "cpu" and fastest and not openvino_model.is_installed():
+    is_ahead = run.device == "cpu" and openvino_model.is_ahead_here(resolve_precision("auto", "cpu"))
+    if is_ahead and not openvino_model.is_installed():
         problems.append("package openvino is not installed; extraction would be faster with it: pip install openvino.")
     if fault := compiler_fault():
         problems.append(f"{fault}; networks run uncompiled, which is slower.")
