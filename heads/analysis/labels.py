@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
 
-from heads.design import Eigenbasis, RowBlocks
+from heads.design import RowBlocks
 from heads.logistic.path import Path, PathPoint
 from heads.metrics import ROW_LOSS_LIMIT, row_losses
 
@@ -47,18 +47,18 @@ def out_of_fold(
     the `further` rows [M, D].
     """
     further = features[:0] if further is None else further
-    fold, chosen, basis = folds(targets, groups=groups, seed=seed), grid, None
+    fold, chosen, path = folds(targets, groups=groups, seed=seed), grid, None
     unknown, sums = np.full((len(targets), n_classes), -ROW_LOSS_LIMIT), np.zeros((len(further), n_classes))
     found = OutOfFold(unknown, sums, np.zeros(len(targets), bool))
     for number in range(FOLDS):
         rows, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         classes = np.unique(targets[rows])
         if len(held) and len(classes) > 1:
-            path = _path(features, targets, rows, class_weights=class_weights, basis=basis)
+            path = _path(features, targets, rows, class_weights=class_weights, like=path)
             known = held[np.isin(targets[held], classes)]
             labels = np.searchsorted(classes, targets[known])
             point, look = _best(path, chosen, features[torch.from_numpy(known).to(features.device)], labels)
-            at, basis = grid.index(point.C), path.basis
+            at = grid.index(point.C)
             chosen = grid[max(at - 1, 0) : at + 1]
             found.training[np.ix_(known, classes)] = look
             found.judged[known] = True
@@ -75,14 +75,14 @@ def _path(
     rows: np.ndarray,
     *,
     class_weights: torch.Tensor | None,
-    basis: Eigenbasis | None,
+    like: Path | None,
 ) -> Path:
     """The path of the `rows` int64 of `features`, of the classes that occur in them."""
     classes, encoded = np.unique(targets[rows], return_inverse=True)
     weights = None if class_weights is None else class_weights[torch.from_numpy(classes)]
     learned, own = (torch.from_numpy(one).to(features.device) for one in (rows, encoded))
     blocks = RowBlocks(features, torch.float64, learned)
-    return Path(blocks, own, n_classes=len(classes), class_weights=weights, basis=basis)
+    return Path(blocks, own, n_classes=len(classes), class_weights=weights, like=like)
 
 
 def folds(targets: np.ndarray, *, groups: np.ndarray, seed: int) -> np.ndarray:

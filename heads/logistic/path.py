@@ -6,6 +6,7 @@ two before it (the warm starts of Friedman, Hastie and Tibshirani, "Regularizati
 secant predictor over log C).
 """
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from heads.logistic.newton import (
     objective,
     point_at,
 )
+from heads.logistic.preconditioner import Products
 from heads.logistic.problem import blocks, cheap_problem, matrix, standardized
 from heads.logistic.products import forward
 
@@ -85,23 +87,21 @@ class Path:
         *,
         n_classes: int,
         class_weights: torch.Tensor | None = None,
-        basis: Eigenbasis | None = None,
+        like: "Path | None" = None,
     ) -> None:
         self._rows, self._class_weights = standardized(features), class_weights
         self._standard: Standardization = self._rows.standard  # type: ignore[assignment]
         weights = RowWeights.of(class_weights, targets)
-        basis = basis if basis is not None and basis.complete else None
+        other = None if like is None else like._solver.problem
+        basis = other.basis if other is not None and other.basis.complete else None
         cheap = cheap_problem(self._rows, targets, n_classes=n_classes, basis=basis, weights=weights)
+        if other is not None and other.n_classes == n_classes:
+            cheap = replace(cheap, products=copy.copy(other.products))
         self._solver = _Follower(cheap)
-
-    @property
-    def basis(self) -> Eigenbasis:
-        """The eigenbasis of the gram of its rows, or the one that it was given."""
-        return self._solver.problem.basis
 
     def start(self, point: PathPoint) -> "Start":
         """What a fit of the same C to more rows may begin with."""
-        return Start(point.weights, point.bias, self.basis)
+        return Start(point.weights, point.bias, self._solver.problem.basis, self._solver.problem.products)
 
     def fit(self, C: float, *, careful: bool = True) -> PathPoint:
         """A first look at the regression at `C`, not called converged; without `careful` the neighbor's may do.
@@ -142,13 +142,14 @@ class Path:
 
 @dataclass(frozen=True)
 class Start:
-    """A solution near the one that is looked for: weights [D, K] and bias [K] for raw features, and the eigenbasis of
-    nearly the same gram.
+    """A solution near the one that is looked for: weights [D, K] and bias [K] for raw features, the eigenbasis of
+    nearly the same gram, and products of nearly the same Hessian.
     """
 
     weights: torch.Tensor
     bias: torch.Tensor
     basis: Eigenbasis
+    products: Products
 
 
 def fit_exact(
@@ -178,6 +179,7 @@ def fit_exact(
         *_, near = (solver.fit(value, CAREFUL).point.theta for value in _ramp(C))
     else:
         near = standard.unfold(start.weights, start.bias)
+        cheap = replace(cheap, products=copy.copy(start.products))
     problem = replace(cheap, exact=exact)
     if rows.is_small:
         problem = replace(problem, cheap=exact, basis=eigenbasis(exact, torch.float64))
