@@ -29,6 +29,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "estimates": speed.estimates,
     "estimate-errors": speed.estimate_errors,
     "path-speed": speed.path_speed,
+    "search-speed": speed.search_speed,
     "many-rows": speed.many_rows,
     "path-errors": accuracy.path_errors,
     "rounding": accuracy.rounding,

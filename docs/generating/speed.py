@@ -166,7 +166,7 @@ def many_rows() -> str:
 def path_speed() -> str:
     """Compare the logistic path with as many fits of scikit-learn, for the C that both fit to the end."""
     rows = []
-    newest = {file["results"]["path"]["rows"]: file for file in read("heads")}
+    newest = {file["results"]["path"]["rows"]: file for file in read("heads") if "path" in file["results"]}
     for file in newest.values():
         path = file["results"]["path"]
         for limit, one in path.get("up_to", {}).items():
@@ -189,6 +189,23 @@ def path_speed() -> str:
             for rows_, limit, count, measured, ours, single, double, file in rows
         ],
     )
+
+
+def search_speed() -> str:
+    """Compare the default search of the logistic head, refit included, with one fit of scikit-learn."""
+    rows = [
+        [
+            number(one["rows"]),
+            one["values_of_C"],
+            number(min(one["ours_seconds"]), 1),
+            number(min(one["scikit_learn_one_fit_seconds"]), 1),
+            number(one["ours_over_one_fit"], 2),
+            f"{machine(file)}, {file['date']}",
+        ]
+        for file in read("heads")
+        if (one := file["results"].get("search"))
+    ]
+    return table(["rows", "values of C", "search and refit, s", "one fit, s", "ratio", "on"], rows)
 
 
 def _interpolated(points: list[Json], count: int) -> float:
