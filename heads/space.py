@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from heads.base import Head
 
 WEIGHTS_HELP = "Weights of the classes: none, balanced (a rare class counts as much as any), or a file of CLASS,WEIGHT."
+# Of so many validation rows the 90 % quantile covers 90 % to within 0.3 points: five further fits would add little.
+ENOUGH_VALIDATION_ROWS = 10_000
 head_option = functools.partial(option, group="Head")  # an option of a head, as a field of its space
 # The option of heads whose loss can weigh classes: a word of `heads.imbalance.class_weights`, or weights by label.
 weights_option = functools.partial(head_option, "none", WEIGHTS_HELP, metavar="none|balanced|FILE")

@@ -10,10 +10,7 @@ from extract.runtime.devices import resolve_device, torch_device
 from heads.analysis import labels as doubts
 from heads.checks import Features, as_tensor, encode
 from heads.imbalance.class_weights import class_weights
-from heads.space import Space
-
-# Of so many validation rows the 90 % quantile covers 90 % to within 0.3 points: five further fits would add little.
-ENOUGH = 10_000
+from heads.space import ENOUGH_VALIDATION_ROWS, Space
 
 
 class Chosen(Protocol):
@@ -42,11 +39,12 @@ def own_probabilities(
 
     Each of the N rows of `features` [N, D] or [1, N, D] is judged by the chosen regression of four fifths of the
     others; rows of one of the `groups` [N] are in one fold, and a row whose class is in no other fold is left out. None
-    where it is not worth it: for other heads, several views, and where the validation rows are `ENOUGH` or none.
+    where it is not worth it: for other heads, for several views, and where the validation rows are
+    `ENOUGH_VALIDATION_ROWS` or none.
     """
     views = as_tensor(features)
     views = views if views.ndim == 3 else views[None]
-    if not space.is_regression or len(views) > 1 or not 0 < choice.validation_rows < ENOUGH:
+    if not space.is_regression or len(views) > 1 or not 0 < choice.validation_rows < ENOUGH_VALIDATION_ROWS:
         return None
     classes, targets = encode(labels, rows=views.shape[1])
     found = doubts.out_of_fold(

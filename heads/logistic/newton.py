@@ -103,13 +103,23 @@ def point_at(problem: LogisticProblem, theta: torch.Tensor, penalty: float) -> I
 class Effort:
     """Stopping criterion: at a `decrement`, at a largest `gradient` entry, or after `steps` Newton steps.
 
-    `forcing` is the relative residual at which a Newton equation counts as solved.
+    `forcing` is the relative residual at which a Newton equation counts as solved near the minimum.
     """
 
     decrement: float
     gradient: float
     steps: int
     forcing: float
+
+    def residual(self, decrement: float) -> float:
+        """What the solution of a Newton equation may leave of a `decrement`.
+
+        Far from the minimum the equation is not true enough to be solved well (Eisenstat and Walker, "Choosing the
+        forcing terms in an inexact Newton method", SIAM J. Sci. Comput. 1996), and the last one need not go beyond the
+        goal.
+        """
+        forcing = max(self.forcing, min(0.25, decrement**0.5))
+        return max(forcing**2 * decrement, self.decrement / 4)
 
 
 def minimize(problem: LogisticProblem, start: Iterate, *, penalty: float, effort: Effort) -> Minimum:
@@ -124,7 +134,9 @@ def minimize(problem: LogisticProblem, start: Iterate, *, penalty: float, effort
         passes += 0.5
         if converged or iteration == effort.steps:
             break
-        step, change, products = _newton_step(problem, gradient, probabilities, precondition, penalty, effort.forcing)
+        step, change, products = _newton_step(
+            problem, gradient, probabilities, precondition, penalty, effort.residual(decrement)
+        )
         moved = _search_line(problem, point, step, change, slope=float((gradient * step).sum()), penalty=penalty)
         passes += products
         if moved is None:  # the objective cannot fall further in this precision
@@ -183,14 +195,16 @@ def _newton_step(
     probabilities: torch.Tensor,
     precondition: Preconditioner,
     penalty: float,
-    forcing: float,
+    goal: float,
 ) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """(step [D + 1, K], its change of the logits [N, K], passes used) by preconditioned conjugate gradients."""
+    """(step [D + 1, K], its change of the logits [N, K], passes used) by preconditioned conjugate gradients.
+
+    They end where the decrement that is left of the quadratic model is at most `goal`.
+    """
     step, change = torch.zeros_like(gradient), torch.zeros_like(probabilities)
     residual = -gradient
     scaled = precondition(residual)
     direction, size = scaled, float((residual * scaled).sum())
-    goal = forcing**2 * size
     weights = None if problem.weights is None else problem.weights.relative
     rows = Curved.needed(problem.cheap, probabilities, weights, count=problem.sample)
     is_changing = problem.exact is rows.features

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from extract.runtime.options import check
-from heads.space import Space, head_option, nearest_in, weights_option
+from heads.space import ENOUGH_VALIDATION_ROWS, Space, head_option, nearest_in, weights_option
 from heads.trials import Primitive
 
 C_GRID = tuple(float(C) for C in np.logspace(-6, 5, 45))
@@ -48,8 +48,8 @@ class LogisticSpace(Space):
         object.__setattr__(self, "c_grid", tuple(sorted({float(C) for C in grid})))
 
     def operations(self, rows: int, *, scored: int, width: int, classes: int) -> float:
-        folds = 180 if rows < 100_000 else 0  # `analysis.own`: a tenth of so many rows are `ENOUGH`
-        passes, calls = 100 + folds + 8 * len(self.c_grid), 1.3e11 + 2e9 * len(self.c_grid)  # of refit, and of each C
+        folds = 130 if rows < 10 * ENOUGH_VALIDATION_ROWS else 0  # `analysis.own`; a tenth is for validation
+        passes, calls = 100 + folds + 4 * len(self.c_grid), 1.3e11 + 2e9 * len(self.c_grid)  # of refit, and of each C
         eigenbases = (10.0 * rows * width + 75.0 * min(rows, width) ** 2) * min(rows, width)
         return calls + 4.0 * passes * rows * width * classes + eigenbases
 

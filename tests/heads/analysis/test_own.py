@@ -99,7 +99,7 @@ def test_other_heads_several_views_and_many_validation_rows_are_not_worth_it(rng
     assert own.own_probabilities(*ridge, features, labels) is None
     _, alone = heads.fit_head("logistic", {"C": 0.1}, features=features, labels=labels, validation=None)
     assert own.own_probabilities(space, alone, features, labels) is None
-    monkeypatch.setattr(own, "ENOUGH", choice.validation_rows)
+    monkeypatch.setattr(own, "ENOUGH_VALIDATION_ROWS", choice.validation_rows)
     assert own.own_probabilities(space, choice, features, labels) is None
 
 
