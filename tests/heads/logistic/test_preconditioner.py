@@ -121,5 +121,6 @@ def test_a_solve_of_nearly_the_same_problem_reads_the_rows_less_often():
     outcome = minimize(first, start, penalty=1e-4, effort=effort)
     assert outcome.converged
     assert without.converged
-    assert torch.allclose(outcome.point.theta, without.point.theta, rtol=0, atol=1e-4)
+    # Each is above the minimum by about half of its decrement, which the preconditioner tells to within its own error.
+    assert outcome.point.value == pytest.approx(without.point.value, abs=1e-11)
     assert outcome.pass_count < 0.9 * without.pass_count
