@@ -38,8 +38,9 @@ from heads.logistic.products import forward
 # exact fit's; less only chases the rounding of bfloat16. The decrement is relative to the objective where that is less
 # than 1.
 CAREFUL = Effort(decrement=2e-5, gradient=0.0, steps=4, forcing=0.25)
-# ROUGH: for points so much worse than the best that they cannot be chosen. Measured on 8,000 x 1280 features, their
-# validation losses are then within 2 % of tighter fits; most need no step from the line through two neighbors.
+# ROUGH: for points so much worse than the best that they cannot be chosen; most need no step from the line through two
+# neighbors. Measured on 45,000 x 1280 features, the validation loss is 0.5 % too low where it is 1.6 times the best,
+# and 9 % where it is 3.4 times the best.
 ROUGH = Effort(decrement=2e-4, gradient=3e-4, steps=4, forcing=0.5)
 # EXACT: in float64 a validation loss is then within 1e-6 of the exact fit's where the penalty is that of a good head.
 EXACT = Effort(decrement=1e-11, gradient=0.0, steps=50, forcing=0.1)
