@@ -13,11 +13,14 @@ from heads.neural.optimize import Optimizer
 Group = dict[str, Any]
 
 
-def optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
-    """The recipe's optimizer over the trainable parameters of `network`; `lr` of a group is its peak rate."""
+def optimizer(network: nn.Module, recipe: Recipe, *, precision: str = "float32") -> Optimizer:
+    """The recipe's optimizer over the trainable parameters of `network`; `lr` of a group is its peak rate.
+
+    `precision` is that of the training, "float32", "bfloat16" or "float16".
+    """
     groups = parameter_groups(network, recipe)
     if recipe.optimizer == "muon":
-        return Muon(groups, network=network, recipe=recipe)
+        return Muon(groups, network=network, recipe=recipe, precision=precision)
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, betas=(recipe.momentum, 0.999))
     nesterov = recipe.optimizer == "nesterov" and recipe.momentum > 0
@@ -49,28 +52,22 @@ def parameter_groups(network: nn.Module, recipe: Recipe) -> list[Group]:
 class Muon:
     """Muon (Jordan et al., 2024) for kernels and matrices, AdamW for the rest, at one learning rate.
 
-    Kernels are orthogonalised as matrices [out, in x height x width]. The classifier, and layers that see the
-    images, are AdamW's, as Muon's authors advise; so Muon's steps are scaled to the size of AdamW's.
+    The classifier, and layers that see the images, are AdamW's, as Muon's authors advise; so Muon's steps are scaled
+    to the size of AdamW's.
     """
 
-    def __init__(self, groups: Sequence[Group], *, network: nn.Module, recipe: Recipe) -> None:
+    def __init__(self, groups: Sequence[Group], *, network: nn.Module, recipe: Recipe, precision: str) -> None:
         ends = _ends(network)
-        self._pairs: list[tuple[Tensor, nn.Parameter]] = []
-        flat, plain = [], []
-        for group in groups:
-            inner = [weight for weight in group["params"] if weight.ndim > 1 and id(weight) not in ends]
-            views = [nn.Parameter(_matrix(weight.detach())) for weight in inner]
-            self._pairs += zip(inner, views, strict=True)
-            flat.append({**group, "params": views})
-            plain.append(
-                {**group, "params": [weight for weight in group["params"] if id(weight) in ends or weight.ndim < 2]}
-            )
+        inner: list[Group] = [{**group, "params": []} for group in groups]
+        rest: list[Group] = [{**group, "params": []} for group in groups]
+        for group, orthogonalized, plain in zip(groups, inner, rest, strict=True):
+            for weight in group["params"]:
+                (orthogonalized if weight.ndim > 1 and id(weight) not in ends else plain)["params"].append(weight)
         self._parts: list[torch.optim.Optimizer] = []
-        if flat := [group for group in flat if group["params"]]:
-            self._parts.append(torch.optim.Muon(flat, momentum=recipe.momentum, adjust_lr_fn="match_rms_adamw"))
-        if plain := [group for group in plain if group["params"]]:
-            self._parts.append(torch.optim.AdamW(plain, betas=(recipe.momentum, 0.999)))
-        self._weights = [weight for group in groups for weight in group["params"]]
+        if inner := [group for group in inner if group["params"]]:
+            self._parts.append(_Orthogonal(inner, momentum=recipe.momentum, precision=precision))
+        if rest := [group for group in rest if group["params"]]:
+            self._parts.append(torch.optim.AdamW(rest, betas=(recipe.momentum, 0.999)))
 
     @property
     def param_groups(self) -> list[Group]:
@@ -79,15 +76,11 @@ class Muon:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets the gradients."""
-        for weight in self._weights:
-            weight.grad = None
-        for _, view in self._pairs:
-            view.grad = None
+        for part in self._parts:
+            part.zero_grad(set_to_none)
 
     def step(self) -> None:
         """Moves every parameter that has a gradient."""
-        for weight, view in self._pairs:
-            view.grad = None if weight.grad is None else _matrix_like(weight.grad, weight)
         for part in self._parts:
             part.step()
 
@@ -101,20 +94,61 @@ class Muon:
             part.load_state_dict(kept)
 
 
+class _Orthogonal(torch.optim.Optimizer):
+    """Nesterov's momentum with every step orthogonalised; kernels as matrices [out, in x height x width].
+
+    torch.optim.Muon computes in bfloat16 alone, which takes 2.6 s a step of ResNet18 on two cores without bfloat16
+    units; this one takes 0.35 s there.
+    """
+
+    def __init__(self, groups: Sequence[Group], *, momentum: float, precision: str) -> None:
+        super().__init__(groups, {"momentum": momentum})
+        self._precision = precision
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Moves every parameter that has a gradient."""
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    self._move(weight, weight.grad, group)
+
+    def _move(self, weight: Tensor, gradient: Tensor, group: Group) -> None:
+        state = self.state[weight]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        average = state["momentum_buffer"].lerp_(gradient, 1 - group["momentum"])
+        matrix = gradient.lerp(average, group["momentum"]).flatten(1)
+        rate = group["lr"] * 0.2 * max(matrix.shape) ** 0.5  # the size of AdamW's steps (Liu et al. 2025)
+        weight.mul_(1 - group["lr"] * group["weight_decay"])
+        weight.add_(orthogonal(matrix, self._precision).reshape(weight.shape), alpha=-rate)
+
+
+def orthogonal(matrix: Tensor, precision: str) -> Tensor:
+    """A matrix with the singular vectors of `matrix` and singular values near 1, by five Newton-Schulz steps.
+
+    With "float32" the steps are taken by the smaller Gram matrix, and their product is then multiplied by `matrix`:
+    a third of the arithmetic. bfloat16 is too coarse for that.
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315  # Jordan et al.
+    coarse, tall = precision == "bfloat16", matrix.shape[0] > matrix.shape[1]
+    wide = (matrix.T if tall else matrix).to(torch.bfloat16 if coarse else torch.float32)
+    wide = wide / wide.norm().clamp(min=1e-7)
+    gram, steps = wide @ wide.T, None
+    for left in range(5)[::-1]:
+        step = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        if coarse:
+            wide = torch.addmm(wide, step, wide, beta=a)
+            gram = wide @ wide.T if left else gram
+        else:
+            step.diagonal().add_(a)
+            steps = step if steps is None else step @ steps
+            gram = step @ gram @ step if left else gram
+    wide = wide if steps is None else steps @ wide
+    return wide.T if tall else wide
+
+
 def _ends(network: nn.Module) -> set[int]:
     """The parameters of the first layer with a kernel or matrix and of the classifier."""
     first = next((module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)), network)
     return {id(weight) for end in (first, networks.classifier(network)) for weight in end.parameters()}
-
-
-def _matrix(weight: Tensor) -> Tensor:
-    """A view of `weight` as a matrix; the order of its columns follows memory, and does not matter to Muon."""
-    if weight.ndim == 4 and not weight.is_contiguous():
-        return weight.permute(0, 2, 3, 1).flatten(1)
-    return weight.flatten(1)
-
-
-def _matrix_like(gradient: Tensor, weight: Tensor) -> Tensor:
-    if weight.ndim == 4 and not weight.is_contiguous():
-        return gradient.permute(0, 2, 3, 1).flatten(1)
-    return gradient.flatten(1)

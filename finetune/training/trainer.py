@@ -81,8 +81,7 @@ class Trainer:
         self.engine = engine.choose(
             recipe.compile, self.network, image_count=images, image_size=self.batches.size, device=str(self.device)
         )
-        self.optimizer = optimizer(self.network, recipe)
-        # An optimizer may hold views of the weights instead (Muon), whose gradients come only with its step.
+        self.optimizer = optimizer(self.network, recipe, precision=self.precision)
         self.trainable = [weight for weight in self.network.parameters() if weight.requires_grad]
         if recipe.batchnorm == "adapted":
             modes.adapt_batch_norm(self.network, steps_per_epoch=self.steps_per_epoch)

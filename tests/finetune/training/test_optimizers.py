@@ -4,11 +4,13 @@ import copy
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from finetune.architectures import networks
 from finetune.recipes import Recipe
-from finetune.training.optimizers import optimizer, parameter_groups
+from finetune.training.optimizers import optimizer, orthogonal, parameter_groups
 from heads.neural.schedule import schedule
 
 
@@ -53,14 +55,15 @@ def test_frozen_parameters_are_in_no_group_and_layer_decay_slows_early_stages():
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_muon_steps_are_torchs_on_flattened_kernels(layout):
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_muon_steps_are_torchs_on_flattened_kernels(layout, precision):
     network = small().to(memory_format=layout)
     recipe = Recipe(optimizer="muon", learning_rate=0.01, weight_decay=0.1)
     reference = copy.deepcopy(network)
     inner = [(name, weight) for name, weight in reference.named_parameters() if weight.ndim > 1][1:-1]
     flat = [nn.Parameter(weight.detach().flatten(1).clone()) for _, weight in inner]
     theirs = torch.optim.Muon(flat, lr=0.01, momentum=0.9, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
-    ours = optimizer(network, recipe)
+    ours = optimizer(network, recipe, precision=precision)
     chance = torch.Generator().manual_seed(0)
     for _ in range(2):
         for weight in network.parameters():
@@ -72,24 +75,26 @@ def test_muon_steps_are_torchs_on_flattened_kernels(layout):
         ours.step()
         theirs.step()
     for (name, _), one in zip(inner, flat, strict=True):
-        # its iteration runs in bfloat16, whose rounding depends on the order of the columns
-        moved, expected = (
-            value - reference.get_parameter(name).flatten(1) for value in (network.get_parameter(name).flatten(1), one)
-        )
+        got = network.get_parameter(name).flatten(1)
+        if precision == "bfloat16":
+            torch.testing.assert_close(got, one, rtol=1e-5, atol=1e-7)
+        moved, expected = (value - reference.get_parameter(name).flatten(1) for value in (got, one))
         assert torch.nn.functional.cosine_similarity(moved.flatten(), expected.flatten(), dim=0) > 0.999
     assert not torch.equal(networks.classifier(network).weight, networks.classifier(reference).weight)
     ours.zero_grad()
     assert all(weight.grad is None for weight in network.parameters())
 
 
-def test_triangular_rises_and_falls_on_lines():
-    factor = schedule("triangular", total_steps=10, warmup=0.4)
-    assert [round(factor(step), 6) for step in range(10)] == [
-        0.2,
-        0.4,
-        0.6,
-        0.8,
-        1.0,
-        *[round(1 - k / 6, 6) for k in range(1, 6)],
-    ]
-    assert schedule("triangular", total_steps=10)(3) == 1.0
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 40), st.floats(-6, 6), st.integers(0, 99))
+def test_a_step_has_the_singular_vectors_of_its_matrix(rows, columns, rank, scale, seed):
+    chance = torch.Generator().manual_seed(seed)
+    left, right = (torch.randn(*shape, generator=chance) for shape in ((rows, rank), (rank, columns)))
+    matrix = 10**scale * left @ right
+    u, singular, vt = torch.linalg.svd(matrix.double(), full_matrices=False)
+    singular /= singular.norm().clamp(min=1e-7)
+    for _ in range(5):  # Jordan et al.'s polynomial, of every singular value by itself
+        singular = 3.4445 * singular - 4.7750 * singular**3 + 2.0315 * singular**5
+    expected = u @ singular.diag() @ vt
+    found = orthogonal(matrix, "float32").double()
+    assert found.shape == expected.shape
+    assert (found - expected).norm() <= 1e-3 * max(expected.norm(), 1)  # rounding, times at most 3.4445 in each step

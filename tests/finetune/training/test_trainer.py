@@ -81,7 +81,7 @@ def test_clipping_bounds_what_an_update_can_do(images):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "muon"])
 def test_clipping_sees_the_gradients_of_all_weights_whatever_moves_them(images, optimizer):
-    network = small("group")  # in its first update the inner kernels have no gradient yet
+    network = small("group")
     trained(network, images, epochs=5, batch_size=100, clip_norm=1e-3, optimizer=optimizer, learning_rate=0.01)
     norms = torch.stack([weight.grad.norm() for weight in network.parameters()])  # those of the last update
     assert norms.norm().item() == pytest.approx(1e-3, rel=1e-2)
