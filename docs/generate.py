@@ -26,6 +26,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "photos-fidelity": speed.photos_fidelity,
     "listing": speed.listing,
     "training": speed.training,
+    "muon": speed.muon,
     "estimates": speed.estimates,
     "estimate-errors": speed.estimate_errors,
     "path-speed": speed.path_speed,

@@ -124,6 +124,23 @@ def training() -> str:
     return table([*header, "arithmetic floor / step", "memory floor / step"], rows)
 
 
+def muon() -> str:
+    """Compare a step of Muon with that of torch's optimizer, and both with float64."""
+    rows = [
+        [
+            machine(file),
+            name,
+            number(one["torch"]["seconds"], 3),
+            number(one["ours"]["seconds"], 3),
+            number(one["torch/ours"], 1),
+            *(percent(one[side]["worst_error"], 2) for side in ("torch", "ours")),
+        ]
+        for file in read("muon")
+        for name, one in file["results"].items()
+    ]
+    return table(["machine", "network", "torch, s", "ours, s", "torch / ours", "torch's error", "ours"], rows)
+
+
 def estimates() -> str:
     """Compare the newest estimates of commands with what they took."""
     return table(

@@ -12,6 +12,8 @@ from heads.neural.optimize import Optimizer
 
 Group = dict[str, Any]
 
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the Newton-Schulz iteration (Jordan et al., 2024)
+
 
 def optimizer(network: nn.Module, recipe: Recipe, *, precision: str = "float32") -> Optimizer:
     """The recipe's optimizer over the trainable parameters of `network`; `lr` of a group is its peak rate.
@@ -130,7 +132,7 @@ def orthogonal(matrix: Tensor, precision: str) -> Tensor:
     With "float32" the steps are taken by the smaller Gram matrix, and their product is then multiplied by `matrix`:
     a third of the arithmetic. bfloat16 is too coarse for that.
     """
-    a, b, c = 3.4445, -4.7750, 2.0315  # Jordan et al.
+    a, b, c = COEFFICIENTS
     coarse, tall = precision == "bfloat16", matrix.shape[0] > matrix.shape[1]
     wide = (matrix.T if tall else matrix).to(torch.bfloat16 if coarse else torch.float32)
     wide = wide / wide.norm().clamp(min=1e-7)
