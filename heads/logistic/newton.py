@@ -214,11 +214,12 @@ def _newton_step(
         count += 1
         logits, product = curved(rows.features, direction, rows.probabilities, rows.weights)
         product.mul_(rows.share)
+        known = Product(direction, product.clone())
         product[:-1].add_(direction[:-1], alpha=penalty)
         curvature = float((direction * product).sum())
         if curvature <= 0:  # rounding has eaten this direction
             break
-        found.append(Product(direction, product, curvature))
+        found.append(known)
         length = size / curvature
         step.add_(direction, alpha=length)
         if is_changing:

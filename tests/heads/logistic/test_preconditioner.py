@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from heads.design import Eigenbasis
 from heads.logistic import preconditioner
 from heads.logistic.newton import Effort, LogisticProblem, minimize, point_at
+from heads.logistic.path import Path
 from heads.logistic.preconditioner import Preconditioner, Product, Products
 
 WIDTH, CLASSES = 6, 3
 SHAPE = (WIDTH + 1, CLASSES)
+PENALTY = 0.1
 LEVEL = (1 - 1 / CLASSES) / CLASSES  # p (1 - p) where all classes are as likely
 
 
@@ -27,7 +29,14 @@ def hessian(rng: np.random.Generator, *, spread: float = 1.5) -> np.ndarray:
 
 def product(matrix: np.ndarray, direction: torch.Tensor) -> Product:
     image = torch.from_numpy(matrix @ direction.flatten().numpy()).view_as(direction)
-    return Product(direction, image, float((direction * image).sum()))
+    return Product(direction, image)
+
+
+def penalized(one: Product) -> tuple[torch.Tensor, torch.Tensor, float]:
+    """The direction, the Hessian with the penalty times it, and the curvature along it."""
+    image = one.product.clone()
+    image[:-1] += PENALTY * one.direction[:-1]
+    return one.direction, image, float((one.direction * image).sum())
 
 
 def drawn(rng: np.random.Generator) -> torch.Tensor:
@@ -39,7 +48,7 @@ def inverse(rng: np.random.Generator, products: Products) -> Preconditioner:
     vectors, _ = np.linalg.qr(rng.normal(size=(WIDTH, WIDTH)))
     basis = Eigenbasis(torch.from_numpy(vectors), torch.from_numpy(rng.uniform(0.1, 2, WIDTH)), complete=True)
     probabilities = torch.full((20, CLASSES), 1 / CLASSES, dtype=torch.float64)
-    return Preconditioner(basis, probabilities, 0.1, relative=None, products=products)
+    return Preconditioner(basis, probabilities, PENALTY, relative=None, products=products)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8))
@@ -53,11 +62,11 @@ def test_it_is_the_recursion_of_limited_memory_bfgs(seed, count):
     products.add(found[count // 2 :], LEVEL)
     gradient = drawn(rng)
     left, shares = gradient.clone(), []
-    for direction, image, curvature in reversed(found):
+    for direction, image, curvature in reversed([penalized(one) for one in found]):
         shares.append(float((direction * left).sum()) / curvature)
         left -= shares[-1] * image
     expected = plain(left)
-    for (direction, image, curvature), share in zip(found, reversed(shares), strict=True):
+    for (direction, image, curvature), share in zip(map(penalized, found), reversed(shares), strict=True):
         expected += (share - float((image * expected).sum()) / curvature) * direction
     got = inverse(np.random.default_rng(seed), products)(gradient)
     assert torch.allclose(
@@ -77,7 +86,7 @@ def test_it_is_symmetric_positive_and_exact_along_the_last_direction(seed, count
     size = float((one * improved(one)).sum()) * float((other * improved(other)).sum())
     assert there == pytest.approx(back, abs=1e-4 * size**0.5)
     assert float((one * improved(one)).sum()) > 0
-    direction, image, _ = found[-1]
+    direction, image, _ = penalized(found[-1])
     assert torch.allclose(improved(image), direction, rtol=0, atol=1e-3 * float(direction.abs().max()))
 
 
@@ -103,8 +112,19 @@ def test_products_of_a_far_point_are_not_used():
     plain, far = (inverse(np.random.default_rng(1), these)(gradient) for these in (Products(), products))
     assert torch.equal(plain, far)
     products.add([product(hessian(rng), drawn(rng))], LEVEL / 1.5)
-    assert len(products.near(LEVEL)) == 1
-    assert len(products.near(LEVEL / 2)) == 2
+    assert not torch.equal(plain, inverse(np.random.default_rng(1), products)(gradient))
+
+
+def test_a_path_like_one_that_ended_with_another_penalty_is_not_misled():
+    """Random classes: the probabilities hardly move, so that all products are near."""
+    rng = np.random.default_rng(0)
+    features = torch.from_numpy(rng.normal(size=(4000, 600)) * np.geomspace(1, 0.01, 600)).float()
+    targets = torch.from_numpy(rng.integers(0, 10, 4000))
+    path = Path(features, targets, n_classes=10)
+    for C in (0.1, 1.0, 1e5):
+        path.fit(C)
+    alone, after = (Path(features, targets, n_classes=10, like=other).fit(1e-6) for other in (None, path))
+    assert after.pass_count <= 2 * alone.pass_count
 
 
 def test_a_solve_of_nearly_the_same_problem_reads_the_rows_less_often():
