@@ -17,7 +17,7 @@ from heads.base import Head, parameter
 from heads.design import RowBlocks, standardization
 from heads.imbalance.class_weights import RowWeights
 from heads.logistic.newton import loss_gradient, penalty_of
-from heads.logistic.path import CERTAIN, LOSS_ERROR, UNMOVED, Path, PathPoint, Start, fit_exact
+from heads.logistic.path import UNMOVED, Path, PathPoint, Start, fit_exact
 from heads.logistic.products import forward
 from heads.logistic.space import LogisticSpace
 from heads.metrics import ROW_LOSS_LIMIT, ValidationScore
@@ -185,17 +185,10 @@ def _look(point: PathPoint, split: FeatureSplit, criterion: str) -> _Look:
 def _refined(
     path: Path, looks: list[_Look], split: FeatureSplit, criterion: str
 ) -> Iterator[tuple[PathPoint, torch.Tensor]]:
-    """Each point of `looks` with its logits; where several are near the best of them, those are refined.
-
-    One that is alone is kept as it is, and called converged where refining would not change its loss.
-    """
+    """Each point of `looks` with its logits; those near the best of them are refined, if there is a choice at all."""
     near = _near(looks, criterion) if len(looks) > 1 else []
     refined = path.refine([look.point for look in near], _validation(split), split.validation_targets)
     better = {point.C: _look(point, split, criterion) for point in refined}
-    if len(near) == 1:
-        (look,), exact = near, better.pop(near[0].point.C)
-        certain = exact.point.converged and abs(exact.log_loss - look.log_loss) + LOSS_ERROR <= CERTAIN
-        better[look.point.C] = replace(look, point=replace(look.point, converged=certain))
     for look in looks:
         one = better.get(look.point.C, look)
         yield one.point, one.logits

@@ -45,11 +45,9 @@ ROUGH = Effort(decrement=2e-4, gradient=3e-4, steps=4, forcing=0.5)
 # EXACT: in float64 a validation loss is then within 1e-6 of the exact fit's where the penalty is that of a good head.
 EXACT = Effort(decrement=1e-11, gradient=0.0, steps=50, forcing=0.1)
 UNMOVED = Effort(decrement=0.0, gradient=0.0, steps=0, forcing=0.1)
-# A point counts as fitted to the end where its validation loss is within CERTAIN of the exact fit's. The first is the
-# greatest `heads.logistic.newton.loss_error` for that: it leaves room for a preconditioner that is only near the
-# Hessian.
+# A point counts as fitted to the end where its validation loss is within 1e-4 of the exact fit's. This is the greatest
+# `heads.logistic.newton.loss_error` for that: it leaves room for a preconditioner that is only near the Hessian.
 LOSS_ERROR = 2e-5
-CERTAIN = 1e-4
 
 
 @dataclass(frozen=True)
