@@ -11,7 +11,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from extract.errors import InvalidInputError, UnavailableError
-from extract.runtime.machine import cuda_capability, cuda_device_count, idle_cores, processor_has_bfloat16
+from extract.runtime.machine import (
+    chosen_threads,
+    cuda_capability,
+    cuda_device_count,
+    idle_cores,
+    processor_has_bfloat16,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -138,18 +144,24 @@ def split_graph() -> None:
 SHARED_FROM_FLOPS = 5e6
 
 
+def shares_threads(flops: float, *, operators: int) -> bool:
+    """Whether steps of `flops` in so many `operators` are large enough for more than one CPU thread."""
+    return flops >= SHARED_FROM_FLOPS * operators
+
+
 def threads_for(flops: float, *, operators: int) -> int:
     """CPU threads for steps of `flops` in so many `operators`: 1 where these are too small, else one an idle core.
 
-    Beside one busy process on two cores, two threads train at 0.3 to 0.4 of the quiet speed and one at 0.6, because
-    the first always waits for the second. The last bits of a result depend on the number.
+    Where the user has chosen a number (`--threads`, OMP_NUM_THREADS), idle cores do not matter. Beside one busy
+    process on two cores, two threads train at 0.3 to 0.4 of the quiet speed and one at 0.6, because the first always
+    waits for the second. The last bits of a result depend on the number.
     """
     import torch
 
     limit = torch.get_num_threads()
-    if limit == 1 or flops < SHARED_FROM_FLOPS * operators:
+    if limit == 1 or not shares_threads(flops, operators=operators):
         return 1
-    return max(min(round(idle_cores()), limit), 1)
+    return limit if chosen_threads() else max(min(round(idle_cores()), limit), 1)
 
 
 @contextlib.contextmanager

@@ -92,9 +92,14 @@ def _address_space_left() -> int | None:
 
 
 def thread_count() -> int:
-    """Threads that compute here: one a core, or fewer where OMP_NUM_THREADS, which `--threads` sets, says so."""
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    return min(int(limit), core_count()) if limit.isdigit() and int(limit) > 0 else core_count()
+    """Threads that compute here: one a core, or fewer where `chosen_threads` are."""
+    return min(chosen_threads() or core_count(), core_count())
+
+
+def chosen_threads() -> int | None:
+    """The number in OMP_NUM_THREADS, which `--threads` sets; None where nobody chose one."""
+    number = os.environ.get("OMP_NUM_THREADS", "")
+    return int(number) if number.isdigit() and int(number) > 0 else None
 
 
 def let_idle_threads_sleep() -> None:

@@ -14,7 +14,8 @@ from finetune.training.history import History, Row
 class TrainingProgress:
     """Progress of a training: `step` of `steps` in `epoch` (from 1) of `epochs`; the epoch's running means.
 
-    `row` is the epoch's line of the history once it is over, None before.
+    `row` is the epoch's line of the history once it is over, None before. `left_threads` are CPU threads that would
+    help and are left to other processes, which were busy when the training began.
     """
 
     epoch: int
@@ -27,6 +28,7 @@ class TrainingProgress:
     images_per_second: float
     seconds_left: float
     row: Row | None
+    left_threads: int = 0
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,7 @@ class _Loop:
                 images_per_second=steps * trainer.recipe.batch_size / max(seconds, 1e-9),
                 seconds_left=left * seconds / max(steps, 1),
                 row=row,
+                left_threads=trainer.left_threads(),
             )
         )
 

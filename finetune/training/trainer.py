@@ -16,10 +16,11 @@ from extract.runtime.devices import (
     limited_threads,
     resolve_device,
     resolve_precision,
+    shares_threads,
     threads_for,
     torch_device,
 )
-from extract.runtime.machine import thread_count
+from extract.runtime.machine import chosen_threads, thread_count
 from finetune.architectures import airbench94, modes, networks
 from finetune.augmentation.batches import Batches, LabeledImages, NormalizePixels, TrainingBatch
 from finetune.augmentation.keyed_random import number, reseed
@@ -42,9 +43,14 @@ def step_threads(network: nn.Module, *, rows: int, image_size: tuple[int, int], 
     """Threads for steps of `rows` images through `network`: None for as many as there are, and on a GPU."""
     if device.type != "cpu" or torch.get_num_threads() == 1:
         return None
+    flops, operators = _step(network, rows=rows, image_size=image_size)
+    return threads_for(flops, operators=operators)
+
+
+def _step(network: nn.Module, *, rows: int, image_size: tuple[int, int]) -> tuple[float, int]:
+    """Floating-point operations of one step, and in how many operators."""
     layers = sum(not list(module.children()) for module in network.modules())
-    flops = rows * cost(network, image_size=image_size).flops
-    return threads_for(flops, operators=layers)
+    return rows * cost(network, image_size=image_size).flops, layers
 
 
 class Trainer:
@@ -89,12 +95,22 @@ class Trainer:
         self._updates = 0  # done when the present process began, and since
         self._forward: Callable[[Tensor], Tensor] | None = None
 
+    @property
+    def _rows(self) -> int:
+        return self.recipe.batch_size // self.recipe.accumulate
+
+    def left_threads(self) -> int:
+        """CPU threads that would help and are left to other processes, which were busy when the training began."""
+        if self.device.type != "cpu" or chosen_threads() is not None:
+            return 0
+        flops, operators = _step(self.network, rows=self._rows, image_size=self.batches.size)
+        return thread_count() - torch.get_num_threads() if shares_threads(flops, operators=operators) else 0
+
     @contextlib.contextmanager
     def surroundings(self) -> Iterator[None]:
         """Memory kept, gradients sound, threads limited; at the end the caller's threads and random state put back."""
         devices = [self.device] if self.device.type == "cuda" else []
-        rows = self.recipe.batch_size // self.recipe.accumulate
-        threads = step_threads(self.network, rows=rows, image_size=self.batches.size, device=self.device)
+        threads = step_threads(self.network, rows=self._rows, image_size=self.batches.size, device=self.device)
         sound = sound_gradients(self.network, device=self.device, precision=self.precision)
         with memory_kept(), torch.random.fork_rng(devices=devices), sound, limited_threads(threads):
             yield
@@ -261,7 +277,8 @@ class Trainer:
             average.restore(state["averages"][name])
         for name in KEPT:
             setattr(self, name, state[name])
-        torch.set_num_threads(min(state["threads"], thread_count()))  # on which the last bits depend
+        if chosen_threads() is None:  # the last bits depend on their number
+            torch.set_num_threads(min(state["threads"], thread_count()))
         begun = Totals(**state["begun"])
         begun.sums = {name: value.to(self.device) for name, value in begun.sums.items()}
         self.begun = begun if begun.step else None

@@ -75,7 +75,8 @@ def work(job: Job, setup: WorkerSetup) -> JobResult:
     if setup.slots is not None:
         # An engine may have shared the threads out already, through the same variable, which all pools of threads obey.
         threads = min(thread_count(), max(core_count() // setup.slots, 1))
-        os.environ["OMP_NUM_THREADS"] = str(threads)
+        if threads < core_count():
+            os.environ["OMP_NUM_THREADS"] = str(threads)
         os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(threads))
     with leased(setup.devices or own_devices()) as device, limited_threads(threads):
         share = 1 / setup.slots if setup.slots and device == "cpu" else 1.0

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from extract.features.extraction import Estimate
+from extract.runtime.machine import thread_count
 from finetune.recipes import RECIPES
 from finetune.training.config import TrainingProgress
 from pipelines.workspace.context import Context
@@ -18,7 +19,7 @@ SHORTER = f"--recipe cpu --subset {SHORTER_IMAGES}"
 class ProgressReporter:
     """Turns the progress of a training on `images` images into a bar, a status line, and one estimate near its start.
 
-    Where that is over an hour, it says what would be shorter.
+    Where that is over an hour, it says what would be shorter, and where threads are left to others, how to take them.
     """
 
     context: Context
@@ -40,6 +41,12 @@ class ProgressReporter:
         if not self.estimated and now.images_per_second > 0 and math.isfinite(now.seconds_left):
             self.estimated = True
             self.context.estimated(Estimate(now.seconds_left, 0, 0, now.images_per_second))
+            if now.left_threads:
+                total = thread_count()
+                self.context.notice(
+                    f"{total - now.left_threads} of {total} threads: other processes were busy when it began, and its "
+                    f"last bits depend on the number. --threads {total} takes all, also of a training that goes on"
+                )
             if now.seconds_left > LONG_SECONDS:
                 self._advise(now)
 

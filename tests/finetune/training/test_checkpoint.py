@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from extract.errors import CorruptFileError, InvalidInputError
+from extract.runtime import devices
+from extract.runtime.devices import limited_threads
 from finetune.architectures import networks
 from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
@@ -119,6 +121,32 @@ def test_an_optimizer_s_counts_come_back_in_memory_and_the_rest_on_the_device(tm
     assert {value.device.type for name, value in held if name != "step"} == {"meta"}
     assert trainer.begun is not None
     assert {value.device.type for value in trainer.begun.sums.values()} == {"meta"}
+
+
+def test_threads_left_to_busy_processes_stay_so_until_a_number_is_chosen(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(trainer_module, "thread_count", lambda: 2)
+    monkeypatch.setattr(devices, "SHARED_FROM_FLOPS", 0.0)
+    found: list[tuple[int, int]] = []
+
+    def followed(idle):
+        monkeypatch.setattr(devices, "idle_cores", lambda: idle)
+        config = TrainConfig(
+            ((0.5,) * 3, (0.3,) * 3),
+            device="cpu",
+            checkpoint_folder=tmp_path,
+            progress=lambda now: found.append((torch.get_num_threads(), now.left_threads)),
+            stop=lambda: bool(found),
+        )
+        network = networks.build("resnet20", n_classes=10, image_size=16, options={"depth": 8, "width": 0.5})
+        with limited_threads(2), pytest.raises(TrainingInterruptedError):
+            fit(network, images(), None, recipe=Recipe(epochs=9, batch_size=20, compile="off"), config=config)
+        return found.pop() if len(found) == 1 else found
+
+    assert followed(idle=1.0) == (1, 1)
+    assert followed(idle=2.0) == (1, 1)  # on it goes as it began
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # as --threads does
+    assert followed(idle=1.0) == (2, 0)
 
 
 def test_the_seconds_of_an_epoch_are_those_of_all_processes_that_took_part(tmp_path):

@@ -98,3 +98,16 @@ def test_a_step_has_the_singular_vectors_of_its_matrix(rows, columns, rank, scal
     found = orthogonal(matrix, "float32").double()
     assert found.shape == expected.shape
     assert (found - expected).norm() <= 1e-3 * max(expected.norm(), 1)  # rounding, times at most 3.4445 in each step
+
+
+def test_triangular_rises_and_falls_on_lines():
+    factor = schedule("triangular", total_steps=10, warmup=0.4)
+    assert [round(factor(step), 6) for step in range(10)] == [
+        0.2,
+        0.4,
+        0.6,
+        0.8,
+        1.0,
+        *[round(1 - k / 6, 6) for k in range(1, 6)],
+    ]
+    assert schedule("triangular", total_steps=10)(3) == 1.0

@@ -30,3 +30,14 @@ def test_a_training_of_hours_says_what_would_be_shorter():
         TrainingProgress(1, 30, 1, 8, 2.0, 0.1, 0.1, 5.0, 6e3, None)
     )
     assert len(said) == 1
+
+
+def test_a_training_that_leaves_threads_to_others_says_how_to_take_them(monkeypatch):
+    said = []
+    monkeypatch.setattr("pipelines.training.progress.thread_count", lambda: 4)
+    watch = ProgressReporter(Context(Path(), notice=said.append), images=1000)
+    for left in (0, 0, 3):
+        watch.report(TrainingProgress(1, 30, 1, 8, 2.0, 0.1, 0.1, 5.0, 60.0, None, left_threads=left))
+    (line,) = said
+    assert line.startswith("1 of 4 threads")
+    assert "--threads 4" in line

@@ -43,6 +43,9 @@ def test_a_busy_machine_gets_a_thread_for_each_idle_core(monkeypatch, two_thread
     monkeypatch.setattr(devices, "idle_cores", lambda: idle)
     assert threads_for(10 * SHARED_FROM_FLOPS, operators=10) == expected
     assert threads_for(10 * SHARED_FROM_FLOPS - 1, operators=10) == 1  # too small to share
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # as --threads does
+    assert threads_for(10 * SHARED_FROM_FLOPS, operators=10) == 2
+    assert threads_for(10 * SHARED_FROM_FLOPS - 1, operators=10) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system binds no process to cores")
