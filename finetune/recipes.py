@@ -230,3 +230,8 @@ def overridden(base: Recipe, **options: Primitive) -> Recipe:
     for name in options:
         known(name, names, what="recipe option")
     return replace(base, **{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]
+
+
+def small_size(pixels: int) -> int:
+    """Three quarters of a height or width, in multiples of 4 pixels: the size of small images."""
+    return max(round(0.75 * pixels / 4) * 4, 4)

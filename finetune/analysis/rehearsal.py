@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from extract.backbones.cost import REFUSALS, cost, reason, shell
 from extract.errors import InvalidInputError
 from finetune.architectures import modes, networks
-from finetune.augmentation.batches import small_size
-from finetune.recipes import MODES_WITH_HEAD, Recipe
+from finetune.recipes import MODES_WITH_HEAD, Recipe, small_size
 
 ALONE = "Expected more than 1 value per channel"  # BatchNorm, of one image whose map has one position
 _PASSED: set[tuple[object, ...]] = set()  # steps that work: the trials of a search take the same one again and again

@@ -1,5 +1,6 @@
 """Epochs of batches that never leave their device: drawn, augmented and normalized there, no loader, no workers."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from torch.nn import functional
 from extract.errors import InvalidInputError
 from finetune.augmentation import augment, mixing
 from finetune.augmentation.keyed_random import permutation
-from finetune.recipes import Recipe
+from finetune.recipes import Recipe, small_size
 
 Normalization = tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -177,13 +178,12 @@ class Batches:
             share = blend.share if blend is not None else 1.0
             yield TrainingBatch(inputs, labels, other, share, 1 / count, (epoch, step, part))
 
+    def work(self, epoch: int) -> float:
+        """The arithmetic of an image in `epoch`, relative to one of the full size."""
+        return math.prod(self._input_size(epoch)) / math.prod(self.size)
+
     def _input_size(self, epoch: int) -> tuple[int, int]:
         height, width = self.size
         if epoch >= self._recipe.small_share * self._recipe.epochs:
             return height, width
         return small_size(height), small_size(width)
-
-
-def small_size(pixels: int) -> int:
-    """Three quarters of a height or width, in multiples of 4 pixels: the size of small images."""
-    return max(round(0.75 * pixels / 4) * 4, 4)

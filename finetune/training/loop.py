@@ -108,7 +108,7 @@ class _Loop:
         self._config, folder = trainer.config, trainer.config.tensorboard
         self._board = _board(folder, trainer.rows) if folder is not None and distributed.rank() == 0 else None
         self._clock = self._looked = time.perf_counter()
-        self._done_seconds, self._done_steps = 0.0, 0  # of complete epochs in this process
+        self._done_seconds, self._done_steps, self._done_work = 0.0, 0, 0.0  # of complete epochs in this process
         self._first_step = trainer.begun.step if trainer.begun else 0
         self._warm: tuple[float, int] | None = None  # when the first step here was over, and its number
 
@@ -135,7 +135,9 @@ class _Loop:
             self._checkpoints.keep()
             raise self._interrupted()
         self._done_seconds += seconds
-        self._done_steps += epoch.totals.step - self._first_step
+        steps = epoch.totals.step - self._first_step
+        self._done_steps += steps
+        self._done_work += steps * trainer.batches.work(len(trainer.rows))
         self._first_step = 0
         scores = _means(distributed.add_up(epoch.totals))
         self._check(scores, weights=True)
@@ -174,9 +176,8 @@ class _Loop:
         if distributed.rank():
             return
         trainer, scores = self._trainer, _means(totals)
-        steps, seconds = self._pace(totals, within_epoch=row is None)
+        steps, work, seconds = self._pace(totals, within_epoch=row is None)
         done_steps = len(trainer.rows) * trainer.steps_per_epoch + (0 if row is not None else totals.step)
-        left = trainer.last_epoch * trainer.steps_per_epoch - done_steps
         self._config.progress(
             TrainingProgress(
                 epoch=len(trainer.rows) + (row is None),
@@ -187,22 +188,25 @@ class _Loop:
                 running_training_accuracy=scores["running_training_accuracy"],
                 learning_rate=trainer.rate(max(done_steps - 1, 0)),
                 images_per_second=steps * trainer.recipe.batch_size / max(seconds, 1e-9),
-                seconds_left=left * seconds / max(steps, 1),
+                seconds_left=trainer.work_left(done_steps) * seconds / max(work, 1e-9),
                 row=row,
                 left_threads=trainer.left_threads(),
             )
         )
 
-    def _pace(self, totals: Totals, *, within_epoch: bool) -> tuple[int, float]:
-        """Steps taken here and their seconds; before the first complete epoch without the first step, which is slow."""
+    def _pace(self, totals: Totals, *, within_epoch: bool) -> tuple[int, float, float]:
+        """Steps taken here, those on small images also by their size, and their seconds.
+
+        Before the first complete epoch without the first step, which is slow.
+        """
         if not within_epoch:
-            return self._done_steps, self._done_seconds
-        now = time.perf_counter()
+            return self._done_steps, self._done_work, self._done_seconds
+        now, size = time.perf_counter(), self._trainer.batches.work(len(self._trainer.rows))
         if self._done_steps or self._warm is None:
             done = totals.step - self._first_step
-            return self._done_steps + done, self._done_seconds + now - self._clock
+            return self._done_steps + done, self._done_work + done * size, self._done_seconds + now - self._clock
         started, step = self._warm
-        return totals.step - step, now - started
+        return totals.step - step, (totals.step - step) * size, now - started
 
     def _interrupted(self) -> TrainingInterruptedError:
         trainer = self._trainer

@@ -161,6 +161,14 @@ class Trainer:
         """The learning rate of update number `step` (from 0) of the training, without multipliers."""
         return self.recipe.learning_rate * self.schedule()(step)
 
+    def work_left(self, done_steps: int) -> float:
+        """The updates after the first `done_steps`, those on small images counted by their size."""
+        count = self.steps_per_epoch
+        return sum(
+            self.batches.work(epoch) * (count - max(done_steps - epoch * count, 0))
+            for epoch in range(done_steps // count, self.last_epoch)
+        )
+
     def epochs(self, *, stop: Callable[[Totals], bool]) -> Iterator[Epoch]:
         """The remaining epochs, one after another; an unfinished one last where `stop` said so."""
         self._updates = len(self.rows) * self.steps_per_epoch + (self.begun.step if self.begun else 0)

@@ -20,7 +20,7 @@ from extract.data.datasets import FACTS
 from extract.data.images import Pixels
 from extract.errors import TransferBenchError
 from extract.runtime.devices import resolve_precision
-from finetune.recipes import MODES_WITH_HEAD
+from finetune.recipes import MODES_WITH_HEAD, small_size
 from heads.registry import space
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, data
 from pipelines.specs.data import DataSpec
@@ -41,7 +41,6 @@ LONGEST_TRIAL = 5.0  # by arithmetic: a network that would take longer is not tr
 COMPILED = 0.67  # of an eager network's seconds (0.89 for resnet18, 0.67 for tf_efficientnet_lite0, in bfloat16)
 COMPILE_SECONDS = 25.0  # 28 for tf_efficientnet_lite0 on two cores
 EFFICIENCY = 0.25  # of the product's rate that a network reaches of which nothing is known
-SMALL_AREA = 0.5625  # of images at three quarters of their side, which some recipes begin with
 BACKWARD = 3.0  # a training step costs about three forward passes
 STORAGE_BYTES = {"float16": 2, "float32": 4}
 TTA_VIEWS = {"none": 0, "flip": 2, "shift": 6}
@@ -122,7 +121,8 @@ class Estimator:
         fits = [train - held, train] if spec.refit else [train - held]
         epochs = 0 if spec.mode == "frozen" else recipe.epochs
         steps = sum(rows // recipe.batch_size * recipe.batch_size for rows in fits)
-        steps_seconds = epochs * steps * (1 - recipe.small_share * (1 - SMALL_AREA)) * trained.seconds
+        small_area = (small_size(described.image_size) / described.image_size) ** 2
+        steps_seconds = epochs * steps * (1 - recipe.small_share * (1 - small_area)) * trained.seconds
         after_epochs = epochs * (len(fits) * sample + held)
         views = test * (1 + TTA_VIEWS[recipe.tta]) + held + len(fits) * sample
         seconds = self._beginning(spec) + steps_seconds + (len(fits) * trained.begin if epochs else 0.0)

@@ -6,6 +6,7 @@ import math
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -115,6 +116,16 @@ def test_a_diverging_run_ends_with_one_sentence_and_the_last_good_checkpoint(ima
     if kept is not None:
         assert len(kept["rows"]) == len(rows)
         assert all(value.isfinite().all() for value in kept["network"].values())
+
+
+def test_the_time_left_counts_small_images_by_their_size(images):
+    heard = []
+    trained(small(), images, epochs=4, small_share=0.5, progress=heard.append)
+    steps = [now.seconds_left * now.images_per_second / 20 for now in heard if now.row is not None]
+    area = (12 / 16) ** 2
+    np.testing.assert_allclose(steps[:2], [5 + 10 / area, 10 / area])  # steps like those that were timed
+    mixed = (10 + 5) / (10 * area + 5)  # of the three epochs that were timed, steps for the work of one of full size
+    np.testing.assert_allclose(steps[2:], [5 * mixed, 0])
 
 
 def test_history_has_a_line_an_epoch_and_progress_hears_of_it(images, tmp_path):

@@ -66,10 +66,10 @@ def test_a_training_costs_its_beginning_its_steps_and_its_scores(tried, tmp_path
     assert trained(tmp_path, tta="flip").seconds == pytest.approx(usual.seconds + 2 * 360e-3)
     refitted = trained(tmp_path, validation="0.1", refit=True)
     assert refitted.seconds > trained(tmp_path, validation="0.1").seconds + 4000 * 3e-3
-    small = trained(tmp_path, small_share=0.5)
-    assert usual.seconds - small.seconds == pytest.approx(2000 * (1 - estimate.SMALL_AREA) * 3e-3)
+    whole, small = (trained(tmp_path, small_share=share, image_size=32) for share in (0.0, 0.5))
+    assert whole.seconds - small.seconds == pytest.approx(2000 * (1 - (24 / 32) ** 2) * 3e-3)
     assert usual.basis == "trial"
-    assert len(tried) == 1  # what was tried stands in the workspace
+    assert len(tried) == 2  # a size each: what was tried stands in the workspace
 
 
 def test_twice_the_images_take_twice_as_long_to_embed_and_features_of_two_views_too(tried, tmp_path):
