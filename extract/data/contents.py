@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from extract.data.walk import STAMP, Images, a_few, counted
+from extract.data.walk import STAMP, Images, a_few
 from extract.decoding.decode import UnreadableImage, traits
 from extract.errors import TransferBenchError
 from extract.runtime.disk import file_sha256
+from extract.runtime.formats import plural
 from extract.runtime.machine import thread_count
 
 Progress = Callable[[int, int], None]
@@ -163,6 +164,6 @@ def notices(found: Sequence[tuple[str, Unusual]]) -> Iterator[str]:
     transparent = [name for name, one in found if one.transparent]
     several = [f"{name} with {one.frames}" for name, one in found if one.frames > 1]
     if transparent:
-        yield f"{counted(len(transparent), 'image')} with transparency: laid over white ({a_few(transparent)})"
+        yield f"{plural(len(transparent), 'image')} with transparency: laid over white ({a_few(transparent)})"
     if several:
-        yield f"{counted(len(several), 'image')} with several frames or pages: the first is read ({a_few(several)})"
+        yield f"{plural(len(several), 'image')} with several frames or pages: the first is read ({a_few(several)})"

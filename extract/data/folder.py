@@ -12,8 +12,9 @@ from extract.data.contents import UNREADABLE, Contents, Progress, notices, silen
 from extract.data.images import Files, ImageSet, ImageSplit, stratified_rows
 from extract.data.labels.columns import LabelFile
 from extract.data.listing import Listing, Members, listed
-from extract.data.walk import a_few, composed, counted, printable
+from extract.data.walk import a_few, composed, printable
 from extract.errors import InvalidInputError
+from extract.runtime.formats import plural
 from extract.runtime.groups import split_off
 
 TEST_FRACTION = 0.2
@@ -101,7 +102,7 @@ def _untested(test: ImageSplit, class_names: tuple[str, ...]) -> Iterator[str]:
     missing = sorted(set(range(len(class_names))) - set(test.labels.tolist()))
     if missing:
         names = a_few([class_names[label] for label in missing])
-        yield f"{counted(len(missing), 'class')} of too few images for one to be in the test split ({names})"
+        yield f"{plural(len(missing), 'class')} of too few images for one to be in the test split ({names})"
 
 
 def cut(everything: ImageSplit, *, root: Path, class_names: tuple[str, ...]) -> dict[str, ImageSplit]:

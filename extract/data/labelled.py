@@ -15,8 +15,9 @@ from extract.data.labels import columns, table
 from extract.data.labels.columns import LabelFile
 from extract.data.labels.table import NOTHING, NUMBER, TEXT, TRUTH, WHOLE, LabelTable
 from extract.data.listing import Listing, Members
-from extract.data.walk import Images, Walker, a_few, composed, counted, printable
+from extract.data.walk import Images, Walker, a_few, composed, printable
 from extract.errors import InvalidInputError
+from extract.runtime.formats import plural
 
 SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 VALIDATION = ("val", "valid", "validation", "dev")
@@ -44,7 +45,7 @@ def listed(root: Path, labels: LabelFile) -> Listing:
     members, class_names = _members(rows, splits, images, root)
     found = Listing(root, class_names, members, ())
     unused = sorted(set(range(len(images))) - set(rows.images))
-    left = f"{counted(len(unused), 'image')} without a label left out ({a_few([images.names[row] for row in unused])})"
+    left = f"{plural(len(unused), 'image')} without a label left out ({a_few([images.names[row] for row in unused])})"
     notices += [*said, *([left] if unused else []), *_grouped(rows)]
     odd = (*listing.untested(found), *listing.alike(class_names))
     return Listing(root, class_names, members, (*listing.counts(found), *notices, *odd))
@@ -207,7 +208,7 @@ def _split(rows: _Rows) -> tuple[dict[str, list[int]], list[str]]:
     notices = []
     validation = found.pop(VALIDATION[0], [])
     if validation and "test" in found:
-        notices.append(f"{counted(len(validation), 'validation image')} beside train and test left out")
+        notices.append(f"{plural(len(validation), 'validation image')} beside train and test left out")
     elif validation:
         found["test"] = validation
     if not found.get("train"):
@@ -230,7 +231,7 @@ def _check_groups(rows: _Rows, splits: dict[str, list[int]]) -> None:
         group = rows.groups[shared[0]]
         raise InvalidInputError(
             f"groups must stand in one split each; got {group!r} in train {rows.place(first[group])} and in test "
-            f"{rows.place(shared[0])}, as {counted(len(shared), 'test image')} in all. Move them to one split, or "
+            f"{rows.place(shared[0])}, as {plural(len(shared), 'test image')} in all. Move them to one split, or "
             "leave the column split out: --columns split=none."
         )
 
@@ -268,4 +269,4 @@ def _members(
 
 def _grouped(rows: _Rows) -> Iterator[str]:
     if rows.groups is not None:
-        yield f"{counted(len(set(rows.groups)), 'group')}, each in one split only"
+        yield f"{plural(len(set(rows.groups)), 'group')}, each in one split only"

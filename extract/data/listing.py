@@ -18,10 +18,10 @@ from extract.data.walk import (
     Walker,
     a_few,
     composed,
-    counted,
     printable,
 )
 from extract.errors import InvalidInputError, nearest
+from extract.runtime.formats import plural
 
 TRAIN = ("train", "training")  # names of split folders, in any case; of several the first counts
 TEST = ("test", "testing", "val", "valid", "validation")
@@ -238,14 +238,14 @@ def untested(listing: Listing) -> Iterator[str]:
     if "test" in listing.splits:
         absent = sorted(set(listing.class_names) - set(listing.splits["test"].sizes))
         if absent:
-            yield f"{counted(len(absent), 'class')} without test images ({a_few(absent)})"
+            yield f"{plural(len(absent), 'class')} without test images ({a_few(absent)})"
 
 
 def _merged(found: dict[Path, Images]) -> Iterator[str]:
     twice = Counter((folder.parent, composed(folder.name)) for folder in found)
     merged = sorted({name for (_, name), count in twice.items() if count > 1})
     if merged:
-        classes = counted(len(merged), "class")
+        classes = plural(len(merged), "class")
         yield f"{classes} of two folders each, named alike in other Unicode forms ({a_few(merged)})"
 
 
@@ -255,7 +255,7 @@ def alike(class_names: Sequence[str]) -> Iterator[str]:
     counts = Counter(letters.values())
     same = [name for name in sorted(letters, key=lambda name: (letters[name], name)) if counts[letters[name]] > 1]
     if same:
-        yield f"{counted(len(same), 'class')} whose names differ by case or spaces only ({a_few([*map(repr, same)])})"
+        yield f"{plural(len(same), 'class')} whose names differ by case or spaces only ({a_few([*map(repr, same)])})"
 
 
 def _nested(listing: Listing, found: dict[Path, Images]) -> Iterator[str]:
@@ -275,5 +275,5 @@ def _nested(listing: Listing, found: dict[Path, Images]) -> Iterator[str]:
             )
             return
     if nested:
-        folders = counted(len(nested), "class folder")
+        folders = plural(len(nested), "class folder")
         yield f"{folders} with images in sub-folders only, which are not told apart ({a_few(nested)})"

@@ -285,9 +285,3 @@ def printable(name: str | Path) -> str:
 def a_few(names: Sequence[str]) -> str:
     """The first of `names`, to be shown."""
     return ", ".join(map(printable, names[:NAMES_SHOWN])) + (", ..." if len(names) > NAMES_SHOWN else "")
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things: 1 image, 2 images, 3 classes."""
-    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{count} {noun if count == 1 else plural}"

@@ -118,7 +118,7 @@ def locate(spec: ExtractSpec, workspace: Path, *, progress: data.Progress = data
 
 def check(spec: ExtractSpec, workspace: Path) -> None:
     """Raises `InvalidInputError` for a size, pooling or layers that the backbone lacks; of an own run, when loaded."""
-    if Weights.find(spec.weights, workspace).run is None:
+    if Weights.find(spec.weights, workspace).run_folder is None:
         from extract.backbones import frozen
 
         frozen.check(spec.backbone, image_size=spec.image_size, pool=spec.pool, layers=spec.layer_indices())

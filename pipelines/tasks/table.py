@@ -96,7 +96,7 @@ def rows(
     fitting = [
         (one, record)
         for one, record in zip(table, found, strict=True)
-        if all(fits(str(one[column]), wanted) for column, wanted in where.items())
+        if all(one[column] is not None and fits(str(one[column]), wanted) for column, wanted in where.items())
     ]
     names = naming.names([record for _, record in fitting])
     table = [{**one, "name": name} for (one, _), name in zip(fitting, names, strict=True)]

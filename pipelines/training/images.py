@@ -10,6 +10,7 @@ from extract.data.datasets import Located, load
 from extract.data.images import ImageSet, ImageSplit
 from extract.data.walk import a_few
 from extract.errors import InvalidInputError
+from extract.runtime.formats import plural
 from finetune.recipes import MODES_WITH_HEAD
 from pipelines.specs.data import Selection
 
@@ -36,7 +37,7 @@ def chosen(
 
 def notices(located: Located, skipped: Sequence[str] = ()) -> list[str]:
     """Notices on how a data set was read; `skipped` are ids of images that were left out."""
-    left = f"{len(skipped)} unreadable images skipped: {a_few(skipped)}"
+    left = f"{plural(len(skipped), 'unreadable image')} skipped: {a_few(skipped)}"
     return [*located.notices, *([left] if skipped else [])]
 
 

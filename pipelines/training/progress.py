@@ -12,7 +12,6 @@ from pipelines.workspace.context import Context
 LONG_SECONDS = 3600.0
 LOOKS = 3  # inside the first epoch, before its speed is told: the first steps are slower than those to come
 SHORTER_IMAGES, SHORTER_EPOCHS = 5000, RECIPES["cpu"].epochs
-SHORTER = f"--recipe cpu --subset {SHORTER_IMAGES}"
 
 
 @dataclass
@@ -51,9 +50,11 @@ class ProgressReporter:
                 self._advise(now)
 
     def _advise(self, now: TrainingProgress) -> None:
-        minutes = SHORTER_EPOCHS * SHORTER_IMAGES / now.images_per_second / 60
-        if now.epochs * self.images / 2 > SHORTER_EPOCHS * SHORTER_IMAGES:
-            self.context.notice(f"that is over an hour: {SHORTER} takes about {max(minutes, 1):.0f} min")
+        count = min(SHORTER_IMAGES, self.images)
+        subset = f" --subset {count}" if count < self.images else ""
+        minutes = SHORTER_EPOCHS * count / now.images_per_second / 60
+        if now.epochs * self.images / 2 > SHORTER_EPOCHS * count:
+            self.context.notice(f"that is over an hour: --recipe cpu{subset} takes about {max(minutes, 1):.0f} min")
 
 
 def line(now: TrainingProgress) -> str:

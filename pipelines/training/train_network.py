@@ -49,7 +49,7 @@ def locate_images(
     def check() -> None:
         from pipelines.training import network
 
-        network.check(spec, own_weights=Weights.find(str(spec.weights), workspace).run is not None)
+        network.check(spec, own_weights=Weights.find(str(spec.weights), workspace).run_folder is not None)
 
     return data_specs.located(spec, workspace, progress=progress, before_download=check)
 

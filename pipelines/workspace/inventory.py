@@ -6,7 +6,6 @@ be a folder with other things in it.
 """
 
 import contextlib
-import math
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -34,10 +33,12 @@ FOLDERS = {
     "landscapes": RUNS,
     "cache": CACHE,
     "contents": CACHE,
+    "extractions": CACHE,
     "rates": CACHE,
     "data": DATA,
 }
 UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+LARGEST = 1e18  # number of a size, before its unit
 QUIET_SECONDS = 3600.0  # what was written later than this ago may belong to a running process
 IN_USE = "a running process uses it"
 JUST_WRITTEN = "it was written within the hour, perhaps by a process that still runs"
@@ -125,7 +126,7 @@ def remove(kept: Sequence[Kept], *, dry_run: bool = False) -> dict[Kept, str]:
 def parse_size(text: str) -> int:
     """Bytes of "2GiB", "500 MB", "1e9"; `InvalidInputError` for anything else."""
     matched = re.fullmatch(r"\s*(\d+(?:\.\d*)?(?:e\d+)?)\s*([kmgt]?)(i?)(b?)\s*", text, re.IGNORECASE)
-    if matched is None or (matched[3] and not matched[2]) or not math.isfinite(float(matched[1])):
+    if matched is None or (matched[3] and not matched[2]) or float(matched[1]) > LARGEST:
         raise InvalidInputError(f"size must be a number of bytes like 2GiB, 500MB or 0; got {text!r}.")
     scale = UNITS[matched[2].lower()]
     if matched[3]:

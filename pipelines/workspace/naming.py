@@ -119,6 +119,8 @@ def said(option: str, value: object) -> str:
         return str(value)
     if option == "views":
         return f"{value} views" if value != "plain" else "plain view"
+    if isinstance(value, Mapping):
+        return f"own {words}"  # a class each, of a file
     if isinstance(value, bool):
         return words if value else f"no {words}"
     return f"{words} {_value(value)}"

@@ -95,6 +95,8 @@ def _places(run: shared.Invocation, options: Values, folders: tuple[Path, ...]) 
 def _images(run: shared.Invocation, file: "FeatureFile", looked: "Images") -> "dict[str, ImageSplit] | None":
     """The images of the file's rows by split, where they are at hand."""
     found = looked.of_ids(dict(file.spec["dataset"]), {name: file.read(name).ids for name in file.shapes})
+    for problem in looked.problems:
+        run.reporter.notice(problem)
     if found is None:
         run.reporter.notice(
             "the images are not at hand: near-duplicates are judged by features alone, which misses many. Name their "

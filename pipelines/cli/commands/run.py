@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,18 +80,31 @@ def run_study(
     if first.first:
         _, described, planned = prepare(train=True)
     values, lines, status = _compute(run, described, planned, engine=engine)
+    parts: dict[str, Callable[[], tuple[Values, list[str]]]] = {}
     if compared is not None and trained is not None:
-        values["ablation"], more = ablate.ablated(run, compared, trained, engine=engine)
-        lines += ["", *more]
-        status = status or (TransferBenchError.exit_code if values["ablation"]["failures"] else 0)
+        parts["ablation"] = functools.partial(ablate.ablated, run, compared, trained, engine=engine)
     if search is not None:
-        values["search"], more = searched(run, with_data_dir(search[1], shared.data_dirs()), search[2])
+        options_of = with_data_dir(search[1], shared.data_dirs())
+        parts["search"] = functools.partial(searched, run, options_of, search[2])
+    for part, compute in parts.items():
+        values[part], more, code = _part(part, compute)
         lines += ["", *more]
+        status = status or code
     if described.title:
         values["report"], more = report.in_workspace(run, described.title, options.get("data_dir"))
         lines += ["", *more]
     run.reporter.result(values, lines)
     sys.exit(status)
+
+
+def _part(name: str, compute: Callable[[], tuple[Values, list[str]]]) -> tuple[Values, list[str], int]:
+    """Values, lines and exit status of a search or an ablation; one that fails is told, and the rest goes on."""
+    try:
+        values, lines = compute()
+    except TransferBenchError as error:
+        failure = {"job": name, "run": None, "error": str(error)}
+        return {"failures": [failure]}, [f"failed: {name}: {error}"], error.exit_code
+    return values, lines, TransferBenchError.exit_code if values.get("failures") else 0
 
 
 def _prepared(

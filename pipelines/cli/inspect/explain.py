@@ -43,6 +43,8 @@ def explain_command(run: shared.Invocation, *, name: str, options: dict[str, str
     places = [Path(one) for one in (options.get("data_dir"), *shared.data_dirs().values()) if one]
     found = Images(run.workspace, places, images)
     train, test = found.train_split(record), found.test_split(record)
+    for problem in found.problems:
+        run.reporter.notice(problem)
     if train is None or test is None:
         raise InvalidInputError(
             f"images of {record.dataset.name} must be at hand; got none of the recorded digest. Name their place with "

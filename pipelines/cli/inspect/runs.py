@@ -70,8 +70,6 @@ def runs_command(
 
     Filters take * and ?, as in --architecture 'resnet*'. Broken records are named on stderr and left out.
     """
-    from pipelines.report.study.study import joined
-
     if join_seeds and shared.is_written("sort", "reverse"):
         raise InvalidInputError("sort and reverse must be left out with --join-seeds, which ranks by accuracy.")
     filters = {name: value for name, value in where.items() if value is not None}
@@ -82,6 +80,8 @@ def runs_command(
         _write(csv_file, found)
     answer = {"runs": found, "count": len(found), "problems": problems, "csv": csv_file and str(csv_file)}
     if join_seeds:
+        from pipelines.report.study.study import joined
+
         answer["joined"] = joined(run.workspace, {one["run"] for one in found})
     lines = ranking(answer["joined"]) if join_seeds else listed(RUNS, found)
     run.reporter.result(

@@ -46,9 +46,9 @@ class Material:
         return self.sections[section].blocks if section in self.sections else []
 
     def figures(self, section: str, *names: str) -> list[Figure]:
-        """Those of a section's figures whose names begin so, in this order."""
+        """Those of a section's figures of these names, in this order."""
         known = self.sections[section].figures() if section in self.sections else []
-        return [figure for name in names for figure in known if figure.name.startswith(name)]
+        return [figure for name in names for figure in known if figure.name == name]
 
     def notes(self, section: str, *blocks: Figure | Table | Gallery | Drawing) -> str:
         """What the report says of blocks of a section."""

@@ -47,6 +47,7 @@ def test_runs_are_listed_chosen_and_sorted(pipeline, tmp_path):
         (("--status", "failed"), ["f" * 12]),
         (("--kind", "head"), [knn["run"], logistic["run"]]),
         (("--architecture", "test_*"), [knn["run"], logistic["run"]]),
+        (("--head", "*"), [knn["run"], logistic["run"]]),  # the failed network has none
         (("--dataset", "digits", "--mode", "frozen", "--architecture", "test_resnet"), [knn["run"], logistic["run"]]),
     ]:
         assert [one["run"] for one in pipeline("runs", *words, "--json").json["runs"]] == expected

@@ -15,12 +15,14 @@ from safetensors.numpy import load_file
 import heads
 from extract.data import digits
 from extract.data.images import subset
+from extract.errors import InvalidInputError
 from extract.runtime.typed_json import plain
 from pipelines.predict import classify
-from pipelines.specs import NetworkSpec
+from pipelines.specs import ExtractSpec, NetworkSpec, data, locate
 from pipelines.tasks.table import answer_of
 from pipelines.tasks.train import train
 from pipelines.training import network_io, progress
+from pipelines.training.train_network import locate_images
 from pipelines.workspace import explorations, records
 from pipelines.workspace.context import Context
 from pipelines.workspace.explorations import RangeTestResult
@@ -96,6 +98,19 @@ def test_a_damaged_network_is_trained_again_to_the_same_bits(pipeline):
     again = pipeline("train", *WORDS, "--json").json
     assert again["cached"] is False
     assert weights.read_bytes() == whole
+
+
+def test_a_copied_network_is_not_looked_for_among_timm_s_before_a_download(pipeline, tmp_path, monkeypatch):
+    folder = Path(pipeline("train", *WORDS, "--json").json["path"])
+    (tmp_path / "copied").mkdir()
+    for name in ("network.safetensors", "network.json"):
+        (tmp_path / "copied" / name).write_bytes((folder / name).read_bytes())
+    weights = str(tmp_path / "copied" / "network.safetensors")
+    monkeypatch.setattr(data, "located", lambda *_, before_download, **__: before_download())
+    locate(ExtractSpec(backbone="resnet20", weights=weights), tmp_path)
+    locate_images(NetworkSpec(network="resnet20", width=9.0, weights=weights, mode="full"), tmp_path)
+    with pytest.raises(InvalidInputError, match="unknown backbone 'resnet20'"):
+        locate(ExtractSpec(backbone="resnet20", weights="untrained"), tmp_path)
 
 
 def test_classes_are_weighed_and_the_epoch_is_chosen_by_another_criterion(pipeline, workspace):

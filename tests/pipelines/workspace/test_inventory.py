@@ -93,6 +93,12 @@ def test_what_the_pipeline_wrote_has_its_kind(tmp_path, name, kind):
     assert [one.kind for one in inventory.inventory(tmp_path)] == [kind]
 
 
+def test_the_record_of_an_extraction_is_the_pipeline_s_and_stays(tmp_path):
+    filled(tmp_path, ["extractions/0123456789abcdef.json"])
+    (found,) = inventory.inventory(tmp_path)
+    assert found.kind == inventory.CACHE
+
+
 def test_every_feature_file_is_named_so_that_it_can_be_told():
     for dataset in ("cifar10", "a b/c-d", "Blüten ²", "x" * 200, "图" * 80, "bad\udcff", ""):
         name = file_name(dataset, "vit_base.augreg-in21k", digest="0123456789abcdef")
@@ -254,7 +260,9 @@ def test_sizes_are_read(text, expected):
     assert inventory.parse_size(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "much", "-1", "2 GiBs", "1ib", "GiB", "0x10", "nan", "1e400", "9" * 400])
+@pytest.mark.parametrize(
+    "text", ["", "much", "-1", "2 GiBs", "1ib", "GiB", "0x10", "nan", "1e400", "1e308T", "9" * 400]
+)
 def test_what_is_no_size_is_refused(pipeline, text):
     with pytest.raises(InvalidInputError, match="size must be a number of bytes like 2GiB"):
         inventory.parse_size(text)

@@ -82,6 +82,10 @@ def test_two_precisions_are_two_names():
     assert found == ["logistic on resnet18, float32", "logistic on resnet18, bfloat16"]
 
 
+def test_weights_of_classes_are_named_without_their_numbers():
+    assert naming.said("class_weights", {"cat": 2.0, "dog": 1.0}) == "own class weights"
+
+
 def test_untrained_weights_are_named_unless_all_are_untrained():
     mixed = names([head(weights="untrained"), head(), head("mlp"), head("knn"), network(image_size=48)])
     assert mixed[0] == "logistic on resnet18 (untrained)"

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from extract.errors import TransferBenchError
+from pipelines.cli.commands import search as search_command
 from pipelines.workspace import records
 
 STUDY = """
@@ -210,6 +212,23 @@ def test_a_study_of_a_search_or_an_ablation_alone_is_run_and_either_is_named(pip
     again = pipeline("run", study, "--json").json
     assert again["search"]["run"] == searched["search"]["run"]
     assert "0 jobs" not in pipeline("run", study).out
+
+
+def test_a_search_that_fails_takes_nothing_from_the_rest_of_its_study(pipeline, tmp_path, monkeypatch):
+    def failing(*_):
+        raise TransferBenchError("no trial ended well")
+
+    monkeypatch.setattr(search_command, "searched", failing)
+    study = tmp_path / "study.yaml"
+    before, _, after = WHOLE.partition("ablation:")
+    study.write_text(before + "report:" + after.partition("report:")[2])
+    ended = pipeline("run", study, "--json")
+    assert ended.status == 1
+    done = ended.json
+    assert (done["computed"], done["failed"], len(done["ranked"])) == (2, 0, 2)
+    assert done["search"]["failures"] == [{"job": "search", "run": None, "error": "no trial ended well"}]
+    assert Path(done["report"]["path"]).is_file()
+    assert "failed: search: no trial ended well" in pipeline("run", study).out
 
 
 def test_the_report_of_a_study_is_a_title(pipeline, tmp_path):

@@ -26,6 +26,10 @@ def test_a_training_of_hours_says_what_would_be_shorter():
     for _ in range(4):
         watch.report(TrainingProgress(1, 30, 10, 390, 2.0, 0.1, 0.1, 100.0, 15_000.0, None))
     assert said == ["that is over an hour: --recipe cpu --subset 5000 takes about 12 min"]
+    few = ProgressReporter(Context(Path(), notice=said.append), images=1000)
+    for _ in range(4):
+        few.report(TrainingProgress(1, 200, 1, 8, 2.0, 0.1, 0.1, 30.0, 6600.0, None))
+    assert said.pop() == "that is over an hour: --recipe cpu takes about 8 min"  # 15 epochs of 1,000 at 30 a second
     ProgressReporter(Context(Path(), notice=said.append), images=1000).report(
         TrainingProgress(1, 30, 1, 8, 2.0, 0.1, 0.1, 5.0, 6e3, None)
     )

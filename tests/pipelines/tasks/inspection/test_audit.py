@@ -73,6 +73,9 @@ def test_without_the_images_the_features_decide_and_that_is_said(pipeline, messy
     ended = pipeline("audit", "--features", path, "--json")
     assert "the images are not at hand" in ended.err
     assert not ended.json["by_pixels"]
+    messy.mkdir()
+    assert "must hold class folders" in pipeline("audit", "--features", path).err, "why not is said"
+    messy.rmdir()
     groups = [{one["id"] for one in group["images"]} for group in ended.json["near_duplicates"]]
     assert any({"train/red/00.png", "test/red/00.png"} <= one for one in groups)
     assert pipeline("audit", "--features", path, "--images", messy.with_name("elsewhere"), "--json").json["by_pixels"]
