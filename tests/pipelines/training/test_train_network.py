@@ -22,7 +22,6 @@ from pipelines.specs import ExtractSpec, NetworkSpec, data, locate
 from pipelines.tasks.table import answer_of
 from pipelines.tasks.train import train
 from pipelines.training import network_io, progress
-from pipelines.training.train_network import locate_images
 from pipelines.workspace import explorations, records
 from pipelines.workspace.context import Context
 from pipelines.workspace.explorations import RangeTestResult
@@ -108,7 +107,6 @@ def test_a_copied_network_is_not_looked_for_among_timm_s_before_a_download(pipel
     weights = str(tmp_path / "copied" / "network.safetensors")
     monkeypatch.setattr(data, "located", lambda *_, before_download, **__: before_download())
     locate(ExtractSpec(backbone="resnet20", weights=weights), tmp_path)
-    locate_images(NetworkSpec(network="resnet20", width=9.0, weights=weights, mode="full"), tmp_path)
     with pytest.raises(InvalidInputError, match="unknown backbone 'resnet20'"):
         locate(ExtractSpec(backbone="resnet20", weights="untrained"), tmp_path)
 
