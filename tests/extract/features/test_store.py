@@ -2,9 +2,11 @@
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -67,6 +69,29 @@ def test_two_writings_are_the_same_bytes_resumed_or_not(tmp_path):
     assert not (tmp_path / "twice.h5").exists()
     assert write_all(tmp_path / "twice.h5", make_layout())
     assert (tmp_path / "once.h5").read_bytes() == (tmp_path / "twice.h5").read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no signal that kills")
+def test_a_killed_writing_is_resumed_where_it_stopped(tmp_path):
+    write_all(tmp_path / "once.h5", make_layout())
+    path = tmp_path / "killed.h5"
+    code = (
+        "import os, signal\n"
+        "from pathlib import Path\n"
+        "from extract.features.store import FeatureWriter\n"
+        "from tests.extract.features.written import features_of, make_layout\n"
+        f"writer = FeatureWriter(Path({str(path)!r}), make_layout())\n"
+        "for start, stop in writer.missing('train')[:3]:\n"
+        "    writer.write('train', start, features_of('train', start, stop))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    with FeatureWriter(path, make_layout()) as writer:
+        assert writer.resumed
+        assert writer.missing("train") == [(48, 64), (64, 80), (80, 96), (96, 100)]
+    assert write_all(path, make_layout())
+    assert path.read_bytes() == (tmp_path / "once.h5").read_bytes()
 
 
 def test_a_kill_just_before_the_file_gets_its_name_costs_no_block(tmp_path, monkeypatch):
