@@ -76,7 +76,7 @@ class Located:
         used = choice.of(names, self._superclasses)
         if used == names:
             return self
-        found = self.folder and replace(self.folder, images=self.folder.images.of_classes(used))
+        found = self.folder and self.folder.of_classes(used)
         return replace(self, digest=_digest_of_part(self.digest, used), classes=used, folder=found)
 
     def _class_names(self) -> tuple[str, ...]:

@@ -30,6 +30,13 @@ class Folder:
     digest: str
     empty: tuple[Path, ...]
 
+    def of_classes(self, names: tuple[str, ...]) -> "Folder":
+        """The images of these classes alone, under the same digest."""
+        images = self.images.of_classes(names)
+        files = [split.images for split in images.splits.values() if self.empty and isinstance(split.images, Files)]
+        kept = {path for one in files for path in one.paths()}
+        return replace(self, images=images, empty=tuple(path for path in self.empty if path in kept))
+
 
 def read(
     root: Path, *, labels: LabelFile | None = None, contents: Contents | None = None, progress: Progress = silent

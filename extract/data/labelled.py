@@ -173,10 +173,11 @@ class _RowReader:
         """The image that a cell names by its path below the folder, or by as much of it as is unique; else -1."""
         if not isinstance(cell, str) or not cell.strip():
             return ABSENT
-        text, root = composed(cell.strip()), self.root.absolute()
+        text = composed(cell.strip())
         given = Path(text)
         if given.is_absolute():
-            inside = given.relative_to(root).as_posix() if given.is_relative_to(root) else "../"
+            root = next((one for one in self._roots if given.is_relative_to(one)), None)
+            inside = "../" if root is None else given.relative_to(root).as_posix()
         else:
             inside = posixpath.join(self.folder, text.replace("\\", "/"))
         path = posixpath.normpath(inside)
@@ -184,6 +185,12 @@ class _RowReader:
             self._refuse("image must lie in the folder of the data set", "path", [row])
         found = self._exact.get(path)
         return self._by_part.get(path, ABSENT) if found is None else found
+
+    @functools.cached_property
+    def _roots(self) -> list[Path]:
+        """The folder as an absolute path may begin: as it was named, without `..`, and without links."""
+        ways = (os.path.abspath, os.path.realpath)
+        return [self.root.absolute(), *(Path(composed(way(self.root))) for way in ways)]
 
     @functools.cached_property
     def _exact(self) -> dict[str, int]:

@@ -5,6 +5,7 @@ orientation alone, never about whether a file is read (`extract.decoding.contain
 """
 
 import contextlib
+import errno
 import importlib
 import threading
 from collections.abc import Callable, Iterator
@@ -39,6 +40,8 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 BITS_TAG, PHOTOMETRIC_TAG = 258, 262
+# What the system says where it has too much to do or a server does not answer; a damaged sector (EIO) stays damaged.
+TEMPORARY = {getattr(errno, name, None) for name in ("EMFILE", "ENFILE", "ENOMEM", "ESTALE", "ETIMEDOUT")} - {None}
 # An image is decoded at so many times the size that it is resized to, at least; 3 cost gratings 0.002 of the cosine.
 MARGIN = 4.0
 SCALES = (8, 4, 2)  # at which Pillow has libjpeg decode: a block of 8 x 8 pixels becomes one of 8 / scale
@@ -194,6 +197,11 @@ def _opened(path: Path) -> Iterator[tuple[Image.Image, int, int | None]]:
     except UnidentifiedImageError as error:
         raise UnreadableImage(path, _unidentified(path)) from error
     except OSError as error:
+        if error.errno in TEMPORARY:  # it says nothing of the image, which must not be left out for it
+            raise TransferBenchError(
+                f"image must be readable; got {str(path)!r}, which the system could not read now "
+                f"({error.strerror}). Run the same command again."
+            ) from error
         raise UnreadableImage(path, error.strerror or str(error)) from error
     except Exception as error:  # Pillow's plugins raise whatever their libraries do: RuntimeError, struct.error, ...
         raise UnreadableImage(path, str(error) or "its content is damaged") from error

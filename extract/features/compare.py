@@ -5,7 +5,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from extract.features.store import FeatureFile, SplitFeatures
+from extract.features.store import FeatureFile
 
 Json = dict[str, object]
 
@@ -29,11 +29,12 @@ def compare(first: FeatureFile, second: FeatureFile) -> FeatureDifference:
     names = [name for name in first.shapes if name in second.shapes]
     return {
         "differences": {key: (one, other) for key, (one, other) in pairs.items() if one != other},
-        "splits": {name: _compared(first.read(name), second.read(name)) for name in names},
+        "splits": {name: _compared(first, second, name) for name in names},
     }
 
 
-def _compared(first: SplitFeatures, second: SplitFeatures) -> Json:
+def _compared(one: FeatureFile, other: FeatureFile, split: str) -> Json:
+    first, second = one.read(split), other.read(split)
     place = {one: row for row, one in enumerate(second.ids)}
     pairs = np.array([(row, place[one]) for row, one in enumerate(first.ids) if one in place], np.int64).reshape(-1, 2)
     rows, others = pairs.T
@@ -41,7 +42,7 @@ def _compared(first: SplitFeatures, second: SplitFeatures) -> Json:
         "common_rows": len(pairs),
         "only_first": len(first.ids) - len(pairs),
         "only_second": len(second.ids) - len(pairs),
-        "other_labels": int((first.labels[rows] != second.labels[others]).sum()),
+        "other_labels": int((_classes(one, first.labels[rows]) != _classes(other, second.labels[others])).sum()),
     }
     if first.features.shape[2] != second.features.shape[2] or not len(pairs):
         return found
@@ -60,6 +61,11 @@ def _compared(first: SplitFeatures, second: SplitFeatures) -> Json:
         "cosine_mean": float(np.mean(cosines)),
         "largest_difference": largest,
     }
+
+
+def _classes(file: FeatureFile, labels: np.ndarray) -> np.ndarray:
+    """The names of the classes of `labels` [N]: two files may number them differently."""
+    return np.array(file.class_names)[labels]
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:

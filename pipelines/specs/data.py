@@ -223,9 +223,9 @@ def located(
     )
     if root is not None:
         image_folders.remember(workspace, root, labels, digest=found.digest)
-    if found.folder is not None and not spec.skips_bad_images:
-        bad_images.refuse_empty(found.folder.empty)
     used = found.of_classes(ClassChoice(spec.classes, spec.exclude_classes))
+    if used.folder is not None and not spec.skips_bad_images:
+        bad_images.refuse_empty(used.folder.empty)
     return replace(used, max_pixels=spec.max_pixels)
 
 

@@ -1,6 +1,7 @@
 """Spec -> feature file in the workspace, computed or found. Imports no torch before it computes."""
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from extract.runtime.locks import keep_while
 from extract.runtime.machine import let_idle_threads_sleep
 from extract.runtime.memory import enough_for
 from pipelines.specs import ExtractKey, ExtractSpec, Weights, locate, resolve_extract
-from pipelines.tasks.features import described, feature_spec, intact, is_intact, lender, loaded, path_of
+from pipelines.tasks.features import described, feature_spec, intact, is_intact, lender, loaded, path_of, shards_folder
 from pipelines.training import images
 from pipelines.workspace import cache, extractions, rates
 from pipelines.workspace.cache import StageResult
@@ -220,6 +221,7 @@ def _extracted(one: ReadyExtraction, inputs: ExtractionInputs) -> tuple[Sha256, 
             if plain is not None:
                 context.notice(f"the plain view is there already, in {plain.path.name}")
             timing = (inputs.compute or _alone)(one, context, plain=plain)
+            shutil.rmtree(shards_folder(one.path), ignore_errors=True)  # most have none
         record = described(store.FeatureFile(one.path), one.backbone)
     _keep(context.workspace, record, timing=timing, plain_view_of=None if plain is None else plain.content)
     return record.content, timing is not None

@@ -99,6 +99,8 @@ def feature_spec(key: ExtractKey, *, backbone: "Backbone", dataset: str) -> Opti
     """Complete resolved spec of the features: the `spec` attribute of the file. `dataset` is a name."""
     return {
         "schema": SCHEMA,
+        "stage_version": key.stage_version,
+        "timm": key.timm,
         "backbone": key.backbone,
         "weights": {"source": key.weights, "sha256": backbone.weights_sha256, "seed": key.weights_seed},
         "dataset": {
@@ -122,6 +124,11 @@ def path_of(folder: Path, spec: Options) -> Path:
     digest = spec_digest(spec)
     made = sorted(folder.glob(f"*-{digest[:12]}.h5"))
     return made[0] if made else folder / file_name(spec["dataset"]["name"], spec["backbone"], digest=digest)
+
+
+def shards_folder(path: Path) -> Path:
+    """Folder of the shards of the feature file at `path`, as long as it is not whole."""
+    return path.with_name(f"{path.name}.shards")
 
 
 def file_name(dataset: str, backbone: str, *, digest: str) -> str:

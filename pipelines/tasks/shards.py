@@ -7,7 +7,6 @@ joined, what is finished and the finished blocks of what is not are there again 
 import contextlib
 import functools
 import hashlib
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +21,7 @@ from extract.runtime.memory import enough_for
 from pipelines.specs import ExtractKey, ExtractSpec
 from pipelines.tasks import shard_notes
 from pipelines.tasks.extract import LESS_MEMORY, ReadyExtraction, extraction_inputs, plain_view, ready
-from pipelines.tasks.features import intact
+from pipelines.tasks.features import intact, shards_folder
 from pipelines.tasks.shard_notes import NOTE_SECONDS, ShardNote, ShardProgress
 from pipelines.workspace.context import Context
 
@@ -69,9 +68,7 @@ def joined(
         with join.watched():
             run(one.key, [join.request(shard) for shard in join.open_shards()], join.done)
         writer.finish()
-    timing = join.timing()
-    shutil.rmtree(_folder(one.path))
-    return timing
+    return join.timing()
 
 
 def compute(spec: ExtractSpec, request: ShardRequest, context: Context) -> bool:
@@ -122,11 +119,7 @@ def _ready(spec: ExtractSpec, context: Context, *, layout: str, bad: tuple[str, 
 
 def shard_path(path: Path, request: ShardRequest) -> Path:
     """The file of a shard of the feature file `path`."""
-    return _folder(path) / f"{request.number + 1}-of-{request.count}.h5"
-
-
-def _folder(path: Path) -> Path:
-    return path.with_name(f"{path.name}.shards")
+    return shards_folder(path) / f"{request.number + 1}-of-{request.count}.h5"
 
 
 def _digest(layout: "Layout") -> str:

@@ -1,5 +1,8 @@
 """A folder of images with a file of labels as a data set."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -59,6 +62,18 @@ def test_images_are_found_by_what_is_unique_of_their_paths(photos):
         "day2/5.jpg",
     }
     assert "8 images without a label left out (day1/4.jpg, day1/5.jpg, day2/0.jpg, ...)" in images.notices
+
+
+def test_absolute_paths_may_name_the_folder_in_other_ways(photos, tmp_path, monkeypatch):
+    linked = tmp_path / "linked"
+    linked.symlink_to(photos, target_is_directory=True)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    ways = [linked, Path(os.path.relpath(photos)), photos]
+    for root in ways:
+        for other in {root.absolute(), Path(os.path.abspath(root)), Path(os.path.realpath(root))}:
+            images = read(root, lines(*(f"{other / name},{'ab'[at % 2]}" for at, name in enumerate(NAMES)))).images
+            assert images.image_count == len(NAMES), (root, other)
 
 
 def test_metadata_of_hugging_face_lies_in_the_split_folders(tmp_path):

@@ -141,3 +141,12 @@ def test_empty_files_are_refused_together(plain):
         InvalidInputError, match=r"got 2 that are not: '.*blue/0.png' \(the file is empty\), '.*red/1.png'"
     ):
         bad_images.refuse_empty(folder.read(plain).empty)
+
+
+def test_empty_files_of_classes_that_are_left_out_stop_nothing(tmp_path):
+    root = lay(tmp_path / "D", *(f"{name}/{number}.png" for name in ("a", "b", "c") for number in range(6)))
+    for name in ("a/3.png", "c/0.png"):
+        (root / name).write_bytes(b"")
+    found = folder.read(root)
+    assert [path.name for path in found.empty] == ["3.png", "0.png"]
+    assert [path.name for path in found.of_classes(("a", "b")).empty] == ["3.png"]

@@ -1,9 +1,12 @@
 """Pixels are read whatever stands around them: metadata, transparency, declared bits, frames, limits."""
 
+import errno
 import io
+import os
 import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -175,3 +178,17 @@ def test_transparency_and_frames_are_said_once_with_the_data_set(tmp_path):
     )
     assert folder.read(tmp_path, contents=contents).images.notices[-2:] == wanted
     assert folder.read(tmp_path, contents=contents).images.notices[-2:] == wanted
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM, errno.ESTALE])
+def test_what_the_system_cannot_do_now_says_nothing_of_an_image(tmp_path, monkeypatch, number):
+    path = tmp_path / "image.png"
+    Image.new("RGB", (4, 4)).save(path)
+
+    def refused(*_):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(TransferBenchError, match="Run the same command again") as raised:
+        decode(path)
+    assert not isinstance(raised.value, UnreadableImage)

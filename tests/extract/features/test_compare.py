@@ -19,6 +19,7 @@ class Read:
     features: np.ndarray
     spec: dict[str, Any] = field(default_factory=dict)
     shapes: dict[str, Any] = field(default_factory=lambda: {"test": None})
+    class_names: tuple[str, ...] = ("x", "y", "z")
 
     def read(self, split: str) -> SplitFeatures:
         """Its one split."""
@@ -41,3 +42,9 @@ def views(*values: float) -> np.ndarray:
 def test_every_view_that_both_have_is_compared(first, second, expected):
     found = compare(Read(first), Read(second))["splits"]["test"]
     assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+def test_labels_are_compared_by_the_names_of_their_classes():
+    one = Read(views(1))
+    assert compare(one, Read(views(1)))["splits"]["test"]["other_labels"] == 0
+    assert compare(one, Read(views(1), class_names=("y", "x", "z")))["splits"]["test"]["other_labels"] == 2

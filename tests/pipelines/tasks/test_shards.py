@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -116,6 +117,17 @@ def test_shards_and_one_process_go_on_with_each_other(extract, whole, failing):
     ended = extract()
     assert path_of(ended).read_bytes() == whole
     assert "were there already" in ended.err
+    assert not list(path_of(ended).parent.glob("*.shards"))
+
+
+def test_shards_of_a_file_that_lacks_only_its_name_are_none(extract, whole, workspace, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("extract.features.store.os", SimpleNamespace(replace=lambda *_: 1 / 0))
+        assert extract().status == 1
+    assert list((workspace / "features").glob("*.partial"))
+    ended = extract("--shards", 2)
+    assert ended.status == 0, ended.err
+    assert path_of(ended).read_bytes() == whole
 
 
 @pytest.mark.parametrize("harm", ["damage", "another"])

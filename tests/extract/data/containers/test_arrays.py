@@ -79,6 +79,10 @@ LABELS = np.arange(10) % 2
             {"x_train": GREY, "y_train": LABELS, "x_test": GREY, "y_test": LABELS + 1},
             "training classes; got 2 in d.npz",
         ),
+        (
+            {"x_train": GREY, "y_train": LABELS, "x_test": np.repeat(GREY, 2, axis=1), "y_test": LABELS},
+            r"one size in all splits; got (\d+) x (\d+) in train and \d+ x \2 in test of d.npz",
+        ),
         ({"images": GREY, "labels": LABELS, "class_names": ["one"]}, "class_names must name every class by its number"),
     ],
 )

@@ -22,6 +22,14 @@ def test_extract_says_what_it_made_and_the_second_time_comes_from_the_cache(pipe
     assert second["content"] == first.json["content"]
 
 
+def test_another_version_of_timm_makes_another_file(pipeline, monkeypatch):
+    first = pipeline("extract", *TINY, "--json").json
+    monkeypatch.setattr("pipelines.specs.extraction.package_versions", lambda *names: dict.fromkeys(names, "0.9.0"))
+    other = pipeline("extract", *TINY, "--json").json
+    assert other["cached"] is False
+    assert other["path"] != first["path"]
+
+
 def test_idle_threads_sleep_where_files_are_decoded_unless_the_user_said_otherwise(pipeline, monkeypatch, photo_folder):
     monkeypatch.setenv("GOMP_SPINCOUNT", "")  # to be put back
     folder = ("extract", *UNTRAINED, "--image-size", "32", "--dataset", photo_folder)
