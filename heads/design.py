@@ -140,11 +140,15 @@ def standardization(features: torch.Tensor | RowBlocks) -> Standardization:
 
 
 def signed_power(features: torch.Tensor, power: float) -> torch.Tensor:
-    """sign(x) |x|^`power` of every entry, in the precision of `features`; the features themselves for power 1.
+    """sign(x) |x|^`power` of every entry, float32 or float64; the features themselves for power 1.
 
-    Powers below 1 draw in the long tails that pooled activations have after a ReLU (Perronnin et al., ECCV 2010).
+    float16 would overflow: 256 squared is more than its largest number. Powers below 1 draw in the long tails that
+    pooled activations have after a ReLU (Perronnin et al., ECCV 2010).
     """
-    return features if power == 1.0 else features.abs().pow(power).mul_(features.sign())
+    if power == 1.0:
+        return features
+    wide = features.to(torch.promote_types(features.dtype, torch.float32))
+    return wide.abs().pow(power).mul_(wide.sign())
 
 
 @dataclass(frozen=True)

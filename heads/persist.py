@@ -97,7 +97,7 @@ def load(directory: str | os.PathLike[str]) -> "tuple[Head, dict[str, Any]]":
     kind = head_class(sidecar.kind)
     try:
         tensors = load_tensors(weights)
-        head = kind(**_options(sidecar.options))
+        head = kind(**_options(sidecar))
         head.with_weights(tensors, _classes(sidecar), width=sidecar.width)
     except (SafetensorError, TypeError, ValueError, KeyError) as error:
         raise _damaged(folder / SIDECAR_NAME, f"the sidecar of a {sidecar.kind} head", str(error)) from error
@@ -155,8 +155,12 @@ def _read_sidecar(path: Path) -> HeadSidecar:
         raise _damaged(path, f"an object with {fields}", str(error)) from error
 
 
-def _options(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+def _options(sidecar: HeadSidecar) -> dict[str, Any]:
+    options = {name: tuple(value) if isinstance(value, list) else value for name, value in sidecar.options.items()}
+    if isinstance(weights := options.get("class_weights"), dict):  # JSON knows no classes but texts
+        classes = {str(one): one for one in _classes(sidecar).tolist()}
+        options["class_weights"] = {classes.get(name, name): weight for name, weight in weights.items()}
+    return options
 
 
 def _primitive(value: Any) -> Any:

@@ -250,7 +250,7 @@ def _search(
         score = ValidationScore.of(candidate.logits, labels, weights)
         table.append({**candidate.options, **dataclasses.asdict(score), **candidate.facts})
         cost = score.cost(criterion)
-        if best is None or cost < best_cost:
+        if candidate.is_choice and (best is None or cost < best_cost):
             best, best_cost = candidate, cost
         if progress is not None:
             progress(len(table), space.trials(split), "candidates")

@@ -49,7 +49,7 @@ def few_labels(
 
     features [N, D] or [V, N, D] and labels [N] are the training split, of which a head sees its drawn rows
     only, for choosing as for fitting. With two rows a class or more, a fifth of them (at least one a class) is
-    for validation, and the choice is refitted on all drawn rows. With one there is nothing to choose by:
+    for validation where there is a choice, which is refitted on all drawn rows. With one there is nothing to choose by:
     the head takes `space.defaults()`. The drawn rows of a class are each of another of the `groups` [N].
     The rows of a draw with fewer shots are among those with more. The same
     seed gives the same draws. Raises InvalidInputError for shots that a class has not got.
@@ -82,8 +82,9 @@ def _chosen(
     groups: np.ndarray | None,
     device: str,
 ) -> Choice:
-    if shots == 1 or space.count() == 1:
-        options = space.single() if space.count() == 1 else space.defaults()
+    is_alone = space.count() == 1
+    if shots == 1 or (is_alone and not space.stops_early):
+        options = space.single() if is_alone else space.defaults()
         return Choice(space.kind, options, seed, training_rows=len(own))
     held = max(1, round(VALIDATION_SHARE * shots)) * (len(own) // shots)
     return choose(space, part, own, groups=groups, validation=held, criterion=criterion, seed=seed, device=device)

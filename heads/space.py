@@ -49,6 +49,8 @@ class Space(ABC):
     is_regression: ClassVar[bool] = False
     # Whether a training row is its own nearest neighbor, so that training accuracy says nothing.
     is_own_neighbor: ClassVar[bool] = False
+    # Whether it learns in epochs, of which validation rows choose the last: there is a choice with one candidate, too.
+    stops_early: ClassVar[bool] = False
     # What the seed draws of a fit, beside the validation rows. A head with one solution draws nothing.
     drawn: ClassVar[tuple[str, ...]] = ()
     # Seconds to choose and fit, however few the rows: calls, and libraries that are imported for it.

@@ -64,6 +64,7 @@ class Candidate:
 
     `apply` gives logits [N, K], or multiples of them, of other features [N, D] by the very head of the trial.
     `curves` are values per epoch, by name, of heads that learn in epochs. `start` is what a refit may begin with.
+    One that is no choice, such as a look at fewer images, only leads to those that are.
     """
 
     options: dict[str, Primitive]
@@ -72,3 +73,4 @@ class Candidate:
     apply: "Callable[[torch.Tensor], torch.Tensor]"
     curves: dict[str, list[float]] = field(default_factory=dict)
     start: object = None
+    is_choice: bool = True

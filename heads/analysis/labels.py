@@ -58,8 +58,7 @@ def out_of_fold(
             known = held[np.isin(targets[held], classes)]
             labels = np.searchsorted(classes, targets[known])
             point, look = _best(path, chosen, features[torch.from_numpy(known).to(features.device)], labels)
-            at = grid.index(point.C)
-            chosen = grid[max(at - 1, 0) : at + 1]
+            chosen = (point.C,)
             found.training[np.ix_(known, classes)] = look
             found.judged[known] = True
             found.further[:, classes] += softmax(point.logits(further).cpu().numpy(), axis=1)

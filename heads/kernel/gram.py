@@ -54,8 +54,7 @@ class KernelPoints:
 
 def as_points(features: torch.Tensor, *, power: float, mean: torch.Tensor, width: float) -> torch.Tensor:
     """float64 [..., D]: `features` raised to `power`, seen from `mean` float64 [D], in units of `width`."""
-    wide = torch.promote_types(features.dtype, torch.float32)
-    return (signed_power(features.to(wide), power).double() - mean) / width
+    return (signed_power(features, power).double() - mean) / width
 
 
 @dataclass(frozen=True)

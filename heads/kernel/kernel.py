@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 
 import numpy as np
 import torch
@@ -97,7 +97,7 @@ class KernelHead(Head):
         for bandwidth in sorted(space.bandwidths, reverse=True):
             alphas = sorted(space.alpha_grid, reverse=True)
             for trial in problem.trials(split, part, bandwidth, alphas):
-                yield trial
+                yield replace(trial, is_choice=part is None)
                 cost = ValidationScore.of(trial.logits, split.validation_targets.cpu().numpy()).cost(criterion)
                 if cost < least:
                     best, least = trial, cost
@@ -159,9 +159,8 @@ class KernelProblem:
         cls, features: torch.Tensor, targets: torch.Tensor, *, views: int, power: float, n_classes: int
     ) -> "KernelProblem":
         """The problem of `features` [views * N, D] and class indices int64 [views * N]."""
-        wide = torch.promote_types(features.dtype, torch.float32)
         blocks = features.split(4096)
-        mean = torch.stack([signed_power(one.to(wide), power).double().sum(0) for one in blocks]).sum(0) / len(features)
+        mean = torch.stack([signed_power(one, power).double().sum(0) for one in blocks]).sum(0) / len(features)
         points = _points(features, views, power=power, mean=mean, width=1.0)
         spread = float(points.square().sum(dtype=torch.float64) / len(features)) ** 0.5
         ones = torch.nn.functional.one_hot(targets[: points.shape[1]], n_classes).double()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from heads.imbalance.class_weights import RowWeights
-from heads.metrics import ValidationScore
+from heads.metrics import ROW_LOSS_LIMIT, ValidationScore
 from heads.neural.stack import BatchedMLP
 
 
@@ -86,10 +86,11 @@ class EarlyStopping:
         return curves
 
     def _scored(self, rows: Rows) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(logits [G, M, K], mean losses [G], numbers of errors [G]) of the members on `rows`."""
+        """(logits [G, M, K], mean losses [G], numbers of errors [G]) of the members on `rows`, each loss limited."""
         logits = torch.cat([self._stack.logits(block) for block in rows.features.split(BLOCK_ROWS)], dim=1)
         own = logits.gather(2, rows.targets.expand(len(logits), -1)[:, :, None])[:, :, 0]
-        return logits, rows.mean(logits.logsumexp(2) - own), (logits.argmax(2) != rows.targets).sum(1)
+        losses = rows.mean((logits.logsumexp(2) - own).clamp(max=ROW_LOSS_LIMIT))
+        return logits, losses, (logits.argmax(2) != rows.targets).sum(1)
 
     def _costs(self, errors: torch.Tensor, losses: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         if self._criterion == "log_loss":

@@ -132,6 +132,8 @@ class NeuralSpace(HeadRecipe, Space):
         metavar="D,D,...",
         search={"low": 1e-5, "high": 0.3, "log": True},
     )
+    stops_early: ClassVar[bool] = True
+
     patience: int | None = head_option(8, "Epochs without a better one after which to stop.", low=1, metavar="N|none")
     copies: int = 1  # networks that an ensemble averages: an option of the mlp
 
@@ -224,6 +226,9 @@ class MlpSpace(NeuralSpace):
 
     def single(self) -> dict[str, Primitive]:
         return {**super().single(), "copies": self.copies}
+
+    def defaults(self) -> dict[str, Primitive]:
+        return {**super().defaults(), "copies": self.copies}
 
     def widths(self) -> tuple[tuple[int, ...], ...]:
         return tuple((size,) if not isinstance(size, tuple) else size for size in self.sizes)

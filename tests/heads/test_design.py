@@ -77,3 +77,11 @@ def test_constant_columns_are_eigenvectors_of_their_own_with_the_value_0(constan
     torch.testing.assert_close(basis.vectors.T @ basis.vectors, torch.eye(6, dtype=torch.float64))
     assert (basis.values.diff() >= 0).all()
     assert (basis.values[:constant] == 0).all()
+
+
+@pytest.mark.parametrize("power", [0.5, 2.0, 3.0])
+def test_a_power_of_float16_does_not_overflow(power):
+    values = torch.tensor([-300.0, 0.5, 500.0], dtype=torch.float16)
+    found = signed_power(values, power)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, signed_power(values.double(), power).float())

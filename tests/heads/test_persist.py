@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from extract.errors import CorruptFileError, InvalidInputError, StorageError
@@ -155,3 +156,16 @@ def test_a_write_that_fails_leaves_the_old_head_and_nothing_else(kept, blobs, mo
     with pytest.raises(StorageError, match="No space"):
         save(LogisticHead(10.0).fit(*blobs), folder, recipe={})
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_weights_of_classes_come_back_under_the_classes(tmp_path, blobs, numbered):
+    features, labels = blobs
+    labels = labels if numbered else np.array(["a", "b", "c", "d"])[labels]
+    weights = {labels[0].item(): 2.0}
+    returned, _ = load(
+        save(LogisticHead(C=0.1, class_weights=weights).fit(features, labels), tmp_path / "h", recipe={})
+    )
+    assert returned.get_params()["class_weights"] == weights
+    again = clone(returned).fit(features, labels)
+    np.testing.assert_allclose(again.logits(features), returned.logits(features), rtol=1e-4, atol=1e-4)

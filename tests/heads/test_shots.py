@@ -98,6 +98,18 @@ def test_one_label_a_class_takes_what_is_usual(kind, blobs):
     assert tried.head(tried.defaults(), seed=0, device="cpu").kind == kind
 
 
+def test_a_single_candidate_that_learns_in_epochs_has_its_epoch_chosen(blobs):
+    one = {"learning_rates": [1e-2], "weight_decays": [0.1], "epochs": 4}
+    run = next(few_labels(space("linear", one), *blobs, shots=[5], draws=1))
+    assert run.choice.validation_rows == 4
+    assert len(run.choice.curves["validation_loss"]) <= 4
+
+
+def test_one_label_a_class_keeps_the_size_of_an_ensemble(blobs):
+    run = next(few_labels(space("mlp", {"copies": 3, "epochs": 2, "sizes": [8]}), *blobs, shots=[1], draws=1))
+    assert run.head.copies == 3
+
+
 def test_a_single_candidate_takes_all_of_the_drawn_rows(blobs):
     run = next(few_labels(LogisticSpace(C=0.1), *blobs, shots=[3], draws=1))
     assert run.choice.options == {"C": 0.1, "solver": "path"}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from extract.features.store import FeatureFile
     from heads.analysis.labels import Doubts, OutOfFold
 
-AUDIT_VERSION = 3  # raised when the same key must give another audit
+AUDIT_VERSION = 4  # raised when the same key must give another audit
 MANY = 10  # images on one point that are worth a word
 PAIRS = 10  # of classes that are shown
 MOST_TOGETHER = 50  # near-duplicates stay in one fold up to this part of all: more would leave a fold without a class

@@ -95,3 +95,19 @@ def test_classes_that_are_the_same_are_not_told_apart(rng):
     (pair,) = [one for one in others if one.classes == (0, 1)]
     other = found.training[split == 1]
     assert pair.accuracy == pytest.approx(((own[:, 0] > own[:, 1]).mean() + (other[:, 1] > other[:, 0]).mean()) / 2)
+
+
+def test_the_first_fold_chooses_the_penalty_of_all(rng, monkeypatch):
+    features, targets = made(rng, rows=200, spread=1.0)
+    asked, best = [], labels._best
+
+    def watched(path, grid, *words):
+        point, look = best(path, grid, *words)
+        asked.append((tuple(grid), point.C))
+        return point, look
+
+    monkeypatch.setattr(labels, "_best", watched)
+    judged(features, targets)
+    (whole, chosen), *others = asked
+    assert len(whole) > 2
+    assert others == [((chosen,), chosen)] * (FOLDS - 1)

@@ -87,3 +87,4 @@ def test_it_chooses_on_some_images_and_judges_the_choice_on_all(blobs):
     best = min(choice.table[:4], key=lambda row: row["log_loss"])
     last = choice.table[-1]
     assert (last["bandwidth"], last["alpha"]) == (best["bandwidth"], best["alpha"])
+    assert choice.validation.log_loss == pytest.approx(last["log_loss"])

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
-from heads.metrics import scores
+from heads.metrics import ROW_LOSS_LIMIT, scores
+from heads.neural.grid import Rows
 from heads.neural.space import Member
 from tests.heads.neural.grids import grid
 
@@ -31,3 +33,17 @@ def test_overfitting_is_visible_in_the_curves_and_stops(parts):
     assert trained.curves["running_training_loss"][-1] < trained.curves["running_training_loss"][trained.epochs - 1]
     assert trained.curves["running_training_accuracy"][-1] > trained.curves["validation_accuracy"][-1]
     assert {len(values) for values in trained.curves.values()} == {trained.epochs + 5}
+
+
+def test_one_odd_validation_row_does_not_choose_the_epoch(rng):
+    features = rng.normal(size=(600, 20)).astype(np.float32)
+    labels = (features[:, 0] + rng.normal(size=600) > 0).astype(np.int64)
+    features[-1] = 0
+    features[-1, 0] = 400 * (1 - 2 * labels[-1])  # far away, on the wrong side
+    whole = Rows(torch.from_numpy(features), torch.from_numpy(labels))
+    rows = [whole.take(torch.arange(480)), whole.take(torch.arange(480, 600))]
+    trained = grid(rows, [Member((), 3e-2, 0.0)], epochs=15)[0]
+    clean = grid([rows[0], whole.take(torch.arange(480, 599))], [Member((), 3e-2, 0.0)], epochs=15)[0]
+    assert trained.epochs == clean.epochs > 1
+    limit = ROW_LOSS_LIMIT / 120
+    assert max(trained.curves["validation_loss"]) <= max(clean.curves["validation_loss"]) + limit
