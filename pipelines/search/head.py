@@ -30,6 +30,11 @@ class HeadSubject(Subject):
 
     def __init__(self, spec: HeadSpec, *, features: Callable[[], Path]) -> None:
         require_validation(spec.validation_part())
+        if spec.criterion not in (None, "auto", "accuracy"):
+            raise InvalidInputError(
+                f"criterion must be accuracy, by which a search ranks its trials; got {spec.criterion}. Leave it out, or "
+                "choose by it among the grids of fit-head."
+            )
         self._spec, self._features = spec, features
 
     @property

@@ -44,6 +44,7 @@ def test_what_can_never_be_right_is_refused_before_any_trial(pipeline, workspace
         (("--head", "mpl"), "'mpl'. Nearest: mlp"),
         (("--head", "mlp", "--optimizer", "muon"), "error: unknown optimizer 'muon'"),
         (("--head", "mlp", "--dropout", 3), "error: dropout must be"),
+        (("--criterion", "macro_f1"), "criterion must be accuracy, by which a search ranks its trials; got macro_f1"),
         (("--width", 2), "unknown option 'width' of a search over a head"),
     ],
 )
