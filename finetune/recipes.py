@@ -51,7 +51,7 @@ class Recipe:
         search={"low": 1e-5, "high": 1e-2, "log": True},
     )
     bias_lr_scale: float = _training(1.0, "Factor on the learning rate of norm biases.", above=0)
-    bias_decay: bool = _training(False, "Decay norm biases as fast as weights.")
+    bias_decay: bool = _training(False, "Decay biases too; those of norms as fast as weights.")
     schedule: str = _training(
         "cosine",
         "Learning-rate schedule; plateau needs validation images.",

@@ -94,7 +94,7 @@ def encode(labels: ArrayLike | torch.Tensor, *, rows: int) -> tuple[np.ndarray, 
     classes, encoded = np.unique(array, return_inverse=True)
     if len(classes) < 2:
         raise InvalidInputError(
-            f"labels must be of at least two classes; got only one class, {plain(classes[0])!r}. "
+            f"labels must be of at least two classes; got only one class, {_plain(classes[0])!r}. "
             "Add images of another class."
         )
     return classes, encoded.astype(np.int64)
@@ -184,7 +184,7 @@ def _require_one_kind(labels: np.ndarray) -> None:
     if len(first) > 1:
         one, other, *_ = first.values()
         raise InvalidInputError(
-            f"labels must be all of one kind, texts or numbers; got {plain(one)!r} beside {plain(other)!r}. "
+            f"labels must be all of one kind, texts or numbers; got {_plain(one)!r} beside {_plain(other)!r}. "
             "Convert them to texts."
         )
     if "other" in first:
@@ -206,13 +206,13 @@ def _is_missing(label: Any) -> bool:
         return True
 
 
-def plain(label: Any) -> Any:
+def _plain(label: Any) -> Any:
     """A label as plain Python holds it, to be shown."""
     return label.item() if isinstance(label, np.generic) else label
 
 
 def _missing(row: int, label: Any) -> InvalidInputError:
     return InvalidInputError(
-        f"labels must be given for every image; got {plain(label)!r} in row {row}. Input y contains NaN or None: "
+        f"labels must be given for every image; got {_plain(label)!r} in row {row}. Input y contains NaN or None: "
         "leave such images out."
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from extract.errors import InvalidInputError
+from extract.errors import InvalidInputError, TransferBenchError
 from finetune.augmentation.batches import LabeledImages, TrainingBatch
 from finetune.recipes import Recipe
 from finetune.training.config import TrainConfig
@@ -104,7 +104,13 @@ def _rising_losses(
     for _ in epochs:
         if is_over():
             break
-    return centred(list(itertools.takewhile(math.isfinite, raw[:steps])))
+    losses = list(itertools.takewhile(math.isfinite, raw[:steps]))
+    if not losses:
+        raise TransferBenchError(
+            "range test must begin with a finite loss; got none at the lowest learning rate. Check the images and the "
+            "weights, or take --precision float32."
+        )
+    return centred(losses)
 
 
 def centred(values: list[float]) -> list[float]:

@@ -15,7 +15,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from extract.errors import InvalidInputError
 from finetune.architectures import networks
 
-BATCH_NORMS = ("train", "eval", "adapted")
 ABSENT_MARGIN = 20.0  # in logits: how far a class that the head has never seen lies below the mean of the others
 
 

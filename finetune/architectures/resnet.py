@@ -15,7 +15,7 @@ import timm
 import torch
 import torch.nn.functional as F
 from timm.layers.drop import DropPath
-from timm.models.resnet import BasicBlock, ResNet
+from timm.models.resnet import BasicBlock
 from torch import Tensor, nn
 
 from extract.errors import InvalidInputError
@@ -173,6 +173,3 @@ def _block(before: int, width: int, *, norm: norms.Factory, drop_path: float, st
         norm_layer=norm,  # type: ignore[arg-type]
         drop_path=DropPath(drop_path) if drop_path else None,
     )
-
-
-__all__ = ["CifarResNet", "ResNet", "build", "smallest_size", "stages", "timm_name"]

@@ -30,11 +30,13 @@ def group(*members: nn.Module | nn.Parameter) -> nn.Module:
 def from_matcher(network: nn.Module, *, classifier: nn.Module) -> Stages:
     """The stages of a timm model by its own `group_matcher`: "stem", "stage1", ...; norms at the end join the last.
 
-    A model without a matcher has its parts with parameters, in order, as stages.
+    A model without a matcher has its parts with parameters, in order, as stages. Several classifiers (of distilled
+    networks) come as a `ModuleList`.
     """
     number = _numbers(network)
     members: dict[int, list[nn.Module | nn.Parameter]] = {}
-    for one, stage in _parts(network, number=number, skip=classifier):
+    skip = {*classifier.children()} if isinstance(classifier, nn.ModuleList) else {classifier}
+    for one, stage in _parts(network, number=number, skip=skip):
         members.setdefault(stage, []).append(one)
     keys = sorted(members)
     if len(keys) > 1 and all(parameter.ndim < 2 for parameter in group(*members[keys[-1]]).parameters()):
@@ -69,16 +71,16 @@ def _groups(network: nn.Module) -> dict[str, int] | None:
 
 
 def _parts(
-    network: nn.Module, *, number: dict[int, int], skip: nn.Module
+    network: nn.Module, *, number: dict[int, int], skip: set[nn.Module]
 ) -> Iterable[tuple[nn.Module | nn.Parameter, int]]:
     """The largest parts of `network` that lie in one stage each, with the number of that stage."""
     for parameter in network.parameters(recurse=False):
         yield parameter, number[id(parameter)]
     for child in network.children():
         inside = {number[id(parameter)] for parameter in child.parameters()}
-        if child is skip or not inside:
+        if child in skip or not inside:
             continue
-        if len(inside) == 1 and skip not in list(child.modules()):
+        if len(inside) == 1 and skip.isdisjoint(child.modules()):
             yield child, inside.pop()
         else:
             yield from _parts(child, number=number, skip=skip)

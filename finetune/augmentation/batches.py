@@ -184,6 +184,6 @@ class Batches:
 
     def _input_size(self, epoch: int) -> tuple[int, int]:
         height, width = self.size
-        if epoch >= self._recipe.small_share * self._recipe.epochs:
+        if epoch >= math.floor(self._recipe.small_share * self._recipe.epochs + 1e-9):  # the last one is never small
             return height, width
         return small_size(height), small_size(width)

@@ -70,7 +70,7 @@ class Lookahead(Average):
     """Slow weights that follow every `interval` updates, and to which the network then returns.
 
     (Zhang et al., NeurIPS 2019, as airbench has it: the slow weights hold on ever more towards the end, with
-    0.95^interval x progress^3, and are the result.)
+    0.95^interval x progress^3, and are the result of a training that goes on to its last epoch.)
     """
 
     def __init__(self, network: nn.Module, *, interval: int, total_steps: int) -> None:

@@ -30,12 +30,23 @@ class CheckpointManager:
         self._trainer, self._config, self._folder = trainer, trainer.config, trainer.config.checkpoint_folder
 
     def resume(self) -> bool:
-        """Restore the checkpoint; False where there is none."""
+        """Restore the checkpoint; False where there is none.
+
+        Raises `InvalidInputError` in all processes where they have different ones.
+        """
         if self._folder is None:
             return False
         state = load(self._folder, spec_digest=self._config.spec_digest, class_names=self._config.class_names)
         if state is not None:
             self._trainer.restore(state)
+        begun = self._trainer.begun
+        mine = [len(self._trainer.rows), begun.step if begun else 0]
+        if distributed.any_says(distributed.from_first(mine) != mine, self._trainer.device):
+            raise InvalidInputError(
+                f"checkpoint must be the same in every process; process {distributed.rank()} has one after epoch "
+                f"{mine[0]}, update {mine[1]} of the next. Give all of them one workspace, or remove {self._folder} "
+                "of each."
+            )
         if distributed.rank() == 0:
             history.write(self._folder, self._trainer.rows)
         done, total = len(self._trainer.rows), self._trainer.last_epoch

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from extract.errors import InvalidInputError
-from heads.checks import plain
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +57,7 @@ def check_weights(given: Mapping[Any, float], *, known: list[Any]) -> None:
         if name not in known:
             raise InvalidInputError(
                 f"class-weights must be of classes that have training images; got one of {name!r}, "
-                f"not among {', '.join(repr(plain(one)) for one in known[:8])}{', ...' if len(known) > 8 else ''}. "
+                f"not among {', '.join(map(repr, np.array(known[:8]).tolist()))}{', ...' if len(known) > 8 else ''}. "
                 "Correct the name, or leave it out."
             )
         if isinstance(weight, bool) or not isinstance(weight, int | float | np.number) or not 0 < weight < np.inf:

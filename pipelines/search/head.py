@@ -32,8 +32,8 @@ class HeadSubject(Subject):
         require_validation(spec.validation_part())
         if spec.criterion not in (None, "auto", "accuracy"):
             raise InvalidInputError(
-                f"criterion must be accuracy, by which a search ranks its trials; got {spec.criterion}. Leave it out, or "
-                "choose by it among the grids of fit-head."
+                f"criterion must be accuracy, by which a search ranks its trials; got {spec.criterion}. Leave it out, "
+                "or choose by it among the grids of fit-head."
             )
         self._spec, self._features = spec, features
 

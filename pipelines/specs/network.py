@@ -20,7 +20,7 @@ from pipelines.specs.weights import Weights, weights_option
 
 MODES = ("scratch", "full", "head-first", "partial:K", "frozen")
 STARTS = ("weights", "mode", *PREPROCESSING_OPTIONS)  # options of finetune alone: train starts from nothing
-NETWORK_VERSION = 9  # raised when the same key must give another network
+NETWORK_VERSION = 10  # raised when the same key must give another network
 SCRATCH_RECIPE, FINETUNE_RECIPE = "short", "finetune"
 USUAL_NETWORK = "resnet18"
 FROZEN_HAS = ("tta", "precision", "compile")  # the options of a recipe that mean something where nothing is trained
@@ -35,8 +35,8 @@ class NetworkSpec(DataSpec):
     `finetune.architectures.options.Options`. `mode` is scratch, full, head-first, partial:K or frozen; `weights` and
     `recipe` None mean pretrained and finetune, from scratch none and short; frozen has no recipe. A `network` that is
     not named is the one that the recipe was made for, else resnet18. `validation` is a share, a number of images or
-    "none"; `refit` trains once more on the whole training split, by the same schedule up to the epoch that was best on
-    the validation images. Raises `InvalidInputError` for what can never be right.
+    "none"; `refit` trains once more on the whole training split, by the same schedule up to the epoch that was kept:
+    the best on the validation images with patience, else the last. Raises `InvalidInputError` for what can never be right.
     """
 
     NETWORK = "network"
@@ -58,7 +58,7 @@ class NetworkSpec(DataSpec):
     validation: float | int | str = validation_option("none")
     refit: bool = option(
         False,
-        "Then train on the whole split, by the same schedule, up to the best epoch.",
+        "Then train on the whole split, by the same schedule, up to the epoch that was kept: with patience the best.",
         flags=("--refit",),
         group="Optimization",
     )

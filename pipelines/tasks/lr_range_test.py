@@ -8,6 +8,7 @@ from extract.runtime.memory import enough_for
 from extract.runtime.typed_json import plain
 from pipelines.specs import NetworkSpec
 from pipelines.tasks.train import network_inputs
+from pipelines.training import processes
 from pipelines.training.train_network import LESS_MEMORY
 from pipelines.workspace import cache, explorations, records
 from pipelines.workspace.context import Context
@@ -18,6 +19,10 @@ def find(spec: NetworkSpec, context: Context) -> dict[str, Any]:
     from finetune.analysis.lr_range_test import find_learning_rate
     from pipelines.training.prepare import prepare
 
+    if processes.count() > 1:
+        raise InvalidInputError(
+            f"range test must be of one process; got {processes.count()}. Start it without torchrun."
+        )
     if spec.mode == "frozen":
         raise InvalidInputError("mode must be one that trains; got 'frozen', which has no rate. Use another --mode.")
     from pipelines.training.results import name

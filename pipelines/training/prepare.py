@@ -86,7 +86,7 @@ class PreparedTraining:
         progress: Callable[[TrainingProgress], None] = lambda progress: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> Fitted:
-        """The network trained on `rows` by the recipe; or as `earlier` was, up to the epoch that it was best after.
+        """The network trained on `rows` by the recipe; or as `earlier` was, up to the epoch of which it is.
 
         Its checkpoint is kept in `folder`. `progress` hears beside the context, `stop` ends beside a signal.
         """

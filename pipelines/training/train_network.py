@@ -57,7 +57,7 @@ def locate_images(
 def compute(key: NetworkKey, inputs: TrainingInputs) -> RunName | None:
     """Trains, scores and keeps the network of `key` under `runs/<run>/`, and returns the run's name.
 
-    The test split is read only after everything is chosen. What is refused leaves no trace; a failure leaves a
+    The test split is scored only after everything is chosen. What is refused leaves no trace; a failure leaves a
     record of itself; an interruption leaves the checkpoint with which the same key goes on. Of several processes
     only the first scores for good, writes and has something to return; None in the others.
     """

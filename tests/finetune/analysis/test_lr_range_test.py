@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from extract.errors import InvalidInputError
+from extract.errors import InvalidInputError, TransferBenchError
 from finetune.analysis import lr_range_test
 from finetune.architectures import networks
 from finetune.augmentation.batches import LabeledImages
@@ -56,3 +56,11 @@ def test_the_suggestion_is_where_losses_fall_fastest_before_their_lowest():
     rates = [10.0**power for power in range(-5, 3)]
     assert lr_range_test.suggestion(rates, [2.3, 2.3, 2.2, 1.6, 1.2, 1.1, 4.0, 9.0]) == 1e-2
     assert lr_range_test.suggestion(rates[:2], [2.3, 9.0]) == rates[0]
+
+
+def test_a_loss_that_is_never_finite_is_one_sentence(images):
+    network = small()
+    network.register_forward_hook(lambda _, given, found: found * float("nan"))
+    config = TrainConfig(((0.5,) * 3, (0.25,) * 3), device="cpu")
+    with pytest.raises(TransferBenchError, match="must begin with a finite loss"):
+        lr_range_test.find_learning_rate(network, images, recipe=Recipe(batch_size=40), config=config, steps=20)

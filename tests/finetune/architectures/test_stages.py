@@ -7,10 +7,11 @@ from extract.runtime.devices import channels_last
 from finetune.architectures import networks
 
 
-@pytest.mark.parametrize("name", ["coat_lite_tiny", "rdnet_tiny"])  # shared parts; no coarse groups
+# Shared parts; no coarse groups; two classifiers.
+@pytest.mark.parametrize("name", ["coat_lite_tiny", "rdnet_tiny", "deit_tiny_distilled_patch16_224", "levit_128s"])
 def test_every_parameter_lies_in_one_stage(name):
     with torch.device("meta"):
-        network = networks.build(name, n_classes=3, image_size=32)
+        network = networks.build(name, n_classes=3, image_size=32 if name in ("coat_lite_tiny", "rdnet_tiny") else 224)
     inside = [id(one) for _, stage in networks.stages(network) for one in stage.parameters()]
     last = {id(one) for one in networks.classifier(network).parameters()}
     assert set(inside) == {id(one) for one in network.parameters()} - last

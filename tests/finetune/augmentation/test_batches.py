@@ -65,6 +65,12 @@ def test_parts_and_processes_share_out_the_very_same_batch(options):
         assert sum(piece.weight for piece in ranks[0][2 * step : 2 * step + 2]) == 1
 
 
+@pytest.mark.parametrize(("share", "epochs", "small"), [(0.4, 1, 0), (0.9, 5, 4), (0.55, 100, 55), (0.4, 15, 6)])
+def test_the_last_epoch_sees_whole_images(share, epochs, small):
+    found = batches(epochs=epochs, small_share=share)
+    assert sum(found.work(epoch) < 1 for epoch in range(epochs)) == small
+
+
 def test_the_first_epochs_may_see_smaller_images_and_resizing_comes_after_augmentation():
     sizes = [next(iter(batches(epochs=4, small_share=0.5)(epoch))).inputs.shape[2:] for epoch in range(4)]
     assert [tuple(size) for size in sizes] == [(12, 12), (12, 12), (16, 16), (16, 16)]

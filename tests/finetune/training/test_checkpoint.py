@@ -232,3 +232,14 @@ def test_a_checkpoint_leaves_no_other_file(tmp_path):
     state = checkpoint.load(tmp_path, spec_digest="", class_names=())
     assert state is not None
     assert state["step"] == 1
+
+
+@pytest.mark.parametrize(("first", "is_refused"), [([2, 0], False), ([0, 0], True)])
+def test_processes_with_different_checkpoints_do_not_go_on_together(tmp_path, monkeypatch, first, is_refused):
+    trained(tmp_path, epochs=2)
+    monkeypatch.setattr(checkpoint.distributed, "from_first", lambda _: first)
+    if is_refused:
+        with pytest.raises(InvalidInputError, match=r"one after epoch 2, update 0 of the next\. Give all of them one"):
+            trained(tmp_path, epochs=2)
+    else:
+        assert trained(tmp_path, epochs=2).epochs_run == 2
