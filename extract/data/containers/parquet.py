@@ -3,11 +3,14 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from extract.data.labelled import SPLITS, VALIDATION
 from extract.data.labels.columns import LabelFile, chosen
 from extract.data.labels.table import LabelTable, arrow_tables
 from extract.data.walk import printable
@@ -19,6 +22,7 @@ SUFFIXES = (".parquet", ".arrow")
 METADATA = "metadata.jsonl"
 SAVED = "dataset_dict.json"  # which Hugging Face's save_to_disk writes beside the folders of its splits
 UNPACKED = "unpacked"
+CACHED = "cache-*.arrow"  # in which Hugging Face's map leaves rows beside those of the data set
 JPEG = b"\xff\xd8\xff"
 
 
@@ -30,7 +34,7 @@ def shards(place: Path) -> list[Path]:
         return []
     patterns = ("*.parquet", "*.arrow", "data/*.parquet", *(["*/*.arrow"] if (place / SAVED).is_file() else []))
     found = [one for pattern in patterns for one in place.glob(pattern)]
-    return sorted(one for one in found if one.stem != "metadata")
+    return sorted(one for one in found if one.stem != "metadata" and not fnmatch(one.name, CACHED))
 
 
 def unpacked(place: Path, files: Sequence[Path], folder: Path, columns: tuple[str, ...]) -> tuple[Path, LabelFile]:
@@ -55,9 +59,15 @@ def unpacked(place: Path, files: Sequence[Path], folder: Path, columns: tuple[st
 
 
 def _unpack(place: Path, files: Sequence[Path], target: Path, labels: LabelFile) -> None:
+    splits = [_split(file, place) for file in files]
+    if any(splits) and not all(splits):
+        without, other = splits.index(""), next(number for number, split in enumerate(splits) if split)
+        raise InvalidInputError(
+            f"files of a table must all be named after their split, or none; got {files[without].name!r} beside "
+            f"{files[other].name!r}. Name them train-0.parquet, test-0.parquet."
+        )
     with (target / METADATA).open("w", encoding="utf-8") as metadata:
-        for number, file in enumerate(files):
-            split = _split(file, place)
+        for number, (file, split) in enumerate(zip(files, splits, strict=True)):
             for row, (content, told) in enumerate(_rows(file, labels)):
                 name = f"{split or 'image'}-{number:03d}-{row:07d}{'.jpg' if content.startswith(JPEG) else '.png'}"
                 (target / name).write_bytes(content)
@@ -67,9 +77,8 @@ def _unpack(place: Path, files: Sequence[Path], target: Path, labels: LabelFile)
 
 def _split(file: Path, place: Path) -> str:
     """The split that a file is of, by the start of its name (train-00000-of-00001) or its folder's; "" for none."""
-    known = ("train", "test", "validation", "val", "valid")
-    words = (file.name.split("-")[0].split(".")[0], *([] if file == place else [file.parent.name]))
-    return next((word.lower() for word in words if word.lower() in known), "")
+    words = (re.split("[-._]", file.name)[0], *([] if file == place else [file.parent.name]))
+    return next((word.lower() for word in words if word.lower() in (*SPLITS, *VALIDATION)), "")
 
 
 def _rows(file: Path, labels: LabelFile) -> Iterator[tuple[bytes, dict[str, object]]]:

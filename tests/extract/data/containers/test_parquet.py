@@ -68,6 +68,26 @@ def test_shards_of_splits_are_a_folder_with_labels(kind, tmp_path):
     assert sorted(tmp_path.glob("data/unpacked/*")) == before  # unpacked once
 
 
+@pytest.mark.parametrize(("train", "test"), [("train_0", "test_0"), ("training.0", "testing.0"), ("Train-a", "dev-a")])
+def test_names_of_files_say_the_split_however_they_are_joined(train, test, tmp_path):
+    for name, rows in ((train, range(6)), (test, range(6, 10))):
+        write(table(rows), tmp_path / "pets" / f"{name}.parquet")
+    assert [len(split) for split in opened(tmp_path / "pets", tmp_path).images.splits.values()] == [6, 4]
+
+
+def test_a_file_without_a_split_beside_one_with_it_is_refused(tmp_path):
+    for name in ("train-0", "more"):
+        write(table(range(6)), tmp_path / "pets" / f"{name}.parquet")
+    with pytest.raises(InvalidInputError, match=r"all be named .*; got 'more.parquet' beside 'train-0.parquet'"):
+        opened(tmp_path / "pets", tmp_path)
+
+
+def test_what_hugging_face_s_map_left_beside_the_data_is_not_read(tmp_path):
+    for name in ("data-00000-of-00001", "cache-0123456789abcdef"):
+        write(table(range(10)), tmp_path / "pets" / f"{name}.arrow", as_arrow=True)
+    assert opened(tmp_path / "pets", tmp_path).images.image_count == 10
+
+
 def test_one_file_with_bytes_alone_and_named_columns_keeps_groups_whole(tmp_path):
     cells = {
         "picture": [content(row) for row in range(12)],
