@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
-from extract.backbones import frozen
+from extract.backbones import frozen, weights
 from extract.backbones.frozen import Backbone
 from extract.decoding.decode import upright
 from extract.errors import InvalidInputError
@@ -85,7 +85,7 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _loaded(self) -> Backbone:
         layers = None if self.layers is None else tuple(self.layers)
-        return _backbone(self._name(), self.weights, self.image_size, self.pool, layers, self.seed)
+        return _backbone(self._name(), self.weights, self._stamp(), self.image_size, self.pool, layers, self.seed)
 
     def _name(self) -> str:
         if not isinstance(self.backbone, str):
@@ -96,7 +96,12 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _settings(self) -> str:
         """What decides on the values, beside the image."""
-        return repr(sorted({**self.get_params(), "cache": None}.items()))
+        return repr((self._stamp(), sorted({**self.get_params(), "cache": None}.items())))
+
+    def _stamp(self) -> tuple[int, int] | None:
+        """Size and time of the weights, where they are a file's: it may be written anew."""
+        source = str(self.weights)
+        return _facts(weights.split(source)[0]) if weights.is_file(source) else None
 
     @property
     def _n_features_out(self) -> int:
@@ -114,19 +119,29 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
 @functools.lru_cache(maxsize=4)
 def _backbone(
-    name: str, weights: str, image_size: int | None, pool: str, layers: tuple[int, ...] | None, seed: int
+    name: str,
+    source: str,
+    stamp: tuple[int, int] | None,
+    image_size: int | None,
+    pool: str,
+    layers: tuple[int, ...] | None,
+    seed: int,
 ) -> Backbone:
-    return frozen.load(name, weights=weights, image_size=image_size, pool=pool, layers=layers, seed=seed)
+    return frozen.load(name, weights=source, image_size=image_size, pool=pool, layers=layers, seed=seed)
 
 
 def _digest(image: AnyImage) -> bytes:
     """What tells images apart: of a file its path, size and time, else the pixels."""
     if isinstance(image, str | Path):
         path = Path(image)
-        facts = path.stat() if path.is_file() else None
-        return repr((str(path.absolute()), facts and (facts.st_size, facts.st_mtime_ns))).encode()
+        return repr((str(path.absolute()), _facts(path) if path.is_file() else None)).encode()
     array = np.asarray(upright(image) if isinstance(image, Image.Image) else image)
     return hashlib.sha256(f"{array.dtype}{array.shape}".encode() + array.tobytes()).digest()
+
+
+def _facts(path: Path) -> tuple[int, int]:
+    facts = path.stat()
+    return facts.st_size, facts.st_mtime_ns
 
 
 def forget() -> None:

@@ -123,7 +123,9 @@ def _json_lines(name: str, text: str) -> LabelTable:
 def _json_object(name: str, line: str, number: int) -> dict[str, object]:
     try:
         found = json.loads(line)
-    except ValueError as error:
+        if "\\u" in line:
+            json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+    except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"lines must be JSON objects; got line {number} of {name} ({error}).") from error
     if not isinstance(found, dict):
         raise InvalidInputError(
@@ -158,15 +160,29 @@ def arrow_tables(path: Path) -> Iterator[dict[str, list[object]]]:
         else:
             parts = ipc.open_stream(path)
             schema = parts.schema
-        kept = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+        if double := sorted({one for one in schema.names if schema.names.count(one) > 1}):
+            raise InvalidInputError(f"columns must have different names; got {double[0]!r} twice in {str(path)!r}.")
+        kept = _features((schema.metadata or {}).get(b"huggingface", b"{}"))
         for part in parts:
             yield {name: _named(part[name].to_pylist(), kept.get(name)) for name in schema.names}
     except (ArrowException, OSError) as error:
         raise InvalidInputError(f"table must be readable; got {str(path)!r} ({error}). Save it again.") from error
 
 
+def _features(metadata: bytes) -> dict[str, object]:
+    """What Hugging Face keeps of each column; nothing where it is not in its form."""
+    try:
+        found = json.loads(metadata)
+    except (ValueError, RecursionError):
+        return {}
+    for name in ("info", "features"):
+        found = found.get(name, {}) if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) else {}
+
+
 def _named(cells: list[object], kept: object) -> list[object]:
     names = kept.get("names") if isinstance(kept, dict) else None
+    names = names if isinstance(names, list) else None
     return (
         [names[cell] if isinstance(cell, int) and 0 <= cell < len(names) else cell for cell in cells]
         if names

@@ -1,10 +1,13 @@
 """`TimmEncoder`: scikit-learn's own checks, the values of a feature file, pipelines, searches, clones and pickles."""
 
+import os
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
+import torch
 from PIL import Image
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -87,3 +90,14 @@ def test_a_backbone_that_there_is_not_is_refused_by_fit():
         TimmEncoder(3).fit()
     with pytest.raises(InvalidInputError, match="backbone must be the name of a timm network; got 3"):
         TimmEncoder(3).transform([np.zeros((4, 4, 3), np.uint8)])
+
+
+def test_weights_that_were_written_anew_give_other_values(images, tmp_path):
+    path = tmp_path / "w.pth"
+    found = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        torch.save(timm.create_model("test_resnet").state_dict(), path)
+        os.utime(path, ns=(seed, seed))
+        found.append(TimmEncoder("test_resnet", str(path), image_size=32, device="cpu").fit_transform(images[:3]))
+    assert not np.allclose(*found)

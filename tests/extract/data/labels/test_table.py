@@ -37,6 +37,19 @@ def test_parquet_gives_them_too_with_class_names_of_hugging_face(tmp_path):
     assert found.place(0, 1) == "on rows 1 and 2 of t.parquet"
 
 
+@pytest.mark.parametrize("metadata", ["null", "{", '{"info": {"features": {"label": {"names": {"0": "a"}}}}}'])
+def test_metadata_of_another_form_changes_nothing(metadata, tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = arrow.table({"path": CELLS["path"], "label": [0, 1]})
+    parquet.write_table(table.replace_schema_metadata({"huggingface": metadata}), tmp_path / "t.parquet")
+    assert read(tmp_path / "t.parquet").columns["label"] == [0, 1]
+    parquet.write_table(table.append_column("path", table["path"]), tmp_path / "t.parquet")
+    with pytest.raises(InvalidInputError, match="got 'path' twice in"):
+        read(tmp_path / "t.parquet")
+
+
 def test_kinds_of_cells_follow_the_file():
     texts, typed = (read_cells(typed=typed) for typed in (False, True))
     cells = ["3", "-3", "1.0", ".5e3", "3a", "", None, float("nan"), True, 3, 0.5]
@@ -62,6 +75,8 @@ def read_cells(*, typed):
         ("t.csv", b"path,label\na.jpg,\xff\n", "must be UTF-8 text; got t.csv with the byte 0xff at 17"),
         ("t.jsonl", b'{"path": "a.jpg"}\n{"path"\n', "JSON objects; got line 2 of t.jsonl"),
         ("t.jsonl", b'{"path": "a.jpg"}\n\n[1]\n', r"got '\[1\]' on line 3 of t.jsonl"),
+        ("t.jsonl", b"[" * 100_000, "JSON objects; got line 1 of t.jsonl"),
+        ("t.jsonl", b'{"path": "a.jpg", "label": "\\ud800"}', "JSON objects; got line 1 of t.jsonl"),
         ("t.parquet", b"PAR1 and no more", "table must be readable"),
     ],
 )
