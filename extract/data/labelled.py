@@ -136,7 +136,7 @@ class _RowReader:
         self._refuse(
             "split must be train, validation or test", "split", wrong, "Or leave them out: --columns split=none."
         )
-        groups = self._texts("group") if "group" in self.chosen else None
+        groups = self._groups() if "group" in self.chosen else None
         return _Rows(images, labels, found, groups, kind, [(self.table, row) for row in range(len(images))])
 
     def _cells(self, role: str) -> list[object]:
@@ -151,6 +151,13 @@ class _RowReader:
         odd = [row for row, kind in enumerate(kinds) if kind not in (TEXT, WHOLE, NUMBER, TRUTH)]
         self._refuse(f"{role} must be text or a number", role, odd)
         return [composed(str(cell).strip()) for cell in cells]
+
+    def _groups(self) -> list[str]:
+        """The groups as texts; 1.0, which a column of numbers with gaps makes of 1, is 1."""
+        wholes = [self.table.kind(cell) == NUMBER and float(str(cell)).is_integer() for cell in self._cells("group")]
+        return [
+            str(int(float(text))) if whole else text for text, whole in zip(self._texts("group"), wholes, strict=True)
+        ]
 
     def _labels(self) -> tuple[str, list[str]]:
         """(the kind of the labels, the labels); all must be of one kind."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
@@ -21,7 +22,7 @@ from extract.runtime.locks import Lock
 SUFFIXES = (".parquet", ".arrow")
 METADATA = "metadata.jsonl"
 SAVED = "dataset_dict.json"  # which Hugging Face's save_to_disk writes beside the folders of its splits
-UNPACKED = "unpacked"
+UNPACKED, SCRATCH = "unpacked", ".part-"
 CACHED = "cache-*.arrow"  # in which Hugging Face's map leaves rows beside those of the data set
 JPEG = b"\xff\xd8\xff"
 
@@ -50,7 +51,9 @@ def unpacked(place: Path, files: Sequence[Path], folder: Path, columns: tuple[st
         target.parent.mkdir(parents=True, exist_ok=True)
     with disk_errors(target), Lock(target.parent / ".lock"):
         if not target.is_dir():
-            with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            for left in target.parent.glob(f"{SCRATCH}*"):  # by a process that was killed
+                shutil.rmtree(left)
+            with tempfile.TemporaryDirectory(dir=target.parent, prefix=SCRATCH) as scratch:
                 part = Path(scratch) / "whole"
                 part.mkdir()
                 _unpack(place, files, part, LabelFile(METADATA, columns))

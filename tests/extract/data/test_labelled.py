@@ -47,6 +47,12 @@ def test_a_file_says_classes_splits_and_groups(photos):
     assert images.notices[-1] == "4 groups, each in one split only"
 
 
+def test_a_group_is_one_whether_it_is_written_1_or_1_0(photos):
+    rows = [f"{name},{at % 2},{at // 4}{'.0' * (at % 2)}" for at, name in enumerate(NAMES)]
+    images = read(photos, lines(*rows, header="path,label,group")).images
+    assert images.notices[-1] == "3 groups, each in one split only"
+
+
 def test_numbers_are_classes_in_the_order_of_their_values(photos):
     images = read(photos, lines(*(f"{name},{10 if at % 2 else 9}" for at, name in enumerate(NAMES)))).images
     assert images.class_names == ("9", "10")

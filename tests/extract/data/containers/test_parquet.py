@@ -63,9 +63,12 @@ def test_shards_of_splits_are_a_folder_with_labels(kind, tmp_path):
     assert [len(split) for split in images.splits.values()] == [6, 4]
     colors = [np.asarray(decode(path))[0, 0, 0] for path in images.splits["train"].images.paths()]
     np.testing.assert_allclose(colors, [0, 40, 80, 20, 60, 100], atol=2)  # cats before dogs; JPEG rounds
-    before = sorted(tmp_path.glob("data/unpacked/*"))
+    (unpacked,) = before = sorted(tmp_path.glob("data/unpacked/*"))
     assert opened(root, tmp_path).digest == found.digest
     assert sorted(tmp_path.glob("data/unpacked/*")) == before  # unpacked once
+    (unpacked / "pets").rename(unpacked / ".part-killed")
+    assert opened(root, tmp_path).digest == found.digest
+    assert not list(unpacked.glob(".part-*"))
 
 
 @pytest.mark.parametrize(("train", "test"), [("train_0", "test_0"), ("training.0", "testing.0"), ("Train-a", "dev-a")])
