@@ -33,7 +33,6 @@ class Backbone:
     preprocessing: Preprocessing
     parameter_count: int
     weight_bytes: int
-    weights_source: str
     weights_sha256: str
     notices: tuple[str, ...] = ()
 
@@ -162,8 +161,7 @@ def load(
             *notices,
             weights_preprocessing.notice(found.name, known=known, taken=prepared.as_dict(), model=name),
         )
-    source = weights if weights in weights_module.SOURCES else "file"
-    return frozen(network, name=name, pool=pool, layers=layers, preprocessing=prepared, source=source, notices=notices)
+    return frozen(network, name=name, pool=pool, layers=layers, preprocessing=prepared, notices=notices)
 
 
 def frozen(
@@ -173,7 +171,6 @@ def frozen(
     pool: str,
     layers: tuple[int, ...] | None,
     preprocessing: Preprocessing,
-    source: str,
     notices: tuple[str, ...] = (),
 ) -> Backbone:
     """A `network` that gives embeddings as a backbone: pooled as `load` says, nothing of it trained."""
@@ -185,7 +182,6 @@ def frozen(
         preprocessing=preprocessing,
         parameter_count=sum(parameter.numel() for parameter in module.parameters()),
         weight_bytes=weight_bytes(module),
-        weights_source=source,
         weights_sha256=weights_module.tensors_sha256(module.state_dict()),
         notices=notices,
     )

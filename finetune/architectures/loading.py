@@ -1,25 +1,16 @@
 """Weights onto a network whose last layer, and perhaps stem, are new: timm's, packaged ones, or a file's."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from extract.backbones import checkpoints, frozen
-from extract.backbones.weights_preprocessing import KnownPreprocessing
 from extract.errors import InvalidInputError
 
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """Loaded weights: `source` "pretrained", "packaged", "untrained" or "file", the digest of all tensors there,
-    and the names of the network's tensors that kept their own initialization.
+    """Names of a network's tensors that kept their own initialization, and `notices` for the user."""
 
-    `preprocessing` is what a file says of it (`extract.backbones.weights_preprocessing`), `notices` what to tell a
-    user.
-    """
-
-    source: str
-    sha256: str
     fresh: tuple[str, ...]
-    preprocessing: KnownPreprocessing = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
 

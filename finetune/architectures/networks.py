@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from extract.backbones import checkpoints, frozen, weights_fit
 from extract.backbones.cost import REFUSALS, cost, reason
 from extract.backbones.transforms import Preprocessing, from_timm
-from extract.backbones.weights import tensors_sha256
 from extract.errors import InvalidInputError, unknown
 from extract.runtime.startup import timm
 from finetune.architectures import airbench94, families, loading, pytorch_cifar
@@ -171,14 +170,12 @@ class Architecture:
         Raises `InvalidInputError` for weights that do not fit and `UnavailableError` for those that cannot be had.
         """
         if weights == "untrained":
-            return loading.LoadedWeights("untrained", "", tuple(network.state_dict()))
+            return loading.LoadedWeights(tuple(network.state_dict()))
         stem = () if self._family is None or self.chosen_options.get("stem") == "imagenet" else self._family.REPLACED
         found = loading.found(weights, network=self.name, architecture=self.timm_name, image_size=image_size)
         found = pytorch_cifar.renamed(found, network)
         fresh, notices = weights_fit.load(network, found, free=_free(network, stem, with_classifier=with_classifier))
-        source = weights if weights in ("pretrained", "packaged") else "file"
-        said = (*found.notices, *notices)
-        return loading.LoadedWeights(source, tensors_sha256(found.tensors), fresh, found.preprocessing, said)
+        return loading.LoadedWeights(fresh, (*found.notices, *notices))
 
     @property
     def has_both_stems(self) -> bool:

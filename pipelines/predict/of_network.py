@@ -1,9 +1,10 @@
 """The classifier of a run of a whole network."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from extract.backbones.transforms import Preprocessing
 from extract.data.images import Files, Pixels
@@ -72,18 +73,8 @@ class WholeClassifier(Classifier):
     def _module(self, height: int, width: int) -> nn.Module:
         given = self.preprocessing
         resize = nn.Identity() if (height, width) == given.image_size else self._resize(height, width)
-        return _Way(resize, NormalizePixels((given.mean, given.std)), self._network.float().cpu())
+        normalize, network = NormalizePixels((given.mean, given.std)), self._network.float().cpu()
+        return nn.Sequential(OrderedDict(resize=resize, normalize=normalize, network=network))
 
     def _whole(self) -> tuple[nn.Module, str]:
         return self._network.float().cpu(), networks.resolve(self._sidecar.network).timm_name or self._sidecar.network
-
-
-class _Way(nn.Module):
-    """uint8 images -> logits."""
-
-    def __init__(self, resize: nn.Module, normalize: nn.Module, network: nn.Module) -> None:
-        super().__init__()
-        self.resize, self.normalize, self.network = resize, normalize, network
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.network(self.normalize(self.resize(images)))

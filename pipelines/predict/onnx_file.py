@@ -1,6 +1,5 @@
 """A graph as an ONNX file; its classes and preprocessing are in the metadata, and a script beside it applies it."""
 
-import contextlib
 import json
 import warnings
 from pathlib import Path
@@ -15,6 +14,7 @@ from extract.runtime.disk import replacing
 from pipelines.predict import standalone
 from pipelines.predict.classify import Graph
 
+placed = replacing
 NEEDED, SCRIPT = ("onnx", "onnxscript", "onnxruntime"), standalone
 LARGEST_BYTES = 2**31 - 2**24  # of tensors in one file: protobuf ends at 2 GB, and the graph takes room too
 USE = """Needs onnxruntime, numpy and Pillow:
@@ -28,11 +28,6 @@ Or in Python: input `images` is uint8 {shape}, output `probabilities` float32 [N
     classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
     (probabilities,) = session.run(None, {{"images": images}})
 """
-
-
-def placed(path: Path) -> contextlib.AbstractContextManager[Path]:
-    """Where to write what shall stand at `path` when all went well."""
-    return replacing(path)
 
 
 @torch.no_grad()

@@ -1,6 +1,5 @@
 """A graph as an exported program of torch, which `torch.export.load` reads; its facts are a file inside it."""
 
-import contextlib
 import io
 import json
 from pathlib import Path
@@ -13,6 +12,7 @@ from extract.errors import TransferBenchError
 from extract.runtime.disk import replacing
 from pipelines.predict.classify import Graph
 
+placed = replacing
 NEEDED, SCRIPT = ("torch",), None
 FACTS = "facts.json"
 USE = """Needs torch:
@@ -23,11 +23,6 @@ USE = """Needs torch:
 
 Class names and preprocessing are JSON in `facts["facts.json"]`.
 """
-
-
-def placed(path: Path) -> contextlib.AbstractContextManager[Path]:
-    """Where to write what shall stand at `path` when all went well."""
-    return replacing(path)
 
 
 def write(graph: Graph, *, module: nn.Module, path: Path, facts: dict[str, object], final: Path) -> tuple[Path, ...]:

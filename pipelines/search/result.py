@@ -9,7 +9,7 @@ from typing import cast
 
 from msgspec import structs
 
-from extract.errors import CorruptFileError, TransferBenchError
+from extract.errors import TransferBenchError
 from extract.runtime.locks import Lock
 from pipelines.search import storage
 from pipelines.search.importance import Importance, importance
@@ -75,7 +75,7 @@ def _rank(trial: FrozenTrial) -> tuple[float, float, int]:
 def _gathered(folder: Path, journal: Journal, subject: Subject) -> SearchResult:
     trials = journal.trials()
     best, listed = best_of(trials), [_listed(one, journal) for one in trials]
-    before = _before(folder)
+    before = stored.find(folder / storage.RESULT, SearchResult)
     if before is None or stored.finite(listed) != before["trials"]:
         found = importance(journal.study)  # seconds, with a slow import
     else:
@@ -95,15 +95,6 @@ def _gathered(folder: Path, journal: Journal, subject: Subject) -> SearchResult:
         best_run=None,
         seconds=sum(one.user_attrs.get("seconds", 0.0) for one in trials),
     )
-
-
-def _before(folder: Path) -> SearchResult | None:
-    """The result as it was last written; None where there is none that can be read."""
-    about = {"thing": "result of a search", "remedy": "It is gathered again."}
-    try:
-        return stored.read(folder / storage.RESULT, SearchResult, **about)
-    except CorruptFileError:
-        return None
 
 
 def _listed(trial: FrozenTrial, journal: Journal) -> SearchTrial:

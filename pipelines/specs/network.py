@@ -36,7 +36,8 @@ class NetworkSpec(DataSpec):
     `recipe` None mean pretrained and finetune, from scratch none and short; frozen has no recipe. A `network` that is
     not named is the one that the recipe was made for, else resnet18. `validation` is a share, a number of images or
     "none"; `refit` trains once more on the whole training split, by the same schedule up to the epoch that was kept:
-    the best on the validation images with patience, else the last. Raises `InvalidInputError` for what can never be right.
+    the best on the validation images with patience, else the last. Raises `InvalidInputError` for what can never be
+    right.
     """
 
     NETWORK = "network"

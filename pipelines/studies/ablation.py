@@ -31,7 +31,7 @@ from pipelines.studies.jobs import ABLATE, ELSEWHERE, MODES, REPEATS, Job, optio
 from pipelines.studies.option_section import OptionSection, OptionValues
 from pipelines.studies.study_file import Sections, job_entry, read_defaults, refuse_unused
 from pipelines.studies.yaml_file import YamlList, YamlMap, YamlText, mapping, refusal, structured
-from pipelines.workspace import explorations, records
+from pipelines.workspace import explorations, records, stored
 from pipelines.workspace.explorations import AblationResult, AblationRow, ValidatedRun
 from pipelines.workspace.schema import TEST_SUBSET
 
@@ -215,7 +215,7 @@ def gather(ablation: Ablation, runs: Mapping[Job, str | None], failures: Sequenc
         created=records.now(),
     )
     path = ablation.path(workspace)
-    explorations.keep(path, result)
+    stored.write(path, result)
     return path
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
 
-from extract.errors import InvalidInputError, UnavailableError
+from extract.errors import InvalidInputError, UnavailableError, extra
 from extract.runtime.machine import thread_count
 from pipelines.specs.engine import EngineSpec
 from pipelines.workspace import signals
@@ -83,7 +83,7 @@ def _loky(spec: EngineSpec) -> Iterator[Pool]:
 
 @contextlib.contextmanager
 def _dask(spec: EngineSpec) -> Iterator[Pool]:
-    distributed = _library("distributed", spec)
+    distributed = extra("distributed", of=spec.engine, thing=f"--engine {spec.engine}")
     if spec.scheduler is None:
         jobs = spec.jobs or 1
         with (
@@ -116,7 +116,7 @@ def _ray(spec: EngineSpec) -> Iterator[Pool]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # workers keep their GPUs: leases share them out
     if not spec.is_remote:
         os.environ.setdefault(LONE_RAY, "0")
-    ray = _library("ray", spec)
+    ray = extra("ray", of=spec.engine, thing=f"--engine {spec.engine}")
     if spec.is_remote:
         _must_answer(spec)
     _start_ray(ray, spec)
@@ -146,15 +146,6 @@ def _start_ray(ray: ModuleType, spec: EngineSpec) -> None:
             ray.shutdown()
             if attempt == attempts:
                 raise _silent(spec, str(error).splitlines()[0]) from error
-
-
-def _library(name: str, spec: EngineSpec) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise UnavailableError(
-            f"package {name} must be installed for --engine {spec.engine}; it is not. Run pip install {name}."
-        ) from error
 
 
 def _must_answer(spec: EngineSpec) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image
 
 from extract.data.images import ImageSet, ImageSplit, stratified_rows
-from extract.errors import CorruptFileError
 from extract.runtime.typed_json import Count, Number, Share
 from pipelines.training.scores import most_confident_errors
 from pipelines.workspace import records, stored
@@ -113,9 +112,7 @@ def pictures(workspace: Path, run: str, *, train: ImageSplit, test: ImageSplit, 
         "labels": test.labels[rows].tolist(),
         "stages": look.stages(test.take(rows)),
     }
-    path = _pictures_path(workspace, run)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    stored.write(path, values)
+    stored.write(_pictures_path(workspace, run), values)
     return values
 
 
@@ -125,14 +122,10 @@ def loss_landscape(workspace: Path, run: str, *, split: Callable[[], ImageSplit]
     What was computed before is read, unless its file is not as it was written.
     """
     path = workspace / "landscapes" / f"{run}-{SIDE}-{IMAGES}.json"
-    try:
-        found = stored.read(path, KeptLandscape, thing="loss landscape", remedy="It is computed again.")
-        if found["run"] == run:
-            return found
-    except CorruptFileError:
-        pass
+    found = stored.find(path, KeptLandscape)
+    if found is not None and found["run"] == run:
+        return found
     values = _landscape(records.folder(workspace, run), run, split(), progress)
-    path.parent.mkdir(parents=True, exist_ok=True)
     stored.write(path, values)
     return values
 

@@ -10,7 +10,7 @@ from pipelines.specs import NetworkSpec
 from pipelines.tasks.train import network_inputs
 from pipelines.training import processes
 from pipelines.training.train_network import LESS_MEMORY
-from pipelines.workspace import cache, explorations, records
+from pipelines.workspace import cache, explorations, records, stored
 from pipelines.workspace.context import Context
 
 
@@ -49,5 +49,5 @@ def find(spec: NetworkSpec, context: Context) -> dict[str, Any]:
     )
     cache.make_workspace(context.workspace)
     path = context.workspace / "range-tests" / f"{key.run()}.json"
-    explorations.keep(path, kept)
+    stored.write(path, kept)
     return {**plain(kept), "path": str(path)}

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
-from extract.errors import CorruptFileError
 from extract.runtime.machine import machine
 from extract.runtime.typed_json import Count, Seconds
 from pipelines.workspace import stored
@@ -72,7 +71,4 @@ class ShardProgress:
 
 def read(path: Path) -> ShardNote:
     """The note of a shard; an empty one where there is none that is intact."""
-    try:
-        return stored.read(path, ShardNote, thing="note of a shard", remedy="It is made anew.")
-    except CorruptFileError:
-        return ShardNote()
+    return stored.find(path, ShardNote) or ShardNote()

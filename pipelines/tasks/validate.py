@@ -9,7 +9,7 @@ from extract.runtime.memory import enough_for
 from pipelines.specs import NetworkKey, NetworkSpec
 from pipelines.tasks.train import alone, network_inputs
 from pipelines.training.train_network import LESS_MEMORY, TrainingInputs
-from pipelines.workspace import cache, explorations, records
+from pipelines.workspace import cache, explorations, records, stored
 from pipelines.workspace.cache import StageResult
 from pipelines.workspace.context import Context
 from pipelines.workspace.explorations import ValidatedRun
@@ -54,6 +54,6 @@ def _validated(key: str, context: TrainingInputs) -> RunName:
         versions=package_versions(*LIBRARIES),
         created=records.now(),
     )
-    explorations.keep(explorations.validated_path(workspace, found.run), found)
+    stored.write(explorations.validated_path(workspace, found.run), found)
     shutil.rmtree(context.checkpoints(parsed), ignore_errors=True)
     return found.run

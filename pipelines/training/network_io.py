@@ -118,7 +118,7 @@ def backbone(
     if image_size is not None:
         chosen = replace(chosen, image_size=(image_size, image_size))
     embedding = networks.embedding(network(folder, image_size=image_size))
-    return frozen(embedding, name=name, pool=pool, layers=layers, preprocessing=chosen, source=f"run:{folder.name}")
+    return frozen(embedding, name=name, pool=pool, layers=layers, preprocessing=chosen)
 
 
 def tensors(folder: Path) -> dict[str, Tensor]:

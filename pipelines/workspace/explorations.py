@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict, TypeVar
 from msgspec import Meta, Struct
 
 from extract.errors import CorruptFileError
-from extract.runtime.typed_json import Count, Number, Seconds, Share, T
+from extract.runtime.typed_json import Count, Number, Seconds, Share
 from pipelines.workspace import stored
 from pipelines.workspace.parts.inspections import AuditResult, RankingResult
 from pipelines.workspace.schema import Options, RunName
@@ -162,12 +162,6 @@ KINDS: dict[type[Exploration], tuple[str, str]] = {  # of what is listed: its fo
 }
 
 
-def keep(path: Path, found: Struct) -> None:
-    """Writes a result to its `path` in the workspace, whose folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    stored.write(path, found)
-
-
 def validated_path(workspace: Path, run: str) -> Path:
     """The file of a training of ablations."""
     return workspace / "ablations" / "runs" / f"{run}.json"
@@ -175,13 +169,12 @@ def validated_path(workspace: Path, run: str) -> Path:
 
 def validated(workspace: Path, run: str) -> ValidatedRun | None:
     """The training `run` of ablations; None where it has no intact file."""
-    return _intact(validated_path(workspace, run), ValidatedRun, thing="training of an ablation")
+    return stored.find(validated_path(workspace, run), ValidatedRun)
 
 
 def audit(workspace: Path, run: str) -> AuditResult | None:
     """The audit `run`; None where it has no intact file."""
-    folder, thing = KINDS[AuditResult]
-    return _intact(workspace / folder / f"{run}.json", AuditResult, thing=thing)
+    return stored.find(workspace / KINDS[AuditResult][0] / f"{run}.json", AuditResult)
 
 
 def read_all(workspace: Path, kind: type[Kept]) -> tuple[list[Kept], list[str]]:
@@ -200,10 +193,3 @@ def read_all(workspace: Path, kind: type[Kept]) -> tuple[list[Kept], list[str]]:
 def are_any(workspace: Path) -> bool:
     """Whether a workspace holds a result of one of `KINDS` that can be read."""
     return any(read_all(workspace, kind)[0] for kind in KINDS)
-
-
-def _intact(path: Path, kind: type[T], *, thing: str) -> T | None:
-    try:
-        return stored.read(path, kind, thing=thing, remedy="")
-    except CorruptFileError:
-        return None

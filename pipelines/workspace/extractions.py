@@ -69,9 +69,7 @@ class Extraction(RecordPart, frozen=True, kw_only=True):
 
 def write(workspace: Path, record: Extraction) -> None:
     """Keeps the record of a feature file; an earlier one of the same content is replaced."""
-    path = _path(workspace, record.content)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    stored.write(path, record)
+    stored.write(_path(workspace, record.content), record)
 
 
 def find(workspace: Path, content: str, *, notice: Notice | None = None) -> Extraction | None:

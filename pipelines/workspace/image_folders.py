@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from extract.data.contents import Contents, Known, Unusual
 from extract.data.labels.columns import LabelFile
-from extract.errors import CorruptFileError, StorageError
+from extract.errors import StorageError
 from pipelines.workspace import stored
 
 FOLDER = "contents"
@@ -50,7 +50,7 @@ def contents(workspace: Path, root: Path, labels: LabelFile | None = None) -> Co
     """Known contents of the files below `root`, with `labels`; nothing where nothing intact is remembered."""
     real, place = os.path.realpath(root), _place(root, labels)
     if place not in _READ:
-        found = _read(_path(workspace, place))
+        found = stored.find(_path(workspace, place), _Memory)
         _READ[place] = Contents() if found is None or found.root != real else found.contents()
     return _READ[place]
 
@@ -62,12 +62,11 @@ def remember(workspace: Path, root: Path, labels: LabelFile | None = None, *, di
         return
     real, known = os.path.realpath(root), contents(workspace, root, labels)
     path = _path(workspace, _place(root, labels))
-    before = None if labels is None else _read(path)  # labels may change while the images do not
+    before = None if labels is None else stored.find(path, _Memory)  # labels may change while the images do not
     is_kept = path.exists() and not known.has_changed and (before is None or before.digest == digest)
     if is_kept:
         return
     with contextlib.suppress(OSError, StorageError):  # the next command reads the folder again
-        path.parent.mkdir(exist_ok=True)
         stamps, digests = known.known.columns()
         names = BETWEEN.join(known.known.names)
         memory = _Memory(
@@ -92,7 +91,7 @@ def remember_waiting(workspace: Path) -> None:
 
 def roots(workspace: Path, digest: str | None) -> list[tuple[Path, LabelFile | None]]:
     """The folders that held the data set of this `digest` (None: any) when last seen, and are there; their labels."""
-    known = [_read(path) for path in sorted((workspace / FOLDER).glob("*.json"))]
+    known = [stored.find(path, _Memory) for path in sorted((workspace / FOLDER).glob("*.json"))]
     return [
         (Path(one.root), LabelFile(one.labels, one.label_columns) if one.labels else None)
         for one in known
@@ -113,11 +112,3 @@ def _place(root: Path, labels: LabelFile | None) -> str:
 
 def _path(workspace: Path, place: str) -> Path:
     return workspace / FOLDER / f"{hashlib.sha256(os.fsencode(place)).hexdigest()[:16]}.json"
-
-
-def _read(path: Path) -> _Memory | None:
-    """What stands in the file; None where it is not there or not as it was written."""
-    try:
-        return stored.read(path, _Memory, thing="memory of a folder", remedy="The folder is read again.")
-    except CorruptFileError:
-        return None

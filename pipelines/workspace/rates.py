@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from extract.errors import CorruptFileError, StorageError
+from extract.errors import StorageError
 from extract.features.layout import canonical_json
 from extract.runtime.machine import machine, package_versions, thread_count
 from extract.runtime.typed_json import Seconds
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 HARDWARE = ("processor", "core_count", "bf16_units", "cuda_device_count")
 LIBRARIES = ("torch", "timm", "numpy")
-THING, REMEDY = "rates of a machine", "They are measured again."
 SHORT_SECONDS = 1.0  # a run that took less says nothing of longer ones
 Basis = Literal["run", "trial", "arithmetic"]  # the surest first
 
@@ -68,10 +67,8 @@ def training(
 def known(workspace: Path) -> dict[str, Rate]:
     """The rates of this machine by kind of work; none where none are kept or they are damaged."""
     facts, path = _place(workspace)
-    with contextlib.suppress(CorruptFileError):
-        found = stored.read(path, MachineRates, thing=THING, remedy=REMEDY)
-        return found.rates if found.machine == facts else {}
-    return {}
+    found = stored.find(path, MachineRates)
+    return found.rates if found is not None and found.machine == facts else {}
 
 
 def keep(workspace: Path, rates: Mapping[str, Rate]) -> None:
@@ -80,7 +77,6 @@ def keep(workspace: Path, rates: Mapping[str, Rate]) -> None:
     if not rates or not workspace.is_dir():
         return
     with contextlib.suppress(OSError, StorageError):  # what is not kept is measured again
-        path.parent.mkdir(exist_ok=True)
         stored.write(path, MachineRates(machine=facts, rates={**known(workspace), **rates}))
 
 

@@ -22,7 +22,11 @@ CHECKSUM = "checksum"
 
 
 def write(path: Path, values: Mapping[str, object] | msgspec.Struct) -> None:
-    """Writes `values` with their checksum as one line of JSON; an earlier file is replaced in one step."""
+    """Writes `values` with their checksum as one line of JSON; an earlier file is replaced in one step.
+
+    The folder is made where it is not there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, line(values))
 
 
@@ -38,6 +42,14 @@ def read(path: Path, kind: type[T], *, thing: str, remedy: str) -> T:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise damaged(path, reason or "it cannot be read", thing=thing, remedy=remedy) from error
+
+
+def find(path: Path, kind: type[T]) -> T | None:
+    """The object in the file as `read` gives it; None where there is none that is intact."""
+    try:
+        return read(path, kind, thing="", remedy="")
+    except CorruptFileError:
+        return None
 
 
 def damaged(path: Path, what: str, *, thing: str, remedy: str) -> CorruptFileError:

@@ -10,7 +10,7 @@ import numpy as np
 from extract.runtime.groups import together
 from extract.runtime.memory import enough_for
 from pipelines.specs.spec import Key
-from pipelines.workspace import cache, explorations, naming, records
+from pipelines.workspace import cache, explorations, naming, records, stored
 from pipelines.workspace.context import Context
 from pipelines.workspace.parts.inspections import (
     AuditedImage,
@@ -114,7 +114,7 @@ def _is_large(split: "ImageSplit") -> bool:
 def _audit(key: str, context: AuditInputs) -> RunName:
     known = AuditKey.from_text(key)
     workspace = context.context.workspace
-    explorations.keep(workspace / "audits" / f"{known.run()}.json", _audited(known, context))
+    stored.write(workspace / "audits" / f"{known.run()}.json", _audited(known, context))
     return known.run()
 
 

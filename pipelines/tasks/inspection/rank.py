@@ -14,7 +14,7 @@ from extract.features.layout import canonical_json
 from pipelines.specs import ExtractSpec, locate
 from pipelines.specs.extraction import check
 from pipelines.tasks.extract import pinned_features
-from pipelines.workspace import explorations, naming, records
+from pipelines.workspace import naming, records, stored
 from pipelines.workspace.context import Context
 from pipelines.workspace.parts.inspections import RankedBackbone, RankingResult
 
@@ -58,7 +58,7 @@ def rank(specs: Sequence[ExtractSpec], *, rows: int, context: Context) -> Rankin
         created=records.now(),
     )
     key = canonical_json([one.record.content for one in probed])
-    explorations.keep(context.workspace / "rankings" / f"{hashlib.sha256(key.encode()).hexdigest()[:12]}.json", found)
+    stored.write(context.workspace / "rankings" / f"{hashlib.sha256(key.encode()).hexdigest()[:12]}.json", found)
     return found
 
 

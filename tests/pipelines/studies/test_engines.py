@@ -81,7 +81,7 @@ def test_ray_leaves_the_signals_to_us_and_keeps_a_cluster_of_our_own_to_this_mac
             pass
 
     monkeypatch.delenv(engines.LONE_RAY, raising=False)
-    monkeypatch.setattr(engines, "_library", lambda name, spec: Ray())
+    monkeypatch.setattr(engines, "extra", lambda name, **_: Ray())
     monkeypatch.setattr(engines.importlib, "import_module", lambda name: SimpleNamespace(register_ray=lambda: None))
     before = signal.getsignal(signal.SIGTERM)
     with engines.opened(EngineSpec("ray", 2)):

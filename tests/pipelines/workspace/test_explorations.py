@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from pipelines.workspace import explorations, inventory
+from pipelines.workspace import explorations, inventory, stored
 from pipelines.workspace.explorations import AblationResult, AblationRow, RangeTestResult
 
 ROW = AblationRow(
@@ -36,8 +36,8 @@ def test_a_row_whose_interval_contains_zero_shows_no_difference(interval, verdic
 
 def test_what_was_written_is_read_oldest_first_and_what_is_damaged_is_told(tmp_path):
     for name, made in (("b", "2026-01-02"), ("a", "2026-01-03")):
-        explorations.keep(tmp_path / "ablations" / f"{name}.json", replace(ABLATION, created=made))
-        explorations.keep(tmp_path / "range-tests" / f"{name}.json", replace(RANGE_TEST, created=made))
+        stored.write(tmp_path / "ablations" / f"{name}.json", replace(ABLATION, created=made))
+        stored.write(tmp_path / "range-tests" / f"{name}.json", replace(RANGE_TEST, created=made))
     for first in (ABLATION, RANGE_TEST):
         found, problems = explorations.read_all(tmp_path, type(first))
         assert (found[0], found[1].created, problems) == (first, "2026-01-03", [])

@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.report.sections.ranking import rankings as section
 from pipelines.report.study.study import gather
-from pipelines.workspace import explorations
+from pipelines.workspace import stored
 from pipelines.workspace.parts.inspections import RankedBackbone, RankingResult
 
 COSTS = {"large": (9e9, 0.93, 1.0), "small": (1e9, 0.92, 0.4), "tiny": (2e8, 0.41, 0.0001)}
@@ -28,7 +28,7 @@ def kept(workspace):
             dataset="photos", rows=500, images=900, backbones=ranked, recommended="small", seconds=1.0,
             created="2026-11-27T00:00:00+00:00",
         )  # fmt: skip
-        explorations.keep(workspace / "rankings" / "one.json", found)
+        stored.write(workspace / "rankings" / "one.json", found)
         return section(gather(workspace, None)).figures()
 
     return keep
