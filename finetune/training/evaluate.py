@@ -77,10 +77,12 @@ def scores(
     batch_size: int = MOST_ROWS,
     resize: nn.Module | None = None,
     criterion: str = "accuracy",
+    class_weights: Tensor | None = None,
 ) -> dict[str, float]:
     """{"`part`_loss", "`part`_accuracy"} of plain logits of images as they are, in nats and as a fraction.
 
-    Beside them stands the score by a `criterion` that is neither.
+    Beside them stands the score by a `criterion` that is neither. All are `heads.metrics.ValidationScore`'s, by which
+    heads are chosen: the loss has the `class_weights` [K], and one image adds a bounded share.
     """
     found = logits(
         network,
@@ -89,15 +91,10 @@ def scores(
         batch_size=batch_size,
         resize=resize,
     )
-    labels = images.labels.cpu()
-    further = {}
-    if criterion not in ("accuracy", "log_loss"):
-        further[f"{part}_{criterion}"] = getattr(ValidationScore.of(found.numpy(), labels.numpy()), criterion)
-    return {
-        f"{part}_loss": float(functional.cross_entropy(found, labels)),
-        f"{part}_accuracy": float((found.argmax(1) == labels).float().mean()),
-        **further,
-    }
+    weights = None if class_weights is None else class_weights.cpu().numpy()
+    score = ValidationScore.of(found.numpy(), images.labels.cpu().numpy(), weights)
+    further = {} if criterion == "log_loss" else {f"{part}_{criterion}": getattr(score, criterion)}
+    return {f"{part}_loss": score.log_loss, f"{part}_accuracy": score.accuracy, **further}
 
 
 @contextlib.contextmanager

@@ -246,6 +246,7 @@ class Trainer:
             images,
             part=part,
             criterion=self.recipe.criterion,
+            class_weights=self._class_weights,
             normalization=self.config.normalization,
             batch_size=self._rows_at_once,
             resize=self._resize,

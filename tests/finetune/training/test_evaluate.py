@@ -9,6 +9,7 @@ from extract.errors import InvalidInputError
 from finetune.architectures import networks
 from finetune.augmentation.batches import LabeledImages, NormalizePixels
 from finetune.training.evaluate import evaluating, logits, rows_at_once, scores
+from heads.metrics import ROW_LOSS_LIMIT
 
 NORMALISATION = ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
 
@@ -58,6 +59,24 @@ def test_scores_are_mean_loss_and_accuracy(images):
     found = scores(network, LabeledImages(images, labels), part="validation", normalization=NORMALISATION)
     assert found["validation_loss"] == pytest.approx(nn.functional.cross_entropy(given, labels).item())
     assert found["validation_accuracy"] == pytest.approx((given.argmax(1) == labels).double().mean().item())
+
+
+def test_the_loss_that_chooses_is_weighed_and_limited_as_that_of_heads(images):
+    network = one_sided()
+    network[4].weight.data[0, 0] = 1e6  # some images lose hundreds of nats
+    labels, weights = torch.arange(7) % 5, torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
+    given = logits(network, images, normalization=NORMALISATION)
+    own = nn.functional.cross_entropy(given.double(), labels, reduction="none").clamp(max=ROW_LOSS_LIMIT)
+    found = scores(
+        network,
+        LabeledImages(images, labels),
+        part="validation",
+        normalization=NORMALISATION,
+        criterion="log_loss",
+        class_weights=weights,
+    )
+    assert (own == ROW_LOSS_LIMIT).any()
+    assert found["validation_loss"] == pytest.approx(((own * weights[labels]).sum() / weights[labels].sum()).item())
 
 
 def test_scores_are_those_of_float32_where_bfloat16_answers_otherwise():
