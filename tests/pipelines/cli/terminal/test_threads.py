@@ -41,6 +41,7 @@ def test_a_number_of_threads_below_1_is_refused(pipeline, count):
 @pytest.mark.parametrize(("idle", "expected"), [(2.0, 2), (1.6, 2), (1.1, 1), (0.2, 1), (60.0, 2)])
 def test_a_busy_machine_gets_a_thread_for_each_idle_core(monkeypatch, two_threads, idle, expected):
     monkeypatch.setattr(devices, "idle_cores", lambda: idle)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert threads_for(10 * SHARED_FROM_FLOPS, operators=10) == expected
     assert threads_for(10 * SHARED_FROM_FLOPS - 1, operators=10) == 1  # too small to share
     monkeypatch.setenv("OMP_NUM_THREADS", "2")  # as --threads does

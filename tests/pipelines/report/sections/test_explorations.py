@@ -4,14 +4,14 @@ from msgspec.structs import replace
 
 from pipelines.report.sections import explorations
 from pipelines.report.study.study import gather
-from pipelines.workspace import explorations as kept
+from pipelines.workspace import stored
 from tests.pipelines.workspace.test_explorations import ABLATION, RANGE_TEST, ROW
 
 
 def test_a_workspace_without_runs_reports_its_ablation_and_its_range_test(pipeline, workspace, tmp_path):
     rows = [ROW, replace(ROW, name="mixup <b>", difference=0.01, interval=(-0.02, 0.04), p_value=0.5)]
-    kept.keep(workspace / "ablations" / "a.json", replace(ABLATION, rows=rows, failures=["epochs 9: it diverged"]))
-    kept.keep(workspace / "range-tests" / "r.json", RANGE_TEST)
+    stored.write(workspace / "ablations" / "a.json", replace(ABLATION, rows=rows, failures=["epochs 9: it diverged"]))
+    stored.write(workspace / "range-tests" / "r.json", RANGE_TEST)
     ended = pipeline("report", "--output", tmp_path / "r.html")
     assert ended.status == 0, ended.err
     page = (tmp_path / "r.html").read_text()
