@@ -16,6 +16,9 @@ from extract.errors import CorruptFileError
 BYTES = 1024  # size of the user block; a power of two from 512, as HDF5 wants it
 MAGIC = "transfer-bench features"
 Regions = tuple[tuple[int, int], ...]  # (offset, length) in bytes
+# Where HDF5 2.0 marks a file that is open for writing, with the checksum over it (superblock of version 2): a killed
+# writer leaves the mark, and closing takes it away.
+OPEN_MARK: Regions = ((BYTES + 11, 1), (BYTES + 44, 4))
 
 
 class IntegrityHeader(msgspec.Struct, frozen=True):

@@ -27,9 +27,6 @@ from extract.runtime.typed_json import ShapeError
 
 MAPPED_SHARE = 0.1
 LIBRARY_VERSIONS = ("v108", "v108")  # checksummed headers
-# Where HDF5 2.0 marks a file that is open for writing, with the checksum over it (superblock of version 2): a killed
-# writer leaves the mark, and closing takes it away.
-OPEN_MARK = ((integrity.BYTES + 11, 1), (integrity.BYTES + 44, 4))
 
 
 @dataclass(frozen=True)
@@ -153,7 +150,7 @@ class FeatureWriter:
             file.attrs["content"] = "0" * 64  # as long as what replaces it, so that nothing moves
             for name in sorted(self._layout.splits):
                 self._create_split(file.create_group(name), name)
-            regions = (*OPEN_MARK, *_regions(file, "features", "checksums"))
+            regions = (*integrity.OPEN_MARK, *_regions(file, "features", "checksums"))
         reserve(self._partial, self._partial.stat().st_size)
         integrity.write(self._partial, schema=SCHEMA, complete=False, regions=regions)
 

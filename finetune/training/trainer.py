@@ -9,15 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from extract.backbones.cost import cost
 from extract.runtime.allocator import memory_kept
 from extract.runtime.devices import (
     channels_last,
     limited_threads,
     resolve_device,
     resolve_precision,
-    shares_threads,
-    threads_for,
     torch_device,
 )
 from extract.runtime.machine import chosen_threads, thread_count
@@ -37,20 +34,6 @@ from heads.rows import training_sample
 KEPT = ("rows", "best", "seconds", "epoch_seconds", "validation_seconds")  # what a checkpoint holds as it is
 WHITENING_EPOCHS = 3  # airbench: the bias of the whitening layer is trained for so long
 WHITENING_PIXELS = airbench94.WHITENING_IMAGES * 32 * 32  # as many patches and bytes as of CIFAR's
-
-
-def step_threads(network: nn.Module, *, rows: int, image_size: tuple[int, int], device: torch.device) -> int | None:
-    """Threads for steps of `rows` images through `network`: None for as many as there are, and on a GPU."""
-    if device.type != "cpu" or torch.get_num_threads() == 1:
-        return None
-    flops, operators = _step(network, rows=rows, image_size=image_size)
-    return threads_for(flops, operators=operators)
-
-
-def _step(network: nn.Module, *, rows: int, image_size: tuple[int, int]) -> tuple[float, int]:
-    """Floating-point operations of one step, and in how many operators."""
-    layers = sum(not list(module.children()) for module in network.modules())
-    return rows * cost(network, image_size=image_size).flops, layers
 
 
 class Trainer:
@@ -101,16 +84,13 @@ class Trainer:
 
     def left_threads(self) -> int:
         """CPU threads that would help and are left to other processes, which were busy when the training began."""
-        if self.device.type != "cpu" or chosen_threads() is not None:
-            return 0
-        flops, operators = _step(self.network, rows=self._rows, image_size=self.batches.size)
-        return thread_count() - torch.get_num_threads() if shares_threads(flops, operators=operators) else 0
+        return engine.left_threads(self.network, rows=self._rows, image_size=self.batches.size, device=self.device)
 
     @contextlib.contextmanager
     def surroundings(self) -> Iterator[None]:
         """Memory kept, gradients sound, threads limited; at the end the caller's threads and random state put back."""
         devices = [self.device] if self.device.type == "cuda" else []
-        threads = step_threads(self.network, rows=self._rows, image_size=self.batches.size, device=self.device)
+        threads = engine.step_threads(self.network, rows=self._rows, image_size=self.batches.size, device=self.device)
         sound = sound_gradients(self.network, device=self.device, precision=self.precision)
         with memory_kept(), torch.random.fork_rng(devices=devices), sound, limited_threads(threads):
             yield

@@ -79,14 +79,18 @@ def read_npz(path: Path) -> ArraySet:
         notices = (f"{len(splits.pop('val')[1])} validation images beside train and test left out",)
     elif "val" in splits:
         splits["test"] = splits.pop("val")
-    sizes = {split: images.shape[2:] for split, (images, _) in splits.items()}
+    _check_sizes(path, {split: images.shape[2:] for split, (images, _) in splits.items()})
+    return ArraySet(_class_names(path, classes, names), splits, notices)
+
+
+def _check_sizes(path: Path, sizes: dict[str, tuple[int, ...]]) -> None:
+    """InvalidInputError for splits of different sizes: one network, with one resizing, is made for all."""
     if len(set(sizes.values())) > 1:
         got = " and ".join(f"{height} x {width} in {split}" for split, (height, width) in sizes.items())
         raise InvalidInputError(
             f"images must have one size in all splits; got {got} of {path.name}. Resize them, or save them as files "
             "of a folder."
         )
-    return ArraySet(_class_names(path, classes, names), splits, notices)
 
 
 def _labels(path: Path, images: np.ndarray, labels: np.ndarray) -> np.ndarray:

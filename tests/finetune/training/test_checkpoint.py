@@ -16,7 +16,7 @@ from extract.runtime.devices import limited_threads
 from finetune.architectures import networks
 from finetune.augmentation.batches import LabeledImages
 from finetune.recipes import Recipe
-from finetune.training import checkpoint, history
+from finetune.training import checkpoint, engine, history
 from finetune.training import trainer as trainer_module
 from finetune.training.checkpoint import CheckpointManager
 from finetune.training.config import TrainConfig
@@ -125,7 +125,8 @@ def test_an_optimizer_s_counts_come_back_in_memory_and_the_rest_on_the_device(tm
 
 def test_threads_left_to_busy_processes_stay_so_until_a_number_is_chosen(tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(trainer_module, "thread_count", lambda: 2)
+    for module in (trainer_module, engine):
+        monkeypatch.setattr(module, "thread_count", lambda: 2)
     monkeypatch.setattr(devices, "SHARED_FROM_FLOPS", 0.0)
     found: list[tuple[int, int]] = []
 

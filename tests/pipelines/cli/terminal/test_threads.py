@@ -10,7 +10,7 @@ from extract.runtime import devices
 from extract.runtime.devices import SHARED_FROM_FLOPS, threads_for
 from extract.runtime.machine import idle_cores, thread_count
 from finetune.architectures import networks
-from finetune.training.trainer import step_threads
+from finetune.training.engine import step_threads
 from pipelines.cli.terminal.process import THREAD_COUNTS
 
 
