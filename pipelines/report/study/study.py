@@ -128,13 +128,17 @@ class Study:
     def interval(self, results: Sequence[DoneRecord]) -> tuple[float, float]:
         """The 95 % interval of the mean test accuracy of results that differ by their seeds alone.
 
-        Over images and seeds (`statistics.rows_interval`), of those whose logits are intact. Results on test images of
-        their own are taken as one table too: no image then stands in two of its rows.
+        Over images and seeds (`statistics.rows_interval`). Results on test images of their own are taken as one table
+        too: no image then stands in two of its rows. Where logits of one are lost, the images that each is correct on
+        are taken to be among those of every better one.
         """
-        kept = [found for one in results if len(results) > 1 and (found := self.logits(one)) is not None]
-        tables = [logits.argmax(axis=1) == labels for logits, labels in kept]
-        same_size = [one for one in tables if len(one) == len(tables[0])]
-        return rows_interval(np.stack(same_size)) if same_size else results[0].test.interval
+        if len(results) == 1:
+            return results[0].test.interval
+        tables = [logits.argmax(axis=1) == labels for logits, labels in filter(None, map(self.logits, results))]
+        count = min(one.test.rows for one in results)
+        if len(tables) < len(results) or {len(one) for one in tables} != {count}:
+            tables = [np.arange(count) < round(one.test.accuracy * count) for one in results]
+        return rows_interval(np.stack(tables))
 
     def _read_logits(self, run: str) -> KeptLogits | None:
         try:

@@ -8,6 +8,7 @@ from extract.errors import InvalidInputError
 from heads.statistics import paired, rows_interval
 from pipelines.report.sections import comparison
 from pipelines.report.study.study import against_best, gather
+from pipelines.workspace.records import LOGITS_NAME
 
 
 def test_test_sets_of_one_name_are_told_apart_by_their_images_then_by_their_digests(workspace, make):
@@ -87,3 +88,14 @@ def test_what_was_scored_on_other_images_is_said_where_pairs_leave_it_out(worksp
     [figure] = comparison.paired_tests(study).blocks
     left_out = next(row.number for row in study.rows if row.best.architecture == "resnet2")
     assert figure.caption.endswith(f"Not scored on the same test images, or without logits: #{left_out}.")
+
+
+def test_the_interval_of_several_seeds_is_around_their_mean_though_the_logits_of_one_are_lost(workspace, make):
+    for seed, accuracy in enumerate((0.6, 0.7, 0.64)):
+        put(workspace, make, "resnet20", accuracy=accuracy, seed=seed)
+    [complete] = gather(workspace, None).rows
+    (workspace / "runs" / complete.results[0].run / LOGITS_NAME).unlink()
+    [row] = gather(workspace, None).rows
+    low, high = row.interval
+    assert row.accuracy - low == pytest.approx(high - row.accuracy, rel=0.1)
+    assert (low, high) == pytest.approx(complete.interval, abs=0.01)
