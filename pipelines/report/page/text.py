@@ -24,8 +24,9 @@ def bound(text: str) -> str:
 
 
 def signed(value: float, digits: int = 1) -> str:
-    """A number with its sign, a true minus."""
-    return f"{value:+.{digits}f}".replace("-", MINUS)
+    """A number with its sign, a true minus; in up to two digits more where fewer would write it as zero."""
+    shown = next((more for more in range(digits, digits + 3) if round(value, more)), digits)
+    return f"{round(value, shown) + 0.0:+.{shown}f}".replace("-", MINUS)
 
 
 def interval(ends: tuple[float, float], digits: int = 1) -> str:

@@ -73,10 +73,12 @@ def gains(study: Study, test_set: TestSet, *, over: Mode) -> tuple[Row | None, l
 def _gain(frozen: Row, other: Row, found: PairedTest | None, family: int, *, title: str) -> str:
     """What the best run of another mode gains over the best frozen one, for what time."""
     points = 100 * (other.accuracy - frozen.accuracy)
-    change = "gains {:.1f} points over" if points >= 0 else "loses {:.1f} points against"
+    size = signed(abs(points))[1:]
+    change = f"gains {size} points over" if points > 0 else f"loses {size} points against"
+    change = change if round(points, 6) else "gains nothing over"
     subject = {"finetuned": "Fine-tuning", "scratch": "Training from scratch"}[other.best.mode]
     compared = "" if found is None else _compared(found, frozen, family)
-    sentence = f"{subject} {change.format(abs(points))} the best frozen backbone on {title}{compared}"
+    sentence = f"{subject} {change} the best frozen backbone on {title}{compared}"
     return sentence + times(frozen.seconds("total"), other.seconds("total")) + "."
 
 

@@ -76,3 +76,13 @@ def test_numbers_of_one_of_several_seeds_say_which_seed(workspace, make):
     text = page.read_text(encoding="utf-8")
     assert " of 360 correct, seed 1 (one of 2).</bdi>" in text
     assert "This is seed 1 (one of 2)." in text
+
+
+def test_equal_accuracies_are_no_gain(workspace, make):
+    record, table = make.network("resnet18 fine-tuned", "finetuned", accuracy=0.9)
+    make.put(workspace, (record, table))
+    head, _ = make.head("logistic", "resnet50", accuracy=0.9)
+    make.put(workspace, ({**head, "test": record["test"], "validation": record["validation"]}, table))
+    study = gather(workspace, None)
+    first, *_ = summary.sentences(study, study.test_sets()[0])
+    assert first.startswith("Fine-tuning gains nothing over the best frozen backbone on digits (in pairs, ")
