@@ -98,7 +98,8 @@ def times(frozen: float | None, other: float | None) -> str:
         return ""
     if other >= frozen:
         return f", for {other / frozen:.1f} times the time ({duration(other)} against {duration(frozen)})"
-    return f", in {100 * other / frozen:.0f} % of the time ({duration(other)} against {duration(frozen)})"
+    share = 100 * other / frozen
+    return f", in {share:{'.0f' if share >= 10 else '.2g'}} % of the time ({duration(other)} against {duration(frozen)})"
 
 
 def _fastest(study: Study, test_set: TestSet) -> str:

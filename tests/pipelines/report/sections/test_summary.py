@@ -86,3 +86,8 @@ def test_equal_accuracies_are_no_gain(workspace, make):
     study = gather(workspace, None)
     first, *_ = summary.sentences(study, study.test_sets()[0])
     assert first.startswith("Fine-tuning gains nothing over the best frozen backbone on digits (in pairs, ")
+
+
+def test_a_share_of_the_time_is_never_none():
+    assert summary.times(3600.0, 1.0) == ", in 0.028 % of the time (1.0 s against 1 h 00 min)"
+    assert summary.times(100.0, 36.4).startswith(", in 36 % of the time (")
