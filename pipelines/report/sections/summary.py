@@ -9,11 +9,12 @@ from pipelines.workspace import naming
 from pipelines.workspace.schema import Mode
 
 MARGIN = 0.005  # of accuracy: by how much a faster run may be worse than the best and still count as not worse
+SETS = 4  # test sets, those with most rows
 
 
 def section(study: Study) -> Section:
     """Cards of the best runs and sentences that compare them."""
-    sets = study.test_sets()[:4]
+    sets = study.test_sets()[:SETS]
     cards = [Cards([_card(pick, test_set) for pick in test_set.best_of_modes()]) for test_set in sets]
     found = [sentence for test_set in sets for sentence in sentences(study, test_set)]
     rule = Text(RULE) if len(study.rows) > 1 else None
@@ -25,7 +26,8 @@ def lead(study: Study) -> str:
     results, data = study.results, [test_set.data for test_set in study.test_sets()]
     if not results:
         return f"No finished run. {plural(len(study.failed), 'run')} failed."
-    parts = [f"{plural(len(results), 'run')} on {'; '.join(data[:4])}"]
+    more = f" and {plural(len(data) - SETS, 'more test set')}" if len(data) > SETS else ""
+    parts = [f"{plural(len(results), 'run')} on {'; '.join(data[:SETS])}{more}"]
     if len(study.rows) != len(results):
         parts.append(f"{plural(len(study.rows), 'configuration')} once seeds are joined")
     if study.failed:

@@ -91,3 +91,11 @@ def test_equal_accuracies_are_no_gain(workspace, make):
 def test_a_share_of_the_time_is_never_none():
     assert summary.times(3600.0, 1.0) == ", in 0.028 % of the time (1.0 s against 1 h 00 min)"
     assert summary.times(100.0, 36.4).startswith(", in 36 % of the time (")
+
+
+def test_the_lead_counts_the_test_sets_that_it_does_not_name(workspace, make):
+    for number in range(6):
+        record, table = make.head("logistic", "resnet50", accuracy=0.9, run=make.run_name(str(number)))
+        data = {**record["dataset"], "name": f"photos{number}", "digest": str(number) * 64}
+        make.put(workspace, ({**record, "dataset": data}, table))
+    assert summary.lead(gather(workspace, None)).endswith("32 px, packaged weights and 2 more test sets.")
