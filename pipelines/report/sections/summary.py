@@ -9,6 +9,7 @@ from pipelines.workspace import naming
 from pipelines.workspace.schema import Mode
 
 MARGIN = 0.005  # of accuracy: by how much a faster run may be worse than the best and still count as not worse
+UNPAIRED = "not in pairs, so chance is not excluded: other test images, or no logits"
 SETS = 4  # test sets, those with most rows
 
 
@@ -79,7 +80,7 @@ def _gain(frozen: Row, other: Row, found: PairedTest | None, family: int, *, tit
     change = f"gains {size} points over" if points > 0 else f"loses {size} points against"
     change = change if round(points, 6) else "gains nothing over"
     subject = {"finetuned": "Fine-tuning", "scratch": "Training from scratch"}[other.best.mode]
-    compared = "" if found is None else _compared(found, frozen, family)
+    compared = f" ({UNPAIRED})" if found is None else _compared(found, frozen, family)
     sentence = f"{subject} {change} the best frozen backbone on {title}{compared}"
     return sentence + times(frozen.seconds("total"), other.seconds("total")) + "."
 
@@ -101,7 +102,9 @@ def times(frozen: float | None, other: float | None) -> str:
     if other >= frozen:
         return f", for {other / frozen:.1f} times the time ({duration(other)} against {duration(frozen)})"
     share = 100 * other / frozen
-    return f", in {share:{'.0f' if share >= 10 else '.2g'}} % of the time ({duration(other)} against {duration(frozen)})"
+    return (
+        f", in {share:{'.0f' if share >= 10 else '.2g'}} % of the time ({duration(other)} against {duration(frozen)})"
+    )
 
 
 def _fastest(study: Study, test_set: TestSet) -> str:

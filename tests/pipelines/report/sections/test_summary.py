@@ -99,3 +99,13 @@ def test_the_lead_counts_the_test_sets_that_it_does_not_name(workspace, make):
         data = {**record["dataset"], "name": f"photos{number}", "digest": str(number) * 64}
         make.put(workspace, ({**record, "dataset": data}, table))
     assert summary.lead(gather(workspace, None)).endswith("32 px, packaged weights and 2 more test sets.")
+
+
+def test_a_gain_on_other_test_images_is_said_to_be_uncompared(workspace, make):
+    made = make.head("logistic", "resnet50", accuracy=0.8), make.network("resnet18", "finetuned", accuracy=0.9)
+    for seed, (record, table) in enumerate(made):
+        data = {**record["dataset"], "test_subset": 360, "seed": seed, "test_images": str(seed) * 64}
+        make.put(workspace, ({**record, "dataset": data}, table))
+    study = gather(workspace, None)
+    [sentence] = summary.sentences(study, study.test_sets()[0])
+    assert f" points over the best frozen backbone on digits ({summary.UNPAIRED}), for " in sentence
