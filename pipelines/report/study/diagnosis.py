@@ -49,9 +49,9 @@ class Diagnosis:
 
     def remark(self) -> str:
         """Verdict on the gap and the curves: "fine" where no rule fits, empty where no gap is known."""
-        words = ["large gap"] if self.gap is not None and round(self.gap, 6) >= LARGE else []
+        words = ["large gap"] if self.gap is not None and _shown(self.gap) >= _shown(LARGE) else []
         words += [] if self.overfits_from is None else [f"over-fitting from epoch {self.overfits_from}"]
-        low = self.gap is not None and self.training is not None and self.training < LOW
+        low = self.gap is not None and self.training is not None and _shown(self.training) < _shown(LOW)
         words += ["under-fitting"] if low and not words else []
         words += ["not converged"] if self.climbs and self.overfits_from is None else []
         words += ["no validation split"] if self.validation is None else []
@@ -77,6 +77,11 @@ class Diagnosis:
 def points(share: float) -> str:
     """A difference of fractions as points, never -0.0."""
     return f"{round(100 * share, 1) + 0.0:.1f}"
+
+
+def _shown(share: float) -> float:
+    """A fraction in points, as it is shown: the rules go by the number that the reader sees."""
+    return float(points(share))
 
 
 def diagnose(record: DoneRecord) -> Diagnosis:

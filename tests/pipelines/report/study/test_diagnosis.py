@@ -29,6 +29,8 @@ def record(training: float, validation: float | None = None, *, choice: Any = No
         (0.62, 0.64, "under-fitting"),
         (0.89, 0.70, "large gap"),
         (0.90, 0.89, "fine"),
+        (0.8996, 0.88, "fine"),  # shown as 90.0
+        (0.9996, 0.9, "large gap"),  # shown as 10.0
     ],
 )
 def test_gap_and_under_fitting_are_called_as_the_rule_says(training, validation, remark):
