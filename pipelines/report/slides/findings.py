@@ -26,9 +26,10 @@ def conclusion(study: Study, test_set: TestSet) -> list[str]:
     pick, _, found = against_best(study, test_set)
     best = pick.row
     rule = f"{pick.rule[0].upper()}{pick.rule[1:]}: " if pick.rule else ""
-    sentences = [f"{rule}{said(best)}, {percent(best.accuracy, 1)} (95 % interval {interval(best.interval)})."]
+    sentences = [f"{rule}{said(best)}, {percent(best.accuracy)} (95 % interval {interval(best.interval)})."]
     if len(test_set.rows) == 1:
-        sentences.append("One run: there is nothing to compare it with.")
+        alone = "run" if len(best.results) == 1 else "configuration"
+        sentences.append(f"One {alone}: there is nothing to compare it with.")
     elif not found:
         sentences.append("No other run can be compared in pairs: none kept logits of the same test images.")
     equal = [one.row for one in found if verdict(one) == NOT_SHOWN]

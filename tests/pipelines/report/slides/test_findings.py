@@ -15,7 +15,7 @@ def _said(workspace) -> list[str]:
 def test_one_run_compares_nothing(workspace, make: SimpleNamespace):
     make.put(workspace, make.network("resnet20", "scratch", accuracy=0.9))
     first, second, *_ = _said(workspace)
-    assert re.match(r"resnet20 from scratch, \d+\.\d % \(95 % interval", first)
+    assert re.match(r"resnet20 from scratch, \d+\.\d\d % \(95 % interval", first)
     assert second == "One run: there is nothing to compare it with."
 
 
@@ -40,3 +40,15 @@ def test_a_clear_difference_is_said_with_its_interval(workspace, make: SimpleNam
     assert found is not None
     assert float(found[1]) > 3
     assert "the intervals are over test images" not in said  # one row has several seeds
+
+
+def test_an_accuracy_below_100_percent_is_not_rounded_to_it(workspace, make: SimpleNamespace):
+    record, table = make.network("resnet20", "scratch", accuracy=0.9)
+    make.put(workspace, ({**record, "test": {**record["test"], "accuracy": 0.9996}}, table))
+    assert _said(workspace)[0].startswith("resnet20 from scratch, 99.96 % (95 % interval")
+
+
+def test_several_seeds_are_not_one_run(workspace, make: SimpleNamespace):
+    for seed in range(2):
+        make.put(workspace, make.network("resnet20", "scratch", accuracy=0.9, seed=seed))
+    assert _said(workspace)[1] == "One configuration: there is nothing to compare it with."
