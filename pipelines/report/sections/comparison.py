@@ -168,10 +168,11 @@ def _paired(test_set: TestSet, best: Pick, family: int, found: list[PairedTest])
     ]
     tips = vega.tip(("name", "Run"), ("shown", "Points"), ("p", "p"), ("alone", "Only it correct / only the best"))
     chart = vega.ranges(values, "difference", title="difference of accuracy, points", tips=tips, zero=True)
-    known = {best.row.number, *(one.row.number for one in found)}
-    missing = [f"#{row.number}" for row in test_set.rows if row.number not in known]
+    known, count = {one.row.number for one in found}, len(test_set.rows) - 1
+    missing = [f"#{number}" for number in sorted(row.number for row in test_set.others()) if number not in known]
+    most = f" The {SHOWN} best of {count} others." if count > SHOWN else ""
     unpaired = f" Not scored on the same test images, or without logits: {listed(missing)}." if missing else ""
-    caption = f"Reference: {best.rule}. {_rule(family)}{'' if len(test_set.rows) - 1 > SHOWN else unpaired}"
+    caption = f"Reference: {best.rule}. {_rule(family)}{most}{unpaired}"
     return test_set.figure("paired-tests", f"Differences from {best.row.short}", caption, chart)
 
 

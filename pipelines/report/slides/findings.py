@@ -33,7 +33,8 @@ def conclusion(study: Study, test_set: TestSet) -> list[str]:
     elif not found:
         sentences.append("No other run can be compared in pairs: none kept logits of the same test images.")
     equal = [one.row for one in found if verdict(one) == NOT_SHOWN]
-    sentences += [*_against(found, equal), *_cheaper(best, equal), *transfer(study, test_set), *_diagnosis(test_set)]
+    compared = len(test_set.rows) - 1 == len(found)
+    sentences += [*_against(found, equal, "others" if compared else "others that were compared"), *_cheaper(best, equal), *transfer(study, test_set), *_diagnosis(test_set)]
     if all(len(row.results) == 1 for row in test_set.rows):
         sentences.append("One seed each: the intervals are over test images and say nothing of other seeds.")
     return sentences
@@ -72,10 +73,10 @@ def _points(one: PairedTest) -> str:
     return f"{middle} points, interval {low} to {high}"
 
 
-def _against(found: Sequence[PairedTest], equal: Sequence[Row]) -> list[str]:
-    """How many others are told from the best, and which are not."""
+def _against(found: Sequence[PairedTest], equal: Sequence[Row], others: str) -> list[str]:
+    """How many `others` are told from the best, and which are not."""
     worse, better = ([one for one in found if verdict(one) == word] for word in ("worse", "better"))
-    parts = [f"it is better than {len(worse)} of {len(found)} others"] if worse else []
+    parts = [f"it is better than {len(worse)} of {len(found)} {others}"] if worse else []
     parts += [f"{NOT_SHOWN} from {_names(equal)}"] if equal else []
     sentences = [f"In pairs, {'; '.join(parts)}."] if parts else []
     return sentences + [

@@ -57,6 +57,10 @@ class TestSet:
         """The best of all rows."""
         return pick(self.rows)
 
+    def others(self) -> list[Row]:
+        """Up to `SHOWN` rows that are compared with the best one, themselves the best first."""
+        return best_first(self.rows)[0][1 : SHOWN + 1]
+
     def best_of_modes(self) -> list[Pick]:
         """The best row of every mode that occurs, in the modes' fixed order."""
         modes = [[row for row in self.rows if row.best.mode == mode] for mode in MODES]
@@ -217,8 +221,7 @@ def against_best(study: Study, test_set: TestSet) -> tuple[Pick, int, list[Paire
 
     Where the test images picked the best, every pair of rows could have become one of these comparisons.
     """
-    best = test_set.best()
-    others = [row for row in best_first(test_set.rows)[0] if row is not best.row][:SHOWN]
+    best, others = test_set.best(), test_set.others()
     family = len(others) if best.validated else best.count * (best.count - 1) // 2
     return best, family, against(study, best.row, sorted(others, key=lambda row: row.number), family=family)
 

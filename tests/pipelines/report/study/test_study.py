@@ -7,6 +7,7 @@ from benchmarks import equal_runs
 from extract.errors import InvalidInputError
 from heads.statistics import paired, rows_interval
 from pipelines.report.sections import comparison
+from pipelines.report.slides.findings import conclusion
 from pipelines.report.study.study import against_best, gather
 from pipelines.workspace.records import LOGITS_NAME
 
@@ -99,3 +100,12 @@ def test_the_interval_of_several_seeds_is_around_their_mean_though_the_logits_of
     low, high = row.interval
     assert row.accuracy - low == pytest.approx(high - row.accuracy, rel=0.1)
     assert (low, high) == pytest.approx(complete.interval, abs=0.01)
+
+
+def test_where_only_the_best_of_many_are_compared_the_page_and_the_talk_say_so(workspace, make):
+    for number in range(18):
+        put(workspace, make, f"vgg{number}", accuracy=0.6 + number / 50, validation=0.6 + number / 50)
+    study = gather(workspace, None)
+    [figure] = comparison.paired_tests(study).blocks
+    assert figure.caption.endswith(" The 15 best of 17 others.")
+    assert " of 15 others that were compared" in " ".join(conclusion(study, study.test_sets()[0]))
