@@ -11,7 +11,7 @@ from pipelines.report.page.blocks import Block, Column, Datum, Figure, Gallery, 
 from pipelines.report.page.text import MISSING, clipped, interval, points, printable
 from pipelines.report.sections.comparison import NAME, NUMBER
 from pipelines.report.study.images import NOT_AT_HAND
-from pipelines.report.study.rows import Pick, Row, pick
+from pipelines.report.study.rows import OF_SEEDS, Pick, Row, pick
 from pipelines.report.study.study import Study, TestSet
 from pipelines.training.scores import most_confident_errors
 from pipelines.workspace import naming
@@ -59,7 +59,8 @@ def _balanced(test_set: TestSet, rows: list[Row]) -> Table[Row]:
         *_rate("Balanced accuracy", "balanced_accuracy", MEANINGS["recall"], of=scores),
         *_rate("Macro F1", "macro_f1", MEANINGS["f1"], of=scores),
     ]
-    return Table(f"The best seed of every row on {test_set.title}.", columns, rows, sorted_by=2)
+    caption = f"Every row on {test_set.title}." + (f" {OF_SEEDS}" if any(row.which for row in rows) else "")
+    return Table(caption, columns, rows, sorted_by=2)
 
 
 def _scores(best: Pick) -> Table[Named]:

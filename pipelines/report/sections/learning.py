@@ -25,7 +25,7 @@ from pipelines.report.page.blocks import (
 )
 from pipelines.report.page.text import MINUS, MISSING, interval
 from pipelines.report.study.diagnosis import KEPT_BY, RULE, Diagnosis, diagnose, points
-from pipelines.report.study.rows import Row, identity
+from pipelines.report.study.rows import OF_SEEDS, Row, identity
 from pipelines.report.study.study import Study, TestSet
 from pipelines.workspace import naming
 
@@ -62,7 +62,7 @@ def _table(rows: Sequence[Row]) -> Table[tuple[Row, Diagnosis]]:
     if any(row.best.head == "knn" for row in rows):
         caption += " None for knn: a training image is its own nearest neighbor."
     if any(row.which for row in rows):
-        caption += " Of several seeds, the run with the highest validation accuracy."
+        caption += f" {OF_SEEDS}"
     return Table(caption, columns, [(row, diagnose(row.best)) for row in rows])
 
 

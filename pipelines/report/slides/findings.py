@@ -34,7 +34,12 @@ def conclusion(study: Study, test_set: TestSet) -> list[str]:
         sentences.append("No other run can be compared in pairs: none kept logits of the same test images.")
     equal = [one.row for one in found if verdict(one) == NOT_SHOWN]
     compared = len(test_set.rows) - 1 == len(found)
-    sentences += [*_against(found, equal, "others" if compared else "others that were compared"), *_cheaper(best, equal), *transfer(study, test_set), *_diagnosis(test_set)]
+    sentences += [
+        *_against(found, equal, "others" if compared else "others that were compared"),
+        *_cheaper(best, equal),
+        *transfer(study, test_set),
+        *_diagnosis(test_set),
+    ]
     if all(len(row.results) == 1 for row in test_set.rows):
         sentences.append("One seed each: the intervals are over test images and say nothing of other seeds.")
     return sentences

@@ -1,7 +1,7 @@
 """Learning curves and diagnoses of the runs, and accuracy by labels per class."""
 
 from pipelines.report.page.blocks import Figures, Table
-from pipelines.report.sections import learning
+from pipelines.report.sections import confusion, learning
 from pipelines.report.study.study import gather
 
 
@@ -38,3 +38,12 @@ def test_few_labels_of_any_seed_are_drawn_and_name_their_draws_and_seed(workspac
     [figure] = learning.by_labels(gather(workspace, None)).blocks
     assert figure.caption.startswith("Mean over 2 draws of the labelled images")
     assert "logistic on resnet50, seed 0" in str(figure.chart)
+
+
+def test_the_seed_that_stands_for_a_row_without_validation_images_is_not_called_the_best(workspace, make):
+    for seed in range(2):
+        record, logits = make.network("resnet20", "scratch", accuracy=0.8 + seed / 10, seed=seed)
+        make.put(workspace, ({**record, "validation": None}, logits))
+    study = gather(workspace, None)
+    for table in (learning.by_epoch(study).blocks[0], confusion.by_class(study).blocks[0]):
+        assert table.caption.endswith("with the highest validation accuracy; without validation images, the first.")
