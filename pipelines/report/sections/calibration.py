@@ -35,7 +35,7 @@ def section(study: Study) -> Section:
         "that was fitted on validation images (those of ridge, centroid and kernel are divided by one as they are). "
         f"{BELOW}"
     )
-    table = Table(caption, _columns(), study.rows, sorted_by=0) if study.rows else None
+    table = Table(caption, _columns(), study.rows) if study.rows else None
     return Section(
         "calibration",
         "Calibration",

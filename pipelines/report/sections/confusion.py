@@ -60,7 +60,8 @@ def _balanced(test_set: TestSet, rows: list[Row]) -> Table[Row]:
         *_rate("Macro F1", "macro_f1", MEANINGS["f1"], of=scores),
     ]
     caption = f"Every row on {test_set.title}." + (f" {OF_SEEDS}" if any(row.which for row in rows) else "")
-    return Table(caption, columns, rows, sorted_by=2)
+    ordered = sorted(rows, key=lambda row: -(scores(row).balanced_accuracy or 0.0))
+    return Table(caption, columns, ordered, sorted_by=2)
 
 
 def _scores(best: Pick) -> Table[Named]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_support
 
+from pipelines.report.build import SECTIONS
 from pipelines.report.page.blocks import Figure, Table
 from pipelines.report.sections import confusion
 from pipelines.report.study.study import gather
@@ -50,3 +51,14 @@ def test_records_without_scores_by_class_leave_the_section_out(workspace, make):
     test = {name: value for name, value in record["test"].items() if name != "by_class"}
     make.put(workspace, ({**record, "test": test}, table))
     assert confusion.by_class(gather(workspace, None)).blocks == []
+
+
+def test_a_table_whose_heading_has_an_arrow_is_sorted_by_that_column(workspace, make):
+    for number, balanced in enumerate((0.5, 0.9, 0.7)):
+        record, table = make.head("mlp", f"backbone{number}", accuracy=0.9 - number / 10)
+        make.put(workspace, ({**record, "test": {**record["test"], "balanced_accuracy": balanced}}, table))
+    study = gather(workspace, None)
+    tables = [block for make in SECTIONS for block in make(study).blocks if isinstance(block, Table)]
+    for table in (one for one in tables if one.sorted_by >= 0):
+        values = [row[table.sorted_by].value for row in table.rows]
+        assert values == sorted(values, reverse=True)
