@@ -39,7 +39,7 @@ def by_class(study: Study) -> Section:
         rows = [row for row in test_set.rows if row.best.test.by_class]
         if rows:
             best = pick(rows)
-            parts += [_balanced(test_set, rows), _rates(test_set, best), _scores(best)]
+            parts += [_balanced(test_set, rows), _rates(test_set, best), _scores(test_set, best)]
     return Section(
         "classes",
         "By class",
@@ -64,14 +64,14 @@ def _balanced(test_set: TestSet, rows: list[Row]) -> Table[Row]:
     return Table(caption, columns, ordered, sorted_by=2)
 
 
-def _scores(best: Pick) -> Table[Named]:
+def _scores(test_set: TestSet, best: Pick) -> Table[Named]:
     columns: list[Column[Named]] = [
         words("Class", lambda one: one[0], stays=True),
         blocks.numbers("Test images", lambda one: one[1].rows),
     ]
     for name, meaning in MEANINGS.items():
         columns += _rate(name.capitalize(), name, meaning, of=_of_class)
-    return Table(f"The classes of {best.row.name}{best.said()}.", columns, _classes(best.row))
+    return Table(f"The classes of {best.row.name} on {test_set.title}{best.said()}.", columns, _classes(best.row))
 
 
 def _of_class(one: Named) -> ClassScores:
@@ -134,7 +134,7 @@ def matrices(study: Study) -> Section:
     for test_set in study.test_sets():
         best = [one for one in test_set.best_of_modes() if one.row.best.test.confusion]
         drawn = [figure(one.row, one.said()) for one in best if len(one.row.best.test.confusion) <= DRAWN]
-        parts += [blocks.side_by_side(drawn), _pairs(pick([one.row for one in best]).row) if best else None]
+        parts += [blocks.side_by_side(drawn), _pairs(test_set, pick([one.row for one in best]).row) if best else None]
     return Section(
         "confusion",
         "Confusion matrices",
@@ -199,7 +199,7 @@ def _chart(values: list[Datum], labels: list[str]) -> Spec:
     return {"layer": layers, "resolve": {"scale": {"color": "independent"}}}
 
 
-def _pairs(row: Row) -> Table[tuple[int, float, str, str]]:
+def _pairs(test_set: TestSet, row: Row) -> Table[tuple[int, float, str, str]]:
     matrix = row.best.test.confusion
     labels = names(row.best, len(matrix))
     wrong = [
@@ -215,7 +215,9 @@ def _pairs(row: Row) -> Table[tuple[int, float, str, str]]:
         blocks.numbers("Images", lambda pair: pair[0]),
         blocks.numbers("Of the class, %", lambda pair: pair[1], points),
     ]
-    return Table(f"Most frequent confusions of {row.name}{row.which}.", columns, wrong[:PAIRS], sorted_by=2)
+    return Table(
+        f"Most frequent confusions of {row.name} on {test_set.title}{row.which}.", columns, wrong[:PAIRS], sorted_by=2
+    )
 
 
 def misclassified(study: Study) -> Section:
@@ -224,11 +226,16 @@ def misclassified(study: Study) -> Section:
         "misclassified",
         "Most confident errors",
         "Misclassified test images by the probability of the wrong class, highest first. Some labels may be wrong.",
-        [_gallery(study, best) for one in study.test_sets() for best in one.best_of_modes()],
+        [_gallery(study, one, best) for one in study.test_sets() for best in one.best_of_modes()],
     )
 
 
-def _gallery(study: Study, best: Pick) -> Gallery | None:
+def gallery_title(test_set: TestSet, row: Row) -> str:
+    """The title of the gallery of a row's errors."""
+    return f"{row.name} on {test_set.title}"
+
+
+def _gallery(study: Study, test_set: TestSet, best: Pick) -> Gallery | None:
     result = best.row.best
     kept = study.logits(result)
     if kept is None:
@@ -250,4 +257,8 @@ def _gallery(study: Study, best: Pick) -> Gallery | None:
     ]
     accuracy = percent(result.test.accuracy)
     caption = f"{naming.MODES[result.mode].capitalize()}, test accuracy {accuracy}{best.said()}."
-    return Gallery(best.row.name, caption + ("" if shown else NOT_AT_HAND), pictures) if pictures else None
+    return (
+        Gallery(gallery_title(test_set, best.row), caption + ("" if shown else NOT_AT_HAND), pictures)
+        if pictures
+        else None
+    )

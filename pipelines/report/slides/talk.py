@@ -232,10 +232,11 @@ def _paired(material: Material) -> list[Slide]:
 def _misclassified(material: Material) -> list[Slide]:
     """The confusion matrix of the best run, and the images that it is most confidently wrong about."""
     best = material.test_set.best().row
+    title = confusion.gallery_title(material.test_set, best)
     figures = material.figures("confusion", f"confusion-{best.best.run}")
     galleries = [
         one for one in material.blocks("misclassified")
-        if isinstance(one, Gallery) and one.title == best.name and any(picture.key for picture in one.pictures)
+        if isinstance(one, Gallery) and one.title == title and any(picture.key for picture in one.pictures)
     ]  # fmt: skip
     both = [*figures[:1], *galleries[:1]]
     return [material.slide("misclassified", f"What is misclassified: {findings.said(best)}", *both)] if both else []

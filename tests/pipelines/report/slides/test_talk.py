@@ -2,7 +2,11 @@
 
 from types import SimpleNamespace
 
+from pipelines.report.build import SECTIONS
+from pipelines.report.page.blocks import Gallery
+from pipelines.report.slides import talk
 from pipelines.report.slides.slide import Grid, Words
+from pipelines.report.study.study import gather
 from pipelines.workspace import stored
 from tests.pipelines.report.slides.conftest import told
 
@@ -76,3 +80,20 @@ def test_an_ablation_says_where_no_difference_is_shown(workspace, make: SimpleNa
         ["batch size 64", "91.00", "+1.00 (−1.00 to +3.00)", "no difference shown"],
         ["no flips", "91.00", "−3.00 (−5.00 to −1.00)", "worse"],
     ]
+
+
+def test_the_misclassified_images_are_those_of_the_data_of_the_talk(workspace, make: SimpleNamespace):
+    """Of two data sets on which runs have the same name, the images of the other one alone are at hand."""
+    for number, name in enumerate(("photos", "photos", "digits")):
+        record, table = make.head(
+            "logistic", f"backbone{number % 2}", accuracy=0.95 - number / 20, run=make.run_name(str(number))
+        )
+        data = {**record["dataset"], "name": name}
+        data |= {} if name == "digits" else {"digest": "a" * 64, "test_images": "a" * 64}
+        make.put(workspace, ({**record, "dataset": data}, table))
+    study = gather(workspace, None)
+    sections = [section for make in SECTIONS if (section := make(study)).blocks]
+    slides = talk.slides(study, sections, title="A talk", made="today")
+    [slide] = [one for one in slides if one.title.startswith("What is misclassified: logistic on backbone0")]
+    assert "photos" in slide.foot
+    assert not any(isinstance(block, Gallery) for column in slide.columns for block in column)
