@@ -75,8 +75,8 @@ def slides(study: Study, sections: Sequence[Section], *, title: str, made: str) 
 
 def _task(material: Material) -> list[Slide]:
     """The task, the data and the protocol, as the records have them."""
-    test_set, result = material.test_set, material.test_set.best().row.best
-    choice = result.choice
+    test_set, best = material.test_set, material.test_set.best()
+    result, choice = best.row.best, best.row.best.choice
     names = [cut(name, size=findings.LARGE, room=CLASS) for name in confusion.names(result, len(result.class_names))]
     chosen = (
         f"Hyperparameters and epochs are chosen on {choice.validation_rows:,} validation images, which are split off "
@@ -88,7 +88,7 @@ def _task(material: Material) -> list[Slide]:
         f"Task: tell {len(names)} classes of images apart: {listed(names[:10])}{' …' if len(names) > 10 else ''}.",
         f"Data: {test_set.data}.",
         chosen,
-        "The test images are scored once, after every choice.",
+        f"The test images are scored once, after every choice{'' if best.validated else ' but that of the best run'}.",
         "Each accuracy has a 95 % interval; runs are compared image by image, in pairs.",
         *(f"Machine: {said}." for name, said in provenance.machine(result) if name == "hardware"),
     ]

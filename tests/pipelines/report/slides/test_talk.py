@@ -97,3 +97,11 @@ def test_the_misclassified_images_are_those_of_the_data_of_the_talk(workspace, m
     [slide] = [one for one in slides if one.title.startswith("What is misclassified: logistic on backbone0")]
     assert "photos" in slide.foot
     assert not any(isinstance(block, Gallery) for column in slide.columns for block in column)
+
+
+def test_a_best_run_that_the_test_images_picked_is_no_choice_before_them(workspace, make: SimpleNamespace):
+    for number in range(2):
+        record, table = make.network(f"resnet{number}", "scratch", accuracy=0.9 - number / 10)
+        make.put(workspace, ({**record, "validation": None}, table))
+    said = told(workspace, figures=False).texts("Task and protocol")
+    assert "The test images are scored once, after every choice but that of the best run." in said
