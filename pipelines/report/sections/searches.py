@@ -34,13 +34,15 @@ STATES = {"complete": theme.BLUE, "pruned": theme.GOLD, "failed": theme.VERMILLI
 
 def section(study: Study) -> Section:
     """Every search that left a result in the workspace."""
-    found = results(study)[:SHOWN]
+    every = results(study)
+    found = every[:SHOWN]
+    more = f" The first {SHOWN} of {len(every)} searches by name." if len(every) > SHOWN else ""
     named = enumerate(zip(found, _titles(found), strict=True), start=1)
     return Section(
         "search",
         "Search",
         "Each trial is scored on validation images; the test split is scored once, for the winner. Pruned trials were "
-        "stopped early because they were behind others at the same epoch; some might have caught up.",
+        "stopped early because they were behind others at the same epoch; some might have caught up." + more,
         [part for place, (search, title) in named for part in _parts(search, place, title, study)],
     )
 

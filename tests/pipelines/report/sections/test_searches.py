@@ -3,6 +3,7 @@
 import pytest
 
 from pipelines.report.sections import searches
+from pipelines.report.study.study import Study
 
 
 @pytest.mark.parametrize(("subject", "rough"), [("logistic head", True), ("mlp head", False)])
@@ -15,3 +16,9 @@ def test_trials_of_the_logistic_head_are_hollow_for_none_is_fitted_to_the_end(su
     figure = searches._progress(search, 1, "a search")
     assert ("Hollow" in figure.caption) is rough
     assert figure.chart["layer"][1]["mark"]["filled"] is not rough
+
+
+def test_searches_that_are_left_out_are_counted(workspace, make):
+    for number in range(8):
+        make.search(workspace, f"search-{number}")
+    assert searches.section(Study(workspace, [], [])).lead.endswith("The first 6 of 8 searches by name.")
