@@ -98,7 +98,7 @@ def _point(found: RankingResult, one: RankedBackbone, value: float, cost: Cost[R
 
 def _table(found: RankingResult) -> Table[RankedBackbone]:
     def behind(one: RankedBackbone) -> Cell:
-        said = change(one.difference, one.difference_interval) if one.difference else ""
+        said = "" if one is found.backbones[0] else change(one.difference, one.difference_interval)
         return Cell(said, one.difference)
 
     columns: list[Column[RankedBackbone]] = [

@@ -3,6 +3,7 @@
 import altair
 import pytest
 
+from pipelines.report.page.blocks import Table
 from pipelines.report.sections.ranking import rankings as section
 from pipelines.report.study.study import gather
 from pipelines.workspace import stored
@@ -48,3 +49,11 @@ def test_every_backbone_is_named_at_its_cost_with_its_verdict(kept):
 
 def test_a_cost_that_is_known_of_one_backbone_alone_has_no_chart(kept):
     assert [one.name for one in kept("large")] == ["ranking-flops-1"]
+
+
+def test_a_backbone_as_accurate_as_the_best_has_its_interval_beside_it(kept, workspace, monkeypatch):
+    monkeypatch.setitem(COSTS, "small", (1e9, 0.93, 1.0))
+    kept("large")
+    table = next(one for one in section(gather(workspace, None)).blocks if isinstance(one, Table))
+    place = [column.title for column in table.columns].index("To the best, points")
+    assert [row[place].text for row in table.rows][:2] == ["", "+0.0 (\u2212100.0 to +100.0)"]
