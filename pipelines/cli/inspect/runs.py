@@ -127,4 +127,4 @@ def _cell(value: object) -> object:
     """A value as it stands in a CSV file: numbers without what rounding left, lists as JSON."""
     if isinstance(value, float):
         return float(f"{value:.15g}")
-    return json.dumps(value) if isinstance(value, list | dict) else defused(value)
+    return json.dumps(value) if isinstance(value, list | tuple | dict) else defused(value)

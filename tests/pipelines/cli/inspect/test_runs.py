@@ -1,6 +1,7 @@
 """The table of runs."""
 
 import csv
+import json
 
 from pipelines.cli.inspect import runs
 from pipelines.cli.terminal import table
@@ -96,3 +97,10 @@ def test_every_heading_of_the_table_sorts(pipeline, workspace):
     assert order("--sort", "search and fit") == "cab"
     for column in runs.RUNS:
         assert sorted(order("--sort", column.title)) == ["a", "b", "c"]
+
+
+def test_chosen_classes_are_a_list_in_the_csv_file_as_in_the_json(tmp_path):
+    chosen = {**NETWORK, "dataset": {"name": "digits", "classes": ["0", "1"]}}
+    runs._write(tmp_path / "runs.csv", [row(chosen)])
+    [written] = csv.DictReader((tmp_path / "runs.csv").open(newline=""))
+    assert json.loads(written["classes"]) == ["0", "1"]
