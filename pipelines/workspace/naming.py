@@ -84,9 +84,7 @@ def data(records: Sequence[Record]) -> str:
 def images(records: Sequence[Record]) -> str:
     """The data set of the records, and how many of its images they were trained and scored on."""
     used = records[0].dataset
-    facts, name = _facts(used), "" if used is None else title(used.name)
-    if used is not None and used.classes:
-        name = f"{name}, {said('classes', used.classes)}"
+    facts, name = _facts(used), "" if used is None else chosen(used)
     train = _counted([_training_images(one) for one in records], facts and facts.train_count)
     test = _counted(
         [one.test.rows if isinstance(one, DoneRecord) else None for one in records], facts and facts.test_count
@@ -101,6 +99,11 @@ def setting(images: str, *, sizes: Sequence[int | None], weights: Sequence[str |
     present = {one for one in weights if one not in (None, "none", "unknown")}
     parts = [images, f"{_span(known)} px" if known else "", said("weights", *present) if len(present) == 1 else ""]
     return ", ".join(part for part in parts if part)
+
+
+def chosen(used: DatasetUse) -> str:
+    """The data set with the classes that were chosen of it: "digits, classes 0/1"."""
+    return ", ".join(filter(None, [title(used.name), said("classes", used.classes)]))
 
 
 def title(dataset: str) -> str:

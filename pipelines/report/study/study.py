@@ -261,8 +261,9 @@ def joined(workspace: Path, runs: Collection[str]) -> list[Options]:
 
 
 def _titles(results: Sequence[DoneRecord]) -> list[str]:
-    """The data sets' names; where two are called the same with the number of test images, then with their digests."""
-    names = [naming.title(one.dataset.name) for one in results]
+    """The data sets with the classes chosen of them; where two are called the same with the number of test images, then
+    with their digests."""
+    names = [naming.chosen(one.dataset) for one in results]
     counted = [f"{name} ({plural(one.test.rows, 'test image')})" for name, one in zip(names, results, strict=True)]
     digests = [(one.dataset.digest or "?")[:6] for one in results]
     return [

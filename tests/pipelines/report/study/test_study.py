@@ -109,3 +109,12 @@ def test_where_only_the_best_of_many_are_compared_the_page_and_the_talk_say_so(w
     [figure] = comparison.paired_tests(study).blocks
     assert figure.caption.endswith(" The 15 best of 17 others.")
     assert " of 15 others that were compared" in " ".join(conclusion(study, study.test_sets()[0]))
+
+
+def test_a_test_set_of_chosen_classes_is_called_by_them(workspace, make):
+    for classes in (["0", "1"], ["2", "3"]):
+        record, table = make.head("logistic", "resnet50", accuracy=0.9, run=make.run_name(str(classes)))
+        data = {**record["dataset"], "classes": classes, "digest": classes[0] * 64}
+        make.put(workspace, ({**record, "dataset": data}, table))
+    titles = [one.title for one in gather(workspace, None).test_sets()]
+    assert sorted(titles) == ["digits, classes 0/1", "digits, classes 2/3"]
