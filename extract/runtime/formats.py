@@ -17,8 +17,8 @@ def duration(seconds: float | None) -> str:
     """Seconds: 415 ms, 3.2 s, 5 min 12 s, 2 h 05 min; "" for None."""
     if seconds is None:
         return ""
-    if seconds < 60:
-        return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    if seconds < 59.95:
+        return f"{1000 * seconds:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
@@ -34,7 +34,7 @@ def size(count: float | None) -> str:
     if count is None:
         return ""
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
+        if round(count, 1) < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"

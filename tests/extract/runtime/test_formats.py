@@ -12,11 +12,13 @@ def test_seconds_in_the_unit_that_people_would_use():
     assert [duration(one) for one in (None, 0.0, 0.415, 3.2, 61, 3700)] == [
         *("", "0 ms", "415 ms", "3.2 s", "1 min 01 s", "1 h 01 min"),
     ]
+    assert [duration(one) for one in (0.9996, 59.96, 3599.6)] == ["1.0 s", "1 min 00 s", "1 h 00 min"]
     assert [clock(one) for one in (12, 754, 3723)] == ["0:12", "12:34", "1:02:03"]
 
 
 def test_bytes_and_shares():
     assert [size(one) for one in (None, 12, 12.5 * 2**20)] == ["", "12 B", "12.5 MiB"]
+    assert [size(one) for one in (1023, 1023.99 * 2**10)] == ["1023 B", "1.0 MiB"]
     assert [bytes_amount(one) for one in (296, 1600, 1_500_000)] == ["296 B", "1.6 kB", "1.5 MB"]
     assert (percent(0.9111), percent(None), span(0.1, 0.2, 1)) == ("91.11 %", "", "10.0 % to 20.0 %")
 
