@@ -87,5 +87,5 @@ def clipped(text: str, length: int = 60) -> str:
 
 
 def shown_p(value: float) -> str:
-    """A p-value as papers write it."""
-    return "below 0.001" if value < 0.001 else f"{value:.3f}"
+    """A p-value as papers write it; one that counts, below 0.05, is never rounded up to that."""
+    return "below 0.001" if value < 0.001 else f"{min(value, 0.049) if value < 0.05 else value:.3f}"
