@@ -56,6 +56,8 @@ def advice(found: RankingResult) -> list[str]:
     able = [one.backbone for one in found.backbones if not one.is_worse]
     others = ", ".join(name for name in able if name != found.recommended)
     said = f"recommended: {found.recommended}, on {plural(found.rows, 'training image')} of {found.dataset}"
+    if len(found.backbones) == 1:
+        return [f"{said}: the only one that was ranked"]
     if not others:
         return [f"{said}; every other is worse there (paired, 95 %, corrected for all pairs)"]
     return [
