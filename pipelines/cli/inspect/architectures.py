@@ -147,7 +147,6 @@ def describe_command(
     stage, memory of one image's activations in float32, and receptive field in pixels of a side. Nothing is trained or
     downloaded.
     """
-    from finetune.analysis import published
     from finetune.analysis.describe import describe
 
     names = list(dict.fromkeys(name.strip() for text in (*named, *network) for name in text.split(",")))
@@ -161,7 +160,7 @@ def describe_command(
     every = [describe(name, n_classes=classes, image_size=image_size, options=chosen) for name in names]
     if drawing is not None:
         _draw(every[0], drawing, level or LEVELS[0])
-    points = [published.of_network(one.network) for one in every]
+    points = [_points(one) for one in every]
     facts = [{**one.as_dict(), "published": [*map(asdict, of)]} for one, of in zip(every, points, strict=True)]
     if len(every) > 1:
         run.reporter.result({"networks": facts}, _side_by_side(every))
@@ -190,7 +189,6 @@ def _side_by_side(every: "Sequence[Description]") -> list[str]:
 def _facts(described: "Description") -> dict[str, str]:
     """What is set side by side of a network, by its label."""
     from extract.runtime.formats import bytes_amount
-    from finetune.analysis import published
     from finetune.analysis.describe import field_text
     from finetune.analysis.drawing import shape_text
 
@@ -198,7 +196,7 @@ def _facts(described: "Description") -> dict[str, str]:
         return " / ".join(f"{100 * described.share(stage, what):.0f}" for stage in described.stages)
 
     last = described.stages[-2]
-    points = [one.accuracy for one in published.of_network(described.network) if one.dataset == "cifar10"]
+    points = [one.accuracy for one in _points(described) if one.dataset == "cifar10"]
     return {
         "image size": str(described.image_size),
         "layers": str(described.layers),
@@ -212,6 +210,13 @@ def _facts(described: "Description") -> dict[str, str]:
         "receptive field": field_text(last, image_size=described.image_size),
         "published, CIFAR-10": span(min(points), max(points)) if points else "",
     }
+
+
+def _points(described: "Description") -> "list[Published]":
+    """What was published of the network; nothing of one that options make another."""
+    from finetune.analysis import published
+
+    return [] if described.options else published.of_network(described.network)
 
 
 def _draw(described: "Description", path: Path, level: str) -> None:

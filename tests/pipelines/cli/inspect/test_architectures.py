@@ -119,3 +119,9 @@ def test_a_mistake_on_the_command_line_ends_in_one_sentence(pipeline, arguments,
 
 def test_networks_are_listed(pipeline):
     assert pipeline("networks", "preact*", "--json").json["networks"][:2] == ["preact18", "preact20"]
+
+
+@pytest.mark.parametrize(("options", "known"), [((), True), (("--width", 0.5), False), (("--depth", 32), False)])
+def test_what_was_published_of_a_network_is_not_shown_of_another(pipeline, options, known):
+    assert bool(pipeline("describe", "resnet20", *options, "--json").json["published"]) is known
+    assert ("91.25 %" in pipeline("describe", "resnet20,resnet56", *options).out) is known
