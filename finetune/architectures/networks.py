@@ -125,7 +125,7 @@ class Architecture:
             if image_size < smallest:
                 raise InvalidInputError(
                     f"image size must be at least {smallest} pixels for {self.name}; got {image_size!r}. "
-                    "Use --image-size."
+                    f"Use --image-size {smallest} or more."
                 )
             network = self._family.build(self.options, n_classes=n_classes, cifar_stem=cifar_stem)
         if "." in self.name:  # the preprocessing of the weights that the tag stands for

@@ -44,7 +44,7 @@ class NetworkSpec(DataSpec):
     FURTHER: ClassVar = {**options_of(Options), **options_of(Recipe)}
     network: str = _network(
         "",
-        "One of the four families, or any timm name.",
+        "A ResNet, PreActResNet, DenseNet or VGG, or any timm name; `pipeline networks` lists them.",
         metavar="NAME",
         default_text=f"the recipe's, else {USUAL_NETWORK}",
     )
@@ -55,7 +55,13 @@ class NetworkSpec(DataSpec):
         metavar="|".join(MODES[1:]),
         default_text="full",
     )
-    recipe: str | None = option(None, "A named set of the options below.", choices=tuple(RECIPES), group="Optimization")
+    recipe: str | None = option(
+        None,
+        "A named set of the options below; `pipeline recipes` prints them.",
+        choices=tuple(RECIPES),
+        group="Optimization",
+        default_text=f"{SCRATCH_RECIPE}; from weights {FINETUNE_RECIPE}",
+    )
     validation: float | int | str = validation_option("none")
     refit: bool = option(
         False,

@@ -165,12 +165,21 @@ def is_intact(record: Extraction, workspace: Path) -> bool:
 def newest(workspace: Path, *, notice: Callable[[str], None]) -> Path | None:
     """The feature file of a workspace that was made last, as the workspace noted it; None without any.
 
-    Files of which nothing is noted were made elsewhere: they come before all others, in order of name.
+    Files of which nothing is noted were made elsewhere: they come before all others, in order of name. Those of a
+    ranking, with their one test image, are left out.
     """
     files = sorted((workspace / "features").glob("*.h5"))
-    if len(files) < 2:
-        return files[0] if files else None
     made: dict[str, str] = {}
     for one in extractions.find_all(workspace, notice=notice):
         made[one.file] = max(one.created, made.get(one.file, ""))
-    return max(files, key=lambda path: (made.get(path.name, ""), path.name))
+    files.sort(key=lambda path: (made.get(path.name, ""), path.name), reverse=True)
+    return next((path for path in files if not _is_of_ranking(path)), None)
+
+
+def _is_of_ranking(path: Path) -> bool:
+    from extract.features.store import FeatureFile
+
+    try:
+        return FeatureFile(path).spec["dataset"].get("test_subset") == 1
+    except TransferBenchError:
+        return False  # what is wrong with it is said where it is read

@@ -13,6 +13,7 @@ import click
 import pytest
 import yaml
 
+from pipelines.cli.commands.plan import PLAN
 from pipelines.cli.group import pipeline
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +67,20 @@ def test_imports_of_the_pages_exist(page: Path) -> None:
 def test_files_that_the_pages_name_exist(page: Path) -> None:
     named = re.findall(r"`((?:extract|heads|finetune|pipelines|benchmarks|tests|docs)/[\w/.]+\.\w+)`", page.read_text())
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_plans_of_the_pages_have_the_columns_that_are_printed() -> None:
+    headings = [line for page in PAGES for line in page.read_text().splitlines() if re.match("job +state ", line)]
+    assert len(headings) == 2
+    assert {tuple(line.split()) for line in headings} == {tuple(column.title for column in PLAN)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_rows_of_a_table_have_the_cells_of_its_heading(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for text in re.findall(r"(?:^\|.*\n)+", prose, flags=re.MULTILINE):
+        cells = {len(re.findall(r"(?<!\\)\|", row)) for row in text.splitlines()}
+        assert len(cells) == 1, text
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:

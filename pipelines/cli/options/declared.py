@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -49,12 +50,14 @@ def declared(
 ) -> Callable[[Command], Command]:
     """Adds the options that dataclasses declare; those that are set arrive as one `options: dict`, by name.
 
-    Of an option that several `sources` have, the first declares it. `only` these are added, or all `but` those;
-    `help` replaces that of some.
+    Of an option that several `sources` have, the first declares it, with the choices of all. `only` these are added, or
+    all `but` those; `help` replaces that of some.
     """
     found: dict[str, tuple[Option, str]] = {}
     for source in sources:
-        found |= {name: one for name, one in _shown(source).items() if name not in found}
+        for name, (one, text) in _shown(source).items():
+            first, shown = found.get(name, (one, text))
+            found[name] = replace(first, choices=tuple(dict.fromkeys((*first.choices, *one.choices)))), shown
     names = [name for name in only or found if name in found and name not in {*but, "seed"}]
 
     def decorate(command: Command) -> Command:

@@ -14,6 +14,7 @@ MISTAKES = [
     (("predict", "--run", "0"), "error: IMAGES... must be given; got none."),
     (("networks", "--seed", "1"), "unknown option '--seed'. Known: --debug, --help, --json, --quiet."),
     (("runs", "--device", "cpu"), "unknown option '--device'."),
+    (("backbones", "--max-parameters", "-3"), "max-parameters must be a number above 0; got -3. Give one like 5e6."),
     (("features", "info", __file__), "which is none, or whose first bytes were altered. `pipeline extract` makes one."),
     (("finetune", "--mode", "partial:x"), "mode partial:K must have a number for K; got 'partial:x'. Write partial:1."),
     (

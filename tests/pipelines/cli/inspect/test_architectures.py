@@ -100,7 +100,10 @@ def test_a_network_is_drawn_at_each_level(pipeline, tmp_path, level):
     [
         (["--network", "resnet21"], "6n + 2"),
         (["--network", "desnet121"], "densenet121"),
-        (["--network", "vgg11", "--image-size", "16"], "at least 32"),
+        (
+            ["--network", "vgg11", "--image-size", "16"],
+            "at least 32 pixels for vgg11; got 16. Use --image-size 32 or more.",
+        ),
         (["--network", "vgg11", "--drop-path", "0.1"], "vgg11 has"),
         (["--network", "vgg11", "--drawing", "a.png"], ".svg"),
         (["--network", "vgg11", "--drawing", "nowhere/a.svg"], "drawing must be a file that can be written"),

@@ -54,3 +54,22 @@ def test_a_command_offers_the_common_options_that_act_in_it(words, taken):
     common = shown[shown.index("Common options:") :]
     assert {one for one in ("--workspace", "--device", "--seed", "--threads") if one in common} == taken
     assert all(one in common for one in ("--json", "--quiet", "--debug"))
+
+
+def test_help_of_a_search_says_what_an_option_is_of_a_network_too():
+    shown = " ".join(CliRunner().invoke(pipeline, ["search", "--help"]).output.split())
+    assert "--optimizer sgd|adam|adamw|nesterov|muon linear, mlp: optimizer. --network: optimizer; muon is" in shown
+    assert "linear, mlp, --network: share of the steps on which the learning rate rises." in shown
+    assert "with --network none, from scratch" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("predict", "no internet connection is needed"),
+        ("train", "A ResNet, PreActResNet, DenseNet or VGG, or any timm name"),
+        ("finetune", "[default: short; from weights finetune]"),
+    ],
+)
+def test_help_says_what_networks_and_recipes_there_are_and_which_network_predict_needs_not(name, words):
+    assert words in " ".join(CliRunner().invoke(pipeline, [name, "--help"]).output.split())

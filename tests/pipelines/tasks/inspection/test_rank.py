@@ -40,3 +40,9 @@ def test_mistakes_end_in_one_sentence(pipeline, words, said):
     ended = pipeline("rank", *words, "--dataset", "digits")
     assert (ended.status, ended.out) == (2, "")
     assert said in ended.err
+
+
+def test_a_bare_command_does_not_take_the_features_of_a_ranking_with_their_one_test_image(pipeline):
+    made = pipeline("extract", "--backbone", "test_vit2", *WORDS, "--test-subset", 60, "--json").json["path"]
+    assert pipeline("rank", "--backbones", "test_resnet,test_vit2", *WORDS).status == 0
+    assert pipeline("fit-head", "--head", "centroid", "--json").json["features"] == made
