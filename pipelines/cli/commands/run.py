@@ -163,9 +163,9 @@ def _search(run: shared.Invocation, path: Path, fallback: Values, *, missing: bo
     from pipelines.search import check_file, read
 
     file = read(path)
+    options = {**fallback, **file.options({})}
     if missing:  # what is cached imports no torch
-        check_file(file, fallback, run.context())
-    options = file.options(fallback)
+        check_file(file, options, run.context())
     name = " on ".join(str(options[one]) for one in ("head", "network", "backbone") if options.get(one))
     return name, options, file.entries
 

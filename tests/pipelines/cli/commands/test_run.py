@@ -135,6 +135,30 @@ def test_the_search_of_a_study_is_checked_with_its_jobs(pipeline, workspace, tmp
     assert not (workspace / "features").exists()
 
 
+def test_the_seed_of_the_line_is_that_of_a_search_whose_study_names_none(pipeline, tmp_path, monkeypatch):
+    monkeypatch.setattr(search_command, "searched", lambda run, options, entries: ({"seed": options["seed"]}, []))
+    seeds = []
+    for defaults, section in [("", "seed: 5, "), ("seed: 6, ", ""), ("", "")]:
+        study = f"defaults: {{{defaults}dataset: digits}}\nsearch: {{{section}head: mlp, backbone: test_resnet}}\n"
+        (tmp_path / "study.yaml").write_text(study)
+        seeds.append(pipeline("run", tmp_path / "study.yaml", "--seed", 7, "--json").json["search"]["seed"])
+    assert seeds == [5, 6, 7]
+
+
+@pytest.mark.parametrize("command", ["run", "search"])
+def test_a_study_says_where_the_data_of_its_search_are_whatever_the_environment_says(
+    pipeline, tmp_path, monkeypatch, command
+):
+    found = {}
+    monkeypatch.setattr(search_command, "searched", lambda run, options, entries: (found.update(options) or {}, []))
+    monkeypatch.setenv("PIPELINE_DATA", "elsewhere")
+    (tmp_path / "study.yaml").write_text(
+        "search: {head: mlp, backbone: test_resnet, dataset: digits, data-dir: here}\n"
+    )
+    assert pipeline(command, tmp_path / "study.yaml").status == 0
+    assert found["data_dir"] == "here"
+
+
 WHOLE = """
 name: all of it
 defaults: {dataset: digits, subset: 200, test-subset: 50}
