@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from extract.errors import TransferBenchError
+from extract.errors import StorageError, TransferBenchError
 from pipelines.cli.commands import search as search_command
+from pipelines.training import prepare
 from pipelines.workspace import records
 
 STUDY = """
@@ -109,6 +110,23 @@ def test_jobs_whose_training_cannot_be_done_say_so_and_the_others_go_on(pipeline
     ended = pipeline("run", study, "--json")
     assert (ended.status, ended.json["computed"], ended.json["failed"]) == (2, 1, 3)
     assert all(one["error"].startswith("its weights failed: unknown data set") for one in ended.json["failures"])
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a broken part"), StorageError("disk must have room.")], ids=repr)
+def test_a_training_that_failed_is_the_only_record_of_that_until_it_is_done(pipeline, tmp_path, monkeypatch, error):
+    def failing(_):
+        raise error
+
+    study = tmp_path / "study.yaml"
+    study.write_text(TRANSFER.replace("BATCH", "50").partition("  - {command: fit-head")[0])
+    with monkeypatch.context() as broken:
+        broken.setattr(prepare, "run", failing)
+        ended = pipeline("run", study, "--json")
+    assert (ended.status, ended.json["failed"]) == (1, 2)
+    (failed,) = pipeline("runs", "--json").json["runs"]
+    assert (failed["status"], failed["name"].startswith("resnet8")) == ("failed", True)
+    assert pipeline("run", study).status == 0
+    assert [one["status"] for one in pipeline("runs", "--json").json["runs"]] == ["done"] * 3
 
 
 def test_a_data_folder_that_is_not_there_is_the_users_mistake(pipeline, tmp_path):
