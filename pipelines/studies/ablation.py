@@ -190,15 +190,19 @@ def _variants(
     return found
 
 
-def gather(ablation: Ablation, runs: Mapping[Job, str | None], failures: Sequence[str], workspace: Path) -> Path:
+def gather(
+    ablation: Ablation, runs: Mapping[Job, str | None], failures: Sequence[str], workspace: Path, *, refused: bool
+) -> Path:
     """The file of the result, written from the trainings (`runs` by job) of the workspace.
 
-    A change of which a seed failed has no row. Raises `TransferBenchError` where a run of the base failed.
+    A change of which a seed failed has no row. Raises `TransferBenchError` where a run of the base failed,
+    `InvalidInputError` where the failures are `refused`: the user's mistakes.
     """
     found = {one: explorations.validated(workspace, run) for one, run in runs.items() if run is not None}
     base = _by_seed(ablation.base, found)
     if base is None:
-        raise TransferBenchError(f"base of an ablation must train with every seed; {failures[0]}")
+        kind = InvalidInputError if refused else TransferBenchError
+        raise kind(f"base of an ablation must train with every seed; {failures[0]}")
     complete = [(one, by_seed) for one in ablation.changes if (by_seed := _by_seed(one, found)) is not None]
     spec = ablation.base.jobs[0]
     result = AblationResult(
