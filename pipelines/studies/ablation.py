@@ -104,6 +104,9 @@ def read(path: Path, environment: Environment = ALONE) -> Ablation:
     if base.command not in MODES:
         sentence = f"command of an ablation must be {' or '.join(MODES)}; got {base.command!r}."
         raise refusal(section.base["command"].place, sentence)
+    if base.trainings:
+        sentence = "weights of an ablation must be there; got a training. Train it first, and name its run."
+        raise refusal(section.base["weights"].place, sentence)
     places: dict[Job, JobPlace] = {}
     [whole] = _variants(base, {}, "", seeds, places)
     if sections.jobs is None and sections.search is None:
