@@ -17,6 +17,7 @@ from pipelines.cli.inspect.runs import ranking
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
+from pipelines.specs import HeadSpec
 from pipelines.specs.data import DataSpec, with_data_dir
 from pipelines.specs.engine import EngineSpec
 
@@ -166,8 +167,8 @@ def _search(run: shared.Invocation, path: Path, fallback: Values, *, missing: bo
     options = {**fallback, **file.options({})}
     if missing:  # what is cached imports no torch
         check_file(file, options, run.context())
-    name = " on ".join(str(options[one]) for one in ("head", "network", "backbone") if options.get(one))
-    return name, options, file.entries
+    searched = options.get("network") or options.get("head") or HeadSpec.head
+    return " on ".join(str(one) for one in (searched, options.get("backbone")) if one), options, file.entries
 
 
 def _planned_search(run: shared.Invocation, search: "Searched") -> str:

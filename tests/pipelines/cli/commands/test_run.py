@@ -177,6 +177,12 @@ def test_a_study_says_where_the_data_of_its_search_are_whatever_the_environment_
     assert found["data_dir"] == "here"
 
 
+def test_a_search_that_names_no_head_is_of_the_usual_one(pipeline, tmp_path):
+    (tmp_path / "study.yaml").write_text("search: {dataset: digits, trials: 2, space: {C: [1]}}\n")
+    planned = pipeline("run", tmp_path / "study.yaml", "--only", "logistic", "--dry-run", "--json").json
+    assert planned["then"] == ["then a search over logistic: 2 trials"]
+
+
 WHOLE = """
 name: all of it
 defaults: {dataset: digits, subset: 200, test-subset: 50}
