@@ -58,14 +58,13 @@ def check(subject: Subject, entries: object) -> space.Space:
     return found
 
 
-def check_file(file: SearchFile, given: Mapping[str, object], context: Context) -> None:
-    """Raises `InvalidInputError`, with its place, for a search that can never be run with the options `given`.
+def check_file(file: SearchFile, fixed: Mapping[str, object], context: Context) -> None:
+    """Raises `InvalidInputError`, with its place, for a search that can never be run with the options `fixed`.
 
     Reads no data; a study without a search is right.
     """
     if file.section is None:
         return
-    fixed = file.options(given)
     with placed(file.section):
         subject, spec = build(fixed, entries=file.entries, context=context)
         check(subject, None)

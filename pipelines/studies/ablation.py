@@ -104,6 +104,9 @@ def read(path: Path, environment: Environment = ALONE) -> Ablation:
     if base.command not in MODES:
         sentence = f"command of an ablation must be {' or '.join(MODES)}; got {base.command!r}."
         raise refusal(section.base["command"].place, sentence)
+    if base.trainings:
+        sentence = "weights of an ablation must be there; got a training. Train it first, and name its run."
+        raise refusal(section.base["weights"].place, sentence)
     places: dict[Job, JobPlace] = {}
     [whole] = _variants(base, {}, "", seeds, places)
     if sections.jobs is None and sections.search is None:
@@ -190,15 +193,19 @@ def _variants(
     return found
 
 
-def gather(ablation: Ablation, runs: Mapping[Job, str | None], failures: Sequence[str], workspace: Path) -> Path:
+def gather(
+    ablation: Ablation, runs: Mapping[Job, str | None], failures: Sequence[str], workspace: Path, *, refused: bool
+) -> Path:
     """The file of the result, written from the trainings (`runs` by job) of the workspace.
 
-    A change of which a seed failed has no row. Raises `TransferBenchError` where a run of the base failed.
+    A change of which a seed failed has no row. Raises `TransferBenchError` where a run of the base failed,
+    `InvalidInputError` where the failures are `refused`: the user's mistakes.
     """
     found = {one: explorations.validated(workspace, run) for one, run in runs.items() if run is not None}
     base = _by_seed(ablation.base, found)
     if base is None:
-        raise TransferBenchError(f"base of an ablation must train with every seed; {failures[0]}")
+        kind = InvalidInputError if refused else TransferBenchError
+        raise kind(f"base of an ablation must train with every seed; {failures[0]}")
     complete = [(one, by_seed) for one in ablation.changes if (by_seed := _by_seed(one, found)) is not None]
     spec = ablation.base.jobs[0]
     result = AblationResult(

@@ -31,8 +31,8 @@ class Execution:
 
     `devices` are what jobs may lease ("cpu", "cuda:0", ...; none: each worker's own). `on_result(job, result)` is
     called after each job, and after each extraction that came first; `label(job)` names one that begins. `listed` are
-    the jobs of the study; an extraction that only they need is not among them, and its failure is theirs. After so
-    many `retries` together, what was under way when a worker died is tried alone.
+    the jobs whose failures are recorded; an extraction that only they need is not among them, and its failure is
+    theirs. After so many `retries` together, what was under way when a worker died is tried alone.
     """
 
     context: Context
@@ -48,7 +48,7 @@ class Execution:
 
         Raises `UnavailableError` when a cluster's scheduler does not answer or its workers do not see the workspace.
         """
-        self.listed = frozenset(planned.job for planned in plan.jobs)
+        self.listed = frozenset(one.job for one in plan.jobs if one.job.weights not in plan.awaited)
         if any(planned.state != CACHED for planned in plan.jobs):
             cache.make_workspace(self.context.workspace)
         for job, result in settled(plan).items():
@@ -66,6 +66,7 @@ class Execution:
         """
         missing = [planned.job for planned in plan.of(MISSING)]
         if missing and engine is not None:
+            self.listed = frozenset(missing)
             cache.make_workspace(self.context.workspace)
             with self._runner(engine) as runner:
                 runner(self._with_data(missing))

@@ -42,10 +42,14 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """The study's jobs in order, and the extractions (`first`) that must come before its missing heads."""
+    """The study's jobs in order, and the extractions (`first`) that must come before its missing heads.
+
+    Jobs that begin with trainings that are `awaited`, by their digests, have no lasting digest yet.
+    """
 
     jobs: tuple[Planned, ...]
     first: tuple[Job, ...]
+    awaited: frozenset[str] = frozenset()
 
     def of(self, state: str) -> list[Planned]:
         """The jobs in a state."""
@@ -80,7 +84,8 @@ def plan(
         _refuse([one.job for one in planned if one.state != CACHED], context.workspace, places or {})
         planned = [planner.with_rows(one) for one in planned]
         needed = [planner.needed(one.job) for one in planned if one.state == MISSING]
-    return Plan(tuple(planned), tuple(dict.fromkeys(job for job in needed if job is not None)))
+    first = dict.fromkeys(job for job in needed if job is not None)
+    return Plan(tuple(planned), tuple(first), frozenset(awaited or ()))
 
 
 def settled(plan: Plan) -> dict[Job, JobResult]:

@@ -68,7 +68,8 @@ def ablated(
     failed = {job: outcome.error for job, outcome in outcomes.items() if outcome.status == "failed"}
     runs = {job: outcome.run for job, outcome in outcomes.items() if job not in failed}
     failures = [f"{progress.names[job]}: {error}" for job, error in failed.items()]
-    path = ablation.gather(described, runs, failures, run.workspace)
+    refused = all(outcomes[job].refused for job in failed)
+    path = ablation.gather(described, runs, failures, run.workspace, refused=refused)
     found = stored.read(path, explorations.AblationResult, thing="result of an ablation", remedy="Start again.")
     return {**answer(found), "path": str(path)}, [*text(found), taken]
 

@@ -17,6 +17,7 @@ from pipelines.cli.inspect.runs import ranking
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
+from pipelines.specs import HeadSpec
 from pipelines.specs.data import DataSpec, with_data_dir
 from pipelines.specs.engine import EngineSpec
 
@@ -163,11 +164,11 @@ def _search(run: shared.Invocation, path: Path, fallback: Values, *, missing: bo
     from pipelines.search import check_file, read
 
     file = read(path)
+    options = {**fallback, **file.options({})}
     if missing:  # what is cached imports no torch
-        check_file(file, fallback, run.context())
-    options = file.options(fallback)
-    name = " on ".join(str(options[one]) for one in ("head", "network", "backbone") if options.get(one))
-    return name, options, file.entries
+        check_file(file, options, run.context())
+    searched = options.get("network") or options.get("head") or HeadSpec.head
+    return " on ".join(str(one) for one in (searched, options.get("backbone")) if one), options, file.entries
 
 
 def _planned_search(run: shared.Invocation, search: "Searched") -> str:

@@ -55,8 +55,9 @@ def search_command(run: shared.Invocation, space_file: Path | None, options: Val
 
     flags = {name: value for name, value in {**options, "features": features}.items() if value is not None}
     flags |= {"seed": run.seed} if shared.is_written("seed") else {}
+    surroundings = {} if shared.is_written("data_dir") else {"data_dir": flags.pop("data_dir", None)}
     written = None if space_file is None else read(space_file)
-    options = {"seed": run.seed, **(flags if written is None else written.options(flags))}
+    options = {"seed": run.seed, **surroundings, **(flags if written is None else written.options(flags))}
     if options.get("features") is None:
         options = with_data_dir(options, shared.data_dirs())
     answer, lines = searched(run, options, written and written.entries)

@@ -55,6 +55,8 @@ def test_seeds_are_three_counted_from_that_of_the_command_line(written):
         ("defaults: {head: mlp}\n" + BASE + "  changes: [{crop: 0}]\n", "study.yaml:1:12: default must apply to some"),
         ("ablation:\n  base: {command: train, epochs: [1, 2]}\n  changes: [{crop: 0}]\n",
          "study.yaml:2:26: epochs of the base must be one value; got 2"),
+        ("ablation:\n  base: {command: finetune, weights: {command: train}}\n  changes: [{crop: 0}]\n",
+         "study.yaml:2:38: weights of an ablation must be there; got a training. Train it first, and name its run."),
         ("ablation:\n  base: {command: fit-head}\n  changes: [{head: mlp}]\n",
          "study.yaml:2:19: command of an ablation must be train or finetune; got 'fit-head'"),
     ],

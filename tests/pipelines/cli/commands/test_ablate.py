@@ -33,6 +33,14 @@ def test_a_difference_is_named_only_where_its_interval_excludes_zero():
     assert [one["verdict"] for one in ablate.answer(found)["rows"]] == ["worse", "no difference shown", "better"]
 
 
+def test_an_ablation_of_data_that_are_not_there_is_the_users_mistake(pipeline, tmp_path):
+    study = "ablation: {base: {command: train, network: resnet8, dataset: nowhere}, changes: [{mixup: 0.2}]}"
+    (tmp_path / "study.yaml").write_text(study)
+    for command in ("ablate", "run"):
+        ended = pipeline(command, tmp_path / "study.yaml")
+        assert (ended.status, "unknown data set 'nowhere'" in ended.err) == (2, True)
+
+
 def test_an_ablation_is_found_again_and_a_change_that_fails_has_no_row(pipeline, ablated, tmp_path):
     shutil.copytree(ablated, tmp_path, dirs_exist_ok=True)
     study = tmp_path / "study.yaml"

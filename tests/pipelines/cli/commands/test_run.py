@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from extract.errors import TransferBenchError
+from extract.errors import StorageError, TransferBenchError
 from pipelines.cli.commands import search as search_command
+from pipelines.training import prepare
 from pipelines.workspace import records
 
 STUDY = """
@@ -111,6 +112,23 @@ def test_jobs_whose_training_cannot_be_done_say_so_and_the_others_go_on(pipeline
     assert all(one["error"].startswith("its weights failed: unknown data set") for one in ended.json["failures"])
 
 
+@pytest.mark.parametrize("error", [RuntimeError("a broken part"), StorageError("disk must have room.")], ids=repr)
+def test_a_training_that_failed_is_the_only_record_of_that_until_it_is_done(pipeline, tmp_path, monkeypatch, error):
+    def failing(_):
+        raise error
+
+    study = tmp_path / "study.yaml"
+    study.write_text(TRANSFER.replace("BATCH", "50").partition("  - {command: fit-head")[0])
+    with monkeypatch.context() as broken:
+        broken.setattr(prepare, "run", failing)
+        ended = pipeline("run", study, "--json")
+    assert (ended.status, ended.json["failed"]) == (1, 2)
+    (failed,) = pipeline("runs", "--json").json["runs"]
+    assert (failed["status"], failed["name"].startswith("resnet8")) == ("failed", True)
+    assert pipeline("run", study).status == 0
+    assert [one["status"] for one in pipeline("runs", "--json").json["runs"]] == ["done"] * 3
+
+
 def test_a_data_folder_that_is_not_there_is_the_users_mistake(pipeline, tmp_path):
     (tmp_path / "study.yaml").write_text("jobs: [{command: train, network: resnet20, dataset: nowhere}]")
     ended = pipeline("run", tmp_path / "study.yaml")
@@ -133,6 +151,36 @@ def test_the_search_of_a_study_is_checked_with_its_jobs(pipeline, workspace, tmp
     assert (ended.status, ended.out) == (2, "")
     assert sentence in ended.err
     assert not (workspace / "features").exists()
+
+
+def test_the_seed_of_the_line_is_that_of_a_search_whose_study_names_none(pipeline, tmp_path, monkeypatch):
+    monkeypatch.setattr(search_command, "searched", lambda run, options, entries: ({"seed": options["seed"]}, []))
+    seeds = []
+    for defaults, section in [("", "seed: 5, "), ("seed: 6, ", ""), ("", "")]:
+        study = f"defaults: {{{defaults}dataset: digits}}\nsearch: {{{section}head: mlp, backbone: test_resnet}}\n"
+        (tmp_path / "study.yaml").write_text(study)
+        seeds.append(pipeline("run", tmp_path / "study.yaml", "--seed", 7, "--json").json["search"]["seed"])
+    assert seeds == [5, 6, 7]
+
+
+@pytest.mark.parametrize("command", ["run", "search"])
+def test_a_study_says_where_the_data_of_its_search_are_whatever_the_environment_says(
+    pipeline, tmp_path, monkeypatch, command
+):
+    found = {}
+    monkeypatch.setattr(search_command, "searched", lambda run, options, entries: (found.update(options) or {}, []))
+    monkeypatch.setenv("PIPELINE_DATA", "elsewhere")
+    (tmp_path / "study.yaml").write_text(
+        "search: {head: mlp, backbone: test_resnet, dataset: digits, data-dir: here}\n"
+    )
+    assert pipeline(command, tmp_path / "study.yaml").status == 0
+    assert found["data_dir"] == "here"
+
+
+def test_a_search_that_names_no_head_is_of_the_usual_one(pipeline, tmp_path):
+    (tmp_path / "study.yaml").write_text("search: {dataset: digits, trials: 2, space: {C: [1]}}\n")
+    planned = pipeline("run", tmp_path / "study.yaml", "--only", "logistic", "--dry-run", "--json").json
+    assert planned["then"] == ["then a search over logistic: 2 trials"]
 
 
 WHOLE = """
