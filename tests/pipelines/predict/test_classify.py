@@ -104,6 +104,17 @@ def test_an_unreadable_image_is_named_and_skipped_only_when_asked(pipeline, digi
     assert shown["skipped"] == [str(bad)]
 
 
+def test_images_of_too_many_pixels_are_refused_with_what_allows_them(pipeline, tmp_path):
+    run = pipeline("fit-head", *DIGITS, *ONE_C, "--json").json["run"]
+    for name in ("one", "two"):
+        Image.new("RGB", (30, 20)).save(tmp_path / f"{name}.png")
+    words = ("predict", "--run", run, "--max-pixels", 500, "--json", tmp_path / "one.png")
+    alone = pipeline(*words)
+    assert alone.status == 2
+    assert f"at most 500 pixels; got '{tmp_path / 'one.png'}', which has 30 x 20. Give --max-pixels 600" in alone.err
+    assert "Give more --max-pixels" in pipeline(*words, tmp_path / "two.png").err
+
+
 def test_mistakes_end_in_one_sentence(pipeline, digit_files, workspace, tmp_path):
     answer = pipeline("fit-head", *DIGITS, *ONE_C, "--validation", "none", "--json").json
     run, image = answer["run"], digit_files[0]
