@@ -140,6 +140,14 @@ def test_mistakes_end_in_one_sentence(pipeline, digit_files, workspace, tmp_path
     assert "no memory" in pipeline("predict", "--run", run, image).err
 
 
+def test_a_forgotten_name_of_the_table_does_not_cost_the_first_photo(pipeline, digit_files):
+    before = digit_files[0].read_bytes()
+    ended = pipeline("predict", "--run", "ffff", "--csv", *digit_files[:3])  # --csv photos/*.png
+    assert ended.status == 2
+    assert "csv file must be a file that ends in .csv" in ended.err
+    assert digit_files[0].read_bytes() == before
+
+
 def test_a_table_that_cannot_be_written_is_refused_before_the_run_is_even_looked_for(pipeline, tmp_path):
     ended = pipeline("predict", "--run", "ffff", tmp_path / "any.png", "--csv", tmp_path / "no" / "where.csv")
     assert ended.status == 2
