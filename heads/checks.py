@@ -125,6 +125,8 @@ def label_array(labels: ArrayLike | torch.Tensor, *, rows: int) -> np.ndarray:
 def group_array(groups: ArrayLike, *, rows: int) -> np.ndarray:
     """`groups` as an array [N] with `rows` entries, whole numbers or texts; InvalidInputError otherwise."""
     array = np.asarray(groups)
+    if array.dtype.kind == "O" and {_kind(one) for one in array.flat} == {"text"}:  # as a pandas column holds them
+        array = array.astype(str)
     if array.shape != (rows,) or array.dtype.kind not in "iuUS":
         raise InvalidInputError(
             f"groups must be {rows} whole numbers or texts, one for each row; got shape {array.shape} of "
