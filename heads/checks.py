@@ -144,6 +144,8 @@ def _as_labels(labels: ArrayLike) -> np.ndarray:
         if objects.ndim == 1:
             _require_one_kind(objects)
         return np.asarray(labels)
+    except InvalidInputError:
+        raise
     except ValueError as error:
         raise InvalidInputError(f"labels must be an array [N]; got none ({error}). Pass one label an image.") from error
 
