@@ -119,7 +119,7 @@ def label_array(labels: ArrayLike | torch.Tensor, *, rows: int) -> np.ndarray:
             "Pass the labels of these very images."
         )
     _require_classes(array)
-    return np.asarray(array)
+    return np.array(array.tolist()) if array.dtype.kind == "T" else np.asarray(array)  # StringDType cannot be kept
 
 
 def group_array(groups: ArrayLike, *, rows: int) -> np.ndarray:
