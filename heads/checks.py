@@ -119,12 +119,14 @@ def label_array(labels: ArrayLike | torch.Tensor, *, rows: int) -> np.ndarray:
             "Pass the labels of these very images."
         )
     _require_classes(array)
-    return np.asarray(array)
+    return np.array(array.tolist()) if array.dtype.kind == "T" else np.asarray(array)  # StringDType cannot be kept
 
 
 def group_array(groups: ArrayLike, *, rows: int) -> np.ndarray:
     """`groups` as an array [N] with `rows` entries, whole numbers or texts; InvalidInputError otherwise."""
     array = np.asarray(groups)
+    if array.dtype.kind == "O" and {_kind(one) for one in array.flat} == {"text"}:  # as a pandas column holds them
+        array = array.astype(str)
     if array.shape != (rows,) or array.dtype.kind not in "iuUS":
         raise InvalidInputError(
             f"groups must be {rows} whole numbers or texts, one for each row; got shape {array.shape} of "
@@ -142,6 +144,8 @@ def _as_labels(labels: ArrayLike) -> np.ndarray:
         if objects.ndim == 1:
             _require_one_kind(objects)
         return np.asarray(labels)
+    except InvalidInputError:
+        raise
     except ValueError as error:
         raise InvalidInputError(f"labels must be an array [N]; got none ({error}). Pass one label an image.") from error
 

@@ -176,13 +176,15 @@ def _json(sidecar: dict[str, Any]) -> str:
     try:
         return json.dumps(sidecar, indent=1, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"recipe must be JSON (finite numbers, strings, lists, objects); {error}.") from error
+        raise InvalidInputError(
+            f"recipe and classes must be JSON (finite numbers, strings, lists, objects); {error}."
+        ) from error
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise _damaged(path, "a file", "nothing there") from error
 
 

@@ -155,6 +155,7 @@ def refit(
     """
     views = as_views(features)
     targets = checks.label_array(labels, rows=views.shape[1])
+    groups = None if groups is None else checks.group_array(groups, rows=len(targets))
     clock = Stopwatch(resolve_device(device))
     options = _with_temperature(space, choice, views, targets, groups=groups, device=device)
     if space.averages_views:

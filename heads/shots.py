@@ -57,6 +57,7 @@ def few_labels(
     views = as_views(features)
     _, targets = checks.encode(labels, rows=views.shape[1])
     array = checks.label_array(labels, rows=views.shape[1])
+    groups = None if groups is None else checks.group_array(groups, rows=len(array))
     wanted = _checked(shots, draws, most_shots(array, groups))
     for done, (count, draw) in enumerate((count, draw) for count in wanted for draw in range(draws)):
         rows = drawn(targets, count, draw=draw, seed=seed, groups=groups)

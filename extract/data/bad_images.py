@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from extract.data.images import Files, ImageSet
-from extract.decoding.decode import SMALLEST, UnreadableImage, decode
+from extract.decoding.decode import SMALLEST, OversizedImage, UnreadableImage, decode
 from extract.errors import InvalidInputError
 from extract.runtime.machine import thread_count
 
@@ -95,7 +95,12 @@ def _refuse(errors: Mapping[Path, UnreadableImage], *, first: UnreadableImage) -
         raise first
     shown = [f"{str(path)!r} ({error.reason})" for path, error in list(errors.items())[:NAMES_SHOWN]]
     more = f" and {len(errors) - len(shown)} more" if len(errors) > len(shown) else ""
+    allow = (
+        "Give more --max-pixels, repair"
+        if any(isinstance(one, OversizedImage) for one in errors.values())
+        else "Repair"
+    )
     raise InvalidInputError(
         f"images must be readable; got {len(errors)} that are not: {', '.join(shown)}{more}. "
-        "Repair or delete them, or skip such files with --on-bad-image skip."
+        f"{allow} or delete them, or skip such files with --on-bad-image skip."
     ) from first

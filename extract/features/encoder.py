@@ -14,12 +14,12 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 
 from extract.backbones import frozen, weights
 from extract.backbones.frozen import Backbone
-from extract.decoding.decode import upright
-from extract.errors import InvalidInputError
+from extract.errors import InvalidInputError, unknown
 from extract.features.embed import stored
-from extract.features.sequences import embed
+from extract.features.sequences import embed, readable
 
 AnyImage = str | Path | Image.Image | np.ndarray
+STORED = ("float16", "float32")
 _KNOWN: dict[str, dict[bytes, np.ndarray]] = {}  # rows by settings, then by digest of the image
 
 
@@ -52,8 +52,16 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.cache = cache
 
     def fit(self, images: Sequence[AnyImage] | None = None, labels: ArrayLike | None = None) -> Self:
-        """The encoder itself; nothing is learned. Raises `InvalidInputError` for a backbone that there is not."""
-        frozen.check(self._name(), image_size=self.image_size, pool=self.pool, layers=self.layers)
+        """The encoder itself; nothing is learned. Raises `InvalidInputError`, as `transform` does, for a backbone or
+        an option that there is not.
+        """
+        for name, low, others in (("image_size", 1, (None,)), ("batch_size", 1, ("auto",)), ("seed", 0, ())):
+            value, least = getattr(self, name), f"a whole number from {low}"
+            if value not in others and not (isinstance(value, int | np.integer) and value >= low):
+                raise InvalidInputError(f"{name} must be {' or '.join(map(str, (least, *others)))}; got {value!r}.")
+        if self.storage not in STORED:
+            raise unknown("storage", name=str(self.storage), known=STORED)
+        frozen.check(self._name(), image_size=self.image_size, pool=self.pool, layers=self._layers())
         return self
 
     def transform(self, images: Sequence[AnyImage] | np.ndarray) -> np.ndarray:
@@ -65,8 +73,9 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         given = list(images) if not isinstance(images, str | Path | Image.Image) else [images]
         if not given:
             raise InvalidInputError("images must be at least one; got none. Pass paths, PIL images or arrays.")
+        self.fit()
         known = _KNOWN.setdefault(self._settings(), {}) if self.cache else {}
-        names = [_digest(one) if self.cache else row.to_bytes(8) for row, one in enumerate(given)]
+        names = [_digest(one, row) if self.cache else row.to_bytes(8) for row, one in enumerate(given)]
         missing = {name: row for row, name in enumerate(names) if name not in known}
         if missing:
             rows = self._embedded([given[row] for row in missing.values()])
@@ -84,8 +93,13 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return stored(torch.from_numpy(made)[None], storage=self.storage, ids=ids)[0].numpy()
 
     def _loaded(self) -> Backbone:
-        layers = None if self.layers is None else tuple(self.layers)
-        return _backbone(self._name(), self.weights, self._stamp(), self.image_size, self.pool, layers, self.seed)
+        name, layers = self._name(), self._layers()
+        return _backbone(name, self.weights, self._stamp(), self.image_size, self.pool, layers, self.seed)
+
+    def _layers(self) -> tuple[int, ...] | None:
+        if not isinstance(self.layers, list | tuple | None):
+            raise InvalidInputError(f"layers must be a tuple of stage numbers, or None; got {self.layers!r}.")
+        return None if self.layers is None else tuple(self.layers)
 
     def _name(self) -> str:
         if not isinstance(self.backbone, str):
@@ -130,12 +144,12 @@ def _backbone(
     return frozen.load(name, weights=source, image_size=image_size, pool=pool, layers=layers, seed=seed)
 
 
-def _digest(image: AnyImage) -> bytes:
+def _digest(image: AnyImage, row: int) -> bytes:
     """What tells images apart: of a file its path, size and time, else the pixels."""
     if isinstance(image, str | Path):
         path = Path(image)
         return repr((str(path.absolute()), _facts(path) if path.is_file() else None)).encode()
-    array = np.asarray(upright(image) if isinstance(image, Image.Image) else image)
+    array = np.asarray(readable(image, row) if isinstance(image, Image.Image) else image)
     return hashlib.sha256(f"{array.dtype}{array.shape}".encode() + array.tobytes()).digest()
 
 

@@ -44,6 +44,8 @@ def embed(
     """
     where = resolve_device(device)
     precision, size = resolve_precision(precision, where), backbone.preprocessing.image_size
+    if batch_size is not None and batch_size < 1:
+        raise InvalidInputError(f"batch size must be a whole number from 1, or None; got {batch_size!r}.")
     read = _source(images, backbone)
     rows = batch_size or automatic_batch_size(where, size[0])
     engine, _ = engines.choose_engine(
@@ -86,7 +88,12 @@ def _transformed(images: Sequence[Picture], row: int, *, transform: Callable[[Im
             f"images must be PIL images or arrays of levels; got a {type(one).__name__} at place {row}. "
             "Open files with PIL.Image.open."
         )
+    return transform(readable(one, row))
+
+
+def readable(image: Image.Image, row: int) -> Image.Image:
+    """The picture at place `row` as RGB, upright and on white; `InvalidInputError` where it cannot be read so."""
     try:
-        return transform(decode.upright(one))
+        return decode.upright(image)
     except (OSError, ValueError) as error:
         raise InvalidInputError(f"images must be readable; got one at place {row} that is not ({error}).") from error

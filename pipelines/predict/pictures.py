@@ -66,8 +66,12 @@ def listed(places: Sequence[Path]) -> Iterator[Listed]:
                 pairs.append((_at_hand(place, Path(scratch), number=len(pairs)), place))
         try:
             yield Listed(tuple(path for path, _ in pairs), tuple(name for _, name in pairs), tuple(notices))
-        except UnreadableImage as error:  # by the name that was given
-            raise UnreadableImage(dict(pairs).get(error.path, error.path), error.reason) from error
+        except InvalidInputError as error:  # by the names that were given
+            said = str(error)
+            for path, name in pairs:
+                said = said if path == name else said.replace(repr(str(path)), repr(str(name)))
+            error.args = (said,)
+            raise
 
 
 def _below(place: Path) -> tuple[list[Path], list[str]]:

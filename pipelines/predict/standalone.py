@@ -33,14 +33,26 @@ def prepared(image: Image.Image, facts: dict[str, Any]) -> np.ndarray:
 
 def in_color(image: Image.Image) -> Image.Image:
     """The image upright in RGB; what is transparent becomes white, and 16 bits become 8."""
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):
-        image = Image.fromarray(((np.asarray(image).astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+    opened, image = image, ImageOps.exif_transpose(image)
+    if image.mode[0] in "FI":
+        image = _in_eight_bits(np.asarray(image), opened)
     if not image.has_transparency_data:
         return image.convert("RGB")
     image, ground = image.convert("RGBA"), Image.new("RGB", image.size, "white")
     ground.paste(image, mask=image.getchannel("A"))
     return ground
+
+
+def _in_eight_bits(levels: np.ndarray, opened: Image.Image) -> Image.Image:
+    """Grey levels of up to 16 bits; ValueError for those of an `opened` file that have no known range."""
+    tags = getattr(opened, "tag_v2", {})  # of a TIFF: 258 are the bits, and 262 is 0 where the least level is white
+    top = 2 ** tags.get(258, (16,))[0] - 1
+    known = opened.mode.startswith("I;16") or (opened.mode == "I" and opened.format in ("PNG", "PPM"))
+    if not known or levels.max() > top:
+        raise ValueError(f"its levels, of mode {opened.mode}, have no known range; save it with 8 or 16 bits")
+    scaled = (levels.astype(np.uint32) * 255 + top // 2) // top
+    scaled = 255 - scaled if tags.get(262) == 0 else scaled
+    return Image.fromarray(np.where(levels == opened.info.get("transparency", -1), 255, scaled).astype(np.uint8))
 
 
 def resized(image: Image.Image, how: dict[str, Any]) -> Image.Image:
@@ -79,6 +91,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, default=here.with_name(here.name.removesuffix(SUFFIX) + ".onnx"))
     parser.add_argument("--top", type=int, default=3, help="classes to print")
     given = parser.parse_args(words)
+    Image.MAX_IMAGE_PIXELS = 150_000_000  # Pillow refuses twice as many, as `pipeline predict` does
     session = onnxruntime.InferenceSession(given.model, providers=["CPUExecutionProvider"])
     facts = session.get_modelmeta().custom_metadata_map
     classes, how, status = json.loads(facts["classes"]), json.loads(facts["preprocessing"]), 0
@@ -86,7 +99,7 @@ def main(words: Sequence[str] | None = None) -> int:
         try:
             with path.open("rb") as file, Image.open(file) as image:  # by its path, a TIFF may come as it lies
                 levels = prepared(image, how)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 (Pillow's plugins raise whatever their libraries do)
             why = "it is no image that Pillow can read" if isinstance(error, UnidentifiedImageError) else error
             sys.stderr.write(f"error: {path} cannot be classified: {why}\n")
             status = 2

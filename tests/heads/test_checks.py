@@ -58,5 +58,6 @@ def test_features_of_another_width_or_with_nan_are_refused_when_applied(kind, bl
 )
 def test_labels_that_are_none_of_one_kind_are_refused_by_name(kind, labels, message):
     for given in (labels, np.array([*labels, None], dtype=object)[:-1]):
-        with pytest.raises(InvalidInputError, match=message):
+        with pytest.raises(InvalidInputError, match=message) as refused:
             head_class(kind)().fit(np.eye(4), given)
+        assert str(refused.value).count("labels must") == 1

@@ -40,6 +40,22 @@ def test_string_classes_come_back_as_strings(tmp_path, blobs):
     np.testing.assert_array_equal(returned.predict(blobs[0]), head.predict(blobs[0]))
 
 
+def test_classes_of_every_kind_of_text_come_back_and_others_are_refused(tmp_path, blobs):
+    for dtype in (str, object, np.dtypes.StringDType()):
+        names = np.array(["cat", "dog", "eel", "fox"], dtype)[blobs[1]]
+        head = LogisticHead(0.1).fit(blobs[0], names)
+        returned, _ = load(save(head, tmp_path / "head", recipe={}))
+        assert returned.predict(blobs[0]).tolist() == head.predict(blobs[0]).tolist()
+    head = LogisticHead(0.1).fit(blobs[0], names.astype("S3"))
+    with pytest.raises(InvalidInputError, match="recipe and classes must be JSON"):
+        save(head, tmp_path / "head", recipe={})
+
+
+def test_a_file_named_as_the_directory_is_refused_in_a_sentence(kept):
+    with pytest.raises(CorruptFileError, match=r"head\.json/head\.json must be a file"):
+        load(kept[0] / SIDECAR_NAME)
+
+
 def test_saving_again_replaces_the_head(kept, blobs):
     folder, _ = kept
     other = LogisticHead(10.0).fit(*blobs)
@@ -109,7 +125,7 @@ def test_a_foreign_sidecar_is_refused(kept, text):
 def test_what_cannot_be_kept_is_refused_before_anything_is_written(tmp_path, blobs):
     head = LogisticHead(0.1).fit(*blobs)
     for recipe in ({"array": np.zeros(2)}, {"nan": float("nan")}):
-        with pytest.raises(InvalidInputError, match="recipe must be JSON"):
+        with pytest.raises(InvalidInputError, match="recipe and classes must be JSON"):
             save(head, tmp_path / "head", recipe=recipe)
     with pytest.raises(NotFittedError):
         save(LogisticHead(0.1), tmp_path / "head", recipe={})

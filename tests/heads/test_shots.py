@@ -6,9 +6,11 @@ import pytest
 from extract.errors import InvalidInputError
 from heads.logistic.head import LogisticHead
 from heads.logistic.space import LogisticSpace
+from heads.protocol import fit_head
 from heads.registry import kinds, space
 from heads.rows import drawn, validation_split
 from heads.shots import few_labels
+from tests.heads.every_kind import ONE
 
 # A small search of those kinds whose own is slow.
 SMALL = {
@@ -137,3 +139,14 @@ def test_progress_counts_the_draws(blobs):
     seen = []
     list(few_labels(GRID, *blobs, shots=[1, 2], draws=2, progress=lambda *words: seen.append(words)))
     assert seen == [(done, 4, "draws") for done in range(1, 5)]
+
+
+@pytest.mark.parametrize("kind", [list, lambda one: np.array(one, object)])
+def test_groups_as_a_list_or_a_pandas_column_holds_them_are_those_of_an_array(blobs, kind):
+    names = [f"patient {row // 3}" for row in range(len(blobs[1]))]
+    found = []
+    for groups in (np.array(names), kind(names)):
+        draws = few_labels(LogisticSpace(C=0.1), *blobs, groups=groups, shots=[2], draws=1)
+        _, choice = fit_head("centroid", ONE["centroid"], features=blobs[0], labels=blobs[1], groups=groups)
+        found.append((next(draws).rows.tolist(), choice.validation))
+    assert found[0] == found[1]

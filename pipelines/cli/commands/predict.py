@@ -85,7 +85,7 @@ def predict_command(
     from pipelines.predict import classify
 
     if csv_file is not None:
-        writable.check("csv file", csv_file)
+        writable.check("csv file", csv_file, kinds=(".csv",))
     if page is not None:
         writable.check("report", page, kinds=(".html", ".htm"))
     watch = Stopwatch()

@@ -92,6 +92,41 @@ def test_a_backbone_that_there_is_not_is_refused_by_fit():
         TimmEncoder(3).transform([np.zeros((4, 4, 3), np.uint8)])
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"image_size": 32.0}, "image_size must be a whole number from 1 or None; got 32.0"),
+        ({"batch_size": -1}, "batch_size must be a whole number from 1 or auto; got -1"),
+        ({"batch_size": 0}, "got 0"),
+        ({"seed": "a"}, "seed must be"),
+        ({"storage": "float8"}, "unknown storage 'float8'"),
+        ({"layers": 1}, "layers must be a tuple of stage numbers"),
+        ({"layers": (9,)}, "layers must be stages that test_resnet has"),
+    ],
+)
+def test_an_option_that_is_none_is_refused_fitted_or_not_and_harms_no_later_encoder(images, options, said):
+    module.forget()
+    wrong = clone(TINY).set_params(**options)
+    for refused in (wrong.fit, lambda: wrong.transform(images[:1])):
+        with pytest.raises(InvalidInputError, match=said):
+            refused()
+    assert TINY.transform(images[:1]).shape[0] == 1
+
+
+def test_layers_may_be_a_list(images):
+    options = {"pool": "avg", "layers": [1, 2]}
+    found = clone(TINY).set_params(**options).fit_transform(images[:2])
+    np.testing.assert_array_equal(found, clone(TINY).set_params(pool="avg", layers=(1, 2)).transform(images[:2]))
+
+
+def test_a_picture_of_no_known_range_or_cut_short_is_refused_by_its_place(images, tmp_path):
+    Image.fromarray(images[0]).resize((90, 90)).save(tmp_path / "whole.bmp")
+    (tmp_path / "cut.bmp").write_bytes((tmp_path / "whole.bmp").read_bytes()[:999])
+    for bad in (Image.new("F", (8, 8)), Image.open(tmp_path / "cut.bmp")):
+        with pytest.raises(InvalidInputError, match="must be readable; got one at place 1 that is not"):
+            TINY.transform([images[0], bad])
+
+
 def test_weights_that_were_written_anew_give_other_values(images, tmp_path):
     path = tmp_path / "w.pth"
     found = []

@@ -104,6 +104,17 @@ def test_an_unreadable_image_is_named_and_skipped_only_when_asked(pipeline, digi
     assert shown["skipped"] == [str(bad)]
 
 
+def test_images_of_too_many_pixels_are_refused_with_what_allows_them(pipeline, tmp_path):
+    run = pipeline("fit-head", *DIGITS, *ONE_C, "--json").json["run"]
+    for name in ("one", "two"):
+        Image.new("RGB", (30, 20)).save(tmp_path / f"{name}.png")
+    words = ("predict", "--run", run, "--max-pixels", 500, "--json", tmp_path / "one.png")
+    alone = pipeline(*words)
+    assert alone.status == 2
+    assert f"at most 500 pixels; got '{tmp_path / 'one.png'}', which has 30 x 20. Give --max-pixels 600" in alone.err
+    assert "Give more --max-pixels" in pipeline(*words, tmp_path / "two.png").err
+
+
 def test_mistakes_end_in_one_sentence(pipeline, digit_files, workspace, tmp_path):
     answer = pipeline("fit-head", *DIGITS, *ONE_C, "--validation", "none", "--json").json
     run, image = answer["run"], digit_files[0]
@@ -127,6 +138,14 @@ def test_mistakes_end_in_one_sentence(pipeline, digit_files, workspace, tmp_path
     assert "whose files are gone or altered" in pipeline("predict", "--run", run, image).err
     records.failed(workspace, run=run, kind="head", name="x", key={}, error="no memory")
     assert "no memory" in pipeline("predict", "--run", run, image).err
+
+
+def test_a_forgotten_name_of_the_table_does_not_cost_the_first_photo(pipeline, digit_files):
+    before = digit_files[0].read_bytes()
+    ended = pipeline("predict", "--run", "ffff", "--csv", *digit_files[:3])  # --csv photos/*.png
+    assert ended.status == 2
+    assert "csv file must be a file that ends in .csv" in ended.err
+    assert digit_files[0].read_bytes() == before
 
 
 def test_a_table_that_cannot_be_written_is_refused_before_the_run_is_even_looked_for(pipeline, tmp_path):

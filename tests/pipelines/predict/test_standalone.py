@@ -1,7 +1,9 @@
 """The script beside an exported model: it imports little, and makes of an image what extraction makes of it."""
 
 import ast
+import re
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +62,45 @@ def test_every_mode_and_orientation_gives_the_levels_of_extraction(mode, tmp_pat
     image.save(path, exif=exif)
     with path.open("rb") as file, Image.open(file) as opened:
         assert np.array_equal(np.asarray(standalone.in_color(opened)), np.asarray(decode(path)))
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "facts"),
+    [
+        ("inverted.tif", np.uint16, {"tiffinfo": {262: 0}}),
+        ("wide.tif", np.int32, {}),
+        ("fractions.tif", np.float32, {}),
+        ("fractions.pfm", np.float32, {}),
+    ],
+)
+def test_grey_levels_of_more_than_8_bits_are_those_of_extraction_or_refused_as_there(name, dtype, facts, tmp_path):
+    path, levels = tmp_path / name, np.arange(100, dtype=dtype).reshape(10, 10) * 600
+    Image.fromarray(levels).save(path, **facts)
+    found = []
+    for read in (decode, lambda path: standalone.in_color(Image.open(path))):
+        try:
+            found.append(np.asarray(read(path)).tolist())
+        except ValueError as error:
+            found.append(re.findall("its levels, of mode ., have no known range", str(error)))
+    assert found[0] == found[1]
+
+
+def test_what_pillow_does_not_take_does_not_end_the_script(tmp_path, monkeypatch, capsys):
+    session = types.SimpleNamespace(
+        get_modelmeta=lambda: types.SimpleNamespace(
+            custom_metadata_map={"classes": '["a"]', "preprocessing": '{"input_size": [8, 8], "resize": null}'}
+        ),
+        run=lambda outputs, inputs: [np.ones((1, 1), np.float32)],
+    )
+    runtime = types.SimpleNamespace(InferenceSession=lambda *_, **__: session)
+    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    for name, side in (("vast", 20_000), ("good", 8)):
+        Image.new("1", (side, side)).save(tmp_path / f"{name}.png")
+    assert standalone.main([str(tmp_path / "vast.png"), str(tmp_path / "good.png")]) == 2
+    told = capsys.readouterr()
+    assert f"{tmp_path / 'vast.png'} cannot be classified: Image size (400000000 pixels)" in told.err
+    assert told.out == f"{tmp_path / 'good.png'}: a 100.0 %\n"
 
 
 def test_an_image_of_another_size_than_in_training_is_refused_where_the_model_takes_one_size():
