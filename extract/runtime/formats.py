@@ -13,6 +13,11 @@ def span(low: float | None, high: float | None, digits: int = 2) -> str:
     return "" if low is None else f"{percent(low, digits)} to {percent(high, digits)}"
 
 
+def p_text(value: float) -> str:
+    """A p-value as papers write it; one that counts, below 0.05, is never rounded up to that."""
+    return "below 0.001" if value < 0.001 else f"{min(value, 0.049) if value < 0.05 else value:.3f}"
+
+
 def duration(seconds: float | None) -> str:
     """Seconds: 415 ms, 3.2 s, 5 min 12 s, 2 h 05 min; "" for None."""
     if seconds is None:

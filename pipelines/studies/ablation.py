@@ -95,8 +95,8 @@ def read(path: Path, environment: Environment = ALONE) -> Ablation:
             f"{path.name}: study must have an ablation; it has none. Describe `base` and `changes` under `ablation:`."
         )
     section = structured(sections.ablation, AblationSection, what="study's ablation")
-    if not section.base or not section.changes:
-        raise refusal(sections.ablation.place, "ablation must have a base and changes of it; it lacks one of them.")
+    if lacking := [name for name in ("base", "changes") if not getattr(section, name)]:
+        raise refusal(sections.ablation.place, f"ablation must have a base and changes of it; it lacks {lacking[0]}.")
     seeds = _seeds(section.seeds, first=int(str(environment.fallback.get("seed") or 0)))
     environment = replace(environment, fallback={"validation": VALIDATION, **environment.fallback})
     defaults = read_defaults(sections)

@@ -10,7 +10,7 @@ import click
 
 from extract.backbones.weights import PACKAGED
 from extract.errors import InvalidInputError
-from extract.runtime.formats import amount, percent, plural, span, written
+from extract.runtime.formats import amount, percent, plural, written
 from extract.runtime.options import options_of, words
 from finetune.architectures.options import Options
 from finetune.recipes import RECIPES, Recipe, recipe
@@ -216,7 +216,7 @@ def _facts(described: "Description") -> dict[str, str]:
         "weights": bytes_amount(described.weight_bytes),
         "last maps": shape_text(last.output_shape),
         "receptive field": field_text(last, image_size=described.image_size),
-        "published, CIFAR-10": span(min(points), max(points)) if points else "",
+        "published, CIFAR-10": " to ".join(map(percent, sorted({min(points), max(points)}))) if points else "",
     }
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from extract.errors import InvalidInputError
-from extract.runtime.formats import percent
+from extract.runtime.formats import p_text, percent
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command
 from pipelines.cli.terminal.table import TableColumn, facts, table
@@ -28,7 +28,7 @@ COLUMNS: list[TableColumn[Compared]] = [
     TableColumn("test", lambda one: percent(one.found.accuracy_b), right=True, drop=2),
     TableColumn("difference, points", lambda one: f"{100 * one.found.difference:+.2f}", right=True),
     TableColumn("interval", lambda one: _interval(one.found), right=True),
-    TableColumn("p", lambda one: f"{one.found.p_value:.3g}", right=True, drop=1),
+    TableColumn("p", lambda one: p_text(one.found.p_value), right=True, drop=1),
 ]
 
 
@@ -79,7 +79,7 @@ def _pair(other: Compared) -> list[str]:
                 "difference": f"{100 * found.difference:+.2f} points  (95 % interval {_interval(found)}, "
                 f"{found.rows} images)",
                 "correct": f"only the first: {found.only_a}, only the second: {found.only_b} images",
-                "McNemar's mid-p": f"p = {found.p_value:.3g}",
+                "McNemar's mid-p": f"p {p_text(found.p_value)}",
             }
         ),
     ]

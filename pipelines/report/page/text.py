@@ -84,8 +84,3 @@ def clipped(text: str, length: int = 60) -> str:
         return text
     half = (length - 1) // 2
     return f"{text[:half]}…{text[-half:]}"
-
-
-def shown_p(value: float) -> str:
-    """A p-value as papers write it; one that counts, below 0.05, is never rounded up to that."""
-    return "below 0.001" if value < 0.001 else f"{min(value, 0.049) if value < 0.05 else value:.3f}"

@@ -1,10 +1,10 @@
 """Everything in one table, as a picture of accuracies with their intervals, and in pairs against the best run."""
 
-from extract.runtime.formats import amount, bytes_amount, duration, listed, percent, plural
+from extract.runtime.formats import amount, bytes_amount, duration, listed, p_text, percent, plural
 from finetune.analysis.published import Published
 from pipelines.report.charts import vega
 from pipelines.report.page.blocks import Block, Cell, Column, Figure, Section, Table, numbers, words
-from pipelines.report.page.text import MISSING, change, interval, points, seeded, shown_p
+from pipelines.report.page.text import MISSING, change, interval, points, seeded
 from pipelines.report.study.rows import Pick, Row
 from pipelines.report.study.study import SHOWN, PairedTest, Study, TestSet, against_best
 from pipelines.workspace import naming
@@ -161,7 +161,7 @@ def _paired(test_set: TestSet, best: Pick, family: int, found: list[PairedTest])
             "low": 100 * one.paired.interval[0],
             "high": 100 * one.paired.interval[1],
             "shown": change(one.paired.difference, one.paired.interval, 2),
-            "p": shown_p(one.paired.p_value),
+            "p": p_text(one.paired.p_value),
             "alone": MISSING if one.alone is None else "{} against {}".format(*one.alone),
         }
         for one in found

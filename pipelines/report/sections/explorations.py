@@ -1,10 +1,10 @@
 """What was explored beside searches: ablations, and learning-rate range tests."""
 
-from extract.runtime.formats import duration, listed, percent, plural, written
+from extract.runtime.formats import duration, listed, p_text, percent, plural, written
 from pipelines.report.charts import curves, vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Cell, Column, Figure, Section, Spec, Table, numbers, words
-from pipelines.report.page.text import change, clipped, points, shown_p
+from pipelines.report.page.text import change, clipped, points
 from pipelines.report.study.study import Study
 from pipelines.workspace import naming
 from pipelines.workspace.explorations import NOT_SHOWN, AblationResult, AblationRow, RangeTestResult
@@ -37,7 +37,7 @@ def ablation_figure(found: AblationResult, place: int) -> Figure | None:
             "low": 100 * row.interval[0],
             "high": 100 * row.interval[1],
             "shown": change(row.difference, row.interval, 2),
-            "p": shown_p(row.p_value),
+            "p": p_text(row.p_value),
         }
         for row in sorted(found.rows, key=lambda row: -row.difference)
     ]
@@ -77,7 +77,7 @@ def _table(found: AblationResult) -> Table[AblationRow] | None:
         words("Change", lambda row: clipped(row.name, 100), stays=True),
         numbers("Validation, %", lambda row: row.accuracy, lambda value: points(value, 2)),
         Column("Difference, points", lambda row: Cell(change(row.difference, row.interval, 2), row.difference)),
-        numbers("p", lambda row: row.p_value, shown_p),
+        numbers("p", lambda row: row.p_value, p_text),
         words("", lambda row: row.verdict),
         words("By seed, %", lambda row: ", ".join(points(one, 2) for one in row.accuracies)),
         numbers("Time", lambda row: row.seconds, duration, "updates and validation of all seeds"),

@@ -1,8 +1,8 @@
 """The first thing read: the best of every mode, and whether its advantage is worth its cost."""
 
-from extract.runtime.formats import amount, duration, percent, plural
+from extract.runtime.formats import amount, duration, p_text, percent, plural
 from pipelines.report.page.blocks import Card, Cards, Items, Section, Text
-from pipelines.report.page.text import interval, shown_p, signed
+from pipelines.report.page.text import interval, signed
 from pipelines.report.study.rows import RULE, Pick, Row
 from pipelines.report.study.study import PairedTest, Study, TestSet, against
 from pipelines.workspace import naming
@@ -92,7 +92,7 @@ def _compared(one: PairedTest, frozen: Row, family: int) -> str:
     alike = middle == signed(100 * (one.row.accuracy - frozen.accuracy))
     pairs = "in pairs" if alike else f"in pairs on the same test images {middle}"
     named = "interval" if both else "95 % interval"
-    return f" ({pairs}, {named} {low} to {high}, p {shown_p(one.paired.p_value)}{both})"
+    return f" ({pairs}, {named} {low} to {high}, p {p_text(one.paired.p_value)}{both})"
 
 
 def times(frozen: float | None, other: float | None) -> str:

@@ -1,6 +1,6 @@
 """Numbers as people read them."""
 
-from extract.runtime.formats import amount, bytes_amount, clock, duration, percent, plural, size, span, written
+from extract.runtime.formats import amount, bytes_amount, clock, duration, p_text, percent, plural, size, span, written
 
 
 def test_amounts_for_people():
@@ -30,3 +30,9 @@ def test_values_are_written_as_a_command_line_takes_them():
     assert written([1, 0.123456789]) == "1, 0.123457"
     assert written({"image_size": (32, 32), "seed": None}, 3) == "image size 32,32, seed none"
     assert [plural(count, "class") for count in (1, 2)] == ["1 class", "2 classes"]
+
+
+def test_a_p_below_5_percent_is_not_written_as_5_percent():
+    assert [p_text(value) for value in (0.0005, 0.0123, 0.0497, 0.05, 0.0512)] == [
+        *("below 0.001", "0.012", "0.049", "0.050", "0.051"),
+    ]

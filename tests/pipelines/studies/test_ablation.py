@@ -38,9 +38,9 @@ def test_seeds_are_three_counted_from_that_of_the_command_line(written):
     ("text", "expected"),
     [
         ("", "study.yaml: study must have an ablation; it has none"),
-        ("ablation: {changes: [{crop: 0}]}\n", "study.yaml:1:11: ablation must have a base and changes"),
+        ("ablation: {changes: [{crop: 0}]}\n", "study.yaml:1:11: ablation must have a base and changes of it; it lacks base"),
         ("ablation: {bas: {}}\n", "study.yaml:1:12: unknown section 'bas' of a study's ablation. Nearest: base"),
-        (BASE + "  changes: []\n", "study.yaml:2:3: ablation must have a base and changes"),
+        (BASE + "  changes: []\n", "study.yaml:2:3: ablation must have a base and changes of it; it lacks changes"),
         (BASE + "  changes: [{crp: 0}]\n", "study.yaml:3:14: unknown option 'crp' of train. Nearest: crop"),
         (BASE + "  changes: [{crop: x}]\n", "study.yaml:3:20: crop must be a whole number"),
         (BASE + "  changes: [{name: x}]\n", "study.yaml:3:13: change must set an option; it sets none"),

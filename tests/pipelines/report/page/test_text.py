@@ -1,6 +1,6 @@
 """Numbers as the report writes them."""
 
-from pipelines.report.page.text import bound, change, column_unit, shown_p, signed
+from pipelines.report.page.text import bound, change, column_unit, signed
 
 COUNTS = (("", 1.0), ("k", 1e3), ("M", 1e6))
 
@@ -21,9 +21,3 @@ def test_a_difference_that_is_not_zero_is_not_written_as_zero():
     assert [signed(value) for value in (-0.04, 0.04, -0.0, 0.0, -1e-9, -1.04)] == [
         "\u22120.04", "+0.04", "+0.0", "+0.0", "+0.0", "\u22121.0",
     ]  # fmt: skip
-
-
-def test_a_p_below_5_percent_is_not_written_as_5_percent():
-    assert [shown_p(value) for value in (0.0005, 0.0123, 0.0497, 0.05, 0.0512)] == [
-        *("below 0.001", "0.012", "0.049", "0.050", "0.051"),
-    ]
