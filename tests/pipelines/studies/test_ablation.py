@@ -38,7 +38,8 @@ def test_seeds_are_three_counted_from_that_of_the_command_line(written):
     ("text", "expected"),
     [
         ("", "study.yaml: study must have an ablation; it has none"),
-        ("ablation: {changes: [crop: 0]}\n", "study.yaml:1:11: ablation must have a base and changes of it; it lacks b"),
+        ("ablation: {changes: [crop: 0]}\n",
+         "study.yaml:1:11: ablation must have a base and changes of it; it lacks base"),
         ("ablation: {bas: {}}\n", "study.yaml:1:12: unknown section 'bas' of a study's ablation. Nearest: base"),
         (BASE + "  changes: []\n", "study.yaml:2:3: ablation must have a base and changes of it; it lacks changes"),
         (BASE + "  changes: [{crp: 0}]\n", "study.yaml:3:14: unknown option 'crp' of train. Nearest: crop"),
