@@ -20,6 +20,7 @@ MOVES = (
 PRODUCTS = {"mm": 0, "bmm": 0, "addmm": 1, "baddbmm": 1}  # and which argument is the left matrix
 REDUCTIONS = {**dict.fromkeys(("mean", "sum", "amax", "var_mean", "var", "max", "prod"), 1), "linalg_vector_norm": 2}
 OVER_ALL = ("_softmax", "_safe_softmax", "_log_softmax")  # along one dimension, which stays
+PADDINGS = ("constant_pad_nd", "reflection_pad2d", "replication_pad2d")
 WINDOWS = {"max_pool2d_with_indices": (1, 2, 3, 4), "avg_pool2d": (1, 2, 3, None)}  # kernel, stride, padding, dilation
 EMPTY = torch.tensor(torch.inf)
 Fields = Mapping[int, ReceptiveField]  # by the identity of their tensors
@@ -51,7 +52,7 @@ def _special(call: OperatorCall, seen: Fields, united: ReceptiveField) -> list[R
         return None
     if len(shapes[0]) != 4 and (name == "convolution" or name in WINDOWS):
         return [_everything([field], shape, united) for shape in shapes]
-    if name == "constant_pad_nd":
+    if name in PADDINGS:
         return [windows.padded(field, arguments[1], shapes[0])]
     if name.startswith("upsample_bi"):
         return [windows.enlarged(field, shapes[0])]

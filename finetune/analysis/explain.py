@@ -11,6 +11,7 @@ from finetune.architectures import networks
 
 LEAST_SIDE = 4  # of a map of Grad-CAM: one of fewer positions says nothing of places
 LAST_MAP = ""  # beside the stages' names
+SAME_SHAPE = (nn.Dropout, nn.Identity, nn.Softmax)  # what leaves these may be the weights of an attention: no map
 
 
 def first_filters(network: nn.Module) -> Tensor | None:
@@ -42,7 +43,9 @@ def grad_cam(network: nn.Module, inputs: Tensor, classes: Tensor) -> Tensor | No
     if maps is None or list(left.values())[-1].ndim != 4:
         return None
     (gradients,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), maps)
-    found = functional.relu((gradients.mean((2, 3), keepdim=True) * maps).sum(1)).detach()
+    places = _places(maps)
+    (channels,) = {1, 2, 3} - {*places}
+    found = functional.relu((gradients.mean(places, keepdim=True) * maps).sum(channels)).detach()
     return found / found.amax((1, 2), keepdim=True).clamp_min(1e-12)
 
 
@@ -52,11 +55,12 @@ def _watched(network: nn.Module) -> Iterator[dict[str, Tensor]]:
     left: dict[str, Tensor] = {}
 
     def keeping(name: str) -> Callable[[nn.Module, object, object], None]:
-        def keep(_module: nn.Module, _inputs: object, output: object) -> None:
+        def keep(module: nn.Module, _inputs: object, output: object) -> None:
             if isinstance(output, Tensor):
                 left.pop(name, None)  # so that the last stage to give something comes last
                 left[name] = output
-                if _is_map(output) and output.shape[2] >= LEAST_SIDE:
+                is_map = output.ndim == 4 and not isinstance(module, SAME_SHAPE)
+                if is_map and output.shape[2] >= LEAST_SIDE and output.shape[2] in (output.shape[1], output.shape[3]):
                     left[LAST_MAP] = output
 
         return keep
@@ -70,12 +74,12 @@ def _watched(network: nn.Module) -> Iterator[dict[str, Tensor]]:
             handle.remove()
 
 
-def _is_map(output: Tensor) -> bool:
-    """Whether it is [N, C, H, W]: of the square images of these networks, and not [N, H, W, C]."""
-    return output.ndim == 4 and output.shape[2] == output.shape[3]
+def _places(output: Tensor) -> tuple[int, int]:
+    """The axes of the places in maps [N, C, H, W] or [N, H, W, C] of square images."""
+    return (2, 3) if output.shape[2] == output.shape[3] else (1, 2)
 
 
 def _mean_over_places(output: Tensor) -> Tensor:
     if output.ndim == 4:
-        return output.mean((2, 3) if _is_map(output) else (1, 2))
+        return output.mean(_places(output))
     return output.flatten(1, -2).mean(1) if output.ndim > 2 else output

@@ -2,6 +2,7 @@
 
 Its ResNets, VGGs and DenseNets compute what ours with a CIFAR stem do. A DenseNet there puts the maps of a layer before
 those that it got, here behind them. A PreActResNet there has no norm before the pooling: the option `final_norm`.
+akamaster/pytorch_resnet_cifar10, whose ResNets are the paper's for CIFAR, calls their tensors alike.
 """
 
 import re
@@ -16,6 +17,7 @@ from timm.models.vgg import VGG
 from torch import Tensor, nn
 
 from extract.backbones.checkpoints import Checkpoint
+from finetune.architectures.resnet import CifarResNet
 
 Names = tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
 RESNET: Names = ((r"\.shortcut\.", ".downsample."), (r"^linear\.", "fc."))
@@ -67,7 +69,7 @@ def translated(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, T
     if isinstance(network, ResNetV2):
         found = _renamed(tensors, PREACT)
         return {**found, "head.fc.weight": found["head.fc.weight"][..., None, None]}  # a 1x1 convolution
-    return _renamed(tensors, RESNET) if isinstance(network, ResNet) else None
+    return _renamed(tensors, RESNET) if isinstance(network, ResNet | CifarResNet) else None
 
 
 def _bare(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -102,13 +102,15 @@ def equalize(images: Tensor, direction: Tensor, strength: float, fill: int) -> T
 
 
 def _affine(rows: Callable[[Tensor, float], Sequence[Tensor | float]]) -> Operation:
-    """Each image through its own map from output to input places ([-1, 1] across the image), nearest pixel.
+    """Each image through its own map from output to input places about its middle, nearest pixel.
 
-    `rows` gives the map's six numbers, of the images' directions and the strength.
+    `rows` gives the map's six numbers, of the images' directions and the strength; moves are in half sides.
     """
 
     def apply(images: Tensor, direction: Tensor, strength: float, fill: int) -> Tensor:
         numbers = [torch.zeros_like(direction) + one for one in rows(direction, strength)]
+        height, width = images.shape[2:]  # across each of which places count from -1 to 1
+        numbers[1], numbers[3] = numbers[1] * (height / width), numbers[3] * (width / height)
         matrix = torch.stack(numbers, 1).view(-1, 2, 3).float()
         grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
         moved = functional.grid_sample(images.float() - fill, grid, mode="nearest", align_corners=False)

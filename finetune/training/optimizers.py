@@ -1,5 +1,6 @@
 """Optimizers of whole networks: torch's own, over parameter groups that share a rate and a decay."""
 
+import fnmatch
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,14 +38,15 @@ def parameter_groups(network: nn.Module, recipe: Recipe) -> list[Group]:
     """
     factors = modes.rate_factors(network, layer_decay=recipe.layer_decay) if recipe.layer_decay < 1 else {}
     norm_biases = {id(bias) for bias in networks.bias_parameters(network)}
-    exempt = set(network.no_weight_decay()) if hasattr(network, "no_weight_decay") else set()  # type: ignore[operator]
+    exempt = network.no_weight_decay() if hasattr(network, "no_weight_decay") else ()  # type: ignore[operator]
     groups: dict[tuple[float, float], Group] = {}
     for name, weight in network.named_parameters():
         if not weight.requires_grad:
             continue
         multiplier = recipe.bias_lr_scale if id(weight) in norm_biases else 1.0
         rate = recipe.learning_rate * factors.get(name, 1.0) * multiplier
-        decays = (weight.ndim > 1 and name not in exempt) or (recipe.bias_decay and name.endswith("bias"))
+        is_exempt = any(fnmatch.fnmatchcase(name, pattern) for pattern in exempt)  # XCiT's are patterns
+        decays = (weight.ndim > 1 and not is_exempt) or (recipe.bias_decay and name.endswith("bias"))
         decay = recipe.weight_decay / multiplier if decays else 0.0
         group = groups.setdefault((rate, decay), {"params": [], "lr": rate, "weight_decay": decay})
         group["params"].append(weight)

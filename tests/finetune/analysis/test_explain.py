@@ -64,3 +64,16 @@ def test_a_transformer_has_embeddings_and_no_maps():
     assert grad_cam(network, images(), torch.zeros(3, dtype=torch.int64)) is None
     left = stage_embeddings(network, images())
     assert all(table.shape[0] == 3 and table.ndim == 2 for table in left.values())
+
+
+def test_maps_with_their_channels_last_are_maps_and_the_weights_of_an_attention_are_none():
+    torch.manual_seed(0)
+    network = timm.models.swin_transformer.SwinTransformer(
+        img_size=32, patch_size=2, window_size=4, embed_dim=16, depths=(1, 1), num_heads=(2, 2), num_classes=5
+    ).eval()
+    inputs, classes = images(), torch.tensor([1, 0, 3])
+    with torch.no_grad():
+        maps = network.forward_features(inputs)  # [N, H, W, C], of four windows an image
+        evidence = torch.einsum("nhwc,nc->nhw", maps, network.head.fc.weight[classes]).clamp_min(0)
+    expected = evidence / evidence.amax((1, 2), keepdim=True)
+    torch.testing.assert_close(grad_cam(network, inputs, classes), expected, rtol=1e-4, atol=1e-5)

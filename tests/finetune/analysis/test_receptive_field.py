@@ -53,6 +53,10 @@ def patches(side: int) -> nn.Module:
 
 NETWORKS = {
     "dilated": nn.Sequential(nn.Conv2d(3, 4, 3, padding=2, dilation=2), nn.Conv2d(4, 2, 3, 2, 1, groups=2)),
+    "reflected": nn.Sequential(nn.Conv2d(3, 2, 3, 2, 1), nn.ReflectionPad2d(1), nn.AvgPool2d(3, 2)),
+    "replicated": nn.Sequential(
+        nn.ReplicationPad2d((2, 1, 2, 1)), nn.Conv2d(3, 2, 4, 2), nn.Conv2d(2, 2, 3, padding=1)
+    ),
     "nearest": nn.Sequential(nn.Conv2d(3, 2, 3, 4, 1), nn.Upsample(scale_factor=4), nn.Conv2d(2, 2, 3, padding=1)),
     "bilinear": nn.Sequential(
         nn.Conv2d(3, 2, 3, 4, 1), nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(2, 2, 3, padding=1)

@@ -18,10 +18,17 @@ def conv(inputs, outputs, size=3, stride=1):
     return nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False)
 
 
+class Padded(nn.Module):
+    """The shortcut without weights of akamaster/pytorch_resnet_cifar10."""
+
+    def forward(self, x):
+        return functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, x.shape[1] // 2, x.shape[1] // 2))
+
+
 class Block(nn.Module):
     """A residual block as pytorch-cifar names its parts, basic or bottleneck, activated after or before."""
 
-    def __init__(self, inputs, width, stride, *, bottleneck, before):
+    def __init__(self, inputs, width, stride, *, bottleneck, before, padded):
         super().__init__()
         self.before, outputs = before, width * (4 if bottleneck else 1)
         sizes = [(1, 1), (3, stride), (1, 1)] if bottleneck else [(3, stride), (3, 1)]
@@ -30,7 +37,9 @@ class Block(nn.Module):
             setattr(self, f"conv{number}", conv(channels[number - 1], channels[number], size, step))
             setattr(self, f"bn{number}", nn.BatchNorm2d(channels[number - 1 if before else number]))
         self.count = len(sizes)
-        if stride != 1 or inputs != outputs:
+        if padded and inputs != outputs:
+            self.shortcut = Padded()
+        elif stride != 1 or inputs != outputs:
             norm = [] if before else [nn.BatchNorm2d(outputs)]
             self.shortcut = nn.Sequential(conv(inputs, outputs, 1, stride), *norm)
 
@@ -51,26 +60,28 @@ class Block(nn.Module):
 
 
 class Residual(nn.Module):
-    def __init__(self, *, bottleneck, counts, before=False):
+    def __init__(self, *, bottleneck, counts, before=False, width=64, padded=False):
         super().__init__()
-        self.conv1 = conv(3, 64)
-        self.bn1 = nn.Identity() if before else nn.BatchNorm2d(64)
-        inputs = 64
+        self.conv1 = conv(3, width)
+        self.bn1 = nn.Identity() if before else nn.BatchNorm2d(width)
+        inputs = width
         for number, count in enumerate(counts):
             blocks = []
             for place in range(count):
                 stride = 2 if number and not place else 1
-                blocks.append(Block(inputs, 64 * 2**number, stride, bottleneck=bottleneck, before=before))
-                inputs = 64 * 2**number * (4 if bottleneck else 1)
+                of = {"bottleneck": bottleneck, "before": before, "padded": padded}
+                blocks.append(Block(inputs, width * 2**number, stride, **of))
+                inputs = width * 2**number * (4 if bottleneck else 1)
             setattr(self, f"layer{number + 1}", nn.Sequential(*blocks))
-        self.before = before
+        self.before, self.count = before, len(counts)
         self.linear = nn.Linear(inputs, CLASSES)
 
     def forward(self, x):
         x = self.conv1(x)
         x = x if self.before else functional.relu(self.bn1(x))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.linear(functional.avg_pool2d(x, 4).flatten(1))
+        for number in range(self.count):
+            x = getattr(self, f"layer{number + 1}")(x)
+        return self.linear(x.mean((2, 3)))
 
 
 class Dense(nn.Module):
@@ -128,6 +139,7 @@ class Plain(nn.Module):
 
 
 MADE = {
+    "resnet20": lambda: Residual(bottleneck=False, counts=(3, 3, 3), width=16, padded=True),
     "resnet18": lambda: Residual(bottleneck=False, counts=(2, 2, 2, 2)),
     "resnet50": lambda: Residual(bottleneck=True, counts=(3, 4, 6, 3)),
     "preact18": lambda: Residual(bottleneck=False, counts=(2, 2, 2, 2), before=True),

@@ -61,8 +61,9 @@ def pillow_affine(matrix, size):
     )
 
 
-def test_shapes_move_as_pillows_affine_maps_do():
-    batch = images(4, 32, 32)
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (24, 48)])
+def test_shapes_move_as_pillows_affine_maps_do(height, width):
+    batch = images(4, height, width)
     ahead, strength = torch.tensor([1.0, 1.0, 1.0, 1.0]), 0.7
     angle = np.radians(30) * strength
     turn = ((np.cos(angle), -np.sin(angle), 0), (np.sin(angle), np.cos(angle), 0))
@@ -71,10 +72,10 @@ def test_shapes_move_as_pillows_affine_maps_do():
         (color.OPERATIONS["rotate"], turn),
         (color.OPERATIONS["shear_x"], ((1, lean, 0), (0, 1, 0))),
         (color.OPERATIONS["shear_y"], ((1, 0, 0), (lean, 1, 0))),
-        (color.OPERATIONS["translate_x"], ((1, 0, lean * 32), (0, 1, 0))),
-        (color.OPERATIONS["translate_y"], ((1, 0, 0), (0, 1, lean * 32))),
+        (color.OPERATIONS["translate_x"], ((1, 0, lean * width), (0, 1, 0))),
+        (color.OPERATIONS["translate_y"], ((1, 0, 0), (0, 1, lean * height))),
     ):
-        got, expected = step(batch, ahead, strength, 9), each(pillow_affine(matrix, (32, 32)), batch)
+        got, expected = step(batch, ahead, strength, 9), each(pillow_affine(matrix, (height, width)), batch)
         assert (got != expected).float().mean() < 0.01, step.__name__  # places on the border of two pixels
         assert not torch.equal(step(batch, -ahead, strength, 9), got)
 

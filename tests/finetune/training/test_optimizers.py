@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from timm.optim import param_groups_weight_decay
 from torch import nn
 
 from finetune.architectures import networks
@@ -29,6 +30,16 @@ def test_matrices_and_kernels_decay_and_nothing_else_does():
     assert len(found) == len(list(network.parameters()))
     for weight in network.parameters():
         assert found[id(weight)] == (0.1, 0.01 if weight.ndim > 1 else 0.0)
+
+
+@pytest.mark.parametrize("name", ["xcit_nano_12_p16_224", "swin_tiny_patch4_window7_224", "resnet20"])
+def test_what_a_network_exempts_from_decay_is_as_timm_reads_it(name):
+    with torch.device("meta"):
+        network = networks.build(name, n_classes=10, image_size=224)
+    exempt = network.no_weight_decay() if hasattr(network, "no_weight_decay") else ()
+    expected = param_groups_weight_decay(network, 0.01, no_weight_decay_list=exempt)
+    found = by_parameter(network)
+    assert {id(weight): (0.1, group["weight_decay"]) for group in expected for weight in group["params"]} == found
 
 
 def test_norm_biases_may_move_faster_and_shrink_as_fast_as_weights():
