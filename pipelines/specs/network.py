@@ -20,7 +20,7 @@ from pipelines.specs.weights import Weights, weights_option
 
 MODES = ("scratch", "full", "head-first", "partial:K", "frozen")
 STARTS = ("weights", "mode", *PREPROCESSING_OPTIONS)  # options of finetune alone: train starts from nothing
-NETWORK_VERSION = 10  # raised when the same key must give another network
+NETWORK_VERSION = 11  # raised when the same key must give another network
 SCRATCH_RECIPE, FINETUNE_RECIPE = "short", "finetune"
 USUAL_NETWORK = "resnet18"
 FROZEN_HAS = ("tta", "precision", "compile")  # the options of a recipe that mean something where nothing is trained
