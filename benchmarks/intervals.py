@@ -138,8 +138,8 @@ def temperature(*, problems: int = 200) -> dict[str, float]:
     rng, ratios = np.random.default_rng(3), []
     for rows in np.geomspace(20, 600, problems).astype(int):
         classes, scale = int(rng.integers(2, 11)), float(np.exp(rng.uniform(-1.2, 1.2)))
-        centres = rng.normal(size=(classes, 10)) * rng.uniform(0.3, 2.5)  # from overlapping to separate
-        logits, labels = _problem(rng, centres, rows=rows + 5_000)
+        centers = rng.normal(size=(classes, 10)) * rng.uniform(0.3, 2.5)  # from overlapping to separate
+        logits, labels = _problem(rng, centers, rows=rows + 5_000)
         fitted = fit_temperature(scale * logits[:rows], labels[:rows])
         before, after = (scores(scale * logits[rows:], labels[rows:], temperature=one).log_loss for one in (1, fitted))
         ratios.append((after + 1e-6) / (before + 1e-6))
@@ -147,11 +147,11 @@ def temperature(*, problems: int = 200) -> dict[str, float]:
     return {"problems": problems, "greatest": greatest, "quantile_95": high, "median": middle}
 
 
-def _problem(rng: np.random.Generator, centres: np.ndarray, *, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Logits [rows, K] of the true classifier of normal clouds about `centres` [K, D], and labels [rows]."""
-    labels = rng.integers(0, len(centres), rows)
-    points = centres[labels] + rng.normal(size=(rows, centres.shape[1]))
-    return -0.5 * ((points[:, None] - centres) ** 2).sum(-1), labels
+def _problem(rng: np.random.Generator, centers: np.ndarray, *, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logits [rows, K] of the true classifier of normal clouds about `centers` [K, D], and labels [rows]."""
+    labels = rng.integers(0, len(centers), rows)
+    points = centers[labels] + rng.normal(size=(rows, centers.shape[1]))
+    return -0.5 * ((points[:, None] - centers) ** 2).sum(-1), labels
 
 
 if __name__ == "__main__":

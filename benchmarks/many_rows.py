@@ -73,7 +73,7 @@ def make(path: Path, rows: int, *, width: int) -> None:
     targets = {name: torch.randint(0, CLASSES, (count,), generator=generator) for name, count in counts.items()}
     spectrum = torch.linspace(0, -3, LATENT).exp()[:, None]
     mixing = torch.randn(LATENT, width, generator=generator) * spectrum / LATENT**0.5 * 3
-    centres = torch.randn(CLASSES, LATENT, generator=generator) * 0.3
+    centers = torch.randn(CLASSES, LATENT, generator=generator) * 0.3
     layout = Layout(
         spec={**SPEC, "dataset": {"name": "synthetic", "digest": f"{rows}", **dict.fromkeys(MISSING)}},
         versions={},
@@ -89,7 +89,7 @@ def make(path: Path, rows: int, *, width: int) -> None:
     with FeatureWriter(path, layout) as writer:
         for name, own in targets.items():
             for start, stop in block_ranges(len(own), BLOCK):
-                latent = centres[own[start:stop]] + torch.randn(stop - start, LATENT, generator=generator)
+                latent = centers[own[start:stop]] + torch.randn(stop - start, LATENT, generator=generator)
                 noise = torch.randn(stop - start, width, generator=generator)
                 block = (latent @ mixing).add_(noise, alpha=0.3).relu_().half()
                 writer.write(name, start, block[None].numpy())

@@ -69,7 +69,7 @@ def measured(name: str, *, device: str, precision: str, rounds: int) -> dict[str
 
 
 def worst_error(matrices: list[Tensor], precision: str) -> float:
-    """The largest relative error of an orthogonalised matrix; in bfloat16 ours is torch's to the bit."""
+    """The largest relative error of an orthogonalized matrix; in bfloat16 ours is torch's to the bit."""
     return max(
         float((orthogonal(one, precision) - truth).norm() / truth.norm()) for one in matrices for truth in [exact(one)]
     )

@@ -70,7 +70,7 @@ class Recipe:
     flip: str = _augmentation(
         "random", "Mirror images: at random, or every other epoch.", choices=("none", "random", "alternating")
     )
-    cutout: int = _augmentation(0, "Side of a grey square, in pixels.", low=0, search=[0, 8])
+    cutout: int = _augmentation(0, "Side of a gray square, in pixels.", low=0, search=[0, 8])
     color_jitter: float = _augmentation(0.0, "Strength of random brightness, contrast and saturation.", low=0, below=1)
     randaugment: int = _augmentation(0, "Magnitude, 0 to 10, of two random operations.", low=0, high=10)
     small_share: float = _augmentation(

@@ -1,4 +1,4 @@
-"""Few labels: heads chosen and fitted on a handful of labelled rows a class, over several draws of them."""
+"""Few labels: heads chosen and fitted on a handful of labeled rows a class, over several draws of them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -40,6 +40,6 @@ def _log_floor(table: np.ndarray, labels: np.ndarray) -> float:
 
 def typical_spread(scores: torch.Tensor) -> float:
     """The root mean square of `scores` [N, K] about the mean of their row; 1 where they are all the same."""
-    centred = scores.double() - scores.double().mean(1, keepdim=True)
-    spread = float(centred.square().mean().sqrt())
+    centered = scores.double() - scores.double().mean(1, keepdim=True)
+    spread = float(centered.square().mean().sqrt())
     return spread if np.isfinite(spread) and spread > 0 else 1.0

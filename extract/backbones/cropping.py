@@ -1,6 +1,6 @@
 """timm's evaluation transform by Pillow; of a thin strip only what the crop keeps is enlarged.
 
-timm enlarges the shorter side to the network's size before it cuts the centre out: a strip of 20,000 x 1 pixels
+timm enlarges the shorter side to the network's size before it cuts the center out: a strip of 20,000 x 1 pixels
 becomes 256 rows of 5 million. Pillow resizes columns, rounds, and resizes rows; so each pixel that is kept comes of
 few others, and the same integers give the same levels here. Weights as in Pillow's Resample.c (the filters there).
 """
@@ -48,7 +48,7 @@ def target(preprocessing: Preprocessing) -> Target:
 
 
 def kept_part(image: Image.Image, resized: tuple[int, int], *, preprocessing: Preprocessing) -> Tensor:
-    """The centre of an enlarged image, uint8 [3, H, W], without the rest of it; equal to timm's to the bit."""
+    """The center of an enlarged image, uint8 [3, H, W], without the rest of it; equal to timm's to the bit."""
     kind = preprocessing.interpolation
     rows, columns = (
         _window(length, resized=to, cut=cut, interpolation=kind)
@@ -71,7 +71,7 @@ class _Window:
 
 
 def _window(length: int, *, resized: int, cut: int, interpolation: str) -> _Window:
-    """How the centre `cut` of an axis enlarged from `length` to `resized` pixels comes of the axis."""
+    """How the center `cut` of an axis enlarged from `length` to `resized` pixels comes of the axis."""
     scale = length / resized
     kept = round((resized - cut) / 2.0) + np.arange(cut)
     if interpolation == "nearest":

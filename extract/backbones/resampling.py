@@ -23,7 +23,7 @@ COPIED = 32  # products that take as long as copying one number
 
 
 def resize_matrix(length: int, *, resized: int, cut: int, interpolation: str) -> np.ndarray:
-    """The linear map of one axis, resizing to `resized` pixels and keeping the centre: int32 [cut, length].
+    """The linear map of one axis, resizing to `resized` pixels and keeping the center: int32 [cut, length].
 
     In units of 1 / `UNITS`, as Pillow holds its weights: it rounds each to 22 bits and then computes with integers.
     """

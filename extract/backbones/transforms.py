@@ -26,7 +26,7 @@ class Preprocessing:
     """Preprocessing of the images of a backbone. `image_size` (height, width) pixels; mean and std of values in [0, 1].
 
     `crop_mode` is timm's: "center" resizes the shorter side to image_size / crop_fraction and cuts the
-    centre, "squash" resizes both sides, "border" resizes the longer side and pads.
+    center, "squash" resizes both sides, "border" resizes the longer side and pads.
     """
 
     image_size: tuple[int, int]

@@ -31,10 +31,10 @@ def shipped(kind: str, name: str) -> Path:
 
 
 def load() -> ImageSet:
-    """The digits as uint8 [N, 3, 8, 8] (grey repeated), 1,437 training and 360 test images, stratified."""
+    """The digits as uint8 [N, 3, 8, 8] (gray repeated), 1,437 training and 360 test images, stratified."""
     pixels, target = _read()
-    grey = np.round(pixels.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
-    array = np.repeat(grey[:, None], 3, axis=1)
+    gray = np.round(pixels.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    array = np.repeat(gray[:, None], 3, axis=1)
     labels = target.astype(np.int64)
     test = stratified_rows(labels, TEST_COUNT, seed=SPLIT_SEED)
     train = np.setdiff1d(np.arange(len(labels)), test)
@@ -44,7 +44,7 @@ def load() -> ImageSet:
 
 @functools.cache
 def _read() -> tuple[np.ndarray, np.ndarray]:
-    """Grey values from 0 to 16 [N, 64], and labels [N]: 1,797 lines of text."""
+    """Gray values from 0 to 16 [N, 64], and labels [N]: 1,797 lines of text."""
     from sklearn.datasets import load_digits
 
     pixels, target = load_digits(return_X_y=True)

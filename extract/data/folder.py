@@ -45,7 +45,7 @@ def read(
 
     With `train/` and `test/` (or `val/`) inside, those are the splits. Otherwise a stratified fifth of each
     class is the test split, the same one every time. With `labels`, a file says classes, splits and groups
-    (`extract.data.labelled`). What was passed over is said in the images' `notices`.
+    (`extract.data.labeled`). What was passed over is said in the images' `notices`.
     `contents` remembers what the files hold; `progress(done, total)` counts files that are read for it.
     """
     listing = _listed(root, labels)
@@ -75,9 +75,9 @@ def unread(root: Path, labels: LabelFile | None = None) -> ImageSet:
 def _listed(root: Path, labels: LabelFile | None) -> Listing:
     if labels is None:
         return listed(root)
-    from extract.data import labelled
+    from extract.data import labeled
 
-    return labelled.listed(root, labels)
+    return labeled.listed(root, labels)
 
 
 def _said(listing: Listing) -> str:

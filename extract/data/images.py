@@ -1,4 +1,4 @@
-"""Image sets: named splits of labelled images, held in memory or decoded as they are needed.
+"""Image sets: named splits of labeled images, held in memory or decoded as they are needed.
 
 A split's images come either as one uint8 array [N, 3, H, W] (small images, all of one size: `Pixels`) or as a list
 of files (`Files`).
@@ -59,7 +59,7 @@ class Files:
 
 @dataclass(frozen=True)
 class ImageSplit:
-    """Labelled images: `labels` int64 [N], `ids` N distinct strings that name the images for people.
+    """Labeled images: `labels` int64 [N], `ids` N distinct strings that name the images for people.
 
     `groups` int64 [N] number the patient, object or day that an image is of, alike in all splits; None without.
     """

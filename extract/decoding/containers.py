@@ -172,7 +172,7 @@ def _transparency(body: bytes, header: bytes) -> bytes:
 
 
 def _in_eight_bits(transparency: bytes, *, bits: int, colors: int) -> bytes:
-    """The transparent level or color as Pillow holds it: of 8 bits, but of 16 for grey levels of 16."""
+    """The transparent level or color as Pillow holds it: of 8 bits, but of 16 for gray levels of 16."""
     if colors == 0 and bits < 8:
         level = int.from_bytes(transparency[:2], "big") * 255 // (2**bits - 1)
         return struct.pack(">H", min(level, 255))

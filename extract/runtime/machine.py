@@ -138,7 +138,7 @@ def processor_has_bfloat16() -> bool:
 def cuda_device_count() -> int:
     """CUDA devices that the driver shows and the installed torch build can use; 0 without either.
 
-    Asks the driver itself (cuInit, cuDeviceGetCount), which honours CUDA_VISIBLE_DEVICES; importing
+    Asks the driver itself (cuInit, cuDeviceGetCount), which honors CUDA_VISIBLE_DEVICES; importing
     torch for this would cost seconds. A build without CUDA can use none, nor can one that was built for a
     later major version of CUDA than the driver's.
     """

@@ -110,10 +110,10 @@ def _rising_losses(
             "range test must begin with a finite loss; got none at the lowest learning rate. Check the images and the "
             "weights, or take --precision float32."
         )
-    return centred(losses)
+    return centered(losses)
 
 
-def centred(values: list[float]) -> list[float]:
+def centered(values: list[float]) -> list[float]:
     """The exponential average of `values` from the start, averaged once more from the end, so that it lags nowhere.
 
     What diverges at the end counts as the loss at which the test ends, so that it does not reach back.

@@ -1,7 +1,7 @@
 """`airbench94`: a VGG of seven convolutions, built to reach 94 % on CIFAR-10 in little time.
 
 Its design follows airbench94 (Jordan 2024, arXiv:2404.00498). Two things differ: the whitening is by the patches'
-covariance, there by their uncentred second moment; and the triangle of the rate (`finetune.recipes`) has
+covariance, there by their uncentered second moment; and the triangle of the rate (`finetune.recipes`) has
 other ends. A first layer of 2x2 filters whitens the patches of the training images and is frozen; three blocks of
 convolution, pooling, norm, GELU, convolution, norm, GELU; maxima over all positions; a linear layer whose logits are
 divided by 9. Convolutions start as the identity, norms have no scale of their own. It wants the recipe `airbench94`.

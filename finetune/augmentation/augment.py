@@ -14,7 +14,7 @@ from finetune.augmentation import color
 from finetune.augmentation.keyed_random import integers, uniform
 from finetune.recipes import Recipe
 
-GREY = 128  # what cutout leaves: close to the mean of photographs
+GRAY = 128  # what cutout leaves: close to the mean of photographs
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def augment(images: Tensor, draws: Draws, *, recipe: Recipe) -> Tensor:
         result = color.adjust(result, values["color"])
     if "operation" in values:
         result = color.operate(
-            result, values["operation"], signs=values["sign"], magnitude=recipe.randaugment, fill=GREY
+            result, values["operation"], signs=values["sign"], magnitude=recipe.randaugment, fill=GRAY
         )
     if "cutout" in values:
         result = cut_out(result, values["cutout"], side=recipe.cutout)
@@ -99,19 +99,19 @@ def crop_and_flip(images: Tensor, shift: Tensor | None, flip: Tensor | None, *, 
     return picked.permute(0, 3, 1, 2)
 
 
-def cut_out(images: Tensor, centres: Tensor, *, side: int) -> Tensor:
-    """`images` with a grey square of `side` pixels around `centres` int64 [B, 2]; it may stick out of the image.
+def cut_out(images: Tensor, centers: Tensor, *, side: int) -> Tensor:
+    """`images` with a gray square of `side` pixels around `centers` int64 [B, 2]; it may stick out of the image.
 
     (DeVries and Taylor, "Improved regularization with cutout", 2017.) An even square reaches one pixel further
     up and left.
     """
     within = []
     for axis, length in enumerate(images.shape[2:]):
-        first = centres[:, axis, None] - side // 2
+        first = centers[:, axis, None] - side // 2
         places = torch.arange(length, device=images.device)
         within.append((places >= first) & (places < first + side))
     square = within[0][:, None, :, None] & within[1][:, None, None, :]
-    return images.masked_fill(square, GREY)
+    return images.masked_fill(square, GRAY)
 
 
 def _reflected(place: Tensor, length: int) -> Tensor:

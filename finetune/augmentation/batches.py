@@ -18,7 +18,7 @@ Normalization = tuple[tuple[float, ...], tuple[float, ...]]
 
 @dataclass(frozen=True)
 class LabeledImages:
-    """Labelled images: uint8 [N, 3, H, W] and int64 [N]."""
+    """Labeled images: uint8 [N, 3, H, W] and int64 [N]."""
 
     images: Tensor
     labels: Tensor

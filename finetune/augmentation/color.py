@@ -38,15 +38,15 @@ def brightness(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """Distances from the image's mean grey times `factor` [B]."""
-    mean = _grey(images).floor().mean((1, 2, 3), keepdim=True)
+    """Distances from the image's mean gray times `factor` [B]."""
+    mean = _gray(images).floor().mean((1, 2, 3), keepdim=True)
     return _levels(torch.lerp(mean, images.float(), _per_image(factor)))
 
 
 def saturation(images: Tensor, factor: Tensor) -> Tensor:
-    """Distances from the pixel's grey times `factor` [B]."""
-    grey = _grey(images).floor()
-    return _levels(torch.lerp(grey.expand(images.shape), images.float(), _per_image(factor)))
+    """Distances from the pixel's gray times `factor` [B]."""
+    gray = _gray(images).floor()
+    return _levels(torch.lerp(gray.expand(images.shape), images.float(), _per_image(factor)))
 
 
 def operate(images: Tensor, operation: Tensor, *, signs: Tensor, magnitude: int, fill: int) -> Tensor:
@@ -83,7 +83,7 @@ def posterize(images: Tensor, direction: Tensor, strength: float, fill: int) -> 
     return images & (256 - (1 << round(4 * strength)))
 
 
-def solarise(images: Tensor, direction: Tensor, strength: float, fill: int) -> Tensor:
+def solarize(images: Tensor, direction: Tensor, strength: float, fill: int) -> Tensor:
     """Levels from 256 (1 - strength) upwards turned round."""
     return torch.where(images.int() >= 256 * (1 - strength), 255 - images, images)
 
@@ -124,7 +124,7 @@ def _turned(direction: Tensor, strength: float) -> Sequence[Tensor | float]:
     return angle.cos(), -angle.sin(), 0, angle.sin(), angle.cos(), 0
 
 
-def _grey(images: Tensor) -> Tensor:
+def _gray(images: Tensor) -> Tensor:
     weights = torch.tensor(LUMA, device=images.device).view(1, 3, 1, 1)
     return (images.float() * weights).sum(1, keepdim=True)
 
@@ -145,7 +145,7 @@ OPERATIONS: dict[str, Operation] = {
     "contrast": _factor(contrast),
     "saturation": _factor(saturation),
     "posterize": posterize,
-    "solarise": solarise,
+    "solarize": solarize,
     "equalize": equalize,
     "rotate": _affine(_turned),
     "shear_x": _affine(lambda direction, strength: (1, 0.3 * strength * direction, 0, 0, 1, 0)),

@@ -53,8 +53,8 @@ def apply(images: Tensor, others: Tensor, blend: Blend) -> Tensor:
 def _cut(partners: Tensor, share: float, *, place: tuple[float, float], size: tuple[int, int]) -> Blend:
     """A box of 1 - `share` of the area around a random place, as far as it lies inside."""
     edges: list[int] = []
-    for centre, length in zip(place, size, strict=True):
-        middle, half = int(centre * length), int(length * (1 - share) ** 0.5) // 2
+    for center, length in zip(place, size, strict=True):
+        middle, half = int(center * length), int(length * (1 - share) ** 0.5) // 2
         edges += [max(middle - half, 0), min(middle + half, length)]
     area = (edges[1] - edges[0]) * (edges[3] - edges[2])
     return Blend(partners, 1 - area / (size[0] * size[1]), (edges[0], edges[1], edges[2], edges[3]))

@@ -95,7 +95,7 @@ def folds(targets: np.ndarray, *, groups: np.ndarray, seed: int) -> np.ndarray:
 
 
 def confidence(log_probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """float64 [K]: the mean probability of class k on rows labelled so; 2, which no row reaches, where there are none.
+    """float64 [K]: the mean probability of class k on rows labeled so; 2, which no row reaches, where there are none.
 
     `log_probabilities` [N, K], `targets` int64 [N].
     """

@@ -141,7 +141,7 @@ class Gaussians(torch.nn.Module):
 
 @dataclass(frozen=True)
 class KernelProblem:
-    """Data that all bandwidths share: centred points float32 [V, N, D] of features raised to `power`, and targets.
+    """Data that all bandwidths share: centered points float32 [V, N, D] of features raised to `power`, and targets.
 
     `spread` is the root mean square distance from the mean; `wanted` float64 [N, K] is 1 for the own class and 0 for
     others, less `offset` [K], the classes' shares.

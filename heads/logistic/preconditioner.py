@@ -136,11 +136,11 @@ class Preconditioner:
     def _fixed(self, gradient: torch.Tensor) -> torch.Tensor:
         """The products are formed with K rows: 1.3 ms instead of 4.2 for 1280 x 1280 x 10 (two Zen 4 cores, MKL)."""
         vectors = self._basis.vectors
-        centred = gradient - gradient.mean(1, keepdim=True)  # classes sum to zero at the minimum: stay there
-        weights = centred[:-1].to(vectors.dtype).T.contiguous()  # [K, D]
+        centered = gradient - gradient.mean(1, keepdim=True)  # classes sum to zero at the minimum: stay there
+        weights = centered[:-1].to(vectors.dtype).T.contiguous()  # [K, D]
         inside = weights @ vectors  # [K, R]
         result = torch.nn.functional.linear(inside / self._curvature, vectors)
         if not self._basis.complete:
             result += (weights - torch.nn.functional.linear(inside, vectors)) / self._penalty
-        full = torch.cat([result.T.to(gradient.dtype), (centred[-1] / self._bias_curvature)[None]])
+        full = torch.cat([result.T.to(gradient.dtype), (centered[-1] / self._bias_curvature)[None]])
         return full - full.mean(1, keepdim=True)

@@ -29,7 +29,7 @@ class NeighborHead(Head):
     A neighbor of similarity s votes with exp(s / `temperature`), all alike where that is None (Wu et al.,
     "Unsupervised feature learning via non-parametric instance discrimination", CVPR 2018). Probabilities are
     the shares of the votes after one more neighbor, which votes for all classes alike: no class is ever
-    impossible, so that the log loss is finite. `centred` subtracts the training mean before the angle is taken.
+    impossible, so that the log loss is finite. `centered` subtracts the training mean before the angle is taken.
 
     Fitted: `examples_` [N, D], the training rows in the precision in which they came; `targets_` int64 [N]; `mean_`
     float64 [D].
@@ -41,13 +41,13 @@ class NeighborHead(Head):
     neighbors: int = parameter(20, low=1)
     _: KW_ONLY
     temperature: float | None = parameter(0.1, above=0)
-    centred: bool = True
+    centered: bool = True
     device: str = "cpu"
 
     def _fit(self, features: torch.Tensor, targets: torch.Tensor, *, n_classes: int) -> None:
         kept = features.float() if features.dtype == torch.bfloat16 else features  # numpy has no bfloat16
         mean = standardization(features).mean
-        self.mean_ = (mean if self.centred else torch.zeros_like(mean)).cpu().numpy()
+        self.mean_ = (mean if self.centered else torch.zeros_like(mean)).cpu().numpy()
         self.examples_ = kept.cpu().numpy().copy()
         self.targets_ = targets.cpu().numpy()
 
@@ -68,14 +68,14 @@ class NeighborHead(Head):
     ) -> Iterator[Candidate]:
         """Many neighbors first; numbers above that of the rows count as all of them."""
         mean = standardization(split.features).mean
-        index = Index(split.features, split.targets, mean=mean if space.centred else torch.zeros_like(mean))
+        index = Index(split.features, split.targets, mean=mean if space.centered else torch.zeros_like(mean))
         found = index.nearest(split.validation_features, max(space.neighbors))
         counts = sorted({min(count, found.count) for count in space.neighbors})
         trials = []
         for temperature in space.temperatures:
             votes = found.votes(counts, temperature=temperature, n_classes=split.n_classes)
             for count, logits in zip(counts, votes, strict=True):
-                options = {"neighbors": count, "temperature": temperature, "centred": space.centred}
+                options = {"neighbors": count, "temperature": temperature, "centered": space.centered}
                 apply = functools.partial(index.votes, count=count, temperature=temperature, n_classes=split.n_classes)
                 trials.append(Candidate(options, logits.cpu().numpy(), facts={}, apply=apply))
         yield from sorted(trials, key=lambda trial: -int(trial.options["neighbors"]))  # type: ignore[arg-type]

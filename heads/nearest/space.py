@@ -31,7 +31,7 @@ class NeighborSpace(Space):
         above=0,
         metavar="T,none,...",
     )
-    centred: bool = head_option(True, "Subtract the mean of the training rows first.", rare=True)
+    centered: bool = head_option(True, "Subtract the mean of the training rows first.", rare=True)
 
     def __post_init__(self) -> None:
         check(self)
@@ -43,7 +43,7 @@ class NeighborSpace(Space):
     def defaults(self) -> dict[str, Primitive]:
         some = [temperature for temperature in self.temperatures if temperature is not None]
         temperature = nearest_in(some, 0.1) if some else None
-        return {"neighbors": int(nearest_in(self.neighbors, 20)), "temperature": temperature, "centred": self.centred}
+        return {"neighbors": int(nearest_in(self.neighbors, 20)), "temperature": temperature, "centered": self.centered}
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def in_color(image: Image.Image) -> Image.Image:
 
 
 def _in_eight_bits(levels: np.ndarray, opened: Image.Image) -> Image.Image:
-    """Grey levels of up to 16 bits; ValueError for those of an `opened` file that have no known range."""
+    """Gray levels of up to 16 bits; ValueError for those of an `opened` file that have no known range."""
     tags = getattr(opened, "tag_v2", {})  # of a TIFF: 258 are the bits, and 262 is 0 where the least level is white
     top = 2 ** tags.get(258, (16,))[0] - 1
     known = opened.mode.startswith("I;16") or (opened.mode == "I" and opened.format in ("PNG", "PPM"))

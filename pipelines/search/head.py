@@ -111,7 +111,7 @@ class HeadSubject(Subject):
         from heads.registry import space
 
         found = self._with(options).options
-        return space(self._spec.head, class_weights.labelled(found, self._file.class_names) if labels else found)
+        return space(self._spec.head, class_weights.labeled(found, self._file.class_names) if labels else found)
 
     def _with(self, options: Params) -> HeadSpec:
         """The spec with `options` beside its own; a tuple is one value of an option that could take several."""

@@ -21,7 +21,7 @@ def resolved(options: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, NAME: read(Path(given)) if is_file else given}
 
 
-def labelled(options: Mapping[str, Any], class_names: Sequence[str]) -> dict[str, Any]:
+def labeled(options: Mapping[str, Any], class_names: Sequence[str]) -> dict[str, Any]:
     """`options` with weights by label, the place among `class_names`, in place of weights by name.
 
     Raises `InvalidInputError` for a class that there is not.

@@ -95,8 +95,9 @@ def read(path: Path, environment: Environment = ALONE) -> Ablation:
             f"{path.name}: study must have an ablation; it has none. Describe `base` and `changes` under `ablation:`."
         )
     section = structured(sections.ablation, AblationSection, what="study's ablation")
-    if lacking := [name for name in ("base", "changes") if not getattr(section, name)]:
-        raise refusal(sections.ablation.place, f"ablation must have a base and changes of it; it lacks {lacking[0]}.")
+    if not section.base or not section.changes:
+        lacking = "changes" if section.base else "base"
+        raise refusal(sections.ablation.place, f"ablation must have a base and changes of it; it lacks {lacking}.")
     seeds = _seeds(section.seeds, first=int(str(environment.fallback.get("seed") or 0)))
     environment = replace(environment, fallback={"validation": VALIDATION, **environment.fallback})
     defaults = read_defaults(sections)

@@ -44,7 +44,7 @@ def compute(key: ShotsKey, inputs: FeatureInputs) -> list[ShotsRow]:
     from heads import registry, shots
 
     context, file = inputs.context, inputs.file
-    space = registry.space(key.head, class_weights.labelled(key.options, file.class_names))
+    space = registry.space(key.head, class_weights.labeled(key.options, file.class_names))
     context.doing("fitting heads to few labels")
     train = file.read("train")
     learned = shots.few_labels(

@@ -132,7 +132,7 @@ def _check_request(request: FitHeadRequest, extraction: ExtractSpec, context: Co
     from heads.shots import most_shots
 
     images = load(locate(extraction, context.workspace))
-    class_weights.labelled(request.head.options, images.class_names)
+    class_weights.labeled(request.head.options, images.class_names)
     split = training_split(extraction, images)
     check_rows(request.head, split.labels, split.groups)
     most, of = most_shots(split.labels, split.groups), "rows" if split.groups is None else "groups"
@@ -233,7 +233,7 @@ def _fit(key: HeadKey, inputs: FeatureInputs) -> head_run.FittedHead:
     context, file = inputs.context, inputs.file
     context.doing("fitting the head")
     train = file.read("train")
-    options = class_weights.labelled(key.options, file.class_names)
+    options = class_weights.labeled(key.options, file.class_names)
     head, choice = heads.fit_head(
         key.head,
         options,

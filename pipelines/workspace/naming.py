@@ -265,7 +265,7 @@ def _shortest(name: str, counts: Mapping[str, int], width: int) -> str:
 
 
 def _training_images(record: Record) -> int | None:
-    """How many labelled images a run was given, those for validation included; None where that is not known."""
+    """How many labeled images a run was given, those for validation included; None where that is not known."""
     dataset = record.dataset
     if dataset is not None and dataset.subset:
         return dataset.subset

@@ -26,5 +26,5 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
     """Overlapping classes: features float32 [600, 20], labels int64 [600] of 4 classes."""
     generator = np.random.default_rng(7)
     labels = generator.integers(0, 4, 600)
-    centres = generator.normal(size=(4, 20))
-    return (centres[labels] + 1.5 * generator.normal(size=(600, 20))).astype(np.float32), labels
+    centers = generator.normal(size=(4, 20))
+    return (centers[labels] + 1.5 * generator.normal(size=(600, 20))).astype(np.float32), labels

@@ -132,12 +132,12 @@ def test_a_perfect_table_has_a_log_loss_of_plain_zero():
 def problem(rng, rows):
     """Validation and test logits of a linear model that is overconfident, or not, with their labels."""
     classes, scale = int(rng.integers(2, 8)), float(np.exp(rng.uniform(-0.7, 0.9)))
-    centres = rng.normal(size=(classes, 10)) * rng.uniform(0.4, 1.6)
+    centers = rng.normal(size=(classes, 10)) * rng.uniform(0.4, 1.6)
 
     def drawn(count):
         labels = rng.integers(0, classes, count)
-        points = centres[labels] + rng.normal(size=(count, 10))
-        return -0.5 * ((points[:, None] - centres) ** 2).sum(-1) * scale, labels
+        points = centers[labels] + rng.normal(size=(count, 10))
+        return -0.5 * ((points[:, None] - centers) ** 2).sum(-1) * scale, labels
 
     return drawn(rows), drawn(2000)
 

@@ -135,7 +135,7 @@ def test_what_cannot_be_kept_is_refused_before_anything_is_written(tmp_path, blo
 def test_options_from_a_numpy_grid_are_kept_as_numbers(tmp_path, blobs):
     head = NeighborHead(np.int64(5), temperature=np.float32(0.5)).fit(*blobs)
     returned, _ = load(save(head, tmp_path / "head", recipe={}))
-    assert returned.get_params() == {"neighbors": 5, "temperature": 0.5, "centred": True, "device": "cpu"}
+    assert returned.get_params() == {"neighbors": 5, "temperature": 0.5, "centered": True, "device": "cpu"}
 
 
 def test_a_reader_beside_a_writer_sees_one_whole_head(kept, blobs):

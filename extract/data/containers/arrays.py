@@ -27,7 +27,7 @@ class ArraySet:
 
 
 def levels(images: np.ndarray, *, what: str = "images") -> np.ndarray:
-    """RGB levels uint8 [N, 3, H, W] of `images` [N, H, W], [N, H, W, 1 or 3] or [N, 1 or 3, H, W]; grey is repeated.
+    """RGB levels uint8 [N, 3, H, W] of `images` [N, H, W], [N, H, W, 1 or 3] or [N, 1 or 3, H, W]; gray is repeated.
 
     Raises `InvalidInputError` for other shapes and types: levels from 0 to 1 and to 255 cannot be told apart.
     """

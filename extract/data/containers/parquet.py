@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from extract.data.labelled import SPLITS, VALIDATION
+from extract.data.labeled import SPLITS, VALIDATION
 from extract.data.labels.columns import LabelFile, chosen
 from extract.data.labels.table import LabelTable, arrow_tables
 from extract.data.walk import printable

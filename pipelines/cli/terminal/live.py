@@ -123,7 +123,7 @@ class Live:
             self.doing("")
             self.label, self._counted = before, around
 
-    def labelled(self, line: str) -> str:
+    def labeled(self, line: str) -> str:
         """`line` behind the label of the job at hand: on a terminal as much of it as fits."""
         label = self.label
         if label and self._on_terminal:
@@ -174,7 +174,7 @@ class Live:
         now, width = self._now(), self._width() - 1
         what = plain(step.detail or step.what)
         if step.total is None:
-            return shortened(self.labelled(f"{what}  {clock(now - step.begun)}"), width)
+            return shortened(self.labeled(f"{what}  {clock(now - step.begun)}"), width)
         numbers = "  ".join([f"{step.done}/{step.total}", *_pace(step, now=now)])
         least, most = BAR_CELLS
         text = shortened(what, max(width - cells(numbers) - least - 4, 1))
@@ -192,12 +192,12 @@ class Live:
         now = self._now()
         what = plain(step.detail or step.what)
         if step.total is None:
-            return self.labelled(what if now - step.begun < 1 else f"{what}: {duration(now - step.begun)} so far")
+            return self.labeled(what if now - step.begun < 1 else f"{what}: {duration(now - step.begun)} so far")
         left = step.seconds_left(now=now)
         counted = f"{step.done} of {step.total} {step.what if step.detail else ''}".rstrip()
         speed = step.speed()
         parts = [counted, *([] if speed is None else [f"{_rate(speed)}"])]
-        return self.labelled(f"{what}: " + ", ".join([*parts, *([f"{duration(left)} left"] if left else [])]))
+        return self.labeled(f"{what}: " + ", ".join([*parts, *([f"{duration(left)} left"] if left else [])]))
 
 
 def _pace(step: ProgressStep, *, now: float) -> list[str]:

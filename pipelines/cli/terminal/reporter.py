@@ -77,7 +77,7 @@ class Reporter:
         if self._quiet:
             return
         if over:
-            self._live.say(self._live.labelled(one_line(sentence)))
+            self._live.say(self._live.labeled(one_line(sentence)))
         else:
             self._live.detail(sentence)
 

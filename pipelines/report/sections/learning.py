@@ -1,4 +1,4 @@
-"""Curves of learning: by epoch, with a diagnosis by a stated rule, and by the number of labelled images.
+"""Curves of learning: by epoch, with a diagnosis by a stated rule, and by the number of labeled images.
 
 The latter has two sources: runs that differ only by `--subset` (one line for all of them), and the draws of few labels
 a class that a run kept under `shots`.
@@ -31,7 +31,7 @@ from pipelines.workspace import naming
 
 SHOWN = 8  # runs with curves of their own
 TOGETHER = 10  # runs in the picture that compares them
-LINES = 10  # runs by the number of labelled images
+LINES = 10  # runs by the number of labeled images
 
 
 def by_epoch(study: Study) -> Section:
@@ -114,7 +114,7 @@ def by_labels(study: Study) -> Section:
     return Section(
         "labels",
         "Few labels",
-        "Test accuracy by the number of labelled training images. Lines join what was measured and say nothing of more "
+        "Test accuracy by the number of labeled training images. Lines join what was measured and say nothing of more "
         "labels than their last point has.",
         [make(test_set) for test_set in study.test_sets() for make in (_subsets, _draws)],
     )
@@ -157,7 +157,7 @@ def _draws(test_set: TestSet) -> Figure | None:
     counts = {len(one.accuracies) for result in results for one in result.shots or ()}
     draws = plural(counts.pop(), "draw") if len(counts) == 1 else "draws"
     caption = (
-        f"Mean over {draws} of the labelled images; bars from the worst draw to the best. The more draws, the longer "
+        f"Mean over {draws} of the labeled images; bars from the worst draw to the best. The more draws, the longer "
         "the bars; what chance there is in the test images is not in them."
     )
     found = test_set.figure("shots", "Accuracy by labels per class", caption, _chart(points, "labels per class"))

@@ -23,7 +23,7 @@ ODD = orientation.Combination(0x011A, 2, 3, b"72\0\0")  # a resolution as text, 
 
 
 def tiff(bits, photometric, data, width):
-    """A raw TIFF of one row of grey levels."""
+    """A raw TIFF of one row of gray levels."""
     values = [(256, width), (257, 1), (258, bits), (259, 1), (262, photometric), (273, 8), (277, 1), (278, 1)]
     entries = b"".join(struct.pack("<HHLHH", tag, 3, 1, value, 0) for tag, value in [*values, (279, len(data))])
     return b"II*\0" + struct.pack("<L", 8 + len(data)) + data + struct.pack("<H", 9) + entries + bytes(4)

@@ -48,7 +48,7 @@ def test_smoothing_moves_the_steepest_fall_to_no_other_rate(steepest, noise):
     rates = np.geomspace(1e-4, 10, 100)
     losses = 0.8 + 1.5 / (1 + (rates / steepest) ** 2) + noise * np.random.default_rng(0).normal(size=100)
     losses[-2:] = 30, 300  # training diverges
-    found = lr_range_test.suggestion(rates.tolist(), lr_range_test.centred(losses.tolist()))
+    found = lr_range_test.suggestion(rates.tolist(), lr_range_test.centered(losses.tolist()))
     assert abs(np.log10(found / steepest)) < 0.11  # two steps
 
 

@@ -13,10 +13,10 @@ from finetune.architectures import networks
 def normed(state: dict[str, Tensor], name: str, maps: Tensor) -> Tensor:
     """Batch normalization in evaluation mode, from its definition."""
     shape = (1, -1, 1, 1)
-    centred = (maps - state[f"{name}.running_mean"].view(shape)) / (
+    centered = (maps - state[f"{name}.running_mean"].view(shape)) / (
         state[f"{name}.running_var"].view(shape) + 1e-5
     ).sqrt()
-    return centred * state[f"{name}.weight"].view(shape) + state[f"{name}.bias"].view(shape)
+    return centered * state[f"{name}.weight"].view(shape) + state[f"{name}.bias"].view(shape)
 
 
 def by_hand(state: dict[str, Tensor], images: Tensor, *, block_count: int) -> Tensor:

@@ -42,15 +42,15 @@ def test_without_draws_images_stay():
 @pytest.mark.parametrize("side", [1, 4, 5, 30])
 def test_cutout_greys_a_square_around_each_centre(side):
     batch = images()
-    centres = torch.tensor([[0, 0], [11, 9], [5, 5], [3, 8], [6, 0], [11, 0]])
+    centers = torch.tensor([[0, 0], [11, 9], [5, 5], [3, 8], [6, 0], [11, 0]])
 
     def plainly(row, image):
-        top, left = (int(value) - side // 2 for value in centres[row])
+        top, left = (int(value) - side // 2 for value in centers[row])
         result = image.copy()
-        result[:, max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = augment.GREY
+        result[:, max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = augment.GRAY
         return result
 
-    assert torch.equal(augment.cut_out(batch, centres, side=side), each(plainly, batch))
+    assert torch.equal(augment.cut_out(batch, centers, side=side), each(plainly, batch))
 
 
 def draws(epoch=0, seed=0, count=4000, **options):

@@ -45,11 +45,11 @@ def test_equalize_posterize_and_solarise_are_pillows():
         kept = by_pillow(lambda image: ImageOps.posterize(image, 6))
         assert torch.equal(color.posterize(batch, signs, 0.5, 0), each(kept, batch))
         turned = by_pillow(lambda image: ImageOps.solarize(image, 128))
-        assert torch.equal(color.solarise(batch, signs, 0.5, 0), each(turned, batch))
+        assert torch.equal(color.solarize(batch, signs, 0.5, 0), each(turned, batch))
 
 
 def pillow_affine(matrix, size):
-    """Pillow's nearest affine map about the image's centre; Pillow samples pixel centres, as grid_sample does."""
+    """Pillow's nearest affine map about the image's center; Pillow samples pixel centers, as grid_sample does."""
     (a, b, c), (d, e, f) = matrix
     height, width = size
     x, y = (width) / 2, (height) / 2

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def standardized(features):
-    """(features - mean) / deviation in plain numpy, with constant columns only centred."""
+    """(features - mean) / deviation in plain numpy, with constant columns only centered."""
     features = np.asarray(features, dtype=np.float64)
     deviation = features.std(axis=0)
     constant = deviation <= 1e-12 * np.abs(features.mean(axis=0))

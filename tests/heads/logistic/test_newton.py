@@ -21,8 +21,8 @@ def test_the_reported_gradient_norm_is_the_gradient_s(blobs):
     deviation = features.astype(np.float64).std(axis=0)
     matrix = standardized(features)
     residual = softmax(features.astype(np.float64) @ head.weights_ + head.bias_, axis=1) - np.eye(4)[labels]
-    penalised = matrix.T @ residual / len(labels) + head.weights_ * deviation[:, None] / (0.1 * len(labels))
-    largest = max(np.abs(penalised).max(), np.abs(residual.mean(axis=0)).max())
+    penalized = matrix.T @ residual / len(labels) + head.weights_ * deviation[:, None] / (0.1 * len(labels))
+    largest = max(np.abs(penalized).max(), np.abs(residual.mean(axis=0)).max())
     assert head.gradient_norm_ == pytest.approx(largest, rel=1e-3, abs=1e-12)
     assert not head.converged_
     assert head.n_iter_ <= 1
@@ -35,8 +35,8 @@ def test_what_is_called_converged_has_the_validation_loss_of_an_exact_solver(see
     rng = np.random.default_rng(seed)
     labels = np.r_[np.arange(n_classes), rng.integers(0, n_classes, 160)]
     width = int(rng.integers(2, 60))
-    centres = apart * rng.normal(size=(n_classes, width))
-    features = centres[labels] + rng.normal(size=(len(labels), width)) * rng.uniform(0.1, 10, width)
+    centers = apart * rng.normal(size=(n_classes, width))
+    features = centers[labels] + rng.normal(size=(len(labels), width)) * rng.uniform(0.1, 10, width)
     grid = tuple(np.logspace(-4, 4, 13))
     choice = choose(LogisticSpace(c_grid=grid), features, labels, validation=60, criterion=criterion)
     keep, hold = validation_split(labels, 60)

@@ -22,9 +22,9 @@ LEVEL = (1 - 1 / CLASSES) / CLASSES  # p (1 - p) where all classes are as likely
 
 def hessian(rng: np.random.Generator, *, spread: float = 1.5) -> np.ndarray:
     """A symmetric, positive matrix over the entries of theta that leaves sums over classes at zero where they are."""
-    centre = np.kron(np.eye(WIDTH + 1), np.eye(CLASSES) - 1 / CLASSES)
-    root = rng.normal(size=(centre.shape[0], centre.shape[0])) @ np.diag(10 ** rng.uniform(-spread, 0, len(centre)))
-    return centre @ root @ root.T @ centre + 0.1 * centre
+    center = np.kron(np.eye(WIDTH + 1), np.eye(CLASSES) - 1 / CLASSES)
+    root = rng.normal(size=(center.shape[0], center.shape[0])) @ np.diag(10 ** rng.uniform(-spread, 0, len(center)))
+    return center @ root @ root.T @ center + 0.1 * center
 
 
 def product(matrix: np.ndarray, direction: torch.Tensor) -> Product:

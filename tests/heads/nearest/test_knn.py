@@ -27,11 +27,11 @@ def shares(head, features):
 def test_votes_are_scikit_learn_s(count, temperature, digits):
     features, labels = digits
     weights = "uniform" if temperature is None else lambda distance: np.exp(-distance / temperature)
-    for centred in (False, True):
-        moved = features - features[:900].mean(axis=0) if centred else features
+    for centered in (False, True):
+        moved = features - features[:900].mean(axis=0) if centered else features
         theirs = KNeighborsClassifier(count, metric="cosine", algorithm="brute", weights=weights)
         theirs.fit(moved[:900], labels[:900])
-        ours = NeighborHead(count, temperature=temperature, centred=centred).fit(features[:900], labels[:900])
+        ours = NeighborHead(count, temperature=temperature, centered=centered).fit(features[:900], labels[:900])
         np.testing.assert_allclose(shares(ours, features[900:]), theirs.predict_proba(moved[900:]), atol=1e-4)
 
 
@@ -91,7 +91,7 @@ def test_votes_are_summed_alike_where_scattering_has_no_order():
 
 
 def test_a_row_without_direction_is_as_near_to_all():
-    head = NeighborHead(3, centred=False).fit(np.eye(3), [0, 1, 2])
+    head = NeighborHead(3, centered=False).fit(np.eye(3), [0, 1, 2])
     np.testing.assert_allclose(head.predict_proba(np.zeros((1, 3))), 1 / 3)
 
 

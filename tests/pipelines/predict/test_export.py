@@ -23,7 +23,7 @@ FITTED = {
     "logistic": [{"C": 0.1}],
     "linear": [{"hidden": (), "epochs": 2}],
     "mlp": [{"hidden": (8,), "epochs": 2}, {"hidden": (8, 6), "epochs": 2, "power": 0.5}],
-    "knn": [{"neighbors": 5, "temperature": 0.1}, {"neighbors": 500, "temperature": None, "centred": False}],
+    "knn": [{"neighbors": 5, "temperature": 0.1}, {"neighbors": 500, "temperature": None, "centered": False}],
     "ridge": [{"alpha": 10.0}],
     "kernel": [{"alpha": 0.1}, {"views": 2, "power": 1.0, "temperature": 0.2}],
     "centroid": [{"metric": "cosine"}, {"metric": "euclidean", "shrinkage": 1.0}],

@@ -11,9 +11,9 @@ def test_a_file_gives_its_weights_and_the_key_has_them_not_its_name(tmp_path):
     file.write_text("class,weight\ncat,2.5\n\n dog , 1\n")
     spec = HeadSpec.of({"class_weights": str(file)})
     assert resolve_head(spec, features="f").options == {"class_weights": {"cat": 2.5, "dog": 1.0}}
-    assert class_weights.labelled(spec.options, ["ant", "cat", "dog"])["class_weights"] == {1: 2.5, 2: 1.0}
+    assert class_weights.labeled(spec.options, ["ant", "cat", "dog"])["class_weights"] == {1: 2.5, 2: 1.0}
     with pytest.raises(InvalidInputError, match="'cat', not among 'ant', 'dog'"):
-        class_weights.labelled(spec.options, ["ant", "dog"])
+        class_weights.labeled(spec.options, ["ant", "dog"])
 
 
 def test_none_is_not_in_the_key_and_balanced_is():

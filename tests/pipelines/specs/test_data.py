@@ -60,9 +60,9 @@ def test_a_changed_file_of_labels_is_another_data_set_that_the_workspace_remembe
     digests = []
     for label in ("red", "blue"):
         (tmp_path / "l.csv").write_text("\n".join(["path,label", *rows[1:], f"red/00.png,{label}"]))
-        labelled = spec(dataset=str(tmp_path / "D"), labels=str(tmp_path / "l.csv"))
-        digests.append(located(labelled, tmp_path).digest)
-        assert image_folders.roots(tmp_path, digests[-1]) == [(tmp_path / "D", labelled.label_file)]
+        labeled = spec(dataset=str(tmp_path / "D"), labels=str(tmp_path / "l.csv"))
+        digests.append(located(labeled, tmp_path).digest)
+        assert image_folders.roots(tmp_path, digests[-1]) == [(tmp_path / "D", labeled.label_file)]
     plain = located(spec(dataset=str(tmp_path / "D")), tmp_path).digest
     assert image_folders.roots(tmp_path, plain) == [(tmp_path / "D", None)]
     assert len({*digests, plain}) == 3

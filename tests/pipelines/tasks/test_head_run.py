@@ -122,7 +122,7 @@ def test_every_option_of_a_head_is_an_option_of_the_spec_or_rare_and_lists_are_l
         ),
         (("--head", "ridge", "--penalties", "10"), {"alpha_grid": (10.0,)}),
         (("--head", "mlp", "--patience", "none", "--epochs", "3"), {"patience": None, "epochs": 3}),
-        (("--head", "knn", "--option", "centred=false"), {"centred": False}),
+        (("--head", "knn", "--option", "centered=false"), {"centered": False}),
         (("--option", "C=1e-2"), {"C": 0.01}),
         (("--head", "mlp", "--option", "batch-size=64", "--optimizer", "sgd"), {"batch_size": 64, "optimizer": "sgd"}),
     ],
@@ -142,8 +142,8 @@ def test_options_come_under_the_names_of_python(words, expected, monkeypatch, pi
 
 def test_single_values_become_lists_only_where_the_head_wants_several():
     assert HeadSpec("mlp", options={"sizes": 64, "epochs": 3}).options == {"sizes": (64,), "epochs": 3}
-    expected = {"centred": False, "temperatures": (None,)}
-    assert HeadSpec("knn", options={"centred": False, "temperatures": None}).options == expected
+    expected = {"centered": False, "temperatures": (None,)}
+    assert HeadSpec("knn", options={"centered": False, "temperatures": None}).options == expected
 
 
 @pytest.mark.parametrize(

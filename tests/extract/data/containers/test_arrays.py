@@ -9,18 +9,18 @@ from extract.errors import InvalidInputError
 
 RNG = np.random.default_rng(0)
 COLOR = RNG.integers(0, 256, (10, 3, 6, 8), dtype=np.uint8)
-GREY = COLOR[:, 0]
+GRAY = COLOR[:, 0]
 
 
 def test_every_shape_gives_the_same_levels():
-    grey = np.repeat(GREY[:, None], 3, axis=1)
-    for images in (GREY, GREY[:, None], GREY[..., None]):
-        np.testing.assert_array_equal(levels(images), grey)
+    gray = np.repeat(GRAY[:, None], 3, axis=1)
+    for images in (GRAY, GRAY[:, None], GRAY[..., None]):
+        np.testing.assert_array_equal(levels(images), gray)
     for images in (COLOR, COLOR.transpose(0, 2, 3, 1)):
         np.testing.assert_array_equal(levels(images), COLOR)
 
 
-@pytest.mark.parametrize("images", [GREY / 255, GREY[0], COLOR[:, :2], GREY[:0], GREY.astype(np.int64)])
+@pytest.mark.parametrize("images", [GRAY / 255, GRAY[0], COLOR[:, :2], GRAY[:0], GRAY.astype(np.int64)])
 def test_other_arrays_are_no_levels(images):
     with pytest.raises(InvalidInputError, match="images must"):
         levels(images)
@@ -55,7 +55,7 @@ def test_a_file_is_a_data_set_like_others_known_by_its_content(tmp_path):
 
 
 def test_validation_images_are_the_test_split_where_there_is_no_other(tmp_path):
-    pairs = {f"{split}_images": GREY for split in ("train", "val", "test")}
+    pairs = {f"{split}_images": GRAY for split in ("train", "val", "test")}
     pairs |= {f"{split}_labels": np.array(list("ab") * 5) for split in ("train", "val", "test")}
     np.savez(tmp_path / "three.npz", **pairs)
     assert read_npz(tmp_path / "three.npz").notices == ("10 validation images beside train and test left out",)
@@ -70,20 +70,20 @@ LABELS = np.arange(10) % 2
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"pictures": GREY}, "must be called train_images and train_labels, .*; got pictures in d.npz"),
-        ({"images": GREY, "labels": LABELS[:9]}, r"labels must be .*; got int64 of shape \(9,\) for 10 images"),
-        ({"images": GREY, "labels": LABELS / 2}, "labels must be one whole number or text for each image; got float64"),
-        ({"images": GREY / 255, "labels": LABELS}, "images of train in d.npz must be uint8 levels"),
-        ({"images": GREY, "labels": np.array(list("ab") * 5, object)}, "must be readable without unpickling"),
+        ({"pictures": GRAY}, "must be called train_images and train_labels, .*; got pictures in d.npz"),
+        ({"images": GRAY, "labels": LABELS[:9]}, r"labels must be .*; got int64 of shape \(9,\) for 10 images"),
+        ({"images": GRAY, "labels": LABELS / 2}, "labels must be one whole number or text for each image; got float64"),
+        ({"images": GRAY / 255, "labels": LABELS}, "images of train in d.npz must be uint8 levels"),
+        ({"images": GRAY, "labels": np.array(list("ab") * 5, object)}, "must be readable without unpickling"),
         (
-            {"x_train": GREY, "y_train": LABELS, "x_test": GREY, "y_test": LABELS + 1},
+            {"x_train": GRAY, "y_train": LABELS, "x_test": GRAY, "y_test": LABELS + 1},
             "training classes; got 2 in d.npz",
         ),
         (
-            {"x_train": GREY, "y_train": LABELS, "x_test": np.repeat(GREY, 2, axis=1), "y_test": LABELS},
+            {"x_train": GRAY, "y_train": LABELS, "x_test": np.repeat(GRAY, 2, axis=1), "y_test": LABELS},
             r"one size in all splits; got (\d+) x (\d+) in train and \d+ x \2 in test of d.npz",
         ),
-        ({"images": GREY, "labels": LABELS, "class_names": ["one"]}, "class_names must name every class by its number"),
+        ({"images": GRAY, "labels": LABELS, "class_names": ["one"]}, "class_names must name every class by its number"),
     ],
 )
 def test_files_that_are_no_data_set_are_refused(arrays, message, tmp_path):

@@ -44,7 +44,7 @@ def long_text() -> PngImagePlugin.PngInfo:
 
 
 def png_of(*chunks: bytes) -> bytes:
-    """A PNG of nine grey pixels with these chunks, given as kind and content in turns, before them."""
+    """A PNG of nine gray pixels with these chunks, given as kind and content in turns, before them."""
     pixels = (b"IDAT", zlib.compress(b"\0\1\2\3" * 3), b"IEND", b"")
     parts = (b"IHDR", struct.pack(">LLBBBBB", 3, 3, 8, 0, 0, 0, 0), *chunks, *pixels)
     return b"\x89PNG\r\n\x1a\n" + b"".join(

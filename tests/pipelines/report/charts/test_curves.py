@@ -64,8 +64,8 @@ CS = (0.001, 0.01, 0.1)
         ),
         ([fitted(alpha=C, temperature=3 * C) for C in CS], {"alpha": 0.01, "temperature": 0.03}, set()),
         (
-            [fitted(neighbors=n, temperature=t, centred=True) for n in (1, 5) for t in (None, 0.1)],
-            {"neighbors": 5, "temperature": None, "centred": True},
+            [fitted(neighbors=n, temperature=t, centered=True) for n in (1, 5) for t in (None, 0.1)],
+            {"neighbors": 5, "temperature": None, "centered": True},
             {"temperature none", "temperature 0.1"},
         ),
         (

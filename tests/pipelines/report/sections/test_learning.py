@@ -36,7 +36,7 @@ def test_few_labels_of_any_seed_are_drawn_and_name_their_draws_and_seed(workspac
         record, logits = make.head("logistic", "resnet50", accuracy=0.7 + seed / 10, seed=seed)
         make.put(workspace, ({**record, **({"shots": table} if seed == 0 else {})}, logits))
     [figure] = learning.by_labels(gather(workspace, None)).blocks
-    assert figure.caption.startswith("Mean over 2 draws of the labelled images")
+    assert figure.caption.startswith("Mean over 2 draws of the labeled images")
     assert "logistic on resnet50, seed 0" in str(figure.chart)
 
 
