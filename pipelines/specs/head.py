@@ -12,8 +12,8 @@ from heads.trials import CRITERIA
 from pipelines.specs import class_weights
 from pipelines.specs.spec import Fields, Key, RawOptions, Spec, seed_option, validation_option, validation_part
 
-HEAD_VERSION = 15  # raised when the same key must give another head
-SHOTS_VERSION = 11  # raised when the same key must give another table
+HEAD_VERSION = 16  # raised when the same key must give another head
+SHOTS_VERSION = 12  # raised when the same key must give another table
 CHOOSING = ("criterion", "patience")  # what means nothing without validation images
 _head = functools.partial(option, group="Head")
 
