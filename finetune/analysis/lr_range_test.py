@@ -56,7 +56,7 @@ def find_learning_rate(
     def rate(step: int) -> float:
         return lowest * (highest / lowest) ** (step / (steps - 1))
 
-    plain = replace(recipe, learning_rate=1.0, accumulate=1, ema=0.0, lookahead=0, patience=None, small_share=0.0)
+    plain = replace(recipe, learning_rate=1.0, ema=0.0, lookahead=0, patience=None, small_share=0.0)
     trainer = Trainer(copy.deepcopy(network), train, recipe=replace(plain, compile="off"), config=config)
     with trainer.surroundings():
         trainer.start()
@@ -79,12 +79,17 @@ def _rising_losses(
 ) -> list[float]:
     """The losses, step by step, while training follows the `rate`; it stops once they are far above their lowest."""
     raw: list[float] = []
+    parts: list[float] = []  # of the batch that is under way
+    accumulate = trainer.recipe.accumulate
 
     def loss(batch: TrainingBatch) -> Step:
         taken = trainer.loss(batch)
-        raw.append(float(taken.sums["running_training_loss"]) / taken.row_count)
-        if progress is not None:
-            progress(len(raw), steps)
+        parts.append(float(taken.sums["running_training_loss"]) / taken.row_count)
+        if len(parts) == accumulate:
+            raw.append(sum(parts) / accumulate)
+            parts.clear()
+            if progress is not None:
+                progress(len(raw), steps)
         return taken
 
     def is_over(*_: object) -> bool:
@@ -99,6 +104,7 @@ def _rising_losses(
         epochs=-(-steps // trainer.steps_per_epoch),
         steps_per_epoch=trainer.steps_per_epoch,
         before_step=trainer.clip_gradients,
+        accumulate=accumulate,
         stop=is_over,
     )
     for _ in epochs:

@@ -42,6 +42,18 @@ def test_the_range_test_suggests_a_rate_that_trains_and_leaves_the_network(image
         lr_range_test.find_learning_rate(network, images, recipe=Recipe(), config=config, lowest=1.0, highest=0.1)
 
 
+def test_a_batch_in_parts_has_the_losses_of_the_whole_and_no_larger_part_is_computed(images):
+    config = TrainConfig(((0.5,) * 3, (0.25,) * 3), device="cpu")
+    network, found, sizes = small(norm="group"), [], []
+    hook = network.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    for accumulate in (1, 4):
+        recipe = Recipe(batch_size=40, accumulate=accumulate, precision="float32")
+        found.append(lr_range_test.find_learning_rate(network, images, recipe=recipe, config=config, steps=12).losses)
+    hook.remove()
+    assert set(sizes) == {40, 10}
+    assert found[1][:5] == pytest.approx(found[0][:5], rel=1e-3)  # later, rates are so high that rounding grows
+
+
 @pytest.mark.parametrize("steepest", [0.01, 0.1])
 @pytest.mark.parametrize("noise", [0.0, 0.02])
 def test_smoothing_moves_the_steepest_fall_to_no_other_rate(steepest, noise):
