@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -80,17 +81,17 @@ def _rising_losses(
     """The losses, step by step, while training follows the `rate`; it stops once they are far above their lowest."""
     raw: list[float] = []
     parts: list[float] = []  # of the batch that is under way
-    accumulate = trainer.recipe.accumulate
 
     def loss(batch: TrainingBatch) -> Step:
         taken = trainer.loss(batch)
         parts.append(float(taken.sums["running_training_loss"]) / taken.row_count)
-        if len(parts) == accumulate:
-            raw.append(sum(parts) / accumulate)
-            parts.clear()
-            if progress is not None:
-                progress(len(raw), steps)
         return taken
+
+    def stepped() -> None:
+        raw.append(statistics.fmean(parts))
+        parts.clear()
+        if progress is not None:
+            progress(len(raw), steps)
 
     def is_over(*_: object) -> bool:
         smooth = _smoothed(raw)
@@ -104,19 +105,24 @@ def _rising_losses(
         epochs=-(-steps // trainer.steps_per_epoch),
         steps_per_epoch=trainer.steps_per_epoch,
         before_step=trainer.clip_gradients,
-        accumulate=accumulate,
+        after_step=stepped,
+        accumulate=trainer.recipe.accumulate,
         stop=is_over,
     )
     for _ in epochs:
         if is_over():
             break
-    losses = list(itertools.takewhile(math.isfinite, raw[:steps]))
+    return centered(_finite(raw[:steps]))
+
+
+def _finite(raw: list[float]) -> list[float]:
+    losses = list(itertools.takewhile(math.isfinite, raw))
     if not losses:
         raise TransferBenchError(
             "range test must begin with a finite loss; got none at the lowest learning rate. Check the images and the "
             "weights, or take --precision float32."
         )
-    return centered(losses)
+    return losses
 
 
 def centered(values: list[float]) -> list[float]:
