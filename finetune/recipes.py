@@ -80,7 +80,9 @@ class Recipe:
     ema: float = _training(0.0, "Decay of averaged weights, which are then the result; 0 is without.", low=0, below=1)
     lookahead: int = _training(0, "Updates after which weights return to their slow average; 0 is without.", low=0)
     accumulate: int = _training(1, "Gradient accumulation: parts of a batch, to save memory.", low=1)
-    patience: int | None = _training(None, "Epochs without a better one, by the criterion, after which to stop.", low=1)
+    patience: int | None = _training(
+        None, "Epochs without a better one, by the criterion, then by the validation loss, after which to stop.", low=1
+    )
     criterion: str = _training(
         "accuracy", "Validation metric that patience goes by, and that selects the epoch.", choices=CRITERIA[1:]
     )

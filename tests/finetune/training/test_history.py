@@ -45,4 +45,4 @@ def test_another_criterion_has_another_best_epoch():
 
 def test_the_help_of_patience_says_what_is_better(pipeline):
     words = " ".join(pipeline("train", "--help").out.split())
-    assert "without a higher validation accuracy, or as high a one at a lower loss" in words
+    assert "without a better one, by the criterion, then by the validation loss" in words
