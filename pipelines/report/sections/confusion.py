@@ -28,6 +28,7 @@ LISTED = 60  # classes up to which the chart of rates is drawn
 WRITTEN = 12  # classes up to which counts are written into the cells of a matrix
 NAMED = 40  # classes up to which its axes name them
 DRAWN = 120  # classes up to which it is drawn at all
+SURE = 0.999  # the highest confidence that is written: an error is never "100.0 %" sure
 PAIRS, PICTURES = 10, 12
 Named = tuple[str, ClassScores]
 
@@ -250,7 +251,7 @@ def _gallery(study: Study, test_set: TestSet, best: Pick) -> Gallery | None:
             [
                 ("true", class_names[labels[row]]),
                 ("predicted", class_names[wrong]),
-                ("confidence", percent(probability, 1)),
+                ("confidence", percent(min(probability, SURE), 1)),
             ],
         )
         for row, wrong, probability in most_confident_errors(logits, labels, count=PICTURES)

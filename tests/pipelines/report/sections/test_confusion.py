@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_support
 
 from pipelines.report.build import SECTIONS
-from pipelines.report.page.blocks import Figure, Table
+from pipelines.report.page.blocks import Figure, Gallery, Table
 from pipelines.report.sections import confusion
 from pipelines.report.study.study import gather
 
@@ -62,3 +62,11 @@ def test_a_table_whose_heading_has_an_arrow_is_sorted_by_that_column(workspace, 
     for table in (one for one in tables if one.sorted_by >= 0):
         values = [row[table.sorted_by].value for row in table.rows]
         assert values == sorted(values, reverse=True)
+
+
+def test_an_error_is_never_said_to_be_certain(workspace, make):
+    record, logits = make.head("logistic", "resnet50", accuracy=0.9)
+    make.put(workspace, (record, 1000 * logits))
+    section = confusion.misclassified(gather(workspace, None))
+    [gallery] = [one for one in section.blocks if isinstance(one, Gallery)]
+    assert {dict(one.lines)["confidence"] for one in gallery.pictures} == {"99.9 %"}
