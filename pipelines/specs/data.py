@@ -62,7 +62,11 @@ class Selection(ABC):
     """Images of a data set to use, and their size: a part of specs and of their keys."""
 
     image_size: int | None = _data(
-        None, "Image side in pixels.", low=1, metavar="N", default_text="the network's own; from scratch the images'"
+        None,
+        "Image side in pixels.",
+        low=1,
+        metavar="N",
+        default_text="the network's own; train and finetune keep that of small images",
     )
     subset: int | None = _data(None, "N training images, stratified and seeded.", low=1, metavar="N")
     test_subset: int | None = _data(None, "M test images, stratified and seeded.", low=1, metavar="M")
