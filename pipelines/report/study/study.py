@@ -194,9 +194,7 @@ def assembled(workspace: Path, chosen: Sequence[Record], problems: list[str]) ->
     return study
 
 
-def against(
-    study: Study, reference: Row, others: Sequence[Row], *, family: int = 0, confidence: float = 0.95
-) -> list[PairedTest]:
+def against(study: Study, reference: Row, others: Sequence[Row], *, family: int = 0) -> list[PairedTest]:
     """The others against the reference, those that kept logits of the same test images.
 
     Accuracies are means over the seeds. p-values and intervals are corrected for the comparisons made, or for `family`
@@ -207,7 +205,7 @@ def against(
     tables = [(row, table) for row in others if (table := study.correct(row, like=like)) is not None]
     if known is None or not tables:
         return []
-    found = paired_together([(known, table) for _, table in tables], family=family, confidence=confidence)
+    found = paired_together([(known, table) for _, table in tables], family=family)
     return [
         PairedTest(
             row,
