@@ -12,7 +12,7 @@ from pipelines.workspace import extractions, records
 from pipelines.workspace.context import Context
 from pipelines.workspace.extractions import Extraction
 from pipelines.workspace.schema import SCHEMA as RECORD_SCHEMA
-from pipelines.workspace.schema import Options
+from pipelines.workspace.schema import TEST_SUBSET, Options
 
 if TYPE_CHECKING:
     from extract.backbones.frozen import Backbone
@@ -180,6 +180,6 @@ def _is_of_ranking(path: Path) -> bool:
     from extract.features.store import FeatureFile
 
     try:
-        return FeatureFile(path).spec["dataset"].get("test_subset") == 1
+        return FeatureFile(path).spec["dataset"].get(TEST_SUBSET) == 1
     except TransferBenchError:
         return False  # what is wrong with it is said where it is read
