@@ -16,14 +16,14 @@ HEIGHT = 280
 
 @dataclass(frozen=True)
 class Cost(Generic[Item]):
-    """Something to pay: file name, short and axis title, an item's value, how it is written."""
+    """Something to pay: file name, short and axis title, an item's value, how it is written, whether in seconds."""
 
     name: str
     short: str
     title: str
     value: Callable[[Item], float | None]
     shown: Callable[[float], str]
-    axis_format: str = "~s"
+    times: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def chart(points: Points, cost: Cost[Item], *, up: str, colored: str, look: Spec
     values, others = points.values, points.others
     title = f"{cost.title}; hollow: published results" if others else cost.title
     costs = [one["cost"] for one in (*values, *others)]
-    across = vega.number("cost", title, log=costs, axis_format=cost.axis_format)
+    across = vega.number("cost", title, log=costs, axis_format="~s", times=cost.times)
     frame = Frame.around([*values, *others])
     height = vega.number("accuracy", up, domain=frame.accuracies)
     params, opacity = vega.picked(colored, 1.0, 0.12)

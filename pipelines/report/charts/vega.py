@@ -12,6 +12,17 @@ from pipelines.report.study.rows import Row
 from pipelines.workspace import naming
 from pipelines.workspace.schema import DoneRecord
 
+SPANS = (
+    *(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
+    *(60, 180, 600, 1800, 3600, 10_800, 36_000, 86_400, 360_000, 864_000),
+)  # seconds at which an axis of times has its ticks, or their distance; every other one where they are many
+AS_TIME = (
+    "datum.value >= 3600 ? format(datum.value / 3600, '~g') + ' h' : "
+    "datum.value >= 60 ? format(datum.value / 60, '~g') + ' min' : "
+    "datum.value >= 1 ? format(datum.value, '~g') + ' s' : "
+    "datum.value ? format(1000 * datum.value, '~g') + ' ms' : '0'"
+)
+
 
 def mark(kind: str, values: Sequence[Mapping[str, object]], look: Mapping[str, object], **channels: object) -> Spec:
     """One layer: a mark of a `look` for every one of the `values`, placed by the channels of its encoding."""
@@ -28,8 +39,12 @@ def number(
     axis_format: str | None = None,
     grid: bool = True,
     ticks: int = 6,
+    times: bool = False,
 ) -> Spec:
-    """A numeric axis that fits the data. `log` holds the values that a logarithmic axis must show."""
+    """A numeric axis that fits the data. `log` holds the values that a logarithmic axis must show.
+
+    Numbers that are `times` are seconds, written in the unit of each; a linear axis needs a `domain` for them.
+    """
     scale: Spec = {"nice": domain is None and not log}
     axis: Spec = {"grid": grid, "tickCount": ticks}
     if log:
@@ -42,6 +57,12 @@ def number(
         scale["domain"] = list(domain)
     if axis_format:
         axis["format"] = axis_format
+    if times and domain is not None:
+        axis["values"] = time_ticks(*domain, log=bool(log))
+        axis |= {
+            "tickCount": len(axis["values"]),
+            "labelExpr": AS_TIME,
+        }  # Vega drops every other of more than its count
     return {**plain(field), "title": title, "scale": scale, "axis": axis}
 
 
@@ -207,6 +228,16 @@ def log_ticks(low: float, high: float) -> list[float]:
         if len(ticks) <= 6:
             break
     return ticks if len(ticks) >= 3 else round_ticks(low, high)
+
+
+def time_ticks(low: float, high: float, *, log: bool) -> list[float]:
+    """Two to seven seconds between two, round in the unit of each; from zero where the axis is not logarithmic."""
+    if not log:
+        step = next((one for one in SPANS if high <= 6 * one), SPANS[-1])
+        return [place * step for place in range(floor(high / step) + 1)]
+    found = [[one for one in spans if low <= one <= high] for spans in (SPANS, SPANS[::2])]
+    ticks = next((some for some in found if len(some) <= 7), found[-1])
+    return ticks if len(ticks) >= 2 else log_ticks(low, high)
 
 
 def round_ticks(low: float, high: float) -> list[float]:

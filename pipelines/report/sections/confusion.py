@@ -6,7 +6,7 @@ import numpy as np
 
 from extract.runtime.formats import percent
 from pipelines.report.charts import vega
-from pipelines.report.page import blocks, theme
+from pipelines.report.page import blocks, measure, theme
 from pipelines.report.page.blocks import Block, Column, Datum, Figure, Gallery, Picture, Section, Spec, Table, words
 from pipelines.report.page.text import MISSING, clipped, interval, points, printable
 from pipelines.report.sections.comparison import NAME, NUMBER
@@ -28,6 +28,7 @@ LISTED = 60  # classes up to which the chart of rates is drawn
 WRITTEN = 12  # classes up to which counts are written into the cells of a matrix
 NAMED = 40  # classes up to which its axes name them
 DRAWN = 120  # classes up to which it is drawn at all
+LABEL = 110  # pixels of a class's name beside it, at most
 SURE = 0.999  # the highest confidence that is written: an error is never "100.0 %" sure
 PAIRS, PICTURES = 10, 12
 Named = tuple[str, ClassScores]
@@ -171,14 +172,19 @@ def figure(row: Row, chosen: str = "") -> Figure:
         for j, count in enumerate(line)
         if count or len(matrix) <= WRITTEN
     ]
-    accuracy = f"{percent(result.test.accuracy)} of {result.test.rows}"
+    accuracy = f"{percent(result.test.accuracy)} of {result.test.rows:,}"
     caption = f"{naming.MODES[result.mode].capitalize()}, {accuracy} correct{chosen}."
-    return vega.of_run(result, "confusion", f"Confusion matrix: {row.name}", caption, _chart(values, labels))
+    title, digits = f"Confusion matrix: {row.name}", max(len(value["written"]) for value in values)
+    cells = len(labels) * (7 * digits + 5) if len(labels) <= WRITTEN else 0  # pixels in which the counts have room
+    room = min(max(measure.width(label, theme.LEAST_FONT) for label in labels), LABEL) + 40
+    return vega.of_run(
+        result, "confusion", title, caption, _chart(values, labels), least_width=int(cells and cells + room)
+    )
 
 
 def _chart(values: list[Datum], labels: list[str]) -> Spec:
     look: Spec = {
-        "labels": len(labels) <= NAMED, "ticks": False, "domain": False, "labelLimit": 110, "labelOverlap": False,
+        "labels": len(labels) <= NAMED, "ticks": False, "domain": False, "labelLimit": LABEL, "labelOverlap": False,
         "grid": False,
     }  # fmt: skip
     tilted = {**look, "labelAngle": 0 if max(map(len, labels)) <= 2 else -45}

@@ -55,14 +55,14 @@ def _facts(result: DoneRecord) -> list[tuple[str, str]]:
         ("run", result.run),
         ("created", result.created),
         ("what", f"{naming.MODES[result.mode]}, {result.architecture}, weights {result.weights}"),
-        ("data", f"{dataset.name}, {test.rows} test images"),
+        ("data", f"{dataset.name}, {test.rows:,} test images"),
         *_trained_on(result),
         ("data digest", (dataset.digest or "not kept")[:16]),
         ("test accuracy", f"{percent(test.accuracy)}, 95 % interval {interval(test.interval, 2)}"),
     ]
     if result.validation is not None:
         held = result.validation
-        facts.append(("validation accuracy", f"{percent(held.accuracy)} of {held.rows} images"))
+        facts.append(("validation accuracy", f"{percent(held.accuracy)} of {held.rows:,} images"))
     if (clean := result.test_without_near_copies) is not None:
         shown = f"{percent(clean.accuracy)}, 95 % interval {interval(clean.interval, 2)}, {clean.rows:,} test images"
         facts.append(("without near-copies", shown))

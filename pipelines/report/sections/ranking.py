@@ -31,7 +31,7 @@ LOOKS = {
 
 COSTS: tuple[Cost[RankedBackbone], ...] = (
     Cost("flops", "FLOPs", "FLOPs per image", lambda one: one.flops, amount),
-    Cost("seconds", "seconds", "seconds to extract all images", lambda one: one.seconds, duration, "~g"),
+    Cost("seconds", "time", "time to extract all images", lambda one: one.seconds, duration, times=True),
 )
 
 

@@ -131,5 +131,5 @@ def _fastest(study: Study, test_set: TestSet) -> str:
         return ""
     return (
         f"No faster run is shown to be at most {100 * MARGIN:g} points worse than the best on {on}, {best.name}: "
-        f"with {best.best.test.rows} test images, no {named} in pairs begins above {signed(-100 * MARGIN)}."
+        f"with {best.best.test.rows:,} test images, no {named} in pairs begins above {signed(-100 * MARGIN)}."
     )

@@ -23,7 +23,7 @@ PHASE_COLORS = {"extraction": theme.GOLD, "search": theme.GREEN, "fit": theme.BL
 COSTS: tuple[Cost[Row], ...] = (
     Cost("parameters", "parameters", "parameters", lambda row: row.best.parameters, amount),
     Cost("flops", "FLOPs", "FLOPs per image", lambda row: row.best.flops, amount),
-    Cost("seconds", "time", "seconds: extraction, search and fit", lambda row: row.seconds("total"), duration, "~g"),
+    Cost("seconds", "time", "time: extraction, search and fit", lambda row: row.seconds("total"), duration, times=True),
     Cost("bytes", "size", "bytes of the kept weights", lambda row: row.best.bytes, bytes_amount),
 )
 
@@ -137,7 +137,7 @@ def time(study: Study) -> Section:
     return Section(
         "costs",
         "Time",
-        "Seconds until the classifier was there: reading and decoding the training images, their features where there "
+        "The time until the classifier was there: reading and decoding the training images, their features where there "
         "is a head, every training and every pass over validation images; nothing of the test images. An extraction is "
         "counted for every head on it, although it is done once: the second head on the same features costs only its "
         "search and fit.",
@@ -169,7 +169,9 @@ def _time(test_set: TestSet) -> Figure | None:
         values,
         {"height": {"band": 0.68}},
         y=vega.lines("label"),
-        x=vega.number("seconds", "seconds", zero=True, axis_format="~s"),
+        x=vega.number(
+            "seconds", "time", domain=[0, 1.02 * max(row.seconds("total") or 0.0 for row in rows)], times=True
+        ),
         color=vega.kinds("phase", phases, [PHASE_COLORS[phase] for phase in phases], legend={}),
         order=vega.plain("order"),
         tooltip=vega.tip(*tips),

@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
+import vl_convert
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.report.charts import vega
+from pipelines.report.page.render import VEGA_LITE
 
 
 @settings(max_examples=100)
@@ -44,3 +47,30 @@ def test_an_outlier_is_written_at_the_edge_of_the_axis_of_the_others():
         ),
         ensure_ascii=False,
     )
+
+
+@settings(max_examples=100)
+@given(low=st.floats(1e-3, 1e5), factor=st.floats(1.01, 1e8), log=st.booleans())
+def test_an_axis_of_times_has_few_ticks_within_it(low, factor, log):
+    high = min(low * factor, 3e6)
+    domain = [low, high] if log else [0, high]
+    ticks = vega.time_ticks(*domain, log=log)
+    assert 2 <= len(ticks) <= 16 if log else 2 <= len(ticks) <= 7
+    assert all(domain[0] <= tick <= domain[1] * (1 + 1e-9) for tick in ticks)
+
+
+@pytest.mark.parametrize(
+    ("axis", "written"),
+    [
+        (vega.number("at", "time", domain=[0, 5200], times=True), ["0", "30 min", "1 h"]),
+        (vega.number("at", "time", domain=[0, 0.25], times=True), ["0", "100 ms", "200 ms"]),
+        (vega.number("at", "time", log=[43, 5200], times=True), ["1 min", "3 min", "10 min", "30 min", "1 h"]),
+        (vega.number("at", "time", log=[1, 400_000], times=True), ["1 s", "10 s", "1 min", "10 min", "1 h", "10 h"]),
+    ],
+)
+def test_times_are_written_in_their_units(axis, written):
+    chart = {"width": 600, **vega.mark("point", [{"at": 50}], {}, x=axis)}
+    svg = vl_convert.vegalite_to_svg(chart, vl_version=VEGA_LITE)
+    places = [svg.find(f">{text}<") for text in written]
+    assert -1 not in places
+    assert places == sorted(places)

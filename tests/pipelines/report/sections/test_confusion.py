@@ -1,11 +1,16 @@
 """Confusion matrices, and the classes of the best run, the worst first, as scikit-learn scores them."""
 
+import re
+
 import numpy as np
 import pytest
+import vl_convert
 from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_support
 
 from pipelines.report.build import SECTIONS
+from pipelines.report.page import theme
 from pipelines.report.page.blocks import Figure, Gallery, Table
+from pipelines.report.page.render import VEGA_LITE
 from pipelines.report.sections import confusion
 from pipelines.report.study.study import gather
 
@@ -23,6 +28,19 @@ def test_the_matrix_is_called_so_and_shows_the_zeros_of_its_diagonal(make, works
     assert written["d", "d"] == "0"
     assert written["d", "f"] == "36"
     assert written["d", "a"] == ""
+
+
+@pytest.mark.parametrize("count", [9, 950, 12_000])
+def test_the_counts_of_a_matrix_have_room_in_its_cells(make, workspace, count):
+    record, table = make.head("logistic", "resnet50", accuracy=0.9, class_names=["automobile", *"abcdefghi"])
+    record["test"]["confusion"] = (np.eye(10, dtype=int) * count).tolist()
+    make.put(workspace, (record, table))
+    figure = confusion.figure(gather(workspace, None).rows[0])
+    sized = {"width": figure.least_width, "height": 440, "autosize": {"type": "fit", "contains": "padding"}}
+    svg = vl_convert.vegalite_to_svg({**figure.chart, **sized, "config": theme.config()}, vl_version=VEGA_LITE)
+    cells = [float(width) for width in re.findall(r'role="graphics-symbol"[^>]* d="M[^h]*h([0-9.]+)v', svg)]
+    assert len(cells) == 100
+    assert min(cells) >= 0.58 * theme.LEAST_FONT * len(str(count))  # DejaVu Sans, the widest of the page's fonts: 0.64
 
 
 def test_the_classes_of_the_best_run_are_listed_the_worst_first(workspace, make):
