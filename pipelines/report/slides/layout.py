@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import unicodedata
 from collections.abc import Mapping, Sequence
 
@@ -15,14 +16,15 @@ from pipelines.report.slides.slide import LEAST, WIDTH, Box, Grid, Image, Placed
 
 MARGIN, GAP, INDENT = 40.0, 16.0, 20.0
 SIZES = (20.0, 18.0, 16.0, LEAST)
-TITLE, OPENING = 28.0, 40.0
-TOP = Box(MARGIN, 24, WIDTH - 2 * MARGIN, LINE * TITLE)
+TITLES, OPENING = (28.0, 24.0, 20.0), 40.0
+TOP = Box(MARGIN, 24, WIDTH - 2 * MARGIN, LINE * TITLES[0])
 BODY = Box(MARGIN, 76, WIDTH - 2 * MARGIN, 424)
 FOOT = Box(MARGIN, 511, WIDTH - 2 * MARGIN, LEAST * LINE + 1)
 LEAD, LEAD_SIZE = 48.0, 16.0  # points of height of the sentence under the title
 BETWEEN = 0.4  # space behind a paragraph, of the font's size
 PAD = 7.0  # points beside a cell's text
 NAME = 260.0  # points of a column of words that are enough
+CELL_LINES = 2  # of words in a cell, where all rows have room for them
 SHARP = 2.0  # pixels of a picture for a point
 TILES, TILE_LINES = 3, 2  # pictures in a line, lines of them
 PICTURE = 130.0  # least points of height that a picture needs
@@ -35,7 +37,8 @@ def placed(slide: Slide, thumbnails: Mapping[str, str]) -> list[Placed]:
     if slide.opening:
         title = _words(Box(MARGIN, 120, BODY.width, 2 * LINE * OPENING), [slide.title], OPENING, lines=2, role="title")
         return [title, *_column(slide.columns[0], Box(MARGIN, 240, BODY.width, 250), thumbnails)]
-    found: list[Placed] = [_words(TOP, [slide.title], TITLE, lines=1, role="title")]
+    size = next((one for one in TITLES if width(_clean(slide.title), one) <= TOP.width), TITLES[-1])
+    found: list[Placed] = [_words(TOP, [slide.title], size, lines=1, role="title")]
     body = BODY
     if slide.lead:
         found.append(_prose([slide.lead], Box(BODY.left, BODY.top, BODY.width, LEAD), LEAD_SIZE, role="lead"))
@@ -60,12 +63,16 @@ def _words(box: Box, texts: Sequence[str], size: float, *, lines: int, bullets: 
 
 
 def _column(blocks: Sequence[Block], box: Box, thumbnails: Mapping[str, str]) -> list[Placed]:
-    """The blocks below one another: texts and tables at the largest size that leaves the pictures enough."""
+    """The blocks below one another: texts and tables at the largest size that leaves the pictures enough.
+
+    Cells of tables have several lines, or one where that is too much at any size.
+    """
     pictures = [one for one in blocks if isinstance(one, Figure | Drawing | Gallery)]
     free = box.height - GAP * (len(blocks) - 1)
-    options = [(size, [_height(one, size, box.width) for one in blocks]) for size in SIZES]
-    fitting = (one for one in options if sum(one[1]) + PICTURE * len(pictures) <= free)
-    size, heights = next(fitting, options[-1])
+    looks = [(size, lines) for lines in (CELL_LINES, 1) for size in SIZES]
+    options = [(*look, [_height(one, *look, box.width) for one in blocks]) for look in looks]
+    fitting = (one for one in options if sum(one[2]) + PICTURE * len(pictures) <= free)
+    size, lines, heights = next(fitting, options[-1])
     rest, over = free - sum(heights), PICTURE * len(pictures) - (free - sum(heights))
     if over > 0:  # nothing smaller is readable: texts give way
         scale = max(free - PICTURE * len(pictures), 0) / sum(heights)
@@ -75,7 +82,7 @@ def _column(blocks: Sequence[Block], box: Box, thumbnails: Mapping[str, str]) ->
     for block, needed in zip(blocks, heights, strict=True):
         high = needed or rest / len(pictures)
         inner = Box(box.left, top, box.width, high)
-        found += [_tiles(block, inner, thumbnails) if isinstance(block, Gallery) else _block(block, inner, size)]
+        found += [_tiles(block, inner, thumbnails) if isinstance(block, Gallery) else _block(block, inner, size, lines)]
         top += high + GAP
     return found
 
@@ -84,21 +91,26 @@ def _texts(block: Block) -> Sequence[str]:
     return [block.text] if isinstance(block, Text) else block.items if isinstance(block, Items) else ()
 
 
-def _height(block: Block, size: float, room: float) -> float:
-    """Points of height that a text or table needs; none for a picture, which takes what is left."""
+def _height(block: Block, size: float, lines: int, room: float) -> float:
+    """Points of height that a text, or a table of so many lines a cell, needs; none for a picture."""
     if isinstance(block, Table):
-        return (len(block.rows) + 1) * _row_height(_table_size(block, size, room))
+        return sum(_heights(_cells(block), _table_size(block, size, room), lines, room))
     room -= INDENT if isinstance(block, Items) else 0
     return sum(size * (LINE * line_count(_clean(one), size=size, room=room) + BETWEEN) for one in _texts(block))
 
 
-def _row_height(size: float) -> float:
-    return LINE * size + PAD
+def _heights(rows: Sequence[Sequence[str]], size: float, lines: int, room: float) -> list[float]:
+    """Points of height of the rows of a table, each of as many lines as its longest cell needs, up to `lines`."""
+    rooms = [one - 2 * PAD for one in _shared(_natural(rows, size), room)]
+    needed = [
+        max(line_count(text, size=size, room=room) for text, room in zip(row, rooms, strict=True)) for row in rows
+    ]
+    return [min(count, lines) * LINE * size + PAD for count in needed]
 
 
-def _block(block: Block, box: Box, size: float) -> Placed:
+def _block(block: Block, box: Box, size: float, lines: int) -> Placed:
     if isinstance(block, Table):
-        return _grid(block, box, _table_size(block, size, box.width))
+        return _grid(block, box, _table_size(block, size, box.width), lines)
     if isinstance(block, Figure | Drawing):
         return _drawn(block, box)
     return _prose(_texts(block), box, size, bullets=isinstance(block, Items))
@@ -136,16 +148,18 @@ def _table_size(table: Table, size: float, room: float) -> float:
     return min(size, SIZES[-2])
 
 
-def _grid(table: Table, box: Box, size: float) -> Grid:
-    """The table in a box: as many rows as fit; columns as wide as their texts, the widest cut where it must be."""
-    rows = _cells(table)[: max(int((box.height + 1) / _row_height(size)), 1)]
-    widths = _shared(_natural(rows, size), box.width)
-    cells = [
-        [cut(text, size=size, room=room - 2 * PAD) for text, room in zip(row, widths, strict=True)] for row in rows
+def _grid(table: Table, box: Box, size: float, lines: int) -> Grid:
+    """The table in a box: as many rows as fit; columns as wide as their texts, the widest cut where they must be."""
+    cells = _cells(table)
+    widths, heights = _shared(_natural(cells, size), box.width), _heights(cells, size, lines, box.width)
+    count = max(sum(end <= box.height + 1 for end in itertools.accumulate(heights)), 1)
+    rows = [
+        [cut(text, size=size, room=room - 2 * PAD, lines=lines) for text, room in zip(row, widths, strict=True)]
+        for row in cells[:count]
     ]
     numeric = [column.numeric for column in table.columns]
-    within = Box(box.left, box.top, sum(widths), len(rows) * _row_height(size))
-    return Grid(within, widths, cells, numeric, size, _row_height(size))
+    within = Box(box.left, box.top, sum(widths), sum(heights[:count]))
+    return Grid(within, widths, rows, numeric, size, heights[:count])
 
 
 def _shared(natural: Sequence[float], room: float) -> list[float]:

@@ -116,7 +116,7 @@ def _grid(page: Page, part: Grid) -> None:
     for place, across in enumerate(part.widths):
         table.columns[place].width = Pt(across)
     for line, row in enumerate(part.rows):
-        table.rows[line].height = Pt(part.row_height)
+        table.rows[line].height = Pt(part.heights[line])
         for place, text in enumerate(row):
             cell = table.cell(line, place)
             cell.margin_left = cell.margin_right = Pt(PAD)

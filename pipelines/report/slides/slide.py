@@ -57,14 +57,17 @@ class Image:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: the heading first, each cell one line that fits its column; `numeric` columns end at their right."""
+    """A table: the heading first, each cell text that fits its column; `numeric` columns end at their right.
+
+    `widths` of columns and `heights` of rows are points.
+    """
 
     box: Box
     widths: Sequence[float]
     rows: Sequence[Sequence[str]]
     numeric: Sequence[bool]
     size: float
-    row_height: float
+    heights: Sequence[float]
 
 
 @dataclass(frozen=True)

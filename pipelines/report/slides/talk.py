@@ -9,6 +9,7 @@ from extract.runtime.formats import duration, listed, percent, plural, written
 from finetune.analysis.published import Published
 from pipelines.report.page.blocks import (
     Block,
+    Column,
     Drawing,
     Figure,
     Gallery,
@@ -16,6 +17,7 @@ from pipelines.report.page.blocks import (
     Section,
     Table,
     Text,
+    words,
 )
 from pipelines.report.page.measure import cut
 from pipelines.report.sections import confusion, explorations, provenance, searches, summary
@@ -186,8 +188,10 @@ def _results(material: Material) -> list[Slide]:
 
 
 def _table(material: Material, rows: Sequence[Row], titles: Sequence[str]) -> Table:
-    """The comparison table with these rows and columns."""
-    return _part(next(one for one in material.blocks("comparison") if isinstance(one, Table)), rows, titles)
+    """The comparison table with these rows and columns; names in short."""
+    found = _part(next(one for one in material.blocks("comparison") if isinstance(one, Table)), rows, titles)
+    short: Column[Row] = words("Name", lambda row: row.short)
+    return replace(found, columns=[short if one.title == "Name" else one for one in found.columns])
 
 
 def _part(whole: Table, items: Sequence[object], titles: Sequence[str]) -> Table:

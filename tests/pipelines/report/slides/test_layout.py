@@ -38,6 +38,24 @@ def test_a_wide_table_cuts_its_widest_column_and_no_other():
     assert grid.rows[2][1] == "short"
 
 
+def test_a_long_name_has_two_lines_where_all_rows_have_room_for_them():
+    name = "preact18 from scratch, cutout 0, 15 epochs, learning rate 0.005"
+    columns = [words("Name", lambda row: row), *(words(f"Score {count}", lambda row: "92.58 %") for count in range(5))]
+    few, many = (_body(Table("", columns, [one] * count))[0] for one, count in ((name, 4), (2 * name, 16)))
+    assert few.rows[1][0] == name
+    assert few.heights[1] > 1.5 * few.heights[0]
+    assert len(many.rows) == 17
+    assert "…" in many.rows[1][0]
+    assert len(set(many.heights)) == 1
+
+
+@pytest.mark.parametrize(("count", "size"), [(10, 28), (70, 20)])
+def test_a_long_title_is_set_smaller_before_it_is_cut(count, size):
+    title = ("word " * 20)[:count].strip()
+    (words,) = placed(Slide(title, [], ""), {})
+    assert (words.paragraphs, words.size) == ([title], size)
+
+
 def test_what_turns_the_direction_of_text_is_taken_out_and_controls_are_shown():
     (words,) = _body(Text("a\u202eb\x1b[31m"))
     assert words.paragraphs == ["ab\\x1b[31m"]
