@@ -14,6 +14,7 @@ myst_heading_anchors = 3
 exclude_patterns = ["_build", "_generated"]
 html_theme = "furo"
 html_title = "transfer-bench"
+html_show_copyright = False
 html_static_path = ["static"]
 html_css_files = ["tables.css"]
 nitpicky = True

@@ -1,5 +1,6 @@
 """Markdown tables, and how their cells are written."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 
@@ -11,7 +12,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def literal(value: object) -> str:
     """Write a value so that Markdown shows it as it is; code in backticks stays code."""
-    text = "" if value is None else " ".join(str(value).split())
+    text = "" if value is None else re.sub(r"[ \t\n]+", " ", str(value)).strip(" ")  # spaces that bind stay
     if text.startswith("`"):
         return text.replace("|", "\\|")
     for mark in "\\|<*_[":
