@@ -27,7 +27,7 @@ def percent(value: float | None, digits: int = 2) -> str:
 
 def interval(run: Mapping[str, float]) -> str:
     """Write the interval of a run's test accuracy in per cent."""
-    return f"{percent(run['interval_low'])} to {percent(run['interval_high'])}"
+    return f"{100 * run['interval_low']:.2f} to {percent(run['interval_high'])}".replace(" ", "\u00a0")
 
 
 def number(value: float | None, digits: int = 0) -> str:
