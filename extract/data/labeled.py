@@ -205,11 +205,11 @@ class _RowReader:
 
     @functools.cached_property
     def _by_part(self) -> dict[str, int]:
-        """Images by path without suffix, and by file name with and without it, where that means one image."""
+        """Images by path without suffix, by file name with and without it, and as a cell reads: if that means one."""
         found: dict[str, int] = {}
         for name, row in self._exact.items():
             stem, base = posixpath.splitext(name)[0], posixpath.basename(name)
-            for part in {stem, base, posixpath.splitext(base)[0]}:
+            for part in {stem, base, posixpath.splitext(base)[0], name.strip().replace("\\", "/")}:
                 found[part] = row if found.get(part, row) == row else ABSENT
         return found
 

@@ -120,6 +120,6 @@ def _class_names(path: Path, classes: np.ndarray, names: np.ndarray | None) -> t
     if classes.dtype.kind not in "iu" or names.ndim != 1 or classes.min() < 0 or classes.max() >= len(names):
         raise InvalidInputError(
             f"{CLASS_NAMES} must name every class by its number from 0; got {names.shape} names for labels up to "
-            f"{classes.max().item()!r} in {path.name}."
+            f"{classes[-1].item()!r} in {path.name}."
         )
     return tuple(str(names[label]) for label in classes)

@@ -41,10 +41,11 @@ def shards(place: Path) -> list[Path]:
 def unpacked(place: Path, files: Sequence[Path], folder: Path, columns: tuple[str, ...]) -> tuple[Path, LabelFile]:
     """(a folder of the images in `files`, the file of labels in it), below `folder`; unpacked where it is not yet.
 
-    It is known by the files' names, sizes and times of change, so that they are read once. Raises `InvalidInputError`
-    for a table without a column of image bytes, or without labels.
+    It is known by the files' names, sizes, times (mtime, ctime) and inodes, so that they are read once. Raises
+    `InvalidInputError` for a table without a column of image bytes, or without labels.
     """
-    facts = [[str(one), one.stat().st_size, one.stat().st_mtime_ns] for one in map(Path.absolute, files)]
+    stamps = ((str(one), one.stat()) for one in map(Path.absolute, files))
+    facts = [[one, stamp.st_size, stamp.st_mtime_ns, stamp.st_ctime_ns, stamp.st_ino] for one, stamp in stamps]
     name = hashlib.sha256(json.dumps([facts, columns]).encode()).hexdigest()[:16]
     target = folder / UNPACKED / name / place.resolve().stem
     with disk_errors(target):

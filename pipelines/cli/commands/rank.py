@@ -47,12 +47,13 @@ def rank_command(run: shared.Invocation, backbones: str, options: Values) -> Non
     if "" in names:
         raise InvalidInputError(f"backbones must be names with commas between; got {backbones!r}. Leave none empty.")
     spec = run.spec(ExtractSpec, options)
-    found = rank([replace(spec, backbone=name) for name in names], rows=spec.subset or ROWS, context=run.context())
-    run.reporter.result(to_builtins(found), [*table(COLUMNS, found.backbones), "", *advice(found)])
+    rows = spec.subset or ROWS
+    found = rank([replace(spec, backbone=name) for name in names], rows=rows, context=run.context())
+    run.reporter.result(to_builtins(found), [*table(COLUMNS, found.backbones), "", *advice(found, rows=rows)])
 
 
-def advice(found: RankingResult) -> list[str]:
-    """The recommendation in sentences."""
+def advice(found: RankingResult, *, rows: int) -> list[str]:
+    """The recommendation in sentences; `rows` images were to be ranked on, and there may have been fewer."""
     able = [one.backbone for one in found.backbones if not one.is_worse]
     others = ", ".join(name for name in able if name != found.recommended)
     said = f"recommended: {found.recommended}, on {plural(found.rows, 'training image')} of {found.dataset}"
@@ -60,6 +61,5 @@ def advice(found: RankingResult) -> list[str]:
         return [f"{said}: the only one that was ranked"]
     if not others:
         return [f"{said}; every other is worse there (paired, 95 %, corrected for all pairs)"]
-    return [
-        f"{said}: no difference shown from {others}, and the cheapest of them (FLOPs). More images tell more: --subset"
-    ]
+    more = "" if found.rows < rows else ". More images tell more: --subset"
+    return [f"{said}: no difference shown from {others}, and the cheapest of them (FLOPs){more}"]

@@ -70,6 +70,14 @@ def test_images_are_found_by_what_is_unique_of_their_paths(photos):
     assert "8 images without a label left out (day1/4.jpg, day1/5.jpg, day2/0.jpg, ...)" in images.notices
 
 
+def test_names_that_begin_with_a_blank_or_hold_a_backslash_are_found(tmp_path):
+    names = [" cat /1.jpg", " cat /2.jpg", "dog/1.jpg", "dog/a\\2.jpg"]
+    root = lay(tmp_path / "photos", *names)
+    images = read(root, lines(*(f"{name},{name[:4]}" for name in names))).images
+    assert images.class_names == ("cat", "dog/")
+    assert sorted(one for split in images.splits.values() for one in split.ids) == sorted(names)
+
+
 def test_absolute_paths_may_name_the_folder_in_other_ways(photos, tmp_path, monkeypatch):
     linked = tmp_path / "linked"
     linked.symlink_to(photos, target_is_directory=True)

@@ -84,6 +84,10 @@ LABELS = np.arange(10) % 2
             r"one size in all splits; got (\d+) x (\d+) in train and \d+ x \2 in test of d.npz",
         ),
         ({"images": GRAY, "labels": LABELS, "class_names": ["one"]}, "class_names must name every class by its number"),
+        (
+            {"images": GRAY, "labels": list("ab") * 5, "class_names": ["one", "two"]},
+            r"class_names must name every class by its number from 0; got \(2,\) names for labels up to 'b' in d.npz",
+        ),
     ],
 )
 def test_files_that_are_no_data_set_are_refused(arrays, message, tmp_path):

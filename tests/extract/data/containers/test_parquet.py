@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -69,6 +70,17 @@ def test_shards_of_splits_are_a_folder_with_labels(kind, tmp_path):
     (unpacked / "pets").rename(unpacked / ".part-killed")
     assert opened(root, tmp_path).digest == found.digest
     assert not list(unpacked.glob(".part-*"))
+
+
+def test_a_corrected_label_is_read_whatever_its_time_says(tmp_path):
+    place = tmp_path / "pets.parquet"
+    write(table(range(20)), place)
+    before, digest = place.stat(), opened(place, tmp_path).digest
+    labels = arrow.array([row % 2 for row in (1, 0, *range(2, 20))])
+    write(table(range(20)).set_column(1, "label", labels), place)
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert place.stat().st_size == before.st_size
+    assert opened(place, tmp_path).digest != digest
 
 
 @pytest.mark.parametrize(("train", "test"), [("train_0", "test_0"), ("training.0", "testing.0"), ("Train-a", "dev-a")])
