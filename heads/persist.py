@@ -22,7 +22,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from extract.errors import CorruptFileError, InvalidInputError
-from extract.runtime.disk import write_files
+from extract.runtime.disk import disk_errors, write_files
 from extract.runtime.typed_json import Count, ShapeError, checksummed, typed, verified
 from heads.registry import head_class
 
@@ -65,8 +65,8 @@ class AppliedHead:
 def save(head: "Head", directory: str | os.PathLike[str], *, recipe: dict[str, Any]) -> Path:
     """The directory in which the fitted `head` and its `recipe` (JSON primitives) now stand.
 
-    A head that stood there is replaced. Raises InvalidInputError where the recipe is not JSON, and scikit-learn's
-    NotFittedError for an unfitted head.
+    A head that stood there is replaced. Raises InvalidInputError where the recipe is not JSON, StorageError where the
+    directory cannot be made or written, and scikit-learn's NotFittedError for an unfitted head.
     """
     folder = Path(directory)
     weights = save_tensors({name: np.asarray(array, order="C") for name, array in head.weights().items()})
@@ -82,7 +82,8 @@ def save(head: "Head", directory: str | os.PathLike[str], *, recipe: dict[str, A
         "recipe": recipe,
     }
     text = _json(checksummed(sidecar, CHECKSUM, _json))
-    folder.mkdir(parents=True, exist_ok=True)
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     write_files({folder / WEIGHTS_NAME: weights, folder / SIDECAR_NAME: text.encode()})
     return folder
 

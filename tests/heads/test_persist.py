@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from extract.errors import CorruptFileError, InvalidInputError, StorageError
+from extract.errors import CorruptFileError, InvalidInputError, NotWritableError, StorageError
 from heads.logistic.head import LogisticHead
 from heads.nearest.knn import NeighborHead
 from heads.persist import SIDECAR_NAME, WEIGHTS_NAME, load, save
@@ -54,6 +54,13 @@ def test_classes_of_every_kind_of_text_come_back_and_others_are_refused(tmp_path
 def test_a_file_named_as_the_directory_is_refused_in_a_sentence(kept):
     with pytest.raises(CorruptFileError, match=r"head\.json/head\.json must be a file"):
         load(kept[0] / SIDECAR_NAME)
+
+
+def test_a_place_where_no_directory_can_be_is_refused_in_a_sentence(kept):
+    folder, head = kept
+    for taken in (folder / SIDECAR_NAME, folder / SIDECAR_NAME / "below"):
+        with pytest.raises(NotWritableError, match=r"head\.json.* must be writable; got .* exists|Not a directory"):
+            save(head, taken, recipe={})
 
 
 def test_saving_again_replaces_the_head(kept, blobs):
