@@ -27,8 +27,9 @@ STORAGE_BYTES = {"float16": 2, "float32": 4}  # of a number, by the dtype of sto
 ENGINES = ("auto", "eager", "compiled", "openvino")  # what computes the forward pass of a frozen network
 
 
-def resolve_device(device: str) -> str:
+def resolve_device(device: "str | torch.device") -> str:
     """ "cpu" or "cuda:N" for `auto`, `cpu`, `cuda` or `cuda:N`; `auto` is the first GPU that torch was built for."""
+    device = str(device)
     matched = re.fullmatch(r"auto|cpu|cuda(?::(\d+))?", device)
     if not matched:
         raise InvalidInputError(f"device must be auto, cpu, cuda or cuda:N; got {device!r}. Use --device auto.")
