@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -34,6 +34,10 @@ class Head(ClassifierMixin, BaseEstimator):
     declared by `parameter`. Input is a numpy array or a torch tensor [N, D] of any
     float precision. Fitted: `classes_` [K], sorted; `n_features_in_`, D.
     """
+
+    if TYPE_CHECKING:  # what `head_class` gives takes the parameters of its kind
+
+        def __init__(self, *values: Any, **parameters: Any) -> None: ...
 
     kind: ClassVar[str]
     weight_names: ClassVar[tuple[str, ...]]
