@@ -123,6 +123,7 @@ def choose(
     """
     if criterion not in CRITERIA:
         raise unknown("criterion", name=str(criterion), known=CRITERIA)
+    seed = int(seed)  # a choice is JSON
     views = as_views(features)
     classes, targets = checks.encode(labels, rows=views.shape[1])
     if validation is None:

@@ -78,3 +78,9 @@ def test_a_head_is_equal_to_no_other_and_shows_the_parameters_that_were_given():
     assert len({first, second}) == 2
     assert first != second
     assert repr(first) == "NeuralHead(hidden=(8,), learning_rate=0.01)"
+
+
+def test_a_seed_of_numpy_is_that_number(blobs):
+    heads = [NeuralHead(epochs=2, seed=seed).fit(*blobs) for seed in (3, np.int64(3), np.uint8(3))]
+    for head in heads[1:]:
+        np.testing.assert_array_equal(head.logits(blobs[0]), heads[0].logits(blobs[0]))
