@@ -75,6 +75,17 @@ class Head(ClassifierMixin, BaseEstimator):
         columns = self.logits(features).argmax(axis=1)
         return self.classes_[columns]
 
+    def score(self, X: Features, y: ArrayLike | torch.Tensor, sample_weight: ArrayLike | None = None) -> float:
+        """The share of the features `X` [N, D] that get their own of the labels `y` [N], of any kind that `fit` takes.
+
+        The names are scikit-learn's, which passes `y` by its name.
+        """
+        from sklearn.metrics import accuracy_score
+
+        predicted = self.predict(X)
+        labels = checks.label_array(y, rows=len(predicted))
+        return float(accuracy_score(labels, predicted, sample_weight=sample_weight))
+
     def weights(self) -> dict[str, np.ndarray]:
         """The fitted arrays that applying the head needs, by their attribute names."""
         self._require_fitted()
