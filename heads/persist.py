@@ -68,6 +68,8 @@ def save(head: "Head", directory: str | os.PathLike[str], *, recipe: dict[str, A
     A head that stood there is replaced. Raises InvalidInputError where the recipe is not JSON, StorageError where the
     directory cannot be made or written, and scikit-learn's NotFittedError for an unfitted head.
     """
+    if not isinstance(recipe, dict):
+        raise InvalidInputError(f"recipe must be a dict of JSON; got {recipe!r}. Pass {{}} where there is none.")
     folder = Path(directory)
     weights = save_tensors({name: np.asarray(array, order="C") for name, array in head.weights().items()})
     classes = head.classes_
@@ -165,11 +167,13 @@ def _options(sidecar: HeadSidecar) -> dict[str, Any]:
 
 
 def _primitive(value: Any) -> Any:
-    """numpy's numbers, which a grid of options often holds, as Python's."""
+    """numpy's numbers, which a grid of options often holds, as Python's; a device of torch as its name."""
     if isinstance(value, list | tuple):
         return [_primitive(entry) for entry in value]
     if isinstance(value, Mapping):
         return {str(name): _primitive(entry) for name, entry in value.items()}
+    if type(value).__name__ == "device":  # of torch
+        return str(value)
     return value.item() if isinstance(value, np.generic) else value
 
 

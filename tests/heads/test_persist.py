@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -192,3 +193,16 @@ def test_weights_of_classes_come_back_under_the_classes(tmp_path, blobs, numbere
     assert returned.get_params()["class_weights"] == weights
     again = clone(returned).fit(features, labels)
     np.testing.assert_allclose(again.logits(features), returned.logits(features), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("recipe", [None, ["resnet50"], "resnet50"])
+def test_a_recipe_that_could_not_be_loaded_is_not_kept(kept, recipe):
+    folder, head = kept
+    with pytest.raises(InvalidInputError, match=r"recipe must be a dict of JSON; got .* Pass \{\} where"):
+        save(head, folder, recipe=recipe)
+    assert load(folder)[1] == RECIPE
+
+
+def test_a_device_of_torch_is_kept_by_its_name(tmp_path, blobs):
+    head = LogisticHead(0.1, device=torch.device("cpu")).fit(*blobs)
+    assert load(save(head, tmp_path / "head", recipe={}))[0].device == "cpu"
