@@ -3,6 +3,7 @@
 import functools
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -134,7 +135,7 @@ def check(name: str, *, image_size: int | None, pool: str, layers: tuple[int, ..
 def load(
     name: str,
     *,
-    weights: str = "pretrained",
+    weights: str | Path = "pretrained",
     image_size: int | None = None,
     pool: str = "network",
     layers: tuple[int, ...] | None = None,
@@ -152,7 +153,7 @@ def load(
     """
     check_name(name)
     requested, name = name, current_name(name)
-    network, found, notices = _created(name, weights=weights, image_size=image_size, seed=seed)
+    network, found, notices = _created(name, weights=str(weights), image_size=image_size, seed=int(seed))
     notices = (*renamed(requested), *notices)
     known = {**(found.preprocessing if found else {}), **(preprocessing or {})}
     prepared = _preprocessing(network, image_size).updated(known)

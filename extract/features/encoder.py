@@ -17,7 +17,7 @@ from extract.backbones.frozen import Backbone
 from extract.errors import InvalidInputError, unknown
 from extract.features.embed import stored
 from extract.features.sequences import embed, readable
-from extract.runtime.devices import STORAGE_BYTES
+from extract.runtime.devices import STORAGE_BYTES, resolve_device, resolve_precision
 
 AnyImage = str | Path | Image.Image | np.ndarray
 _KNOWN: dict[str, dict[bytes, np.ndarray]] = {}  # rows by settings, then by digest of the image
@@ -65,7 +65,9 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 raise InvalidInputError(f"{name} must be {' or '.join(map(str, (least, *others)))}; got {value!r}.")
         if self.storage not in STORAGE_BYTES:
             raise unknown("storage", name=str(self.storage), known=STORAGE_BYTES)
+        resolve_precision(self.precision, resolve_device(self.device))
         frozen.check(self._name(), image_size=self.image_size, pool=self.pool, layers=self._layers())
+        weights.weights_file(str(self.weights), backbone=self._name())
 
     def transform(self, images: Sequence[AnyImage] | np.ndarray) -> np.ndarray:
         """float32 [N, D] of N images. Raises `InvalidInputError` for what is no image, `UnreadableImage` for a file."""
