@@ -117,6 +117,15 @@ def test_an_option_that_is_none_is_refused_fitted_or_not_and_harms_no_later_enco
     assert TINY.transform(images[:1]).shape[0] == 1
 
 
+@pytest.mark.parametrize("cache", [False, True])
+def test_tensors_are_the_images_that_their_levels_are(images, cache):
+    module.forget()
+    encoder, tensors = clone(TINY).set_params(cache=cache), torch.from_numpy(np.stack(images[:3]))
+    found = encoder.transform(list(tensors))
+    np.testing.assert_array_equal(encoder.transform(tensors.permute(0, 3, 1, 2)), found)
+    np.testing.assert_array_equal(encoder.transform(images[:3]), found)
+
+
 def test_weights_may_be_a_path_and_the_seed_a_number_of_numpy(images, tmp_path):
     encoder = clone(TINY).set_params(weights="untrained", seed=np.int64(7))
     save_file(encoder._loaded().module.state_dict(), tmp_path / "w.safetensors")
