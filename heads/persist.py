@@ -22,7 +22,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from extract.errors import CorruptFileError, InvalidInputError
-from extract.runtime.disk import disk_errors, write_files
+from extract.runtime.disk import make_folder, write_files
 from extract.runtime.typed_json import Count, ShapeError, checksummed, typed, verified
 from heads.registry import head_class
 
@@ -84,8 +84,7 @@ def save(head: "Head", directory: str | os.PathLike[str], *, recipe: dict[str, A
         "recipe": recipe,
     }
     text = _json(checksummed(sidecar, CHECKSUM, _json))
-    with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_files({folder / WEIGHTS_NAME: weights, folder / SIDECAR_NAME: text.encode()})
     return folder
 
