@@ -136,7 +136,7 @@ def group_array(groups: ArrayLike, *, rows: int) -> np.ndarray:
     return array
 
 
-def _as_labels(labels: ArrayLike) -> np.ndarray:
+def _as_labels(labels: Any) -> np.ndarray:
     """`labels` as an array; of a list as objects first, since NumPy would make texts of all where one is a text."""
     if isinstance(labels, np.ndarray):
         return labels

@@ -98,7 +98,7 @@ class Option:
 
         An array stands for its numbers, as a grid of options often is one.
         """
-        raw = raw.tolist() if hasattr(raw, "tolist") else raw
+        raw = getattr(raw, "tolist", lambda: raw)()
         if not self.several:
             value = self._one(raw)
         elif raw is None and self.default is None:
