@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -34,6 +34,10 @@ class Head(ClassifierMixin, BaseEstimator):
     declared by `parameter`. Input is a numpy array or a torch tensor [N, D] of any
     float precision. Fitted: `classes_` [K], sorted; `n_features_in_`, D.
     """
+
+    if TYPE_CHECKING:  # what `head_class` gives takes the parameters of its kind
+
+        def __init__(self, *values: Any, **parameters: Any) -> None: ...
 
     kind: ClassVar[str]
     weight_names: ClassVar[tuple[str, ...]]
@@ -70,6 +74,17 @@ class Head(ClassifierMixin, BaseEstimator):
         """The likeliest of `classes_` for every row [N]; the first of equals."""
         columns = self.logits(features).argmax(axis=1)
         return self.classes_[columns]
+
+    def score(self, X: Features, y: ArrayLike | torch.Tensor, sample_weight: ArrayLike | None = None) -> float:
+        """The share of the features `X` [N, D] that get their own of the labels `y` [N], of any kind that `fit` takes.
+
+        The names are scikit-learn's, which passes `y` by its name.
+        """
+        from sklearn.metrics import accuracy_score
+
+        predicted = self.predict(X)
+        labels = checks.label_array(y, rows=len(predicted))
+        return float(accuracy_score(labels, predicted, sample_weight=sample_weight))
 
     def weights(self) -> dict[str, np.ndarray]:
         """The fitted arrays that applying the head needs, by their attribute names."""

@@ -119,7 +119,8 @@ def label_array(labels: ArrayLike | torch.Tensor, *, rows: int) -> np.ndarray:
             "Pass the labels of these very images."
         )
     _require_classes(array)
-    return np.array(array.tolist()) if array.dtype.kind == "T" else np.asarray(array)  # StringDType cannot be kept
+    is_boxed = array.dtype.kind == "O" and {_kind(one) for one in array[:1]} == {"number"}  # as a pandas column may be
+    return np.array(array.tolist()) if is_boxed or array.dtype.kind == "T" else np.asarray(array)  # neither can be kept
 
 
 def group_array(groups: ArrayLike, *, rows: int) -> np.ndarray:
@@ -135,10 +136,12 @@ def group_array(groups: ArrayLike, *, rows: int) -> np.ndarray:
     return array
 
 
-def _as_labels(labels: ArrayLike) -> np.ndarray:
+def _as_labels(labels: Any) -> np.ndarray:
     """`labels` as an array; of a list as objects first, since NumPy would make texts of all where one is a text."""
     if isinstance(labels, np.ndarray):
         return labels
+    if isinstance(labels, list | tuple):
+        labels = [one.item() if isinstance(one, torch.Tensor) and one.ndim == 0 else one for one in labels]
     try:
         objects = np.asarray(labels, dtype=object)
         if objects.ndim == 1:
@@ -206,7 +209,7 @@ def _is_missing(label: Any) -> bool:
     """Whether a label is None, NaN, or what pandas has for nothing: it does not equal itself."""
     try:
         return label is None or not bool(np.all(label == label))
-    except TypeError:
+    except (TypeError, ValueError):
         return True
 
 

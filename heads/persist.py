@@ -22,7 +22,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from extract.errors import CorruptFileError, InvalidInputError
-from extract.runtime.disk import write_files
+from extract.runtime.disk import make_folder, write_files
 from extract.runtime.typed_json import Count, ShapeError, checksummed, typed, verified
 from heads.registry import head_class
 
@@ -65,9 +65,11 @@ class AppliedHead:
 def save(head: "Head", directory: str | os.PathLike[str], *, recipe: dict[str, Any]) -> Path:
     """The directory in which the fitted `head` and its `recipe` (JSON primitives) now stand.
 
-    A head that stood there is replaced. Raises InvalidInputError where the recipe is not JSON, and scikit-learn's
-    NotFittedError for an unfitted head.
+    A head that stood there is replaced. Raises InvalidInputError where the recipe is not JSON, StorageError where the
+    directory cannot be made or written, and scikit-learn's NotFittedError for an unfitted head.
     """
+    if not isinstance(recipe, dict):
+        raise InvalidInputError(f"recipe must be a dict of JSON; got {recipe!r}. Pass {{}} where there is none.")
     folder = Path(directory)
     weights = save_tensors({name: np.asarray(array, order="C") for name, array in head.weights().items()})
     classes = head.classes_
@@ -82,7 +84,7 @@ def save(head: "Head", directory: str | os.PathLike[str], *, recipe: dict[str, A
         "recipe": recipe,
     }
     text = _json(checksummed(sidecar, CHECKSUM, _json))
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_files({folder / WEIGHTS_NAME: weights, folder / SIDECAR_NAME: text.encode()})
     return folder
 
@@ -164,11 +166,13 @@ def _options(sidecar: HeadSidecar) -> dict[str, Any]:
 
 
 def _primitive(value: Any) -> Any:
-    """numpy's numbers, which a grid of options often holds, as Python's."""
+    """numpy's numbers, which a grid of options often holds, as Python's; a device of torch as its name."""
     if isinstance(value, list | tuple):
         return [_primitive(entry) for entry in value]
     if isinstance(value, Mapping):
         return {str(name): _primitive(entry) for name, entry in value.items()}
+    if type(value).__name__ == "device":  # of torch
+        return str(value)
     return value.item() if isinstance(value, np.generic) else value
 
 

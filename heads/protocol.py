@@ -23,7 +23,7 @@ from heads.metrics import Scores, ValidationScore, fit_temperature, scores
 from heads.registry import space as space_of
 from heads.rows import validation_split
 from heads.space import Space
-from heads.trials import CRITERIA, Candidate, FeatureSplit, Primitive, Progress
+from heads.trials import CRITERIA, Candidate, FeatureSplit, OptionValue, Primitive, Progress
 
 FACTS = {"gradient_norm": "gradient_norm_", "iterations": "n_iter_", "converged": "converged_"}
 
@@ -67,7 +67,7 @@ class Choice:
 
 def fit_head(
     kind: str,
-    options: Mapping[str, Primitive | list] | None = None,
+    options: Mapping[str, OptionValue] | None = None,
     *,
     features: Features,
     labels: ArrayLike | torch.Tensor,
@@ -123,6 +123,7 @@ def choose(
     """
     if criterion not in CRITERIA:
         raise unknown("criterion", name=str(criterion), known=CRITERIA)
+    seed = int(seed)  # a choice is JSON
     views = as_views(features)
     classes, targets = checks.encode(labels, rows=views.shape[1])
     if validation is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from extract.errors import unknown
 from extract.runtime.options import Option, known, options_of
 from heads.space import Space
-from heads.trials import Primitive
+from heads.trials import OptionValue
 
 if TYPE_CHECKING:
     from heads.base import Head
@@ -51,7 +51,7 @@ def options(kind: str) -> Mapping[str, Option]:
     return options_of(space_class(kind))
 
 
-def space(kind: str, given: Mapping[str, Primitive | list] | None = None) -> Space:
+def space(kind: str, given: Mapping[str, OptionValue] | None = None) -> Space:
     """The search space of `kind` with the options `given`: values, or texts as on a command line.
 
     Raises InvalidInputError for an unknown kind or option, with the nearest names, and for values out of range.

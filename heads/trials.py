@@ -1,15 +1,16 @@
 """A trial of one candidate of a search: the rows that it gets, and what comes back. Imports no torch."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
 Primitive = str | int | float | bool | None | tuple["Primitive", ...]
+OptionValue = Primitive | Sequence[Primitive] | Mapping[Any, float]  # as it is given; mapped are weights of labels
 CRITERIA = ("auto", "log_loss", "accuracy", "balanced_accuracy", "macro_f1")  # auto: what the kind of head declares
 Progress = Callable[[int, int, str], None]  # (how many are done, how many there are, of what: "epochs", "candidates")
 

@@ -3,6 +3,7 @@
 import functools
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from extract.backbones.cost import REFUSALS, cost, reason, weight_bytes
 from extract.backbones.pooling import Pooled, pooled
 from extract.backbones.transforms import Preprocessing, from_timm
 from extract.errors import InvalidInputError, UnavailableError, unknown
+from extract.runtime.devices import seeded
 from extract.runtime.formats import written
 from extract.runtime.startup import Undrawn, timm
 
@@ -134,7 +136,7 @@ def check(name: str, *, image_size: int | None, pool: str, layers: tuple[int, ..
 def load(
     name: str,
     *,
-    weights: str = "pretrained",
+    weights: str | Path = "pretrained",
     image_size: int | None = None,
     pool: str = "network",
     layers: tuple[int, ...] | None = None,
@@ -152,7 +154,7 @@ def load(
     """
     check_name(name)
     requested, name = name, current_name(name)
-    network, found, notices = _created(name, weights=weights, image_size=image_size, seed=seed)
+    network, found, notices = _created(name, weights=str(weights), image_size=image_size, seed=seed)
     notices = (*renamed(requested), *notices)
     known = {**(found.preprocessing if found else {}), **(preprocessing or {})}
     prepared = _preprocessing(network, image_size).updated(known)
@@ -194,8 +196,7 @@ def _created(
     if weights == "pretrained":
         return _pretrained(name, image_size), None, ()
     if weights == "untrained":
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU as well
+        with seeded(seed):
             return _create(name, image_size=image_size), None, ()
     with Undrawn():
         network = _create(name, image_size=image_size)

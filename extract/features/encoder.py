@@ -16,10 +16,9 @@ from extract.backbones import frozen, weights
 from extract.backbones.frozen import Backbone
 from extract.errors import InvalidInputError, unknown
 from extract.features.embed import stored
-from extract.features.sequences import embed, readable
-from extract.runtime.devices import STORAGE_BYTES
+from extract.features.sequences import Picture, embed, readable
+from extract.runtime.devices import STORAGE_BYTES, resolve_device, resolve_precision
 
-AnyImage = str | Path | Image.Image | np.ndarray
 _KNOWN: dict[str, dict[bytes, np.ndarray]] = {}  # rows by settings, then by digest of the image
 
 
@@ -27,8 +26,9 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     """Images to features [N, D], D the width of the backbone, float32 as a feature file stores them.
 
     `backbone`, `weights`, `image_size`, `pool`, `layers`, `precision`, `storage`, `batch_size`, `device` and `seed` are
-    the options of `pipeline extract`. An image is the path of a file, a PIL image or an array uint8 [H, W, 3] or
-    [H, W]. `fit` learns nothing. With `cache` an image is embedded once in a process, however often a search asks.
+    the options of `pipeline extract`. An image is the path of a file, a PIL image or an array or tensor uint8
+    [H, W, 3], [3, H, W] or [H, W]. `fit` learns nothing. With `cache` an image is embedded once in a process, however
+    often a search asks.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.precision, self.storage, self.batch_size, self.device = precision, storage, batch_size, device
         self.cache = cache
 
-    def fit(self, images: Sequence[AnyImage] | None = None, labels: ArrayLike | None = None) -> Self:
+    def fit(self, images: Sequence[Picture] | None = None, labels: ArrayLike | None = None) -> Self:
         """The encoder itself; nothing is learned. Raises `InvalidInputError`, as `transform` does, for a backbone or
         an option that there is not.
         """
@@ -65,9 +65,11 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 raise InvalidInputError(f"{name} must be {' or '.join(map(str, (least, *others)))}; got {value!r}.")
         if self.storage not in STORAGE_BYTES:
             raise unknown("storage", name=str(self.storage), known=STORAGE_BYTES)
+        resolve_precision(self.precision, resolve_device(self.device))
         frozen.check(self._name(), image_size=self.image_size, pool=self.pool, layers=self._layers())
+        weights.weights_file(str(self.weights), backbone=self._name())
 
-    def transform(self, images: Sequence[AnyImage] | np.ndarray) -> np.ndarray:
+    def transform(self, images: Sequence[Picture] | np.ndarray | torch.Tensor) -> np.ndarray:
         """float32 [N, D] of N images. Raises `InvalidInputError` for what is no image, `UnreadableImage` for a file."""
         if not isinstance(images, Iterable | Image.Image):
             raise InvalidInputError(
@@ -77,6 +79,7 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if not given:
             raise InvalidInputError("images must be at least one; got none. Pass paths, PIL images or arrays.")
         self._check()
+        given = [np.asarray(one) if isinstance(one, torch.Tensor) else one for one in given]
         known = _KNOWN.setdefault(self._settings(), {}) if self.cache else {}
         names = [_digest(one, row) if self.cache else row.to_bytes(8) for row, one in enumerate(given)]
         missing = {name: row for row, name in enumerate(names) if name not in known}
@@ -85,7 +88,7 @@ class TimmEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             known.update(zip(missing, rows, strict=True))
         return np.stack([known[name] for name in names]).astype(np.float32)
 
-    def _embedded(self, images: list[AnyImage]) -> np.ndarray:
+    def _embedded(self, images: list[Picture]) -> np.ndarray:
         """[N, D] in the dtype of a feature file, by the engine and in the batches of `pipeline extract`."""
         rows = None if self.batch_size == "auto" else int(self.batch_size)
         arrays = [one for one in images if isinstance(one, np.ndarray)]
@@ -147,7 +150,7 @@ def _backbone(
     return frozen.load(name, weights=source, image_size=image_size, pool=pool, layers=layers, seed=seed)
 
 
-def _digest(image: AnyImage, row: int) -> bytes:
+def _digest(image: Picture, row: int) -> bytes:
     """What tells images apart: of a file its path, size and time, else the pixels."""
     if isinstance(image, str | Path):
         path = Path(image)

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from extract.backbones.reduced import is_depthwise
-from extract.errors import InvalidInputError, UnavailableError
+from extract.errors import InvalidInputError, UnavailableError, unknown
 from extract.features.embed import Embedder, Encoder, MirroredEncoder, Notice
 from extract.runtime import openvino_model
 from extract.runtime.compiler import compiled, compiler_fault, has_compiler
-from extract.runtime.devices import torch_device
+from extract.runtime.devices import ENGINES, torch_device
 from extract.runtime.machine import bf16_units, thread_count
 from extract.runtime.openvino_model import OpenVinoModel
 
@@ -43,8 +43,8 @@ def choose_engine(
     """The engine for `requested`, one of `extract.runtime.devices.ENGINES`; and what keeps `auto` from a faster one.
 
     `auto` goes by the processor, the kinds of layers of `network` and the size of the whole run, so that a resumed run
-    decides alike: getting ready takes time that few images do not earn back. Raises `InvalidInputError` or
-    `UnavailableError` for an engine that cannot run here.
+    decides alike: getting ready takes time that few images do not earn back. Raises `InvalidInputError` for an engine
+    that there is not, and it or `UnavailableError` for one that cannot run here.
     """
     if requested != "auto":
         _check(requested, precision=precision, device=device)
@@ -69,6 +69,8 @@ def is_ahead(network: nn.Module, *, precision: str) -> bool:
 
 
 def _check(requested: str, *, precision: str, device: str) -> None:
+    if requested not in ENGINES:
+        raise unknown("inference", name=str(requested), known=ENGINES)
     if requested == "compiled" and not has_compiler():
         raise UnavailableError(
             f"a C++ compiler must work for --inference compiled; {compiler_fault()}. Use --inference auto."

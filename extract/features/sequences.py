@@ -21,11 +21,11 @@ from extract.features.layout import block_ranges
 from extract.runtime.allocator import memory_kept
 from extract.runtime.devices import automatic_batch_size, resolve_device, resolve_precision
 
-Picture = str | Path | Image.Image | np.ndarray
+Picture = str | Path | Image.Image | np.ndarray | Tensor
 
 
 def embed(
-    images: Sequence[Picture] | np.ndarray,
+    images: Sequence[Picture] | np.ndarray | Tensor,
     backbone: Backbone,
     *,
     precision: str = "auto",
@@ -36,18 +36,21 @@ def embed(
 ) -> np.ndarray:
     """float32 [N, D]: the embeddings of pictures by a frozen `backbone` (`extract.load_backbone`).
 
-    `images` are uint8 levels [N, H, W], [N, H, W, 3] or [N, 3, H, W], or any sequence of paths, PIL images and arrays
-    [H, W] or [H, W, 3], of any sizes and modes, which may open each as it is asked for. A PIL image is read as its file
-    would be, upright and on white, but never decoded at a part of its size. `precision` and `inference` are those of
-    `pipeline extract`; by the same engine the values are those of its feature file, before they are stored.
-    `progress(done, total)` counts images. Raises `InvalidInputError` for what is no picture, with its place.
+    `images` are uint8 levels [N, H, W], [N, H, W, 3] or [N, 3, H, W], or any sequence of paths, PIL images and levels
+    of one image, of any sizes and modes, which may open each as it is asked for. Levels are arrays or tensors. A PIL
+    image is read as its file would be, upright and on white, but never decoded at a part of its size. `precision` and
+    `inference` are those of `pipeline extract`; by the same engine the values are those of its feature file, before
+    they are stored. `progress(done, total)` counts images. Raises `InvalidInputError` for what is no picture, with its
+    place, and for a size or layers that the network does not take.
     """
+    images = _sequence(images)
     where = resolve_device(device)
     precision, size = resolve_precision(precision, where), backbone.preprocessing.image_size
-    if batch_size is not None and batch_size < 1:
+    if batch_size is not None and not (isinstance(batch_size, int | np.integer) and batch_size >= 1):
         raise InvalidInputError(f"batch size must be a whole number from 1, or None; got {batch_size!r}.")
+    _ = backbone.dimension  # a size or layers that the network does not take are refused here, in a sentence
     read = _source(images, backbone)
-    rows = batch_size or automatic_batch_size(where, size[0])
+    rows = int(batch_size or automatic_batch_size(where, size[0]))
     engine, _ = engines.choose_engine(
         inference,
         network=backbone.module,
@@ -66,6 +69,18 @@ def embed(
     return torch.cat(parts).numpy()
 
 
+def _sequence(images: Sequence[Picture] | np.ndarray | Tensor) -> Sequence[Picture] | np.ndarray:
+    """`images` by their places from 0, by which a pandas column is not asked; paths in an array are a list."""
+    if isinstance(images, str | Path) or not (hasattr(images, "__len__") and hasattr(images, "__getitem__")):
+        raise InvalidInputError(
+            f"images must be a sequence of paths, PIL images or arrays; got {images!r}. Pass a list."
+        )
+    if not isinstance(images, np.ndarray | Tensor) and not hasattr(images, "to_numpy"):
+        return images
+    array = np.asarray(images)
+    return array.tolist() if array.dtype.kind in "OTU" else array
+
+
 def _source(images: Sequence[Picture] | np.ndarray, backbone: Backbone) -> ImageSource:
     if len(images) == 0:
         raise InvalidInputError("images must be at least one; got none. Pass some.")
@@ -81,8 +96,8 @@ def _source(images: Sequence[Picture] | np.ndarray, backbone: Backbone) -> Image
 def _transformed(images: Sequence[Picture], row: int, *, transform: Callable[[Image.Image], Tensor]) -> Tensor:
     one = images[row]
     one = decode.decode(Path(one)) if isinstance(one, str | Path) else one
-    if isinstance(one, np.ndarray):
-        one = Image.fromarray(levels(one[None], what=f"image {row}")[0].transpose(1, 2, 0))
+    if isinstance(one, np.ndarray | Tensor):
+        one = Image.fromarray(levels(np.asarray(one)[None], what=f"image {row}")[0].transpose(1, 2, 0))
     if not isinstance(one, Image.Image):
         raise InvalidInputError(
             f"images must be PIL images or arrays of levels; got a {type(one).__name__} at place {row}. "

@@ -6,6 +6,7 @@ Resolving names needs no torch; what computes imports it inside.
 import contextlib
 import math
 import re
+import threading
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 STORAGE_BYTES = {"float16": 2, "float32": 4}  # of a number, by the dtype of stored features
 ENGINES = ("auto", "eager", "compiled", "openvino")  # what computes the forward pass of a frozen network
+_SEEDING = threading.RLock()
 
 
-def resolve_device(device: str) -> str:
+def resolve_device(device: "str | torch.device") -> str:
     """ "cpu" or "cuda:N" for `auto`, `cpu`, `cuda` or `cuda:N`; `auto` is the first GPU that torch was built for."""
+    device = str(device)
     matched = re.fullmatch(r"auto|cpu|cuda(?::(\d+))?", device)
     if not matched:
         raise InvalidInputError(f"device must be auto, cpu, cuda or cuda:N; got {device!r}. Use --device auto.")
@@ -177,6 +180,18 @@ def limited_threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Runs its body with torch's generator of the processor at `seed`, and puts it back; one thread at a time, since
+    all have the one generator. Those of GPUs, which `torch.manual_seed` would seed too, are left alone.
+    """
+    import torch
+
+    with _SEEDING, torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(seed))  # of numpy's numbers too
+        yield
 
 
 class Stopwatch:

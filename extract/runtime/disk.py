@@ -102,6 +102,12 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def make_folder(path: Path) -> None:
+    """Makes the folder at `path`, and those above it, where they are not yet. Raises as `disk_errors` does."""
+    with disk_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Errors of its body while it writes `path` as sentences: `StorageError` for a full disk, `NotWritableError` for a

@@ -94,7 +94,11 @@ class Option:
         return f"{low} {high}".strip()
 
     def read(self, raw: object) -> Any:
-        """Parse `raw`, a text or a value, as the field holds it; `InvalidInputError` where it is no such value."""
+        """Parse `raw`, a text or a value, as the field holds it; `InvalidInputError` where it is no such value.
+
+        An array stands for its numbers, as a grid of options often is one.
+        """
+        raw = getattr(raw, "tolist", lambda: raw)()
         if not self.several:
             value = self._one(raw)
         elif raw is None and self.default is None:

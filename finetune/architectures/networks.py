@@ -13,6 +13,7 @@ from extract.backbones import checkpoints, frozen, weights_fit
 from extract.backbones.cost import REFUSALS, cost, reason
 from extract.backbones.transforms import Preprocessing, from_timm
 from extract.errors import InvalidInputError, unknown
+from extract.runtime.devices import seeded
 from extract.runtime.startup import timm
 from finetune.architectures import airbench94, families, loading, pytorch_cifar
 from finetune.architectures import options as options_module
@@ -116,8 +117,7 @@ class Architecture:
                 f"class count must be a whole number from 1; got {n_classes!r}. Check the data set."
             )
         self.check_name()
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)  # it is built in memory; the generators of GPUs are left alone
+        with seeded(seed):
             if self._family is None:
                 return self._timm(n_classes=n_classes, image_size=image_size)
             cifar_stem = self.options.cifar_stem(image_size)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from extract.errors import CorruptFileError, InvalidInputError
-from extract.runtime.disk import write_file
+from extract.runtime.disk import make_folder, write_file
 from finetune.training import distributed, history
 from finetune.training.trainer import Trainer
 
@@ -76,7 +76,7 @@ def save(folder: Path, state: State) -> Path:
     A state is made of tensors, numbers, texts, None, lists, tuples and dicts; TypeError for anything else.
     """
     _check_parts(state)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getbuffer()

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from extract.runtime.disk import write_file
+from extract.runtime.disk import make_folder, write_file
 
 NAME = "history.jsonl"
 PLATEAU_EPOCHS = 5
@@ -57,5 +57,5 @@ def plateau_factor(history: Sequence[Row]) -> float:
 
 def write(folder: Path, history: Sequence[Row]) -> None:
     """Makes the file of `folder` hold these rows and no others, as JSON lines."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_file(folder / NAME, "".join(json.dumps(row) + "\n" for row in history).encode())

@@ -152,7 +152,7 @@ def _results(
 
 
 def _mixed(seed: int, number: int) -> int:
-    return (seed * 1_000_003 + number) % 2**63
+    return (int(seed) * 1_000_003 + number) % 2**63  # of numpy's numbers it would overflow
 
 
 @dataclass(frozen=True)

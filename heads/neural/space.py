@@ -45,7 +45,7 @@ class Member:
         }
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)  # a head is itself, and shows all its parameters
 class HeadRecipe:
     """Training recipe of the networks of a grid, whatever their widths, learning rates and weight decays.
 

@@ -82,7 +82,7 @@ def _below(place: Path) -> tuple[list[Path], list[str]]:
     if not found:
         raise InvalidInputError(
             f"folder must hold images ({', '.join(sorted(SUFFIXES))}); got {str(place)!r}, which has none"
-            f"{f' ({passed})' if passed else ''}."
+            f"{f' ({passed})' if passed else ''}. Check the path."
         )
     return found, [f"{printable(place)}: {passed}"] if passed else []
 

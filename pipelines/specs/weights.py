@@ -69,9 +69,17 @@ class Weights:
         return {name: value for name, value in kept.items() if value != "auto"}  # of a stem: by its size there
 
     def digest(self, network: str) -> tuple[str | None, str | None]:
-        """(sha256 of their file for `network`, which of its sets of tensors is taken), None without a file or sets."""
+        """(sha256 of their file for `network`, which of its sets of tensors is taken), None without a file or sets.
+
+        Raises `InvalidInputError` for a name of nothing.
+        """
         if self.run is not None:
             return self.run.files[WEIGHTS_NAME], None
+        if self.kind == "file" and not weights.split(self.name)[0].exists():
+            raise InvalidInputError(
+                f"weights must be {', '.join(weights.SOURCES)}, a file or a run; got {self.name!r}, which is none of "
+                "them. Check the path; `pipeline runs` lists the ids of runs."
+            )
         file = None if self.name == "none" else weights.weights_file(self.name, backbone=network)
         return (None, None) if file is None else (file_sha256(file), weights.split(self.name)[1])
 

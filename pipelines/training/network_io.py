@@ -18,7 +18,7 @@ from extract.backbones.transforms import Preprocessing
 from extract.backbones.weights_preprocessing import KnownPreprocessing
 from extract.errors import CorruptFileError, InvalidInputError
 from extract.features.layout import canonical_json
-from extract.runtime.disk import write_files
+from extract.runtime.disk import make_folder, write_files
 from extract.runtime.startup import Undrawn
 from extract.runtime.typed_json import ShapeError, checksummed, plain, typed, verified
 from finetune.architectures import networks
@@ -50,7 +50,7 @@ def keep(network: nn.Module, folder: Path, *, sidecar: Sidecar) -> None:
     weights = save({name: _plain(tensor) for name, tensor in network.state_dict().items()})
     values = plain(replace(sidecar, weights_sha256=hashlib.sha256(weights).hexdigest()))
     text = json.dumps(checksummed(values, CHECKSUM, canonical_json), indent=1, ensure_ascii=False)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_files({folder / WEIGHTS_NAME: weights, folder / SIDECAR_NAME: text.encode()})
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from extract.errors import InvalidInputError
 from heads.protocol import fit_head
@@ -61,3 +62,26 @@ def test_labels_that_are_none_of_one_kind_are_refused_by_name(kind, labels, mess
         with pytest.raises(InvalidInputError, match=message) as refused:
             head_class(kind)().fit(np.eye(4), given)
         assert str(refused.value).count("labels must") == 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "dtype"),
+    [
+        (np.array([True, False] * 3, dtype=object), bool),  # as a pandas column of objects holds them
+        (np.array([1, 2] * 3, dtype=object), np.int64),
+        (np.array(["a", "b"] * 3, dtype=np.dtypes.StringDType()), np.dtype("<U1")),
+        ([torch.tensor(one) for one in [1, 2] * 3], np.int64),  # as torch's data sets give them
+    ],
+)
+def test_labels_in_boxes_are_learned_and_scored_as_the_values_that_they_hold(labels, dtype):
+    features = np.tile(np.eye(2), (3, 1))
+    head = head_class("centroid")().fit(features, labels)
+    assert head.classes_.dtype == dtype
+    assert head.score(features, labels) == 1.0
+
+
+def test_what_pandas_has_for_nothing_is_a_label_that_is_missing():
+    pandas = pytest.importorskip("pandas")
+    labels = pandas.Series([1, None, 2, 1], dtype="Int64")
+    with pytest.raises(InvalidInputError, match="must be given for every image; got <NA> in row 1"):
+        head_class("centroid")().fit(np.eye(4), labels)

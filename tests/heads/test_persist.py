@@ -5,10 +5,11 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from extract.errors import CorruptFileError, InvalidInputError, StorageError
+from extract.errors import CorruptFileError, InvalidInputError, NotWritableError, StorageError
 from heads.logistic.head import LogisticHead
 from heads.nearest.knn import NeighborHead
 from heads.persist import SIDECAR_NAME, WEIGHTS_NAME, load, save
@@ -54,6 +55,13 @@ def test_classes_of_every_kind_of_text_come_back_and_others_are_refused(tmp_path
 def test_a_file_named_as_the_directory_is_refused_in_a_sentence(kept):
     with pytest.raises(CorruptFileError, match=r"head\.json/head\.json must be a file"):
         load(kept[0] / SIDECAR_NAME)
+
+
+def test_a_place_where_no_directory_can_be_is_refused_in_a_sentence(kept):
+    folder, head = kept
+    for taken in (folder / SIDECAR_NAME, folder / SIDECAR_NAME / "below"):
+        with pytest.raises(NotWritableError, match=r"head\.json.* must be writable; got .* exists|Not a directory"):
+            save(head, taken, recipe={})
 
 
 def test_saving_again_replaces_the_head(kept, blobs):
@@ -185,3 +193,16 @@ def test_weights_of_classes_come_back_under_the_classes(tmp_path, blobs, numbere
     assert returned.get_params()["class_weights"] == weights
     again = clone(returned).fit(features, labels)
     np.testing.assert_allclose(again.logits(features), returned.logits(features), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("recipe", [None, ["resnet50"], "resnet50"])
+def test_a_recipe_that_could_not_be_loaded_is_not_kept(kept, recipe):
+    folder, head = kept
+    with pytest.raises(InvalidInputError, match=r"recipe must be a dict of JSON; got .* Pass \{\} where"):
+        save(head, folder, recipe=recipe)
+    assert load(folder)[1] == RECIPE
+
+
+def test_a_device_of_torch_is_kept_by_its_name(tmp_path, blobs):
+    head = LogisticHead(0.1, device=torch.device("cpu")).fit(*blobs)
+    assert load(save(head, tmp_path / "head", recipe={}))[0].device == "cpu"

@@ -275,3 +275,8 @@ def test_without_equal_remainders_the_seed_decides_over_rows_alone():
 def test_one_image_a_class_leads_to_training_on_everything():
     with pytest.raises(InvalidInputError, match=r"got one image of each of 6 classes. Use --validation none"):
         validation_split(np.arange(6), 0.1)
+
+
+def test_a_choice_by_a_seed_of_numpy_is_json(blobs):
+    choice = fit_head("ridge", features=blobs[0], labels=blobs[1], seed=np.int64(3))[1]
+    assert json.loads(json.dumps(choice.as_dict()))["seed"] == 3

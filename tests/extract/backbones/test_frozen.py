@@ -1,5 +1,9 @@
 """Backbones: widths, weights, and that frozen means frozen."""
 
+import functools
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -25,6 +29,19 @@ def test_untrained_weights_follow_the_seed_and_touch_no_global_state():
     before = torch.get_rng_state()
     digests = [frozen.load("test_resnet", weights="untrained", seed=seed).weights_sha256 for seed in (0, 0, 1)]
     assert digests[0] == digests[1] != digests[2]
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_threads_that_draw_weights_at_a_time_get_those_of_their_seeds_and_touch_no_global_state():
+    before, interval = torch.get_rng_state(), sys.getswitchinterval()
+    load = functools.partial(frozen.load, "test_resnet", weights="untrained")
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda seed: load(seed=seed).weights_sha256, [0, 1] * 4))
+    finally:
+        sys.setswitchinterval(interval)
+    assert found == [load(seed=seed).weights_sha256 for seed in (0, 1)] * 4
     assert torch.equal(before, torch.get_rng_state())
 
 

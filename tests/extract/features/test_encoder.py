@@ -9,6 +9,7 @@ import pytest
 import timm
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -100,6 +101,9 @@ def test_a_backbone_that_there_is_not_is_refused_by_fit():
         ({"batch_size": 0}, "got 0"),
         ({"seed": "a"}, "seed must be"),
         ({"storage": "float8"}, "unknown storage 'float8'"),
+        ({"precision": "float8"}, "precision must be one of"),
+        ({"device": "gpu"}, "device must be auto, cpu"),
+        ({"weights": "nowhere.pt"}, "which is none of them"),
         ({"layers": 1}, "layers must be a tuple of stage numbers"),
         ({"layers": (9,)}, "layers must be stages that test_resnet has"),
     ],
@@ -111,6 +115,22 @@ def test_an_option_that_is_none_is_refused_fitted_or_not_and_harms_no_later_enco
         with pytest.raises(InvalidInputError, match=said):
             refused()
     assert TINY.transform(images[:1]).shape[0] == 1
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_tensors_are_the_images_that_their_levels_are(images, cache):
+    module.forget()
+    encoder, tensors = clone(TINY).set_params(cache=cache), torch.from_numpy(np.stack(images[:3]))
+    found = encoder.transform(list(tensors))
+    np.testing.assert_array_equal(encoder.transform(tensors.permute(0, 3, 1, 2)), found)
+    np.testing.assert_array_equal(encoder.transform(images[:3]), found)
+
+
+def test_weights_may_be_a_path_and_the_seed_a_number_of_numpy(images, tmp_path):
+    encoder = clone(TINY).set_params(weights="untrained", seed=np.int64(7))
+    save_file(encoder._loaded().module.state_dict(), tmp_path / "w.safetensors")
+    found = clone(encoder).set_params(weights=tmp_path / "w.safetensors").transform(images[:2])
+    np.testing.assert_array_equal(found, encoder.transform(images[:2]))
 
 
 def test_layers_may_be_a_list(images):

@@ -66,6 +66,11 @@ def test_openvino_is_chosen_for_layers_and_processors_on_which_it_was_measured(m
     assert [choose(), choose(precision="float32")] == ["compiled", "compiled"]
 
 
+def test_an_engine_that_there_is_not_is_refused_with_the_nearest():
+    with pytest.raises(InvalidInputError, match=r"unknown inference 'openvin'\. Nearest: openvino"):
+        choose("openvin")
+
+
 def test_an_engine_that_cannot_run_here_is_refused_with_what_to_do(machine):
     machine(openvino=False, compiler=False, units="")
     with pytest.raises(UnavailableError, match=r"package openvino must be installed .* pip install openvino"):

@@ -67,3 +67,35 @@ def test_pictures_of_any_size_and_mode_are_read_upright_and_one_after_another(ba
 def test_what_is_no_picture_is_refused_with_its_place(images, message, backbone):
     with pytest.raises(InvalidInputError, match=message):
         extract.embed(images, backbone)
+
+
+def test_a_column_of_paths_is_read_by_place_and_an_array_of_paths_as_paths(backbone, levels, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    paths = [str(tmp_path / f"{row}.png") for row in range(3)]
+    for path, level in zip(paths, levels[:3], strict=True):
+        Image.fromarray(level.transpose(1, 2, 0)).save(path)
+    found = extract.embed(paths, backbone)
+    for given in (pandas.Series(paths, index=[2, 0, 1]), pandas.Series(paths).to_numpy(), np.array(paths)):
+        np.testing.assert_array_equal(extract.embed(given, backbone), found)
+
+
+@pytest.mark.parametrize("images", ["photo.png", Path("photo.png"), Image.new("RGB", (9, 9)), iter([]), None])
+def test_what_is_no_sequence_is_refused(images, backbone):
+    with pytest.raises(
+        InvalidInputError, match=r"must be a sequence of paths, PIL images or arrays; got .* Pass a list"
+    ):
+        extract.embed(images, backbone)
+
+
+def test_a_batch_size_is_a_whole_number_of_python_or_numpy(backbone, levels):
+    np.testing.assert_array_equal(
+        extract.embed(levels[:3], backbone, batch_size=np.int64(2)), extract.embed(levels[:3], backbone, batch_size=2)
+    )
+    for wrong in (1.5, "auto", 0):
+        with pytest.raises(InvalidInputError, match="batch size must be a whole number"):
+            extract.embed(levels[:3], backbone, batch_size=wrong)
+
+
+def test_layers_that_the_network_has_not_are_refused_in_a_sentence(levels):
+    with pytest.raises(InvalidInputError, match="layers must be stages that test_resnet has; got 9"):
+        extract.embed(levels, extract.load_backbone("test_resnet", weights="untrained", layers=(9,)))

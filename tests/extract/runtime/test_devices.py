@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from extract.errors import UnavailableError
+from extract.errors import InvalidInputError, UnavailableError
 from extract.runtime import devices
 from extract.runtime.devices import Stopwatch
 
@@ -34,3 +34,9 @@ def test_a_gpu_that_torch_has_no_code_for_is_not_taken_and_bfloat16_needs_units(
     monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: built)
     assert devices.resolve_device("auto") == device
     assert devices.resolve_precision("auto", "cuda:0") == precision
+
+
+def test_a_device_of_torch_is_taken_by_its_name():
+    assert devices.resolve_device(torch.device("cpu")) == "cpu"
+    with pytest.raises(InvalidInputError, match="device must be auto, cpu"):
+        devices.resolve_device(torch.device("meta"))

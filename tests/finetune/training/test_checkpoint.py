@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from extract.errors import CorruptFileError, InvalidInputError
+from extract.errors import CorruptFileError, InvalidInputError, NotWritableError
 from extract.runtime import devices
 from extract.runtime.devices import limited_threads
 from finetune.architectures import networks
@@ -244,3 +244,10 @@ def test_processes_with_different_checkpoints_do_not_go_on_together(tmp_path, mo
             trained(tmp_path, epochs=2)
     else:
         assert trained(tmp_path, epochs=2).epochs_run == 2
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "taken").touch()
+    for write in (lambda place: checkpoint.save(place, {}), lambda place: history.write(place, [])):
+        with pytest.raises(NotWritableError, match=r"taken' must be writable; got File exists\. Move away"):
+            write(tmp_path / "taken")

@@ -71,3 +71,16 @@ def test_four_bytes_a_weight_are_kept_and_a_far_offset_costs_nothing(blobs):
     far = features.astype(np.float64) + 1e6
     moved = NeuralHead((16,), epochs=3, batch_size=64).fit(far, labels)
     np.testing.assert_allclose(moved.logits(far), near.logits(features), atol=1e-3)
+
+
+def test_a_head_is_equal_to_no_other_and_shows_the_parameters_that_were_given():
+    first, second = NeuralHead((8,), learning_rate=0.01), NeuralHead((8,), learning_rate=0.01)
+    assert len({first, second}) == 2
+    assert first != second
+    assert repr(first) == "NeuralHead(hidden=(8,), learning_rate=0.01)"
+
+
+def test_a_seed_of_numpy_is_that_number(blobs):
+    heads = [NeuralHead(epochs=2, seed=seed).fit(*blobs) for seed in (3, np.int64(3), np.uint8(3))]
+    for head in heads[1:]:
+        np.testing.assert_array_equal(head.logits(blobs[0]), heads[0].logits(blobs[0]))

@@ -54,7 +54,10 @@ MISTAKES = [
         "image size",
     ),
     (("extract", "--dataset", "digits", "--backbone", "test_resnet", "--weights", "packaged"), "packaged weights"),
-    (("extract", "--dataset", "digits", "--backbone", "test_resnet", "--weights", "nowhere.pth"), "weights must be"),
+    (
+        ("extract", "--dataset", "digits", "--backbone", "test_resnet", "--weights", "nowhere.pth"),
+        "a file or a run; got",
+    ),
     (("fit-head", *TINY, "--head", "logistc"), "Nearest: logistic"),
     (("fit-head", *TINY, "--c-grid", "0"), "c-grid must be"),
     (("fit-head", *TINY, "--c-grid", "a"), "c-grid must be a number above 0, or several"),

@@ -123,7 +123,7 @@ def test_mistakes_end_in_one_sentence(pipeline, digit_files, workspace, tmp_path
         (("--run", "ffff", image), "unknown run"),
         (("--run", "../..", image), "unknown run"),
         (("--run", run, tmp_path / "nowhere.png"), "image must exist"),
-        (("--run", run, tmp_path / "empty"), "empty', which has none.\n"),
+        (("--run", run, tmp_path / "empty"), "empty', which has none. Check the path.\n"),
         (("--run", run, image, "--top", 0), "top must be at least 1"),
         (("--run", run, image, "--calibrated"), "--validation none"),
         (("--run", run, image, "--on-bad-image", "skp"), "Nearest: skip"),
