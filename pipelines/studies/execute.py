@@ -157,7 +157,7 @@ class Execution:
         """
         slots = min(pool.slots, max(len(jobs), 1))
         parent = os.getpid() if pool.is_local else None
-        setup = WorkerSetup(self.context.workspace.resolve(), self.devices, slots, parent)
+        setup = WorkerSetup(self.context.workspace.resolve(), self.devices, slots, parent, self.context.study)
         left, count_ended, retries = list(jobs), self.context.counter(len(jobs), "jobs"), self.retries
 
         def end(job: Job, result: JobResult) -> None:

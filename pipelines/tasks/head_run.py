@@ -78,7 +78,7 @@ def keep(
             files += _keep_validation(folder, fitted.validation)
         record = _record(key, file=file, fitted=fitted, source=source)
         record["peak_memory_bytes"] = peak_memory_bytes
-        record["hardware"]["device"] = context.device
+        record["hardware"]["device"], record["study"] = context.device, context.study
         record["files"] = {one: file_sha256(folder / one) for one in files}
         records.write(context.workspace, record)
 

@@ -88,6 +88,22 @@ def test_a_single_command_and_a_study_share_the_cache(pipeline, written):
     assert head["run"] in answer["runs"]
 
 
+def test_runs_are_of_their_study_however_early_it_was_ended(pipeline, written, monkeypatch):
+    from pipelines.cli.commands import run
+
+    def end(self, job, result):
+        if job.command != "extract":
+            raise KeyboardInterrupt
+
+    training = "  - {command: train, network: resnet8, width: 0.25, epochs: 1, batch-size: 20}\n"
+    study = written(TINY + HEAD.replace("[0, 1]", "0") + training)
+    for part in ("test_resnet", "resnet8"):
+        with monkeypatch.context() as patch:
+            patch.setattr(run.JobProgress, "__call__", end)
+            assert pipeline("run", study, "--only", part).status == 130
+    assert [one["study"] for one in pipeline("runs", "--json").json["runs"]] == ["study", "study"]
+
+
 @pytest.fixture
 def breaking():
     """Makes the stage of knn heads fail as by a fault of the machine."""
