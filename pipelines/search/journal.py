@@ -9,6 +9,7 @@ under its own number and with its own parameters.
 
 import contextlib
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -106,11 +107,11 @@ class Journal:
         """The folder in which a trial keeps what it needs to go on."""
         return self._folder / "trials" / str(trial.number)
 
-    def sweep(self, *, but: int | None) -> None:
-        """Removes the folders of trials that have ended, except that of the number `but`."""
-        for one in self.trials():
-            if one.state.is_finished() and one.number != but and self.trial_folder(one).exists():
-                shutil.rmtree(self.trial_folder(one))
+    def sweep(self, trials: Iterable[FrozenTrial], *, but: int | None) -> None:
+        """Removes the folders of those of the `trials` that had ended, except that of the number `but`."""
+        for one in trials:
+            if one.state.is_finished() and one.number != but:
+                shutil.rmtree(self.trial_folder(one), ignore_errors=True)  # another process may just do it, too
 
     def options(self, trial: Trial | FrozenTrial) -> dict[str, Value]:
         """option -> value of a trial, as the spec takes them."""

@@ -52,7 +52,7 @@ def finished(folder: Path, journal: Journal, subject: Subject, context: Context)
         found["best_run"] = answer.record.run
         stored.write(folder / storage.RESULT, found)
         _charge(context.workspace, answer.record.run, found)
-        journal.sweep(but=None)
+        journal.sweep(journal.trials(), but=None)
     return {**found, "path": str(folder), "answer": answer}
 
 

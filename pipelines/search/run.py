@@ -95,8 +95,9 @@ def _work(subject: Subject, journal: Journal, total: int, context: Context, *, d
         if trial is not None:
             with context.job(f"trial {trial.number + 1}/{total}"):
                 _run(trial, subject, journal, context, deadline=deadline)
-            best = result.best_of(journal.trials())
-            journal.sweep(but=best.number if best else None)
+            known = journal.trials()  # one that ends meanwhile elsewhere may be better
+            best = result.best_of(known)
+            journal.sweep(known, but=best.number if best else None)
             patience = Patience("trials of this search", poll_seconds=WAIT_SECONDS)
         elif journal.others_run():
             patience.step()

@@ -25,6 +25,10 @@ from pipelines.workspace.context import Context
 Runner = Callable[[Sequence[Job]], None]
 
 
+class WorkerDiedError(Exception):
+    """A worker died, which each engine says in its own way."""
+
+
 @dataclass
 class Execution:
     """One run of a plan: where it computes, and the results so far.
@@ -153,7 +157,7 @@ class Execution:
         """
         slots = min(pool.slots, max(len(jobs), 1))
         parent = os.getpid() if pool.is_local else None
-        setup = WorkerSetup(self.context.workspace.resolve(), self.devices, slots, parent)
+        setup = WorkerSetup(self.context.workspace.resolve(), self.devices, slots, parent, self.context.study)
         left, count_ended, retries = list(jobs), self.context.counter(len(jobs), "jobs"), self.retries
 
         def end(job: Job, result: JobResult) -> None:
@@ -164,10 +168,10 @@ class Execution:
         while left:
             started = list(left)
             try:
-                for index, result in pool.map(work, [(job, setup) for job in started]):
+                for index, result in _results(pool, started, setup):
                     end(started[index], result)
-            except Exception as error:  # noqa: BLE001 (each engine has its own ways to say that a worker died)
-                died = f"a worker died ({sentence(error)[:200]})"
+            except WorkerDiedError as error:
+                died = f"a worker died ({error})"
                 if retries:
                     retries -= 1
                     self.context.notice(f"{died}; another goes on with what it did")
@@ -179,10 +183,18 @@ class Execution:
 
 def _alone(pool: Pool, job: Job, setup: WorkerSetup) -> JobResult:
     try:
-        ((_, result),) = pool.map(work, [(job, setup)])
-    except Exception as error:  # noqa: BLE001 (as above)
-        return JobResult("failed", error=f"its process died, perhaps for want of memory ({sentence(error)[:200]})")
+        ((_, result),) = _results(pool, [job], setup)
+    except WorkerDiedError as error:
+        return JobResult("failed", error=f"its process died, perhaps for want of memory ({error})")
     return result
+
+
+def _results(pool: Pool, jobs: Sequence[Job], setup: WorkerSetup) -> Iterator[tuple[int, JobResult]]:
+    """(index of a job, its result) as they end; raises `WorkerDiedError`, and nothing that its user raises."""
+    try:
+        yield from pool.map(work, [(job, setup) for job in jobs])
+    except Exception as error:
+        raise WorkerDiedError(sentence(error)[:200]) from error
 
 
 def must_share(pool: Pool, workspace: Path) -> None:

@@ -33,13 +33,14 @@ class WorkerSetup:
     """The surroundings of a job: the workspace, the devices it may lease (none: the worker's own), what it shares.
 
     `slots` jobs share the cores of a machine (None: the threads are left as they are). `parent` is the process
-    that a local worker must not outlive.
+    that a local worker must not outlive; `study` the name of the one that it works for.
     """
 
     workspace: Path
     devices: tuple[str, ...] = ("cpu",)
     slots: int | None = None
     parent: int | None = None
+    study: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def work(job: Job, setup: WorkerSetup) -> JobResult:
         os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(threads))
     with leased(setup.devices or own_devices()) as device, limited_threads(threads):
         share = 1 / setup.slots if setup.slots and device == "cpu" else 1.0
-        return result_of(job, Context(setup.workspace, device, share=share))
+        return result_of(job, Context(setup.workspace, device, share=share, study=setup.study))
 
 
 def result_of(job: Job, context: Context) -> JobResult:

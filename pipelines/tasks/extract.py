@@ -255,12 +255,16 @@ def _alone(one: ReadyExtraction, context: Context, *, plain: "FeatureFile | None
 
 
 def _keep(workspace: Path, record: Extraction, *, timing: "ExtractionTiming | None", plain_view_of: str | None) -> None:
-    """Writes the record with what the extraction took; what was known of a file that is there already stays known."""
+    """Writes the record with what the extraction took; what was known of a file that is there already stays known.
+
+    Of one that went on where a killed one stopped, the images count that were there, at the rate of the others.
+    """
     before = extractions.find(workspace, record.content)
-    if timing is not None:
+    if timing is not None and timing.images_computed:
         lender = None if plain_view_of is None else extractions.find(workspace, plain_view_of)
         lent = 0.0 if plain_view_of is None else None if lender is None else lender.seconds
-        seconds = None if lent is None else timing.seconds + lent
+        there = (record.rows - timing.images_computed) / timing.images_per_second
+        seconds = None if lent is None else timing.seconds + there + lent
         seconds = before.seconds if seconds is None and before is not None else seconds
         known = ExtractionCost(**asdict(timing))
         record = structs.replace(record, timing=known, plain_view_of=plain_view_of, seconds=seconds)

@@ -12,7 +12,7 @@ import numpy as np
 
 from extract.data.datasets import load
 from extract.errors import InvalidInputError, StorageError
-from extract.features.store import FeatureFile, SplitFeatures
+from extract.features.store import FeatureFile, SplitFeatures, locked
 from extract.runtime.devices import Stopwatch
 from extract.runtime.formats import written
 from extract.runtime.memory import Peak, enough_for
@@ -159,17 +159,17 @@ def check_rows(spec: HeadSpec, labels: np.ndarray, groups: np.ndarray | None) ->
 
 
 def fitted_head(spec: HeadSpec, context: Context, *, features_path: Path) -> StageResult[DoneRecord]:
-    """A head on a feature file, computed or found."""
+    """A head on a feature file, computed or found; where another process fits the same one, it is waited for."""
     file, workspace = FeatureFile(features_path), context.workspace
     noted = extractions.find(workspace, file.content)
     context.tell(() if noted is None else noted.notices)
-    record, cached = cache.ask(
-        _fit_head,
-        resolve_head(spec, features=file.content).text(),
-        context=FeatureInputs(file, context),
-        workspace=workspace,
-        read=lambda run: records.intact(workspace, run),
-    )
+    if (found := kept_head(spec, context, content=file.content)) is not None:
+        return found
+    key, read = resolve_head(spec, features=file.content), functools.partial(records.intact, workspace)
+    cache.make_workspace(workspace)
+    with locked(records.folder(workspace, key.run())):
+        inputs = FeatureInputs(file, context)
+        record, cached = cache.ask(_fit_head, key.text(), context=inputs, workspace=workspace, read=read)
     return StageResult(record, workspace / "runs" / record.run, cached)
 
 

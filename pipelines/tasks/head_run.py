@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from extract.errors import reason
-from extract.features.store import FeatureFile, locked
+from extract.features.store import FeatureFile
 from extract.runtime.disk import file_sha256, write_file
 from extract.runtime.machine import machine, package_versions
 from pipelines.specs import HeadKey
@@ -61,26 +61,25 @@ class FittedHead:
 def keep(
     key: HeadKey, inputs: FeatureInputs, fitted: FittedHead, *, source: Extraction, peak_memory_bytes: int | None
 ) -> None:
-    """Writes the run's files, its record last."""
+    """Writes the run's files, its record last; the caller holds the lock of its folder."""
     import heads
 
     context, file = inputs.context, inputs.file
     folder = records.folder(context.workspace, key.run())
-    with locked(folder):
-        heads.save(fitted.head, folder, recipe=_recipe(key, file))
-        rows = {"labels": fitted.labels, "ids": fitted.ids}
-        records.keep_logits(folder / records.LOGITS_NAME, fitted.logits, **rows)
-        files = ["head.safetensors", "head.json", records.LOGITS_NAME]
-        if fitted.averaged is not None:
-            records.keep_logits(folder / records.AVERAGED_NAME, fitted.averaged, **rows)
-            files.append(records.AVERAGED_NAME)
-        if fitted.validation is not None:
-            files += _keep_validation(folder, fitted.validation)
-        record = _record(key, file=file, fitted=fitted, source=source)
-        record["peak_memory_bytes"] = peak_memory_bytes
-        record["hardware"]["device"] = context.device
-        record["files"] = {one: file_sha256(folder / one) for one in files}
-        records.write(context.workspace, record)
+    heads.save(fitted.head, folder, recipe=_recipe(key, file))
+    rows = {"labels": fitted.labels, "ids": fitted.ids}
+    records.keep_logits(folder / records.LOGITS_NAME, fitted.logits, **rows)
+    files = ["head.safetensors", "head.json", records.LOGITS_NAME]
+    if fitted.averaged is not None:
+        records.keep_logits(folder / records.AVERAGED_NAME, fitted.averaged, **rows)
+        files.append(records.AVERAGED_NAME)
+    if fitted.validation is not None:
+        files += _keep_validation(folder, fitted.validation)
+    record = _record(key, file=file, fitted=fitted, source=source)
+    record["peak_memory_bytes"] = peak_memory_bytes
+    record["hardware"]["device"], record["study"] = context.device, context.study
+    record["files"] = {one: file_sha256(folder / one) for one in files}
+    records.write(context.workspace, record)
 
 
 def _keep_validation(folder: Path, held: ValidationAnswers) -> list[str]:

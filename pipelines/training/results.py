@@ -121,6 +121,7 @@ def _record(ready: PreparedTraining, result: TrainingResult) -> Options:
         "flops": cost(final.network, image_size=(size[0], size[1])).flops,
         "images_per_second": final.images_per_second,
         "processes": processes.count(),
+        "study": ready.context.study,
         **scores.on_test(
             result.logits,
             result.labels,

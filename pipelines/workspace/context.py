@@ -22,7 +22,7 @@ class Context:
     cannot be counted, `status(sentence, over)` where in a long step the run is; a part that is `over` leaves its line.
     `notice(sentence)` takes messages, `estimated(estimate)` an `extract.features.extraction.Estimate` before a long
     run. Inside `job(label)` all that is shown belongs to that job of several. `share` is this process' part of a
-    device that several jobs use at once.
+    device that several jobs use at once. `study` is the name of the one that it computes for.
     """
 
     workspace: Path
@@ -35,6 +35,7 @@ class Context:
     job: Callable[[str], AbstractContextManager[object]] = nullcontext
     notices: list[str] = field(default_factory=list, compare=False)
     share: float = 1.0
+    study: str | None = None
 
     def tell(self, sentences: Iterable[str]) -> None:
         """Gives notice of what people should know of their data, each sentence once a command; `notices` keeps them."""

@@ -169,10 +169,20 @@ def _is_done(workspace: Path, checkpoint: Path) -> bool:
 def _held(kept: Kept) -> Iterator[str]:
     """Why a file must stay; "" where nobody works on it or reads it, which stays so while the body runs."""
     with contextlib.ExitStack() as stack:
-        if kept.kind == FEATURES and not stack.enter_context(unkept(kept.path)):
-            yield IN_USE
-        else:
-            yield stack.enter_context(_unlocked(kept))
+        is_used = kept.kind == FEATURES and not stack.enter_context(unkept(kept.path))
+        if kept.path.parent.suffix == ".shards":
+            is_used = not stack.enter_context(_joined_by_nobody(kept.path.parent))
+        yield IN_USE if is_used else stack.enter_context(_unlocked(kept))
+
+
+@contextlib.contextmanager
+def _joined_by_nobody(shards: Path) -> Iterator[bool]:
+    """Whether no process makes the whole file of the folder `shards`, nor begins to while the body runs."""
+    whole = Lock(shards.with_suffix(".lock"))
+    try:
+        yield not whole.path.exists() or whole.take(within=0.0)
+    finally:
+        whole.free()
 
 
 @contextlib.contextmanager

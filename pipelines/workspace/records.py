@@ -16,8 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import structs
-
 from extract.errors import CorruptFileError, InvalidInputError, StorageError, unknown
 from extract.runtime.disk import file_sha256, write_file
 from extract.runtime.typed_json import ShapeError, typed
@@ -70,11 +68,6 @@ def write(workspace: Path, record: Record | Mapping[str, object]) -> Path:
         forget_empty(place)
         raise
     return place / RECORD_NAME
-
-
-def note(workspace: Path, run: str, **facts: str) -> None:
-    """Adds facts to the record of a run, such as the study that it was computed for."""
-    write(workspace, structs.replace(read(workspace, run), **facts))
 
 
 def forget_empty(place: Path) -> None:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from extract.runtime.locks import Lock
+
 Handler = Callable[[int, FrameType | None], object] | int | None
 
 # Schedulers warn with XCPU, USR1 and USR2 (Slurm's --signal, SGE's -notify, LSF's -wa) before they kill.
@@ -20,6 +22,7 @@ NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU", "SIGUSR1", "SIGUSR2")
 SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 PATIENCE_SECONDS = 10.0  # for which a second signal that is no Ctrl-C is taken for the first one, sent again
 AGAIN_SECONDS = 0.05
+FREEING = (Lock.__exit__.__code__, Lock.free.__code__)
 ECHO_SECONDS = 1.0  # torchrun passes on the Ctrl-C that the terminal has sent to its processes too
 
 
@@ -40,6 +43,9 @@ def obeyed(at_once: Callable[[int], object]) -> Iterator[None]:
     first: list[float] = []
 
     def obey(number: int, frame: FrameType | None) -> None:
+        if not first and _frees_a_lock(frame):
+            _thread.start_new_thread(_send, (number,))
+            return
         if not first:
             first.append(time.monotonic())
             raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
@@ -71,18 +77,27 @@ def _not_swallowed(first: list[float]) -> Iterator[None]:
             before(dropped)
             return
         number = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.Signals[error.signal_name]
-        _thread.start_new_thread(send, (number,))  # a Thread's start waits, and the signal would be dropped in that
-
-    def send(number: int) -> None:
-        time.sleep(AGAIN_SECONDS)
         first.clear()
-        os.kill(os.getpid(), number)
+        _thread.start_new_thread(_send, (number,))  # a Thread's start waits, and the signal would be dropped in that
 
     sys.unraisablehook = again
     try:
         yield
     finally:
         sys.unraisablehook = before
+
+
+def _frees_a_lock(frame: FrameType | None) -> bool:
+    """Whether a lock is just being freed: left half way it would stay held, and what ends in good order wait for it."""
+    while frame is not None and frame.f_code not in FREEING:
+        frame = frame.f_back
+    return frame is not None
+
+
+def _send(number: int) -> None:
+    """Sends a signal to this process, again and soon."""
+    time.sleep(AGAIN_SECONDS)
+    os.kill(os.getpid(), number)
 
 
 @contextlib.contextmanager

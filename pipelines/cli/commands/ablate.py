@@ -60,7 +60,7 @@ def ablated(
     from pipelines.studies.execute import Execution
     from pipelines.workspace import explorations, stored
 
-    progress = JobProgress(run, planned, study=described.name)
+    progress = JobProgress(run, planned)
     execution = Execution(run.context(), run.devices(engine), on_result=progress, label=progress.label)
     begun = time.perf_counter()
     outcomes = dict(zip(described.jobs, execution.run(planned, engine), strict=True))

@@ -188,7 +188,7 @@ def _compute(
     """The jobs' values, lines and exit status."""
     from pipelines.report.study.study import joined
 
-    begun, names = time.perf_counter(), JobProgress(run, planned, study=described.name).names
+    begun, names = time.perf_counter(), JobProgress(run, planned).names
     outcomes = _execution(run, planned, engine, described).run(planned, engine)
     seconds = time.perf_counter() - begun
     counts = _counts(outcomes)
@@ -226,18 +226,18 @@ def _execution(run: shared.Invocation, planned: "Plan", engine: EngineSpec, desc
     """An execution of the plan here, which tells how it goes."""
     from pipelines.studies.execute import Execution
 
-    progress = JobProgress(run, planned, study=described.name)
-    return Execution(run.context(), run.devices(engine), on_result=progress, label=progress.label)
+    progress, context = JobProgress(run, planned), dataclasses.replace(run.context(), study=described.name)
+    return Execution(context, run.devices(engine), on_result=progress, label=progress.label)
 
 
 class JobProgress:
     """Reports each outcome as it comes. Extractions that the study does not list are reported and not counted."""
 
-    def __init__(self, run: shared.Invocation, planned: "Plan", *, study: str) -> None:
+    def __init__(self, run: shared.Invocation, planned: "Plan") -> None:
         jobs = [one.job for one in planned.jobs]
         every = [*jobs, *planned.implied()]
         self.names = dict(zip(every, labels(every), strict=True))
-        self._run, self._listed, self._ended, self._study = run, dict.fromkeys(jobs), 0, study
+        self._run, self._listed, self._ended = run, dict.fromkeys(jobs), 0
 
     def label(self, job: "Job") -> str:
         """The place of a job that begins among those of the study, and its name."""
@@ -251,7 +251,6 @@ class JobProgress:
         what, accuracy = f"{self._place(job, self._ended)}  {self.names[job]}", ""
         if outcome.status == "computed":
             if outcome.run is not None and job.command != ABLATE:
-                records.note(self._run.workspace, outcome.run, study=self._study)
                 record = records.done(self._run.workspace, outcome.run)
                 accuracy = f"test {percent(record.test.accuracy)}, "
             self._run.reporter.notice(f"{what}: {accuracy}done in {duration(outcome.seconds)}")

@@ -1,13 +1,15 @@
 """Trials of several processes: interrupted, killed, given up."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from extract.errors import TransferBenchError
 from pipelines.search import SearchSpec, TrialScore, search
-from pipelines.search.journal import Journal
+from pipelines.search.journal import Journal, TrialState
+from pipelines.search.space import Choices
 from pipelines.workspace.context import Context
 
 
@@ -76,3 +78,19 @@ def test_a_trial_that_is_interrupted_in_good_order_again_and_again_is_not_given_
 def test_three_processes_share_one_search_and_a_killed_one_ends_as_if_it_never_was(tmp_path, in_process):
     said = in_process(Path(__file__).with_name("searching.py"), tmp_path).splitlines()
     assert said == ["each once", "equal to the uninterrupted one"]
+
+
+def test_processes_that_search_together_sweep_at_once_and_leave_a_better_trial(tmp_path, monkeypatch):
+    remove, folders, seen = shutil.rmtree, [], []
+    for value in (0.5, 0.9):  # the second by another process
+        journal = Journal(tmp_path, name="s", space={"x": Choices((1, 2))}, seed=0)
+        trial = journal.next(2)
+        assert trial is not None
+        folders.append(journal.trial_folder(trial))
+        folders[-1].mkdir(parents=True)
+        journal.end(trial, TrialState.COMPLETE, value)
+        seen.append((journal, journal.trials()))
+    monkeypatch.setattr(shutil, "rmtree", lambda *given, **more: remove(*given) or remove(*given, **more))
+    journal, trials = seen[0]
+    journal.sweep(trials, but=None)
+    assert [folder.exists() for folder in folders] == [False, True]

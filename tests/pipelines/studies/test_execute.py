@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import heads
-from extract.errors import UnavailableError
+from extract.errors import StorageError, UnavailableError
 from pipelines.specs.engine import EngineSpec
 from pipelines.studies import execute, plan, study_file, worker
 from pipelines.workspace import records
@@ -86,6 +86,22 @@ def test_a_single_command_and_a_study_share_the_cache(pipeline, written):
     answer = pipeline("run", written(TINY + HEAD), "--json").json
     assert (answer["computed"], answer["cached"]) == (1, 1)
     assert head["run"] in answer["runs"]
+
+
+def test_runs_are_of_their_study_however_early_it_was_ended(pipeline, written, monkeypatch):
+    from pipelines.cli.commands import run
+
+    def end(self, job, result):
+        if job.command != "extract":
+            raise KeyboardInterrupt
+
+    training = "  - {command: train, network: resnet8, width: 0.25, epochs: 1, batch-size: 20}\n"
+    study = written(TINY + HEAD.replace("[0, 1]", "0") + training)
+    for part in ("test_resnet", "resnet8"):
+        with monkeypatch.context() as patch:
+            patch.setattr(run.JobProgress, "__call__", end)
+            assert pipeline("run", study, "--only", part).status == 130
+    assert [one["study"] for one in pipeline("runs", "--json").json["runs"]] == ["study", "study"]
 
 
 @pytest.fixture
@@ -204,6 +220,18 @@ def test_a_job_that_kills_its_worker_fails_and_the_rest_goes_on(tmp_path):
     }
     (record,) = records.read_all(tmp_path)[0]
     assert "its process died" in record.error
+
+
+def test_what_the_command_itself_cannot_write_is_no_dead_worker(tmp_path):
+    def full(*_: object) -> None:
+        raise StorageError("disk must have room")
+
+    found = study_file.parse("jobs:\n  - {command: extract, dataset: digits, backbone: [test_0, test_1]}\n").jobs
+    said: list[str] = []
+    execution = execute.Execution(Context(tmp_path, notice=said.append), ("cpu",), full)
+    with pytest.raises(StorageError, match="disk must have room"):
+        execution.through(MortalPool(""), found)
+    assert said == []
 
 
 def test_a_cluster_that_does_not_see_the_workspace_is_refused(tmp_path):

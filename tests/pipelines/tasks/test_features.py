@@ -28,6 +28,33 @@ def test_a_feature_file_that_is_gone_or_damaged_is_made_again(pipeline, harm):
     assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("blocks", [2, 3])
+def test_an_extraction_that_went_on_cost_what_all_its_images_did(pipeline, monkeypatch, blocks):
+    from extract.features import extraction, store
+    from pipelines.workspace import extractions
+
+    monkeypatch.setattr(extraction, "BLOCK_ROWS", 20)
+    words = ("extract", *TINY, "--batch-size", 20, "--subset", 40, "--test-subset", 20, "--json")
+    finish, write, written = store.FeatureWriter.finish, store.FeatureWriter.write, []
+
+    def full(self, *rows):
+        if len(written) == blocks:
+            raise OSError(28, "No space left on device")
+        written.append(write(self, *rows))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.FeatureWriter, "write", full)
+        patch.setattr(store.FeatureWriter, "finish", lambda self: full(self) or finish(self))
+        assert pipeline(*words).status == 1
+    path = Path(pipeline(*words).json["path"])
+    found = extractions.find(path.parent.parent, store.FeatureFile(path).content)
+    if blocks == 3:  # all that there are
+        assert (found.timing, found.seconds) == (None, None)
+    else:
+        assert found.timing.images_computed == 20
+        assert found.seconds == pytest.approx(found.timing.seconds + 40 / found.timing.images_per_second)
+
+
 class Small(torch.nn.Sequential):
     """A network that is quickly compiled, four times."""
 

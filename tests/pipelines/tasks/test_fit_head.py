@@ -1,10 +1,17 @@
 """What `pipeline fit-head` refuses, and answers, without an extraction."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+import heads
+from pipelines.specs import HeadSpec
+from pipelines.tasks.fit_head import fitted_head
 from pipelines.workspace import records
+from pipelines.workspace.context import Context
 from tests.pipelines.fitting import TINY
 
 TINY = (*TINY, "--subset", "200", "--test-subset", "50")
@@ -72,3 +79,24 @@ def test_what_was_not_learned_yet_needs_the_features_again(pipeline, extractions
     ended = pipeline(*words, *more, "--json")
     assert ended.status == 0, ended.err
     assert len(extractions) == 2
+
+
+def test_a_head_that_two_commands_need_at_once_is_fitted_once(pipeline, tmp_path, monkeypatch):
+    path, fit, begun = Path(pipeline("extract", *TINY, "--json").json["path"]), heads.fit_head, threading.Event()
+    fitted = []
+
+    def slow(*given, **options):
+        fitted.append(given)
+        begun.set()
+        time.sleep(0.5)
+        return fit(*given, **options)
+
+    monkeypatch.setattr(heads, "fit_head", slow)
+    with ThreadPoolExecutor(2) as pool:
+
+        def start():
+            return pool.submit(fitted_head, HeadSpec(head="centroid"), Context(tmp_path), features_path=path)
+
+        first, second = start(), begun.wait() and start()
+        assert [first.result().cached, second.result().cached] == [False, True]
+    assert len(fitted) == 1

@@ -185,6 +185,15 @@ def test_the_checkpoint_of_a_running_training_or_trial_stays_however_old_it_is(w
     assert not any(path.exists() for path in kept)
 
 
+def test_the_shards_of_a_running_extraction_stay(workspace):
+    shards = workspace / "features" / "digits-half-0123456789ab.h5.shards"
+    kept = [aged(shards / name, hours=9) for name in ("1-of-4.h5", "1-of-4.json", "2-of-4.h5.partial")]
+    with FileLock(shards.with_suffix(".lock")):
+        assert all(inventory.remove(inventory.inventory(workspace)).values())
+    inventory.remove(inventory.inventory(workspace))
+    assert not any(path.exists() for path in kept)
+
+
 def test_left_overs_of_killed_processes_go_and_fresh_ones_stay(pipeline, workspace):
     run = workspace / "runs" / "0123456789ab"
     stale = aged(run / "record.json.77.partial", hours=3)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from extract.runtime import locks
 from pipelines.workspace import signals
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, which this system cannot")
@@ -112,3 +113,20 @@ def test_a_signal_that_comes_within_a_finalizer_is_obeyed_too(number, status):
             time.sleep(5)
 
     assert status_of(body) == status
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_lock_that_is_being_freed_when_a_signal_comes_is_freed(tmp_path, monkeypatch, number):
+    def body():
+        with signals.obeyed(at_once=print):
+            try:
+                with locks.Lock(tmp_path / "lock"):
+                    pass
+                time.sleep(9)
+            except BaseException:
+                if locks.Lock(tmp_path / "lock").take(within=0.0):
+                    raise
+
+    unlock = locks._unlock
+    monkeypatch.setattr(locks, "_unlock", lambda descriptor: send(number) or unlock(descriptor))
+    assert status_of(body) == (99 if number == signal.SIGINT else 143)
