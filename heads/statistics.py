@@ -68,7 +68,7 @@ def rows_interval(correct: ArrayLike, *, confidence: float = 0.95) -> tuple[floa
     accuracy = float(table.mean())
     over_seeds, disagreement = _seed_variance(table)
     over_images = float(table.mean(0).var()) - rows * disagreement / seeds
-    count = _image_count(accuracy * (1 - accuracy), over_images, rows)
+    count = _image_count(accuracy * (1 - accuracy), over_images, rows, seeds=seeds)
     low, high = accuracy_interval(accuracy * count, count, confidence=confidence)
     beyond = _t_reach((over_seeds / seeds, seeds - 1), confidence)
     low, high = accuracy - math.hypot(accuracy - low, beyond), accuracy + math.hypot(high - accuracy, beyond)
@@ -93,7 +93,8 @@ def paired_rows(correct_a: ArrayLike, correct_b: ArrayLike, *, confidence: float
     if len(table_a) == len(table_b) == 1:
         return paired(round(only_a), round(only_b), rows, confidence=confidence)
     one_pair = (only_a + only_b) / rows - ((only_b - only_a) / rows) ** 2
-    count = _image_count(one_pair, float((means_b - means_a).var()), rows)
+    most = max(len(table_a), len(table_b))
+    count = _image_count(one_pair, float((means_b - means_a).var()), rows, seeds=most)
     table, seeds = (only_a * count / rows, only_b * count / rows, count), _joint_seed_error(table_a, table_b)
     interval = _joined(table, seeds, confidence=confidence)
     return Paired((only_b - only_a) / rows, interval, _p_value(table, seeds))
@@ -205,9 +206,12 @@ def _lower(count: float, others: float, rows: float, *, confidence: float) -> fl
     return worst * reach[0] + max(corner, 0.0) if positive else rate * worst - (math.hypot(first, second) - first)
 
 
-def _image_count(of_one: float, of_mean: float, rows: int) -> float:
-    """How many images of variance `of_one` make a mean that varies as one of `rows` of variance `of_mean`."""
-    return rows * of_one / of_mean if of_mean > 0 else float(rows)
+def _image_count(of_one: float, of_mean: float, rows: int, *, seeds: int) -> float:
+    """How many images of variance `of_one` make a mean that varies as one of `rows` of variance `of_mean`.
+
+    At most `rows` for every one of the `seeds`: what few images show of the variance may be nothing by chance.
+    """
+    return rows * of_one / max(of_mean, of_one / seeds) if of_one > 0 else float(rows)
 
 
 def _seed_variance(table: np.ndarray) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """Scores by class: precision, recall and F1 with intervals, and their plain means over classes."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,9 +31,10 @@ class Balanced:
     """Scores in which every class counts the same, as scikit-learn has them, and the classes' own.
 
     `balanced_accuracy` is the mean recall of the classes that have rows, `macro_f1` the mean F1 of those that have rows
-    or were predicted. Their intervals join those of the classes as the variance estimates of a sum are recovered
-    (MOVER; Zou and Donner, Statistics in Medicine 2008): recalls vary apart, F1 scores together, for one class's miss
-    is another's false alarm.
+    or were predicted. Their intervals are Wilson's of as many rows as make an accuracy that varies as the mean does, by
+    the delta method: recalls vary apart, F1 scores together, for one class's miss is another's false alarm. For that
+    every class has one further row, recognized as often as the classes are (`_smoothed`): that all of a few rows were
+    right says little of how the class varies.
     """
 
     balanced_accuracy: float
@@ -63,16 +63,17 @@ def macro_f1(confusion: np.ndarray) -> float:
 
 def balanced(confusion: np.ndarray) -> Balanced:
     """The scores of a confusion matrix of counts [K, K] with at least one row."""
-    classes = tuple(_class_scores(confusion, k) for k in range(len(confusion)))
-    recalls = [(one.recall, one.recall_interval) for one in classes if one.recall is not None and one.recall_interval]
-    scored = np.array([one.f1 is not None for one in classes])
-    f1 = [(one.f1, one.f1_interval) for one in classes if one.f1 is not None and one.f1_interval]
+    rows, likely = confusion.sum(1), _smoothed(confusion)
+    known, scored = rows > 0, rows + confusion.sum(0) > 0
+    recalls = likely.diagonal()[known] / rows[known]
+    spread, f1, shared = np.diag(recalls * (1 - recalls) / rows[known]), *_f1_covariance(likely)
+    accuracy, f1_mean = balanced_accuracy(confusion), macro_f1(confusion)
     return Balanced(
-        balanced_accuracy(confusion),
-        _mean_interval(recalls, np.eye(len(recalls))),
-        macro_f1(confusion),
-        _mean_interval(f1, _f1_correlations(confusion[np.ix_(scored, scored)])),
-        classes,
+        accuracy,
+        _mean_interval(accuracy, recalls, spread, rows=int(rows.sum())),
+        f1_mean,
+        _mean_interval(f1_mean, f1[scored], shared[np.ix_(scored, scored)], rows=int(rows.sum())),
+        tuple(_class_scores(confusion, k) for k in range(len(confusion))),
     )
 
 
@@ -96,23 +97,31 @@ def _f1(joint: float) -> float:
     return 2 * joint / (1 + joint)
 
 
-def _mean_interval(parts: list[tuple[float, Interval]], correlations: np.ndarray) -> Interval:
-    """The interval of the mean of estimates with these intervals and `correlations` [K, K]."""
-    values = np.array([value for value, _ in parts])
-    below = values - [low for _, (low, _) in parts]
-    above = [high for _, (_, high) in parts] - values
-    reach = [math.sqrt(side @ correlations @ side) / len(values) for side in (below, above)]
-    mean = float(values.mean())
-    return max(mean - reach[0], 0.0), min(mean + reach[1], 1.0)
+def _smoothed(confusion: np.ndarray) -> np.ndarray:
+    """float64 [K, K]: the shares of each class's rows with one more row, times its rows.
+
+    The added row is right by the mean recall, itself of two more classes of which one is right, and else of any other
+    class.
+    """
+    rows = confusion.sum(1)[:, None].astype(np.float64)
+    usual = ((confusion.diagonal() / np.maximum(rows[:, 0], 1)).sum() + 1) / ((rows > 0).sum() + 2)
+    added = np.full(confusion.shape, (1 - usual) / max(len(confusion) - 1, 1))
+    np.fill_diagonal(added, usual)
+    return (confusion + added) * rows / (rows + 1)
 
 
-def _f1_correlations(confusion: np.ndarray) -> np.ndarray:
-    """Correlations [K, K] of the classes' F1 scores, by the delta method for rows that are drawn at random."""
-    sums = (confusion.sum(1) + confusion.sum(0)).astype(np.float64)
-    f1 = 2 * confusion.diagonal() / sums
-    variances = f1 * (1 - f1) * (2 - f1) / sums
-    shared = (confusion + confusion.T) * np.outer(f1 / sums, f1 / sums)
-    scale = np.sqrt(np.outer(variances, variances))
-    correlations = np.divide(shared, scale, out=np.zeros_like(scale), where=scale > 0)
-    np.fill_diagonal(correlations, 1.0)
-    return correlations
+def _f1_covariance(likely: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(F1 [K] of the counts `likely` [K, K], their covariances [K, K] by the delta method for rows drawn at random)."""
+    sums = likely.sum(1) + likely.sum(0)
+    sums[sums == 0] = 1.0  # of a class that is not scored
+    f1 = 2 * likely.diagonal() / sums
+    shared = (likely + likely.T) * np.outer(f1 / sums, f1 / sums)
+    np.fill_diagonal(shared, f1 * (1 - f1) * (2 - f1) / sums)
+    return f1, shared
+
+
+def _mean_interval(mean: float, likely: np.ndarray, covariances: np.ndarray, *, rows: int) -> Interval:
+    """Wilson's interval of a `mean` over classes whose scores are about `likely` [K], with `covariances` [K, K]."""
+    usual, variance = float(likely.mean()), float(covariances.mean())
+    count = usual * (1 - usual) / variance if variance > 0 else rows  # of a single class F1 is always 1
+    return accuracy_interval(mean * count, count)

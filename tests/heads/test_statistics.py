@@ -219,3 +219,12 @@ def test_few_seeds_borrow_the_variance_of_the_other_changes_unless_their_own_is_
     noisy = paired_over_seeds([change(-100, 0, 120), *[change(5, 6, 7)] * 3], distinct=3_000)
     width = [high - low for low, high in (alone.interval, calm.interval, *(one.interval for one in noisy[:2]))]
     assert width[2] > width[3] > width[1]
+
+
+def test_means_over_seeds_that_show_no_variance_on_few_images_are_not_taken_for_certain():
+    low, high = rows_interval([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0]])
+    assert low < 0.15
+    assert high > 0.4
+    found = paired_rows(np.eye(3), np.ones((3, 3)))  # every image is right for one seed of the first
+    assert found.interval[0] < 0.2
+    assert found.p_value == pytest.approx(2 / 2**7)

@@ -47,6 +47,7 @@ def test_the_intervals_of_recall_and_precision_are_wilsons_and_that_of_f1_follow
         [[0.45, 0.05], [0.05, 0.45]],
         [[0.60, 0.05, 0.05], [0.04, 0.16, 0.00], [0.01, 0.01, 0.08]],
         [[0.899, 0.001], [0.02, 0.08]],
+        np.full((10, 10), 0.0004) + np.eye(10) * 0.096,  # many classes, few errors in each
     ],
 )
 def test_intervals_of_the_means_cover_as_they_say(shares):
