@@ -236,7 +236,7 @@ def time_ticks(low: float, high: float, *, log: bool) -> list[float]:
         step = next((one for one in SPANS if high <= 6 * one), SPANS[-1])
         return [place * step for place in range(floor(high / step) + 1)]
     found = [[one for one in spans if low <= one <= high] for spans in (SPANS, SPANS[::2])]
-    ticks = next((some for some in found if len(some) <= 7), found[-1])
+    ticks = next((some for some in found if len(some) <= 5), found[-1])
     return ticks if len(ticks) >= 2 else log_ticks(low, high)
 
 
