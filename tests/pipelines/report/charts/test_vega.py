@@ -64,7 +64,7 @@ def test_an_axis_of_times_has_few_ticks_within_it(low, factor, log):
     [
         (vega.number("at", "time", domain=[0, 5200], times=True), ["0", "30 min", "1 h"]),
         (vega.number("at", "time", domain=[0, 0.25], times=True), ["0", "100 ms", "200 ms"]),
-        (vega.number("at", "time", log=[43, 900], times=True), ["30 s", "1 min", "3 min", "10 min"]),
+        (vega.number("at", "time", log=[43, 900], times=True), ["1 min", "3 min", "10 min"]),
         (vega.number("at", "time", log=[43, 5200], times=True), ["1 min", "10 min", "1 h"]),
         (vega.number("at", "time", log=[1, 400_000], times=True), ["1 s", "10 s", "1 min", "10 min", "1 h", "10 h"]),
     ],
