@@ -102,7 +102,7 @@ MISTAKES = [
     (("--mode", "frozen", "--recipe", "finetune"), "recipe must be left out in mode frozen"),
     (("--mode", "frozen", "--tensorboard", "board"), "tensorboard must be left out in mode frozen"),
     (("--weights", "none"), "weights must be pretrained, packaged, a file or a run"),
-    (("--weights", "nowhere.safetensors"), "or a file"),
+    (("--weights", "nowhere.safetensors"), "a file or a run"),
     (("--mode", "frozen", "--find-learning-rate"), "mode must be one that trains"),
 ]
 
