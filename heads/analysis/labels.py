@@ -154,7 +154,7 @@ def class_pairs(log_probabilities: np.ndarray, targets: np.ndarray) -> list[Clas
         rows = log_probabilities[targets == label]
         wins[label] = (rows[:, label, None] > rows).sum(0) + 0.5 * (rows[:, label, None] == rows).sum(0)
     shares = wins / np.maximum(sizes, 1)[:, None]
-    smooth = (wins + 1) / (sizes + 2)[:, None]  # Agresti and Coull's interval
+    smooth = (wins + 1) / (sizes + 2)[:, None]  # as Agresti and Caffo do
     variance = smooth * (1 - smooth) / (sizes + 2)[:, None]
     accuracy, center = (shares + shares.T) / 2, (smooth + smooth.T) / 2
     low = center - 1.645 * np.sqrt(variance + variance.T) / 2

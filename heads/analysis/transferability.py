@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.covariance import ledoit_wolf
 
 STEPS, TOLERANCE, EPSILON = 11, 1e-3, 1e-5  # of the authors' code
+LEAST = 1e-100  # precision of the weights of features that are all zero
 
 
 def logme(features: np.ndarray, targets: np.ndarray) -> float:
@@ -29,7 +30,7 @@ def _evidence(left: np.ndarray, values: np.ndarray, members: np.ndarray, *, widt
         effective = (values / (values + ratio)).sum()
         weights = (values * squares / (ratio + values) ** 2).sum()
         residual = (squares / (1 + values / ratio) ** 2).sum() + rest
-        alpha, beta = effective / (weights + EPSILON), (count - effective) / (residual + EPSILON)
+        alpha, beta = max(effective / (weights + EPSILON), LEAST), (count - effective) / (residual + EPSILON)
         if abs(alpha / beta - ratio) / ratio <= TOLERANCE:
             break
     determinant = np.log(alpha + beta * values).sum() + (width - len(values)) * np.log(alpha)

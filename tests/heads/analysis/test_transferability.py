@@ -53,3 +53,10 @@ def test_features_that_tell_classes_apart_score_higher(rng):
     weak, strong = made(rng, 120, 10, signal=0.2), made(rng, 120, 10, signal=3.0)
     for score in (logme, h_score):
         assert score(*strong) > score(*weak)
+
+
+def test_features_that_are_all_zero_say_what_noise_alone_does():
+    targets = np.arange(60) % 3
+    noise = [np.log(60 / (own**2).sum() / (2 * np.pi)) / 2 - 0.5 for own in np.eye(3)[targets].T]
+    assert logme(np.zeros((60, 5)), targets) == pytest.approx(np.mean(noise), rel=1e-6)
+    assert h_score(np.zeros((60, 5)), targets) == 0.0
