@@ -61,7 +61,7 @@ class YamlMap(dict[str, "YamlValue"]):
     place: str
     size: int
 
-    def pairs(self, *, but: str = "") -> "Pairs":
+    def pairs(self, *, but: str | None = None) -> "Pairs":
         """(key, value), without the key `but`."""
         return [(key, value) for key, value in self.items() if isinstance(key, YamlText) and key != but]
 

@@ -10,15 +10,17 @@ from torch import nn
 from extract.backbones.rounding import photographs, round_convolutions, rounded_keeping_means
 from extract.runtime.devices import limited_threads
 
+ROWS = 48  # over so many the mean error is at most 0.2 of plain rounding's in 2,400 draws; over 6 it was 0.56 once
+
 
 @settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([9, 144, 2500]), st.floats(1e-3, 30), st.booleans())
 def test_rounding_keeps_weighted_sums_and_moves_no_weight_past_its_neighbors(seed, count, scale, signed):
     draw = torch.Generator().manual_seed(seed)
-    weights = torch.randn(6, count, generator=draw) * scale
+    weights = torch.randn(ROWS, count, generator=draw) * scale
     weights[0, 0] = 0.5 * scale  # may need no rounding
-    means = torch.rand(6, count, generator=draw, dtype=torch.float64) - (0.5 if signed else 0.0)
-    before = torch.randn(6, generator=draw, dtype=torch.float64) * scale * 1e-3
+    means = torch.rand(ROWS, count, generator=draw, dtype=torch.float64) - (0.5 if signed else 0.0)
+    before = torch.randn(ROWS, generator=draw, dtype=torch.float64) * scale * 1e-3
     plain = weights.bfloat16()
     kept = rounded_keeping_means(weights, torch.bfloat16, means=means, error=before)
     below = torch.where(plain > weights, torch.nextafter(plain, torch.full_like(plain, -torch.inf)), plain)

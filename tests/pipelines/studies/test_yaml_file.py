@@ -1,6 +1,7 @@
 """A YAML file whose values know where they stand, and what is refused of it."""
 
 import time
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,19 @@ def test_any_text_is_a_study_or_one_sentence(text):
     except InvalidInputError as error:
         sentence = str(error)
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("?", "study.yaml:1:2: unknown section '' of a study"),
+        ("jobs: [{command: extract, '': 3}]", "study.yaml:1:27: unknown option '' of extract"),
+        ("defaults: {'': 3}\njobs: [{command: extract}]", "study.yaml:1:12: unknown option '' of a study"),
+    ],
+)
+def test_a_key_without_a_name_is_refused_and_not_passed_over(text, sentence):
+    with pytest.raises(InvalidInputError, match=re.escape(sentence)):
+        study_file.parse(text)
 
 
 def test_a_study_that_is_no_text_is_refused(tmp_path):
