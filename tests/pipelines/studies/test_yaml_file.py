@@ -1,7 +1,7 @@
 """A YAML file whose values know where they stand, and what is refused of it."""
 
-import time
 import re
+import time
 from pathlib import Path
 
 import pytest
