@@ -171,7 +171,7 @@ def _held(kept: Kept) -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         is_used = kept.kind == FEATURES and not stack.enter_context(unkept(kept.path))
         if kept.path.parent.suffix == ".shards":
-            is_used = not stack.enter_context(_joined_by_nobody(kept.path.parent))
+            is_used |= not stack.enter_context(_joined_by_nobody(kept.path.parent))
         yield IN_USE if is_used else stack.enter_context(_unlocked(kept))
 
 

@@ -57,12 +57,10 @@ def number(
         scale["domain"] = list(domain)
     if axis_format:
         axis["format"] = axis_format
-    if times and domain is not None:
-        axis["values"] = time_ticks(*domain, log=bool(log))
-        axis |= {
-            "tickCount": len(axis["values"]),
-            "labelExpr": AS_TIME,
-        }  # Vega drops every other of more than its count
+    if times:
+        assert domain is not None
+        values = time_ticks(*domain, log=bool(log))
+        axis |= {"values": values, "tickCount": len(values), "labelExpr": AS_TIME}  # Vega drops every other of more
     return {**plain(field), "title": title, "scale": scale, "axis": axis}
 
 
@@ -231,7 +229,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def time_ticks(low: float, high: float, *, log: bool) -> list[float]:
-    """Two to seven seconds between two, round in the unit of each; from zero where the axis is not logarithmic."""
+    """Ticks in seconds between two ends, round in the unit of each; from zero where the axis is not logarithmic."""
     if not log:
         step = next((one for one in SPANS if high <= 6 * one), SPANS[-1])
         return [place * step for place in range(floor(high / step) + 1)]

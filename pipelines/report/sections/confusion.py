@@ -174,12 +174,12 @@ def figure(row: Row, chosen: str = "") -> Figure:
     ]
     accuracy = f"{percent(result.test.accuracy)} of {result.test.rows:,}"
     caption = f"{naming.MODES[result.mode].capitalize()}, {accuracy} correct{chosen}."
-    title, digits = f"Confusion matrix: {row.name}", max(len(value["written"]) for value in values)
-    cells = len(labels) * (7 * digits + 5) if len(labels) <= WRITTEN else 0  # pixels in which the counts have room
-    room = min(max(measure.width(label, theme.LEAST_FONT) for label in labels), LABEL) + 40
-    return vega.of_run(
-        result, "confusion", title, caption, _chart(values, labels), least_width=int(cells and cells + room)
-    )
+    chart, least_width = _chart(values, labels), 0
+    if len(labels) <= WRITTEN:  # the counts must have room in their cells, beside the names and the title
+        digits = max(len(value["written"]) for value in values)
+        names_width = min(max(measure.width(label, theme.LEAST_FONT) for label in labels), LABEL)
+        least_width = int(len(labels) * (7 * digits + 5) + names_width + 40)
+    return vega.of_run(result, "confusion", f"Confusion matrix: {row.name}", caption, chart, least_width=least_width)
 
 
 def _chart(values: list[Datum], labels: list[str]) -> Spec:
