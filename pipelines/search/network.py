@@ -117,7 +117,7 @@ class NetworkSubject(Subject):
         """
         key, inputs = network_inputs(spec, context)
         place = inputs.checkpoints(key) / "chosen"
-        with exclusive(inputs.checkpoints(key), notice=context.notice):
+        with exclusive(inputs.checkpoints(key), context):
             if folder.is_dir() and not place.exists() and not records.folder(context.workspace, key.run()).exists():
                 partial = place.with_name(f"{place.name}.partial")
                 shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed

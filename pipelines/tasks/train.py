@@ -76,7 +76,7 @@ def alone(key: NetworkKey, inputs: train_network.TrainingInputs, *, is_known: Ca
         yield
         return
     cache.make_workspace(inputs.context.workspace)
-    with exclusive(inputs.checkpoints(key), notice=inputs.context.notice):
+    with exclusive(inputs.checkpoints(key), inputs.context):
         yield
 
 

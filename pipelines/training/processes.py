@@ -174,12 +174,12 @@ def first_says(ask: Callable[[], Answer]) -> Answer:
 
 
 @contextlib.contextmanager
-def exclusive(folder: Path, *, notice: Callable[[str], None]) -> Iterator[None]:
+def exclusive(folder: Path, context: Context) -> Iterator[None]:
     """Holds the lock of the training whose checkpoints stand in `folder`, `<folder>.lock`, while the body runs.
 
     Two trainings of a key would go on from, replace and delete the same checkpoints.
 
-    Another process that holds it is waited for, of which `notice` hears. Of processes that train together the
+    Another process that holds it is waited for, which `context` says. Of processes that train together the
     first one holds the lock, and the others wait with it.
     """
     lock = Lock(folder.with_name(f"{folder.name}.lock"))
@@ -187,7 +187,8 @@ def exclusive(folder: Path, *, notice: Callable[[str], None]) -> Iterator[None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
     if not first_says(lambda: lock.take(within=0.0)):
         if rank() == 0:
-            notice(f"another process trains {folder.name} already; waiting until it ends")
+            context.notice(f"another process trains {folder.name} already; waiting until it ends")
+            context.doing("waiting for the process that trains it")
         while not first_says(lambda: lock.take(within=LOCK_SECONDS)):
             pass
     try:

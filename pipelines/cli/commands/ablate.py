@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from extract.errors import TransferBenchError
+from extract.errors import InvalidInputError
 from extract.runtime.formats import listed, percent, plural
 from pipelines.cli.commands.plan import show_plan
-from pipelines.cli.commands.run import JobProgress, ended
+from pipelines.cli.commands.run import JobProgress, ended, status_of
 from pipelines.cli.options import shared
 from pipelines.cli.options.declared import command, declared
 from pipelines.cli.terminal.reporter import Values
@@ -46,16 +46,15 @@ def ablate_command(run: shared.Invocation, study: str, dry_run: bool, options: V
     if dry_run:
         show_plan(run, described.name, planned, seconds=time.perf_counter() - begun)
         return
-    values, lines = ablated(run, described, planned, engine=engine)
+    values, lines, status = ablated(run, described, planned, engine=engine)
     run.reporter.result(values, [*lines, "next: pipeline report"])
-    if values["failures"]:
-        sys.exit(TransferBenchError.exit_code)
+    sys.exit(status)
 
 
 def ablated(
     run: shared.Invocation, described: "Ablation", planned: "Plan", *, engine: EngineSpec
-) -> tuple[Values, list[str]]:
-    """The ablation, trained where the cache has it not: its values and its lines."""
+) -> tuple[Values, list[str], int]:
+    """The ablation, trained where the cache has it not: its values, its lines and the exit status."""
     from pipelines.studies import ablation
     from pipelines.studies.execute import Execution
     from pipelines.workspace import explorations, stored
@@ -68,10 +67,10 @@ def ablated(
     failed = {job: outcome.error for job, outcome in outcomes.items() if outcome.status == "failed"}
     runs = {job: outcome.run for job, outcome in outcomes.items() if job not in failed}
     failures = [f"{progress.names[job]}: {error}" for job, error in failed.items()]
-    refused = all(outcomes[job].refused for job in failed)
-    path = ablation.gather(described, runs, failures, run.workspace, refused=refused)
+    status = status_of(outcomes.values())
+    path = ablation.gather(described, runs, failures, run.workspace, refused=status == InvalidInputError.exit_code)
     found = stored.read(path, explorations.AblationResult, thing="result of an ablation", remedy="Start again.")
-    return {**answer(found), "path": str(path)}, [*text(found), taken]
+    return {**answer(found), "path": str(path)}, [*text(found), taken], status
 
 
 def answer(found: "AblationResult") -> Values:

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,12 +81,12 @@ def run_study(
     if first.first:
         _, described, planned = prepare(train=True)
     values, lines, status = _compute(run, described, planned, engine=engine)
-    parts: dict[str, Callable[[], tuple[Values, list[str]]]] = {}
+    parts: dict[str, Callable[[], tuple[Values, list[str], int]]] = {}
     if compared is not None and trained is not None:
         parts["ablation"] = functools.partial(ablate.ablated, run, compared, trained, engine=engine)
     if search is not None:
         options_of = with_data_dir(search[1], shared.data_dirs())
-        parts["search"] = functools.partial(searched, run, options_of, search[2])
+        parts["search"] = lambda: (*searched(run, options_of, search[2]), 0)
     for part, compute in parts.items():
         values[part], more, code = _part(part, compute)
         lines += ["", *more]
@@ -98,14 +98,13 @@ def run_study(
     sys.exit(status)
 
 
-def _part(name: str, compute: Callable[[], tuple[Values, list[str]]]) -> tuple[Values, list[str], int]:
+def _part(name: str, compute: Callable[[], tuple[Values, list[str], int]]) -> tuple[Values, list[str], int]:
     """Values, lines and exit status of a search or an ablation; one that fails is told, and the rest goes on."""
     try:
-        values, lines = compute()
+        return compute()
     except TransferBenchError as error:
         failure = {"job": name, "run": None, "error": str(error)}
         return {"failures": [failure]}, [f"failed: {name}: {error}"], error.exit_code
-    return values, lines, TransferBenchError.exit_code if values.get("failures") else 0
 
 
 def _prepared(
@@ -206,10 +205,15 @@ def _compute(
         *([ended(described.name, outcomes, seconds)] if outcomes else []),
         *(["next: pipeline report"] if ranked and not described.title else []),
     ]
-    refused = all(outcome.refused for outcome in outcomes if outcome.status == "failed")
-    failed = InvalidInputError.exit_code if refused else TransferBenchError.exit_code
     values |= {"runs": runs, "failures": failures, "ranked": ranked}
-    return values, lines, failed if failures else 0
+    return values, lines, status_of(outcomes)
+
+
+def status_of(outcomes: "Iterable[JobResult]") -> int:
+    """The exit status: 0 where no job failed, the user's mistake where nothing else made one fail."""
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    refused = all(outcome.refused for outcome in failed)
+    return (InvalidInputError if refused else TransferBenchError).exit_code if failed else 0
 
 
 def ended(name: str, outcomes: "Sequence[JobResult]", seconds: float) -> str:

@@ -1,5 +1,6 @@
 """How the command line ends."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -72,6 +73,11 @@ def test_a_full_disk_met_anywhere_is_one_sentence_with_the_remedy(pipeline, monk
 def test_a_shell_completes_commands_and_options(words, begun, ends):
     completion = BashComplete(group.pipeline, {}, "pipeline", "_PIPELINE_COMPLETE")
     assert [one.value for one in completion.get_completions(words, begun)] == [ends]
+
+
+def test_python_runs_the_package_as_the_command():
+    ended = subprocess.run([sys.executable, "-m", "pipelines", "--version"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"pipeline, version \S+\n", ended.stdout)
 
 
 def test_help_imports_nothing_heavy():

@@ -103,6 +103,7 @@ def test_of_two_processes_at_once_one_trains_and_both_answer_the_same(tmp_path, 
     assert (first.pop("cached"), second.pop("cached")) == (False, True)
     waiting = f"another process trains {first['run']} already; waiting until it ends"
     assert (first.pop("said"), second.pop("said")) == ([], [waiting])
+    assert first.pop("last") != second.pop("last") == "waiting for the process that trains it"
     assert first == second
     (record,), problems = records.read_all(tmp_path / "workspace")
     assert (record.status, problems) == ("done", [])

@@ -20,15 +20,16 @@ from pipelines.workspace.context import Context
 
 
 def start(spec: NetworkSpec, workspace: Path, answer: Path, gate: int) -> int:
-    """The process id of a child that trains once `gate` is closed, and leaves its answer and what it was told."""
+    """The process id of a child that trains once `gate` is closed, and leaves its answer and what it heard."""
     child = os.fork()
     if child:
         return child
     torch.set_num_threads(1)
     said: list[str] = []
+    done: list[str] = []
     os.read(gate, 1)
-    found = answer_of(train(spec, Context(workspace, notice=said.append)))
-    answer.write_text(json.dumps({**found, "said": said}))
+    found = answer_of(train(spec, Context(workspace, notice=said.append, doing=done.append)))
+    answer.write_text(json.dumps({**found, "said": said, "last": done[-1]}))
     os._exit(0)
 
 

@@ -17,6 +17,7 @@ from extract.features.store import FeatureFile
 from pipelines.tasks.features import file_name
 from pipelines.training.processes import exclusive
 from pipelines.workspace import inventory, records
+from pipelines.workspace.context import Context
 from pipelines.workspace.schema import FEATURE_NAME
 from tests.pipelines.workspace.aging import STUDY, aged
 
@@ -178,7 +179,7 @@ def test_the_checkpoint_of_a_running_training_or_trial_stays_however_old_it_is(w
     kept = [aged(training / "chosen" / name, hours=9) for name in ("checkpoint.bin", "checkpoint.bin.partial")]
     kept.append(aged(search / "trials" / "3" / "checkpoint.bin", hours=9))
     (search / "leases").mkdir()
-    with exclusive(training, notice=pytest.fail), FileLock(search / "leases" / "3.lock"):
+    with exclusive(training, Context(workspace, notice=pytest.fail)), FileLock(search / "leases" / "3.lock"):
         assert all(inventory.remove(inventory.inventory(workspace)).values())
         assert all(path.exists() for path in kept)
     inventory.remove(inventory.inventory(workspace))

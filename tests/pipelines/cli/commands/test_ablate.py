@@ -3,7 +3,10 @@
 import re
 import shutil
 
-from pipelines.cli.commands import ablate
+import pytest
+
+from pipelines.cli.commands import ablate, run
+from pipelines.studies.worker import JobResult
 from pipelines.workspace.explorations import AblationResult, AblationRow
 
 
@@ -48,7 +51,7 @@ def test_an_ablation_is_found_again_and_a_change_that_fails_has_no_row(pipeline,
     assert (planned["cached"], planned["missing"]) == (6, 0)
     study.write_text(study.read_text().replace("[0.3]", "[0.3, 1e9]"))
     ended = pipeline("ablate", study, "--json")
-    assert ended.status == 1
+    assert ended.status == 2  # as `run` has it: such a learning rate is a mistake
     assert [one["name"] for one in ended.json["rows"]] == ["learning rate 0.3", "compiled"]
     assert len(ended.json["failures"]) == 2
     assert "learning rate 1000000000.0" in ended.json["failures"][0]
@@ -56,3 +59,9 @@ def test_an_ablation_is_found_again_and_a_change_that_fails_has_no_row(pipeline,
     again = pipeline("ablate", study)
     assert re.search(r"^\w+: 8 jobs in .+: 0 computed, 6 cached, 2 failed$", again.out, re.MULTILINE)
     assert len(list((tmp_path / "workspace" / "ablations").glob("*.json"))) == 1
+
+
+@pytest.mark.parametrize(("refused", "status"), [([], 0), ([True, True], 2), ([True, False], 1)])
+def test_the_status_is_that_of_a_mistake_where_nothing_else_made_a_job_fail(refused, status):
+    failed = [JobResult("failed", error="no", refused=one) for one in refused]
+    assert run.status_of([JobResult("cached"), *failed]) == status
