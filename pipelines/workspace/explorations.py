@@ -62,6 +62,15 @@ class SearchResult(TypedDict):
     seconds: Seconds
 
 
+def best_trials(search: SearchResult) -> list[SearchTrial]:
+    """The complete trials, the most accurate first and of equals the one that was chosen."""
+    chosen = search["best"] and search["best"]["number"]
+    valued = [
+        (one["value"], one) for one in search["trials"] if one["state"] == "complete" and one["value"] is not None
+    ]
+    return [one for _, one in sorted(valued, key=lambda two: (-two[0], two[1]["number"] != chosen, two[1]["number"]))]
+
+
 class ValidatedRun(Struct, frozen=True, kw_only=True):
     """A network that was trained for an ablation, scored on its validation split alone, and not kept.
 

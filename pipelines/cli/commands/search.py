@@ -114,10 +114,10 @@ def _text(answer: Values, found: "SearchAnswer") -> list[str]:
 
 
 def _ranking(found: "SearchAnswer") -> list[str]:
-    """The complete trials, the most accurate first and of equals the one that was chosen: a line each, up to `MOST`."""
-    complete = [one for one in found["trials"] if one["state"] == "complete" and one["value"] is not None]
-    best = found["best"] and found["best"]["number"]
-    complete.sort(key=lambda one: (-(one["value"] or 0.0), one["number"] != best, one["number"]))
+    """The best trials: a line each, up to `MOST`."""
+    from pipelines.workspace.explorations import best_trials
+
+    complete = best_trials(found)
     columns: list[TableColumn[SearchTrial]] = [
         TableColumn("trial", lambda one: str(one["number"]), right=True),
         TableColumn("validation", lambda one: percent(one["value"]), right=True),

@@ -24,7 +24,7 @@ from pipelines.report.page.text import clipped, points
 from pipelines.report.study.rows import Row
 from pipelines.report.study.study import Study
 from pipelines.workspace import naming, stored
-from pipelines.workspace.explorations import SearchResult, SearchTrial
+from pipelines.workspace.explorations import SearchResult, SearchTrial, best_trials
 
 SHOWN = 6
 BEST = 5
@@ -160,8 +160,7 @@ def _importance(search: SearchResult, place: int, title: str) -> Figure:
 
 
 def _table(search: SearchResult, title: str, winner: Row | None) -> Table | None:
-    complete = [one for one in search["trials"] if one["state"] == "complete" and one["value"] is not None]
-    complete.sort(key=lambda trial: (-(trial["value"] or 0.0), trial["number"]))
+    complete = best_trials(search)
     if not complete:
         return None
     columns: list[Column[SearchTrial]] = [

@@ -22,3 +22,13 @@ def test_searches_that_are_left_out_are_counted(workspace, make):
     for number in range(8):
         make.search(workspace, f"search-{number}")
     assert searches.section(Study(workspace, [], [])).lead.endswith("The first 6 of 8 searches by name.")
+
+
+def test_the_winner_stands_first_among_trials_that_are_equally_accurate():
+    trials = [
+        {"number": place, "state": "complete", "value": 1.0, "params": {"alpha": 10.0**place}, "seconds": 1.0}
+        for place in range(12)
+    ]
+    best = {"number": 9, "params": trials[9]["params"], "value": 1.0}  # of the least validation loss
+    table = searches._table({"trials": trials, "best": best, "best_run": None}, "a search", None)
+    assert [trial["number"] for trial in table.items] == [9, 0, 1, 2, 3]
