@@ -78,24 +78,39 @@ def slides(study: Study, sections: Sequence[Section], *, title: str, made: str) 
 def _task(material: Material) -> list[Slide]:
     """The task, the data and the protocol, as the records have them."""
     test_set, best = material.test_set, material.test_set.best()
-    result, choice = best.row.best, best.row.best.choice
+    result = best.row.best
     names = [cut(name, size=findings.LARGE, room=CLASS) for name in confusion.names(result, len(result.class_names))]
-    chosen = (
-        f"Hyperparameters and epochs are chosen on {choice.validation_rows:,} validation images, which are split off "
-        f"the training images{' and trained on as well once the choice is made' if choice.refitted else ''}."
-        if choice.validation_rows
-        else "No validation images: a fixed budget, and nothing is chosen."
-    )
     items = [
         f"Task: tell {len(names)} classes of images apart: {listed(names[:10])}{' …' if len(names) > 10 else ''}.",
         f"Data: {test_set.data}.",
-        chosen,
+        _chosen(test_set.results),
         f"The test images are scored once, after every choice{'' if best.validated else ' but that of the best run'}.",
         "Each accuracy has a 95 % interval; runs are compared image by image, in pairs.",
         *(f"Machine: {said}." for name, said in provenance.machine(result) if name == "hardware"),
     ]
     notes = "\n".join([summary.lead(material.study), *(RULE for _ in test_set.rows[1:2])])
     return [Slide("Task and protocol", [[Items(items)]], notes)]
+
+
+def _chosen(results: Sequence[DoneRecord]) -> str:
+    """What hyperparameters and epochs were chosen on, of all the results."""
+    counts = sorted({one.choice.validation_rows or 0 for one in results} - {0})
+    if not counts:
+        return "No validation images: a fixed budget, and nothing is chosen."
+    refitted = _share([bool(one.choice.refitted) for one in results])
+    without = _share([not one.choice.validation_rows for one in results])
+    some = f"{counts[0]:,}" + (f" to {counts[-1]:,}" if counts[1:] else "")
+    return (
+        f"Hyperparameters and epochs are chosen on {some} validation images, which are split off the training images"
+        + ("" if refitted is None else f" and{refitted} trained on as well once the choice is made")
+        + ("." if without is None else f";{without} there are none, and nothing is chosen.")
+    )
+
+
+def _share(holds: Sequence[bool]) -> str | None:
+    """In how many runs something holds, as words between others: "" in all, None in none."""
+    some = f" in {sum(holds)} of {plural(len(holds), 'run')}"
+    return None if not any(holds) else "" if all(holds) else some
 
 
 def _architecture(material: Material) -> list[Slide]:

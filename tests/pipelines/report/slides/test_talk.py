@@ -105,3 +105,17 @@ def test_a_best_run_that_the_test_images_picked_is_no_choice_before_them(workspa
         make.put(workspace, ({**record, "validation": None}, table))
     said = told(workspace, figures=False).texts("Task and protocol")
     assert "The test images are scored once, after every choice but that of the best run." in said
+
+
+def test_what_is_said_of_the_validation_images_holds_for_every_run(workspace, make: SimpleNamespace):
+    """A refitted head, the best, beside networks that keep their validation images to themselves, or have none."""
+    for name, rows, refitted in (("resnet20", 144, True), ("vgg11", 288, False), ("vgg13", 0, False)):
+        record, table = make.network(name, "scratch", accuracy=0.9)
+        choice = {**record["choice"], "validation_rows": rows, "refitted": refitted}
+        changes = {"choice": choice} | ({} if rows else {"validation": None})
+        make.put(workspace, ({**record, **changes}, table))
+    assert (
+        "Hyperparameters and epochs are chosen on 144 to 288 validation images, which are split off the training "
+        "images and in 1 of 3 runs trained on as well once the choice is made; in 1 of 3 runs there are none, and "
+        "nothing is chosen."
+    ) in told(workspace, figures=False).texts("Task and protocol")
