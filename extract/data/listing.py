@@ -1,9 +1,11 @@
 """Classes and splits of a folder of images; notices on what is read otherwise than one may think."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -251,11 +253,21 @@ def _merged(found: dict[Path, Images]) -> Iterator[str]:
 
 def alike(class_names: Sequence[str]) -> Iterator[str]:
     """Classes that may be meant to be one."""
-    letters = {name: "".join(name.casefold().split()) for name in class_names}
-    counts = Counter(letters.values())
-    same = [name for name in sorted(letters, key=lambda name: (letters[name], name)) if counts[letters[name]] > 1]
+    groups: dict[str | Decimal, list[str]] = {}
+    for name in class_names:
+        groups.setdefault(_meaning(name), []).append(name)
+    same = [repr(name) for group in groups.values() if len(group) > 1 for name in group]
     if same:
-        yield f"{plural(len(same), 'class')} whose names differ by case or spaces only ({a_few([*map(repr, same)])})"
+        yield (
+            f"{plural(len(same), 'class')} whose names differ only by case, spaces or how a number is written "
+            f"({a_few(same)})"
+        )
+
+
+def _meaning(name: str) -> str | Decimal:
+    """The name without case and spaces; of a number its value, which 1, 01 and 1.0 share."""
+    letters = "".join(name.casefold().split())
+    return Decimal(letters) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", letters) else letters
 
 
 def _nested(listing: Listing, found: dict[Path, Images]) -> Iterator[str]:

@@ -58,6 +58,20 @@ def test_numbers_are_classes_in_the_order_of_their_values(photos):
     assert images.class_names == ("9", "10")
 
 
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        (("1", "01", "+1"), "3 classes ('+1', '01', '1')"),
+        (("1.0", "2.5", "1.00"), "2 classes ('1.0', '1.00')"),
+        (("12345678901234567890", "12345678901234567891", "-1"), ""),
+    ],
+)
+def test_classes_that_are_one_number_written_in_several_ways_are_told(photos, written, same):
+    images = read(photos, lines(*(f"{name},{written[at % 3]}" for at, name in enumerate(NAMES)))).images
+    why = " whose names differ only by case, spaces or how a number is written"
+    assert [one.replace(why, "") for one in images.notices if why in one] == [same] * bool(same)
+
+
 def test_images_are_found_by_what_is_unique_of_their_paths(photos):
     lay(photos, "day2/only.png", "day2/unused.png")
     rows = ["day1/0,a", "day1\\1.jpg,b", f"{photos.absolute() / 'day1/2.jpg'},a", "./day2/../day1/3.jpg,b", "only,a"]

@@ -140,7 +140,7 @@ CASES = [
         "classes whose names differ by case and spaces",
         (CHEAP,),
         lambda folder: photos(folder, "cat", "Cat", "cat "),
-        says="3 classes whose names differ by case or spaces only ('Cat', 'cat', 'cat ')",
+        says="3 classes whose names differ only by case, spaces or how a number is written ('Cat', 'cat', 'cat ')",
     ),
     Case(
         "a test split that is a link to the training split",
