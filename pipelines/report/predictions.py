@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from extract.decoding.decode import UnreadableImage, decode
-from extract.runtime.formats import percent, plural
+from extract.runtime.formats import percent, plural, written
 from pipelines.report.page import render
 from pipelines.report.page.blocks import Block, Card, Cards, Gallery, Picture, Section
 from pipelines.report.page.text import clipped, printable
@@ -101,7 +101,7 @@ def _own(photo: Photo, number: int, images: Images, coverage: float | None) -> P
         images.thumbnails[key] = data_uri(image)
     lines = [(name, percent(share, 1)) for name, share in photo.top[:SHOWN]]
     if photo.classes is not None and coverage is not None:
-        lines.append((f"{percent(coverage, 0)} set", ", ".join(photo.classes) or "none"))
+        lines.append((f"{written(100 * coverage)} % set", ", ".join(photo.classes) or "none"))
     return Picture(key, lines)
 
 

@@ -51,6 +51,8 @@ def test_sets_and_the_unlike_score_go_by_the_validation_images(
     said = pipeline("predict", "--run", fitted["run"], digit_files[0], photo)
     assert "temple.jpg is unlike anything seen" in said.out
     assert f"{digit_files[0].name} is unlike" not in said.out
+    pipeline("predict", "--run", fitted["run"], digit_files[0], "--coverage", 0.995, "--report", page)
+    assert "99.5 % set" in " ".join(Page(page).text)  # 100 % would hold every class
     ended = pipeline("predict", "--run", fitted["run"], digit_files[0], "--coverage", 90)
     assert ended.status == 2
     assert "coverage must be a share between 0 and 1; got 90.0" in ended.err
