@@ -89,10 +89,16 @@ def _compared(one: PairedTest, frozen: Row, family: int) -> str:
     """The comparison in pairs, with its difference where seeds on other test images are not in it."""
     middle, low, high = (signed(100 * end) for end in (one.paired.difference, *one.paired.interval))
     both = f", corrected for {family} comparisons" if family > 1 else ""
-    alike = middle == signed(100 * (one.row.accuracy - frozen.accuracy))
-    pairs = "in pairs" if alike else f"in pairs on the same test images {middle}"
+    where = same_images(one, frozen)
+    pairs = f"in pairs{where} {middle}" if where else "in pairs"
     named = "interval" if both else "95 % interval"
     return f" ({pairs}, {named} {low} to {high}, p {p_text(one.paired.p_value)}{both})"
+
+
+def same_images(one: PairedTest, reference: Row) -> str:
+    """What stands behind a difference that is not that of the accuracies: seeds on other test images are not in it."""
+    whole = signed(100 * (one.row.accuracy - reference.accuracy))
+    return "" if signed(100 * one.paired.difference) == whole else " on the same test images"
 
 
 def times(frozen: float | None, other: float | None) -> str:

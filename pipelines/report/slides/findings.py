@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from extract.runtime.formats import amount, duration, listed, percent
 from pipelines.report.page.measure import cut
 from pipelines.report.page.text import interval, signed
-from pipelines.report.sections.summary import gains, times
+from pipelines.report.sections.summary import gains, same_images, times
 from pipelines.report.study.diagnosis import diagnose
 from pipelines.report.study.rows import Row, best_first
 from pipelines.report.study.study import PairedTest, Study, TestSet, against_best
@@ -35,7 +35,7 @@ def conclusion(study: Study, test_set: TestSet) -> list[str]:
     equal = [one.row for one in found if verdict(one) == NOT_SHOWN]
     compared = len(test_set.rows) - 1 == len(found)
     sentences += [
-        *_against(found, equal, "others" if compared else "others that were compared"),
+        *_against(best, found, equal, "others" if compared else "others that were compared"),
         *_cheaper(best, equal),
         *transfer(study, test_set),
         *_diagnosis(test_set),
@@ -68,24 +68,24 @@ def transfer(study: Study, test_set: TestSet) -> list[str]:
 def _gain(one: PairedTest, reference: Row) -> str:
     subject, other, word = BESTS[one.row.best.mode], BESTS[reference.best.mode], verdict(one)
     if word == NOT_SHOWN:
-        return f"The {subject} against the {other}: {NOT_SHOWN} ({_points(one)})."
+        return f"The {subject} against the {other}: {NOT_SHOWN} ({_points(one, reference)})."
     cost = times(reference.seconds("total"), one.row.seconds("total"))
-    return f"The {subject} is {word} than the {other}: {_points(one)}{cost}."
+    return f"The {subject} is {word} than the {other}: {_points(one, reference)}{cost}."
 
 
-def _points(one: PairedTest) -> str:
+def _points(one: PairedTest, reference: Row) -> str:
     middle, low, high = (signed(100 * end) for end in (one.paired.difference, *one.paired.interval))
-    return f"{middle} points, interval {low} to {high}"
+    return f"{middle} points{same_images(one, reference)}, interval {low} to {high}"
 
 
-def _against(found: Sequence[PairedTest], equal: Sequence[Row], others: str) -> list[str]:
+def _against(best: Row, found: Sequence[PairedTest], equal: Sequence[Row], others: str) -> list[str]:
     """How many `others` are told from the best, and which are not."""
     worse, better = ([one for one in found if verdict(one) == word] for word in ("worse", "better"))
     parts = [f"it is better than {len(worse)} of {len(found)} {others}"] if worse else []
     parts += [f"{NOT_SHOWN} from {_names(equal)}"] if equal else []
     sentences = [f"In pairs, {'; '.join(parts)}."] if parts else []
     return sentences + [
-        f"{said(one.row)} is better on the test images ({_points(one)}); the validation images did not choose it."
+        f"{said(one.row)} is better on the test images ({_points(one, best)}); the validation images did not choose it."
         for one in better[:1]
     ]
 

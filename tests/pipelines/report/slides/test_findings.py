@@ -39,7 +39,21 @@ def test_a_clear_difference_is_said_with_its_interval(workspace, make: SimpleNam
     found = re.search(r"The best fine-tuned network is better than the best network from scratch: (\S+) points", said)
     assert found is not None
     assert float(found[1]) > 3
+    assert "on the same test images" not in said
     assert "the intervals are over test images" not in said  # one row has several seeds
+
+
+def test_a_difference_without_the_seeds_of_other_test_images_says_so(workspace, make: SimpleNamespace):
+    """The table beside it has the mean over both seeds, of which only one was scored on the images of the other run."""
+    for seed, accuracy in enumerate((0.85, 0.6)):
+        record, table = make.network("resnet20", "scratch", accuracy=accuracy, seed=seed)
+        data = {**record["dataset"], "test_images": "a" * 64} if seed else record["dataset"]
+        make.put(workspace, ({**record, "dataset": data}, table))
+    make.put(workspace, make.network("tuned", "finetuned", accuracy=0.96))
+    said = " ".join(_said(workspace))
+    found = re.search(r"is better than the best network from scratch: (\S+) points on the same test images, int", said)
+    assert found is not None
+    assert float(found[1]) < 15
 
 
 def test_an_accuracy_below_100_percent_is_not_rounded_to_it(workspace, make: SimpleNamespace):
