@@ -40,7 +40,8 @@ def listed(root: Path, labels: LabelFile) -> Listing:
         one = table.read(path)
         chosen = columns.chosen(one, named)
         rows = rows.and_those(_RowReader(one, chosen, images, root, folder).rows(split))
-        notices.append(f"{one.name}: {', '.join(f'{role} from {column!r}' for role, column in chosen.items())}")
+        if not labels.name:  # a file of the user's, not one that was written for another kind of data set
+            notices.append(f"{one.name}: {', '.join(f'{role} from {column!r}' for role, column in chosen.items())}")
     splits, said = _split(rows)
     members, class_names = _members(rows, splits, images, root)
     found = Listing(root, class_names, members, ())

@@ -25,7 +25,7 @@ class SplitRows:
 class Layout:
     """Everything about a feature file that is known before the first feature is computed.
 
-    `spec` says what the features are; `engine` ("eager" or "compiled") and `versions` say what computed
+    `spec` says what the features are; `engine` ("eager", "compiled" or "openvino") and `versions` say what computed
     them. `block_rows` is how many rows share a checksum.
     """
 

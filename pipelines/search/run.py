@@ -67,7 +67,7 @@ def check_file(file: SearchFile, fixed: Mapping[str, object], context: Context) 
         return
     with placed(file.section):
         subject, spec = build(fixed, entries=file.entries, context=context)
-        check(subject, None)
+        check(subject, None if file.entries is not None else subject.default_space())
     check(subject, spec.entries)
 
 

@@ -36,7 +36,9 @@ class DataSource:
     """Data set to read, and its directory."""
 
     dataset: str = _data(
-        "cifar10", "A known data set, or a folder of class folders.", metavar="|".join((*datasets.NAMES, "DIR"))
+        "cifar10",
+        "A known data set, a folder of images, or a file of them: .npz, .parquet.",
+        metavar="|".join((*datasets.NAMES, "DIR", "FILE")),
     )
     labels: str | None = _data(
         None, "File that says the label of each image of the folder: CSV, TSV, JSON lines, parquet.", metavar="FILE"

@@ -88,7 +88,7 @@ def facts(key: NetworkKey, *, dataset: str, class_names: tuple[str, ...]) -> Opt
         "mode": "scratch" if key.mode == "scratch" else "frozen" if key.mode == "frozen" else "finetuned",
         "architecture": architecture.current_name,
         "family": architecture.family,
-        "weights": "file" if key.weights == "run" else key.weights,
+        "weights": f"run:{key.weights_run}" if key.weights_run else key.weights,
         "head": "logistic" if key.mode == "frozen" else None,
         "dataset": key.described_data(dataset),
         "seed": key.seed,

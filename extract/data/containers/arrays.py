@@ -33,8 +33,8 @@ def levels(images: np.ndarray, *, what: str = "images") -> np.ndarray:
     """
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or 0 in images.shape:
         raise InvalidInputError(
-            f"{what} must be uint8 levels from 0 to 255, [N, H, W] or [N, H, W, 3]; got {images.dtype} of shape "
-            f"{images.shape}. Convert fractions by (255 * images).round().astype('uint8')."
+            f"{what} must be uint8 levels from 0 to 255, [N, H, W], [N, H, W, 3] or [N, 3, H, W]; got "
+            f"{images.dtype} of shape {images.shape}. Convert fractions by (255 * images).round().astype('uint8')."
         )
     found = images[:, None] if images.ndim == 3 else images
     if images.ndim == 4 and images.shape[3] in (1, 3):

@@ -34,8 +34,8 @@ def export_command(
     """Write a run for other programs: as ONNX, as a program of torch, or as a folder that timm loads.
 
     It is checked on real images before it is written. ONNX and torch are one graph from uint8 pixels to probabilities:
-    images come as [N, 3, height, width] at the data set's own size; where that varies, resized and cut to the
-    network's. Classes and preprocessing are in the file. Beside it stand a README and, for ONNX, a script that
+    images come as [N, 3, height, width]: at the size of digits, CIFAR-10 or CIFAR-100, else resized and cut to
+    the network's. Classes and preprocessing are in the file. Beside it stand a README and, for ONNX, a script that
     classifies image files with onnxruntime, numpy and Pillow alone.
     """
     if kind not in FORMATS:

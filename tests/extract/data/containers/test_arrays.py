@@ -73,7 +73,10 @@ LABELS = np.arange(10) % 2
         ({"pictures": GRAY}, "must be called train_images and train_labels, .*; got pictures in d.npz"),
         ({"images": GRAY, "labels": LABELS[:9]}, r"labels must be .*; got int64 of shape \(9,\) for 10 images"),
         ({"images": GRAY, "labels": LABELS / 2}, "labels must be one whole number or text for each image; got float64"),
-        ({"images": GRAY / 255, "labels": LABELS}, "images of train in d.npz must be uint8 levels"),
+        (
+            {"images": GRAY / 255, "labels": LABELS},
+            r"images of train in d.npz must be uint8 .* or \[N, 3, H, W\]; got float64",
+        ),
         ({"images": GRAY, "labels": np.array(list("ab") * 5, object)}, "must be readable without unpickling"),
         (
             {"x_train": GRAY, "y_train": LABELS, "x_test": GRAY, "y_test": LABELS + 1},

@@ -110,8 +110,10 @@ def test_one_file_with_bytes_alone_and_named_columns_keeps_groups_whole(tmp_path
         "who": [row // 4 for row in range(12)],
     }
     write(arrow.table(cells), tmp_path / "t.parquet")
-    splits = opened(tmp_path / "t.parquet", tmp_path, ("path=picture", "label=kind", "group=who")).images.splits
+    found = opened(tmp_path / "t.parquet", tmp_path, ("path=picture", "label=kind", "group=who"))
+    splits = found.images.splits
     assert not set(splits["train"].groups) & set(splits["test"].groups)
+    assert "metadata.jsonl" not in " ".join(found.images.notices)  # a file that the user has not
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,10 @@ def test_a_data_folder_that_is_not_there_is_the_users_mistake(pipeline, tmp_path
     [
         ("{head: mlp, space: {hiden: [1]}}", "study.yaml:5:29: unknown option to search 'hiden' of the mlp head"),
         ("{head: mlp, dropuot: 0}", "study.yaml:5:21: unknown option 'dropuot' of a search over a head"),
+        (
+            "{head: ridge, trials: 2}",
+            "study.yaml:5:9: search of the ridge head must be given a space; it has no built-in",
+        ),
         ("{head: mlp, validation: none}", "study.yaml:5:9: validation must leave images to search by; got none."),
         ("{network: resnet21, subset: 500}", "study.yaml:5:9: depth of resnet must be"),
         ("{network: vgg11, subset: 500, space: {epochs: [1]}}", "study.yaml:5:47: search option epochs must allow 1,"),

@@ -24,6 +24,7 @@ def test_backbones_are_filtered_and_sorted_by_their_sizes(pipeline):
     sizes = (own["dimension"], own["flops"], own["image_size"])
     assert sizes == (known.dimension, known.flops, known.preprocessing.image_size[0])
     shown = pipeline("backbones", "lite0", "--packaged", "--sizes").out
+    assert "dimension" in shown.splitlines()[0]  # as --sort names it
     assert re.search(r"tf_efficientnet_lite0 +3\.37 M +\d+ M +224 +1280 +packaged", shown), shown
     assert pipeline("backbones", "test_resnet", "--sort", "size").status == 2
     assert pipeline("backbones", "test_resnet", "--max-parameters", 5).out == "no backbone fits\n"
