@@ -9,10 +9,10 @@ Zen 4 cores by `benchmarks/estimates.py`, which says how far estimates are off.
 import functools
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from msgspec import structs
 
@@ -22,9 +22,10 @@ from extract.errors import TransferBenchError
 from extract.runtime.devices import STORAGE_BYTES, resolve_precision
 from finetune.recipes import MODES_WITH_HEAD, small_size
 from heads.registry import space
-from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, data
+from pipelines.specs import ExtractSpec, HeadSpec, NetworkSpec, Weights, data
 from pipelines.specs.data import DataSpec
 from pipelines.studies.jobs import Job
+from pipelines.tasks import features
 from pipelines.workspace import rates
 from pipelines.workspace.rates import Basis, Rate
 
@@ -59,10 +60,14 @@ class JobCost:
 
 
 class Estimator:
-    """Estimates jobs on a device, with what a workspace has learned about this machine."""
+    """Estimates jobs on a device, with what a workspace has learned about this machine.
 
-    def __init__(self, workspace: Path, *, device: str) -> None:
+    `jobs` are those of the plan: the weights of one may be another's, which is no run yet.
+    """
+
+    def __init__(self, workspace: Path, *, device: str, jobs: Iterable[Job] = ()) -> None:
         self._workspace, self._device = workspace, device
+        self._trainings = {job.digest(): job.network for job in jobs if job.network is not None}
         self._rates = rates.known(workspace)
         self._data: dict[object, ImageSet] = {}
         self._trial_seconds = 0.0
@@ -83,7 +88,7 @@ class Estimator:
         from extract.features import engines
 
         train, test, _ = self._images(spec)
-        backbone, views = _backbone_of(spec), 2 if spec.views == "flip" else 1
+        backbone, views = self._backbone(spec), 2 if spec.views == "flip" else 1
         image_count = (train + test) * views
         size = backbone.preprocessing.image_size
         precision = resolve_precision(spec.precision, self._device)
@@ -96,7 +101,7 @@ class Estimator:
 
     def _head(self, head: HeadSpec, spec: ExtractSpec) -> JobCost:
         train, test, classes = self._images(spec)
-        width, views = _backbone_of(spec).dimension, 2 if spec.views == "flip" else 1
+        width, views = self._backbone(spec).dimension, 2 if spec.views == "flip" else 1
         options = space(head.head, head.options)
         operations = options.operations(train * views, scored=test * views, width=width, classes=classes)
         rate = self._rates.get(rates.work("head", head.head))
@@ -112,8 +117,7 @@ class Estimator:
         from heads import training_sample
 
         train, test, classes = self._images(spec)
-        size = spec.image_size or (FACTS[spec.dataset].side if spec.dataset in FACTS else None)
-        described = _description(spec.network, classes, size, tuple(spec.architecture().items()))
+        described = self._described(spec)
         recipe, held = spec.resolved_recipe(), _held(spec, train)
         trained, scored = self._training(spec, described)
         sample = len(training_sample(train - held))
@@ -134,10 +138,10 @@ class Estimator:
     def _fitted_start(self, spec: NetworkSpec) -> JobCost:
         """The features and the logistic head that a network starts from."""
         precision = spec.resolved_recipe().precision
-        features = ExtractSpec(
+        own = ExtractSpec(
             backbone=spec.network, weights="untrained", precision=precision, storage="float32", **spec.part(DataSpec)
         )
-        return self._extraction(features) + self._head(HeadSpec(), features)
+        return self._extraction(own) + self._head(HeadSpec(), own)
 
     def _beginning(self, spec: DataSpec) -> float:
         """Seconds until the images are in reach: all of a data set in memory, whatever part of it is used."""
@@ -225,6 +229,17 @@ class Estimator:
         self._rates |= found
         rates.keep(self._workspace, found)
 
+    def _described(self, spec: NetworkSpec) -> "Description":
+        size = spec.image_size or (FACTS[spec.dataset].side if spec.dataset in FACTS else None)
+        return _description(spec.network, self._images(spec)[2], size, tuple(spec.architecture().items()))
+
+    def _backbone(self, spec: ExtractSpec) -> "Backbone":
+        shape = {"pool": spec.pool, "layers": spec.layer_indices()}
+        if (training := self._trainings.get(spec.weights)) is not None:
+            return _awaited(training, image_size=spec.image_size or self._described(training).image_size, **shape)
+        folder = Weights.find(spec.weights, self._workspace).run_folder
+        return _loaded(spec.backbone, folder, image_size=spec.image_size, **shape)
+
     def _images(self, spec: ExtractSpec | NetworkSpec) -> tuple[int, int, int]:
         """(training images, test images, classes) that a run will read, by the walk that it makes; bad images count."""
         train, test, classes = self._counted(spec)
@@ -265,12 +280,18 @@ def _description(
     return describe(network, n_classes=classes, image_size=size, options=dict(options))
 
 
-def _backbone_of(spec: ExtractSpec) -> "Backbone":
-    return _backbone(spec.backbone, spec.image_size, spec.pool, spec.layer_indices())
+@functools.lru_cache(maxsize=64)
+def _loaded(name: str, folder: Path | None, **shape: Any) -> "Backbone":
+    return features.loaded(name, "untrained", folder=folder, seed=0, shape=shape)
 
 
 @functools.lru_cache(maxsize=64)
-def _backbone(name: str, image_size: int | None, pool: str, layers: tuple[int, ...] | None) -> "Backbone":
+def _awaited(training: NetworkSpec, *, image_size: int, pool: str, layers: tuple[int, ...] | None) -> "Backbone":
+    """The backbone that a training is going to make."""
     from extract.backbones import frozen
+    from finetune.architectures import networks
+    from pipelines.training.pixels import plain_preprocessing
 
-    return frozen.load(name, weights="untrained", image_size=image_size, pool=pool, layers=layers, seed=0)
+    name, options = training.network, training.architecture()
+    network = networks.embedding(networks.build(name, n_classes=2, image_size=image_size, options=options))
+    return frozen.frozen(network, name=name, pool=pool, layers=layers, preprocessing=plain_preprocessing(image_size))

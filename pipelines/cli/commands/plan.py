@@ -33,8 +33,8 @@ def show_plan(run: shared.Invocation, study: str, planned: "Plan", *, seconds: f
     from pipelines.studies.estimate import PROCESS_SECONDS, Estimator
     from pipelines.studies.plan import Planned
 
-    estimator = Estimator(run.workspace, device=run.device)
     listed = [Planned(job, "missing", reason=FIRST) for job in planned.implied()] + list(planned.jobs)
+    estimator = Estimator(run.workspace, device=run.device, jobs=[one.job for one in listed])
     names = labels([one.job for one in listed])
     lines = [_line(one, name, estimator) for one, name in zip(listed, names, strict=True)]
     counts = {state: len(planned.of(state)) for state in ("cached", "missing", "impossible")}

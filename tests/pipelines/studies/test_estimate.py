@@ -1,5 +1,6 @@
 """What a plan says that a job takes: properties that hold at whatever speed."""
 
+import h5py
 import pytest
 
 from heads.registry import kinds, space_class
@@ -12,6 +13,13 @@ from pipelines.workspace import rates
 from pipelines.workspace.rates import Rate
 
 TINY = {"network": "resnet20", "width": 0.5, "dataset": "digits", "epochs": 4, "batch_size": 50, "subset": 1000}
+OWN = """
+defaults: {dataset: digits, subset: 100, test-subset: 50}
+jobs:
+  - command: fit-head
+    head: centroid
+    weights: {command: train, network: preact18, width: 0.25, epochs: 1, batch-size: 50}
+"""
 FEATURES = {"backbone": "test_resnet", "weights": "untrained", "dataset": "digits", "image_size": 32}
 STUDY = """
 defaults: {dataset: digits, weights: untrained, image-size: 16, subset: 100, test-subset: 50}
@@ -139,6 +147,20 @@ def test_the_sum_over_jobs_is_the_plans_and_what_is_cached_costs_nothing(pipelin
     done = pipeline("run", path, "--dry-run", "--json").json
     assert [(line["seconds"], line["bytes"]) for line in done["plan"]] == [(None, None)] * 2
     assert done["bytes"] == 0
+
+
+def test_features_of_a_network_that_a_job_trains_are_those_of_that_network(pipeline, written, tmp_path):
+    planned = pipeline("run", written(OWN), "--dry-run", "--json").json["plan"]
+    before = next(line for line in planned if line["command"] == "extract")
+    assert pipeline("run", written(OWN)).status == 0
+    (file,) = (tmp_path / "workspace" / "features").glob("*.h5")
+    with h5py.File(file) as made:
+        dimension = made["train"]["features"].shape[2]
+    assert before["bytes"] == 150 * (2 * dimension + 64)
+    planned = pipeline("run", written(OWN.replace("centroid", "centroid\n    subset: 90")), "--dry-run", "--json").json
+    after = next(line for line in planned["plan"] if line["command"] == "extract")
+    assert (after["state"], after["bytes"]) == ("missing", 140 * (2 * dimension + 64))
+    assert min(before["seconds"], after["seconds"]) > 0
 
 
 def test_costs_add_up_and_the_least_sure_basis_is_that_of_the_sum():
