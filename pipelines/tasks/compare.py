@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from extract.data.walk import a_few
 from extract.errors import InvalidInputError
 from pipelines.workspace import records
 from pipelines.workspace.schema import SUBSETS, DoneRecord
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from heads import Comparison
 
 # What may tell why two runs were scored on different images, the first that differs.
-REASONS = ("digest", SUBSETS[1], "seed", "on_bad_image")
+REASONS = (SUBSETS[1], "seed", "on_bad_image")
 
 
 def compare(workspace: Path, first: str, others: Sequence[str]) -> "list[Comparison]":
@@ -62,6 +63,10 @@ def _difference(first: DoneRecord, second: DoneRecord) -> str:
         return ""
     if one.name != other.name and one.digest != other.digest:
         return f"the data sets are {one.name!r} and {other.name!r}"
+    if alone := sorted({*first.class_names} ^ {*second.class_names}):
+        return f"only one of them has the classes {a_few(alone)}"
+    if one.digest != other.digest:
+        return f"the images of {one.name!r} are others"
     for name in REASONS:
         if (was := getattr(one, name)) != (now := getattr(other, name)):
             return f"{name.replace('_', ' ')} is {was!r} and {now!r}"

@@ -16,10 +16,12 @@ def test_runs_on_other_test_images_are_refused(pipeline, photo_folder):
     part = fit(pipeline, "--c-grid", "0.01", "--test-subset", 100)
     drawn = fit(pipeline, "--c-grid", "0.01", "--test-subset", 100, "--seed", 1)
     other = fit(pipeline, "--dataset", photo_folder, "--subset", 10, "--validation", "none", "--c-grid", "0.01")
+    few = fit(pipeline, "--c-grid", "0.01", "--classes", "3,7", "--subset", 200)
     for first, second, why in [
         (whole, part, "test subset is None and 100"),
         (part, drawn, "seed is 0 and 1"),
         (whole, other, "the data sets are 'digits' and 'photos'"),
+        (whole, few, "only one of them has the classes 0, 1, 2, ..."),
     ]:
         ended = pipeline("compare", first["run"], second["run"])
         assert ended.status == 2
