@@ -87,19 +87,18 @@ def run_study(
     if search is not None:
         options_of = with_data_dir(search[1], shared.data_dirs())
         parts["search"] = lambda: (*searched(run, options_of, search[2]), 0)
+    if title := described.title:
+        parts["report"] = lambda: (*report.in_workspace(run, title, options.get("data_dir")), 0)
     for part, compute in parts.items():
         values[part], more, code = _part(part, compute)
         lines += ["", *more]
         status = status or code
-    if described.title:
-        values["report"], more = report.in_workspace(run, described.title, options.get("data_dir"))
-        lines += ["", *more]
     run.reporter.result(values, lines)
     sys.exit(status)
 
 
 def _part(name: str, compute: Callable[[], tuple[Values, list[str], int]]) -> tuple[Values, list[str], int]:
-    """Values, lines and exit status of a search or an ablation; one that fails is told, and the rest goes on."""
+    """Values, lines and exit status of a part beside the jobs; one that fails is told, and the rest goes on."""
     try:
         return compute()
     except TransferBenchError as error:
