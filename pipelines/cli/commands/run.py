@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from extract.errors import InvalidInputError, TransferBenchError
+from extract.runtime.disk import storage_error
 from extract.runtime.formats import duration, percent, plural
 from pipelines.cli.commands.plan import labels, show_plan
 from pipelines.cli.inspect.runs import ranking
@@ -101,9 +102,12 @@ def _part(name: str, compute: Callable[[], tuple[Values, list[str], int]]) -> tu
     """Values, lines and exit status of a part beside the jobs; one that fails is told, and the rest goes on."""
     try:
         return compute()
-    except TransferBenchError as error:
-        failure = {"job": name, "run": None, "error": str(error)}
-        return {"failures": [failure]}, [f"failed: {name}: {error}"], error.exit_code
+    except (TransferBenchError, OSError) as error:
+        told = storage_error(error) or error
+        if not isinstance(told, TransferBenchError):
+            raise
+        failure = {"job": name, "run": None, "error": str(told)}
+        return {"failures": [failure]}, [f"failed: {name}: {told}"], told.exit_code
 
 
 def _prepared(
