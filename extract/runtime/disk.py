@@ -12,6 +12,7 @@ from pathlib import Path
 from extract.errors import NotWritableError, StorageError, TransferBenchError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_ROOM = "No space left on device"
 FORBIDDEN = (errno.EACCES, errno.EROFS, errno.EPERM)
 OCCUPIED = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP)  # by what it is not
 SYNC_ACCESS = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # Windows syncs only what is open for writing
@@ -126,7 +127,7 @@ def storage_error(error: BaseException, path: Path | str | None = None) -> Stora
         return None
     number, place = getattr(error, "errno", None), path or getattr(error, "filename", None)
     what = repr(str(place)) if place else "a file"
-    if number in FULL or "No space left" in str(error):
+    if number in FULL or NO_ROOM in str(error):
         return StorageError(
             f"disk must have room for {what}; writing it failed ({_reason(error)}). "
             "Free some space, or write to another disk: --workspace names one for all that is kept."
@@ -141,4 +142,6 @@ def storage_error(error: BaseException, path: Path | str | None = None) -> Stora
 
 
 def _reason(error: BaseException) -> str:
+    if NO_ROOM in str(error):  # HDF5 says it among addresses and descriptors
+        return NO_ROOM
     return getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0]
