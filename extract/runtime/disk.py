@@ -12,6 +12,7 @@ from pathlib import Path
 from extract.errors import NotWritableError, StorageError, TransferBenchError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL_WORDS = ("No space left on device", "Disk quota exceeded", "File too large")  # in errors of HDF5 and safetensors
 FORBIDDEN = (errno.EACCES, errno.EROFS, errno.EPERM)
 OCCUPIED = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP)  # by what it is not
 SYNC_ACCESS = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # Windows syncs only what is open for writing
@@ -114,7 +115,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     place that must not be written; any other as it came."""
     try:
         yield
-    except (OSError, RuntimeError) as error:  # HDF5 raises both
+    except Exception as error:
         if (failure := storage_error(error, path)) is not None:
             raise failure from error
         raise
@@ -126,7 +127,7 @@ def storage_error(error: BaseException, path: Path | str | None = None) -> Stora
         return None
     number, place = getattr(error, "errno", None), path or getattr(error, "filename", None)
     what = repr(str(place)) if place else "a file"
-    if number in FULL or "No space left" in str(error):
+    if number in FULL or any(words in str(error) for words in FULL_WORDS):
         return StorageError(
             f"disk must have room for {what}; writing it failed ({_reason(error)}). "
             "Free some space, or write to another disk: --workspace names one for all that is kept."
@@ -141,4 +142,5 @@ def storage_error(error: BaseException, path: Path | str | None = None) -> Stora
 
 
 def _reason(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0]
+    said = next((words for words in FULL_WORDS if words in str(error)), None)  # HDF5: among addresses and descriptors
+    return said or getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0]

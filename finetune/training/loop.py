@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 LOOK_SECONDS = {"cpu": 1.0, "cuda": 10.0}  # between looks at the losses inside an epoch, for which the device waits
+KEEP_SECONDS = 300.0  # of a long epoch, after which it is kept as far as it is: a killed training loses no more
 
 
 class TrainingInterruptedError(TransferBenchError):
@@ -108,7 +109,7 @@ class _Loop:
         self._config, folder = trainer.config, trainer.config.tensorboard
         self._board = _board(folder, trainer.rows) if folder is not None and distributed.rank() == 0 else None
         self._clock = self._looked = time.perf_counter()
-        self._done_seconds, self._done_steps, self._done_work = 0.0, 0, 0.0  # of complete epochs in this process
+        self._done_seconds, self._done_steps, self._done_work = 0.0, 0, 0.0  # of epochs in this process
         self._first_step = trainer.begun.step if trainer.begun else 0
         self._warm: tuple[float, int] | None = None  # when the first step here was over, and its number
 
@@ -126,15 +127,11 @@ class _Loop:
 
     def _finish(self, epoch: Epoch) -> None:
         """Scores, records, keeps and reports one epoch; one that was cut short is only kept."""
-        trainer, seconds = self._trainer, time.perf_counter() - self._clock
-        trainer.seconds += seconds
-        trainer.epoch_seconds += seconds
+        trainer = self._trainer
         if not epoch.complete:
-            self._check(_means(epoch.totals), weights=True)
-            trainer.begun = epoch.totals
-            self._checkpoints.keep()
+            self._keep_begun(epoch.totals)
             raise self._interrupted()
-        self._done_seconds += seconds
+        self._count_seconds()
         steps = epoch.totals.step - self._first_step
         self._done_steps += steps
         self._done_work += steps * trainer.batches.work(len(trainer.rows))
@@ -148,8 +145,26 @@ class _Loop:
         self._report(epoch.totals, row)
         self._clock = time.perf_counter()
 
+    def _keep_begun(self, totals: Totals) -> None:
+        """Keeps an epoch as far as it is."""
+        self._count_seconds()
+        self._check(_means(totals), weights=True)
+        self._trainer.begun = totals
+        self._checkpoints.keep()
+        self._clock = time.perf_counter()
+
+    def _count_seconds(self) -> None:
+        """Adds those since the clock was set, by which steps were taken."""
+        seconds = time.perf_counter() - self._clock
+        self._trainer.seconds += seconds
+        self._trainer.epoch_seconds += seconds
+        self._done_seconds += seconds
+
     def _after_step(self, totals: Totals) -> bool:
-        """Looks at the losses now and then; whether to stop here. Several processes end only between epochs."""
+        """Looks at the losses and keeps the epoch now and then; whether to stop here.
+
+        Several processes end, and keep, only between epochs.
+        """
         now = time.perf_counter()
         if self._warm is None:
             self._warm, self._looked = (now, totals.step), now
@@ -158,7 +173,11 @@ class _Loop:
             if distributed.world_count() == 1:  # each looks at another moment, and must not leave the others alone
                 self._check(_means(totals), weights=False)
             self._report(totals, None)
-        return distributed.world_count() == 1 and self._config.stop()
+        if distributed.world_count() > 1:
+            return False
+        if now - self._clock > KEEP_SECONDS:
+            self._keep_begun(totals)
+        return self._config.stop()
 
     def _check(self, scores: Mapping[str, float], *, weights: bool) -> None:
         """Raises where the mean loss, or with `weights` any weight, is no finite number in any of the processes."""

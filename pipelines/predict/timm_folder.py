@@ -12,6 +12,7 @@ import numpy as np
 from torch import nn
 
 from extract.errors import InvalidInputError
+from extract.runtime.disk import disk_errors
 from finetune import timm_folder
 from pipelines.predict.classify import Graph
 
@@ -33,7 +34,8 @@ def placed(path: Path) -> Iterator[Path]:
         raise InvalidInputError(f"output must be a new folder for --format timm; got {str(path)!r}. Name another.")
     folder = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".partial", dir=path.parent))
     try:
-        yield folder
+        with disk_errors(path):
+            yield folder
         folder.chmod(0o755)
         os.replace(folder, path)
     finally:

@@ -34,8 +34,9 @@ def write(graph: Graph, *, module: nn.Module, path: Path, facts: dict[str, objec
     except (RuntimeError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise TransferBenchError(f"network must be one that torch can export; {reason}. Another may do.") from error
-    with path.open("wb") as file:
-        torch.export.save(program, file, extra_files={FACTS: json.dumps(facts)})
+    whole = io.BytesIO()  # torch's writer of files ends the process where the disk is full
+    torch.export.save(program, whole, extra_files={FACTS: json.dumps(facts)})
+    path.write_bytes(whole.getbuffer())
     return ()
 
 

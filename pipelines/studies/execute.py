@@ -162,6 +162,9 @@ class Execution:
 
         def end(job: Job, result: JobResult) -> None:
             left.remove(job)
+            self.context.tell(result.notices)
+            for message in result.messages:
+                self.context.notice(f"{self.label(job)}: {message}")
             self._end(job, result)
             count_ended(1)
 

@@ -6,6 +6,7 @@ the system's temporary directory; the system frees it when its process dies.
 """
 
 import contextlib
+import dataclasses
 import functools
 import getpass
 import os
@@ -48,7 +49,8 @@ class JobResult:
     """Result of a job: "computed" or "cached", or "failed" with `error`.
 
     `run` is the run whose record tells of it; None for an extraction, and for a failure that is not recorded yet.
-    `refused` says that the failure is the user's mistake, which leaves no record.
+    `refused` says that the failure is the user's mistake, which leaves no record. `notices` are those of its data
+    (`Context.notices`) and `messages` the others that a worker's job gave: no terminal hears a worker.
     """
 
     status: str
@@ -56,6 +58,8 @@ class JobResult:
     error: str = ""
     seconds: float = 0.0
     refused: bool = False
+    notices: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
 
 
 def sees(probe: Path) -> bool:
@@ -81,7 +85,12 @@ def work(job: Job, setup: WorkerSetup) -> JobResult:
         os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(threads))
     with leased(setup.devices or own_devices()) as device, limited_threads(threads):
         share = 1 / setup.slots if setup.slots and device == "cpu" else 1.0
-        return result_of(job, Context(setup.workspace, device, share=share, study=setup.study))
+        context, said = Context(setup.workspace, device, share=share, study=setup.study), list[str]()
+        if job.shard is not None:  # the command itself tells of the whole; shards that follow find an equal context
+            return result_of(job, context)
+        result = result_of(job, dataclasses.replace(context, notice=said.append))
+        messages = [one for one in said if one not in context.notices]
+        return dataclasses.replace(result, notices=tuple(context.notices), messages=tuple(messages))
 
 
 def result_of(job: Job, context: Context) -> JobResult:

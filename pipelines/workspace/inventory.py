@@ -48,6 +48,7 @@ _LEFT = (
     rf"features/({FEATURE_NAME}\.(partial|lock)|\.writable)",
     rf"features/{FEATURE_NAME}\.shards/\d+-of-\d+\.(h5|h5\.partial|h5\.lock|json)",
     rf"(runs|checkpoints)/{_RUN}(/.+)?\.(partial|lock)",
+    rf"runs/{_RUN}/[a-z_]+\.(safetensors|jsonl?)",  # where it has no record (`_is_recorded`)
     rf"checkpoints/{_RUN}/[^/]+\.partial/.+",  # a copy that was killed
     r"searches/[^/]+/((begin|winner|trials|journal\.log|leases/\d+)\.lock|(search|result)\.json\..+\.partial)",
     r"searches/[^/]+/trials/\d+/.+\.partial",
@@ -59,7 +60,7 @@ _LEFT = (
 REMOVABLE = {
     LEFT: re.compile("|".join(_LEFT)),
     FEATURES: re.compile(f"features/{FEATURE_NAME}"),
-    CHECKPOINTS: re.compile(rf"(checkpoints/{_RUN}|searches/[^/]+/trials/\d+)/(.+/)?checkpoint\.bin"),
+    CHECKPOINTS: re.compile(rf"(checkpoints/{_RUN}|searches/[^/]+/trials/\d+)/(.+/)?(checkpoint\.bin|history\.jsonl)"),
 }
 
 
@@ -114,6 +115,8 @@ def remove(kept: Sequence[Kept], *, dry_run: bool = False) -> dict[Kept, str]:
             with _held(one) as reason:
                 if not reason and not dry_run:
                     one.path.unlink(missing_ok=True)
+                    if one.path.parent.parent.name == "runs":
+                        records.forget_empty(one.path.parent)
                 reasons[one] = reason
         except OSError as error:
             raise InvalidInputError(
@@ -138,9 +141,15 @@ def _kind(path: Path, workspace: Path) -> str:
     inside = path.relative_to(workspace)
     for kind, written in REMOVABLE.items():
         if written.fullmatch(inside.as_posix()):
-            return kind
+            return RUNS if _is_recorded(path) else kind
     found = FOLDERS.get(inside.parts[0], OTHERS)
     return OTHERS if found == FEATURES else found
+
+
+def _is_recorded(path: Path) -> bool:
+    """Whether it is a whole file of a run that has a record; one without was killed before it was done."""
+    is_whole = path.parent.parent.name == "runs" and path.suffix not in (".lock", ".partial")
+    return is_whole and (path.parent / records.RECORD_NAME).exists()
 
 
 def _turn(workspace: Path, kept: Kept) -> int | None:
@@ -172,7 +181,8 @@ def _held(kept: Kept) -> Iterator[str]:
         is_used = kept.kind == FEATURES and not stack.enter_context(unkept(kept.path))
         if kept.path.parent.suffix == ".shards":
             is_used |= not stack.enter_context(_joined_by_nobody(kept.path.parent))
-        yield IN_USE if is_used else stack.enter_context(_unlocked(kept))
+        reason = IN_USE if is_used else stack.enter_context(_unlocked(kept))
+        yield IN_USE if _is_recorded(kept.path) else reason  # it was not when the files were listed
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ def closed(monkeypatch, tmp_path):
     """Closes the workspace: what would write into it is refused, as a file system does that is mounted so."""
 
     def close():
-        real_open, real_mkdir = os.open, os.mkdir
+        real_open, real_mkdir, real_utime = os.open, os.mkdir, os.utime
 
         def refuse(path):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
@@ -44,7 +44,12 @@ def closed(monkeypatch, tmp_path):
             return refuse(path) if inside(path) and not os.path.isdir(path) else real_mkdir(path, *more, **named)
 
         monkeypatch.setattr(os, "open", opened)
+
+        def touched(path, *more, **named):
+            return refuse(path) if inside(path) else real_utime(path, *more, **named)
+
         monkeypatch.setattr(os, "mkdir", made)
+        monkeypatch.setattr(os, "utime", touched)
         monkeypatch.setattr(tempfile, "TemporaryFile", lambda dir=None, **_: refuse(dir))
         monkeypatch.setattr(disk, "replacing", lambda path: refuse(path))
 
@@ -62,6 +67,24 @@ def test_cached_answers_need_no_writing_and_new_ones_are_refused_in_a_sentence(p
     ended = pipeline("extract", *BACKBONE, "--views", "flip")
     assert ended.status == 2
     assert ended.err.strip().startswith("error: workspace must be a directory that can be written")
+
+
+STUDY = """
+defaults: {dataset: digits, backbone: test_resnet, weights: untrained, image-size: 32, subset: 100, test-subset: 50}
+jobs: [{command: fit-head, head: centroid}]
+search: {head: knn, trials: 1, space: {neighbors: [1, 3]}}
+"""
+
+
+def test_a_search_that_cannot_be_written_takes_nothing_from_what_its_study_has(pipeline, closed, tmp_path):
+    (tmp_path / "study.yaml").write_text(STUDY)
+    assert pipeline("run", tmp_path / "study.yaml").status == 0
+    closed()
+    ended = pipeline("run", tmp_path / "study.yaml")
+    assert ended.status == 2
+    assert "1 job in" in ended.out
+    assert "failed: search: " in ended.out
+    assert "must be writable" in ended.out
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])

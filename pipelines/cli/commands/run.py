@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from extract.errors import InvalidInputError, TransferBenchError
+from extract.runtime.disk import storage_error
 from extract.runtime.formats import duration, percent, plural
 from pipelines.cli.commands.plan import labels, show_plan
 from pipelines.cli.inspect.runs import ranking
@@ -87,24 +88,26 @@ def run_study(
     if search is not None:
         options_of = with_data_dir(search[1], shared.data_dirs())
         parts["search"] = lambda: (*searched(run, options_of, search[2]), 0)
+    if title := described.title:
+        parts["report"] = lambda: (*report.in_workspace(run, title, options.get("data_dir")), 0)
     for part, compute in parts.items():
         values[part], more, code = _part(part, compute)
         lines += ["", *more]
         status = status or code
-    if described.title:
-        values["report"], more = report.in_workspace(run, described.title, options.get("data_dir"))
-        lines += ["", *more]
     run.reporter.result(values, lines)
     sys.exit(status)
 
 
 def _part(name: str, compute: Callable[[], tuple[Values, list[str], int]]) -> tuple[Values, list[str], int]:
-    """Values, lines and exit status of a search or an ablation; one that fails is told, and the rest goes on."""
+    """Values, lines and exit status of a part beside the jobs; one that fails is told, and the rest goes on."""
     try:
         return compute()
-    except TransferBenchError as error:
-        failure = {"job": name, "run": None, "error": str(error)}
-        return {"failures": [failure]}, [f"failed: {name}: {error}"], error.exit_code
+    except (TransferBenchError, OSError) as error:
+        told = storage_error(error) or error
+        if not isinstance(told, TransferBenchError):
+            raise
+        failure = {"job": name, "run": None, "error": str(told)}
+        return {"failures": [failure]}, [f"failed: {name}: {told}"], told.exit_code
 
 
 def _prepared(

@@ -34,6 +34,15 @@ def test_a_link_that_somebody_laid_there_is_replaced_and_not_followed(tmp_path):
     assert not (tmp_path / "a.json").is_symlink()
 
 
+def test_a_full_disk_that_hdf5_meets_is_told_without_its_addresses(tmp_path):
+    said = (
+        "Can't close file (file write failed: time = Sat Nov 28, errno = 28, error message = 'No space left on device')"
+    )
+    expected = r"writing it failed \(No space left on device\)\. Free"
+    with pytest.raises(StorageError, match=expected), disk.disk_errors(tmp_path / "a.h5"):
+        raise RuntimeError(said)
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_keeps_what_was_there_and_names_the_file_and_the_remedy(number, tmp_path, monkeypatch):
     path = tmp_path / "a.json"

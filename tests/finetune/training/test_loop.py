@@ -183,6 +183,31 @@ def test_a_resumed_training_tells_a_new_tensorboard_what_it_did_before(images, t
     assert steps_on_disk(tmp_path / "board") == [1, 2, 3]
 
 
+@pytest.mark.parametrize("step", [2, 3, 5])
+def test_a_long_epoch_is_kept_as_far_as_it_is_and_killed_it_goes_on_from_there(images, tmp_path, monkeypatch, step):
+    def killed():
+        if next(looks) == step:
+            raise KeyboardInterrupt
+        return False
+
+    monkeypatch.setattr(loop, "KEEP_SECONDS", 0.0)
+    looks, taken = itertools.count(1), []
+    with pytest.raises(KeyboardInterrupt):
+        trained(small(), images, images, epochs=2, checkpoint_folder=tmp_path, stop=killed)
+    kept = checkpoint.load(tmp_path, spec_digest="", class_names=())
+    assert kept is not None
+    assert (len(kept["rows"]), kept["begun"]["step"]) == (0, step)
+    assert kept["seconds"] == pytest.approx(kept["epoch_seconds"])
+    again = trained(
+        small(), images, images, epochs=2, checkpoint_folder=tmp_path, stop=lambda: bool(taken.append(1)) and False
+    )
+    monkeypatch.undo()
+    whole = trained(small(), images, images, epochs=2)
+    assert len(taken) == 11 - step  # asked after each step and after the first epoch
+    assert same(again.network, whole.network)
+    assert again.curves == whole.curves
+
+
 def test_a_stop_request_is_an_error_that_says_what_is_kept(images, tmp_path):
     with pytest.raises(
         TrainingInterruptedError, match=r"got a stop request in epoch 1 of 3\. The checkpoint after epoch 0 is kept"

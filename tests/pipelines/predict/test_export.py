@@ -128,6 +128,21 @@ def test_a_trained_network_is_a_program_of_torch_and_a_network_of_timm(pipeline,
     assert not re.search(r"\{\w+\}", readme)
 
 
+def test_a_full_disk_is_told_whatever_library_meets_it(pipeline, tmp_path):
+    resource = pytest.importorskip("resource")
+    run = pipeline("fit-head", *DIGITS, "--c-grid", 0.01, "--json").json["run"]
+    for form, file in (("torch", "full.pt2"), ("onnx", "full.onnx"), ("timm", "full")):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))  # as a disk with so much room
+        try:
+            ended = pipeline("export", "--run", run, "--format", form, "--output", tmp_path / file)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert ended.status == 1
+        assert "disk must have room for" in ended.err
+        assert not [path for path in tmp_path.iterdir() if path.name.startswith("full")]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

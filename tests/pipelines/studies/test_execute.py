@@ -222,6 +222,28 @@ def test_a_job_that_kills_its_worker_fails_and_the_rest_goes_on(tmp_path):
     assert "its process died" in record.error
 
 
+class InlinePool(MortalPool):
+    """A pool that does the jobs in this process, as a worker would."""
+
+    def map(self, function: Any, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+        for index, task in enumerate(tasks):
+            yield index, function(*task)
+
+
+def test_what_jobs_in_workers_have_to_say_is_told_and_that_of_their_data_once(
+    pipeline, written, photo_folder, monkeypatch
+):
+    broken = photo_folder / "flower" / "0.jpg"
+    broken.write_bytes(broken.read_bytes()[:50])
+    data = f"dataset: {photo_folder}, on-bad-image: skip, image-size: 16, batch-size: 4, crop: 5, validation: none"
+    text = f"jobs: [{{command: train, network: resnet8, width: 0.25, epochs: 2, {data}, seed: [0, 1]}}]"
+    monkeypatch.setattr(execute, "opened", lambda engine: contextlib.nullcontext(InlinePool("")))
+    ended = pipeline("run", written(text), "--jobs", 2)
+    assert ended.status == 0, ended.err
+    assert ended.err.count("1 unreadable image skipped") == 1, ended.err
+    assert ended.err.count("2/2 resnet8 scratch on photos (seed 1): --crop 5 moves images") == 1
+
+
 def test_what_the_command_itself_cannot_write_is_no_dead_worker(tmp_path):
     def full(*_: object) -> None:
         raise StorageError("disk must have room")

@@ -8,7 +8,7 @@ import pytest
 
 from extract.features.store import FeatureFile
 from extract.runtime.devices import limited_threads
-from pipelines.studies import worker
+from pipelines.studies import study_file, worker
 from pipelines.tasks import shard_notes, shards
 from pipelines.workspace import extractions
 from tests.conftest import Ended
@@ -204,9 +204,10 @@ def test_a_job_counts_its_share_of_a_processor(monkeypatch, tmp_path):
     seen = []
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
-    monkeypatch.setattr(worker, "result_of", lambda job, context: seen.append(context.share))
-    worker.work(None, worker.WorkerSetup(tmp_path, ("cpu",), 4))
-    worker.work(None, worker.WorkerSetup(tmp_path, ("cpu",)))
+    done, (job,) = worker.JobResult("computed"), study_file.parse("jobs: [{command: extract}]").jobs
+    monkeypatch.setattr(worker, "result_of", lambda job, context: seen.append(context.share) or done)
+    worker.work(job, worker.WorkerSetup(tmp_path, ("cpu",), 4))
+    worker.work(job, worker.WorkerSetup(tmp_path, ("cpu",)))
     assert seen == [0.25, 1.0]
 
 

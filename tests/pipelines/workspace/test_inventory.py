@@ -53,7 +53,9 @@ OWN = {
     "features/.writable": inventory.LEFT,
     f"runs/{RUN}.lock": inventory.LEFT,
     f"runs/{RUN}/record.json.0f0f.partial": inventory.LEFT,
+    f"runs/{RUN}/network.safetensors": inventory.LEFT,
     f"checkpoints/{RUN}/chosen/checkpoint.bin": inventory.CHECKPOINTS,
+    f"checkpoints/{RUN}/chosen/history.jsonl": inventory.CHECKPOINTS,
     f"checkpoints/{RUN}/final/checkpoint.bin.partial": inventory.LEFT,
     "searches/mine/trials/12/checkpoint.bin": inventory.CHECKPOINTS,
     "searches/mine/trials/12/history.jsonl.partial": inventory.LEFT,
@@ -206,6 +208,21 @@ def test_left_overs_of_killed_processes_go_and_fresh_ones_stay(pipeline, workspa
     assert fresh.exists()
 
 
+def test_files_of_a_run_without_a_record_go_unless_a_process_is_about_to_write_it(workspace):
+    run = workspace / "runs" / "0123456789ab"
+    for name in ("network.safetensors", "network.json", "history.jsonl"):
+        aged(run / name, hours=3)
+    with FileLock(f"{run}.lock"):
+        assert all(inventory.remove(inventory.inventory(workspace)).values())
+    before = inventory.inventory(workspace)
+    (run / records.RECORD_NAME).touch()
+    inventory.remove([one for one in before if one.path.suffix != ".lock"])
+    assert len(list(run.iterdir())) == 4
+    (run / records.RECORD_NAME).unlink()
+    inventory.remove(before)
+    assert not run.exists()
+
+
 def test_things_go_in_turn(workspace):
     (workspace / "features").mkdir(parents=True)
     done = record_of(workspace, "aaaaaaaaaaaa")
@@ -243,6 +260,7 @@ def record_of(workspace: Path, run: str) -> str:
 
 
 def test_records_networks_and_searches_never_go(workspace):
+    record_of(workspace, "aaaaaaaaaaaa")
     for name in ("runs/aaaaaaaaaaaa/network.safetensors", "searches/s/journal.log", "cache/joblib/x", "data/cifar.bin"):
         aged(workspace / name, hours=1000).write_bytes(b"x" * 1000)
     assert inventory.removable(workspace, inventory.inventory(workspace), to_bytes=0) == []

@@ -283,6 +283,15 @@ def test_a_search_that_fails_takes_nothing_from_the_rest_of_its_study(pipeline, 
     assert "failed: search: no trial ended well" in pipeline("run", study).out
 
 
+def test_a_report_that_cannot_be_written_takes_nothing_from_what_its_study_found(pipeline, tmp_path, workspace):
+    (tmp_path / "study.yaml").write_text(STUDY + "report: A title\n")
+    (workspace / "report.html").mkdir(parents=True)
+    ended = pipeline("run", tmp_path / "study.yaml")
+    assert ended.status == 2
+    assert "ranked by validation accuracy" in ended.out
+    assert "failed: report: report must be a file that can be written" in ended.out
+
+
 def test_the_report_of_a_study_is_a_title(pipeline, tmp_path):
     (tmp_path / "study.yaml").write_text(WHOLE.replace("report: The whole study", "report: {title: A}"))
     ended = pipeline("run", tmp_path / "study.yaml")
