@@ -118,6 +118,7 @@ def _run(words: list[str]) -> int:
         if COMPLETION in os.environ:
             return shell_complete(pipeline, {}, "pipeline", COMPLETION, os.environ[COMPLETION])
         _must_say_something(words)
+        _must_have_folder()
         with pipeline.make_context("pipeline", list(words)) as context, enough_for("the command", remedy=LESS_MEMORY):
             pipeline.invoke(context)
     except BaseException as error:  # noqa: BLE001 (the last resort: every end has a status, every failure a sentence)
@@ -139,6 +140,16 @@ def _must_say_something(words: list[str]) -> None:
             )
 
 
+def _must_have_folder() -> None:
+    """Raises InvalidInputError where the current folder is gone: without one torch's libraries end the process."""
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise InvalidInputError(
+            "current folder must be there; got one that was removed. Change to another: cd DIR."
+        ) from error
+
+
 def _meaning(error: BaseException, words: list[str]) -> tuple[int, str | None]:
     """(exit status, what to say) of what ended a command."""
     match error:
@@ -157,21 +168,10 @@ def _meaning(error: BaseException, words: list[str]) -> tuple[int, str | None]:
             return 2, _sentence(error)
         case TransferBenchError():
             return error.exit_code, str(error)
-        case FileNotFoundError() if not _has_folder():
-            return 2, "current folder must be there; got one that was removed. Change to another: cd DIR."
         case OSError() if (full := storage_error(error)) is not None:
             return full.exit_code, str(full)
         case _:
             return 1, f"{sentence(error)} (--debug shows the traceback)"
-
-
-def _has_folder() -> bool:
-    """Whether the folder in which the command runs is still there."""
-    try:
-        os.getcwd()
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _interrupted(by: str, words: list[str]) -> str:

@@ -22,6 +22,7 @@ def put(tmp_path, monkeypatch):
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
         monkeypatch.setenv("CXX", str(path))
+        compiler._fault.cache_clear()  # the folder of an earlier test may have had this name
 
     return put
 

@@ -151,11 +151,12 @@ def test_a_study_that_misspells_an_option_is_led_to_it(pipeline, tmp_path):
     assert "Nearest: learning-rate." in ended.err
 
 
-def test_a_current_folder_that_was_removed_is_said(pipeline, tmp_path, monkeypatch):
+@pytest.mark.parametrize("words", [("doctor", "--workspace", "W"), ("describe", "resnet20")])
+def test_a_current_folder_that_was_removed_is_said(pipeline, tmp_path, monkeypatch, words):
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    ended = pipeline("doctor", "--workspace", "W")
+    ended = pipeline(*words)
     assert (ended.status, ended.err) == (
         2,
         "error: current folder must be there; got one that was removed. Change to another: cd DIR.\n",
