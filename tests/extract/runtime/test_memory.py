@@ -53,11 +53,13 @@ def test_where_the_peak_cannot_be_set_back_it_is_not_known(monkeypatch, tmp_path
 
 
 def test_a_measurement_that_is_over_is_forgotten():
+    gc.collect()
+    before = len(memory._MEASURING)  # those that a test before this one left alive
     one = Peak()
     assert one in memory._MEASURING
     del one
     gc.collect()
-    assert len(memory._MEASURING) == 0
+    assert len(memory._MEASURING) <= before
 
 
 @pytest.mark.parametrize(
