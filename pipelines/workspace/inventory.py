@@ -14,7 +14,7 @@ from pathlib import Path
 
 from extract.errors import InvalidInputError
 from extract.runtime.disk import TEMPORARY
-from extract.runtime.locks import Lock, unkept
+from extract.runtime.locks import KEEPS_OPEN_FILES, Lock, unkept
 from pipelines.workspace import records
 from pipelines.workspace.schema import FEATURE_NAME
 
@@ -40,6 +40,7 @@ FOLDERS = {
 UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 LARGEST = 1e18  # number of a size, before its unit
 QUIET_SECONDS = 3600.0  # what was written later than this ago may belong to a running process
+SHARING_VIOLATION = 32  # what Windows says of a file that a process has open
 IN_USE = "a running process uses it"
 JUST_WRITTEN = "it was written within the hour, perhaps by a process that still runs"
 _RUN = "[0-9a-f]{12}"
@@ -116,6 +117,9 @@ def remove(kept: Sequence[Kept], *, dry_run: bool = False) -> dict[Kept, str]:
                     one.path.unlink(missing_ok=True)
                 reasons[one] = reason
         except OSError as error:
+            if getattr(error, "winerror", None) == SHARING_VIOLATION:
+                reasons[one] = IN_USE
+                continue
             raise InvalidInputError(
                 f"workspace must be a directory that can be written; got {str(one.path)!r} ({error.strerror}). "
                 "Free it where it can be."
@@ -195,6 +199,8 @@ def _unlocked(kept: Kept) -> Iterator[str]:
     if not lock.take(within=0.0):
         yield IN_USE
         return
+    if KEEPS_OPEN_FILES and lock_path == kept.path:
+        lock.free()
     try:
         yield "" if kept.path.suffix in (".lock", ".h5") or _is_half_made(kept.path) else fresh
     finally:
