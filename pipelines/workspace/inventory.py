@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from extract.errors import InvalidInputError
-from extract.runtime.disk import TEMPORARY
+from extract.runtime.disk import SHARING_VIOLATION, TEMPORARY
 from extract.runtime.locks import KEEPS_OPEN_FILES, Lock, unkept
 from pipelines.workspace import records
 from pipelines.workspace.schema import FEATURE_NAME
@@ -40,7 +40,6 @@ FOLDERS = {
 UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 LARGEST = 1e18  # number of a size, before its unit
 QUIET_SECONDS = 3600.0  # what was written later than this ago may belong to a running process
-SHARING_VIOLATION = 32  # what Windows says of a file that a process has open
 IN_USE = "a running process uses it"
 JUST_WRITTEN = "it was written within the hour, perhaps by a process that still runs"
 _RUN = "[0-9a-f]{12}"

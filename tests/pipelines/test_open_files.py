@@ -9,6 +9,7 @@ import pytest
 
 from extract.features.store import FeatureFile
 from extract.runtime import locks
+from extract.runtime.disk import SHARING_VIOLATION
 from pipelines.tasks import shards
 from pipelines.workspace import inventory
 from tests.pipelines.fitting import TINY
@@ -32,7 +33,7 @@ def windows(monkeypatch):
         def refused(*paths, **more):
             if any(map(is_open, paths)):
                 error = PermissionError(13, "used by another process", str(paths[-1]))
-                error.winerror = inventory.SHARING_VIOLATION
+                error.winerror = SHARING_VIOLATION
                 raise error
             return real(*paths, **more)
 
