@@ -7,7 +7,6 @@ when its stored checksum is that of its rows, so whatever a killed writer left b
 again.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from extract.errors import InvalidInputError
 from extract.features import integrity, structure
 from extract.features.layout import SCHEMA, Layout, block_checksum, block_ranges, content_digest, encoded_ids
 from extract.features.structure import Opened
-from extract.runtime.disk import disk_errors, reserve, sync
+from extract.runtime.disk import disk_errors, move, reserve, sync
 from extract.runtime.locks import Lock, keep_while
 from extract.runtime.machine import available_memory
 from extract.runtime.typed_json import ShapeError
@@ -95,7 +94,7 @@ class FeatureWriter:
                 self._complete()
             self._file.close()
             sync(self._partial)
-            os.replace(self._partial, self._path)
+            move(self._partial, self._path)
             sync(self._path.parent)
 
     def _complete(self) -> None:

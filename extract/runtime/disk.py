@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ FORBIDDEN = (errno.EACCES, errno.EROFS, errno.EPERM)
 OCCUPIED = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP)  # by what it is not
 SYNC_ACCESS = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # Windows syncs only what is open for writing
 UNSYNCABLE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EACCES, errno.EBADF, errno.EISDIR)
+SHARING_VIOLATION = 32  # what Windows says of a file that a process has open
+BUSY = (SHARING_VIOLATION, 5)  # or else that access is denied
+BUSY_SECONDS = 2.0
 TEMPORARY = r"\.[0-9a-f]{32}\.partial"  # the end of a file's name before it is whole, as a regular expression
 KEPT_OF_NAME = 40  # letters of the file's own name in its temporary one: 255 bytes are the most that a name may have
 
@@ -83,10 +87,26 @@ def replacing(path: Path) -> Iterator[Path]:
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             yield temporary
             sync(temporary)
-            os.replace(temporary, path)
+            move(temporary, path)
             sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def move(source: Path, target: Path) -> None:
+    """Gives the file `source` the name `target`, whatever stands there.
+
+    Windows refuses that while anybody has either open: a virus scanner or a reader, for a moment, which is waited for.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError as error:
+            if getattr(error, "winerror", None) not in BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(BUSY_SECONDS / 100)
 
 
 def _fill(path: Path, *parts: bytes | memoryview) -> None:

@@ -16,6 +16,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+KEEPS_OPEN_FILES = fcntl is None  # Windows removes no file that is open, be it only in the process that removes it
 POLL_SECONDS = 0.05
 NOTICE_SECONDS = 1.0  # of waiting without a word
 HELD = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)
@@ -132,6 +133,9 @@ def keep_while(owner: object, path: Path) -> bool:
 @contextlib.contextmanager
 def unkept(path: Path) -> Iterator[bool]:
     """Whether nobody keeps the file at `path` (see `keep_while`), and nobody begins to while the body runs."""
+    if KEEPS_OPEN_FILES:  # as who removes it will see
+        yield True
+        return
     way = os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY  # NFS wants it open for writing
     try:
         descriptor = os.open(path, way | getattr(os, "O_CLOEXEC", 0))

@@ -1,5 +1,6 @@
 """The `pipeline` command, its sub-commands, and the exit status of errors."""
 
+import errno
 import os
 import re
 import signal
@@ -168,6 +169,8 @@ def _meaning(error: BaseException, words: list[str]) -> tuple[int, str | None]:
             return 2, _sentence(error)
         case TransferBenchError():
             return error.exit_code, str(error)
+        case OSError(errno=errno.ENAMETOOLONG):
+            return 2, f"path must be no longer than it can be; got {error.filename!r} ({error.strerror}). Shorten it."
         case OSError() if (full := storage_error(error)) is not None:
             return full.exit_code, str(full)
         case _:

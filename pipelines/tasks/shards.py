@@ -77,7 +77,7 @@ def compute(spec: ExtractSpec, request: ShardRequest, context: Context) -> bool:
     Raises `TransferBenchError` where this machine would make another file than the one that is asked for.
     """
     from extract.features import extraction, store
-    from extract.features.shards import LentRows, cut, is_made_as
+    from extract.features.shards import LentRows, cut
 
     with enough_for("extraction", remedy=LESS_MEMORY):
         one = _ready(spec, context, layout=request.layout, bad=request.bad)
@@ -85,8 +85,7 @@ def compute(spec: ExtractSpec, request: ShardRequest, context: Context) -> bool:
         path, layout, images = shard_path(one.path, request), shard.layout(one.layout), shard.images(one.images)
         path.parent.mkdir(exist_ok=True)
         with store.locked(path), refused_together(*files(images)):
-            file = intact(path)
-            if file is not None and is_made_as(file, layout):
+            if _is_there(path, layout):
                 return True
             note = ShardProgress(path, context)
             plain = plain_view(one)
@@ -103,6 +102,14 @@ def compute(spec: ExtractSpec, request: ShardRequest, context: Context) -> bool:
             )
             note.end(timing)
     return False
+
+
+def _is_there(path: Path, layout: "Layout") -> bool:
+    """Whether the file at `path` is the one to be made. It is closed again: Windows replaces no open file."""
+    from extract.features.shards import is_made_as
+
+    file = intact(path)
+    return file is not None and is_made_as(file, layout)
 
 
 @functools.lru_cache(maxsize=1)  # a worker does several shards of an extraction, one after the other
@@ -165,21 +172,27 @@ class _Join:
 
     def _joined(self, shard: "Shard") -> bool:
         """Whether the file of the shard is as it must be; then its blocks are in the whole file, and it is gone."""
-        from extract.features.shards import is_made_as
-        from extract.features.store import FeatureFile
-
         path = shard_path(self._one.path, self.request(shard))
-        try:
-            file = FeatureFile(path)
-            if not is_made_as(file, shard.layout(self._one.layout)):
-                return False
-            shard.join(file, self._writer)
-        except InvalidInputError:  # there is none, or one that is damaged
+        if not self._took(path, shard):
             return False
         for name, starts in self._blocks(shard):
             self._missing[name].difference_update(starts)
         path.unlink()
         return True
+
+    def _took(self, path: Path, shard: "Shard") -> bool:
+        """Whether the file at `path` is as it must be; then its blocks are in the whole file, and it is closed."""
+        from extract.features.shards import is_made_as
+        from extract.features.store import FeatureFile
+
+        try:
+            file = FeatureFile(path)
+            is_right = is_made_as(file, shard.layout(self._one.layout))
+            if is_right:
+                shard.join(file, self._writer)
+        except InvalidInputError:  # there is none, or one that is damaged
+            return False
+        return is_right
 
     def _blocks(self, shard: "Shard") -> list[tuple[str, range]]:
         return [(name, range(*own, self._one.layout.block_rows)) for name, own in shard.rows.items()]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from extract.errors import InvalidInputError
-from extract.runtime.disk import TEMPORARY
-from extract.runtime.locks import Lock, unkept
+from extract.runtime.disk import SHARING_VIOLATION, TEMPORARY
+from extract.runtime.locks import KEEPS_OPEN_FILES, Lock, unkept
 from pipelines.workspace import records
 from pipelines.workspace.schema import FEATURE_NAME
 
@@ -119,6 +119,9 @@ def remove(kept: Sequence[Kept], *, dry_run: bool = False) -> dict[Kept, str]:
                         records.forget_empty(one.path.parent)
                 reasons[one] = reason
         except OSError as error:
+            if getattr(error, "winerror", None) == SHARING_VIOLATION:
+                reasons[one] = IN_USE
+                continue
             raise InvalidInputError(
                 f"workspace must be a directory that can be written; got {str(one.path)!r} ({error.strerror}). "
                 "Free it where it can be."
@@ -205,6 +208,8 @@ def _unlocked(kept: Kept) -> Iterator[str]:
     if not lock.take(within=0.0):
         yield IN_USE
         return
+    if KEEPS_OPEN_FILES and lock_path == kept.path:
+        lock.free()
     try:
         yield "" if kept.path.suffix in (".lock", ".h5") or _is_half_made(kept.path) else fresh
     finally:

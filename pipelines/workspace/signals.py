@@ -18,7 +18,8 @@ from extract.runtime.locks import Lock
 Handler = Callable[[int, FrameType | None], object] | int | None
 
 # Schedulers warn with XCPU, USR1 and USR2 (Slurm's --signal, SGE's -notify, LSF's -wa) before they kill.
-NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU", "SIGUSR1", "SIGUSR2")
+# BREAK is what Windows makes of a console that is closed.
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU", "SIGUSR1", "SIGUSR2", "SIGBREAK")
 SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 PATIENCE_SECONDS = 10.0  # for which a second signal that is no Ctrl-C is taken for the first one, sent again
 AGAIN_SECONDS = 0.05
@@ -97,7 +98,10 @@ def _frees_a_lock(frame: FrameType | None) -> bool:
 def _send(number: int) -> None:
     """Sends a signal to this process, again and soon."""
     time.sleep(AGAIN_SECONDS)
-    os.kill(os.getpid(), number)
+    if os.name == "nt":  # where os.kill ends the process at once
+        signal.raise_signal(number)
+    else:  # a signal of this thread's own would not wake the main thread
+        os.kill(os.getpid(), number)
 
 
 @contextlib.contextmanager

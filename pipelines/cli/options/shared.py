@@ -89,8 +89,9 @@ class Invocation:
     """The common options of one invocation; those that its command does not take have no meaning there."""
 
     def __init__(self, reporter: Reporter, *, workspace: Path = Path(), device: str = "cpu", seed: int = 0) -> None:
-        if workspace.exists() and not workspace.is_dir():
-            raise InvalidInputError(f"workspace must be a directory; got the file {str(workspace)!r}. Name another.")
+        if os.path.lexists(workspace) and not workspace.is_dir():
+            what = "file" if workspace.exists() else "link that leads nowhere"
+            raise InvalidInputError(f"workspace must be a directory; got the {what} {str(workspace)!r}. Name another.")
         self.workspace, self.seed, self.reporter = workspace, seed, reporter
         self.device = resolve_device(device)
 

@@ -100,7 +100,7 @@ def test_a_kill_just_before_the_file_gets_its_name_costs_no_block(tmp_path, monk
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("extract.features.store.os.replace", killed)
+    monkeypatch.setattr("os.replace", killed)
     with pytest.raises(KeyboardInterrupt):
         write_all(tmp_path / "f.h5", make_layout())
     monkeypatch.undo()

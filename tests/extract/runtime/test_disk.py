@@ -100,3 +100,26 @@ def test_a_file_that_cannot_be_synced_is_an_error(tmp_path, monkeypatch):
         disk.sync(tmp_path / "a")
     with pytest.raises(OSError, match="Input/output"):
         disk.sync(tmp_path)
+
+
+@pytest.mark.parametrize(("times", "winerror"), [(3, disk.SHARING_VIOLATION), (3, 5), (999, 5), (1, None)])
+def test_who_has_the_file_open_for_a_moment_is_waited_for(tmp_path, monkeypatch, times, winerror):
+    path, real, left = tmp_path / "a.json", os.replace, list(range(times))
+
+    def busy(source, target):
+        if left:
+            left.pop()
+            error = PermissionError(errno.EACCES, "Access is denied", str(source))
+            error.winerror = winerror  # which no other system has
+            raise error
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", busy)
+    monkeypatch.setattr(disk, "BUSY_SECONDS", 0.2)
+    if times == 3:
+        disk.write_file(path, b"new")
+        assert path.read_bytes() == b"new"
+        return
+    with pytest.raises(InvalidInputError, match="must be writable"):
+        disk.write_file(path, b"new")
+    assert list(tmp_path.iterdir()) == []

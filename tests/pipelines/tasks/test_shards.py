@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -122,7 +121,7 @@ def test_shards_and_one_process_go_on_with_each_other(extract, whole, failing):
 
 def test_shards_of_a_file_that_lacks_only_its_name_are_none(extract, whole, workspace, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("extract.features.store.os", SimpleNamespace(replace=lambda *_: 1 / 0))
+        patch.setattr("extract.features.store.move", lambda *_: 1 / 0)
         assert extract().status == 1
     assert list((workspace / "features").glob("*.partial"))
     ended = extract("--shards", 2)

@@ -1,8 +1,10 @@
 """Requests to end: obeyed once in good order, at once when somebody insists, and not where they are ignored."""
 
 import os
+import runpy
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -112,7 +114,13 @@ def test_a_signal_that_comes_within_a_finalizer_is_obeyed_too(number, status):
             Dropped()
             time.sleep(5)
 
-    assert status_of(body) == status
+    def on_windows():  # there os.kill ends a process at once, with the number as its status
+        signals.os = SimpleNamespace(**vars(os) | {"name": "nt", "kill": lambda _, number: os._exit(number)})
+        with signals.obeyed(lambda status: None):
+            Dropped()
+            [time.sleep(0.01) for _ in range(500)]
+
+    assert status_of(body) == status_of(on_windows) == status
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -130,3 +138,8 @@ def test_a_lock_that_is_being_freed_when_a_signal_comes_is_freed(tmp_path, monke
     unlock = locks._unlock
     monkeypatch.setattr(locks, "_unlock", lambda descriptor: send(number) or unlock(descriptor))
     assert status_of(body) == (99 if number == signal.SIGINT else 143)
+
+
+def test_a_console_that_is_closed_on_windows_asks_for_the_end(monkeypatch):
+    monkeypatch.setattr(signal, "SIGBREAK", 21, raising=False)  # its number there
+    assert 21 in runpy.run_path(signals.__file__)["SIGNALS"]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.pipelines.cli.inputs.case import FIT, Case, make_photos
 
+LONG = "x" * 300  # one name may have 255 bytes
 DRAW = ("describe", "--network", "resnet8", "--drawing")
 
 
@@ -12,6 +13,7 @@ def _links(folder: Path) -> None:
     (folder / "precious.txt").write_text("precious")
     (folder / "out.csv").symlink_to("precious.txt")
     (folder / "nowhere.csv").symlink_to("missing/file.csv")
+    (folder / "loop").symlink_to("loop")
 
 
 CASES = [
@@ -29,6 +31,17 @@ CASES = [
         _links,
         statuses=(2,),
         says="precious.txt",
+    ),
+    Case(
+        "a workspace that is a link to itself",
+        (("runs", "--workspace", "loop"), (*FIT, "photos", "--workspace", "loop")),
+        _links,
+        statuses=(2,),
+        says="got the link that leads nowhere 'loop'",
+    ),
+    *(
+        Case(f"a name that is too long: {words[0]}", (words,), statuses=(2,), says="File name too long")
+        for words in (("runs", "--workspace", LONG), ("fit-head", "--features", LONG), ("runs", "--csv", LONG))
     ),
     Case(
         "a page into no folder that can be made",
