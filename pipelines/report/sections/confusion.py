@@ -146,6 +146,11 @@ def matrices(study: Study) -> Section:
     )
 
 
+def sureness(probability: float) -> str:
+    """The probability of an answer, such as "97.3 %"; never "100.0 %"."""
+    return percent(min(probability, SURE), 1)
+
+
 def names(result: DoneRecord, count: int) -> list[str]:
     """`count` names of classes, distinct and short enough to be shown; numbers where none were kept."""
     given = [clipped(printable(name), 40) for name in result.class_names[:count]]
@@ -257,7 +262,7 @@ def _gallery(study: Study, test_set: TestSet, best: Pick) -> Gallery | None:
             [
                 ("true", class_names[labels[row]]),
                 ("predicted", class_names[wrong]),
-                ("confidence", percent(min(probability, SURE), 1)),
+                ("confidence", sureness(probability)),
             ],
         )
         for row, wrong, probability in most_confident_errors(logits, labels, count=PICTURES)

@@ -8,7 +8,7 @@ from pipelines.report.charts import vega
 from pipelines.report.page import theme
 from pipelines.report.page.blocks import Datum, Figure, Section, Spec
 from pipelines.report.page.text import clipped
-from pipelines.report.sections.confusion import names
+from pipelines.report.sections.confusion import names, sureness
 from pipelines.report.study.study import Study
 from pipelines.tasks import explain
 from pipelines.tasks.explain import ExplainedImage, KeptLandscape, KeptPictures, kept_pictures
@@ -73,7 +73,7 @@ def _figures(study: Study, result: DoneRecord, kept: KeptPictures) -> list[Figur
 
 
 def _said(one: ExplainedImage, classes: Sequence[str]) -> list[str]:
-    return [classes[one["predicted"]], percent(one["probability"], 0)]
+    return [classes[one["predicted"]], sureness(one["probability"])]
 
 
 def _grid(result: DoneRecord, name: str, title: str, caption: str, cells: Cells) -> Figure | None:

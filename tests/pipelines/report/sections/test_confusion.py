@@ -88,3 +88,7 @@ def test_an_error_is_never_said_to_be_certain(workspace, make):
     section = confusion.misclassified(gather(workspace, None))
     [gallery] = [one for one in section.blocks if isinstance(one, Gallery)]
     assert {dict(one.lines)["confidence"] for one in gallery.pictures} == {"99.9 %"}
+
+
+def test_an_answer_is_never_written_as_certain():
+    assert [confusion.sureness(share) for share in (0.5, 0.9984, 1.0)] == ["50.0 %", "99.8 %", "99.9 %"]
