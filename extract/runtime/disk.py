@@ -135,7 +135,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     place that must not be written; any other as it came."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # HDF5 raises RuntimeError too, safetensors an error of its own
         if (failure := storage_error(error, path)) is not None:
             raise failure from error
         raise

@@ -1,5 +1,6 @@
 """Runs side by side: in pairs on the same test images, and in a table."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,14 @@ def test_runs_on_other_test_images_are_refused(pipeline, photo_folder):
     part = fit(pipeline, "--c-grid", "0.01", "--test-subset", 100)
     drawn = fit(pipeline, "--c-grid", "0.01", "--test-subset", 100, "--seed", 1)
     other = fit(pipeline, "--dataset", photo_folder, "--subset", 10, "--validation", "none", "--c-grid", "0.01")
+    shutil.copy(next(photo_folder.rglob("*.*")), next(photo_folder.rglob("*.*")).with_stem("one-more"))
+    changed = fit(pipeline, "--dataset", photo_folder, "--subset", 10, "--validation", "none", "--c-grid", "0.01")
     few = fit(pipeline, "--c-grid", "0.01", "--classes", "3,7", "--subset", 200)
     for first, second, why in [
         (whole, part, "test subset is None and 100"),
         (part, drawn, "seed is 0 and 1"),
         (whole, other, "the data sets are 'digits' and 'photos'"),
+        (other, changed, "the images of 'photos' are others"),
         (whole, few, "only one of them has the classes 0, 1, 2, ..."),
     ]:
         ended = pipeline("compare", first["run"], second["run"])
